@@ -1,0 +1,116 @@
+"""Where a system is and how to log in: Airflow connections, readable without Airflow.
+
+A connection `hrss_db` is read from the environment variable `AIRFLOW_CONN_HRSS_DB`, in either of
+Airflow's forms (a URI, or JSON). Inside Airflow, `dags/` passes a resolver over Airflow's own
+store instead. A password never stands in YAML, and a connection never prints it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from onecard.errors import ConfigError
+
+PREFIX = "AIRFLOW_CONN_"
+
+
+class Connection(BaseModel):
+    """One system's address and login, in Airflow's own terms."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    conn_type: str
+    host: str | None = None
+    port: int | None = None
+    login: str | None = None
+    password: SecretStr | None = Field(default=None, repr=False)
+    schema_: str | None = Field(default=None, alias="schema")
+    extra: Mapping[str, Any] = Field(default_factory=dict, repr=False)
+
+    @property
+    def secret(self) -> str | None:
+        """The password in clear, for the driver only."""
+        return self.password.get_secret_value() if self.password else None
+
+    @property
+    def address(self) -> str:
+        """Where it is, without login: for messages."""
+        port = f":{self.port}" if self.port else ""
+        path = f"/{self.schema_}" if self.schema_ else ""
+        return f"{self.conn_type}://{self.host or ''}{port}{path}"
+
+
+class Connections(Protocol):
+    """Finds a connection by its id."""
+
+    def get(self, connection_id: str) -> Connection:
+        """Return the connection, or raise ConfigError naming where it was looked for."""
+        ...
+
+
+class EnvironmentConnections:
+    """Connections from `AIRFLOW_CONN_<ID>`."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+
+    def get(self, connection_id: str) -> Connection:
+        """Return the connection of that id.
+
+        Raises:
+            ConfigError: the variable is not set or cannot be parsed.
+        """
+        variable = PREFIX + connection_id.upper()
+        text = self._environment.get(variable)
+        if not text:
+            known = sorted(k[len(PREFIX) :].lower() for k in self._environment if k[:13] == PREFIX)
+            msg = (
+                f"unknown connection {connection_id!r}: set {variable} "
+                f"(known: {', '.join(known) or 'none'})"
+            )
+            raise ConfigError(msg)
+        return parse(connection_id, text)
+
+
+def parse(connection_id: str, text: str) -> Connection:
+    """Read one connection from Airflow's JSON or URI form.
+
+    Raises:
+        ConfigError: neither form; the text itself is not shown, it may hold a password.
+    """
+    try:
+        fields = json.loads(text) if text.lstrip().startswith("{") else _from_uri(text)
+        if isinstance(fields.get("extra"), str):
+            fields["extra"] = json.loads(fields["extra"] or "{}")
+        fields = {key: value for key, value in fields.items() if value is not None}
+        return Connection.model_validate({"id": connection_id, **fields})
+    except ValidationError as error:
+        where = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
+    except (ValueError, TypeError, AttributeError):
+        where = "not JSON and not a URI"
+    msg = f"connection {connection_id!r} cannot be read ({where}); see {PREFIX}{connection_id.upper()}"
+    raise ConfigError(msg)
+
+
+def _from_uri(text: str) -> dict[str, Any]:
+    parts = urlsplit(text)
+    if not parts.scheme:
+        raise ValueError
+    query = dict(parse_qsl(parts.query))
+    extra = json.loads(query.pop("__extra__", "{}"))
+    return {
+        "conn_type": parts.scheme.replace("-", "_"),
+        "host": unquote(parts.hostname or "") or None,
+        "port": parts.port,
+        "login": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        "schema": unquote(parts.path.lstrip("/")) or None,
+        "extra": {**extra, **query},
+    }

@@ -1,0 +1,78 @@
+"""Every error that the hub raises on purpose; the type says what the caller does next.
+
+    OnecardError
+    ├── RetriableError          try again later (Airflow retries)
+    │   └── SourceUnavailable   the other side is down, slow or refuses for now
+    ├── FatalError              trying again does not help (Airflow fails at once)
+    │   ├── ConfigError         a YAML file, a setting or a connection is wrong
+    │   ├── ProtocolError       the other side answered what its contract does not allow
+    │   ├── SchemaMismatch      the source's columns are not the contract's
+    │   ├── AccountingError     the accounting identity does not hold
+    │   ├── SupersededError     a newer transfer of the same dataset has taken over
+    │   └── PolicyError         no agreement, key or right: nothing leaves
+    └── HoldError               a person must decide (`onecard status` shows who and why)
+        └── AuditFailed         a critical expectation failed on the staged rows
+
+A message names dataset, field, rule and row reference. It never holds a value of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class OnecardError(Exception):
+    """Root of all errors raised by the hub."""
+
+    exit_code = 1
+
+
+class RetriableError(OnecardError):
+    """Trying the same thing again later may succeed."""
+
+
+class SourceUnavailable(RetriableError):
+    """The agency's system cannot be reached, or refuses for now."""
+
+
+class FatalError(OnecardError):
+    """Trying the same thing again cannot succeed."""
+
+
+class ConfigError(FatalError):
+    """A YAML file, a setting or a connection is wrong."""
+
+
+class ProtocolError(FatalError):
+    """The other side answered what its contract does not allow."""
+
+
+class SchemaMismatch(FatalError):
+    """The source's columns are not the contract's."""
+
+
+class AccountingError(FatalError):
+    """read ≠ published + unchanged + quarantined + deduplicated + filtered_by_policy."""
+
+
+class SupersededError(FatalError):
+    """A newer transfer of the same dataset has claimed it (fencing)."""
+
+
+class PolicyError(FatalError):
+    """No agreement in force, no key, or an unreadable policy: nothing leaves."""
+
+
+class HoldError(OnecardError):
+    """A person must decide before this transfer goes on."""
+
+    exit_code = 3
+
+
+class AuditFailed(HoldError):
+    """A critical expectation failed on the staged rows; nothing was published."""
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> str:
+    """Say that `name` is no `what`, and which ones there are."""
+    return f"unknown {what} {name!r}; known: {', '.join(sorted(known)) or 'none'}"

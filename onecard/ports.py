@@ -1,0 +1,173 @@
+"""The ports between the core and the outside: what a connector and a gate must offer.
+
+The core calls these; `connectors` and `quality` implement them; `onecard.wiring` joins them.
+Rows travel as Arrow record batches in both directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+from onecard.connections import Connection
+
+Checkpoint = dict[str, Any]
+"""What a source needs to go on from where it was: JSON values only, no personal data.
+
+Sources with a cursor column: `{"cursor": "<ISO 8601 instant or integer as text>"}`, written by
+the core from the published rows. File sources: `{"files": {"<name>": "<sha256>"}}`.
+"""
+
+BATCH_ROWS = 131_072
+"""Rows in one record batch: large enough for vector work, small enough for bounded memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column that a source must supply.
+
+    Attributes:
+        name: the contract's field name; the batch's column carries it.
+        native: the name in the agency's system.
+        required: whether the source must have the column at all.
+    """
+
+    name: str
+    native: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What to read: the contract's columns of one dataset, from a checkpoint on.
+
+    Attributes:
+        dataset: `<agency>/<dataset>`, for messages.
+        columns: only these are ever asked for; an unknown column in the source is refused.
+        options: the contract's `source` block, already validated by the connector's own model.
+        cursor: contract name of the cursor column, or None when the source is read whole.
+        since: read rows with cursor >= this (ISO 8601 text; the overlap is already taken off).
+        checkpoint: what the source itself returned after its last complete reading.
+    """
+
+    dataset: str
+    columns: tuple[Column, ...]
+    options: BaseModel
+    cursor: str | None = None
+    since: str | None = None
+    checkpoint: Checkpoint = field(default_factory=dict)
+    batch_rows: int = BATCH_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A batch of rows as read: columns by contract name, as strings or already typed.
+
+    Attributes:
+        batch: the rows; text sources give strings (NULL for absent), typed sources their types.
+        origin: table, file or page the rows came from; never a value of a row.
+        first_row: number of the batch's first row within `origin`, from 1.
+        damaged: row offsets in the batch whose record could not be split into its columns
+            (wrong number of CSV cells, undecodable bytes, a JSON value that is no row), with the
+            rule that each breaks: `record.cells`, `record.encoding`, `record.json`.
+    """
+
+    batch: pa.RecordBatch
+    origin: str
+    first_row: int = 1
+    damaged: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A whole file or page that was not taken, and why (`manifest.rows`, `manifest.digest`)."""
+
+    origin: str
+    rule: str
+
+
+class Reading(Protocol):
+    """One pass over a source. Iterate it to the end, then ask for `checkpoint` and `refused`."""
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Yield the rows in chunks of at most `batch_rows`."""
+        ...
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The source's own checkpoint, valid only after a complete iteration."""
+        ...
+
+    @property
+    def refused(self) -> tuple[Refusal, ...]:
+        """Files or pages that were not taken; they are read again next time."""
+        ...
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Files that are still growing or lack their manifest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What one delivery sends.
+
+    Attributes:
+        delivery_id: the same for every attempt at the same window of versions.
+        agreement: agreement id.
+        schema: columns in the agreement's order.
+        key: columns that identify a row for the receiver (upsert).
+        batches: the treated rows, in the order in which they must arrive.
+        manifest: what accompanies the rows (versions, purpose, basis); the sink adds rows and
+            digests and sends it last.
+    """
+
+    delivery_id: str
+    agreement: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    batches: Iterator[pa.RecordBatch]
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the receiver confirmed: rows, requests or files, and the SHA-256 of what was sent."""
+
+    rows: int
+    parts: int
+    already: int
+    digest: str
+
+
+class Connector(Protocol):
+    """A kind of system: how to read it, and how to deliver into it."""
+
+    kind: ClassVar[str]
+    source_options: ClassVar[type[BaseModel]]
+    sink_options: ClassVar[type[BaseModel]]
+
+    def read(self, connection: Connection, request: ReadRequest) -> Reading:
+        """Start a reading.
+
+        Raises:
+            SourceUnavailable: the system cannot be reached (down, timeout, 429/5xx to the end).
+            ConfigError: wrong password, missing table, file or path.
+            SchemaMismatch: the source lacks a column, or has one that the contract does not name.
+            ProtocolError: HTML instead of JSON, a cursor loop, a page that repeats.
+        """
+        ...
+
+    def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
+        """Deliver a parcel; a repeated parcel changes nothing at the receiver.
+
+        Raises:
+            SourceUnavailable: the receiver cannot be reached.
+            ProtocolError: the receiver answered neither stored (00) nor already stored (01).
+        """
+        ...
