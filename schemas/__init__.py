@@ -1,0 +1,1 @@
+"""Contracts, agreements, code lists and semantic types: the YAML and CSV files and their models."""
