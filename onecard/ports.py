@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pyarrow as pa
 from pydantic import BaseModel
 
 from onecard.connections import Connection
+from schemas.contract import Contract
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Checkpoint = dict[str, Any]
 """What a source needs to go on from where it was: JSON values only, no personal data.
@@ -170,4 +175,94 @@ class Connector(Protocol):
             SourceUnavailable: the receiver cannot be reached.
             ProtocolError: the receiver answered neither stored (00) nor already stored (01).
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reason:
+    """Why a row was rejected: the field (empty for the whole record) and the rule it breaks."""
+
+    field: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A rejected row: where it stood, what it held (for the quarantine only) and why.
+
+    Attributes:
+        number: the row's number within its origin, from 1.
+        values: contract field → text as read; never printed, logged or put into an exception.
+        reasons: all reasons, sorted.
+    """
+
+    number: int
+    values: Mapping[str, str | None] = field(repr=False)
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the row gate made of one chunk.
+
+    Attributes:
+        good: typed columns in contract order, and `_row_hash` (Int64). string → String, date →
+            Date, timestamp → Datetime[us, UTC], integer → Int64, number → Decimal(p, s).
+        rejected: every failing row with all its reasons.
+        warnings: rows per rule of severity `warning` (such rows are good).
+    """
+
+    good: pl.DataFrame
+    rejected: tuple[Rejected, ...]
+    warnings: Mapping[Reason, int] = field(default_factory=dict)
+
+
+class RowGate(Protocol):
+    """A contract's row checks, compiled once."""
+
+    def check(self, chunk: Chunk, now: datetime) -> Checked:
+        """Split a chunk into good and rejected rows; `now` is the transfer's aware time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What an audit looks at: the staged rows, what is published, and earlier volumes.
+
+    Attributes:
+        url: SQLAlchemy URL of the hub's database (`postgresql+psycopg://…`).
+        table: name of the table in schema `staging` (good rows not yet known by hash).
+        rows_read: rows read by this transfer.
+        history: rows read by earlier published transfers of this dataset, newest first.
+        published: whether a registry table exists (`registry.<contract.table>`).
+    """
+
+    url: str
+    contract: Contract
+    table: str
+    rows_read: int
+    history: tuple[int, ...]
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Outcome of one dataset-level expectation.
+
+    Attributes:
+        observed: a number that was measured (share, count, ratio), never a value of a row.
+    """
+
+    name: str
+    severity: str
+    passed: bool
+    observed: float | None = None
+    field: str = ""
+
+
+class Auditor(Protocol):
+    """Runs a contract's dataset-level expectations on staged rows."""
+
+    def audit(self, staged: Staged) -> tuple[Finding, ...]:
+        """One finding per expectation, and `key_unique` (critical) always."""
         ...

@@ -37,14 +37,14 @@ class Join(Frozen):
 
     Attributes:
         alias: how fields name it.
-        on: field of the agreement's dataset (or of an earlier alias) → field of the joined one.
+        match: field of the agreement's dataset (or of an earlier alias) → field of the joined one.
         on_change: `deliver` sends a row again when the joined row changed; `ignore` only when
             the joined row is new.
     """
 
     alias: Name
     dataset: DatasetId
-    on: Mapping[Path_, Name] = Attribute(min_length=1)
+    match: Mapping[Path_, Name] = Attribute(min_length=1)
     on_change: Literal["deliver", "ignore"] = "deliver"
 
 
@@ -93,7 +93,7 @@ class Exists(Frozen):
     """A semi-join of the row scope: only residents whom the consumer serves."""
 
     dataset: DatasetId
-    on: Mapping[Path_, Name] = Attribute(min_length=1)
+    match: Mapping[Path_, Name] = Attribute(min_length=1)
     where: tuple[Filter, ...] = ()
 
 

@@ -26,7 +26,6 @@ class Field(Frozen):
         format: how a text source writes a date or timestamp (strftime); default ISO 8601.
         codes: names of the code lists, one of which must hold the value.
         spi: category of sensitive personal information (PIPL article 28), if any.
-        indexed: the registry gets an index on it (joins and scopes of agreements).
     """
 
     name: Name
@@ -44,7 +43,6 @@ class Field(Frozen):
     format: str | None = None
     codes: tuple[str, ...] = ()
     spi: Literal["BIO", "REL", "SPC", "MED", "FIN", "LOC"] | None = None
-    indexed: bool = False
 
     @property
     def semantic_type(self) -> SemanticType:

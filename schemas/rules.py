@@ -91,16 +91,16 @@ class Product(Frozen):
 
 
 class Implies(Frozen):
-    """Where `when` holds, `then` must hold."""
+    """Where all of `when` hold, `then` must hold."""
 
     check: Literal["implies"]
-    when: Condition
+    when: tuple[Condition, ...] = Field(min_length=1)
     then: Condition
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields the rule reads."""
-        return (self.when.field, self.then.field)
+        return (*(condition.field for condition in self.when), self.then.field)
 
 
 class Range(Frozen):
