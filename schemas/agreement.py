@@ -90,11 +90,16 @@ class Filter(Frozen):
 
 
 class Exists(Frozen):
-    """A semi-join of the row scope: only residents whom the consumer serves."""
+    """A semi-join of the row scope: only residents whom the consumer serves.
+
+    A row whose semi-join came to hold since the last delivery is due as well: when the matched
+    row is new (`ignore`), or whenever it changed (`deliver`).
+    """
 
     dataset: DatasetId
     match: Mapping[Path_, Name] = Attribute(min_length=1)
     where: tuple[Filter, ...] = ()
+    on_change: Literal["deliver", "ignore"] = "ignore"
 
 
 class Scope(Frozen):
