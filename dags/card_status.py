@@ -1,0 +1,12 @@
+"""card_status: the event flows, every minute, over the same code (airflow DAG file)."""
+
+from onecard_factory import event_dag
+from onecard.settings import Settings
+from schemas import catalogue
+
+CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
+
+card_status = event_dag(
+    [c for c in CATALOGUE.contracts.values() if c.lane == "event"],
+    [a for a in CATALOGUE.agreements.values() if a.served and a.mode == "event"],
+)

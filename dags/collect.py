@@ -1,0 +1,12 @@
+"""collect_<agency>: every night, each agency's datasets into the registry (airflow DAG file)."""
+
+from onecard_factory import collect_dag
+from onecard.settings import Settings
+from schemas import catalogue
+
+CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
+
+for agency, entry in CATALOGUE.agencies.items():
+    contracts = CATALOGUE.datasets_of(agency)
+    if contracts:
+        globals()[f"collect_{agency}"] = collect_dag(agency, entry.title, contracts)

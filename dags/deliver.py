@@ -1,0 +1,12 @@
+"""deliver_<consumer>: on the assets that its agreements need, and nightly (airflow DAG file)."""
+
+from onecard_factory import deliver_dag
+from onecard.settings import Settings
+from schemas import catalogue
+
+CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
+
+for consumer, entry in CATALOGUE.agencies.items():
+    agreements = CATALOGUE.agreements_of(consumer)
+    if agreements:
+        globals()[f"deliver_{consumer}"] = deliver_dag(consumer, entry.title, agreements)

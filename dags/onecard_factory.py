@@ -1,0 +1,179 @@
+"""Makes the DAGs from the catalogue: one task group per dataset, one task per agreement.
+
+Nothing heavy is imported and nothing is connected to while Airflow parses this file.
+XCom carries transfer ids and counts; rows and personal values never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.exceptions import AirflowFailException
+from airflow.sdk import DAG, Asset, Connection, task, task_group
+
+from onecard.connections import Connection as HubConnection
+from onecard.connections import parse
+from onecard.errors import FatalError, HoldError
+from schemas.agreement import Agreement
+from schemas.contract import Contract
+
+START = pendulum.datetime(2024, 1, 1, tz="Asia/Shanghai")
+"""Order 249 is in force since this day (article 20)."""
+
+NIGHTLY = "0 2 * * *"
+AFTER_NIGHT = "0 5 * * *"
+EVERY_MINUTE = "* * * * *"
+DEFAULTS = {
+    "owner": "onecard",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=2),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=20),
+}
+
+
+def asset(dataset: str) -> Asset:
+    """The Airflow asset of a dataset."""
+    return Asset(name=dataset, uri=f"x-onecard://{dataset}")
+
+
+class AirflowConnections:
+    """Connections from Airflow's own store and secrets backends."""
+
+    def get(self, connection_id: str) -> HubConnection:
+        """The connection of that id, as the hub understands it."""
+        return parse(connection_id, Connection.get(connection_id).as_json())
+
+
+def _hub(audit: str) -> Any:  # noqa: ANN401 - Hub is imported inside tasks only
+    from onecard.wiring import Hub  # noqa: PLC0415 - heavy: not while parsing
+
+    return Hub(connections=AirflowConnections(), audit="gx" if audit == "gx" else "sql")
+
+
+def _final(error: Exception) -> AirflowFailException:
+    """An error that no retry mends: fatal, or held until a person decides."""
+    return AirflowFailException(f"{type(error).__name__}: {error}")
+
+
+@task
+def stage(dataset: str, audit: str) -> int:
+    """Read, check and stage one dataset; returns the transfer's id."""
+    try:
+        return int(_hub(audit).collect(dataset).stage())
+    except (FatalError, HoldError) as error:
+        raise _final(error) from None
+
+
+@task
+def audit_staged(dataset: str, transfer: int, audit: str) -> int:
+    """Run the dataset-level expectations on the staged rows."""
+    try:
+        _hub(audit).collect(dataset).audit(transfer)
+    except (FatalError, HoldError) as error:
+        raise _final(error) from None
+    return transfer
+
+
+@task
+def publish(dataset: str, transfer: int) -> dict[str, int]:
+    """Publish the staged rows; emits the dataset's asset."""
+    try:
+        done = _hub("sql").collect(dataset).publish(transfer)
+    except (FatalError, HoldError) as error:
+        raise _final(error) from None
+    return {
+        "transfer": done.transfer,
+        "version": done.version,
+        "read": done.counts.rows_read,
+        "published": done.counts.published,
+        "quarantined": done.counts.quarantined,
+    }
+
+
+@task
+def deliver(agreement: str) -> dict[str, int]:
+    """Send what one agreement's consumer does not have yet."""
+    try:
+        done = _hub("sql").deliver(agreement).run()
+    except (FatalError, HoldError) as error:
+        raise _final(error) from None
+    return {"transfer": done.transfer or 0, "rows": done.rows, "parts": done.parts}
+
+
+def collect_group(contract: Contract, audit: str) -> Any:  # noqa: ANN401 - an Airflow XComArg
+    """stage → audit → publish of one dataset; returns the publishing task."""
+
+    @task_group(group_id=contract.id.split("/")[1], tooltip=contract.title)
+    def group() -> Any:  # noqa: ANN401 - an Airflow XComArg
+        transfer = stage(contract.id, audit)
+        checked = audit_staged(contract.id, transfer, audit)
+        return publish.override(outlets=[asset(contract.id)])(contract.id, checked)
+
+    return group()
+
+
+def collect_dag(agency: str, title: str, contracts: Iterable[Contract]) -> DAG:
+    """The nightly collect of one agency's datasets."""
+    with DAG(
+        f"collect_{agency}",
+        schedule=NIGHTLY,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        default_args=DEFAULTS,
+        tags=["collect", agency],
+        description=f"采集：{title}",
+    ) as dag:
+        for contract in contracts:
+            collect_group(contract, audit="gx")
+    return dag
+
+
+def deliver_dag(consumer: str, title: str, agreements: Iterable[Agreement]) -> DAG:
+    """Deliveries to one consumer: when a dataset they need is published, and after the night."""
+    from airflow.sdk import AssetAny, AssetOrTimeSchedule, CronTriggerTimetable  # noqa: PLC0415
+
+    listed = list(agreements)
+    assets = [asset(d) for d in dict.fromkeys(d for a in listed for d in a.datasets)]
+    schedule = AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable(AFTER_NIGHT, timezone="Asia/Shanghai"),
+        assets=AssetAny(*assets),
+    )
+    with DAG(
+        f"deliver_{consumer}",
+        schedule=schedule,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        default_args=DEFAULTS,
+        tags=["deliver", consumer],
+        description=f"提供：{title}",
+    ) as dag:
+        for agreement in listed:
+            deliver.override(task_id=agreement.id)(agreement.id)
+    return dag
+
+
+def event_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) -> DAG:
+    """The near-real-time lane: collect the event datasets and deliver their event flows."""
+    with DAG(
+        "card_status",
+        schedule=EVERY_MINUTE,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        default_args={**DEFAULTS, "retries": 0},
+        tags=["event"],
+        description="卡状态事件：每分钟采集并提供",
+    ) as dag:
+        listed = list(agreements)
+        for contract in contracts:
+            done = collect_group(contract, audit="sql")
+            for agreement in listed:
+                if agreement.dataset == contract.id:
+                    done >> deliver.override(task_id=agreement.id)(agreement.id)
+    return dag

@@ -1,0 +1,22 @@
+"""The `onecard` command. Exit codes: 0 done, 1 failed, 2 usage, 3 held for a person."""
+
+from __future__ import annotations
+
+import typer
+
+from onecard.cli import inspect, operate, rehearse
+
+app = typer.Typer(
+    name="onecard",
+    help="The integration and control layer of the resident One-Card.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+operate.register(app)
+inspect.register(app)
+rehearse.register(app)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

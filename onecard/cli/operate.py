@@ -1,0 +1,152 @@
+"""Commands that move data: collect, deliver, nightly, db upgrade, keys init."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from onecard import keys, night
+from onecard.cli import output
+from onecard.collect import Collected
+from onecard.deliver import Delivered
+from onecard.errors import ConfigError, unknown
+from onecard.hub import database, migrate
+from onecard.settings import Settings
+from onecard.wiring import AuditEngine, Hub
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Audit = Annotated[str, typer.Option(help="Engine of dataset-level expectations: sql or gx.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(collect)
+    app.command()(deliver)
+    app.command()(nightly)
+    db = typer.Typer(help="The hub's own database.")
+    db.command("upgrade")(upgrade)
+    app.add_typer(db, name="db")
+    key_app = typer.Typer(help="Keys of tokens and of the quarantine.")
+    key_app.command("init")(init_keys)
+    app.add_typer(key_app, name="keys")
+
+
+def collect(
+    datasets: Annotated[list[str], typer.Argument(help="Datasets or agencies, e.g. hrss.")],
+    *,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Read all, not from the watermark.")
+    ] = False,
+    audit: Audit = "sql",
+    json: Json = False,
+) -> None:
+    """Collect datasets from their agencies into the registry."""
+    with output.errors_as_exit_codes():
+        hub = Hub(audit=_engine(audit))
+        wanted = [d for name in datasets for d in _datasets(hub, name)]
+        _run(wanted, lambda d: hub.collect(d).run(whole=whole), as_json=json)
+
+
+def deliver(
+    agreements: Annotated[list[str], typer.Argument(help="Agreements or consumers.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Deliver to consumers what their agreements grant and they do not have yet."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        wanted = [a for name in agreements for a in _agreements(hub, name)]
+        _run(wanted, lambda a: hub.deliver(a).run(), as_json=json)
+
+
+def nightly(*, audit: Audit = "gx", json: Json = False) -> None:
+    """Collect everything, deliver everything, write the report."""
+    from onecard.cli.report import write_report  # noqa: PLC0415 - templates only where needed
+
+    with output.errors_as_exit_codes():
+        hub = Hub(audit=_engine(audit))
+        lines = Lines(as_json=json)
+        outcome = night.run(hub, lines.note)
+        lines.close({"report": str(write_report(hub))})
+    raise typer.Exit(outcome.exit_code)
+
+
+def upgrade() -> None:
+    """Bring the hub's database to this version's revision."""
+    with output.errors_as_exit_codes():
+        revision = migrate.upgrade(database.url(Settings.load()))
+        output.say(f"database at revision {revision}")
+
+
+def init_keys() -> None:
+    """Make the key file: a token key for each consumer, and the quarantine key."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        epoch = str(hub.settings.now().year)
+        keys.create(hub.settings.keys_file, hub.catalogue.agencies, epoch)
+        output.say(f"keys of epoch {epoch} in {hub.settings.keys_file}; back it up apart")
+
+
+class Lines:
+    """Prints one line per finished transfer, or collects them for JSON."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._json = as_json
+        self._done: list[dict[str, object]] = []
+
+    def note(self, subject: str, result: object) -> None:
+        """Take one result: Collected, Delivered or an error."""
+        line: dict[str, object] = {"subject": subject}
+        if isinstance(result, Collected):
+            c = result.counts
+            line |= {name: getattr(c, name) for name in type(c).__slots__}
+            text = (
+                f"read {c.rows_read:,}, published {c.published:,}, unchanged {c.unchanged:,}, "
+                f"quarantined {c.quarantined:,}, deduplicated {c.deduplicated:,}"
+            )
+        elif isinstance(result, Delivered):
+            line |= {"rows": result.rows, "parts": result.parts, "already": result.already}
+            text = f"delivered {result.rows:,}" if result.transfer else "nothing due"
+        else:
+            line |= {"error": str(result), "kind": type(result).__name__}
+            text = f"{type(result).__name__}: {result}"
+        self._done.append(line)
+        if not self._json:
+            output.say(f"{subject}: {text}")
+
+    def close(self, more: dict[str, object] | None = None) -> None:
+        """Print the JSON, when that was asked for."""
+        if self._json:
+            output.emit({"transfers": self._done, **(more or {})})
+        elif more:
+            output.say("\n".join(f"{name}: {value}" for name, value in more.items()))
+
+
+def _run(subjects: list[str], run: object, *, as_json: bool) -> None:
+    lines = Lines(as_json=as_json)
+    outcome = night.run_each(subjects, run, lines.note)  # type: ignore[arg-type]
+    lines.close()
+    if outcome.exit_code:
+        raise typer.Exit(outcome.exit_code)
+
+
+def _engine(name: str) -> AuditEngine:
+    if name not in ("sql", "gx"):
+        raise ConfigError(unknown("audit engine", name, ("sql", "gx")))
+    return "gx" if name == "gx" else "sql"
+
+
+def _datasets(hub: Hub, name: str) -> tuple[str, ...]:
+    if "/" in name:
+        return (hub.catalogue.contract(name).id,)
+    found = night.datasets(hub, name)
+    if not found:
+        known = {c.agency for c in hub.catalogue.contracts.values()}
+        raise ConfigError(unknown("agency", name, known))
+    return found
+
+
+def _agreements(hub: Hub, name: str) -> tuple[str, ...]:
+    found = night.agreements(hub, name)
+    return found or (hub.catalogue.agreement(name).id,)

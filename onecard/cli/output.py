@@ -1,0 +1,62 @@
+"""How commands speak: tables for people, JSON for programs, errors as one clear line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from onecard.errors import OnecardError
+
+
+def emit(data: object) -> None:
+    """Print JSON to standard output."""
+    json.dump(data, sys.stdout, ensure_ascii=False, indent=1, default=str)
+    sys.stdout.write("\n")
+
+
+def say(text: str = "") -> None:
+    """Print a line for people."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table; columns of numbers are aligned right."""
+    from rich.console import Console  # noqa: PLC0415 - only for people
+    from rich.table import Table  # noqa: PLC0415
+
+    listed = [list(row) for row in rows]
+    found = Table(title=title, title_justify="left", header_style="bold")
+    for i, name in enumerate(columns):
+        numeric = all(isinstance(row[i], int | float) for row in listed) and bool(listed)
+        found.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in listed:
+        found.add_row(*(_cell(value) for value in row))
+    console = Console()
+    width = None if console.is_terminal else 160
+    Console(width=width).print(found)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return "" if value is None else str(value)
+
+
+@contextmanager
+def errors_as_exit_codes() -> Iterator[None]:
+    """Turn an error of ours into its message on standard error and its exit code."""
+    try:
+        yield
+    except OnecardError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        raise typer.Exit(error.exit_code) from None

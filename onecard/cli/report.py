@@ -1,0 +1,154 @@
+"""The night's report: from the ledger to one self-contained HTML page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from onecard import __version__
+from onecard.hub import database, ledger
+from onecard.hub.ledger import Transfer
+from onecard.timespan import duration
+from onecard.wiring import Hub
+from quality import night_report
+from quality.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
+from quality.rule_titles import title as rule_title
+from schemas import codes
+
+
+def write_report(hub: Hub, since: int = 0) -> Path:
+    """Write the report over all transfers after `since` (default: each subject's newest).
+
+    Returns:
+        Path of the HTML file.
+    """
+    with database.connect(hub.address, autocommit=True) as connection:
+        done = ledger.transfers(connection, since) if since else ledger.latest(connection)
+        rules = _rule_lines(hub, connection, done)
+        findings = _findings(hub, connection, done)
+    now = hub.settings.now()
+    page = night_report.render(
+        NightReport(
+            date=now.date(),
+            started=min((t.started_at for t in done), default=now),
+            finished=max((t.finished_at or t.started_at for t in done), default=now),
+            hub_version=__version__,
+            datasets=[_dataset_line(hub, t, now) for t in done if t.direction == "collect"],
+            rules=rules,
+            findings=findings,
+            deliveries=[_delivery_line(hub, t) for t in done if t.direction == "deliver"],
+        )
+    )
+    folder = hub.settings.home / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"night-{now:%Y-%m-%d}.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _dataset_line(hub: Hub, transfer: Transfer, now: datetime) -> DatasetLine:
+    contract = hub.catalogue.contract(transfer.subject)
+    counts = transfer.counts
+    limit = duration(contract.freshness)
+    newest = _newest(hub, contract.id)
+    return DatasetLine(
+        id=contract.id,
+        title=contract.title,
+        agency_title=hub.catalogue.agencies[contract.agency].title,
+        status=transfer.status,
+        read=counts.rows_read,
+        published=counts.published,
+        unchanged=counts.unchanged,
+        quarantined=counts.quarantined,
+        deduplicated=counts.deduplicated,
+        filtered=counts.filtered_by_policy,
+        seconds=transfer.seconds,
+        freshness=newest,
+        freshness_limit=limit,
+        late=newest is None or now - newest > limit,
+        message=transfer.message,
+    )
+
+
+def _newest(hub: Hub, dataset: str) -> datetime | None:
+    """Time of the newest published row by its own source's clock, or of publishing."""
+    contract = hub.catalogue.contract(dataset)
+    name = "source_updated_at" if "source_updated_at" in contract.names else contract.source.cursor
+    with database.connect(hub.address, autocommit=True) as connection:
+        there = connection.execute(
+            "SELECT to_regclass(%s)", (f"registry.{contract.table}",)
+        ).fetchone()
+        if name is None or there is None or there[0] is None:
+            return None
+        row = connection.execute(
+            database.query(
+                "SELECT max({c}) FROM {t}",
+                c=database.sql.Identifier(name),
+                t=database.sql.Identifier("registry", contract.table),
+            )
+        ).fetchone()
+    return row[0] if row and isinstance(row[0], datetime) else None
+
+
+def _delivery_line(hub: Hub, transfer: Transfer) -> DeliveryLine:
+    agreement = hub.catalogue.agreement(transfer.subject)
+    return DeliveryLine(
+        agreement=agreement.id,
+        title=agreement.title,
+        consumer_title=hub.catalogue.agencies[agreement.consumer].title,
+        purpose=agreement.purpose,
+        purpose_title=codes.labels("purpose")[agreement.purpose],
+        mode=agreement.mode,
+        status=transfer.status,
+        rows=transfer.sent_rows,
+        parts=transfer.sent_parts,
+        columns=agreement.names,
+        seconds=transfer.seconds,
+        message=transfer.message,
+    )
+
+
+def _rule_lines(hub: Hub, connection: database.Connection, done: list[Transfer]) -> list[RuleLine]:
+    subjects = {t.id: t for t in done if t.direction == "collect"}
+    rows = connection.execute(
+        "SELECT transfer, field, rule, failed FROM ledger.rule_count WHERE transfer = ANY(%s)"
+        " ORDER BY failed DESC, transfer, field, rule",
+        (list(subjects),),
+    ).fetchall()
+    lines = []
+    for number, field, rule, failed in rows:
+        transfer = subjects[int(str(number))]
+        contract = hub.catalogue.contract(transfer.subject)
+        titles = {f.name: f.title for f in contract.fields}
+        own = {r.name: r.title for r in contract.rules}
+        lines.append(
+            RuleLine(
+                dataset=contract.id,
+                field=str(field),
+                field_title=titles.get(str(field), "整行"),
+                rule=str(rule),
+                rule_title=own.get(str(rule)) or rule_title(str(rule)),
+                failed=int(str(failed)),
+                checked=transfer.counts.rows_read,
+            )
+        )
+    return lines
+
+
+def _findings(
+    hub: Hub, connection: database.Connection, done: list[Transfer]
+) -> list[tuple[str, str, str, str, bool, float | None]]:
+    subjects = {t.id: t.subject for t in done if t.direction == "collect"}
+    rows = connection.execute(
+        "SELECT transfer, name, severity, passed, observed FROM ledger.finding"
+        " WHERE transfer = ANY(%s) ORDER BY transfer, name",
+        (list(subjects),),
+    ).fetchall()
+    found = []
+    for number, name, severity, passed, observed in rows:
+        dataset = subjects[int(str(number))]
+        titles = {e.name: e.title for e in hub.catalogue.contract(dataset).expectations}
+        title = titles.get(str(name), "主键唯一")
+        value = observed if isinstance(observed, float) else None
+        found.append((dataset, str(name), title, str(severity), bool(passed), value))
+    return found

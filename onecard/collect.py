@@ -1,0 +1,252 @@
+"""Collect: agency → hub. `stage`, `audit` and `publish` are steps that a scheduler can run apart.
+
+What one step leaves for the next stands in the database (staging tables and the ledger), so the
+steps may run in different processes, and any of them may be killed and run again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from onecard.connections import Connections
+from onecard.errors import AuditFailed, OnecardError, PolicyError
+from onecard.hub import database, ledger, quarantine, registry
+from onecard.hub.ledger import Counts, DatasetState
+from onecard.intake import Intake, Taken
+from onecard.keys import KeyStore
+from onecard.ports import Auditor, Checkpoint, Column, Connector, ReadRequest, RowGate, Staged
+from onecard.settings import Settings
+from onecard.timespan import duration
+from schemas.contract import Contract
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a collect needs from outside the core; `onecard.wiring` fills it."""
+
+    address: str
+    settings: Settings
+    connections: Connections
+    keys: KeyStore
+    connector: Connector
+    gate: RowGate
+    auditor: Auditor
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """How one collect ended."""
+
+    transfer: int
+    dataset: str
+    counts: Counts
+    version: int
+    refused: tuple[str, ...] = ()
+
+
+class Collect:
+    """The transfer of one dataset from its agency into the registry."""
+
+    def __init__(self, contract: Contract, tools: Tools) -> None:
+        self._contract = contract
+        self._tools = tools
+
+    def run(self, *, whole: bool = False) -> Collected:
+        """All three steps, one after the other."""
+        transfer = self.stage(whole=whole)
+        self.audit(transfer)
+        return self.publish(transfer)
+
+    def stage(self, *, whole: bool = False) -> int:
+        """Read, check and stage; returns the transfer's id.
+
+        Args:
+            whole: read everything, not only what lies behind the watermark.
+
+        Raises:
+            OnecardError: as the connector, the gate or the database raise it; the transfer is
+                then marked failed, and nothing of it remains but its line in the ledger.
+        """
+        contract = self._contract
+        key = self._tools.keys.quarantine()
+        with database.connect(self._tools.address, autocommit=True) as connection:
+            transfer = ledger.open_transfer(connection, "collect", contract.id, contract.version)
+            with self._failing(transfer):
+                state = ledger.claim(connection, contract.id, transfer)
+                registry.drop_staging(connection, contract, older_than=transfer)
+                first = not registry.exists(connection, contract)
+                if not first:
+                    registry.widen(connection, contract)
+                registry.create_staging(connection, contract, transfer, first=first)
+                request = self._request(state, whole=whole)
+                known = None if first or request.since else self._known()
+                intake = Intake(self._tools, contract, connection, transfer)
+                taken = intake.take(request, known, key)
+                taken = self._settle(connection, transfer, taken)
+                self._record(connection, transfer, taken, whole=request.since is None)
+        return transfer
+
+    def audit(self, transfer: int) -> None:
+        """Run the dataset-level expectations on the staged rows.
+
+        Raises:
+            AuditFailed: a critical one failed; the transfer is held and nothing is published.
+        """
+        contract = self._contract
+        with database.connect(self._tools.address, autocommit=True) as connection:
+            with self._failing(transfer):
+                row = connection.execute(
+                    "SELECT rows_read, whole FROM ledger.transfer WHERE id = %s", (transfer,)
+                ).fetchone()
+                rows_read, whole = row or (0, False)
+                findings = self._tools.auditor.audit(
+                    Staged(
+                        url=database.sqlalchemy_url(self._tools.address),
+                        contract=contract,
+                        table=registry.staging_name(contract, transfer),
+                        rows_read=int(str(rows_read)),
+                        history=tuple(ledger.history(connection, contract.id, whole=bool(whole))),
+                        published=registry.exists(connection, contract),
+                    )
+                )
+                ledger.record_findings(connection, transfer, findings)
+                failed = [f.name for f in findings if f.severity == "critical" and not f.passed]
+                if failed:
+                    msg = f"{contract.id}: transfer {transfer} is held: {', '.join(failed)}"
+                    raise AuditFailed(msg)
+                ledger.update(connection, transfer, {"status": "audited"})
+
+    def publish(self, transfer: int) -> Collected:
+        """Merge, quarantine, watermark and ledger in one transaction.
+
+        Raises:
+            SupersededError: a newer transfer has claimed the dataset.
+            AccountingError: the identity does not hold; nothing is published.
+        """
+        contract = self._contract
+        with self._failing(transfer), database.connect(self._tools.address) as connection:
+            state = ledger.lock_claimed(connection, contract.id, transfer)
+            counts, checkpoint = self._counted(connection, transfer)
+            version = state.version
+            if not registry.exists(connection, contract):
+                version += 1
+                registry.adopt(connection, contract, transfer, version)
+            elif counts.published:
+                version += 1
+                registry.merge(connection, contract, transfer, version)
+            quarantine.absorb(connection, registry.bad(contract, transfer), contract.id, transfer)
+            counts.check(contract.id)
+            ledger.publish_state(
+                connection,
+                contract.id,
+                DatasetState(version, transfer, checkpoint),
+                contract.version,
+            )
+            ledger.update(
+                connection, transfer, {"status": "published", "version": version, "counts": counts}
+            )
+            registry.drop_staging(connection, contract, older_than=transfer + 1)
+        return Collected(transfer, contract.id, counts, version)
+
+    def _request(self, state: DatasetState, *, whole: bool) -> ReadRequest:
+        source = self._contract.source
+        cursor = state.checkpoint.get("cursor")
+        since = None
+        if source.cursor and isinstance(cursor, str) and not whole:
+            since = (datetime.fromisoformat(cursor) - duration(source.overlap)).isoformat()
+        return ReadRequest(
+            dataset=self._contract.id,
+            columns=tuple(Column(f.name, f.native, f.required) for f in self._contract.fields),
+            options=self._tools.connector.source_options.model_validate(dict(source.options)),
+            cursor=source.cursor,
+            since=since,
+            checkpoint={} if whole else dict(state.checkpoint.get("source") or {}),
+        )
+
+    def _known(self) -> object:
+        from onecard.hub.known import KnownHashes  # noqa: PLC0415 - numpy only where needed
+
+        return KnownHashes.load(self._tools.address, self._contract)
+
+    def _settle(self, connection: database.Connection, transfer: int, taken: Taken) -> Taken:
+        """Deduplicate by key and quarantine what breaks a `unique` rule, inside PostgreSQL."""
+        contract = self._contract
+        first = not registry.exists(connection, contract)
+        dropped = 0
+        if not first or not registry.add_key(connection, contract, transfer):
+            dropped = registry.deduplicate(connection, contract, transfer)
+            if first:
+                registry.add_key(connection, contract, transfer)
+        repeated = Intake(self._tools, contract, connection, transfer).repeated(first=first)
+        counts = replace(
+            taken.counts,
+            deduplicated=taken.counts.deduplicated + dropped,
+            quarantined=taken.counts.quarantined + sum(repeated.values()),
+        )
+        rules = dict(taken.rules)
+        for reason, number in repeated.items():
+            rules[reason] = rules.get(reason, 0) + number
+        return replace(taken, counts=counts, rules=rules)
+
+    def _record(
+        self, connection: database.Connection, transfer: int, taken: Taken, *, whole: bool
+    ) -> None:
+        ledger.record_rules(connection, transfer, taken.rules, "error")
+        ledger.record_rules(connection, transfer, taken.warnings, "warning")
+        message = "; ".join(taken.remarks)
+        ledger.update(
+            connection,
+            transfer,
+            {
+                "status": "staged",
+                "counts": taken.counts,
+                "whole": whole,
+                "checkpoint": taken.checkpoint,
+                "message": message,
+            },
+        )
+
+    def _counted(self, connection: database.Connection, transfer: int) -> tuple[Counts, Checkpoint]:
+        """The final terms of the identity: what the gate counted, and the staged rows' fate."""
+        row = connection.execute(
+            "SELECT rows_read, unchanged, quarantined, deduplicated, checkpoint"
+            " FROM ledger.transfer WHERE id = %s",
+            (transfer,),
+        ).fetchone()
+        if row is None:
+            msg = f"no transfer {transfer} in the ledger"
+            raise PolicyError(msg)
+        read, unchanged, quarantined, deduplicated = (int(str(n)) for n in row[:4])
+        if registry.exists(connection, self._contract):
+            fate = registry.classify(connection, self._contract, transfer)
+        else:
+            table = registry.staged(self._contract, transfer)
+            total = connection.execute(
+                database.query("SELECT count(*) FROM {t}", t=table)
+            ).fetchone()
+            fate = (int(str(total[0])) if total else 0, 0, 0)
+        counts = Counts(read, fate[0], unchanged + fate[1], quarantined, deduplicated + fate[2])
+        checkpoint = row[4]
+        return counts, dict(checkpoint) if isinstance(checkpoint, Mapping) else {}
+
+    @contextmanager
+    def _failing(self, transfer: int) -> Iterator[None]:
+        """Mark the transfer failed (or held) when the step raises; its staging goes with it."""
+        try:
+            yield
+        except BaseException as error:
+            held = isinstance(error, OnecardError) and error.exit_code == 3
+            known = isinstance(error, OnecardError)
+            message = str(error) if known else f"internal error ({type(error).__name__})"
+            with database.connect(self._tools.address, autocommit=True) as connection:
+                status = "held" if held else "failed"
+                ledger.update(connection, transfer, {"status": status, "message": message})
+                if not held:
+                    registry.drop_staging(connection, self._contract, older_than=transfer + 1)
+            raise

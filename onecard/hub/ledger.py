@@ -1,0 +1,214 @@
+"""The ledger: what every transfer did, what is published, what was delivered.
+
+All functions take an open connection, so that what belongs together is one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from onecard.errors import AccountingError, SupersededError
+from onecard.hub.database import Connection
+from onecard.ports import Checkpoint, Finding, Reason
+
+LIVE = ("running", "staged", "audited")
+"""States of a collect that has neither ended nor published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The accounting identity's terms, in rows."""
+
+    rows_read: int = 0
+    published: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    deduplicated: int = 0
+    filtered_by_policy: int = 0
+
+    def check(self, subject: str) -> None:
+        """Assert the identity.
+
+        Raises:
+            AccountingError: it does not hold; the message gives the terms.
+        """
+        parts = (
+            self.published,
+            self.unchanged,
+            self.quarantined,
+            self.deduplicated,
+            self.filtered_by_policy,
+        )
+        if self.rows_read != sum(parts):
+            msg = (
+                f"{subject}: read {self.rows_read} ≠ published {parts[0]} + unchanged {parts[1]}"
+                f" + quarantined {parts[2]} + deduplicated {parts[3]} + filtered {parts[4]}"
+            )
+            raise AccountingError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetState:
+    """What the hub holds of one dataset: version, checkpoint of the source, claim."""
+
+    version: int = 0
+    claim: int = 0
+    checkpoint: Checkpoint = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One line of the ledger, as commands and reports show it."""
+
+    id: int
+    direction: str
+    subject: str
+    status: str
+    started_at: datetime
+    finished_at: datetime | None
+    counts: Counts
+    version: int | None
+    sent_rows: int
+    sent_parts: int
+    delivery_id: str | None
+    message: str
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, or 0 when it has not ended."""
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else 0.0
+
+
+def open_transfer(connection: Connection, direction: str, subject: str, policy_version: str) -> int:
+    """Write the first line of a transfer and return its id."""
+    row = connection.execute(
+        "INSERT INTO ledger.transfer (direction, subject, status, policy_version)"
+        " VALUES (%s, %s, 'running', %s) RETURNING id",
+        (direction, subject, policy_version),
+    ).fetchone()
+    return int(str(row[0])) if row else 0
+
+
+def claim(connection: Connection, dataset: str, transfer: int) -> DatasetState:
+    """Claim a dataset for a transfer: from now on no older transfer can publish it."""
+    row = connection.execute(
+        "INSERT INTO ledger.dataset (dataset, claim) VALUES (%s, %s)"
+        " ON CONFLICT (dataset) DO UPDATE SET claim = greatest(ledger.dataset.claim, excluded.claim)"
+        " RETURNING version, claim, checkpoint",
+        (dataset, transfer),
+    ).fetchone()
+    return _state(row)
+
+
+def lock_claimed(connection: Connection, dataset: str, transfer: int) -> DatasetState:
+    """Lock the dataset for publishing.
+
+    Raises:
+        SupersededError: a newer transfer has claimed it.
+    """
+    row = connection.execute(
+        "SELECT version, claim, checkpoint FROM ledger.dataset WHERE dataset = %s FOR UPDATE",
+        (dataset,),
+    ).fetchone()
+    state = _state(row)
+    if state.claim != transfer:
+        msg = f"{dataset}: transfer {transfer} was overtaken by {state.claim}; nothing published"
+        raise SupersededError(msg)
+    return state
+
+
+def _state(row: tuple[object, ...] | None) -> DatasetState:
+    if row is None:
+        return DatasetState()
+    version, claimed, checkpoint = row
+    return DatasetState(int(str(version)), int(str(claimed)), dict(checkpoint))  # type: ignore[call-overload]
+
+
+def update(connection: Connection, transfer: int, values: Mapping[str, Any]) -> None:
+    """Set columns of a transfer; `counts` spreads to its columns."""
+    plain = dict(values)
+    counts = plain.pop("counts", None)
+    if isinstance(counts, Counts):
+        plain |= {name: getattr(counts, name) for name in Counts.__slots__}
+    if "checkpoint" in plain:
+        plain["checkpoint"] = json.dumps(plain["checkpoint"])
+    ended = plain.get("status") in ("published", "confirmed", "failed", "held")
+    assignments = ", ".join(f"{name} = %s" for name in plain)
+    finish = ", finished_at = clock_timestamp()" if ended else ""
+    statement = f"UPDATE ledger.transfer SET {assignments}{finish} WHERE id = %s"  # noqa: S608
+    connection.execute(statement.encode(), [*plain.values(), transfer])
+
+
+def record_rules(
+    connection: Connection, transfer: int, counts: Mapping[Reason, int], severity: str
+) -> None:
+    """Add how many rows failed each rule."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO ledger.rule_count (transfer, field, rule, severity, failed)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (transfer, field, rule)"
+            " DO UPDATE SET failed = ledger.rule_count.failed + excluded.failed",
+            [(transfer, r.field, r.rule, severity, n) for r, n in sorted(counts.items())],
+        )
+
+
+def record_findings(connection: Connection, transfer: int, findings: Iterable[Finding]) -> None:
+    """Write the outcome of the dataset-level expectations."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO ledger.finding (transfer, name, severity, passed, observed, field)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (transfer, name) DO UPDATE"
+            " SET passed = excluded.passed, observed = excluded.observed",
+            [(transfer, f.name, f.severity, f.passed, f.observed, f.field) for f in findings],
+        )
+
+
+def history(connection: Connection, dataset: str, *, whole: bool, last: int = 14) -> list[int]:
+    """Rows read by the last published collects of the same kind, newest first."""
+    rows = connection.execute(
+        "SELECT rows_read FROM ledger.transfer WHERE subject = %s AND direction = 'collect'"
+        " AND status = 'published' AND whole = %s AND rows_read > 0 ORDER BY id DESC LIMIT %s",
+        (dataset, whole, last),
+    ).fetchall()
+    return [int(str(row[0])) for row in rows]
+
+
+def publish_state(
+    connection: Connection, dataset: str, state: DatasetState, contract_version: str
+) -> None:
+    """Write version, checkpoint and contract version of what is now published."""
+    connection.execute(
+        "UPDATE ledger.dataset SET version = %s, checkpoint = %s, contract_version = %s,"
+        " published_at = clock_timestamp() WHERE dataset = %s",
+        (state.version, json.dumps(state.checkpoint), contract_version, dataset),
+    )
+
+
+def transfers(connection: Connection, since: int = 0) -> list[Transfer]:
+    """All transfers with a higher id than `since`, oldest first."""
+    rows = connection.execute(
+        "SELECT id, direction, subject, status, started_at, finished_at, rows_read, published,"
+        " unchanged, quarantined, deduplicated, filtered_by_policy, version, sent_rows,"
+        " sent_parts, delivery_id, message FROM ledger.transfer WHERE id > %s ORDER BY id",
+        (since,),
+    ).fetchall()
+    return [_transfer(row) for row in rows]
+
+
+def latest(connection: Connection) -> list[Transfer]:
+    """The newest transfer of every dataset and agreement."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (direction, subject) id, direction, subject, status, started_at,"
+        " finished_at, rows_read, published, unchanged, quarantined, deduplicated,"
+        " filtered_by_policy, version, sent_rows, sent_parts, delivery_id, message"
+        " FROM ledger.transfer ORDER BY direction, subject, id DESC"
+    ).fetchall()
+    return [_transfer(row) for row in rows]
+
+
+def _transfer(row: tuple[Any, ...]) -> Transfer:
+    return Transfer(*row[:6], Counts(*row[6:12]), *row[12:])

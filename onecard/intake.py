@@ -1,0 +1,211 @@
+"""Intake: a source's chunks through the gate into staging, read, checked and loaded side by side."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from onecard.errors import FatalError
+from onecard.hub import quarantine, registry
+from onecard.hub.database import Connection, query
+from onecard.hub.ledger import Counts
+from onecard.hub.loader import Loader
+from onecard.keys import Key
+from onecard.ports import Checkpoint, Chunk, Reading, ReadRequest, Reason, Rejected
+from onecard.timespan import duration
+from schemas.contract import Contract
+from schemas.rules import Unique
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from onecard.collect import Tools
+    from onecard.hub.known import KnownHashes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an intake found."""
+
+    counts: Counts
+    checkpoint: Checkpoint
+    rules: Mapping[Reason, int]
+    warnings: Mapping[Reason, int]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Running sums of one intake."""
+
+    read: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    cursor: object = None
+    rules: Counter[Reason] = field(default_factory=Counter)
+    warnings: Counter[Reason] = field(default_factory=Counter)
+
+
+class Intake:
+    """Takes one source's rows for one transfer."""
+
+    def __init__(
+        self, tools: Tools, contract: Contract, connection: Connection, transfer: int
+    ) -> None:
+        self._tools = tools
+        self._contract = contract
+        self._connection = connection
+        self._transfer = transfer
+
+    def take(self, request: ReadRequest, known: KnownHashes | None, key: Key) -> Taken:
+        """Read to the end: good rows to staging, rejected rows to the transfer's own table."""
+        tools, contract = self._tools, self._contract
+        system = tools.connections.get(contract.source.connection)
+        reading = tools.connector.read(system, request)
+        tally = _Tally()
+        now = tools.settings.now()
+        table = registry.staging_name(contract, self._transfer)
+        with Loader(tools.address, table) as loader:
+            for chunk in _ahead(reading):
+                good = self._check(chunk, now, tally, key)
+                good = self._only_new(good, known, tally)
+                if len(good):
+                    loader.put(good)
+        return Taken(
+            counts=Counts(tally.read, 0, tally.unchanged, tally.quarantined),
+            checkpoint=self._checkpoint(request, reading, tally, now),
+            rules=tally.rules,
+            warnings=tally.warnings,
+            remarks=_remarks(reading),
+        )
+
+    def repeated(self, *, first: bool) -> dict[Reason, int]:
+        """Move staged rows that break a `unique` rule to the rejected ones; count them."""
+        found: dict[Reason, int] = {}
+        for rule in self._contract.rules:
+            if isinstance(rule.check, Unique):
+                reason = Reason(rule.check.columns[-1], rule.name)
+                number = self._move(rule.check, reason, first=first)
+                if number:
+                    found[reason] = number
+        return found
+
+    def _move(self, rule: Unique, reason: Reason, *, first: bool) -> int:
+        contract = self._contract
+        table = registry.staged(contract, self._transfer)
+        places = registry.duplicates_of(contract, self._transfer, rule, against_registry=not first)
+        rows = self._connection.execute(
+            query(
+                "DELETE FROM {t} WHERE ctid IN ({places}) RETURNING to_jsonb({t}) - '_row_hash'",
+                t=table,
+                places=places,
+            )
+        ).fetchall()
+        key = self._tools.keys.quarantine()
+        sealed = [
+            quarantine.seal(contract.id, "staging", Rejected(n, _texts(row[0]), (reason,)), key)
+            for n, row in enumerate(rows, start=1)
+        ]
+        quarantine.append(self._connection, registry.bad(contract, self._transfer), sealed)
+        return len(rows)
+
+    def _check(self, chunk: Chunk, now: datetime, tally: _Tally, key: Key) -> pl.DataFrame:
+        checked = self._tools.gate.check(chunk, now)
+        tally.read += chunk.batch.num_rows
+        if len(checked.good) + len(checked.rejected) != chunk.batch.num_rows:
+            msg = f"{self._contract.id}: the gate lost rows of {chunk.origin}"
+            raise FatalError(msg)
+        tally.quarantined += len(checked.rejected)
+        for row in checked.rejected:
+            tally.rules.update(row.reasons)
+        tally.warnings.update(checked.warnings)
+        if checked.rejected:
+            sealed = (
+                quarantine.seal(self._contract.id, chunk.origin, row, key)
+                for row in checked.rejected
+            )
+            bad = registry.bad(self._contract, self._transfer)
+            quarantine.append(self._connection, bad, sealed)
+        return checked.good
+
+    def _only_new(
+        self, good: pl.DataFrame, known: KnownHashes | None, tally: _Tally
+    ) -> pl.DataFrame:
+        cursor = self._contract.source.cursor
+        if cursor and len(good):
+            newest = good[cursor].max()
+            tally.cursor = newest if tally.cursor is None else max(tally.cursor, newest)  # type: ignore[call-overload, type-var]
+        if known is None or not len(good):
+            return good
+        mask = known.contains(good[registry.HASH].to_numpy())
+        fresh = good.filter(~mask)
+        tally.unchanged += len(good) - len(fresh)
+        return fresh
+
+    def _checkpoint(
+        self, request: ReadRequest, reading: Reading, tally: _Tally, now: datetime
+    ) -> Checkpoint:
+        """The next checkpoint: never past now minus lag (F19), never behind the last one."""
+        latest = now - duration(self._contract.source.lag)
+        moments = [m for m in (tally.cursor,) if isinstance(m, datetime)]
+        if request.since is not None:
+            overlap = duration(self._contract.source.overlap)
+            moments.append(datetime.fromisoformat(request.since) + overlap)
+        found: Checkpoint = {}
+        if moments:
+            found["cursor"] = min(max(moments), latest).astimezone(now.tzinfo).isoformat()
+        source = reading.checkpoint
+        if source:
+            found["source"] = source
+        return found
+
+
+def _ahead(reading: Reading, depth: int = 2) -> Iterator[Chunk]:
+    """Read in a thread of its own, a few chunks ahead of the gate."""
+    ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(maxsize=depth)
+    stop = threading.Event()
+
+    def put(item: Chunk | BaseException | None) -> None:
+        while not stop.is_set():
+            try:
+                ready.put(item, timeout=0.5)
+            except queue.Full:
+                continue
+            return
+
+    def run() -> None:
+        try:
+            for chunk in reading:
+                put(chunk)
+                if stop.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            put(error)
+
+    thread = threading.Thread(target=run, name="read", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _remarks(reading: Reading) -> tuple[str, ...]:
+    refused = [f"refused {r.origin}: {r.rule}" for r in reading.refused]
+    return (*refused, *(f"waiting for {name}" for name in reading.waiting))
+
+
+def _texts(values: object) -> dict[str, str | None]:
+    pairs = values.items() if isinstance(values, dict) else ()
+    return {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in pairs}

@@ -1,0 +1,64 @@
+"""The night: every dataset collected, then every agreement delivered; one failure stops only itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from onecard.errors import OnecardError
+from onecard.wiring import Hub
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a night did: subjects that failed or are held, with the reason."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 something failed, 3 nothing failed but something waits for a person."""
+        if self.failed:
+            return 1
+        return 3 if self.held else 0
+
+
+def datasets(hub: Hub, agency: str | None = None) -> tuple[str, ...]:
+    """Ids of the datasets of one agency, or of all."""
+    return tuple(d for d in sorted(hub.catalogue.contracts) if agency in (None, d.split("/")[0]))
+
+
+def agreements(hub: Hub, consumer: str | None = None) -> tuple[str, ...]:
+    """Ids of the served agreements of one consumer, or of all."""
+    served = (a for a in hub.catalogue.agreements.values() if a.served)
+    return tuple(sorted(a.id for a in served if consumer in (None, a.consumer)))
+
+
+def run_each(
+    subjects: Iterable[str], run: Callable[[str], object], note: Callable[[str, object], None]
+) -> Outcome:
+    """Run every subject; an error of ours is noted and the others go on."""
+    outcome = Outcome()
+    for subject in subjects:
+        try:
+            note(subject, run(subject))
+        except OnecardError as error:
+            kind = outcome.held if error.exit_code == 3 else outcome.failed
+            kind[subject] = str(error)
+            note(subject, error)
+    return outcome
+
+
+def run(hub: Hub, note: Callable[[str, object], None] = lambda _subject, _result: None) -> Outcome:
+    """Collect everything, then deliver everything."""
+    outcome = run_each(datasets(hub), lambda d: hub.collect(d).run(), note)
+    delivered = run_each(agreements(hub), lambda a: hub.deliver(a).run(), note)
+    outcome.failed |= delivered.failed
+    outcome.held |= delivered.held
+    for problem in hub.catalogue.problems:
+        outcome.failed[str(problem.file)] = str(problem)
+    return outcome

@@ -1,0 +1,76 @@
+"""Settings from the environment (`ONECARD_*`); everything has a safe default.
+
+| variable | meaning | default |
+|---|---|---|
+| ONECARD_HOME | where the embedded database, keys, reports live | `./.onecard` |
+| ONECARD_DATABASE_URL | the hub's own PostgreSQL | embedded server in ONECARD_HOME |
+| ONECARD_PROFILE | `production` or `demo` (division 410199 allowed) | `production` |
+| ONECARD_KEYS_FILE | key file, mode 0600 | `ONECARD_HOME/keys.json` |
+| ONECARD_SCHEMAS | folder of contracts and agreements | the package's own |
+| ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo
+
+from onecard.errors import ConfigError, unknown
+from schemas.model import Frozen
+
+ZONE = ZoneInfo("Asia/Shanghai")
+Profile = Literal["production", "demo"]
+
+
+class Settings(Frozen):
+    """Where things are and which rules of the house apply."""
+
+    home: Path
+    database_url: str | None = None
+    profile: Profile = "production"
+    keys_file: Path
+    schemas: Path | None = None
+    fixed_now: datetime | None = None
+
+    def now(self) -> datetime:
+        """The hub's time, aware, in Asia/Shanghai."""
+        return self.fixed_now or datetime.now(ZONE)
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment.
+
+        Raises:
+            ConfigError: a variable has a value that is not valid; it names the variable.
+        """
+        env = os.environ if environment is None else environment
+        profile = env.get("ONECARD_PROFILE", "production")
+        if profile not in get_args(Profile):
+            raise ConfigError("ONECARD_PROFILE: " + unknown("profile", profile, get_args(Profile)))
+        home = Path(env.get("ONECARD_HOME") or ".onecard").resolve()
+        schemas = env.get("ONECARD_SCHEMAS")
+        return cls(
+            home=home,
+            database_url=env.get("ONECARD_DATABASE_URL") or None,
+            profile="demo" if profile == "demo" else "production",
+            keys_file=Path(env.get("ONECARD_KEYS_FILE") or home / "keys.json"),
+            schemas=Path(schemas) if schemas else None,
+            fixed_now=_instant(env.get("ONECARD_NOW")),
+        )
+
+
+def _instant(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        msg = "ONECARD_NOW: write an instant with offset, e.g. 2026-11-24T02:00:00+08:00"
+        raise ConfigError(msg)
+    return found.astimezone(ZONE)

@@ -1,0 +1,113 @@
+"""The composition root: joins core, connectors and quality. DAGs and the CLI enter here."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+import connectors
+from onecard import keys
+from onecard.collect import Collect, Tools
+from onecard.connections import Connections, EnvironmentConnections
+from onecard.deliver import Deliver, Outbound
+from onecard.hub import database, migrate
+from onecard.ports import Auditor
+from onecard.settings import Settings
+from schemas import catalogue
+from schemas.catalogue import Catalogue
+
+AuditEngine = Literal["sql", "gx"]
+
+
+class Hub:
+    """Everything that one process needs to run transfers.
+
+    Args:
+        settings: default: from the environment.
+        connections: default: `AIRFLOW_CONN_<ID>` variables; DAGs pass Airflow's own store.
+        audit: engine of the dataset-level expectations: `sql` (one statement, the event lane and
+            the command line) or `gx` (Great Expectations, the nightly DAGs). Same expectations.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        connections: Connections | None = None,
+        audit: AuditEngine = "sql",
+    ) -> None:
+        self.settings = settings or Settings.load()
+        self.connections = connections or EnvironmentConnections()
+        self.audit_engine = audit
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Contracts and agreements."""
+        return catalogue.load(self.settings.schemas or catalogue.ROOT)
+
+    @cached_property
+    def keys(self) -> keys.KeyStore:
+        """The key store."""
+        return keys.KeyStore(self.settings.keys_file)
+
+    @cached_property
+    def address(self) -> str:
+        """The hub's database, at the newest revision.
+
+        An embedded database is migrated on the way; a configured one only by `onecard db upgrade`.
+        """
+        address = database.url(self.settings)
+        if self.settings.database_url is None and migrate.current(address) != migrate.HEAD:
+            migrate.upgrade(address)
+        migrate.require(address)
+        return address
+
+    def collect(self, dataset: str) -> Collect:
+        """The collect of one dataset.
+
+        Raises:
+            ConfigError: unknown dataset, broken contract, unknown connector.
+        """
+        from quality.rowgate import compile_gate  # noqa: PLC0415 - Polars only where rows flow
+
+        contract = self.catalogue.contract(dataset)
+        return Collect(
+            contract,
+            Tools(
+                address=self.address,
+                settings=self.settings,
+                connections=self.connections,
+                keys=self.keys,
+                connector=connectors.connector(contract.source.connector),
+                gate=compile_gate(contract, profile=self.settings.profile),
+                auditor=self._auditor(),
+            ),
+        )
+
+    def deliver(self, agreement_id: str) -> Deliver:
+        """The delivery of one agreement.
+
+        Raises:
+            ConfigError: unknown agreement, broken YAML, unknown connector.
+        """
+        agreement = self.catalogue.agreement(agreement_id)
+        kind = agreement.delivery.connector if agreement.delivery else "sql"
+        return Deliver(
+            agreement,
+            Outbound(
+                address=self.address,
+                settings=self.settings,
+                connections=self.connections,
+                keys=self.keys,
+                connector=connectors.connector(kind),
+                contracts={d: self.catalogue.contract(d) for d in agreement.datasets},
+            ),
+        )
+
+    def _auditor(self) -> Auditor:
+        if self.audit_engine == "gx":
+            from quality.gx_audit import GxAuditor  # noqa: PLC0415 - three seconds of import
+
+            return GxAuditor()
+        from quality.audit import SqlAuditor  # noqa: PLC0415 - only what is used is loaded
+
+        return SqlAuditor()

@@ -1,0 +1,13 @@
+"""Loaded by every Airflow process before it forks tasks (put this folder on PYTHONPATH).
+
+Great Expectations takes three seconds to import; imported here it costs a task 0.3 s.
+"""
+
+import logging
+import os
+import sys
+
+if any(word in " ".join(sys.argv) for word in ("scheduler", "celery", "standalone", "night")):
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    import quality.gx_audit  # noqa: F401

@@ -1,0 +1,1 @@
+"""The SQL that the hub runs: migrations of ledger and quarantine."""

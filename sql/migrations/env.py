@@ -1,0 +1,11 @@
+"""Alembic environment: runs the migrations on the connection that `onecard.hub.migrate` passes."""
+
+from alembic import context
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    version_table="schema_version",
+    version_table_schema="ledger",
+)
+with context.begin_transaction():
+    context.run_migrations()
