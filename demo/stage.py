@@ -1,0 +1,109 @@
+"""Sets the stage of a rehearsal: databases, keys, the agencies' systems, the environment."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.run import DemoCity
+from onecard import keys
+from onecard.connections import EnvironmentConnections
+from onecard.hub import database, migrate
+from onecard.settings import Settings
+from onecard.wiring import AuditEngine, Hub
+from schemas import catalogue
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A running rehearsal.
+
+    Attributes:
+        city: the simulated agencies.
+        environment: everything that a process of the hub needs, for `subprocess`.
+    """
+
+    home: Path
+    city: DemoCity
+    environment: dict[str, str]
+
+    def at(self, day: int) -> dict[str, str]:
+        """The environment with the hub's clock at the night of `day`."""
+        return {**self.environment, "ONECARD_NOW": self.city.now(day).isoformat()}
+
+    def hub(self, day: int, audit: AuditEngine = "sql") -> Hub:
+        """A hub inside this process, at the night of `day`."""
+        environment = self.at(day)
+        return Hub(Settings.load(environment), EnvironmentConnections(environment), audit)
+
+
+@contextmanager
+def set_up(home: Path, *, persons: int, seed: int, postgres: str | None = None) -> Iterator[Stage]:
+    """Make a fresh rehearsal below `home`, and take its servers down at the end.
+
+    Args:
+        home: emptied first; its databases are new.
+        persons: size of the population.
+        seed: of the population and its defects.
+        postgres: a server to use, where private databases are made; default: an embedded one.
+    """
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True, mode=0o700)
+    settings = Settings(home=home, keys_file=home / "keys.json", profile="demo")
+    base = postgres or database.url(settings)
+    prefix = f"onecard_{secrets.token_hex(4)}"
+    hub_url = database.create_database(base, f"{prefix}_hub")
+    agencies_url = database.create_database(base, f"{prefix}_agencies")
+    airflow_url = database.create_database(base, f"{prefix}_airflow")
+    migrate.upgrade(hub_url)
+    known = catalogue.load().agencies
+    keys.create(settings.keys_file, known, "2026")
+    city = DemoCity(
+        home / "city",
+        agencies_url,
+        seed=seed,
+        persons=persons,
+        mariadb_url=os.environ.get("ONECARD_DEMO_MARIADB"),
+    )
+    city.prepare(0)
+    with city:
+        yield Stage(
+            home,
+            city,
+            {
+                **os.environ,
+                **city.environment(),
+                **_airflow(home, airflow_url),
+                "ONECARD_HOME": str(home),
+                "ONECARD_PROFILE": "demo",
+                "ONECARD_DATABASE_URL": hub_url,
+            },
+        )
+
+
+def _airflow(home: Path, url: str) -> dict[str, str]:
+    folder = home / "airflow"
+    return {
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Shanghai",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.sqlalchemy_url(url),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "PYTHONPATH": os.pathsep.join(
+            [str(REPOSITORY), str(REPOSITORY / "plugins"), str(REPOSITORY / "dags")]
+        ),
+    }

@@ -1,0 +1,240 @@
+"""Commands that rehearse: `demo` runs the night on simulated agencies, `up` starts Airflow on them."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from onecard.cli import output
+from onecard.cli.operate import Json
+from onecard.errors import FatalError
+from onecard.hub import database, ledger
+from onecard.settings import Settings
+
+if TYPE_CHECKING:
+    from demo.stage import Stage
+    from onecard.wiring import Hub
+
+DEFAULT_PERSONS = 20_000
+DEFAULT_SEED = 20240101
+"""The day on which order 249 came into force."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(demo)
+    app.command()(up)
+
+
+def demo(
+    *,
+    persons: Annotated[
+        int, typer.Option(min=1000, help="Size of the population.")
+    ] = DEFAULT_PERSONS,
+    seed: Annotated[int, typer.Option(help="Seed of population and defects.")] = DEFAULT_SEED,
+    days: Annotated[int, typer.Option(min=1, help="Nights to run.")] = 1,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare with the planted truth.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Run the nightly sync for real, through the DAGs, on simulated agencies."""
+    from demo.stage import set_up  # noqa: PLC0415 - the rehearsal's own parts
+
+    home = Settings.load().home / "demo"
+    started = time.monotonic()
+    with output.errors_as_exit_codes(), set_up(home, persons=persons, seed=seed) as stage:
+        ready = time.monotonic() - started
+        if not json:
+            output.say(f"{persons:,} residents, six agencies' systems ready in {ready:.1f} s")
+        result: dict[str, Any] = {
+            "persons": persons,
+            "seed": seed,
+            "prepare_seconds": round(ready, 1),
+        }
+        for day in range(days):
+            if day:
+                stage.city.prepare(day)
+            result |= _night(stage, day, quiet=json)
+        if verify:
+            result["verified"] = _verify(stage, days - 1, quiet=json)
+        result["seconds"] = round(time.monotonic() - started, 1)
+        if json:
+            output.emit(result)
+        else:
+            output.say(f"done in {result['seconds']} s; report: {result['report']}")
+    if result["exit_code"] or not result.get("verified", True):
+        raise typer.Exit(1)
+
+
+def up(
+    *,
+    persons: Annotated[int, typer.Option(min=1000)] = DEFAULT_PERSONS,
+    seed: Annotated[int, typer.Option()] = DEFAULT_SEED,
+    port: Annotated[int, typer.Option(help="Port of Airflow's web server.")] = 8080,
+) -> None:
+    """Start Airflow with the simulated agencies; ends with Ctrl-C."""
+    from demo.stage import set_up  # noqa: PLC0415 - the rehearsal's own parts
+
+    home = Settings.load().home / "up"
+    with output.errors_as_exit_codes(), set_up(home, persons=persons, seed=seed) as stage:
+        password = secrets.token_urlsafe(12)
+        folder = Path(stage.environment["AIRFLOW_HOME"])
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "passwords.json").write_text(json_module.dumps({"admin": password}))
+        environment = stage.at(0) | {
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        }
+        output.say(f"Airflow: http://127.0.0.1:{port}  user: admin  password: {password}")
+        output.say(f"logs in {folder}; Ctrl-C ends Airflow and the agencies")
+        server = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+            [sys.executable, "-m", "airflow", "standalone"],
+            env=environment,
+            start_new_session=True,
+            stdout=(folder / "standalone.log").open("w"),
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+            server.wait()
+        except KeyboardInterrupt:
+            output.say("ending")
+        finally:
+            _end_group(server)
+
+
+def _end_group(server: subprocess.Popen[bytes]) -> None:
+    """End a process and its children: a signal to its pid alone orphans them."""
+    if server.poll() is None:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def _night(stage: Stage, day: int, *, quiet: bool) -> dict[str, Any]:
+    """One night in a process of its own; prints its tables."""
+    from onecard.cli.report import write_report  # noqa: PLC0415 - templates only where needed
+    from onecard.night import agreements, datasets  # noqa: PLC0415
+
+    hub = stage.hub(day)
+    with database.connect(hub.address, autocommit=True) as connection:
+        before = max((t.id for t in ledger.latest(connection)), default=0)
+    night = Path(__file__).parents[2] / "dags" / "night.py"
+    started = time.monotonic()
+    done = subprocess.run(  # noqa: S603 - our own interpreter and file
+        [sys.executable, str(night)], env=stage.at(day), capture_output=True, text=True, check=False
+    )
+    seconds = time.monotonic() - started
+    log = stage.home / f"night-{day}.log"
+    log.write_text(done.stdout + done.stderr)
+    with database.connect(hub.address, autocommit=True) as connection:
+        transfers = [t for t in ledger.transfers(connection) if t.id > before]
+    if not quiet:
+        _print_tables(hub, transfers, day)
+    in_transfers = sum(t.seconds for t in transfers)
+    expected = len(datasets(hub)) + len(agreements(hub))
+    ended = sum(t.status in ("published", "confirmed") for t in transfers)
+    if not quiet:
+        output.say(
+            f"night {day}: {ended} transfers of {expected} subjects in {seconds:.1f} s,"
+            f" {in_transfers:.1f} s of it in transfers"
+        )
+        for transfer in transfers:
+            if transfer.status in ("failed", "held"):
+                output.say(f"{transfer.status}: {transfer.subject}: {transfer.message}")
+    if not transfers and done.returncode:
+        msg = f"the night did not start; see {log}"
+        raise FatalError(msg)
+    return {
+        "exit_code": done.returncode,
+        "night_seconds": round(seconds, 1),
+        "transfer_seconds": round(in_transfers, 1),
+        "transfers": ended,
+        "report": str(write_report(hub, before)),
+        "log": str(log),
+    }
+
+
+def _print_tables(hub: Hub, transfers: list[ledger.Transfer], day: int) -> None:
+    collects = [t for t in transfers if t.direction == "collect"]
+    output.table(
+        f"night {day}: collected",
+        ("dataset", "status", "read", "published", "unchanged", "quarantined", "dedup.", "seconds"),
+        [
+            (
+                t.subject,
+                t.status,
+                t.counts.rows_read,
+                t.counts.published,
+                t.counts.unchanged,
+                t.counts.quarantined,
+                t.counts.deduplicated,
+                t.seconds,
+            )
+            for t in collects
+        ],
+    )
+    deliveries = [t for t in transfers if t.direction == "deliver"]
+    output.table(
+        f"night {day}: delivered",
+        ("agreement", "consumer", "over", "status", "rows", "seconds"),
+        [
+            (
+                t.subject,
+                _consumer(hub, t.subject),
+                _over(hub, t.subject),
+                t.status,
+                t.sent_rows,
+                t.seconds,
+            )
+            for t in deliveries
+        ],
+    )
+
+
+def _consumer(hub: Hub, agreement: str) -> str:
+    return hub.catalogue.agencies[hub.catalogue.agreement(agreement).consumer].short
+
+
+def _over(hub: Hub, agreement: str) -> str:
+    delivery = hub.catalogue.agreement(agreement).delivery
+    return hub.connections.get(delivery.connection).conn_type if delivery else ""
+
+
+def _verify(stage: Stage, day: int, *, quiet: bool) -> bool:
+    from demo.verify import verify  # noqa: PLC0415 - the rehearsal's own parts
+
+    verdicts = verify(stage.hub(day), stage.city.home / "truth" / f"day-{day}")
+    exact = not any(v.missed or v.wrong for v in verdicts.values())
+    if not quiet:
+        output.table(
+            "verified",
+            ("dataset", "planted", "found", "missed", "wrong"),
+            [(d, v.planted, v.found, len(v.missed), len(v.wrong)) for d, v in verdicts.items()],
+        )
+        kinds = {rule for v in verdicts.values() for _, rule in v.kinds}
+        total = sum(v.planted for v in verdicts.values())
+        output.say(
+            f"{total:,} planted defects of {len(kinds)} kinds: "
+            + ("quarantine is exact" if exact else "quarantine DIFFERS")
+        )
+        for dataset, verdict in verdicts.items():
+            for name, rows in (("missed", verdict.missed), ("wrong", verdict.wrong)):
+                for _, reasons in rows[:5]:
+                    output.say(f"{dataset}: {name}: {reasons}")
+    return exact
