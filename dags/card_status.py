@@ -1,6 +1,7 @@
 """card_status: the event flows, every minute, over the same code (airflow DAG file)."""
 
 from onecard_factory import event_dag
+
 from onecard.settings import Settings
 from schemas import catalogue
 

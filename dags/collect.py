@@ -1,6 +1,7 @@
 """collect_<agency>: every night, each agency's datasets into the registry (airflow DAG file)."""
 
 from onecard_factory import collect_dag
+
 from onecard.settings import Settings
 from schemas import catalogue
 

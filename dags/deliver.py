@@ -1,6 +1,7 @@
 """deliver_<consumer>: on the assets that its agreements need, and nightly (airflow DAG file)."""
 
 from onecard_factory import deliver_dag
+
 from onecard.settings import Settings
 from schemas import catalogue
 

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk import DAG, Asset, Connection, task, task_group
+from airflow.sdk.exceptions import AirflowFailException
 
 from onecard.connections import Connection as HubConnection
 from onecard.connections import parse
@@ -105,7 +105,7 @@ def deliver(agreement: str) -> dict[str, int]:
 
 
 def collect_group(contract: Contract, audit: str) -> Any:  # noqa: ANN401 - an Airflow XComArg
-    """stage → audit → publish of one dataset; returns the publishing task."""
+    """Stage → audit → publish of one dataset; returns the publishing task."""
 
     @task_group(group_id=contract.id.split("/")[1], tooltip=contract.title)
     def group() -> Any:  # noqa: ANN401 - an Airflow XComArg

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onecard.connections import Connections
-from onecard.errors import AuditFailed, OnecardError, PolicyError
+from onecard.errors import AuditFailed, HoldError, OnecardError, PolicyError, RetriableError
 from onecard.hub import database, ledger, quarantine, registry
+from onecard.hub.known import KnownHashes
 from onecard.hub.ledger import Counts, DatasetState
 from onecard.intake import Intake, Taken
 from onecard.keys import KeyStore
@@ -98,29 +99,15 @@ class Collect:
         Raises:
             AuditFailed: a critical one failed; the transfer is held and nothing is published.
         """
-        contract = self._contract
-        with database.connect(self._tools.address, autocommit=True) as connection:
-            with self._failing(transfer):
-                row = connection.execute(
-                    "SELECT rows_read, whole FROM ledger.transfer WHERE id = %s", (transfer,)
-                ).fetchone()
-                rows_read, whole = row or (0, False)
-                findings = self._tools.auditor.audit(
-                    Staged(
-                        url=database.sqlalchemy_url(self._tools.address),
-                        contract=contract,
-                        table=registry.staging_name(contract, transfer),
-                        rows_read=int(str(rows_read)),
-                        history=tuple(ledger.history(connection, contract.id, whole=bool(whole))),
-                        published=registry.exists(connection, contract),
-                    )
-                )
-                ledger.record_findings(connection, transfer, findings)
-                failed = [f.name for f in findings if f.severity == "critical" and not f.passed]
-                if failed:
-                    msg = f"{contract.id}: transfer {transfer} is held: {', '.join(failed)}"
-                    raise AuditFailed(msg)
-                ledger.update(connection, transfer, {"status": "audited"})
+        address = self._tools.address
+        with self._failing(transfer), database.connect(address, autocommit=True) as connection:
+            findings = self._tools.auditor.audit(self._staged(connection, transfer))
+            ledger.record_findings(connection, transfer, findings)
+            failed = [f.name for f in findings if f.severity == "critical" and not f.passed]
+            if failed:
+                msg = f"{self._contract.id}: transfer {transfer} is held: {', '.join(failed)}"
+                raise AuditFailed(msg)
+            ledger.update(connection, transfer, {"status": "audited"})
 
     def publish(self, transfer: int) -> Collected:
         """Merge, quarantine, watermark and ledger in one transaction.
@@ -131,6 +118,9 @@ class Collect:
         """
         contract = self._contract
         with self._failing(transfer), database.connect(self._tools.address) as connection:
+            done = ledger.published_already(connection, transfer)
+            if done:
+                return Collected(transfer, contract.id, counts=done[1], version=done[0])
             state = ledger.lock_claimed(connection, contract.id, transfer)
             counts, checkpoint = self._counted(connection, transfer)
             version = state.version
@@ -154,6 +144,21 @@ class Collect:
             registry.drop_staging(connection, contract, older_than=transfer + 1)
         return Collected(transfer, contract.id, counts, version)
 
+    def _staged(self, connection: database.Connection, transfer: int) -> Staged:
+        """What the auditor looks at."""
+        row = connection.execute(
+            "SELECT rows_read, whole FROM ledger.transfer WHERE id = %s", (transfer,)
+        ).fetchone()
+        rows_read, whole = row or (0, False)
+        return Staged(
+            url=database.sqlalchemy_url(self._tools.address),
+            contract=self._contract,
+            table=registry.staging_name(self._contract, transfer),
+            rows_read=int(str(rows_read)),
+            history=tuple(ledger.history(connection, self._contract.id, whole=bool(whole))),
+            published=registry.exists(connection, self._contract),
+        )
+
     def _request(self, state: DatasetState, *, whole: bool) -> ReadRequest:
         source = self._contract.source
         cursor = state.checkpoint.get("cursor")
@@ -169,9 +174,7 @@ class Collect:
             checkpoint={} if whole else dict(state.checkpoint.get("source") or {}),
         )
 
-    def _known(self) -> object:
-        from onecard.hub.known import KnownHashes  # noqa: PLC0415 - numpy only where needed
-
+    def _known(self) -> KnownHashes | None:
         return KnownHashes.load(self._tools.address, self._contract)
 
     def _settle(self, connection: database.Connection, transfer: int, taken: Taken) -> Taken:
@@ -237,16 +240,20 @@ class Collect:
 
     @contextmanager
     def _failing(self, transfer: int) -> Iterator[None]:
-        """Mark the transfer failed (or held) when the step raises; its staging goes with it."""
+        """Mark the transfer failed (or held) when the step raises.
+
+        What is staged stays for a person (held) or for the retry of the same step (retriable);
+        otherwise it goes. The next transfer of the dataset drops what stayed.
+        """
         try:
             yield
         except BaseException as error:
-            held = isinstance(error, OnecardError) and error.exit_code == 3
+            held = isinstance(error, HoldError)
             known = isinstance(error, OnecardError)
             message = str(error) if known else f"internal error ({type(error).__name__})"
             with database.connect(self._tools.address, autocommit=True) as connection:
                 status = "held" if held else "failed"
                 ledger.update(connection, transfer, {"status": status, "message": message})
-                if not held:
+                if not isinstance(error, HoldError | RetriableError):
                     registry.drop_staging(connection, self._contract, older_than=transfer + 1)
             raise

@@ -95,7 +95,8 @@ def parse(connection_id: str, text: str) -> Connection:
         where = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
     except (ValueError, TypeError, AttributeError):
         where = "not JSON and not a URI"
-    msg = f"connection {connection_id!r} cannot be read ({where}); see {PREFIX}{connection_id.upper()}"
+    variable = PREFIX + connection_id.upper()
+    msg = f"connection {connection_id!r} cannot be read ({where}); see {variable}"
     raise ConfigError(msg)
 
 

@@ -65,6 +65,10 @@ class Deliver:
         """
         self._refuse_unless_in_force()
         with database.connect(self._tools.address, autocommit=True) as connection:
+            # One delivery of an agreement at a time; the second finds nothing due.
+            connection.execute(
+                "SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self._agreement.id,)
+            )
             versions = self._versions(connection)
             after = self._confirmed(connection)
             if all(after.get(d, 0) >= v for d, v in versions.items()):

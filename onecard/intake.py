@@ -1,4 +1,4 @@
-"""Intake: a source's chunks through the gate into staging, read, checked and loaded side by side."""
+"""Intake: a source's chunks through the gate into staging; read, check and load overlap."""
 
 from __future__ import annotations
 

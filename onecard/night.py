@@ -1,4 +1,4 @@
-"""The night: every dataset collected, then every agreement delivered; one failure stops only itself."""
+"""The night: all datasets collected, then all agreements delivered; a failure stops only itself."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ def treat(
     """Apply the agreement's treatments.
 
     Args:
+        agreement: says how each field is treated.
         frame: one column per shared field (named as it leaves), values as in the registry.
         fields: the contract field behind each shared field that has one.
         key: the consumer's token key; needed when a field is tokenised.

@@ -1,4 +1,4 @@
-"""Commands that rehearse: `demo` runs the night on simulated agencies, `up` starts Airflow on them."""
+"""Commands that rehearse on simulated agencies: `demo` runs a night, `up` starts Airflow."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def up(
         }
         output.say(f"Airflow: http://127.0.0.1:{port}  user: admin  password: {password}")
         output.say(f"logs in {folder}; Ctrl-C ends Airflow and the agencies")
-        server = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+        server = subprocess.Popen(
             [sys.executable, "-m", "airflow", "standalone"],
             env=environment,
             start_new_session=True,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from psycopg import sql
+from quality.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
+from quality.rule_titles import title as rule_title
+
 from onecard import __version__
 from onecard.hub import database, ledger
 from onecard.hub.ledger import Transfer
 from onecard.timespan import duration
 from onecard.wiring import Hub
 from quality import night_report
-from quality.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
-from quality.rule_titles import title as rule_title
 from schemas import codes
 
 
@@ -83,8 +85,8 @@ def _newest(hub: Hub, dataset: str) -> datetime | None:
         row = connection.execute(
             database.query(
                 "SELECT max({c}) FROM {t}",
-                c=database.sql.Identifier(name),
-                t=database.sql.Identifier("registry", contract.table),
+                c=sql.Identifier(name),
+                t=sql.Identifier("registry", contract.table),
             )
         ).fetchone()
     return row[0] if row and isinstance(row[0], datetime) else None

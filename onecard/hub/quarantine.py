@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,7 +42,7 @@ class Record:
 
 
 def seal(dataset: str, origin: str, row: Rejected, key: Key) -> tuple[Any, ...]:
-    """The database row of one rejected row: fingerprint, origin, number, reasons, payload, epoch."""
+    """One rejected row as stored: fingerprint, origin, number, reasons, payload, key epoch."""
     text = json.dumps(row.values, ensure_ascii=False, sort_keys=True)
     known = text if row.values else f"{origin}#{row.number}"
     fingerprint = hmac.digest(
@@ -123,6 +123,14 @@ def reveal(
         msg = f"quarantined row {record} does not open: tampered with, or another key"
         raise PolicyError(msg) from None
     return found, json.loads(text.decode("utf-8", "surrogatepass"))
+
+
+def opened(
+    connection: Connection, dataset: str, keys: KeyStore
+) -> Iterator[tuple[Record, dict[str, str | None]]]:
+    """All of a dataset's quarantined rows with their values; raises like `reveal`."""
+    for record in records(connection, dataset):
+        yield reveal(connection, record.id, keys)
 
 
 def _record(row: tuple[Any, ...]) -> Record:

@@ -229,8 +229,8 @@ def classify(connection: Connection, contract: Contract, transfer: int) -> tuple
     """(to publish, unchanged, stale) among the staged rows, against the registry."""
     row = connection.execute(
         query(
-            "SELECT count(*) FILTER (WHERE {new} OR {changed}), count(*) FILTER (WHERE {stale}), count(*)"
-            " FROM {s} s LEFT JOIN {t} t ON {on}",
+            "SELECT count(*) FILTER (WHERE {new} OR {changed}), count(*) FILTER (WHERE {stale}),"
+            " count(*) FROM {s} s LEFT JOIN {t} t ON {on}",
             new=query("t.{k} IS NULL", k=sql.Identifier(contract.key[0])),
             changed=_changed(contract),
             stale=_stale(contract),
