@@ -1,0 +1,30 @@
+"""How to read an agency's system and deliver into it: Arrow batches in and out."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import cast
+
+from onecard.errors import ConfigError, unknown
+from onecard.ports import Connector
+
+KINDS = {
+    "files": "connectors.files:FilesConnector",
+    "rest": "connectors.rest:RestConnector",
+    "sql": "connectors.sql:SqlConnector",
+}
+"""Every kind of system, and the class that speaks to it; imported when first asked for."""
+
+
+@cache
+def connector(kind: str) -> Connector:
+    """The connector of that kind.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise ConfigError(unknown("connector", kind, KINDS))
+    module, _, name = KINDS[kind].partition(":")
+    return cast("Connector", getattr(import_module(module), name)())

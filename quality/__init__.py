@@ -1,0 +1,1 @@
+"""Checks: the row gate, dataset-level expectations, and the reports on them."""
