@@ -105,7 +105,7 @@ class PolarsGate:
             )
             cleared = self._judge(suspects, parsed, now, rejected)
             typed = pl.concat([typed.filter(right), cleared])
-        hashes = typed.hash_rows(0, 1, 2, 3).reinterpret(signed=True).alias("_row_hash")
+        hashes = typed.hash_rows(seed=0).reinterpret(signed=True).alias("_row_hash")
         return Checked(typed.with_columns(hashes), tuple(rejected), warnings)
 
     def _right(

@@ -6,7 +6,7 @@ NULL in a named field never breaks a rule, except where the rule is about NULL.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -95,7 +95,9 @@ def _compare(check: Compare, contract: Contract) -> Builder:
         elif check.value == "now":
             local = now.astimezone(ZoneInfo(ZONE))
             right = (
-                pl.lit(local.date()) if contract.field(check.left).type == "date" else pl.lit(now)
+                pl.lit(local.date())
+                if contract.field(check.left).type == "date"
+                else pl.lit(now.astimezone(UTC))
             )
         else:
             right = _literal(check.value, check.left, contract)

@@ -1,0 +1,106 @@
+"""The residents: the same people in every agency, each a function of (seed, index)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from demo.chance import Chance, Index, constant, digits, id_check, luhn_digit, text
+
+BLOCK = 65_536
+DIVISION = "410199"
+"""Unassigned (GB/T 2260): no synthetic number can be a real person's."""
+
+FIRST_BIRTH = date(1936, 1, 1)
+BIRTH_DAYS = (date(2024, 12, 31) - FIRST_BIRTH).days + 1
+_SPREAD = 7919
+"""Coprime to BIRTH_DAYS: neighbours in index are years apart in age."""
+
+BANKS = ["102", "103", "104", "105", "301", "403"]
+_SURNAMES = list("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕")
+_SURNAMES += ["欧阳", "司马", "上官", "𠮷", "买买提·", "阿依古丽·"]
+_GIVEN = list("伟芳娜敏静秀英丽强磊军洋勇艳杰娟涛明超霞平刚桂兰建华文玉志国春海燕玲")
+_GIVEN += ["子涵", "梓轩", "雨泽", "浩然", "思源", "一诺", "𣇉", "㛃"]
+_MOBILE_HEADS = [139, 138, 137, 150, 151, 182, 188, 199, 176, 133]
+
+
+@dataclass(frozen=True)
+class People:
+    """A block of residents and what the agencies know of them alike.
+
+    Attributes:
+        frame: person_id18, person_name, sex, birth_date, age and the card's attributes, one row
+            each; `has_card` and the like are boolean columns.
+    """
+
+    chance: Chance
+    frame: pl.DataFrame
+
+
+def block(seed: int, start: int, count: int, today: date) -> People:
+    """Residents start to start + count - 1."""
+    index = np.arange(start, start + count, dtype=np.int64)
+    chance = Chance(seed, index)
+    born, sex_bit = index * _SPREAD % BIRTH_DAYS, chance.below("sex", 2)
+    days = np.datetime64(FIRST_BIRTH) + born.astype("timedelta64[D]")
+    serial = index // BIRTH_DAYS * 2 + sex_bit
+    head = np.hstack([constant(DIVISION, count), digits(_yyyymmdd(days), 8), digits(serial, 3)])
+    age = ((np.datetime64(today) - days).astype(np.int64) / 365.2425).astype(np.int64)
+    frame = pl.DataFrame(
+        {
+            "index": index,
+            "person_id18": text(head, id_check(head)),
+            "person_name": chance.pick("surname", _SURNAMES) + chance.pick("given", _GIVEN),
+            "sex": pl.Series(np.where(sex_bit == 1, "1", "2")),
+            "birth_date": pl.Series(days),
+            "age": age,
+            "has_card": chance.share("card", 0.95),
+        }
+    ).with_columns(**_card(chance))
+    return People(chance, frame)
+
+
+def _card(chance: Chance) -> dict[str, pl.Series]:
+    count = len(chance.index)
+    fin = np.select([chance.share("fin0", 0.08), chance.share("fin1", 0.10)], ["0", "1"], "2")
+    bank = chance.pick("bank", BANKS)
+    bank_digits = np.array([int(b) for b in BANKS])[chance.below("bank", len(BANKS))]
+    head = np.hstack([constant("62", count), digits(bank_digits, 3), digits(chance.index, 13)])
+    account, opened = text(head, luhn_digit(head)), pl.Series(fin != "0")
+    mobile = text(
+        digits(np.array(_MOBILE_HEADS)[chance.below("mh", 10)], 3),
+        digits(chance.below("mobile", 10**8), 8),
+    )
+    nothing = pl.Series([None], dtype=pl.String)
+    return {
+        "card_no": text(constant("A", count), digits(chance.index, 8)),
+        "mobile": mobile.zip_with(pl.Series(chance.share("has_mobile", 0.85)), nothing),
+        "fin_status": pl.Series(fin),
+        "bank_code": bank.zip_with(opened, nothing),
+        "bank_account": account.zip_with(opened, nothing),
+        "transit_account_no": text(constant("4100", count), digits(chance.index, 13)).zip_with(
+            pl.Series(chance.share("transit", 0.9)), nothing
+        ),
+    }
+
+
+def dates(first: date, offsets: Index) -> pl.Series:
+    """Dates `offsets` days after the first."""
+    return pl.Series(np.datetime64(first) + offsets.astype("timedelta64[D]"))
+
+
+def _yyyymmdd(days: npt.NDArray[np.datetime64]) -> Index:
+    year = days.astype("datetime64[Y]").astype(np.int64) + 1970
+    month = days.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    day = (days - days.astype("datetime64[M]")).astype(np.int64) + 1
+    found: Index = year * 10_000 + month * 100 + day
+    return found
+
+
+def years(count: int) -> timedelta:
+    """About that many years."""
+    return timedelta(days=round(count * 365.2425))
