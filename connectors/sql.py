@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pydantic import BaseModel
 
-HINT_BYTES = 32 * 1024 * 1024
-"""Bytes of COPY data in one ADBC batch: about 131 thousand rows of a wide table."""
+HINT_BYTES = 16 * 1024 * 1024
+"""Bytes of COPY data in one ADBC batch: about 65 thousand rows of a wide table."""
 
 
 class SqlSource(Frozen):
