@@ -1,0 +1,221 @@
+"""HTTP JSON APIs: paginated reading, idempotent delivery."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from connectors.records import chunk
+from connectors.rest_client import Client
+from connectors.rest_options import Keyset, PageNumber, RestSink, RestSource
+from connectors.wire_text import rows_as_text
+from onecard.connections import Connection
+from onecard.errors import ProtocolError
+from onecard.ports import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class RestConnector:
+    """Implements `onecard.ports.Connector` for HTTP JSON APIs."""
+
+    kind: ClassVar[str] = "rest"
+    source_options: ClassVar[type[BaseModel]] = RestSource
+    sink_options: ClassVar[type[BaseModel]] = RestSink
+
+    def read(self, connection: Connection, request: ReadRequest) -> Reading:
+        """Read page after page."""
+        return _RestReading(connection, request)
+
+    def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
+        """POST the rows in batches, then the manifest."""
+        sink = RestSink.model_validate(options.model_dump())
+        client = Client(connection, sink, f"{parcel.agreement}")
+        try:
+            return _Sending(client, sink, parcel).run()
+        finally:
+            client.close()
+
+
+class _RestReading:
+    """One pass over all pages."""
+
+    checkpoint: Checkpoint = {}  # noqa: RUF012 - nothing to remember: the core keeps the cursor
+    refused: tuple[Refusal, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+    def __init__(self, connection: Connection, request: ReadRequest) -> None:
+        self._connection, self._request = connection, request
+        self._options = RestSource.model_validate(request.options.model_dump())
+
+    def __iter__(self) -> Iterator[Chunk]:
+        options, request = self._options, self._request
+        client = Client(self._connection, options, request.dataset)
+        pages = _Pages(client, options, self._params())
+        held: list[Any] = []
+        first = 1
+        try:
+            for page in pages:
+                held += page
+                if len(held) >= request.batch_rows:
+                    yield chunk(held, request, options.path, first)
+                    first += len(held)
+                    held = []
+            if held:
+                yield chunk(held, request, options.path, first)
+        finally:
+            client.close()
+
+    def _params(self) -> dict[str, str]:
+        params = dict(self._options.params)
+        if self._options.since_param and self._request.since:
+            params[self._options.since_param] = self._request.since
+        return params
+
+
+class _Pages:
+    """The loop over pages, with its detection of repeats and losses."""
+
+    def __init__(self, client: Client, options: RestSource, params: dict[str, str]) -> None:
+        self._client, self._options, self._params = client, options, params
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        paginator = self._options.paginator
+        pages = self._keyset if isinstance(paginator, Keyset) else self._numbered
+        last: list[Any] | None = None
+        for page in pages(paginator):  # type: ignore[arg-type] - chosen by the isinstance above
+            if page and page == last:
+                self._refuse("a page was repeated")
+            last = page
+            yield page
+
+    def _keyset(self, paginator: Keyset) -> Iterator[list[Any]]:
+        seen: set[str] = set()
+        cursor: str | None = None
+        while True:
+            params = {**self._params, paginator.size_param: str(paginator.size)}
+            if cursor is not None:
+                params[paginator.cursor_param] = cursor
+            reply = self._get(params)
+            yield self._records(reply)
+            more = at(reply, paginator.has_more) if paginator.has_more else None
+            found = at(reply, paginator.next)
+            if found is None or more is False:
+                if more is True:
+                    self._refuse("it says there is more but names no next cursor")
+                return
+            cursor = str(found)
+            if cursor in seen:
+                self._refuse("its cursors run in a loop")
+            seen.add(cursor)
+
+    def _numbered(self, paginator: PageNumber) -> Iterator[list[Any]]:
+        number, read = paginator.first, 0
+        while True:
+            reply = self._get(
+                {
+                    **self._params,
+                    paginator.page_param: str(number),
+                    paginator.size_param: str(paginator.size),
+                }
+            )
+            page = self._records(reply)
+            yield page
+            read, number = read + len(page), number + 1
+            total = at(reply, paginator.total)
+            if not isinstance(total, str) or not total.isdigit():
+                self._refuse(f"it gives no {paginator.total}")
+            if read >= int(str(total)):
+                return
+            if not page:
+                self._refuse(f"it promised {total} rows and gave {read}")
+
+    def _get(self, params: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
+        reply = self._client.get(self._options.path, params)
+        success = self._options.success
+        if success and str(at(reply, success.field)) != success.value:
+            self._refuse(f"it did not answer {success.field} = {success.value}")
+        return reply
+
+    def _records(self, reply: object) -> list[Any]:
+        found = at(reply, self._options.records)
+        if not isinstance(found, list):
+            self._refuse(f"its reply has no list at {self._options.records}")
+        return list(found) if isinstance(found, list) else []
+
+    def _refuse(self, why: str) -> None:
+        msg = f"{self._options.path}: {why}"
+        raise ProtocolError(msg)
+
+
+class _Sending:
+    """The batches of one parcel, each under an id that holds the digest of its rows."""
+
+    def __init__(self, client: Client, sink: RestSink, parcel: Parcel) -> None:
+        self._client, self._sink, self._parcel = client, sink, parcel
+
+    def run(self) -> Sent:
+        """Send everything; raises ProtocolError when a batch is not stored."""
+        parts: list[dict[str, Any]] = []
+        already = 0
+        for sequence, rows in enumerate(self._batches(), start=1):
+            text = json.dumps(rows, ensure_ascii=False, sort_keys=True)
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            batch = f"{self._parcel.delivery_id}-{sequence}-{digest[:8]}"
+            already += self._post(
+                self._sink.path,
+                {
+                    **self._head(),
+                    "batchId": batch,
+                    "sequence": sequence,
+                    "digest": digest,
+                    "rows": rows,
+                },
+            )
+            parts.append({"batchId": batch, "rows": len(rows), "digest": digest})
+        rows_sent = sum(part["rows"] for part in parts)
+        whole = hashlib.sha256("".join(p["digest"] for p in parts).encode()).hexdigest()
+        self._post(
+            f"{self._sink.path}/manifest",
+            {
+                **self._head(),
+                "rows": rows_sent,
+                "digest": whole,
+                "parts": parts,
+                "manifest": dict(self._parcel.manifest),
+            },
+        )
+        return Sent(rows_sent, len(parts), already, whole)
+
+    def _head(self) -> dict[str, str]:
+        return {"deliveryId": self._parcel.delivery_id, "agreement": self._parcel.agreement}
+
+    def _batches(self) -> Iterator[list[dict[str, str | None]]]:
+        held: list[dict[str, str | None]] = []
+        for batch in self._parcel.batches:
+            held += rows_as_text(batch)
+            while len(held) >= self._sink.batch_rows:
+                yield held[: self._sink.batch_rows]
+                held = held[self._sink.batch_rows :]
+        if held:
+            yield held
+
+    def _post(self, path: str, body: dict[str, Any]) -> bool:
+        """Whether the receiver had it already."""
+        reply = self._client.post(path, json.dumps(body, ensure_ascii=False).encode())
+        code = str(at(reply, self._sink.code))
+        if code not in (self._sink.stored, self._sink.already):
+            msg = f"{self._parcel.agreement}: the receiver did not store a batch ({path})"
+            raise ProtocolError(msg)
+        return code == self._sink.already
+
+
+def at(document: object, path: str | None) -> Any:  # noqa: ANN401 - JSON
+    """The value at a dotted path, or None."""
+    found: Any = document
+    for part in (path or "").split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found

@@ -1,0 +1,25 @@
+"""Rows as they stand in JSON and CSV: decimals plain, times ISO 8601 with +08:00, NULL as null."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+ZONE = "Asia/Shanghai"
+
+
+def as_text(column: pa.Array) -> pa.Array:
+    """A column as text."""
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        local = column.cast(pa.timestamp("us", ZONE))
+        text = pc.strftime(local, format="%Y-%m-%dT%H:%M:%S%z")
+        return pc.replace_substring_regex(text, pattern=r"([+-]\d\d)(\d\d)$", replacement=r"\1:\2")
+    return column.cast(pa.string())
+
+
+def rows_as_text(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """A batch as a list of objects whose values are text or None."""
+    columns = [as_text(column) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()
