@@ -1,0 +1,111 @@
+"""The file formats: reading in chunks, counting rows, writing deliveries."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors import csv_read
+from connectors.files_options import Csv, JsonDocument, JsonLines, Parquet
+from connectors.records import check_columns, chunk
+from connectors.rest_client import BadRecord, parse_json
+from connectors.wire_text import as_text
+from onecard.errors import ProtocolError
+from onecard.ports import Chunk, Parcel, ReadRequest
+
+UNPACKED_LIMIT = 64 * 1024**3
+"""Uncompressed bytes that a Parquet file may promise; more is a bomb (F33)."""
+
+
+def chunks(
+    path: Path, origin: str, options: Csv | JsonLines | Parquet, request: ReadRequest
+) -> Iterator[Chunk]:
+    """The file's rows; raises SchemaMismatch or ProtocolError naming the file."""
+    if isinstance(options, Csv):
+        yield from csv_read.chunks(path, origin, options, request)
+    elif isinstance(options, Parquet):
+        yield from _parquet(path, origin, request)
+    else:
+        first = 1
+        with path.open("rb") as stream:
+            while lines := list(islice(stream, request.batch_rows)):
+                yield chunk([_line(line) for line in lines], request, origin, first)
+                first += len(lines)
+
+
+def json_chunks(records: object, origin: str, request: ReadRequest) -> Iterator[Chunk]:
+    """The rows of a JSON document's list."""
+    if not isinstance(records, list):
+        msg = f"{request.dataset}: file {origin} has no list of rows where the contract says"
+        raise ProtocolError(msg)
+    for start in range(0, len(records), request.batch_rows):
+        part = records[start : start + request.batch_rows]
+        yield chunk(part, request, origin, start + 1)
+
+
+def count_rows(path: Path, options: Csv | JsonLines | JsonDocument | Parquet) -> int | None:
+    """Rows of a file as its manifest counts them; None where it cannot be told cheaply."""
+    if isinstance(options, Parquet):
+        return int(_opened(path, path.name).metadata.num_rows)
+    if isinstance(options, JsonDocument):
+        return None
+    with path.open("rb") as stream:
+        lines = sum(1 for _ in stream)
+    return lines - (1 if isinstance(options, Csv) else 0)
+
+
+def write(path: Path, options: Csv | Parquet, parcel: Parcel) -> int:
+    """Write a parcel's rows; returns how many."""
+    rows = 0
+    if isinstance(options, Parquet):
+        with pq.ParquetWriter(path, parcel.schema) as writer:
+            for batch in parcel.batches:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+        return rows
+    with path.open("w", encoding=options.encoding, newline="") as stream:
+        writer = csv.writer(stream, delimiter=options.delimiter, lineterminator="\r\n")
+        writer.writerow(parcel.schema.names)
+        for batch in parcel.batches:
+            columns = [as_text(column).to_pylist() for column in batch.columns]
+            writer.writerows(zip(*columns, strict=True))
+            rows += batch.num_rows
+    return rows
+
+
+def _parquet(path: Path, origin: str, request: ReadRequest) -> Iterator[Chunk]:
+    file = _opened(path, origin)
+    check_columns(file.schema_arrow.names, request, origin)
+    metadata = file.metadata
+    size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    if size > UNPACKED_LIMIT:
+        msg = f"{origin}: unpacks to {size} bytes; at most {UNPACKED_LIMIT} are read"
+        raise ProtocolError(msg)
+    natives = [c.native for c in request.columns]
+    first = 1
+    for batch in file.iter_batches(batch_size=request.batch_rows, columns=natives):
+        columns = [batch.column(name) for name in natives]
+        names = [c.name for c in request.columns]
+        yield Chunk(pa.RecordBatch.from_arrays(columns, names=names), origin, first)
+        first += batch.num_rows
+
+
+def _opened(path: Path, origin: str) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError):
+        msg = f"{origin}: not a Parquet file"
+        raise ProtocolError(msg) from None
+
+
+def _line(line: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return parse_json(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return BadRecord()

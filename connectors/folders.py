@@ -1,0 +1,118 @@
+"""Where files lie: a local folder, or a folder on an SFTP server with a pinned host key."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from onecard.connections import Connection
+from onecard.errors import ConfigError, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A plain file of a folder."""
+
+    name: str
+    size: int
+
+
+class Folder(Protocol):
+    """A folder below the connection's own base; paths are relative to it, with slashes."""
+
+    def entries(self, directory: str) -> list[Entry]:
+        """Plain files of a directory by name; links and odd names are left out."""
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """A small file's content, or None when it is not there."""
+        ...
+
+    @contextmanager
+    def local(self, path: str) -> Iterator[Path]:
+        """The file as a local one, for as long as the block runs."""
+        ...
+
+    def write(self, path: str, source: Path) -> None:
+        """Put a file in place under its name at once (temporary name, then rename)."""
+        ...
+
+
+@contextmanager
+def opened(connection: Connection) -> Iterator[Folder]:
+    """The folder that a connection names.
+
+    Raises:
+        ConfigError: another connection type, no such folder, refused login or host key.
+        SourceUnavailable: the server cannot be reached.
+    """
+    if connection.conn_type in ("fs", "file"):
+        yield LocalFolder(connection)
+    elif connection.conn_type == "sftp":
+        from connectors.sftp import connected  # noqa: PLC0415 - asyncssh only where needed
+
+        with connected(connection) as folder:
+            yield folder
+    else:
+        what = f"file store type of connection {connection.id!r}"
+        raise ConfigError(unknown(what, connection.conn_type, ("fs", "sftp")))
+
+
+class LocalFolder:
+    """A folder of this machine."""
+
+    def __init__(self, connection: Connection) -> None:
+        base = connection.extra.get("path")
+        if not isinstance(base, str) or not Path(base).is_dir():
+            msg = f"connection {connection.id!r}: extra.path names no folder"
+            raise ConfigError(msg)
+        self._base = Path(base).resolve()
+
+    def entries(self, directory: str) -> list[Entry]:
+        """Plain files by name."""
+        folder = self._base / directory
+        if not folder.is_dir():
+            msg = f"folder {directory!r} is not there"
+            raise ConfigError(msg)
+        found = [(item.name, item.stat(follow_symlinks=False)) for item in os.scandir(folder)]
+        return [
+            Entry(n, s.st_size)
+            for n, s in sorted(found, key=lambda f: f[0])
+            if stat.S_ISREG(s.st_mode)
+        ]
+
+    def read(self, path: str) -> bytes | None:
+        """A small file's content, or None."""
+        file = self._base / path
+        return file.read_bytes() if file.is_file() else None
+
+    @contextmanager
+    def local(self, path: str) -> Iterator[Path]:
+        """The file itself."""
+        yield self._base / path
+
+    def write(self, path: str, source: Path) -> None:
+        """Copy beside the target, then rename."""
+        target = self._base / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        shutil.copyfile(source, part)
+        part.replace(target)
+
+
+@contextmanager
+def private_file() -> Iterator[Path]:
+    """A temporary file that only this user can read, removed in any case."""
+    descriptor, name = tempfile.mkstemp(prefix="onecard-")
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,148 @@
+"""SFTP by asyncssh, in an event loop of its own; the server's host key is pinned."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncssh
+
+from connectors.folders import Entry, private_file
+from onecard.connections import Connection
+from onecard.errors import ConfigError, SourceUnavailable
+
+T = TypeVar("T")
+CONNECT_S = 15.0
+
+
+@contextmanager
+def connected(connection: Connection) -> Iterator[SftpFolder]:
+    """An SFTP session.
+
+    Raises:
+        ConfigError: no host key is pinned, the server shows another, or the login is refused.
+        SourceUnavailable: the server cannot be reached.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="sftp", daemon=True)
+    thread.start()
+
+    def run(work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    try:
+        session = run(_connect(connection))
+        try:
+            client = run(session.start_sftp_client())
+            yield SftpFolder(connection, client, run)
+        finally:
+            session.close()
+            run(session.wait_closed())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _connect(connection: Connection) -> Any:  # noqa: ANN401 - asyncssh has no types
+    pinned = connection.extra.get("host_key")
+    where = f"connection {connection.id!r} ({connection.address})"
+    if not isinstance(pinned, str) or not pinned.strip():
+        msg = f"{where}: extra.host_key is required: the server's public key, `ssh-ed25519 …`"
+        raise ConfigError(msg)
+    host = f"[{connection.host}]:{connection.port or 22}"
+    key_file = connection.extra.get("key_file")
+    try:
+        return await asyncio.wait_for(
+            asyncssh.connect(
+                connection.host,
+                connection.port or 22,
+                username=connection.login,
+                password=connection.secret,
+                client_keys=[key_file] if key_file else None,
+                known_hosts=asyncssh.import_known_hosts(f"{host} {pinned.strip()}\n"),
+                config=None,
+                agent_path=None,
+            ),
+            CONNECT_S,
+        )
+    except asyncssh.HostKeyNotVerifiable:
+        msg = f"{where}: the server's host key is not the pinned one"
+    except (asyncssh.PermissionDenied, asyncssh.KeyImportError):
+        msg = f"{where}: login refused"
+    except (OSError, asyncssh.Error, TimeoutError) as error:
+        down = f"{where}: cannot be reached ({type(error).__name__})"
+        raise SourceUnavailable(down) from None
+    raise ConfigError(msg)
+
+
+class SftpFolder:
+    """Implements `connectors.folders.Folder` over an SFTP session."""
+
+    def __init__(self, connection: Connection, client: Any, run: Any) -> None:  # noqa: ANN401
+        self._client, self._run = client, run
+        self._base = str(connection.extra.get("path") or ".")
+        self._where = f"connection {connection.id!r}"
+
+    def entries(self, directory: str) -> list[Entry]:
+        """Plain files by name."""
+        found = self._call(self._client.readdir(self._path(directory)), directory)
+        plain = [
+            Entry(str(f.filename), int(f.attrs.size or 0))
+            for f in found
+            if stat.S_ISREG(f.attrs.permissions or 0)
+        ]
+        return sorted((e for e in plain if "/" not in e.name), key=lambda e: e.name)
+
+    def read(self, path: str) -> bytes | None:
+        """A small file's content, or None."""
+
+        async def work() -> bytes | None:
+            try:
+                async with self._client.open(self._path(path), "rb") as file:
+                    return bytes(await file.read())
+            except asyncssh.SFTPNoSuchFile:
+                return None
+
+        found: bytes | None = self._call(work(), path)
+        return found
+
+    @contextmanager
+    def local(self, path: str) -> Iterator[Path]:
+        """A private copy, removed at the end."""
+        with private_file() as copy:
+            self._call(self._client.get(self._path(path), str(copy)), path)
+            yield copy
+
+    def write(self, path: str, source: Path) -> None:
+        """Upload beside the target, then rename over it."""
+        target = self._path(path)
+        folder, _, name = target.rpartition("/")
+
+        async def work() -> None:
+            await self._client.makedirs(folder, exist_ok=True)
+            part = f"{folder}/.{name}.part"
+            await self._client.put(str(source), part)
+            await self._client.posix_rename(part, target)
+
+        self._call(work(), path)
+
+    def _path(self, path: str) -> str:
+        return f"{self._base}/{path}"
+
+    def _call(self, work: Any, path: str) -> Any:  # noqa: ANN401 - asyncssh has no types
+        try:
+            return self._run(work)
+        except asyncssh.SFTPNoSuchFile:
+            msg = f"{self._where}: {path!r} is not there"
+        except asyncssh.SFTPPermissionDenied:
+            msg = f"{self._where}: {path!r} may not be used"
+        except (OSError, asyncssh.Error) as error:
+            down = f"{self._where}: {path!r}: {type(error).__name__}"
+            raise SourceUnavailable(down) from None
+        raise ConfigError(msg)
