@@ -14,7 +14,7 @@ from demo.chance import Chance
 ZONE = ZoneInfo("Asia/Shanghai")
 DAY_ZERO = date(2026, 11, 23)
 CLOSING_HOUR = 20
-"""The last change of every day happens at this hour sharp: the watermark is then known."""
+"""All changes of a day lie before this hour."""
 _MICROSECOND = 1_000_000
 
 
@@ -42,14 +42,12 @@ class Day:
         return datetime.combine(self.date, datetime.min.time(), ZONE).replace(hour=CLOSING_HOUR)
 
     def moments(self, chance: Chance, salt: str, *, back_days: int = 1) -> pl.Series:
-        """Opening-hour moments of this day, or of the `back_days` days up to it; first = closing."""
+        """Opening-hour moments of this day; of the stock (day 0), of the `back_days` up to it."""
         end = int(self.closing.timestamp())
         seconds = chance.below(salt, 11 * 3600) + 60
-        days = chance.below(salt + "-days", back_days) if back_days > 1 else np.int64(0)
-        found = end - seconds - days * 86_400
-        if len(found):
-            found[0] = end
-        return instants(found)
+        spread = back_days > 1 and self.number == 0
+        days = chance.below(salt + "-days", back_days) if spread else np.int64(0)
+        return instants(end - seconds - days * 86_400)
 
 
 def instants(seconds: np.ndarray) -> pl.Series:

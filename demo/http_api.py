@@ -1,0 +1,235 @@
+"""The agencies' HTTP APIs and inboxes, with each one's own habits, on loopback."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+STALE_MS = 5 * 60 * 1000
+TOKEN_REQUESTS, TOKEN_SECONDS = 20, 30
+BUSY_EVERY = 7
+"""The health commission's API answers 429 to every seventh request."""
+
+
+class Api(ThreadingHTTPServer):
+    """One agency's API.
+
+    Args:
+        name: the connection id, which also chooses the habits.
+        home: data in `home/http/*.sqlite`, inboxes in `home/inbox/<name>`.
+        login: `{"login": …, "password": …}`.
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, name: str, home: Path, login: dict[str, str]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.name, self.home, self.login = name, home, login
+        self.lock = threading.Lock()
+        self.served = 0
+        self.seen_rids: set[str] = set()
+        self.tokens: dict[str, tuple[float, int]] = {}
+
+    def allows(self, headers: Any) -> bool:  # noqa: ANN401 - email.message.Message
+        """Whether a request proves who it comes from."""
+        if self.name == "health_api":
+            return self._signed(headers)
+        given = str(headers.get("Authorization", "")).removeprefix("Bearer ")
+        if self.name == "medical_insurance_api":
+            return self._token_lives(given)
+        return hmac.compare_digest(given, self.login["password"])
+
+    def new_token(self, body: dict[str, Any]) -> str | None:
+        """A token for the right client."""
+        if [body.get("client_id"), body.get("client_secret")] != list(self.login.values()):
+            return None
+        token = secrets.token_urlsafe(16)
+        with self.lock:
+            self.tokens[token] = (time.monotonic() + TOKEN_SECONDS, TOKEN_REQUESTS)
+        return token
+
+    def busy(self) -> bool:
+        """Whether this request is turned away for now."""
+        with self.lock:
+            self.served += 1
+            return self.name == "health_api" and self.served % BUSY_EVERY == 0
+
+    def _token_lives(self, token: str) -> bool:
+        with self.lock:
+            until, left = self.tokens.get(token, (0.0, 0))
+            self.tokens[token] = (until, left - 1)
+            return time.monotonic() < until and left > 0
+
+    def _signed(self, headers: Any) -> bool:  # noqa: ANN401 - email.message.Message
+        sid, rid, rtime, sign = (
+            str(headers.get(f"gjgxjhpt_{n}", "")) for n in ("sid", "rid", "rtime", "sign")
+        )
+        key = self.login["password"].encode()
+        wanted = base64.b64encode(
+            hmac.digest(key, f"{sid}{rid}{rtime}".encode(), "sha256")
+        ).decode()
+        fresh = rtime.isdigit() and abs(time.time() * 1000 - int(rtime)) < STALE_MS
+        with self.lock:
+            known = rid in self.seen_rids
+            self.seen_rids.add(rid)
+        return (
+            fresh and not known and sid == self.login["login"] and hmac.compare_digest(sign, wanted)
+        )
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Api
+
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        """Serve a page of rows."""
+        if not self._admitted():
+            return
+        path, query = self._target()
+        pages = {
+            "/card-status/events": _events,
+            "/api/visits": _visits,
+            "/api/deaths": _deaths,
+            "/settlements": _settlements,
+        }
+        if path in pages:
+            self._reply(200, pages[path](self.server.home / "http", query))
+        else:
+            self._reply(404, '{"code":"404"}')
+
+    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+        """Give a token, or store a delivered batch or manifest."""
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+        path, _ = self._target()
+        if path == "/oauth/token":
+            token = self.server.new_token(body)
+            self._reply(
+                200 if token else 401,
+                json.dumps({"access_token": token, "expires_in": TOKEN_SECONDS}),
+            )
+        elif self._admitted():
+            parts = path.strip("/").split("/")
+            if parts[0] != "inbox" or len(parts) not in (2, 3):
+                self._reply(404, '{"code":"404"}')
+                return
+            folder = self.server.home / "inbox" / self.server.name
+            with self.server.lock:
+                code = store(folder, parts[1], body, manifest=len(parts) == 3)
+            self._reply(200, json.dumps({"code": code}))
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: requests carry personal data."""
+
+    def _admitted(self) -> bool:
+        if self.server.busy():
+            self._reply(429, '{"code":"429"}', retry_after="0")
+            return False
+        if not self.server.allows(self.headers):
+            self._reply(401, '{"code":"401"}')
+            return False
+        return True
+
+    def _target(self) -> tuple[str, dict[str, str]]:
+        parts = urlsplit(self.path)
+        return parts.path, dict(parse_qsl(parts.query))
+
+    def _reply(self, status: int, text: str, retry_after: str | None = None) -> None:
+        data = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(data)))
+        if retry_after is not None:
+            self.send_header("Retry-After", retry_after)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def store(folder: Path, agreement: str, body: dict[str, Any], *, manifest: bool) -> str:
+    """Keep a batch or manifest for good: `00` stored, `01` stored already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = "manifests" if manifest else "batches"
+    name = f"{body['deliveryId']}-{body['digest']}" if manifest else str(body["batchId"])
+    marker = folder / f"{agreement}.{kind}.ids"
+    if marker.exists() and name in marker.read_text().splitlines():
+        return "01"
+    with (folder / f"{agreement}.{kind}.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(body, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with marker.open("a") as file:
+        file.write(name + "\n")
+    return "00"
+
+
+def _page(
+    file: Path, query: dict[str, str], names: tuple[str, str, str]
+) -> tuple[list[str], int | None]:
+    """Bodies after the cursor, and the position to go on from (None at the end)."""
+    since_name, after_name, limit_name = names
+    limit, after = int(query.get(limit_name, "500")), int(query.get(after_name, "0"))
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+        rows = database.execute(
+            "SELECT position, body FROM rows WHERE position > ? AND moment >= ?"
+            " ORDER BY position LIMIT ?",
+            (after, moment(query.get(since_name)), limit + 1),
+        ).fetchall()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return [body for _, body in rows], rows[-1][0] if more else None
+
+
+def moment(text: str | None) -> int:
+    """An ISO instant in microseconds since 1970; 0 for none."""
+    return round(datetime.fromisoformat(text).timestamp() * 1_000_000) if text else 0
+
+
+def _events(folder: Path, query: dict[str, str]) -> str:
+    bodies, following = _page(
+        folder / "card_status_event.sqlite", query, ("since", "after", "limit")
+    )
+    return f'{{"code":"00","data":{{"items":[{",".join(bodies)}],"next":{json.dumps(_text(following))}}}}}'
+
+
+def _visits(folder: Path, query: dict[str, str], name: str = "health_visit") -> str:
+    bodies, following = _page(folder / f"{name}.sqlite", query, ("updatedSince", "after", "limit"))
+    more = "false" if following is None else "true"
+    return (
+        f'{{"code":"00","result":{{"rows":[{",".join(bodies)}],'
+        f'"nextCursor":{json.dumps(_text(following))},"hasMore":{more}}}}}'
+    )
+
+
+def _deaths(folder: Path, query: dict[str, str]) -> str:
+    return _visits(folder, query, "death_notice")
+
+
+def _settlements(folder: Path, query: dict[str, str]) -> str:
+    size, number = int(query.get("pageSize", "500")), int(query.get("pageNum", "1"))
+    since = moment(query.get("startTime"))
+    file = folder / "med_settlement.sqlite"
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+        total = database.execute(
+            "SELECT count(*) FROM rows WHERE moment >= ?", (since,)
+        ).fetchone()[0]
+        rows = database.execute(
+            "SELECT body FROM rows WHERE moment >= ? ORDER BY position LIMIT ? OFFSET ?",
+            (since, size, (number - 1) * size),
+        ).fetchall()
+    return f'{{"total":{total},"list":[{",".join(body for (body,) in rows)}]}}'
+
+
+def _text(position: int | None) -> str | None:
+    return None if position is None else str(position)
