@@ -61,7 +61,7 @@ class Planter:
         """
         chance = Chance(self._seed, clean["index"].to_numpy())
         chosen = pl.Series(chance.share(f"spoil{self._contract.id}{self._day}", RATE))
-        first = min(3 * len(self._unused), len(clean) // 2)
+        first = min(3 * len(self._unused), len(clean) // (10 if self._day else 2))
         chosen |= pl.Series(np.arange(len(clean)) < first)
         typed = clean.select(self._contract.names)
         sound, picked = typed.filter(~chosen), typed.filter(chosen)
