@@ -2,7 +2,7 @@
 
 Both ways give the same rows. A record that cannot be decoded or has the wrong number of cells is
 damaged; an unterminated quote damages its own line and does not swallow the rows after it (F25).
-Only LF and CR LF end a record: U+2028 and NEL are data (F26).
+Only LF and CR LF end a line: U+2028 and NEL are data (F26).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from onecard.ports import Chunk, ReadRequest
 
 CELLS, ENCODING = "record.cells", "record.encoding"
 _BOM = "\ufeff"
+LONGEST = 5
+"""Lines that one record with quoted line breaks may take."""
 
 
 def chunks(path: Path, origin: str, options: Csv, request: ReadRequest) -> Iterator[Chunk]:
@@ -97,28 +99,59 @@ def _careful(
         yield _chunk(rows, damaged, (origin, first, header), request)
 
 
+def count(path: Path, options: Csv) -> int:
+    """Records of the file after its header, damaged ones included."""
+    data = path.read_bytes()
+    width = len(_header(data, path.name, options))
+    return sum(1 for _ in _records(data, width, options))
+
+
 def _records(data: bytes, width: int, options: Csv) -> Iterator[tuple[list[str | None], str]]:
     """Each record after the header: its cells, and the rule it breaks as a record (or "")."""
     nothing: list[str | None] = [None] * width
     lines = data.split(b"\n")[1:]
     if lines and lines[-1] == b"":
         lines.pop()
-    for line in lines:
+    place = 0
+    while place < len(lines):
         try:
-            text = line.removesuffix(b"\r").decode(options.encoding)
-            cells = _cells(text, options.delimiter)
+            cells, used = _record(lines, place, width, options)
+            yield (cells, "") if len(cells) == width else (nothing, CELLS)
+            place += used
+            continue
         except UnicodeDecodeError:
             yield nothing, ENCODING
-            continue
         except csv.Error:
             yield nothing, CELLS
-            continue
-        yield (cells, "") if len(cells) == width else (nothing, CELLS)
+        place += 1
 
 
-def _cells(text: str, delimiter: str) -> list[str | None]:
-    """Cells of one line; an empty unquoted cell is NULL. csv.Error when a quote stays open."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _record(
+    lines: list[bytes], place: int, width: int, options: Csv
+) -> tuple[list[str | None], int]:
+    """Cells of the record that starts at a line, and how many lines it takes.
+
+    A quoted cell may hold line breaks (RFC 4180): a quote that stays open takes in the next lines,
+    at most `LONGEST` of them, if that gives a record of the right width; else csv.Error.
+    """
+    try:
+        return _cells(lines[place].removesuffix(b"\r").decode(options.encoding), options), 1
+    except csv.Error:
+        for used in range(2, LONGEST + 1):
+            joined = b"\n".join(lines[place : place + used]).removesuffix(b"\r")
+            try:
+                cells = _cells(joined.decode(options.encoding), options)
+            except csv.Error:
+                continue
+            if len(cells) == width:
+                return cells, used
+            break
+        raise
+
+
+def _cells(text: str, options: Csv) -> list[str | None]:
+    """Cells of one record; an empty unquoted cell is NULL. csv.Error when a quote stays open."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=options.delimiter, strict=True)
     cells = next(reader, [])
     return [cell or None for cell in cells]
 

@@ -55,9 +55,10 @@ def count_rows(path: Path, options: Csv | JsonLines | JsonDocument | Parquet) ->
         return int(_opened(path, path.name).metadata.num_rows)
     if isinstance(options, JsonDocument):
         return None
+    if isinstance(options, Csv):
+        return csv_read.count(path, options)
     with path.open("rb") as stream:
-        lines = sum(1 for _ in stream)
-    return lines - (1 if isinstance(options, Csv) else 0)
+        return sum(1 for _ in stream)
 
 
 def write(path: Path, options: Csv | Parquet, parcel: Parcel) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,8 +32,8 @@ def connected(connection: Connection) -> Iterator[SftpFolder]:
     thread = threading.Thread(target=loop.run_forever, name="sftp", daemon=True)
     thread.start()
 
-    def run(work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, loop).result()
+    def run(work: Awaitable[T]) -> T:
+        return asyncio.run_coroutine_threadsafe(_awaited(work), loop).result()
 
     try:
         session = run(_connect(connection))
@@ -47,6 +47,10 @@ def connected(connection: Connection) -> Iterator[SftpFolder]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work
 
 
 async def _connect(connection: Connection) -> Any:  # noqa: ANN401 - asyncssh has no types

@@ -34,11 +34,16 @@ class Verdict:
     wrong: list[Row] = field(default_factory=list)
 
 
-def verify(hub: Hub, truth_folder: Path) -> dict[str, Verdict]:
-    """Compare every dataset; an empty `missed` and `wrong` everywhere means exact."""
+def verify(hub: Hub, truth: Path) -> dict[str, Verdict]:
+    """Compare every dataset; an empty `missed` and `wrong` everywhere means exact.
+
+    Args:
+        hub: whose quarantine to look at.
+        truth: folder with a folder `day-<n>` for each day that was run.
+    """
     with database.connect(hub.address, autocommit=True) as connection:
         return {
-            dataset: _compare(_planted(contract, truth_folder), _found(hub, connection, contract))
+            dataset: _compare(_planted(contract, truth), _found(hub, connection, contract))
             for dataset, contract in sorted(hub.catalogue.contracts.items())
         }
 
@@ -54,9 +59,8 @@ def _compare(planted: Counter[Row], found: Counter[Row]) -> Verdict:
 
 
 def _planted(contract: Contract, folder: Path) -> Counter[Row]:
-    file = folder / f"{contract.table}.jsonl"
     rows: Counter[Row] = Counter()
-    if file.exists():
+    for file in sorted(folder.glob(f"day-*/{contract.table}.jsonl")):
         for line in file.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             reasons = tuple(sorted((f, r) for f, r in entry["reasons"]))

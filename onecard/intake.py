@@ -102,7 +102,7 @@ class Intake:
         places = registry.duplicates_of(contract, self._transfer, rule, against_registry=not first)
         rows = self._connection.execute(
             query(
-                "DELETE FROM {t} WHERE ctid IN ({places}) RETURNING to_jsonb({t}) - '_row_hash'",
+                "DELETE FROM {t} x WHERE x.ctid IN ({places}) RETURNING to_jsonb(x) - '_row_hash'",
                 t=table,
                 places=places,
             )

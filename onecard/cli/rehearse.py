@@ -219,7 +219,7 @@ def _over(hub: Hub, agreement: str) -> str:
 def _verify(stage: Stage, day: int, *, quiet: bool) -> bool:
     from demo.verify import verify  # noqa: PLC0415 - the rehearsal's own parts
 
-    verdicts = verify(stage.hub(day), stage.city.home / "truth" / f"day-{day}")
+    verdicts = verify(stage.hub(day), stage.city.home / "truth")
     exact = not any(v.missed or v.wrong for v in verdicts.values())
     if not quiet:
         output.table(
