@@ -51,6 +51,16 @@ def _moved(name: str, other: str, by: timedelta) -> Change:
     return _if(_there(other), lambda r: {name: _shift(r[other], by)})
 
 
+def _exchanged(name: str, other: str) -> Defect:
+    """One yuan below nothing in `name`, taken by `other`, so that the sums still hold."""
+
+    def change(row: Row) -> Row:
+        more = Decimal(row[name]) + 1
+        return {name: "-1.00", other: str(Decimal(row[other]) + more)}
+
+    return Defect(change, ((name, f"{name}_not_negative"),))
+
+
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 RULES: dict[str, list[Defect]] = {
@@ -97,6 +107,17 @@ RULES: dict[str, list[Defect]] = {
         Defect(
             _if(_is("event_type", "08"), lambda _r: {"event_type": "11"}),
             (("to_status", "legal_transition"),),
+        ),
+        Defect(
+            lambda r: {"occurred_at": _shift(r["occurred_at"], FUTURE)},
+            (
+                ("effective_at", "effective_not_before_occurred"),
+                ("occurred_at", "occurred_not_future"),
+            ),
+        ),
+        Defect(
+            _if(_is("event_type", "14"), lambda _r: {"from_status": "4", "reason_code": "04"}),
+            (("reason_code", "cancel_from_temporary_loss_is_death"),),
         ),
         Defect(
             _if(_is("event_type", "10"), lambda _r: {"to_status": "0"}),
@@ -196,7 +217,11 @@ RULES: dict[str, list[Defect]] = {
             (("hifp_pay", "pool_within_fund"),),
         ),
         Defect(lambda r: {"balc": "-0.01"}, (("balc", "balc_not_negative"),)),
-        Defect(lambda r: {"hifp_pay": "-1.00"}, (("hifp_pay", "hifp_pay_not_negative"),)),
+        Defect(lambda _r: {"hifp_pay": "-1.00"}, (("hifp_pay", "hifp_pay_not_negative"),)),
+        _exchanged("acct_pay", "psn_cash_pay"),
+        _exchanged("psn_cash_pay", "acct_pay"),
+        _exchanged("acct_mulaid_pay", "psn_cash_pay"),
+        _exchanged("hosp_part_amt", "fund_pay_sumamt"),
         Defect(
             lambda r: {"setl_time": _shift(r["setl_time"], FUTURE)},
             (("setl_time", "settled_not_future"),),
@@ -243,6 +268,13 @@ RULES: dict[str, list[Defect]] = {
             (("amount_paid_fen", "paid_not_negative"),),
         ),
         Defect(
+            _if(
+                _is("ride_type", "巴士"),
+                lambda _r: {"amount_due_fen": -100, "amount_paid_fen": 0},
+            ),
+            (("amount_due_fen", "due_not_negative"), ("amount_paid_fen", "paid_within_due")),
+        ),
+        Defect(
             lambda r: {"settle_time": _shift(r["deal_time"], -HOUR)},
             (("settle_time", "settled_not_before_deal"),),
         ),
@@ -266,6 +298,7 @@ RULES: dict[str, list[Defect]] = {
             (("grjcbl", "personal_rate_in_range"),),
         ),
         Defect(lambda _r: {"dwjcbl": "0.0400"}, (("dwjcbl", "employer_rate_in_range"),)),
+        Defect(lambda _r: {"grjcjs": "0.00", "gryjce": "0.00"}, (("grjcjs", "base_positive"),)),
         Defect(
             lambda r: {"gryjce": _plus(r["gryjce"], "0.05")},
             (("gryjce", "monthly_is_base_times_rate"),),
@@ -293,6 +326,7 @@ RULES: dict[str, list[Defect]] = {
     ],
     "housing_fund/hf_contribution": [
         Defect(lambda _r: {"dwyjce": "0.00"}, (("dwyjce", "employer_part_positive"),)),
+        Defect(lambda _r: {"gryjce": "0.00"}, (("gryjce", "personal_part_positive"),)),
         Defect(
             lambda r: {"posted_date": _shift(r["posted_date"], FUTURE)},
             (("posted_date", "posted_not_future"),),
