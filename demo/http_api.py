@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import json
 import os
@@ -92,9 +91,11 @@ class Api(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
     server: Api
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         """Serve a page of rows."""
         if not self._admitted():
             return
@@ -110,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._reply(404, '{"code":"404"}')
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+    def do_POST(self) -> None:
         """Give a token, or store a delivered batch or manifest."""
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
         path, _ = self._target()
@@ -200,7 +201,8 @@ def _events(folder: Path, query: dict[str, str]) -> str:
     bodies, following = _page(
         folder / "card_status_event.sqlite", query, ("since", "after", "limit")
     )
-    return f'{{"code":"00","data":{{"items":[{",".join(bodies)}],"next":{json.dumps(_text(following))}}}}}'
+    items, after = ",".join(bodies), json.dumps(_text(following))
+    return f'{{"code":"00","data":{{"items":[{items}],"next":{after}}}}}'
 
 
 def _visits(folder: Path, query: dict[str, str], name: str = "health_visit") -> str:

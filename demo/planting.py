@@ -46,11 +46,14 @@ class Truth:
 class Planter:
     """Spoils rows of one dataset; blocks come one after the other."""
 
-    def __init__(self, contract: Contract, seed: int, day: int, *, as_text: bool) -> None:
+    def __init__(
+        self, contract: Contract, seed: int, day: int, *, as_text: bool, rate: float = RATE
+    ) -> None:
         self._contract, self._seed, self._day, self._as_text = contract, seed, day, as_text
         self._kinds = [*of_fields(contract, as_text=as_text), *RULES.get(contract.id, [])]
         self._unused = list(range(len(self._kinds)))
         self._turn = 0
+        self._rate = rate
         self.truth = Truth()
 
     def spoil(self, clean: pl.DataFrame) -> list[pl.DataFrame]:
@@ -60,7 +63,7 @@ class Planter:
             clean: contract columns and `index` (the person); typed.
         """
         chance = Chance(self._seed, clean["index"].to_numpy())
-        chosen = pl.Series(chance.share(f"spoil{self._contract.id}{self._day}", RATE))
+        chosen = pl.Series(chance.share(f"spoil{self._contract.id}{self._day}", self._rate))
         first = min(3 * len(self._unused), len(clean) // (10 if self._day else 2))
         chosen |= pl.Series(np.arange(len(clean)) < first)
         typed = clean.select(self._contract.names)

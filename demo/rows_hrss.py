@@ -1,4 +1,4 @@
-"""Rows of the human resources and social security bureau: cards, e-cards, pension, work, subsidies."""
+"""Rows of the bureau of human resources: cards, e-cards, pension, work, subsidies."""
 
 from __future__ import annotations
 

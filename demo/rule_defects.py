@@ -216,7 +216,7 @@ RULES: dict[str, list[Defect]] = {
             lambda r: {"hifp_pay": _plus(r["fund_pay_sumamt"], "0.01")},
             (("hifp_pay", "pool_within_fund"),),
         ),
-        Defect(lambda r: {"balc": "-0.01"}, (("balc", "balc_not_negative"),)),
+        Defect(lambda _r: {"balc": "-0.01"}, (("balc", "balc_not_negative"),)),
         Defect(lambda _r: {"hifp_pay": "-1.00"}, (("hifp_pay", "hifp_pay_not_negative"),)),
         _exchanged("acct_pay", "psn_cash_pay"),
         _exchanged("psn_cash_pay", "acct_pay"),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.run import DemoCity
-
 from onecard import keys
 from onecard.connections import EnvironmentConnections
 from onecard.hub import database, migrate

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import polars as pl
-import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from schemas.contract import Contract
@@ -62,5 +61,5 @@ def delete_postgres(address: str, place: tuple[str, str], native: str, keys: lis
 
     schema, table = place
     with psycopg.connect(address) as connection:
-        statement = f'DELETE FROM "{schema}"."{table}" WHERE "{native}" = ANY(%s)'
+        statement = f'DELETE FROM "{schema}"."{table}" WHERE "{native}" = ANY(%s)'  # noqa: S608 - our own names
         connection.execute(statement.encode(), (keys,))

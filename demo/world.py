@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from demo import rows_city, rows_health, rows_hrss, rows_housing
+from demo import rows_city, rows_health, rows_housing, rows_hrss
 from demo.calendar import Day
 from demo.people import BLOCK, People, block
 
