@@ -9,6 +9,7 @@ import polars as pl
 from demo.calendar import Day
 from demo.chance import constant, digits, text
 from demo.people import People
+from demo.rows_hrss import died
 
 LINES = {
     "1号线": ["河南工业大学", "郑大科技园", "二七广场", "会展中心"],
@@ -98,6 +99,7 @@ def transit_ride(p: People, day: Day) -> pl.DataFrame:
     ).filter(
         pl.col("has_card")
         & pl.col("transit_account_no").is_not_null()
+        & ~died(p)
         & pl.Series(chance.share(f"rides{day.number}", rate))
     )
 

@@ -10,7 +10,7 @@ import polars as pl
 from demo.calendar import Day
 from demo.chance import constant, digits, text
 from demo.people import People
-from demo.rows_hrss import money
+from demo.rows_hrss import died, money
 
 TYPES = ["11", "11", "12", "13", "21", "41"]
 
@@ -63,7 +63,7 @@ def death_notice(p: People, day: Day) -> pl.DataFrame:
         death_date=pl.lit(day.date - timedelta(days=2)),
         source_updated_at=at,
         source_seq=pl.lit(1 + day.number, pl.Int64),
-    ).filter((pl.col("age") >= 80) & pl.Series(chance.share("death", 0.01)))
+    ).filter(died(p))
 
 
 def med_settlement(p: People, day: Day) -> pl.DataFrame:

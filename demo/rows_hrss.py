@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from demo.calendar import Day
+from demo.calendar import DAY_ZERO, Day
 from demo.chance import constant, digits, text, uscc
 from demo.people import People, dates
 from schemas import codes
@@ -18,10 +18,16 @@ ITEMS = ["ZBT001", "ZBT002", "LNJT01", "CJBT01", "NYBT03"]
 ETHNIC = ["01"] * 18 + ["03", "11", "05", "08"]
 
 
+def died(p: People) -> pl.Series:
+    """Who died just before day 0, of those past eighty."""
+    old = p.frame["birth_date"] < date(DAY_ZERO.year - 80, DAY_ZERO.month, DAY_ZERO.day)
+    return old & pl.Series(p.chance.share("death", 0.01))
+
+
 def event_kind(p: People) -> pl.Series:
     """What happened to the card before day 0: `06`, `08`, `10`, `14` or nothing (`--`)."""
     kinds = ["06", "08", "10", "14"] + ["--"] * 76
-    return p.chance.pick("event", kinds)
+    return pl.Series(["14"]).zip_with(died(p), p.chance.pick("event", kinds))
 
 
 STATUS_AFTER = {"06": "4", "08": "2", "10": "3", "14": "9", "--": "1"}
@@ -68,7 +74,7 @@ def card_event(p: People, day: Day) -> pl.DataFrame:
         occurred_at=day.moments(chance, "event-at"),
         channel=chance.pick("channel", ["01", "02", "03", "04", "05"]),
         operator_org=uscc(chance.below("org", 40) + 1_000_000),
-        cancelled=chance.pick("cancel", ["01", "02", "04", "99"]),
+        cancelled=pl.Series(["01"]).zip_with(died(p), chance.pick("cancel", ["02", "04", "99"])),
     ).filter(pl.col("has_card") & (pl.col("event_type") != "--"))
     temporary = pl.col("event_type") == "06"
     return frame.with_columns(
@@ -115,7 +121,7 @@ def pension_status(p: People, day: Day) -> pl.DataFrame:
         retired=pl.when(retired).then(pl.lit("1")).otherwise(pl.lit("0")),
         first_insured=pl.col("birth_date").dt.offset_by("22y"),
         retire_date=pl.when(retired).then(pl.col("birth_date").dt.offset_by("60y")),
-        benefit_status=pl.when(retired).then(pl.lit("1")),
+        benefit_status=pl.when(retired & died(p)).then(pl.lit("3")).when(retired).then(pl.lit("1")),
         benefit_amount=pl.when(retired).then(money(chance.below("benefit", 500_000) + 20_000)),
         auth_date=pl.when(retired).then(pl.lit(date(2026, 3, 1))),
         agency=pl.lit("4101001"),
@@ -174,6 +180,7 @@ def subsidy_payment(p: People, day: Day) -> pl.DataFrame:
     ).filter(
         pl.col("has_card")
         & (pl.col("fin_status") == "2")
+        & ~died(p)
         & pl.Series(chance.share("subsidy", 0.16))
     )
 

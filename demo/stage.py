@@ -54,6 +54,7 @@ def set_up(home: Path, *, persons: int, seed: int, postgres: str | None = None) 
         seed: of the population and its defects.
         postgres: a server to use, where private databases are made; default: an embedded one.
     """
+    database.stop_embedded(home)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True, mode=0o700)
     settings = Settings(home=home, keys_file=home / "keys.json", profile="demo")

@@ -40,6 +40,8 @@ DAILY: dict[str, Rows] = {
 
 LIFE_CYCLE = 97
 """On day d something happens to the residents whose index leaves remainder d."""
+TURN = 199
+"""On day d the records of the residents whose index leaves remainder d elsewhere change, too."""
 LATE = timedelta(minutes=5)
 """How far before the previous day's end a late update is dated: inside the overlap."""
 
@@ -94,8 +96,50 @@ class World:
             chosen = _touched(people, day)
             if len(chosen.frame):
                 frames += _life(dataset, people, chosen, day)
+        frames += [_turned(dataset, people, day) for people in self._blocks(Day(0))]
         empty = STOCK[dataset](self._newcomers(day), day).head(0)
         return pl.concat([f.select(empty.columns) for f in frames] or [empty])
+
+
+def _turned(dataset: str, people: People, day: Day) -> pl.DataFrame:
+    """Records of a dataset that today's routine changes: a new month, a year more, a move."""
+    chance = people.chance
+    frame = people.frame.with_columns(_at=day.moments(chance, f"turn-at{dataset}{day.number}"))
+    rows = STOCK[dataset](People(chance, frame), Day(0))
+    chosen, changes = _routine(day).get(dataset, (pl.lit(value=False), {}))
+    return rows.filter(chosen & (pl.col("index") % TURN == day.number % TURN)).with_columns(
+        **changes,
+        **{name: pl.col("_at") for name in rows.columns if name == "source_updated_at"},
+        **{name: pl.lit(1 + day.number, pl.Int64) for name in rows.columns if name == "source_seq"},
+    )
+
+
+def _routine(day: Day) -> dict[str, tuple[pl.Expr, dict[str, pl.Expr]]]:
+    """For each dataset whose records change beside the cards: which rows may, and how."""
+    today = pl.lit(day.date)
+    return {
+        "hrss/pension_status": (pl.col("retired") == "1", {"auth_date": today}),
+        "hrss/employment_status": (
+            pl.col("emp_status") != "1",
+            {"emp_status": pl.lit("2"), "start_date": today, "unemp_benefit_flag": pl.lit("0")},
+        ),
+        "education/edu_enrolment": (
+            pl.col("enrol_status") == "01",
+            {"enrol_status": pl.lit("10"), "status_date": today},
+        ),
+        "transport/transit_concession": (
+            pl.lit(value=True),
+            {"valid_to": pl.col("valid_to").dt.offset_by("1y")},
+        ),
+        "housing_fund/hf_account": (
+            pl.col("grzhzt") == "01",
+            {"grzhye": (pl.col("grzhye") + pl.col("gryjce")).cast(pl.Decimal(16, 2))},
+        ),
+        "hrss/ecard_binding": (
+            (pl.col("ecard_status") == "1") & (pl.col("index") % 3 != 0),
+            {"sign_level": pl.col("sign_level").replace({"1": "2", "2": "1"})},
+        ),
+    }
 
 
 def _touched(people: People, day: Day) -> People:

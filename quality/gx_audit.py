@@ -67,7 +67,8 @@ class GxAuditor:
     ) -> list[Finding]:
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
-        source = context.data_sources.add_postgres("hub", connection_string=staged.url)
+        url = staged.url.replace("$", "\\$")  # GX reads $NAME as a setting of its own
+        source = context.data_sources.add_sql("hub", connection_string=url)
         asset = source.add_table_asset(staged.table, staged.table, schema_name="staging")
         batch = asset.add_batch_definition_whole_table("staged")
         suite = context.suites.add(gx.ExpectationSuite(name=staged.contract.table))

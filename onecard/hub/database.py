@@ -60,6 +60,19 @@ def _embedded(home: Path) -> str:
     return str(server.get_uri())
 
 
+def stop_embedded(home: Path) -> None:
+    """Stop an embedded server that an earlier, killed process left running in `home`."""
+    import psutil  # noqa: PLC0415 - comes with the embedded server
+
+    note = home / "postgres" / "postmaster.pid"
+    lines = note.read_text().splitlines() if note.exists() else []
+    if lines and lines[0].isdigit() and psutil.pid_exists(int(lines[0])):
+        process = psutil.Process(int(lines[0]))
+        if str(home) in " ".join(process.cmdline()):
+            process.terminate()
+            psutil.wait_procs([process], timeout=10)
+
+
 @contextmanager
 def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
     """A connection; database errors leave without the row values that PostgreSQL quotes.
