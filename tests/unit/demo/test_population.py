@@ -15,7 +15,6 @@ from demo.world import DAILY, STOCK, World
 from onecard.ports import Chunk
 from quality.rowgate import compile_gate
 from schemas import catalogue
-from schemas.contract import Contract
 
 CONTRACTS = catalogue.load().contracts
 PERSONS = 5000
@@ -156,10 +155,6 @@ def test_a_cards_status_is_what_its_last_event_says() -> None:
     assert set(quiet["card_status"]) == {"1"}
 
 
-def _changes(contract: Contract, day: int) -> pl.DataFrame:
-    return rows(contract.id, day)
-
-
 def test_the_next_day_changes_cards_and_makes_new_ones() -> None:
     before, after = rows("hrss/card_master"), rows("hrss/card_master", 1)
     both = after.join(before, on="card_no", suffix="_before")
@@ -167,6 +162,19 @@ def test_the_next_day_changes_cards_and_makes_new_ones() -> None:
     assert (both["source_seq"] > both["source_seq_before"]).all()
     assert len(after) > len(both)
     assert {"2", "9"} <= set(after["card_status"])
+
+
+@pytest.mark.parametrize("dataset", sorted(STOCK))
+def test_known_records_change_with_a_higher_sequence(dataset: str) -> None:
+    contract = CONTRACTS[dataset]
+    if contract.sequence is None or dataset == "health/death_notice":
+        return
+    both = rows(dataset, 1).join(rows(dataset), on=contract.key, suffix="_before")
+    assert 0 < len(both) < len(rows(dataset)) * 0.05
+    assert (both["source_seq"] > both["source_seq_before"]).all()
+    others = [n for n in contract.names if f"{n}_before" in both.columns and n[:7] != "source_"]
+    changed = pl.any_horizontal(pl.col(n).ne_missing(pl.col(f"{n}_before")) for n in others)
+    assert both.select(changed).to_series().sum() > len(both) / 3
 
 
 def test_a_replaced_card_is_named_by_the_event_that_cancels_the_old_one() -> None:
@@ -198,6 +206,16 @@ def test_a_days_changes_are_dated_on_it_or_in_the_overlap_before_it(day: int) ->
         moments = frame[cursor].dt.convert_time_zone("Asia/Shanghai")
         assert moments.max() <= closing
         assert (start - moments.min()).total_seconds() <= 600, dataset
+
+
+def test_those_who_died_have_no_live_card_and_neither_ride_nor_are_paid() -> None:
+    dead = people("health/death_notice")
+    cards = rows("hrss/card_master").filter(pl.col("person_id18").is_in(dead))
+    assert dead
+    assert set(cards["card_status"]) == {"9"}
+    assert not dead & people("hrss/subsidy_payment")
+    accounts = set(cards["transit_account_no"])
+    assert not accounts & people("transport/transit_ride", "transit_account_no")
 
 
 def test_e_cards_are_deleted_without_a_trace() -> None:
