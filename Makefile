@@ -1,0 +1,47 @@
+# onecard-hub: `make` lists what can be done.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+SOURCES := onecard connectors quality schemas sql demo bench dags plugins tests tools
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test up lint bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make .venv with the locked packages
+
+$(STAMP): requirements.lock pyproject.toml tools/install.py
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) tools/install.py $(VENV)
+	@touch $(STAMP)
+
+demo: setup ## Run the nightly sync for real on simulated agencies
+	$(BIN)/onecard demo $(ARGS)
+
+up: setup ## Start Airflow with the simulated agencies
+	$(BIN)/onecard up $(ARGS)
+
+test: setup ## Run all tests
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-fail-under=80 $(ARGS)
+
+lint: setup ## Check style, types, spelling and all YAML
+	$(BIN)/ruff check $(wildcard $(SOURCES))
+	$(BIN)/ruff format --check $(wildcard $(SOURCES))
+	$(BIN)/mypy
+	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md
+	$(BIN)/onecard lint
+
+bench: setup ## Measure against peers; writes bench/RESULTS.md
+	$(BIN)/python -m bench $(ARGS)
+
+lock: setup ## Resolve requirements.in into requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header -q requirements.in -o requirements.lock
+
+clean: ## Remove the environment and everything that was made
+	rm -rf $(VENV) .onecard .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
