@@ -10,6 +10,7 @@ import secrets
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -181,7 +182,7 @@ def _page(
     """Bodies after the cursor, and the position to go on from (None at the end)."""
     since_name, after_name, limit_name = names
     limit, after = int(query.get(limit_name, "500")), int(query.get(after_name, "0"))
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         rows = database.execute(
             "SELECT position, body FROM rows WHERE position > ? AND moment >= ?"
             " ORDER BY position LIMIT ?",
@@ -222,7 +223,7 @@ def _settlements(folder: Path, query: dict[str, str]) -> str:
     size, number = int(query.get("pageSize", "500")), int(query.get("pageNum", "1"))
     since = moment(query.get("startTime"))
     file = folder / "med_settlement.sqlite"
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         total = database.execute(
             "SELECT count(*) FROM rows WHERE moment >= ?", (since,)
         ).fetchone()[0]

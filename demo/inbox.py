@@ -32,7 +32,7 @@ def files(folder: Path) -> dict[str, pl.DataFrame]:
         ValueError: a file is not what its manifest says, or has none.
     """
     parts: dict[str, list[pl.DataFrame]] = {}
-    for file in sorted(folder.glob("*/*")):
+    for file in sorted(folder.glob("*/*"), key=lambda f: (f.stat().st_mtime_ns, f.name)):
         if file.suffix not in (".csv", ".parquet"):
             continue
         note = json.loads(Path(f"{file}.manifest.json").read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,30 @@ BLOCK = 65_536
 DIVISION = "410199"
 """Unassigned (GB/T 2260): no synthetic number can be a real person's."""
 
-FIRST_BIRTH = date(1936, 1, 1)
-BIRTH_DAYS = (date(2024, 12, 31) - FIRST_BIRTH).days + 1
+FIRST_BIRTH, LAST_BIRTH = date(1936, 1, 1), date(2024, 12, 31)
+_COHORTS = (
+    (1936, 5), (1950, 9), (1962, 12), (1976, 11), (1986, 12), (2000, 10), (2013, 12), (2019, 9),
+)  # fmt: skip
+"""The pyramid: births a day, relative, from that year on. At most 12, so that 13 million fit."""
 _SPREAD = 7919
-"""Coprime to BIRTH_DAYS: neighbours in index are years apart in age."""
+"""Neighbours in index are years apart in age."""
+
+
+def _slots() -> tuple[Index, Index, Index]:
+    """The pyramid's slots: day of birth of each, rank on that day, and slots of that day."""
+    days = np.arange(np.datetime64(FIRST_BIRTH), np.datetime64(LAST_BIRTH) + 1)
+    year = days.astype("datetime64[Y]").astype(np.int64) + 1970
+    births = np.zeros(len(days), np.int64)
+    for first, number in _COHORTS:
+        births[year >= first] = number
+    day = np.repeat(np.arange(len(days)), births)
+    rank = np.arange(len(day)) - np.repeat(np.cumsum(births) - births, births)
+    return day, rank, births[day]
+
+
+_SLOT_DAY, _SLOT_RANK, _SLOT_BIRTHS = _slots()
+CAPACITY = 500 // 12 * len(_SLOT_DAY)
+"""Residents for whom the three serial digits of an ID number suffice (odd men, even women)."""
 
 BANKS = ["102", "103", "104", "105", "301", "403"]
 _SURNAMES = list("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕")
@@ -44,10 +64,14 @@ class People:
 def block(seed: int, start: int, count: int, today: date) -> People:
     """Residents start to start + count - 1."""
     index = np.arange(start, start + count, dtype=np.int64)
+    if start + count > CAPACITY:
+        msg = f"a city has at most {CAPACITY:,} residents"
+        raise ValueError(msg)
     chance = Chance(seed, index)
-    born, sex_bit = index * _SPREAD % BIRTH_DAYS, chance.below("sex", 2)
-    days = np.datetime64(FIRST_BIRTH) + born.astype("timedelta64[D]")
-    serial = index // BIRTH_DAYS * 2 + sex_bit
+    slot, cycle = (index * _SPREAD + seed) % len(_SLOT_DAY), index // len(_SLOT_DAY)
+    days = np.datetime64(FIRST_BIRTH) + _SLOT_DAY[slot].astype("timedelta64[D]")
+    sex_bit = chance.below("sex", 2)
+    serial = (cycle * _SLOT_BIRTHS[slot] + _SLOT_RANK[slot]) * 2 + sex_bit
     head = np.hstack([constant(DIVISION, count), digits(_yyyymmdd(days), 8), digits(serial, 3)])
     age = ((np.datetime64(today) - days).astype(np.int64) / 365.2425).astype(np.int64)
     frame = pl.DataFrame(
@@ -99,8 +123,3 @@ def _yyyymmdd(days: npt.NDArray[np.datetime64]) -> Index:
     day = (days - days.astype("datetime64[M]")).astype(np.int64) + 1
     found: Index = year * 10_000 + month * 100 + day
     return found
-
-
-def years(count: int) -> timedelta:
-    """About that many years."""
-    return timedelta(days=round(count * 365.2425))

@@ -21,7 +21,7 @@ ETHNIC = ["01"] * 18 + ["03", "11", "05", "08"]
 def died(p: People) -> pl.Series:
     """Who died just before day 0, of those past eighty."""
     old = p.frame["birth_date"] < date(DAY_ZERO.year - 80, DAY_ZERO.month, DAY_ZERO.day)
-    return old & pl.Series(p.chance.share("death", 0.01))
+    return old & pl.Series(p.chance.share("death", 0.03))
 
 
 def event_kind(p: People) -> pl.Series:

@@ -153,7 +153,16 @@ class DemoCity:
         return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(c) for name, c in connections.items()}
 
     def inbox(self, consumer: str) -> dict[str, pl.DataFrame]:
-        """What a consumer holds, by agreement."""
+        """What a consumer holds, by agreement: of each key the row that came last."""
+        known = catalogue.load().agreements
+        return {
+            name: frame.unique(list(known[name].key), keep="last", maintain_order=True)
+            if len(frame)
+            else frame
+            for name, frame in self._received(consumer).items()
+        }
+
+    def _received(self, consumer: str) -> dict[str, pl.DataFrame]:
         if consumer in INBOX_ONLY:
             return inbox.http(self.home / "inbox" / INBOX_ONLY[consumer])
         if consumer == "transport":

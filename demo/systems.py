@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,7 +124,8 @@ class Systems:
         cursor = native[str(contract.source.cursor)]
         folder = self.home / "http"
         folder.mkdir(parents=True, exist_ok=True)
-        with sqlite3.connect(folder / f"{contract.id.split('/')[1]}.sqlite") as database:
+        file = folder / f"{contract.id.split('/')[1]}.sqlite"
+        with closing(sqlite3.connect(file)) as database, database:
             database.execute(
                 "CREATE TABLE IF NOT EXISTS rows"
                 " (position INTEGER PRIMARY KEY AUTOINCREMENT, moment INTEGER, body TEXT)"

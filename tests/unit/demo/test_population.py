@@ -10,7 +10,7 @@ import pytest
 from stdnum.luhn import is_valid as luhn_is_valid
 
 from demo.calendar import Day
-from demo.people import DIVISION, block
+from demo.people import CAPACITY, DIVISION, block
 from demo.world import DAILY, STOCK, World
 from onecard.ports import Chunk
 from quality.rowgate import compile_gate
@@ -88,6 +88,12 @@ def test_the_thirteen_millionth_resident_has_a_number_of_their_own() -> None:
     first = block(3, 0, 1000, Day(0).date).frame["person_id18"]
     assert last.str.len_chars().eq(18).all()
     assert pl.concat([first, last]).is_unique().all()
+
+
+def test_a_city_larger_than_the_serial_numbers_is_refused() -> None:
+    assert CAPACITY > 13_000_000
+    with pytest.raises(ValueError, match="at most"):
+        block(3, CAPACITY, 1, Day(0).date)
 
 
 def test_names_include_rare_characters_and_ethnic_names() -> None:
