@@ -74,19 +74,24 @@ def set_up(home: Path, *, persons: int, seed: int, postgres: str | None = None) 
         mariadb_url=os.environ.get("ONECARD_DEMO_MARIADB"),
     )
     city.prepare(0)
-    with city:
-        yield Stage(
-            home,
-            city,
-            {
-                **os.environ,
-                **city.environment(),
-                **_airflow(home, airflow_url),
-                "ONECARD_HOME": str(home),
-                "ONECARD_PROFILE": "demo",
-                "ONECARD_DATABASE_URL": hub_url,
-            },
-        )
+    try:
+        with city:
+            yield Stage(
+                home,
+                city,
+                {
+                    **os.environ,
+                    **city.environment(),
+                    **_airflow(home, airflow_url),
+                    "ONECARD_HOME": str(home),
+                    "ONECARD_PROFILE": "demo",
+                    "ONECARD_DATABASE_URL": hub_url,
+                },
+            )
+    finally:
+        if postgres:
+            for kind in ("hub", "agencies", "airflow"):
+                database.drop_database(base, f"{prefix}_{kind}")
 
 
 def _airflow(home: Path, url: str) -> dict[str, str]:

