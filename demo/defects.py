@@ -78,6 +78,7 @@ def _of_type(field: Field) -> Iterator[Defect]:
         yield _put(field, "12.345678", "scale")
         yield _put(field, "一百元", "type")
         yield _put(field, "1e3", "type")
+        yield _put(field, "１２", "type")
 
 
 def _of_meaning(field: Field) -> Iterator[Defect]:

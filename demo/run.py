@@ -124,9 +124,10 @@ class DemoCity:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._server and self._server.stdin:
+        if self._server and self._server.stdin and self._server.stdout:
             self._server.stdin.close()
             self._server.wait(10)
+            self._server.stdout.close()
 
     def environment(self) -> dict[str, str]:
         """`AIRFLOW_CONN_<ID>` of every system, as JSON."""

@@ -78,7 +78,7 @@ class Collect:
         key = self._tools.keys.quarantine()
         with database.connect(self._tools.address, autocommit=True) as connection:
             transfer = ledger.open_transfer(connection, "collect", contract.id, contract.version)
-            with self._failing(transfer):
+            with self._failing(transfer, retried_as_a_whole=True):
                 state = ledger.claim(connection, contract.id, transfer)
                 registry.drop_staging(connection, contract, older_than=transfer)
                 first = not registry.exists(connection, contract)
@@ -239,7 +239,7 @@ class Collect:
         return counts, dict(checkpoint) if isinstance(checkpoint, Mapping) else {}
 
     @contextmanager
-    def _failing(self, transfer: int) -> Iterator[None]:
+    def _failing(self, transfer: int, *, retried_as_a_whole: bool = False) -> Iterator[None]:
         """Mark the transfer failed (or held) when the step raises.
 
         What is staged stays for a person (held) or for the retry of the same step (retriable);
@@ -254,6 +254,7 @@ class Collect:
             with database.connect(self._tools.address, autocommit=True) as connection:
                 status = "held" if held else "failed"
                 ledger.update(connection, transfer, {"status": status, "message": message})
-                if not isinstance(error, HoldError | RetriableError):
+                kept = (HoldError,) if retried_as_a_whole else (HoldError, RetriableError)
+                if not isinstance(error, kept):
                     registry.drop_staging(connection, self._contract, older_than=transfer + 1)
             raise

@@ -11,10 +11,10 @@ from schemas.contract import Field
 ZONE = "Asia/Shanghai"
 INSTANT = pl.Datetime("us", "UTC")
 
-_DATE = r"^\d{4}-\d{2}-\d{2}$"
-_INSTANT = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})$"
-_INTEGER = r"^-?\d{1,18}$"
-_NUMBER = r"^-?\d+(\.\d+)?$"
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})$"
+_INTEGER = r"^-?[0-9]{1,18}$"
+_NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +106,12 @@ def _decimal(field: Field, column: pl.Expr, found: pl.DataType) -> Parsed:
     text = column if found == pl.String else column.cast(pl.String)
     whole = precision - scale
     fits = (
-        rf"^-?0*\d{{1,{whole}}}(\.\d{{1,{scale}}}0*)?$"
+        rf"^-?0*[0-9]{{1,{whole}}}(\.[0-9]{{1,{scale}}}0*)?$"
         if scale
-        else rf"^-?0*\d{{1,{whole}}}(\.0*)?$"
+        else rf"^-?0*[0-9]{{1,{whole}}}(\.0*)?$"
     )
     numeric, exact = text.str.contains(_NUMBER), text.str.contains(fits)
-    kept = text.str.replace(rf"(\.\d{{{scale}}})0+$", "${1}")
+    kept = text.str.replace(rf"(\.[0-9]{{{scale}}})0+$", "${1}")
     value = pl.when(exact).then(kept).cast(pl.Decimal(precision, scale), strict=False)
     faults = {"scale": numeric & ~exact}
     if found == pl.String:
