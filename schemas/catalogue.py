@@ -94,7 +94,7 @@ def load(root: Path = ROOT) -> Catalogue:
     for file in sorted((root / "contracts").glob("*/*.odcs.yaml")):
         try:
             contract = odcs.load(file).contract
-            _expect_id(file, contract.id, f"{file.parent.name}/{file.name.split('.')[0]}")
+            expect_id(file, contract.id, f"{file.parent.name}/{file.name.split('.')[0]}")
             found_contracts[contract.id] = contract
         except InvalidFile as error:
             problems.extend(error.problems)
@@ -102,7 +102,7 @@ def load(root: Path = ROOT) -> Catalogue:
     for file in sorted((root / "agreements").glob("*.yaml")):
         try:
             agreement = agreements.load(file).agreement
-            _expect_id(file, agreement.id, file.stem)
+            expect_id(file, agreement.id, file.stem)
             found_agreements[agreement.id] = agreement
         except InvalidFile as error:
             problems.extend(error.problems)
@@ -110,7 +110,8 @@ def load(root: Path = ROOT) -> Catalogue:
     return Catalogue(agencies, found_contracts, found_agreements, tuple(sorted(problems)))
 
 
-def _expect_id(file: Path, found: str, expected: str) -> None:
+def expect_id(file: Path, found: str, expected: str) -> None:
+    """Refuse a file whose id is not what its name says."""
     if found != expected:
         problem = Problem(
             file, 1, "id", "file.name", f"id is {found!r}, the file says {expected!r}"

@@ -7,7 +7,7 @@ DDL comments are derived from it.
 from __future__ import annotations
 
 import csv
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from onecard.errors import ConfigError, unknown
@@ -15,13 +15,13 @@ from onecard.errors import ConfigError, unknown
 CODES = Path(__file__).parent / "codes"
 
 
-@lru_cache(maxsize=None)
+@cache
 def names(folder: Path = CODES) -> tuple[str, ...]:
     """Names of all code lists."""
     return tuple(sorted(path.stem for path in folder.glob("*.csv")))
 
 
-@lru_cache(maxsize=None)
+@cache
 def table(name: str, folder: Path = CODES) -> tuple[dict[str, str], ...]:
     """All rows of one list.
 
@@ -35,13 +35,13 @@ def table(name: str, folder: Path = CODES) -> tuple[dict[str, str], ...]:
         return tuple(csv.DictReader(file))
 
 
-@lru_cache(maxsize=None)
+@cache
 def codes(name: str, folder: Path = CODES) -> tuple[str, ...]:
     """The codes of one list, in the file's order."""
     return tuple(row["code"] for row in table(name, folder))
 
 
-@lru_cache(maxsize=None)
+@cache
 def labels(name: str, folder: Path = CODES) -> dict[str, str]:
     """Chinese label of each code."""
     return {row["code"]: row["label_zh"] for row in table(name, folder)}

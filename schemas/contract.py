@@ -9,8 +9,8 @@ from pydantic import Field as Attribute
 from pydantic import model_validator
 
 from schemas import codes as code_lists
-from schemas.rules import Expectation, Rule
 from schemas.model import DatasetId, Duration, Frozen, Name, Version
+from schemas.rules import Expectation, Rule
 from schemas.semantic import Level, Pii, SemanticType, semantic_type
 
 LogicalType = Literal["string", "date", "timestamp", "integer", "number"]

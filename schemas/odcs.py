@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,19 @@ from schemas.strict_yaml import Document, parse
 
 _DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
 _SNAKE = {"shareType": "share_type"}
+_ODCS_NAMES = {
+    "level": "classification",
+    "native": "physicalName",
+    "title": "businessName",
+    "type": "logicalType",
+    "max_length": "logicalTypeOptions",
+    "format": "logicalTypeOptions",
+    "check": "implementation",
+    "semantic": "customProperties",
+    "pii": "customProperties",
+    "spi": "customProperties",
+}
+"""Our models' names, and the ODCS keys that their values stand under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +188,7 @@ class _Reader:
         try:
             return build(model, data, self.document, at)
         except InvalidFile as error:
-            self.problems.extend(error.problems)
+            self.problems.extend(_in_odcs_words(p) for p in error.problems)
             return None
 
     def _only(self, data: Mapping[str, Any], key: str, at: str) -> dict[str, Any]:
@@ -208,3 +221,9 @@ class _Reader:
 
     def _refuse(self, at: str, rule: str, message: str) -> None:
         self.problems.append(self.document.problem(at, rule, message))
+
+
+def _in_odcs_words(problem: Problem) -> Problem:
+    """The same problem at the key that the author of the file wrote."""
+    head, _, last = problem.field.rpartition(".")
+    return replace(problem, field=f"{head}.{_ODCS_NAMES.get(last, last)}".lstrip("."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -67,7 +67,7 @@ class SemanticTypes(Frozen):
     types: dict[str, SemanticType]
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(file: Path = FILE) -> SemanticTypes:
     """All semantic types and masks."""
     document = parse(file)

@@ -84,7 +84,7 @@ class _Builder:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None or (key_node.style is None and _AMBIGUOUS.match(key)):
+            if key is None or (not key_node.style and _AMBIGUOUS.match(key)):
                 self.lines[_join(path, "?")] = key_node.start_mark.line + 1
                 self._refuse(_join(path, "?"), "yaml.key", "a key must be a quoted or plain string")
                 continue
@@ -96,7 +96,7 @@ class _Builder:
         return data
 
     def _scalar(self, node: yaml.Node, path: str) -> Any:  # noqa: ANN401 - plain YAML data
-        if node.style is None and _AMBIGUOUS.match(node.value):
+        if not node.style and _AMBIGUOUS.match(node.value):
             self._refuse(
                 path,
                 "yaml.ambiguous_scalar",

@@ -1,0 +1,124 @@
+"""`onecard lint`: everything that can be wrong with the YAML, found before it runs.
+
+What the loaders refuse, the official ODCS JSON Schema, and what only shows between files: fields
+that an agreement names and its dataset lacks, codes outside their lists, treatments that do not
+fit, connectors and their options.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from onecard.errors import unknown
+from schemas import agreement as agreements
+from schemas import lint_agreement, lint_contract, odcs, semantic
+from schemas.agreement import AgreementFile, Delivery
+from schemas.catalogue import ROOT, Agencies, Catalogue, expect_id
+from schemas.contract import Source
+from schemas.lint_options import OptionModels, options_problems
+from schemas.model import build
+from schemas.odcs import ContractFile
+from schemas.problem import InvalidFile, Problem
+from schemas.strict_yaml import Document, parse
+
+
+def lint(
+    root: Path = ROOT, *, connectors: Mapping[str, OptionModels] | None = None
+) -> tuple[Problem, ...]:
+    """All problems of the YAML below `root`, in order of file and line.
+
+    Args:
+        root: folder with agencies.yaml, contracts/ and agreements/.
+        connectors: the registered kinds and their option models; None leaves options unchecked.
+    """
+    problems: list[Problem] = []
+    contracts = list(_each(root, "contracts/*/*.odcs.yaml", _contract, problems))
+    found = list(_each(root, "agreements/*.yaml", _agreement, problems))
+    agencies = _agencies(root, problems)
+    catalogue = Catalogue(
+        agencies,
+        {c.contract.id: c.contract for c in contracts},
+        {a.agreement.id: a.agreement for a in found},
+    )
+    for contract in contracts:
+        problems += _official(contract.document)
+        problems += lint_contract.check(contract, catalogue)
+        problems += _connector(contract.document, contract.contract.source, "source", connectors)
+    broken = frozenset(f"{p.file.parent.name}/{p.file.name.split('.')[0]}" for p in problems)
+    for item in found:
+        problems += lint_agreement.check(item, catalogue, broken)
+        if item.agreement.delivery:
+            problems += _connector(item.document, item.agreement.delivery, "sink", connectors)
+    problems += lint_agreement.shared_targets(found)
+    semantic.load()
+    return tuple(sorted(set(problems)))
+
+
+def _each(root: Path, pattern: str, load: Any, problems: list[Problem]) -> Iterator[Any]:  # noqa: ANN401
+    for file in sorted(root.glob(pattern)):
+        try:
+            yield load(file)
+        except InvalidFile as error:
+            problems.extend(error.problems)
+
+
+def _contract(file: Path) -> ContractFile:
+    found = odcs.load(file)
+    expect_id(file, found.contract.id, f"{file.parent.name}/{file.name.split('.')[0]}")
+    return found
+
+
+def _agreement(file: Path) -> AgreementFile:
+    found = agreements.load(file)
+    expect_id(file, found.agreement.id, file.stem)
+    return found
+
+
+def _agencies(root: Path, problems: list[Problem]) -> Mapping[str, Any]:
+    try:
+        document = parse(root / "agencies.yaml")
+        return build(Agencies, document.data, document).agencies
+    except InvalidFile as error:
+        problems.extend(error.problems)
+        return {}
+
+
+@cache
+def _validator() -> Any:  # noqa: ANN401 - jsonschema has no types for it
+    from jsonschema import validators  # noqa: PLC0415 - only where YAML is linted
+
+    schema = json.loads((files("open_data_contract_standard") / "schema.json").read_text("utf-8"))
+    return validators.validator_for(schema)(schema)
+
+
+def _official(document: Document) -> Iterator[Problem]:
+    """What the official ODCS JSON Schema says, once for each place."""
+    found = {
+        ".".join(str(part) for part in error.absolute_path): str(error.message)
+        for error in _validator().iter_errors(document.data)
+    }
+    for path, message in found.items():
+        yield document.problem(path, "odcs.schema", message[:300])
+
+
+def _connector(
+    document: Document,
+    block: Source | Delivery,
+    side: str,
+    kinds: Mapping[str, OptionModels] | None,
+) -> Iterator[Problem]:
+    at = "servers.0.customProperties.0.value" if side == "source" else "delivery"
+    if kinds is None:
+        return
+    if block.connector not in kinds:
+        message = unknown("connector", block.connector, kinds)
+        yield document.problem(f"{at}.connector", "connector.unknown", message)
+        return
+    kind = kinds[block.connector]
+    model = kind.source_options if side == "source" else kind.sink_options
+    yield from options_problems(document, f"{at}.options", model, dict(block.options))

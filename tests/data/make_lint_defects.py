@@ -1,0 +1,108 @@
+"""Writes tests/data/lint/*.yaml: sound files of ours with exactly one defect each.
+
+`python tests/data/make_lint_defects.py`. The first line of each file says what lint must answer:
+`# expect: <file below schemas/> <rule> <field>`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2] / "schemas"
+HERE = Path(__file__).parent / "lint"
+CONTRACT = "contracts/hrss/ecard_binding.odcs.yaml"
+EVENTS = "contracts/hrss/card_status_event.odcs.yaml"
+CARDS = "contracts/hrss/card_master.odcs.yaml"
+HOUSE = "contracts/housing_fund/hf_account.odcs.yaml"
+F08 = "agreements/f08-hrss-operator-ecard.yaml"
+F01 = "agreements/f01-hrss-transport-card-status.yaml"
+F04 = "agreements/f04-hrss-education-card-status.yaml"
+F21 = "agreements/f21-transport-bureau-ride-statistics.yaml"
+F09 = "agreements/f09-hrss-health-card-query.yaml"
+PROPERTY = "schema.0.properties"
+
+# name: (file, old text, new text, rule, field)
+DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
+    "yaml-duplicate-key": (CONTRACT, "status: active\n", "status: active\nstatus: active\n", "yaml.duplicate_key", "status"),
+    "yaml-alias": (F08, "title: 服务组织：电子社保卡状态\ndataset: hrss/ecard_binding", "title: &t 服务组织\nconsumer2: *t\ndataset: hrss/ecard_binding", "yaml.alias", "consumer2"),
+    "yaml-norway": (F08, "consumer: operator", "consumer: no", "yaml.ambiguous_scalar", "consumer"),
+    "yaml-octal": (F08, "version: 1.0.0", "version: 0123", "yaml.ambiguous_scalar", "version"),
+    "yaml-underscored-number": (F21, "  minimum: 10", "  minimum: 1_0", "yaml.ambiguous_scalar", "statistics.minimum"),
+    "yaml-sexagesimal": (F08, "freshness: P2 5min", "freshness: 12:30:45", "yaml.ambiguous_scalar", "freshness"),
+    "yaml-tag": (F08, "version: 1.0.0", "version: !!python/name:os.system 1.0.0", "yaml.tag", "version"),
+    "yaml-ambiguous-key": (F08, "retention: P90D", "retention: P90D\non: x", "yaml.key", "?"),
+    "yaml-two-documents": (F08, "id: f08", "---\na: 1\n---\nid: f08", "yaml.syntax", ""),
+    "yaml-tab": (F08, "basis:\n  item", "basis:\n\titem", "yaml.syntax", ""),
+    "agreement-unknown-key": (F08, "retention: P90D", "retention: P90D\nowner: me", "model.unknown_key", "owner"),
+    "agreement-missing-key": (F08, "retention: P90D\n", "", "model.missing_key", "retention"),
+    "agreement-wrong-mode": (F08, "mode: event", "mode: stream", "model.literal_error", "mode"),
+    "agreement-bad-version": (F08, "version: 1.0.0", "version: one", "model.string_pattern_mismatch", "version"),
+    "agreement-file-name": (F08, "id: f08-hrss-operator-ecard", "id: f08-hrss-operator-other", "file.name", "id"),
+    "agreement-order-249": (F08, "statute: 中华人民共和国个人信息保护法", "statute: 郑州市人民政府令第249号", "agreement.basis", ""),
+    "agreement-no-basis": (F08, "item: 13-1-3", "item: none", "agreement.basis", ""),
+    "agreement-unknown-purpose": (F08, "purpose: A7-05", "purpose: A7-14", "agreement.unknown_purpose", "purpose"),
+    "agreement-unknown-consumer": (F08, "consumer: operator", "consumer: police", "agreement.unknown_consumer", "consumer"),
+    "agreement-unknown-dataset": (F08, "dataset: hrss/ecard_binding", "dataset: hrss/ecards", "agreement.unknown_dataset", "dataset"),
+    "agreement-unknown-field": (F08, "{name: ecard_status, treatment", "{name: ecard_state, treatment", "agreement.unknown_field", "fields.1"),
+    "agreement-unknown-alias": (F01, "from: card.transit_account_no", "from: kard.transit_account_no", "agreement.unknown_alias", ""),
+    "agreement-key-not-shared": (F08, "key: [ecard_sign_no]", "key: [card_no]", "agreement.key", ""),
+    "agreement-duplicate-field": (F08, "  - {name: ecard_status, treatment: as_is}", "  - {name: ecard_status, treatment: as_is}\n  - {name: ecard_status, treatment: as_is}", "agreement.duplicate_field", ""),
+    "agreement-statistics-missing": (F21, "mode: statistics", "mode: batch", "agreement.statistics", ""),
+    "agreement-small-groups": (F21, "  minimum: 10", "  minimum: 2", "model.greater_than_equal", "statistics.minimum"),
+    "agreement-query-in-force": (F09, "state: not_served", "state: in_force", "agreement.not_served", ""),
+    "agreement-validity-reversed": (F08, "{from: 2026-01-01, to: 2028-12-31}", "{from: 2029-01-01, to: 2028-12-31}", "agreement.validity", "validity"),
+    "agreement-token-of-card": (F04, "from: card.person_id18, treatment: token", "from: card.card_no, treatment: token", "agreement.treatment", "fields.0"),
+    "agreement-mask-of-code": (F08, "{name: ecard_status, treatment: as_is}", "{name: ecard_status, treatment: mask}", "agreement.treatment", "fields.1"),
+    "agreement-hour-of-text": (F08, "{name: ecard_status, treatment: as_is}", "{name: ecard_status, treatment: hour}", "agreement.treatment", "fields.1"),
+    "agreement-unknown-treatment": (F08, "{name: ecard_status, treatment: as_is}", "{name: ecard_status, treatment: hash}", "model.literal_error", "fields.1.treatment"),
+    "agreement-unknown-code": (F04, "in: ['01']", "in: ['77']", "agreement.unknown_code", "scope.exists.0.where.0"),
+    "agreement-unknown-connector": (F08, "connector: rest", "connector: soap", "connector.unknown", "delivery.connector"),
+    "agreement-unknown-option": (F08, "options: {path:", "options: {paht: x, path:", "model.unknown_key", "delivery.options.paht"),
+    "agreement-without-delivery": (F08, "delivery:\n  connector: rest\n  connection: operator_api\n  options: {path: /inbox/f08-hrss-operator-ecard, auth: {kind: bearer}}\n", "", "agreement.delivery", ""),
+    "agreement-same-target": (F08, "path: /inbox/f08-hrss-operator-ecard", "path: /inbox/f07-hrss-operator-card-status", "agreement.duplicate_target", "delivery"),
+    "agreement-filter-two-tests": (F01, "{field: card.transit_account_no, null: false}", "{field: card.transit_account_no, null: false, in: ['1']}", "agreement.filter", "scope.filters.0"),
+    "contract-wrong-standard": (CONTRACT, "apiVersion: v3.1.0", "apiVersion: v2.2.0", "odcs.version", "apiVersion"),
+    "contract-official-schema": (CONTRACT, "tags2: x\n", "", "odcs.schema", ""),
+    "contract-unknown-semantic": (CONTRACT, "{property: semantic, value: id_number}", "{property: semantic, value: idnumber}", "contract.unknown_semantic_type", f"{PROPERTY}.2.customProperties"),
+    "contract-unknown-code-list": (CONTRACT, "{property: codes, value: sign_level}", "{property: codes, value: sign_levels}", "contract.unknown_code_list", f"{PROPERTY}.4.customProperties"),
+    "contract-weaker-class": (CONTRACT, "          - {property: semantic, value: id_number}\n          - {property: pii, value: DI}", "          - {property: semantic, value: id_number}\n          - {property: pii, value: NONE}", "contract.weaker_class", f"{PROPERTY}.2"),
+    "contract-nullable-key": (CONTRACT, "        primaryKeyPosition: 1\n        required: true\n", "        primaryKeyPosition: 1\n", "contract.nullable_key", ""),
+    "contract-without-key": (CONTRACT, "        primaryKey: true\n", "", "contract.no_key", ""),
+    "contract-key-position": (CONTRACT, "primaryKeyPosition: 1", "primaryKeyPosition: 2", "contract.key_position", "schema.0.properties"),
+    "contract-without-length": (CONTRACT, "        logicalTypeOptions: {maxLength: 18}\n", "", "contract.max_length", f"{PROPERTY}.2"),
+    "contract-decimal": (HOUSE, "physicalType: decimal(5,4)\n        required: true\n        classification: L2\n        customProperties:\n          - {property: semantic, value: rate}\n          - {property: pii, value: PI}\n      - name: grjcbl", "physicalType: number\n        required: true\n        classification: L2\n        customProperties:\n          - {property: semantic, value: rate}\n          - {property: pii, value: PI}\n      - name: grjcbl", "contract.decimal", f"{PROPERTY}.8.physicalType"),
+    "contract-unknown-level": (CONTRACT, "classification: L3\n        customProperties:\n          - {property: semantic, value: id_number}", "classification: L9\n        customProperties:\n          - {property: semantic, value: id_number}", "model.literal_error", f"{PROPERTY}.2.classification"),
+    "contract-unknown-connector": (CONTRACT, "connector: sql", "connector: ftp", "connector.unknown", "servers.0.customProperties.0.value.connector"),
+    "contract-unknown-option": (CONTRACT, "            table: ac02_ecard", "            tabel: ac02_ecard\n            table: ac02_ecard", "model.unknown_key", "servers.0.customProperties.0.value.options.tabel"),
+    "contract-unknown-cursor": (CONTRACT, "cursor: source_updated_at", "cursor: updated_at", "contract.unknown_field", ""),
+    "contract-text-cursor": (CONTRACT, "cursor: source_updated_at", "cursor: card_no", "contract.cursor", "servers.0.customProperties.0.value.cursor"),
+    "contract-duplicate-native": (CONTRACT, "physicalName: AAC002", "physicalName: AAZ500", "contract.duplicate_native", ""),
+    "rule-unknown-kind": (CONTRACT, "{check: compare, left: sign_date", "{check: compares, left: sign_date", "model.union_tag_invalid", "schema.0.quality.0.implementation"),
+    "rule-unknown-field": (CONTRACT, "left: sign_date", "left: signed_on", "rule.unknown_field", ""),
+    "rule-unknown-engine": (CONTRACT, "engine: onecard\n        dimension: consistency\n        severity: error", "engine: soda\n        dimension: consistency\n        severity: error", "rule.engine", "schema.0.quality.0.engine"),
+    "rule-unknown-code": (EVENTS, "then: {field: to_status, in: ['4']}", "then: {field: to_status, in: ['8']}", "rule.unknown_code", "schema.0.quality.3.implementation.then"),
+    "rule-wrong-type": (CARDS, "{check: compare, left: valid_to, op: '>', right: issue_date}", "{check: compare, left: valid_to, op: '>', right: mobile}", "rule.type", "schema.0.quality.4.implementation"),
+    "rule-duplicate-name": (EVENTS, "name: occurred_not_future", "name: legal_transition", "rule.duplicate_name", ""),
+    "rule-unknown-table": (EVENTS, "table: card_transition}", "table: card_transitions}", "rule.unknown_table", "schema.0.quality.6.implementation.table"),
+}
+
+
+def main() -> None:
+    """Write every file anew."""
+    for old in HERE.glob("*.yaml"):
+        old.unlink()
+    HERE.mkdir(exist_ok=True)
+    for name, (file, old_text, new_text, rule, field) in DEFECTS.items():
+        text = (ROOT / file).read_text(encoding="utf-8")
+        if name == "contract-official-schema":
+            text = text.replace("status: active\n", "status: active\nflavour: odd\n", 1)
+        elif old_text not in text:
+            msg = f"{name}: {old_text!r} does not stand in {file}"
+            raise SystemExit(msg)
+        else:
+            text = text.replace(old_text, new_text, 1)
+        (HERE / f"{name}.yaml").write_text(f"# expect: {file} {rule} {field}\n{text}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
