@@ -84,9 +84,12 @@ class _Pages:
 
     def __iter__(self) -> Iterator[list[Any]]:
         paginator = self._options.paginator
-        pages = self._keyset if isinstance(paginator, Keyset) else self._numbered
+        if isinstance(paginator, Keyset):
+            pages = self._keyset(paginator)
+        else:
+            pages = self._numbered(paginator)
         last: list[Any] | None = None
-        for page in pages(paginator):  # type: ignore[arg-type] - chosen by the isinstance above
+        for page in pages:
             if page and page == last:
                 self._refuse("a page was repeated")
             last = page

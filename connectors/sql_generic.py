@@ -57,7 +57,7 @@ class GenericReading:
 
     def _statement(self) -> Select[Any]:
         request = self._request
-        columns = [column(c.native) for c in request.columns]
+        columns: list[Any] = [column(c.native) for c in request.columns]
         statement = select(*columns).select_from(
             table(self._options.table, schema=self._options.schema_)
         )

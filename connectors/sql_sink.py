@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -29,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from connectors.sql_url import engine_url
+from connectors.wire_text import ZONE
 from onecard.connections import Connection as System
 from onecard.ports import Parcel, Sent
 
@@ -60,7 +62,7 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
 
 def _tables(schema: str | None, name: str, parcel: Parcel) -> tuple[Table, Table]:
     metadata = MetaData(schema=schema)
-    columns = [
+    columns: list[Column[Any]] = [
         Column(
             f.name,
             _kind(f.type, keyed=f.name in parcel.key),
@@ -69,7 +71,10 @@ def _tables(schema: str | None, name: str, parcel: Parcel) -> tuple[Table, Table
         )
         for f in parcel.schema
     ]
-    extra = [Column("delivery_id", String(KEY_LENGTH)), Column("received_at", DateTime())]
+    extra: list[Column[Any]] = [
+        Column("delivery_id", String(KEY_LENGTH)),
+        Column("received_at", DateTime()),
+    ]
     inbox = Table(name, metadata, *columns, *extra)
     deliveries = Table(
         DELIVERIES,
@@ -92,7 +97,7 @@ def _kind(kind: pa.DataType, *, keyed: bool) -> TypeEngine[Any]:
     if pa.types.is_date(kind):
         return Date()
     if pa.types.is_timestamp(kind):
-        return DateTime(timezone=True) if not keyed else DateTime(timezone=True)
+        return DateTime(timezone=True)
     return String(KEY_LENGTH) if keyed else Text()
 
 
@@ -102,7 +107,7 @@ def _upsert(connection: Connection, inbox: Table, parcel: Parcel) -> tuple[int, 
     now = datetime.now(UTC).replace(tzinfo=None)
     keys = tuple_(*(inbox.c[name] for name in parcel.key))
     for batch in _small(parcel.batches):
-        records = batch.to_pylist()
+        records = _local(batch, connection.dialect.name).to_pylist()
         digest.update(json.dumps(records, default=str, ensure_ascii=False).encode())
         latest = {tuple(r[name] for name in parcel.key): r for r in records}
         connection.execute(delete(inbox).where(keys.in_(list(latest))))
@@ -112,6 +117,17 @@ def _upsert(connection: Connection, inbox: Table, parcel: Parcel) -> tuple[int, 
         )
         rows += len(records)
     return rows, digest.hexdigest()
+
+
+def _local(batch: pa.RecordBatch, dialect: str) -> pa.RecordBatch:
+    """Where the database's times have no zone, they are written as Asia/Shanghai local times."""
+    if dialect == "postgresql":
+        return batch
+    columns = [
+        pc.local_timestamp(c.cast(pa.timestamp("us", ZONE))) if pa.types.is_timestamp(c.type) else c
+        for c in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _small(batches: Iterator[pa.RecordBatch], size: int = 500) -> Iterator[pa.RecordBatch]:

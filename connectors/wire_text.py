@@ -22,4 +22,6 @@ def as_text(column: pa.Array) -> pa.Array:
 def rows_as_text(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """A batch as a list of objects whose values are text or None."""
     columns = [as_text(column) for column in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()
+    named = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    rows: list[dict[str, Any]] = named.to_pylist()
+    return rows

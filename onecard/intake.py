@@ -140,7 +140,7 @@ class Intake:
         cursor = self._contract.source.cursor
         if cursor and len(good):
             newest = good[cursor].max()
-            tally.cursor = newest if tally.cursor is None else max(tally.cursor, newest)  # type: ignore[call-overload, type-var]
+            tally.cursor = newest if tally.cursor is None else max(tally.cursor, newest)  # type: ignore[call-overload]
         if known is None or not len(good):
             return good
         mask = known.contains(good[registry.HASH].to_numpy())

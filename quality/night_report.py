@@ -100,7 +100,7 @@ class NightReport:
     @property
     def trouble(self) -> list[DatasetLine | DeliveryLine]:
         """What failed or waits for a person."""
-        lines = [*self.datasets, *self.deliveries]
+        lines: list[DatasetLine | DeliveryLine] = [*self.datasets, *self.deliveries]
         return [line for line in lines if line.status not in ("published", "confirmed")]
 
 

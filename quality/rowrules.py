@@ -122,7 +122,8 @@ def _product(check: Product, contract: Contract) -> pl.Expr:
     step = 10 ** ((first.scale or 0) + (second.scale or 0) - (result.scale or 0))
     rounded = (exact + step // 2) // step
     allowed = int(Decimal(check.tolerance).scaleb(result.scale or 0))
-    return (rounded - _units(check.result, result.scale)).abs() > allowed
+    difference: pl.Expr = (rounded - _units(check.result, result.scale)).abs()
+    return difference > allowed
 
 
 def _units(name: str, scale: int | None) -> pl.Expr:

@@ -162,10 +162,10 @@ def _complaints(contract: Contract) -> list[str]:
             if n not in names
         ]
     for expectation in contract.expectations:
-        name = getattr(expectation.check, "field", None)
-        if name is not None and name not in names:
-            found.append(f"rule.unknown_field: {expectation.name!r} names {name!r}; {known}")
-    titled = [r.name for r in (*contract.rules, *contract.expectations)]
+        named: str | None = getattr(expectation.check, "field", None)
+        if named is not None and named not in names:
+            found.append(f"rule.unknown_field: {expectation.name!r} names {named!r}; {known}")
+    titled = [r.name for r in contract.rules] + [e.name for e in contract.expectations]
     found += [
         f"rule.duplicate_name: rule {n!r} stands twice"
         for n in sorted({n for n in titled if titled.count(n) > 1})

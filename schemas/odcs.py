@@ -128,7 +128,7 @@ class _Reader:
             "codes": [lists] if isinstance(lists, str) else lists,
             **custom,
         }
-        field = self._part(Field, values, at)
+        field: Field | None = self._part(Field, values, at)
         if field is not None:
             self._check_field(field, at)
         return field

@@ -38,7 +38,8 @@ def uv_environment(python: str) -> dict[str, str]:
     # Several registries count as one, as pip does it; the hashes of the lock say what is right.
     environment.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     listing = subprocess.run(  # noqa: S603 - our own interpreter
-        [python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+        [python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    )
     for line in listing.stdout.splitlines():
         key, _, value = line.partition("=")
         name = PIP_TO_UV.get(key)
@@ -56,14 +57,41 @@ def main() -> int:
     pip = (python, "-m", "pip", "--disable-pip-version-check")
     locked = False
     if run(*pip, "install", "-q", "uv", environment=environment):
-        locked = run(str(target / "bin" / "uv"), "pip", "install", "-q", "--python", python,
-                     "--require-hashes", "--compile-bytecode", "-r", LOCK, environment=environment)
+        locked = run(
+            str(target / "bin" / "uv"),
+            "pip",
+            "install",
+            "-q",
+            "--python",
+            python,
+            "--require-hashes",
+            "--compile-bytecode",
+            "-r",
+            LOCK,
+            environment=environment,
+        )
     if not locked:
-        locked = run(*pip, "install", "-q", "--no-deps", "--require-hashes", "-r", LOCK,
-                     environment=environment) and run(*pip, "check", environment=environment)
+        locked = run(
+            *pip,
+            "install",
+            "-q",
+            "--no-deps",
+            "--require-hashes",
+            "-r",
+            LOCK,
+            environment=environment,
+        ) and run(*pip, "check", environment=environment)
         run(python, "-m", "compileall", "-q", str(target / "lib"), environment=environment)
-    own = run(*pip, "install", "-q", "--no-deps", "--no-build-isolation", "-e", ".",
-              environment=environment)
+    own = run(
+        *pip,
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-e",
+        ".",
+        environment=environment,
+    )
     return 0 if locked and own else 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,7 +40,7 @@ def lint(
     from schemas import catalogue  # noqa: PLC0415
 
     with output.errors_as_exit_codes():
-        kinds = {kind: connectors.connector(kind) for kind in connectors.KINDS}
+        kinds: dict[str, Any] = {kind: connectors.connector(kind) for kind in connectors.KINDS}
         problems = find(folder or catalogue.ROOT, connectors=kinds)
         if json:
             output.emit(

@@ -222,4 +222,5 @@ def latest(connection: Connection) -> list[Transfer]:
 
 
 def _transfer(row: tuple[Any, ...]) -> Transfer:
-    return Transfer(*row[:6], Counts(*row[6:12]), *row[12:])
+    plain: tuple[Any, ...] = (*row[:6], Counts(*row[6:12]), *row[12:])
+    return Transfer(*plain)

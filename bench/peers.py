@@ -1,0 +1,146 @@
+"""Peers that move the same rows without any check, installed in an environment of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from bench.world import World
+
+PACKAGES = [
+    "dlt[postgres,parquet,sql-database]",
+    "connectorx",
+    "psycopg2-binary",
+    "adbc-driver-postgresql",
+    "ingestr",
+    "sling",
+    "pandas",
+    "great-expectations",
+    "sqlalchemy",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One way in which others do it.
+
+    Attributes:
+        share: of the rows it is given; its time is scaled up (slow ones).
+    """
+
+    name: str
+    command: Callable[[World], list[str]]
+    share: float = 1.0
+
+
+def install(folder: Path) -> Path:
+    """Make the peers' environment once; returns its Python."""
+    python = folder / "bin" / "python"
+    done = folder / ".installed"
+    if not done.exists():
+        venv.create(folder, with_pip=True, clear=True)
+        sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+        from install import uv_environment
+
+        uv = str(Path(sys.executable).with_name("uv"))
+        for package in PACKAGES:  # one that cannot be had does not keep the others out
+            code = subprocess.run(
+                [uv, "pip", "install", "-q", "--python", str(python), package],
+                env=uv_environment(sys.executable),
+                check=False,
+            ).returncode
+            print(f"  {package}: {'installed' if code == 0 else 'cannot be had'}", flush=True)
+        done.touch()
+    return python
+
+
+def peers(folder: Path) -> list[Peer]:
+    """The peers whose packages are there."""
+    python = install(folder)
+    scripts = Path(__file__).parent / "peer_scripts"
+
+    def script(name: str, *more: str) -> Callable[[World], list[str]]:
+        return lambda w: [str(python), str(scripts / name), plain(w.source), plain(w.target), *more]
+
+    found = []
+    if _has(python, "dlt"):
+        found += [
+            Peer("dlt, default settings", script("dlt_load.py", "default")),
+            Peer("dlt, ConnectorX and Parquet", script("dlt_load.py", "fast")),
+        ]
+    if (folder / "bin" / "ingestr").exists():
+        found.append(
+            Peer(
+                "ingestr",
+                lambda w: [
+                    str(folder / "bin" / "ingestr"),
+                    "ingest",
+                    "--yes",
+                    "--progress",
+                    "log",
+                    "--source-uri",
+                    plain(w.source),
+                    "--source-table",
+                    "hrss.ac01_card",
+                    "--dest-uri",
+                    plain(w.target),
+                    "--dest-table",
+                    "peer.cards",
+                ],
+            )
+        )
+    if (folder / "bin" / "sling").exists():
+        found.append(
+            Peer(
+                "sling",
+                lambda w: [
+                    "env",
+                    f"SRC={plain(w.source)}?sslmode=disable",
+                    f"DST={plain(w.target)}?sslmode=disable",
+                    str(folder / "bin" / "sling"),
+                    "run",
+                    "--src-conn",
+                    "SRC",
+                    "--src-stream",
+                    "hrss.ac01_card",
+                    "--tgt-conn",
+                    "DST",
+                    "--tgt-object",
+                    "peer.cards",
+                    "--mode",
+                    "full-refresh",
+                ],
+            )
+        )
+    if _has(python, "great_expectations"):
+        found.append(
+            Peer(
+                "pandas with Great Expectations (by hand)",
+                script("pandas_gx.py", "100000"),
+                share=0.05,
+            )
+        )
+    return found
+
+
+def plain(url: str) -> str:
+    """A URL over TCP with user and database, as every peer reads it."""
+    parts = make_url(url)
+    return f"postgresql://{parts.username}:{parts.password or 'x'}@{parts.host}:{parts.port or 5432}/{parts.database}"
+
+
+def _has(python: Path, module: str) -> bool:
+    code = subprocess.run(
+        [str(python), "-c", f"import {module}"],
+        capture_output=True,
+        env={**os.environ},
+        check=False,
+    ).returncode
+    return code == 0

@@ -1,0 +1,96 @@
+"""The databases of a bench run: the agency's card table, the hub, and the peers' target."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from sqlalchemy.engine import make_url
+
+from demo.calendar import Day
+from demo.hot import fill_card_master
+from onecard import keys
+from onecard.hub import database, migrate
+from onecard.settings import Settings
+
+TABLE = 'hrss."ac01_card"'
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Addresses of one bench run."""
+
+    home: Path
+    source: str
+    hub: str
+    target: str
+
+    def environment(self) -> dict[str, str]:
+        """What a process of the hub needs."""
+        url = make_url(self.source)
+        connection = {
+            "conn_type": "postgres",
+            "host": url.host,
+            "port": url.port,
+            "login": url.username,
+            "password": url.password,
+            "schema": url.database,
+            "extra": dict(url.query),
+        }
+        return {
+            "ONECARD_HOME": str(self.home),
+            "ONECARD_DATABASE_URL": self.hub,
+            "ONECARD_PROFILE": "demo",
+            "ONECARD_NOW": Day(0).night.isoformat(),
+            "AIRFLOW_CONN_HRSS_DB": json.dumps(connection),
+        }
+
+    def forget(self) -> None:
+        """Make the hub's registry empty again, as before a first load."""
+        with psycopg.connect(self.hub, autocommit=True) as connection:
+            connection.execute("DROP TABLE IF EXISTS registry.hrss__card_master")
+            connection.execute("TRUNCATE ledger.dataset, quarantine.record CASCADE")
+
+    def empty_target(self) -> None:
+        """Drop whatever a peer has made."""
+        with psycopg.connect(self.target, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS peer CASCADE")
+            connection.execute("DROP SCHEMA IF EXISTS peer_staging CASCADE")
+            connection.execute("CREATE SCHEMA peer")
+
+    def collect(self, *more: str) -> list[str]:
+        """The hub's own command."""
+        return [
+            str(Path(sys.executable).with_name("onecard")),
+            "collect",
+            "hrss/card_master",
+            *more,
+        ]
+
+
+@contextmanager
+def world(home: Path, rows: int) -> Iterator[World]:
+    """Databases with a card table of so many clean rows; dropped at the end."""
+    home.mkdir(parents=True, exist_ok=True)
+    settings = Settings(home=home, keys_file=home / "keys.json")
+    base = os.environ.get("ONECARD_BENCH_POSTGRES") or database.url(settings)
+    names = {kind: f"bench_{kind}_{secrets.token_hex(3)}" for kind in ("source", "hub", "target")}
+    urls = {kind: database.create_database(base, name) for kind, name in names.items()}
+    try:
+        fill_card_master(urls["source"], "hrss", rows)
+        migrate.upgrade(urls["hub"])
+        settings.keys_file.unlink(missing_ok=True)
+        keys.create(settings.keys_file, ["operator"], "2026")
+        with psycopg.connect(urls["source"], autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE hrss.ac01_card")
+        yield World(home, urls["source"], urls["hub"], urls["target"])
+    finally:
+        for name in names.values():
+            database.drop_database(base, name)
