@@ -143,6 +143,8 @@ def _record(
                 cells = _cells(joined.decode(options.encoding), options)
             except csv.Error:
                 continue
+            except UnicodeDecodeError:
+                break
             if len(cells) == width:
                 return cells, used
             break

@@ -100,7 +100,7 @@ class _Token(Renewable):
             )
             raise ConfigError(msg)
         self._value = token
-        self._until = time.monotonic() + float(reply.get(options.expires) or 60) - EARLY_S
+        self._until = time.monotonic() + _seconds(reply.get(options.expires)) - EARLY_S
 
 
 def build(
@@ -112,11 +112,19 @@ def build(
     if connection.secret is None:
         msg = f"connection {connection.id!r} has no password; {options.kind} needs one"
         raise ConfigError(msg)
+    if not (connection.secret.isascii() and connection.secret.isprintable()):
+        msg = f"connection {connection.id!r}: the password holds a character no header can carry"
+        raise ConfigError(msg)
     if isinstance(options, Bearer):
         return _Bearer(connection.secret)
     if isinstance(options, PlatformSignature):
         return _Signature(connection, options)
     return _Token(connection, options, fetch)
+
+
+def _seconds(text: object) -> float:
+    """How long a token lives; a minute where the reply does not say it in seconds."""
+    return float(text) if isinstance(text, str) and text.isdecimal() and text.isascii() else 60.0
 
 
 def _hmac_sha256(key: bytes, message: bytes) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -34,7 +36,19 @@ class _Busy(Exception):
 
 
 class BadRecord:
-    """Stands in for a JSON object with a repeated key or a value that JSON does not have."""
+    """Stands in for a JSON object with a repeated key or a value that JSON does not have.
+
+    Equal to another one of the same content, so that a repeated page is recognised.
+    """
+
+    def __init__(self, content: object = None) -> None:
+        self._content = content
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BadRecord) and self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(BadRecord)
 
 
 class Client:
@@ -42,9 +56,7 @@ class Client:
 
     def __init__(self, connection: Connection, wire: Wire, what: str) -> None:
         self._connection, self._wire, self._what = connection, wire, what
-        scheme = "https" if connection.conn_type == "https" else "http"
-        port = f":{connection.port}" if connection.port else ""
-        self._base = f"{scheme}://{connection.host or ''}{port}"
+        self._base = _base(connection)
         self._session = requests.Session()
         self._session.trust_env = False
         self._auth = rest_auth.build(connection, wire.auth, self._post_openly)
@@ -67,10 +79,10 @@ class Client:
 
         Raises:
             SourceUnavailable: down, or still busy after the last attempt.
-            ConfigError: the login is refused (401, 403); not tried again.
+            ConfigError: the login is refused (401, 403), or the address is none.
             ProtocolError: another status, HTML, or no JSON.
         """
-        where = f"{self._what} at {self._base}{path}"
+        where = f"{self._what} at {self._base}{path.lstrip('/')}"
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((_Busy, *_PASSING)),
             wait=self._wait,
@@ -85,24 +97,28 @@ class Client:
         except _PASSING as error:
             msg = f"{where}: cannot be reached ({type(error).__name__})"
             raise SourceUnavailable(msg) from None
+        except requests.RequestException as error:
+            msg = f"{where}: cannot be called ({type(error).__name__})"
+            raise ConfigError(msg) from None
         return self._document(reply, where)
 
     def _once(self, method: str, path: str, **arguments: Any) -> requests.Response:  # noqa: ANN401
-        for last in (False, True):
-            reply = self._session.request(
-                method,
-                self._base + path,
-                auth=self._auth,
-                timeout=self._wire.timeout_s,
-                allow_redirects=False,
-                **arguments,
-            )
-            renewable = self._auth is not None and not last and self._auth.renew()
-            if reply.status_code != 401 or not renewable:
-                break
+        reply = self._sent(method, path, **arguments)
+        if reply.status_code == 401 and self._auth is not None and self._auth.renew():
+            reply = self._sent(method, path, **arguments)
         if reply.status_code in BUSY:
             raise _Busy(reply.status_code, _retry_after(reply))
         return reply
+
+    def _sent(self, method: str, path: str, **arguments: Any) -> requests.Response:  # noqa: ANN401
+        return self._session.request(
+            method,
+            self._base + path,
+            auth=self._auth,
+            timeout=self._wire.timeout_s,
+            allow_redirects=False,
+            **arguments,
+        )
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Exponential with jitter, or what Retry-After says; never longer than allowed."""
@@ -118,7 +134,7 @@ class Client:
             raise ConfigError(msg)
         if reply.status_code != 200:
             msg = f"{where}: HTTP {reply.status_code}"
-            raise ProtocolError(msg)
+            raise SourceUnavailable(msg) if reply.status_code >= 500 else ProtocolError(msg)
         kind = reply.headers.get("Content-Type", "")
         if "json" not in kind.lower():
             msg = f"{where}: answered {kind.split(';')[0] or 'no content type'} instead of JSON"
@@ -130,9 +146,23 @@ class Client:
             raise ProtocolError(msg) from None
 
     def _post_openly(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
-        where = f"{self._what} at {self._base}{path}"
-        reply = self._session.post(self._base + path, json=body, timeout=self._wire.timeout_s)
+        where = f"{self._what} at {self._base}{path.lstrip('/')}"
+        reply = self._session.post(
+            self._base + path, json=body, timeout=self._wire.timeout_s, allow_redirects=False
+        )
+        if reply.status_code in BUSY:
+            raise _Busy(reply.status_code, _retry_after(reply))
         return self._document(reply, where)
+
+
+def _base(connection: Connection) -> str:
+    """Scheme, host and port; Airflow writes `https` as the type or as the schema."""
+    if not connection.host:
+        msg = f"connection {connection.id!r} names no host"
+        raise ConfigError(msg)
+    scheme = "https" if "https" in (connection.conn_type, connection.schema_) else "http"
+    port = f":{connection.port}" if connection.port else ""
+    return f"{scheme}://{connection.host}{port}"
 
 
 def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON
@@ -146,18 +176,26 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON
     )
 
 
-def _constant(_name: str) -> BadRecord:
-    return BadRecord()
+def _constant(name: str) -> BadRecord:
+    return BadRecord(name)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | BadRecord:
     found = dict(pairs)
     spoilt = len(found) != len(pairs) or any(isinstance(v, BadRecord) for v in found.values())
-    return BadRecord() if spoilt else found
+    return BadRecord(pairs) if spoilt else found
 
 
 def _retry_after(reply: requests.Response) -> float:
+    """Seconds that the reply asks to wait: a number, or an HTTP date (RFC 9110, 10.2.3)."""
+    text = reply.headers.get("Retry-After", "0")
     try:
-        return max(0.0, float(reply.headers.get("Retry-After", "0")))
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(text)
     except ValueError:
         return 1.0
+    aware = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())

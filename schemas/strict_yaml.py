@@ -78,7 +78,7 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, _join(path, str(i))) for i, item in enumerate(node.value)]
-        return self._scalar(node, path)
+        return self._scalar(node, path) if isinstance(node, yaml.ScalarNode) else None
 
     def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -95,7 +95,7 @@ class _Builder:
             data[key] = self.build(value_node, _join(path, key))
         return data
 
-    def _scalar(self, node: yaml.Node, path: str) -> Any:  # noqa: ANN401 - plain YAML data
+    def _scalar(self, node: yaml.ScalarNode, path: str) -> Any:  # noqa: ANN401 - plain YAML data
         if not node.style and _AMBIGUOUS.match(node.value):
             self._refuse(
                 path,

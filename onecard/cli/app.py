@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from onecard.cli import inspect, operate, rehearse
+from onecard.cli import inspect, operate
+from onecard.cli.rehearse import register as register_rehearsals
 
 app = typer.Typer(
     name="onecard",
@@ -14,7 +15,7 @@ app = typer.Typer(
 )
 operate.register(app)
 inspect.register(app)
-rehearse.register(app)
+register_rehearsals(app)
 
 
 def main() -> None:

@@ -1,0 +1,412 @@
+"""What every connector must do, against a real system of every registered kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from sqlalchemy.engine import make_url
+
+import connectors
+from onecard.errors import (
+    ConfigError,
+    FatalError,
+    OnecardError,
+    ProtocolError,
+    SchemaMismatch,
+    SourceUnavailable,
+)
+from onecard.ports import Column, Parcel, Reading, ReadRequest
+from tests.connectors.systems import COLUMNS, System, conn, files, http, rows, sftp, sql, texts
+
+KEYSET = {
+    "kind": "keyset",
+    "cursor_param": "after",
+    "next": "next",
+    "has_more": "more",
+    "size_param": "size",
+    "size": 10,
+}
+NUMBERED = {
+    "kind": "page_number",
+    "page_param": "page",
+    "size_param": "size",
+    "size": 10,
+    "total": "total",
+}
+VARIANTS = (
+    "postgres",
+    "mariadb",
+    "sqlite",
+    "rest-keyset",
+    "rest-numbered",
+    "csv",
+    "csv-sftp-gb18030",
+    "jsonl",
+    "parquet",
+)
+
+
+@contextmanager
+def opened(variant: str, folder: Path, postgres: str) -> Iterator[System]:
+    name = f"t_{os.urandom(5).hex()}"
+    if variant == "postgres":
+        url = make_url(postgres)
+        with sql(
+            conn(
+                conn_type="postgres",
+                host=url.host,
+                port=url.port,
+                login=url.username,
+                password=url.password,
+                schema=url.database,
+                extra=dict(url.query),
+            ),
+            name,
+        ) as system:
+            yield system
+    elif variant == "mariadb":
+        url = make_url(os.environ.get("ONECARD_TEST_MARIADB", "mysql://root@127.0.0.1:3306/test"))
+        from tests.conftest import listening
+
+        if not listening(url.port or 3306):
+            pytest.skip("MariaDB is not running on 127.0.0.1:3306 (ONECARD_TEST_MARIADB)")
+        with sql(
+            conn(
+                conn_type="mysql",
+                host=url.host,
+                port=url.port,
+                login=url.username,
+                password=url.password or "",
+                schema=url.database,
+            ),
+            name,
+        ) as system:
+            yield system
+    elif variant == "sqlite":
+        with sql(conn(conn_type="sqlite", host=str(folder / "db.sqlite")), name) as system:
+            yield system
+    elif variant.startswith("rest"):
+        with http(KEYSET if variant == "rest-keyset" else NUMBERED) as system:
+            yield system
+    elif variant == "csv-sftp-gb18030":
+        with sftp(folder) as connection:
+            yield files(connection, folder, {"kind": "csv", "encoding": "gb18030"})
+    else:
+        local = conn(conn_type="fs", extra={"path": str(folder)})
+        yield files(local, folder, {"kind": variant})
+
+
+@pytest.fixture(params=VARIANTS)
+def system(request: pytest.FixtureRequest, tmp_path: Path, postgres: str) -> Iterator[System]:
+    with opened(request.param, tmp_path, postgres) as found:
+        yield found
+
+
+def request_of(system: System, **more: Any) -> ReadRequest:
+    options = connectors.connector(system.kind).source_options.model_validate(system.options)
+    columns = tuple(Column(f"f_{name}", name) for name in COLUMNS)
+    return ReadRequest("agency/dataset", columns, options, cursor="f_at", **more)
+
+
+def reading(system: System, **more: Any) -> Reading:
+    return connectors.connector(system.kind).read(system.connection, request_of(system, **more))
+
+
+def read(system: System, **more: Any) -> list[dict[str, Any]]:
+    found = []
+    for chunk in reading(system, **more):
+        assert chunk.batch.schema.names == [f"f_{name}" for name in COLUMNS]
+        assert not chunk.damaged
+        found += chunk.batch.to_pylist()
+    return found
+
+
+def normal(row: dict[str, Any]) -> tuple[Any, ...]:
+    """A row with its values as the contract's types see them."""
+    value = {k.removeprefix("f_"): v for k, v in row.items()}
+    at = value["at"]
+    return (
+        value["key"],
+        value["name"],
+        None if value["amount"] is None else Decimal(str(value["amount"])),
+        str(value["born"]),
+        (datetime.fromisoformat(at) if isinstance(at, str) else at).timestamp(),
+        int(value["number"]),
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20, 95])
+def test_every_row_arrives_once_at_every_page_boundary(system: System, count: int) -> None:
+    system.fill(rows(count))
+    assert sorted(map(normal, read(system))) == sorted(map(normal, rows(count)))
+
+
+def test_two_reads_are_equal(system: System) -> None:
+    system.fill(rows(25))
+    assert read(system) == read(system)
+
+
+def test_small_batches_hold_the_same_rows(system: System) -> None:
+    system.fill(rows(25))
+    assert sorted(map(normal, read(system, batch_rows=7))) == sorted(map(normal, rows(25)))
+
+
+def test_reading_goes_on_from_a_bound_or_a_checkpoint(system: System) -> None:
+    everything = rows(40)
+    system.fill(everything)
+    if system.incremental:
+        bound = everything[20]["at"]
+        wanted = [r for r in everything if r["at"] >= bound]
+        assert sorted(map(normal, read(system, since=bound.isoformat()))) == sorted(
+            map(normal, wanted)
+        )
+        assert read(system, since=(everything[-1]["at"] + timedelta(days=1)).isoformat()) == []
+    else:
+        first = reading(system)
+        assert sum(c.batch.num_rows for c in first) == 40
+        assert list(reading(system, checkpoint=first.checkpoint)) == []
+
+
+def test_a_missing_column_is_named(system: System) -> None:
+    system.fill(rows(3))
+    whole = request_of(system)
+    asked = ReadRequest(whole.dataset, (*whole.columns, Column("extra", "nowhere")), whole.options)
+    with pytest.raises((SchemaMismatch, ConfigError)):
+        list(connectors.connector(system.kind).read(system.connection, asked))
+
+
+def test_an_unknown_column_is_refused_or_never_read(system: System) -> None:
+    system.fill(rows(3))
+    whole = request_of(system)
+    fewer = ReadRequest(whole.dataset, whole.columns[:-1], whole.options)
+    try:
+        chunks = list(connectors.connector(system.kind).read(system.connection, fewer))
+    except SchemaMismatch as error:
+        assert "number" in str(error)
+    else:
+        assert all("f_number" not in c.batch.schema.names for c in chunks)
+
+
+def parcel(count: int, delivery: str = "d-1") -> Parcel:
+    schema = pa.schema(
+        [
+            ("key", pa.string()),
+            ("name", pa.string()),
+            ("amount", pa.decimal128(16, 2)),
+            ("born", pa.date32()),
+            ("at", pa.timestamp("us", "UTC")),
+            ("number", pa.int64()),
+        ]
+    )
+    table = pa.Table.from_pylist(rows(count), schema=schema)
+    return Parcel(
+        delivery,
+        "f00-test",
+        schema,
+        ("key",),
+        iter(table.to_batches(max_chunksize=16)),
+        {"purpose": "A7-01"},
+    )
+
+
+def test_a_delivery_arrives_and_its_repeat_changes_nothing(system: System) -> None:
+    connector = connectors.connector(system.kind)
+    options = connector.sink_options.model_validate(system.sink)
+    first = connector.send(system.connection, options, parcel(25))
+    assert (first.rows, first.already) == (25, 0)
+    before = system.held()
+    assert sorted(str(r["key"]) for r in before) == [r["key"] for r in rows(25)]
+    assert {r["key"]: r["name"] for r in before} == {r["key"]: r["name"] for r in rows(25)}
+    again = connector.send(system.connection, options, parcel(25))
+    assert again.already == again.parts
+    assert again.digest == first.digest
+    assert system.held() == before
+
+
+@pytest.mark.parametrize(
+    "variant", [v for v in VARIANTS if v.startswith(("rest", "csv-sftp", "postgres", "maria"))]
+)
+def test_a_system_that_is_down_is_unavailable(variant: str, tmp_path: Path, postgres: str) -> None:
+    with opened(variant, tmp_path, postgres) as system:
+        pinned = {k: v for k, v in system.connection.extra.items() if k == "host_key"}
+        down = system.connection.model_copy(
+            update={"port": 1, "host": "127.0.0.1", "extra": pinned}
+        )
+        with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1"):
+            list(connectors.connector(system.kind).read(down, request_of(system)))
+
+
+def test_what_is_not_there_is_named(system: System) -> None:
+    place = {"sql": "table", "rest": "path", "files": "directory"}[system.kind]
+    system.options[place] = "nowhere_at_all"
+    if system.kind == "rest":
+        system.script += [404]
+    with pytest.raises((ConfigError, ProtocolError), match="nowhere_at_all"):
+        read(system)
+
+
+def test_a_wrong_password_is_not_tried_again_and_not_shown(tmp_path: Path, postgres: str) -> None:
+    with opened("csv-sftp-gb18030", tmp_path, postgres) as system:
+        wrong = system.connection.model_copy(
+            update={"password": type(system.connection.password)("hunter2")}
+        )
+        with pytest.raises(ConfigError) as caught:
+            list(connectors.connector("files").read(wrong, request_of(system)))
+        assert "hunter2" not in str(caught.value)
+    with opened("rest-keyset", tmp_path, postgres) as system:
+        system.script += [401, 200]
+        with pytest.raises(ConfigError, match="refused"):
+            read(system)
+        assert system.script == [200]
+
+
+def test_a_host_key_must_be_pinned_and_right(tmp_path: Path, postgres: str) -> None:
+    with opened("csv-sftp-gb18030", tmp_path, postgres) as system:
+        for key, words in (
+            ("", "host_key is required"),
+            (
+                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJ",
+                "refused|not the pinned|reached",
+            ),
+        ):
+            other = system.connection.model_copy(update={"extra": {"host_key": key}})
+            with pytest.raises(OnecardError, match=words):
+                list(connectors.connector("files").read(other, request_of(system)))
+
+
+@pytest.mark.parametrize("statuses", [[429], [503, 502], [504, 429]])
+def test_passing_statuses_are_tried_again(
+    tmp_path: Path, postgres: str, statuses: list[int]
+) -> None:
+    with opened("rest-keyset", tmp_path, postgres) as system:
+        system.fill(rows(12))
+        system.script += statuses
+        assert len(read(system)) == 12
+
+
+def test_a_busy_system_is_given_up_in_the_end(tmp_path: Path, postgres: str) -> None:
+    with opened("rest-keyset", tmp_path, postgres) as system:
+        system.script += [429] * 10
+        with pytest.raises(SourceUnavailable, match="429 after 3 attempts"):
+            read(system)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (b"<html>maintenance</html>", "text/html"),
+        (b"<html>maintenance</html>", "application/json"),
+        (b'{"error": "x"}', "application/json"),
+        (b'{"list": [', "application/json"),
+    ],
+)
+def test_a_page_that_is_no_data_fails_the_transfer(
+    tmp_path: Path, postgres: str, raw: bytes, kind: str
+) -> None:
+    with opened("rest-keyset", tmp_path, postgres) as system:
+        system.server.raw, system.server.kind = raw, kind  # type: ignore[attr-defined]
+        with pytest.raises(FatalError):
+            read(system)
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b'{"list": [{"key": "1"}], "next": "7", "more": true}', "repeated|loop"),
+        (b'{"list": [], "next": null, "more": true}', "no next cursor"),
+    ],
+)
+def test_cursor_loops_and_broken_ends_are_found(
+    tmp_path: Path, postgres: str, raw: bytes, words: str
+) -> None:
+    with opened("rest-keyset", tmp_path, postgres) as system:
+        system.server.raw = raw  # type: ignore[attr-defined]
+        with pytest.raises(ProtocolError, match=words):
+            read(system)
+
+
+def test_damaged_json_records_cost_only_themselves(tmp_path: Path, postgres: str) -> None:
+    good = (
+        '{"key":"a","name":"x","amount":"1.00","born":"2000-01-01","at":"2026-01-01T00:00:00+08:00","number":'
+        + "9" * 5000
+        + "}"
+    )
+    bad = ['{"key":"b","key":"c"}', '{"key":NaN}', '{"key":{"deep":1}}', "[1]", '{"key":"\\ud800"}']
+    raw = ('{"list":[' + ",".join([good, *bad]) + '],"next":null,"more":false}').encode()
+    with opened("rest-keyset", tmp_path, postgres) as system:
+        system.server.raw = raw  # type: ignore[attr-defined]
+        (chunk,) = list(reading(system))
+    assert dict(chunk.damaged) == dict.fromkeys(range(1, 6), "record.json")
+    assert chunk.batch.to_pylist()[0]["f_number"] == "9" * 5000
+
+
+def test_files_wait_for_their_manifest_and_must_be_what_it_says(tmp_path: Path) -> None:
+    system = files(conn(conn_type="fs", extra={"path": str(tmp_path)}), tmp_path, {"kind": "csv"})
+    system.fill(rows(5))
+    data, note = tmp_path / "out" / "rows.csv", tmp_path / "out" / "rows.csv.manifest.json"
+    kept = note.read_text()
+    note.unlink()
+    waiting = reading(system)
+    assert list(waiting) == []
+    assert waiting.waiting == ("rows.csv",)
+    note.write_text(kept.replace('"rows": 5', '"rows": 6'))
+    refused = reading(system)
+    assert list(refused) == []
+    assert [r.rule for r in refused.refused] == ["manifest.rows"]
+    note.write_text(kept)
+    data.write_bytes(data.read_bytes().replace(b"k00001", b"k99999"))
+    refused = reading(system)
+    assert list(refused) == []
+    assert [r.rule for r in refused.refused] == ["manifest.digest"]
+
+
+def test_a_replaced_file_is_read_again(tmp_path: Path) -> None:
+    system = files(conn(conn_type="fs", extra={"path": str(tmp_path)}), tmp_path, {"kind": "csv"})
+    system.fill(rows(5))
+    first = reading(system)
+    assert sum(c.batch.num_rows for c in first) == 5
+    system.fill(rows(6))
+    assert sum(c.batch.num_rows for c in reading(system, checkpoint=first.checkpoint)) == 6
+
+
+def test_a_damaged_csv_record_swallows_no_other(tmp_path: Path) -> None:
+    system = files(conn(conn_type="fs", extra={"path": str(tmp_path)}), tmp_path, {"kind": "csv"})
+    lines = [",".join("" if v is None else v for v in texts(r).values()).encode() for r in rows(6)]
+    lines[1] = b'"' + lines[1]
+    lines[2] = lines[2].rpartition(b",")[0]
+    lines[3] = b"\xff\xfe" + lines[3]
+    lines[4] = lines[4].replace(b"k00004", b'"k0\n4"')
+    from tests.connectors.systems import put
+
+    put(
+        tmp_path / "out",
+        "rows.csv",
+        b"\xef\xbb\xbf" + b"\r\n".join([",".join(COLUMNS).encode(), *lines]) + b"\r\n",
+        6,
+    )
+    (chunk,) = list(reading(system))
+    assert dict(chunk.damaged) == {1: "record.cells", 2: "record.cells", 3: "record.encoding"}
+    assert [r["f_key"] for r in chunk.batch.to_pylist()] == [
+        "k00000",
+        None,
+        None,
+        None,
+        "k0\n4",
+        "k00005",
+    ]
+
+
+@pytest.mark.parametrize("name", ["../evil.csv", "/abs"])
+def test_a_folder_outside_the_base_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="below"):
+        connectors.connector("files").source_options.model_validate(
+            {"directory": name, "pattern": "*", "format": {"kind": "csv"}}
+        )
