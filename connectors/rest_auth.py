@@ -112,10 +112,10 @@ def build(
     if connection.secret is None:
         msg = f"connection {connection.id!r} has no password; {options.kind} needs one"
         raise ConfigError(msg)
-    if not (connection.secret.isascii() and connection.secret.isprintable()):
-        msg = f"connection {connection.id!r}: the password holds a character no header can carry"
-        raise ConfigError(msg)
     if isinstance(options, Bearer):
+        if not (connection.secret.isascii() and connection.secret.isprintable()):
+            msg = f"connection {connection.id!r}: the password holds what no header can carry"
+            raise ConfigError(msg)
         return _Bearer(connection.secret)
     if isinstance(options, PlatformSignature):
         return _Signature(connection, options)
