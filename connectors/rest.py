@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from connectors.records import chunk
 from connectors.rest_client import Client
@@ -54,16 +54,15 @@ class _RestReading:
     def __iter__(self) -> Iterator[Chunk]:
         options, request = self._options, self._request
         client = Client(self._connection, options, request.dataset)
-        pages = _Pages(client, options, self._params())
         held: list[Any] = []
-        first = 1
+        first, size = 1, request.batch_rows
         try:
-            for page in pages:
+            for page in _Pages(client, request.dataset, options, self._params()):
                 held += page
-                if len(held) >= request.batch_rows:
-                    yield chunk(held, request, options.path, first)
-                    first += len(held)
-                    held = []
+                while len(held) >= size:
+                    yield chunk(held[:size], request, options.path, first)
+                    first += size
+                    held = held[size:]
             if held:
                 yield chunk(held, request, options.path, first)
         finally:
@@ -79,8 +78,11 @@ class _RestReading:
 class _Pages:
     """The loop over pages, with its detection of repeats and losses."""
 
-    def __init__(self, client: Client, options: RestSource, params: dict[str, str]) -> None:
+    def __init__(
+        self, client: Client, dataset: str, options: RestSource, params: dict[str, str]
+    ) -> None:
         self._client, self._options, self._params = client, options, params
+        self._where = f"{dataset} at {options.path}"
 
     def __iter__(self) -> Iterator[list[Any]]:
         paginator = self._options.paginator
@@ -106,14 +108,16 @@ class _Pages:
             yield self._records(reply)
             more = at(reply, paginator.has_more) if paginator.has_more else None
             found = at(reply, paginator.next)
+            if more is True and found is None:
+                self._refuse("it says there is more but names no next cursor")
             if found is None or more is False:
-                if more is True:
-                    self._refuse("it says there is more but names no next cursor")
                 return
-            cursor = str(found)
-            if cursor in seen:
+            if not isinstance(found, str) or not found:
+                self._refuse(f"{paginator.next} is no cursor")
+            if found in seen:
                 self._refuse("its cursors run in a loop")
-            seen.add(cursor)
+            seen.add(found)
+            cursor = found
 
     def _numbered(self, paginator: PageNumber) -> Iterator[list[Any]]:
         number, read = paginator.first, 0
@@ -129,17 +133,17 @@ class _Pages:
             yield page
             read, number = read + len(page), number + 1
             total = at(reply, paginator.total)
-            if not isinstance(total, str) or not total.isdigit():
+            if not isinstance(total, str) or not (total.isascii() and total.isdigit()):
                 self._refuse(f"it gives no {paginator.total}")
-            if read >= int(str(total)):
+            if read >= int(total):
                 return
             if not page:
-                self._refuse(f"it promised {total} rows and gave {read}")
+                self._refuse(f"it promised {int(total)} rows and gave {read}")
 
     def _get(self, params: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
         reply = self._client.get(self._options.path, params)
         success = self._options.success
-        if success and str(at(reply, success.field)) != success.value:
+        if success and as_text(at(reply, success.field)) != success.value:
             self._refuse(f"it did not answer {success.field} = {success.value}")
         return reply
 
@@ -147,10 +151,10 @@ class _Pages:
         found = at(reply, self._options.records)
         if not isinstance(found, list):
             self._refuse(f"its reply has no list at {self._options.records}")
-        return list(found) if isinstance(found, list) else []
+        return found
 
-    def _refuse(self, why: str) -> None:
-        msg = f"{self._options.path}: {why}"
+    def _refuse(self, why: str) -> NoReturn:
+        msg = f"{self._where}: {why}"
         raise ProtocolError(msg)
 
 
@@ -198,18 +202,20 @@ class _Sending:
 
     def _batches(self) -> Iterator[list[dict[str, str | None]]]:
         held: list[dict[str, str | None]] = []
+        size = self._sink.batch_rows
         for batch in self._parcel.batches:
-            held += rows_as_text(batch)
-            while len(held) >= self._sink.batch_rows:
-                yield held[: self._sink.batch_rows]
-                held = held[self._sink.batch_rows :]
+            for start in range(0, batch.num_rows, size):
+                held += rows_as_text(batch.slice(start, size))
+                if len(held) >= size:
+                    yield held[:size]
+                    held = held[size:]
         if held:
             yield held
 
     def _post(self, path: str, body: dict[str, Any]) -> bool:
         """Whether the receiver had it already."""
         reply = self._client.post(path, json.dumps(body, ensure_ascii=False).encode())
-        code = str(at(reply, self._sink.code))
+        code = as_text(at(reply, self._sink.code))
         if code not in (self._sink.stored, self._sink.already):
             msg = f"{self._parcel.agreement}: the receiver did not store a batch ({path})"
             raise ProtocolError(msg)
@@ -222,3 +228,10 @@ def at(document: object, path: str | None) -> Any:  # noqa: ANN401 - JSON
     for part in (path or "").split("."):
         found = found.get(part) if isinstance(found, dict) else None
     return found
+
+
+def as_text(value: object) -> str | None:
+    """A JSON scalar as it stands in the document; None for null, a list or an object."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else None

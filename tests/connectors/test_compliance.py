@@ -195,7 +195,7 @@ def test_an_unknown_column_is_refused_or_never_read(system: System) -> None:
         assert all("f_number" not in c.batch.schema.names for c in chunks)
 
 
-def parcel(count: int, delivery: str = "d-1") -> Parcel:
+def parcel(count: int, delivery: str) -> Parcel:
     schema = pa.schema(
         [
             ("key", pa.string()),
@@ -220,12 +220,13 @@ def parcel(count: int, delivery: str = "d-1") -> Parcel:
 def test_a_delivery_arrives_and_its_repeat_changes_nothing(system: System) -> None:
     connector = connectors.connector(system.kind)
     options = connector.sink_options.model_validate(system.sink)
-    first = connector.send(system.connection, options, parcel(25))
+    name = f"d-{os.urandom(4).hex()}"
+    first = connector.send(system.connection, options, parcel(25, name))
     assert (first.rows, first.already) == (25, 0)
     before = system.held()
     assert sorted(str(r["key"]) for r in before) == [r["key"] for r in rows(25)]
     assert {r["key"]: r["name"] for r in before} == {r["key"]: r["name"] for r in rows(25)}
-    again = connector.send(system.connection, options, parcel(25))
+    again = connector.send(system.connection, options, parcel(25, name))
     assert again.already == again.parts
     assert again.digest == first.digest
     assert system.held() == before

@@ -1,0 +1,29 @@
+"""Airflow in processes of its own: importing it here would configure it for the whole session."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from demo.stage import Stage
+
+
+@pytest.fixture
+def airflow(stage: Stage):
+    """Runs Python code in a process with the stage's Airflow; returns its output."""
+
+    def run(code: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            env=stage.at(0),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    return run

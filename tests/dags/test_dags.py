@@ -1,0 +1,75 @@
+"""The DAG files: what they make, how fast they parse, and that a broken YAML stops only itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from demo.stage import REPOSITORY, Stage
+from schemas import catalogue
+
+LIST = """
+import json, time
+import airflow.sdk
+import onecard_factory
+found, seconds = {}, {}
+for name in ("collect", "deliver", "card_status"):
+    t = time.perf_counter()
+    module = __import__(name)
+    seconds[name] = time.perf_counter() - t
+    for dag in vars(module).values():
+        if isinstance(dag, airflow.sdk.DAG):
+            found[dag.dag_id] = sorted(dag.task_ids)
+import sys
+heavy = [m for m in ("pandas", "great_expectations", "polars", "psycopg", "sqlalchemy.dialects.postgresql.psycopg") if m in sys.modules]
+print(json.dumps({"dags": found, "seconds": seconds, "heavy": heavy}))
+"""
+
+
+def test_one_dag_for_each_agency_and_consumer_and_nothing_heavy(
+    airflow: Callable[[str], str],
+) -> None:
+    made = json.loads(airflow(LIST).splitlines()[-1])
+    known = catalogue.load()
+    providers = {c.agency for c in known.contracts.values()}
+    consumers = {a.consumer for a in known.agreements.values() if a.served}
+    expected = (
+        {f"collect_{a}" for a in providers} | {f"deliver_{c}" for c in consumers} | {"card_status"}
+    )
+    assert set(made["dags"]) == expected
+    assert "card_master.stage" in made["dags"]["collect_hrss"]
+    assert "card_master.publish" in made["dags"]["collect_hrss"]
+    assert "f02-hrss-medical_insurance-card-status" in made["dags"]["card_status"]
+    assert made["heavy"] == []
+
+
+def test_a_broken_contract_takes_out_only_its_own_dataset(stage: Stage, tmp_path: Path) -> None:
+    copy = tmp_path / "schemas"
+    shutil.copytree(catalogue.ROOT, copy)
+    broken = copy / "contracts" / "health" / "health_visit.odcs.yaml"
+    broken.write_text(broken.read_text().replace("kind: DataContract", "kind: Nothing"))
+    environment = stage.at(0) | {"ONECARD_SCHEMAS": str(copy)}
+    listing = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LIST],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    made = json.loads(listing.stdout.splitlines()[-1])["dags"]
+    assert {t.split(".")[0] for t in made["collect_health"]} == {"death_notice"}
+    assert "card_master.stage" in made["collect_hrss"]
+    loud = subprocess.run(
+        [sys.executable, "-c", "import broken_files"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY / "dags",
+    )
+    assert loud.returncode != 0
+    assert "health_visit.odcs.yaml" in loud.stderr

@@ -1,0 +1,107 @@
+"""The real scheduler: a collect of card events makes a delivery start by its Asset."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from demo.stage import Stage
+from onecard.hub import database, ledger
+
+DEADLINE_S = 200
+
+
+def command(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "airflow", *arguments],
+        env=environment(stage),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def environment(stage: Stage) -> dict[str, str]:
+    port = "18793"
+    return stage.at(0) | {
+        "AIRFLOW__API__PORT": port,
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_collected_card_events_start_their_deliveries(stage: Stage) -> None:
+    folder = Path(stage.environment["AIRFLOW_HOME"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "passwords.json").write_text('{"admin": "admin"}')
+    log = (folder / "standalone.log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "airflow", "standalone"],
+        env=environment(stage),
+        start_new_session=True,
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        wanted = ("collect_hrss", "deliver_medical_insurance")
+        wait_for(lambda: known_dags(stage) >= set(wanted), "the DAG processor lists the DAGs")
+        for dag in ("deliver_medical_insurance", "collect_hrss"):
+            unpaused = command(stage, "dags", "unpause", "-y", dag)
+            assert unpaused.returncode == 0, unpaused.stderr[-800:]
+        triggered = command(stage, "dags", "trigger", "collect_hrss")
+        assert triggered.returncode == 0, triggered.stderr[-800:]
+        agreement = "f02-hrss-medical_insurance-card-status"
+        wait_for(lambda: agreement in stage.city.inbox("medical_insurance"), "the delivery arrives")
+        cause = run_types(stage, "deliver_medical_insurance")
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+        log.close()
+    assert "asset_triggered" in cause
+    with database.connect(stage.hub(0).address, autocommit=True) as connection:
+        done = {t.subject: t.status for t in ledger.latest(connection)}
+    assert done["hrss/card_status_event"] == "published"
+    assert done[agreement] == "confirmed"
+
+
+def query(stage: Stage, statement: str) -> list[tuple[object, ...]]:
+    url = stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    try:
+        with psycopg.connect(url.replace("+psycopg", "")) as connection:
+            return connection.execute(statement.encode()).fetchall()
+    except psycopg.errors.UndefinedTable:
+        return []
+
+
+def known_dags(stage: Stage) -> set[str]:
+    return {str(row[0]) for row in query(stage, "SELECT dag_id FROM dag WHERE NOT is_stale")}
+
+
+def run_types(stage: Stage, dag: str) -> set[str]:
+    return {
+        str(row[0]) for row in query(stage, f"SELECT run_type FROM dag_run WHERE dag_id = '{dag}'")
+    }
+
+
+def wait_for(condition, what: str) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end, f"waited {DEADLINE_S} s in vain: {what}"
+        time.sleep(1)
