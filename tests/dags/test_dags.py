@@ -25,7 +25,7 @@ for name in ("collect", "deliver", "card_status"):
         if isinstance(dag, airflow.sdk.DAG):
             found[dag.dag_id] = sorted(dag.task_ids)
 import sys
-heavy = [m for m in ("pandas", "great_expectations", "polars", "psycopg", "sqlalchemy.dialects.postgresql.psycopg") if m in sys.modules]
+heavy = [m for m in ("pandas", "great_expectations", "polars", "pyarrow") if m in sys.modules]
 print(json.dumps({"dags": found, "seconds": seconds, "heavy": heavy}))
 """
 
