@@ -42,9 +42,8 @@ lint: setup ## Check style, types, spelling and all YAML
 bench: setup ## Measure against peers; writes bench/RESULTS.md
 	$(BIN)/python -m bench $(ARGS)
 
-lock: setup ## Resolve requirements.in into requirements.lock
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header -q requirements.in -o requirements.lock
+lock: setup ## Resolve requirements.in into requirements.lock (ARGS=--upgrade for newer versions)
+	$(BIN)/python tools/lock.py $(ARGS)
 
 clean: ## Remove the environment and everything that was made
 	rm -rf $(VENV) .onecard .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -92,20 +92,22 @@ def _check(header: list[str], origin: str, request: ReadRequest) -> None:
 def _fast(data: bytes, header: list[str], options: Csv) -> pa.Table | None:
     """Arrow's reader, or None where it would not see what the careful way sees.
 
-    Arrow takes a lone CR for a line's end, forgives text behind a closing quote, and lets an open
-    quote run over the next rows: such files go the careful way.
+    Arrow takes a lone CR for a line's end and a blank line for a row of NULLs, forgives text behind
+    a closing quote, and lets an open quote run over the next rows: such files go the careful way.
     """
-    if data.count(b"\r") != data.count(b"\r\n"):
+    if not options.delimiter.isascii() or data.count(b"\r") != data.count(b"\r\n"):
         return None
     try:
         text = _utf8(data, options.encoding)
+        if len(header) > 1 and (b"\n\n" in text or b"\n\r\n" in text):
+            return None
         if b'"' in text and not plainly_quoted(text, options.delimiter):
             return None
-        table = _arrow(text, header, options) if text.rstrip(b"\r\n").count(b"\n") else None
+        text = text if text.endswith(b"\n") else text + b"\n"  # else Arrow quotes a last empty cell
+        table = _arrow(text, header, options)
     except (UnicodeError, pa.ArrowInvalid):
         return None
-    lines = text.count(b"\n") + (not text.endswith(b"\n"))
-    return table if table is not None and table.num_rows == lines - 1 else None
+    return table if table.num_rows == text.count(b"\n") - 1 else None
 
 
 def _arrow(text: bytes, header: list[str], options: Csv) -> pa.Table:
