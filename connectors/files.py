@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import pyarrow as pa
+
 from connectors import file_formats
-from connectors.files_options import FilesSink, FilesSource
+from connectors.files_options import FilesSink, FilesSource, Manifest
 from connectors.folders import Entry, Folder, opened, private_file
 from connectors.rest import at
 from connectors.rest_client import parse_json
 from onecard.connections import Connection
-from onecard.errors import ProtocolError
+from onecard.errors import ConfigError, ProtocolError
 from onecard.ports import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
 
 if TYPE_CHECKING:
@@ -51,14 +53,16 @@ class FilesConnector:
             note.write_text(
                 json.dumps(
                     {
+                        "columns": list(parcel.schema.names),
+                        **dict(parcel.manifest),
                         sink.manifest.rows: rows,
                         sink.manifest.digest: digest,
                         "file": Path(path).name,
                         "deliveryId": parcel.delivery_id,
-                        **dict(parcel.manifest),
                     },
                     ensure_ascii=False,
-                )
+                ),
+                encoding="utf-8",
             )
             folder.write(manifest_path, note)
         return Sent(rows, 1, 0, digest)
@@ -92,62 +96,96 @@ class _FilesReading:
 
     def __iter__(self) -> Iterator[Chunk]:
         options = self._options
+        note = options.manifest.suffix if options.manifest else None
         with opened(self._connection) as folder:
             for entry in folder.entries(options.directory):
-                if fnmatch.fnmatchcase(entry.name, options.pattern):
+                wanted = fnmatch.fnmatchcase(entry.name, options.pattern)
+                if wanted and not (note and entry.name.endswith(note)):
                     yield from self._file(folder, entry)
 
     def _file(self, folder: Folder, entry: Entry) -> Iterator[Chunk]:
         options, path = self._options, f"{self._options.directory}/{entry.name}"
-        promise: dict[str, Any] = {}
+        promise: dict[str, Any] | None = {}
         if options.manifest:
-            found = _manifest(folder.read(path + options.manifest.suffix), path)
-            if found is None:
+            promise = _manifest(folder.read(path + options.manifest.suffix), path)
+            if promise is None:
                 self._waiting.append(entry.name)
                 return
-            promise = found
-            if self._taken.get(entry.name) == promise.get(options.manifest.digest):
+            if self._taken.get(entry.name) == _digest_in(promise, options.manifest):
                 return
         if entry.size > options.max_bytes:
             self._refused.append(Refusal(entry.name, "file.size"))
             return
         with folder.local(path) as copy:
-            digest = file_digest(copy)
-            if self._taken.get(entry.name) == digest:
-                return
-            problem = self._broken_promise(copy, digest, promise)
-            if problem:
-                self._refused.append(Refusal(entry.name, problem))
-                return
-            if entry.name in self._taken:
-                log.warning(
-                    "%s: file %s was replaced; it is read again", self._request.dataset, entry.name
-                )
-            yield from self._chunks(copy, entry.name)
-            self._taken[entry.name] = digest
+            yield from self._copy(copy, entry.name, promise)
 
-    def _broken_promise(self, copy: Path, digest: str, promise: dict[str, Any]) -> str:
+    def _copy(self, copy: Path, name: str, promise: dict[str, Any]) -> Iterator[Chunk]:
+        try:
+            digest = file_digest(copy)
+        except OSError as error:
+            msg = f"{self._request.dataset}: file {name} cannot be read ({type(error).__name__})"
+            raise ConfigError(msg) from None
+        if self._taken.get(name) == digest:
+            return
+        problem = self._broken_promise(copy, name, digest, promise)
+        if problem:
+            self._refused.append(Refusal(name, problem))
+            return
+        if name in self._taken:
+            log.warning("%s: file %s was replaced; it is read again", self._request.dataset, name)
+        yield from self._chunks(copy, name)
+        self._taken[name] = digest
+
+    def _broken_promise(self, copy: Path, name: str, digest: str, promise: dict[str, Any]) -> str:
         """The rule that the file breaks against its manifest, or an empty text."""
         manifest = self._options.manifest
         if manifest is None:
             return ""
-        if promise.get(manifest.digest) != digest:
+        if _digest_in(promise, manifest) != digest:
             return "manifest.digest"
-        rows = file_formats.count_rows(copy, self._options.format)
         promised = promise.get(manifest.rows)
-        return "" if promised is None or str(rows) == str(promised) else "manifest.rows"
+        if promised is None:
+            return ""
+        return "" if str(self._count(copy, name)) == str(promised) else "manifest.rows"
+
+    def _count(self, copy: Path, name: str) -> int | None:
+        """Rows of the file, damaged ones included."""
+        layout = self._options.format
+        if layout.kind != "json":
+            return file_formats.count_rows(copy, layout)
+        document = _document(copy, f"{self._request.dataset}: file {name}")
+        found = at(document, layout.records)
+        return len(found) if isinstance(found, list) else None
 
     def _chunks(self, copy: Path, name: str) -> Iterator[Chunk]:
         options = self._options.format
+        where = f"{self._request.dataset}: file {name}"
         if options.kind == "json":
-            try:
-                document = parse_json(copy.read_text(encoding="utf-8-sig"))
-            except (ValueError, RecursionError):
-                msg = f"{self._request.dataset}: file {name} is not JSON"
-                raise ProtocolError(msg) from None
+            document = _document(copy, where)
             yield from file_formats.json_chunks(at(document, options.records), name, self._request)
-        else:
-            yield from file_formats.chunks(copy, name, options, self._request)
+            return
+        parts = file_formats.chunks(copy, name, options, self._request)
+        while True:
+            try:
+                part = next(parts, None)
+            except (pa.ArrowException, OSError) as error:
+                msg = f"{where} cannot be read as {options.kind} ({type(error).__name__})"
+                raise ProtocolError(msg) from None
+            if part is None:
+                return
+            yield part
+
+
+def _document(copy: Path, where: str) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return parse_json(copy.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError):
+        msg = f"{where} is not JSON"
+        raise ProtocolError(msg) from None
+
+
+def _digest_in(promise: dict[str, Any], manifest: Manifest) -> str:
+    return str(promise.get(manifest.digest)).lower()
 
 
 def file_digest(path: Path) -> str:
@@ -161,7 +199,7 @@ def _manifest(content: bytes | None, path: str) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         msg = f"the manifest of {path} is not a JSON object"

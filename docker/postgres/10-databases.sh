@@ -1,0 +1,13 @@
+#!/bin/bash
+# Makes the two databases and their owners; the postgres image runs it once, on an empty volume.
+set -euo pipefail
+
+psql --set=ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
+     --set=onecard_password="$ONECARD_DB_PASSWORD" \
+     --set=airflow_password="$AIRFLOW_DB_PASSWORD" <<'SQL'
+CREATE ROLE onecard LOGIN PASSWORD :'onecard_password';
+CREATE ROLE airflow LOGIN PASSWORD :'airflow_password';
+CREATE DATABASE onecard OWNER onecard;
+CREATE DATABASE airflow OWNER airflow;
+REVOKE CONNECT ON DATABASE onecard, airflow FROM PUBLIC;
+SQL
