@@ -1,0 +1,37 @@
+"""Fails when a test was skipped: `python tools/check_skips.py <junit.xml>` (used by .ci/run).
+
+A skipped test proves nothing, so CI allows one reason only: public files that stand beside the
+project on some machines are absent.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+ALLOWED = "domain files absent"
+
+
+def skipped(report: Path) -> list[tuple[str, str]]:
+    """(test, reason) of every skipped test whose reason is not allowed."""
+    found = []
+    for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - our own file
+        skip = case.find("skipped")
+        if skip is not None and skip.get("type") != "pytest.xfail":
+            reason = (skip.get("message") or "").removeprefix("Skipped: ")
+            if not reason.startswith(ALLOWED):
+                found.append((f"{case.get('classname')}::{case.get('name')}", reason))
+    return found
+
+
+def main() -> int:
+    """Name the skipped tests; 1 when there is one."""
+    found = skipped(Path(sys.argv[1]))
+    for test, reason in found:
+        sys.stderr.write(f"skipped: {test}: {reason}\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
