@@ -105,12 +105,13 @@ class _FilesReading:
 
     def _file(self, folder: Folder, entry: Entry) -> Iterator[Chunk]:
         options, path = self._options, f"{self._options.directory}/{entry.name}"
-        promise: dict[str, Any] | None = {}
+        promise: dict[str, Any] = {}
         if options.manifest:
-            promise = _manifest(folder.read(path + options.manifest.suffix), path)
-            if promise is None:
+            found = _manifest(folder.read(path + options.manifest.suffix), path)
+            if found is None:
                 self._waiting.append(entry.name)
                 return
+            promise = found
             if self._taken.get(entry.name) == _digest_in(promise, options.manifest):
                 return
         if entry.size > options.max_bytes:

@@ -18,6 +18,8 @@ from onecard.errors import ConfigError, SourceUnavailable
 
 T = TypeVar("T")
 CONNECT_S = 15.0
+KEEPALIVE_S = 15
+"""A server that answers nothing for three such intervals is taken for lost."""
 
 
 @contextmanager
@@ -54,13 +56,8 @@ async def _awaited(work: Awaitable[T]) -> T:
 
 
 async def _connect(connection: Connection) -> Any:  # noqa: ANN401 - asyncssh has no types
-    pinned = connection.extra.get("host_key")
     where = f"connection {connection.id!r} ({connection.address})"
-    if not isinstance(pinned, str) or not pinned.strip():
-        msg = f"{where}: extra.host_key is required: the server's public key, `ssh-ed25519 …`"
-        raise ConfigError(msg)
-    host = f"[{connection.host}]:{connection.port or 22}"
-    key_file = connection.extra.get("key_file")
+    pinned, keys = _host_key(connection, where), _own_keys(connection, where)
     try:
         return await asyncio.wait_for(
             asyncssh.connect(
@@ -68,21 +65,44 @@ async def _connect(connection: Connection) -> Any:  # noqa: ANN401 - asyncssh ha
                 connection.port or 22,
                 username=connection.login,
                 password=connection.secret,
-                client_keys=[key_file] if key_file else None,
-                known_hosts=asyncssh.import_known_hosts(f"{host} {pinned.strip()}\n"),
+                client_keys=keys,
+                known_hosts=([pinned], [], []),
                 config=None,
                 agent_path=None,
+                keepalive_interval=KEEPALIVE_S,
             ),
             CONNECT_S,
         )
-    except asyncssh.HostKeyNotVerifiable:
-        msg = f"{where}: the server's host key is not the pinned one"
-    except (asyncssh.PermissionDenied, asyncssh.KeyImportError):
+    except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed):
+        msg = f"{where}: the server does not show the pinned host key"
+    except asyncssh.PermissionDenied:
         msg = f"{where}: login refused"
     except (OSError, asyncssh.Error, TimeoutError) as error:
         down = f"{where}: cannot be reached ({type(error).__name__})"
         raise SourceUnavailable(down) from None
     raise ConfigError(msg)
+
+
+def _host_key(connection: Connection, where: str) -> Any:  # noqa: ANN401 - asyncssh has no types
+    """The pinned key, the only one that the server may show."""
+    pinned = connection.extra.get("host_key")
+    try:
+        return asyncssh.import_public_key(str(pinned).strip() if pinned else "")
+    except (asyncssh.KeyImportError, ValueError):
+        msg = f"{where}: extra.host_key is required: the server's public key, `ssh-ed25519 …`"
+        raise ConfigError(msg) from None
+
+
+def _own_keys(connection: Connection, where: str) -> Any:  # noqa: ANN401 - asyncssh has no types
+    """The key to log in with; None keeps asyncssh from trying those of this user."""
+    name = connection.extra.get("key_file")
+    if not name:
+        return None
+    try:
+        return [asyncssh.read_private_key(str(name), connection.extra.get("passphrase"))]
+    except (OSError, ValueError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        msg = f"{where}: extra.key_file cannot be used ({type(error).__name__})"
+        raise ConfigError(msg) from None
 
 
 class SftpFolder:
