@@ -1,0 +1,558 @@
+"""The REST connector against a real loopback HTTP server that answers as scripted."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pyarrow as pa
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from connectors.rest import RestConnector
+from onecard.connections import Connection
+from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
+from onecard.ports import Chunk, Column, Parcel, ReadRequest
+
+SECRET = "s3cret-pass"
+KEYSET = {
+    "kind": "keyset",
+    "cursor_param": "after",
+    "next": "data.next",
+    "has_more": "data.more",
+    "size_param": "limit",
+    "size": 2,
+}
+NUMBERED = {
+    "kind": "page_number",
+    "page_param": "page",
+    "size_param": "size",
+    "size": 2,
+    "total": "total",
+}
+
+
+class Server(ThreadingHTTPServer):
+    """Asks `answer(request)` for what to say; keeps every request."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen: list[dict[str, Any]] = []
+        self.answer: Callable[[dict[str, Any]], Any] = lambda _: {}
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._serve(None)
+
+    def do_POST(self) -> None:
+        self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def log_message(self, *_: object) -> None:
+        return
+
+    def _serve(self, body: Any) -> None:
+        parts = urlsplit(self.path)
+        call = {
+            "path": parts.path,
+            "query": dict(parse_qsl(parts.query)),
+            "headers": {k.lower(): v for k, v in self.headers.items()},
+            "body": body,
+        }
+        self.server.seen.append(call)
+        answer = self.server.answer(call)
+        status, document, headers = answer if isinstance(answer, tuple) else (200, answer, {})
+        data = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self.send_response(status)
+        length = {"Content-Length": str(len(data))}
+        for name, value in {"Content-Type": "application/json", **length, **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+        self.close_connection = "Content-Length" in headers
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    found = Server()
+    threading.Thread(target=found.serve_forever, args=(0.01,), daemon=True).start()
+    yield found
+    found.shutdown()
+    found.server_close()
+
+
+def system(server: Server, **more: Any) -> Connection:
+    port = server.server_address[1]
+    fields = {"conn_type": "http", "host": "127.0.0.1", "port": port, "login": "hub"}
+    return Connection.model_validate({"id": "api", **fields, "password": SECRET, **more})
+
+
+def read(server: Server, *, request: dict[str, Any] | None = None, **options: Any) -> list[Chunk]:
+    given = {"path": "/rows", "records": "data.items", "paginator": KEYSET, **options}
+    given = {"auth": {"kind": "bearer"}, "attempts": 3, "max_wait_s": 0.05, "timeout_s": 2, **given}
+    columns = (Column("x", "X"), Column("y", "Y", required=False))
+    found = RestConnector.source_options.model_validate(given)
+    asked = ReadRequest("agency/dataset", columns, found, **(request or {}))
+    return list(RestConnector().read(system(server), asked))
+
+
+def rows(chunks: list[Chunk]) -> list[Any]:
+    return [row for c in chunks for row in c.batch.to_pylist()]
+
+
+def keyset(items: list[Any]) -> Callable[[dict[str, Any]], Any]:
+    def answer(call: dict[str, Any]) -> Any:
+        start, size = int(call["query"].get("after", "0")), int(call["query"]["limit"])
+        more = start + size < len(items)
+        following = str(start + size) if more else None
+        return {"data": {"items": items[start : start + size], "next": following, "more": more}}
+
+    return answer
+
+
+def one(*items: Any) -> dict[str, Any]:
+    return {"data": {"items": list(items), "next": None, "more": False}}
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("batch_rows", [1, 2, 3, 100])
+def test_keyset_pages_arrive_whole_in_bounded_chunks(
+    server: Server, count: int, batch_rows: int
+) -> None:
+    server.answer = keyset([{"X": f"𠮷{i}", "Y": None} for i in range(count)])
+    chunks = read(server, request={"batch_rows": batch_rows})
+    assert rows(chunks) == [{"x": f"𠮷{i}", "y": None} for i in range(count)]
+    assert all(0 < c.batch.num_rows <= batch_rows for c in chunks)
+    assert [c.first_row for c in chunks] == [1 + i * batch_rows for i in range(len(chunks))]
+    assert {c.origin for c in chunks} <= {"/rows"}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4])
+def test_numbered_pages_run_to_the_total(server: Server, count: int, first: int) -> None:
+    def answer(call: dict[str, Any]) -> Any:
+        start = (int(call["query"]["page"]) - first) * 2
+        items = [{"X": i, "Y": "y"} for i in range(count)][start : start + 2]
+        return {"data": {"items": items}, "total": count}
+
+    server.answer = answer
+    found = rows(read(server, paginator={**NUMBERED, "first": first}))
+    assert [r["x"] for r in found] == [str(i) for i in range(count)]
+    assert len(server.seen) == max(1, -(-count // 2))
+
+
+def test_since_params_and_size_are_sent(server: Server) -> None:
+    server.answer = lambda _: one()
+    since = "2026-11-01T00:00:00+08:00"
+    options = {"since_param": "from", "params": {"area": "4101"}}
+    read(server, request={"since": since}, **options)
+    read(server, **options)
+    assert server.seen[0]["query"] == {"area": "4101", "from": since, "limit": "2"}
+    assert "from" not in server.seen[1]["query"]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"items": [{"X": "a"}], "next": "c", "more": True}, "loop"),
+        ({"items": [], "next": None, "more": True}, "no next cursor"),
+        ({"items": [], "next": ["c"], "more": True}, "no cursor"),
+        ({"items": {}, "next": None, "more": False}, "no list"),
+    ],
+)
+def test_broken_keyset_pages_are_refused(server: Server, data: Any, says: str) -> None:
+    number = iter(range(100))
+    server.answer = lambda _: {
+        "data": {**data, "items": [{"X": str(next(number))}] if data["items"] else data["items"]}
+    }
+    with pytest.raises(ProtocolError, match=says):
+        read(server)
+
+
+@pytest.mark.parametrize("spoilt", [b'{"X":"a"}', b'{"X":NaN}'])
+def test_a_repeated_page_is_refused_even_when_damaged(server: Server, spoilt: bytes) -> None:
+    page = b'{"data":{"items":[' + spoilt + b"," + spoilt + b']},"total":9}'
+    server.answer = lambda _: (200, page, {})
+    with pytest.raises(ProtocolError, match="repeated"):
+        read(server, paginator=NUMBERED)
+
+
+def test_fewer_rows_than_the_total_are_refused(server: Server) -> None:
+    server.answer = lambda call: {
+        "data": {"items": [{"X": "a"}] if call["query"]["page"] == "1" else []},
+        "total": 5,
+    }
+    with pytest.raises(ProtocolError, match="promised 5 rows and gave 1"):
+        read(server, paginator=NUMBERED)
+
+
+@pytest.mark.parametrize("total", [None, "many", -1, 1.5, "٣"])
+def test_a_total_that_is_no_number_is_refused(server: Server, total: Any) -> None:
+    server.answer = lambda _: {"data": {"items": []}, "total": total}
+    with pytest.raises(ProtocolError, match="gives no total"):
+        read(server, paginator=NUMBERED)
+
+
+def test_numbers_keep_their_exact_text(server: Server) -> None:
+    body = (
+        b'{"data":{"items":[{"X":0.10,"Y":12345678901234567890123},{"X":-0,"Y":true}],"next":null}}'
+    )
+    server.answer = lambda _: (200, body, {})
+    assert rows(read(server)) == [
+        {"x": "0.10", "y": "12345678901234567890123"},
+        {"x": "-0", "y": "true"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"X":1,"X":2}',
+        '{"X":NaN}',
+        '{"X":-Infinity}',
+        '{"X":{"a":1}}',
+        '{"X":["a"]}',
+        '{"X":{"a":1,"a":2}}',
+        '{"X":"\\ud842"}',
+        "7",
+        "null",
+        "[]",
+    ],
+)
+def test_a_record_that_is_no_flat_object_is_damaged_alone(server: Server, record: str) -> None:
+    body = f'{{"data":{{"items":[{{"X":"a"}},{record},{{"X":"b"}}],"next":null}}}}'
+    server.answer = lambda _: (200, body.encode(), {})
+    (chunk,) = read(server)
+    assert chunk.damaged == {1: "record.json"}
+    assert [r["x"] for r in chunk.batch.to_pylist()] == ["a", None, "b"]
+
+
+@pytest.mark.parametrize(("row", "names"), [({"X": "1", "Z": "v"}, "Z"), ({"Y": "v"}, "X")])
+def test_unknown_and_missing_keys_are_named(server: Server, row: Any, names: str) -> None:
+    server.answer = lambda _: one(row)
+    with pytest.raises(SchemaMismatch, match=names) as error:
+        read(server)
+    assert "'v'" not in str(error.value)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_busy_servers_are_tried_again(server: Server, status: int) -> None:
+    script = [(status, b"", {"Retry-After": "0"})] * 2
+    server.answer = lambda _: script.pop() if script else one({"X": "a"})
+    assert len(rows(read(server))) == 1
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize(("status", "calls"), [(429, 3), (503, 3), (500, 1)])
+def test_servers_that_stay_busy_are_unavailable(server: Server, status: int, calls: int) -> None:
+    server.answer = lambda _: (status, b"", {})
+    with pytest.raises(SourceUnavailable, match=f"HTTP {status}"):
+        read(server)
+    assert len(server.seen) == calls
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_honoured(server: Server, form: str) -> None:
+    times: list[float] = []
+
+    def answer(_: Any) -> Any:
+        times.append(time.monotonic())
+        later = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
+        asked = {"seconds": "1", "date": later}[form]
+        return (429, b"", {"Retry-After": asked}) if len(times) == 1 else one()
+
+    server.answer = answer
+    read(server, max_wait_s=1.5)
+    assert 0.9 <= times[1] - times[0] < 4
+
+
+def test_a_truncated_body_is_tried_again(server: Server) -> None:
+    whole = json.dumps(one({"X": "a"})).encode()
+    script = [(200, whole[:-5], {"Content-Length": str(len(whole))})]
+    server.answer = lambda _: script.pop() if script else one({"X": "a"})
+    assert rows(read(server)) == [{"x": "a", "y": None}]
+
+
+def test_a_body_that_stays_truncated_is_unavailable(server: Server) -> None:
+    server.answer = lambda _: (200, b"{", {"Content-Length": "99"})
+    with pytest.raises(SourceUnavailable):
+        read(server)
+
+
+def test_timeouts_and_refused_connections_are_unavailable(server: Server) -> None:
+    server.answer = lambda _: time.sleep(0.4) or one()
+    with pytest.raises(SourceUnavailable, match="Timeout"):
+        read(server, timeout_s=0.05, attempts=2)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        server.server_address = free.getsockname()
+        with pytest.raises(SourceUnavailable, match="ConnectionError"):
+            read(server, attempts=2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((401, b"{}", {}), ConfigError),
+        ((403, b"{}", {}), ConfigError),
+        ((404, b"{}", {}), ProtocolError),
+        ((302, b"", {"Location": "/elsewhere"}), ProtocolError),
+        ((200, b"<html>login</html>", {"Content-Type": "text/html"}), ProtocolError),
+        ((200, b"<html>login</html>", {}), ProtocolError),
+        ((200, b'{"data":', {}), ProtocolError),
+        ((200, b"\xff\xfe", {}), ProtocolError),
+        ((200, b"[" * 100_000, {}), ProtocolError),
+    ],
+)
+def test_wrong_answers_are_not_tried_again(server: Server, answer: Any, error: type) -> None:
+    server.answer = lambda _: answer
+    with pytest.raises(error, match="agency/dataset") as caught:
+        read(server)
+    assert len(server.seen) == 1
+    assert SECRET not in str(caught.value)
+    assert "login<" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("code", "fine"), [("00", True), ("99", False), (None, False)])
+def test_the_success_field_is_checked(server: Server, code: Any, fine: bool) -> None:
+    server.answer = lambda _: {"code": code, **one({"X": "a"})}
+    success = {"field": "code", "value": "00"}
+    if fine:
+        assert len(rows(read(server, success=success))) == 1
+    else:
+        with pytest.raises(ProtocolError, match="code = 00"):
+            read(server, success=success)
+
+
+def test_bearer_sends_the_password(server: Server) -> None:
+    server.answer = lambda _: one()
+    read(server)
+    assert server.seen[0]["headers"]["authorization"] == f"Bearer {SECRET}"
+
+
+@pytest.mark.parametrize("password", ["line\nbreak", "密码", None])
+def test_a_password_that_no_header_can_carry_is_named_not_shown(
+    server: Server, password: str | None
+) -> None:
+    options = {"path": "/", "records": "r", "paginator": NUMBERED, "auth": {"kind": "bearer"}}
+    asked = ReadRequest("a/b", (), RestConnector.source_options.model_validate(options))
+    with pytest.raises(ConfigError, match="password") as error:
+        list(RestConnector().read(system(server, password=password), asked))
+    assert "line" not in str(error.value)
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sm3"])
+def test_the_platform_signature_is_right_and_fresh(server: Server, algorithm: str) -> None:
+    server.answer = keyset([{"X": str(i)} for i in range(4)])
+    read(server, auth={"kind": "platform_signature", "algorithm": algorithm})
+    rids = set()
+    for call in server.seen:
+        sid, rid, rtime, sign = (
+            call["headers"][f"gjgxjhpt_{n}"] for n in ("sid", "rid", "rtime", "sign")
+        )
+        message = f"{sid}{rid}{rtime}".encode()
+        if algorithm == "sm3":
+            mac = HMAC(SECRET.encode(), hashes.SM3())
+            mac.update(message)
+            wanted = mac.finalize()
+        else:
+            wanted = hmac.digest(SECRET.encode(), message, "sha256")
+        assert (sid, base64.b64decode(sign)) == ("hub", wanted)
+        assert abs(int(rtime) - time.time() * 1000) < 60_000
+        rids.add(rid)
+    assert len(rids) == 2
+
+
+class Tokens:
+    """An API with a token endpoint: each token is good for so many calls."""
+
+    def __init__(self, items: list[Any], uses: int, expires: Any = 3600) -> None:
+        self.pages, self.uses, self.expires = keyset(items), uses, expires
+        self.issued, self.left = 0, 0
+        self.busy = 0
+
+    def __call__(self, call: dict[str, Any]) -> Any:
+        if call["path"] == "/token":
+            if self.busy:
+                self.busy -= 1
+                return 503, b"", {}
+            if call["body"] != {"client_id": "hub", "client_secret": SECRET}:
+                return 401, b"{}", {}
+            self.issued, self.left = self.issued + 1, self.uses
+            return {"access_token": f"t{self.issued}", "expires_in": self.expires}
+        good = call["headers"]["authorization"] == f"Bearer t{self.issued}" and self.left > 0
+        self.left -= 1
+        return self.pages(call) if good else (401, b"{}", {})
+
+
+CREDENTIALS = {"kind": "client_credentials", "token_path": "/token"}
+
+
+def test_one_token_serves_all_calls_until_it_expires(server: Server) -> None:
+    server.answer = api = Tokens([{"X": str(i)} for i in range(10)], uses=99)
+    assert len(rows(read(server, auth=CREDENTIALS))) == 10
+    assert api.issued == 1
+
+
+@pytest.mark.parametrize("expires", [3600, "3600", None, "soon"])
+def test_a_refused_token_is_renewed_once(server: Server, expires: Any) -> None:
+    server.answer = api = Tokens([{"X": str(i)} for i in range(10)], uses=2, expires=expires)
+    assert len(rows(read(server, auth=CREDENTIALS))) == 10
+    assert api.issued == 3
+
+
+def test_a_token_is_renewed_before_it_expires(server: Server) -> None:
+    server.answer = api = Tokens([{"X": str(i)} for i in range(4)], uses=99, expires=1)
+    assert len(rows(read(server, auth=CREDENTIALS))) == 4
+    assert api.issued == 2
+
+
+def test_a_token_that_stays_refused_is_a_wrong_login(server: Server) -> None:
+    server.answer = api = Tokens([], uses=0)
+    with pytest.raises(ConfigError, match="login refused"):
+        read(server, auth=CREDENTIALS)
+    assert api.issued == 2
+
+
+def test_a_busy_token_endpoint_is_tried_again(server: Server) -> None:
+    server.answer = api = Tokens([{"X": "1"}], uses=9)
+    api.busy = 2
+    assert len(rows(read(server, auth=CREDENTIALS))) == 1
+    api.busy, api.issued = 99, 0
+    with pytest.raises(SourceUnavailable):
+        read(server, auth=CREDENTIALS)
+
+
+def test_secrets_do_not_follow_a_redirect(server: Server) -> None:
+    server.answer = lambda _: (307, b"", {"Location": "/other"})
+    with pytest.raises(ProtocolError):
+        read(server, auth=CREDENTIALS)
+    assert [c["path"] for c in server.seen] == ["/token"]
+
+
+class Inbox:
+    """Stores by batch id; may lose acknowledgements or refuse."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Any] = {}
+        self.lose = 0
+        self.code = "00"
+
+    def __call__(self, call: dict[str, Any]) -> Any:
+        body = call["body"]
+        name = body.get("batchId", "manifest")
+        known = name in self.stored
+        self.stored.setdefault(name, body)
+        if self.lose:
+            self.lose -= 1
+            return 503, b"", {}
+        return {"code": "01" if known else self.code}
+
+
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("amount", pa.decimal128(12, 2)),
+        ("born", pa.date32()),
+        ("at", pa.timestamp("us", "UTC")),
+        ("n", pa.int64()),
+    ]
+)
+
+
+def send(server: Server, count: int, *, batches: int = 1, batch_rows: int = 2) -> Any:
+    row = {"amount": Decimal("0.10"), "born": date(2000, 1, 2), "n": None}
+    at = datetime(2026, 11, 1, 16, tzinfo=UTC)
+    all_rows = [{"key": f"𠮷{i}", "at": at, **row} for i in range(count)]
+    table = pa.Table.from_pylist(all_rows, schema=SCHEMA).combine_chunks()
+    parts = table.to_batches(max_chunksize=max(1, -(-count // batches)))
+    given = {"path": "/inbox", "batch_rows": batch_rows, "auth": {"kind": "bearer"}}
+    options = RestConnector.sink_options.model_validate(
+        {**given, "attempts": 3, "max_wait_s": 0.05}
+    )
+    parcel = Parcel("d-1", "f00", SCHEMA, ("key",), iter(parts), {"purpose": "p"})
+    return RestConnector().send(system(server), options, parcel)
+
+
+@pytest.mark.parametrize(("count", "parts"), [(0, 0), (1, 1), (2, 1), (5, 3)])
+def test_batches_and_the_manifest_arrive(server: Server, count: int, parts: int) -> None:
+    server.answer = inbox = Inbox()
+    sent = send(server, count)
+    assert (sent.rows, sent.parts, sent.already) == (count, parts, 0)
+    assert server.seen[-1]["path"] == "/inbox/manifest"
+    manifest = inbox.stored.pop("manifest")
+    assert (manifest["rows"], manifest["manifest"]) == (count, {"purpose": "p"})
+    assert [p["batchId"] for p in manifest["parts"]] == list(inbox.stored)
+    digests = [p["digest"] for p in manifest["parts"]]
+    assert sent.digest == hashlib.sha256("".join(digests).encode()).hexdigest()
+    for number, (name, body) in enumerate(inbox.stored.items(), start=1):
+        assert name == f"d-1-{number}-{body['digest'][:8]}"
+        assert (body["deliveryId"], body["agreement"], body["sequence"]) == ("d-1", "f00", number)
+
+
+def test_values_go_as_text(server: Server) -> None:
+    server.answer = inbox = Inbox()
+    send(server, 1)
+    (row,) = next(iter(inbox.stored.values()))["rows"]
+    assert (row["key"], row["amount"], row["born"], row["n"]) == ("𠮷0", "0.10", "2000-01-02", None)
+    assert row["at"].endswith("+08:00")
+    assert datetime.fromisoformat(row["at"]) == datetime(2026, 11, 1, 16, tzinfo=UTC)
+
+
+def test_a_repeated_parcel_changes_nothing_however_it_is_cut(server: Server) -> None:
+    server.answer = inbox = Inbox()
+    first = send(server, 5)
+    before = dict(inbox.stored)
+    again = send(server, 5, batches=3)
+    assert (again.parts, again.already, again.digest) == (3, 3, first.digest)
+    assert inbox.stored == before
+
+
+def test_a_lost_acknowledgement_is_answered_by_the_repeat(server: Server) -> None:
+    server.answer = inbox = Inbox()
+    inbox.lose = 1
+    sent = send(server, 5)
+    assert (sent.rows, sent.parts, sent.already) == (5, 3, 1)
+    assert len(inbox.stored) == 4
+
+
+@pytest.mark.parametrize("code", ["02", None, 0])
+def test_a_batch_that_is_not_stored_stops_the_delivery(server: Server, code: Any) -> None:
+    server.answer = inbox = Inbox()
+    inbox.code = code
+    with pytest.raises(ProtocolError, match="f00") as error:
+        send(server, 5)
+    assert len(server.seen) == 1
+    assert "𠮷" not in str(error.value)
+
+
+def test_a_receiver_that_is_down_is_unavailable(server: Server) -> None:
+    server.answer = lambda _: (502, b"", {})
+    with pytest.raises(SourceUnavailable):
+        send(server, 1)
+
+
+@pytest.mark.parametrize("more", [{"host": None}, {"host": "a b"}])
+def test_an_address_that_is_none_is_a_setting_to_mend(server: Server, more: Any) -> None:
+    options = {"path": "/", "records": "r", "paginator": NUMBERED}
+    asked = ReadRequest("a/b", (), RestConnector.source_options.model_validate(options))
+    with pytest.raises((ConfigError, SourceUnavailable)):
+        list(RestConnector().read(system(server, **more), asked))
