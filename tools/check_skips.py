@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 ALLOWED = "domain files absent"
 
@@ -16,7 +16,7 @@ ALLOWED = "domain files absent"
 def skipped(report: Path) -> list[tuple[str, str]]:
     """(test, reason) of every skipped test whose reason is not allowed."""
     found = []
-    for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - our own file
+    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - our own file
         skip = case.find("skipped")
         if skip is not None and skip.get("type") != "pytest.xfail":
             reason = (skip.get("message") or "").removeprefix("Skipped: ")

@@ -1,174 +1,428 @@
-"""The house rules that a machine can hold: layering, no machine paths, compose without passwords."""
+"""The repository's own rules: layering, nothing of one machine, compose file, documents."""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
+import typer.main
 import yaml
 
+from onecard.cli.app import app
+from onecard.hub import migrate
+
 ROOT = Path(__file__).parents[2]
-OURS = ("onecard", "connectors", "quality", "schemas", "demo", "bench", "dags", "sql")
-OUTER = ("onecard/cli", "onecard/wiring.py", "onecard/night.py", "onecard/filecheck.py")
-"""Parts of `onecard` that stand above wiring, not in the core."""
+OURS = ("onecard", "connectors", "quality", "schemas", "sql", "demo", "bench", "dags", "plugins")
+COMPOSE = ROOT / "docker-compose.yml"
 
 
-def tracked() -> list[Path]:
-    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [ROOT / line for line in done.stdout.splitlines() if (ROOT / line).is_file()]
+@cache
+def tracked() -> tuple[Path, ...]:
+    """Files under version control; where there is no git, every file that could be."""
+    done = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        found = [ROOT / name for name in done.stdout.split("\0") if name]
+        return tuple(f for f in found if f.is_file())
+    names = ("*.py", "*.md", "*.yml", "*.yaml", "*.toml", "*.in", "*.lock", "Makefile", "run")
+    return tuple(f for n in names for f in ROOT.rglob(n) if ".venv" not in f.parts)
 
 
-def imports(path: Path) -> set[str]:
-    """Top-level packages and our own modules that a file imports, type-checking imports left out."""
-    found: set[str] = set()
-    for node in ast.walk(_without_type_checking(ast.parse(path.read_text(encoding="utf-8")))):
+def tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"tools_{name}", ROOT / "tools" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# --- imports point one way
+
+
+def imports(source: str) -> Iterator[str]:
+    """Every module that a file imports anywhere: at the top, in functions, for types only."""
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _without_type_checking(tree: ast.Module) -> ast.Module:
-    tree.body = [
-        n for n in tree.body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test))
-    ]
-    return tree
+def within(name: str, *packages: str) -> bool:
+    return any(name == p or name.startswith(p + ".") for p in packages)
 
 
-def modules(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
+ABOVE = ("onecard.wiring", "onecard.cli", "onecard.night", "onecard.filecheck")
+"""The composition root and what is built on it; the rest of `onecard` is the core."""
 
 
-def starts(names: set[str], *prefixes: str) -> set[str]:
-    return {n for n in names if any(n == p or n.startswith(f"{p}.") for p in prefixes)}
+def forbidden(module: str, name: str) -> bool:
+    """Whether `module` may not import `name`."""
+    top, target = (text.split(".", maxsplit=1)[0] for text in (module, name))
+    outer = top in ("demo", "bench", "dags", "plugins") or within(module, *ABOVE)
+    allowed = {
+        "airflow": top in ("dags", "plugins"),
+        "demo": top in ("demo", "bench") or module == "onecard.cli.rehearse",
+        "bench": top == "bench",
+        "dags": top == "dags",
+        "connectors": outer or top == "connectors",
+        "quality": outer or top == "quality",
+    }
+    if target in allowed:
+        return not allowed[target]
+    if target != "onecard":
+        return False
+    if top == "schemas":
+        return not within(name, "onecard.errors")
+    if top in ("connectors", "quality"):
+        return within(name, *ABOVE, "onecard.hub")
+    return not outer and within(name, *ABOVE)
 
 
-def core() -> list[Path]:
-    return [
-        p
-        for p in modules("onecard")
-        if not any(str(p.relative_to(ROOT)).startswith(o) for o in OUTER)
-    ]
+def crossings(module: str, source: str) -> list[str]:
+    return [f"{module} imports {name}" for name in imports(source) if forbidden(module, name)]
+
+
+def test_imports_point_one_way() -> None:
+    found = []
+    for package in OURS:
+        for file in (ROOT / package).rglob("*.py"):
+            module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(
+                ".__init__"
+            )
+            found += crossings(module, file.read_text(encoding="utf-8"))
+    assert found == []
 
 
 @pytest.mark.parametrize(
-    ("files", "forbidden"),
+    ("module", "line"),
     [
-        (core, ("connectors", "quality", "airflow", "demo", "onecard.wiring", "onecard.cli")),
-        (
-            lambda: modules("connectors"),
-            ("quality", "airflow", "demo", "onecard.wiring", "onecard.cli", "onecard.hub"),
-        ),
-        (
-            lambda: modules("quality"),
-            ("connectors", "airflow", "demo", "onecard.wiring", "onecard.cli", "onecard.hub"),
-        ),
-        (lambda: modules("onecard"), ("airflow",)),
-        (lambda: modules("demo"), ("airflow",)),
+        ("onecard.wiring", "from airflow.sdk import DAG"),
+        ("onecard.collect", "import connectors"),
+        ("onecard.hub.ledger", "from quality.rowgate import compile_gate"),
+        ("connectors.sql", "from quality import parsing"),
+        ("quality.rowgate", "def f():\n    from connectors.sql import SqlConnector"),
+        ("schemas.contract", "from onecard import settings"),
+        ("schemas.contract", "from onecard.settings import Settings"),
+        ("connectors.rest", "from onecard.wiring import Hub"),
+        ("quality.audit", "from onecard.hub import database"),
+        ("onecard.deliver", "from onecard.wiring import Hub"),
+        ("onecard.wiring", "from demo.stage import set_up"),
     ],
-    ids=["core", "connectors", "quality", "airflow-in-onecard", "airflow-in-demo"],
 )
-def test_imports_point_one_way(files, forbidden: tuple[str, ...]) -> None:
-    wrong = {str(p.relative_to(ROOT)): sorted(starts(imports(p), *forbidden)) for p in files()}
-    assert {p: names for p, names in wrong.items() if names} == {}
+def test_an_import_against_the_direction_is_found(module: str, line: str) -> None:
+    assert len(crossings(module, line)) == 1
 
 
-def test_schemas_know_only_the_errors_of_onecard() -> None:
-    for path in modules("schemas"):
-        assert starts(imports(path), "connectors", "quality", "airflow", "demo") == set(), path
-        used = {n for n in starts(imports(path), "onecard") if not n.startswith("onecard.errors")}
-        assert used == set(), path
-
-
-def test_no_path_of_a_machine_and_no_registry_address() -> None:
-    bad = re.compile(
-        r"(?<![\w.])/(work|farm)/|index-url[= ]+\S*://|https?://[a-z0-9.-]*(pypi|registry)"
-    )
-    listed = {}
-    for path in tracked():
-        if path.suffix in (".png", ".parquet") or path == Path(__file__):
-            continue
-        hits = bad.findall(path.read_text(encoding="utf-8", errors="replace"))
-        if hits:
-            listed[str(path.relative_to(ROOT))] = hits
-    assert listed == {}
-
-
-def test_the_lock_holds_hashes_and_every_direct_requirement() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
-    names = {m.lower() for m in re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==", lock, re.MULTILINE)}
-    wanted = re.findall(r"^([a-zA-Z0-9._-]+)", (ROOT / "requirements.in").read_text(), re.MULTILINE)
-    assert {w.lower() for w in wanted} <= names
-    assert "--hash=sha256:" in lock
-    assert "://" not in lock
-
-
-def compose() -> dict:
-    return yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-
-
-def test_compose_has_no_password_and_every_variable_is_explained() -> None:
-    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    used = set(re.findall(r"\$\{([A-Z_]+)", text))
-    required = set(re.findall(r"\$\{([A-Z_]+):\?", text))
-    assert {u for u in used if re.search("PASSWORD|KEY|SECRET|TOKEN", u)} <= required
-    assert not re.search(r"(PASSWORD|SECRET)\w*: *['\"]?[A-Za-z0-9]", text)
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    explained = set(
-        re.findall(
-            r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE
-        )
-    )
-    assert used <= explained
-    filled = re.findall(r"^(\w*(?:PASSWORD|KEY|SECRET)\w*)=(.+)$", example, re.MULTILINE)
-    assert filled == []
-
-
-def test_compose_services_are_healthy_or_end_and_need_what_exists() -> None:
-    services = compose()["services"]
-    assert {
-        "postgres",
-        "mariadb",
-        "redis",
-        "sftp",
-        "api-server",
-        "scheduler",
-        "dag-processor",
-        "triggerer",
-        "worker",
-    } <= set(services)
-    for name, service in services.items():
-        assert "healthcheck" in service or service.get("restart") == "no", name
-        assert set(service.get("depends_on", {})) <= set(services), name
-
-
-def test_readme_commands_exist() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"make ([a-z]+)", text)) <= targets
-    assert "## 中文" in text or "# 中文" in text
-
-
-def test_migration_head_is_the_newest_file() -> None:
-    from onecard.hub.migrate import HEAD
-
-    numbers = sorted(
-        p.name.split("_")[0] for p in (ROOT / "sql/migrations/versions").glob("[0-9]*.py")
-    )
-    assert numbers[-1] == HEAD
-    assert numbers == [f"{i:04d}" for i in range(1, len(numbers) + 1)]
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("dags.collect", "from airflow.sdk import DAG"),
+        ("onecard.wiring", "import connectors"),
+        ("schemas.lint", "from onecard.errors import unknown"),
+        ("quality.audit", "from onecard.ports import Finding"),
+        ("plugins.airflow_local_settings", "import quality.gx_audit"),
+    ],
+)
+def test_an_import_in_the_direction_is_allowed(module: str, line: str) -> None:
+    assert crossings(module, line) == []
 
 
 def test_files_stay_readable() -> None:
-    long = {
-        str(p.relative_to(ROOT)): n
-        for p in tracked()
-        if p.suffix == ".py"
-        and "tests" not in p.parts
-        and (n := len(p.read_text().splitlines())) > 400
+    longest = {
+        str(f.relative_to(ROOT)): len(f.read_text(encoding="utf-8").splitlines())
+        for f in tracked()
+        if f.suffix == ".py" and f.relative_to(ROOT).parts[0] in OURS
     }
-    assert long == {}
+    assert {name: lines for name, lines in longest.items() if lines > 400} == {}
+
+
+# --- nothing of one machine
+
+ELSEWHERE = {
+    "a home folder": re.compile(r"(?<![\w.])/root/|(?<![\w.])/home/(?!exchange\b)\w"),
+    "a work folder": re.compile(r"(?<![\w.])/work/\w"),
+    "a local package folder": re.compile(r"file:///|(?<![\w.])/opt/(?!onecard\b|airflow\b)\w"),
+    "a package registry": re.compile(
+        r"pypi\.org|pythonhosted|registry\.npmjs|--(?:(?:extra-)?index-url|find-links)[ =]\S",
+        re.IGNORECASE,
+    ),
+}
+
+
+def traces(text: str) -> list[str]:
+    return [what for what, pattern in ELSEWHERE.items() if pattern.search(text)]
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    found = {}
+    for file in tracked():
+        if file != Path(__file__):
+            here = traces(file.read_bytes().decode("utf-8", "replace"))
+            if here:
+                found[str(file.relative_to(ROOT))] = here
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["cd /root/x", "see /home/li/notes", "/work/x/y", "file:///srv/x", "https://pypi.org/project"],
+)
+def test_a_trace_of_a_machine_is_found(text: str) -> None:
+    assert len(traces(text)) == 1
+
+
+def test_secrets_of_an_installation_are_not_tracked() -> None:
+    names = {str(f.relative_to(ROOT)) for f in tracked()}
+    assert not names & {".env", "docker/connections.env", "keys.json"}
+    checked = tool("check_private_keys")
+    assert not [f for f in tracked() if checked._KEY.search(f.read_bytes())]
+
+
+# --- the compose file
+
+VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?::([?-])([^}]*))?\}")
+SECRET = re.compile(r"PASSWORD|SECRET|FERNET_KEY", re.IGNORECASE)
+ONE_SHOT = "service_completed_successfully"
+WANTED = {
+    "postgres": "postgres:17",
+    "mariadb": "mariadb:11",
+    "redis": "redis:7",
+    "sftp": "atmoz/sftp:debian",
+}
+AIRFLOW = ("init", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
+    return found
+
+
+def test_compose_has_what_an_installation_needs(services: dict[str, dict[str, Any]]) -> None:
+    assert {name: services[name]["image"] for name in WANTED} == WANTED
+    assert set(services) == {*WANTED, *AIRFLOW}
+    for name in AIRFLOW:
+        assert services[name]["build"]["dockerfile"] == "docker/Dockerfile"
+        assert services[name]["environment"]["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    job = (ROOT / "docker" / "init.sh").read_text()
+    assert "airflow db migrate" in job
+    assert "onecard db upgrade" in job
+
+
+def test_every_service_is_watched_or_ends_by_itself(services: dict[str, dict[str, Any]]) -> None:
+    awaited = {
+        target
+        for service in services.values()
+        for target, how in service.get("depends_on", {}).items()
+        if how["condition"] == ONE_SHOT
+    }
+    for name, service in services.items():
+        if name in awaited:
+            assert service["restart"] == "no"
+            assert "healthcheck" not in service
+        else:
+            assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+            assert service["restart"] == "unless-stopped"
+    assert awaited == {"init"}
+
+
+def test_services_wait_for_services_that_are_there(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        for target, how in service.get("depends_on", {}).items():
+            assert target in services, name
+            healthy = "healthcheck" in services[target]
+            assert how["condition"] == ("service_healthy" if healthy else ONE_SHOT), (name, target)
+            # A service without a profile must not wait for one that may not be started.
+            assert "profiles" not in services[target], (name, target)
+
+
+def test_every_variable_of_compose_is_in_the_example() -> None:
+    example = dict(
+        line.split("=", 1)
+        for line in (ROOT / ".env.example").read_text().splitlines()
+        if line and not line.startswith("#")
+    )
+    used = {name: kind for name, kind, _ in VARIABLE.findall(COMPOSE.read_text())}
+    assert set(example) - {"COMPOSE_PROFILES"} == set(used)
+    for name, kind in used.items():
+        if SECRET.search(name):
+            assert (kind, example[name]) == ("?", ""), f"{name} has a default"
+        assert kind in ("?", "-"), f"{name} is neither required nor has a default"
+
+
+def literals(node: object, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from literals(value, str(name))
+    elif isinstance(node, list):
+        for value in node:
+            yield from literals(value, key)
+    elif isinstance(node, str):
+        yield key, node
+
+
+def test_no_password_stands_in_compose(services: dict[str, dict[str, Any]]) -> None:
+    for key, value in literals(services):
+        plain = VARIABLE.sub("<variable>", value)
+        if SECRET.search(key) and not key.endswith("_FILE"):
+            assert plain == "<variable>", f"{key} is written out"
+        login = re.search(r"://[^/@]*:([^@]*)@", plain)
+        if login:
+            assert login[1] == "<variable>", f"{key} holds a password"
+
+
+def test_files_that_compose_mounts_are_there_or_kept_out_of_git(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    volumes = yaml.safe_load(COMPOSE.read_text())["volumes"]
+    private = (ROOT / "docker" / ".gitignore").read_text().split()
+    for service in services.values():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            if source.startswith("./"):
+                secret = source.startswith("./docker/sftp/")
+                assert ("sftp/" in private) if secret else (ROOT / source).exists(), mount
+            else:
+                assert source in volumes, mount
+
+
+# --- documents, Makefile, helpers
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def documents() -> list[Path]:
+    return [f for f in tracked() if f.suffix == ".md"]
+
+
+def test_make_has_the_promised_targets() -> None:
+    assert {"help", "setup", "demo", "test", "up", "lint", "bench", "clean", "lock"} <= (
+        make_targets()
+    )
+
+
+def test_make_commands_in_documents_exist() -> None:
+    named = {
+        (file.name, target)
+        for file in documents()
+        for target in re.findall(
+            r"(?:^|`)make ([a-z]+)\b", file.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
+    assert {("README.md", "demo"), ("README.md", "test")} <= named
+    assert {(f, t) for f, t in named if t not in make_targets()} == set()
+
+
+def commands() -> set[str]:
+    group = typer.main.get_command(app)
+    found = set()
+    for name, command in getattr(group, "commands", {}).items():
+        found.add(name)
+        found |= {f"{name} {inner}" for inner in getattr(command, "commands", {})}
+    return found
+
+
+def test_onecard_commands_in_documents_exist() -> None:
+    known = commands()
+    groups = {name.split()[0] for name in known if " " in name}
+    wrong = set()
+    for file in documents():
+        text = file.read_text(encoding="utf-8")
+        for name, inner in re.findall(r"(?:^|`|worker )onecard ([a-z]+)(?: ([a-z]+))?", text, re.M):
+            called = f"{name} {inner}" if name in groups and inner else name
+            if called not in known:
+                wrong.add((file.name, called))
+    assert wrong == set()
+
+
+def test_every_command_is_in_both_halves_of_the_readme() -> None:
+    english, _, chinese = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n# 中文")
+    for half in (english, chinese):
+        missing = {name.split()[0] for name in commands() if name.split()[0] not in half}
+        assert missing == set()
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = [
+        (file.name, target)
+        for file in documents()
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8"))
+        if not (file.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    numbers = sorted(int(f.name[:4]) for f in (ROOT / "docs" / "adr").glob("[0-9]*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_migrations_form_one_line_up_to_head() -> None:
+    checker = tool("check_migrations")
+    assert checker.problems() == []
+    assert max(f.name[:4] for f in checker.FOLDER.glob("[0-9]*.py")) == migrate.HEAD
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        ({"0001_a.py": "0001", "0001_b.py": "0001"}, "two files or a gap"),
+        ({"0002_a.py": "0002"}, "two files or a gap"),
+        ({"0001_a.py": "0007"}, "revision must be"),
+        ({"first.py": "0001"}, "write NNNN"),
+    ],
+)
+def test_clashing_migrations_are_named(
+    tmp_path: Path, files: dict[str, str], complaint: str
+) -> None:
+    for name, revision in files.items():
+        (tmp_path / name).write_text(f'revision = "{revision}"\ndown_revision = None\n')
+    assert any(complaint in line for line in tool("check_migrations").problems(tmp_path))
+
+
+def test_pip_settings_reach_uv_strongest_first() -> None:
+    listing = [
+        "global.index-url='https://one.example/simple'",
+        ":env:.index-url='https://two.example/simple'",
+        "global.extra-index-url='https://a.example https://b.example'",
+        "install.find-links='\\n/a\\n/b'",
+    ]
+    assert tool("install").in_uv_words(listing) == {
+        "UV_DEFAULT_INDEX": "https://two.example/simple",
+        "UV_INDEX": "https://a.example https://b.example",
+        "UV_FIND_LINKS": "/a,/b",
+    }
+
+
+def test_a_skip_without_an_allowed_reason_is_named(tmp_path: Path) -> None:
+    report = tmp_path / "tests.xml"
+    report.write_text(
+        '<testsuites><testsuite><testcase classname="a" name="ran"/>'
+        '<testcase classname="a" name="x"><skipped type="pytest.skip" message="no MariaDB"/>'
+        '</testcase><testcase classname="a" name="y"><skipped type="pytest.skip"'
+        ' message="domain files absent: beside"/></testcase></testsuite></testsuites>'
+    )
+    assert tool("check_skips").skipped(report) == [("a::x", "no MariaDB")]
+
+
+def test_the_lock_is_hashed_and_names_no_place() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    packages = re.findall(r"^([a-z0-9][\w.-]*)==", lock, re.MULTILINE)
+    unhashed = [b for b in re.split(r"\n(?=[a-z0-9])", lock) if "==" in b and "sha256:" not in b]
+    assert unhashed == []
+    assert "://" not in lock
+    wanted = re.findall(r"^([a-z0-9][\w.-]*)", (ROOT / "requirements.in").read_text(), re.MULTILINE)
+    assert set(wanted) - set(packages) == set()
