@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from connectors import sql_sink
+from connectors import sql_since, sql_sink
 from connectors.sql_errors import translated
 from connectors.sql_url import address, dialect
 from onecard.connections import Connection
+from onecard.errors import ConfigError
 from onecard.ports import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
 from schemas.model import Frozen
 
@@ -65,56 +66,75 @@ class SqlConnector:
 
 
 class _PostgresReading:
-    """One COPY stream of a PostgreSQL table."""
+    """One COPY stream of a PostgreSQL table: one statement, so one snapshot."""
 
     checkpoint: Checkpoint = {}  # noqa: RUF012 - nothing to remember: the core keeps the cursor
     refused: tuple[Refusal, ...] = ()
     waiting: tuple[str, ...] = ()
 
     def __init__(self, connection: Connection, request: ReadRequest, options: SqlSource) -> None:
-        self._connection = connection
-        self._request = request
+        self._connection, self._request = connection, request
+        self._zone = options.timezone
         self._table = ".".join(_quoted(p) for p in (options.schema_, options.table) if p)
 
     def __iter__(self) -> Iterator[Chunk]:
         from adbc_driver_postgresql import dbapi  # noqa: PLC0415 - only where PostgreSQL is read
 
         where = f"{self._request.dataset} from {self._table}"
-        first = 1
         with (
-            translated(where, self._connection),
+            translated(where, self._connection, self._request.columns),
             dbapi.connect(address(self._connection)) as database,
             database.cursor() as cursor,
         ):
             cursor.adbc_statement.set_options(
                 **{"adbc.postgresql.batch_size_hint_bytes": str(HINT_BYTES)}
             )
-            cursor.execute(self._statement())
-            for batch in cursor.fetch_record_batch():
-                if batch.num_rows:
-                    yield Chunk(_plain(batch), self._table, first)
-                    first += batch.num_rows
+            cursor.execute(self._statement(cursor))
+            yield from self._chunks(cursor.fetch_record_batch())
 
-    def _statement(self) -> str:
-        request = self._request
-        columns = ", ".join(f"{_quoted(c.native)} AS {_quoted(c.name)}" for c in request.columns)
+    def _chunks(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
+        from connectors.sql_arrow import settled  # noqa: PLC0415 - Arrow, loaded by ADBC already
+
+        first, size = 1, self._request.batch_rows
+        for batch in batches:
+            whole = settled(batch, self._zone)
+            for start in range(0, whole.num_rows, size):
+                part = whole.slice(start, size)
+                yield Chunk(part, self._table, first)
+                first += part.num_rows
+
+    def _statement(self, cursor: Any) -> str:  # noqa: ANN401 - ADBC has no types
+        columns = ", ".join(
+            f"{_quoted(c.native)} AS {_quoted(c.name)}" for c in self._request.columns
+        )
         text = f"SELECT {columns} FROM {self._table}"  # noqa: S608 - identifiers are quoted
-        if request.cursor and request.since:
-            native = next(c.native for c in request.columns if c.name == request.cursor)
-            since = request.since.replace("'", "''")
-            text += f" WHERE {_quoted(native)} >= '{since}' OR {_quoted(native)} IS NULL"
-        return text
+        native = sql_since.native(self._request)
+        if native is None:
+            return text
+        name = _quoted(native)
+        probe = f"SELECT {name} FROM {self._table}"  # noqa: S608 - identifiers are quoted
+        kind = cursor.adbc_execute_schema(probe).field(0).type
+        return f"{text} WHERE {name} >= {self._bound(kind)} OR {name} IS NULL"
 
+    def _bound(self, kind: pa.DataType) -> str:
+        """The bound as a literal of the cursor column's type, made of digits and ISO signs only."""
+        import pyarrow as pa  # noqa: PLC0415 - loaded by ADBC already
 
-def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """NUMERIC arrives as an extension over text; the gate wants the text."""
-    import pyarrow as pa  # noqa: PLC0415 - loaded by ADBC already
-
-    columns = [
-        column.storage if isinstance(column.type, pa.BaseExtensionType) else column
-        for column in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+        since = str(self._request.since)
+        if pa.types.is_integer(kind) and (number := sql_since.number(since)) is not None:
+            return str(number)
+        moment = sql_since.moment(since, self._zone, self._request.dataset)
+        if pa.types.is_date(kind):
+            return f"DATE '{moment.date().isoformat()}'"
+        if pa.types.is_timestamp(kind) and kind.tz:
+            return f"TIMESTAMPTZ '{moment.isoformat()}'"
+        if pa.types.is_timestamp(kind):
+            return f"TIMESTAMP '{moment.replace(tzinfo=None).isoformat()}'"
+        msg = (
+            f"{self._request.dataset} from {self._table}: the cursor {self._request.cursor!r} "
+            f"is of type {kind}; it must be a timestamp, a date or an integer"
+        )
+        raise ConfigError(msg)
 
 
 def _quoted(name: str) -> str:

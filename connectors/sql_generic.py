@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-from sqlalchemy import Engine, column, create_engine, or_, select, table, text
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    Engine,
+    column,
+    create_engine,
+    event,
+    func,
+    inspect,
+    or_,
+    select,
+    table,
+    text,
+)
 
+from connectors import sql_since
+from connectors.sql_arrow import zoned
 from connectors.sql_errors import translated
 from connectors.sql_url import dialect, engine_url
 from onecard.connections import Connection
+from onecard.errors import ConfigError
 from onecard.ports import Checkpoint, Chunk, ReadRequest, Refusal
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
 
     from connectors.sql import SqlSource
+
+ENCODING = "record.encoding"
+OFFSETS = {"Asia/Shanghai": "+08:00", "UTC": "+00:00"}
+"""MariaDB need not have the tables of named zones; it turns TIMESTAMP columns into this one."""
 
 
 class GenericReading:
@@ -37,70 +59,128 @@ class GenericReading:
     def __iter__(self) -> Iterator[Chunk]:
         request, name = self._request, self._options.table
         size = min(request.batch_rows, 65_536)
+        where = f"{request.dataset} from {name}"
         first = 1
-        engine = create_engine(engine_url(self._connection))
-        try:
-            with translated(f"{request.dataset} from {name}", self._connection):
-                for rows in self._pages(engine, size):
-                    yield Chunk(self._batch(rows), name, first)
-                    first += len(rows)
-        finally:
-            engine.dispose()
+        with (
+            _engine(self._connection, where) as engine,
+            translated(where, self._connection, request.columns),
+        ):
+            for rows in self._pages(engine, size):
+                yield self._chunk(rows, first)
+                first += len(rows)
 
     def _pages(self, engine: Engine, size: int) -> Iterator[Sequence[Sequence[Any]]]:
+        statement = self._statement(engine)
         with engine.connect() as database:
             if dialect(self._connection) == "mysql":
+                offset = OFFSETS[self._options.timezone]
+                database.execute(text("SET time_zone = :offset"), {"offset": offset})
                 database.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
                 database.execute(text("START TRANSACTION WITH CONSISTENT SNAPSHOT"))
             stream = database.execution_options(stream_results=True, yield_per=size)
-            yield from stream.execute(self._statement()).partitions(size)
+            yield from stream.execute(statement).partitions(size)
 
-    def _statement(self) -> Select[Any]:
-        request = self._request
-        columns: list[Any] = [column(c.native) for c in request.columns]
+    def _statement(self, engine: Engine) -> Select[Any]:
+        columns: list[Any] = [column(c.native) for c in self._request.columns]
         statement = select(*columns).select_from(
             table(self._options.table, schema=self._options.schema_)
         )
-        if request.cursor and request.since:
-            native = next(c.native for c in request.columns if c.name == request.cursor)
-            statement = statement.where(
-                or_(column(native) >= self._bound(request.since), column(native).is_(None))
-            )
-        return statement
+        native = sql_since.native(self._request)
+        if native is None:
+            return statement
+        return statement.where(or_(self._reached(engine, native), column(native).is_(None)))
 
-    def _bound(self, since: str) -> str | datetime:
-        moment = datetime.fromisoformat(since).astimezone(ZoneInfo(self._options.timezone))
+    def _reached(self, engine: Engine, native: str) -> ColumnElement[bool]:
+        """`cursor >= bound` in the cursor's own type; the bound is only ever rounded down.
+
+        SQLite keeps times as text, with a blank or a T between date and time.
+        """
+        since = str(self._request.since)
+        if (number := sql_since.number(since)) is not None:
+            return column(native, BigInteger()) >= number
+        aware = sql_since.moment(since, self._options.timezone, self._request.dataset)
+        moment = aware.replace(tzinfo=None)
         if dialect(self._connection) == "sqlite":
-            return moment.isoformat()
-        return moment.replace(tzinfo=None)
+            later = func.replace(column(native), "T", " ") >= moment.isoformat(" ", "seconds")
+            return or_(later, column(native) == moment.date().isoformat())
+        if isinstance(self._type(engine, native), Date):
+            return column(native, Date()) >= moment.date()
+        return column(native, DateTime()) >= moment
 
-    def _batch(self, rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
-        columns = zip(*rows, strict=True)
-        arrays = [_array(list(values), self._options.timezone) for values in columns]
-        return pa.RecordBatch.from_arrays(arrays, names=[c.name for c in self._request.columns])
+    def _type(self, engine: Engine, native: str) -> object:
+        there = inspect(engine).get_columns(self._options.table, schema=self._options.schema_)
+        return next((c["type"] for c in there if c["name"].lower() == native.lower()), None)
 
-
-def _array(values: list[Any], zone: str) -> pa.Array:
-    """One column: Arrow's own types where the column is uniform, else text."""
-    sample = next((v for v in values if v is not None), None)
-    if isinstance(sample, Decimal):
-        return pa.array([None if v is None else format(v, "f") for v in values], pa.string())
-    if isinstance(sample, timedelta | bytes | bool | float) or not _uniform(values):
-        return pa.array([None if v is None else _text(v) for v in values], pa.string())
-    if isinstance(sample, datetime) and sample.tzinfo is None:
-        local = ZoneInfo(zone)
-        zoned = [None if v is None else v.replace(tzinfo=local) for v in values]
-        return pa.array(zoned, pa.timestamp("us", "UTC"))
-    return pa.array(values) if sample is not None else pa.nulls(len(values), pa.string())
+    def _chunk(self, rows: Sequence[Sequence[Any]], first: int) -> Chunk:
+        damaged: dict[int, str] = {}
+        arrays = [
+            _array(list(values), self._options.timezone, damaged)
+            for values in zip(*rows, strict=True)
+        ]
+        names = [c.name for c in self._request.columns]
+        batch = pa.RecordBatch.from_arrays(arrays, names=names)
+        return Chunk(batch, self._options.table, first, damaged)
 
 
-def _uniform(values: list[Any]) -> bool:
-    return len({type(v) for v in values if v is not None}) <= 1
+@contextmanager
+def _engine(connection: Connection, where: str) -> Iterator[Engine]:
+    url = engine_url(connection)
+    lite = url.get_backend_name() == "sqlite"
+    if lite and not Path(url.database or "").is_file():  # SQLite would make an empty one
+        msg = f"{where}: no such database file (connection {connection.id!r})"
+        raise ConfigError(msg)
+    engine = create_engine(url)
+    if lite:
+        event.listen(engine, "connect", _strict_text)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _strict_text(database: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3's connection
+    """Text that is not UTF-8 costs its row, not the reading."""
+    database.text_factory = _decoded
+
+
+def _decoded(data: bytes) -> str | bytes:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data
+
+
+def _array(values: list[Any], zone: str, damaged: dict[int, str]) -> pa.Array:
+    """One column: Arrow's own types where the column is uniform, else text.
+
+    Rows whose bytes are no text are added to `damaged`.
+    """
+    kinds = {type(v) for v in values if v is not None}
+    if kinds == {datetime} and not any(v.tzinfo for v in values if v is not None):
+        return zoned(pa.array(values, pa.timestamp("us")), zone)
+    if len(kinds) == 1 and not kinds & {Decimal, timedelta, bytes, bool, float}:
+        try:
+            return pa.array(values)
+        except (OverflowError, pa.ArrowInvalid, UnicodeError):
+            pass
+    texts: list[str | None] = []
+    for place, value in enumerate(values):
+        try:
+            texts.append(None if value is None else _text(value))
+        except UnicodeError:
+            texts.append(None)
+            damaged[place] = ENCODING
+    return pa.array(texts, pa.string())
 
 
 def _text(value: object) -> str:
+    """A value as text: decimals plain, floats exact, bytes as UTF-8 (else UnicodeError)."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return (
-        value if isinstance(value, str) else repr(value) if isinstance(value, float) else str(value)
-    )
+        return value.decode("utf-8")
+    if isinstance(value, float):
+        return repr(value)
+    found = str(value)
+    found.encode("utf-8")
+    return found

@@ -9,50 +9,39 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import (
-    BigInteger,
-    Column,
     Connection,
-    Date,
-    DateTime,
-    MetaData,
-    Numeric,
-    String,
+    Engine,
     Table,
-    Text,
     create_engine,
     delete,
     insert,
+    inspect,
     select,
     tuple_,
 )
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.schema import CreateSchema
 
+from connectors.sql_inbox import stored, tables
 from connectors.sql_url import engine_url
-from connectors.wire_text import ZONE
 from onecard.connections import Connection as System
 from onecard.ports import Parcel, Sent
 
-DELIVERIES = "onecard_delivery"
-KEY_LENGTH = 190
-"""Characters of a text column in a key: MariaDB indexes at most 767 bytes of utf8mb4."""
+AT_ONCE = 500
+"""Rows of one statement."""
 
 
 def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
     """Upsert all rows and write the manifest; the same delivery with the same rows is a no-op."""
     engine = create_engine(engine_url(system))
     try:
-        if schema:
-            with engine.begin() as connection:
-                connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-        inbox, deliveries = _tables(schema, name, parcel)
-        inbox.metadata.create_all(engine)
-        with engine.begin() as connection:
+        inbox, deliveries = tables(schema, name, parcel)
+        _create(engine, schema, inbox)
+        with engine.connect() as connection, connection.begin() as transaction:
             rows, digest = _upsert(connection, inbox, parcel)
             already = _already(connection, deliveries, parcel.delivery_id, digest)
             if already:
-                connection.rollback()
+                transaction.rollback()
             else:
                 _manifest(connection, deliveries, parcel, (rows, digest))
     finally:
@@ -60,45 +49,12 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
     return Sent(rows, 1, int(already), digest)
 
 
-def _tables(schema: str | None, name: str, parcel: Parcel) -> tuple[Table, Table]:
-    metadata = MetaData(schema=schema)
-    columns: list[Column[Any]] = [
-        Column(
-            f.name,
-            _kind(f.type, keyed=f.name in parcel.key),
-            primary_key=f.name in parcel.key,
-            autoincrement=False,
-        )
-        for f in parcel.schema
-    ]
-    extra: list[Column[Any]] = [
-        Column("delivery_id", String(KEY_LENGTH)),
-        Column("received_at", DateTime()),
-    ]
-    inbox = Table(name, metadata, *columns, *extra)
-    deliveries = Table(
-        DELIVERIES,
-        metadata,
-        Column("delivery_id", String(KEY_LENGTH), primary_key=True),
-        Column("agreement", String(KEY_LENGTH)),
-        Column("rows", BigInteger()),
-        Column("digest", String(64)),
-        Column("manifest", Text()),
-        Column("received_at", DateTime()),
-    )
-    return inbox, deliveries
-
-
-def _kind(kind: pa.DataType, *, keyed: bool) -> TypeEngine[Any]:
-    if pa.types.is_decimal(kind):
-        return Numeric(kind.precision, kind.scale)
-    if pa.types.is_integer(kind):
-        return BigInteger()
-    if pa.types.is_date(kind):
-        return Date()
-    if pa.types.is_timestamp(kind):
-        return DateTime(timezone=True)
-    return String(KEY_LENGTH) if keyed else Text()
+def _create(engine: Engine, schema: str | None, inbox: Table) -> None:
+    """Make what is absent; a login without the right to create works where it is all there."""
+    if schema and engine.dialect.name != "sqlite" and not inspect(engine).has_schema(schema):
+        with engine.begin() as connection:
+            connection.execute(CreateSchema(schema, if_not_exists=True))
+    inbox.metadata.create_all(engine)
 
 
 def _upsert(connection: Connection, inbox: Table, parcel: Parcel) -> tuple[int, str]:
@@ -107,8 +63,9 @@ def _upsert(connection: Connection, inbox: Table, parcel: Parcel) -> tuple[int, 
     now = datetime.now(UTC).replace(tzinfo=None)
     keys = tuple_(*(inbox.c[name] for name in parcel.key))
     for batch in _small(parcel.batches):
-        records = _local(batch, connection.dialect.name).to_pylist()
-        digest.update(json.dumps(records, default=str, ensure_ascii=False).encode())
+        records: list[dict[str, Any]] = stored(batch, connection.dialect.name).to_pylist()
+        for record in records:  # one line a row: the same digest however the rows are batched
+            digest.update(json.dumps(record, default=str, ensure_ascii=False).encode() + b"\n")
         latest = {tuple(r[name] for name in parcel.key): r for r in records}
         connection.execute(delete(inbox).where(keys.in_(list(latest))))
         connection.execute(
@@ -119,21 +76,10 @@ def _upsert(connection: Connection, inbox: Table, parcel: Parcel) -> tuple[int, 
     return rows, digest.hexdigest()
 
 
-def _local(batch: pa.RecordBatch, dialect: str) -> pa.RecordBatch:
-    """Where the database's times have no zone, they are written as Asia/Shanghai local times."""
-    if dialect == "postgresql":
-        return batch
-    columns = [
-        pc.local_timestamp(c.cast(pa.timestamp("us", ZONE))) if pa.types.is_timestamp(c.type) else c
-        for c in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-
-
-def _small(batches: Iterator[pa.RecordBatch], size: int = 500) -> Iterator[pa.RecordBatch]:
+def _small(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        for start in range(0, batch.num_rows, size):
-            yield batch.slice(start, size)
+        for start in range(0, batch.num_rows, AT_ONCE):
+            yield batch.slice(start, AT_ONCE)
 
 
 def _already(connection: Connection, deliveries: Table, delivery: str, digest: str) -> bool:

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 ZONE = "Asia/Shanghai"
+PLAIN_SCALE = 6
+"""Up to this scale Arrow writes decimals plainly; beyond it 0.0000001 becomes 1E-7."""
 
 
 def as_text(column: pa.Array) -> pa.Array:
@@ -16,6 +18,10 @@ def as_text(column: pa.Array) -> pa.Array:
         local = column.cast(pa.timestamp("us", ZONE))
         text = pc.strftime(local, format="%Y-%m-%dT%H:%M:%S%z")
         return pc.replace_substring_regex(text, pattern=r"([+-]\d\d)(\d\d)$", replacement=r"\1:\2")
+    if pa.types.is_decimal(column.type) and not 0 <= column.type.scale <= PLAIN_SCALE:
+        return pa.array(
+            [None if v is None else format(v, "f") for v in column.to_pylist()], pa.string()
+        )
     return column.cast(pa.string())
 
 

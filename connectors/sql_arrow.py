@@ -1,0 +1,25 @@
+"""What databases give, as the gate wants it: exact decimals as text, times with a zone."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def settled(batch: pa.RecordBatch, zone: str) -> pa.RecordBatch:
+    """NUMERIC arrives as an extension over text and becomes text; naive times get their zone."""
+    columns = [
+        zoned(c, zone) if pa.types.is_timestamp(c.type) and c.type.tz is None else _storage(c)
+        for c in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def zoned(column: pa.Array, zone: str) -> pa.Array:
+    """Naive local times as instants; 1988-09-11 01:30 happened twice, and is taken as the first."""
+    aware = pc.assume_timezone(column, zone, ambiguous="earliest", nonexistent="earliest")
+    return aware.cast(pa.timestamp("us", "UTC"))
+
+
+def _storage(column: pa.Array) -> pa.Array:
+    return column.storage if isinstance(column.type, pa.BaseExtensionType) else column
