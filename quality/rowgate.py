@@ -7,8 +7,7 @@ rows whose named fields passed their own checks: one defect has one reason.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -16,23 +15,24 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
+from onecard.errors import FatalError
 from onecard.ports import Checked, Chunk, Reason, Rejected
-from quality import identifiers
+from quality import identifiers, reading
+from quality.fieldchecks import CONTROL, field_checks, kernel
 from quality.identifiers import Divisions, Mask
-from quality.parsing import ZONE, Parsed, parse
+from quality.parsing import ZONE, Parsed, parse, text_of
+from quality.reading import Rows
 from quality.rowrules import Builder, compile_rule, main_field
 from schemas import codes
-from schemas.contract import Contract, Field
-from schemas.rules import Rule
+from schemas.contract import Contract
 
 DEMO_DIVISION = "410199"
 """An unassigned division: ID numbers of the demo's synthetic people stand in it."""
 
-_CONTROL = r"[\x00-\x1f\x7f\x{fffd}]"
-_DEEPER = ("checksum", "rounded", "birth_date", "division", "luhn")
-
-Kernel = Callable[[pl.Series, int], Mapping[str, Mask]]
+LISTED = "listed"
+"""The one aspect of a kernel that only warns: an unknown division rejects nobody."""
 
 
 def compile_gate(contract: Contract, *, profile: str = "production") -> PolarsGate:
@@ -53,172 +53,184 @@ def _divisions(*, demo: bool) -> Divisions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Check:
-    """One check of one field: its reason, and an expression over the typed column."""
-
-    reason: Reason
-    broken: pl.Expr
-
-
-@dataclass(frozen=True, slots=True)
 class _RowRule:
     """A rule of the contract with its compiled expression."""
 
-    rule: Rule
     reason: Reason
+    fields: tuple[str, ...]
+    warns: bool
     build: Builder
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows on their way: as read, as typed, and their numbers in the origin."""
+
+    raw: pl.DataFrame
+    typed: pl.DataFrame
+    numbers: np.ndarray[tuple[int], np.dtype[np.int64]]
+    parsed: Mapping[str, Parsed]
+    plain: frozenset[str]
+    now: datetime
+
+    @property
+    def today(self) -> int:
+        """The transfer's date in China, as yyyymmdd."""
+        return int(self.now.astimezone(ZoneInfo(ZONE)).strftime("%Y%m%d"))
+
+    def only(self, mask: Mask) -> _Batch:
+        """Some of the rows."""
+        raw, typed = self.raw.filter(mask), self.typed.filter(mask)
+        return _Batch(raw, typed, self.numbers[mask], self.parsed, self.plain, self.now)
+
+    def marks(self, frame: pl.DataFrame, broken: pl.Expr) -> Mask:
+        """Rows of raw or typed where an expression holds; NULL does not."""
+        found: Mask = (
+            frame.select(broken.fill_null(value=False)).to_series().to_numpy(writable=True)
+        )
+        return found
 
 
 class PolarsGate:
     """Implements `onecard.ports.RowGate`."""
 
     def __init__(self, contract: Contract, known: Divisions) -> None:
+        self._id = contract.id
         self._fields = contract.fields
-        self._checks = [check for field in contract.fields for check in _field_checks(field)]
-        self._kernels = {
-            f.name: _kernel(f, known) for f in contract.fields if f.semantic_type.validator
-        }
+        self._required = [f.name for f in contract.fields if f.required]
+        self._checks = [check for field in contract.fields for check in field_checks(field)]
+        kernels = {f.name: kernel(f, known) for f in contract.fields}
+        self._kernels = {name: found for name, found in kernels.items() if found}
+        self._semantic = {f.name: f.semantic for f in contract.fields}
         compiled = [(rule, compile_rule(rule, contract)) for rule in contract.rules]
         self._rules = [
-            _RowRule(rule, Reason(main_field(rule), rule.name), build)
+            _RowRule(
+                Reason(main_field(rule), rule.name),
+                rule.check.fields,
+                rule.severity == "warning",
+                build,
+            )
             for rule, build in compiled
             if build is not None
         ]
 
     def check(self, chunk: Chunk, now: datetime) -> Checked:
-        """Split a chunk into good rows (typed, hashed) and rejected rows (with all reasons)."""
-        raw = pl.DataFrame(pl.from_arrow(chunk.batch))
-        numbers = np.arange(chunk.first_row, chunk.first_row + len(raw))
-        rejected: list[Rejected] = []
+        """Split a chunk into good rows (typed, hashed) and rejected rows (with all reasons).
+
+        Raises:
+            SchemaMismatch: the chunk lacks a field's column.
+            FatalError: a check itself failed; Polars' message, which quotes values, is dropped.
+        """
+        try:
+            return self._check(chunk, now)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException) as e:
+            kind, where = type(e).__name__, f"{chunk.origin}, rows from {chunk.first_row}"
+        msg = f"{self._id}: the row gate failed on {where} ({kind})"
+        raise FatalError(msg)
+
+    def _check(self, chunk: Chunk, now: datetime) -> Checked:
+        batch = self._typed(chunk, reading.read(chunk.batch, self._fields), now)
+        right, unlisted = self._right(batch)
+        rejected = _damaged(chunk)
+        if not right.all():
+            suspects = batch.only(~right)
+            guilty = self._judge(suspects, rejected)
+            right[np.flatnonzero(~right)] = ~guilty
+        good = batch.typed if right.all() else batch.typed.filter(right)
+        warnings = self._warnings(batch, good)
+        for name, mask in unlisted.items():
+            if number := int((mask & right).sum()):
+                warnings[Reason(name, f"{self._semantic[name]}.division")] = number
+        hashes = good.hash_rows(seed=0).reinterpret(signed=True).alias("_row_hash")
+        return Checked(good.with_columns(hashes), tuple(rejected), warnings)
+
+    def _typed(self, chunk: Chunk, rows: Rows, now: datetime) -> _Batch:
+        """The rows that are no damaged records, and their typed columns."""
+        raw, numbers = rows.frame, np.arange(chunk.first_row, chunk.first_row + len(rows.frame))
         if chunk.damaged:
-            rejected = _damaged(chunk)
             keep = np.ones(len(raw), np.bool_)
             keep[list(chunk.damaged)] = False
             raw, numbers = raw.filter(keep), numbers[keep]
-        parsed = {f.name: parse(f, raw.schema[f.name]) for f in self._fields}
-        typed = raw.select([p.value.alias(name) for name, p in parsed.items()])
-        right, unlisted = self._right(raw, typed, parsed, now)
-        warnings = self._warnings(typed, now, unlisted)
-        if not right.all():
-            suspects = _Suspects(
-                raw.filter(~right), typed.filter(~right), numbers[~right.to_numpy()]
-            )
-            cleared = self._judge(suspects, parsed, now, rejected)
-            typed = pl.concat([typed.filter(right), cleared])
-        hashes = typed.hash_rows(seed=0).reinterpret(signed=True).alias("_row_hash")
-        return Checked(typed.with_columns(hashes), tuple(rejected), warnings)
+        parsed = {
+            f.name: parse(f, raw.schema[f.name], foreign=f.name in rows.foreign)
+            for f in self._fields
+        }
+        typed = raw.select(p.value.alias(name) for name, p in parsed.items())
+        return _Batch(raw, typed, numbers, parsed, rows.plain, now)
 
-    def _right(
-        self, raw: pl.DataFrame, typed: pl.DataFrame, parsed: Mapping[str, Parsed], now: datetime
-    ) -> tuple[pl.Series, dict[str, int]]:
-        """Rows that break nothing (a few may be doubted that turn out right), in one pass."""
-        broken = [check.broken.fill_null(value=False) for check in self._checks]
-        broken += [pl.col(f.name).is_null() for f in self._fields if f.required]
-        broken += [
-            row.build(now).fill_null(value=False)
-            for row in self._rules
-            if row.rule.severity == "error"
+    def _right(self, batch: _Batch) -> tuple[Mask, dict[str, Mask]]:
+        """Rows that break nothing (a few may be doubted that turn out right), in one pass.
+
+        Returns:
+            The mask of right rows, and per ID field the rows of unknown division.
+        """
+        raw, typed = batch.raw, batch.typed
+        broken = [
+            check.broken.fill_null(value=False)
+            for check in self._checks
+            if check.reason.rule != CONTROL or check.reason.field not in batch.plain
         ]
-        right = typed.select(~pl.any_horizontal(broken)).to_series()
-        faults = [e.fill_null(value=False) for p in parsed.values() for e in p.faults.values()]
-        if faults:
-            right &= raw.select(~pl.any_horizontal(faults)).to_series()
-        unlisted: dict[str, int] = {}
-        today = int(now.astimezone(ZoneInfo(ZONE)).strftime("%Y%m%d"))
-        for name, kernel in self._kernels.items():
-            aspects = kernel(typed[name], today)
-            passed = np.logical_and.reduce([m for a, m in aspects.items() if a != "listed"])
-            right &= pl.Series(passed)
-            if "listed" in aspects and not aspects["listed"].all():
-                unlisted[name] = int((~aspects["listed"] & passed).sum())
+        broken += [pl.col(n).is_null() for n in self._required if typed[n].null_count()]
+        broken += [r.build(batch.now).fill_null(value=False) for r in self._rules if not r.warns]
+        right = np.ones(len(typed), np.bool_)
+        if broken:
+            right = ~batch.marks(typed, pl.any_horizontal(broken))
+        for name, parsed in batch.parsed.items():
+            if parsed.faults and raw[name].null_count() != typed[name].null_count():
+                right &= (typed[name].is_not_null() | raw[name].is_null()).to_numpy()
+        unlisted: dict[str, Mask] = {}
+        for name, judge in self._kernels.items():
+            for aspect, mask in judge(typed[name], batch.today).items():
+                if aspect != LISTED:
+                    right &= mask
+                elif not mask.all():
+                    unlisted[name] = ~mask
         return right, unlisted
 
-    def _warnings(
-        self, typed: pl.DataFrame, now: datetime, unlisted: Mapping[str, int]
-    ) -> dict[Reason, int]:
-        found = {Reason(name, "id_number.division"): n for name, n in unlisted.items() if n}
-        for row in self._rules:
-            if row.rule.severity == "warning":
-                number = int(typed.select(row.build(now).fill_null(value=False).sum()).item())
+    def _warnings(self, batch: _Batch, good: pl.DataFrame) -> dict[Reason, int]:
+        found: dict[Reason, int] = {}
+        for rule in self._rules:
+            if rule.warns:
+                number = int(batch.marks(good, rule.build(batch.now)).sum())
                 if number:
-                    found[row.reason] = number
+                    found[rule.reason] = found.get(rule.reason, 0) + number
         return found
 
-    def _judge(
-        self,
-        suspects: _Suspects,
-        parsed: Mapping[str, Parsed],
-        now: datetime,
-        rejected: list[Rejected],
-    ) -> pl.DataFrame:
-        """Reject each suspect that breaks something, with all reasons; return the others."""
-        marks = self._field_marks(suspects, parsed, now)
-        spoilt: dict[str, Mask] = {}
+    def _judge(self, suspects: _Batch, rejected: list[Rejected]) -> Mask:
+        """Reject each suspect that breaks something, with all its reasons; say which did."""
+        marks = self._field_marks(suspects)
+        guilty = np.zeros(len(suspects.numbers), np.bool_)
+        spoilt = {name: guilty.copy() for name in suspects.parsed}
         for reason, mark in marks.items():
-            spoilt[reason.field] = spoilt.get(reason.field, np.zeros_like(mark)) | mark
-        for row in self._rules:
-            if row.rule.severity != "error":
-                continue
-            mark = (
-                suspects.typed.select(row.build(now).fill_null(value=False)).to_series().to_numpy()
-            )
-            for name in row.rule.check.fields:
-                if name in spoilt:
-                    mark = mark & ~spoilt[name]
-            marks[row.reason] = marks.get(row.reason, np.zeros_like(mark)) | mark
-        marks = {reason: mark for reason, mark in marks.items() if mark.any()}
-        texts = suspects.texts()
-        guilty = np.zeros(len(texts), np.bool_)
+            spoilt[reason.field] |= mark
+        for rule in self._rules:
+            if not rule.warns:
+                mark = suspects.marks(suspects.typed, rule.build(suspects.now))
+                sound = ~np.logical_or.reduce([spoilt[name] for name in rule.fields])
+                marks[rule.reason] = marks.get(rule.reason, guilty) | (mark & sound)
+        marks = {reason: mark for reason, mark in sorted(marks.items()) if mark.any()}
+        kinds = suspects.raw.schema.items()
+        texts = suspects.raw.select(text_of(n, kind).alias(n) for n, kind in kinds).to_dicts()
         for i, values in enumerate(texts):
-            reasons = tuple(sorted(reason for reason, mark in marks.items() if mark[i]))
-            if reasons:
+            if reasons := tuple(reason for reason, mark in marks.items() if mark[i]):
                 guilty[i] = True
                 rejected.append(Rejected(int(suspects.numbers[i]), values, reasons))
-        return suspects.typed.filter(~guilty)
+        return guilty
 
-    def _field_marks(
-        self, suspects: _Suspects, parsed: Mapping[str, Parsed], now: datetime
-    ) -> dict[Reason, Mask]:
-        marks: dict[Reason, Mask] = {}
-        for field in self._fields:
-            if field.required:
-                marks[Reason(field.name, "required")] = (
-                    suspects.raw[field.name].is_null().to_numpy()
-                )
-            for rule, fault in parsed[field.name].faults.items():
-                mark = suspects.raw.select(fault.fill_null(value=False)).to_series().to_numpy()
-                marks[Reason(field.name, rule)] = mark
+    def _field_marks(self, suspects: _Batch) -> dict[Reason, Mask]:
+        """Every check of every field by itself, on the suspects."""
+        raw, typed = suspects.raw, suspects.typed
+        marks = {Reason(n, "required"): raw[n].is_null().to_numpy() for n in self._required}
+        for name, parsed in suspects.parsed.items():
+            for rule, fault in parsed.faults.items():
+                marks[Reason(name, rule)] = suspects.marks(raw, fault)
         for check in self._checks:
-            mark = suspects.typed.select(check.broken.fill_null(value=False)).to_series().to_numpy()
-            marks[check.reason] = mark
-        today = int(now.astimezone(ZoneInfo(ZONE)).strftime("%Y%m%d"))
-        for field in self._fields:
-            if field.name in self._kernels:
-                for aspect, mask in self._kernels[field.name](
-                    suspects.typed[field.name], today
-                ).items():
-                    if aspect != "listed":
-                        marks[Reason(field.name, f"{field.semantic}.{aspect}")] = ~mask
+            marks[check.reason] = suspects.marks(typed, check.broken)
+        for name, judge in self._kernels.items():
+            for aspect, mask in judge(typed[name], suspects.today).items():
+                if aspect != LISTED:
+                    marks[Reason(name, f"{self._semantic[name]}.{aspect}")] = ~mask
         return marks
-
-
-@dataclass(frozen=True, slots=True)
-class _Suspects:
-    """Rows that the pass doubts: as read, as typed, and their numbers in the origin."""
-
-    raw: pl.DataFrame
-    typed: pl.DataFrame
-    numbers: np.ndarray[tuple[int], np.dtype[np.int64]]
-
-    def texts(self) -> list[dict[str, str | None]]:
-        """Each row's values as text."""
-        zoned = [
-            pl.col(name).dt.convert_time_zone(ZONE).dt.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z")
-            if isinstance(kind, pl.Datetime) and kind.time_zone
-            else pl.col(name).cast(pl.String)
-            for name, kind in self.raw.schema.items()
-        ]
-        return self.raw.select(zoned).to_dicts()
 
 
 def _damaged(chunk: Chunk) -> list[Rejected]:
@@ -226,32 +238,3 @@ def _damaged(chunk: Chunk) -> list[Rejected]:
         Rejected(chunk.first_row + offset, {}, (Reason("", rule),))
         for offset, rule in sorted(chunk.damaged.items())
     ]
-
-
-def _field_checks(field: Field) -> list[_Check]:
-    """Checks of a text field: its list, else its format, else length and control characters."""
-    column, kind = pl.col(field.name), field.semantic_type
-    if field.type != "string" or kind.validator:
-        return []
-    checks: list[_Check] = []
-    if field.codes:
-        checks.append(_Check(Reason(field.name, "codes"), ~column.is_in(list(field.allowed))))
-    elif kind.pattern:
-        whole = re.sub(r"^\^|\$$", "", kind.pattern)
-        reason = Reason(field.name, f"{field.semantic}.format")
-        checks.append(_Check(reason, ~column.str.contains(rf"\A(?:{whole})\z")))
-    else:
-        checks.append(_Check(Reason(field.name, "text.control"), column.str.contains(_CONTROL)))
-    if field.max_length and not field.codes:
-        long = column.str.len_chars() > field.max_length
-        checks.append(_Check(Reason(field.name, "max_length"), long))
-    return checks
-
-
-def _kernel(field: Field, known: Divisions) -> Kernel:
-    validator = field.semantic_type.validator
-    if validator == "id_number":
-        return lambda values, today: identifiers.id_number(values, today, known)
-    if validator == "uscc":
-        return lambda values, _today: identifiers.uscc(values)
-    return lambda values, _today: identifiers.bank_account(values)
