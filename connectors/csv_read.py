@@ -7,16 +7,18 @@ Only LF and CR LF end a line: U+2028, NEL and a lone CR are data (F26).
 
 from __future__ import annotations
 
-import codecs
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from connectors.csv_cells import BadQuote, cells_of, plainly_quoted
 from connectors.files_options import Csv
+from connectors.gather import Part, regrouped
 from connectors.records import check_columns
 from onecard.errors import ProtocolError, SchemaMismatch
 from onecard.ports import Chunk, ReadRequest
@@ -25,8 +27,13 @@ CELLS, ENCODING = "record.cells", "record.encoding"
 _BOM = "\ufeff"
 LONGEST = 5
 """Lines that one record with quoted line breaks may take."""
-PIECE = 1 << 24
-"""Bytes that are decoded at once."""
+PIECE = 1 << 23
+"""Bytes that are read at once; memory does not grow with the file."""
+LONGEST_LINE = 1 << 26
+"""Bytes of one line; a longer one is no CSV."""
+TELLING = 8
+"""Ideographs in text that happens to be UTF-8 after which it is no accident (F27)."""
+_IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
 
 
 def chunks(path: Path, origin: str, options: Csv, request: ReadRequest) -> Iterator[Chunk]:
@@ -34,36 +41,35 @@ def chunks(path: Path, origin: str, options: Csv, request: ReadRequest) -> Itera
 
     Raises:
         SchemaMismatch: unknown, missing or repeated columns.
-        ProtocolError: no header row.
+        ProtocolError: no header row, an endless line, or UTF-8 where GB18030 is declared.
     """
-    data = path.read_bytes()
-    header = _header(data, origin, options)
-    _check(header, origin, request)
-    table = _fast(data, header, options)
-    if table is None:
-        yield from _careful(data, origin, (header, options), request)
-        return
-    del data
-    first = 1
-    chosen = table.select([c.native for c in request.columns])
-    chosen = chosen.rename_columns([c.name for c in request.columns])
-    for batch in chosen.to_batches(max_chunksize=request.batch_rows):
-        yield Chunk(batch, origin, first)
-        first += batch.num_rows
+    with path.open("rb") as stream:
+        header = _header(stream, origin, options)
+        _check(header, origin, request)
+        yield from regrouped(
+            (
+                (_chosen(batch, request), damaged)
+                for batch, damaged in _parts(stream, origin, header, options)
+            ),
+            origin,
+            request.batch_rows,
+        )
 
 
 def count(path: Path, options: Csv) -> int:
     """Records of the file after its header, damaged ones included."""
-    data = path.read_bytes()
-    header = _header(data, path.name, options)
-    table = _fast(data, header, options)
-    if table is not None:
-        return int(table.num_rows)
-    return sum(1 for _ in _records(data, len(header), options))
+    with path.open("rb") as stream:
+        header = _header(stream, path.name, options)
+        return sum(batch.num_rows for batch, _ in _parts(stream, path.name, header, options))
 
 
-def _header(data: bytes, origin: str, options: Csv) -> list[str]:
-    first = data[: data.find(b"\n") if b"\n" in data else len(data)].removesuffix(b"\r")
+def _chosen(batch: pa.RecordBatch, request: ReadRequest) -> pa.RecordBatch:
+    columns = [batch.column(c.native) for c in request.columns]
+    return pa.RecordBatch.from_arrays(columns, names=[c.name for c in request.columns])
+
+
+def _header(stream: BinaryIO, origin: str, options: Csv) -> list[str]:
+    first = stream.readline(LONGEST_LINE).removesuffix(b"\n").removesuffix(b"\r")
     try:
         text = first.decode(options.encoding).removeprefix(_BOM)
     except UnicodeDecodeError:
@@ -89,17 +95,54 @@ def _check(header: list[str], origin: str, request: ReadRequest) -> None:
         raise SchemaMismatch(msg)
 
 
+def _parts(stream: BinaryIO, origin: str, header: list[str], options: Csv) -> Iterator[Part]:
+    """The rows after the header, piece by piece; each piece goes the fast way if it can."""
+    rest = b""
+    while True:
+        block = stream.read(PIECE)
+        data = rest + block
+        cut = data.rfind(b"\n") + 1 if block else len(data)
+        whole, rest = data[:cut], data[cut:]
+        if len(rest) > LONGEST_LINE:
+            msg = f"{origin}: a line is longer than {LONGEST_LINE} bytes"
+            raise ProtocolError(msg)
+        _check_encoding(whole, origin, options)
+        table = _fast(whole, header, options) if whole else None
+        if table is not None:
+            yield from ((batch, {}) for batch in table.to_batches())
+        elif whole:
+            part, tail = _careful(whole, header, options, final=not block)
+            rest = tail + rest
+            yield part
+        if not block:
+            return
+
+
+def _check_encoding(data: bytes, origin: str, options: Csv) -> None:
+    """UTF-8 reads as GB18030 without an error, but as other characters (F27)."""
+    if options.encoding == "utf-8" or data.isascii():
+        return
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    if len(_IDEOGRAPH.findall(text)) >= TELLING:
+        msg = f"{origin}: the file is UTF-8; the contract declares {options.encoding}"
+        raise ProtocolError(msg)
+
+
 def _fast(data: bytes, header: list[str], options: Csv) -> pa.Table | None:
     """Arrow's reader, or None where it would not see what the careful way sees.
 
     Arrow takes a lone CR for a line's end and a blank line for a row of NULLs, forgives text behind
-    a closing quote, and lets an open quote run over the next rows: such files go the careful way.
+    a closing quote, and lets an open quote run over the next rows: such pieces go the careful way.
     """
     if not options.delimiter.isascii() or data.count(b"\r") != data.count(b"\r\n"):
         return None
     try:
-        text = _utf8(data, options.encoding)
-        if len(header) > 1 and (b"\n\n" in text or b"\n\r\n" in text):
+        text = data.decode(options.encoding).encode()
+        blank = text.startswith((b"\n", b"\r\n")) or b"\n\n" in text or b"\n\r\n" in text
+        if blank and len(header) > 1:
             return None
         if b'"' in text and not plainly_quoted(text, options.delimiter):
             return None
@@ -107,14 +150,14 @@ def _fast(data: bytes, header: list[str], options: Csv) -> pa.Table | None:
         table = _arrow(text, header, options)
     except (UnicodeError, pa.ArrowInvalid):
         return None
-    return table if table.num_rows == text.count(b"\n") - 1 else None
+    return table if table.num_rows == text.count(b"\n") else None
 
 
 def _arrow(text: bytes, header: list[str], options: Csv) -> pa.Table:
     return pacsv.read_csv(
         pa.BufferReader(text),
         read_options=pacsv.ReadOptions(
-            column_names=header, skip_rows=1, use_threads=False, block_size=PIECE
+            column_names=header, use_threads=False, block_size=max(PIECE, len(text) + 1)
         ),
         parse_options=pacsv.ParseOptions(
             delimiter=options.delimiter, newlines_in_values=False, ignore_empty_lines=False
@@ -128,57 +171,31 @@ def _arrow(text: bytes, header: list[str], options: Csv) -> pa.Table:
     )
 
 
-def _utf8(data: bytes, encoding: str) -> bytes:
-    """The content in UTF-8, strictly decoded piece by piece; raises UnicodeError."""
-    decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
-    view = memoryview(data)
-    same = encoding == "utf-8"
-    pieces: list[bytes] = []
-    for start in range(0, len(data), PIECE):
-        text = decoder.decode(view[start : start + PIECE])
-        if not same:
-            pieces.append(text.encode())
-    decoder.decode(b"", final=True)
-    return data if same else b"".join(pieces)
-
-
-def _careful(
-    data: bytes, origin: str, layout: tuple[list[str], Csv], request: ReadRequest
-) -> Iterator[Chunk]:
-    header, options = layout
+def _careful(data: bytes, header: list[str], options: Csv, *, final: bool) -> tuple[Part, bytes]:
+    """The records of whole lines, and the lines of a last one that may go on in the next piece."""
+    nothing: list[str | None] = [None] * len(header)
+    lines = data.removesuffix(b"\n").split(b"\n")
     rows: list[list[str | None]] = []
     damaged: dict[int, str] = {}
-    first = 1
-    for cells, rule in _records(data, len(header), options):
-        if rule:
-            damaged[len(rows)] = rule
-        rows.append(cells)
-        if len(rows) >= request.batch_rows:
-            yield _chunk(rows, damaged, (origin, first, header), request)
-            first += len(rows)
-            rows, damaged = [], {}
-    if rows:
-        yield _chunk(rows, damaged, (origin, first, header), request)
-
-
-def _records(data: bytes, width: int, options: Csv) -> Iterator[tuple[list[str | None], str]]:
-    """Each record after the header: its cells, and the rule it breaks as a record (or "")."""
-    nothing: list[str | None] = [None] * width
-    lines = data.split(b"\n")[1:]
-    if lines and lines[-1] == b"":
-        lines.pop()
     place = 0
     while place < len(lines):
+        cells, used = nothing, 1
         try:
-            cells, used = _record(lines, place, width, options)
-            yield (cells, "") if len(cells) == width else (nothing, CELLS)
-            place += used
-            continue
+            cells, used = _record(lines, place, len(header), options)
         except UnicodeDecodeError:
-            yield nothing, ENCODING
-        except BadQuote:
-            yield nothing, CELLS
-        place += 1
+            damaged[len(rows)] = ENCODING
+        except BadQuote as error:
+            if error.open and not final and len(lines) - place < LONGEST:
+                break
+            damaged[len(rows)] = CELLS
+        if len(cells) != len(header):
+            cells, damaged[len(rows)] = nothing, CELLS
+        rows.append(cells)
+        place += used
+    tail = b"".join(line + b"\n" for line in lines[place:])
+    columns = zip(*rows, strict=True) if rows else ((),) * len(header)
+    arrays = [pa.array(values, pa.string()) for values in columns]
+    return (pa.RecordBatch.from_arrays(arrays, names=header), damaged), tail
 
 
 def _record(
@@ -209,17 +226,4 @@ def _record(
         if len(cells) == width:
             return cells, used
         break
-    raise BadQuote(still_open=True)
-
-
-def _chunk(
-    rows: list[list[str | None]],
-    damaged: dict[int, str],
-    place: tuple[str, int, list[str]],
-    request: ReadRequest,
-) -> Chunk:
-    origin, first, header = place
-    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-    arrays = [pa.array(columns[c.native], pa.string()) for c in request.columns]
-    names = [c.name for c in request.columns]
-    return Chunk(pa.RecordBatch.from_arrays(arrays, names=names), origin, first, dict(damaged))
+    raise BadQuote(still_open=len(lines) - place < LONGEST)

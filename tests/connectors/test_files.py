@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import tempfile
 from collections.abc import Iterator
@@ -142,16 +143,58 @@ def test_a_header_alone_is_no_rows(out: Path, local: Connection, data: bytes) ->
     assert read_csv(out, local, data) == ([], {})
 
 
-@given(st.lists(st.sampled_from([*'a",\n\r', "\r\n", "𠮷", "1,2\n", '"p","q"\n']), max_size=14))
-def test_the_fast_way_gives_what_the_careful_way_gives(pieces: list[str]) -> None:
-    options = Csv(kind="csv")
-    request = ReadRequest("a/b", COLUMNS, options)
-    data = ("X,Y\n" + "".join(pieces)).encode()
-    fast = csv_read._fast(data, ["X", "Y"], options)
+@given(
+    st.lists(st.sampled_from([*'a",\n\r', "\r\n", "𠮷", "1,2\n", '"p","q"\n']), max_size=14),
+    st.sampled_from([1, 3, 8, 1000]),
+)
+def test_every_way_of_reading_gives_the_same_rows(pieces: list[str], size: int) -> None:
+    """Fast or careful, at once or in pieces cut anywhere."""
+    header, options = ["X", "Y"], Csv(kind="csv")
+    data = "".join(pieces).encode()
+    (careful, damaged), tail = csv_read._careful(data, header, options, final=True)
+    wanted = [tuple(r.values()) for r in careful.to_pylist()] if data else []
+    assert tail == b""
+    fast = csv_read._fast(data, header, options) if data else None
     if fast is not None:
-        careful = list(csv_read._careful(data, "f", (["X", "Y"], options), request))
-        assert [tuple(r.values()) for r in fast.to_pylist()] == rows(careful)
-        assert not any(c.damaged for c in careful)
+        assert [tuple(r.values()) for r in fast.to_pylist()] == wanted
+        assert not damaged
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_read, "PIECE", size)
+        parts = list(csv_read._parts(io.BytesIO(data), "f", header, options))
+    found = [
+        (tuple(r.values()), spoilt.get(place, ""))
+        for batch, spoilt in parts
+        for place, r in enumerate(batch.to_pylist())
+    ]
+    assert found == [(r, damaged.get(n, "")) for n, r in enumerate(wanted)]
+
+
+def test_utf8_that_is_declared_gb18030_is_found(out: Path, local: Connection) -> None:
+    data = "X,Y\n郑州市居民,一卡通服务\n".encode()
+    with pytest.raises(ProtocolError, match="is UTF-8"):
+        read_csv(out, local, data, encoding="gb18030")
+    assert read_csv(out, local, data)[0] == [("郑州市居民", "一卡通服务")]
+
+
+def test_an_endless_line_is_refused(
+    out: Path, local: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_read, "PIECE", 100)
+    monkeypatch.setattr(csv_read, "LONGEST_LINE", 1000)
+    with pytest.raises(ProtocolError, match="longer than 1000 bytes"):
+        read_csv(out, local, b"X,Y\n" + b"a" * 5000)
+
+
+def test_damage_is_told_at_its_own_row_in_every_piece(
+    out: Path, local: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_read, "PIECE", 64)
+    body = "".join(f"{i},b\n" if i % 10 else f"{i}\n" for i in range(100))
+    (out / "f.dat").write_text("X,Y\n" + body)
+    chunks = list(start(local, CSV, batch_rows=7))
+    assert [c.first_row for c in chunks] == list(range(1, 101, 7))
+    damaged = {c.first_row + i for c in chunks for i in c.damaged}
+    assert damaged == {i + 1 for i in range(0, 100, 10)}
 
 
 @pytest.mark.parametrize(
