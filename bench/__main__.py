@@ -69,7 +69,7 @@ def rounds(w: World, count: int, others: list[peers.Peer]) -> dict[str, list[Run
             try:
                 found[peer.name].append(run(peer.command(w)))
             except RuntimeError as error:
-                print(f"  {peer.name}: {str(error)[:400]}", flush=True)
+                print(f"  {peer.name}: {str(error)[-300:]}", flush=True)
     return dict(found)
 
 

@@ -17,14 +17,16 @@ from bench.world import World
 PACKAGES = [
     "dlt[postgres,parquet,sql-database]",
     "connectorx",
+    "psycopg[binary]",
     "psycopg2-binary",
     "adbc-driver-postgresql",
-    "ingestr",
-    "sling",
+    "ingestr==1.0.78",
+    "sling-linux-amd64",
     "pandas",
     "great-expectations",
     "sqlalchemy",
 ]
+"""ingestr: the newest that brings its program in the package; later ones download it at run time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,16 @@ def install(folder: Path) -> Path:
         uv = str(Path(sys.executable).with_name("uv"))
         for package in PACKAGES:  # one that cannot be had does not keep the others out
             code = subprocess.run(
-                [uv, "pip", "install", "-q", "--python", str(python), package],
+                [
+                    uv,
+                    "pip",
+                    "install",
+                    "-q",
+                    "--compile-bytecode",
+                    "--python",
+                    str(python),
+                    package,
+                ],
                 env=uv_environment(sys.executable),
                 check=False,
             ).returncode
@@ -96,29 +107,9 @@ def peers(folder: Path) -> list[Peer]:
                 ],
             )
         )
-    if (folder / "bin" / "sling").exists():
-        found.append(
-            Peer(
-                "sling",
-                lambda w: [
-                    "env",
-                    f"SRC={plain(w.source)}?sslmode=disable",
-                    f"DST={plain(w.target)}?sslmode=disable",
-                    str(folder / "bin" / "sling"),
-                    "run",
-                    "--src-conn",
-                    "SRC",
-                    "--src-stream",
-                    "hrss.ac01_card",
-                    "--tgt-conn",
-                    "DST",
-                    "--tgt-object",
-                    "peer.cards",
-                    "--mode",
-                    "full-refresh",
-                ],
-            )
-        )
+    sling = next(folder.glob("lib/*/site-packages/sling_linux_amd64/bin/sling*"), None)
+    if sling:
+        found.append(Peer("sling", lambda w: _sling(sling, w)))
     if _has(python, "great_expectations"):
         found.append(
             Peer(
@@ -134,6 +125,28 @@ def plain(url: str) -> str:
     """A URL over TCP with user and database, as every peer reads it."""
     parts = make_url(url)
     return f"postgresql://{parts.username}:{parts.password or 'x'}@{parts.host}:{parts.port or 5432}/{parts.database}"
+
+
+def _sling(program: Path, w: World) -> list[str]:
+    source, target = (f"{plain(url)}?sslmode=disable" for url in (w.source, w.target))
+    program.chmod(0o755)
+    return [
+        "env",
+        f"SRC={source}",
+        f"DST={target}",
+        str(program),
+        "run",
+        "--src-conn",
+        "SRC",
+        "--src-stream",
+        "hrss.ac01_card",
+        "--tgt-conn",
+        "DST",
+        "--tgt-object",
+        "peer.cards",
+        "--mode",
+        "full-refresh",
+    ]
 
 
 def _has(python: Path, module: str) -> bool:
