@@ -114,8 +114,8 @@ def peers(folder: Path) -> list[Peer]:
         found.append(
             Peer(
                 "pandas with Great Expectations (by hand)",
-                script("pandas_gx.py", "100000"),
-                share=0.05,
+                script("pandas_gx.py", "25000"),
+                share=0.0125,
             )
         )
     return found
