@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onecard.connections import Connections
-from onecard.errors import AuditFailed, HoldError, OnecardError, PolicyError, RetriableError
+from onecard.errors import AuditFailed, HoldError, PolicyError, RetriableError, ours
 from onecard.hub import database, ledger, quarantine, registry
 from onecard.hub.known import KnownHashes
 from onecard.hub.ledger import Counts, DatasetState
@@ -247,14 +247,13 @@ class Collect:
         """
         try:
             yield
-        except BaseException as error:
-            held = isinstance(error, HoldError)
-            known = isinstance(error, OnecardError)
-            message = str(error) if known else f"internal error ({type(error).__name__})"
-            with database.connect(self._tools.address, autocommit=True) as connection:
-                status = "held" if held else "failed"
-                ledger.update(connection, transfer, {"status": status, "message": message})
-                kept = (HoldError,) if retried_as_a_whole else (HoldError, RetriableError)
-                if not isinstance(error, kept):
-                    registry.drop_staging(connection, self._contract, older_than=transfer + 1)
-            raise
+            return
+        except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
+            error = ours(caught)
+        status = "held" if isinstance(error, HoldError) else "failed"
+        with database.connect(self._tools.address, autocommit=True) as connection:
+            ledger.update(connection, transfer, {"status": status, "message": str(error)})
+            kept = (HoldError,) if retried_as_a_whole else (HoldError, RetriableError)
+            if not isinstance(error, kept):
+                registry.drop_staging(connection, self._contract, older_than=transfer + 1)
+        raise error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from onecard.connections import Connections
-from onecard.errors import OnecardError, PolicyError
+from onecard.errors import PolicyError, ours
 from onecard.hub import database, ledger, registry
 from onecard.hub.database import query
 from onecard.keys import Key, KeyStore
@@ -81,14 +81,10 @@ class Deliver:
             try:
                 sent = self._send(delivery, after)
                 self._confirm(connection, transfer, delivery, sent)
-            except BaseException as error:
-                message = (
-                    str(error)
-                    if isinstance(error, OnecardError)
-                    else (f"internal error ({type(error).__name__})")
-                )
-                ledger.update(connection, transfer, {"status": "failed", "message": message})
-                raise
+            except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
+                error = ours(caught)
+                ledger.update(connection, transfer, {"status": "failed", "message": str(error)})
+                raise error from None
         return Delivered(self._agreement.id, transfer, sent[0].rows, sent[0].parts, sent[0].already)
 
     def preview(self, rows: int, *, due_only: bool = False) -> pl.DataFrame:

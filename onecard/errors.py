@@ -9,7 +9,8 @@
     │   ├── SchemaMismatch      the source's columns are not the contract's
     │   ├── AccountingError     the accounting identity does not hold
     │   ├── SupersededError     a newer transfer of the same dataset has taken over
-    │   └── PolicyError         no agreement, key or right: nothing leaves
+    │   ├── PolicyError         no agreement, key or right: nothing leaves
+    │   └── InternalError       a defect of the hub itself, by its type and place only
     └── HoldError               a person must decide (`onecard status` shows who and why)
         └── AuditFailed         a critical expectation failed on the staged rows
 
@@ -18,7 +19,9 @@ A message names dataset, field, rule and row reference. It never holds a value o
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class OnecardError(Exception):
@@ -63,6 +66,10 @@ class PolicyError(FatalError):
     """No agreement in force, no key, or an unreadable policy: nothing leaves."""
 
 
+class InternalError(FatalError):
+    """A defect of the hub itself; its own text is dropped, it could quote a row."""
+
+
 class HoldError(OnecardError):
     """A person must decide before this transfer goes on."""
 
@@ -71,6 +78,15 @@ class HoldError(OnecardError):
 
 class AuditFailed(HoldError):
     """A critical expectation failed on the staged rows; nothing was published."""
+
+
+def ours(error: Exception) -> OnecardError:
+    """The error as one of ours: type and place of a foreign one, never its text."""
+    if isinstance(error, OnecardError):
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
+    return InternalError(f"internal error: {type(error).__name__} in {place}")
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
