@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onecard.connections import Connections
-from onecard.errors import AuditFailed, HoldError, PolicyError, RetriableError, ours
+from onecard.errors import (
+    AuditFailed,
+    HoldError,
+    OnecardError,
+    PolicyError,
+    RetriableError,
+    ours,
+)
 from onecard.hub import database, ledger, quarantine, registry
 from onecard.hub.known import KnownHashes
 from onecard.hub.ledger import Counts, DatasetState
@@ -245,11 +252,13 @@ class Collect:
         What is staged stays for a person (held) or for the retry of the same step (retriable);
         otherwise it goes. The next transfer of the dataset drops what stayed.
         """
+        error: OnecardError | None = None
         try:
             yield
-            return
         except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
             error = ours(caught)
+        if error is None:
+            return
         status = "held" if isinstance(error, HoldError) else "failed"
         with database.connect(self._tools.address, autocommit=True) as connection:
             ledger.update(connection, transfer, {"status": status, "message": str(error)})

@@ -34,10 +34,9 @@ def lint(
     json: Json = False,
 ) -> None:
     """Check every YAML file; names file, line, field, rule and the valid choices."""
-    from schemas.lint import lint as find  # noqa: PLC0415
-
     import connectors  # noqa: PLC0415 - with all option models, only here
     from schemas import catalogue  # noqa: PLC0415
+    from schemas.lint import lint as find  # noqa: PLC0415
 
     with output.errors_as_exit_codes():
         kinds: dict[str, Any] = {kind: connectors.connector(kind) for kind in connectors.KINDS}
