@@ -1,16 +1,18 @@
 """Dataset-level expectations on staged rows, by SQL: the lean engine of the command line.
 
+One aggregate statement over the staged table, and one for the code distributions.
 `quality.gx_audit` runs the same list with Great Expectations; a test holds both to the same
-outcome on the same tables.
+findings on the same tables.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import median
 
-import psycopg
 from psycopg import sql
 
+from onecard.hub import database
 from onecard.ports import Finding, Staged
 from schemas.rules import Completeness, Distribution, Expectation, Volume
 
@@ -23,89 +25,124 @@ class SqlAuditor:
     """Implements `onecard.ports.Auditor` by aggregates over the staged table."""
 
     def audit(self, staged: Staged) -> tuple[Finding, ...]:
-        """One finding per expectation, and `key_unique`."""
-        address = staged.url.replace("postgresql+psycopg://", "postgresql://")
-        with psycopg.connect(address, autocommit=True) as connection:
-            found = [self._key_unique(connection, staged)]
-            for expectation in staged.contract.expectations:
-                found.append(self._finding(connection, staged, expectation))
-        return tuple(found)
+        """One finding per expectation, after `key_unique`.
 
-    def _finding(
-        self, connection: psycopg.Connection, staged: Staged, expectation: Expectation
-    ) -> Finding:
-        check = expectation.check
-        if isinstance(check, Volume):
-            passed, observed = volume(check, staged)
-            return Finding(expectation.name, expectation.severity, passed, observed)
-        if isinstance(check, Completeness):
-            share = self._filled(connection, staged, check.field)
-            passed = share is None or share >= check.min
-            return Finding(expectation.name, expectation.severity, passed, share, check.field)
-        shift = largest_shift(connection, staged, check)
-        passed = shift is None or shift <= check.max_shift
-        return Finding(expectation.name, expectation.severity, passed, shift, check.field)
+        Raises:
+            SourceUnavailable: the hub's database cannot be reached.
+            FatalError: it refused a statement.
+        """
+        address = database.plain_url(staged.url)
+        measured: dict[str, float | None] = {}
+        with database.connect(address, autocommit=True) as connection:
+            for statement in (_aggregates(staged), distributions(staged)):
+                if statement is not None:
+                    measured |= _measure(connection, statement)
+        measured |= volumes(staged)
+        return findings(staged, measured)
 
-    def _key_unique(self, connection: psycopg.Connection, staged: Staged) -> Finding:
-        """A primary key on the staged table proves it; else keys are counted."""
-        if _has_key(connection, staged.table):
-            return Finding(KEY_UNIQUE, "critical", passed=True, observed=0.0)
-        keys = sql.SQL(", ").join(map(sql.Identifier, staged.contract.key))
-        query = sql.SQL(
-            "SELECT count(*) FROM (SELECT FROM {t} GROUP BY {k} HAVING count(*) > 1) d"
-        ).format(t=_table(staged), k=keys)
-        repeated = _number(connection, query) or 0.0
-        return Finding(KEY_UNIQUE, "critical", repeated == 0, repeated)
 
-    def _filled(self, connection: psycopg.Connection, staged: Staged, field: str) -> float | None:
-        query = sql.SQL("SELECT (count({c})::float8 / nullif(count(*), 0)) FROM {t}").format(
-            c=sql.Identifier(field), t=_table(staged)
+def findings(staged: Staged, measured: Mapping[str, float | None]) -> tuple[Finding, ...]:
+    """What the measured numbers say; a number that could not be (None) finds nothing."""
+    repeated = measured[KEY_UNIQUE]
+    found = [Finding(KEY_UNIQUE, "critical", passed=not repeated, observed=repeated)]
+    found += [judged(e, measured[e.name]) for e in staged.contract.expectations]
+    return tuple(found)
+
+
+def judged(expectation: Expectation, observed: float | None) -> Finding:
+    """One expectation against its measured number."""
+    low, high = bounds(expectation)
+    passed = observed is None or low <= observed <= high
+    field = getattr(expectation.check, "field", "")
+    return Finding(expectation.name, expectation.severity, passed, observed, field)
+
+
+def bounds(expectation: Expectation) -> tuple[float, float]:
+    """Between which numbers (both included) the measured one must lie."""
+    check = expectation.check
+    if isinstance(check, Volume):
+        return check.min_ratio, check.max_ratio
+    if isinstance(check, Completeness):
+        return check.min, 1.0
+    return 0.0, check.max_shift
+
+
+def volumes(staged: Staged) -> dict[str, float | None]:
+    """Rows read over the median of earlier readings; None without such rows."""
+    usual = median(staged.history) if staged.history else 0
+    ratio = staged.rows_read / usual if usual else None
+    checks = staged.contract.expectations
+    return {e.name: ratio for e in checks if isinstance(e.check, Volume)}
+
+
+def distributions(staged: Staged) -> sql.Composed | None:
+    """The statement of all code distributions: one row, one column per expectation."""
+    columns = [
+        sql.SQL("({shift}) AS {name}").format(
+            shift=_largest_shift(staged, e.check), name=sql.Identifier(e.name)
         )
-        return _number(connection, query)
+        for e in staged.contract.expectations
+        if isinstance(e.check, Distribution)
+    ]
+    return sql.SQL("SELECT ") + sql.SQL(", ").join(columns) if columns else None
 
 
-def volume(check: Volume, staged: Staged) -> tuple[bool, float | None]:
-    """Rows read against the median of earlier readings; without history it passes."""
-    if not staged.history:
-        return True, None
-    ratio = staged.rows_read / median(staged.history)
-    return check.min_ratio <= ratio <= check.max_ratio, ratio
-
-
-def largest_shift(
-    connection: psycopg.Connection, staged: Staged, check: Distribution
-) -> float | None:
-    """Largest difference of a code's share between staged and published rows."""
+def _largest_shift(staged: Staged, check: Distribution) -> sql.Composable:
+    """Largest difference of a code's share between staged and published rows; NULL is a code."""
     if not staged.published:
-        return None
-    query = sql.SQL(
-        "WITH s AS (SELECT {c} AS code, count(*)::float8 AS n FROM {staged} GROUP BY 1),"
-        " p AS (SELECT {c} AS code, count(*)::float8 AS n FROM {published}"
-        " WHERE _deleted_at IS NULL GROUP BY 1)"
-        " SELECT max(abs(coalesce(s.n, 0) / st.n - coalesce(p.n, 0) / pt.n))"
-        " FROM s FULL JOIN p ON s.code = p.code,"
-        " (SELECT nullif(sum(n), 0) AS n FROM s HAVING sum(n) >= {few}) st,"
-        " (SELECT nullif(sum(n), 0) AS n FROM p) pt"
+        return sql.SQL("CAST(NULL AS float8)")
+    return sql.SQL(
+        "SELECT max(abs(s / all_s - p / all_p)) FROM (SELECT sum(s) AS s, sum(p) AS p,"
+        " sum(sum(s)) OVER () AS all_s, sum(sum(p)) OVER () AS all_p FROM ("
+        "SELECT {c} AS code, CAST(count(*) AS float8) AS s, CAST(0 AS float8) AS p"
+        " FROM {staged} GROUP BY 1 UNION ALL"
+        " SELECT {c}, 0, count(*) FROM {published} WHERE _deleted_at IS NULL GROUP BY 1"
+        ") both_sides GROUP BY code) shares WHERE all_s >= {few} AND all_p > 0"
     ).format(
         c=sql.Identifier(check.field),
         staged=_table(staged),
         few=sql.Literal(FEWEST_FOR_DISTRIBUTION),
         published=sql.Identifier("registry", staged.contract.table),
     )
-    return _number(connection, query)
 
 
-def _has_key(connection: psycopg.Connection, table: str) -> bool:
-    row = connection.execute(
-        "SELECT count(*) FROM pg_index WHERE indrelid = to_regclass(%s) AND indisprimary",
-        (f'staging."{table}"',),
-    ).fetchone()
-    return row is not None and row[0] == 1
+def _aggregates(staged: Staged) -> sql.Composed:
+    """The statement of the rows whose key repeats, and of the share of filled values per field."""
+    columns = [sql.SQL("({r}) AS {n}").format(r=_repeated(staged), n=sql.Identifier(KEY_UNIQUE))]
+    columns += [
+        sql.SQL("CAST(count({c}) AS float8) / nullif(count(*), 0) AS {n}").format(
+            c=sql.Identifier(e.check.field), n=sql.Identifier(e.name)
+        )
+        for e in staged.contract.expectations
+        if isinstance(e.check, Completeness)
+    ]
+    source = sql.SQL(" FROM {t}").format(t=_table(staged)) if len(columns) > 1 else sql.SQL("")
+    return sql.SQL("SELECT ") + sql.SQL(", ").join(columns) + source
 
 
-def _number(connection: psycopg.Connection, query: sql.Composed) -> float | None:
-    row = connection.execute(query).fetchone()
-    return None if row is None or row[0] is None else float(row[0])
+def _repeated(staged: Staged) -> sql.Composed:
+    """Rows that share their key; a primary key on these columns proves that there are none."""
+    keys = staged.contract.key
+    return sql.SQL(
+        "CASE WHEN EXISTS (SELECT FROM pg_index i WHERE indrelid = to_regclass({name})"
+        " AND indisprimary AND {keys} = (SELECT array_agg(CAST(attname AS text) ORDER BY 1)"
+        " FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)))"
+        " THEN 0 ELSE (SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM {table}"
+        " GROUP BY {columns} HAVING count(*) > 1) repeated) END"
+    ).format(
+        name=sql.Literal(_table(staged).as_string()),
+        keys=sql.SQL("CAST({k} AS text[])").format(k=sql.Literal(sorted(keys))),
+        table=_table(staged),
+        columns=sql.SQL(", ").join(map(sql.Identifier, keys)),
+    )
+
+
+def _measure(connection: database.Connection, statement: sql.Composed) -> dict[str, float | None]:
+    cursor = connection.execute(statement)
+    row = cursor.fetchone() or ()
+    names = [column.name for column in cursor.description or ()]
+    pairs = zip(names, row, strict=True)
+    return {name: None if value is None else float(str(value)) for name, value in pairs}
 
 
 def _table(staged: Staged) -> sql.Identifier:

@@ -1,0 +1,256 @@
+"""Both audit engines on PostgreSQL: every kind of expectation, passing and failing, found alike."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from onecard.errors import FatalError, OnecardError
+from onecard.hub import database
+from onecard.ports import Auditor, Finding, Staged
+from quality.audit import SqlAuditor
+from quality.gx_audit import GxAuditor
+from schemas.contract import Contract
+
+pytestmark = pytest.mark.xdist_group("audit")
+CANARY = "11010519491231002X"
+EXPECTATIONS: dict[str, dict[str, Any]] = {
+    "volume": {"check": "volume", "min_ratio": 0.5, "max_ratio": 2.0},
+    "filled": {"check": "completeness", "field": "mobile", "min": 0.9},
+    "key_filled": {"check": "completeness", "field": "person", "min": 1.0},
+    "codes": {"check": "distribution", "field": "status", "max_shift": 0.2},
+}
+ENGINES: dict[str, Auditor] = {"sql": SqlAuditor(), "gx": GxAuditor()}
+
+
+@pytest.fixture(scope="module")
+def address(postgres: str) -> Iterator[str]:
+    name = f"t_{os.urandom(6).hex()}"
+    made = database.create_database(postgres, name)
+    with psycopg.connect(made, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA staging")
+        connection.execute("CREATE SCHEMA registry")
+    yield made
+    database.drop_database(postgres, name)
+
+
+def contract(key: tuple[str, ...] = ("person", "item")) -> Contract:
+    fields = [
+        {
+            "name": name,
+            "title": name,
+            "native": name,
+            "type": "string",
+            "semantic": "text",
+            "level": "L1",
+            "pii": "NONE",
+            "required": name in key,
+            "key_position": key.index(name) + 1 if name in key else None,
+        }
+        for name in ("person", "item", "status", "mobile")
+    ]
+    return Contract.model_validate(
+        {
+            "id": "hrss/made",
+            "version": "1.0.0",
+            "title": "t",
+            "description": "d",
+            "status": "active",
+            "freshness": "PT24H",
+            "fields": fields,
+            "source": {"connector": "sql", "connection": "made"},
+            "expectations": [
+                {"name": name, "title": name, "dimension": "accuracy", "check": check}
+                for name, check in EXPECTATIONS.items()
+            ],
+        }
+    )
+
+
+Row = tuple[str, str, str | None, str | None]
+
+
+def rows(statuses: str, missing: int = 0) -> list[Row]:
+    """One row per status letter (`-` is NULL); the first `missing` have no mobile."""
+    return [
+        (f"{CANARY}{i}", "a", None if s == "-" else s, None if i < missing else "13812345678")
+        for i, s in enumerate(statuses)
+    ]
+
+
+def stage(
+    address: str, staged: list[Row], published: list[Row] | None = None, key: str = ""
+) -> None:
+    body = "(person text, item text, status text, mobile text"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute('DROP TABLE IF EXISTS staging."hrss__made__1", registry.hrss__made')
+        connection.execute(f'CREATE TABLE staging."hrss__made__1" {body}{key})')
+        with connection.cursor() as cursor:
+            cursor.executemany('INSERT INTO staging."hrss__made__1" VALUES (%s,%s,%s,%s)', staged)
+            if published is not None:
+                cursor.execute(f"CREATE TABLE registry.hrss__made {body}, _deleted_at timestamptz)")
+                cursor.executemany(
+                    "INSERT INTO registry.hrss__made VALUES (%s,%s,%s,%s,NULL)", published
+                )
+
+
+def both(
+    address: str,
+    *,
+    read: int = 100,
+    history: tuple[int, ...] = (),
+    published: bool = False,
+    made: Contract | None = None,
+) -> dict[str, Finding]:
+    """The findings of both engines, which must agree."""
+    url = database.sqlalchemy_url(address)
+    staged = Staged(url, made or contract(), "hrss__made__1", read, history, published)
+    by_sql, by_gx = (engine.audit(staged) for engine in ENGINES.values())
+    assert by_sql == by_gx
+    assert [f.name for f in by_sql] == [
+        "key_unique",
+        *(e.name for e in staged.contract.expectations),
+    ]
+    return {f.name: f for f in by_sql}
+
+
+def observed(found: dict[str, Finding], name: str) -> tuple[bool, float | None]:
+    return found[name].passed, found[name].observed
+
+
+def test_everything_in_order(address: str) -> None:
+    stage(address, rows("1" * 60 + "2" * 40), rows("1" * 50 + "2" * 50))
+    found = both(address, history=(100, 90, 110), published=True)
+    assert all(f.passed for f in found.values())
+    assert observed(found, "volume") == (True, 1.0)
+    assert observed(found, "filled") == (True, 1.0)
+    assert found["codes"].observed == pytest.approx(0.1)
+    assert found["codes"].field == "status"
+    assert observed(found, "key_unique") == (True, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("read", "history", "expected"),
+    [
+        (100, (), (True, None)),
+        (100, (0, 0), (True, None)),
+        (50, (100,), (True, 0.5)),
+        (49, (100,), (False, 0.49)),
+        (200, (100,), (True, 2.0)),
+        (201, (100,), (False, 2.01)),
+        (0, (100, 90, 95), (False, 0.0)),
+        (100, (1, 40, 60, 1000), (True, 2.0)),
+    ],
+)
+def test_volume(address: str, read: int, history: tuple[int, ...], expected: object) -> None:
+    stage(address, rows("1"))
+    assert observed(both(address, read=read, history=history), "volume") == expected
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"), [(0, (True, 1.0)), (10, (True, 0.9)), (11, (False, 0.89))]
+)
+def test_completeness(address: str, missing: int, expected: object) -> None:
+    stage(address, rows("1" * 100, missing))
+    assert observed(both(address), "filled") == expected
+
+
+@pytest.mark.parametrize(
+    ("staged", "published", "expected"),
+    [
+        ("1" * 100, "1" * 80 + "2" * 20, (True, 0.2)),
+        ("1" * 100, "1" * 75 + "2" * 25, (False, 0.25)),
+        ("1" * 75 + "3" * 25, "1" * 100, (False, 0.25)),
+        ("1" * 50 + "-" * 50, "1" * 50 + "-" * 50, (True, 0.0)),
+        ("1" * 50 + "-" * 50, "1" * 100, (False, 0.5)),
+        ("1" * 99, "2" * 100, (True, None)),
+        ("1" * 100, "", (True, None)),
+        ("1" * 100, None, (True, None)),
+    ],
+)
+def test_distribution(address: str, staged: str, published: str | None, expected: Any) -> None:
+    stage(address, rows(staged), None if published is None else rows(published))
+    found = both(address, published=published is not None)
+    passed, shift = observed(found, "codes")
+    assert (passed, shift) == (expected[0], pytest.approx(expected[1]) if shift else expected[1])
+
+
+def test_deleted_rows_are_not_what_is_published(address: str) -> None:
+    stage(address, rows("1" * 100), rows("1" * 100 + "2" * 100))
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("UPDATE registry.hrss__made SET _deleted_at = now() WHERE status = '2'")
+    assert observed(both(address, published=True), "codes") == (True, 0.0)
+
+
+def test_repeated_keys(address: str) -> None:
+    stage(address, [*rows("111"), *rows("22")])
+    found = both(address)
+    assert observed(found, "key_unique") == (False, 4.0)
+    assert found["key_unique"].severity == "critical"
+
+
+def test_a_key_of_one_column(address: str) -> None:
+    made = contract(("person",))
+    stage(address, [*rows("111"), *rows("2")])
+    assert observed(both(address, made=made), "key_unique") == (False, 2.0)
+    stage(address, rows("111"))
+    assert observed(both(address, made=made), "key_unique") == (True, 0.0)
+
+
+def test_only_a_primary_key_on_the_same_columns_proves_uniqueness(address: str) -> None:
+    stage(address, rows("111"), key=", PRIMARY KEY (item, person)")
+    assert observed(both(address), "key_unique") == (True, 0.0)
+    other = [("p", "a", "1", str(i)) for i in range(3)]
+    stage(address, other, key=", PRIMARY KEY (mobile)")
+    assert observed(both(address), "key_unique") == (False, 3.0)
+
+
+def test_an_empty_table_passes(address: str) -> None:
+    stage(address, [], rows("1"))
+    found = both(address, read=0, published=True)
+    assert all(f.passed for f in found.values())
+    assert observed(found, "filled") == (True, None)
+
+
+def test_a_contract_without_expectations(address: str) -> None:
+    made = contract().model_copy(update={"expectations": ()})
+    stage(address, rows("11"))
+    assert list(both(address, made=made)) == ["key_unique"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_check_that_cannot_run_does_not_pass(address: str, engine: str) -> None:
+    stage(address, rows("1"))
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute('ALTER TABLE staging."hrss__made__1" DROP COLUMN mobile')
+    staged = Staged(database.sqlalchemy_url(address), contract(), "hrss__made__1", 1, (), False)
+    with pytest.raises(FatalError):
+        ENGINES[engine].audit(staged)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_absent_database_is_an_error_of_the_hub(address: str, engine: str) -> None:
+    url = database.sqlalchemy_url(address).rsplit("/", 1)[0] + "/no_such_database"
+    with pytest.raises(OnecardError):
+        ENGINES[engine].audit(Staged(url, contract(), "hrss__made__1", 1, (), False))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_value_of_a_row_is_found_or_logged(
+    address: str, engine: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stage(address, [*rows("12", 2), *rows("12")])
+    with caplog.at_level(logging.DEBUG):
+        staged = Staged(
+            database.sqlalchemy_url(address), contract(), "hrss__made__1", 4, (9,), False
+        )
+        found = ENGINES[engine].audit(staged)
+    out, err = capfd.readouterr()
+    for text in (repr(found), caplog.text, out, err):
+        assert CANARY not in text
+        assert "13812345678" not in text
