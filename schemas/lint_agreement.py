@@ -22,7 +22,7 @@ FITTING = {
 
 
 def check(file: AgreementFile, catalogue: Catalogue, broken: frozenset[str]) -> Iterator[Problem]:
-    """All problems of one agreement; datasets whose own file is `broken` are not held against it."""
+    """All problems of one agreement; a dataset whose own file is `broken` is left out."""
     agreement, document = file.agreement, file.document
     if agreement.purpose not in codes.codes("purpose"):
         message = unknown("purpose", agreement.purpose, codes.codes("purpose"))

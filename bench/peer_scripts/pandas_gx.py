@@ -7,16 +7,16 @@ import os
 import sys
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
-import great_expectations as gx  # noqa: E402
-import great_expectations.expectations as gxe  # noqa: E402
-import pandas as pd  # noqa: E402
-from sqlalchemy import create_engine  # noqa: E402
+import great_expectations as gx
+import great_expectations.expectations as gxe
+import pandas as pd
+from sqlalchemy import create_engine
 
 source, target, rows = sys.argv[1], sys.argv[2], int(sys.argv[3])
 reader, writer = (
     create_engine(u.replace("postgresql://", "postgresql+psycopg2://")) for u in (source, target)
 )
-frame = pd.read_sql(f"SELECT * FROM hrss.ac01_card LIMIT {rows}", reader)  # noqa: S608
+frame = pd.read_sql(f"SELECT * FROM hrss.ac01_card LIMIT {rows}", reader)
 
 context = gx.get_context(mode="ephemeral")
 batch = (

@@ -148,7 +148,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
     server: _Http
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         query = dict(parse_qsl(urlsplit(self.path).query))
         since = query.get("since")
         found = [
@@ -169,7 +169,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
             }
         )
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         name = body.get("batchId") or f"manifest-{body['deliveryId']}"
         known = name in self.server.batches
