@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quality.rowgate import compile_gate
-
 import connectors
 from onecard.connections import Connection
 from onecard.errors import ConfigError, unknown
 from onecard.ports import Column, ReadRequest
 from onecard.wiring import Hub
+from quality.rowgate import compile_gate
 from schemas.contract import Contract
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}

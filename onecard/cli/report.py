@@ -6,8 +6,6 @@ from datetime import datetime
 from pathlib import Path
 
 from psycopg import sql
-from quality.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
-from quality.rule_titles import title as rule_title
 
 from onecard import __version__
 from onecard.hub import database, ledger
@@ -15,6 +13,8 @@ from onecard.hub.ledger import Transfer
 from onecard.timespan import duration
 from onecard.wiring import Hub
 from quality import night_report
+from quality.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
+from quality.rule_titles import title as rule_title
 from schemas import codes
 
 
