@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from pathlib import Path
-from statistics import median
 
 from bench import peers
 from bench.measure import Run, machine, run
@@ -42,35 +41,25 @@ def copy_pipe(w: World) -> str:
     )
 
 
-def rounds(w: World, count: int, others: list[peers.Peer]) -> dict[str, list[Run]]:
-    """Everything once per round, so that a slow minute hits all alike."""
-    found: dict[str, list[Run]] = defaultdict(list)
-    for number in range(count):
-        print(f"round {number + 1} of {count}", flush=True)
+def one_round(w: World, found: dict[str, list[Run]], others: list[peers.Peer]) -> None:
+    """Everything once, so that a slow minute hits all alike."""
+    w.empty_target()
+    found["copy"].append(run(copy_pipe(w)))
+    w.forget()
+    environment = w.environment()
+    found["first"].append(run(w.collect(), environment))
+    found["same"].append(run(w.collect("--whole"), environment))
+    changed = touch(w.source, "hrss", 0.01)
+    found["changed"].append(run(w.collect(), environment))
+    figures = ", ".join(f"{name} {runs[-1].seconds:.1f} s" for name, runs in found.items())
+    print(f"  {changed:,} rows changed; {figures}", flush=True)
+    for peer in others:
         w.empty_target()
-        found["copy"].append(run(copy_pipe(w)))
-        w.forget()
-        environment = w.environment()
-        found["first"].append(run(w.collect(), environment))
-        found["same"].append(run(w.collect("--whole"), environment))
-        changed = touch(w.source, "hrss", 0.01)
-        found["changed"].append(run(w.collect(), environment))
-        print(
-            f"  {changed:,} rows changed; "
-            + ", ".join(
-                f"{name} {runs[-1].seconds:.1f} s"
-                for name, runs in found.items()
-                if len(runs) > number
-            ),
-            flush=True,
-        )
-        for peer in others:
-            w.empty_target()
-            try:
-                found[peer.name].append(run(peer.command(w)))
-            except RuntimeError as error:
-                print(f"  {peer.name}: {str(error)[-300:]}", flush=True)
-    return dict(found)
+        try:
+            found[peer.name].append(run(peer.command(w)))
+            print(f"  {peer.name}: {found[peer.name][-1].seconds:.1f} s", flush=True)
+        except RuntimeError as error:
+            print(f"  {peer.name}: {str(error)[-300:]}", flush=True)
 
 
 def main() -> None:
@@ -82,20 +71,21 @@ def main() -> None:
     options = parser.parse_args()
     home = HERE.parent / ".bench"
     others = [] if options.no_peers else peers.peers(home / "peers")
-    with world(home / "hub", options.rows) as w:
-        found = rounds(w, options.rounds, others)
+    scale = {peer.name: peer.share for peer in others}
     double: list[Run] = []
     with world(home / "hub", options.rows * 2) as w:
         for _ in range(options.rounds):
             w.forget()
             double.append(run(w.collect(), w.environment()))
-    scale = {peer.name: peer.share for peer in others}
-    text = write(machine(), options.rows, found, double, scale)
-    (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
+            print(f"{2 * options.rows:,} rows: {double[-1].seconds:.1f} s", flush=True)
+    found: dict[str, list[Run]] = defaultdict(list)
+    with world(home / "hub", options.rows) as w:
+        for number in range(options.rounds):
+            print(f"round {number + 1} of {options.rounds}", flush=True)
+            one_round(w, found, others)
+            text = write(machine(), options.rows, found, double, scale)
+            (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
     print(text)
-    print(
-        f"median COPY | COPY: {median(r.seconds for r in found['copy']):.1f} s; bench/RESULTS.md written"
-    )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from schemas.rules import Unique
 REGISTRY = "registry"
 STAGING = "staging"
 HASH = "_row_hash"
+SORT_MEMORY = "256MB"
+"""For building the key of a first load: the server's default sorts it on disk."""
 
 
 def column_type(field: Field) -> LiteralString:
@@ -147,6 +149,7 @@ def add_key(connection: Connection, contract: Contract, transfer: int) -> bool:
     """Give the staged table its primary key; False when rows share a key (nothing changed)."""
     try:
         with connection.transaction():
+            connection.execute(f"SET LOCAL maintenance_work_mem = '{SORT_MEMORY}'".encode())
             connection.execute(
                 query(
                     "ALTER TABLE {t} ADD PRIMARY KEY ({key})",
