@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 TEMPLATES = Path(__file__).parent / "templates"
+ZONE = ZoneInfo("Asia/Shanghai")
 
 STATUS_TITLES = {
     "published": "已发布",
@@ -41,6 +43,16 @@ class DatasetLine:
     freshness_limit: timedelta
     late: bool
     message: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What the line is about: the dataset's id."""
+        return self.id
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed, waits for a person or did not end."""
+        return self.status != "published"
 
     @property
     def pass_rate(self) -> float | None:
@@ -83,6 +95,27 @@ class DeliveryLine:
     seconds: float
     message: str = ""
 
+    @property
+    def subject(self) -> str:
+        """What the line is about: the agreement's id."""
+        return self.agreement
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed, waits for a person or did not end."""
+        return self.status != "confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the night."""
+
+    read: int
+    published: int
+    unchanged: int
+    quarantined: int
+    sent: int
+
 
 @dataclass(frozen=True, slots=True)
 class NightReport:
@@ -101,11 +134,54 @@ class NightReport:
     def trouble(self) -> list[DatasetLine | DeliveryLine]:
         """What failed or waits for a person."""
         lines: list[DatasetLine | DeliveryLine] = [*self.datasets, *self.deliveries]
-        return [line for line in lines if line.status not in ("published", "confirmed")]
+        return [line for line in lines if line.failed]
+
+    @property
+    def silent(self) -> list[DatasetLine]:
+        """Sources that sent nothing (未报送)."""
+        return [line for line in self.datasets if not line.read]
+
+    @property
+    def late(self) -> list[DatasetLine]:
+        """Datasets whose newest row is older than its limit."""
+        return [line for line in self.datasets if line.late]
+
+    @property
+    def delivered(self) -> list[DeliveryLine]:
+        """Deliveries that the receiver confirmed."""
+        return [line for line in self.deliveries if not line.failed]
+
+    @property
+    def failed_findings(self) -> list[tuple[str, str, str, str, bool, float | None]]:
+        """Dataset-level checks that did not pass."""
+        return [finding for finding in self.findings if not finding[4]]
+
+    @property
+    def complaints(self) -> int:
+        """What a steward should look at though nothing failed."""
+        return len(self.late) + len(self.failed_findings) + len(self.silent)
+
+    @property
+    def totals(self) -> Totals:
+        """The night's sums."""
+        lines = self.datasets
+        return Totals(
+            read=sum(line.read for line in lines),
+            published=sum(line.published for line in lines),
+            unchanged=sum(line.unchanged for line in lines),
+            quarantined=sum(line.quarantined for line in lines),
+            sent=sum(line.rows for line in self.delivered),
+        )
+
+    @property
+    def pass_rate(self) -> float | None:
+        """Share of all rows read that passed the gate; None when nothing was read."""
+        totals = self.totals
+        return 1 - totals.quarantined / totals.read if totals.read else None
 
 
 def render(report: NightReport) -> str:
-    """The page as HTML text."""
+    """The page as HTML text; every text on it is escaped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -113,7 +189,26 @@ def render(report: NightReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["count"] = "{:,}".format
-    environment.filters["share"] = lambda v: "—" if v is None else f"{v * 100:.2f}%"
-    environment.globals["status_titles"] = STATUS_TITLES
-    return environment.get_template("night.html.j2").render(r=report)
+    environment.filters |= {
+        "count": "{:,}".format,
+        "share": _share,
+        "status": lambda status: STATUS_TITLES.get(status, status),
+        "clock": lambda when: _local(when).strftime("%H:%M:%S"),
+        "moment": lambda when: _local(when).strftime("%Y-%m-%d %H:%M") if when else "—",
+        "span": _span,
+    }
+    return environment.get_template("night.html.j2").render(r=report, t=report.totals)
+
+
+def _share(share: float | None) -> str:
+    """A percentage, rounded down: 100% is said only when nothing failed."""
+    return "—" if share is None else f"{int(share * 10_000 + 1e-9) / 100:.2f}%"
+
+
+def _local(when: datetime) -> datetime:
+    return when.astimezone(ZONE) if when.tzinfo else when
+
+
+def _span(limit: timedelta) -> str:
+    hours = limit.total_seconds() / 3600
+    return f"{hours / 24:g} 天" if hours >= 48 else f"{hours:g} 小时"
