@@ -63,13 +63,17 @@ def _run(staged: Staged) -> Outcomes:
     context.variables.progress_bars = {"globally": False}
     url = staged.url.replace("$", "\\$")  # GX reads $NAME as a setting of its own
     source = context.data_sources.add_sql("hub", connection_string=url)
-    table = source.add_table_asset("staged", staged.table, schema_name="staging")
-    outcomes = _validate(staged, table, _on_table(staged))
-    measured = _on_measures(staged)
-    if measured:
-        query = source.add_query_asset("measures", query=_measures(staged))
-        outcomes |= _validate(staged, query, measured)
-    return outcomes
+    try:
+        table = source.add_table_asset("staged", staged.table, schema_name="staging")
+        outcomes = _validate(staged, table, _on_table(staged))
+        measured = _on_measures(staged)
+        if measured:
+            query = source.add_query_asset("measures", query=_measures(staged))
+            outcomes |= _validate(staged, query, measured)
+        return outcomes
+    finally:
+        source.get_execution_engine().close()
+        source.get_engine().dispose()
 
 
 def _on_table(staged: Staged) -> dict[str, Any]:

@@ -277,7 +277,12 @@ def sftp(root: Path) -> Iterator[Connection]:
             extra={"host_key": key.export_public_key().decode().strip()},
         )
     finally:
-        server.close()
+
+        async def stop() -> None:
+            server.close()
+            await server.wait_closed()
+
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
