@@ -73,11 +73,6 @@ def main() -> None:
     others = [] if options.no_peers else peers.peers(home / "peers")
     scale = {peer.name: peer.share for peer in others}
     double: list[Run] = []
-    with world(home / "hub", options.rows * 2) as w:
-        for _ in range(options.rounds):
-            w.forget()
-            double.append(run(w.collect(), w.environment()))
-            print(f"{2 * options.rows:,} rows: {double[-1].seconds:.1f} s", flush=True)
     found: dict[str, list[Run]] = defaultdict(list)
     with world(home / "hub", options.rows) as w:
         for number in range(options.rounds):
@@ -85,6 +80,13 @@ def main() -> None:
             one_round(w, found, others)
             text = write(machine(), options.rows, found, double, scale)
             (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
+    with world(home / "hub", options.rows * 2) as w:
+        for _ in range(options.rounds):
+            w.forget()
+            double.append(run(w.collect(), w.environment()))
+            print(f"{2 * options.rows:,} rows: {double[-1].seconds:.1f} s", flush=True)
+    text = write(machine(), options.rows, found, double, scale)
+    (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
     print(text)
 
 

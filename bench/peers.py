@@ -83,7 +83,7 @@ def peers(folder: Path) -> list[Peer]:
     found = []
     if _has(python, "dlt"):
         found += [
-            Peer("dlt, default settings", script("dlt_load.py", "default")),
+            Peer("dlt, default settings", script("dlt_load.py", "default", "100000"), share=0.05),
             Peer("dlt, ConnectorX and Parquet", script("dlt_load.py", "fast")),
         ]
     if (folder / "bin" / "ingestr").exists():
