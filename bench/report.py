@@ -45,7 +45,11 @@ def write(
     ]
     for name, runs in found.items():
         seconds = _seconds(runs) / scale.get(name, 1.0)
-        note = "" if scale.get(name, 1.0) == 1.0 else f" (measured on {scale[name]:.0%}, scaled)"
+        note = (
+            ""
+            if scale.get(name, 1.0) == 1.0
+            else f" (measured on {scale[name]:.1%} and scaled, start-up too: an upper bound)"
+        )
         moved = rows // 100 if name == "changed" else rows
         lines.append(
             f"| {OURS.get(name, name)}{note} | {seconds:.1f} | {seconds / copy:.2f}"
