@@ -13,11 +13,12 @@ from typing import Literal
 
 from onecard.errors import ConfigError, unknown
 from schemas import agreement as agreements
-from schemas import odcs
+from schemas import odcs, registers
 from schemas.agreement import Agreement
 from schemas.contract import Contract
 from schemas.model import Frozen, build
 from schemas.problem import InvalidFile, Problem
+from schemas.registers import Registers
 from schemas.strict_yaml import parse
 
 ROOT = Path(__file__).parent
@@ -29,7 +30,7 @@ class Agency(Frozen):
     title: str
     short: str
     title_en: str
-    role: Literal["card_owner", "provider", "consumer", "entrusted_operator", "statistics"]
+    role: Literal["card_owner", "provider", "bank", "entrusted_operator", "statistics"]
 
 
 class Agencies(Frozen):
@@ -46,6 +47,12 @@ class Catalogue:
     contracts: Mapping[str, Contract]
     agreements: Mapping[str, Agreement]
     problems: tuple[Problem, ...] = field(default=())
+    root: Path = ROOT
+
+    @property
+    def registers(self) -> Registers:
+        """What agreements refer to; raises InvalidFile when the file is broken."""
+        return registers.load(self.root / "registers.yaml")
 
     def contract(self, dataset: str) -> Contract:
         """The contract of that dataset.
@@ -107,7 +114,7 @@ def load(root: Path = ROOT) -> Catalogue:
         except InvalidFile as error:
             problems.extend(error.problems)
     agencies = build(Agencies, document.data, document).agencies
-    return Catalogue(agencies, found_contracts, found_agreements, tuple(sorted(problems)))
+    return Catalogue(agencies, found_contracts, found_agreements, tuple(sorted(problems)), root)
 
 
 def expect_id(file: Path, found: str, expected: str) -> None:

@@ -123,7 +123,10 @@ class Contract(Frozen):
 
     def field(self, name: str) -> Field:
         """The field of that name (KeyError otherwise)."""
-        return next(f for f in self.fields if f.name == name)
+        for found in self.fields:
+            if found.name == name:
+                return found
+        raise KeyError(name)
 
     @model_validator(mode="after")
     def _consistent(self) -> Contract:

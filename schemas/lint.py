@@ -16,8 +16,9 @@ from typing import Any
 
 from onecard.errors import unknown
 from schemas import agreement as agreements
-from schemas import lint_agreement, lint_contract, odcs, semantic
-from schemas.agreement import AgreementFile, Delivery
+from schemas import lint_agreement, lint_contract, lint_registers, odcs, semantic
+from schemas.agreement import AgreementFile
+from schemas.agreement_parts import Delivery
 from schemas.catalogue import ROOT, Agencies, Catalogue, expect_id
 from schemas.contract import Source
 from schemas.lint_options import OptionModels, options_problems
@@ -56,6 +57,7 @@ def lint(
             problems += _connector(item.document, item.agreement.delivery, "sink", connectors)
     problems += lint_agreement.shared_targets(found)
     semantic.load()
+    problems += lint_registers.check(root / "registers.yaml", catalogue)
     return tuple(sorted(set(problems)))
 
 

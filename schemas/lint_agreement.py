@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from onecard.errors import unknown
 from schemas import codes
-from schemas.agreement import Agreement, AgreementFile, Filter, SharedField
+from schemas.agreement import Agreement, AgreementFile
+from schemas.agreement_parts import Filter, SharedField
 from schemas.catalogue import Catalogue
 from schemas.contract import Contract, Field
 from schemas.problem import Problem
@@ -62,6 +63,8 @@ def _place(agreement: Agreement, dataset: str) -> str:
     for i, join in enumerate(agreement.joins):
         if join.dataset == dataset:
             return f"joins.{i}.dataset"
+    if agreement.consent and agreement.consent.dataset == dataset:
+        return "consent.dataset"
     exists = [e.dataset for e in agreement.scope.exists]
     return f"scope.exists.{exists.index(dataset)}.dataset"
 
@@ -93,9 +96,19 @@ class _Paths:
             for j, where in enumerate(exists.where):
                 field, problem = self._named(exists.dataset, where.field, f"{at}.where.{j}")
                 yield from [problem] if problem else self._filter(where, field, f"{at}.where.{j}")
+        if agreement.subject:
+            yield from self._subject(agreement.subject)
         for path in agreement.order:
             _, problem = self._field(path, "order")
             yield from [problem] if problem else []
+
+    def _subject(self, path: str) -> Iterator[Problem]:
+        field, problem = self._field(path, "subject")
+        if problem:
+            yield problem
+        elif field is not None and field.semantic != "id_number":
+            message = f"{field.name} is no ID number"
+            yield self._document.problem("subject", "agreement.subject", message)
 
     def _shared(self, shared: SharedField, at: str) -> Iterator[Problem]:
         field, problem = self._field(str(shared.origin), at)

@@ -40,6 +40,7 @@ class SemanticType(Frozen):
         pattern: or a regular expression on the whole value.
         mask: the mask that display and delivery use; None means the value is dropped.
         token: whether a keyed token can be made of it (a person's ID number).
+        closed: whether its check leaves no room for other personal data (PR-10 looks elsewhere).
     """
 
     title: str
@@ -51,6 +52,7 @@ class SemanticType(Frozen):
     max_length: int | None = None
     mask: MaskName | None = None
     token: bool = False
+    closed: bool = False
 
     @model_validator(mode="after")
     def _one_check(self) -> SemanticType:
