@@ -9,11 +9,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onecard.errors import AccountingError, SupersededError
 from onecard.hub.database import Connection
 from onecard.ports import Checkpoint, Finding, Reason
+
+if TYPE_CHECKING:
+    from onecard.privacy import RuleResult
 
 LIVE = ("running", "staged", "audited")
 """States of a collect that has neither ended nor published."""
@@ -105,6 +108,14 @@ def claim(connection: Connection, dataset: str, transfer: int) -> DatasetState:
     return _state(row)
 
 
+def state(connection: Connection, dataset: str) -> DatasetState:
+    """What the hub holds of a dataset."""
+    row = connection.execute(
+        "SELECT version, claim, checkpoint FROM ledger.dataset WHERE dataset = %s", (dataset,)
+    ).fetchone()
+    return _state(row)
+
+
 def lock_claimed(connection: Connection, dataset: str, transfer: int) -> DatasetState:
     """Lock the dataset for publishing.
 
@@ -182,10 +193,92 @@ def history(connection: Connection, dataset: str, *, whole: bool, last: int = 14
     """Rows read by the last published collects of the same kind, newest first."""
     rows = connection.execute(
         "SELECT rows_read FROM ledger.transfer WHERE subject = %s AND direction = 'collect'"
-        " AND status = 'published' AND whole = %s AND rows_read > 0 ORDER BY id DESC LIMIT %s",
+        " AND status = 'published' AND whole = %s AND rows_read > 0 AND NOT replay"
+        " ORDER BY id DESC LIMIT %s",
         (dataset, whole, last),
     ).fetchall()
     return [int(str(row[0])) for row in rows]
+
+
+def record_privacy(connection: Connection, transfer: int, results: Iterable[RuleResult]) -> None:
+    """Write what each rule of the privacy gate found."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO ledger.privacy_result (transfer, rule, action, outcome, checked, hits,"
+            " detail) VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [(transfer, r.rule, r.action, r.outcome, r.checked, r.hits, r.detail) for r in results],
+        )
+
+
+def delivered_rows(connection: Connection, agreement: str, last: int = 14) -> list[int]:
+    """Rows of the agreement's last confirmed deliveries that sent any, newest first."""
+    rows = connection.execute(
+        "SELECT sent_rows FROM ledger.transfer WHERE subject = %s AND direction = 'deliver'"
+        " AND status = 'confirmed' AND sent_rows > 0 AND NOT replay ORDER BY id DESC LIMIT %s",
+        (agreement, last),
+    ).fetchall()
+    return [int(str(row[0])) for row in rows]
+
+
+def release(connection: Connection, transfer: int, actor: str, reason: str) -> bool:
+    """Record that a person releases a held delivery; False when there is none of that id."""
+    done = connection.execute(
+        "INSERT INTO ledger.release (transfer, actor, reason) SELECT id, %s, %s"
+        " FROM ledger.transfer WHERE id = %s AND status = 'held' AND direction = 'deliver'"
+        " ON CONFLICT DO NOTHING",
+        (actor, reason, transfer),
+    )
+    return done.rowcount == 1
+
+
+def released_last(connection: Connection, agreement: str, before: int) -> bool:
+    """Whether the agreement's transfer before this one was held and is released."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM ledger.release r WHERE r.transfer = t.id)"
+        " FROM ledger.transfer t WHERE subject = %s AND direction = 'deliver' AND id < %s"
+        " ORDER BY id DESC LIMIT 1",
+        (agreement, before),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def keep_cells(connection: Connection, agreement: str, cells: Mapping[str, int]) -> None:
+    """Remember the statistical cells that a consumer now holds."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO ledger.statistic (agreement, cell, value) VALUES (%s, %s, %s)"
+            " ON CONFLICT (agreement, cell) DO UPDATE SET value = excluded.value",
+            [(agreement, cell, value) for cell, value in sorted(cells.items())],
+        )
+
+
+def open_incident(
+    connection: Connection, agreement: str, transfer: int, what: tuple[str, int]
+) -> None:
+    """Open an incident: a rule blocked, and so many rows had left already."""
+    connection.execute(
+        "INSERT INTO ledger.incident (agreement, transfer, rule, delivered_rows)"
+        " VALUES (%s, %s, %s, %s)",
+        (agreement, transfer, *what),
+    )
+
+
+def incidents(connection: Connection) -> list[tuple[Any, ...]]:
+    """Open incidents: id, agreement, transfer, rule, delivered rows, when."""
+    return connection.execute(
+        "SELECT id, agreement, transfer, rule, delivered_rows, opened_at FROM ledger.incident"
+        " WHERE status = 'open' ORDER BY id"
+    ).fetchall()
+
+
+def close_incident(connection: Connection, incident: int) -> str | None:
+    """Close an incident; returns its agreement, or None when no open one has that id."""
+    row = connection.execute(
+        "UPDATE ledger.incident SET status = 'closed' WHERE id = %s AND status = 'open'"
+        " RETURNING agreement",
+        (incident,),
+    ).fetchone()
+    return str(row[0]) if row else None
 
 
 def publish_state(

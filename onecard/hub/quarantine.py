@@ -1,31 +1,36 @@
 """Quarantine: rejected rows, encrypted, with their reasons, until fixed or expired.
 
 A row is one record however often it is read again: its fingerprint is a keyed hash of dataset
-and values. The payload is AES-256-GCM under the quarantine key; dataset and fingerprint are its
-associated data, so that a payload cannot be moved to another record.
+and values. The payload is sealed by the suite (AES-256-GCM or SM4-GCM) under the quarantine key;
+dataset and fingerprint are its associated data, so that a payload cannot be moved to another
+record. A record lives for `TIME_TO_LIVE` after it was last seen; `purge` drops its payload.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
-import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import sql
 
-from onecard.errors import ConfigError, PolicyError
+from onecard import suites
+from onecard.errors import ConfigError
 from onecard.hub.database import Connection, query
 from onecard.keys import Key, KeyStore
 from onecard.ports import Rejected
+from onecard.suites import Suite
+from schemas.agreement import Agreement
 
-NONCE_BYTES = 12
+TIME_TO_LIVE = timedelta(days=90)
+"""How long a rejected row is kept after it was last seen (design; as status copies are)."""
+
+_COLUMNS = (
+    "id, dataset, origin, row_number, reasons, first_seen, last_seen, agreement, status, expires_at"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +44,70 @@ class Record:
     reasons: tuple[tuple[str, str], ...]
     first_seen: datetime
     last_seen: datetime
+    agreement: str | None = None
+    status: str = "held"
+    expires_at: datetime | None = None
 
 
-def seal(dataset: str, origin: str, row: Rejected, key: Key) -> tuple[Any, ...]:
-    """One rejected row as stored: fingerprint, origin, number, reasons, payload, key epoch."""
-    text = json.dumps(row.values, ensure_ascii=False, sort_keys=True)
-    known = text if row.values else f"{origin}#{row.number}"
-    fingerprint = hmac.digest(
-        key.secret, f"{dataset}|{known}".encode("utf-8", "surrogatepass"), "sha256"
-    )
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    sealed = AESGCM(hashlib.sha256(key.secret).digest()).encrypt(
-        nonce, text.encode("utf-8", "surrogatepass"), dataset.encode() + fingerprint
-    )
+def seal(dataset: str, origin: str, row: Rejected, by: tuple[Key, Suite]) -> tuple[Any, ...]:
+    """One rejected row as stored: fingerprint, origin, number, reasons, payload, epoch, suite."""
+    known = _text(row) if row.values else f"{origin}#{row.number}"
+    return _sealed((dataset, f"{dataset}|{known}"), origin, row, by)
+
+
+def seal_held(
+    agreement: Agreement, key_text: str, row: Rejected, by: tuple[Key, Suite]
+) -> tuple[Any, ...]:
+    """A row that the privacy gate kept back from a delivery, as `hold` stores it.
+
+    Args:
+        agreement: under which it would have left.
+        key_text: the row's dataset key; a row is one record per agreement.
+        row: as it would have left, and why it did not.
+        by: quarantine key and suite.
+    """
+    place = (agreement.dataset, f"{agreement.id}|{key_text}")
+    return _sealed(place, f"delivery {agreement.id}", row, by)
+
+
+def _sealed(
+    place: tuple[str, str], origin: str, row: Rejected, by: tuple[Key, Suite]
+) -> tuple[Any, ...]:
+    (dataset, known), (key, suite) = place, by
+    fingerprint = hmac.digest(key.secret, known.encode("utf-8", "surrogatepass"), "sha256")
     reasons = json.dumps([[r.field, r.rule] for r in row.reasons])
-    return fingerprint, origin, row.number, reasons, nonce + sealed, key.epoch
+    content = _text(row).encode("utf-8", "surrogatepass")
+    payload = suite.seal(key.secret, content, dataset.encode() + fingerprint)
+    return fingerprint, origin, row.number, reasons, payload, key.epoch, suite.name
+
+
+def _text(row: Rejected) -> str:
+    return json.dumps(row.values, ensure_ascii=False, sort_keys=True)
+
+
+def hold(
+    connection: Connection, agreement: Agreement, transfer: int, rows: Iterable[tuple[Any, ...]]
+) -> None:
+    """Keep rows that the privacy gate found fault with, until a person decides."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO quarantine.record (dataset, agreement, first_transfer, last_transfer,"
+            " expires_at, fingerprint, origin, row_number, reasons, payload, key_epoch, suite)"
+            " VALUES (%s, %s, %s, %s, clock_timestamp() + %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (dataset, fingerprint) DO UPDATE SET last_seen = clock_timestamp(),"
+            " last_transfer = excluded.last_transfer, reasons = excluded.reasons,"
+            " payload = excluded.payload, status = 'held', expires_at = excluded.expires_at",
+            [
+                (agreement.dataset, agreement.id, transfer, transfer, TIME_TO_LIVE, *row)
+                for row in rows
+            ],
+        )
 
 
 def append(connection: Connection, table: sql.Identifier, rows: Iterable[tuple[Any, ...]]) -> None:
     """COPY sealed rows into a transfer's own table of rejected rows."""
     copy = query(
-        "COPY {t} (fingerprint, origin, row_number, reasons, payload, key_epoch) FROM STDIN",
+        "COPY {t} (fingerprint, origin, row_number, reasons, payload, key_epoch, suite) FROM STDIN",
         t=table,
     )
     with connection.cursor() as cursor, cursor.copy(copy) as target:
@@ -72,12 +120,15 @@ def absorb(connection: Connection, table: sql.Identifier, dataset: str, transfer
     connection.execute(
         query(
             "INSERT INTO quarantine.record (dataset, fingerprint, origin, row_number, reasons,"
-            " payload, key_epoch, first_transfer, last_transfer)"
+            " payload, key_epoch, suite, first_transfer, last_transfer, expires_at)"
             " SELECT DISTINCT ON (fingerprint) {dataset}, fingerprint, origin, row_number, reasons,"
-            " payload, key_epoch, {transfer}, {transfer} FROM {t}"
+            " payload, key_epoch, suite, {transfer}, {transfer}, clock_timestamp() + {ttl} FROM {t}"
             " ON CONFLICT (dataset, fingerprint) DO UPDATE SET last_seen = clock_timestamp(),"
-            " last_transfer = excluded.last_transfer, reasons = excluded.reasons",
+            " last_transfer = excluded.last_transfer, reasons = excluded.reasons,"
+            " payload = excluded.payload, key_epoch = excluded.key_epoch, suite = excluded.suite,"
+            " expires_at = excluded.expires_at, status = 'held'",
             dataset=sql.Literal(dataset),
+            ttl=sql.Literal(TIME_TO_LIVE),
             transfer=sql.Literal(transfer),
             t=table,
         )
@@ -87,10 +138,10 @@ def absorb(connection: Connection, table: sql.Identifier, dataset: str, transfer
 def records(
     connection: Connection, dataset: str | None = None, limit: int | None = None
 ) -> list[Record]:
-    """Quarantined rows without values, oldest first."""
+    """Quarantined rows that are held, without values, oldest first."""
     rows = connection.execute(
-        "SELECT id, dataset, origin, row_number, reasons, first_seen, last_seen"
-        " FROM quarantine.record WHERE dataset = coalesce(%s, dataset) ORDER BY id LIMIT %s",
+        f"SELECT {_COLUMNS} FROM quarantine.record"  # noqa: S608 - our own column names
+        " WHERE dataset = coalesce(%s, dataset) AND status = 'held' ORDER BY id LIMIT %s".encode(),
         (dataset, limit),
     ).fetchall()
     return [_record(row) for row in rows]
@@ -102,37 +153,56 @@ def reveal(
     """One quarantined row with its values in clear, for masking or for repair.
 
     Raises:
-        ConfigError: no such record.
+        ConfigError: no such record, or its payload is purged.
         PolicyError: the key of its epoch is missing, or the payload was tampered with.
     """
-    row = connection.execute(
-        "SELECT id, dataset, origin, row_number, reasons, first_seen, last_seen, fingerprint,"
-        " payload, key_epoch FROM quarantine.record WHERE id = %s",
-        (record,),
-    ).fetchone()
+    statement = f"SELECT {_COLUMNS}, fingerprint, payload, key_epoch, suite"
+    statement += " FROM quarantine.record WHERE id = %s"
+    row: tuple[Any, ...] | None = connection.execute(statement.encode(), (record,)).fetchone()
     if row is None:
         msg = f"no quarantined row {record}; see `onecard quarantine list`"
         raise ConfigError(msg)
-    found = _record(row[:7])
-    fingerprint, payload, epoch = bytes(row[7]), bytes(row[8]), str(row[9])  # type: ignore[call-overload]
-    secret = hashlib.sha256(keys.quarantine_of(epoch).secret).digest()
-    bound = found.dataset.encode() + fingerprint
-    try:
-        text = AESGCM(secret).decrypt(payload[:NONCE_BYTES], payload[NONCE_BYTES:], bound)
-    except InvalidTag:
-        msg = f"quarantined row {record} does not open: tampered with, or another key"
-        raise PolicyError(msg) from None
+    if row[11] is None:
+        msg = f"quarantined row {record} is {row[8]}; its values are gone"
+        raise ConfigError(msg)
+    found = _record(row[:10])
+    fingerprint, payload, epoch, suite = row[10:]
+    text = suites.suite(suite).unseal(
+        keys.quarantine_of(epoch).secret,
+        bytes(payload),
+        found.dataset.encode() + bytes(fingerprint),
+    )
     return found, json.loads(text.decode("utf-8", "surrogatepass"))
 
 
 def opened(
     connection: Connection, dataset: str, keys: KeyStore
 ) -> Iterator[tuple[Record, dict[str, str | None]]]:
-    """All of a dataset's quarantined rows with their values; raises like `reveal`."""
+    """All of a dataset's held rows with their values; raises like `reveal`."""
     for record in records(connection, dataset):
         yield reveal(connection, record.id, keys)
 
 
+def resolve(connection: Connection, record: int, status: str, actor: str) -> None:
+    """End a record (`released`, `replayed`, `purged`); its payload goes."""
+    connection.execute(
+        "UPDATE quarantine.record SET status = %s, payload = NULL, resolved_by = %s,"
+        " resolved_at = clock_timestamp() WHERE id = %s",
+        (status, actor, record),
+    )
+
+
+def purge(connection: Connection, now: datetime, actor: str) -> int:
+    """Drop the payloads of all records whose time has come; returns how many."""
+    done = connection.execute(
+        "UPDATE quarantine.record SET status = 'purged', payload = NULL, resolved_by = %s,"
+        " resolved_at = clock_timestamp() WHERE status = 'held' AND expires_at <= %s",
+        (actor, now),
+    )
+    return done.rowcount
+
+
 def _record(row: tuple[Any, ...]) -> Record:
     reasons = tuple((str(f), str(r)) for f, r in row[4])
-    return Record(row[0], row[1], row[2], row[3], reasons, row[5], row[6])
+    plain: tuple[Any, ...] = (*row[:4], reasons, *row[5:])
+    return Record(*plain)

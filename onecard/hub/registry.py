@@ -77,7 +77,7 @@ def create_staging(
     connection.execute(
         query(
             "CREATE UNLOGGED TABLE {table} (fingerprint bytea, origin text, row_number bigint,"
-            " reasons jsonb, payload bytea, key_epoch text)",
+            " reasons jsonb, payload bytea, key_epoch text, suite text)",
             table=bad(contract, transfer),
         )
     )

@@ -1,0 +1,108 @@
+"""Every single-entry edit, deletion, swap, insertion and truncation of a log of 1,000 entries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from onecard import merkle
+from onecard.hub.audit import Checkpoint, Entry, Head, verify
+
+SIZE = 1_000
+GOOD = b"good"
+
+
+@cache
+def log() -> tuple[Entry, ...]:
+    found = []
+    for number in range(1, SIZE + 1):
+        body = f'{{"transfer":{number}}}'
+        entry = Entry(number, "2026-11-24T02:00:00.000000Z", "kind", "subject", "actor", body, b"")
+        found.append(replace(entry, leaf=entry.computed_leaf()))
+    return tuple(found)
+
+
+@cache
+def signed(every: int = 1) -> tuple[Checkpoint, ...]:
+    tree, found = merkle.Tree(), []
+    for entry in log():
+        tree.append(entry.leaf)
+        if tree.size % every == 0:
+            at = "2026-11-24T02:00:00.000000Z"
+            found.append(Checkpoint(tree.size, tree.root(), at, "test", "2026", GOOD))
+    return tuple(found)
+
+
+def rewritten(entries: list[Entry]) -> list[Entry]:
+    """As who holds the database would: numbers and leaves fit again."""
+    found = [replace(e, seq=n) for n, e in enumerate(entries, 1)]
+    return [replace(e, leaf=e.computed_leaf()) for e in found]
+
+
+def judged(entries: list[Entry], every: int = 1, head: Head | None = None):
+    return verify(entries, signed(every), lambda c: c.signature == GOOD, head)
+
+
+def test_an_untouched_log_is_good() -> None:
+    tree = merkle.Tree()
+    for entry in log():
+        tree.append(entry.leaf)
+    found = judged(list(log()), head=Head(SIZE, tuple(tree.peaks)))
+    assert (found.ok, found.entries, found.first_bad, found.covered) == (True, SIZE, None, SIZE)
+
+
+def damaged(how: str, place: int) -> tuple[list[Entry], int]:
+    """The log with one change at an index, and the number of the first bad entry."""
+    entries = list(log())
+    edited = replace(entries[place], body='{"transfer":0}')
+    if how == "edit":
+        entries[place] = edited
+    elif how == "delete":
+        del entries[place]
+    elif how == "swap":
+        other = place + 1 if place + 1 < SIZE else place - 1
+        entries[place], entries[other] = entries[other], entries[place]
+        return entries, min(place, other) + 1
+    elif how == "insert":
+        entries.insert(place, replace(edited, seq=place + 1, leaf=edited.computed_leaf()))
+    elif how == "truncate":
+        del entries[place:]
+    return entries, place + 1
+
+
+@pytest.mark.parametrize("consistent", [False, True])
+@pytest.mark.parametrize("how", ["edit", "delete", "swap", "insert", "truncate"])
+def test_every_single_change_is_found_and_named(how: str, consistent: bool) -> None:
+    for place in range(SIZE):
+        entries, first_bad = damaged(how, place)
+        # Only a stretch around the change is rewritten: what lies before it is as it was, and
+        # what lies after the first bad entry is never reached.
+        near = entries[: place + 3]
+        found = judged(rewritten(near) if consistent else near)
+        assert not found.ok
+        assert found.first_bad == first_bad, (how, place, found.problem)
+        assert found.problem
+
+
+def test_a_sparse_anchor_names_the_stretch() -> None:
+    entries = list(log())
+    entries[449] = replace(entries[449], body='{"transfer":0}')
+    found = judged(rewritten(entries), every=100)
+    assert (found.ok, found.first_bad) == (False, 401)
+    assert "401 and 500" in found.problem
+
+
+def test_a_forged_checkpoint_is_no_checkpoint() -> None:
+    forged = [replace(c, signature=b"bad") for c in signed()]
+    found = verify(log(), forged, lambda c: c.signature == GOOD, None)
+    assert not found.ok
+    assert "signature is not valid" in found.problem
+
+
+def test_the_head_must_be_that_of_the_log() -> None:
+    tree = merkle.Tree()
+    for entry in log()[:-1]:
+        tree.append(entry.leaf)
+    assert not judged(list(log()), head=Head(SIZE - 1, tuple(tree.peaks))).ok
