@@ -1,0 +1,1 @@
+"""The privacy gate: rules PR-01 to PR-30."""
