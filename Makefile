@@ -39,8 +39,9 @@ lint: setup ## Check style, types, spelling and all YAML
 	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md
 	$(BIN)/onecard lint
 
-bench: setup ## Measure against peers; writes bench/RESULTS.md
+bench: setup ## Measure against peers and limits; writes bench/RESULTS.md
 	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench.govern
 
 lock: setup ## Resolve requirements.in into requirements.lock (ARGS=--upgrade for newer versions)
 	$(BIN)/python tools/lock.py $(ARGS)

@@ -62,6 +62,14 @@ def one_round(w: World, found: dict[str, list[Run]], others: list[peers.Peer]) -
             print(f"  {peer.name}: {str(error)[-300:]}", flush=True)
 
 
+def save(text: str) -> None:
+    """Write the page, keeping the section of `bench.govern`."""
+    file = HERE / "RESULTS.md"
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    _, found, kept = before.partition("<!-- governed deliveries -->")
+    file.write_text(f"{text.rstrip()}\n\n{found}{kept}" if found else text, encoding="utf-8")
+
+
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -79,14 +87,14 @@ def main() -> None:
             print(f"round {number + 1} of {options.rounds}", flush=True)
             one_round(w, found, others)
             text = write(machine(), options.rows, found, double, scale)
-            (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
+            save(text)
     with world(home / "hub", options.rows * 2) as w:
         for _ in range(options.rounds):
             w.forget()
             double.append(run(w.collect(), w.environment()))
             print(f"{2 * options.rows:,} rows: {double[-1].seconds:.1f} s", flush=True)
     text = write(machine(), options.rows, found, double, scale)
-    (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
+    save(text)
     print(text)
 
 

@@ -49,21 +49,20 @@ class FilesConnector:
             before = _manifest(folder.read(manifest_path), manifest_path)
             if before and before.get(sink.manifest.digest) == digest:
                 return Sent(rows, 1, 1, digest)
+            parcel.leave()
             folder.write(path, draft)
-            note.write_text(
-                json.dumps(
-                    {
-                        "columns": list(parcel.schema.names),
-                        **dict(parcel.manifest),
-                        sink.manifest.rows: rows,
-                        sink.manifest.digest: digest,
-                        "file": Path(path).name,
-                        "deliveryId": parcel.delivery_id,
-                    },
-                    ensure_ascii=False,
-                ),
-                encoding="utf-8",
+            manifest = parcel.sign(
+                {
+                    "columns": list(parcel.schema.names),
+                    **dict(parcel.manifest),
+                    sink.manifest.rows: rows,
+                    sink.manifest.digest: digest,
+                    "file": Path(path).name,
+                    "deliveryId": parcel.delivery_id,
+                }
             )
+            note.write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+            parcel.leave()  # without its manifest the consumer does not take the file
             folder.write(manifest_path, note)
         return Sent(rows, 1, 0, digest)
 

@@ -185,16 +185,16 @@ class _Sending:
             parts.append({"batchId": batch, "rows": len(rows), "digest": digest})
         rows_sent = sum(part["rows"] for part in parts)
         whole = hashlib.sha256("".join(p["digest"] for p in parts).encode()).hexdigest()
-        self._post(
-            f"{self._sink.path}/manifest",
+        manifest = self._parcel.sign(
             {
+                **self._parcel.manifest,
                 **self._head(),
                 "rows": rows_sent,
                 "digest": whole,
                 "parts": parts,
-                "manifest": dict(self._parcel.manifest),
-            },
+            }
         )
+        self._post(f"{self._sink.path}/manifest", manifest)
         return Sent(rows_sent, len(parts), already, whole)
 
     def _head(self) -> dict[str, str]:
@@ -214,6 +214,7 @@ class _Sending:
 
     def _post(self, path: str, body: dict[str, Any]) -> bool:
         """Whether the receiver had it already."""
+        self._parcel.leave()
         reply = self._client.post(path, json.dumps(body, ensure_ascii=False).encode())
         code = as_text(at(reply, self._sink.code))
         if code not in (self._sink.stored, self._sink.already):

@@ -44,6 +44,7 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
                 transaction.rollback()
             else:
                 _manifest(connection, deliveries, parcel, (rows, digest))
+                parcel.leave()  # right before the commit: until then the receiver has nothing
     finally:
         engine.dispose()
     return Sent(rows, 1, int(already), digest)
@@ -92,15 +93,19 @@ def _already(connection: Connection, deliveries: Table, delivery: str, digest: s
 def _manifest(
     connection: Connection, deliveries: Table, parcel: Parcel, sent: tuple[int, str]
 ) -> None:
+    rows, digest = sent
+    manifest = parcel.sign(
+        {**parcel.manifest, "deliveryId": parcel.delivery_id, "rows": rows, "digest": digest}
+    )
     connection.execute(delete(deliveries).where(deliveries.c.delivery_id == parcel.delivery_id))
     connection.execute(
         insert(deliveries),
         {
             "delivery_id": parcel.delivery_id,
             "agreement": parcel.agreement,
-            "rows": sent[0],
-            "digest": sent[1],
-            "manifest": json.dumps(dict(parcel.manifest), ensure_ascii=False),
+            "rows": rows,
+            "digest": digest,
+            "manifest": json.dumps(manifest, ensure_ascii=False),
             "received_at": datetime.now(UTC).replace(tzinfo=None),
         },
     )

@@ -6,7 +6,8 @@ XCom carries transfer ids and counts; rows and personal values never.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -51,7 +52,20 @@ class AirflowConnections:
 def _hub(audit: str) -> Any:  # noqa: ANN401 - Hub is imported inside tasks only
     from onecard.wiring import Hub  # noqa: PLC0415 - heavy: not while parsing
 
-    return Hub(connections=AirflowConnections(), audit="gx" if audit == "gx" else "sql")
+    engine = "gx" if audit == "gx" else "sql"
+    return Hub(connections=AirflowConnections(), audit=engine, key_source=_keys())
+
+
+def _keys() -> Callable[[], str] | None:
+    """The key document from Airflow's variable `onecard_keys` (any secrets backend).
+
+    Only with ONECARD_KEYS_FROM_AIRFLOW=1; else the hub's own sources (ONECARD_KEYS, key file).
+    """
+    from airflow.sdk import Variable  # noqa: PLC0415 - asks Airflow: not while parsing
+
+    if os.environ.get("ONECARD_KEYS_FROM_AIRFLOW") != "1":
+        return None
+    return lambda: str(Variable.get("onecard_keys"))
 
 
 def _final(error: Exception) -> AirflowFailException:

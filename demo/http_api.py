@@ -17,8 +17,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from onecard.manifests import refusal
+
 STALE_MS = 5 * 60 * 1000
 TOKEN_REQUESTS, TOKEN_SECONDS = 20, 30
+PUBLIC_KEYS = "public_keys.json"
+"""The hub's public keys, as each agency keeps them."""
+
 BUSY_EVERY = 7
 """The health commission's API answers 429 to every seventh request."""
 
@@ -66,6 +71,15 @@ class Api(ThreadingHTTPServer):
         with self.lock:
             self.served += 1
             return self.name == "health_api" and self.served % BUSY_EVERY == 0
+
+    def refuses(self, manifest: dict[str, Any]) -> bool:
+        """Whether a manifest is not the hub's, or meant for somebody else.
+
+        A repeated manifest is no fault here: it is stored already.
+        """
+        keys = self.home / PUBLIC_KEYS
+        known = json.loads(keys.read_text()) if keys.exists() else {}
+        return bool(refusal(manifest, known, self.name.removesuffix("_api")))
 
     def _token_lives(self, token: str) -> bool:
         with self.lock:
@@ -128,8 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reply(404, '{"code":"404"}')
                 return
             folder = self.server.home / "inbox" / self.server.name
+            whole = len(parts) == 3
             with self.server.lock:
-                code = store(folder, parts[1], body, manifest=len(parts) == 3)
+                refused = whole and self.server.refuses(body)
+                code = "09" if refused else store(folder, parts[1], body, manifest=whole)
             self._reply(200, json.dumps({"code": code}))
 
     def log_message(self, *_: object) -> None:

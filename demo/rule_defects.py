@@ -130,6 +130,27 @@ RULES: dict[str, list[Defect]] = {
             (("sign_date", "sign_date_not_future"),),
         ),
     ],
+    "hrss/consent_record": [
+        Defect(
+            lambda r: {"withdrawn_at": _shift(r["given_at"], -HOUR)},
+            (("withdrawn_at", "withdrawn_after_given"),),
+        ),
+        Defect(
+            _if(
+                lambda r: r["withdrawn_at"] is None,
+                lambda r: {"given_at": _shift(r["given_at"], FUTURE)},
+            ),
+            (("given_at", "given_not_future"),),
+        ),
+        Defect(
+            _if(_is("consent_kind", "2"), lambda _r: {"guardian_id18": None}),
+            (("guardian_id18", "guardian_named"),),
+        ),
+        Defect(
+            _if(_is("consent_kind", "1"), lambda r: {"guardian_id18": r["person_id18"]}),
+            (("consent_kind", "guardian_only_for_guardian_consent"),),
+        ),
+    ],
     "hrss/pension_status": [
         Defect(
             _if(_is("retired", "1"), lambda _r: {"retire_date": None}),

@@ -93,6 +93,11 @@ class DemoCity:
             self._systems.delete_ecards(self._contracts["hrss/ecard_binding"], gone)
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
 
+    @property
+    def postgres_url(self) -> str:
+        """Database of the bureau of human resources and of the big data bureau."""
+        return self._postgres
+
     def summary(self, number: int) -> dict[str, dict[str, int]]:
         """Rows, duplicates and defects of each dataset on a day."""
         found: dict[str, dict[str, int]] = json.loads(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -11,13 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.http_api import PUBLIC_KEYS
 from demo.run import DemoCity
-from onecard import keys
+from onecard import agreements, keys
 from onecard.connections import EnvironmentConnections
 from onecard.hub import database, migrate
 from onecard.settings import Settings
 from onecard.wiring import AuditEngine, Hub
 from schemas import catalogue
+from schemas.catalogue import Catalogue
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -65,8 +68,9 @@ def set_up(home: Path, *, persons: int, seed: int, postgres: str | None = None) 
     agencies_url = database.create_database(base, f"{prefix}_agencies")
     airflow_url = database.create_database(base, f"{prefix}_airflow")
     migrate.upgrade(hub_url)
-    known = catalogue.load().agencies
-    keys.create(settings.keys_file, known, "2026")
+    known = catalogue.load()
+    keys.create(settings.keys_file, known.agencies, "2026")
+    approve_all(hub_url, known)
     city = DemoCity(
         home / "city",
         agencies_url,
@@ -74,6 +78,8 @@ def set_up(home: Path, *, persons: int, seed: int, postgres: str | None = None) 
         persons=persons,
         mariadb_url=os.environ.get("ONECARD_DEMO_MARIADB"),
     )
+    hub = Hub(settings, EnvironmentConnections({}))
+    (city.home / PUBLIC_KEYS).write_text(json.dumps(hub.signer.public_keys()))
     city.prepare(0)
     try:
         with city:
@@ -93,6 +99,14 @@ def set_up(home: Path, *, persons: int, seed: int, postgres: str | None = None) 
         if postgres:
             for kind in ("hub", "agencies", "airflow"):
                 database.drop_database(base, f"{prefix}_{kind}")
+
+
+def approve_all(address: str, known: Catalogue) -> None:
+    """Approve every served agreement, as the rehearsal's official."""
+    with database.connect(address, autocommit=True) as connection:
+        for agreement in known.agreements.values():
+            if agreement.served:
+                agreements.approve(connection, agreement, "演练批准人", "演练批复〔2026〕1号")
 
 
 def _airflow(home: Path, url: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from demo import rows_city, rows_health, rows_housing, rows_hrss
+from demo import rows_city, rows_consent, rows_health, rows_housing, rows_hrss
 from demo.calendar import Day
 from demo.people import BLOCK, People, block
 
@@ -20,6 +20,7 @@ STOCK: dict[str, Rows] = {
     "hrss/ecard_binding": rows_hrss.ecard_binding,
     "hrss/pension_status": rows_hrss.pension_status,
     "hrss/employment_status": rows_hrss.employment_status,
+    "hrss/consent_record": rows_consent.consent_record,
     "health/death_notice": rows_health.death_notice,
     "education/edu_enrolment": rows_city.edu_enrolment,
     "transport/transit_concession": rows_city.transit_concession,
@@ -134,6 +135,10 @@ def _routine(day: Day) -> dict[str, tuple[pl.Expr, dict[str, pl.Expr]]]:
         "housing_fund/hf_account": (
             pl.col("grzhzt") == "01",
             {"grzhye": (pl.col("grzhye") + pl.col("gryjce")).cast(pl.Decimal(16, 2))},
+        ),
+        "hrss/consent_record": (
+            pl.col("withdrawn_at").is_null(),
+            {"withdrawn_at": pl.col("_at")},
         ),
         "hrss/ecard_binding": (
             (pl.col("ecard_status") == "1") & (pl.col("index") % 3 != 0),

@@ -6,6 +6,7 @@ steps may run in different processes, and any of them may be killed and run agai
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,13 +22,15 @@ from onecard.errors import (
     RetriableError,
     ours,
 )
-from onecard.hub import database, ledger, quarantine, registry
+from onecard.hub import audit, database, ledger, quarantine, receipts, registry
+from onecard.hub.audit import Signer
 from onecard.hub.known import KnownHashes
 from onecard.hub.ledger import Counts, DatasetState
 from onecard.intake import Intake, Taken
 from onecard.keys import KeyStore
 from onecard.ports import Auditor, Checkpoint, Column, Connector, ReadRequest, RowGate, Staged
 from onecard.settings import Settings
+from onecard.suites import Suite
 from onecard.timespan import duration
 from schemas.contract import Contract
 
@@ -45,6 +48,8 @@ class Tools:
     connector: Connector
     gate: RowGate
     auditor: Auditor
+    suite: Suite
+    signer: Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,20 @@ class Collect:
         """All three steps, one after the other."""
         transfer = self.stage(whole=whole)
         self.audit(transfer)
+        return self.publish(transfer)
+
+    def replay(self) -> Collected:
+        """Publish what the connector gives, and leave watermark and history as they are.
+
+        For single rows out of quarantine: the gate's row rules are checked again; expectations
+        about volume say nothing about one row.
+        """
+        with database.connect(self._tools.address, autocommit=True) as connection:
+            before = ledger.state(connection, self._contract.id).checkpoint
+        transfer = self.stage()
+        with database.connect(self._tools.address, autocommit=True) as connection:
+            values = {"status": "audited", "checkpoint": before, "replay": True}
+            ledger.update(connection, transfer, values)
         return self.publish(transfer)
 
     def stage(self, *, whole: bool = False) -> int:
@@ -149,7 +168,44 @@ class Collect:
                 connection, transfer, {"status": "published", "version": version, "counts": counts}
             )
             registry.drop_staging(connection, contract, older_than=transfer + 1)
+            self._sign(connection, transfer, counts, version)
+        self._anchor()
         return Collected(transfer, contract.id, counts, version)
+
+    def _sign(
+        self, connection: database.Connection, transfer: int, counts: Counts, version: int
+    ) -> None:
+        """Receipt and audit entry, last in the transaction: the audit log takes turns."""
+        contract, tools = self._contract, self._tools
+        row = connection.execute(
+            "SELECT digest, message FROM ledger.transfer WHERE id = %s", (transfer,)
+        ).fetchone()
+        digest, remarks = row or ("", "")
+        content = {
+            "kind": "collect",
+            "outcome": "published",
+            "dataset": contract.id,
+            "contractVersion": contract.version,
+            "version": version,
+            "counts": {name: getattr(counts, name) for name in Counts.__slots__},
+            "sourceDigest": digest,
+            "remarks": remarks,
+            "at": tools.settings.now().isoformat(),
+            "checkpoint": receipts.last_checkpoint(connection),
+        }
+        receipt = receipts.issue(connection, transfer, content, tools.signer)
+        body = {
+            "transfer": transfer,
+            "version": version,
+            "receipt": hashlib.sha256(receipt.body.encode()).hexdigest(),
+        }
+        audit.append(connection, "collect.published", contract.id, tools.settings.actor, body)
+
+    def _anchor(self) -> None:
+        """Sign the audit log's new head, and anchor it outside the database."""
+        with database.connect(self._tools.address, autocommit=True) as connection:
+            made = audit.checkpoint(connection, self._tools.signer)
+        audit.anchor(self._tools.settings.home / "audit", made)
 
     def _staged(self, connection: database.Connection, transfer: int) -> Staged:
         """What the auditor looks at."""
@@ -219,6 +275,7 @@ class Collect:
                 "whole": whole,
                 "checkpoint": taken.checkpoint,
                 "message": message,
+                "digest": taken.digest,
             },
         )
 
@@ -262,6 +319,10 @@ class Collect:
         status = "held" if isinstance(error, HoldError) else "failed"
         with database.connect(self._tools.address, autocommit=True) as connection:
             ledger.update(connection, transfer, {"status": status, "message": str(error)})
+            body = {"transfer": transfer, "error": type(error).__name__}
+            actor = self._tools.settings.actor
+            with connection.transaction():
+                audit.append(connection, f"collect.{status}", self._contract.id, actor, body)
             kept = (HoldError,) if retried_as_a_whole else (HoldError, RetriableError)
             if not isinstance(error, kept):
                 registry.drop_staging(connection, self._contract, older_than=transfer + 1)

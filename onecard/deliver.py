@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
-from psycopg import sql
-
+from onecard import agreements
+from onecard.agreements import Life
 from onecard.connections import Connections
+from onecard.control import Controls
+from onecard.delivery_record import Attempt, Recorded
+from onecard.delivery_state import DeliveryState
 from onecard.errors import PolicyError, ours
-from onecard.hub import database, ledger, registry
-from onecard.hub.database import query
-from onecard.keys import Key, KeyStore
+from onecard.hub import database, ledger
+from onecard.hub.audit import Signer
+from onecard.hub.disclosures import Recorder
+from onecard.keys import KeyStore
+from onecard.outgoing import Outgoing
 from onecard.ports import Connector, Parcel, Sent
+from onecard.privacy import Plan, PrivacyGate, VolumeHold
 from onecard.selection import Selection
 from onecard.settings import Settings
+from onecard.suites import Suite
 from schemas.agreement import Agreement
+from schemas.catalogue import Agency
 from schemas.contract import Contract
+from schemas.registers import Registers
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
+
+    from onecard.treatment import Tokeniser
+
+log = logging.getLogger(__name__)
+
+USUAL_DELIVERIES = 3
+"""So many confirmed deliveries make a history that volume is compared with."""
+
+FEW_ROWS = 1_000
+"""A delivery of at most so many rows is never unusual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +55,11 @@ class Outbound:
     keys: KeyStore
     connector: Connector
     contracts: Mapping[str, Contract]
+    agencies: Mapping[str, Agency]
+    registers: Registers
+    suite: Suite
+    signer: Signer
+    gate: Callable[[Plan], PrivacyGate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +71,22 @@ class Delivered:
     rows: int = 0
     parts: int = 0
     already: int = 0
+    quarantined: int = 0
+    withheld: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """One quarantined row that is delivered again.
+
+    Attributes:
+        keys: values of the dataset's key.
+        released: a person vouches for the finding, so that the gate lets it pass.
+    """
+
+    keys: tuple[str, ...]
+    key: str = field(repr=False)
+    released: bool = False
 
 
 class Deliver:
@@ -55,119 +96,103 @@ class Deliver:
         self._agreement = agreement
         self._tools = tools
 
-    def run(self) -> Delivered:
+    def run(self, replay: Replay | None = None) -> Delivered:
         """Send what is due and confirm it.
 
+        Args:
+            replay: send only this row, whether or not it is due.
+
         Raises:
-            PolicyError: not in force, no key, or the treated batch is not what was agreed.
+            PolicyError: not in force, stopped, no key, or a rule of the privacy gate blocks.
+            VolumeHold: far more rows than usual are due; a person must release the transfer.
             SourceUnavailable, ProtocolError: as the connector raises them; the window stays open
                 and the next run sends the same delivery again under the same id.
         """
-        self._refuse_unless_in_force()
         with database.connect(self._tools.address, autocommit=True) as connection:
             # One delivery of an agreement at a time; the second finds nothing due.
             connection.execute(
                 "SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self._agreement.id,)
             )
-            versions = self._versions(connection)
-            after = self._confirmed(connection)
-            if all(after.get(d, 0) >= v for d, v in versions.items()):
+            life = agreements.permit(connection, self._agreement, self._today)
+            tokeniser = self._tokeniser()
+            state = DeliveryState.load(connection, self._agreement, tokeniser, self._needed)
+            if replay is None and not state.due(self._today):
                 return Delivered(self._agreement.id, None)
-            self._index(connection, after)
+            selection = self._selection(state, replay)
+            state.make_indexes(connection, selection)
             transfer = ledger.open_transfer(
                 connection, "deliver", self._agreement.id, self._agreement.version
             )
-            delivery = self._window(connection, transfer)
+            attempt = Attempt(connection, self._agreement, transfer, self._tools.signer)
+            if replay is not None:
+                ledger.update(connection, transfer, {"replay": True})
+            recorded = Recorded(attempt, life, self._tools.settings, replay is not None)
             try:
-                sent = self._send(delivery, after)
-                self._confirm(connection, transfer, delivery, sent)
+                return self._carry_out(recorded, state, (selection, tokeniser, replay))
             except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
                 error = ours(caught)
-                ledger.update(connection, transfer, {"status": "failed", "message": str(error)})
+                recorded.failed(error)
                 raise error from None
-        return Delivered(self._agreement.id, transfer, sent[0].rows, sent[0].parts, sent[0].already)
 
     def preview(self, rows: int, *, due_only: bool = False) -> pl.DataFrame:
-        """What would leave now, after scope and treatment; nothing is sent or recorded."""
-        import polars as pl  # noqa: PLC0415 - see _frames
+        """What would leave now, after scope, treatment and gate; nothing is sent."""
+        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
-        self._refuse_unless_in_force()
         with database.connect(self._tools.address, autocommit=True) as connection:
-            after = self._confirmed(connection) if due_only else {}
-            self._versions(connection)
-        frames = list(self._frames(after, limit=rows, due_only=due_only, seen={}))
+            life = agreements.permit(connection, self._agreement, self._today)
+            tokeniser = self._tokeniser()
+            state = DeliveryState.load(connection, self._agreement, tokeniser, self._needed)
+            selection = self._selection(state if due_only else state.nothing_sent(), None)
+            gate = self._tools.gate(self._plan(connection, life, state))
+            gate.open()
+            outgoing = Outgoing(self._tools.address, selection, gate, tokeniser)
+            frames = list(outgoing.frames(rows, due_only=due_only))
         return pl.concat(frames) if frames else pl.DataFrame(schema=list(self._agreement.names))
 
-    def _refuse_unless_in_force(self) -> None:
-        agreement = self._agreement
-        if not agreement.served:
-            msg = f"{agreement.id} is not served (mode {agreement.mode}, state {agreement.state})"
-            raise PolicyError(msg)
-        today = self._tools.settings.now().date()
-        if not agreement.in_force(today):
-            span = f"{agreement.validity.first} to {agreement.validity.last}"
-            msg = f"{agreement.id} is not in force on {today} (valid {span}): nothing leaves"
-            raise PolicyError(msg)
+    def _carry_out(
+        self,
+        recorded: Recorded,
+        state: DeliveryState,
+        how: tuple[Selection, Tokeniser | None, Replay | None],
+    ) -> Delivered:
+        selection, tokeniser, replay = how
+        attempt, connection = recorded.attempt, recorded.attempt.connection
+        if replay is None:
+            self._refuse_unusual(connection, attempt.transfer, selection)
+        gate = self._tools.gate(self._plan(connection, recorded.life, state))
+        recorded.gate = gate
+        gate.open()
+        recorded.opened(state)
+        outgoing = Outgoing(
+            self._tools.address,
+            selection,
+            gate,
+            tokeniser,
+            Recorder(connection, attempt.transfer, self._today),
+            frozenset({replay.key} if replay and replay.released else ()),
+        )
+        recorded.passage = outgoing.passage
+        sent = self._send(recorded, outgoing, due_only=replay is None)
+        gate.close(sent, outgoing.passage.passed)
+        recorded.confirmed(sent, self._tools.keys.quarantine(), self._tools.suite)
+        passage = outgoing.passage
+        return Delivered(
+            self._agreement.id,
+            attempt.transfer,
+            sent.rows,
+            sent.parts,
+            sent.already,
+            len(passage.quarantined),
+            passage.withheld,
+        )
 
-    def _versions(self, connection: database.Connection) -> dict[str, int]:
-        """Published version of every dataset that the agreement reads.
+    def _send(self, recorded: Recorded, outgoing: Outgoing, *, due_only: bool) -> Sent:
+        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
-        Raises:
-            PolicyError: one of them was never collected, so the scope cannot be evaluated.
-        """
-        rows = connection.execute(
-            "SELECT dataset, version FROM ledger.dataset WHERE dataset = ANY(%s) AND version > 0",
-            (list(self._agreement.datasets),),
-        ).fetchall()
-        found = {str(dataset): int(str(version)) for dataset, version in rows}
-        missing = [d for d in self._agreement.datasets if d not in found]
-        if missing:
-            msg = f"{self._agreement.id}: not collected yet: {', '.join(missing)}"
-            raise PolicyError(msg)
-        return found
-
-    def _confirmed(self, connection: database.Connection) -> dict[str, int]:
-        rows = connection.execute(
-            "SELECT dataset, version FROM ledger.delivered WHERE agreement = %s",
-            (self._agreement.id,),
-        ).fetchall()
-        return {str(dataset): int(str(version)) for dataset, version in rows}
-
-    def _index(self, connection: database.Connection, after: Mapping[str, int]) -> None:
-        """Make the indexes that this agreement's selection wants, once."""
-        selection = self._selection(after)
-        for table, column in selection.indexes():
-            name = f"{table}_{column.lstrip('_')}"[:63]
-            connection.execute(
-                query(
-                    "CREATE INDEX IF NOT EXISTS {n} ON {t} ({c})",
-                    n=sql.Identifier(name),
-                    t=sql.Identifier(registry.REGISTRY, table),
-                    c=sql.Identifier(column),
-                )
-            )
-
-    def _window(self, connection: database.Connection, transfer: int) -> str:
-        """The delivery's id: that of the attempt that was not confirmed, or a new one."""
-        fresh = f"{self._agreement.id}-{transfer:08d}-{secrets.token_hex(2)}"
-        row = connection.execute(
-            "INSERT INTO ledger.delivery_window (agreement, delivery_id) VALUES (%s, %s)"
-            " ON CONFLICT (agreement) DO UPDATE SET agreement = excluded.agreement"
-            " RETURNING delivery_id",
-            (self._agreement.id, fresh),
-        ).fetchone()
-        delivery = str(row[0]) if row else fresh
-        ledger.update(connection, transfer, {"delivery_id": delivery})
-        return delivery
-
-    def _send(self, delivery: str, after: Mapping[str, int]) -> tuple[Sent, dict[str, int]]:
-        import polars as pl  # noqa: PLC0415 - see _frames
-
-        seen: dict[str, int] = {}
-        frames = self._frames(after, limit=None, due_only=True, seen=seen)
+        frames = outgoing.frames(due_only=due_only)
         first = next(frames, None)
         if first is None:
-            return Sent(0, 0, 0, ""), seen
+            return Sent(0, 0, 0, "")
         level = pl.CompatLevel.oldest()
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -175,96 +200,101 @@ class Deliver:
             for frame in frames:
                 yield from frame.to_arrow(compat_level=level).to_batches()
 
-        agreement = self._agreement
-        delivery_block = agreement.delivery
-        if delivery_block is None:
+        agreement, connection = self._agreement, recorded.attempt.connection
+        block = agreement.delivery
+        if block is None:
             msg = f"{agreement.id} says nowhere where to deliver: nothing leaves"
             raise PolicyError(msg)
-        connector = self._tools.connector
+
+        def leave() -> None:
+            """Right before anything leaves: still permitted, and on record."""
+            agreements.permit(connection, agreement, self._today)
+            if outgoing.recorder is not None:
+                outgoing.recorder.flush()
+            recorded.left = True
+
         parcel = Parcel(
-            delivery_id=delivery,
+            delivery_id=recorded.delivery,
             agreement=agreement.id,
             key=agreement.key,
             batches=batches(),
             schema=first.to_arrow(compat_level=level).schema,
-            manifest={
-                "agreement": agreement.id,
-                "agreementVersion": agreement.version,
-                "dataset": agreement.dataset,
-                "purpose": agreement.purpose,
-                "basis": f"{agreement.basis.statute} {agreement.basis.article}",
-                "retention": agreement.retention,
-                "columns": list(agreement.names),
-            },
+            manifest=recorded.manifest(outgoing.tokeniser),
+            leave=leave,
+            sign=recorded.attempt.signed,
         )
-        options = connector.sink_options.model_validate(dict(delivery_block.options))
-        system = self._tools.connections.get(delivery_block.connection)
-        return connector.send(system, options, parcel), seen
+        connector = self._tools.connector
+        options = connector.sink_options.model_validate(dict(block.options))
+        return connector.send(self._tools.connections.get(block.connection), options, parcel)
 
-    def _frames(
-        self, after: Mapping[str, int], *, limit: int | None, due_only: bool, seen: dict[str, int]
-    ) -> Iterator[pl.DataFrame]:
-        """Treated batches of what is due, all from one snapshot whose versions go into `seen`."""
-        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
-        from adbc_driver_postgresql import dbapi  # noqa: PLC0415
-
-        from onecard import treatment  # noqa: PLC0415
-
-        agreement = self._agreement
-        fields = treatment.fields_of(agreement, self._tools.contracts)
-        key = self._token_key()
-        statement = self._selection(after).statement(limit, due_only=due_only).as_string(None)
-        with dbapi.connect(self._tools.address) as connection, connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursor.execute("SELECT dataset, version FROM ledger.dataset")
-            versions = dict(cursor.fetchall())
-            seen.update({d: versions[d] for d in agreement.datasets})
-            cursor.execute(statement)
-            for batch in cursor.fetch_record_batch():
-                if not batch.num_rows:
-                    continue
-                frame = pl.DataFrame(pl.from_arrow(batch))
-                frame = treatment.treat(frame, agreement, fields, key)
-                treatment.assert_treated(frame, agreement, fields)
-                yield frame
-
-    def _selection(self, after: Mapping[str, int]) -> Selection:
-        today = self._tools.settings.now().date()
-        return Selection(self._agreement, self._tools.contracts, after, today)
-
-    def _token_key(self) -> Key | None:
-        if any(f.treatment == "token" for f in self._agreement.fields):
-            return self._tools.keys.token(self._agreement.consumer)
-        return None
-
-    def _confirm(
-        self,
-        connection: database.Connection,
-        transfer: int,
-        delivery: str,
-        sent: tuple[Sent, Mapping[str, int]],
+    def _refuse_unusual(
+        self, connection: database.Connection, transfer: int, selection: Selection
     ) -> None:
-        """Delivered versions, closed window and ledger in one transaction."""
-        result, seen = sent
-        with connection.transaction():
-            for dataset, version in seen.items():
-                connection.execute(
-                    "INSERT INTO ledger.delivered (agreement, dataset, version)"
-                    " VALUES (%s, %s, %s) ON CONFLICT (agreement, dataset)"
-                    " DO UPDATE SET version = excluded.version",
-                    (self._agreement.id, dataset, version),
-                )
-            connection.execute(
-                "DELETE FROM ledger.delivery_window WHERE agreement = %s AND delivery_id = %s",
-                (self._agreement.id, delivery),
-            )
-            ledger.update(
-                connection,
-                transfer,
-                {
-                    "status": "confirmed",
-                    "sent_rows": result.rows,
-                    "sent_parts": result.parts,
-                    "digest": result.digest,
-                },
-            )
+        """Hold a delivery that is far larger than usual, unless a person has released it."""
+        usual = ledger.delivered_rows(connection, self._agreement.id)
+        if len(usual) < USUAL_DELIVERIES or self._agreement.statistics:
+            return
+        row = connection.execute(selection.count()).fetchone()
+        due = int(str(row[0])) if row else 0
+        limit = max(FEW_ROWS, self._agreement.unusual_factor * round(median(usual)))
+        if due <= limit or ledger.released_last(connection, self._agreement.id, transfer):
+            return
+        msg = (
+            f"{self._agreement.id}: {due} rows are due, usually {round(median(usual))}; transfer"
+            f" {transfer} is held: `onecard release {transfer}` lets the next one pass"
+        )
+        raise VolumeHold(msg)
+
+    def _plan(self, connection: database.Connection, life: Life, state: DeliveryState) -> Plan:
+        """What the gate's rules decide by."""
+        tools, block = self._tools, self._agreement.delivery
+        found = ((c, tools.keys.token_if_there(c)) for c in tools.agencies)
+        keys = {consumer: key for consumer, key in found if key is not None}
+        return Plan(
+            agreement=self._agreement,
+            contracts=tools.contracts,
+            agencies=tools.agencies,
+            registers=tools.registers,
+            now=tools.settings.now(),
+            life=life,
+            destination=tools.connections.get(block.connection) if block else None,
+            token_keys=keys,
+            digests=lambda key, values: tools.suite.digests(key.secret, values),
+            previous=lambda cells: state.previous(connection, cells),
+            overdue_erasures=state.overdue_erasures(connection, tools.settings.now()),
+            delivered_rows=sum(ledger.delivered_rows(connection, self._agreement.id)),
+            auditable=state.auditable(connection),
+            signable=bool(tools.signer.epoch),
+            accesses=state.accesses(connection),
+        )
+
+    def _selection(self, state: DeliveryState, replay: Replay | None) -> Selection:
+        return Selection(
+            self._agreement,
+            self._tools.contracts,
+            state.after,
+            self._today,
+            None if self._agreement.statistics else self._tools.registers.people,
+            state.confirmed_on,
+            replay.keys if replay else None,
+        )
+
+    def _tokeniser(self) -> Tokeniser | None:
+        """Of every delivery about persons: the disclosure ledger needs the digests as well."""
+        if self._agreement.statistics:
+            return None
+        from onecard.treatment import Tokeniser  # noqa: PLC0415 - Polars only where rows flow
+
+        key = self._tools.keys.token(self._agreement.consumer)
+        return Tokeniser(self._tools.suite, key)
+
+    @property
+    def _today(self) -> Any:  # noqa: ANN401 - datetime.date
+        return self._tools.settings.now().date()
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        """Datasets without which scope or gate cannot be evaluated."""
+        controls = Controls(self._agreement, self._tools.contracts)
+        more = controls.looked_up(self._tools.registers.people)
+        return tuple(dict.fromkeys([*self._agreement.datasets, *more]))

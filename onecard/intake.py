@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import queue
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from onecard.ahead import ahead
 from onecard.errors import FatalError
 from onecard.hub import quarantine, registry
 from onecard.hub.database import Connection, query
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What an intake found."""
+    """What an intake found; `digest` is SHA-256 over the Arrow buffers as they were read."""
 
     counts: Counts
     checkpoint: Checkpoint
+    digest: str
     rules: Mapping[Reason, int]
     warnings: Mapping[Reason, int]
     remarks: tuple[str, ...] = ()
@@ -68,11 +69,11 @@ class Intake:
         tools, contract = self._tools, self._contract
         system = tools.connections.get(contract.source.connection)
         reading = tools.connector.read(system, request)
-        tally = _Tally()
+        tally, digest = _Tally(), hashlib.sha256()
         now = tools.settings.now()
         table = registry.staging_name(contract, self._transfer)
         with Loader(tools.address, table) as loader:
-            for chunk in _ahead(reading):
+            for chunk in ahead(_digested(reading, digest)):
                 good = self._check(chunk, now, tally, key)
                 good = self._only_new(good, known, tally)
                 if len(good):
@@ -80,6 +81,7 @@ class Intake:
         return Taken(
             counts=Counts(tally.read, 0, tally.unchanged, tally.quarantined),
             checkpoint=self._checkpoint(request, reading, tally, now),
+            digest=digest.hexdigest(),
             rules=tally.rules,
             warnings=tally.warnings,
             remarks=_remarks(reading),
@@ -107,9 +109,9 @@ class Intake:
                 places=places,
             )
         ).fetchall()
-        key = self._tools.keys.quarantine()
+        by = (self._tools.keys.quarantine(), self._tools.suite)
         sealed = [
-            quarantine.seal(contract.id, "staging", Rejected(n, _texts(row[0]), (reason,)), key)
+            quarantine.seal(contract.id, "staging", Rejected(n, _texts(row[0]), (reason,)), by)
             for n, row in enumerate(rows, start=1)
         ]
         quarantine.append(self._connection, registry.bad(contract, self._transfer), sealed)
@@ -127,7 +129,7 @@ class Intake:
         tally.warnings.update(checked.warnings)
         if checked.rejected:
             sealed = (
-                quarantine.seal(self._contract.id, chunk.origin, row, key)
+                quarantine.seal(self._contract.id, chunk.origin, row, (key, self._tools.suite))
                 for row in checked.rejected
             )
             bad = registry.bad(self._contract, self._transfer)
@@ -166,39 +168,18 @@ class Intake:
         return found
 
 
-def _ahead(reading: Reading, depth: int = 2) -> Iterator[Chunk]:
-    """Read in a thread of its own, a few chunks ahead of the gate."""
-    ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(maxsize=depth)
-    stop = threading.Event()
+def _digested(reading: Reading, digest: hashlib._Hash) -> Iterator[Chunk]:
+    """The chunks, each added to the digest."""
+    for chunk in reading:
+        _digest(chunk, digest)
+        yield chunk
 
-    def put(item: Chunk | BaseException | None) -> None:
-        while not stop.is_set():
-            try:
-                ready.put(item, timeout=0.5)
-            except queue.Full:
-                continue
-            return
 
-    def run() -> None:
-        try:
-            for chunk in reading:
-                put(chunk)
-                if stop.is_set():
-                    return
-            put(None)
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            put(error)
-
-    thread = threading.Thread(target=run, name="read", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()
+def _digest(chunk: Chunk, digest: hashlib._Hash) -> None:
+    """Add a batch's Arrow buffers to the digest."""
+    for column in chunk.batch.columns:
+        for buffer in filter(None, column.buffers()):
+            digest.update(buffer)
 
 
 def _remarks(reading: Reading) -> tuple[str, ...]:

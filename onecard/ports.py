@@ -6,7 +6,7 @@ Rows travel as Arrow record batches in both directions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -129,7 +129,10 @@ class Parcel:
         key: columns that identify a row for the receiver (upsert).
         batches: the treated rows, in the order in which they must arrive.
         manifest: what accompanies the rows (versions, purpose, basis); the sink adds rows and
-            digests and sends it last.
+            digests, lets `sign` sign it and sends it last.
+        leave: the sink calls it right before anything leaves (each request, each file, each
+            commit); it raises when deliveries were stopped in the meantime.
+        sign: the manifest with the hub's signature.
     """
 
     delivery_id: str
@@ -138,6 +141,8 @@ class Parcel:
     key: tuple[str, ...]
     batches: Iterator[pa.RecordBatch]
     manifest: Mapping[str, Any]
+    leave: Callable[[], None]
+    sign: Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The SQL of a delivery: only the agreement's columns, only its rows, only what is due.
 
-Default deny: a column that the agreement does not name is never in the statement. A row is due
-when it, or a row it is joined with, is newer than what the consumer has confirmed.
+Default deny: a column that the agreement does not name is never in the statement, but for the
+gate's own control columns (`onecard.control`), which the gate drops before anything leaves
+(ADR 0010). A row is due when it, or a row it is joined with, is newer than what the consumer has
+confirmed, or when its person has come of the age that the agreement asks for since then.
 """
 
 from __future__ import annotations
@@ -13,12 +15,18 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from onecard import control
+from onecard.control import Controls
+from onecard.gate_columns import GateColumns, consent
 from onecard.hub.database import query
 from onecard.treatment import ZONE_NAME
-from schemas.agreement import Agreement, Exists, Filter, SharedField
+from schemas.agreement import Agreement
+from schemas.agreement_parts import Exists, Filter, SharedField
 from schemas.contract import Contract, Field
+from schemas.registers import People
 
 BASE = "o"
+_BORN: LiteralString = "to_date(substr({p}, 7, 8), 'YYYYMMDD')"
 
 
 @dataclass(frozen=True)
@@ -29,12 +37,18 @@ class Selection:
         contracts: of every dataset that the agreement reads.
         after: per dataset, the version that the consumer has confirmed.
         today: for age conditions.
+        people: where the gate looks up cards and deaths; None: no control columns.
+        confirmed_on: day of the consumer's last confirmed delivery.
+        keys: only the row whose dataset key has these values (a replay).
     """
 
     agreement: Agreement
     contracts: Mapping[str, Contract]
     after: Mapping[str, int]
     today: date
+    people: People | None = None
+    confirmed_on: date | None = None
+    keys: tuple[str, ...] | None = None
 
     def statement(self, limit: int | None = None, *, due_only: bool = True) -> sql.Composed:
         """The whole SELECT, in the agreement's order."""
@@ -43,7 +57,9 @@ class Selection:
         due = self._due() if due_only else sql.SQL("true")
         return query(
             "SELECT {columns} FROM {tables} WHERE {scope} AND {due} ORDER BY {order} {limit}",
-            columns=sql.SQL(", ").join(self._column(f) for f in self.agreement.fields),
+            columns=sql.SQL(", ").join(
+                [*(self._column(f) for f in self.agreement.fields), *self._controls()]
+            ),
             tables=self._tables(),
             scope=self._scope(),
             due=due,
@@ -63,36 +79,84 @@ class Selection:
                     wanted.append((contract.table, column))
                 if "." not in path and self.contracts[self.agreement.dataset].key != (path,):
                     wanted.append((self.contracts[self.agreement.dataset].table, path))
+        looked_up = [self.agreement.consent.dataset] if self.agreement.consent else []
+        if self.people:
+            looked_up += Controls(self.agreement, self.contracts).looked_up(self.people)
+        wanted += [(self.contracts[d].table, "person_id18") for d in looked_up]
         return list(dict.fromkeys(wanted))
 
+    def count(self) -> sql.Composed:
+        """How many rows are due."""
+        return query(
+            "SELECT count(*) FROM {tables} WHERE {scope} AND {due}",
+            tables=self._tables(),
+            scope=self._scope(),
+            due=self._due(),
+        )
+
     def _statistics(self, limit: int | None, *, due_only: bool) -> sql.Composed:
+        """Groups with their counts, and with the largest share of one contributor.
+
+        A group is due when one of its rows is, or when a group beside it in a margin is: what
+        is suppressed depends on all groups of a margin.
+        """
         block = self.agreement.statistics
         assert block is not None  # noqa: S101 - the model ties mode and block together
         groups = [f for f in self.agreement.fields if f.name != block.count]
-        counted = (
+        names = [sql.Identifier(f.name) for f in groups]
+        unit = (
             query("count(DISTINCT {c})", c=self._path(block.distinct))
             if block.distinct
-            else (query("count(*)"))
+            else query("count(*)")
         )
-        columns = [
-            query("{e} AS {n}", e=counted, n=sql.Identifier(f.name))
-            if f.name == block.count
-            else self._column(f)
-            for f in self.agreement.fields
-        ]
-        due = query(" AND bool_or({d})", d=self._due()) if due_only else sql.SQL("")
-        return query(
-            "SELECT {columns} FROM {tables} WHERE {scope} GROUP BY {groups}"
-            " HAVING {counted} >= {minimum}{due} ORDER BY {groups} {limit}",
-            columns=sql.SQL(", ").join(columns),
+        inner = query(
+            "SELECT {columns}, {who} AS _who, {unit} AS _units, bool_or({due}) AS _due"
+            " FROM {tables} WHERE {scope} GROUP BY {groups}, {who}",
+            columns=sql.SQL(", ").join(self._column(f) for f in groups),
+            who=self._path(block.contributor),
+            unit=unit,
+            due=self._due() if due_only else sql.SQL("true"),
             tables=self._tables(),
             scope=self._scope(),
             groups=sql.SQL(", ").join(self._expression(f) for f in groups),
-            counted=counted,
-            minimum=sql.Literal(block.minimum),
-            due=due,
+        )
+        cells = query(
+            "SELECT {names}, sum(_units)::bigint AS {count}, max(_units)::bigint AS {top},"
+            " bool_or(_due) AS _due FROM ({inner}) i GROUP BY {names}",
+            names=sql.SQL(", ").join(names),
+            count=sql.Identifier(block.count),
+            top=sql.Identifier(control.TOP),
+            inner=inner,
+        )
+        margins = [sql.SQL(", ").join(map(sql.Identifier, m)) for m in block.margins]
+        due = [
+            query("_due"),
+            *(query("bool_or(_due) OVER (PARTITION BY {m})", m=m) for m in margins),
+        ]
+        return query(
+            "SELECT {columns}, {top} FROM (SELECT *, ({due}) AS _due_now FROM ({cells}) c) d"
+            " WHERE _due_now ORDER BY {names} {limit}",
+            columns=sql.SQL(", ").join(sql.Identifier(n) for n in self.agreement.names),
+            top=sql.Identifier(control.TOP),
+            due=sql.SQL(" OR ").join(due),
+            cells=cells,
+            names=sql.SQL(", ").join(names),
             limit=_limit(limit),
         )
+
+    def _controls(self) -> list[sql.Composed]:
+        """The gate's control columns; none for a selection without a gate."""
+        if self.people is None:
+            return []
+        columns = GateColumns(self.agreement, self.contracts, self.people, self._path)
+        return columns.all([self._exists(e) for e in self.agreement.scope.exists])
+
+    def _consent(self, *, newer: bool = False) -> sql.Composed:
+        """Whether the person consents (with `newer`: by a record that is due)."""
+        assert self.agreement.consent is not None  # noqa: S101 - only called with consent
+        after = self._after(self.agreement.consent.dataset) if newer else None
+        found = consent(self.agreement, self.contracts, self._path, ("consent_id", after))
+        return query("({e}) IS NOT NULL", e=found)
 
     def _column(self, shared: SharedField) -> sql.Composed:
         return query("{e} AS {n}", e=self._expression(shared), n=sql.Identifier(shared.name))
@@ -133,6 +197,14 @@ class Selection:
         conditions += [
             query("EXISTS ({e})", e=self._exists(e)) for e in self.agreement.scope.exists
         ]
+        if self.agreement.consent:
+            conditions.append(self._consent())
+        for column, value in zip(
+            self.contracts[self.agreement.dataset].key, self.keys or (), strict=False
+        ):
+            conditions.append(
+                query("{c}::text = {v}", c=sql.Identifier(BASE, column), v=sql.Literal(value))
+            )
         return sql.SQL(" AND ").join(conditions)
 
     def _exists(self, found: Exists, newer: LiteralString | None = None) -> sql.Composed:
@@ -161,13 +233,39 @@ class Selection:
         for found in self.agreement.scope.exists:
             newer: LiteralString = "_version" if found.on_change == "deliver" else "_first_version"
             ways.append(query("EXISTS ({e})", e=self._exists(found, newer)))
+        if self.agreement.consent:
+            ways.append(self._consent(newer=True))
+        if self.confirmed_on is not None:
+            ways += [self._came_of_age(path, years) for path, years in self._ages()]
         return query("({w})", w=sql.SQL(" OR ").join(ways))
+
+    def _ages(self) -> list[tuple[str, int]]:
+        """Ages that decide whether a row may leave, with the path of the ID number."""
+        found = [
+            (f.field, f.min_age) for f in self.agreement.scope.filters if f.min_age is not None
+        ]
+        if self.agreement.subject and not self.agreement.child_rules:
+            found.append((self.agreement.subject, control.CHILD_YEARS))
+        return found
+
+    def _came_of_age(self, path: str, years: int) -> sql.Composed:
+        birthday = query(
+            "(" + _BORN + " + make_interval(years => {n}))",
+            p=self._path(path),
+            n=sql.Literal(years),
+        )
+        return query(
+            "({b} > {first} AND {b} <= {last})",
+            b=birthday,
+            first=sql.Literal(self.confirmed_on),
+            last=sql.Literal(self.today),
+        )
 
     def _filter(self, condition: Filter, path: sql.Composed) -> sql.Composed:
         if condition.null is not None:
             return query("{p} IS " + ("NULL" if condition.null else "NOT NULL"), p=path)
         if condition.min_age is not None:
-            born = query("to_date(substr({p}, 7, 8), 'YYYYMMDD')", p=path)
+            born = query(_BORN, p=path)
             return query(
                 "{b} + make_interval(years => {n}) <= {d}",
                 b=born,

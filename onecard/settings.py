@@ -7,11 +7,14 @@
 | ONECARD_PROFILE | `production` or `demo` (division 410199 allowed) | `production` |
 | ONECARD_KEYS_FILE | key file, mode 0600 | `ONECARD_HOME/keys.json` |
 | ONECARD_SCHEMAS | folder of contracts and agreements | the package's own |
+| ONECARD_SUITE | `international` or `national` algorithms (`docs/keys.md`) | `international` |
+| ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
 """
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,11 +22,22 @@ from pathlib import Path
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
+from pydantic import Field
+
 from onecard.errors import ConfigError, unknown
 from schemas.model import Frozen
 
 ZONE = ZoneInfo("Asia/Shanghai")
 Profile = Literal["production", "demo"]
+SuiteName = Literal["international", "national"]
+
+
+def login_name() -> str:
+    """The name of the user that runs this process, or `unknown`."""
+    try:
+        return getpass.getuser() or "unknown"
+    except (OSError, KeyError, ImportError):  # no user of that number: containers
+        return "unknown"
 
 
 class Settings(Frozen):
@@ -32,6 +46,8 @@ class Settings(Frozen):
     home: Path
     database_url: str | None = None
     profile: Profile = "production"
+    suite: SuiteName = "international"
+    actor: str = Field(default_factory=login_name, min_length=1)
     keys_file: Path
     schemas: Path | None = None
     fixed_now: datetime | None = None
@@ -51,12 +67,17 @@ class Settings(Frozen):
         profile = env.get("ONECARD_PROFILE", "production")
         if profile not in get_args(Profile):
             raise ConfigError("ONECARD_PROFILE: " + unknown("profile", profile, get_args(Profile)))
+        suite = env.get("ONECARD_SUITE") or "international"
+        if suite not in get_args(SuiteName):
+            raise ConfigError("ONECARD_SUITE: " + unknown("suite", suite, get_args(SuiteName)))
         home = Path(env.get("ONECARD_HOME") or ".onecard").resolve()
         schemas = env.get("ONECARD_SCHEMAS")
         return cls(
             home=home,
             database_url=env.get("ONECARD_DATABASE_URL") or None,
             profile="demo" if profile == "demo" else "production",
+            suite="national" if suite == "national" else "international",
+            actor=env.get("ONECARD_ACTOR") or login_name(),
             keys_file=Path(env.get("ONECARD_KEYS_FILE") or home / "keys.json"),
             schemas=Path(schemas) if schemas else None,
             fixed_now=_instant(env.get("ONECARD_NOW")),

@@ -1,33 +1,83 @@
 """Treatment of fields on their way out: masks, keyed tokens, generalisation.
 
 Formats of masks and tokens: `schemas/semantic_types.yaml` and `TOKEN_PATTERN`. A token is the
-first 26 characters of base32(HMAC-SHA256(key[consumer, epoch], "v1|" + ID number)): the same
-person has different tokens at different consumers, and the hub keeps no reverse table.
+first 26 characters of base32(HMAC(key[consumer, epoch], "v1|" + ID number)), SHA-256 or SM3 by
+the suite: the same person has different tokens at different consumers, and the hub keeps no
+reverse table.
 """
 
 from __future__ import annotations
 
-import base64
-import hmac
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from onecard.errors import PolicyError
 from onecard.keys import Key
+from onecard.suites import Suite
 from schemas import semantic
-from schemas.agreement import Agreement, SharedField
-from schemas.contract import Contract, Field
+from schemas.agreement import Agreement
+from schemas.agreement_parts import SharedField
+from schemas.contract import Field
 
 ZONE_NAME = "Asia/Shanghai"
 TOKEN_PATTERN = r"^[A-Z2-7]{26}$"  # noqa: S105 - the shape of a token, not a secret
 TOKEN_LENGTH = 26
 
 
-def token(key: Key, id_number: str) -> str:
-    """The keyed token of one ID number."""
-    digest = hmac.digest(key.secret, f"v1|{id_number}".encode(), "sha256")
-    return base64.b32encode(digest)[:TOKEN_LENGTH].decode()
+class Tokeniser:
+    """Keyed digests and tokens of ID numbers at one consumer, under one key.
+
+    The digests of the last column are kept: a row's token and its reference in the disclosure
+    ledger come from the same digest.
+    """
+
+    def __init__(self, suite: Suite, key: Key) -> None:
+        self._suite, self.key = suite, key
+        self._last: tuple[pl.Series, pa.DictionaryArray, list[bytes]] | None = None
+
+    def token(self, id_number: str) -> str:
+        """The token of one ID number."""
+        (digest,) = self._suite.digests(self.key.secret, [id_number])
+        return str(_base32([digest])[0].as_py())
+
+    def digests(self, values: pl.Series) -> tuple[pa.DictionaryArray, list[bytes]]:
+        """The column as a dictionary, and the 32-byte digest of each of its distinct values."""
+        if self._last is not None and self._last[0].equals(values, null_equal=True):
+            return self._last[1:]
+        coded = values.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+        found = self._suite.digests(self.key.secret, coded.dictionary.to_pylist())
+        self._last = (values, coded, found)
+        return coded, found
+
+    def tokens(self, values: pl.Series) -> pl.Series:
+        """The column as tokens; NULL stays NULL."""
+        coded, found = self.digests(values)
+        if not found:
+            return pl.Series(values.name, [None] * len(values), dtype=pl.String)
+        tokens = _base32(found).take(coded.indices)
+        return pl.Series(values.name, pl.from_arrow(tokens), dtype=pl.String)
+
+
+_ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", np.uint8)
+"""RFC 4648, section 6."""
+
+
+def _base32(digests: list[bytes]) -> pa.LargeStringArray:
+    """The first 26 characters of the base32 of 32-byte digests, all at once."""
+    count = len(digests)
+    octets = np.frombuffer(b"".join(digests), np.uint8).reshape(count, 32)[:, :20]
+    bits = np.zeros((count, 4, 8), np.uint8)
+    bits[:, :, 3:] = octets.reshape(count, 4, 5)
+    whole = bits.view(">u8")[:, :, 0].astype(np.uint64)  # 40 bits in each
+    shifts = np.arange(35, -1, -5, dtype=np.uint64)
+    indices = (whole[:, :, None] >> shifts) & np.uint64(31)
+    letters = _ALPHABET[indices.reshape(count, 32)[:, :TOKEN_LENGTH]]
+    offsets = np.arange(count + 1, dtype=np.int64) * TOKEN_LENGTH
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(letters))]
+    return pa.LargeStringArray.from_buffers(count, buffers[1], buffers[2])
 
 
 def mask(name: semantic.MaskName, column: pl.Expr) -> pl.Expr:
@@ -45,7 +95,10 @@ def mask(name: semantic.MaskName, column: pl.Expr) -> pl.Expr:
 
 
 def treat(
-    frame: pl.DataFrame, agreement: Agreement, fields: Mapping[str, Field], key: Key | None
+    frame: pl.DataFrame,
+    agreement: Agreement,
+    fields: Mapping[str, Field],
+    tokeniser: Tokeniser | None,
 ) -> pl.DataFrame:
     """Apply the agreement's treatments.
 
@@ -53,7 +106,7 @@ def treat(
         agreement: says how each field is treated.
         frame: one column per shared field (named as it leaves), values as in the registry.
         fields: the contract field behind each shared field that has one.
-        key: the consumer's token key; needed when a field is tokenised.
+        tokeniser: the consumer's; needed when a field is tokenised.
 
     Returns:
         Columns exactly as the agreement names them, in its order.
@@ -61,19 +114,24 @@ def treat(
     Raises:
         PolicyError: a treatment cannot be applied (no key, no mask): nothing leaves.
     """
-    columns = [_treated(frame, shared, fields.get(shared.name), key) for shared in agreement.fields]
+    columns = [
+        _treated(frame, shared, fields.get(shared.name), tokeniser) for shared in agreement.fields
+    ]
     return frame.select(columns)
 
 
 def _treated(
-    frame: pl.DataFrame, shared: SharedField, field: Field | None, key: Key | None
+    frame: pl.DataFrame, shared: SharedField, field: Field | None, tokeniser: Tokeniser | None
 ) -> pl.Expr | pl.Series:
     column = pl.col(shared.name)
     if field is not None and field.type == "number" and frame[shared.name].dtype == pl.String:
         column = column.cast(pl.Decimal(field.precision or 38, field.scale or 0))
     local = column.dt.convert_time_zone(ZONE_NAME) if shared.treatment == "hour" else column
     if shared.treatment == "token":
-        return _tokens(frame[shared.name], key)
+        if tokeniser is None:
+            msg = f"field {shared.name}: no token key for the consumer: nothing leaves"
+            raise PolicyError(msg)
+        return tokeniser.tokens(frame[shared.name])
     if shared.treatment == "mask":
         name = field.semantic_type.mask if field else None
         if name is None:
@@ -92,48 +150,10 @@ def _treated(
     return treated[shared.treatment].alias(shared.name)
 
 
-def _tokens(values: pl.Series, key: Key | None) -> pl.Series:
-    if key is None:
-        msg = f"field {values.name}: no token key for the consumer: nothing leaves"
-        raise PolicyError(msg)
-    distinct = values.drop_nulls().unique()
-    made = pl.Series([token(key, value) for value in distinct], dtype=pl.String)
-    return values.replace_strict(distinct, made, default=None, return_dtype=pl.String)
-
-
-def assert_treated(frame: pl.DataFrame, agreement: Agreement, fields: Mapping[str, Field]) -> None:
-    """The last look before a batch leaves: columns, masks and tokens are what was agreed.
-
-    Raises:
-        PolicyError: anything differs; names the field, never a value.
-    """
-    if tuple(frame.columns) != agreement.names:
-        extra = sorted(set(frame.columns) ^ set(agreement.names))
-        msg = f"{agreement.id}: columns differ from the agreement: {', '.join(extra)}"
-        raise PolicyError(msg)
-    for shared in agreement.fields:
-        pattern = _pattern(shared, fields.get(shared.name))
-        if pattern and not frame[shared.name].drop_nulls().str.contains(pattern).all():
-            msg = f"{agreement.id}: field {shared.name} does not look {shared.treatment}ed"
-            raise PolicyError(msg)
-
-
-def _pattern(shared: SharedField, field: Field | None) -> str | None:
+def pattern_of(shared: SharedField, field: Field | None) -> str | None:
+    """The pattern that every treated value of the field matches, if its treatment has one."""
     if shared.treatment == "token":
         return TOKEN_PATTERN
     if shared.treatment == "mask" and field and field.semantic_type.mask:
         return semantic.load().masks[field.semantic_type.mask].pattern
     return None
-
-
-def fields_of(agreement: Agreement, contracts: Mapping[str, Contract]) -> dict[str, Field]:
-    """The contract field behind each shared field; constants and counts have none."""
-    datasets = {"": agreement.dataset} | {j.alias: j.dataset for j in agreement.joins}
-    counted = agreement.statistics.count if agreement.statistics else None
-    found: dict[str, Field] = {}
-    for shared in agreement.fields:
-        if shared.origin is None or shared.name == counted:
-            continue
-        alias, _, name = shared.origin.rpartition(".")
-        found[shared.name] = contracts[datasets[alias]].field(name)
-    return found

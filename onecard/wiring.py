@@ -6,13 +6,15 @@ from functools import cached_property
 from typing import Literal
 
 import connectors
-from onecard import keys
+from onecard import keys, suites
 from onecard.collect import Collect, Tools
 from onecard.connections import Connections, EnvironmentConnections
 from onecard.deliver import Deliver, Outbound
 from onecard.hub import database, migrate
-from onecard.ports import Auditor
+from onecard.hub.signing import Signer
+from onecard.ports import Auditor, Connector
 from onecard.settings import Settings
+from onecard.suites import Suite
 from schemas import catalogue
 from schemas.catalogue import Catalogue
 
@@ -27,6 +29,7 @@ class Hub:
         connections: default: `AIRFLOW_CONN_<ID>` variables; DAGs pass Airflow's own store.
         audit: engine of the dataset-level expectations: `sql` (one statement, the event lane and
             the command line) or `gx` (Great Expectations, the nightly DAGs). Same expectations.
+        key_source: gives the key document as text; default: ONECARD_KEYS, else the key file.
     """
 
     def __init__(
@@ -34,8 +37,10 @@ class Hub:
         settings: Settings | None = None,
         connections: Connections | None = None,
         audit: AuditEngine = "sql",
+        key_source: keys.Source | None = None,
     ) -> None:
         self.settings = settings or Settings.load()
+        self._key_source = key_source
         self.connections = connections or EnvironmentConnections()
         self.audit_engine = audit
 
@@ -47,7 +52,19 @@ class Hub:
     @cached_property
     def keys(self) -> keys.KeyStore:
         """The key store."""
-        return keys.KeyStore(self.settings.keys_file)
+        if self._key_source is not None:
+            return keys.KeyStore(self._key_source)
+        return keys.configured(self.settings.keys_file)
+
+    @cached_property
+    def suite(self) -> Suite:
+        """The cryptographic suite that ONECARD_SUITE names."""
+        return suites.suite(self.settings.suite)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Signs receipts, manifests and checkpoints; raises PolicyError without a key."""
+        return Signer(self.settings.suite, self.keys)
 
     @cached_property
     def address(self) -> str:
@@ -61,8 +78,8 @@ class Hub:
         migrate.require(address)
         return address
 
-    def collect(self, dataset: str) -> Collect:
-        """The collect of one dataset.
+    def collect(self, dataset: str, source: Connector | None = None) -> Collect:
+        """The collect of one dataset, from its agency's system or from one quarantined row.
 
         Raises:
             ConfigError: unknown dataset, broken contract, unknown connector.
@@ -77,9 +94,11 @@ class Hub:
                 settings=self.settings,
                 connections=self.connections,
                 keys=self.keys,
-                connector=connectors.connector(contract.source.connector),
+                connector=source or connectors.connector(contract.source.connector),
                 gate=compile_gate(contract, profile=self.settings.profile),
                 auditor=self._auditor(),
+                suite=self.suite,
+                signer=self.signer,
             ),
         )
 
@@ -89,7 +108,10 @@ class Hub:
         Raises:
             ConfigError: unknown agreement, broken YAML, unknown connector.
         """
-        agreement = self.catalogue.agreement(agreement_id)
+        from quality.privacy.gate import Gate  # noqa: PLC0415 - Polars only where rows flow
+
+        agreement, registers = self.catalogue.agreement(agreement_id), self.catalogue.registers
+        read = {*agreement.datasets, registers.people.cards, registers.people.deaths}
         kind = agreement.delivery.connector if agreement.delivery else "sql"
         return Deliver(
             agreement,
@@ -99,7 +121,12 @@ class Hub:
                 connections=self.connections,
                 keys=self.keys,
                 connector=connectors.connector(kind),
-                contracts={d: self.catalogue.contract(d) for d in agreement.datasets},
+                contracts={d: self.catalogue.contract(d) for d in sorted(read)},
+                agencies=self.catalogue.agencies,
+                registers=registers,
+                suite=self.suite,
+                signer=self.signer,
+                gate=Gate,
             ),
         )
 

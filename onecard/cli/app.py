@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from onecard import redaction
 from onecard.cli import inspect, operate
+from onecard.cli.agreements import register as register_agreements
+from onecard.cli.audit import register as register_audit
+from onecard.cli.keys import register as register_keys
+from onecard.cli.persons import register as register_persons
+from onecard.cli.quarantine import register as register_quarantine
 from onecard.cli.rehearse import register as register_rehearsals
 
 app = typer.Typer(
@@ -16,8 +22,14 @@ app = typer.Typer(
 operate.register(app)
 inspect.register(app)
 register_rehearsals(app)
+register_agreements(app)
+register_quarantine(app)
+register_audit(app)
+register_keys(app)
+register_persons(app)
 
 
 def main() -> None:
     """Entry point."""
+    redaction.install()
     app()

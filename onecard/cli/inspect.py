@@ -1,4 +1,4 @@
-"""Commands that only look: lint, check, preview, status, quarantine."""
+"""Commands that only look: lint, check, preview, status."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import typer
 
 from onecard.cli import output
 from onecard.cli.operate import Json
-from onecard.hub import database, ledger, quarantine
-from onecard.treatment_display import masked
+from onecard.hub import audit, database, ledger
 from onecard.wiring import Hub
 
 
@@ -20,10 +19,6 @@ def register(app: typer.Typer) -> None:
     app.command()(check)
     app.command()(preview)
     app.command()(status)
-    boxes = typer.Typer(help="Rejected rows.")
-    boxes.command("list")(quarantine_list)
-    boxes.command("show")(quarantine_show)
-    app.add_typer(boxes, name="quarantine")
 
 
 def lint(
@@ -96,7 +91,14 @@ def preview(
 ) -> None:
     """Show what would leave now under an agreement, after scope and treatment; sends nothing."""
     with output.errors_as_exit_codes():
-        frame = Hub().deliver(agreement).preview(rows)
+        hub = Hub()
+        frame = hub.deliver(agreement).preview(rows)
+        with (
+            database.connect(hub.address, autocommit=True) as connection,
+            connection.transaction(),
+        ):
+            body = {"rows": len(frame)}
+            audit.append(connection, "access.preview", agreement, hub.settings.actor, body)
         if json:
             output.emit(
                 {"agreement": agreement, "columns": frame.columns, "rows": frame.to_dicts()}
@@ -155,78 +157,4 @@ def status(*, json: Json = False) -> None:
                 )
                 for t in transfers
             ],
-        )
-
-
-def quarantine_list(
-    dataset: Annotated[str | None, typer.Argument(help="Only this dataset.")] = None,
-    *,
-    limit: Annotated[int, typer.Option(min=1)] = 50,
-    json: Json = False,
-) -> None:
-    """List rejected rows: where they stood and why; no values."""
-    with output.errors_as_exit_codes():
-        hub = Hub()
-        with database.connect(hub.address, autocommit=True) as connection:
-            found = quarantine.records(connection, dataset, limit)
-        if json:
-            output.emit(
-                [
-                    {
-                        "id": r.id,
-                        "dataset": r.dataset,
-                        "origin": r.origin,
-                        "row": r.row_number,
-                        "reasons": r.reasons,
-                        "first_seen": r.first_seen,
-                        "last_seen": r.last_seen,
-                    }
-                    for r in found
-                ]
-            )
-            return
-        output.table(
-            "quarantine",
-            ("id", "dataset", "origin", "row", "reasons", "last seen"),
-            [
-                (
-                    str(r.id),
-                    r.dataset,
-                    r.origin,
-                    str(r.row_number),
-                    ", ".join(f"{f} {rule}".strip() for f, rule in r.reasons),
-                    f"{r.last_seen:%m-%d %H:%M}",
-                )
-                for r in found
-            ],
-        )
-
-
-def quarantine_show(
-    record: Annotated[int, typer.Argument(help="Id from `quarantine list`.")], *, json: Json = False
-) -> None:
-    """Show one rejected row, its values masked."""
-    with output.errors_as_exit_codes():
-        hub = Hub()
-        with database.connect(hub.address, autocommit=True) as connection:
-            found, values = quarantine.reveal(connection, record, hub.keys)
-        contract = hub.catalogue.contract(found.dataset)
-        shown = {f.name: masked(f, values.get(f.name)) for f in contract.fields if f.name in values}
-        if json:
-            output.emit(
-                {
-                    "id": found.id,
-                    "dataset": found.dataset,
-                    "reasons": found.reasons,
-                    "values": shown,
-                }
-            )
-            return
-        rules: dict[str, list[str]] = {}
-        for field, rule in found.reasons:
-            rules.setdefault(field, []).append(rule)
-        output.table(
-            f"{found.dataset} #{found.id}",
-            ("field", "value (masked)", "broken rules"),
-            [(name, value or "", ", ".join(rules.get(name, ()))) for name, value in shown.items()],
         )

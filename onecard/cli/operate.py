@@ -1,4 +1,4 @@
-"""Commands that move data: collect, deliver, nightly, db upgrade, keys init."""
+"""Commands that move data: collect, deliver, nightly, db upgrade."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onecard import keys, night
+from onecard import night
 from onecard.cli import output
 from onecard.collect import Collected
 from onecard.deliver import Delivered
@@ -27,9 +27,6 @@ def register(app: typer.Typer) -> None:
     db = typer.Typer(help="The hub's own database.")
     db.command("upgrade")(upgrade)
     app.add_typer(db, name="db")
-    key_app = typer.Typer(help="Keys of tokens and of the quarantine.")
-    key_app.command("init")(init_keys)
-    app.add_typer(key_app, name="keys")
 
 
 def collect(
@@ -77,15 +74,6 @@ def upgrade() -> None:
     with output.errors_as_exit_codes():
         revision = migrate.upgrade(database.url(Settings.load()))
         output.say(f"database at revision {revision}")
-
-
-def init_keys() -> None:
-    """Make the key file: a token key for each consumer, and the quarantine key."""
-    with output.errors_as_exit_codes():
-        hub = Hub()
-        epoch = str(hub.settings.now().year)
-        keys.create(hub.settings.keys_file, hub.catalogue.agencies, epoch)
-        output.say(f"keys of epoch {epoch} in {hub.settings.keys_file}; back it up apart")
 
 
 class Lines:

@@ -65,6 +65,7 @@ def demo(
             if day:
                 stage.city.prepare(day)
             result |= _night(stage, day, quiet=json)
+        result["proven"] = _prove(stage.hub(days - 1), quiet=json)
         if verify:
             result["verified"] = _verify(stage, days - 1, quiet=json)
         result["seconds"] = round(time.monotonic() - started, 1)
@@ -72,7 +73,7 @@ def demo(
             output.emit(result)
         else:
             output.say(f"done in {result['seconds']} s; report: {result['report']}")
-    if result["exit_code"] or not result.get("verified", True):
+    if result["exit_code"] or not result["proven"] or not result.get("verified", True):
         raise typer.Exit(1)
 
 
@@ -214,6 +215,23 @@ def _consumer(hub: Hub, agreement: str) -> str:
 def _over(hub: Hub, agreement: str) -> str:
     delivery = hub.catalogue.agreement(agreement).delivery
     return hub.connections.get(delivery.connection).conn_type if delivery else ""
+
+
+def _prove(hub: Hub, *, quiet: bool) -> bool:
+    """Audit log, receipts and one resident's disclosures."""
+    from demo.proof import prove  # noqa: PLC0415 - the rehearsal's own parts
+
+    proof = prove(hub)
+    if not quiet:
+        number, lines = proof.resident
+        columns = ("at", "consumer", "agreement", "purpose", "status")
+        title = f"who received data of resident {number}"
+        output.table(title, columns, [[str(line[c]) for c in columns] for line in lines])
+        verdict = proof.verdict
+        state = "verified" if verdict.ok else f"NOT verified: {verdict.problem}"
+        output.say(f"audit log of {verdict.entries} entries: {state}")
+        output.say(f"receipts: {proof.receipted} valid of {proof.deliveries} deliveries")
+    return bool(proof.holds)
 
 
 def _verify(stage: Stage, day: int, *, quiet: bool) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,12 +19,25 @@ from onecard.errors import (
     ConfigError,
     FatalError,
     OnecardError,
+    PolicyError,
     ProtocolError,
     SchemaMismatch,
     SourceUnavailable,
 )
 from onecard.ports import Column, Parcel, Reading, ReadRequest
-from tests.connectors.systems import COLUMNS, System, conn, files, http, rows, sftp, sql, texts
+from tests.connectors.systems import (
+    COLUMNS,
+    System,
+    conn,
+    files,
+    free,
+    http,
+    marked,
+    rows,
+    sftp,
+    sql,
+    texts,
+)
 
 KEYSET = {
     "kind": "keyset",
@@ -195,7 +208,7 @@ def test_an_unknown_column_is_refused_or_never_read(system: System) -> None:
         assert all("f_number" not in c.batch.schema.names for c in chunks)
 
 
-def parcel(count: int, delivery: str) -> Parcel:
+def parcel(count: int, delivery: str, leave: Callable[[], None] = free) -> Parcel:
     schema = pa.schema(
         [
             ("key", pa.string()),
@@ -214,6 +227,8 @@ def parcel(count: int, delivery: str) -> Parcel:
         ("key",),
         iter(table.to_batches(max_chunksize=16)),
         {"purpose": "A7-01"},
+        leave,
+        marked,
     )
 
 
@@ -230,6 +245,18 @@ def test_a_delivery_arrives_and_its_repeat_changes_nothing(system: System) -> No
     assert again.already == again.parts
     assert again.digest == first.digest
     assert system.held() == before
+
+
+def test_nothing_arrives_when_deliveries_are_stopped(system: System) -> None:
+    def stopped() -> None:
+        msg = "stopped"
+        raise PolicyError(msg)
+
+    connector = connectors.connector(system.kind)
+    options = connector.sink_options.model_validate(system.sink)
+    with pytest.raises(PolicyError, match="stopped"):
+        connector.send(system.connection, options, parcel(25, "d-stopped", stopped))
+    assert system.held() == []
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from connectors.rest import RestConnector
 from onecard.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
 from onecard.ports import Chunk, Column, Parcel, ReadRequest
+from tests.connectors.systems import free, marked
 
 SECRET = "s3cret-pass"
 KEYSET = {
@@ -488,7 +489,7 @@ def send(server: Server, count: int, *, batches: int = 1, batch_rows: int = 2) -
     options = RestConnector.sink_options.model_validate(
         {**given, "attempts": 3, "max_wait_s": 0.05}
     )
-    parcel = Parcel("d-1", "f00", SCHEMA, ("key",), iter(parts), {"purpose": "p"})
+    parcel = Parcel("d-1", "f00", SCHEMA, ("key",), iter(parts), {"purpose": "p"}, free, marked)
     return RestConnector().send(system(server), options, parcel)
 
 
@@ -499,7 +500,8 @@ def test_batches_and_the_manifest_arrive(server: Server, count: int, parts: int)
     assert (sent.rows, sent.parts, sent.already) == (count, parts, 0)
     assert server.seen[-1]["path"] == "/inbox/manifest"
     manifest = inbox.stored.pop("manifest")
-    assert (manifest["rows"], manifest["manifest"]) == (count, {"purpose": "p"})
+    assert (manifest["rows"], manifest["purpose"]) == (count, "p")
+    assert manifest["signature"] == "signed"
     assert [p["batchId"] for p in manifest["parts"]] == list(inbox.stored)
     digests = [p["digest"] for p in manifest["parts"]]
     assert sent.digest == hashlib.sha256("".join(digests).encode()).hexdigest()

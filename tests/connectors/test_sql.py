@@ -27,7 +27,7 @@ from onecard.errors import (
     SourceUnavailable,
 )
 from onecard.ports import Chunk, Column, Parcel, ReadRequest
-from tests.connectors.systems import conn
+from tests.connectors.systems import conn, free, marked
 from tests.connectors.test_compliance import opened
 
 SQL = connectors.connector("sql")
@@ -214,7 +214,7 @@ AT = datetime(2026, 11, 1, 1, 2, 3, 456789, tzinfo=UTC)
 def parcel(rows: list[dict[str, Any]], delivery: str, size: int = 1000) -> Parcel:
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     batches = iter(table.to_batches(max_chunksize=size))
-    return Parcel(delivery, "f00", SCHEMA, ("key",), batches, {"purpose": "A7-01"})
+    return Parcel(delivery, "f00", SCHEMA, ("key",), batches, {"purpose": "A7-01"}, free, marked)
 
 
 def row(key: str, **more: Any) -> dict[str, Any]:
@@ -283,7 +283,7 @@ def test_a_parcel_that_breaks_off_leaves_nothing(database: Database) -> None:
         raise SourceUnavailable(msg)
 
     with pytest.raises(SourceUnavailable, match="the hub went down"):
-        send(database, Parcel(f"{name}-2", "f00", SCHEMA, ("key",), broken(), {}))
+        send(database, Parcel(f"{name}-2", "f00", SCHEMA, ("key",), broken(), {}, free, marked))
     assert inbox(database) == before
 
 

@@ -102,17 +102,18 @@ def test_a_lost_acknowledgement_makes_the_retry_a_no_op(stage: Stage) -> None:
 def test_an_unconfirmed_delivery_is_sent_again_under_the_same_id(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from onecard.deliver import Deliver
+    from onecard.delivery_record import Recorded
 
     agreement = "f02-hrss-medical_insurance-card-status"
-    stage.hub(0).collect("hrss/card_status_event").run()
+    for dataset in ("hrss/card_status_event", "hrss/card_master"):
+        stage.hub(0).collect(dataset).run()
 
     def lost(*_: object, **__: object) -> None:
         msg = "killed before the confirmation"
         raise KeyboardInterrupt(msg)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Deliver, "_confirm", lost)
+        patch.setattr(Recorded, "confirmed", lost)
         with pytest.raises(KeyboardInterrupt):
             stage.hub(0).deliver(agreement).run()
     before = stage.city.inbox("medical_insurance")[agreement]

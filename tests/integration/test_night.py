@@ -127,6 +127,7 @@ def test_a_dead_source_stops_only_itself(stage: Stage) -> None:
     failed = {s for s in outcome.failed if "/" in s}
     assert failed == {
         "hrss/card_master",
+        "hrss/consent_record",
         "hrss/ecard_binding",
         "hrss/pension_status",
         "hrss/employment_status",
@@ -148,11 +149,11 @@ def test_nothing_leaves_without_a_key(stage: Stage) -> None:
         night.datasets(stage.hub(0)), lambda d: stage.hub(0).collect(d).run(), lambda *_: None
     )
     assert run_collects.failed == {}
-    (stage.home / "keys.json").write_text('{"epoch": "2026", "token": {}, "quarantine": {}}')
+    (stage.home / "keys.json").write_text('{"format": 2, "purposes": {}}')
     outcome = night.run_each(
         ["f07-hrss-operator-card-status"], lambda a: stage.hub(0).deliver(a).run(), lambda *_: None
     )
-    assert "no key token/operator" in outcome.failed["f07-hrss-operator-card-status"]
+    assert "nothing leaves" in outcome.failed["f07-hrss-operator-card-status"]
     assert stage.city.inbox("operator") == {}
 
 
@@ -163,5 +164,5 @@ def test_an_expired_agreement_lets_nothing_out(stage: Stage) -> None:
     outcome = night.run_each(
         ["f02-hrss-medical_insurance-card-status"], lambda a: late.deliver(a).run(), lambda *_: None
     )
-    assert "is not in force" in outcome.failed["f02-hrss-medical_insurance-card-status"]
+    assert "expired on" in outcome.failed["f02-hrss-medical_insurance-card-status"]
     assert stage.city.inbox("medical_insurance") == {}

@@ -65,7 +65,7 @@ def within(name: str, *packages: str) -> bool:
     return any(name == p or name.startswith(p + ".") for p in packages)
 
 
-ABOVE = ("onecard.wiring", "onecard.cli", "onecard.night", "onecard.filecheck")
+ABOVE = ("onecard.wiring", "onecard.cli", "onecard.night", "onecard.filecheck", "onecard.replay")
 """The composition root and what is built on it; the rest of `onecard` is the core."""
 
 
@@ -371,7 +371,7 @@ def test_the_example_of_adding_an_agency_is_valid(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "adding-an-agency.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```yaml\n# schemas/(\S+)(.*?)\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 3
-    for part in ("contracts", "agreements", "agencies.yaml"):
+    for part in ("contracts", "agreements", "agencies.yaml", "registers.yaml"):
         source = ROOT / "schemas" / part
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, tmp_path / part)

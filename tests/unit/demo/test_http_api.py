@@ -17,7 +17,11 @@ import pytest
 import requests
 
 from demo import http_api, inbox
-from demo.http_api import BUSY_EVERY, TOKEN_REQUESTS, Api, moment
+from demo.http_api import BUSY_EVERY, PUBLIC_KEYS, TOKEN_REQUESTS, Api, moment
+from onecard import keys
+from onecard.hub.receipts import signed_manifest
+from onecard.hub.signing import Signer
+from onecard.keys import KeyStore
 
 LOGIN = {"login": "hub", "password": "not-a-secret"}
 BEARER = {"Authorization": f"Bearer {LOGIN['password']}"}
@@ -156,9 +160,18 @@ def test_a_batch_is_stored_once_and_survives_the_server(serve: Any, tmp_path: Pa
     for code in ("00", "01"):
         url = f"{serve('bank_api')}/inbox/f05"
         assert requests.post(url, json=body, headers=BEARER, timeout=5).json() == {"code": code}
-    manifest = {"deliveryId": "d", "digest": "x", "rows": 1}
-    answer = requests.post(f"{url}/manifest", json=manifest, headers=BEARER, timeout=5)
-    assert answer.json() == {"code": "00"}
+    unsigned = {"deliveryId": "d", "digest": "x", "rows": 1, "consumer": "bank"}
+    keys.create(tmp_path / "keys.json", ["bank"], "2026")
+    signer = Signer("international", KeyStore(tmp_path / "keys.json"))
+    (tmp_path / PUBLIC_KEYS).write_text(json.dumps(signer.public_keys()))
+    for manifest, code in (
+        (unsigned, "09"),
+        (signed_manifest({**unsigned, "consumer": "operator"}, signer), "09"),
+        (signed_manifest(unsigned, signer), "00"),
+        (signed_manifest(unsigned, signer), "01"),
+    ):
+        answer = requests.post(f"{url}/manifest", json=manifest, headers=BEARER, timeout=5)
+        assert answer.json() == {"code": code}
     held = inbox.http(tmp_path / "inbox" / "bank_api")
     assert {name: frame.to_dicts() for name, frame in held.items()} == {"f05": body["rows"]}
 

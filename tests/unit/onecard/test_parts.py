@@ -14,6 +14,7 @@ from onecard.hub import database, migrate, quarantine, registry
 from onecard.hub.ledger import Counts
 from onecard.ports import Reason, Rejected
 from onecard.settings import Settings
+from onecard.suites import suite
 from onecard.timespan import duration
 
 
@@ -126,9 +127,11 @@ def test_a_quarantined_payload_opens_only_in_its_place(
         )
         connection.execute(
             "CREATE TABLE staging.x (fingerprint bytea, origin text, row_number bigint,"
-            " reasons jsonb, payload bytea, key_epoch text)"
+            " reasons jsonb, payload bytea, key_epoch text, suite text)"
         )
-        sealed = quarantine.seal("a/b", "file.csv", row, store.quarantine())
+        sealed = quarantine.seal(
+            "a/b", "file.csv", row, (store.quarantine(), suite("international"))
+        )
         assert "张三".encode() not in sealed[4]
         quarantine.append(connection, registry.sql.Identifier("staging", "x"), [sealed, sealed])
         quarantine.absorb(connection, registry.sql.Identifier("staging", "x"), "a/b", 1)

@@ -17,7 +17,7 @@ KINDS = {kind: connectors.connector(kind) for kind in connectors.KINDS}
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    for name in ("agencies.yaml", "contracts", "agreements"):
+    for name in ("agencies.yaml", "registers.yaml", "contracts", "agreements"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, tmp_path / name)

@@ -1,0 +1,53 @@
+"""What a rehearsal proves of its night: audit log, receipts, one resident's disclosures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from onecard.cli.persons import holds, look_up
+from onecard.hub import audit, database, receipts
+from onecard.wiring import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Outcome of the proofs.
+
+    Attributes:
+        verdict: of the audit log against its checkpoints and the anchor.
+        deliveries: how many ended confirmed.
+        receipted: how many of them have a receipt with a valid signature.
+        resident: a masked ID number, and the deliveries that held that person.
+    """
+
+    verdict: audit.Verdict
+    deliveries: int
+    receipted: int
+    resident: tuple[str, list[dict[str, Any]]]
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything is proven."""
+        told = bool(self.resident[1])
+        return self.verdict.ok and self.deliveries == self.receipted and told
+
+
+def prove(hub: Hub) -> Proof:
+    """Verify the audit log, check every delivery's receipt, look up one resident."""
+    with database.connect(hub.address, autocommit=True) as connection:
+        folder = hub.settings.home / "audit"
+        verdict = audit.verify_log(connection, folder, hub.signer.holds)
+        rows = connection.execute(
+            "SELECT id FROM ledger.transfer WHERE direction = 'deliver' AND status = 'confirmed'"
+        ).fetchall()
+        found = [receipts.load(connection, int(str(row[0]))) for row in rows]
+        person = connection.execute(
+            "SELECT c.person_id18 FROM registry.hrss__card_master c"
+            " JOIN registry.hrss__card_status_event e USING (card_no) ORDER BY 1 LIMIT 1"
+        ).fetchone()
+    valid = sum(receipt is not None and holds(hub, receipt) for receipt in found)
+    number = str(person[0]) if person else ""
+    lines = look_up(hub, number, "rehearsal") if number else []
+    masked = f"{number[:3]}{'*' * 11}{number[-4:]}"
+    return Proof(verdict, len(rows), valid, (masked, lines))

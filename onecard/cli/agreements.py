@@ -1,0 +1,252 @@
+"""Commands about agreements: their life, what changes, who is stopped, the public list."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from onecard import agreement_words, agreements
+from onecard.agreements import ALL, Life
+from onecard.cli import output
+from onecard.cli.operate import Json
+from onecard.errors import ConfigError, unknown
+from onecard.hub import audit, database, ledger
+from onecard.wiring import Hub
+from schemas.agreement import Agreement
+
+By = Annotated[str, typer.Option("--by", help="Who decides (name or office).")]
+Reason = Annotated[str, typer.Option("--reason", help="Why.")]
+Id = Annotated[str, typer.Argument(help="Agreement id.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(help="Agreements: approvals, suspensions, stops.")
+    commands = (list_all, show, approve, suspend, diff, stop, start, page)
+    for command in commands:
+        group.command("list" if command is list_all else command.__name__)(command)
+    app.add_typer(group, name="agreements")
+    app.command()(release)
+    cases = typer.Typer(help="Blocks after rows had left (PR-28).")
+    cases.command("list")(incidents_list)
+    cases.command("close")(incidents_close)
+    app.add_typer(cases, name="incidents")
+
+
+def list_all(*, json: Json = False) -> None:
+    """All agreements and where they stand today."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        today = hub.settings.now().date()
+        with database.connect(hub.address, autocommit=True) as connection:
+            found = [
+                (a, agreements.life(connection, a, today))
+                for _, a in sorted(hub.catalogue.agreements.items())
+            ]
+        if json:
+            output.emit([_summary(a, life) for a, life in found])
+            return
+        rows = [
+            (a.id, a.version, _state(life), a.consumer, a.purpose, str(a.validity.last))
+            for a, life in found
+        ]
+        output.table("agreements", ("id", "version", "state", "consumer", "purpose", "until"), rows)
+
+
+def show(agreement: Id, *, json: Json = False) -> None:
+    """One agreement: what may leave, on which basis, and its life."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        found = hub.catalogue.agreement(agreement)
+        with database.connect(hub.address, autocommit=True) as connection:
+            life = agreements.life(connection, found, hub.settings.now().date())
+            events = agreements.events(connection, agreement)
+        if json:
+            output.emit(
+                {
+                    **_summary(found, life),
+                    "basis": f"{found.basis.statute} {found.basis.article}",
+                    "fields": [f.model_dump(by_alias=True) for f in found.fields],
+                    "events": [
+                        {
+                            "event": e.event,
+                            "version": e.version,
+                            "actor": e.actor,
+                            "document": e.document,
+                            "at": e.at,
+                        }
+                        for e in events
+                    ],
+                }
+            )
+            return
+        output.say(f"{found.id} {found.version}: {found.title}: {_state(life)}")
+        output.say(f"basis: {found.basis.statute} {found.basis.article}")
+        fields = [(f.name, f.origin or "(constant)", f.treatment) for f in found.fields]
+        output.table("what leaves", ("field", "from", "treatment"), fields)
+        lines = [(str(e.at)[:19], e.event, e.version, e.actor, e.document) for e in events]
+        output.table("life", ("at", "event", "version", "by", "document or reason"), lines)
+
+
+def approve(
+    agreement: Id,
+    *,
+    by: By,
+    document: Annotated[str, typer.Option("--document", help="Document of approval.")],
+) -> None:
+    """Record that the agreement's present text is approved."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        found = hub.catalogue.agreement(agreement)
+        with database.connect(hub.address, autocommit=True) as connection:
+            agreements.approve(connection, found, by, document)
+            life = agreements.life(connection, found, hub.settings.now().date())
+        output.say(f"{agreement} {found.version}: {_state(life)}")
+
+
+def suspend(agreement: Id, *, by: By, reason: Reason) -> None:
+    """Suspend an agreement; only a new approval ends it."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        found = hub.catalogue.agreement(agreement)
+        with database.connect(hub.address, autocommit=True) as connection:
+            agreements.suspend(connection, found, by, reason)
+        output.say(f"{agreement}: suspended")
+
+
+def diff(agreement: Id, *, json: Json = False) -> None:
+    """What would newly flow compared with the approved text; exit 1 when anything changes."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        found = hub.catalogue.agreement(agreement)
+        contracts = {d: hub.catalogue.contract(d) for d in found.datasets}
+        with database.connect(hub.address, autocommit=True) as connection:
+            life = agreements.life(connection, found, hub.settings.now().date())
+        approved = life.approval.content if life.approval else None
+        lines = agreement_words.differences(approved, found, contracts)
+        if json:
+            version = life.approval.version if life.approval else None
+            output.emit({"agreement": agreement, "approved": version, "changes": lines})
+        else:
+            output.say("\n".join(lines) or "与已批准文本一致")
+    if lines:
+        raise typer.Exit(1)
+
+
+def stop(
+    consumer: Annotated[str, typer.Argument(help="A consumer, or `all`.")],
+    *,
+    by: By,
+    reason: Reason,
+) -> None:
+    """Stop deliveries at once, also those that are under way."""
+    _switch(consumer, by, reason, stopped=True)
+
+
+def start(
+    consumer: Annotated[str, typer.Argument(help="A consumer, or `all`.")],
+    *,
+    by: By,
+    reason: Reason,
+) -> None:
+    """Let deliveries go on again."""
+    _switch(consumer, by, reason, stopped=False)
+
+
+def _switch(consumer: str, by: str, reason: str, *, stopped: bool) -> None:
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        if consumer != "all" and consumer not in hub.catalogue.agencies:
+            raise ConfigError(unknown("consumer", consumer, [*hub.catalogue.agencies, "all"]))
+        scope = ALL if consumer == "all" else consumer
+        with database.connect(hub.address, autocommit=True) as connection:
+            agreements.set_stop(connection, scope, by, reason, stopped=stopped)
+        output.say(f"deliveries to {consumer} are {'stopped' if stopped else 'started'}")
+
+
+def page() -> None:
+    """Write the public list of applications (应用项目清单, article 7) as a page."""
+    from onecard.cli.applications import write_page  # noqa: PLC0415 - templates only where needed
+
+    with output.errors_as_exit_codes():
+        output.say(str(write_page(Hub())))
+
+
+def release(
+    transfer: Annotated[int, typer.Argument(help="Id of a held delivery, see `status`.")],
+    *,
+    by: By,
+    reason: Reason,
+) -> None:
+    """Release a delivery that is held for its volume: its next run passes."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        with (
+            database.connect(hub.address, autocommit=True) as connection,
+            connection.transaction(),
+        ):
+            if not ledger.release(connection, transfer, by, reason):
+                msg = f"no held delivery {transfer}; see `onecard status`"
+                raise ConfigError(msg)
+            body = {"transfer": transfer, "reason": reason}
+            audit.append(connection, "delivery.released", str(transfer), by, body)
+        output.say(f"transfer {transfer} is released; run the delivery again")
+
+
+def incidents_list(*, json: Json = False) -> None:
+    """Open incidents: a rule blocked, and earlier rows of the agreement had left."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        with database.connect(hub.address, autocommit=True) as connection:
+            found = ledger.incidents(connection)
+        columns = ("id", "agreement", "transfer", "rule", "rows delivered", "opened")
+        if json:
+            output.emit([dict(zip(columns, line, strict=True)) for line in found])
+        else:
+            output.table("incidents", columns, [[str(v) for v in line] for line in found])
+
+
+def incidents_close(
+    incident: Annotated[int, typer.Argument(help="Id from `incidents list`.")],
+    *,
+    by: By,
+    reason: Annotated[str, typer.Option("--reason", help="What was found and done.")],
+) -> None:
+    """Close an incident after it was handled; audited."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        with (
+            database.connect(hub.address, autocommit=True) as connection,
+            connection.transaction(),
+        ):
+            agreement = ledger.close_incident(connection, incident)
+            if agreement is None:
+                msg = f"no open incident {incident}; see `onecard incidents list`"
+                raise ConfigError(msg)
+            body = {"incident": incident, "reason": reason}
+            audit.append(connection, "incident.closed", agreement, by, body)
+        output.say(f"incident {incident} is closed")
+
+
+def _state(life: Life) -> str:
+    stopped = f" (stopped: {life.stopped})" if life.stopped is not None else ""
+    return life.state + (" (changed)" if life.changed else "") + stopped
+
+
+def _summary(agreement: Agreement, life: Life) -> dict[str, object]:
+    approval = life.approval
+    return {
+        "id": agreement.id,
+        "version": agreement.version,
+        "title": agreement.title,
+        "state": life.state,
+        "changed": life.changed,
+        "stopped": life.stopped,
+        "consumer": agreement.consumer,
+        "purpose": agreement.purpose,
+        "fingerprint": agreement.fingerprint,
+        "approved_by": approval.actor if approval else None,
+        "approved_in": approval.document if approval else None,
+        "valid_to": str(agreement.validity.last),
+    }

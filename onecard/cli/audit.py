@@ -1,0 +1,70 @@
+"""Commands about the audit log: verify, export, list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onecard.cli import output
+from onecard.cli.operate import Json
+from onecard.hub import audit, database
+from onecard.wiring import Hub
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(help="The append-only audit log.")
+    group.command()(verify)
+    group.command()(export)
+    group.command("list")(list_newest)
+    app.add_typer(group, name="audit")
+
+
+def verify(*, json: Json = False) -> None:
+    """Verify every entry against tree, checkpoints and anchor; names the first bad one."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        folder = hub.settings.home / "audit"
+        with database.connect(hub.address, autocommit=True) as connection:
+            verdict = audit.verify_log(connection, folder, hub.signer.holds)
+        if json:
+            output.emit(
+                {
+                    "ok": verdict.ok,
+                    "entries": verdict.entries,
+                    "first_bad": verdict.first_bad,
+                    "problem": verdict.problem,
+                }
+            )
+        elif verdict.ok:
+            output.say(f"{verdict.entries:,} entries, all as they were written")
+        else:
+            output.say(f"first bad entry {verdict.first_bad}: {verdict.problem}")
+    if not verdict.ok:
+        raise typer.Exit(1)
+
+
+def export(folder: Annotated[Path, typer.Argument(help="Folder to write into.")]) -> None:
+    """Write entries, checkpoints and public keys, for a verifier without our code."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        anchor = hub.settings.home / "audit"
+        with database.connect(hub.address, autocommit=True) as connection:
+            count = audit.export(connection, anchor, folder, hub.signer.public_keys())
+        output.say(f"{count:,} entries in {folder}; the format is in docs/audit-format.md")
+
+
+def list_newest(*, last: Annotated[int, typer.Option(min=1)] = 20, json: Json = False) -> None:
+    """The newest entries."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        with database.connect(hub.address, autocommit=True) as connection:
+            found = audit.newest(connection, last)
+        columns = ("seq", "at", "kind", "subject", "actor", "body")
+        lines = [[str(getattr(entry, name)) for name in columns] for entry in found]
+        if json:
+            output.emit([dict(zip(columns, line, strict=True)) for line in lines])
+        else:
+            output.table("audit log", columns, lines)

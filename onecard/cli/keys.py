@@ -1,0 +1,103 @@
+"""Commands on keys: init, list, add, rotate. None of them ever shows a secret."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onecard import keys
+from onecard.cli import output
+from onecard.errors import ConfigError, unknown
+from onecard.settings import Settings
+from onecard.timespan import duration
+from onecard.wiring import Hub
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    key_app = typer.Typer(help="Keys of tokens, of the quarantine, of signatures.")
+    key_app.command("init")(init)
+    key_app.command("list")(list_keys)
+    key_app.command("add")(add)
+    key_app.command("rotate")(rotate)
+    app.add_typer(key_app, name="keys")
+
+
+def init() -> None:
+    """Make the key file: a token key for each consumer, the quarantine key, the signing key."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        today = hub.settings.now().date()
+        file = _file(hub.settings)
+        keys.create(file, hub.catalogue.agencies, str(today.year), today)
+        output.say(f"keys of epoch {today.year} in {file}; back it up apart")
+
+
+def list_keys(*, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show purposes, epochs and their dates; no secrets."""
+    with output.errors_as_exit_codes():
+        settings = Settings.load()
+        today = settings.now().date()
+        listed = keys.configured(settings.keys_file).listed()
+        if json:
+            lines = [dataclasses.asdict(k) | {"delivers": k.delivers(today)} for k in listed]
+            output.emit({"keys": lines})
+            return
+        output.table(
+            "keys",
+            ("purpose", "epoch", "current", "created", "until", "delivers"),
+            [
+                (k.purpose, k.epoch, k.current, k.created, k.until, k.delivers(today))
+                for k in listed
+            ],
+        )
+
+
+def add(
+    consumer: Annotated[str, typer.Argument(help="A consumer that has no key yet.")],
+    *,
+    epoch: Annotated[str, typer.Option(help="Name of its first epoch, e.g. 2027.")],
+) -> None:
+    """Make the first token key of a consumer that came later."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        if consumer not in hub.catalogue.agencies:
+            raise ConfigError(unknown("consumer", consumer, hub.catalogue.agencies))
+        purpose = keys.token_purpose(consumer)
+        keys.add(_file(hub.settings), purpose, epoch, hub.settings.now().date())
+        output.say(f"{purpose}: epoch {epoch} is current")
+
+
+def rotate(
+    purpose: Annotated[str, typer.Argument(help="E.g. token/bank, quarantine, signing.")],
+    *,
+    epoch: Annotated[str, typer.Option(help="Name of the new epoch, e.g. 2027.")],
+    window: Annotated[
+        str, typer.Option(help="How long the old epoch still delivers, ISO 8601.")
+    ] = "P30D",
+) -> None:
+    """Make a new current key of a purpose; the old one stays for a window, then for look-ups."""
+    with output.errors_as_exit_codes():
+        try:
+            length = duration(window)
+        except (ValueError, OverflowError):
+            msg = f"--window: not an ISO 8601 duration of days: {window!r}; e.g. P30D"
+            raise ConfigError(msg) from None
+        settings = Settings.load()
+        today = settings.now().date()
+        keys.rotate(_file(settings), purpose, epoch, length, today)
+        output.say(
+            f"{purpose}: epoch {epoch} is current; the one before delivers until {today + length}"
+        )
+
+
+def _file(settings: Settings) -> Path:
+    """The key file; keys that the environment gives must be changed where they are kept."""
+    if os.environ.get(keys.VARIABLE):
+        msg = f"keys come from {keys.VARIABLE}: change them where that is kept, or unset it"
+        raise ConfigError(msg)
+    return settings.keys_file

@@ -1,0 +1,150 @@
+"""Commands about rejected rows: list, show, release, replay, purge."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from onecard import replay as again
+from onecard.cli import output
+from onecard.cli.operate import Json
+from onecard.errors import ConfigError
+from onecard.hub import audit, database, quarantine
+from onecard.treatment_display import masked
+from onecard.wiring import Hub
+
+Id = Annotated[int, typer.Argument(help="Id from `quarantine list`.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is audited.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    boxes = typer.Typer(help="Rejected rows.")
+    boxes.command("list")(list_all)
+    for command in (show, release, replay, purge):
+        boxes.command(command.__name__)(command)
+    app.add_typer(boxes, name="quarantine")
+
+
+def list_all(
+    dataset: Annotated[str | None, typer.Argument(help="Only this dataset.")] = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1)] = 50,
+    json: Json = False,
+) -> None:
+    """List rejected rows: where they stood and why; no values."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        with database.connect(hub.address, autocommit=True) as connection:
+            found = quarantine.records(connection, dataset, limit)
+        if json:
+            output.emit(
+                [
+                    {
+                        "id": r.id,
+                        "dataset": r.dataset,
+                        "origin": r.origin,
+                        "row": r.row_number,
+                        "reasons": r.reasons,
+                        "agreement": r.agreement,
+                        "expires_at": r.expires_at,
+                        "first_seen": r.first_seen,
+                        "last_seen": r.last_seen,
+                    }
+                    for r in found
+                ]
+            )
+            return
+        output.table(
+            "quarantine",
+            ("id", "dataset", "origin", "row", "reasons", "last seen"),
+            [
+                (
+                    str(r.id),
+                    r.dataset,
+                    r.origin,
+                    str(r.row_number),
+                    ", ".join(f"{f} {rule}".strip() for f, rule in r.reasons),
+                    f"{r.last_seen:%m-%d %H:%M}",
+                )
+                for r in found
+            ],
+        )
+
+
+def show(
+    record: Id,
+    *,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Values in clear.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why; needed with --reveal.")] = "",
+    json: Json = False,
+) -> None:
+    """Show one rejected row, its values masked; `--reveal` shows them and is audited."""
+    with output.errors_as_exit_codes():
+        if reveal and not reason.strip():
+            msg = "--reveal needs --reason; both are audited"
+            raise ConfigError(msg)
+        hub = Hub()
+        with database.connect(hub.address, autocommit=True) as connection:
+            found, values = quarantine.reveal(connection, record, hub.keys)
+            if reveal:
+                with connection.transaction():
+                    body = {"record": record, "reason": reason}
+                    actor = hub.settings.actor
+                    audit.append(connection, "access.reveal", found.dataset, actor, body)
+        contract = hub.catalogue.contract(found.dataset)
+        shown = {
+            f.name: values.get(f.name) if reveal else masked(f, values.get(f.name))
+            for f in contract.fields
+            if f.name in values
+        }
+        if json:
+            output.emit(
+                {
+                    "id": found.id,
+                    "dataset": found.dataset,
+                    "agreement": found.agreement,
+                    "reasons": found.reasons,
+                    "values": shown,
+                }
+            )
+            return
+        rules: dict[str, list[str]] = {}
+        for field, rule in found.reasons:
+            rules.setdefault(field, []).append(rule)
+        output.table(
+            f"{found.dataset} #{found.id}",
+            ("field", "value" if reveal else "value (masked)", "broken rules"),
+            [(name, value or "", ", ".join(rules.get(name, ()))) for name, value in shown.items()],
+        )
+
+
+def release(record: Id, *, reason: Reason) -> None:
+    """Deliver a row that the free-text scan held back: a person vouches for it."""
+    with output.errors_as_exit_codes():
+        done = again.release(Hub(), record, reason)
+        output.say(f"row {record}: delivered under {done.subject}")
+
+
+def replay(record: Id, *, reason: Reason) -> None:
+    """Check a row again under the contract and agreement in force now; exit 1 if it fails."""
+    with output.errors_as_exit_codes():
+        done = again.replay(Hub(), record, reason)
+        output.say(f"row {record} of {done.subject}: {'passed' if done.done else 'fails again'}")
+    if not done.done:
+        raise typer.Exit(1)
+
+
+def purge() -> None:
+    """Drop the values of all rows whose time to live is over."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        with (
+            database.connect(hub.address, autocommit=True) as connection,
+            connection.transaction(),
+        ):
+            actor = hub.settings.actor
+            number = quarantine.purge(connection, hub.settings.now(), actor)
+            audit.append(connection, "quarantine.purged", "quarantine", actor, {"rows": number})
+        output.say(f"{number} rows purged")

@@ -1,0 +1,131 @@
+"""The audit log in PostgreSQL: append-only, found out when it is not, verified by a third party."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from onecard import keys
+from onecard.errors import InternalError
+from onecard.hub import audit, database, migrate
+from onecard.hub.signing import Signer
+from onecard.keys import KeyStore
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    keys.create(tmp_path / "keys.json", ["operator"], "2026")
+    return Signer("international", KeyStore(tmp_path / "keys.json"))
+
+
+@pytest.fixture
+def address(private_database: str, signer: Signer, tmp_path: Path) -> str:
+    """A log of 40 entries, each with its checkpoint, anchored."""
+    migrate.upgrade(private_database)
+    with database.connect(private_database, autocommit=True) as connection:
+        for number in range(40):
+            with connection.transaction():
+                audit.append(connection, "test", f"subject {number}", "张三", {"number": number})
+            audit.anchor(tmp_path / "anchor", audit.checkpoint(connection, signer))
+    return private_database
+
+
+def verdict(address: str, signer: Signer, tmp_path: Path) -> audit.Verdict:
+    with database.connect(address, autocommit=True) as connection:
+        return audit.verify_log(connection, tmp_path / "anchor", signer.holds)
+
+
+def test_a_log_as_it_was_written_is_good(address: str, signer: Signer, tmp_path: Path) -> None:
+    found = verdict(address, signer, tmp_path)
+    assert (found.ok, found.entries, found.covered) == (True, 40, 40)
+
+
+@pytest.mark.parametrize("verb", ["UPDATE {} SET kind = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
+def test_the_database_refuses_changes(address: str, verb: str) -> None:
+    with (
+        psycopg.connect(address) as connection,
+        pytest.raises(psycopg.errors.RaiseException, match="append-only"),
+    ):
+        connection.execute(verb.format("ledger.audit").encode())
+
+
+@pytest.mark.parametrize(
+    ("tampering", "first_bad"),
+    [
+        ("UPDATE ledger.audit SET body = '{\"number\":99}' WHERE seq = 7", 7),
+        ("UPDATE ledger.audit SET actor = '李四' WHERE seq = 1", 1),
+        ("UPDATE ledger.audit SET at = at - interval '1 day' WHERE seq = 40", 40),
+        ("DELETE FROM ledger.audit WHERE seq = 20", 20),
+        ("DELETE FROM ledger.audit WHERE seq > 35", 36),
+        (("UPDATE ledger.audit SET seq = CASE seq WHEN 8 THEN -9 ELSE -8 END WHERE seq IN (8, 9);"
+         "UPDATE ledger.audit SET seq = -seq WHERE seq < 0"), 8),
+        (("INSERT INTO ledger.audit SELECT 41, at, kind, subject, actor, body, leaf"
+         " FROM ledger.audit WHERE seq = 40"), 41),
+    ],
+)  # fmt: skip
+def test_who_switches_the_trigger_off_is_found_out(
+    address: str, signer: Signer, tmp_path: Path, tampering: str, first_bad: int
+) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("ALTER TABLE ledger.audit DISABLE TRIGGER ALL")
+        connection.execute(tampering.encode())
+        connection.execute("ALTER TABLE ledger.audit ENABLE TRIGGER ALL")
+    found = verdict(address, signer, tmp_path)
+    assert (found.ok, found.first_bad) == (False, first_bad), found.problem
+
+
+def test_a_log_without_its_anchor_is_not_good(address: str, signer: Signer, tmp_path: Path) -> None:
+    (tmp_path / "anchor" / "checkpoints.jsonl").unlink()
+    assert not verdict(address, signer, tmp_path).ok
+
+
+def test_writers_take_turns(address: str, signer: Signer, tmp_path: Path) -> None:
+    def write() -> None:
+        with database.connect(address, autocommit=True) as connection:
+            for number in range(25):
+                with connection.transaction():
+                    audit.append(connection, "parallel", "subject", "actor", {"number": number})
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = verdict(address, signer, tmp_path)
+    assert (found.ok, found.entries) == (True, 140)
+
+
+def test_an_entry_goes_with_its_transaction(address: str) -> None:
+    with psycopg.connect(address) as connection:
+        audit.append(connection, "lost", "subject", "actor", {})
+        connection.rollback()
+        assert audit.append(connection, "kept", "subject", "actor", {}) == 41
+    with (
+        psycopg.connect(address, autocommit=True) as connection,
+        pytest.raises(InternalError, match="transaction"),
+    ):
+        audit.append(connection, "loose", "subject", "actor", {})
+
+
+def test_a_third_party_verifies_an_export(address: str, signer: Signer, tmp_path: Path) -> None:
+    target = tmp_path / "export"
+    with database.connect(address, autocommit=True) as connection:
+        assert audit.export(connection, tmp_path / "anchor", target, signer.public_keys()) == 40
+
+    def check() -> int:
+        script = ROOT / "docs" / "verify_audit.py"
+        return subprocess.run([sys.executable, script, target], check=False).returncode
+
+    assert check() == 0
+    entries = target / "entries.jsonl"
+    sound = entries.read_text(encoding="utf-8")
+    for spoilt in (sound.replace('"number":7', '"number":8'), sound.rsplit("\n", 2)[0] + "\n"):
+        entries.write_text(spoilt, encoding="utf-8")
+        assert check() == 1

@@ -1,0 +1,148 @@
+"""The commands of governance on a real hub: lives, stops, proofs, one person's disclosures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.stage import REPOSITORY, Stage
+from onecard.hub import database
+
+F02, F07 = "f02-hrss-medical_insurance-card-status", "f07-hrss-operator-card-status"
+
+
+def onecard(stage: Stage, *arguments: str, given: str = "") -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
+        env=stage.at(0),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        input=given,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def collected(stage: Stage) -> Stage:
+    for dataset in ("hrss/card_master", "hrss/card_status_event"):
+        stage.hub(0).collect(dataset).run()
+    return stage
+
+
+def test_suspension_approval_and_stop(collected: Stage) -> None:
+    by = ("--by", "official")
+    assert onecard(collected, "agreements", "suspend", F02, *by, "--reason", "audit")[0] == 0
+    code, said = onecard(collected, "deliver", F02)
+    assert (code, "is suspended: nothing leaves" in said) == (1, True)
+    assert onecard(collected, "agreements", "approve", F02, *by, "--document", "D1")[0] == 0
+    assert onecard(collected, "agreements", "stop", "all", *by, "--reason", "drill")[0] == 0
+    code, said = onecard(collected, "deliver", F02)
+    assert (code, "are stopped: nothing leaves" in said) == (1, True)
+    assert onecard(collected, "agreements", "start", "all", *by, "--reason", "over")[0] == 0
+    assert onecard(collected, "deliver", F02)[0] == 0
+    code, said = onecard(collected, "agreements", "show", F02, "--json")
+    assert [e["event"] for e in json.loads(said)["events"]] == ["approved", "suspended", "approved"]
+
+
+def test_a_changed_text_waits_for_approval_and_says_what_is_new(
+    collected: Stage, tmp_path: Path
+) -> None:
+    import shutil
+
+    from schemas import catalogue
+
+    shutil.copytree(catalogue.ROOT, tmp_path / "schemas")
+    file = tmp_path / "schemas" / "agreements" / f"{F07}.yaml"
+    text = file.read_text(encoding="utf-8")
+    more = "  - {name: event_type, treatment: as_is}\nkey: [person_token_ops"
+    file.write_text(text.replace("key: [person_token_ops", more), encoding="utf-8")
+    collected.environment["ONECARD_SCHEMAS"] = str(tmp_path / "schemas")
+    code, said = onecard(collected, "agreements", "diff", F07)
+    assert code == 1
+    assert "新增流出：" in said
+    assert "event_type" in said
+    code, said = onecard(collected, "deliver", F07)
+    assert (code, "must be approved again" in said) == (1, True)
+    code, said = onecard(collected, "agreements", "approve", F07, "--by", "x", "--document", "D")
+    assert (code, "raise it" in said) == (1, True)
+    changed = file.read_text(encoding="utf-8").replace("version: 1.1.0", "version: 1.2.0")
+    file.write_text(changed, encoding="utf-8")
+    assert onecard(collected, "agreements", "approve", F07, "--by", "x", "--document", "D")[0] == 0
+    assert onecard(collected, "deliver", F07)[0] == 0
+
+
+def test_receipts_audit_and_one_persons_disclosures(collected: Stage) -> None:
+    assert onecard(collected, "deliver", F02, F07)[0] == 0
+    code, said = onecard(collected, "receipts", "list", "--json")
+    assert code == 0
+    assert {line["signature"] for line in json.loads(said)} == {"valid"}
+    assert onecard(collected, "audit", "verify")[0] == 0
+    with database.connect(collected.hub(0).address, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT person_id18 FROM registry.hrss__card_master JOIN"
+            " registry.hrss__card_status_event USING (card_no) ORDER BY 1 LIMIT 1"
+        ).fetchone()
+    assert row is not None
+    person = str(row[0])
+    asked = ("disclosures", "--person", "--reason", "request 12", "--json")
+    code, said = onecard(collected, *asked, given=person + "\n")
+    assert code == 0
+    lines = json.loads(said)
+    assert {line["agreement"].split()[0] for line in lines} == {F02, F07}
+    assert all(line["status"] == "confirmed" and line["purpose"] for line in lines)
+    assert person not in said
+    code, said = onecard(collected, *asked, given="410199194901010014\n")
+    assert (code, json.loads(said)) == (0, [])
+    code, said = onecard(collected, *asked, given="12345\n")
+    assert (code, "12345" in said) == (1, False)
+
+
+def test_tokens_change_with_the_epoch_and_everything_is_sent_anew(collected: Stage) -> None:
+    assert onecard(collected, "deliver", F07)[0] == 0
+    before = set(collected.city.inbox("operator")[F07]["person_token_ops"])
+    rotated = onecard(collected, "keys", "rotate", "token/operator", "--epoch", "2027")
+    assert rotated[0] == 0
+    assert onecard(collected, "deliver", F07)[0] == 0
+    after = set(collected.city.inbox("operator")[F07]["person_token_ops"])
+    assert len(after) == 2 * len(before)
+    assert before < after
+
+
+def test_an_unusual_volume_waits_for_a_person(collected: Stage) -> None:
+    hub = collected.hub(0)
+    with database.connect(hub.address, autocommit=True) as connection:
+        for _ in range(3):
+            connection.execute(
+                "INSERT INTO ledger.transfer (direction, subject, status, policy_version,"
+                " sent_rows) VALUES ('deliver', %s, 'confirmed', '1.1.0', 1)",
+                (F02,),
+            )
+    import onecard.deliver as module
+
+    code, said = onecard(collected, "deliver", F02)
+    assert code == 0, said  # few rows are never unusual
+    with database.connect(hub.address, autocommit=True) as connection:
+        connection.execute("DELETE FROM ledger.delivered")
+    kept, module.FEW_ROWS = module.FEW_ROWS, 5
+    try:
+        from onecard.privacy import VolumeHold
+
+        with pytest.raises(VolumeHold, match="onecard release"):
+            hub.deliver(F02).run()
+        code, said = onecard(collected, "status")
+        assert "held" in said
+        with database.connect(hub.address, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT max(id) FROM ledger.transfer WHERE status = 'held'"
+            ).fetchone()
+        held = str(row[0]) if row else ""
+        assert onecard(collected, "release", held, "--by", "x", "--reason", "y")[0] == 0
+        assert hub.deliver(F02).run().rows > 5
+    finally:
+        module.FEW_ROWS = kept

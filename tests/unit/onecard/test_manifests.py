@@ -1,0 +1,53 @@
+"""A consumer refuses a manifest that was altered, replayed, or meant for somebody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onecard import keys
+from onecard.hub.receipts import signed_manifest
+from onecard.hub.signing import Signer
+from onecard.keys import KeyStore
+from onecard.manifests import refusal
+
+MANIFEST = {
+    "consumer": "bank",
+    "deliveryId": "f16-1",
+    "rows": 2,
+    "digest": "ab",
+    "columns": ["金额"],
+}
+
+
+@pytest.fixture(params=["international", "national"])
+def signer(request: pytest.FixtureRequest, tmp_path: Path) -> Signer:
+    keys.create(tmp_path / "keys.json", ["bank"], "2026")
+    return Signer(request.param, KeyStore(tmp_path / "keys.json"))
+
+
+def test_a_manifest_of_ours_is_taken(signer: Signer) -> None:
+    assert refusal(signed_manifest(MANIFEST, signer), signer.public_keys(), "bank") == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"rows": 3}, "not valid"),
+        ({"consumer": "operator"}, "not valid"),
+        ({"extra": 1}, "not valid"),
+        ({"signature": None}, "no signature"),
+        ({"signature": {"suite": "international", "epoch": "1999", "value": ""}}, "not known"),
+    ],
+)
+def test_an_altered_manifest_is_refused(signer: Signer, change: dict[str, Any], why: str) -> None:
+    altered = {**signed_manifest(MANIFEST, signer), **change}
+    assert why in refusal(altered, signer.public_keys(), "bank")
+
+
+def test_another_consumers_manifest_and_a_replayed_one_are_refused(signer: Signer) -> None:
+    found = signed_manifest(MANIFEST, signer)
+    assert "another consumer" in refusal(found, signer.public_keys(), "operator")
+    assert refusal(found, signer.public_keys(), "bank", {"f16-1"}) == "replayed"
