@@ -103,7 +103,10 @@ class Collect:
         contract = self._contract
         key = self._tools.keys.quarantine()
         with database.connect(self._tools.address, autocommit=True) as connection:
-            transfer = ledger.open_transfer(connection, "collect", contract.id, contract.version)
+            now = self._tools.settings.now()
+            transfer = ledger.open_transfer(
+                connection, "collect", contract.id, contract.version, now
+            )
             with self._failing(transfer, retried_as_a_whole=True):
                 state = ledger.claim(connection, contract.id, transfer)
                 registry.drop_staging(connection, contract, older_than=transfer)

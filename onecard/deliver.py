@@ -121,7 +121,11 @@ class Deliver:
             selection = self._selection(state, replay)
             state.make_indexes(connection, selection)
             transfer = ledger.open_transfer(
-                connection, "deliver", self._agreement.id, self._agreement.version
+                connection,
+                "deliver",
+                self._agreement.id,
+                self._agreement.version,
+                self._tools.settings.now(),
             )
             attempt = Attempt(connection, self._agreement, transfer, self._tools.signer)
             if replay is not None:

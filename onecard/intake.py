@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from onecard import counties
 from onecard.ahead import ahead
 from onecard.errors import FatalError
-from onecard.hub import quarantine, registry
+from onecard.hub import ledger, quarantine, registry
 from onecard.hub.database import Connection, query
 from onecard.hub.ledger import Counts
 from onecard.hub.loader import Loader
@@ -63,6 +64,7 @@ class Intake:
         self._contract = contract
         self._connection = connection
         self._transfer = transfer
+        self._counties = counties.Tally(contract)
 
     def take(self, request: ReadRequest, known: KnownHashes | None, key: Key) -> Taken:
         """Read to the end: good rows to staging, rejected rows to the transfer's own table."""
@@ -78,6 +80,7 @@ class Intake:
                 good = self._only_new(good, known, tally)
                 if len(good):
                     loader.put(good)
+        self._record_counties()
         return Taken(
             counts=Counts(tally.read, 0, tally.unchanged, tally.quarantined),
             checkpoint=self._checkpoint(request, reading, tally, now),
@@ -96,6 +99,7 @@ class Intake:
                 number = self._move(rule.check, reason, first=first)
                 if number:
                     found[reason] = number
+        self._record_counties()
         return found
 
     def _move(self, rule: Unique, reason: Reason, *, first: bool) -> int:
@@ -110,10 +114,9 @@ class Intake:
             )
         ).fetchall()
         by = (self._tools.keys.quarantine(), self._tools.suite)
-        sealed = [
-            quarantine.seal(contract.id, "staging", Rejected(n, _texts(row[0]), (reason,)), by)
-            for n, row in enumerate(rows, start=1)
-        ]
+        rejected = [Rejected(n, _texts(row[0]), (reason,)) for n, row in enumerate(rows, start=1)]
+        self._counties.add_quarantined(row.values for row in rejected)
+        sealed = [quarantine.seal(contract.id, "staging", row, by) for row in rejected]
         quarantine.append(self._connection, registry.bad(contract, self._transfer), sealed)
         return len(rows)
 
@@ -127,6 +130,8 @@ class Intake:
         for row in checked.rejected:
             tally.rules.update(row.reasons)
         tally.warnings.update(checked.warnings)
+        self._counties.add_read(chunk.batch)
+        self._counties.add_quarantined(row.values for row in checked.rejected)
         if checked.rejected:
             sealed = (
                 quarantine.seal(self._contract.id, chunk.origin, row, (key, self._tools.suite))
@@ -135,6 +140,10 @@ class Intake:
             bad = registry.bad(self._contract, self._transfer)
             quarantine.append(self._connection, bad, sealed)
         return checked.good
+
+    def _record_counties(self) -> None:
+        found = self._counties
+        ledger.record_counties(self._connection, self._transfer, found.read, found.quarantined)
 
     def _only_new(
         self, good: pl.DataFrame, known: KnownHashes | None, tally: _Tally

@@ -86,12 +86,14 @@ class Transfer:
         return (self.finished_at - self.started_at).total_seconds() if self.finished_at else 0.0
 
 
-def open_transfer(connection: Connection, direction: str, subject: str, policy_version: str) -> int:
-    """Write the first line of a transfer and return its id."""
+def open_transfer(
+    connection: Connection, direction: str, subject: str, policy_version: str, at: datetime
+) -> int:
+    """Write the first line of a transfer and return its id; `at` is the hub's time."""
     row = connection.execute(
-        "INSERT INTO ledger.transfer (direction, subject, status, policy_version)"
-        " VALUES (%s, %s, 'running', %s) RETURNING id",
-        (direction, subject, policy_version),
+        "INSERT INTO ledger.transfer (direction, subject, status, policy_version, hub_time)"
+        " VALUES (%s, %s, 'running', %s, %s) RETURNING id",
+        (direction, subject, policy_version, at),
     ).fetchone()
     return int(str(row[0])) if row else 0
 
@@ -165,6 +167,23 @@ def record_rules(
             " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (transfer, field, rule)"
             " DO UPDATE SET failed = ledger.rule_count.failed + excluded.failed",
             [(transfer, r.field, r.rule, severity, n) for r, n in sorted(counts.items())],
+        )
+
+
+def record_counties(
+    connection: Connection, transfer: int, read: Mapping[str, int], quarantined: Mapping[str, int]
+) -> None:
+    """Add rows read and rows quarantined by county (six digits; empty: another place)."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO ledger.county_count (transfer, county, rows_read, quarantined)"
+            " VALUES (%s, %s, %s, %s) ON CONFLICT (transfer, county) DO UPDATE SET"
+            " rows_read = ledger.county_count.rows_read + excluded.rows_read,"
+            " quarantined = ledger.county_count.quarantined + excluded.quarantined",
+            [
+                (transfer, county, read.get(county, 0), quarantined.get(county, 0))
+                for county in sorted({*read, *quarantined})
+            ],
         )
 
 
