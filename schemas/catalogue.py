@@ -13,12 +13,13 @@ from typing import Literal
 
 from onecard.errors import ConfigError, unknown
 from schemas import agreement as agreements
-from schemas import odcs, registers
+from schemas import odcs, registers, service_levels
 from schemas.agreement import Agreement
 from schemas.contract import Contract
 from schemas.model import Frozen, build
 from schemas.problem import InvalidFile, Problem
 from schemas.registers import Registers
+from schemas.service_levels import ServiceLevels
 from schemas.strict_yaml import parse
 
 ROOT = Path(__file__).parent
@@ -53,6 +54,12 @@ class Catalogue:
     def registers(self) -> Registers:
         """What agreements refer to; raises InvalidFile when the file is broken."""
         return registers.load(self.root / "registers.yaml")
+
+    @property
+    def service_levels(self) -> ServiceLevels:
+        """How soon challenges are answered; raises InvalidFile when the file is broken."""
+        file = self.root / "service_levels.yaml"
+        return service_levels.load(file if file.exists() else service_levels.FILE)
 
     def contract(self, dataset: str) -> Contract:
         """The contract of that dataset.

@@ -16,7 +16,14 @@ from typing import Any
 
 from onecard.errors import unknown
 from schemas import agreement as agreements
-from schemas import lint_agreement, lint_contract, lint_registers, odcs, semantic
+from schemas import (
+    lint_agreement,
+    lint_contract,
+    lint_registers,
+    odcs,
+    semantic,
+    service_levels,
+)
 from schemas.agreement import AgreementFile
 from schemas.agreement_parts import Delivery
 from schemas.catalogue import ROOT, Agencies, Catalogue, expect_id
@@ -58,6 +65,7 @@ def lint(
     problems += lint_agreement.shared_targets(found)
     semantic.load()
     problems += lint_registers.check(root / "registers.yaml", catalogue)
+    problems += service_levels.check(root / "service_levels.yaml", agencies)
     return tuple(sorted(set(problems)))
 
 

@@ -11,11 +11,11 @@ from typing import Any, Literal, get_args
 
 from onecard import personal
 from onecard.errors import ConfigError, PolicyError
+from onecard.workdays import Clock
 
 Kind = Literal["record", "finding"]
 Status = Literal["open", "acknowledged", "answered", "closed"]
 Outcome = Literal["corrected", "confirmed", "rejected"]
-Clock = Literal["holidays", "weekdays"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 STATUSES: tuple[str, ...] = get_args(Status)
