@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,7 @@ class People:
     frame: pl.DataFrame
 
 
+@lru_cache(maxsize=6)
 def block(seed: int, start: int, count: int, today: date) -> People:
     """Residents start to start + count - 1."""
     index = np.arange(start, start + count, dtype=np.int64)

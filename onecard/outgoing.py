@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from onecard import control
 from onecard.ahead import ahead
 from onecard.control import Controls
-from onecard.hub import disclosures
+from onecard.hub import arrow, disclosures
 from onecard.hub.disclosures import Recorder
 from onecard.privacy import Batch, PrivacyGate
 from onecard.selection import Selection
@@ -66,14 +66,13 @@ class Outgoing:
     def frames(self, limit: int | None = None, *, due_only: bool = True) -> Iterator[pl.DataFrame]:
         """Treated batches that may leave, in the agreement's order; empty ones are left out."""
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
-        from adbc_driver_postgresql import dbapi  # noqa: PLC0415
 
         from onecard import treatment  # noqa: PLC0415
 
         agreement = self.selection.agreement
         fields = Controls(agreement, self.selection.contracts).fields
         statement = self.selection.statement(limit, due_only=due_only).as_string(None)
-        with dbapi.connect(self.address) as connection, connection.cursor() as cursor:
+        with arrow.connect(self.address) as connection, connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL jit = off")  # half a second of compiling for little
             cursor.execute("SELECT dataset, version FROM ledger.dataset")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from onecard.hub import arrow
 from schemas.contract import Contract
 
 LARGEST = 40_000_000
@@ -25,10 +26,8 @@ class KnownHashes:
     @classmethod
     def load(cls, address: str, contract: Contract) -> KnownHashes | None:
         """Read the hashes of all live registry rows, or None when there are too many."""
-        from adbc_driver_postgresql import dbapi  # noqa: PLC0415 - only where needed
-
         table = f'registry."{contract.table}"'
-        with dbapi.connect(address) as connection, connection.cursor() as cursor:
+        with arrow.connect(address) as connection, connection.cursor() as cursor:
             cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608 - name from a contract
             (rows,) = cursor.fetchone()
             if rows > LARGEST:

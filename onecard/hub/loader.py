@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from onecard.errors import FatalError
+from onecard.hub import arrow
 
 if TYPE_CHECKING:
     import polars as pl
@@ -88,12 +89,10 @@ class Loader:
             self._drain()
 
     def _load(self) -> None:
-        from adbc_driver_postgresql import dbapi  # noqa: PLC0415 - only where rows are loaded
-
         first = self._queue.get()
         if first is _END:
             return
-        with dbapi.connect(self._address) as connection, connection.cursor() as cursor:
+        with arrow.connect(self._address) as connection, connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
             batches = self._batches(first)
             reader = pa.RecordBatchReader.from_batches(_arrow(first).schema, batches)
