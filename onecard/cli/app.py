@@ -8,6 +8,7 @@ from onecard import redaction
 from onecard.cli import inspect, operate
 from onecard.cli.agreements import register as register_agreements
 from onecard.cli.audit import register as register_audit
+from onecard.cli.challenge import register as register_challenges
 from onecard.cli.keys import register as register_keys
 from onecard.cli.persons import register as register_persons
 from onecard.cli.quarantine import register as register_quarantine
@@ -24,6 +25,7 @@ inspect.register(app)
 register_rehearsals(app)
 register_agreements(app)
 register_quarantine(app)
+register_challenges(app)
 register_audit(app)
 register_keys(app)
 register_persons(app)
