@@ -1,0 +1,85 @@
+"""The application: routes of the portal, each behind the guard, and its error pages."""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException as PlainHTTPException
+
+from onecard.errors import OnecardError, PolicyError, RetriableError
+from onecard.hub.tickets import UnknownTicket, WrongState
+from onecard.portal import pages, views
+from onecard.portal.guard import guard
+from onecard.portal.security import Headers, page_policy
+from onecard.portal.site import Site
+
+REASONS = (
+    "form",
+    "provider",
+    "answerer",
+    "changed",
+    "not_waiting",
+    "empty",
+    "long",
+    "signs",
+    "personal",
+    "outcome",
+)
+"""Details of our own refusals; each has its words."""
+
+
+def create_app(site: Site) -> FastAPI:
+    """The portal; mount it anywhere."""
+    app = FastAPI(title="onecard portal", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Headers, policy=page_policy(pages.style_digest()))
+    app.include_router(_router(site))
+    app.add_exception_handler(PlainHTTPException, partial(_refused, site))
+    app.add_exception_handler(OnecardError, partial(_failed, site))
+    return app
+
+
+def _router(site: Site) -> APIRouter:
+    seen = Depends(guard(site))
+    router = APIRouter(default_response_class=Response, redirect_slashes=False)
+    for method, route, view in views.ROUTES:
+        router.add_api_route(
+            route,
+            views.behind(seen, view),
+            methods=[method],
+            name=view.__name__,
+            response_model=None,
+        )
+    return router
+
+
+async def _refused(site: Site, request: Request, error: Exception) -> Response:
+    code = error.status_code if isinstance(error, HTTPException | PlainHTTPException) else 500
+    detail = str(getattr(error, "detail", ""))
+    if code == HTTPStatus.UNAUTHORIZED:
+        wants_page = "text/html" in request.headers.get("accept", "")
+        if site.login and request.method == "GET" and wants_page:
+            return RedirectResponse(site.login(request), HTTPStatus.SEE_OTHER)
+    return _error_page(site, request, code, _reason(request, detail))
+
+
+async def _failed(site: Site, request: Request, error: Exception) -> Response:
+    if isinstance(error, PolicyError | WrongState | UnknownTicket):
+        return _error_page(site, request, HTTPStatus.CONFLICT, str(error))
+    code = 503 if isinstance(error, RetriableError) else 500
+    return _error_page(site, request, code, "")
+
+
+def _reason(request: Request, detail: str) -> str:
+    words = pages.Words(pages.language(request))
+    if detail.startswith("unmapped:"):
+        return words("why_unmapped", name=detail.partition(":")[2])
+    return words(f"why_{detail}") if detail in REASONS else ""
+
+
+def _error_page(site: Site, request: Request, code: int, reason: str) -> Response:
+    heading = pages.Words(pages.language(request)).known("error", str(code))
+    values = {"heading": heading, "reason": reason, "visitor": None, "logout": site.logout}
+    return pages.render(request, "error", values, code)

@@ -1,0 +1,91 @@
+"""An agency's agreements: what it gives to whom, what it receives, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onecard import agreement_words
+from onecard.agreements import Life
+from onecard.control import Controls
+from schemas import codes
+from schemas.agreement import Agreement
+from schemas.catalogue import Catalogue
+from schemas.contract import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLine:
+    """One column that leaves, and how."""
+
+    name: str
+    title: str
+    level: str
+    treatment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One agreement as a steward reads it."""
+
+    agreement: Agreement
+    life: Life
+    provider: str
+    purpose: str
+    dataset: str
+
+    @property
+    def id(self) -> str:
+        """Of the agreement."""
+        return self.agreement.id
+
+
+def provider(catalogue: Catalogue, agreement: Agreement) -> str:
+    """The agency whose data it is; only its stewards (and engineers) approve."""
+    return catalogue.contract(agreement.dataset).agency
+
+
+def concerns(agreement: Agreement, agency: str) -> bool:
+    """Whether the agency receives, or any of its datasets is read."""
+    return agreement.consumer == agency or gives(agreement, agency)
+
+
+def gives(agreement: Agreement, agency: str) -> bool:
+    """Whether a delivery reads a dataset of the agency."""
+    return any(dataset.partition("/")[0] == agency for dataset in agreement.datasets)
+
+
+def flow(catalogue: Catalogue, agreement: Agreement, life: Life) -> Flow:
+    """The agreement with its words."""
+    return Flow(
+        agreement,
+        life,
+        provider(catalogue, agreement),
+        codes.labels("purpose")[agreement.purpose],
+        catalogue.contract(agreement.dataset).title,
+    )
+
+
+def contracts(catalogue: Catalogue, agreement: Agreement) -> Mapping[str, Contract]:
+    """Of every dataset that it reads."""
+    return {d: catalogue.contract(d) for d in agreement.datasets}
+
+
+def fields(catalogue: Catalogue, agreement: Agreement) -> list[FieldLine]:
+    """What leaves, column by column."""
+    behind = Controls(agreement, contracts(catalogue, agreement)).fields
+    return [
+        FieldLine(
+            name=shared.name,
+            title=behind[shared.name].title if shared.name in behind else "",
+            level=behind[shared.name].level if shared.name in behind else "",
+            treatment=shared.treatment,
+        )
+        for shared in agreement.fields
+    ]
+
+
+def changes(catalogue: Catalogue, flow: Flow) -> list[str]:
+    """What an approval would let flow that does not flow today."""
+    before = flow.life.approval.content if flow.life.approval else None
+    return agreement_words.differences(before, flow.agreement, contracts(catalogue, flow.agreement))

@@ -1,0 +1,102 @@
+"""The problem list: what the newest collect of each dataset of an agency found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from onecard.hub import ledger
+from onecard.hub.database import Connection
+from schemas.contract import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How many rows broke one rule; shares are of the rows that were read."""
+
+    field: str
+    field_title: str
+    rule: str
+    rule_title: str
+    severity: str
+    failed: int
+    checked: int
+
+    @property
+    def share(self) -> float | None:
+        """Share of failed rows; None when none was read."""
+        return self.failed / self.checked if self.checked else None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetProblems:
+    """The newest collect of one dataset.
+
+    Attributes:
+        status: of the transfer; empty when there was none.
+    """
+
+    id: str
+    title: str
+    status: str
+    at: datetime | None
+    read: int
+    quarantined: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def silent(self) -> bool:
+        """Nothing was sent: there is nothing to judge, and that is not 100%."""
+        return self.read == 0
+
+
+def problem_list(
+    connection: Connection, contracts: Iterable[Contract], rule_title: Callable[[str], str]
+) -> list[DatasetProblems]:
+    """The newest collect of each dataset, most failed rule first."""
+    newest = {t.subject: t for t in ledger.latest(connection) if t.direction == "collect"}
+    found = []
+    for contract in contracts:
+        transfer = newest.get(contract.id)
+        found.append(
+            DatasetProblems(
+                id=contract.id,
+                title=contract.title,
+                status=transfer.status if transfer else "",
+                at=transfer.started_at if transfer else None,
+                read=transfer.counts.rows_read if transfer else 0,
+                quarantined=transfer.counts.quarantined if transfer else 0,
+                problems=tuple(_problems(connection, contract, transfer, rule_title))
+                if transfer
+                else (),
+            )
+        )
+    return found
+
+
+def _problems(
+    connection: Connection,
+    contract: Contract,
+    transfer: ledger.Transfer,
+    rule_title: Callable[[str], str],
+) -> list[Problem]:
+    rows = connection.execute(
+        "SELECT field, rule, severity, failed FROM ledger.rule_count WHERE transfer = %s"
+        " ORDER BY failed DESC, field, rule",
+        (transfer.id,),
+    ).fetchall()
+    titles = {f.name: f.title for f in contract.fields}
+    own = {r.name: r.title for r in contract.rules}
+    return [
+        Problem(
+            field=str(field),
+            field_title=titles.get(str(field), ""),
+            rule=str(rule),
+            rule_title=own.get(str(rule)) or rule_title(str(rule)),
+            severity=str(severity),
+            failed=int(str(failed)),
+            checked=transfer.counts.rows_read,
+        )
+        for field, rule, severity, failed in rows
+    ]

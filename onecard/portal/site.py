@@ -1,0 +1,50 @@
+"""What the portal is made of: everything that another layer gives it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import Request
+
+from onecard.portal import access
+from onecard.settings import Settings
+from schemas.catalogue import Catalogue
+
+Identity = Callable[..., access.Person | Awaitable[access.Person]]
+"""A FastAPI dependency that gives the logged-in person, or raises HTTPException 401."""
+
+
+def users_file(environment: Mapping[str, str] | None = None) -> Path | None:
+    """The file that ONECARD_PORTAL_USERS names, if any."""
+    named = (os.environ if environment is None else environment).get("ONECARD_PORTAL_USERS")
+    return Path(named) if named else None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Parts of the portal.
+
+    Attributes:
+        settings: of the hub.
+        address: of the hub's database.
+        catalogue: contracts and agreements as they stand in their files now.
+        identity: who is logged in.
+        secret: signs forms; the same in every process of the web server.
+        rule_title: Chinese title of one of the gate's rules.
+        users: the mapping of users to agencies.
+        login: path of the login page for a path to return to; None: anonymous visitors get 401.
+        logout: path that ends the session.
+    """
+
+    settings: Settings
+    address: Callable[[], str]
+    catalogue: Callable[[], Catalogue]
+    identity: Identity
+    secret: bytes = field(repr=False)
+    rule_title: Callable[[str], str]
+    users: Path | None = None
+    login: Callable[[Request], str] | None = None
+    logout: str = ""

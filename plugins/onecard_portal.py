@@ -1,0 +1,97 @@
+"""Hangs the stewards' portal into Airflow's web server, below /onecard and in its menu.
+
+Airflow does not protect a plugin's application: the portal's guard asks Airflow who is logged in
+before every route (`onecard.portal.guard`). Every process of Airflow loads this file; the portal
+itself is made by the first request, so that tasks do not pay for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from airflow.configuration import conf
+from airflow.plugins_manager import AirflowPlugin
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+
+PREFIX = "/onecard"
+
+
+@cache
+def root() -> str:
+    """Path under which Airflow is reached: empty, or e.g. `/airflow`."""
+    return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+
+
+def login(request: Request) -> str:
+    """Airflow's login page, which comes back to the page that was asked for."""
+    return f"{root()}/api/v2/auth/login?next={quote(request.url.path, safe='')}"
+
+
+@cache
+def portal() -> FastAPI:
+    """The portal of this process's hub."""
+    from airflow.api_fastapi.core_api.security import get_user  # noqa: PLC0415 - web server only
+    from fastapi import Depends  # noqa: PLC0415
+
+    from onecard.portal.access import Person  # noqa: PLC0415
+    from onecard.portal.airflow_user import person  # noqa: PLC0415
+    from onecard.portal.app import create_app  # noqa: PLC0415
+    from onecard.portal.site import Site, users_file  # noqa: PLC0415
+    from onecard.settings import Settings  # noqa: PLC0415
+    from onecard.wiring import Hub  # noqa: PLC0415
+    from quality.rule_titles import title  # noqa: PLC0415
+
+    logged_in = Depends(get_user)
+
+    def identity(user: Any = logged_in) -> Person:  # noqa: ANN401 - each auth manager has its own
+        return person(user)
+
+    identity.__annotations__.clear()
+
+    @cache
+    def address() -> str:
+        return Hub().address
+
+    key = conf.get("api", "secret_key").encode()
+    return create_app(
+        Site(
+            settings=Settings.load(),
+            address=address,
+            catalogue=lambda: Hub().catalogue,
+            identity=identity,
+            secret=hmac.new(key, b"onecard portal forms", hashlib.sha256).digest(),
+            rule_title=title,
+            users=users_file(),
+            login=login,
+            logout=f"{root()}/api/v2/auth/logout",
+        )
+    )
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+    """The portal as an ASGI application that is made when it is first asked."""
+    await portal()(scope, receive, send)
+
+
+class OnecardPortal(AirflowPlugin):
+    """Application and menu entry."""
+
+    name = "onecard_portal"
+    fastapi_apps = [  # noqa: RUF012 - Airflow reads class attributes
+        {"app": application, "url_prefix": PREFIX, "name": "一卡通数据质量"}
+    ]
+    external_views = [  # noqa: RUF012
+        {
+            "name": "一卡通数据质量",
+            "href": f"{root()}{PREFIX}/",
+            "url_route": "onecard-quality",
+            "destination": "nav",
+            "nav_top_level": True,
+        }
+    ]

@@ -1,0 +1,157 @@
+"""A portal on a real database; who is logged in stands in a header of the test's own."""
+
+from __future__ import annotations
+
+import secrets
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fastapi import HTTPException, Request
+
+from onecard import agreements
+from onecard.hub import database, ledger, migrate, tickets
+from onecard.hub.database import Connection
+from onecard.hub.ledger import Counts
+from onecard.portal.access import Person
+from onecard.portal.app import create_app
+from onecard.portal.site import Site
+from onecard.ports import Reason
+from onecard.settings import ZONE, Settings
+from quality.rule_titles import title
+from schemas import catalogue
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it asks for httpx2, a package of another name
+    from fastapi.testclient import TestClient
+
+NOW = datetime(2026, 11, 24, 9, tzinfo=ZONE)
+APPROVED = "f20-health-hrss-death"
+WAITING = "f15-education-hrss-graduates"
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '=HYPERLINK("http://evil.example","x")',
+    "\u202e口令",
+    "长" * 200,
+    "𠮷野家\U0001f600",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7*7 }}",
+)
+USERS = """\
+users:
+  hrss: [hrss]
+  health: [health]
+  education: [education]
+  both: [health, education]
+groups:
+  Admin: ["*"]
+  onecard-transport: [transport]
+"""
+
+
+def whoever(request: Request) -> Person:
+    """The tests' Airflow: `X-User: name[/group]`."""
+    said = request.headers.get("x-user")
+    if not said:
+        raise HTTPException(401)
+    name, _, group = said.partition("/")
+    return Person(name, frozenset([group] if group else []))
+
+
+@dataclass
+class Portal:
+    """A portal and the hub behind it."""
+
+    site: Site
+    home: Path
+    address: str
+    users: Path
+
+    def client(self, user: str | None = None, **options: bool) -> TestClient:
+        headers = {"accept": "text/html"} | ({"x-user": user} if user else {})
+        return TestClient(create_app(self.site), headers=headers, **options)
+
+    def connect(self):
+        return database.connect(self.address, autocommit=True)
+
+    def collect(self, dataset: str, read: int, rules: dict[Reason, int]) -> int:
+        """A published collect, as the hub writes it."""
+        with self.connect() as connection:
+            transfer = ledger.open_transfer(connection, "collect", dataset, "1", NOW)
+            bad = max(rules.values(), default=0)
+            counts = Counts(read, read - bad, 0, bad, 0, 0)
+            ledger.record_rules(connection, transfer, rules, "error")
+            ledger.update(connection, transfer, {"status": "published", "counts": counts})
+        return transfer
+
+    def ticket(self, statement: str = "出生日期不对", agency: str = "health") -> int:
+        with self.connect() as connection:
+            return tickets.open_ticket(connection, challenge(statement, agency))
+
+    def audit(self) -> list[tuple[object, ...]]:
+        with self.connect() as connection:
+            return connection.execute(
+                "SELECT kind, subject, actor, body FROM ledger.audit ORDER BY seq"
+            ).fetchall()
+
+
+def challenge(statement: str, agency: str) -> tickets.NewTicket:
+    dataset = {"health": "health/death_notice", "education": "education/edu_enrolment"}[agency]
+    return tickets.NewTicket(
+        agency=agency,
+        opened_for="hrss",
+        opened_by="hrss",
+        kind="finding",
+        dataset=dataset,
+        statement=statement,
+        opened_at=NOW - timedelta(days=1),
+        due_on=NOW.date(),
+        rule="required",
+        field="name",
+    )
+
+
+@pytest.fixture(scope="module")
+def hub(postgres: str) -> Iterator[str]:
+    """A migrated database for all tests of a file."""
+    name = f"t_portal_{secrets.token_hex(4)}"
+    address = database.create_database(postgres, name)
+    migrate.upgrade(address)
+    with database.connect(address, autocommit=True) as connection:
+        approve(connection, APPROVED)
+    yield address
+    database.drop_database(postgres, name)
+
+
+def approve(connection: Connection, agreement: str) -> None:
+    agreements.approve(connection, catalogue.load().agreement(agreement), "演练批准人", "批〔1〕号")
+
+
+@pytest.fixture
+def portal(hub: str, tmp_path: Path) -> Portal:
+    """A portal with its own users, reports and forms' key."""
+    users = tmp_path / "portal-users.yaml"
+    users.write_text(USERS, encoding="utf-8")
+    for agency in ("hrss", "health"):
+        folder = tmp_path / "reports" / agency
+        folder.mkdir(parents=True)
+        (folder / "monthly-2026-10.zh.html").write_text(f"<p>{agency} 月报</p>", encoding="utf-8")
+        (folder / "problems-2026-10.xlsx").write_bytes(b"PK workbook")
+    (tmp_path / "reports" / "health" / "secret.html").write_text("no report")
+    (tmp_path / "reports" / "night-2026-11-24.html").write_text("for engineers")
+    settings = Settings(home=tmp_path, keys_file=tmp_path / "keys.json", fixed_now=NOW)
+    site = Site(
+        settings=settings,
+        address=lambda: hub,
+        catalogue=catalogue.load,
+        identity=whoever,
+        secret=secrets.token_bytes(32),
+        rule_title=title,
+        users=users,
+        login=lambda request: f"/login?next={request.url.path}",
+        logout="/logout",
+    )
+    return Portal(site, tmp_path, hub, users)

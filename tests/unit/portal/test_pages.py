@@ -1,0 +1,263 @@
+"""What a steward finds on the pages: own reports, problems, agreements, tickets; and can do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from onecard import agreements
+from onecard.hub import tickets
+from onecard.portal import security
+from onecard.portal.access import Person
+from onecard.ports import Reason
+from tests.unit.portal.conftest import APPROVED, HOSTILE, NOW, WAITING, Portal
+
+
+def token(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found, "the page has no form"
+    return found[1]
+
+
+def text(page: str) -> str:
+    """The page without its tags."""
+    return re.sub(r"<[^>]+>", "", page)
+
+
+def test_home_lists_only_my_agencies(portal: Portal) -> None:
+    page = portal.client("both").get("/").text
+    assert "市卫生健康委员会" in page
+    assert "市教育局" in page
+    assert "市人力资源和社会保障局" not in page
+
+
+def test_an_engineer_sees_every_agency(portal: Portal) -> None:
+    page = portal.client("anyone/Admin").get("/").text
+    for agency in portal.site.catalogue().agencies.values():
+        assert agency.title in page
+
+
+def test_reports_of_known_names_are_listed_and_served(portal: Portal) -> None:
+    client = portal.client("health")
+    listing = client.get("/health/reports").text
+    assert "monthly-2026-10.zh.html" in listing
+    assert "secret.html" not in listing
+    found = client.get("/health/reports/monthly-2026-10.zh.html")
+    assert "health 月报" in found.text
+    assert "script-src" not in found.headers["content-security-policy"]
+    assert found.headers["content-security-policy"].startswith("default-src 'none'; style-src")
+    assert found.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "secret.html",
+        "monthly-2026-11.zh.html",
+        "..%2Fhrss%2Fmonthly-2026-10.zh.html",
+        "%2e%2e/night-2026-11-24.html",
+        "monthly-2026-10.zh.html%00",
+        "monthly-2026-10.zh.html%0a",
+    ],
+)
+def test_no_other_file_is_served(portal: Portal, name: str) -> None:
+    assert portal.client("health").get(f"/health/reports/{name}").status_code == 404
+
+
+def test_a_link_to_elsewhere_is_no_report(portal: Portal) -> None:
+    link = portal.home / "reports" / "health" / "daily-2026-11-01.zh.html"
+    link.symlink_to(portal.home / "reports" / "hrss" / "monthly-2026-10.zh.html")
+    client = portal.client("health")
+    assert client.get(f"/health/reports/{link.name}").status_code == 404
+    assert link.name not in client.get("/health/reports").text
+
+
+def test_a_workbook_is_downloaded_and_audited(portal: Portal) -> None:
+    found = portal.client("hrss").get("/hrss/reports/problems-2026-10.xlsx")
+    assert found.content == b"PK workbook"
+    assert found.headers["content-disposition"].startswith("attachment")
+    kind, subject, actor, _ = portal.audit()[-1]
+    assert (kind, subject, actor) == ("access.report", "hrss", "hrss")
+
+
+def test_problem_list_shows_the_newest_collect_with_its_denominator(portal: Portal) -> None:
+    portal.collect("health/death_notice", 100, {Reason("name", "required"): 50})
+    portal.collect("health/death_notice", 1_600, {Reason("name", "required"): 7})
+    page = portal.client("health").get("/health/problems").text
+    assert "必填项为空" in page
+    row = re.findall(r'<td class="n">([^<]+)</td>', page)
+    assert row == ["7", "1,600", "0.44%"]
+
+
+def test_a_silent_dataset_is_not_perfect(portal: Portal) -> None:
+    portal.collect("education/edu_enrolment", 0, {})
+    page = portal.client("education").get("/education/problems").text
+    assert "未报送" in page
+    assert "100" not in text(page.partition("<main")[2])
+
+
+def test_agreements_say_who_receives_what(portal: Portal) -> None:
+    page = portal.client("health").get("/health/agreements").text
+    gives, receives = page.split('id="receives"')
+    assert APPROVED in gives
+    assert APPROVED not in receives
+    assert "f03-hrss-health-card-status" in receives
+    detail = portal.client("hrss").get(f"/hrss/agreements/{APPROVED}").text
+    for shared in portal.site.catalogue().agreement(APPROVED).names:
+        assert shared in detail
+    assert "<form" not in detail
+
+
+def test_the_provider_approves_once(portal: Portal) -> None:
+    client, address = portal.client("education"), f"/education/agreements/{WAITING}"
+    page = client.get(address).text
+    assert "新增流出" in page
+    form = {
+        "csrf": token(page),
+        "fingerprint": portal.site.catalogue().agreement(WAITING).fingerprint,
+        "document": "郑教〔2026〕8号",
+    }
+    changed = client.post(f"{address}/approve", data={**form, "fingerprint": "0" * 64})
+    assert changed.status_code == 409
+    done = client.post(f"{address}/approve", data=form, follow_redirects=False)
+    assert (done.status_code, done.headers["location"]) == (303, address)
+    with portal.connect() as connection:
+        found = portal.site.catalogue().agreement(WAITING)
+        life = agreements.life(connection, found, NOW.date())
+        assert life.state == "in_force"
+        assert life.approval is not None
+        assert (life.approval.actor, life.approval.document) == ("education", "郑教〔2026〕8号")
+        agreements.suspend(connection, found, "t", "back to where it was")
+    again = client.get(address).text
+    assert "郑教〔2026〕8号" in again
+
+
+def test_only_the_provider_approves(portal: Portal) -> None:
+    client = portal.client("hrss")
+    form = {
+        "csrf": csrf(portal, "hrss"),
+        "fingerprint": portal.site.catalogue().agreement(WAITING).fingerprint,
+        "document": "x",
+    }
+    refused = client.post(f"/hrss/agreements/{WAITING}/approve", data=form)
+    assert refused.status_code == 403
+    assert "只有提供方" in refused.text
+
+
+def csrf(portal: Portal, user: str) -> str:
+    return security.token(portal.site.secret, user, NOW)
+
+
+def test_a_ticket_is_acknowledged_and_answered(portal: Portal) -> None:
+    number = portal.ticket()
+    client, address = portal.client("health"), f"/health/tickets/{number}"
+    assert f"#{number}" in client.get("/health/tickets").text
+    page = client.get(address).text
+    client.post(f"{address}/acknowledge", data={"csrf": token(page)})
+    form = {"csrf": token(page), "outcome": "corrected", "text": "已在源系统更正。"}
+    answered = client.post(f"{address}/answer", data=form)
+    assert "已答复" in answered.text
+    assert "<form" not in answered.text
+    with portal.connect() as connection:
+        found = tickets.get(connection, number)
+        steps = [(e.event, e.actor) for e in tickets.events(connection, number)]
+    assert found is not None
+    assert (found.outcome, found.answer) == ("corrected", "已在源系统更正。")
+    assert steps == [("opened", "hrss"), ("acknowledged", "health"), ("answered", "health")]
+    assert client.post(f"{address}/answer", data=form).status_code == 409
+
+
+def test_looking_at_a_ticket_is_audited(portal: Portal) -> None:
+    number = portal.ticket()
+    portal.client("health").get(f"/health/tickets/{number}")
+    kind, subject, actor, body = portal.audit()[-1]
+    assert (kind, subject, actor) == ("access.ticket", "health/death_notice", "health")
+    assert str(number) in str(body)
+
+
+def test_only_the_answering_agency_answers(portal: Portal) -> None:
+    number = portal.ticket()
+    page = portal.client("hrss").get(f"/hrss/tickets/{number}").text
+    assert "<form" not in page
+    form = {"csrf": csrf(portal, "hrss"), "outcome": "confirmed", "text": "对"}
+    for step in ("acknowledge", "answer"):
+        refused = portal.client("hrss").post(f"/hrss/tickets/{number}/{step}", data=form)
+        assert refused.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("", "必填项为空"),
+        ("持卡人 110101199003074530 有误", "身份证号"),
+        ("请打 138 0013 8000", "身份证号"),
+        ("\u202e反转", "书写方向"),
+        ("响铃\x07", "控制字符"),
+        ("长" * 2_001, "超过最大长度"),
+    ],
+)
+def test_an_answer_that_may_not_be_kept_is_refused(portal: Portal, said: str, why: str) -> None:
+    number = portal.ticket()
+    form = {"csrf": csrf(portal, "health"), "outcome": "confirmed", "text": said}
+    refused = portal.client("health").post(f"/health/tickets/{number}/answer", data=form)
+    assert refused.status_code == 422
+    assert why in refused.text
+    assert not said or said not in refused.text
+    with portal.connect() as connection:
+        found = tickets.get(connection, number)
+    assert found is not None
+    assert found.status == "open"
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_texts_are_harmless(portal: Portal, hostile: str) -> None:
+    number = portal.ticket(hostile)
+    page = portal.client("health").get(f"/health/tickets/{number}").text
+    assert "\u202e" not in page
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "onerror" not in re.sub(r">[^<]*<", "><", page)
+    if hostile.startswith("\u202e"):
+        assert "⟨U+202E⟩口令" in page
+    else:
+        escaped = hostile.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        assert escaped.replace('"', "&#34;") in page
+
+
+def test_a_hostile_user_name_is_harmless(portal: Portal) -> None:
+    def hostile() -> Person:
+        return Person("<script>alert(1)</script>\u202e")
+
+    portal.site = replace(portal.site, identity=hostile)
+    refused = portal.client().get("/")
+    assert refused.status_code == 403
+    assert "<script" not in refused.text
+    assert "\u202e" not in refused.text
+
+
+def test_english_is_complete(portal: Portal) -> None:
+    number = portal.ticket("the date is wrong")
+    client = portal.client("health")
+    for address in ("/", "/health/reports", "/health/problems", f"/health/tickets/{number}"):
+        page = client.get(f"{address}?lang=en")
+        assert page.status_code == 200
+        assert '<html lang="en">' in page.text
+        words = text(page.text).replace("中文", "").replace("月报", "")
+        if address in ("/", "/health/reports"):
+            assert not re.search(r"[一-鿿]", words.partition("</style>")[2] or words)
+        assert all(
+            "lang=en" in a for a in re.findall(r'href="(/health[^"]*)"', page.text) if "lang" in a
+        )
+
+
+def test_pages_make_no_request_and_hold_no_script(portal: Portal) -> None:
+    found = portal.client("health").get("/health/problems")
+    policy = found.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert "frame-ancestors 'self'" in policy
+    assert not re.search(r"(src|srcset|@import|url\()", found.text)
+    assert "<script" not in found.text
+    assert "style=" not in found.text
