@@ -9,6 +9,7 @@ from onecard.cli import inspect, operate
 from onecard.cli.agreements import register as register_agreements
 from onecard.cli.audit import register as register_audit
 from onecard.cli.challenge import register as register_challenges
+from onecard.cli.expectations import register as register_expectations
 from onecard.cli.keys import register as register_keys
 from onecard.cli.persons import register as register_persons
 from onecard.cli.quarantine import register as register_quarantine
@@ -27,6 +28,7 @@ register_agreements(app)
 register_quarantine(app)
 register_challenges(app)
 register_audit(app)
+register_expectations(app)
 register_keys(app)
 register_persons(app)
 

@@ -1,0 +1,108 @@
+"""How right text looks: regular expressions that Python and PostgreSQL read alike, and constants.
+
+A field's specification (`Spec`) is a JSON object: `type` (string, date, timestamp, integer,
+number), and where they apply `required`, `codes`, `regex`, `max_length`, `control`, `validator`
+(id_number, uscc, bank_account), `semantic`, `precision`, `scale`, `format`, `refused`
+(divisions that no ID number may stand in) and `known` (the others warn).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+Spec = dict[str, Any]
+
+ZONE = "Asia/Shanghai"
+CONTROL = "[\\x00-\\x1f\\x7f\ufffd]"
+"""U+FFFD stands for bytes that could not be decoded."""
+
+_YEAR = "(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
+_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+DATE = f"\\A{_YEAR}-[0-9]{{2}}-[0-9]{{2}}\\Z"
+INSTANT = (
+    f"\\A{_YEAR}-[0-9]{{2}}-[0-9]{{2}}[T ]{_CLOCK}:[0-5][0-9]"
+    f"(?:\\.[0-9]{{1,6}})?(?:Z|[+-]{_CLOCK})\\Z"
+)
+INTEGER = "\\A-?[0-9]{1,18}\\Z"
+NUMBER = "\\A-?[0-9]+(?:\\.[0-9]+)?\\Z"
+ID_NUMBER = "\\A[0-9]{17}[0-9X]\\Z"
+USCC = "\\A[0-9A-HJ-NP-RTUWXY]{18}\\Z"
+BANK_ACCOUNT = "\\A[0-9]{16,19}\\Z"
+
+FIRST_INSTANT, LAST_INSTANT = "0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"
+FIRST_BIRTH = 18800101
+
+ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+"""GB 11643-1999: 2^(18-i) mod 11 for the first seventeen digits."""
+ID_CHECK = "10X98765432"
+USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+"""GB 32100-2015 table 1: no I, O, S, V, Z."""
+USCC_WEIGHTS = tuple(3**i % 31 for i in range(17))
+DOUBLED = "0246813579"
+"""Luhn: each digit doubled, nine taken off where it has two digits."""
+
+_PARTS = {"%Y": "[0-9]{4}", "%m": "[0-9]{2}", "%d": "[0-9]{2}"}
+
+
+def fits(spec: Spec) -> str:
+    """Numbers that the field's precision and scale hold exactly."""
+    precision, scale = spec.get("precision") or 38, spec.get("scale") or 0
+    fraction = f"(?:\\.[0-9]{{1,{scale}}}0*)?" if scale else "(?:\\.0+)?"
+    return f"\\A-?0*[0-9]{{0,{precision - scale}}}{fraction}\\Z"
+
+
+def written_date(form: str) -> tuple[str, tuple[int, int, int]]:
+    """A date format (%Y, %m and %d once each) as regular expression and three places from 0.
+
+    Raises:
+        ValueError: it holds anything else that varies.
+    """
+    places: dict[str, int] = {}
+    regex, at, rest = "", 0, form
+    while rest:
+        part = rest[:2] if rest[:2] in _PARTS else rest[0]
+        if part == "%" or part in places:
+            msg = f"not a date format of %Y, %m and %d: {form!r}"
+            raise ValueError(msg)
+        if part in _PARTS:
+            places[part] = at
+        regex += _PARTS.get(part) or re.escape(part)
+        at += 4 if part == "%Y" else 2 if part in _PARTS else 1
+        rest = rest[len(part) :]
+    if len(places) != len(_PARTS):
+        msg = f"not a date format of %Y, %m and %d: {form!r}"
+        raise ValueError(msg)
+    return f"\\A{regex}\\Z", (places["%Y"], places["%m"], places["%d"])
+
+
+def divisions(spec: Spec) -> list[str]:
+    """The known divisions: `known` is their codes of six digits, one after the other."""
+    return re.findall("[0-9]{6}", spec.get("known", ""))
+
+
+def instant(now: str | None) -> datetime:
+    """The time to judge by: the parameter `now` (ISO 8601 with offset), or the clock."""
+    if not now:
+        return datetime.now(ZoneInfo(ZONE))
+    found = datetime.fromisoformat(now)
+    if found.tzinfo is None:
+        msg = "parameter now: give an ISO 8601 instant with its offset"
+        raise ValueError(msg)
+    return found.astimezone(ZoneInfo(ZONE))
+
+
+def yyyymmdd(now: str | None) -> int:
+    """The date of `now` in China."""
+    return int(instant(now).strftime("%Y%m%d"))
+
+
+def names(rule: dict[str, Any]) -> list[str]:
+    """The fields a rule reads, in the order in which the contract's rule names them."""
+    if rule["check"] == "implies":
+        return [*(c["field"] for c in rule["when"]), rule["then"]["field"]]
+    keys = ("total", "parts", "result", "factors", "left", "right", "columns", "id_number", "field")
+    given = [rule[key] for key in keys if rule.get(key)]
+    return [name for one in given for name in ([one] if isinstance(one, str) else one)]
