@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_module
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import FatalError
 from onecard.hub import database, ledger
+from onecard.portal import logins
 from onecard.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,17 +87,24 @@ def up(
 
     home = Settings.load().home / "up"
     with output.errors_as_exit_codes(), set_up(home, persons=persons, seed=seed) as stage:
-        password = secrets.token_urlsafe(12)
         folder = Path(stage.environment["AIRFLOW_HOME"])
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (folder / "passwords.json").write_text(json_module.dumps({"admin": password}))
-        environment = stage.at(0) | {
-            "AIRFLOW__API__PORT": str(port),
-            "AIRFLOW__API__HOST": "127.0.0.1",
-            "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        }
+        made = logins.make(folder, stage.hub(0).catalogue.agencies)
+        environment = (
+            stage.at(0)
+            | dict(made.environment)
+            | {
+                "AIRFLOW__API__PORT": str(port),
+                "AIRFLOW__API__HOST": "127.0.0.1",
+                "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            }
+        )
+        password = made.passwords[logins.ADMIN]
         output.say(f"Airflow: http://127.0.0.1:{port}  user: admin  password: {password}")
+        output.say(
+            f"Portal:  http://127.0.0.1:{port}/onecard/  a steward of each agency: its name,"
+        )
+        output.say(f"         e.g. hrss, and the password in {made.file}")
         output.say(f"logs in {folder}; Ctrl-C ends Airflow and the agencies")
         server = subprocess.Popen(
             [sys.executable, "-m", "airflow", "standalone"],
