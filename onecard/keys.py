@@ -1,6 +1,7 @@
 """Keys, each purpose with its own, in epochs. No key, no delivery: nothing leaves.
 
-Purposes: `token/<consumer>` (tokens), `quarantine` (rejected rows), `signing` (receipts, anchors).
+Purposes: `token/<consumer>` (tokens), `quarantine` (rejected rows), `signing` (receipts, anchors),
+`handback/<agency>` (its own rejected rows, where they go back sealed).
 They come from a private file, from ONECARD_KEYS, or from any `() -> str` (Airflow's secrets
 backend), always as the document of `onecard.key_document`. `until` is the last day on which an
 epoch that is no longer current is good for delivery; after it the epoch stays for looking up:
@@ -103,6 +104,10 @@ class KeyStore:
         """The signing key of any epoch."""
         return self._key(SIGNING, epoch)
 
+    def handback(self, agency: str) -> Key:
+        """The key that seals the agency's own rejected rows for it, of the current epoch."""
+        return self._key(handback_purpose(agency))
+
     def listed(self) -> tuple[KeyInfo, ...]:
         """All keys without their secrets: by purpose, the current first, then the newest first."""
         return _listed(self._document())
@@ -145,6 +150,11 @@ def configured(file: Path, environment: Mapping[str, str] | None = None) -> KeyS
 def token_purpose(consumer: str) -> str:
     """The purpose of a consumer's tokens."""
     return f"token/{consumer}"
+
+
+def handback_purpose(agency: str) -> str:
+    """The purpose of rows that go back to their agency sealed."""
+    return f"handback/{agency}"
 
 
 def create(file: Path, consumers: Iterable[str], epoch: str, today: date | None = None) -> None:

@@ -15,6 +15,7 @@ from onecard.errors import ConfigError, unknown
 from schemas import agreement as agreements
 from schemas import odcs, registers, service_levels
 from schemas.agreement import Agreement
+from schemas.agreement_parts import Delivery
 from schemas.contract import Contract
 from schemas.model import Frozen, build
 from schemas.problem import InvalidFile, Problem
@@ -25,13 +26,29 @@ from schemas.strict_yaml import parse
 ROOT = Path(__file__).parent
 
 
+class HandBack(Delivery):
+    """How an agency gets its own rejected rows back.
+
+    Attributes:
+        treatment: `masked` by the semantic types' masks, `sealed` with the agency's own key
+            (purpose `handback/<agency>`), or `plain`.
+    """
+
+    treatment: Literal["masked", "sealed", "plain"]
+
+
 class Agency(Frozen):
-    """An organisation that provides or receives data."""
+    """An organisation that provides or receives data.
+
+    Attributes:
+        handback: how it gets its own rejected rows back; None: nothing leaves.
+    """
 
     title: str
     short: str
     title_en: str
     role: Literal["card_owner", "provider", "bank", "entrusted_operator", "statistics"]
+    handback: HandBack | None = None
 
 
 class Agencies(Frozen):
@@ -93,6 +110,12 @@ class Catalogue:
         """The consumer's served agreements, in order of id."""
         served = (a for _, a in sorted(self.agreements.items()) if a.consumer == consumer)
         return tuple(a for a in served if a.served)
+
+    def connections_of(self, agency: str) -> frozenset[str]:
+        """Connections to the agency's own systems: its sources, and where it receives."""
+        sources = {c.source.connection for c in self.datasets_of(agency)}
+        blocks = (a.delivery for a in self.agreements_of(agency))
+        return frozenset(sources | {b.connection for b in blocks if b is not None})
 
     def _raise_broken(self, ending: str) -> None:
         broken = [p for p in self.problems if p.file.as_posix().endswith(ending)]

@@ -26,7 +26,7 @@ from schemas import (
 )
 from schemas.agreement import AgreementFile
 from schemas.agreement_parts import Delivery
-from schemas.catalogue import ROOT, Agencies, Catalogue, expect_id
+from schemas.catalogue import ROOT, Agencies, Agency, Catalogue, expect_id
 from schemas.contract import Source
 from schemas.lint_options import OptionModels, options_problems
 from schemas.model import build
@@ -47,7 +47,7 @@ def lint(
     problems: list[Problem] = []
     contracts = list(_each(root, "contracts/*/*.odcs.yaml", _contract, problems))
     found = list(_each(root, "agreements/*.yaml", _agreement, problems))
-    agencies = _agencies(root, problems)
+    agencies, register = _agencies(root, problems)
     catalogue = Catalogue(
         agencies,
         {c.contract.id: c.contract for c in contracts},
@@ -65,6 +65,8 @@ def lint(
     problems += lint_agreement.shared_targets(found)
     semantic.load()
     problems += lint_registers.check(root / "registers.yaml", catalogue)
+    if register is not None:
+        problems += _handbacks(catalogue, register, connectors)
     problems += service_levels.check(root / "service_levels.yaml", agencies)
     return tuple(sorted(set(problems)))
 
@@ -89,13 +91,29 @@ def _agreement(file: Path) -> AgreementFile:
     return found
 
 
-def _agencies(root: Path, problems: list[Problem]) -> Mapping[str, Any]:
+def _agencies(root: Path, problems: list[Problem]) -> tuple[Mapping[str, Agency], Document | None]:
     try:
         document = parse(root / "agencies.yaml")
-        return build(Agencies, document.data, document).agencies
+        return build(Agencies, document.data, document).agencies, document
     except InvalidFile as error:
         problems.extend(error.problems)
-        return {}
+        return {}, None
+
+
+def _handbacks(
+    catalogue: Catalogue, document: Document, kinds: Mapping[str, OptionModels] | None
+) -> Iterator[Problem]:
+    """Rejected rows go back to systems of their own agency only."""
+    for name, agency in catalogue.agencies.items():
+        block = agency.handback
+        if block is None:
+            continue
+        own = catalogue.connections_of(name)
+        if block.connection not in own:
+            message = f"no system of {name}: " + unknown("connection", block.connection, own)
+            at = f"agencies.{name}.handback.connection"
+            yield document.problem(at, "handback.foreign_connection", message)
+        yield from _connector(document, block, f"agencies.{name}.handback", kinds)
 
 
 @cache
@@ -122,7 +140,8 @@ def _connector(
     side: str,
     kinds: Mapping[str, OptionModels] | None,
 ) -> Iterator[Problem]:
-    at = "servers.0.customProperties.0.value" if side == "source" else "delivery"
+    places = {"source": "servers.0.customProperties.0.value", "sink": "delivery"}
+    at = places.get(side, side)
     if kinds is None:
         return
     if block.connector not in kinds:
