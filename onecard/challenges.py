@@ -18,6 +18,7 @@ from typing import Any
 
 from onecard import workdays
 from onecard.challenge_findings import finding_baseline, finding_now
+from onecard.desk import Desk
 from onecard.errors import ConfigError, PolicyError, unknown
 from onecard.hub import database, ledger, tickets
 from onecard.hub.database import Connection
@@ -25,7 +26,6 @@ from onecard.hub.ticket_parts import Kind
 from onecard.hub.tickets import NewTicket, Ticket
 from onecard.keys import KeyStore
 from onecard.record_refs import Referrer, checked_key, held_in, locate, published_since
-from onecard.wiring import Hub
 from schemas.catalogue import Catalogue
 from schemas.contract import Contract
 
@@ -59,7 +59,7 @@ class Seen:
     transfer: int
 
 
-def open_challenge(hub: Hub, challenge: Challenge) -> Ticket:
+def open_challenge(hub: Desk, challenge: Challenge) -> Ticket:
     """Open a ticket for the providing agency, with its deadline in working days.
 
     Raises:
@@ -90,7 +90,7 @@ def _check_names(catalogue: Catalogue, contract: Contract, challenge: Challenge)
 
 
 def _new_ticket(
-    hub: Hub, connection: Connection, contract: Contract, challenge: Challenge
+    hub: Desk, connection: Connection, contract: Contract, challenge: Challenge
 ) -> NewTicket:
     kind: Kind = "finding" if challenge.key is None else "record"
     now = hub.settings.now()
@@ -118,7 +118,7 @@ def _new_ticket(
 
 
 def _record(
-    hub: Hub, connection: Connection, contract: Contract, key: tuple[str, ...]
+    hub: Desk, connection: Connection, contract: Contract, key: tuple[str, ...]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """How the record is found again, and where it stands now."""
     values = checked_key(contract, key)
@@ -159,7 +159,7 @@ def seen_by_collect(
     return done
 
 
-def review(hub: Hub) -> list[Seen]:
+def review(hub: Desk) -> list[Seen]:
     """`seen_by_collect` with everything of the hub; called after each night."""
     with database.connect(hub.address, autocommit=True) as connection:
         return seen_by_collect(connection, hub.catalogue, hub.keys, hub.settings.now())

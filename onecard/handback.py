@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from onecard import agreements, personal
+from onecard.desk import Desk
 from onecard.errors import ConfigError, PolicyError, unknown
 from onecard.hub import audit, database, quarantine, receipts
 from onecard.hub.database import Connection
 from onecard.hub.quarantine import Record
 from onecard.ports import Connector, Parcel, Sent
 from onecard.treatment_display import SHOWN_LEVELS
-from onecard.wiring import Hub
 from schemas import semantic
 from schemas.catalogue import HandBack
 from schemas.contract import Contract, Field
@@ -53,7 +53,7 @@ class HandedBack:
     already: bool
 
 
-def hand_back(hub: Hub, agency: str, connect: Connect, title: Title) -> list[HandedBack]:
+def hand_back(hub: Desk, agency: str, connect: Connect, title: Title) -> list[HandedBack]:
     """Send the agency's held rows back to it.
 
     Raises:
@@ -93,7 +93,7 @@ class _Return:
     """One dataset's rows on their way back."""
 
     def __init__(
-        self, hub: Hub, connection: Connection, contract: Contract, block: HandBack
+        self, hub: Desk, connection: Connection, contract: Contract, block: HandBack
     ) -> None:
         self._hub, self._connection = hub, connection
         self._contract, self._block = contract, block

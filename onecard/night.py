@@ -1,4 +1,7 @@
-"""The night: all datasets collected, then all agreements delivered; a failure stops only itself."""
+"""The night: all datasets collected, corrections noted, all agreements delivered.
+
+A failure stops only itself.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from onecard import challenges
 from onecard.errors import OnecardError
 from onecard.wiring import Hub
 
@@ -54,8 +58,13 @@ def run_each(
 
 
 def run(hub: Hub, note: Callable[[str, object], None] = lambda _subject, _result: None) -> Outcome:
-    """Collect everything, then deliver everything."""
+    """Collect everything, look which corrections that shows, then deliver everything."""
     outcome = run_each(datasets(hub), lambda d: hub.collect(d).run(), note)
+    try:
+        challenges.review(hub)
+    except OnecardError as error:
+        outcome.failed["challenges"] = str(error)
+        note("challenges", error)
     delivered = run_each(agreements(hub), lambda a: hub.deliver(a).run(), note)
     outcome.failed |= delivered.failed
     outcome.held |= delivered.held

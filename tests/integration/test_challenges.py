@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from demo.stage import REPOSITORY, Stage, set_up
-from onecard import challenges
+from onecard import challenges, night
 from onecard.challenges import Challenge
 from onecard.errors import ConfigError
 from onecard.hub import audit, database, quarantine, tickets
@@ -335,3 +335,13 @@ def test_two_answers_at_once_count_once(collected: Stage, tmp_path: Path) -> Non
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["done", "refused"]
+
+
+def test_the_night_itself_notes_what_it_has_seen(collected: Stage) -> None:
+    hub = collected.hub(0)
+    card = one(hub, "SELECT max(card_no) FROM registry.hrss__card_master")
+    ticket = opened(hub, card)
+    changes = {"card_status": "2", "source_updated_at": hub.settings.now()}
+    assert at_source(collected, card, changes) >= 1
+    night.run(collected.hub(0))
+    assert seen(hub, ticket) is not None
