@@ -14,6 +14,7 @@ from onecard.cli.keys import register as register_keys
 from onecard.cli.persons import register as register_persons
 from onecard.cli.quarantine import register as register_quarantine
 from onecard.cli.rehearse import register as register_rehearsals
+from onecard.cli.stewards import register as register_reports
 
 app = typer.Typer(
     name="onecard",
@@ -31,6 +32,7 @@ register_audit(app)
 register_expectations(app)
 register_keys(app)
 register_persons(app)
+register_reports(app)
 
 
 def main() -> None:

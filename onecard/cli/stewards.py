@@ -1,0 +1,158 @@
+"""`onecard report`: the agencies' monthly and daily reports, from the ledger to files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from onecard.cli import output
+from onecard.cli.operate import Json
+from onecard.errors import ConfigError, unknown
+from onecard.hub import database
+from onecard.wiring import Hub
+from quality.reports import scheme as schemes
+from quality.reports.scheme import Language
+
+CITY = "bureau"
+"""Whose report is the whole city's."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(report)
+
+
+def report(
+    *,
+    agency: Annotated[
+        list[str] | None, typer.Option(help="Agency; bureau: the whole city. Default: all.")
+    ] = None,
+    month: Annotated[str, typer.Option(help="Month, e.g. 2026-10. Default: this month.")] = "",
+    day: Annotated[str, typer.Option(help="A day, e.g. 2026-10-31: the daily report.")] = "",
+    lang: Annotated[list[str] | None, typer.Option(help="zh or en. Default: both.")] = None,
+    json: Json = False,
+) -> None:
+    """Write agencies' reports: HTML pages, and the problem list as a workbook."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        agencies, languages = _agencies(hub, agency or []), _languages(lang or [])
+        if day and month:
+            msg = "report: give --month or --day, not both"
+            raise ConfigError(msg)
+        if day:
+            files = write_daily(hub, _day(day), agencies, languages)
+        else:
+            files = write_monthly(hub, _month(hub, month), agencies, languages)
+        if json:
+            output.emit({"files": [str(f) for f in files]})
+        else:
+            output.say("\n".join(str(f) for f in files))
+
+
+def write_monthly(
+    hub: Hub,
+    month: date,
+    agencies: Sequence[str] = (),
+    languages: Sequence[Language] = get_args(Language),
+) -> list[Path]:
+    """Write monthly reports and problem workbooks below `reports/<agency>`; returns the files.
+
+    `month` is its first day; without `agencies`, all that have a report.
+    """
+    from quality.reports import content, pages, workbook  # noqa: PLC0415 - charts are heavy
+
+    scheme = schemes.load()
+    writers = [pages.Writer(hub.catalogue, scheme, language) for language in languages]
+    files: list[Path] = []
+    with database.connect(hub.address, autocommit=True) as connection:
+        maker = content.Maker(connection, hub.catalogue, scheme, month, hub.settings.now())
+        for agency in agencies or reporting(hub):
+            found = maker.content(agency)
+            folder = _folder(hub, agency)
+            for writer in writers:
+                name = f"monthly-{month:%Y-%m}.{writer.language}.html"
+                files.append(_put(folder / name, writer.monthly(found)))
+            columns, rows = writers[0].problem_rows(found)
+            file = folder / f"problems-{month:%Y-%m}.xlsx"
+            workbook.write(file, writers[0].say("s6"), columns, rows)
+            files.append(file)
+    return files
+
+
+def write_daily(
+    hub: Hub,
+    day: date,
+    agencies: Sequence[str] = (),
+    languages: Sequence[Language] = get_args(Language),
+) -> list[Path]:
+    """Write the reports of one day below `reports/<agency>`; returns the files."""
+    from quality.reports import content, pages  # noqa: PLC0415 - charts are heavy
+
+    scheme = schemes.load()
+    files: list[Path] = []
+    with database.connect(hub.address, autocommit=True) as connection:
+        span = (day, day + timedelta(days=1))
+        maker = content.Maker(connection, hub.catalogue, scheme, span, hub.settings.now())
+        for agency in agencies or reporting(hub):
+            found = maker.content(agency)
+            for language in languages:
+                writer = pages.Writer(hub.catalogue, scheme, language)
+                name = f"daily-{day}.{language}.html"
+                files.append(_put(_folder(hub, agency) / name, writer.daily(day, found)))
+    return files
+
+
+def reporting(hub: Hub) -> tuple[str, ...]:
+    """Agencies that have a report: all that provide, and the bureau for the whole city."""
+    return (*sorted({c.agency for c in hub.catalogue.contracts.values()}), CITY)
+
+
+def _folder(hub: Hub, agency: str) -> Path:
+    folder = hub.settings.home / "reports" / agency
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _put(file: Path, text: str) -> Path:
+    temporary = file.with_suffix(".part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)
+    return file
+
+
+def _agencies(hub: Hub, wanted: Iterable[str]) -> tuple[str, ...]:
+    known = reporting(hub)
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(unknown("agency", name, known))
+    return tuple(wanted) or known
+
+
+def _languages(wanted: Iterable[str]) -> tuple[Language, ...]:
+    known: tuple[Language, ...] = get_args(Language)
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(unknown("language", name, known))
+    return tuple(language for language in known if language in wanted) or known
+
+
+def _month(hub: Hub, text: str) -> date:
+    if not text:
+        return hub.settings.now().date().replace(day=1)
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
+        msg = f"--month {text!r}: write a month as 2026-10"
+        raise ConfigError(msg)
+    return date.fromisoformat(f"{text}-01")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        msg = f"--day {text!r}: write a day as 2026-10-31"
+        raise ConfigError(msg) from None

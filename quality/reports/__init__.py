@@ -1,0 +1,1 @@
+"""The stewards' reports: facts from the ledger, measures, pages and workbooks."""

@@ -1,0 +1,249 @@
+"""The content of a monthly report: figures, problems and sentences, before any layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+
+from onecard.hub.database import Connection
+from quality.reports import facts as ledger_facts
+from quality.reports import problems, words
+from quality.reports.facts import Facts, Losses, before, following
+from quality.reports.measures import Figures, Month, Scope, measure, months, score, share
+from quality.reports.problems import Problem
+from quality.reports.scheme import Language, Scheme
+from schemas.catalogue import Catalogue
+
+HISTORY = 13
+"""Months that a report looks back on, its own included."""
+STATUS_DATASET = "hrss/card_status_event"
+CARD_RULE = "legal_transition"
+ARTICLES = (7, 9, 11, 13, 19)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything that a monthly page shows.
+
+    Attributes:
+        figures: this month's numbers by key; `previous` the month before's.
+        losses: per event agreement; empty when the scope has no card status.
+        scores: of each of the last months in which anything was measured.
+        trend: by day and unit, good rows in percent.
+    """
+
+    scope: Scope
+    month: date
+    as_of: datetime
+    figures: Figures
+    previous: Figures
+    problems: list[Problem]
+    losses: list[Losses]
+    findings: list[dict[str, object]]
+    scores: list[tuple[date, float | None]]
+    trend: list[dict[str, object]]
+
+
+class Maker:
+    """Makes the contents of several reports from one reading of the ledger."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        known: Catalogue,
+        scheme: Scheme,
+        of: date | tuple[date, date],
+        now: datetime,
+    ) -> None:
+        """Read the ledger up to `now`.
+
+        `of` is the first day of a month, or a span of days within one (its end excluded).
+        """
+        self._connection, self._known, self._scheme, self._now = connection, known, scheme, now
+        span = (before(of, HISTORY - 1), following(of)) if isinstance(of, date) else of
+        self._month = (of if isinstance(of, date) else of[0]).replace(day=1)
+        self._facts: Facts = ledger_facts.read(connection, *span, now)
+        wanted = (scheme.loss_events, scheme.loss_within_seconds)
+        month = (self._month, following(self._month))
+        self._losses = ledger_facts.losses(connection, known, month, wanted, now)
+
+    def content(self, agency: str) -> Content:
+        """The content of one agency's report."""
+        scope = Scope.of(self._known, agency)
+        figures = measure(self._facts, scope, self._month, self._scheme)
+        previous = measure(self._facts, scope, before(self._month), self._scheme)
+        at = Month(self._facts, scope, self._month)
+        status = any(c.id == STATUS_DATASET for c in scope.contracts)
+        losses = self._losses if status else []
+        for found in losses:
+            figures |= _loss_figures(found)
+        if status:
+            figures |= _illegal(at)
+        earlier = Month(self._facts, scope, before(self._month))
+        figures |= self._law(at, figures)
+        previous |= self._law(earlier, previous)
+        listed = problems.listed(self._connection, at)
+        figures |= {p.key: p.failed for p in listed}
+        findings = at.frame("findings").sort("dataset", "name").to_dicts()
+        for row in findings:
+            key = f"finding.{row['dataset']}.{row['name']}"
+            figures |= {f"{key}.runs": row["runs"], f"{key}.failed": row["failed"]}
+            figures[f"{key}.observed"] = row["observed"]
+        return Content(
+            scope=scope,
+            month=self._month,
+            as_of=self._now,
+            figures=figures,
+            previous=previous,
+            problems=listed,
+            losses=losses,
+            findings=findings,
+            scores=self._scores(scope),
+            trend=_trend(at),
+        )
+
+    def _scores(self, scope: Scope) -> list[tuple[date, float | None]]:
+        found = []
+        for month in months(self._month, HISTORY):
+            figures = measure(self._facts, scope, month, self._scheme)
+            found.append((month, score(figures, "total", self._scheme)))
+        return found
+
+    def _law(self, at: Month, figures: Figures) -> Figures:
+        registers, scope = self._known.registers, at.scope
+        schemes = registers.schemes.values()
+        bank = [a.id for a in scope.agreements if self._known.agencies[a.consumer].role == "bank"]
+        return {
+            "kpi.merged.part": sum(bool(s.exemption) or not s.government for s in schemes),
+            "kpi.merged.of": len(schemes),
+            "law.agreements": len(scope.agreements),
+            "law.purposes": len({a.purpose for a in scope.agreements}),
+            "law.bank_rows": sum(int(figures[f"deliver.{a}.sent"] or 0) for a in bank),
+            "law.beyond": sum(
+                int(figures.get(f"privacy.{r}.hits") or 0) for r in ("PR-03", "PR-04")
+            ),
+        }
+
+
+def lead(content: Content, scheme: Scheme, language: Language) -> str:
+    """The month in two sentences."""
+    say, figures = words.sayer(language), content.figures
+    silent = sum(figures[f"collect.{c.id}.rows_read"] == 0 for c in content.scope.contracts)
+    text = say(
+        "lead",
+        datasets=len(content.scope.contracts),
+        read=words.number(figures["collect.total.rows_read"]),
+        bad=words.number(figures["collect.total.quarantined"]),
+        runs=words.number(figures["deliver.total.runs"]),
+        done=words.number(figures["deliver.total.done"]),
+        sent=words.number(figures["deliver.total.sent"]),
+    )
+    total = score(figures, "total", scheme)
+    if total is not None:
+        grade = scheme.grade(total).name(language)
+        text += " " + say("lead_score", score=words.points(total), grade=grade)
+    if silent:
+        text += say("lead_silent", n=silent)
+    late = sum(p.status == "overdue" for p in content.problems)
+    return text + say("lead_problems", n=len(content.problems), late=late)
+
+
+def articles(content: Content, version: str, language: Language) -> list[tuple[str, str, str]]:
+    """For each article: its number, what it asks, what the month shows."""
+    say, f = words.sayer(language), content.figures
+    parts: Mapping[int, Mapping[str, object]] = {
+        7: {"agreements": f["law.agreements"], "purposes": f["law.purposes"], "version": version},
+        9: {
+            "of": f["kpi.merged.of"],
+            "part": f["kpi.merged.part"],
+            "hits": f.get("privacy.PR-27.hits") or 0,
+        },
+        11: {
+            "of": f["kpi.catalogued.of"],
+            "part": f["kpi.catalogued.part"],
+            "done": f["collect.total.done"],
+            "runs": f["collect.total.runs"],
+        },
+        13: {
+            "hits": f["law.beyond"],
+            "done": f["deliver.total.done"],
+            "receipts": f["deliver.total.receipts"],
+        },
+        19: {
+            "checked": f.get("privacy.PR-16.checked") or 0,
+            "hits": f.get("privacy.PR-16.hits") or 0,
+            "sent": f["law.bank_rows"],
+        },
+    }
+    shown = {
+        a: {k: words.number(v) if isinstance(v, int) else v for k, v in p.items()}
+        for a, p in parts.items()
+    }
+    return [
+        (words.article(a, language), say(f"law_{a}"), say(f"law_{a}_text", **shown[a]))
+        for a in ARTICLES
+    ]
+
+
+def focus(content: Content, language: Language) -> list[str]:
+    """What to work on next month: made of what went wrong, nothing else."""
+    say, f = words.sayer(language), content.figures
+    found = [
+        say(
+            "focus_rule",
+            dataset=p.contract.title if language == "zh" else p.contract.id,
+            rule=p.rule_title if language == "zh" else p.rule,
+            n=words.number(p.failed),
+        )
+        for p in content.problems[:3]
+        if p.severity == "error"
+    ]
+    for contract in content.scope.contracts:
+        name = contract.title if language == "zh" else contract.id
+        part, of = f[f"collect.{contract.id}.days"], f["days"]
+        if int(part or 0) < int(of or 0):
+            found.append(say("focus_late", dataset=name, part=part, of=of))
+        failed = f[f"collect.{contract.id}.failed"]
+        if failed:
+            found.append(say("focus_failed", dataset=name, n=failed))
+    if f["ticket.overdue"]:
+        found.append(say("focus_tickets", n=f["ticket.overdue"]))
+    return found or [say("focus_none")]
+
+
+def _loss_figures(found: Losses) -> Figures:
+    key = f"card.{found.agreement}"
+    return {
+        f"{key}.in_time.part": found.in_time,
+        f"{key}.in_time.of": found.losses,
+        f"{key}.unconfirmed": found.unconfirmed,
+        f"{key}.same.part": found.same,
+        f"{key}.same.of": found.rows,
+    }
+
+
+def _illegal(at: Month) -> Figures:
+    rules = at.frame("rules").filter(
+        (pl.col("dataset") == STATUS_DATASET) & (pl.col("rule") == CARD_RULE)
+    )
+    read = at.frame("collects").filter(pl.col("dataset") == STATUS_DATASET)["rows_read"].sum()
+    return {"card.illegal.part": int(rules["failed"].sum()), "card.illegal.of": int(read)}
+
+
+def _trend(at: Month) -> list[dict[str, object]]:
+    """By day and unit (dataset, or agency for the city): good rows in percent."""
+    unit = {c.id: name for name, members in at.scope.units().items() for c in members}
+    frame = at.frame("collects").filter(pl.col("rows_read") > 0)
+    if not len(frame):
+        return []
+    named = frame.with_columns(what=pl.col("dataset").replace_strict(unit))
+    by = named.group_by("day", "what").agg(pl.col("rows_read", "quarantined").sum())
+    percent = 100 * (1 - pl.col("quarantined") / pl.col("rows_read"))
+    rows = by.with_columns(percent=percent, when=pl.col("day").dt.strftime("%m-%d"))
+    return rows.sort("day", "what").select("when", "what", "percent").to_dicts()
+
+
+__all__ = ["Content", "Maker", "articles", "focus", "lead", "share"]

@@ -1,0 +1,254 @@
+"""The monthly and the daily report as self-contained HTML: no script, no request, no value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from onecard import __version__
+from quality.night_report import TEMPLATES
+from quality.privacy import registry
+from quality.reports import charts, content, words
+from quality.reports.content import Content
+from quality.reports.measures import Figures, Number, Scope, score, share
+from quality.reports.problems import Problem
+from quality.reports.scheme import Kpi, Language, Scheme
+from schemas import codes
+from schemas.catalogue import Catalogue
+from schemas.contract import Contract
+
+LISTED = 50
+"""Lines of the problem list on the page; all of them stand in the workbook."""
+TOP = 10
+
+
+class Writer:
+    """Writes pages in one language."""
+
+    def __init__(self, known: Catalogue, scheme: Scheme, language: Language) -> None:
+        self.known, self.scheme, self.language = known, scheme, language
+        self.say = words.sayer(language)
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def monthly(self, found: Content) -> str:
+        """The monthly report of one scope."""
+        self._numbers = _Numbers(self, found.figures, found.previous)
+        top = [p for p in found.problems if p.severity == "error"][:TOP]
+        units = [*found.scope.units(), "total"]
+        listed = codes.labels("division_zz")
+        counties = [
+            key.split(".")[1]
+            for key in found.figures
+            if key.startswith("county.") and key.endswith(".of")
+        ]
+        page = {
+            "c": found,
+            "lead": content.lead(found, self.scheme, self.language),
+            "dimensions": [d.name(self.language) for d in self.scheme.dimensions.values()],
+            "units": units,
+            "charts": self._charts(found, top),
+            "top": top,
+            "counties": [(c, listed.get(c) or self.say("elsewhere")) for c in counties],
+            "privacy": self._privacy(found.figures),
+            "articles": content.articles(found, self.known.registers.list_version, self.language),
+            "focus": content.focus(found, self.language),
+            "limit": LISTED,
+        }
+        heading = f"{self.say('title')}（{self._month(found.month)}）"
+        common = self._common(heading, self._month(found.month), found.scope, found.as_of)
+        return self._environment.get_template("monthly.html.j2").render({**common, **page})
+
+    def daily(self, day: date, found: Content) -> str:
+        """The report of one day; `found` holds that day's facts alone."""
+        figures: Figures = dict(found.figures)
+        for contract in found.scope.contracts:
+            read = int(figures[f"collect.{contract.id}.rows_read"] or 0)
+            bad = int(figures[f"collect.{contract.id}.quarantined"] or 0)
+            figures[f"collect.{contract.id}.good.part"] = read - bad
+            figures[f"collect.{contract.id}.good.of"] = read
+        self._numbers = _Numbers(self, figures, {})
+        heading = f"{self.say('daily_title')}（{day}）"
+        common = self._common(heading, str(day), found.scope, found.as_of)
+        page = {"scope": found.scope, "rules": found.problems}
+        return self._environment.get_template("daily.html.j2").render({**common, **page})
+
+    def problem_rows(self, found: Content) -> tuple[list[str], list[list[str | int | float]]]:
+        """The problem list as columns and rows, for the workbook."""
+        names = ("number", "agency", "dataset", "field", "rule", "severity", "count", "read")
+        more = ("share", "sample", "owner", "due", "status", "times")
+        return [self.say(n) for n in (*names, *more)], [self._row(p) for p in found.problems]
+
+    def _row(self, p: Problem) -> list[str | int | float]:
+        return [
+            p.number,
+            self._agency(p.contract.agency),
+            self._title(p.contract),
+            self._field(p),
+            self._rule(p),
+            self.say(p.severity),
+            p.failed,
+            p.of,
+            words.percent(p.failed / p.of if p.of else None),
+            " / ".join(map(str, p.sample)) if p.sample else "—",
+            self._steward(p.contract.agency),
+            str(p.due),
+            self.say(p.status),
+            p.times,
+        ]
+
+    def _common(self, heading: str, period: str, scope: Scope, as_of: datetime) -> dict[str, Any]:
+        numbers = self._numbers
+        return {
+            "language": self.language,
+            "heading": heading,
+            "period": period,
+            "owner": self.say("whole") if scope.whole else self._agency(scope.agency),
+            "as_of": as_of.strftime("%Y-%m-%d %H:%M"),
+            "hub_version": __version__,
+            "scheme": self.scheme,
+            "agreements": self.known.agreements,
+            "w": self.say,
+            "title": self._title,
+            "agency": self._agency,
+            "steward": self._steward,
+            "unit_title": self._unit,
+            "dataset_title": lambda d: self._title(self.known.contract(d)),
+            "finding_title": self._finding,
+            **numbers.functions(),
+        }
+
+    def _charts(self, found: Content, top: Sequence[Problem]) -> dict[str, Any]:
+        trends = []
+        if found.trend:
+            named = [{**row, "what": self._unit(str(row["what"]))} for row in found.trend]
+            titles = (self.say("trend_days"), self.say("trend_axis"))
+            trends.append(Markup(charts.line(named, "days", titles)))  # noqa: S704 - from numbers
+        scored = [(m, s) for m, s in found.scores if s is not None]
+        if scored:
+            total = self.say("total")
+            rows = [{"when": f"{m:%Y-%m}", "what": total, "percent": s} for m, s in scored]
+            titles = (self.say("trend_months"), self.say("score_axis"))
+            trends.append(Markup(charts.line(rows, "months", titles)))  # noqa: S704
+        bars = None
+        if top:
+            rows = [{"what": self._label(p), "number": float(p.failed)} for p in top]
+            titles = (self.say("top_chart"), self.say("loss"))
+            bars = Markup(charts.bars(rows, "top", titles))  # noqa: S704
+        return {"trends": trends, "top": bars}
+
+    def _label(self, p: Problem) -> str:
+        return f"{self._field(p)} {self._rule(p)}（{p.contract.id.split('/')[1]}）"
+
+    def _privacy(self, figures: Mapping[str, Number]) -> list[tuple[str, str, str]]:
+        """The privacy rules that were evaluated: id, name, action."""
+        chinese = self.language == "zh"
+        return [
+            (rule, found.title if chinese else "", found.action)
+            for rule, found in registry.texts().items()
+            if f"privacy.{rule}.checked" in figures
+        ]
+
+    def _title(self, contract: Contract) -> str:
+        return contract.title if self.language == "zh" else contract.id
+
+    def _agency(self, agency: str) -> str:
+        found = self.known.agencies[agency]
+        return found.title if self.language == "zh" else found.title_en
+
+    def _steward(self, agency: str) -> str:
+        chinese = self.language == "zh"
+        name = self.known.agencies[agency].short if chinese else agency + " "
+        return name + self.say("steward")
+
+    def _unit(self, unit: str) -> str:
+        if unit == "total":
+            return self.say("total")
+        return self._title(self.known.contract(unit)) if "/" in unit else self._agency(unit)
+
+    def _finding(self, dataset: str, name: str) -> str:
+        titles = {e.name: e.title for e in self.known.contract(dataset).expectations}
+        if self.language == "en":
+            return name
+        return titles.get(name, "主键唯一" if name == "key_unique" else name)
+
+    def _field(self, p: Problem) -> str:
+        return p.field_title if self.language == "zh" else p.field
+
+    def _rule(self, p: Problem) -> str:
+        return p.rule_title if self.language == "zh" else p.rule
+
+    def _month(self, month: date) -> str:
+        return f"{month.year}年{month.month}月" if self.language == "zh" else f"{month:%Y-%m}"
+
+
+class _Numbers:
+    """Numbers as marked elements: each carries its key, so that a test can recompute it."""
+
+    def __init__(self, writer: Writer, figures: Figures, previous: Figures) -> None:
+        self._writer, self._now, self._before = writer, figures, previous
+
+    def functions(self) -> dict[str, Any]:
+        """What the templates call."""
+        return {
+            "figures": self._now,
+            "num": self.num,
+            "ratio": self.ratio,
+            "part": self.part,
+            "scored": self.scored,
+            "graded": self.graded,
+            "met": self.met,
+        }
+
+    def num(self, key: str, *, previous: bool = False) -> Markup:
+        """One number."""
+        value = (self._before if previous else self._now).get(key)
+        mark = f"prev:{key}" if previous else key
+        template = '<span data-f="{}">{}</span>'
+        return Markup(template).format(mark, words.number(value))  # noqa: S704 - format escapes
+
+    def ratio(self, key: str, *, previous: bool = False) -> Markup:
+        """A percentage above its numerator and denominator."""
+        figures = self._before if previous else self._now
+        if not figures.get(f"{key}.of"):
+            unmeasured = "silent" if key.startswith(("dim.", "collect.")) else "unmeasured"
+            return escape(self._writer.say(unmeasured))
+        percent = words.percent(share(figures, key))
+        part = self.num(f"{key}.part", previous=previous)
+        of = self.num(f"{key}.of", previous=previous)
+        mark = f"prev:{key}" if previous else key
+        template = '<span data-p="{}">{}</span><br><small>{}/{}</small>'
+        return Markup(template).format(mark, percent, part, of)  # noqa: S704
+
+    @staticmethod
+    def part(failed: int, of: int) -> str:
+        """A share without its parts, which stand in the columns beside it."""
+        return words.percent(failed / of if of else None)
+
+    def scored(self, unit: str) -> Markup:
+        """A unit's score."""
+        found = score(self._now, unit, self._writer.scheme)
+        if found is None:
+            return escape(self._writer.say("silent"))
+        template = '<span data-s="{}">{}</span>'
+        return Markup(template).format(unit, words.points(found))  # noqa: S704
+
+    def graded(self, unit: str) -> str:
+        """A unit's grade."""
+        found = score(self._now, unit, self._writer.scheme)
+        writer = self._writer
+        return "—" if found is None else writer.scheme.grade(found).name(writer.language)
+
+    def met(self, kpi: Kpi, key: str) -> str:
+        """Whether a key figure reaches its target."""
+        found = kpi.met(share(self._now, key))
+        return "—" if found is None else self._writer.say("yes" if found else "no")

@@ -1,0 +1,130 @@
+"""The problem list: what broke a rule in a month, who puts it right, by when, how often before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Literal
+
+import polars as pl
+
+from onecard import workdays
+from onecard.hub.database import Connection
+from quality.reports.facts import before, following
+from quality.reports.measures import Month
+from quality.rule_titles import title as built_in_title
+from schemas import service_levels
+from schemas.contract import Contract
+
+MONTHS_BACK = 12
+Status = Literal["gone", "ticket", "overdue", "open"]
+_SAMPLES = (
+    "SELECT DISTINCT ON (dataset, x->>0, x->>1) dataset, x->>0, x->>1, last_transfer, row_number"
+    " FROM quarantine.record, jsonb_array_elements(reasons) AS x"
+    " WHERE agreement IS NULL AND dataset = ANY(%s) ORDER BY dataset, x->>0, x->>1, id DESC"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line of the list.
+
+    Attributes:
+        number: `WT-<yyyymm>-<agency>-<nnn>`, in the order of loss.
+        sample: a row by transfer and row number, or None; a value is never shown.
+        due: last day to put it right; `clock` says whether all holidays were known.
+        times: in how many of the twelve months before it occurred as well.
+    """
+
+    number: str
+    contract: Contract
+    field: str
+    rule: str
+    severity: str
+    failed: int
+    of: int
+    sample: tuple[int, int] | None
+    due: date
+    clock: str
+    status: Status
+    times: int
+
+    @property
+    def field_title(self) -> str:
+        """Chinese title of the field; empty for a rule about the whole record."""
+        return {f.name: f.title for f in self.contract.fields}.get(self.field, "")
+
+    @property
+    def rule_title(self) -> str:
+        """Chinese title of the rule."""
+        own = {r.name: r.title for r in self.contract.rules}
+        return own.get(self.rule) or built_in_title(self.rule)
+
+    @property
+    def key(self) -> str:
+        """Key of its number of failing rows: `problem.<dataset>.<field>.<rule>`."""
+        return f"problem.{self.contract.id}.{self.field}.{self.rule}"
+
+
+def listed(connection: Connection, at: Month) -> list[Problem]:
+    """The problems of a month, the largest loss first."""
+    contracts = {c.id: c for c in at.scope.contracts}
+    rows = at.frame("rules").filter(pl.col("failed") > 0)
+    rows = rows.sort(["failed", "dataset", "field", "rule"], descending=[True, False, False, False])
+    read = dict(at.frame("collects").group_by("dataset").agg(pl.col("rows_read").sum()).iter_rows())
+    samples = {
+        (d, f, r): (int(str(t)), int(str(n)))
+        for d, f, r, t, n in connection.execute(_SAMPLES, (list(contracts),)).fetchall()
+    }
+    times, levels = _times(at), service_levels.load()
+    counters: dict[str, int] = {}
+    found = []
+    for row in rows.to_dicts():
+        contract = contracts[row["dataset"]]
+        counters[contract.agency] = counters.get(contract.agency, 0) + 1
+        what = (row["dataset"], row["field"], row["rule"])
+        due = workdays.after(row["first_day"], levels.days(contract.agency, "finding"))
+        found.append(
+            Problem(
+                number=f"WT-{at.month:%Y%m}-{contract.agency}-{counters[contract.agency]:03d}",
+                contract=contract,
+                field=row["field"],
+                rule=row["rule"],
+                severity=row["severity"],
+                failed=row["failed"],
+                of=read.get(contract.id, 0),
+                sample=samples.get(what),
+                due=due.day,
+                clock=due.clock,
+                status=_status(at, row, due.day),
+                times=times.get(what, 0),
+            )
+        )
+    return found
+
+
+def _times(at: Month) -> Mapping[tuple[str, str, str], int]:
+    """In how many of the twelve months before each problem occurred."""
+    frame = at.facts["rules"].filter(
+        (pl.col("failed") > 0)
+        & (pl.col("month") < at.month)
+        & (pl.col("month") >= before(at.month, MONTHS_BACK))
+    )
+    counted = frame.group_by("dataset", "field", "rule").agg(pl.col("month").n_unique())
+    return {(d, f, r): n for d, f, r, n in counted.iter_rows()}
+
+
+def _status(at: Month, row: Mapping[str, Any], due: date) -> Status:
+    """Gone when the newest collect no longer found it; else by ticket and deadline."""
+    if at.facts.newest.get(row["dataset"], 0) > row["last"]:
+        return "gone"
+    waiting = at.facts["tickets"].filter(
+        (pl.col("dataset") == row["dataset"])
+        & (pl.col("rule") == row["rule"])
+        & (pl.col("status") != "closed")
+    )
+    if len(waiting):
+        return "ticket"
+    today = min(at.facts.as_of.date(), following(at.month) - timedelta(days=1))
+    return "overdue" if today > due else "open"
