@@ -110,6 +110,17 @@ def test_agreements_say_who_receives_what(portal: Portal) -> None:
     assert "<form" not in detail
 
 
+def test_a_broken_contract_takes_out_its_own_pages_only(portal: Portal) -> None:
+    whole = portal.site.catalogue()
+    rest = {name: c for name, c in whole.contracts.items() if name != "health/death_notice"}
+    broken = replace(whole, contracts=rest)
+    portal.site = replace(portal.site, catalogue=lambda: broken)
+    client = portal.client("health")
+    for address in ("/", "/health/problems", "/health/agreements", "/health/tickets"):
+        assert client.get(address).status_code == 200, address
+    assert client.get(f"/health/agreements/{APPROVED}").status_code == 500
+
+
 def test_the_provider_approves_once(portal: Portal) -> None:
     client, address = portal.client("education"), f"/education/agreements/{WAITING}"
     page = client.get(address).text
