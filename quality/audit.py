@@ -1,6 +1,7 @@
 """Dataset-level expectations on staged rows, by SQL: the lean engine of the command line.
 
-One aggregate statement over the staged table, and one for the code distributions.
+One aggregate statement over the staged table, one for the code distributions, and one for the
+invariants between rows and datasets.
 `quality.gx_audit` runs the same list with Great Expectations; a test holds both to the same
 findings on the same tables.
 """
@@ -14,7 +15,8 @@ from psycopg import sql
 
 from onecard.hub import database
 from onecard.ports import Finding, Staged
-from schemas.rules import Completeness, Distribution, Expectation, Volume
+from quality.invariants import invariants
+from schemas.dataset_checks import Completeness, Distribution, Expectation, Invariant, Volume
 
 KEY_UNIQUE = "key_unique"
 FEWEST_FOR_DISTRIBUTION = 100
@@ -34,7 +36,12 @@ class SqlAuditor:
         address = database.plain_url(staged.url)
         measured: dict[str, float | None] = {}
         with database.connect(address, autocommit=True) as connection:
-            for statement in (_aggregates(staged), distributions(staged)):
+            statements = (
+                _aggregates(staged),
+                distributions(staged),
+                invariants(staged, connection),
+            )
+            for statement in statements:
                 if statement is not None:
                     measured |= _measure(connection, statement)
         measured |= volumes(staged)
@@ -64,7 +71,7 @@ def bounds(expectation: Expectation) -> tuple[float, float]:
         return check.min_ratio, check.max_ratio
     if isinstance(check, Completeness):
         return check.min, 1.0
-    return 0.0, check.max_shift
+    return 0.0, check.max_share if isinstance(check, Invariant) else check.max_shift
 
 
 def volumes(staged: Staged) -> dict[str, float | None]:

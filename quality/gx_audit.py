@@ -15,9 +15,11 @@ from typing import Any
 from psycopg import sql
 
 from onecard.errors import FatalError
+from onecard.hub import database
 from onecard.ports import Finding, Staged
 from quality.audit import KEY_UNIQUE, bounds, distributions, volumes
-from schemas.rules import Completeness, Expectation
+from quality.invariants import invariants
+from schemas.dataset_checks import Completeness, Expectation
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
@@ -103,16 +105,21 @@ def _on_measures(staged: Staged) -> dict[str, Any]:
 
 
 def _measures(staged: Staged) -> str:
-    """A query of one row: the volume ratios and the largest shifts, by name of expectation."""
+    """A query of one row: ratios, largest shifts and shares, by name of expectation."""
     columns = [
         sql.SQL("CAST({v} AS float8) AS {n}").format(v=sql.Literal(v), n=sql.Identifier(name))
         for name, v in volumes(staged).items()
     ]
     shifts = distributions(staged)
     query = sql.SQL("SELECT ") + sql.SQL(", ").join([*columns, sql.SQL("1 AS one")])
-    if shifts is not None:
-        query = sql.SQL("SELECT * FROM ({q}) v, ({s}) d").format(q=query, s=shifts)
-    return query.as_string()
+    with database.connect(database.plain_url(staged.url), autocommit=True) as connection:
+        between = invariants(staged, connection)
+    found = [part for part in (shifts, between) if part is not None]
+    tables = [
+        sql.SQL("({part}) {name}").format(part=part, name=sql.Identifier(f"part{i}"))
+        for i, part in enumerate([query, *found])
+    ]
+    return (sql.SQL("SELECT * FROM ") + sql.SQL(", ").join(tables)).as_string()
 
 
 def _validate(staged: Staged, asset: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401

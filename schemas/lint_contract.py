@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator
 
 from onecard.errors import unknown
-from schemas import codes
+from schemas import codes, lint_invariant
 from schemas.catalogue import Catalogue
 from schemas.contract import Contract, Field
+from schemas.dataset_checks import Invariant
+from schemas.lint_condition import condition_problems
 from schemas.odcs import ContractFile
 from schemas.problem import Problem
 from schemas.rules import (
     Compare,
-    Condition,
     Implies,
     OfIdNumber,
     Pattern,
@@ -49,11 +50,16 @@ def check(file: ContractFile, catalogue: Catalogue) -> Iterator[Problem]:
     if sorted(positions) != list(range(1, len(positions) + 1)):
         message = "primaryKeyPosition must count 1, 2, 3 …"
         yield document.problem("schema.0.properties", "contract.key_position", message)
+    invariants = {e.name: e.check for e in contract.expectations}
     rules = {rule.name: rule for rule in contract.rules}
     for i, item in enumerate(document.data["schema"][0].get("quality") or []):
         rule = rules.get(item.get("name"))
         if rule is not None:
             yield from _rule(contract, document, rule, f"schema.0.quality.{i}.implementation")
+        invariant = invariants.get(item.get("name"))
+        if isinstance(invariant, Invariant):
+            place = (file, f"schema.0.quality.{i}.implementation")
+            yield from lint_invariant.check(place, invariant, catalogue)
 
 
 def _field(document: Document, field: Field, at: str) -> Iterator[Problem]:
@@ -73,8 +79,8 @@ def _rule(contract: Contract, document: Document, rule: Rule, at: str) -> Iterat
     check_ = rule.check
     if isinstance(check_, Implies):
         for i, condition in enumerate(check_.when):
-            yield from _condition(contract, document, condition, f"{at}.when.{i}")
-        yield from _condition(contract, document, check_.then, f"{at}.then")
+            yield from condition_problems(contract, document, condition, f"{at}.when.{i}")
+        yield from condition_problems(contract, document, check_.then, f"{at}.then")
         return
     wrong = _type_complaint(contract, check_)
     if wrong:
@@ -102,18 +108,6 @@ def _type_complaint(contract: Contract, check_: object) -> str:
         except re.error as error:
             return f"the pattern does not compile: {error}"
     return ""
-
-
-def _condition(
-    contract: Contract, document: Document, condition: Condition, at: str
-) -> Iterator[Problem]:
-    field = contract.field(condition.field)
-    listed = [*(condition.in_ or ()), *(condition.not_in or ())]
-    for value in listed if field.codes else ():
-        if str(value) not in field.allowed:
-            yield document.problem(at, "rule.unknown_code", unknown("code", value, field.allowed))
-    if any(not isinstance(v, str) for v in listed) and field.type == "string":
-        yield document.problem(at, "rule.type", f"{field.name} is text: quote the values")
 
 
 def _table(document: Document, check_: TupleIn, at: str) -> Iterator[Problem]:

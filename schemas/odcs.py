@@ -16,9 +16,10 @@ from typing import Any
 from schemas import codes as code_lists
 from schemas import semantic
 from schemas.contract import Contract, Field, Source
+from schemas.dataset_checks import DATASET_KINDS, Expectation
 from schemas.model import build
 from schemas.problem import InvalidFile, Problem
-from schemas.rules import Expectation, Rule
+from schemas.rules import Rule
 from schemas.strict_yaml import Document, parse
 
 _DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
@@ -169,7 +170,7 @@ class _Reader:
                 self._refuse(f"{at}.engine", "rule.engine", "valid choices: onecard")
                 continue
             check = item.get("implementation") or {}
-            dataset_level = check.get("check") in ("volume", "completeness", "distribution")
+            dataset_level = check.get("check") in DATASET_KINDS
             values = {
                 "name": item.get("name"),
                 "title": item.get("description"),

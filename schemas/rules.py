@@ -11,32 +11,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from schemas.condition import Condition, Scalar
+from schemas.dataset_checks import Expectation
 from schemas.model import Duration, Frozen, Name
 
+__all__ = ["Condition", "Expectation", "Scalar"]
+"""Defined elsewhere, and read from here by those who read rules."""
+
 Op = Literal["<", "<=", "=", ">=", ">"]
-Scalar = str | int
-
-
-class Condition(Frozen):
-    """A condition on one field; exactly one of the tests is given.
-
-    A NULL field meets only `null: true`.
-    """
-
-    field: Name
-    in_: tuple[Scalar, ...] | None = Field(default=None, alias="in")
-    not_in: tuple[Scalar, ...] | None = None
-    null: bool | None = None
-    min: Scalar | None = None
-    max: Scalar | None = None
-
-    @model_validator(mode="after")
-    def _one_test(self) -> Condition:
-        tests = [self.in_, self.not_in, self.null, self.min, self.max]
-        if sum(test is not None for test in tests) != 1:
-            msg = "rule.condition: give exactly one of in, not_in, null, min, max"
-            raise ValueError(msg)
-        return self
 
 
 class Compare(Frozen):
@@ -207,40 +189,3 @@ class Rule(Frozen):
         "uniqueness",
     ]
     check: Check
-
-
-class Volume(Frozen):
-    """Rows read, against the median of the last readings: outside the ratio is a finding."""
-
-    check: Literal["volume"]
-    min_ratio: float = Field(default=0.5, ge=0, le=1)
-    max_ratio: float = Field(default=3.0, ge=1)
-
-
-class Completeness(Frozen):
-    """Share of staged rows in which `field` is not NULL is at least `min`."""
-
-    check: Literal["completeness"]
-    field: Name
-    min: float = Field(ge=0, le=1)
-
-
-class Distribution(Frozen):
-    """No code's share moves by more than `max_shift` (of 1) against what is published."""
-
-    check: Literal["distribution"]
-    field: Name
-    max_shift: float = Field(default=0.2, gt=0, le=1)
-
-
-DatasetCheck = Annotated[Volume | Completeness | Distribution, Field(discriminator="check")]
-
-
-class Expectation(Frozen):
-    """A named dataset-level expectation; `critical` blocks publishing, `warning` is reported."""
-
-    name: Name
-    title: str
-    severity: Literal["critical", "warning"] = "critical"
-    dimension: str
-    check: DatasetCheck

@@ -22,7 +22,8 @@ from quality.rowrules import main_field
 from quality.rule_titles import title
 from schemas import codes
 from schemas.contract import Contract, Field
-from schemas.rules import Compare, Completeness, Pattern, Rule, TupleIn, Unique
+from schemas.dataset_checks import Completeness
+from schemas.rules import Compare, Pattern, Rule, TupleIn, Unique
 
 Json = dict[str, Any]
 Profile = Literal["production", "demo"]

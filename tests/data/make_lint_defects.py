@@ -19,6 +19,9 @@ F01 = "agreements/f01-hrss-transport-card-status.yaml"
 F04 = "agreements/f04-hrss-education-card-status.yaml"
 F21 = "agreements/f21-transport-bureau-ride-statistics.yaml"
 F09 = "agreements/f09-hrss-health-card-query.yaml"
+SUBSIDY = "contracts/hrss/subsidy_payment.odcs.yaml"
+PENSION = "contracts/hrss/pension_status.odcs.yaml"
+RIDES = "contracts/transport/transit_ride.odcs.yaml"
 PROPERTY = "schema.0.properties"
 
 # name: (file, old text, new text, rule, field)
@@ -84,6 +87,13 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
     "rule-wrong-type": (CARDS, "{check: compare, left: valid_to, op: '>', right: issue_date}", "{check: compare, left: valid_to, op: '>', right: mobile}", "rule.type", "schema.0.quality.4.implementation"),
     "rule-duplicate-name": (EVENTS, "name: occurred_not_future", "name: legal_transition", "rule.duplicate_name", ""),
     "rule-unknown-table": (EVENTS, "table: card_transition}", "table: card_transitions}", "rule.unknown_table", "schema.0.quality.6.implementation.table"),
+    "invariant-unknown-dataset": (PENSION, "dataset: health/death_notice", "dataset: health/deaths", "rule.unknown_dataset", "schema.0.quality.7.implementation.dataset"),
+    "invariant-unknown-partner-field": (SUBSIDY, "same: {bank_account: bank_account}", "same: {bank_account: account}", "rule.unknown_field", "schema.0.quality.6.implementation.same"),
+    "invariant-other-type": (SUBSIDY, "same: {bank_account: bank_account}", "same: {bank_account: birth_date}", "rule.type", "schema.0.quality.6.implementation.same"),
+    "invariant-unknown-code": (HOUSE, "where: [{field: grzhzt, in: ['01', '02', '06']}]", "where: [{field: grzhzt, in: ['01', '77']}]", "rule.unknown_code", "schema.0.quality.12.implementation.where.0"),
+    "invariant-unknown-partner-code": (PENSION, "there: [{field: emp_status, in: ['1']}]", "there: [{field: emp_status, in: ['Q']}]", "rule.unknown_code", "schema.0.quality.8.implementation.there.0"),
+    "invariant-unknown-pair": (RIDES, "first: 地铁入站", "first: 地铁进站", "rule.unknown_code", "schema.0.quality.9.implementation"),
+    "invariant-unknown-group": (HOUSE, "per: [person_id18]", "per: [person]", "rule.unknown_field", "schema.0.quality.12.implementation"),
 }
 
 

@@ -254,3 +254,148 @@ def test_no_value_of_a_row_is_found_or_logged(
     for text in (repr(found), caplog.text, out, err):
         assert CANARY not in text
         assert "13812345678" not in text
+
+
+# --- invariants between rows and between datasets
+
+INVARIANTS: dict[str, dict[str, Any]] = {
+    "same_mobile": {
+        "check": "matches",
+        "dataset": "hrss/other",
+        "by": {"person": "holder"},
+        "same": {"mobile": "phone"},
+        "max_share": 0.25,
+    },
+    "not_there": {
+        "check": "none_in",
+        "dataset": "hrss/other",
+        "by": {"person": "holder"},
+        "where": [{"field": "status", "in": ["1"]}],
+        "there": [{"field": "state", "not_in": ["9"]}],
+    },
+    "one_each": {
+        "check": "at_most_one",
+        "per": ["mobile"],
+        "where": [{"field": "status", "in": ["1"]}],
+    },
+    "in_and_out": {
+        "check": "paired",
+        "field": "status",
+        "first": "I",
+        "second": "O",
+        "per": ["person"],
+        "max_share": 0.5,
+    },
+}
+
+
+def with_invariants() -> Contract:
+    made = contract().model_dump(mode="json", by_alias=True)
+    made["expectations"] = [
+        {"name": n, "title": n, "severity": "warning", "dimension": "consistency", "check": check}
+        for n, check in INVARIANTS.items()
+    ]
+    return Contract.model_validate(made)
+
+
+def partners(address: str, others: list[tuple[str, str | None, str]] | None) -> None:
+    """The published rows of the other dataset (holder, phone, state); None: it has no table."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS registry.hrss__other")
+        if others is not None:
+            connection.execute(
+                "CREATE TABLE registry.hrss__other"
+                " (holder text, phone text, state text, _deleted_at timestamptz)"
+            )
+            with connection.cursor() as cursor:
+                statement = "INSERT INTO registry.hrss__other VALUES (%s, %s, %s, NULL)"
+                cursor.executemany(statement, others)
+
+
+def invariant(address: str, name: str, *, published: bool = False) -> tuple[bool, float | None]:
+    return observed(both(address, published=published, made=with_invariants()), name)
+
+
+@pytest.mark.parametrize(
+    ("mobiles", "others", "expected"),
+    [
+        ("ab", None, (True, None)),
+        ("ab", [], (True, None)),
+        ("ab", [("p0", "a", "1"), ("p1", "b", "1")], (True, 0.0)),
+        ("ab", [("p0", "a", "1"), ("p1", "x", "1")], (False, 0.5)),
+        ("ab", [("p0", "a", "1"), ("p1", "x", "9"), ("p1", "b", "1")], (True, 0.0)),
+        ("ab", [("p0", "a", "1"), ("p1", None, "1")], (False, 0.5)),
+        ("a-", [("p0", "a", "1"), ("p1", "x", "1")], (True, 0.0)),
+        ("abcd", [(f"p{i}", m, "1") for i, m in enumerate("abcx")], (True, 0.25)),
+    ],
+)
+def test_matches(address: str, mobiles: str, others: Any, expected: object) -> None:
+    stage(address, [(f"p{i}", "a", "1", None if m == "-" else m) for i, m in enumerate(mobiles)])
+    partners(address, others)
+    assert invariant(address, "same_mobile") == expected
+
+
+@pytest.mark.parametrize(
+    ("statuses", "others", "expected"),
+    [
+        ("11", None, (True, None)),
+        ("22", [("p0", None, "1")], (True, None)),
+        ("11", [], (True, 0.0)),
+        ("11", [("p0", None, "1")], (False, 0.5)),
+        ("11", [("p0", None, "9")], (True, 0.0)),
+        ("21", [("p0", None, "1")], (True, 0.0)),
+    ],
+)
+def test_none_in(address: str, statuses: str, others: Any, expected: object) -> None:
+    stage(address, [(f"p{i}", "a", s, None) for i, s in enumerate(statuses)])
+    partners(address, others)
+    assert invariant(address, "not_there") == expected
+
+
+def test_a_deleted_partner_is_none(address: str) -> None:
+    stage(address, [("p0", "a", "1", "a")])
+    partners(address, [("p0", "x", "1")])
+    assert invariant(address, "not_there") == (False, 1.0)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("UPDATE registry.hrss__other SET _deleted_at = now()")
+    assert invariant(address, "not_there") == (True, 0.0)
+    assert invariant(address, "same_mobile") == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("staged", "published", "expected"),
+    [
+        ([("p", "1", "a"), ("q", "1", "b")], None, (True, 0.0)),
+        ([("p", "1", "a"), ("q", "1", "a")], None, (False, 1.0)),
+        ([("p", "1", "a"), ("q", "2", "a")], None, (True, 0.0)),
+        ([("p", "1", "a"), ("q", "1", "b")], [("r", "1", "a")], (False, 0.5)),
+        ([("p", "1", "a")], [("p", "1", "a")], (True, 0.0)),
+        ([("p", "2", "a")], [("p", "1", "a"), ("q", "1", "a")], (True, 0.0)),
+        ([], None, (True, None)),
+    ],
+)
+def test_at_most_one(address: str, staged: Any, published: Any, expected: object) -> None:
+    rows_of = [
+        None if side is None else [(p, "a", s, m) for p, s, m in side]
+        for side in (staged, published)
+    ]
+    stage(address, rows_of[0] or [], rows_of[1])
+    partners(address, None)
+    found = invariant(address, "one_each", published=published is not None)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("rides", "expected"),
+    [
+        (["pI", "pO"], (True, 0.0)),
+        (["pI", "qO"], (False, 1.0)),
+        (["pI", "pO", "pI", "qO"], (True, 0.5)),
+        (["pO", "pO"], (True, None)),
+        (["pI", "pO", "pO", "qI", "qI"], (False, pytest.approx(2 / 3))),
+    ],
+)
+def test_paired(address: str, rides: list[str], expected: object) -> None:
+    stage(address, [(r[0], str(i), r[1], None) for i, r in enumerate(rides)])
+    partners(address, None)
+    assert invariant(address, "in_and_out") == expected
