@@ -194,12 +194,13 @@ def test_a_finding_is_seen_when_fewer_rows_fail_in_number_and_share(collected: S
 
 def test_deadlines_are_working_days_and_overdue_ones_are_listed(collected: Stage) -> None:
     hub = collected.hub(0)
-    due = json.loads(onecard(collected, "challenge", "list", "--json")[1])
-    by_kind = {t["kind"]: t for t in due if t["status"] == "open"}
-    levels = hub.catalogue.service_levels
-    for kind, wanted in (("record", levels.working_days.record), ("finding", None)):
-        if wanted is not None:
-            assert by_kind[kind]["working_days_left"] == wanted
+    card = one(hub, "SELECT min(card_no) FROM registry.hrss__card_master")
+    opened(hub, card)
+    challenges.open_challenge(hub, Challenge(CARDS, "hrss", "有误", rule=RULE))
+    listed = json.loads(onecard(collected, "challenge", "list", "--json")[1])
+    by_kind = {t["kind"]: t for t in listed if t["status"] == "open"}
+    left = {kind: t["working_days_left"] for kind, t in by_kind.items()}
+    assert left == {"record": 10, "finding": 5}
     assert onecard(collected, "challenge", "list", "--overdue", "--json")[1].strip() == "[]"
     last = date.fromisoformat(by_kind["record"]["due_on"])
     for day, late in ((last, False), (last + timedelta(days=1), True)):
