@@ -24,7 +24,7 @@ $(STAMP): requirements.lock pyproject.toml tools/install.py
 	@touch $(STAMP)
 
 demo: setup ## Run the nightly sync for real on simulated agencies
-	$(BIN)/onecard demo $(ARGS)
+	$(BIN)/onecard demo --history 39 $(ARGS)
 
 up: setup ## Start Airflow with the simulated agencies
 	$(BIN)/onecard up $(ARGS)

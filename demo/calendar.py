@@ -1,4 +1,4 @@
-"""The demo's clock: day n is n days after 2026-11-23; its night runs at 02:00 next morning."""
+"""The demo's clock: day n is n days after 2026-10-15; its night runs at 02:00 next morning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 from demo.chance import Chance
 
 ZONE = ZoneInfo("Asia/Shanghai")
-DAY_ZERO = date(2026, 11, 23)
+DAY_ZERO = date(2026, 10, 15)
 CLOSING_HOUR = 20
 """All changes of a day lie before this hour."""
 _MICROSECOND = 1_000_000

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from onecard.errors import PolicyError
 from onecard.hub import receipts, registry
-from onecard.hub.database import Connection, query
+from onecard.hub.database import Connection, make_once, query
 from onecard.privacy import Access
 from onecard.selection import Selection
 from onecard.timespan import duration
@@ -90,14 +90,13 @@ class DeliveryState:
         """Make the indexes that this agreement's selection wants, once."""
         for table, column in selection.indexes():
             name = f"{table}_{column.lstrip('_')}"[:63]
-            connection.execute(
-                query(
-                    "CREATE INDEX IF NOT EXISTS {n} ON {t} ({c})",
-                    n=sql.Identifier(name),
-                    t=sql.Identifier(registry.REGISTRY, table),
-                    c=sql.Identifier(column),
-                )
+            statement = query(
+                "CREATE INDEX IF NOT EXISTS {n} ON {t} ({c})",
+                n=sql.Identifier(name),
+                t=sql.Identifier(registry.REGISTRY, table),
+                c=sql.Identifier(column),
             )
+            make_once(connection, f"{registry.REGISTRY}.{name}", statement)
 
     def previous(self, connection: Connection, cells: list[str]) -> dict[str, int]:
         """Values of statistical cells that the consumer holds."""

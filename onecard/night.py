@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from onecard import challenges
@@ -43,29 +44,44 @@ def agreements(hub: Hub, consumer: str | None = None) -> tuple[str, ...]:
 
 
 def run_each(
-    subjects: Iterable[str], run: Callable[[str], object], note: Callable[[str, object], None]
+    subjects: Iterable[str],
+    run: Callable[[str], object],
+    note: Callable[[str, object], None],
+    workers: int = 1,
 ) -> Outcome:
-    """Run every subject; an error of ours is noted and the others go on."""
-    outcome = Outcome()
-    for subject in subjects:
+    """Run every subject, `workers` at a time; an error of ours is noted and the others go on."""
+
+    def attempt(subject: str) -> tuple[str, object]:
         try:
-            note(subject, run(subject))
+            return subject, run(subject)
         except OnecardError as error:
-            kind = outcome.held if error.exit_code == 3 else outcome.failed
-            kind[subject] = str(error)
-            note(subject, error)
+            return subject, error
+
+    outcome = Outcome()
+    with ThreadPoolExecutor(workers) as pool:
+        for subject, result in (
+            map(attempt, subjects) if workers == 1 else pool.map(attempt, subjects)
+        ):
+            if isinstance(result, OnecardError):
+                kind = outcome.held if result.exit_code == 3 else outcome.failed
+                kind[subject] = str(result)
+            note(subject, result)
     return outcome
 
 
-def run(hub: Hub, note: Callable[[str, object], None] = lambda _subject, _result: None) -> Outcome:
+def run(
+    hub: Hub,
+    note: Callable[[str, object], None] = lambda _subject, _result: None,
+    workers: int = 1,
+) -> Outcome:
     """Collect everything, look which corrections that shows, then deliver everything."""
-    outcome = run_each(datasets(hub), lambda d: hub.collect(d).run(), note)
+    outcome = run_each(datasets(hub), lambda d: hub.collect(d).run(), note, workers)
     try:
         challenges.review(hub)
     except OnecardError as error:
         outcome.failed["challenges"] = str(error)
         note("challenges", error)
-    delivered = run_each(agreements(hub), lambda a: hub.deliver(a).run(), note)
+    delivered = run_each(agreements(hub), lambda a: hub.deliver(a).run(), note, workers)
     outcome.failed |= delivered.failed
     outcome.held |= delivered.held
     for problem in hub.catalogue.problems:

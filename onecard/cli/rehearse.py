@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,13 +35,16 @@ def register(app: typer.Typer) -> None:
     app.command()(up)
 
 
-def demo(
+def demo(  # noqa: PLR0913 - one parameter for each option
     *,
     persons: Annotated[
         int, typer.Option(min=1000, help="Size of the population.")
     ] = DEFAULT_PERSONS,
     seed: Annotated[int, typer.Option(help="Seed of population and defects.")] = DEFAULT_SEED,
-    days: Annotated[int, typer.Option(min=1, help="Nights to run.")] = 1,
+    days: Annotated[int, typer.Option(min=1, help="Nights to run through the DAGs.")] = 1,
+    history: Annotated[
+        int, typer.Option(min=0, help="Nights after them, without Airflow: a past for the reports.")
+    ] = 0,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare with the planted truth.")
     ] = False,
@@ -64,9 +68,13 @@ def demo(
             if day:
                 stage.city.prepare(day)
             result |= _night(stage, day, quiet=json)
-        result["proven"] = _prove(stage.hub(days - 1), quiet=json)
         if verify:
             result["verified"] = _verify(stage, days - 1, quiet=json)
+        last = days - 1 + history
+        if history:
+            result |= _history(stage, (days, last), (seed, persons), quiet=json)
+        result["proven"] = _prove(stage.hub(last), quiet=json)
+        result["reports"] = _reports(stage.hub(last), quiet=json)
         result["seconds"] = round(time.monotonic() - started, 1)
         if json:
             output.emit(result)
@@ -175,6 +183,59 @@ def _night(stage: Stage, day: int, *, quiet: bool) -> dict[str, Any]:
         "report": str(write_report(hub, before)),
         "log": str(log),
     }
+
+
+def _history(
+    stage: Stage, nights: tuple[int, int], city: tuple[int, int], *, quiet: bool
+) -> dict[str, Any]:
+    """The nights from the first to the last, in a process of their own, without Airflow."""
+    first, last = nights
+    started = time.monotonic()
+    log = stage.home / "history.log"
+    arguments = ["--home", stage.home, "--seed", city[0], "--persons", city[1]]
+    arguments += ["--first", first, "--last", last]
+    environment = stage.at(last) | {
+        "ONECARD_DEMO_AGENCIES": stage.city.postgres_url,
+        "POLARS_MAX_THREADS": "1",  # small batches: more threads only wait for each other
+    }
+    with log.open("w") as errors:
+        running = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "demo.history", *map(str, arguments)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        with output.progress("history", last - first + 1, shown=not quiet) as advance:
+            for _ in running.stdout or ():
+                advance()
+        code = running.wait()
+    if code:
+        msg = f"the nights of the history did not all end well; see {log}"
+        raise FatalError(msg)
+    seconds = round(time.monotonic() - started, 1)
+    if not quiet:
+        output.say(f"history: {last - first + 1} more nights in {seconds} s")
+    return {"history_seconds": seconds}
+
+
+def _reports(hub: Hub, *, quiet: bool) -> list[str]:
+    """The agencies' reports of the last night's month, of the month before and of the last day."""
+    from onecard.cli.stewards import write_daily, write_monthly  # noqa: PLC0415 - charts
+
+    started, today = time.monotonic(), hub.settings.now().date()
+    month = today.replace(day=1)
+    with database.connect(hub.address, autocommit=True) as connection:
+        first = ledger.first_time(connection) or hub.settings.now()
+    files = write_daily(hub, today)
+    for wanted in (month, (month - timedelta(days=1)).replace(day=1)):
+        if wanted >= first.date().replace(day=1):
+            files += write_monthly(hub, wanted)
+    if not quiet:
+        folder = hub.settings.home / "reports"
+        seconds = time.monotonic() - started
+        output.say(f"{len(files)} agencies' reports in {seconds:.1f} s: {folder}")
+    return [str(f) for f in files]
 
 
 def _print_tables(hub: Hub, transfers: list[ledger.Transfer], day: int) -> None:

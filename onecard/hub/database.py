@@ -109,6 +109,28 @@ def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
         raise FatalError(msg) from None
 
 
+_MAKING = 0x6F6E6564
+"""Advisory lock `oned` of statements that make a table or an index where it is missing."""
+
+
+def make_once(connection: Connection, name: str, statement: sql.Composed) -> None:
+    """Run a CREATE of a relation that another process may be making at this moment.
+
+    `IF NOT EXISTS` looks before it locks, so two at once fail; here they take turns.
+
+    Args:
+        connection: in a transaction or not; the turn ends with the transaction.
+        name: `schema.relation`; nothing is done when it is there.
+        statement: with IF NOT EXISTS.
+    """
+    there = connection.execute("SELECT to_regclass(%s)", (name,)).fetchone()
+    if there and there[0] is not None:
+        return
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+        connection.execute(statement)
+
+
 def query(text: str, **parts: sql.Composable) -> sql.Composed:
     """Compose SQL from a template of ours and quoted parts."""
     return sql.SQL(text).format(**parts)

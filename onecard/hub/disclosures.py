@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from psycopg import sql
 
-from onecard.hub.database import Connection, query
+from onecard.hub.database import Connection, make_once, query
 
 BUCKET_BITS = 16
 REFERENCE_BYTES = 8
@@ -89,15 +89,15 @@ def _packed(unique: npt.NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
 def make_partition(connection: Connection, month: date) -> None:
     """Make the table of a month, if it is not there."""
     following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-    connection.execute(
-        query(
-            "CREATE TABLE IF NOT EXISTS {t} PARTITION OF ledger.disclosure"
-            " FOR VALUES FROM ({a}) TO ({b})",
-            t=sql.Identifier("ledger", f"disclosure_{month:%Y_%m}"),
-            a=sql.Literal(month),
-            b=sql.Literal(following),
-        )
+    name = f"disclosure_{month:%Y_%m}"
+    statement = query(
+        "CREATE TABLE IF NOT EXISTS {t} PARTITION OF ledger.disclosure"
+        " FOR VALUES FROM ({a}) TO ({b})",
+        t=sql.Identifier("ledger", name),
+        a=sql.Literal(month),
+        b=sql.Literal(following),
     )
+    make_once(connection, f"ledger.{name}", statement)
 
 
 @dataclass(frozen=True, slots=True)

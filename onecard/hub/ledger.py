@@ -322,6 +322,12 @@ def transfers(connection: Connection, since: int = 0) -> list[Transfer]:
     return [_transfer(row) for row in rows]
 
 
+def first_time(connection: Connection) -> datetime | None:
+    """The hub's time of its first transfer; None before any."""
+    row = connection.execute("SELECT min(hub_time) FROM ledger.transfer").fetchone()
+    return row[0] if row and isinstance(row[0], datetime) else None
+
+
 def latest(connection: Connection) -> list[Transfer]:
     """The newest transfer of every dataset and agreement."""
     rows = connection.execute(

@@ -56,9 +56,9 @@ def bars(rows: Sequence[Mapping[str, Any]], name: str, titles: tuple[str, str]) 
         .mark_bar(color=BLUE)
         .encode(
             x=alt.X("number:Q", title=titles[1]),
-            y=alt.Y("what:N", title=None, sort=None, axis=alt.Axis(labelLimit=240)),
+            y=alt.Y("what:N", title=None, sort=None, axis=alt.Axis(labelLimit=320)),
         )
-        .properties(width=WIDTH - 200, height=alt.Step(20), title=titles[0])
+        .properties(width=WIDTH - 240, height=alt.Step(20), title=titles[0])
     )
     return _svg(chart, name, titles[0])
 

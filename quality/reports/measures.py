@@ -211,16 +211,19 @@ def _kpis(at: Month, known: Mapping[str, Number], scheme: Scheme) -> Figures:
         "false_block": (int(reviewed["released"].sum()), int(reviewed["rows"].sum())),
         "fixed_in_time": (len(in_time), len(due)),
         "recurring": (len(now & earlier), len(now)),
-        "catalogued": (
-            sum(c.id in at.facts.filled for c in at.scope.contracts),
-            len(at.scope.contracts),
-        ),
+        "catalogued": _catalogued(at),
     }
     figures: Figures = {}
     for kpi in scheme.kpis:
         if kpi in shares:
             figures[f"kpi.{kpi}.part"], figures[f"kpi.{kpi}.of"] = shares[kpi]
     return figures
+
+
+def _catalogued(at: Month) -> tuple[int, int]:
+    """Datasets that hold data, of all; nothing is due in a month before the hub ran."""
+    contracts = at.scope.contracts if at.days() else ()
+    return sum(c.id in at.facts.filled for c in contracts), len(contracts)
 
 
 def problems_of(at: Month) -> set[tuple[str, str, str]]:

@@ -147,7 +147,7 @@ class Writer:
         return {"trends": trends, "top": bars}
 
     def _label(self, p: Problem) -> str:
-        return f"{self._field(p)} {self._rule(p)}（{p.contract.id.split('/')[1]}）"
+        return f"{self._rule(p)}（{self._title(p.contract)}）"
 
     def _privacy(self, figures: Mapping[str, Number]) -> list[tuple[str, str, str]]:
         """The privacy rules that were evaluated: id, name, action."""

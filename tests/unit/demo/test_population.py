@@ -234,7 +234,7 @@ def test_e_cards_are_deleted_without_a_trace() -> None:
 
 def test_the_night_comes_after_everything_of_its_day() -> None:
     assert [Day(n).night.isoformat() for n in (0, 1)] == [
-        "2026-11-24T02:00:00+08:00",
-        "2026-11-25T02:00:00+08:00",
+        "2026-10-16T02:00:00+08:00",
+        "2026-10-17T02:00:00+08:00",
     ]
     assert np.diff([Day(n).night.timestamp() for n in range(3)]).tolist() == [86_400, 86_400]

@@ -1,0 +1,97 @@
+"""The demo's past: real nights in a row, and what stewards do about what they find.
+
+`python -m demo.history --home H --seed S --persons N --first A --last B` runs the nights A to B in
+this process as `onecard nightly` would, after the nights before A have run. It reads where things
+are from the environment, as every process of the hub does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from demo.calendar import Day
+from demo.run import DemoCity
+from onecard import challenges, night
+from onecard.challenges import Challenge
+from onecard.connections import EnvironmentConnections
+from onecard.hub import database, tickets
+from onecard.settings import Settings
+from onecard.wiring import Hub
+
+WORKERS = 4
+CHALLENGED = 6
+"""Every so many days a consumer challenges the finding with the largest loss."""
+WORST = (
+    "SELECT subject, field, rule FROM ledger.rule_count r JOIN ledger.transfer t"
+    " ON t.id = r.transfer WHERE severity = 'error' AND hub_time > %s AND NOT EXISTS"
+    " (SELECT FROM ledger.ticket k WHERE k.dataset = subject AND k.rule = r.rule)"
+    " ORDER BY failed DESC, subject, field, rule LIMIT 1"
+)
+
+
+def main() -> int:
+    """Run the nights; returns 1 when one failed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--persons", type=int, required=True)
+    parser.add_argument("--first", type=int, required=True)
+    parser.add_argument("--last", type=int, required=True)
+    wanted = parser.parse_args()
+    postgres = os.environ["ONECARD_DEMO_AGENCIES"]
+    city = DemoCity(
+        wanted.home / "city",
+        postgres,
+        seed=wanted.seed,
+        persons=wanted.persons,
+        mariadb_url=os.environ.get("ONECARD_DEMO_MARIADB"),
+    )
+    failed = 0
+    for number in range(wanted.first, wanted.last + 1):
+        city.prepare(number)
+        hub = _hub(number)
+        outcome = night.run(hub, workers=WORKERS)
+        failed += len(outcome.failed) + len(outcome.held)
+        for subject, message in {**outcome.failed, **outcome.held}.items():
+            sys.stderr.write(f"night {number}: {subject}: {message}\n")
+        stewards(hub, number)
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
+    return 1 if failed else 0
+
+
+def stewards(hub: Hub, number: int) -> None:
+    """What people do on that day: challenge the worst finding, answer, close what is mended."""
+    now = hub.settings.now()
+    with database.connect(hub.address, autocommit=True) as connection:
+        if number % CHALLENGED == 0:
+            worst = connection.execute(WORST, (now - timedelta(days=CHALLENGED),)).fetchone()
+            if worst:
+                dataset, field, rule = map(str, worst)
+                text = "核对发现该规则不合格行较多，请在源系统更正。"
+                challenges.open_challenge(
+                    hub, Challenge(dataset, "bureau", text, rule=rule, at_field=field)
+                )
+        for ticket in tickets.listed(connection, None):
+            age = (now - ticket.opened_at).days
+            if ticket.status == "open" and age == 1:
+                tickets.acknowledge(connection, ticket.id, "演练专员", now)
+            # Every third is answered too late: its deadline is a week of working days.
+            if ticket.status == "acknowledged" and age == (14 if ticket.id % 3 == 0 else 4):
+                answer = "已在源系统更正并核对。"
+                tickets.answer(connection, ticket.id, "演练专员", "corrected", answer, now)
+            if ticket.status == "answered" and ticket.seen is not None:
+                tickets.close(connection, ticket.id, "演练专员", {"seen": ticket.seen}, now)
+
+
+def _hub(number: int) -> Hub:
+    environment = {**os.environ, "ONECARD_NOW": Day(number).night.isoformat()}
+    return Hub(Settings.load(environment), EnvironmentConnections(environment))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
