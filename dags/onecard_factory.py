@@ -26,6 +26,7 @@ START = pendulum.datetime(2024, 1, 1, tz="Asia/Shanghai")
 
 NIGHTLY = "0 2 * * *"
 AFTER_NIGHT = "0 5 * * *"
+AFTER_DELIVERIES = "0 6 * * *"
 EVERY_MINUTE = "* * * * *"
 DEFAULTS = {
     "owner": "onecard",
@@ -118,6 +119,28 @@ def deliver(agreement: str) -> dict[str, int]:
     return {"transfer": done.transfer or 0, "rows": done.rows, "parts": done.parts}
 
 
+@task
+def review_challenges() -> int:
+    """Note which corrections the night's collects have seen; returns how many."""
+    from onecard import challenges  # noqa: PLC0415 - heavy: not while parsing
+
+    try:
+        return len(challenges.review(_hub("sql")))
+    except (FatalError, HoldError) as error:
+        raise _final(error) from None
+
+
+@task
+def write_reports() -> int:
+    """The agencies' reports of the day and the month; on the first also the month before's."""
+    from onecard.cli.stewards import write_due  # noqa: PLC0415 - heavy: not while parsing
+
+    try:
+        return len(write_due(_hub("sql")))
+    except (FatalError, HoldError) as error:
+        raise _final(error) from None
+
+
 def collect_group(contract: Contract, audit: str) -> Any:  # noqa: ANN401 - an Airflow XComArg
     """Stage → audit → publish of one dataset; returns the publishing task."""
 
@@ -190,4 +213,20 @@ def event_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) ->
             for agreement in listed:
                 if agreement.dataset == contract.id:
                     done >> deliver.override(task_id=agreement.id)(agreement.id)
+    return dag
+
+
+def reports_dag() -> DAG:
+    """After the night: which corrections were seen, then the agencies' reports."""
+    with DAG(
+        "quality_reports",
+        schedule=AFTER_DELIVERIES,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        default_args=DEFAULTS,
+        tags=["reports"],
+        description="质量报告：日报与月报",
+    ) as dag:
+        review_challenges() >> write_reports()
     return dag

@@ -8,6 +8,7 @@
 | ONECARD_KEYS_FILE | key file, mode 0600 | `ONECARD_HOME/keys.json` |
 | ONECARD_SCHEMAS | folder of contracts and agreements | the package's own |
 | ONECARD_SUITE | `international` or `national` algorithms (`docs/keys.md`) | `international` |
+| ONECARD_PORTAL_USERS | file of who sees which agency in the portal (`docs/portal.md`) | nobody |
 | ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
 """

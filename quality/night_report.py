@@ -55,6 +55,13 @@ class DatasetLine:
         return self.status != "published"
 
     @property
+    def advice(self) -> str:
+        """What an engineer does about it."""
+        if self.status == "held":
+            return f"核对来源；确认数据无误后 onecard collect {self.id} --whole"
+        return f"排除原因后 onecard collect {self.id}"
+
+    @property
     def pass_rate(self) -> float | None:
         """Share of rows that passed the gate; None when nothing was sent (未报送 is not 100%)."""
         return 1 - self.quarantined / self.read if self.read else None
@@ -94,6 +101,14 @@ class DeliveryLine:
     columns: Sequence[str]
     seconds: float
     message: str = ""
+
+    @property
+    def advice(self) -> str:
+        """What an engineer does about it."""
+        if self.status == "held":
+            release = "核实数量后 onecard release（传输号见 onecard status）"
+            return f"{release}，再 onecard deliver {self.agreement}"
+        return f"排除原因后 onecard deliver {self.agreement}"
 
     @property
     def subject(self) -> str:

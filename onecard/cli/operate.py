@@ -58,14 +58,16 @@ def deliver(
 
 
 def nightly(*, audit: Audit = "gx", json: Json = False) -> None:
-    """Collect everything, deliver everything, write the report."""
+    """Collect everything, deliver everything, write the reports."""
     from onecard.cli.report import write_report  # noqa: PLC0415 - templates only where needed
+    from onecard.cli.stewards import write_due  # noqa: PLC0415
 
     with output.errors_as_exit_codes():
         hub = Hub(audit=_engine(audit))
         lines = Lines(as_json=json)
         outcome = night.run(hub, lines.note)
-        lines.close({"report": str(write_report(hub))})
+        page, files = write_report(hub), write_due(hub)
+        lines.close({"report": str(page), "agencies' reports": len(files)})
     raise typer.Exit(outcome.exit_code)
 
 

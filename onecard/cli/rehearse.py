@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -221,16 +220,10 @@ def _history(
 
 def _reports(hub: Hub, *, quiet: bool) -> list[str]:
     """The agencies' reports of the last night's month, of the month before and of the last day."""
-    from onecard.cli.stewards import write_daily, write_monthly  # noqa: PLC0415 - charts
+    from onecard.cli.stewards import write_due  # noqa: PLC0415 - charts are heavy
 
-    started, today = time.monotonic(), hub.settings.now().date()
-    month = today.replace(day=1)
-    with database.connect(hub.address, autocommit=True) as connection:
-        first = ledger.first_time(connection) or hub.settings.now()
-    files = write_daily(hub, today)
-    for wanted in (month, (month - timedelta(days=1)).replace(day=1)):
-        if wanted >= first.date().replace(day=1):
-            files += write_monthly(hub, wanted)
+    started = time.monotonic()
+    files = write_due(hub, looking_back=True)
     if not quiet:
         folder = hub.settings.home / "reports"
         seconds = time.monotonic() - started

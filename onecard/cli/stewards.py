@@ -13,13 +13,16 @@ import typer
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import ConfigError, unknown
-from onecard.hub import database
+from onecard.hub import database, ledger
+from onecard.settings import ZONE
 from onecard.wiring import Hub
 from quality.reports import scheme as schemes
 from quality.reports.scheme import Language
 
 CITY = "bureau"
 """Whose report is the whole city's."""
+STAYS_OPEN = 5
+"""Until this day of a month, the last month's report takes in what was answered meanwhile."""
 
 
 def register(app: typer.Typer) -> None:
@@ -104,6 +107,23 @@ def write_daily(
                 writer = pages.Writer(hub.catalogue, scheme, language)
                 name = f"daily-{day}.{language}.html"
                 files.append(_put(_folder(hub, agency) / name, writer.daily(day, found)))
+    return files
+
+
+def write_due(hub: Hub, *, looking_back: bool = False) -> list[Path]:
+    """What is due after a night: today's report, this month's, and the last month's until the 5th.
+
+    `looking_back` writes the last month's on any day, if the hub ran then.
+    """
+    today = hub.settings.now().date()
+    month = today.replace(day=1)
+    last = (month - timedelta(days=1)).replace(day=1)
+    with database.connect(hub.address, autocommit=True) as connection:
+        first = ledger.first_time(connection)
+    files = write_daily(hub, today) + write_monthly(hub, month)
+    ran = first is not None and first.astimezone(ZONE).date() < month
+    if ran and (looking_back or today.day <= STAYS_OPEN):
+        files += write_monthly(hub, last)
     return files
 
 

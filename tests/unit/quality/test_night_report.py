@@ -205,3 +205,16 @@ def test_the_page_is_self_contained_and_well_formed(made: NightReport) -> None:
     assert "@media print" in page
     assert 'content="width=device-width, initial-scale=1"' in page
     assert {"lang": "zh-CN"} in [a for t, a in tags.seen if t == "html"]
+
+
+def test_trouble_says_what_to_do() -> None:
+    page = night_report.render(
+        report(
+            datasets=[dataset(status="held"), dataset(id="hrss/other", status="failed")],
+            deliveries=[delivery(status="held"), delivery(agreement="f02", status="failed")],
+        )
+    )
+    assert "onecard collect hrss/card_master --whole" in page
+    assert "onecard collect hrss/other</td>" in page
+    assert "onecard release" in page
+    assert "onecard deliver f02</td>" in page
