@@ -208,7 +208,7 @@ def test_the_page_is_self_contained_and_well_formed(made: NightReport) -> None:
 
 
 def test_trouble_says_what_to_do() -> None:
-    page = night_report.render(
+    page = render(
         report(
             datasets=[dataset(status="held"), dataset(id="hrss/other", status="failed")],
             deliveries=[delivery(status="held"), delivery(agreement="f02", status="failed")],
