@@ -27,6 +27,7 @@ from onecard.errors import PolicyError
 from schemas.model import Frozen
 
 KEY_BYTES = 32
+TOKEN_PREFIX = "token/"  # noqa: S105 - a purpose, not a secret
 _SECRET = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -82,9 +83,15 @@ class Document(Frozen):
         return json.dumps({"format": self.format, "purposes": purposes}, indent=1) + "\n"
 
 
-def fresh(today: date) -> Epoch:
-    """A new random key."""
-    return Epoch(secret=SecretStr(secrets.token_hex(KEY_BYTES)), created=today)
+def fresh(purpose: str, today: date) -> Epoch:
+    """A new random key.
+
+    Of a token key's bytes seven bits are random (224 bits in all; its HMAC is cut to 130), so that
+    whole columns can be hashed by a library that takes keys as text.
+    """
+    mask = 0x7F if purpose.startswith(TOKEN_PREFIX) else 0xFF
+    secret = bytes(byte & mask for byte in secrets.token_bytes(KEY_BYTES))
+    return Epoch(secret=SecretStr(secret.hex()), created=today)
 
 
 def parse(text: str, place: str) -> Document:

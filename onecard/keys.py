@@ -149,7 +149,7 @@ def configured(file: Path, environment: Mapping[str, str] | None = None) -> KeyS
 
 def token_purpose(consumer: str) -> str:
     """The purpose of a consumer's tokens."""
-    return f"token/{consumer}"
+    return key_document.TOKEN_PREFIX + consumer
 
 
 def handback_purpose(agency: str) -> str:
@@ -166,7 +166,7 @@ def create(file: Path, consumers: Iterable[str], epoch: str, today: date | None 
     _check_epoch(epoch)
     day = today or datetime.now(ZONE).date()
     names = [QUARANTINE, SIGNING, *map(token_purpose, consumers)]
-    fresh = {n: Purpose(current=epoch, epochs={epoch: key_document.fresh(day)}) for n in names}
+    fresh = {n: Purpose(current=epoch, epochs={epoch: key_document.fresh(n, day)}) for n in names}
     file = file.resolve()
     with key_document.locked(file):
         if file.exists():
@@ -189,7 +189,7 @@ def add(file: Path, purpose: str, epoch: str, today: date) -> None:
         if purpose in document.purposes:
             msg = f"{purpose} has keys already; see `onecard keys rotate`"
             raise PolicyError(msg)
-        made = {purpose: Purpose(current=epoch, epochs={epoch: key_document.fresh(today)})}
+        made = {purpose: Purpose(current=epoch, epochs={epoch: key_document.fresh(purpose, today)})}
         key_document.write(file, Document(purposes={**document.purposes, **made}))
 
 
@@ -220,7 +220,7 @@ def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date)
             e: key.model_copy(update={"until": until}) if e == present.current else key
             for e, key in present.epochs.items()
         }
-        epochs = {**ended, epoch: key_document.fresh(today)}
+        epochs = {**ended, epoch: key_document.fresh(purpose, today)}
         renewed = {purpose: Purpose(current=epoch, epochs=epochs)}
         key_document.write(file, Document(purposes={**document.purposes, **renewed}))
 

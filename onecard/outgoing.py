@@ -116,12 +116,9 @@ class Outgoing:
         """
         assert self.tokeniser is not None  # noqa: S101 - asked by the caller
         assert self.recorder is not None  # noqa: S101 - asked by the caller
-        coded, digests = self.tokeniser.digests(subjects)
-        found = disclosures.references(digests)
-        if not rows.all():
-            indices = coded.indices.filter(rows.to_arrow()).drop_null().unique()
-            found = found[indices.to_numpy()]
-        self.recorder.add(found)
+        found = disclosures.references(self.tokeniser.digests(subjects))
+        leave = rows & subjects.is_not_null()
+        self.recorder.add(found if leave.all() else found[leave.to_numpy()])
 
 
 def cell_keys(groups: pl.DataFrame) -> list[str]:

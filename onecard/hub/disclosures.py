@@ -31,10 +31,9 @@ PENDING = 4_000_000
 """References held in memory before they are written: 32 MB."""
 
 
-def references(digests: Iterable[bytes]) -> npt.NDArray[np.uint64]:
-    """The references of 32-byte digests."""
-    joined = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
-    last = np.ascontiguousarray(joined[:, -REFERENCE_BYTES:])
+def references(digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """The references of digests, given as rows of 32 bytes."""
+    last = np.ascontiguousarray(digests[:, -REFERENCE_BYTES:])
     return last.view(">u8").ravel().astype(np.uint64)
 
 
@@ -127,7 +126,8 @@ def of_person(
         consumer_agreements: ids of one consumer's agreements.
         digests: the person's digest under each key epoch of that consumer.
     """
-    wanted = references(digests)
+    joined = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
+    wanted = references(joined)
     if not len(wanted):
         return []
     found: set[int] = set()

@@ -14,13 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from onecard.errors import ConfigError, unknown
 from onecard.settings import SuiteName
 from onecard.suites.common import Vector, prove
 from onecard.suites.international import International
 from onecard.suites.national import National
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
 
 __all__ = ["Suite", "SuiteName", "prove", "suite"]
 
@@ -41,6 +46,9 @@ class Suite(Protocol):
 
     def digests(self, secret: bytes, values: Iterable[str]) -> list[bytes]:
         """The 32-byte HMAC of `v1|` and each value, in their order."""
+
+    def digest_rows(self, secret: bytes, values: pl.Series) -> npt.NDArray[np.uint8]:
+        """`digests` of a text column as rows of 32 bytes; a NULL counts as the empty text."""
 
     def seal(self, secret: bytes, data: bytes, bound: bytes) -> bytes:
         """Encrypt; 12 bytes nonce, ciphertext, 16 bytes tag.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -17,6 +17,11 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB, GCM
 from cryptography.hazmat.primitives.hashes import SM3
 
 from onecard.suites import common
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
 
 KEY_BYTES = 16
 _PLAIN = bytes.fromhex("0123456789abcdeffedcba9876543210")
@@ -35,6 +40,10 @@ class National:
     def digests(self, secret: bytes, values: Iterable[str]) -> list[bytes]:
         """HMAC-SM3 of `v1|` and each value."""
         return common.keyed_digests(SM3(), secret, values)
+
+    def digest_rows(self, secret: bytes, values: pl.Series) -> npt.NDArray[np.uint8]:
+        """HMAC-SM3 of `v1|` and each value of a column; see `common.digest_rows`."""
+        return common.digest_rows(SM3(), secret, values)
 
     def seal(self, secret: bytes, data: bytes, bound: bytes) -> bytes:
         """SM4-GCM (RFC 8998) under the first 16 bytes of SM3 of the secret."""

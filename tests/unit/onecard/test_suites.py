@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.utils import (
@@ -179,3 +180,25 @@ def test_a_suite_that_cannot_run_here_is_not_used() -> None:
 
     with pytest.raises(PolicyError, match=r"cannot run here \(UnsupportedAlgorithm\).*leaves"):
         prove("national", vectors())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "secret", [SECRET, bytes(range(200, 232)), b"\x7f" * 65], ids=["text", "octets", "long"]
+)
+def test_a_column_has_the_digests_of_its_values(name: str, secret: bytes) -> None:
+    values = ["410199194912310022", "", "王小明", "𠮷", "410199194912310022", None]
+    column = pl.Series("v", ["left out", *values]).slice(1)
+    found = suite(name).digest_rows(secret, column)
+    plain = suite(name).digests(secret, [v or "" for v in values])
+    assert [bytes(row) for row in found] == plain
+    assert suite(name).digest_rows(secret, column.head(0)).shape == (0, 32)
+
+
+def test_a_failing_column_shows_neither_key_nor_value() -> None:
+    secret = b"a key of seven-bit bytes, thirty"
+    with pytest.raises(PolicyError) as raised:
+        suite("international").digest_rows(secret, pl.Series("v", [["41019919491231"]]))
+    assert "tokens cannot be computed" in str(raised.value)
+    assert "seven" not in str(raised.value) + repr(raised.value.__context__)
+    assert "4101" not in str(raised.value)
