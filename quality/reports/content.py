@@ -11,15 +11,24 @@ import polars as pl
 from onecard.hub.database import Connection
 from quality.reports import facts as ledger_facts
 from quality.reports import problems, words
-from quality.reports.facts import Facts, Losses, before, following
-from quality.reports.measures import Figures, Month, Scope, measure, months, score, share
+from quality.reports.facts import Facts, before, following
+from quality.reports.losses import STATUS_DATASET, Losses, losses
+from quality.reports.measures import (
+    Figures,
+    Month,
+    Scope,
+    dimensions,
+    measure,
+    months,
+    score,
+    share,
+)
 from quality.reports.problems import Problem
 from quality.reports.scheme import Language, Scheme
 from schemas.catalogue import Catalogue
 
 HISTORY = 13
 """Months that a report looks back on, its own included."""
-STATUS_DATASET = "hrss/card_status_event"
 CARD_RULE = "legal_transition"
 ARTICLES = (7, 9, 11, 13, 19)
 
@@ -68,7 +77,7 @@ class Maker:
         self._facts: Facts = ledger_facts.read(connection, *span, now)
         wanted = (scheme.loss_events, scheme.loss_within_seconds)
         month = (self._month, following(self._month))
-        self._losses = ledger_facts.losses(connection, known, month, wanted, now)
+        self._losses = losses(connection, known, month, wanted, now)
 
     def content(self, agency: str) -> Content:
         """The content of one agency's report."""
@@ -77,8 +86,8 @@ class Maker:
         previous = measure(self._facts, scope, before(self._month), self._scheme)
         at = Month(self._facts, scope, self._month)
         status = any(c.id == STATUS_DATASET for c in scope.contracts)
-        losses = self._losses if status else []
-        for found in losses:
+        lost = self._losses if status else []
+        for found in lost:
             figures |= _loss_figures(found)
         if status:
             figures |= _illegal(at)
@@ -99,7 +108,7 @@ class Maker:
             figures=figures,
             previous=previous,
             problems=listed,
-            losses=losses,
+            losses=lost,
             findings=findings,
             scores=self._scores(scope),
             trend=_trend(at),
@@ -108,7 +117,7 @@ class Maker:
     def _scores(self, scope: Scope) -> list[tuple[date, float | None]]:
         found = []
         for month in months(self._month, HISTORY):
-            figures = measure(self._facts, scope, month, self._scheme)
+            figures = dimensions(Month(self._facts, scope, month), self._scheme)
             found.append((month, score(figures, "total", self._scheme)))
         return found
 

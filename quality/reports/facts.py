@@ -6,16 +6,14 @@ quarantined rows are left out: they say nothing about a source. Nothing here hol
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
-from psycopg import sql
 
 from onecard.hub.database import Connection
-from schemas.catalogue import Catalogue
 
 DAY = "CAST(hub_time AT TIME ZONE 'Asia/Shanghai' AS date)"
 MONTH = "CAST(date_trunc('month', hub_time AT TIME ZONE 'Asia/Shanghai') AS date)"
@@ -107,6 +105,9 @@ _TICKETS = (
     " WHERE opened_at < %(end)s ORDER BY id"
 )
 
+_LONG = ("collects", "rules", "tickets")
+"""Facts of which scores over 13 months and the recurrence of problems are made."""
+
 _SHAPES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "collects": (
         _COLLECTS,
@@ -158,22 +159,6 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
-    """Losses of cards in a span, and when one consumer had confirmed them.
-
-    Attributes:
-        same: cards' events whose present version the consumer has confirmed, of `rows`.
-    """
-
-    agreement: str
-    losses: int
-    in_time: int
-    unconfirmed: int
-    same: int
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """Frames of counts, named as in `_SHAPES`; `first` is the day of the hub's first transfer."""
 
@@ -189,10 +174,22 @@ class Facts:
 
 
 def read(connection: Connection, start: date, end: date, as_of: datetime) -> Facts:
-    """Read all facts of the days from `start` (included) to `end` (not included)."""
-    span = {"start": _midnight(start, as_of), "end": _midnight(end, as_of)}
+    """Read the facts of the days from `start` (included) to `end` (not included).
+
+    What is shown of one month and the month before only is read of these two months.
+    """
+    recent = max(start, before((end - timedelta(days=1)).replace(day=1)))
+    spans = {
+        name: {
+            "start": midnight(start if name in _LONG else recent, as_of),
+            "end": midnight(end, as_of),
+        }
+        for name in _SHAPES
+    }
+    span = spans["collects"]
     frames = {
-        name: _frame(connection, text, shape, span) for name, (text, shape) in _SHAPES.items()
+        name: _frame(connection, text, shape, spans[name])
+        for name, (text, shape) in _SHAPES.items()
     }
     first = connection.execute(f"SELECT min({DAY}) FROM ledger.transfer").fetchone()  # noqa: S608
     newest = connection.execute(
@@ -210,55 +207,6 @@ def read(connection: Connection, start: date, end: date, as_of: datetime) -> Fac
     )
 
 
-def losses(
-    connection: Connection,
-    known: Catalogue,
-    span: tuple[date, date],
-    wanted: tuple[Sequence[str], int],
-    as_of: datetime,
-) -> list[Losses]:
-    """For each event agreement on the card's status: losses and their confirmation.
-
-    A loss is confirmed when the first confirmed delivery of its version, or of a later one, ended.
-    `wanted` holds the event types that are losses, and the limit in seconds.
-    """
-    table = "hrss__card_status_event"
-    there = connection.execute("SELECT to_regclass(%s)", (f"registry.{table}",)).fetchone()
-    if there is None or there[0] is None:
-        return []
-    statement = sql.SQL(_LOSSES).format(table=sql.Identifier("registry", table))
-    events, seconds = wanted
-    found = []
-    for agreement in sorted(known.agreements.values(), key=lambda a: a.id):
-        if agreement.dataset != "hrss/card_status_event" or agreement.mode != "event":
-            continue
-        values = {
-            "agreement": agreement.id,
-            "events": list(events),
-            "seconds": seconds,
-            "start": _midnight(span[0], as_of),
-            "end": _midnight(span[1], as_of),
-        }
-        row: Any = connection.execute(statement, values).fetchone()
-        found.append(Losses(agreement.id, *(int(n) for n in row)))
-    return found
-
-
-_LOSSES = (
-    "WITH loss AS (SELECT _version AS v, effective_at AS at FROM {table} WHERE event_type ="
-    " ANY(%(events)s) AND effective_at >= %(start)s AND effective_at < %(end)s),"
-    " arrived AS (SELECT v, (SELECT min(hub_time + (finished_at - started_at)) FROM"
-    " ledger.transfer t WHERE subject = %(agreement)s AND direction = 'deliver' AND status ="
-    " 'confirmed' AND version >= v) AS at FROM (SELECT DISTINCT v FROM loss) versions),"
-    " held AS (SELECT coalesce(max(version), 0) AS v FROM ledger.delivered"
-    " WHERE agreement = %(agreement)s AND dataset = 'hrss/card_status_event')"
-    " SELECT count(*), count(*) FILTER (WHERE a.at - l.at <= make_interval(secs => %(seconds)s)),"
-    " count(*) FILTER (WHERE a.at IS NULL),"
-    " (SELECT count(*) FROM {table}, held WHERE _version <= held.v),"
-    " (SELECT count(*) FROM {table}) FROM loss l LEFT JOIN arrived a USING (v)"
-)
-
-
 def _frame(
     connection: Connection, text: str, shape: Mapping[str, Any], span: Mapping[str, datetime]
 ) -> pl.DataFrame:
@@ -272,17 +220,9 @@ def _frame(
     return pl.DataFrame(rows, schema=dict(shape), orient="row")
 
 
-def _midnight(day: date, zone_of: datetime) -> datetime:
+def midnight(day: date, zone_of: datetime) -> datetime:
+    """The beginning of a day in the zone of a moment."""
     return datetime.combine(day, datetime.min.time(), zone_of.tzinfo)
-
-
-def month_of(text: str) -> date:
-    """The first day of a month written `2026-10`.
-
-    Raises:
-        ValueError: it is not a month.
-    """
-    return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 - a month has no zone
 
 
 def following(month: date) -> date:

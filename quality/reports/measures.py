@@ -96,7 +96,7 @@ def measure(facts: Facts, scope: Scope, month: date, scheme: Scheme) -> Figures:
     figures: Figures = {"days": at.days()}
     figures |= _collects(at)
     figures |= _deliveries(at)
-    figures |= _dimensions(at, scheme)
+    figures |= dimensions(at, scheme)
     figures |= _kpis(at, figures, scheme)
     figures |= _privacy(at)
     figures |= _counties(at)
@@ -156,7 +156,8 @@ def _deliveries(at: Month) -> Figures:
     return figures | {f"deliver.total.{name}": number for name, number in total.items()}
 
 
-def _dimensions(at: Month, scheme: Scheme) -> Figures:
+def dimensions(at: Month, scheme: Scheme) -> Figures:
+    """Numerators and denominators of the six dimensions, by unit and in total."""
     contracts = {c.id: c for c in at.scope.contracts}
     broken: dict[tuple[str, str], int] = {}
     rules = at.frame("rules").filter(pl.col("severity") == "error")
