@@ -159,13 +159,17 @@ class DemoCity:
         return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(c) for name, c in connections.items()}
 
     def inbox(self, consumer: str) -> dict[str, pl.DataFrame]:
-        """What a consumer holds, by agreement: of each key the row that came last."""
+        """What a consumer holds, by agreement: of each key the row that came last.
+
+        Rows handed back for correction lie in the same inbox and are left out.
+        """
         known = catalogue.load().agreements
         return {
             name: frame.unique(list(known[name].key), keep="last", maintain_order=True)
             if len(frame)
             else frame
             for name, frame in self._received(consumer).items()
+            if name in known
         }
 
     def _received(self, consumer: str) -> dict[str, pl.DataFrame]:

@@ -58,16 +58,22 @@ def list_keys(*, json: Annotated[bool, typer.Option("--json", help="Print JSON."
 
 
 def add(
-    consumer: Annotated[str, typer.Argument(help="A consumer that has no key yet.")],
+    agency: Annotated[str, typer.Argument(help="An agency that has no key yet.")],
     *,
     epoch: Annotated[str, typer.Option(help="Name of its first epoch, e.g. 2027.")],
+    purpose_of: Annotated[
+        str, typer.Option("--for", help="token: what it receives; handback: its own bad rows.")
+    ] = "token",
 ) -> None:
-    """Make the first token key of a consumer that came later."""
+    """Make the first key of an agency that came later: for its tokens, or to seal its own rows."""
+    made = {"token": keys.token_purpose, "handback": keys.handback_purpose}
     with output.errors_as_exit_codes():
         hub = Hub()
-        if consumer not in hub.catalogue.agencies:
-            raise ConfigError(unknown("consumer", consumer, hub.catalogue.agencies))
-        purpose = keys.token_purpose(consumer)
+        if agency not in hub.catalogue.agencies:
+            raise ConfigError(unknown("agency", agency, hub.catalogue.agencies))
+        if purpose_of not in made:
+            raise ConfigError(unknown("purpose", purpose_of, made))
+        purpose = made[purpose_of](agency)
         keys.add(_file(hub.settings), purpose, epoch, hub.settings.now().date())
         output.say(f"{purpose}: epoch {epoch} is current")
 

@@ -343,6 +343,25 @@ def test_init_rotate_and_list(run, tmp_path: Path) -> None:
     assert not [s for s in secrets_in(file) if s in text]
 
 
+def test_add_makes_a_key_to_seal_an_agencys_own_rows(run, tmp_path: Path) -> None:
+    assert run("init").exit_code == 0
+    done = run("add", "health", "--epoch", "2027", "--for", "handback")
+    assert done.exit_code == 0, done.output
+    store = KeyStore(tmp_path / "home" / "keys.json")
+    assert store.handback("health").epoch == "2027"
+    assert "has keys already" in run("add", "health", "--epoch", "2028").stderr
+    assert "known: handback, token" in run("add", "health", "--epoch", "1", "--for", "x").stderr
+
+
+def test_token_keys_are_text_and_others_need_not_be(run, tmp_path: Path) -> None:
+    assert run("init").exit_code == 0
+    store = KeyStore(tmp_path / "home" / "keys.json")
+    tokens = [i.purpose for i in store.listed() if i.purpose.startswith("token/")]
+    assert len(tokens) > 5
+    assert all(store.token(p.removeprefix("token/")).secret.isascii() for p in tokens)
+    assert len({store.token(p.removeprefix("token/")).secret for p in tokens}) == len(tokens)
+
+
 def test_commands_refuse_in_one_line(run, tmp_path: Path, monkeypatch) -> None:
     assert "onecard keys init" in run("list").stderr
     assert run("init").exit_code == 0
