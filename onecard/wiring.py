@@ -84,22 +84,23 @@ class Hub:
         Raises:
             ConfigError: unknown dataset, broken contract, unknown connector.
         """
+        return Collect(self.catalogue.contract(dataset), self.tools(dataset, source))
+
+    def tools(self, dataset: str, source: Connector | None = None) -> Tools:
+        """What a collect of the dataset, or its reconciliation, needs; raises like `collect`."""
         from quality.rowgate import compile_gate  # noqa: PLC0415 - Polars only where rows flow
 
         contract = self.catalogue.contract(dataset)
-        return Collect(
-            contract,
-            Tools(
-                address=self.address,
-                settings=self.settings,
-                connections=self.connections,
-                keys=self.keys,
-                connector=source or connectors.connector(contract.source.connector),
-                gate=compile_gate(contract, profile=self.settings.profile),
-                auditor=self._auditor(),
-                suite=self.suite,
-                signer=self.signer,
-            ),
+        return Tools(
+            address=self.address,
+            settings=self.settings,
+            connections=self.connections,
+            keys=self.keys,
+            connector=source or connectors.connector(contract.source.connector),
+            gate=compile_gate(contract, profile=self.settings.profile),
+            auditor=self._auditor(),
+            suite=self.suite,
+            signer=self.signer,
         )
 
     def deliver(self, agreement_id: str) -> Deliver:

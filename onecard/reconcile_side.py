@@ -1,0 +1,172 @@
+"""One side of a comparison: bucketed checksums over key and row, computed inside PostgreSQL.
+
+Both sides cast their columns to the registry's types, and hash key and row as records
+(`hash_record_extended`): each value is hashed by itself and the hashes are combined by position,
+so that NULL is not the empty string and a value that moves to the next column is another row. The
+function's result may change between major versions of PostgreSQL; `PROBE` tells whether two
+servers agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import psycopg
+from psycopg import sql
+
+from onecard.connections import Connection as System
+from onecard.hub.database import query
+from onecard.ports import Reading, ReadRequest
+from schemas.contract import Contract, Field
+
+Key = tuple[str, ...]
+"""A row's key as PostgreSQL writes its values (dates ISO, times in UTC)."""
+
+PROBE = (
+    "SELECT hash_record_extended(ROW('卡'::text, 1::bigint, 1.50::numeric, DATE '1988-09-11',"
+    " TIMESTAMPTZ '1988-09-11 01:30+09', NULL::text), 0)"
+)
+_DATE, _TIMESTAMP, _TIMESTAMPTZ = 1082, 1114, 1184
+_TEXTS = (25, 1043, 1042)
+_INTEGERS = (20, 21, 23)
+_NUMERIC = 1700
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How many rows fell into a bucket, and their hashes combined by XOR."""
+
+    rows: int
+    checksum: int
+
+
+class Side(Protocol):
+    """What is compared; buckets are numbered by the low bits of the key's hash."""
+
+    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> dict[int, Bucket]:
+        """All rows by bucket, or those `within` (bits, buckets) of a coarser division."""
+        ...
+
+    def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
+        """The rows of some buckets: key → hash of the row."""
+        ...
+
+
+@runtime_checkable
+class Comparable(Protocol):
+    """A connector that can compare inside the agency's database."""
+
+    def side(self, connection: System, request: ReadRequest, contract: Contract) -> SqlSide | None:
+        """The source's side; None when it is not such a database, or its types do not allow it."""
+        ...
+
+    def read_keys(self, connection: System, request: ReadRequest, keys: Collection[Key]) -> Reading:
+        """The source's rows of these keys only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SqlSide:
+    """A table in a PostgreSQL, read in the snapshot of one read-only transaction.
+
+    Attributes:
+        values: contract field → expression of the registry's type.
+        key: the contract's key fields.
+        where: which rows are compared.
+    """
+
+    connection: psycopg.Connection[tuple[object, ...]]
+    table: sql.Composable
+    values: dict[str, sql.Composed]
+    key: tuple[str, ...]
+    where: sql.Composable
+
+    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> dict[int, Bucket]:
+        """Rows and XOR of the row hashes by bucket."""
+        where = self._within(*within) if within else self.where
+        rows = self.connection.execute(
+            query(
+                "SELECT {bucket}, count(*), bit_xor({row}) FROM {t} WHERE {where} GROUP BY 1",
+                bucket=self._bucket(bits),
+                row=self._row(),
+                t=self.table,
+                where=where,
+            )
+        ).fetchall()
+        return {int(str(b)): Bucket(int(str(n)), int(str(x))) for b, n, x in rows}
+
+    def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
+        """Key and row hash of the rows in some buckets."""
+        texts = sql.SQL(", ").join(query("{v}::text", v=self.values[n]) for n in self.key)
+        rows = self.connection.execute(
+            query(
+                "SELECT {row}, {key} FROM {t} WHERE {where}",
+                row=self._row(),
+                key=texts,
+                t=self.table,
+                where=self._within(bits, chosen),
+            )
+        ).fetchall()
+        return {tuple(str(v) for v in key): int(str(found)) for found, *key in rows}
+
+    def probe(self) -> int:
+        """The hash of a record that is the same everywhere."""
+        row = self.connection.execute(PROBE.encode()).fetchone()
+        return int(str(row[0])) if row else 0
+
+    def _within(self, bits: int, chosen: Collection[int]) -> sql.Composed:
+        listed = sql.SQL(", ").join(sql.Literal(n) for n in sorted(chosen))
+        return query(
+            "{where} AND {b} IN ({listed})",
+            where=self.where,
+            b=self._bucket(bits),
+            listed=listed,
+        )
+
+    def _bucket(self, bits: int) -> sql.Composed:
+        return query(
+            "({k} & {mask})",
+            k=self._hash(self.key),
+            mask=sql.Literal((1 << bits) - 1),
+        )
+
+    def _row(self) -> sql.Composed:
+        return self._hash(tuple(self.values))
+
+    def _hash(self, columns: tuple[str, ...]) -> sql.Composed:
+        listed = sql.SQL(", ").join(self.values[name] for name in columns)
+        return query("hash_record_extended(ROW({v}), 0)", v=listed)
+
+
+def settle(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """One snapshot, no writing, and texts of dates and times that do not depend on the server.
+
+    Every bucket's sum stays in memory, and both of the server's other ways to slow down (JIT for
+    a long select list) are off; for this transaction only.
+    """
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    for setting in ("TimeZone = 'UTC'", "DateStyle = 'ISO'", "work_mem = '64MB'", "jit = off"):
+        connection.execute(f"SET LOCAL {setting}".encode())
+
+
+def canonical(field: Field, column: sql.Composable, oid: int, zone: str) -> sql.Composed | None:
+    """A source's column as the registry's type; None when a value might not fit it.
+
+    What equals the registry's value here equals it after the gate too; what differs is looked at
+    again through the gate before anyone calls it a difference.
+    """
+    if field.type == "string" and oid in (*_TEXTS, *_INTEGERS):
+        return query("{c}::text", c=column)
+    if field.type == "integer" and oid in _INTEGERS:
+        return query("{c}::bigint", c=column)
+    if field.type == "number" and oid in (*_INTEGERS, _NUMERIC):
+        return query("{c}::numeric", c=column)
+    if field.type == "date" and oid == _DATE:
+        return query("{c}", c=column)
+    if field.type == "timestamp" and oid == _TIMESTAMPTZ:
+        return query("{c}", c=column)
+    if field.type == "timestamp" and oid == _TIMESTAMP:
+        return query("({c} AT TIME ZONE {z})", c=column, z=sql.Literal(zone))
+    return None
