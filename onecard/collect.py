@@ -223,6 +223,7 @@ class Collect:
             rows_read=int(str(rows_read)),
             history=tuple(ledger.history(connection, self._contract.id, whole=bool(whole))),
             published=registry.exists(connection, self._contract),
+            now=self._tools.settings.now(),
         )
 
     def _request(self, state: DatasetState, *, whole: bool) -> ReadRequest:

@@ -240,6 +240,7 @@ class Staged:
         rows_read: rows read by this transfer.
         history: rows read by earlier published transfers of this dataset, newest first.
         published: whether a registry table exists (`registry.<contract.table>`).
+        now: the transfer's time by the hub's clock.
     """
 
     url: str
@@ -248,6 +249,7 @@ class Staged:
     rows_read: int
     history: tuple[int, ...]
     published: bool
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

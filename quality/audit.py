@@ -8,15 +8,25 @@ findings on the same tables.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import datetime
 from statistics import median
 
 from psycopg import sql
 
 from onecard.hub import database
 from onecard.ports import Finding, Staged
+from onecard.timespan import duration
 from quality.invariants import invariants
-from schemas.dataset_checks import Completeness, Distribution, Expectation, Invariant, Volume
+from schemas.dataset_checks import (
+    Completeness,
+    Distribution,
+    Expectation,
+    Freshness,
+    Invariant,
+    Volume,
+)
 
 KEY_UNIQUE = "key_unique"
 FEWEST_FOR_DISTRIBUTION = 100
@@ -44,6 +54,7 @@ class SqlAuditor:
             for statement in statements:
                 if statement is not None:
                     measured |= _measure(connection, statement)
+            measured |= ages(staged, connection)
         measured |= volumes(staged)
         return findings(staged, measured)
 
@@ -71,7 +82,25 @@ def bounds(expectation: Expectation) -> tuple[float, float]:
         return check.min_ratio, check.max_ratio
     if isinstance(check, Completeness):
         return check.min, 1.0
+    if isinstance(check, Freshness):
+        return -math.inf, 1.0
     return 0.0, check.max_share if isinstance(check, Invariant) else check.max_shift
+
+
+def ages(staged: Staged, connection: database.Connection) -> dict[str, float | None]:
+    """Age of the newest staged row over the limit; None without staged rows."""
+    found: dict[str, float | None] = {}
+    for e in staged.contract.expectations:
+        if isinstance(e.check, Freshness):
+            statement = sql.SQL("SELECT max({c}) FROM {t}").format(
+                c=sql.Identifier(e.check.field), t=_table(staged)
+            )
+            row = connection.execute(statement).fetchone()
+            newest = row[0] if row else None
+            limit = duration(e.check.limit)
+            aware = isinstance(newest, datetime)
+            found[e.name] = (staged.now - newest) / limit if aware else None  # type: ignore[operator]
+    return found
 
 
 def volumes(staged: Staged) -> dict[str, float | None]:

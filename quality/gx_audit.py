@@ -7,6 +7,7 @@ reports holds counts and shares; failing values are not asked for and not kept.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from psycopg import sql
 from onecard.errors import FatalError
 from onecard.hub import database
 from onecard.ports import Finding, Staged
-from quality.audit import KEY_UNIQUE, bounds, distributions, volumes
+from quality.audit import KEY_UNIQUE, ages, bounds, distributions, volumes
 from quality.invariants import invariants
 from schemas.dataset_checks import Completeness, Expectation
 
@@ -99,21 +100,22 @@ def _on_measures(staged: Staged) -> dict[str, Any]:
         if not isinstance(e.check, Completeness):
             low, high = bounds(e)
             suite[e.name] = gxe.ExpectColumnMaxToBeBetween(
-                column=e.name, min_value=low, max_value=high
+                column=e.name, min_value=low if math.isfinite(low) else None, max_value=high
             )
     return suite
 
 
 def _measures(staged: Staged) -> str:
     """A query of one row: ratios, largest shifts and shares, by name of expectation."""
+    with database.connect(database.plain_url(staged.url), autocommit=True) as connection:
+        between = invariants(staged, connection)
+        numbers = {**volumes(staged), **ages(staged, connection)}
     columns = [
         sql.SQL("CAST({v} AS float8) AS {n}").format(v=sql.Literal(v), n=sql.Identifier(name))
-        for name, v in volumes(staged).items()
+        for name, v in numbers.items()
     ]
     shifts = distributions(staged)
     query = sql.SQL("SELECT ") + sql.SQL(", ").join([*columns, sql.SQL("1 AS one")])
-    with database.connect(database.plain_url(staged.url), autocommit=True) as connection:
-        between = invariants(staged, connection)
     found = [part for part in (shifts, between) if part is not None]
     tables = [
         sql.SQL("({part}) {name}").format(part=part, name=sql.Identifier(f"part{i}"))

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.condition import Condition, Scalar
-from schemas.model import DatasetId, Frozen, Name
+from schemas.model import DatasetId, Duration, Frozen, Name
 
 
 class Volume(Frozen):
@@ -99,13 +99,28 @@ class Paired(Frozen):
     max_share: float = Field(default=0.1, ge=0, le=1)
 
 
+class Freshness(Frozen):
+    """The newest `field` of the staged rows is no older than `limit`, by the hub's clock.
+
+    Every contract with an update time has it, made from its freshness. Observed is the age over
+    the limit; without staged rows (nothing has changed) it says nothing.
+    """
+
+    check: Literal["freshness"]
+    field: Name
+    limit: Duration
+
+
 Invariant = Matches | NoneIn | AtMostOne | Paired
 DatasetCheck = Annotated[
-    Volume | Completeness | Distribution | Matches | NoneIn | AtMostOne | Paired,
+    Volume | Completeness | Distribution | Matches | NoneIn | AtMostOne | Paired | Freshness,
     Field(discriminator="check"),
 ]
 DATASET_KINDS = frozenset(
-    {"volume", "completeness", "distribution", "matches", "none_in", "at_most_one", "paired"}
+    {
+        *("volume", "completeness", "distribution", "matches"),
+        *("none_in", "at_most_one", "paired", "freshness"),
+    }
 )
 """Values of `check` that are an expectation of the dataset, not a rule of a row."""
 

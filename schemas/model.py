@@ -15,7 +15,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 DatasetId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*/[a-z][a-z0-9_]*$")]
 """`<agency>/<dataset>`."""
 
-Duration = Annotated[str, StringConstraints(pattern=r"^P(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?$")]
+DURATION = r"^P(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?$"
+Duration = Annotated[str, StringConstraints(pattern=DURATION)]
 """An ISO 8601 duration of days, hours, minutes and seconds (GB/T 7408)."""
 
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]

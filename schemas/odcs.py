@@ -8,7 +8,7 @@ by `schemas.lint`; here the file becomes what the hub works with.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,16 @@ from typing import Any
 from schemas import codes as code_lists
 from schemas import semantic
 from schemas.contract import Contract, Field, Source
-from schemas.dataset_checks import DATASET_KINDS, Expectation
-from schemas.model import build
+from schemas.dataset_checks import DATASET_KINDS, Expectation, Freshness
+from schemas.model import DURATION, build
 from schemas.problem import InvalidFile, Problem
 from schemas.rules import Rule
 from schemas.strict_yaml import Document, parse
 
+UPDATED = "source_updated_at"
+"""The field, where a contract has it, in which a source dates its rows."""
 _DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
+_DURATION = re.compile(DURATION)
 _SNAKE = {"shareType": "share_type"}
 _ODCS_NAMES = {
     "level": "classification",
@@ -82,6 +85,8 @@ class _Reader:
             raise InvalidFile(self.problems)
         custom = self._custom(data, "")
         description = data.get("description") or {}
+        freshness = self._freshness(data)
+        expectations += self._fresh(fields, source, freshness)
         return build(
             Contract,
             {
@@ -92,13 +97,33 @@ class _Reader:
                 "description": description.get("purpose", ""),
                 "fields": fields,
                 "source": source,
-                "freshness": self._freshness(data),
+                "freshness": freshness,
                 "rules": row_rules,
                 "expectations": expectations,
                 **{_SNAKE.get(key, key): value for key, value in custom.items()},
             },
             self.document,
         )
+
+    @staticmethod
+    def _fresh(
+        fields: Sequence[Field | None], source: Source | None, limit: str | None
+    ) -> list[Expectation]:
+        """The contract's freshness as an expectation, where its rows have a time of their own."""
+        times = [f.name for f in fields if f and f.type == "timestamp"]
+        cursor = source.cursor if source else None
+        name = next((n for n in (UPDATED, cursor) if n in times), None)
+        if name is None or not _DURATION.fullmatch(limit or ""):
+            return []  # the contract's own check refuses a bad duration
+        check = Freshness(check="freshness", field=name, limit=str(limit))
+        made = Expectation(
+            name="freshness",
+            title="数据及时",
+            severity="warning",
+            dimension="timeliness",
+            check=check,
+        )
+        return [made]
 
     def _field(self, data: Any, at: str) -> Field | None:  # noqa: ANN401 - plain YAML data
         if not isinstance(data, dict):

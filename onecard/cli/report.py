@@ -16,6 +16,7 @@ from quality import night_report
 from quality.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
 from quality.rule_titles import title as rule_title
 from schemas import codes
+from schemas.odcs import UPDATED
 
 
 def write_report(hub: Hub, since: int = 0) -> Path:
@@ -75,7 +76,7 @@ def _dataset_line(hub: Hub, transfer: Transfer, now: datetime) -> DatasetLine:
 def _newest(hub: Hub, dataset: str) -> datetime | None:
     """Time of the newest published row by its own source's clock, or of publishing."""
     contract = hub.catalogue.contract(dataset)
-    name = "source_updated_at" if "source_updated_at" in contract.names else contract.source.cursor
+    name = UPDATED if UPDATED in contract.names else contract.source.cursor
     with database.connect(hub.address, autocommit=True) as connection:
         there = connection.execute(
             "SELECT to_regclass(%s)", (f"registry.{contract.table}",)

@@ -22,7 +22,7 @@ from quality.rowrules import main_field
 from quality.rule_titles import title
 from schemas import codes
 from schemas.contract import Contract, Field
-from schemas.dataset_checks import Completeness
+from schemas.dataset_checks import Completeness, Freshness
 from schemas.rules import Compare, Pattern, Rule, TupleIn, Unique
 
 Json = dict[str, Any]
@@ -219,17 +219,17 @@ def _of_dataset(contract: Contract, specs: dict[str, Json]) -> list[Json]:
             kind = "expect_column_values_to_not_be_null"
             column, mostly = e.check.field, e.check.min
             found.append(_expectation(kind, meta, e.severity, column=column, mostly=mostly))
-    cursor = contract.source.cursor
-    if cursor:
-        found.append(
-            _expectation(
-                "expect_newest_to_be_recent",
-                _meta(cursor, "freshness", "数据及时", "dataset"),
-                "warning",
-                column=cursor,
-                spec=specs[cursor] | {"required": False},
-                max_age=int(duration(contract.freshness).total_seconds()),
-                now=NOW,
+        if isinstance(e.check, Freshness):
+            column = e.check.field
+            found.append(
+                _expectation(
+                    "expect_newest_to_be_recent",
+                    _meta(column, e.name, e.title, "dataset"),
+                    e.severity,
+                    column=column,
+                    spec=specs[column] | {"required": False},
+                    max_age=int(duration(e.check.limit).total_seconds()),
+                    now=NOW,
+                )
             )
-        )
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -15,9 +16,12 @@ from onecard.hub import database
 from onecard.ports import Auditor, Finding, Staged
 from quality.audit import SqlAuditor
 from quality.gx_audit import GxAuditor
+from schemas import catalogue
 from schemas.contract import Contract
+from schemas.dataset_checks import Expectation
 
 pytestmark = pytest.mark.xdist_group("audit")
+NOW = datetime(2026, 11, 24, 2, tzinfo=UTC)
 CANARY = "11010519491231002X"
 EXPECTATIONS: dict[str, dict[str, Any]] = {
     "volume": {"check": "volume", "min_ratio": 0.5, "max_ratio": 2.0},
@@ -109,7 +113,7 @@ def both(
 ) -> dict[str, Finding]:
     """The findings of both engines, which must agree."""
     url = database.sqlalchemy_url(address)
-    staged = Staged(url, made or contract(), "hrss__made__1", read, history, published)
+    staged = Staged(url, made or contract(), "hrss__made__1", read, history, published, NOW)
     by_sql, by_gx = (engine.audit(staged) for engine in ENGINES.values())
     assert by_sql == by_gx
     assert [f.name for f in by_sql] == [
@@ -228,7 +232,9 @@ def test_a_check_that_cannot_run_does_not_pass(address: str, engine: str) -> Non
     stage(address, rows("1"))
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute('ALTER TABLE staging."hrss__made__1" DROP COLUMN mobile')
-    staged = Staged(database.sqlalchemy_url(address), contract(), "hrss__made__1", 1, (), False)
+    staged = Staged(
+        database.sqlalchemy_url(address), contract(), "hrss__made__1", 1, (), False, NOW
+    )
     with pytest.raises(FatalError):
         ENGINES[engine].audit(staged)
 
@@ -237,7 +243,7 @@ def test_a_check_that_cannot_run_does_not_pass(address: str, engine: str) -> Non
 def test_an_absent_database_is_an_error_of_the_hub(address: str, engine: str) -> None:
     url = database.sqlalchemy_url(address).rsplit("/", 1)[0] + "/no_such_database"
     with pytest.raises(OnecardError):
-        ENGINES[engine].audit(Staged(url, contract(), "hrss__made__1", 1, (), False))
+        ENGINES[engine].audit(Staged(url, contract(), "hrss__made__1", 1, (), False, NOW))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -247,7 +253,7 @@ def test_no_value_of_a_row_is_found_or_logged(
     stage(address, [*rows("12", 2), *rows("12")])
     with caplog.at_level(logging.DEBUG):
         staged = Staged(
-            database.sqlalchemy_url(address), contract(), "hrss__made__1", 4, (9,), False
+            database.sqlalchemy_url(address), contract(), "hrss__made__1", 4, (9,), False, NOW
         )
         found = ENGINES[engine].audit(staged)
     out, err = capfd.readouterr()
@@ -399,3 +405,49 @@ def test_paired(address: str, rides: list[str], expected: object) -> None:
     stage(address, [(r[0], str(i), r[1], None) for i, r in enumerate(rides)])
     partners(address, None)
     assert invariant(address, "in_and_out") == expected
+
+
+# --- freshness
+
+
+@pytest.mark.parametrize(
+    ("hours", "passed", "observed"), [(12, True, 0.5), (24, True, 1.0), (36, False, 1.5)]
+)
+def test_the_newest_staged_row_is_recent(
+    address: str, hours: int, passed: bool, observed: float
+) -> None:
+    stage(address, rows("12"))
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute('ALTER TABLE staging."hrss__made__1" ADD COLUMN at timestamptz')
+        newest = NOW - timedelta(hours=hours)
+        older = NOW - timedelta(days=9)
+        table = 'staging."hrss__made__1"'
+        connection.execute(f"UPDATE {table} SET at = %s", (older,))
+        connection.execute(
+            f"UPDATE {table} SET at = %s WHERE ctid = (SELECT min(ctid) FROM {table})", (newest,)
+        )
+    check = {"check": "freshness", "field": "at", "limit": "PT24H"}
+    fresh = Expectation.model_validate(
+        {"name": "fresh", "title": "t", "severity": "warning", "dimension": "x", "check": check}
+    )
+    found = both(address, made=contract().model_copy(update={"expectations": (fresh,)}))["fresh"]
+    assert (found.passed, found.observed) == (passed, pytest.approx(observed))
+
+
+def test_nothing_staged_says_nothing_about_freshness(address: str) -> None:
+    stage(address, [])
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute('ALTER TABLE staging."hrss__made__1" ADD COLUMN at timestamptz')
+    check = {"check": "freshness", "field": "at", "limit": "PT24H"}
+    fresh = Expectation.model_validate(
+        {"name": "fresh", "title": "t", "severity": "warning", "dimension": "x", "check": check}
+    )
+    found = both(address, made=contract().model_copy(update={"expectations": (fresh,)}))["fresh"]
+    assert (found.passed, found.observed) == (True, None)
+
+
+def test_every_contract_whose_rows_have_a_time_has_its_freshness_checked() -> None:
+    known = catalogue.load().contracts.values()
+    checked = {c.id: e.check for c in known for e in c.expectations if e.name == "freshness"}
+    assert len(checked) > 10
+    assert checked["hrss/card_master"].limit == "PT24H"
