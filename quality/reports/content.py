@@ -95,7 +95,8 @@ class Maker:
         figures |= self._law(at, figures)
         previous |= self._law(earlier, previous)
         listed = problems.listed(self._connection, at)
-        figures |= {p.key: p.failed for p in listed}
+        for p in listed:
+            figures |= {p.key: p.failed, f"{p.key}.times": p.times}
         findings = at.frame("findings").sort("dataset", "name").to_dicts()
         for row in findings:
             key = f"finding.{row['dataset']}.{row['name']}"

@@ -97,6 +97,10 @@ _INCIDENTS = (
     "SELECT {month} AS month, i.agreement, count(*) AS incidents FROM ledger.incident i"
     " JOIN ledger.transfer t ON t.id = i.transfer WHERE TRUE {span} GROUP BY 1, 2"
 )
+_FILLED = (
+    f"SELECT subject, min({DAY}) FROM ledger.transfer WHERE direction = 'collect'"  # noqa: S608
+    " AND NOT replay AND status = 'published' AND published + unchanged > 0 GROUP BY subject"
+)
 _TICKETS = (
     "SELECT id, agency, opened_for, kind, dataset, field, rule,"
     " CAST(opened_at AT TIME ZONE 'Asia/Shanghai' AS date) AS opened, due_on,"
@@ -160,13 +164,19 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Frames of counts, named as in `_SHAPES`; `first` is the day of the hub's first transfer."""
+    """Frames of counts, named as in `_SHAPES`.
+
+    Attributes:
+        first: day of the hub's first transfer.
+        newest: by dataset, the newest published collect.
+        filled: by dataset, the day from which it holds data.
+    """
 
     frames: Mapping[str, pl.DataFrame]
     first: date | None
     as_of: datetime
     newest: Mapping[str, int]
-    filled: frozenset[str]
+    filled: Mapping[str, date]
 
     def __getitem__(self, name: str) -> pl.DataFrame:
         """One frame."""
@@ -197,13 +207,13 @@ def read(connection: Connection, start: date, end: date, as_of: datetime) -> Fac
         " AND status = 'published' AND hub_time < %(end)s GROUP BY subject",
         span,
     ).fetchall()
-    filled = connection.execute("SELECT dataset FROM ledger.dataset WHERE version > 0").fetchall()
+    filled: list[Any] = connection.execute(_FILLED.encode()).fetchall()
     return Facts(
         frames=frames,
         first=first[0] if first and isinstance(first[0], date) else None,
         as_of=as_of,
         newest={str(d): int(str(n)) for d, n in newest},
-        filled=frozenset(str(d) for (d,) in filled),
+        filled=dict(filled),
     )
 
 

@@ -222,9 +222,10 @@ def _kpis(at: Month, known: Mapping[str, Number], scheme: Scheme) -> Figures:
 
 
 def _catalogued(at: Month) -> tuple[int, int]:
-    """Datasets that hold data, of all; nothing is due in a month before the hub ran."""
+    """Datasets that held data at the month's end; nothing is due in a month before the hub ran."""
     contracts = at.scope.contracts if at.days() else ()
-    return sum(c.id in at.facts.filled for c in contracts), len(contracts)
+    days = [at.facts.filled.get(c.id) for c in contracts]
+    return sum(d is not None and d < following(at.month) for d in days), len(contracts)
 
 
 def problems_of(at: Month) -> set[tuple[str, str, str]]:

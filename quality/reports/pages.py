@@ -204,6 +204,7 @@ class _Numbers:
             "num": self.num,
             "ratio": self.ratio,
             "part": self.part,
+            "target": self.target,
             "scored": self.scored,
             "graded": self.graded,
             "met": self.met,
@@ -230,9 +231,16 @@ class _Numbers:
         return Markup(template).format(mark, percent, part, of)  # noqa: S704
 
     @staticmethod
-    def part(failed: int, of: int) -> str:
-        """A share without its parts, which stand in the columns beside it."""
-        return words.percent(failed / of if of else None)
+    def part(p: Problem) -> Markup:
+        """A problem's share of the rows read; its rows stand in the column beside it."""
+        template = '<span data-q="{}">{}</span>'
+        return Markup(template).format(p.key, words.percent(p.failed / p.of if p.of else None))  # noqa: S704
+
+    @staticmethod
+    def target(kpi: Kpi, name: str) -> Markup:
+        """A key figure's target."""
+        sign = "≥" if kpi.better == "up" else "≤"
+        return Markup('<span data-t="{}">{} {}%</span>').format(name, sign, kpi.target)
 
     def scored(self, unit: str) -> Markup:
         """A unit's score."""

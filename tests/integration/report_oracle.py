@@ -1,0 +1,411 @@
+"""What the stewards' reports must say, computed a second way: raw rows of the ledger, plain loops.
+
+Nothing of `quality.reports` is imported; weights and mappings are read from its YAML as plain data.
+Formulas: DOMAIN section 6. Days are days of Asia/Shanghai.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import yaml
+from psycopg.rows import dict_row
+
+from schemas.catalogue import Catalogue
+
+ZONE = ZoneInfo("Asia/Shanghai")
+SCHEME: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[2] / "quality/reports/scheme.yaml").read_text(encoding="utf-8")
+)
+TERMS = ("rows_read", "published", "unchanged", "quarantined", "deduplicated")
+CARDS = "hrss/card_status_event"
+Row = dict[str, Any]
+Numbers = dict[str, Any]
+
+TABLES = {
+    "transfer": "SELECT * FROM ledger.transfer",
+    "rule": "SELECT * FROM ledger.rule_count",
+    "finding": "SELECT * FROM ledger.finding ORDER BY transfer",
+    "privacy": "SELECT * FROM ledger.privacy_result",
+    "county": "SELECT transfer, county, rows_read AS n, quarantined AS bad FROM ledger.county_count",
+    "receipt": "SELECT transfer FROM ledger.receipt",
+    "incident": "SELECT transfer FROM ledger.incident",
+    "record": "SELECT first_transfer AS transfer, dataset, agreement, status FROM quarantine.record",
+    "ticket": "SELECT * FROM ledger.ticket",
+    "delivered": "SELECT * FROM ledger.delivered",
+    "event": "SELECT _version, event_type, effective_at FROM registry.hrss__card_status_event",
+}
+
+
+def day_of(at: datetime | None) -> Any:
+    return at and at.astimezone(ZONE).date()
+
+
+def end_of(month: date) -> date:
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def start_before(month: date) -> date:
+    return (month - timedelta(days=1)).replace(day=1)
+
+
+class Oracle:
+    """All rows of a ledger, and the numbers of a scope in a span of days."""
+
+    def __init__(self, address: str, known: Catalogue, now: datetime) -> None:
+        self.known, self.now = known, now
+        with psycopg.connect(address, row_factory=dict_row) as connection:
+            self.rows: dict[str, list[Row]] = {
+                name: connection.execute(text).fetchall() for name, text in TABLES.items()
+            }
+        self.transfers = {t["id"]: t for t in self.rows["transfer"]}
+        for t in self.transfers.values():
+            t["day"] = t["hub_time"].astimezone(ZONE).date()
+        for name in ("rule", "finding", "privacy", "county", "receipt", "incident", "record"):
+            self.rows[name] = [
+                self.transfers[r["transfer"]]
+                | r
+                | {"state": self.transfers[r["transfer"]]["status"]}
+                for r in self.rows[name]
+            ]
+
+    def scope(self, agency: str) -> tuple[list[str], list[str]]:
+        datasets = [d for d in self.known.contracts if agency in ("bureau", d.split("/")[0])]
+        served = [
+            a.id for a in self.known.agreements.values() if a.dataset in datasets and a.served
+        ]
+        return sorted(datasets), sorted(served)
+
+    def days(self, month: date) -> int:
+        first = min(t["day"] for t in self.transfers.values())
+        day, last, count = month, min(self.now.date(), end_of(month) - timedelta(days=1)), 0
+        while day <= last:
+            count += day >= first
+            day += timedelta(days=1)
+        return count
+
+    def numbers(self, agency: str, start: date, end: date) -> Numbers:
+        """Every number of one scope of the days from `start` to `end` (excluded)."""
+        datasets, served = self.scope(agency)
+        n: Numbers = {"days": self.days(start.replace(day=1))}
+        within = [t for t in self.transfers.values() if start <= t["day"] < end]
+        live = [t for t in within if not t["replay"]]
+        of: dict[str, list[Row]] = defaultdict(list)
+        for t in live:
+            of[t["subject"]].append(t)
+        self._collected(n, datasets, of)
+        self._sent(n, served, of, within)
+        for name in (*datasets, *served):
+            took = [
+                (t["finished_at"] - t["started_at"]).total_seconds()
+                for t in of[name]
+                if t["status"] in ("published", "confirmed")
+            ]
+            n[f"p95.{name}"] = p95(took)
+
+        def span(table: str) -> list[Row]:
+            subjects = {*datasets, *served}
+            found = [r for r in self.rows[table] if start <= r["day"] < end]
+            return [r for r in found if r["subject"] in subjects]
+
+        self._rules(n, [r for r in span("rule") if not r["replay"] and r["state"] == "published"])
+        self._counted(n, span)
+        self._dimensions(n, agency, datasets, of)
+        self._tickets(n, agency, start, end)
+        self._kpis(n, datasets, start, end)
+        records = [r for r in span("record") if r["agreement"] is None]
+        n["kpi.false_block.of"] = len(records)
+        n["kpi.false_block.part"] = sum(
+            r["status"] == "released"
+            for r in self.rows["record"]
+            if r["agreement"] is None and start <= r["day"] < end and r["dataset"] in datasets
+        )
+        if CARDS in datasets:
+            self._cards(n, served, start, end)
+        return n
+
+    @staticmethod
+    def _counted(n: Numbers, span: Callable[[str], list[Row]]) -> None:
+        for r in span("finding"):
+            if not r["replay"]:
+                key = f"finding.{r['subject']}.{r['name']}"
+                n[f"{key}.runs"] = n.get(f"{key}.runs", 0) + 1
+                n[f"{key}.failed"] = n.get(f"{key}.failed", 0) + (not r["passed"])
+                n[f"{key}.observed"] = r["observed"]
+        for r in span("privacy"):
+            for what, more in (
+                ("checked", r["checked"]),
+                ("hits", r["hits"]),
+                ("stopped", r["outcome"] == "hit" and r["state"] in ("failed", "held")),
+            ):
+                key = f"privacy.{r['rule']}.{what}"
+                n[key] = n.get(key, 0) + more
+        n["privacy.incidents"] = len(span("incident"))
+        for r in span("county"):
+            if r["state"] == "published" and not r["replay"]:
+                key = f"county.{r['county'] or 'elsewhere'}"
+                n[f"{key}.part"] = n.get(f"{key}.part", 0) + r["n"] - r["bad"]
+                n[f"{key}.of"] = n.get(f"{key}.of", 0) + r["n"]
+
+    def _collected(self, n: Numbers, datasets: list[str], of: dict[str, list[Row]]) -> None:
+        for d in datasets:
+            k = f"collect.{d}"
+            n[f"{k}.runs"] = len(of[d])
+            for name, status in (("done", "published"), ("failed", "failed"), ("held", "held")):
+                n[f"{k}.{name}"] = sum(t["status"] == status for t in of[d])
+            done = [t for t in of[d] if t["status"] == "published"]
+            for term in (*TERMS, "filtered_by_policy"):
+                n[f"{k}.{term}"] = sum(t[term] for t in done)
+            n[f"{k}.days"] = len({t["day"] for t in done})
+            n[f"{k}.good.of"] = n[f"{k}.rows_read"]
+            n[f"{k}.good.part"] = n[f"{k}.rows_read"] - n[f"{k}.quarantined"]
+        for name in ("runs", "done", "failed", "held", *TERMS, "filtered_by_policy"):
+            n[f"collect.total.{name}"] = sum(n[f"collect.{d}.{name}"] for d in datasets)
+
+    def _sent(
+        self, n: Numbers, served: list[str], of: dict[str, list[Row]], within: list[Row]
+    ) -> None:
+        hit = {
+            r["transfer"]
+            for r in self.rows["privacy"]
+            if r["outcome"] == "hit" and r["action"] == "block"
+        }
+        receipts = {r["transfer"] for r in self.rows["receipt"]}
+        for a in served:
+            k, done = f"deliver.{a}", [t for t in of[a] if t["status"] == "confirmed"]
+            n[f"{k}.runs"], n[f"{k}.done"] = len(of[a]), len(done)
+            n[f"{k}.failed"] = sum(t["status"] == "failed" for t in of[a])
+            n[f"{k}.held"] = sum(t["status"] == "held" for t in of[a])
+            n[f"{k}.sent"] = sum(t["sent_rows"] for t in done)
+            n[f"{k}.receipts"] = sum(t["id"] in receipts for t in done)
+            n[f"{k}.blocked"] = sum(
+                t["subject"] == a and t["id"] in hit and t["status"] in ("failed", "held")
+                for t in within
+            )
+        for name in ("runs", "done", "failed", "held", "sent", "receipts", "blocked"):
+            n[f"deliver.total.{name}"] = sum(n[f"deliver.{a}.{name}"] for a in served)
+
+    def _rules(self, n: Numbers, rules: list[Row]) -> None:
+        for r in rules:
+            if r["failed"]:
+                key = f"problem.{r['subject']}.{r['field']}.{r['rule']}"
+                n[key] = n.get(key, 0) + r["failed"]
+        n["_rules"] = rules
+
+    def dimension(self, dataset: str, rule: str) -> str:
+        for own in self.known.contracts[dataset].rules:
+            if own.name == rule:
+                return str(SCHEME["odcs"].get(own.dimension, own.dimension))
+        for dimension, rules in SCHEME["built_in"].items():
+            if rule in rules or rule.rpartition(".")[2] in rules:
+                return str(dimension)
+        return "conformity"
+
+    def _dimensions(
+        self, n: Numbers, agency: str, datasets: list[str], of: dict[str, list[Row]]
+    ) -> None:
+        units = {"total": datasets}
+        for d in datasets:
+            units.setdefault(d.split("/")[0] if agency == "bureau" else d, []).append(d)
+        for unit, members in units.items():
+            for dim in SCHEME["dimensions"]:
+                part = whole = 0
+                for d in members:
+                    read, runs = n[f"collect.{d}.rows_read"], len(of[d])
+                    if dim == "timeliness":
+                        part, whole = part + n[f"collect.{d}.days"], whole + n["days"]
+                    elif dim == "accessibility":
+                        part, whole = part + runs - n[f"collect.{d}.failed"], whole + runs
+                    else:
+                        bad = sum(
+                            r["failed"]
+                            for r in n["_rules"]
+                            if r["subject"] == d
+                            and r["severity"] == "error"
+                            and self.dimension(d, r["rule"]) == dim
+                        )
+                        part, whole = part + read - min(bad, read), whole + read
+                n[f"dim.{unit}.{dim}.part"], n[f"dim.{unit}.{dim}.of"] = part, whole
+
+    def _tickets(self, n: Numbers, agency: str, start: date, end: date) -> None:
+        mine = [
+            t
+            for t in self.rows["ticket"]
+            if agency in ("bureau", t["agency"]) and t["opened_at"].astimezone(ZONE).date() < end
+        ]
+        month, after = start.replace(day=1), end_of(start)
+        today = min(self.now.date(), after - timedelta(days=1))
+        answered = [
+            t for t in mine if t["answered_at"] and month <= day_of(t["answered_at"]) < after
+        ]
+        n["ticket.received"] = sum(month <= day_of(t["opened_at"]) < after for t in mine)
+        n["ticket.answered"] = len(answered)
+        n["ticket.corrected"] = sum(t["outcome"] == "corrected" for t in answered)
+        n["ticket.overdue"] = sum(
+            t["due_on"] < today and not (t["answered_at"] and day_of(t["answered_at"]) <= today)
+            for t in mine
+        )
+        due = [t for t in mine if month <= t["due_on"] < after]
+        n["kpi.fixed_in_time.of"] = len(due)
+        n["kpi.fixed_in_time.part"] = sum(
+            bool(t["answered_at"]) and day_of(t["answered_at"]) <= t["due_on"] for t in due
+        )
+
+    def _problems(self, datasets: list[str], month: date) -> set[tuple[str, str, str]]:
+        return {
+            (r["subject"], r["field"], r["rule"])
+            for r in self.rows["rule"]
+            if r["subject"] in datasets
+            and r["severity"] == "error"
+            and r["failed"]
+            and month <= r["day"] < end_of(month)
+            and r["state"] == "published"
+            and not r["replay"]
+        }
+
+    def _kpis(self, n: Numbers, datasets: list[str], start: date, end: date) -> None:
+        contracts = [self.known.contracts[d] for d in datasets]
+        read, rules = n["collect.total.rows_read"], n["_rules"]
+        required = sum(
+            n[f"collect.{c.id}.rows_read"] * len([f for f in c.fields if f.required])
+            for c in contracts
+        )
+        missing = sum(r["failed"] for r in rules if r["rule"] == "required")
+        unique = {(c.id, r.name) for c in contracts for r in c.rules if r.dimension == "uniqueness"}
+        repeats = sum(r["failed"] for r in rules if (r["subject"], r["rule"]) in unique)
+        repeats += n["collect.total.deduplicated"]
+        checks = [
+            f"finding.{c.id}.{e.name}"
+            for c in contracts
+            for e in c.expectations
+            if e.dimension == "consistency" and f"finding.{c.id}.{e.name}.runs" in n
+        ]
+        ran = sum(n[f"{k}.runs"] for k in checks)
+        month = start.replace(day=1)
+        now, last = self._problems(datasets, month), self._problems(datasets, start_before(month))
+        holding = {
+            t["subject"]
+            for t in self.transfers.values()
+            if t["status"] == "published"
+            and not t["replay"]
+            and t["published"] + t["unchanged"]
+            and t["day"] < end
+        }
+        schemes = self.known.registers.schemes.values()
+        runs = n["deliver.total.runs"]
+        shares = {
+            "record_complete": (read - n["collect.total.quarantined"], read),
+            "filled": (required - min(missing, required), required),
+            "unique": (read - min(repeats, read), read),
+            "consistent": (ran - sum(n[f"{k}.failed"] for k in checks), ran),
+            "blocked": (n["deliver.total.blocked"], runs),
+            "recurring": (len(now & last), len(now)),
+            "catalogued": (len(holding & set(datasets)), len(datasets)) if n["days"] else (0, 0),
+            "merged": (len([s for s in schemes if s.exemption or not s.government]), len(schemes)),
+            **{
+                k: (n[f"dim.total.{d}.part"], n[f"dim.total.{d}.of"])
+                for k, d in (
+                    ("conform", "conformity"),
+                    ("timely", "timeliness"),
+                    ("available", "accessibility"),
+                )
+            },
+        }
+        for name, (part, of) in shares.items():
+            n[f"kpi.{name}.part"], n[f"kpi.{name}.of"] = part, of
+        for key in [k for k in n if k.startswith("problem.")]:
+            times, back = 0, month
+            for _ in range(12):
+                back = start_before(back)
+                times += any(
+                    key == f"problem.{r['subject']}.{r['field']}.{r['rule']}"
+                    and r["failed"]
+                    and back <= r["day"] < end_of(back)
+                    and r["state"] == "published"
+                    and not r["replay"]
+                    for r in self.rows["rule"]
+                )
+            n[f"{key}.times"] = times
+
+    def _cards(self, n: Numbers, served: list[str], start: date, end: date) -> None:
+        events = self.rows["event"]
+        lost = [
+            e
+            for e in events
+            if e["event_type"] in SCHEME["loss_events"]
+            and start <= e["effective_at"].astimezone(ZONE).date() < end
+        ]
+        for a in served:
+            found = self.known.agreements[a]
+            if found.dataset != CARDS or found.mode != "event":
+                continue
+            sent = [
+                t
+                for t in self.transfers.values()
+                if t["subject"] == a and t["status"] == "confirmed" and t["version"] is not None
+            ]
+            in_time = never = 0
+            for e in lost:
+                ends = [
+                    t["hub_time"] + (t["finished_at"] - t["started_at"])
+                    for t in sent
+                    if t["version"] >= e["_version"]
+                ]
+                never += not ends
+                in_time += bool(ends) and (min(ends) - e["effective_at"]).total_seconds() <= int(
+                    SCHEME["loss_within_seconds"]
+                )
+            held = max(
+                (
+                    r["version"]
+                    for r in self.rows["delivered"]
+                    if r["agreement"] == a and r["dataset"] == CARDS
+                ),
+                default=0,
+            )
+            n[f"card.{a}.in_time.part"], n[f"card.{a}.in_time.of"] = in_time, len(lost)
+            n[f"card.{a}.unconfirmed"] = never
+            n[f"card.{a}.same.part"] = sum(e["_version"] <= held for e in events)
+            n[f"card.{a}.same.of"] = len(events)
+        n["card.illegal.part"] = sum(
+            r["failed"]
+            for r in n["_rules"]
+            if r["subject"] == CARDS and r["rule"] == "legal_transition"
+        )
+        n["card.illegal.of"] = n[f"collect.{CARDS}.rows_read"]
+
+
+def p95(seconds: Iterable[float]) -> float | None:
+    """The 95th percentile, interpolated between the neighbours."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return None
+    at = 0.95 * (len(ordered) - 1)
+    low, high = ordered[math.floor(at)], ordered[math.ceil(at)]
+    return low + (high - low) * (at - math.floor(at))
+
+
+def score(n: Numbers, unit: str) -> Fraction | None:
+    """Weights times shares over the measured dimensions; None when no row was read."""
+    if not n[f"dim.{unit}.conformity.of"]:
+        return None
+    total = weights = Fraction(0)
+    for dim, block in SCHEME["dimensions"].items():
+        if of := n[f"dim.{unit}.{dim}.of"]:
+            total += block["weight"] * Fraction(n[f"dim.{unit}.{dim}.part"], of)
+            weights += block["weight"]
+    return 100 * total / weights
+
+
+def floored(value: Fraction, digits: int) -> str:
+    """A number cut (never rounded up) after so many digits."""
+    scaled = math.floor(value * 10**digits)
+    return f"{scaled // 10**digits}.{scaled % 10**digits:0{digits}d}"

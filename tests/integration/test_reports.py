@@ -1,0 +1,353 @@
+"""Every number of the stewards' reports, computed a second way from the ledger of real nights."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from openpyxl import load_workbook
+
+from demo.stage import Stage, set_up
+from onecard import night
+from onecard.cli import stewards
+from onecard.connections import EnvironmentConnections
+from onecard.hub import database, tickets
+from onecard.settings import ZONE, Settings
+from onecard.wiring import Hub
+from tests.integration.report_oracle import SCHEME, Oracle, end_of, floored, score, start_before
+from tests.integration.report_page import Element, Page
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+MONTH, DAY = date(2026, 11, 1), date(2026, 11, 3)
+NIGHTS = (0, 1, 17, 18)
+BROKEN_NIGHT, BROKEN = 18, "health/death_notice"
+SILENT = "transport/transit_concession"
+SCOPES = (
+    *("education", "health", "housing_fund", "hrss", "medical_insurance", "transport"),
+    "bureau",
+)
+SECTIONS = {
+    "s1": "kpi.",
+    "s2": ("collect.", "deliver.", "p95.", "days"),
+    "s3": ("dim.", "problem.", "county.", "finding.", "total", "/"),
+    "s4": "card.",
+    "s5": "privacy.",
+    "s6": "problem.",
+    "s7": ("ticket.", "kpi.fixed_in_time"),
+}
+
+
+@dataclass(frozen=True)
+class City:
+    """Two months of a small city, its pages and the second calculation."""
+
+    hub: Hub
+    oracle: Oracle
+    files: list[Path]
+    stage: Stage
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[City]:
+    home = tmp_path_factory.mktemp("reports")
+    with set_up(home / "stage", persons=1_500, seed=31, postgres=postgres) as stage:
+        for number in NIGHTS:
+            if number:
+                stage.city.prepare(number)
+            run_night(stage, number)
+        hub = stage.hub(NIGHTS[-1])
+        happenings(hub)
+        files = stewards.write_monthly(hub, MONTH) + stewards.write_daily(hub, DAY)
+        yield City(hub, Oracle(hub.address, hub.catalogue, hub.settings.now()), files, stage)
+
+
+def run_night(stage: Stage, number: int) -> None:
+    """A night without one source, and in one night with an address that does not answer."""
+    environment = stage.at(number)
+    if number == BROKEN_NIGHT:
+        found = json.loads(environment["AIRFLOW_CONN_HEALTH_API"])
+        environment["AIRFLOW_CONN_HEALTH_API"] = json.dumps(found | {"port": 9})
+    hub = Hub(Settings.load(environment), EnvironmentConnections(environment))
+    wanted = [d for d in night.datasets(hub) if d != SILENT]
+    collected = night.run_each(wanted, lambda d: hub.collect(d).run(), lambda _s, _r: None)
+    night.run_each(night.agreements(hub), lambda a: hub.deliver(a).run(), lambda _s, _r: None)
+    assert (BROKEN in collected.failed) == (number == BROKEN_NIGHT)
+
+
+def happenings(hub: Hub) -> None:
+    """Tickets in time, late and open; a block with an incident; a release; losses in time."""
+    with database.connect(hub.address, autocommit=True) as connection:
+        first = datetime(2026, 10, 17, 9, tzinfo=ZONE)
+        dues = ((0, 8, 4), (1, 5, None), (2, 20, 17), (10, 5, 16), (11, 30, None))
+        for opened, due, answered in dues:
+            at = first + timedelta(days=opened)
+            new = tickets.NewTicket(
+                agency="hrss" if opened else "health",
+                opened_for="bureau",
+                opened_by="bureau",
+                kind="finding",
+                dataset="hrss/card_master" if opened else "health/health_visit",
+                statement="请核对",
+                opened_at=at,
+                due_on=(at + timedelta(days=due)).date(),
+                rule="required",
+                field="name",
+            )
+            ticket = tickets.open_ticket(connection, new)
+            if answered:
+                when = first + timedelta(days=answered)
+                outcome = "corrected" if opened else "rejected"
+                tickets.answer(connection, ticket, "演练", outcome, "已核对", when)
+        for statement in SYNTHETIC:
+            connection.execute(statement.encode())
+
+
+SYNTHETIC = (
+    (
+        "INSERT INTO ledger.transfer (direction, subject, status, policy_version, hub_time, finished_at)"
+        " VALUES ('deliver', 'f05-hrss-bank-card-event', 'failed', '1', '2026-11-02 09:00+08',"
+        " clock_timestamp())"
+    ),
+    (
+        "INSERT INTO ledger.privacy_result (transfer, rule, action, outcome, checked, hits) SELECT"
+        " max(id), 'PR-03', 'block', 'hit', 12, 5 FROM ledger.transfer"
+    ),
+    (
+        "INSERT INTO ledger.incident (agreement, transfer, rule, delivered_rows) SELECT"
+        " 'f05-hrss-bank-card-event', max(id), 'PR-03', 5 FROM ledger.transfer"
+    ),
+    "UPDATE quarantine.record SET status = 'released' WHERE id % 5 = 0",
+    (
+        "UPDATE registry.hrss__card_status_event e SET effective_at = at - interval '2 minutes'"
+        " FROM (SELECT version AS v, max(hub_time) AS at FROM ledger.transfer WHERE direction ="
+        " 'deliver' AND status = 'confirmed' AND subject = 'f05-hrss-bank-card-event' GROUP BY 1) t"
+        " WHERE _version = t.v AND event_type = '06'"
+    ),
+    # A replay counts nowhere.
+    (
+        "INSERT INTO ledger.transfer (direction, subject, status, policy_version, hub_time, finished_at,"
+        " rows_read, published, replay) VALUES ('collect', 'hrss/card_master', 'published', '1',"
+        " '2026-11-02 10:00+08', clock_timestamp(), 1, 1, true)"
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def numbers(city: City) -> dict[tuple[str, str], dict[str, Any]]:
+    spans = {
+        "now": (MONTH, end_of(MONTH)),
+        "prev": (start_before(MONTH), MONTH),
+        "day": (DAY, DAY + timedelta(days=1)),
+    }
+    return {(s, n): city.oracle.numbers(s, *span) for s in SCOPES for n, span in spans.items()}
+
+
+def page_of(city: City, name: str) -> Page:
+    file = next(f for f in city.files if f"{f.parent.name}/{f.name}" == name)
+    return Page(file.read_text(encoding="utf-8"))
+
+
+def written(value: Any) -> str:
+    """A number as a reader expects it."""
+    if value is None:
+        return "—"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
+
+
+def expected(element: Element, now: dict[str, Any], before: dict[str, Any]) -> str | None:
+    """What a marked element must say."""
+    kind, key = element.mark or ("", "")
+    numbers, key = (before, key[5:]) if key.startswith("prev:") else (now, key)
+    if kind == "data-f":
+        return written(numbers[key])
+    if kind == "data-p":
+        return floored(100 * Fraction(numbers[f"{key}.part"], numbers[f"{key}.of"]), 2) + "%"
+    if kind == "data-s":
+        found = score(numbers, key)
+        return None if found is None else floored(found, 1)
+    if kind == "data-t":
+        kpi = SCHEME["kpis"][key]
+        return f"{'≥' if kpi['better'] == 'up' else '≤'} {float(kpi['target'])}%"
+    dataset = next(d for d in DATASETS if key.startswith(f"problem.{d}."))
+    read = numbers[f"collect.{dataset}.rows_read"]
+    return floored(100 * Fraction(numbers[key], read), 2) + "%" if read else "—"
+
+
+DATASETS: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _datasets(city: City) -> None:
+    DATASETS[:] = sorted(city.hub.catalogue.contracts)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("scope", SCOPES)
+def test_every_number_of_a_monthly_page(
+    city: City, numbers: Any, scope: str, language: str
+) -> None:
+    page = page_of(city, f"{scope}/monthly-2026-11.{language}.html")
+    now, before = numbers[scope, "now"], numbers[scope, "prev"]
+    wrong = [
+        (e.mark, e.text, expected(e, now, before))
+        for e in page.marked()
+        if e.text != expected(e, now, before)
+    ]
+    assert wrong == []
+    by_section: dict[str, set[str]] = {}
+    for e in page.marked():
+        by_section.setdefault(e.section, set()).add((e.mark or ("", ""))[1])
+    for section, starts in SECTIONS.items():
+        keys = by_section.get(section, set())
+        if section == "s4" and scope not in ("hrss", "bureau"):
+            assert not keys
+        else:
+            assert any(k.removeprefix("prev:").startswith(starts) or "/" in k for k in keys), (
+                section
+            )
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_every_number_of_a_daily_page(city: City, numbers: Any, scope: str) -> None:
+    for language in ("zh", "en"):
+        page = page_of(city, f"{scope}/daily-{DAY}.{language}.html")
+        found = page.marked()
+        assert found
+        now = numbers[scope, "day"]
+        assert [(e.mark, e.text) for e in found] == [(e.mark, expected(e, now, {})) for e in found]
+
+
+def test_no_number_in_a_cell_is_unmarked(city: City) -> None:
+    pages = [f for f in city.files if f.suffix == ".html"]
+    assert len(pages) == 4 * len(SCOPES)
+    for file in pages:
+        page = Page(file.read_text(encoding="utf-8"))
+        cells = [*page.of_class("n", "td"), *page.tagged("dd")]
+        assert cells
+        for cell in cells:
+            rest = cell.text
+            for marked in cell.marked:
+                rest = rest.replace(marked.text, "", 1)
+            assert not re.search(r"\d", rest), (file.name, cell.text)
+
+
+def test_shown_rows_are_all_rows(city: City, numbers: Any) -> None:
+    """Nothing with a number is left out: every dataset, agreement, problem, rule and county."""
+    for scope in SCOPES:
+        page = page_of(city, f"{scope}/monthly-2026-11.zh.html")
+        shown = {e.mark[1] for e in page.marked() if e.mark}
+        now = numbers[scope, "now"]
+        wanted = ("collect.", "deliver.", "privacy.", "finding.", "ticket.", "card.")
+        hidden = {
+            k
+            for k in now
+            if k.startswith(wanted)
+            and not k.endswith((".good.part", ".good.of"))
+            and not (k.startswith("card.") and k.endswith((".of", ".part")))
+            and k not in shown
+        }
+        assert hidden - {"collect.total.days"} == set()
+        problems = {k for k in now if k.startswith("problem.") and not k.endswith(".times")}
+        assert len(problems & shown) == min(50, len(problems))
+
+
+def test_what_the_words_say_is_counted_too(city: City, numbers: Any) -> None:
+    for scope in SCOPES:
+        now = numbers[scope, "now"]
+        datasets, served = city.oracle.scope(scope)
+        silent = sum(not now[f"collect.{d}.rows_read"] for d in datasets)
+        total = score(now, "total")
+        for language in ("zh", "en"):
+            page = page_of(city, f"{scope}/monthly-2026-11.{language}.html")
+            lead = page.of_class("lead")[0].text
+            said = re.findall(r"\d[\d,]*(?:\.\d+)?", lead)
+            keys = ("collect.total.rows_read", "collect.total.quarantined", "deliver.total.runs")
+            more = ("deliver.total.done", "deliver.total.sent")
+            must = [str(len(datasets)), *(written(now[k]) for k in (*keys, *more))]
+            must += [floored(total, 1)] if total is not None else []
+            must += [str(silent)] if silent else []
+            assert sorted(said[:-2]) == sorted(must), lead
+            problems = [k for k in now if k.startswith("problem.") and not k.endswith(".times")]
+            assert said[-2] == written(len(problems))
+            articles = {e.text: e for e in page.elements if e.tag == "tr" and e.section == "s8"}
+            law = " ".join(articles)
+            for number in (
+                len(served),
+                now["kpi.merged.of"],
+                now["kpi.catalogued.part"],
+                now["deliver.total.receipts"],
+                now["collect.total.done"],
+            ):
+                assert re.search(rf"(?<![\d,]){written(number)}(?![\d,])", law), (scope, number)
+
+
+def test_a_source_that_sent_nothing_has_no_score(city: City) -> None:
+    contract = city.hub.catalogue.contract(SILENT)
+    for language, word, name in (
+        ("zh", "未报送", contract.title),
+        ("en", "nothing received", SILENT),
+    ):
+        page = page_of(city, f"transport/monthly-2026-11.{language}.html")
+        line = next(
+            e.text
+            for e in page.tagged("tr")
+            if e.section == "s3" and e.text.startswith(name) and "%" in e.text
+        )
+        assert line.count(word) == 6  # four of rows, accessibility, score; days had been due
+        assert "100.00%" not in line
+        read = next(
+            e.text for e in page.tagged("tr") if e.section == "s2" and e.text.startswith(name)
+        )
+        assert word in read
+
+
+def test_every_line_of_the_workbooks(city: City, numbers: Any) -> None:
+    for scope in SCOPES:
+        now = numbers[scope, "now"]
+        file = next(f for f in city.files if f.parent.name == scope and f.suffix == ".xlsx")
+        rows = list(load_workbook(file).active.iter_rows(min_row=2, values_only=True))
+        wanted = sorted(
+            (now[k], floored(100 * Fraction(now[k], read), 2) + "%", now[f"{k}.times"])
+            for k in now
+            if k.startswith("problem.") and not k.endswith(".times")
+            for read in [
+                now[
+                    f"collect.{next(d for d in DATASETS if k.startswith(f'problem.{d}.'))}.rows_read"
+                ]
+            ]
+        )
+        assert wanted
+        assert sorted((r[6], r[8], r[13]) for r in rows) == wanted
+
+
+def test_the_fixture_holds_what_it_should_prove(city: City, numbers: Any) -> None:
+    now = numbers["bureau", "now"]
+    above = (
+        "deliver.total.blocked",
+        "privacy.incidents",
+        "privacy.PR-03.hits",
+        "ticket.overdue",
+        "kpi.fixed_in_time.of",
+        "kpi.false_block.part",
+        "kpi.recurring.part",
+        "collect.total.failed",
+        "card.f05-hrss-bank-card-event.in_time.part",
+        "card.illegal.of",
+        "deliver.total.receipts",
+    )
+    assert {k: now[k] for k in above if not now[k]} == {}
+    assert now[f"collect.{SILENT}.runs"] == 0
+    with psycopg.connect(city.hub.address) as connection:
+        months = connection.execute(
+            "SELECT count(DISTINCT date_trunc('month', hub_time AT TIME ZONE 'Asia/Shanghai'))"
+            " FROM ledger.transfer"
+        ).fetchone()
+    assert months == (2,)
