@@ -156,6 +156,7 @@ def normal(row: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
+@pytest.mark.fault("F12", "page sizes at and around the boundary: every row arrives once")
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20, 95])
 def test_every_row_arrives_once_at_every_page_boundary(system: System, count: int) -> None:
     system.fill(rows(count))
@@ -172,6 +173,7 @@ def test_small_batches_hold_the_same_rows(system: System) -> None:
     assert sorted(map(normal, read(system, batch_rows=7))) == sorted(map(normal, rows(25)))
 
 
+@pytest.mark.fault("F16", "rows at the bound are read again, none is missed")
 def test_reading_goes_on_from_a_bound_or_a_checkpoint(system: System) -> None:
     everything = rows(40)
     system.fill(everything)
@@ -188,6 +190,7 @@ def test_reading_goes_on_from_a_bound_or_a_checkpoint(system: System) -> None:
         assert list(reading(system, checkpoint=first.checkpoint)) == []
 
 
+@pytest.mark.fault("F32", "a dropped column stops the transfer and is named")
 def test_a_missing_column_is_named(system: System) -> None:
     system.fill(rows(3))
     whole = request_of(system)
@@ -196,6 +199,7 @@ def test_a_missing_column_is_named(system: System) -> None:
         list(connectors.connector(system.kind).read(system.connection, asked))
 
 
+@pytest.mark.fault("F32", "an unknown column is refused or never read")
 def test_an_unknown_column_is_refused_or_never_read(system: System) -> None:
     system.fill(rows(3))
     whole = request_of(system)
@@ -281,6 +285,7 @@ def test_what_is_not_there_is_named(system: System) -> None:
         read(system)
 
 
+@pytest.mark.fault("F08", "a refused login is not tried again and not shown")
 def test_a_wrong_password_is_not_tried_again_and_not_shown(tmp_path: Path, postgres: str) -> None:
     with opened("csv-sftp-gb18030", tmp_path, postgres) as system:
         wrong = system.connection.model_copy(
@@ -310,6 +315,7 @@ def test_a_host_key_must_be_pinned_and_right(tmp_path: Path, postgres: str) -> N
                 list(connectors.connector("files").read(other, request_of(system)))
 
 
+@pytest.mark.fault("F08", "429, 502, 503 and 504 are tried again")
 @pytest.mark.parametrize("statuses", [[429], [503, 502], [504, 429]])
 def test_passing_statuses_are_tried_again(
     tmp_path: Path, postgres: str, statuses: list[int]
@@ -320,6 +326,7 @@ def test_passing_statuses_are_tried_again(
         assert len(read(system)) == 12
 
 
+@pytest.mark.fault("F08", "a server that stays busy is given up after bounded attempts")
 def test_a_busy_system_is_given_up_in_the_end(tmp_path: Path, postgres: str) -> None:
     with opened("rest-keyset", tmp_path, postgres) as system:
         system.script += [429] * 10
@@ -327,6 +334,7 @@ def test_a_busy_system_is_given_up_in_the_end(tmp_path: Path, postgres: str) -> 
             read(system)
 
 
+@pytest.mark.fault("F09", "HTML, an error body and half a document fail the transfer")
 @pytest.mark.parametrize(
     ("raw", "kind"),
     [
@@ -345,6 +353,8 @@ def test_a_page_that_is_no_data_fails_the_transfer(
             read(system)
 
 
+@pytest.mark.fault("F11", "a repeated page or cursor loop is refused")
+@pytest.mark.fault("F12", "more without a cursor is refused, not taken for the end")
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
@@ -361,6 +371,7 @@ def test_cursor_loops_and_broken_ends_are_found(
             read(system)
 
 
+@pytest.mark.fault("F30", "each damaged record costs only itself")
 def test_damaged_json_records_cost_only_themselves(tmp_path: Path, postgres: str) -> None:
     good = (
         '{"key":"a","name":"x","amount":"1.00","born":"2000-01-01","at":"2026-01-01T00:00:00+08:00","number":'
@@ -376,6 +387,7 @@ def test_damaged_json_records_cost_only_themselves(tmp_path: Path, postgres: str
     assert chunk.batch.to_pylist()[0]["f_number"] == "9" * 5000
 
 
+@pytest.mark.fault("F13", "waits without a manifest; refused when unlike it")
 def test_files_wait_for_their_manifest_and_must_be_what_it_says(tmp_path: Path) -> None:
     system = files(conn(conn_type="fs", extra={"path": str(tmp_path)}), tmp_path, {"kind": "csv"})
     system.fill(rows(5))
@@ -396,6 +408,7 @@ def test_files_wait_for_their_manifest_and_must_be_what_it_says(tmp_path: Path) 
     assert [r.rule for r in refused.refused] == ["manifest.digest"]
 
 
+@pytest.mark.fault("F14", "a new digest under an old name is read again")
 def test_a_replaced_file_is_read_again(tmp_path: Path) -> None:
     system = files(conn(conn_type="fs", extra={"path": str(tmp_path)}), tmp_path, {"kind": "csv"})
     system.fill(rows(5))
@@ -405,6 +418,7 @@ def test_a_replaced_file_is_read_again(tmp_path: Path) -> None:
     assert sum(c.batch.num_rows for c in reading(system, checkpoint=first.checkpoint)) == 6
 
 
+@pytest.mark.fault("F25", "only the damaged lines are lost, each with its rule")
 def test_a_damaged_csv_record_swallows_no_other(tmp_path: Path) -> None:
     system = files(conn(conn_type="fs", extra={"path": str(tmp_path)}), tmp_path, {"kind": "csv"})
     lines = [",".join("" if v is None else v for v in texts(r).values()).encode() for r in rows(6)]
@@ -432,6 +446,7 @@ def test_a_damaged_csv_record_swallows_no_other(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.fault("F33", "a folder outside the base is no valid option")
 @pytest.mark.parametrize("name", ["../evil.csv", "/abs"])
 def test_a_folder_outside_the_base_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="below"):

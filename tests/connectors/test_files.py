@@ -70,6 +70,8 @@ def read_csv(out: Path, local: Connection, data: bytes, **layout: Any) -> tuple[
     return rows(chunks), damaged
 
 
+@pytest.mark.fault("F26", "U+2028 and NEL are data, in both encodings")
+@pytest.mark.fault("F27", "a rare character arrives in GB18030")
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("last", [True, False])
@@ -83,6 +85,7 @@ def test_csv_of_both_encodings_and_line_ends(
     assert damaged == {}
 
 
+@pytest.mark.fault("F26", "a BOM is no part of the first column's name")
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
 def test_a_bom_is_no_data(out: Path, local: Connection, encoding: str) -> None:
     data = "\ufeffX,Y\n1,2\n".encode(encoding)
@@ -96,6 +99,7 @@ def test_delimiter_and_order_of_columns(out: Path, local: Connection) -> None:
     assert found == [("丨", "乗")]
 
 
+@pytest.mark.fault("F25", "a broken record damages no other")
 @pytest.mark.parametrize(
     ("bad", "rule"),
     [
@@ -121,6 +125,7 @@ def test_a_damaged_record_damages_no_other(
     assert damaged == {2: rule}
 
 
+@pytest.mark.fault("F25", "an open quote takes in no rows up to the next one")
 def test_an_open_quote_does_not_take_in_rows_up_to_another(out: Path, local: Connection) -> None:
     body = b'1,"open\n' + b"2,b\n" * 50 + b'3,"closed"\n'
     found, damaged = read_csv(out, local, b"X,Y\n" + body)
@@ -169,6 +174,7 @@ def test_every_way_of_reading_gives_the_same_rows(pieces: list[str], size: int) 
     assert found == [(r, damaged.get(n, "")) for n, r in enumerate(wanted)]
 
 
+@pytest.mark.fault("F27", "UTF-8 that is declared GB18030 is refused")
 def test_utf8_that_is_declared_gb18030_is_found(out: Path, local: Connection) -> None:
     data = "X,Y\n郑州市居民,一卡通服务\n".encode()
     with pytest.raises(ProtocolError, match="is UTF-8"):
@@ -176,6 +182,7 @@ def test_utf8_that_is_declared_gb18030_is_found(out: Path, local: Connection) ->
     assert read_csv(out, local, data)[0] == [("郑州市居民", "一卡通服务")]
 
 
+@pytest.mark.fault("F33", "a line without end is refused by its bytes")
 def test_an_endless_line_is_refused(
     out: Path, local: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +204,7 @@ def test_damage_is_told_at_its_own_row_in_every_piece(
     assert damaged == {i + 1 for i in range(0, 100, 10)}
 
 
+@pytest.mark.fault("F32", "unknown, missing and repeated columns are refused by name")
 @pytest.mark.parametrize(
     ("header", "says"),
     [("X,Y,Z", "Z"), ("X", "Y"), ("X,Y,Y", "twice"), ("4101,张三", "no column of the contract")],
@@ -241,6 +249,8 @@ def test_chunks_are_bounded_and_number_their_rows(
     assert {c.origin for c in chunks} <= {"f.dat"}
 
 
+@pytest.mark.fault("F30", "repeated keys, NaN and nesting cost one record")
+@pytest.mark.fault("F31", "numbers keep their exact text")
 @pytest.mark.parametrize("kind", ["json", "jsonl"])
 def test_json_keeps_numbers_and_damages_only_bad_records(
     out: Path, local: Connection, kind: str
@@ -262,6 +272,7 @@ def test_parquet_keeps_its_types(out: Path, local: Connection) -> None:
     assert chunk.batch.schema.types == [table.schema.field(n).type for n in ("X", "Y")]
 
 
+@pytest.mark.fault("F30", "a corrupt file is refused by name, the worker lives")
 def test_corrupt_parquet_is_named(out: Path, local: Connection) -> None:
     table = pa.table({"X": ["张三"] * 5000, "Y": [str(i) for i in range(5000)]})
     pq.write_table(table, out / "f.dat")
@@ -275,6 +286,7 @@ def test_corrupt_parquet_is_named(out: Path, local: Connection) -> None:
         list(start(local, {"kind": "parquet"}))
 
 
+@pytest.mark.fault("F30", "a hundred thousand brackets are refused, no crash")
 @pytest.mark.parametrize("text", ["{", "7", '{"r":7}', "[" * 100_000])
 def test_a_document_without_its_list_is_refused(out: Path, local: Connection, text: str) -> None:
     (out / "f.dat").write_text(text)
@@ -291,6 +303,7 @@ def system(request: pytest.FixtureRequest, out: Path, local: Connection) -> Iter
             yield found
 
 
+@pytest.mark.fault("F13", "late, wrong digest, wrong count: waits or is refused")
 def test_manifests_decide_what_is_taken(out: Path, system: Connection) -> None:
     for name in ("late", "digest", "rows", "good", "plain"):
         (out / f"{name}.dat").write_bytes(f"X,Y\n{name},1\n".encode())
@@ -343,6 +356,7 @@ def test_known_files_are_not_fetched_again(
     assert list(start(local, CSV, manifest={}, checkpoint=reading.checkpoint)) == []
 
 
+@pytest.mark.fault("F33", "a file above its limit is refused before it is fetched")
 def test_too_large_files_are_not_taken(out: Path, system: Connection) -> None:
     (out / "f.dat").write_bytes(b"X,Y\n1,2\n")
     reading = start(system, CSV, max_bytes=7)
@@ -363,6 +377,7 @@ def test_a_missing_folder_is_named(system: Connection) -> None:
         list(start(system, CSV, directory="nowhere"))
 
 
+@pytest.mark.fault("F33", "`../` and absolute folders are no valid options")
 @pytest.mark.parametrize("directory", ["/etc", "../x", "a/../../b"])
 def test_a_folder_outside_the_base_is_no_option(directory: str) -> None:
     given_ = {"directory": directory, "pattern": "*", "format": CSV}

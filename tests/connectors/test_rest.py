@@ -146,6 +146,7 @@ def test_keyset_pages_arrive_whole_in_bounded_chunks(
     assert {c.origin for c in chunks} <= {"/rows"}
 
 
+@pytest.mark.fault("F12", "reading goes on to the promised total")
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4])
 def test_numbered_pages_run_to_the_total(server: Server, count: int, first: int) -> None:
@@ -170,6 +171,8 @@ def test_since_params_and_size_are_sent(server: Server) -> None:
     assert "from" not in server.seen[1]["query"]
 
 
+@pytest.mark.fault("F11", "a cursor loop is refused")
+@pytest.mark.fault("F12", "more without a cursor is refused")
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -188,6 +191,7 @@ def test_broken_keyset_pages_are_refused(server: Server, data: Any, says: str) -
         read(server)
 
 
+@pytest.mark.fault("F11", "a repeated page is refused, even when damaged")
 @pytest.mark.parametrize("spoilt", [b'{"X":"a"}', b'{"X":NaN}'])
 def test_a_repeated_page_is_refused_even_when_damaged(server: Server, spoilt: bytes) -> None:
     page = b'{"data":{"items":[' + spoilt + b"," + spoilt + b']},"total":9}'
@@ -196,6 +200,7 @@ def test_a_repeated_page_is_refused_even_when_damaged(server: Server, spoilt: by
         read(server, paginator=NUMBERED)
 
 
+@pytest.mark.fault("F10", "fewer rows than the total: refused")
 def test_fewer_rows_than_the_total_are_refused(server: Server) -> None:
     server.answer = lambda call: {
         "data": {"items": [{"X": "a"}] if call["query"]["page"] == "1" else []},
@@ -212,6 +217,7 @@ def test_a_total_that_is_no_number_is_refused(server: Server, total: Any) -> Non
         read(server, paginator=NUMBERED)
 
 
+@pytest.mark.fault("F31", "amounts keep their exact text, never a float")
 def test_numbers_keep_their_exact_text(server: Server) -> None:
     body = (
         b'{"data":{"items":[{"X":0.10,"Y":12345678901234567890123},{"X":-0,"Y":true}],"next":null}}'
@@ -223,6 +229,7 @@ def test_numbers_keep_their_exact_text(server: Server) -> None:
     ]
 
 
+@pytest.mark.fault("F30", "such a record is damaged alone")
 @pytest.mark.parametrize(
     "record",
     [
@@ -246,6 +253,7 @@ def test_a_record_that_is_no_flat_object_is_damaged_alone(server: Server, record
     assert [r["x"] for r in chunk.batch.to_pylist()] == ["a", None, "b"]
 
 
+@pytest.mark.fault("F32", "unknown and missing keys are refused by name")
 @pytest.mark.parametrize(("row", "names"), [({"X": "1", "Z": "v"}, "Z"), ({"Y": "v"}, "X")])
 def test_unknown_and_missing_keys_are_named(server: Server, row: Any, names: str) -> None:
     server.answer = lambda _: one(row)
@@ -254,6 +262,7 @@ def test_unknown_and_missing_keys_are_named(server: Server, row: Any, names: str
     assert "'v'" not in str(error.value)
 
 
+@pytest.mark.fault("F08", "a busy server is tried again")
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_busy_servers_are_tried_again(server: Server, status: int) -> None:
     script = [(status, b"", {"Retry-After": "0"})] * 2
@@ -262,6 +271,7 @@ def test_busy_servers_are_tried_again(server: Server, status: int) -> None:
     assert len(server.seen) == 3
 
 
+@pytest.mark.fault("F08", "given up after the allowed attempts")
 @pytest.mark.parametrize(("status", "calls"), [(429, 3), (503, 3), (500, 1)])
 def test_servers_that_stay_busy_are_unavailable(server: Server, status: int, calls: int) -> None:
     server.answer = lambda _: (status, b"", {})
@@ -270,6 +280,7 @@ def test_servers_that_stay_busy_are_unavailable(server: Server, status: int, cal
     assert len(server.seen) == calls
 
 
+@pytest.mark.fault("F08", "Retry-After is waited for, as number and as date")
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_honoured(server: Server, form: str) -> None:
     times: list[float] = []
@@ -285,6 +296,7 @@ def test_retry_after_is_honoured(server: Server, form: str) -> None:
     assert 0.9 <= times[1] - times[0] < 4
 
 
+@pytest.mark.fault("F07", "a truncated page is fetched again, none of it is taken")
 def test_a_truncated_body_is_tried_again(server: Server) -> None:
     whole = json.dumps(one({"X": "a"})).encode()
     script = [(200, whole[:-5], {"Content-Length": str(len(whole))})]
@@ -292,12 +304,14 @@ def test_a_truncated_body_is_tried_again(server: Server) -> None:
     assert rows(read(server)) == [{"x": "a", "y": None}]
 
 
+@pytest.mark.fault("F07", "a page that stays truncated fails the transfer")
 def test_a_body_that_stays_truncated_is_unavailable(server: Server) -> None:
     server.answer = lambda _: (200, b"{", {"Content-Length": "99"})
     with pytest.raises(SourceUnavailable):
         read(server)
 
 
+@pytest.mark.fault("F07", "a stall ends at the timeout, as unavailable")
 def test_timeouts_and_refused_connections_are_unavailable(server: Server) -> None:
     server.answer = lambda _: time.sleep(0.4) or one()
     with pytest.raises(SourceUnavailable, match="Timeout"):
@@ -309,6 +323,8 @@ def test_timeouts_and_refused_connections_are_unavailable(server: Server) -> Non
             read(server, attempts=2)
 
 
+@pytest.mark.fault("F08", "401, 403 and other refusals are asked once")
+@pytest.mark.fault("F09", "HTML with 200 fails, asked once")
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -332,6 +348,7 @@ def test_wrong_answers_are_not_tried_again(server: Server, answer: Any, error: t
     assert "login<" not in str(caught.value)
 
 
+@pytest.mark.fault("F09", "an error body with 200 fails the transfer")
 @pytest.mark.parametrize(("code", "fine"), [("00", True), ("99", False), (None, False)])
 def test_the_success_field_is_checked(server: Server, code: Any, fine: bool) -> None:
     server.answer = lambda _: {"code": code, **one({"X": "a"})}
@@ -528,6 +545,7 @@ def test_a_repeated_parcel_changes_nothing_however_it_is_cut(server: Server) -> 
     assert inbox.stored == before
 
 
+@pytest.mark.fault("F03", "the repeat is answered as stored already")
 def test_a_lost_acknowledgement_is_answered_by_the_repeat(server: Server) -> None:
     server.answer = inbox = Inbox()
     inbox.lose = 1

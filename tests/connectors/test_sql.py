@@ -86,6 +86,8 @@ def _naive(database: Database) -> str:
     return {"postgresql": "timestamp", "mysql": "datetime(6)", "sqlite": "text"}[database.kind]
 
 
+@pytest.mark.fault("F16", "the bound itself is read again")
+@pytest.mark.fault("F18", "a row with NULL in the cursor is read")
 @pytest.mark.parametrize(
     "since", ["2026-11-01T00:00:00+00:00", "2026-11-01T08:00:00+08:00", "2026-11-01T08:00:00"]
 )
@@ -98,6 +100,7 @@ def test_a_bound_means_the_same_instant_in_every_zone(database: Database, since:
     assert sorted(int(row[0]) for row in found) == [1, 2, 3]
 
 
+@pytest.mark.fault("F20", "a DATE cursor is compared from its day on")
 def test_a_date_cursor_is_rounded_down(database: Database) -> None:
     kind = "text" if database.kind == "sqlite" else "date"
     database.run("CREATE TABLE {t} (k integer, day " + kind + ")")
@@ -136,6 +139,7 @@ def test_hostile_names_are_quoted(database: Database) -> None:
     assert chunk.batch.to_pylist() == [{"seven": 7}]
 
 
+@pytest.mark.fault("F31", "decimals arrive exactly")
 def test_decimals_are_exact(database: Database) -> None:
     kind = "text" if database.kind == "sqlite" else "numeric(30, 10)"
     database.run("CREATE TABLE {t} (money " + kind + ")")
@@ -163,6 +167,7 @@ def test_only_named_columns_are_selected_and_a_missing_one_is_named(database: Da
         database.read("a", "nowhere")
 
 
+@pytest.mark.fault("F30", "bytes that are no text cost their row only")
 def test_bytes_that_are_no_text_cost_their_row(tmp_path: Path) -> None:
     file = tmp_path / "old.sqlite"
     with sqlite3.connect(file) as plain:
@@ -262,6 +267,7 @@ def test_an_upsert_touches_only_its_keys(database: Database) -> None:
     assert found["b"]["delivery_id"] == f"{name}-1"
 
 
+@pytest.mark.fault("F03", "a repeated parcel is a no-op")
 def test_a_repeat_is_known_however_it_is_batched(database: Database) -> None:
     name = os.urandom(5).hex()
     rows = [row(f"k{i}") for i in range(7)]

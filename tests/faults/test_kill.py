@@ -59,6 +59,7 @@ def collect(stage: Stage, kill_after: float | None = None) -> int:
     return process.returncode
 
 
+@pytest.mark.fault("F01", "killed at 16 moments, each rerun ends in the same tables")
 @pytest.mark.slow
 def test_killed_at_any_moment_the_rerun_ends_the_same(stage: Stage) -> None:
     started = time.monotonic()
@@ -78,6 +79,7 @@ def test_killed_at_any_moment_the_rerun_ends_the_same(stage: Stage) -> None:
     assert killed >= 8
 
 
+@pytest.mark.fault("F04", "the fencing token makes the older writer fail")
 def test_an_older_transfer_cannot_publish_after_a_newer_one_claimed(stage: Stage) -> None:
     from onecard.errors import SupersededError
 
@@ -91,6 +93,7 @@ def test_an_older_transfer_cannot_publish_after_a_newer_one_claimed(stage: Stage
     assert done[transfer] == "failed"
 
 
+@pytest.mark.fault("F03", "the retry returns the first result")
 def test_a_lost_acknowledgement_makes_the_retry_a_no_op(stage: Stage) -> None:
     collect_ = stage.hub(0).collect("hrss/card_status_event")
     transfer = collect_.stage()
@@ -99,6 +102,7 @@ def test_a_lost_acknowledgement_makes_the_retry_a_no_op(stage: Stage) -> None:
     assert collect_.publish(transfer) == first
 
 
+@pytest.mark.fault("F03", "sent again under its id; the inbox is unchanged")
 def test_an_unconfirmed_delivery_is_sent_again_under_the_same_id(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ def delivered(results: dict[str, object]) -> dict[str, int]:
     return {s: r.rows for s, r in results.items() if isinstance(r, Delivered)}
 
 
+@pytest.mark.fault("F32", "a code that is not in the list is quarantined")
 @pytest.mark.parametrize("seed", [1, 20240101, 987654321])
 def test_quarantine_equals_the_planted_defects(tmp_path: Path, postgres: str, seed: int) -> None:
     with set_up(tmp_path / "s", persons=20_000, seed=seed, postgres=postgres) as stage:
@@ -93,6 +94,7 @@ def test_every_consumer_receives_only_what_its_agreements_grant(
     assert providers <= {known.agreement(a).consumer for a in received}
 
 
+@pytest.mark.fault("F36", "no token of one consumer is known to another")
 def test_tokens_differ_between_consumers_and_hide_the_id_number(stage: Stage) -> None:
     run(stage, 0)
     tokens = {}
@@ -106,6 +108,7 @@ def test_tokens_differ_between_consumers_and_hide_the_id_number(stage: Stage) ->
     assert tokens["education"].isdisjoint(tokens["operator"])
 
 
+@pytest.mark.fault("F37", "no group below k leaves")
 def test_statistics_hold_no_small_group(stage: Stage) -> None:
     run(stage, 0)
     rides = stage.city.inbox("bureau").get("f21-transport-bureau-ride-statistics", pl.DataFrame())
@@ -144,6 +147,7 @@ def test_a_dead_source_stops_only_itself(stage: Stage) -> None:
     assert states["hrss/card_master"] == "failed"
 
 
+@pytest.mark.fault("F35", "without a key nothing leaves")
 def test_nothing_leaves_without_a_key(stage: Stage) -> None:
     run_collects = night.run_each(
         night.datasets(stage.hub(0)), lambda d: stage.hub(0).collect(d).run(), lambda *_: None
@@ -157,6 +161,7 @@ def test_nothing_leaves_without_a_key(stage: Stage) -> None:
     assert stage.city.inbox("operator") == {}
 
 
+@pytest.mark.fault("F35", "an expired agreement lets nothing out")
 def test_an_expired_agreement_lets_nothing_out(stage: Stage) -> None:
     hub = stage.hub(0)
     hub.collect("hrss/card_status_event").run()

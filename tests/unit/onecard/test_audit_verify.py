@@ -72,6 +72,7 @@ def damaged(how: str, place: int) -> tuple[list[Entry], int]:
     return entries, place + 1
 
 
+@pytest.mark.fault("F38", "the verifier names the first bad entry")
 @pytest.mark.parametrize("consistent", [False, True])
 @pytest.mark.parametrize("how", ["edit", "delete", "swap", "insert", "truncate"])
 def test_every_single_change_is_found_and_named(how: str, consistent: bool) -> None:
@@ -94,6 +95,7 @@ def test_a_sparse_anchor_names_the_stretch() -> None:
     assert "401 and 500" in found.problem
 
 
+@pytest.mark.fault("F38", "a forged checkpoint does not count")
 def test_a_forged_checkpoint_is_no_checkpoint() -> None:
     forged = [replace(c, signature=b"bad") for c in signed()]
     found = verify(log(), forged, lambda c: c.signature == GOOD, None)

@@ -151,6 +151,7 @@ def test_a_file_that_others_reach_is_refused(file: Path, mode: int) -> None:
         keys.rotate(file, "signing", "2027", timedelta(0), DAY)
 
 
+@pytest.mark.fault("F35", "a missing key is refused by name")
 def test_missing_files_keys_and_epochs_are_refused(file: Path) -> None:
     store = KeyStore(file)
     for wrong, call in {
@@ -294,6 +295,7 @@ def test_root_leaves_the_file_to_its_owner(file: Path) -> None:
 # --- what the keys are for
 
 
+@pytest.mark.fault("F36", "tokens differ between consumers and epochs")
 @pytest.mark.parametrize("name", ["international", "national"])
 def test_tokens_differ_between_consumers_and_epochs(file: Path, name: str) -> None:
     store = KeyStore(file)

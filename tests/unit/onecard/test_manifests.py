@@ -32,6 +32,7 @@ def test_a_manifest_of_ours_is_taken(signer: Signer) -> None:
     assert refusal(signed_manifest(MANIFEST, signer), signer.public_keys(), "bank") == ""
 
 
+@pytest.mark.fault("F39", "a changed field breaks the signature")
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -47,6 +48,7 @@ def test_an_altered_manifest_is_refused(signer: Signer, change: dict[str, Any], 
     assert why in refusal(altered, signer.public_keys(), "bank")
 
 
+@pytest.mark.fault("F39", "both are refused")
 def test_another_consumers_manifest_and_a_replayed_one_are_refused(signer: Signer) -> None:
     found = signed_manifest(MANIFEST, signer)
     assert "another consumer" in refusal(found, signer.public_keys(), "operator")

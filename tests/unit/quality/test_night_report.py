@@ -167,6 +167,7 @@ def test_an_unknown_status_is_shown_as_it_is() -> None:
     assert "superseded" in render(report(datasets=[dataset(status="superseded")]))
 
 
+@pytest.mark.fault("F41", "HTML in any text of the report is escaped")
 def test_html_in_any_text_is_escaped() -> None:
     rule = RuleLine(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, 2)
     finding = (HOSTILE, HOSTILE, HOSTILE, HOSTILE, False, 0.5)

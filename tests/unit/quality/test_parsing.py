@@ -21,6 +21,7 @@ def typed(contract_of, chunk_of, now, field, values):
     return checked.good["f"].to_list()
 
 
+@pytest.mark.fault("F24", "1988-09-11 00:30 is summer time, unambiguous")
 @pytest.mark.parametrize(
     ("field", "text", "value"),
     [
@@ -55,6 +56,9 @@ def test_good_text(contract_of, chunk_of, now, field, text, value) -> None:
     assert typed(contract_of, chunk_of, now, field, [text, None]) == [value, None]
 
 
+@pytest.mark.fault("F24", "01:30 on 1988-09-11 has two meanings: quarantined")
+@pytest.mark.fault("F31", "excess scale, NaN and exponents are rejected")
+@pytest.mark.fault("F30", "an integer of 5,000 digits is rejected")
 @pytest.mark.parametrize(
     ("field", "text", "rule"),
     [
@@ -85,6 +89,8 @@ def test_bad_text(judge, field, text, rule) -> None:
     assert judge(field, [text]) == [[rule]]
 
 
+@pytest.mark.fault("F30", "wrong, huge and undecodable typed values are rejected")
+@pytest.mark.fault("F31", "a float is no money")
 @pytest.mark.parametrize(
     ("field", "values", "expected"),
     [
@@ -125,6 +131,7 @@ def test_types(judge, field, values, expected) -> None:
     assert judge(field, values) == [["type"] if c == "b" else [] for c in expected]
 
 
+@pytest.mark.fault("F31", "typed decimals keep their value or are rejected")
 @pytest.mark.parametrize(
     ("kind", "values", "expected"),
     [
@@ -146,6 +153,7 @@ def test_integers_are_exact_decimals_and_text(contract_of, chunk_of, now, judge)
     assert judge(MONEY, pa.array([9999, 10_000, -10_000])) == [[], ["scale"], ["scale"]]
 
 
+@pytest.mark.fault("F24", "ambiguous and absent local times are quarantined")
 def test_naive_typed_timestamps_are_local_time(contract_of, chunk_of, now, judge) -> None:
     local = [naive("2024-01-02T08:00"), naive("1988-09-11T01:30"), naive("1988-04-17T02:30")]
     for unit in ("us", "ms", "ns", "s"):

@@ -513,6 +513,7 @@ def test_what_the_receiver_confirms_is_what_passed(sent: Sent, fires: bool) -> N
     assert results["PR-28"] == ("hit" if sent.rows != 2 else "passed")
 
 
+@pytest.mark.fault("F06", "without an audit log nothing leaves")
 def test_without_an_audit_log_nothing_leaves() -> None:
     Gate(plan(F01)).open()
     with pytest.raises(PrivacyBlock, match=r"PR-23 .* cannot be evaluated"):
@@ -565,6 +566,7 @@ def test_a_row_with_personal_data_in_text_is_quarantined_until_it_is_released() 
     assert found.rows.to_list() == [True]
 
 
+@pytest.mark.fault("F37", "a second cell is suppressed with the first")
 def test_suppressed_cells_cannot_be_computed_from_a_margin() -> None:
     for counts in ([9, 30, 40, 50], [3, 4, 30, 40]):
         found, _ = check(plan(F21), cells(counts))
@@ -573,6 +575,7 @@ def test_suppressed_cells_cannot_be_computed_from_a_margin() -> None:
         assert sum(hidden) >= 10
 
 
+@pytest.mark.fault("F35", "a rule that cannot be evaluated blocks")
 def test_a_rule_that_cannot_be_evaluated_blocks_without_showing_a_value() -> None:
     broken = concessions()
     raw = broken.raw.drop(control.CONSENT)
