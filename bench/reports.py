@@ -84,8 +84,9 @@ _PARTS = (
     "INSERT INTO ledger.privacy_result SELECT id, r, 'warn', 'passed', 7, 0, ''"
     " FROM ledger.transfer, unnest(%(rules)s::text[]) r WHERE direction = 'deliver'"
     " AND subject = ANY(%(events)s) AND hub_time >= %(lane_from)s",
-    "INSERT INTO ledger.receipt SELECT id, '{}', 'international', '2026', '' FROM ledger.transfer"
-    " WHERE direction = 'deliver' AND status = 'confirmed'",
+    "INSERT INTO ledger.receipt SELECT id, CAST(jsonb_build_object('rows', sent_rows, 'versions',"
+    " jsonb_build_object(%(event)s::text, version)) AS text), 'international', '2026', ''"
+    " FROM ledger.transfer WHERE direction = 'deliver' AND status = 'confirmed'",
     "INSERT INTO quarantine.record (dataset, fingerprint, origin, row_number, reasons, payload,"
     " key_epoch, first_transfer, last_transfer) SELECT subject, decode(md5(id::text || n), 'hex'),"
     " 'night', n, jsonb_build_array(jsonb_build_array('', 'required')), '', '2026', id, id"

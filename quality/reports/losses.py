@@ -42,7 +42,8 @@ def losses(
 ) -> list[Losses]:
     """For each event agreement on the card's status: losses and their confirmation.
 
-    A loss is confirmed when the first confirmed delivery of its version, or of a later one, ended.
+    A loss is confirmed when the first confirmed delivery of its version, or of a later one, ended;
+    which versions a delivery carried is what its signed receipt says.
     `wanted` holds the event types that are losses, and the limit in seconds.
     """
     there = connection.execute("SELECT to_regclass(%s)", (f"registry.{_TABLE}",)).fetchone()
@@ -73,9 +74,10 @@ _LOSSES = (
     "WITH loss AS (SELECT _version AS v, effective_at AS at FROM {table} WHERE event_type ="
     " ANY(%(events)s) AND effective_at >= %(start)s AND effective_at < %(end)s),"
     " moments AS (SELECT DISTINCT v, CAST(NULL AS timestamptz) AS ended, TRUE AS mine FROM loss"
-    " UNION ALL SELECT version, hub_time + (finished_at - started_at), FALSE FROM ledger.transfer"
-    " WHERE subject = %(agreement)s AND direction = 'deliver' AND status = 'confirmed'"
-    " AND version >= (SELECT min(v) FROM loss)),"
+    " UNION ALL SELECT CAST(CAST(body AS jsonb) #>> ARRAY['versions', %(dataset)s] AS bigint),"
+    " hub_time + (finished_at - started_at), FALSE FROM ledger.transfer t JOIN ledger.receipt r"
+    " ON r.transfer = t.id WHERE subject = %(agreement)s AND direction = 'deliver'"
+    " AND status = 'confirmed' AND hub_time >= %(start)s),"
     " arrived AS (SELECT v, ended AS at FROM (SELECT v, mine, min(ended) OVER"
     " (ORDER BY v DESC RANGE UNBOUNDED PRECEDING) AS ended FROM moments) m WHERE mine),"
     " held AS (SELECT coalesce(max(version), 0) AS v FROM ledger.delivered"

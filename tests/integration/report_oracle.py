@@ -6,6 +6,7 @@ Formulas: DOMAIN section 6. Days are days of Asia/Shanghai.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -36,7 +37,7 @@ TABLES = {
     "finding": "SELECT * FROM ledger.finding ORDER BY transfer",
     "privacy": "SELECT * FROM ledger.privacy_result",
     "county": "SELECT transfer, county, rows_read AS n, quarantined AS bad FROM ledger.county_count",
-    "receipt": "SELECT transfer FROM ledger.receipt",
+    "receipt": "SELECT transfer, body FROM ledger.receipt",
     "incident": "SELECT transfer FROM ledger.incident",
     "record": "SELECT first_transfer AS transfer, dataset, agreement, status FROM quarantine.record",
     "ticket": "SELECT * FROM ledger.ticket",
@@ -348,9 +349,9 @@ class Oracle:
             if found.dataset != CARDS or found.mode != "event":
                 continue
             sent = [
-                t
-                for t in self.transfers.values()
-                if t["subject"] == a and t["status"] == "confirmed" and t["version"] is not None
+                r | {"version": json.loads(r["body"])["versions"].get(CARDS, 0)}
+                for r in self.rows["receipt"]
+                if r["subject"] == a and r["state"] == "confirmed"
             ]
             in_time = never = 0
             for e in lost:

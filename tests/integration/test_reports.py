@@ -127,9 +127,11 @@ SYNTHETIC = (
     "UPDATE quarantine.record SET status = 'released' WHERE id % 5 = 0",
     (
         "UPDATE registry.hrss__card_status_event e SET effective_at = at - interval '2 minutes'"
-        " FROM (SELECT version AS v, max(hub_time) AS at FROM ledger.transfer WHERE direction ="
-        " 'deliver' AND status = 'confirmed' AND subject = 'f05-hrss-bank-card-event' GROUP BY 1) t"
-        " WHERE _version = t.v AND event_type = '06'"
+        " FROM (SELECT CAST(body::jsonb #>> '{versions,hrss/card_status_event}' AS bigint) AS v,"
+        " max(hub_time) AS at FROM ledger.transfer JOIN ledger.receipt ON transfer = id"
+        " WHERE subject = 'f05-hrss-bank-card-event' GROUP BY 1) t"
+        " WHERE _version = t.v AND event_type = '08' AND event_id > (SELECT percentile_disc(0.5)"
+        " WITHIN GROUP (ORDER BY event_id) FROM registry.hrss__card_status_event)"
     ),
     # A replay counts nowhere.
     (
