@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -18,6 +19,9 @@ from schemas.model import Frozen
 if TYPE_CHECKING:
     import pyarrow as pa
     from pydantic import BaseModel
+
+    from onecard.reconcile_side import Key, SqlSide
+    from schemas.contract import Contract
 
 HINT_BYTES = 16 * 1024 * 1024
 """Bytes of COPY data in one ADBC batch: about 65 thousand rows of a wide table."""
@@ -57,6 +61,22 @@ class SqlConnector:
         from connectors.sql_generic import GenericReading  # noqa: PLC0415 - SQLAlchemy is heavy
 
         return GenericReading(connection, request, options)
+
+    def side(
+        self, connection: Connection, request: ReadRequest, contract: Contract
+    ) -> AbstractContextManager[SqlSide | None]:
+        """The table's side of a reconciliation; None where streaming must do."""
+        from connectors.sql_checksums import side  # noqa: PLC0415 - only for reconciliations
+
+        return side(connection, request, contract)
+
+    def read_keys(
+        self, connection: Connection, request: ReadRequest, key: Key, wanted: Collection[Key]
+    ) -> Reading:
+        """The rows of the `wanted` keys; only where `side` gave one."""
+        from connectors.sql_checksums import KeyedReading  # noqa: PLC0415 - as above
+
+        return KeyedReading(connection, request, key, wanted)
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
         """Upsert the parcel by its key in one transaction."""

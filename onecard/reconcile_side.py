@@ -10,8 +10,9 @@ servers agree.
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import LiteralString, Protocol, runtime_checkable
 
 import psycopg
 from psycopg import sql
@@ -28,10 +29,15 @@ PROBE = (
     "SELECT hash_record_extended(ROW('卡'::text, 1::bigint, 1.50::numeric, DATE '1988-09-11',"
     " TIMESTAMPTZ '1988-09-11 01:30+09', NULL::text), 0)"
 )
-_DATE, _TIMESTAMP, _TIMESTAMPTZ = 1082, 1114, 1184
-_TEXTS = (25, 1043, 1042)
-_INTEGERS = (20, 21, 23)
-_NUMERIC = 1700
+_CASTS: dict[str, dict[int, LiteralString]] = {
+    "string": dict.fromkeys((25, 1043, 1042, 20, 21, 23), "{c}::text"),
+    "integer": dict.fromkeys((20, 21, 23), "{c}::bigint"),
+    "number": dict.fromkeys((20, 21, 23, 1700), "{c}::numeric"),
+    "date": {1082: "{c}"},
+    "timestamp": {1184: "{c}", 1114: "({c} AT TIME ZONE {z})"},
+}
+"""Type of a field → type of the column (OID in pg_type.h: 20, 21, 23 integers, 25, 1042, 1043
+texts, 1082 date, 1114 and 1184 timestamps, 1700 numeric) → the registry's type of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,16 @@ class Side(Protocol):
 class Comparable(Protocol):
     """A connector that can compare inside the agency's database."""
 
-    def side(self, connection: System, request: ReadRequest, contract: Contract) -> SqlSide | None:
+    def side(
+        self, connection: System, request: ReadRequest, contract: Contract
+    ) -> AbstractContextManager[SqlSide | None]:
         """The source's side; None when it is not such a database, or its types do not allow it."""
         ...
 
-    def read_keys(self, connection: System, request: ReadRequest, keys: Collection[Key]) -> Reading:
-        """The source's rows of these keys only."""
+    def read_keys(
+        self, connection: System, request: ReadRequest, key: Key, wanted: Collection[Key]
+    ) -> Reading:
+        """The source's rows of the `wanted` keys only; `key` names the key's fields."""
         ...
 
 
@@ -157,16 +167,17 @@ def canonical(field: Field, column: sql.Composable, oid: int, zone: str) -> sql.
     What equals the registry's value here equals it after the gate too; what differs is looked at
     again through the gate before anyone calls it a difference.
     """
-    if field.type == "string" and oid in (*_TEXTS, *_INTEGERS):
-        return query("{c}::text", c=column)
-    if field.type == "integer" and oid in _INTEGERS:
-        return query("{c}::bigint", c=column)
-    if field.type == "number" and oid in (*_INTEGERS, _NUMERIC):
-        return query("{c}::numeric", c=column)
-    if field.type == "date" and oid == _DATE:
-        return query("{c}", c=column)
-    if field.type == "timestamp" and oid == _TIMESTAMPTZ:
-        return query("{c}", c=column)
-    if field.type == "timestamp" and oid == _TIMESTAMP:
-        return query("({c} AT TIME ZONE {z})", c=column, z=sql.Literal(zone))
-    return None
+    if oid not in _CASTS[field.type]:
+        return None
+    return query(_CASTS[field.type][oid], c=column, z=sql.Literal(zone))
+
+
+def table_side(
+    connection: psycopg.Connection[tuple[object, ...]],
+    contract: Contract,
+    table: sql.Composable,
+    where: sql.Composable,
+) -> SqlSide:
+    """A table of the hub's own (registry or staging) as a side: its columns are canonical."""
+    values = {f.name: query("{c}", c=sql.Identifier(f.name)) for f in contract.fields}
+    return SqlSide(connection, table, values, contract.key, where)

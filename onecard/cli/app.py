@@ -9,10 +9,12 @@ from onecard.cli import inspect, operate
 from onecard.cli.agreements import register as register_agreements
 from onecard.cli.audit import register as register_audit
 from onecard.cli.challenge import register as register_challenges
+from onecard.cli.drift import register as register_drift
 from onecard.cli.expectations import register as register_expectations
 from onecard.cli.keys import register as register_keys
 from onecard.cli.persons import register as register_persons
 from onecard.cli.quarantine import register as register_quarantine
+from onecard.cli.reconcile import register as register_reconciliations
 from onecard.cli.rehearse import register as register_rehearsals
 from onecard.cli.stewards import register as register_reports
 
@@ -24,9 +26,11 @@ app = typer.Typer(
 )
 operate.register(app)
 inspect.register(app)
+register_drift(app)
 register_rehearsals(app)
 register_agreements(app)
 register_quarantine(app)
+register_reconciliations(app)
 register_challenges(app)
 register_audit(app)
 register_expectations(app)
