@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from onecard import points
 from onecard.connections import Connections
 from onecard.errors import (
     AuditFailed,
+    FatalError,
     HoldError,
     OnecardError,
     PolicyError,
@@ -107,20 +109,37 @@ class Collect:
             transfer = ledger.open_transfer(
                 connection, "collect", contract.id, contract.version, now
             )
+            points.reach("collect.opened")
             with self._failing(transfer, retried_as_a_whole=True):
-                state = ledger.claim(connection, contract.id, transfer)
+                state = self._claim(connection, transfer)
                 registry.drop_staging(connection, contract, older_than=transfer)
                 first = not registry.exists(connection, contract)
                 if not first:
                     registry.widen(connection, contract)
                 registry.create_staging(connection, contract, transfer, first=first)
+                points.reach("stage.created")
                 request = self._request(state, whole=whole)
                 known = None if first or request.since else self._known()
                 intake = Intake(self._tools, contract, connection, transfer)
                 taken = intake.take(request, known, key)
                 taken = self._settle(connection, transfer, taken)
-                self._record(connection, transfer, taken, whole=request.since is None)
+                points.reach("stage.settled")
+                with connection.transaction():
+                    ledger.lock_claimed(connection, contract.id, transfer)
+                    self._record(connection, transfer, taken, whole=request.since is None)
+        points.reach("stage.recorded")
         return transfer
+
+    def _claim(self, connection: database.Connection, transfer: int) -> DatasetState:
+        """Claim the dataset; transfers that were cut off, or are overtaken now, have failed."""
+        dataset, actor = self._contract.id, self._tools.settings.actor
+        with connection.transaction():
+            state = ledger.claim(connection, dataset, transfer)
+            for dead, _ in ledger.bury(connection, "collect", dataset, transfer):
+                body = {"transfer": dead, "error": "cut off", "next": transfer}
+                audit.append(connection, "collect.failed", dataset, actor, body)
+        points.reach("collect.claimed")
+        return state
 
     def audit(self, transfer: int) -> None:
         """Run the dataset-level expectations on the staged rows.
@@ -130,13 +149,19 @@ class Collect:
         """
         address = self._tools.address
         with self._failing(transfer), database.connect(address, autocommit=True) as connection:
+            if ledger.published_already(connection, transfer):
+                return
             findings = self._tools.auditor.audit(self._staged(connection, transfer))
+            points.reach("audit.found")
             ledger.record_findings(connection, transfer, findings)
             failed = [f.name for f in findings if f.severity == "critical" and not f.passed]
             if failed:
                 msg = f"{self._contract.id}: transfer {transfer} is held: {', '.join(failed)}"
                 raise AuditFailed(msg)
-            ledger.update(connection, transfer, {"status": "audited"})
+            with connection.transaction():
+                ledger.lock_claimed(connection, self._contract.id, transfer)
+                ledger.update(connection, transfer, {"status": "audited", "message": ""})
+        points.reach("audit.recorded")
 
     def publish(self, transfer: int) -> Collected:
         """Merge, quarantine, watermark and ledger in one transaction.
@@ -149,8 +174,10 @@ class Collect:
         with self._failing(transfer), database.connect(self._tools.address) as connection:
             done = ledger.published_already(connection, transfer)
             if done:
+                self._anchor()  # the run that published may have been cut off before it
                 return Collected(transfer, contract.id, counts=done[1], version=done[0])
             state = ledger.lock_claimed(connection, contract.id, transfer)
+            points.reach("publish.locked")
             counts, checkpoint = self._counted(connection, transfer)
             version = state.version
             if not registry.exists(connection, contract):
@@ -159,7 +186,9 @@ class Collect:
             elif counts.published:
                 version += 1
                 registry.merge(connection, contract, transfer, version)
+            points.reach("publish.merged")
             quarantine.absorb(connection, registry.bad(contract, transfer), contract.id, transfer)
+            points.reach("publish.absorbed")
             counts.check(contract.id)
             ledger.publish_state(
                 connection,
@@ -170,8 +199,10 @@ class Collect:
             ledger.update(
                 connection, transfer, {"status": "published", "version": version, "counts": counts}
             )
-            registry.drop_staging(connection, contract, older_than=transfer + 1)
+            registry.drop_staging(connection, contract, older_than=transfer + 1, mine=transfer)
             self._sign(connection, transfer, counts, version)
+            points.reach("publish.before_commit")
+        points.reach("publish.after_commit")
         self._anchor()
         return Collected(transfer, contract.id, counts, version)
 
@@ -209,6 +240,7 @@ class Collect:
         with database.connect(self._tools.address, autocommit=True) as connection:
             made = audit.checkpoint(connection, self._tools.signer)
         audit.anchor(self._tools.settings.home / "audit", made)
+        points.reach("anchor.written")
 
     def _staged(self, connection: database.Connection, transfer: int) -> Staged:
         """What the auditor looks at."""
@@ -286,13 +318,16 @@ class Collect:
     def _counted(self, connection: database.Connection, transfer: int) -> tuple[Counts, Checkpoint]:
         """The final terms of the identity: what the gate counted, and the staged rows' fate."""
         row = connection.execute(
-            "SELECT rows_read, unchanged, quarantined, deduplicated, checkpoint"
+            "SELECT rows_read, unchanged, quarantined, deduplicated, checkpoint, status"
             " FROM ledger.transfer WHERE id = %s",
             (transfer,),
         ).fetchone()
         if row is None:
             msg = f"no transfer {transfer} in the ledger"
             raise PolicyError(msg)
+        if row[5] != "audited":
+            msg = f"{self._contract.id}: transfer {transfer} is {row[5]}: only audited is published"
+            raise FatalError(msg)
         read, unchanged, quarantined, deduplicated = (int(str(n)) for n in row[:4])
         if registry.exists(connection, self._contract):
             fate = registry.classify(connection, self._contract, transfer)
@@ -322,12 +357,27 @@ class Collect:
             return
         status = "held" if isinstance(error, HoldError) else "failed"
         with database.connect(self._tools.address, autocommit=True) as connection:
-            ledger.update(connection, transfer, {"status": status, "message": str(error)})
+            self._note_failure(connection, transfer, status, error)
             body = {"transfer": transfer, "error": type(error).__name__}
             actor = self._tools.settings.actor
             with connection.transaction():
                 audit.append(connection, f"collect.{status}", self._contract.id, actor, body)
             kept = (HoldError,) if retried_as_a_whole else (HoldError, RetriableError)
             if not isinstance(error, kept):
-                registry.drop_staging(connection, self._contract, older_than=transfer + 1)
+                registry.drop_staging(
+                    connection, self._contract, older_than=transfer + 1, mine=transfer
+                )
         raise error
+
+    @staticmethod
+    def _note_failure(
+        connection: database.Connection, transfer: int, status: str, error: OnecardError
+    ) -> None:
+        """Mark the transfer; what is published stays so, what is audited may be published yet."""
+        with connection.transaction():
+            now = ledger.status(connection, transfer, lock=True)
+            if now == "published":
+                return
+            kept = now in ("audited", "held") and isinstance(error, RetriableError)
+            values = {"status": now if kept else status, "message": str(error)}
+            ledger.update(connection, transfer, values)

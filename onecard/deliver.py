@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from onecard import agreements
+from onecard import agreements, points
 from onecard.agreements import Life
 from onecard.connections import Connections
 from onecard.control import Controls
@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 
 USUAL_DELIVERIES = 3
 """So many confirmed deliveries make a history that volume is compared with."""
+
+LOCK_WAIT = "15min"
+"""So long a delivery waits for another one of its agreement; then it is tried again later."""
 
 FEW_ROWS = 1_000
 """A delivery of at most so many rows is never unusual."""
@@ -109,10 +112,7 @@ class Deliver:
                 and the next run sends the same delivery again under the same id.
         """
         with database.connect(self._tools.address, autocommit=True) as connection:
-            # One delivery of an agreement at a time; the second finds nothing due.
-            connection.execute(
-                "SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self._agreement.id,)
-            )
+            self._lock(connection)
             life = agreements.permit(connection, self._agreement, self._today)
             tokeniser = self._tokeniser()
             state = DeliveryState.load(connection, self._agreement, tokeniser, self._needed)
@@ -127,16 +127,27 @@ class Deliver:
                 self._agreement.version,
                 self._tools.settings.now(),
             )
+            points.reach("deliver.opened")
             attempt = Attempt(connection, self._agreement, transfer, self._tools.signer)
             if replay is not None:
                 ledger.update(connection, transfer, {"replay": True})
             recorded = Recorded(attempt, life, self._tools.settings, replay is not None)
             try:
+                recorded.buried()
                 return self._carry_out(recorded, state, (selection, tokeniser, replay))
             except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
                 error = ours(caught)
                 recorded.failed(error)
                 raise error from None
+
+    def _lock(self, connection: database.Connection) -> None:
+        """One delivery of an agreement at a time; the second finds nothing due."""
+        connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'".encode())
+        connection.execute(
+            "SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self._agreement.id,)
+        )
+        connection.execute("RESET lock_timeout")
+        points.reach("deliver.locked")
 
     def preview(self, rows: int, *, due_only: bool = False) -> pl.DataFrame:
         """What would leave now, after scope, treatment and gate; nothing is sent."""
@@ -167,6 +178,7 @@ class Deliver:
         recorded.gate = gate
         gate.open()
         recorded.opened(state)
+        points.reach("deliver.window")
         outgoing = Outgoing(
             self._tools.address,
             selection,
@@ -177,6 +189,7 @@ class Deliver:
         )
         recorded.passage = outgoing.passage
         sent = self._send(recorded, outgoing, due_only=replay is None)
+        points.reach("send.after")
         gate.close(sent, outgoing.passage.passed)
         recorded.confirmed(sent, self._tools.keys.quarantine(), self._tools.suite)
         passage = outgoing.passage
@@ -200,8 +213,10 @@ class Deliver:
         level = pl.CompatLevel.oldest()
 
         def batches() -> Iterator[pa.RecordBatch]:
+            points.reach("send.batch")
             yield from first.to_arrow(compat_level=level).to_batches()
             for frame in frames:
+                points.reach("send.batch")
                 yield from frame.to_arrow(compat_level=level).to_batches()
 
         agreement, connection = self._agreement, recorded.attempt.connection
@@ -216,6 +231,7 @@ class Deliver:
             if outgoing.recorder is not None:
                 outgoing.recorder.flush()
             recorded.left = True
+            points.reach("send.leaving")
 
         parcel = Parcel(
             delivery_id=recorded.delivery,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from onecard import control
+from onecard import control, points
 from onecard.agreements import Life
 from onecard.delivery_state import DeliveryState
-from onecard.errors import HoldError, OnecardError
+from onecard.errors import HoldError, OnecardError, SupersededError
 from onecard.hub import audit, ledger, quarantine, receipts
 from onecard.hub.audit import Signer
 from onecard.hub.database import Connection
@@ -39,6 +39,7 @@ class Attempt:
 
     def signed(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """The manifest with the hub's signature."""
+        points.reach("send.sealing")
         return receipts.signed_manifest(manifest, self.signer)
 
 
@@ -77,6 +78,34 @@ class Recorded:
             actor = self.settings.actor
             audit.append(connection, "delivery.opened", agreement.id, actor, body)
 
+    def buried(self) -> None:
+        """End earlier attempts that were cut off: what may have left has its receipt as well.
+
+        The agreement is locked, so nobody carries them out any more.
+        """
+        connection, agreement = self.attempt.connection, self.attempt.agreement.id
+        with connection.transaction():
+            dead = ledger.bury(connection, "deliver", agreement, self.attempt.transfer)
+            for transfer, delivery in dead:
+                content = {
+                    "kind": "deliver",
+                    "outcome": "failed",
+                    "agreement": agreement,
+                    "delivery": delivery,
+                    "error": "cut off",
+                    "at": self.settings.now().isoformat(),
+                    "checkpoint": receipts.last_checkpoint(connection),
+                }
+                receipt = receipts.issue(connection, transfer, content, self.attempt.signer)
+                body = {
+                    "transfer": transfer,
+                    "delivery": delivery,
+                    "error": "cut off",
+                    "next": self.attempt.transfer,
+                    "receipt": sha256(receipt.body.encode()).hexdigest(),
+                }
+                audit.append(connection, "delivery.failed", agreement, self.settings.actor, body)
+
     def manifest(self, tokeniser: Tokeniser | None) -> dict[str, Any]:
         """What accompanies the rows."""
         agreement = self.attempt.agreement
@@ -98,14 +127,19 @@ class Recorded:
         connection, agreement = self.attempt.connection, self.attempt.agreement
         transfer, passage = self.attempt.transfer, self.passage
         with connection.transaction():
+            if ledger.status(connection, transfer, lock=True) != "running":
+                msg = f"{agreement.id}: transfer {transfer} was overtaken; nothing is confirmed"
+                raise SupersededError(msg)
             if not self.replay:
                 self._advance(connection)
+            points.reach("confirm.advanced")
             connection.execute(
                 "DELETE FROM ledger.delivery_window WHERE agreement = %s AND delivery_id = %s",
                 (agreement.id, self.delivery),
             )
             ledger.keep_cells(connection, agreement.id, passage.cells)
             quarantine.hold(connection, agreement, transfer, self._held(key, suite))
+            points.reach("confirm.held")
             counts = {
                 "rows_read": passage.selected,
                 "quarantined": len(passage.quarantined),
@@ -116,6 +150,8 @@ class Recorded:
             }
             ledger.update(connection, transfer, {"status": "confirmed", **counts})
             self._close("confirmed", {**counts, "columns": list(agreement.names)})
+            points.reach("confirm.before_commit")
+        points.reach("confirm.after_commit")
         self._checkpoint()
 
     def failed(self, error: OnecardError) -> None:
@@ -125,6 +161,8 @@ class Recorded:
         if connection.broken:
             return  # the line stays `running`; the next run of the agreement goes on from here
         with connection.transaction():
+            if ledger.status(connection, self.attempt.transfer, lock=True) != "running":
+                return  # confirmed, and only the anchor failed; or overtaken and ended already
             values = {"status": status, "message": str(error)}
             ledger.update(connection, self.attempt.transfer, values)
             if isinstance(error, PrivacyBlock):
@@ -232,3 +270,4 @@ class Recorded:
         """Sign the audit log's new head, and anchor it outside the database."""
         made = audit.checkpoint(self.attempt.connection, self.attempt.signer)
         audit.anchor(self.settings.home / "audit", made)
+        points.reach("anchor.written")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from onecard import counties
+from onecard import counties, points
 from onecard.ahead import ahead
 from onecard.errors import FatalError
 from onecard.hub import ledger, quarantine, registry
@@ -139,6 +139,8 @@ class Intake:
             )
             bad = registry.bad(self._contract, self._transfer)
             quarantine.append(self._connection, bad, sealed)
+            points.reach("stage.rejected")
+        points.reach("stage.checked")
         return checked.good
 
     def _record_counties(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from psycopg.pq import TransactionStatus
 
-from onecard import merkle
+from onecard import merkle, points
 from onecard.errors import FatalError, InternalError
 from onecard.hub.audit_format import (
     ANCHOR,
@@ -100,12 +100,14 @@ def append(
     entry = Entry(tree.size + 1, found[2], kind, subject, actor, details, b"")
     leaf = entry.computed_leaf()
     tree.append(leaf)
+    points.reach("log.before_append")
     connection.execute(
         "WITH head AS (UPDATE ledger.audit_head SET size = %s, peaks = %s WHERE id = 1)"
         " INSERT INTO ledger.audit (seq, at, kind, subject, actor, body, leaf)"
         " VALUES (%s, %s::timestamptz, %s, %s, %s, %s, %s)",
         (tree.size, tree.peaks, entry.seq, entry.at, kind, subject, actor, details, leaf),
     )
+    points.reach("log.after_append")
     return entry.seq
 
 
@@ -141,6 +143,7 @@ def checkpoint(connection: Connection, signer: Signer) -> Checkpoint:
         " VALUES (%s, %s, %s::timestamptz, %s, %s, %s) ON CONFLICT (size) DO NOTHING",
         (size, made.root, made.signed_at, made.suite, made.key_epoch, made.signature),
     )
+    points.reach("anchor.signed")
     # Another process may have signed the same size meanwhile: one checkpoint for each size.
     return made if done.rowcount else _stored(connection, size) or made
 

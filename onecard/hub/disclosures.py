@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from psycopg import sql
 
+from onecard import points
 from onecard.hub.database import Connection, make_once, query
 
 BUCKET_BITS = 16
@@ -58,6 +59,7 @@ class Recorder:
         """Write what is pending."""
         if not self._waiting:
             return
+        points.reach("disclose.before")
         if self._part == 0:
             make_partition(self._connection, self._month)
         ordered = np.sort(np.concatenate(self._pending))
@@ -72,6 +74,7 @@ class Recorder:
             target.set_types(["date", "int4", "int8", "int4", "bytea"])
             for bucket, packed in _packed(unique):
                 target.write_row((self._month, bucket, self._transfer, self._part, packed))
+        points.reach("disclose.after")
 
 
 def _packed(unique: npt.NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:

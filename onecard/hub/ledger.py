@@ -142,6 +142,33 @@ def _state(row: tuple[object, ...] | None) -> DatasetState:
     return DatasetState(int(str(version)), int(str(claimed)), dict(checkpoint))  # type: ignore[call-overload]
 
 
+def status(connection: Connection, transfer: int, *, lock: bool = False) -> str:
+    """State of a transfer; empty when there is none. `lock`: until the transaction ends."""
+    statement = b"SELECT status FROM ledger.transfer WHERE id = %s"
+    row = connection.execute(statement + b" FOR UPDATE" * lock, (transfer,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def bury(
+    connection: Connection, direction: str, subject: str, before: int
+) -> list[tuple[int, str]]:
+    """Mark older transfers of a subject that never ended as failed: who ran them is gone.
+
+    Call it with the subject claimed or locked, so that none of them can end well any more.
+
+    Returns:
+        Their ids, and the ids of their deliveries (empty for a collect).
+    """
+    rows = connection.execute(
+        "UPDATE ledger.transfer SET status = 'failed', finished_at = clock_timestamp(),"
+        " message = 'cut off; transfer ' || %(before)s || ' took over'"
+        " WHERE direction = %(direction)s AND subject = %(subject)s AND id < %(before)s"
+        " AND status = ANY(%(live)s) RETURNING id, coalesce(delivery_id, '')",
+        {"direction": direction, "subject": subject, "before": before, "live": list(LIVE)},
+    ).fetchall()
+    return sorted((int(str(number)), str(delivery)) for number, delivery in rows)
+
+
 def update(connection: Connection, transfer: int, values: Mapping[str, Any]) -> None:
     """Set columns of a transfer; `counts` spreads to its columns."""
     plain = dict(values)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from onecard import points
 from onecard.errors import FatalError
 from onecard.hub import arrow
 
@@ -98,7 +99,9 @@ class Loader:
             reader = pa.RecordBatchReader.from_batches(_arrow(first).schema, batches)
             cursor.adbc_ingest(self._table, reader, mode="append", db_schema_name="staging")
             if not self._abort.is_set():
+                points.reach("load.before_commit")
                 connection.commit()
+                points.reach("load.after_commit")
 
     def _batches(self, first: pl.DataFrame) -> Iterator[pa.RecordBatch]:
         frame: pl.DataFrame | None = first

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from onecard import points
 from onecard.hub.audit import Signer
 from onecard.hub.database import Connection
 
@@ -41,6 +42,7 @@ def issue(
         " VALUES (%s, %s, %s, %s, %s)",
         (transfer, body, receipt.suite, receipt.key_epoch, receipt.signature),
     )
+    points.reach("receipt.issued")
     return receipt
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import LiteralString
 
 from psycopg import errors, sql
@@ -83,8 +84,14 @@ def create_staging(
     )
 
 
-def drop_staging(connection: Connection, contract: Contract, *, older_than: int) -> None:
-    """Drop what earlier, dead transfers of the dataset left behind."""
+def drop_staging(
+    connection: Connection, contract: Contract, *, older_than: int, mine: int = 0
+) -> None:
+    """Drop what earlier, dead transfers of the dataset left behind.
+
+    A table that somebody still writes (an older run that has been overtaken and sleeps) is left to
+    the next transfer; only the tables of `mine` are waited for.
+    """
     rows = connection.execute(
         "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename LIKE %s",
         (STAGING, contract.table.replace("_", r"\_") + r"\_\_%"),
@@ -92,9 +99,14 @@ def drop_staging(connection: Connection, contract: Contract, *, older_than: int)
     for (name,) in rows:
         number = str(name).removeprefix(contract.table + "__").split("__")[0]
         if number.isdigit() and int(number) < older_than:
-            connection.execute(
-                query("DROP TABLE IF EXISTS {t}", t=sql.Identifier(STAGING, str(name)))
-            )
+            _drop(connection, sql.Identifier(STAGING, str(name)), wait=int(number) == mine)
+
+
+def _drop(connection: Connection, table: sql.Identifier, *, wait: bool) -> None:
+    with suppress(errors.LockNotAvailable, errors.UndefinedTable), connection.transaction():
+        if not wait:
+            connection.execute(query("LOCK TABLE {t} IN ACCESS EXCLUSIVE MODE NOWAIT", t=table))
+        connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
 
 
 def widen(connection: Connection, contract: Contract) -> None:
