@@ -12,7 +12,7 @@ from connectors.rest_client import Client
 from connectors.rest_options import Keyset, PageNumber, RestSink, RestSource
 from connectors.wire_text import rows_as_text
 from onecard.connections import Connection
-from onecard.errors import ProtocolError
+from onecard.errors import ProtocolError, SourceUnavailable
 from onecard.ports import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class _Pages:
             cursor = found
 
     def _numbered(self, paginator: PageNumber) -> Iterator[list[Any]]:
-        number, read = paginator.first, 0
+        number, read, most = paginator.first, 0, 0
         while True:
             reply = self._get(
                 {
@@ -135,6 +135,10 @@ class _Pages:
             total = at(reply, paginator.total)
             if not isinstance(total, str) or not (total.isascii() and total.isdigit()):
                 self._refuse(f"it gives no {paginator.total}")
+            if int(total) < most:  # later rows moved up: one of them was on no page (F10)
+                msg = f"{self._where}: the number of its rows fell while they were read"
+                raise SourceUnavailable(msg)
+            most = int(total)
             if read >= int(total):
                 return
             if not page:
