@@ -35,7 +35,17 @@ def describe(contract: Contract, connection: Connection) -> Described | None:
 
 def _rest(dataset: str, connection: Connection, options: RestSource) -> Described | None:
     """The keys of the first page."""
-    client = Client(connection, options, dataset)
+    records = first_page(dataset, connection, options)
+    return Described(options.path, of_records(records), optional=True) if records else None
+
+
+def first_page(what: str, connection: Connection, options: RestSource) -> list[Any]:
+    """The records of an API's first page.
+
+    Raises:
+        OnecardError: as the client raises it; ProtocolError also where there is no list of rows.
+    """
+    client = Client(connection, options, what)
     try:
         reply = client.get(options.path, _params(options))
     finally:
@@ -43,9 +53,9 @@ def _rest(dataset: str, connection: Connection, options: RestSource) -> Describe
     success, records = options.success, at(reply, options.records)
     refused = success is not None and as_text(at(reply, success.field)) != success.value
     if refused or not isinstance(records, list):
-        msg = f"{dataset} at {options.path}: the reply is no page of {options.records}"
+        msg = f"{what} at {options.path}: the reply is no page of {options.records}"
         raise ProtocolError(msg)
-    return Described(options.path, of_records(records), optional=True) if records else None
+    return records
 
 
 def _params(options: RestSource) -> dict[str, Any]:

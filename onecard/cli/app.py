@@ -9,6 +9,7 @@ from onecard.cli import inspect, operate
 from onecard.cli.agreements import register as register_agreements
 from onecard.cli.audit import register as register_audit
 from onecard.cli.challenge import register as register_challenges
+from onecard.cli.doctor import register as register_doctor
 from onecard.cli.drift import register as register_drift
 from onecard.cli.expectations import register as register_expectations
 from onecard.cli.keys import register as register_keys
@@ -27,6 +28,7 @@ app = typer.Typer(
 operate.register(app)
 inspect.register(app)
 register_drift(app)
+register_doctor(app)
 register_rehearsals(app)
 register_agreements(app)
 register_quarantine(app)

@@ -1,0 +1,196 @@
+"""`onecard doctor` on a real hub: every trouble is provoked, and its line says what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.stage import REPOSITORY, Stage, set_up
+from onecard import agreements, keys
+from onecard.cli.doctor import probes
+from onecard.connections import EnvironmentConnections
+from onecard.doctor import Line, examine
+from onecard.hub import database, migrate
+from onecard.wiring import Hub
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+    home = tmp_path_factory.mktemp("doctor")
+    with set_up(home / "stage", persons=200, seed=5, postgres=postgres) as found:
+        yield found
+
+
+def of(lines: list[Line], check: str) -> list[Line]:
+    return [line for line in lines if line.check == check]
+
+
+def levels(lines: list[Line]) -> dict[str, str]:
+    """The worst level of each check."""
+    order = ("ok", "warn", "fail")
+    found: dict[str, str] = {}
+    for line in lines:
+        found[line.check] = max(found.get(line.check, "ok"), line.level, key=order.index)
+    return found
+
+
+def seen(hub: Hub, **environment: str) -> list[Line]:
+    return examine(hub, probes(hub), environment)
+
+
+def test_a_hub_in_order(city: Stage) -> None:
+    lines = seen(city.hub(0))
+    assert [x for x in lines if x.level == "fail"] == []
+    found = levels(lines)
+    assert found["migrations"] == found["keys"] == found["stops"] == "ok"
+    names = {c.source.connection for c in city.hub(0).catalogue.contracts.values()}
+    assert {f"connection {n}" for n in names} <= set(found)
+    held = of(lines, "clock")
+    assert any("ONECARD_NOW" in x.todo for x in held)
+    assert all(x.todo for x in lines if x.level != "ok")
+
+
+@pytest.mark.parametrize(
+    ("connection", "value"),
+    [
+        ("hrss_db", {"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "schema": "x"}),
+        ("hrss_api", {"conn_type": "http", "host": "127.0.0.1", "port": 1}),
+        ("transport_files", {"conn_type": "fs", "extra": {"path": "/nowhere/at/all"}}),
+    ],
+)
+def test_a_system_that_is_not_there(city: Stage, connection: str, value: dict[str, Any]) -> None:
+    hub = city.hub(0)
+    name = f"AIRFLOW_CONN_{connection.upper()}"
+    hub.connections = EnvironmentConnections({**city.environment, name: json.dumps(value)})
+    (line,) = of(seen(hub), f"connection {connection}")
+    assert line.level == "fail"
+    assert name in line.todo
+
+
+def test_a_refused_login_does_not_show_the_password(city: Stage) -> None:
+    hub = city.hub(0)
+    good = json.loads(city.environment["AIRFLOW_CONN_HEALTH_API"])
+    bad = json.dumps(good | {"password": "geheim-wrong-1"})
+    hub.connections = EnvironmentConnections({**city.environment, "AIRFLOW_CONN_HEALTH_API": bad})
+    (line,) = of(seen(hub), "connection health_api")
+    assert line.level == "fail"
+    assert "geheim" not in line.says + line.todo
+
+
+def test_a_system_that_accepts_and_never_answers_is_given_up(city: Stage) -> None:
+    hub = city.hub(0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        value = {"conn_type": "http", "host": "127.0.0.1", "port": silent.getsockname()[1]}
+        good = json.loads(city.environment["AIRFLOW_CONN_MEDICAL_INSURANCE_API"])
+        hub.connections = EnvironmentConnections(
+            {
+                **city.environment,
+                "AIRFLOW_CONN_MEDICAL_INSURANCE_API": json.dumps(good | value),
+            }
+        )
+        (line,) = of(
+            examine(hub, [p for p in probes(hub) if p.connection == "medical_insurance_api"], {}),
+            "connection medical_insurance_api",
+        )
+    assert line.level == "fail"
+
+
+def test_keys_missing_open_and_near_their_end(city: Stage, tmp_path: Path) -> None:
+    def told(file: Path) -> list[Line]:
+        hub = city.hub(0)
+        hub.keys = keys.KeyStore(file)
+        return of(examine(hub, [], {}), "keys")
+
+    hub = city.hub(0)
+    today = hub.settings.now().date()
+    (line,) = told(tmp_path / "none.json")
+    assert (line.level, "keys init" in line.todo) == ("fail", True)
+
+    some = tmp_path / "some.json"
+    keys.create(some, ["transport"], "2026", today)
+    missing = [x for x in told(some) if x.level == "fail"]
+    assert "no key token/health" in [x.says for x in missing]
+    assert all("keys add" in x.todo for x in missing)
+
+    full = tmp_path / "full.json"
+    keys.create(full, hub.catalogue.agencies, "2026", today)
+    assert [x.level for x in told(full)] == ["ok"]
+    keys.rotate(full, "token/health", "2027", timedelta(days=10), today)
+    keys.rotate(full, "token/bank", "2027", timedelta(days=90), today)
+    near = [x for x in told(full) if x.level == "warn"]
+    assert [x.says for x in near] == [
+        f"token/health: epoch 2026 ends on {today + timedelta(days=10)}"
+    ]
+    full.chmod(0o644)
+    assert told(full)[0].level == "fail"
+
+
+def test_stopped_consumers_and_rows_near_their_end(city: Stage) -> None:
+    hub = city.hub(0)
+    hub.collect("hrss/card_master").run()
+    with database.connect(hub.address, autocommit=True) as connection:
+        agreements.set_stop(connection, "bank", "t", "drill", stopped=True)
+        number = connection.execute(
+            "UPDATE quarantine.record SET expires_at = %s WHERE status = 'held'",
+            (hub.settings.now() + timedelta(days=3),),
+        ).rowcount
+    assert number > 0
+    lines = examine(hub, [], {})
+    assert [x.says for x in of(lines, "stops")] == ["deliveries to bank are stopped"]
+    (line,) = of(lines, "quarantine")
+    assert (line.level, line.says.split()[0]) == ("warn", str(number))
+    with database.connect(hub.address, autocommit=True) as connection:
+        agreements.set_stop(connection, "bank", "t", "over", stopped=False)
+
+
+def test_a_database_that_is_old_or_gone(city: Stage, private_database: str, tmp_path: Path) -> None:
+    environment = city.at(0) | {"ONECARD_DATABASE_URL": private_database}
+    hub = Hub(type(city.hub(0).settings).load(environment), EnvironmentConnections(environment))
+    (line,) = of(examine(hub, [], {}), "migrations")
+    assert (line.level, line.todo) == ("fail", "run `onecard db upgrade`")
+    assert migrate.HEAD in line.says
+    environment["ONECARD_DATABASE_URL"] = "postgresql://x@127.0.0.1:1/none"
+    gone = Hub(type(city.hub(0).settings).load(environment), EnvironmentConnections(environment))
+    (line,) = of(examine(gone, [], {}), "database")
+    assert line.level == "fail"
+
+
+def test_airflows_settings_where_it_is_its_environment(city: Stage, tmp_path: Path) -> None:
+    hub = city.hub(0)
+    assert of(examine(hub, [], {"PATH": os.defpath}), "airflow") == []
+    lines = of(examine(hub, [], {"AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path)}), "airflow")
+    assert [x.level for x in lines] == ["warn", "fail", "warn", "ok"]
+    good = {k: v for k, v in city.environment.items() if k.startswith("AIRFLOW__")}
+    assert [x.level for x in of(examine(hub, [], good), "airflow")] == ["ok"]
+
+
+def test_the_command(city: Stage) -> None:
+    def run(environment: dict[str, str]) -> tuple[int, list[dict[str, str]]]:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard"),
+                *("doctor", "--json"),
+            ],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=REPOSITORY,
+        )
+        return done.returncode, json.loads(done.stdout)
+
+    code, lines = run(city.at(0))
+    assert (code, [x for x in lines if x["level"] == "fail"]) == (0, [])
+    code, lines = run(city.at(0) | {"ONECARD_KEYS_FILE": "/nowhere/keys.json"})
+    assert (code, [x["check"] for x in lines if x["level"] == "fail"]) == (1, ["keys"])
