@@ -10,6 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from quality.reports.words import visible
+
 FONT = "Noto Sans CJK SC, Source Han Sans SC, Microsoft YaHei, sans-serif"
 INK, BLUE = "#1a1a1a", "#1f5f99"
 COLOURS = ("#1f5f99", "#a34700", "#1d6b2c", "#6a3d9a", "#8c1c4b", "#4d4d00", "#005f5f")
@@ -73,5 +75,5 @@ def _svg(chart: Any, name: str, title: str) -> str:  # noqa: ANN401 - Altair's u
     )
     dressed = dressed.configure_legend(labelColor=INK, orient="bottom", columns=2, labelLimit=260)
     svg = vl_convert.vegalite_to_svg(dressed.to_dict())
-    svg = svg.replace('id="', f'id="{name}-').replace("url(#", f"url(#{name}-")
+    svg = str(visible(svg)).replace('id="', f'id="{name}-').replace("url(#", f"url(#{name}-")
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)

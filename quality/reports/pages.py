@@ -36,6 +36,7 @@ class Writer:
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=words.visible,
             trim_blocks=True,
             lstrip_blocks=True,
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from quality.reports.scheme import Language
 from schemas.strict_yaml import parse
@@ -30,6 +32,17 @@ def sayer(language: Language) -> Say:
         return text.format(**values) if values else text
 
     return say
+
+
+def visible(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
+    """A text with the characters that turn or hide others written out; anything else as it is."""
+    if type(value) is not str:
+        return value
+    return "".join(f"⟨U+{ord(c):04X}⟩" if _hidden(c) else c for c in value)
+
+
+def _hidden(character: str) -> bool:
+    return character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cf", "Cs")
 
 
 def number(value: object) -> str:
