@@ -65,7 +65,10 @@ def within(name: str, *packages: str) -> bool:
     return any(name == p or name.startswith(p + ".") for p in packages)
 
 
-ABOVE = ("onecard.wiring", "onecard.cli", "onecard.night", "onecard.filecheck", "onecard.replay")
+ABOVE = (
+    *("onecard.wiring", "onecard.cli", "onecard.night", "onecard.filecheck", "onecard.replay"),
+    *("onecard.reconcile", "onecard.reconcile_heal", "onecard.drift", "onecard.doctor"),
+)
 """The composition root and what is built on it; the rest of `onecard` is the core."""
 
 
