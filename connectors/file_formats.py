@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors import csv_read
@@ -20,7 +21,9 @@ from onecard.errors import ProtocolError
 from onecard.ports import Chunk, Parcel, ReadRequest
 
 UNPACKED_LIMIT = 64 * 1024**3
-"""Uncompressed bytes that a Parquet file may promise; more is a bomb (F33)."""
+"""Uncompressed bytes that a Parquet file may promise, and unpack to; more is a bomb (F33)."""
+BATCH_LIMIT = 2 * 1024**3
+"""Unpacked bytes of one batch: it is held in memory as a whole."""
 
 
 def chunks(
@@ -89,17 +92,36 @@ def _parquet(path: Path, origin: str, request: ReadRequest) -> Iterator[Chunk]:
         msg = f"{origin}: unpacks to {size} bytes; at most {UNPACKED_LIMIT} are read"
         raise ProtocolError(msg)
     natives = [c.native for c in request.columns]
-    first = 1
-    for batch in file.iter_batches(batch_size=request.batch_rows, columns=natives):
-        columns = [batch.column(name) for name in natives]
+    texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
+    first = unpacked = 0
+    for batch in _opened(path, origin, texts).iter_batches(request.batch_rows, columns=natives):
+        size = sum(map(_unpacked, batch.columns))
+        unpacked += size
+        if size > BATCH_LIMIT or unpacked > UNPACKED_LIMIT:
+            msg = f"{origin}: unpacks to {unpacked} bytes after {first + batch.num_rows} rows"
+            raise ProtocolError(msg)
+        columns = [_plain(batch.column(name)) for name in natives]
         names = [c.name for c in request.columns]
-        yield Chunk(pa.RecordBatch.from_arrays(columns, names=names), origin, first)
+        yield Chunk(pa.RecordBatch.from_arrays(columns, names=names), origin, first + 1)
         first += batch.num_rows
 
 
-def _opened(path: Path, origin: str) -> pq.ParquetFile:
+def _unpacked(column: pa.Array) -> int:
+    """Bytes of a column when every row holds its own text, told before that is done."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+    return int(pc.sum(lengths.take(column.indices)).as_py() or 0)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _opened(path: Path, origin: str, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    """The file; columns of `dictionaries` keep each text once, however many rows hold it (F33)."""
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, read_dictionary=list(dictionaries))
     except (pa.ArrowInvalid, OSError):
         msg = f"{origin}: not a Parquet file"
         raise ProtocolError(msg) from None

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from connectors import file_formats
 from connectors.files_options import FilesSink, FilesSource, Manifest
-from connectors.folders import Entry, Folder, opened, private_file
+from connectors.folders import Entry, Folder, TooLarge, opened, private_file
 from connectors.rest import at
 from connectors.rest_client import parse_json
 from onecard.connections import Connection
@@ -106,7 +106,7 @@ class _FilesReading:
         options, path = self._options, f"{self._options.directory}/{entry.name}"
         promise: dict[str, Any] = {}
         if options.manifest:
-            found = _manifest(folder.read(path + options.manifest.suffix), path)
+            found = self._promise(folder, path + options.manifest.suffix)
             if found is None:
                 self._waiting.append(entry.name)
                 return
@@ -116,8 +116,18 @@ class _FilesReading:
         if entry.size > options.max_bytes:
             self._refused.append(Refusal(entry.name, "file.size"))
             return
-        with folder.local(path) as copy:
-            yield from self._copy(copy, entry.name, promise)
+        try:
+            with folder.local(path, options.max_bytes) as copy:
+                yield from self._copy(copy, entry.name, promise)
+        except TooLarge:  # more than its folder's list said
+            self._refused.append(Refusal(entry.name, "file.size"))
+
+    def _promise(self, folder: Folder, path: str) -> dict[str, Any] | None:
+        try:
+            return _manifest(folder.read(path), path)
+        except TooLarge:
+            msg = f"{self._request.dataset}: the manifest {path} is too large for one"
+            raise ProtocolError(msg) from None
 
     def _copy(self, copy: Path, name: str, promise: dict[str, Any]) -> Iterator[Chunk]:
         try:

@@ -15,6 +15,13 @@ from typing import Protocol
 from onecard.connections import Connection
 from onecard.errors import ConfigError, unknown
 
+NOTE_LIMIT = 1024**2
+"""Bytes of a manifest."""
+
+
+class TooLarge(Exception):
+    """A file has more bytes than are taken, whatever its folder's list says (F33)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -32,12 +39,16 @@ class Folder(Protocol):
         ...
 
     def read(self, path: str) -> bytes | None:
-        """A small file's content, or None when it is not there."""
+        """A small file's content, or None when it is not there; raises TooLarge."""
         ...
 
     @contextmanager
-    def local(self, path: str) -> Iterator[Path]:
-        """The file as a local one, for as long as the block runs."""
+    def local(self, path: str, limit: int = 1 << 62) -> Iterator[Path]:
+        """The file as a local one, for as long as the block runs.
+
+        Raises:
+            TooLarge: it has more than `limit` bytes, counted as they come.
+        """
         ...
 
     def write(self, path: str, source: Path) -> None:
@@ -91,12 +102,21 @@ class LocalFolder:
     def read(self, path: str) -> bytes | None:
         """A small file's content, or None."""
         file = self._base / path
-        return file.read_bytes() if file.is_file() else None
+        if file.is_symlink() or not file.is_file():
+            return None
+        with file.open("rb") as stream:
+            found = stream.read(NOTE_LIMIT + 1)
+        if len(found) > NOTE_LIMIT:
+            raise TooLarge
+        return found
 
     @contextmanager
-    def local(self, path: str) -> Iterator[Path]:
+    def local(self, path: str, limit: int = 1 << 62) -> Iterator[Path]:
         """The file itself."""
-        yield self._base / path
+        file = self._base / path
+        if file.is_file() and file.stat().st_size > limit:
+            raise TooLarge
+        yield file
 
     def write(self, path: str, source: Path) -> None:
         """Copy beside the target, then rename."""

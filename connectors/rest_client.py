@@ -12,7 +12,8 @@ from typing import Any
 import requests
 import tenacity
 
-from connectors import rest_auth
+from connectors import rest_auth, rest_body
+from connectors.rest_body import TooLarge, Whole
 from connectors.rest_options import Wire
 from onecard.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
@@ -97,12 +98,15 @@ class Client:
         except _PASSING as error:
             msg = f"{where}: cannot be reached ({type(error).__name__})"
             raise SourceUnavailable(msg) from None
+        except TooLarge:
+            msg = f"{where}: a reply unpacks to more than {rest_body.LIMIT} bytes"
+            raise ProtocolError(msg) from None
         except requests.RequestException as error:
             msg = f"{where}: cannot be called ({type(error).__name__})"
             raise ConfigError(msg) from None
         return self._document(reply, where)
 
-    def _once(self, method: str, path: str, **arguments: Any) -> requests.Response:  # noqa: ANN401
+    def _once(self, method: str, path: str, **arguments: Any) -> Whole:  # noqa: ANN401 - requests'
         reply = self._sent(method, path, **arguments)
         if reply.status_code == 401 and self._auth is not None and self._auth.renew():
             reply = self._sent(method, path, **arguments)
@@ -110,15 +114,17 @@ class Client:
             raise _Busy(reply.status_code, _retry_after(reply))
         return reply
 
-    def _sent(self, method: str, path: str, **arguments: Any) -> requests.Response:  # noqa: ANN401
-        return self._session.request(
+    def _sent(self, method: str, path: str, **arguments: Any) -> Whole:  # noqa: ANN401 - requests'
+        reply = self._session.request(
             method,
             self._base + path,
             auth=self._auth,
             timeout=self._wire.timeout_s,
             allow_redirects=False,
+            stream=True,
             **arguments,
         )
+        return rest_body.whole(reply, self._wire.timeout_s)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Exponential with jitter, or what Retry-After says; never longer than allowed."""
@@ -128,7 +134,7 @@ class Client:
         jitter = random.uniform(0, backoff)  # noqa: S311 - spreads retries, no secret
         return min(asked + jitter, self._wire.max_wait_s)
 
-    def _document(self, reply: requests.Response, where: str) -> Any:  # noqa: ANN401 - JSON
+    def _document(self, reply: Whole, where: str) -> Any:  # noqa: ANN401 - JSON
         if reply.status_code in REFUSED:
             msg = f"{where}: HTTP {reply.status_code}, login refused ({self._connection.id!r})"
             raise ConfigError(msg)
@@ -147,9 +153,14 @@ class Client:
 
     def _post_openly(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
         where = f"{self._what} at {self._base}{path.lstrip('/')}"
-        reply = self._session.post(
-            self._base + path, json=body, timeout=self._wire.timeout_s, allow_redirects=False
+        sent = self._session.post(
+            self._base + path,
+            json=body,
+            timeout=self._wire.timeout_s,
+            allow_redirects=False,
+            stream=True,
         )
+        reply = rest_body.whole(sent, self._wire.timeout_s)
         if reply.status_code in BUSY:
             raise _Busy(reply.status_code, _retry_after(reply))
         return self._document(reply, where)
@@ -186,7 +197,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | BadRecord:
     return BadRecord(pairs) if spoilt else found
 
 
-def _retry_after(reply: requests.Response) -> float:
+def _retry_after(reply: Whole) -> float:
     """Seconds that the reply asks to wait: a number, or an HTTP date (RFC 9110, 10.2.3)."""
     text = reply.headers.get("Retry-After", "0")
     try:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from connectors.folders import Entry, private_file
+from connectors.folders import NOTE_LIMIT, Entry, TooLarge, private_file
 from onecard.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable
 
@@ -129,18 +129,27 @@ class SftpFolder:
         async def work() -> bytes | None:
             try:
                 async with self._client.open(self._path(path), "rb") as file:
-                    return bytes(await file.read())
+                    content = bytes(await file.read(NOTE_LIMIT + 1))
             except asyncssh.SFTPNoSuchFile:
                 return None
+            if len(content) > NOTE_LIMIT:
+                raise TooLarge
+            return content
 
         found: bytes | None = self._call(work(), path)
         return found
 
     @contextmanager
-    def local(self, path: str) -> Iterator[Path]:
+    def local(self, path: str, limit: int = 1 << 62) -> Iterator[Path]:
         """A private copy, removed at the end."""
+
+        def counted(_source: bytes, _target: bytes, copied: int, size: int) -> None:
+            if max(copied, size) > limit:
+                raise TooLarge
+
         with private_file() as copy:
-            self._call(self._client.get(self._path(path), str(copy)), path)
+            work = self._client.get(self._path(path), str(copy), progress_handler=counted)
+            self._call(work, path)
             yield copy
 
     def write(self, path: str, source: Path) -> None:

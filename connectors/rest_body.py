@@ -1,0 +1,47 @@
+"""An HTTP reply read to its end, counted as it is unpacked and within a time (F7, F33)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+
+LIMIT = 256 * 1024**2
+"""Bytes of one unpacked reply; a page is far smaller, more is a bomb."""
+PATIENCE = 20
+"""A body may take so many times the time-out for one read: one that only drips ends too."""
+PIECE = 1 << 16
+
+
+class TooLarge(Exception):
+    """The reply unpacks to more than `LIMIT`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A reply with its whole body."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+def whole(reply: requests.Response, timeout_s: float) -> Whole:
+    """Read a streamed reply to its end.
+
+    Raises:
+        TooLarge: it unpacks to more than `LIMIT`; no more than that is ever held.
+        requests.Timeout: it drips.
+        requests.RequestException: it breaks off or cannot be unpacked.
+    """
+    body, until = bytearray(), time.monotonic() + PATIENCE * timeout_s
+    with reply:
+        for piece in reply.iter_content(PIECE):
+            body += piece
+            if len(body) > LIMIT:
+                raise TooLarge
+            if time.monotonic() > until:
+                raise requests.Timeout
+    return Whole(reply.status_code, reply.headers, bytes(body))
