@@ -19,13 +19,12 @@ from onecard.desk import Desk
 from onecard.errors import OnecardError
 from onecard.hub import database, migrate
 from onecard.hub.database import Connection
+from onecard.situation import EXPIRY_NEAR
 
 Level = Literal["ok", "warn", "fail"]
 
 EPOCH_NEAR = timedelta(days=30)
 """So long before the end of an epoch's window the doctor speaks of it."""
-EXPIRY_NEAR = timedelta(days=14)
-"""So long before they are purged, quarantined rows are spoken of."""
 SKEW_WARN, SKEW_FAIL = 2.0, 60.0
 """Seconds between the hub's clock and the database's."""
 DISK_WARN, DISK_FAIL = 0.15, 0.05
@@ -143,7 +142,9 @@ def _keys(desk: Desk) -> Iterator[Line]:
     wanted = {keys.QUARANTINE, keys.SIGNING} | {keys.token_purpose(a.consumer) for a in served}
     missing = sorted(wanted - {k.purpose for k in known if k.current})
     for purpose in missing:
-        todo = f"`onecard keys add {purpose} EPOCH`, or restore the file from its backup"
+        agency = purpose.removeprefix("token/")
+        made = f"`onecard keys add {agency} --epoch E`, or " if agency != purpose else ""
+        todo = f"{made}restore the key file from its backup"
         yield Line("keys", "fail", f"no key {purpose}", todo)
     today = desk.settings.now().date()
     for key in known:

@@ -17,6 +17,7 @@ from onecard.cli.persons import register as register_persons
 from onecard.cli.quarantine import register as register_quarantine
 from onecard.cli.reconcile import register as register_reconciliations
 from onecard.cli.rehearse import register as register_rehearsals
+from onecard.cli.status import register as register_status
 from onecard.cli.stewards import register as register_reports
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 operate.register(app)
 inspect.register(app)
+register_status(app)
 register_drift(app)
 register_doctor(app)
 register_rehearsals(app)

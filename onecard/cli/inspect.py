@@ -1,4 +1,4 @@
-"""Commands that only look: lint, check, preview, status."""
+"""Commands that only look: lint, check, preview."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from onecard.cli import output
 from onecard.cli.operate import Json
-from onecard.hub import audit, database, ledger
+from onecard.hub import audit, database
 from onecard.wiring import Hub
 
 
@@ -18,7 +18,6 @@ def register(app: typer.Typer) -> None:
     app.command()(lint)
     app.command()(check)
     app.command()(preview)
-    app.command()(status)
 
 
 def lint(
@@ -106,55 +105,3 @@ def preview(
         else:
             output.table(agreement, frame.columns, [[str(v) for v in row] for row in frame.rows()])
             output.say(f"{len(frame)} row(s); nothing was sent")
-
-
-def status(*, json: Json = False) -> None:
-    """The newest transfer of every dataset and agreement."""
-    with output.errors_as_exit_codes():
-        hub = Hub()
-        with database.connect(hub.address, autocommit=True) as connection:
-            transfers = ledger.latest(connection)
-        if json:
-            output.emit(
-                [
-                    {
-                        "subject": t.subject,
-                        "direction": t.direction,
-                        "status": t.status,
-                        "started_at": t.started_at,
-                        "seconds": t.seconds,
-                        **{n: getattr(t.counts, n) for n in type(t.counts).__slots__},
-                        "sent_rows": t.sent_rows,
-                        "message": t.message,
-                    }
-                    for t in transfers
-                ]
-            )
-            return
-        columns = (
-            "subject",
-            "status",
-            "when",
-            "read",
-            "published",
-            "quarantined",
-            "sent",
-            "message",
-        )
-        output.table(
-            "newest transfers",
-            columns,
-            [
-                (
-                    t.subject,
-                    t.status,
-                    f"{t.started_at:%m-%d %H:%M:%S}",
-                    t.counts.rows_read,
-                    t.counts.published,
-                    t.counts.quarantined,
-                    t.sent_rows,
-                    t.message,
-                )
-                for t in transfers
-            ],
-        )

@@ -121,7 +121,7 @@ def test_keys_missing_open_and_near_their_end(city: Stage, tmp_path: Path) -> No
     keys.create(some, ["transport"], "2026", today)
     missing = [x for x in told(some) if x.level == "fail"]
     assert "no key token/health" in [x.says for x in missing]
-    assert all("keys add" in x.todo for x in missing)
+    assert all(("keys add" in x.todo) == ("token" in x.says) for x in missing)
 
     full = tmp_path / "full.json"
     keys.create(full, hub.catalogue.agencies, "2026", today)

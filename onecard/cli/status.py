@@ -1,0 +1,96 @@
+"""`onecard status`: one screen of what is late, held, failing, overdue, and the last transfers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import typer
+
+from onecard import situation
+from onecard.cli import output
+from onecard.cli.operate import Json
+from onecard.hub import database, ledger
+from onecard.hub.ledger import Transfer
+from onecard.settings import ZONE
+from onecard.situation import Trouble
+from onecard.wiring import Hub
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(status)
+
+
+def status(*, json: Json = False) -> None:
+    """What is late, held, failing, overdue, unapproved or expiring, and the newest transfers."""
+    with output.errors_as_exit_codes():
+        hub = Hub()
+        with database.connect(hub.address, autocommit=True) as connection:
+            transfers = ledger.latest(connection)
+            troubles = situation.troubles(connection, hub)
+        if json:
+            output.emit([*_lines(transfers, troubles), *map(_attention, troubles)])
+            return
+        if troubles:
+            heads = ("what", "subject", "since", "found", "who", "what to do")
+            output.table("needs a person", heads, [_row(t) for t in troubles])
+        else:
+            output.say("nothing is late, held, failing, overdue, unapproved or expiring")
+        columns = ("subject", "status", "when", "read", "published", "quarantined", "sent")
+        output.table("newest transfers", columns, [_transfer(t) for t in transfers])
+
+
+def _lines(transfers: list[Transfer], troubles: list[Trouble]) -> list[dict[str, Any]]:
+    """One line for each newest transfer; what troubles its subject stands in `attention`."""
+    return [
+        {
+            "subject": t.subject,
+            "direction": t.direction,
+            "status": t.status,
+            "started_at": t.started_at,
+            "seconds": t.seconds,
+            **{n: getattr(t.counts, n) for n in type(t.counts).__slots__},
+            "sent_rows": t.sent_rows,
+            "message": t.message,
+            "transfer": t.id,
+            "attention": [x.kind for x in troubles if x.subject == t.subject],
+        }
+        for t in transfers
+    ]
+
+
+def _attention(trouble: Trouble) -> dict[str, Any]:
+    """A line of direction `attention`, after the transfers."""
+    return {
+        "subject": trouble.subject,
+        "direction": "attention",
+        "status": trouble.kind,
+        "started_at": trouble.since,
+        "message": trouble.says,
+        "times": trouble.times,
+        "who": trouble.who,
+        "todo": trouble.todo,
+    }
+
+
+def _row(trouble: Trouble) -> tuple[str, ...]:
+    since = _local(trouble.since) if trouble.since else ""
+    return trouble.kind, trouble.subject, since, trouble.says, trouble.who, trouble.todo
+
+
+def _transfer(found: Transfer) -> tuple[Any, ...]:
+    counts = found.counts
+    return (
+        found.subject,
+        found.status,
+        f"{found.started_at:%m-%d %H:%M:%S}",
+        counts.rows_read,
+        counts.published,
+        counts.quarantined,
+        found.sent_rows,
+    )
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone(ZONE):%m-%d %H:%M}"

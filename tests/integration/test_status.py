@@ -1,0 +1,149 @@
+"""`onecard status`: every kind of trouble provoked on a real hub, seen, and gone when mended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from demo.stage import REPOSITORY, Stage, set_up
+from onecard import agreements, situation
+from onecard.errors import OnecardError
+from onecard.hub import database, ledger, tickets
+from onecard.hub.ticket_parts import NewTicket
+from onecard.situation import Trouble
+from onecard.wiring import Hub
+
+CARDS, F02 = "hrss/card_master", "f02-hrss-medical_insurance-card-status"
+
+
+@pytest.fixture
+def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+    home = tmp_path_factory.mktemp("status")
+    with set_up(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+        yield found
+
+
+def troubles(hub: Hub, kind: str) -> dict[str, Trouble]:
+    with database.connect(hub.address, autocommit=True) as connection:
+        return {t.subject: t for t in situation.troubles(connection, hub) if t.kind == kind}
+
+
+def broken(hub: Hub, dataset: str) -> None:
+    """A collect that fails for real: the connection is unknown."""
+
+    class Nowhere:
+        def get(self, connection_id: str) -> None:
+            msg = f"unknown connection {connection_id}"
+            raise OnecardError(msg)
+
+    hub.connections = Nowhere()  # type: ignore[assignment]
+    with pytest.raises(OnecardError):
+        hub.collect(dataset).run()
+
+
+def test_late_is_told_by_the_hubs_clock(stage: Stage) -> None:
+    assert troubles(stage.hub(0), "late")[CARDS].says == "never published"
+    stage.hub(0).collect(CARDS).run()
+    assert CARDS not in troubles(stage.hub(0), "late")
+    late = troubles(stage.hub(3), "late")[CARDS]
+    assert late.since == stage.hub(0).settings.now() + timedelta(hours=24)
+    assert "3 d 0 h ago" in late.says
+    assert f"onecard collect {CARDS}" in late.todo
+
+
+def test_failures_are_counted_in_a_row_and_end_with_a_success(stage: Stage) -> None:
+    for _ in range(3):
+        broken(stage.hub(0), CARDS)
+    found = troubles(stage.hub(0), "failing")[CARDS]
+    assert (found.times, found.says.startswith("3 time(s) in a row: ")) == (3, True)
+    stage.hub(0).collect(CARDS).run()
+    assert CARDS not in troubles(stage.hub(0), "failing")
+    broken(stage.hub(0), CARDS)
+    assert troubles(stage.hub(0), "failing")[CARDS].times == 1
+
+
+def test_a_held_delivery_names_who_and_how(stage: Stage) -> None:
+    hub = stage.hub(0)
+    with database.connect(hub.address, autocommit=True) as connection:
+        transfer = ledger.open_transfer(connection, "deliver", F02, "1.0.0", hub.settings.now())
+        ledger.update(connection, transfer, {"status": "held", "message": "too many"})
+    held = troubles(hub, "held")[F02]
+    assert held.who == hub.catalogue.agreement(F02).responsible
+    assert f"`onecard release {transfer}`" in held.todo
+    with database.connect(hub.address, autocommit=True) as connection:
+        assert ledger.release(connection, transfer, "official", "checked")
+    assert troubles(hub, "held")[F02].todo.startswith("released;")
+
+
+def test_unapproved_and_expiring(stage: Stage) -> None:
+    hub = stage.hub(0)
+    assert troubles(hub, "unapproved") == {}
+    with database.connect(hub.address, autocommit=True) as connection:
+        agreement = hub.catalogue.agreement(F02)
+        changed = agreement.model_copy(update={"title": "别的"})
+        hub.catalogue.agreements[F02] = changed  # type: ignore[index]
+        assert agreements.life(connection, changed, hub.settings.now().date()).changed
+    assert troubles(hub, "unapproved")[F02].says == "changed since its approval"
+
+    hub.collect(CARDS).run()
+    with database.connect(hub.address, autocommit=True) as connection:
+        number = connection.execute(
+            "UPDATE quarantine.record SET expires_at = %s",
+            (hub.settings.now() + timedelta(days=2),),
+        ).rowcount
+    assert number
+    assert troubles(hub, "expiring")[CARDS].times == number
+
+
+def test_an_overdue_challenge_is_told_from_the_day_after(stage: Stage) -> None:
+    hub = stage.hub(0)
+    today = hub.settings.now()
+    with database.connect(hub.address, autocommit=True) as connection:
+        new = NewTicket(
+            agency="hrss",
+            opened_for="health",
+            opened_by="t",
+            kind="finding",
+            dataset=CARDS,
+            statement="卡状态分布异常",
+            opened_at=today,
+            due_on=today.date(),
+            rule="freshness",
+        )
+        ticket = tickets.open_ticket(connection, new)
+    assert troubles(hub, "overdue") == {}
+    found = troubles(stage.hub(1), "overdue")[f"ticket {ticket}"]
+    assert (found.who, f"challenge answer {ticket}" in found.todo) == ("hrss", True)
+
+
+def test_the_command_and_its_json(stage: Stage) -> None:
+    stage.hub(0).collect(CARDS).run()
+
+    def run(day: int, *options: str) -> str:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard"),
+                *("status", *options),
+            ],
+            env=stage.at(day),
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=REPOSITORY,
+        )
+        return done.stdout
+
+    lines = json.loads(run(3, "--json"))
+    (cards,) = [x for x in lines if x["subject"] == CARDS and x["direction"] == "collect"]
+    assert (cards["status"], cards["attention"]) == ("published", ["late"])
+    assert cards["rows_read"] > 0
+    attention = [x for x in lines if x["direction"] == "attention"]
+    assert {"late"} == {x["status"] for x in attention}
+    page = run(3)
+    assert "needs a person" in page
+    assert "newest transfers" in page
