@@ -1,0 +1,251 @@
+"""Runs a night's transfers in a process of its own that may be killed, and looks at what is left.
+
+The processes are forked from a server that has imported everything and used nothing, so that a run
+costs its work and not its imports. The hub's database is cloned from a template for each case.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import secrets
+import shutil
+import sqlite3
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psycopg
+from sqlalchemy.engine import make_url
+
+from demo import inbox
+from demo.stage import Stage
+from onecard.connections import EnvironmentConnections
+from onecard.hub import audit, database, ledger
+from onecard.hub.ledger import LIVE
+from onecard.settings import Settings
+from onecard.wiring import Hub
+
+DATASETS = (
+    "health/death_notice",
+    "housing_fund/hf_account",
+    "hrss/card_master",
+    "hrss/card_status_event",
+    "transport/transit_concession",
+)
+AGREEMENTS = (
+    "f01-hrss-transport-card-status",  # a Parquet folder
+    "f02-hrss-medical_insurance-card-status",  # HTTP
+    "f06-hrss-housing_fund-card-status",  # a table
+)
+_OURS = ("delivery_id", "received_at")
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(
+    [
+        "adbc_driver_postgresql.dbapi",
+        "connectors.files",
+        "connectors.rest",
+        "connectors.sql",
+        "connectors.sql_sink",
+        "onecard.treatment",
+        "onecard.wiring",
+        "polars",
+        "psycopg",
+        "pyarrow.parquet",
+        "quality.audit",
+        "quality.privacy.gate",
+        "quality.rowgate",
+        "tests.faults.harness",
+    ]
+)
+
+
+def transfers(environment: dict[str, str], report: str) -> None:
+    """All collects, then all deliveries, as `onecard nightly` runs them; ends with 1 on failure."""
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        hub = Hub(Settings.load(), EnvironmentConnections())
+        for dataset in DATASETS:
+            hub.collect(dataset).run()
+        for agreement in AGREEMENTS:
+            hub.deliver(agreement).run()
+    except BaseException:  # noqa: BLE001 - the parent reads why
+        Path(report).write_text(traceback.format_exc(), encoding="utf-8")
+        os._exit(1)
+    os._exit(0)
+
+
+@dataclass
+class Harness:
+    """One city, a template of the hub's database before its first night, and the case's clone."""
+
+    stage: Stage
+    template: str
+    clone: str = ""
+
+    def fresh(self) -> None:
+        """A hub before its first night, and empty inboxes."""
+        self.drop()
+        self.clone = f"kill_{secrets.token_hex(6)}"
+        with self._server() as server:
+            server.execute(f'CREATE DATABASE "{self.clone}" TEMPLATE "{self.template}"'.encode())
+        city = self.stage.city.home
+        for folder in ("inbox", "transport/inbox", "sftp/inbox"):
+            shutil.rmtree(city / folder, ignore_errors=True)
+            (city / folder).mkdir(parents=True)
+        shutil.rmtree(self.stage.home / "audit", ignore_errors=True)
+        with contextlib.closing(sqlite3.connect(city / "housing_fund.sqlite")) as housing, housing:
+            tables = housing.execute(
+                "SELECT name FROM sqlite_master WHERE name LIKE 'inbox%' OR name LIKE 'onecard%'"
+            ).fetchall()
+            for (name,) in tables:
+                housing.execute(f'DROP TABLE "{name}"')
+
+    def drop(self) -> None:
+        """Drop the case's database."""
+        if self.clone:
+            database.drop_database(self.stage.city.postgres_url, self.clone)
+            self.clone = ""
+
+    @contextlib.contextmanager
+    def _server(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection to another database of the same server."""
+        url = make_url(self.stage.city.postgres_url)
+        address = url.render_as_string(hide_password=False)
+        with psycopg.connect(address, autocommit=True) as connection:
+            yield connection
+
+    @property
+    def address(self) -> str:
+        """The case's database."""
+        url = make_url(self.stage.environment["ONECARD_DATABASE_URL"])
+        return url.set(database=self.clone).render_as_string(hide_password=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a process of the hub, in the first night."""
+        return {**self.stage.at(0), "ONECARD_DATABASE_URL": self.address}
+
+    def hub(self) -> Hub:
+        """A hub in this process."""
+        return Hub(Settings.load(self.environment), EnvironmentConnections(self.environment))
+
+    def start(self, **more: str) -> BaseProcess:
+        """Start the transfers in a process; `more` is added to its environment."""
+        process = _context.Process(
+            target=transfers, args=({**self.environment, **more}, str(self.report))
+        )
+        process.start()
+        return process
+
+    @property
+    def report(self) -> Path:
+        """Where a process says why it failed."""
+        return self.stage.home / "report.txt"
+
+    def run(self, **more: str) -> int:
+        """Run the transfers to the end of their process; returns its exit code."""
+        self.report.unlink(missing_ok=True)
+        process = self.start(**more)
+        process.join(60)
+        assert process.exitcode is not None, "the transfers hang"
+        return process.exitcode
+
+    def kill_after(self, seconds: float) -> int:
+        """SIGKILL the transfers after so many seconds; returns the exit code."""
+        process = self.start()
+        time.sleep(seconds)
+        process.kill()
+        process.join(10)
+        return process.exitcode or 0
+
+    def rerun(self) -> None:
+        """Run until it ends well, three times at most."""
+        for _ in range(3):
+            if self.run() == 0:
+                return
+        raise AssertionError(self.report.read_text(encoding="utf-8"))
+
+    def state(self) -> dict[str, object]:
+        """What a run leaves, without what differs between two good runs (ids and times)."""
+        found: dict[str, object] = {}
+        with database.connect(self.address, autocommit=True) as connection:
+            for dataset in DATASETS:
+                table = dataset.replace("/", "__")
+                rows = connection.execute(
+                    "SELECT count(*), md5(string_agg(r, '|' ORDER BY r)) FROM (SELECT"
+                    " (to_jsonb(t) - '_transfer_id')::text AS r"
+                    f" FROM registry.{table} t) x".encode()
+                ).fetchone()
+                found[dataset] = rows
+            found["quarantine"] = connection.execute(
+                "SELECT dataset, agreement, encode(fingerprint, 'hex'), reasons::text, status"
+                " FROM quarantine.record ORDER BY 1, 2, 3"
+            ).fetchall()
+            found["delivered"] = connection.execute(
+                "SELECT agreement, dataset, version FROM ledger.delivered ORDER BY 1, 2"
+            ).fetchall()
+            found["states"] = connection.execute(
+                "SELECT dataset, version, checkpoint FROM ledger.dataset ORDER BY 1"
+            ).fetchall()
+        found["inboxes"] = {n: Counter(rows) for n, rows in sorted(self.inboxes().items())}
+        return found
+
+    def inboxes(self) -> dict[str, list[str]]:
+        """Every row that a consumer holds, as text; a row that came twice is there twice."""
+        city = self.stage.city.home
+        frames = inbox.http(city / "inbox" / "medical_insurance_api")
+        frames |= inbox.files(city / "transport" / "inbox")
+        housing = f"sqlite:///{city / 'housing_fund.sqlite'}"
+        frames |= inbox.tables(housing, None, "inbox_", list(AGREEMENTS))
+        return {name: _texts(frame) for name, frame in frames.items()}
+
+    def problems(self) -> list[str]:
+        """What must not be there after a good end, however many runs it took."""
+        found = []
+        with database.connect(self.address, autocommit=True) as connection:
+            for done in ledger.transfers(connection):
+                if done.status in LIVE:
+                    found.append(f"transfer {done.id} of {done.subject} is {done.status} for ever")
+                if done.status == "published":
+                    done.counts.check(done.subject)
+                if done.status in ("published", "confirmed"):
+                    found += self._unreceipted(connection, done.id)
+            for name, statement in _ORPHANS.items():
+                row = connection.execute(statement.encode()).fetchone()
+                if row and row[0]:
+                    found.append(f"{row[0]} {name}")
+            hub = self.hub()
+            verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
+        return found if verdict.ok else [*found, verdict.problem]
+
+    @staticmethod
+    def _unreceipted(connection: database.Connection, transfer: int) -> list[str]:
+        row = connection.execute(
+            "SELECT count(*) FROM ledger.receipt WHERE transfer = %s", (transfer,)
+        ).fetchone()
+        return [] if row and row[0] == 1 else [f"transfer {transfer} has no receipt"]
+
+
+_ORPHANS = {
+    "staging tables": "SELECT count(*) FROM pg_tables WHERE schemaname = 'staging'",
+    "delivery windows": "SELECT count(*) FROM ledger.delivery_window",
+    "deliveries confirmed twice for one window": (
+        "SELECT count(*) FROM (SELECT FROM ledger.transfer WHERE status = 'confirmed'"
+        " GROUP BY delivery_id HAVING count(*) > 1) x"
+    ),
+}
+
+
+def _texts(frame: pl.DataFrame) -> list[str]:
+    rows = frame.drop(_OURS, strict=False).iter_rows(named=True)
+    return sorted(json.dumps(row, default=str, ensure_ascii=False, sort_keys=True) for row in rows)

@@ -1,0 +1,104 @@
+"""F1, F22: a transfer process killed at every named point, and at random times, ends the same.
+
+The run after the kill is the night's own, without any help: no flag, no repair.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from demo.stage import set_up
+from onecard import points
+from onecard.errors import ConfigError, InternalError
+from tests.faults.harness import Harness
+
+RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS", "40"))
+BATCHES = 8
+COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.after_append#9")
+"""The same points later in the night, in other datasets and in the second part of a parcel."""
+
+
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
+    """A city of 400 persons."""
+    home = tmp_path_factory.mktemp("kill") / "stage"
+    with set_up(home, persons=400, seed=23, postgres=postgres) as stage:
+        template = make_url(stage.environment["ONECARD_DATABASE_URL"]).database
+        assert template
+        made = Harness(stage, template)
+        try:
+            yield made
+        finally:
+            made.drop()
+
+
+@pytest.fixture(scope="module")
+def wanted(harness: Harness) -> dict[str, object]:
+    """What a run without faults leaves, and how long it takes."""
+    harness.fresh()
+    harness.rerun()  # the first process of all waits for the server that it is forked from
+    harness.fresh()
+    started = time.monotonic()
+    harness.rerun()
+    assert harness.problems() == []
+    return {**harness.state(), "seconds": time.monotonic() - started}
+
+
+def same(harness: Harness, wanted: dict[str, object]) -> None:
+    """Assert that a killed and repeated night left what one without faults leaves."""
+    assert harness.problems() == []
+    found = harness.state()
+    for name, value in found.items():
+        assert value == wanted[name], f"{name} differs"
+
+
+def test_every_point_is_reached_in_a_normal_night(harness: Harness, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    harness.fresh()
+    assert harness.run(ONECARD_TRACE_POINTS=str(trace)) == 0, harness.report.read_text()
+    assert set(trace.read_text().split()) == set(points.POINTS)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("F01", "killed at every named point, the next run ends the same")
+@pytest.mark.fault("F22", "a checkpoint is only written with the rows that it stands for")
+@pytest.mark.parametrize("point", [*points.POINTS, *COUNTED])
+def test_killed_at_a_point(harness: Harness, wanted: dict[str, object], point: str) -> None:
+    harness.fresh()
+    assert harness.run(ONECARD_KILL_AT=point) == -signal.SIGKILL
+    harness.rerun()
+    same(harness, wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("F01", "killed at random times, the next run ends the same")
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_killed_at_random_times(harness: Harness, wanted: dict[str, object], batch: int) -> None:
+    chance = random.Random(batch)
+    killed = 0
+    for _ in range(RANDOM_KILLS // BATCHES):
+        harness.fresh()
+        after = chance.uniform(0.02, 0.95) * float(str(wanted["seconds"]))
+        killed += harness.kill_after(after) == -signal.SIGKILL
+        harness.rerun()
+        same(harness, wanted)
+    assert killed > 0
+
+
+def test_a_point_that_is_not_in_the_list_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InternalError, match="points"):
+        points.reach("nowhere")
+    monkeypatch.setenv("ONECARD_KILL_AT", "nowhere")
+    with pytest.raises(ConfigError, match=r"known: .*publish\.before_commit"):
+        points.reach("publish.merged")
+    monkeypatch.setenv("ONECARD_KILL_AT", "publish.merged#x")
+    with pytest.raises(ConfigError, match="third time"):
+        points.reach("publish.merged")
