@@ -23,6 +23,7 @@ from schemas import (
     odcs,
     semantic,
     service_levels,
+    versions,
 )
 from schemas.agreement import AgreementFile
 from schemas.agreement_parts import Delivery
@@ -36,13 +37,17 @@ from schemas.strict_yaml import Document, parse
 
 
 def lint(
-    root: Path = ROOT, *, connectors: Mapping[str, OptionModels] | None = None
+    root: Path = ROOT,
+    *,
+    connectors: Mapping[str, OptionModels] | None = None,
+    against: Path | None = None,
 ) -> tuple[Problem, ...]:
     """All problems of the YAML below `root`, in order of file and line.
 
     Args:
         root: folder with agencies.yaml, contracts/ and agreements/.
         connectors: the registered kinds and their option models; None leaves options unchecked.
+        against: an earlier state of the folder, with which contract versions are compared.
     """
     problems: list[Problem] = []
     contracts = list(_each(root, "contracts/*/*.odcs.yaml", _contract, problems))
@@ -70,6 +75,8 @@ def lint(
     if register is not None and len(files) == len(contracts) + len(found):
         problems += _handbacks(catalogue, register, connectors)
     problems += service_levels.check(root / "service_levels.yaml", agencies)
+    if against is not None:
+        problems += versions.check(root, against, catalogue.agreements)
     return tuple(sorted(set(problems)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,16 +26,22 @@ def lint(
         Path | None, typer.Argument(help="Folder with contracts/, agreements/.")
     ] = None,
     *,
+    against: Annotated[
+        str | None,
+        typer.Option(help="Git reference or folder: contract versions must have risen enough."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check every YAML file; names file, line, field, rule and the valid choices."""
     import connectors  # noqa: PLC0415 - with all option models, only here
-    from schemas import catalogue  # noqa: PLC0415
+    from schemas import catalogue, versions  # noqa: PLC0415
     from schemas.lint import lint as find  # noqa: PLC0415
 
     with output.errors_as_exit_codes():
         kinds: dict[str, Any] = {kind: connectors.connector(kind) for kind in connectors.KINDS}
-        problems = find(folder or catalogue.ROOT, connectors=kinds)
+        root = folder or catalogue.ROOT
+        with versions.earlier(against, root) if against else nullcontext() as before:
+            problems = find(root, connectors=kinds, against=before)
         if json:
             output.emit(
                 [
