@@ -219,3 +219,9 @@ def test_trouble_says_what_to_do() -> None:
     assert "onecard collect hrss/other</td>" in page
     assert "onecard release" in page
     assert "onecard deliver f02</td>" in page
+
+
+def test_characters_that_turn_text_are_written_out() -> None:
+    page = render(report(datasets=[dataset(status="failed", message="a\u202eb")]))
+    assert "\u202e" not in page
+    assert "a⟨U+202E⟩b" in page

@@ -1,0 +1,110 @@
+"""The report files in Debian's Chromium: nothing loaded, nothing said, nothing cut off."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.history import stewards
+from demo.stage import set_up
+from onecard import night
+from onecard.cli.applications import write_page
+from onecard.cli.report import write_report
+from onecard.cli.stewards import reporting, write_daily, write_monthly
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.xdist_group("report-pages")
+WIDTHS = (1280, 390)
+NIGHTS = (0, 1, 6)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Path:
+    """Reports of a small city: of the first days of a month, of everybody, in both languages."""
+    home = tmp_path_factory.mktemp("pages")
+    with set_up(home / "stage", persons=1_000, seed=5, postgres=postgres) as stage:
+        for number in NIGHTS:
+            if number:
+                stage.city.prepare(number)
+            hub = stage.hub(number)
+            night.run(hub)
+            stewards(hub, number)
+        write_monthly(hub, date(2026, 10, 1))
+        write_daily(hub, hub.settings.now().date())
+        write_report(hub)
+        write_page(hub)
+        return Path(shutil.copytree(stage.home / "reports", home / "reports"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium absent: install Debian's chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+def pages(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.html"))
+
+
+def test_everybody_has_every_page(folder: Path) -> None:
+    from schemas import catalogue
+
+    providers = {c.agency for c in catalogue.load().contracts.values()}
+    assert {f.parent.name for f in pages(folder)} == {*providers, "bureau", "reports"}
+    assert len(providers) == 6
+    for agency in (*providers, "bureau"):
+        names = {f.name.split("-")[0] + f.suffixes[-2] for f in (folder / agency).glob("*.html")}
+        assert names == {"monthly.zh", "monthly.en", "daily.zh", "daily.en"}
+        assert list((folder / agency).glob("problems-*.xlsx"))
+    assert len(pages(folder)) == 7 * 4 + 2
+    assert reporting
+
+
+def test_pages_load_nothing_say_nothing_and_fit(folder: Path, browser: Browser) -> None:
+    for width in WIDTHS:
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        for file in pages(folder):
+            page = context.new_page()
+            asked: list[str] = []
+            said: list[str] = []
+            page.on("request", lambda request, asked=asked: asked.append(request.url))
+            page.on("console", lambda message, said=said: said.append(message.text))
+            page.on("pageerror", lambda error, said=said: said.append(str(error)))
+            page.goto(file.as_uri())
+            across = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+            assert (asked, said) == ([file.as_uri()], []), file.name
+            assert across[0] <= across[1], (file.name, width)
+            page.close()
+        context.close()
+
+
+def test_pages_are_accessible(folder: Path, browser: Browser) -> None:
+    from axe_core_python.sync_playwright import Axe
+
+    axe = Axe()
+    for width in WIDTHS:
+        context = browser.new_context(viewport={"width": width, "height": 900}, bypass_csp=True)
+        page = context.new_page()
+        for file in pages(folder):
+            page.goto(file.as_uri())
+            grave = [
+                (v["id"], v["nodes"][0]["html"][:120])
+                for v in axe.run(page)["violations"]
+                if v["impact"] in ("serious", "critical")
+            ]
+            assert grave == [], (file.name, width)
+        context.close()
