@@ -19,7 +19,7 @@ import pyarrow.csv as pacsv
 from connectors.csv_cells import BadQuote, cells_of, plainly_quoted
 from connectors.files_options import Csv
 from connectors.gather import Part, regrouped
-from connectors.records import check_columns
+from connectors.records import check_columns, told
 from onecard.errors import ProtocolError, SchemaMismatch
 from onecard.ports import Chunk, ReadRequest
 
@@ -75,7 +75,11 @@ def _header(stream: BinaryIO, origin: str, options: Csv) -> list[str]:
     except UnicodeDecodeError:
         msg = f"{origin}: the header row is not {options.encoding}"
         raise ProtocolError(msg) from None
-    names = next(csv.reader([text], delimiter=options.delimiter), [])
+    try:
+        names = next(csv.reader([text], delimiter=options.delimiter), [])
+    except csv.Error:  # a lone CR, which some take for a line's end
+        msg = f"{origin}: the header row is no CSV"
+        raise ProtocolError(msg) from None
     if not names:
         msg = f"{origin}: no header row"
         raise ProtocolError(msg)
@@ -90,7 +94,7 @@ def _check(header: list[str], origin: str, request: ReadRequest) -> None:
         raise SchemaMismatch(msg)
     check_columns(header, request, origin)
     if len(set(header)) != len(header):
-        twice = ", ".join(sorted({name for name in header if header.count(name) > 1}))
+        twice = told(name for name in set(header) if header.count(name) > 1)
         msg = f"{request.dataset} from {origin}: column {twice} stands twice"
         raise SchemaMismatch(msg)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from onecard.errors import SchemaMismatch
 from onecard.ports import Chunk, Column, ReadRequest
 
 JSON_RULE = "record.json"
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_DIGITS = re.compile(r"[0-9]{6}")
 
 
 def chunk(records: Sequence[Any], request: ReadRequest, origin: str, first_row: int) -> Chunk:
@@ -53,7 +56,7 @@ def _refuse(unknown: list[str], missing: list[Column], request: ReadRequest, ori
     if unknown:
         known = ", ".join(c.native for c in request.columns)
         msg = (
-            f"{request.dataset} from {origin}: column {', '.join(unknown)} is not in the "
+            f"{request.dataset} from {origin}: column {told(unknown)} is not in the "
             f"contract and is refused; known: {known}"
         )
         raise SchemaMismatch(msg)
@@ -61,6 +64,14 @@ def _refuse(unknown: list[str], missing: list[Column], request: ReadRequest, ori
         names = ", ".join(f"{c.native} ({c.name})" for c in missing)
         msg = f"{request.dataset} from {origin}: column {names} is missing"
         raise SchemaMismatch(msg)
+
+
+def told(names: Iterable[str]) -> str:
+    """Column names for a message; what may be a value in a header's place is only counted."""
+    listed = list(names)
+    plain = sorted(n for n in listed if _PLAIN.fullmatch(n) and not _DIGITS.search(n))
+    hidden = len(listed) - len(plain)
+    return ", ".join([*plain, *([f"({hidden} not shown: no plain names)"] if hidden else [])])
 
 
 def _flat(record: object) -> bool:

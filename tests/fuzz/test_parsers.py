@@ -1,0 +1,264 @@
+"""Every parser of what comes from outside: whatever the bytes are, our own errors or rows.
+
+Nothing crashes with a foreign error, nothing hangs, and no message holds a value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import connectors
+from connectors import rest, rest_client
+from connectors.records import chunk
+from connectors.rest_options import RestSource
+from onecard import keys
+from onecard.connections import Connection
+from onecard.errors import OnecardError
+from onecard.hub.receipts import canonical, signed_manifest
+from onecard.hub.signing import Signer
+from onecard.keys import KeyStore
+from onecard.manifests import refusal
+from onecard.ports import Chunk, Column, ReadRequest
+from quality.rowgate import compile_gate
+from schemas import catalogue, strict_yaml
+from schemas.problem import InvalidFile
+from tests.fuzz.mutation import SECRETS, fuzzed, inputs, silent
+
+ROWS = [
+    {"ID": SECRETS[0], "NAME": SECRETS[3], "MOBILE": SECRETS[1], "SUM": "12.50"},
+    {"ID": SECRETS[0], "NAME": None, "MOBILE": "", "SUM": "0"},
+    {"ID": None, "NAME": '一"二', "MOBILE": SECRETS[2], "SUM": "-1"},
+]
+COLUMNS = tuple(Column(n.lower(), n, n == "ID") for n in ROWS[0])
+REST = {"path": "/x", "records": "data.rows", "paginator": {"kind": "keyset"}}
+REST["paginator"] |= {"cursor_param": "after", "next": "data.next", "size_param": "size"}  # type: ignore[operator]
+
+
+def request(options: Any) -> ReadRequest:
+    return ReadRequest(dataset="a/b", columns=COLUMNS, options=options, batch_rows=2)
+
+
+def read_file(data: bytes, layout: dict[str, Any]) -> int:
+    """Rows of a file with these bytes, damaged ones included."""
+    files = connectors.connector("files")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "out").mkdir()
+        (Path(folder) / "out" / "f.dat").write_bytes(data)
+        options = files.source_options.model_validate(
+            {"directory": "out", "pattern": "*.dat", "format": layout}
+        )
+        home = Connection(id="c", conn_type="fs", extra={"path": folder})
+        found = 0
+        for part in files.read(home, request(options)):
+            assert part.batch.schema.names == [c.name for c in COLUMNS]
+            assert all(0 <= place < part.batch.num_rows for place in part.damaged)
+            part.batch.validate()
+            found += part.batch.num_rows
+        return found
+
+
+def survives(read: Callable[[], object]) -> None:
+    try:
+        read()
+    except (OnecardError, InvalidFile) as error:
+        silent(error)
+
+
+def csv_of(encoding: str) -> bytes:
+    lines = [",".join(ROWS[0])]
+    for row in ROWS:
+        cells = [
+            '"' + v.replace('"', '""') + '"' if v and '"' in v else v or "" for v in row.values()
+        ]
+        lines.append(",".join(cells))
+    return "\r\n".join([*lines, ""]).encode(encoding)
+
+
+def parquet() -> bytes:
+    table = pa.table({n: [r[n] for r in ROWS] * 30 for n in ("ID", "NAME", "MOBILE")})
+    table = table.append_column("SUM", pa.array([Decimal("12.50")] * 90))
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=40)
+    return sink.getvalue()
+
+
+PAGE = json.dumps({"data": {"rows": ROWS, "next": "7"}}, ensure_ascii=False).encode()
+LINES = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in ROWS).encode()
+FILES = {
+    "csv": ({"kind": "csv"}, csv_of("utf-8"), b'",\r\n\x00\xef\xff'),
+    "csv-gb18030": (
+        {"kind": "csv", "encoding": "gb18030"},
+        csv_of("gb18030"),
+        b'",\r\n\x00\x81\x30\xff',
+    ),
+    "jsonl": ({"kind": "jsonl"}, LINES, b'{}[]",:\\\n0-.eE'),
+    "json": ({"kind": "json", "records": "data.rows"}, PAGE, b'{}[]",:\\\n0-.eE'),
+    "parquet": ({"kind": "parquet"}, parquet(), b"\x00\x01\x7f\x80\xffPAR1"),
+}
+
+
+@pytest.mark.fault("F30", "random and mutated files: rows or our own errors, no value told")
+@pytest.mark.fault("F25", "quotes and line ends anywhere in a CSV never crash or hang it")
+@pytest.mark.parametrize("kind", FILES)
+def test_files(kind: str) -> None:
+    layout, sound, marks = FILES[kind]
+    assert read_file(sound, layout) == (90 if kind == "parquet" else 3)
+
+    @fuzzed
+    @given(inputs(sound, marks))
+    def run(data: bytes) -> None:
+        survives(lambda: read_file(data, layout))
+
+    run()
+
+
+@pytest.mark.fault("F30", "random and mutated pages: rows or our own errors, no value told")
+def test_json_pages() -> None:
+    options = RestSource.model_validate(REST)
+
+    def read(data: bytes) -> int:
+        reply = rest_client.Whole(200, {"Content-Type": "application/json"}, data)
+        client = rest_client.Client(
+            Connection(id="c", conn_type="http", host="127.0.0.1", port=1), options, "a/b"
+        )
+        document = client._document(reply, "a/b at /x")
+        pages = rest._Pages(client, "a/b", options, {})
+        records = pages._records(document)
+        return chunk(records, request(options), "/x", 1).batch.num_rows
+
+    assert read(PAGE) == 3
+
+    @fuzzed
+    @given(inputs(PAGE, b'{}[]",:\\\n0-.eE'))
+    def run(data: bytes) -> None:
+        survives(lambda: read(data))
+
+    run()
+
+
+@pytest.mark.fault("F42", "random and mutated YAML is refused with its line or understood")
+@pytest.mark.parametrize("name", ["contract", "agreement"])
+def test_yaml(name: str, tmp_path: Path) -> None:
+    pattern = {"contract": "contracts/hrss/*.yaml", "agreement": "agreements/*.yaml"}[name]
+    sound = sorted(catalogue.ROOT.glob(pattern))[0].read_bytes()
+
+    file = tmp_path / "f.yaml"
+
+    def read(data: bytes) -> None:
+        file.write_bytes(data)
+        try:
+            found = strict_yaml.parse(file)
+        except InvalidFile as error:
+            assert all(p.line >= 1 and p.rule for p in error.problems)
+            return
+        assert isinstance(found.data, dict)
+
+    read(sound)
+
+    @fuzzed
+    @given(inputs(sound, b":-[]{}&*!|>'\"%@`#?,\n\t \x00\x85~<="))
+    def run(data: bytes) -> None:
+        survives(lambda: read(data))
+
+    run()
+
+
+@pytest.mark.fault("F39", "a manifest with anything changed is refused, however it was changed")
+def test_delivered_manifests(signer: Signer) -> None:
+    content = {"consumer": "bank", "deliveryId": "d1", "rows": 3, "columns": ["a", "b"]}
+    signed = signed_manifest(content, signer)
+    public = signer.public_keys()
+    assert refusal(signed, public, "bank") == ""
+    sound = json.dumps(signed).encode()
+
+    @fuzzed
+    @given(inputs(sound, b'{}[]",:\\0-.eE'))
+    def run(data: bytes) -> None:
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(found, dict):
+            return
+        why = refusal(found, public, "bank")
+        altered = {k: v for k, v in found.items() if k != "signature"}
+        assert why or canonical(altered) == canonical(content)
+
+    run()
+
+
+@pytest.mark.fault("F13", "a manifest that is no manifest is refused or waited for")
+def test_manifests_of_files() -> None:
+    files = connectors.connector("files")
+    options = files.source_options.model_validate(
+        {"directory": "out", "pattern": "*.csv", "format": {"kind": "csv"}, "manifest": {}}
+    )
+    body = csv_of("utf-8")
+    sound = json.dumps({"rows": 3, "sha256": hashlib.sha256(body).hexdigest()}).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        out.mkdir()
+        (out / "f.csv").write_bytes(body)
+        home = Connection(id="c", conn_type="fs", extra={"path": folder})
+
+        def read(data: bytes) -> int:
+            (out / "f.csv.manifest.json").write_bytes(data)
+            return sum(c.batch.num_rows for c in files.read(home, request(options)))
+
+        assert read(sound) == 3
+
+        @fuzzed
+        @given(inputs(sound, b'{}[]",:\\0-.eE'))
+        def run(data: bytes) -> None:
+            survives(lambda: read(data))
+
+        run()
+
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(SECRETS)
+
+
+@pytest.mark.fault("F30", "any text in any field passes the gate or is quarantined, and counted")
+def test_the_gate() -> None:
+    contract = catalogue.load().contract("hrss/card_status_event")
+    gate = compile_gate(contract)
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+
+    @fuzzed
+    @given(
+        st.lists(
+            st.lists(st.none() | WORDS, min_size=len(contract.names), max_size=len(contract.names)),
+            max_size=4,
+        )
+    )
+    def run(rows: list[list[str | None]]) -> None:
+        arrays = [pa.array([r[i] for r in rows], pa.string()) for i in range(len(contract.names))]
+        batch = pa.RecordBatch.from_arrays(arrays, names=list(contract.names))
+        try:
+            checked = gate.check(Chunk(batch, "made"), now)
+        except OnecardError as error:
+            silent(error)
+            raise
+        assert len(checked.good) + len(checked.rejected) == len(rows)
+
+    run()
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    keys.create(tmp_path / "keys.json", ["bank"], "2026")
+    return Signer("international", KeyStore(tmp_path / "keys.json"))
