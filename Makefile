@@ -10,10 +10,10 @@ WORKERS  ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up lint bench lock clean
+.PHONY: help setup demo test up lint bench screenshots lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv with the locked packages (PYTHON=python3.12 chooses the interpreter)
 
@@ -42,6 +42,11 @@ lint: setup ## Check style, types, spelling and all YAML
 bench: setup ## Measure against peers and limits; writes bench/RESULTS.md
 	$(BIN)/python -m bench $(ARGS)
 	$(BIN)/python -m bench.govern
+	$(BIN)/python -m bench.reports
+	$(BIN)/python -m bench.reconcile
+
+screenshots: setup ## Make the pictures of docs/screenshots anew (Debian's chromium)
+	$(BIN)/python -W ignore tools/screenshots.py
 
 lock: setup ## Resolve requirements.in into requirements.lock (ARGS=--upgrade for newer versions)
 	$(BIN)/python tools/lock.py $(ARGS)
