@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 import connectors
-from onecard import keys, suites
+from onecard import keys, lineage, suites
 from onecard.collect import Collect, Tools
 from onecard.connections import Connections, EnvironmentConnections
 from onecard.deliver import Deliver, Outbound
@@ -84,7 +84,8 @@ class Hub:
         Raises:
             ConfigError: unknown dataset, broken contract, unknown connector.
         """
-        return Collect(self.catalogue.contract(dataset), self.tools(dataset, source))
+        made = lineage.TracedCollect if lineage.enabled() else Collect
+        return made(self.catalogue.contract(dataset), self.tools(dataset, source))
 
     def tools(self, dataset: str, source: Connector | None = None) -> Tools:
         """What a collect of the dataset, or its reconciliation, needs; raises like `collect`."""
@@ -114,7 +115,8 @@ class Hub:
         agreement, registers = self.catalogue.agreement(agreement_id), self.catalogue.registers
         read = {*agreement.datasets, registers.people.cards, registers.people.deaths}
         kind = agreement.delivery.connector if agreement.delivery else "sql"
-        return Deliver(
+        made = lineage.TracedDeliver if lineage.enabled() else Deliver
+        return made(
             agreement,
             Outbound(
                 address=self.address,

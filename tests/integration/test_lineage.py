@@ -1,0 +1,254 @@
+"""OpenLineage events of real transfers, through the client's own file transport."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from demo.stage import Stage, set_up
+from onecard import lineage
+from onecard.connections import EnvironmentConnections, parse
+from onecard.errors import OnecardError
+from onecard.hub import database
+from schemas.contract import Contract
+
+CARDS, EVENTS = "hrss/card_master", "hrss/card_status_event"
+F02, F06 = "f02-hrss-medical_insurance-card-status", "f06-hrss-housing_fund-card-status"
+
+FACET = {
+    "type": "object",
+    "required": ["_producer", "_schemaURL"],
+    "properties": {"_producer": {"format": "uri"}, "_schemaURL": {"format": "uri"}},
+}
+DATASET = {
+    "type": "object",
+    "required": ["namespace", "name"],
+    "properties": {
+        "namespace": {"type": "string", "minLength": 1},
+        "name": {"type": "string", "minLength": 1},
+        "facets": {"additionalProperties": FACET},
+        "inputFacets": {"additionalProperties": FACET},
+        "outputFacets": {"additionalProperties": FACET},
+    },
+}
+RUN_EVENT = {
+    "type": "object",
+    "required": ["eventType", "eventTime", "run", "job", "producer", "schemaURL"],
+    "properties": {
+        "eventType": {"enum": ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]},
+        "eventTime": {"type": "string", "format": "date-time"},
+        "producer": {"type": "string", "format": "uri"},
+        "schemaURL": {"type": "string", "format": "uri"},
+        "run": {
+            "type": "object",
+            "required": ["runId"],
+            "properties": {
+                "runId": {"type": "string", "format": "uuid"},
+                "facets": {"additionalProperties": FACET},
+            },
+        },
+        "job": {
+            "type": "object",
+            "required": ["namespace", "name"],
+            "properties": {"facets": {"additionalProperties": FACET}},
+        },
+        "inputs": {"type": "array", "items": DATASET},
+        "outputs": {"type": "array", "items": DATASET},
+    },
+}
+"""What the specification demands of a run event (OpenLineage 2-0-2, `RunEvent`)."""
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+    home = tmp_path_factory.mktemp("lineage")
+    with set_up(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def unasked() -> Iterator[None]:
+    """Without settings before; afterwards without those that the client itself adds."""
+
+    def clear() -> None:
+        for name in [n for n in os.environ if n.startswith("OPENLINEAGE")]:
+            del os.environ[name]
+
+    clear()
+    yield
+    clear()
+
+
+@pytest.fixture
+def told(tmp_path: Path, unasked: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the client writes its events, by its standard settings."""
+    file = tmp_path / "events.jsonl"
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "file")
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", str(file))
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__APPEND", "true")
+    return file
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    """The events; each is what the specification demands."""
+    found = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line]
+    checker = Draft202012Validator(RUN_EVENT, format_checker=FormatChecker())
+    assert [e.message for event in found for e in checker.iter_errors(event)] == []
+    return found
+
+
+def origins(event: dict[str, Any]) -> dict[str, tuple[str, str, str, bool]]:
+    """Output column → dataset, column, treatment, masking."""
+    fields = event["outputs"][0]["facets"]["columnLineage"]["fields"]
+    found = {}
+    for name, of in fields.items():
+        (one,) = of["inputFields"]
+        (done,) = one["transformations"]
+        found[name] = (one["name"], one["field"], done["description"], done["masking"])
+    return found
+
+
+def contract(city: Stage, dataset: str) -> Contract:
+    return city.hub(0).catalogue.contract(dataset)
+
+
+def test_a_collect_and_a_delivery(city: Stage, told: Path) -> None:
+    hub = city.hub(0)
+    published = hub.collect(CARDS).run().counts.published
+    start, complete = read(told)
+    assert [start["eventType"], complete["eventType"]] == ["START", "COMPLETE"]
+    assert start["run"]["runId"] == complete["run"]["runId"]
+    assert uuid.UUID(start["run"]["runId"])
+    assert start["eventTime"] <= complete["eventTime"]
+    assert (start["job"]["namespace"], start["job"]["name"]) == ("onecard", f"collect.{CARDS}")
+    system = hub.connections.get("hrss_db")
+    (source,) = complete["inputs"]
+    assert source["namespace"] == f"postgres://{system.host}:{system.port or 5432}"
+    assert source["name"] == f"{system.schema_}.hrss.ac01_card"
+    (target,) = complete["outputs"]
+    assert target["name"].endswith(".registry.hrss__card_master")
+    assert target["outputFacets"]["outputStatistics"]["rowCount"] == published > 0
+    assert origins(complete) == {
+        f.name: (source["name"], f.native, "as_is", False) for f in contract(city, CARDS).fields
+    }
+
+    hub.collect(EVENTS).run()
+    told.unlink()
+    sent = hub.deliver(F02).run().rows
+    start, complete = read(told)
+    assert complete["eventType"] == "COMPLETE"
+    assert complete["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] == sent > 0
+    agreement = hub.catalogue.agreement(F02)
+    got = origins(complete)
+    treated = {f.name: f.treatment for f in agreement.fields if f.origin}
+    assert {n: how for n, (_, _, how, _) in got.items()} == treated
+    assert {n for n, (*_, masked) in got.items() if masked} == {
+        n for n, how in treated.items() if how in ("mask", "token")
+    }
+    assert {o[0].rsplit(".", 1)[1] for o in got.values()} <= {
+        d.replace("/", "__") for d in agreement.datasets
+    }
+    assert complete["outputs"][0]["namespace"].startswith("http://127.0.0.1:")
+    assert set(got) <= set(agreement.names)
+
+
+def test_nothing_due_gives_no_event(city: Stage, told: Path) -> None:
+    hub = city.hub(0)
+    hub.collect(CARDS).run()
+    hub.collect(EVENTS).run()
+    hub.deliver(F02).run()
+    told.unlink()
+    assert hub.deliver(F02).run().transfer is None
+    assert not told.exists()
+
+
+def test_a_failure_tells_why_and_the_next_run_is_another(city: Stage, told: Path) -> None:
+    hub = city.hub(0)
+    bad = {"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "password": "geheim-1"}
+    hub.connections = EnvironmentConnections(
+        {**city.environment, "AIRFLOW_CONN_HRSS_DB": json.dumps(bad)}
+    )
+    with pytest.raises(OnecardError):
+        hub.collect(CARDS).run()
+    city.hub(0).collect(CARDS).run()
+    first, fail, second, complete = read(told)
+    kinds = [e["eventType"] for e in (first, fail, second, complete)]
+    assert kinds == ["START", "FAIL", "START", "COMPLETE"]
+    assert fail["run"]["facets"]["errorMessage"]["message"].startswith("SourceUnavailable: ")
+    assert fail["run"]["runId"] == first["run"]["runId"] != complete["run"]["runId"]
+    assert "outputStatistics" not in fail["outputs"][0].get("outputFacets", {})
+
+
+def test_no_password_and_no_value_of_a_row(city: Stage, told: Path) -> None:
+    hub = city.hub(0)
+    for dataset in sorted(hub.catalogue.contracts):
+        hub.collect(dataset).run()
+    hub.deliver(F06).run()
+    events = read(told)
+    assert len(events) >= 2 * len(hub.catalogue.contracts)
+    text = told.read_text("utf-8")
+    for name in {c.source.connection for c in hub.catalogue.contracts.values()}:
+        secret = hub.connections.get(name).secret
+        assert not secret or secret not in text
+    with database.connect(hub.address, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT person_id18, person_name, card_no FROM registry.hrss__card_master LIMIT 500"
+        ).fetchall()
+    assert rows
+    assert not any(str(value) in text for row in rows for value in row)
+
+
+def test_a_lineage_server_that_refuses_fails_no_transfer(
+    city: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_error(400)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OPENLINEAGE_URL", f"http://127.0.0.1:{server.server_port}")
+        city.hub(0).collect(CARDS).run()
+        server.shutdown()
+    assert "no OpenLineage event was sent" in caplog.text
+
+
+def test_off_by_default(city: Stage) -> None:
+    assert type(city.hub(0).collect(CARDS)).__name__ == "Collect"
+    assert type(city.hub(0).deliver(F02)).__name__ == "Deliver"
+    assert not lineage.enabled({})
+    assert lineage.enabled({"OPENLINEAGE_URL": "http://x"})
+    assert not lineage.enabled({"OPENLINEAGE_URL": "http://x", "OPENLINEAGE_DISABLED": "true"})
+
+
+@pytest.mark.parametrize(
+    ("uri", "options", "namespace", "name"),
+    [
+        (
+            "postgres://u:p@db.example/hr",
+            {"table": "t"},
+            "postgres://db.example:5432",
+            "hr.public.t",
+        ),
+        ("mysql://u:p@db.example:3307/hf", {"table": "t"}, "mysql://db.example:3307", "hf.t"),
+        ("sftp://u:p@files.example", {"directory": "out"}, "sftp://files.example:22", "out"),
+        ("https://u:p@api.example", {"path": "/v1/x"}, "https://api.example", "/v1/x"),
+    ],
+)
+def test_names_follow_the_systems_and_hold_no_login(
+    uri: str, options: dict[str, str], namespace: str, name: str
+) -> None:
+    found = lineage.system(parse("x", uri), options)
+    assert (found.namespace, found.name) == (namespace, name)
