@@ -7,6 +7,7 @@ import typer
 from onecard import redaction
 from onecard.cli import inspect, operate
 from onecard.cli.agreements import register as register_agreements
+from onecard.cli.alarms import register as register_alarms
 from onecard.cli.audit import register as register_audit
 from onecard.cli.challenge import register as register_challenges
 from onecard.cli.doctor import register as register_doctor
@@ -31,6 +32,7 @@ inspect.register(app)
 register_status(app)
 register_drift(app)
 register_doctor(app)
+register_alarms(app)
 register_rehearsals(app)
 register_agreements(app)
 register_quarantine(app)

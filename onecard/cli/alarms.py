@@ -1,0 +1,51 @@
+"""`onecard alarms send`: tell what is new and what is over, after the night."""
+
+from __future__ import annotations
+
+import typer
+
+from onecard import alarms
+from onecard.alarm_channels import SENDERS
+from onecard.cli import output
+from onecard.cli.operate import Json
+from onecard.errors import ConfigError
+from onecard.wiring import Hub
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(help="Alarms by e-mail or webhook.", no_args_is_help=True)
+    group.callback()(_group)
+    group.command("send")(send)
+    app.add_typer(group, name="alarms")
+
+
+def _group() -> None:
+    """Alarms by e-mail or webhook."""
+
+
+def send(*, json: Json = False) -> None:
+    """Tell each channel of ONECARD_ALARMS what is new to it, and what is over."""
+    with output.errors_as_exit_codes():
+        wanted = alarms.configured()
+        if wanted is None:
+            msg = f"{alarms.VARIABLE}: names no file; see docs/monitoring.md"
+            raise ConfigError(msg)
+        done = after_night(Hub())
+        if json:
+            output.emit(
+                [
+                    {"channel": t.channel, "new": t.new, "ended": t.ended, "problem": t.problem}
+                    for t in done
+                ]
+            )
+        else:
+            for told in done:
+                output.say(f"{told.channel}: {told.new} new, {told.ended} over")
+        alarms.failed(done)
+
+
+def after_night(hub: Hub) -> list[alarms.Told]:
+    """Send what there is to tell; nothing where ONECARD_ALARMS is not set."""
+    wanted = alarms.configured()
+    return alarms.send(hub, wanted, SENDERS) if wanted else []

@@ -1,0 +1,367 @@
+"""Alarms over a real SMTP server with TLS and a real HTTP server: once, and once more at the end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import json
+import re
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from demo.stage import REPOSITORY, Stage, set_up
+from onecard import alarms
+from onecard.alarm_channels import SENDERS
+from onecard.connections import EnvironmentConnections
+from onecard.errors import SourceUnavailable
+from onecard.hub import database, ledger
+from onecard.wiring import Hub
+from schemas.problem import InvalidFile
+
+CARDS = "hrss/card_master"
+PASSWORD = "geheim-alarm-1"
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+    home = tmp_path_factory.mktemp("alarms")
+    with set_up(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+        found.hub(0).collect(CARDS).run()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+class Mailbox:
+    """Keeps what arrives."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.encrypted: list[bool] = []
+        self.refuse = False
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if self.refuse:
+            return "451 later"
+        self.encrypted.append(session.ssl is not None)
+        found = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(found, EmailMessage)
+        self.mails.append(found)
+        return "250 OK"
+
+
+def known(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+    good = isinstance(data, LoginPassword) and data.password == PASSWORD.encode()
+    return AuthResult(success=good, handled=False)
+
+
+@contextmanager
+def mail_server(certificate: Path | None) -> Iterator[tuple[Mailbox, int]]:
+    box = Mailbox()
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    with socket.socket() as probe:  # the controller does not take 0
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Controller(
+        box,
+        hostname="127.0.0.1",
+        port=port,
+        tls_context=context,
+        require_starttls=context is not None,
+        authenticator=known,
+        auth_require_tls=context is not None,
+    )
+    server.start()
+    try:
+        yield box, port
+    finally:
+        server.stop()
+
+
+class Hook(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), HookHandler)
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[str | None] = []
+        self.status = 200
+
+
+class HookHandler(BaseHTTPRequestHandler):
+    server: Hook
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.status == 200:
+            self.server.bodies.append(json.loads(body))
+            self.server.headers.append(self.headers["Authorization"])
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with Hook() as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def mail(port: int, ca: Path | None, **extra: str) -> dict[str, str]:
+    more = extra | ({"ca": str(ca)} if ca else {})
+    where = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "login": "hub"}
+    return {"AIRFLOW_CONN_ALARM_MAIL": json.dumps(where | {"password": PASSWORD, "extra": more})}
+
+
+def to_hook(hook: Hook) -> dict[str, str]:
+    where = {"conn_type": "http", "host": "127.0.0.1", "port": hook.server_port}
+    return {"AIRFLOW_CONN_ALARM_HOOK": json.dumps(where | {"password": "token-1"})}
+
+
+MAIL = "{kind: email, connection: alarm_mail, from: hub@example.org, to: [duty@example.org]}"
+HOOK = "{kind: webhook, connection: alarm_hook, path: /hooks/onecard}"
+
+
+def settings(folder: Path, *channels: str, kinds: str = "[held, failing]") -> alarms.AlarmFile:
+    file = folder / "alarms.yaml"
+    file.write_text(f"kinds: {kinds}\nchannels:\n" + "".join(f"  - {c}\n" for c in channels))
+    found = alarms.configured({"ONECARD_ALARMS": str(file)})
+    assert found
+    return found
+
+
+@pytest.fixture
+def hub_of(city: Stage) -> Iterator[Any]:
+    """Makes hubs with more connections, whose alarms start from nothing; ends what was provoked."""
+    (city.home / alarms.STATE).unlink(missing_ok=True)
+
+    def make(environment: dict[str, str], day: int = 0) -> Hub:
+        hub = city.hub(day)
+        hub.connections = EnvironmentConnections(city.environment | environment)
+        return hub
+
+    yield make
+    fail(city, CARDS, "published")
+
+
+def fail(city: Stage, subject: str, status: str = "failed", message: str = "down") -> None:
+    hub = city.hub(0)
+    with database.connect(hub.address, autocommit=True) as connection:
+        made = ledger.open_transfer(connection, "collect", subject, "1.0.0", hub.settings.now())
+        ledger.update(connection, made, {"status": status, "message": message})
+
+
+def test_a_failure_is_mailed_once_and_once_more_when_over(
+    city: Stage, hub_of: Any, tmp_path: Path, certificate: Path
+) -> None:
+    wanted = settings(tmp_path, MAIL)
+    with mail_server(certificate) as (box, port):
+        hub = hub_of(mail(port, certificate))
+        assert [(t.new, t.ended, t.problem) for t in alarms.send(hub, wanted, SENDERS)] == [
+            (0, 0, "")
+        ]
+        assert box.mails == []
+        fail(city, CARDS)
+        alarms.send(hub, wanted, SENDERS)
+        fail(city, CARDS)
+        alarms.send(hub, wanted, SENDERS)
+        assert len(box.mails) == 1
+        fail(city, CARDS, "published")
+        alarms.send(hub, wanted, SENDERS)
+        alarms.send(hub, wanted, SENDERS)
+    first, second = box.mails
+    assert box.encrypted == [True, True]
+    assert first["To"] == "duty@example.org"
+    assert first["Subject"] == "[一卡通] 新告警 1，已解除 0 (1 new, 0 over)"
+    assert second["Subject"] == "[一卡通] 新告警 0，已解除 1 (0 new, 1 over)"
+    text = first.get_content()
+    assert f"传输失败 failing: {CARDS}" in text
+    assert f"onecard collect {CARDS}" in text
+
+
+def test_no_personal_data_leaves_even_if_a_message_had_some(
+    city: Stage, hub_of: Any, tmp_path: Path, hook: Hook
+) -> None:
+    wanted = settings(tmp_path, HOOK)
+    fail(city, CARDS, message="row of 11010519491231002X, mobile 13800138000")
+    alarms.send(hub_of(to_hook(hook)), wanted, SENDERS)
+    (body,) = hook.bodies
+    told = json.dumps(body, ensure_ascii=False)
+    assert "failing" in told
+    assert not re.search("11010519491231002X|13800138000", told)
+    kept = (city.home / alarms.STATE).read_text("utf-8")
+    assert not re.search("11010519491231002X|13800138000", kept)
+
+
+def test_a_webhook_is_told_with_its_token(
+    city: Stage, hub_of: Any, tmp_path: Path, hook: Hook
+) -> None:
+    wanted = settings(tmp_path, HOOK)
+    fail(city, CARDS)
+    alarms.send(hub_of(to_hook(hook)), wanted, SENDERS)
+    (body,) = hook.bodies
+    assert hook.headers == ["Bearer token-1"]
+    assert [(x["kind"], x["subject"]) for x in body["new"]] == [("failing", CARDS)]
+    assert body["ended"] == []
+
+
+def test_a_channel_that_fails_is_told_next_time_and_stops_no_other(
+    city: Stage, hub_of: Any, tmp_path: Path, hook: Hook, certificate: Path
+) -> None:
+    wanted = settings(tmp_path, HOOK, MAIL)
+    fail(city, CARDS)
+    hook.status = 503
+    with mail_server(certificate) as (box, port):
+        hub = hub_of(mail(port, certificate) | to_hook(hook))
+        done = alarms.send(hub, wanted, SENDERS)
+        assert [bool(t.problem) for t in done] == [True, False]
+        with pytest.raises(SourceUnavailable, match="HTTP 503"):
+            alarms.failed(done)
+        hook.status = 200
+        box.refuse = True
+        assert [t.problem for t in alarms.send(hub, wanted, SENDERS)] == ["", ""]
+    assert (len(box.mails), len(hook.bodies)) == (1, 1)
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["no-tls", "unknown-certificate"])
+def test_nothing_leaves_without_a_trusted_tls(
+    city: Stage, hub_of: Any, tmp_path: Path, certificate: Path, ours: bool
+) -> None:
+    wanted = settings(tmp_path, MAIL)
+    fail(city, CARDS)
+    with mail_server(None if ours else certificate) as (box, port):
+        (told,) = alarms.send(hub_of(mail(port, certificate if ours else None)), wanted, SENDERS)
+    assert told.problem.startswith("SourceUnavailable: ")
+    assert box.mails == []
+
+
+def test_a_refused_login_is_said_without_the_password(
+    city: Stage, hub_of: Any, tmp_path: Path, certificate: Path
+) -> None:
+    wanted = settings(tmp_path, MAIL)
+    fail(city, CARDS)
+    with mail_server(certificate) as (_, port):
+        environment = {
+            k: v.replace(PASSWORD, "wrong-1") for k, v in mail(port, certificate).items()
+        }
+        (told,) = alarms.send(hub_of(environment), wanted, SENDERS)
+    assert told.problem == ("ConfigError: mail server of connection 'alarm_mail': login refused")
+
+
+def test_a_webhook_beyond_this_machine_needs_https(
+    city: Stage, hub_of: Any, tmp_path: Path
+) -> None:
+    wanted = settings(tmp_path, HOOK)
+    fail(city, CARDS)
+    far = {"AIRFLOW_CONN_ALARM_HOOK": "http://hooks.example"}
+    (told,) = alarms.send(hub_of(far), wanted, SENDERS)
+    assert "needs https" in told.problem
+
+
+def test_lateness_is_an_alarm_by_the_hubs_clock(
+    city: Stage, hub_of: Any, tmp_path: Path, hook: Hook
+) -> None:
+    wanted = settings(tmp_path, HOOK, kinds="[late]")
+    alarms.send(hub_of(to_hook(hook)), wanted, SENDERS)
+    assert CARDS not in {x["subject"] for x in hook.bodies[0]["new"]}
+    alarms.send(hub_of(to_hook(hook), day=3), wanted, SENDERS)
+    assert [x["subject"] for x in hook.bodies[1]["new"]] == [CARDS]
+    alarms.send(hub_of(to_hook(hook)), wanted, SENDERS)
+    assert [x["subject"] for x in hook.bodies[2]["ended"]] == [CARDS]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("channels: []\n", "channels"),
+        ("channels:\n  - {kind: pigeon}\n", "channels"),
+        ("kinds: [rain]\nchannels:\n  - " + HOOK + "\n", "kinds.0"),
+        ("channels:\n  - {kind: email, connection: m, from: x, to: [a@b]}\n", "from"),
+    ],
+)
+def test_a_broken_file_names_its_field(tmp_path: Path, text: str, where: str) -> None:
+    file = tmp_path / "alarms.yaml"
+    file.write_text(text)
+    with pytest.raises(InvalidFile, match=re.escape(where)):
+        alarms.configured({"ONECARD_ALARMS": str(file)})
+    assert alarms.configured({}) is None
+
+
+def test_the_command(city: Stage, hub_of: Any, tmp_path: Path, hook: Hook) -> None:
+    settings(tmp_path, HOOK)
+    fail(city, CARDS)
+
+    def run(**more: str) -> subprocess.CompletedProcess[str]:
+        command = ("-W", "ignore", "-m", "tests.integration.run_onecard", "alarms", "send")
+        return subprocess.run(
+            [sys.executable, *command, "--json"],
+            env=city.at(0) | to_hook(hook) | more,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=REPOSITORY,
+        )
+
+    done = run(ONECARD_ALARMS=str(tmp_path / "alarms.yaml"))
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)
+    assert (told["new"], told["ended"], told["problem"]) == (1, 0, "")
+    assert len(hook.bodies) == 1
+    assert run().returncode == 1
