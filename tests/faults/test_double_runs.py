@@ -1,0 +1,149 @@
+"""F2, F3, F4: double runs, runs that sleep and wake, clears of a scheduler, an anchor that fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from demo.stage import Stage, set_up
+from onecard.errors import FatalError, OnecardError, SupersededError
+from onecard.hub import database, ledger, registry
+from tests.faults.harness import Harness
+
+EVENTS = "hrss/card_status_event"
+INSURANCE = "f02-hrss-medical_insurance-card-status"
+
+
+@pytest.fixture
+def small(tmp_path: Path, postgres: str) -> Iterator[Stage]:
+    """A city of 300 persons."""
+    with set_up(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as found:
+        yield found
+
+
+def statuses(stage: Stage) -> dict[int, str]:
+    """State of every transfer."""
+    with database.connect(stage.hub(0).address, autocommit=True) as connection:
+        return {t.id: t.status for t in ledger.transfers(connection)}
+
+
+@pytest.mark.fault("F04", "a run that sleeps blocks nobody, and publishes nothing when it wakes")
+@pytest.mark.parametrize("point", ["stage.created", "stage.settled", "publish.locked"])
+def test_a_zombie_publishes_nothing(small: Stage, point: str) -> None:
+    name = make_url(small.environment["ONECARD_DATABASE_URL"]).database
+    harness = Harness(small, str(name))
+    harness.fresh()
+    try:
+        process = harness.start(ONECARD_STOP_AT=point)
+        pid = int(process.pid or 0)
+        while Path(f"/proc/{pid}/stat").read_text().split()[2] != "T":
+            assert process.is_alive()
+            time.sleep(0.02)
+        if point == "publish.locked":  # its lock goes with its connection, as in a partition
+            with database.connect(harness.address, autocommit=True) as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+        harness.rerun()
+        good = harness.state()
+        os.kill(pid, signal.SIGCONT)
+        process.join(30)
+        assert process.exitcode == 1
+        assert harness.state() == good
+        assert harness.problems() == []
+    finally:
+        harness.drop()
+
+
+@pytest.mark.fault("F04", "of two collects at once one publishes, the other one is superseded")
+def test_two_collects_at_once(small: Stage) -> None:
+    ends: list[object] = []
+
+    def collect() -> None:
+        try:
+            ends.append(small.hub(0).collect(EVENTS).run())
+        except OnecardError as error:
+            ends.append(error)
+
+    threads = [threading.Thread(target=collect) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(ends) == 2
+    assert all(not isinstance(e, OnecardError) or isinstance(e, SupersededError) for e in ends)
+    assert "published" in statuses(small).values()
+    assert set(statuses(small).values()) <= {"published", "failed"}
+
+
+@pytest.mark.fault("F04", "of two deliveries at once the second finds nothing due")
+def test_two_deliveries_at_once(small: Stage) -> None:
+    for dataset in (EVENTS, "hrss/card_master", "health/death_notice"):
+        small.hub(0).collect(dataset).run()
+    done: list[int | None] = []
+    threads = [
+        threading.Thread(target=lambda: done.append(small.hub(0).deliver(INSURANCE).run().transfer))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(done, key=str)[1] is None
+    assert list(statuses(small).values()).count("confirmed") == 1
+
+
+def test_only_what_was_audited_is_published(small: Stage) -> None:
+    collect = small.hub(0).collect(EVENTS)
+    transfer = collect.stage()
+    with pytest.raises(FatalError, match="only audited"):
+        collect.publish(transfer)
+    assert statuses(small)[transfer] == "failed"
+
+
+@pytest.mark.fault("F03", "a scheduler's clear of any step after the publication is a no-op")
+def test_steps_run_again_after_the_publication_change_nothing(small: Stage) -> None:
+    collect = small.hub(0).collect(EVENTS)
+    transfer = collect.stage()
+    collect.audit(transfer)
+    collect.audit(transfer)
+    first = collect.publish(transfer)
+    collect.audit(transfer)
+    assert collect.publish(transfer) == first
+    assert statuses(small) == {transfer: "published"}
+
+
+def test_staging_twice_ends_the_first_as_failed(small: Stage) -> None:
+    collect = small.hub(0).collect(EVENTS)
+    first, second = collect.stage(), collect.stage()
+    assert statuses(small) == {first: "failed", second: "staged"}
+    with database.connect(small.hub(0).address, autocommit=True) as connection:
+        contract = small.hub(0).catalogue.contract(EVENTS)
+        left = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'staging' ORDER BY 1"
+        ).fetchall()
+    name = registry.staging_name(contract, second)
+    assert [t for (t,) in left] == [name, name + "__bad"]
+
+
+@pytest.mark.fault("F02", "an anchor that cannot be written fails the run; the next one mends it")
+def test_an_anchor_that_fails_undoes_no_confirmation(small: Stage) -> None:
+    for dataset in (EVENTS, "hrss/card_master", "health/death_notice"):
+        small.hub(0).collect(dataset).run()
+    folder = small.home / "audit"
+    folder.rename(small.home / "kept")
+    folder.write_text("in the way of the folder")
+    with pytest.raises(FatalError, match="anchor"):
+        small.hub(0).deliver(INSURANCE).run()
+    assert list(statuses(small).values()).count("confirmed") == 1
+    folder.unlink()
+    (small.home / "kept").rename(folder)
+    assert small.hub(0).deliver(INSURANCE).run().transfer is None
