@@ -58,7 +58,9 @@ def deliver(
 
 
 def nightly(*, audit: Audit = "gx", json: Json = False) -> None:
-    """Collect everything, deliver everything, write the reports."""
+    """Collect everything, deliver everything, write the reports, tell what is wrong."""
+    from onecard import alarms  # noqa: PLC0415 - only where a night ran
+    from onecard.cli.alarms import after_night  # noqa: PLC0415 - it imports this module
     from onecard.cli.report import write_report  # noqa: PLC0415 - templates only where needed
     from onecard.cli.stewards import write_due  # noqa: PLC0415
 
@@ -68,6 +70,7 @@ def nightly(*, audit: Audit = "gx", json: Json = False) -> None:
         outcome = night.run(hub, lines.note)
         page, files = write_report(hub), write_due(hub)
         lines.close({"report": str(page), "agencies' reports": len(files)})
+        alarms.failed(after_night(hub))
     raise typer.Exit(outcome.exit_code)
 
 
