@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import requests
+import urllib3
 
 LIMIT = 256 * 1024**2
 """Bytes of one unpacked reply; a page is far smaller, more is a bomb."""
@@ -38,10 +39,22 @@ def whole(reply: requests.Response, timeout_s: float) -> Whole:
     """
     body, until = bytearray(), time.monotonic() + PATIENCE * timeout_s
     with reply:
-        for piece in reply.iter_content(PIECE):
+        for piece in _pieces(reply):
             body += piece
             if len(body) > LIMIT:
                 raise TooLarge
             if time.monotonic() > until:
                 raise requests.Timeout
     return Whole(reply.status_code, reply.headers, bytes(body))
+
+
+def _pieces(reply: requests.Response) -> Iterator[bytes]:
+    """What has come so far, again and again; requests' own way waits until a piece is full."""
+    while True:
+        try:
+            piece = reply.raw.read1(PIECE, decode_content=True)
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(type(error).__name__) from None
+        if not piece:
+            return
+        yield piece

@@ -106,7 +106,11 @@ class _Builder:
             return None
         if node.tag == "tag:yaml.org,2002:timestamp":
             return node.value
-        return self._scalars.construct_object(node)
+        try:
+            return self._scalars.construct_object(node)
+        except ValueError:  # more digits than Python converts, or a float of another YAML
+            self._refuse(path, "yaml.scalar", "no number that can be read: quote it")
+            return None
 
     def _refuse(self, path: str, rule: str, message: str) -> None:
         self.problems.append(Problem(self.file, self.lines[path], path, rule, message))
@@ -114,6 +118,10 @@ class _Builder:
 
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
+
+
+def _too_deep(file: Path) -> Problem:
+    return Problem(file, 1, "", "yaml.depth", "nested too deeply to be read")
 
 
 def parse(file: Path, text: str | None = None) -> Document:
@@ -135,10 +143,15 @@ def parse(file: Path, text: str | None = None) -> Document:
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise InvalidFile([Problem(file, 0, "", "file.unreadable", reason)]) from None
+    except RecursionError:
+        raise InvalidFile([_too_deep(file)]) from None
     builder = _Builder(file)
     if not isinstance(node, yaml.MappingNode):
         raise InvalidFile([Problem(file, 1, "", "yaml.mapping", "a mapping must stand at the top")])
-    data = builder.build(node, "")
+    try:
+        data = builder.build(node, "")
+    except RecursionError:
+        raise InvalidFile([_too_deep(file)]) from None
     if builder.problems:
         raise InvalidFile(builder.problems)
     return Document(file, data, builder.lines)

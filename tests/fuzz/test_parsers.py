@@ -177,6 +177,23 @@ def test_yaml(name: str, tmp_path: Path) -> None:
     run()
 
 
+@pytest.mark.fault("F42", "deep nesting and huge numbers are refused with their line")
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("a: " + "[" * 5000 + "]" * 5000, "yaml.depth"),
+        ("a: " + "{b: " * 5000 + "1" + "}" * 5000, "yaml.depth"),
+        ("x: 1\na: " + "9" * 5000, "yaml.scalar"),
+    ],
+)
+def test_yaml_of_extreme_shape(text: str, rule: str) -> None:
+    with pytest.raises(InvalidFile) as caught:
+        strict_yaml.parse(Path("f.yaml"), text)
+    assert [(p.rule, p.line) for p in caught.value.problems] == [
+        (rule, 2 if rule == "yaml.scalar" else 1)
+    ]
+
+
 @pytest.mark.fault("F39", "a manifest with anything changed is refused, however it was changed")
 def test_delivered_manifests(signer: Signer) -> None:
     content = {"consumer": "bank", "deliveryId": "d1", "rows": 3, "columns": ["a", "b"]}
