@@ -20,7 +20,7 @@ from onecard import points
 from onecard.errors import ConfigError, InternalError
 from tests.faults.harness import Harness
 
-RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS", "40"))
+RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS", "10"))
 BATCHES = 8
 COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.after_append#9")
 """The same points later in the night, in other datasets and in the second part of a parcel."""

@@ -135,6 +135,7 @@ def test_checksums_separate_values_unambiguously(
         assert not compare(sides[0], sides[2], bits=4).keys
 
 
+@pytest.mark.fault("F21", "a row is deleted at the source; the second look publishes a tombstone")
 def test_a_hard_delete_is_published_after_the_second_look(cards: Cards) -> None:
     card = cards.held()[3]
     cards.run('DELETE FROM hrss.ac01_card WHERE "AAZ500" = %s', card)
