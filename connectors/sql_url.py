@@ -19,6 +19,23 @@ _DIALECTS: dict[str, Dialect] = {
 }
 
 
+_POSTGRES = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""Seconds and milliseconds (libpq): a server that is gone is noticed within about a minute."""
+_MYSQL = {
+    "charset": "utf8mb4",
+    "connect_timeout": "10",
+    "read_timeout": "600",
+    "write_timeout": "600",
+}
+"""Seconds between two packets (PyMySQL): a server that says nothing for so long is gone."""
+
+
 def dialect(connection: Connection) -> Dialect:
     """The database's dialect.
 
@@ -47,11 +64,8 @@ def engine_url(connection: Connection) -> URL:
 
 def url_of(connection: Connection, driver: str) -> URL:
     """The connection's parts under a driver name."""
-    query = {key: str(value) for key, value in connection.extra.items()}
-    if driver.startswith("mysql"):
-        query.setdefault("charset", "utf8mb4")
-    else:
-        query.setdefault("connect_timeout", "10")
+    wanted = _MYSQL if driver.startswith("mysql") else _POSTGRES
+    query = {**wanted, **{key: str(value) for key, value in connection.extra.items()}}
     return URL.create(
         driver,
         username=connection.login,
