@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from connectors.breaker import watching
 from onecard.connections import Connection
 from onecard.errors import ConfigError, unknown
 
@@ -69,7 +70,7 @@ def opened(connection: Connection) -> Iterator[Folder]:
     elif connection.conn_type == "sftp":
         from connectors.sftp import connected  # noqa: PLC0415 - asyncssh only where needed
 
-        with connected(connection) as folder:
+        with watching(connection), connected(connection) as folder:
             yield folder
     else:
         what = f"file store type of connection {connection.id!r}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,7 @@ import requests
 import tenacity
 
 from connectors import rest_auth, rest_body
+from connectors.breaker import watching
 from connectors.rest_body import TooLarge, Whole
 from connectors.rest_options import Wire
 from onecard.connections import Connection
@@ -60,6 +62,7 @@ class Client:
         self._base = _base(connection)
         self._session = requests.Session()
         self._session.trust_env = False
+        self._next = 0.0
         self._auth = rest_auth.build(connection, wire.auth, self._post_openly)
 
     def close(self) -> None:
@@ -90,8 +93,19 @@ class Client:
             stop=tenacity.stop_after_attempt(self._wire.attempts),
             reraise=True,
         )
+        with watching(self._connection):
+            return self._document(self._answer(retrying, where, method, path, **arguments), where)
+
+    def _answer(
+        self,
+        retrying: tenacity.Retrying,
+        where: str,
+        method: str,
+        path: str,
+        **arguments: Any,  # noqa: ANN401 - requests'
+    ) -> Whole:
         try:
-            reply = retrying(self._once, method, path, **arguments)
+            return retrying(self._once, method, path, **arguments)
         except _Busy as busy:
             msg = f"{where}: HTTP {busy.status} after {self._wire.attempts} attempts"
             raise SourceUnavailable(msg) from None
@@ -104,7 +118,6 @@ class Client:
         except requests.RequestException as error:
             msg = f"{where}: cannot be called ({type(error).__name__})"
             raise ConfigError(msg) from None
-        return self._document(reply, where)
 
     def _once(self, method: str, path: str, **arguments: Any) -> Whole:  # noqa: ANN401 - requests'
         reply = self._sent(method, path, **arguments)
@@ -115,6 +128,7 @@ class Client:
         return reply
 
     def _sent(self, method: str, path: str, **arguments: Any) -> Whole:  # noqa: ANN401 - requests'
+        self._pace()
         reply = self._session.request(
             method,
             self._base + path,
@@ -125,6 +139,13 @@ class Client:
             **arguments,
         )
         return rest_body.whole(reply, self._wire.timeout_s)
+
+    def _pace(self) -> None:
+        """Wait until the contract's rate allows the next call."""
+        if self._wire.per_second is None:
+            return
+        time.sleep(max(0.0, self._next - time.monotonic()))
+        self._next = time.monotonic() + 1 / self._wire.per_second
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Exponential with jitter, or what Retry-After says; never longer than allowed."""

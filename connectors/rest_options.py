@@ -82,12 +82,17 @@ class Success(Frozen):
 
 
 class Wire(Frozen):
-    """How every call is made."""
+    """How every call is made.
+
+    Attributes:
+        per_second: calls that the system allows in a second; without it they follow each other.
+    """
 
     auth: Auth = NoAuth(kind="none")
     attempts: int = Field(default=5, ge=1)
     max_wait_s: float = Field(default=20.0, ge=0)
     timeout_s: float = Field(default=30.0, gt=0)
+    per_second: float | None = Field(default=None, gt=0)
 
 
 class RestSource(Wire):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from connectors.breaker import watching
 from onecard.connections import Connection
 from onecard.errors import (
     ConfigError,
@@ -75,13 +76,14 @@ def translated(what: str, connection: Connection, columns: Iterable[Column] = ()
         SourceUnavailable: the server cannot be reached or went away.
         ProtocolError: anything else, by its class and SQLSTATE only.
     """
-    try:
-        yield
-    except OnecardError:
-        raise
-    except Exception as error:  # noqa: BLE001 - three drivers and Arrow, each with its own tree
-        cause = getattr(error, "orig", None) or error
-        raise _ours(cause, f"{what} at {connection.address}", connection, columns) from None
+    with watching(connection):
+        try:
+            yield
+        except OnecardError:
+            raise
+        except Exception as error:  # noqa: BLE001 - three drivers and Arrow, each its own tree
+            cause = getattr(error, "orig", None) or error
+            raise _ours(cause, f"{what} at {connection.address}", connection, columns) from None
 
 
 def _ours(
