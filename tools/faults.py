@@ -69,6 +69,18 @@ PARTS: dict[str, dict[str, str]] = {
         "F42": "YAML with duplicate keys, aliases, `no` and `0123` surprises.",
     },
 }
+TAIL = """
+## Exports (F41)
+
+Who receives a value decides what is done to it.
+
+- **Deliveries** (tables, HTTP, CSV, Parquet) and `--json` go to programs: every value exactly as it
+  was agreed, whatever it begins with; a consumer who opens a CSV in a spreadsheet must import it
+  as text.
+- **Workbooks** (problem lists, `quality/reports/workbook.py`) go to people: text cells only, an
+  apostrophe before a beginning that spreadsheets take for a formula, no control characters.
+- **Reports and portal pages** go to people: every text is escaped.
+"""
 FAULTS = {number: said for part in PARTS.values() for number, said in part.items()}
 HEAD = """# Faults that the hub survives
 
@@ -140,7 +152,7 @@ def page(found: list[Proof]) -> str:
                 first = (number, said) if i == 0 else ("", "")
                 test = f"`{_short(proof.file)}::{proof.test.removeprefix('test_')}`"
                 lines.append(f"| {first[0]} | {first[1]} | {test} | {proof.outcome} |\n")
-    return "".join(lines)
+    return "".join([*lines, TAIL])
 
 
 def _short(file: str) -> str:
