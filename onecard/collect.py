@@ -160,7 +160,7 @@ class Collect:
                 raise AuditFailed(msg)
             with connection.transaction():
                 ledger.lock_claimed(connection, self._contract.id, transfer)
-                ledger.update(connection, transfer, {"status": "audited", "message": ""})
+                ledger.update(connection, transfer, {"status": "audited"})
         points.reach("audit.recorded")
 
     def publish(self, transfer: int) -> Collected:

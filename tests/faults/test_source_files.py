@@ -96,7 +96,6 @@ def test_a_growing_file_waits(city: World, outbox: Outbox) -> None:
 
 
 @pytest.mark.fault("F13", "the ledger and the receipt name each file that was not taken")
-@pytest.mark.xfail(strict=True, reason="the audit step empties the transfer's message")
 def test_a_file_that_was_not_taken_is_named(city: World, outbox: Outbox) -> None:
     outbox.put(outbox.whole, rows=outbox.rows + 1)
     city.collect(PAYMENTS)

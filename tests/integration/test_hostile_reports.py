@@ -24,7 +24,11 @@ from onecard.wiring import Hub
 from schemas import catalogue
 from tests.integration.report_page import Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("hostile-reports"),
+]
 HOSTILE = (
     "<script>alert(1)</script>",
     '=HYPERLINK("http://x","y")',
