@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from demo.stage import Stage, set_up
-from onecard.errors import FatalError, OnecardError, SupersededError
+from onecard.errors import FatalError, OnecardError
 from onecard.hub import database, ledger, registry
 from tests.faults.harness import Harness
 
