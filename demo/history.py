@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
 from demo.calendar import Day
 from demo.run import DemoCity
+from demo.stage import Stage
 from onecard import challenges, night
 from onecard.challenges import Challenge
 from onecard.connections import EnvironmentConnections
@@ -62,6 +64,18 @@ def main() -> int:
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
     return 1 if failed else 0
+
+
+def live(stage: Stage, numbers: Iterable[int]) -> Hub:
+    """Run these nights, with what stewards do, in this process; returns the last night's hub."""
+    hub = stage.hub(0)
+    for number in numbers:
+        if number:
+            stage.city.prepare(number)
+        hub = stage.hub(number)
+        night.run(hub)
+        stewards(hub, number)
+    return hub
 
 
 def stewards(hub: Hub, number: int) -> None:

@@ -22,6 +22,7 @@ from onecard.errors import (
     OnecardError,
     PolicyError,
     RetriableError,
+    SupersededError,
     ours,
 )
 from onecard.hub import audit, database, ledger, quarantine, receipts, registry
@@ -346,7 +347,9 @@ class Collect:
         """Mark the transfer failed (or held) when the step raises.
 
         What is staged stays for a person (held) or for the retry of the same step (retriable);
-        otherwise it goes. The next transfer of the dataset drops what stayed.
+        otherwise it goes. The next transfer of the dataset drops what stayed. Whatever a transfer
+        stumbles over once a newer one has claimed the dataset (its tables are gone), the reason
+        is that it was overtaken.
         """
         error: OnecardError | None = None
         try:
@@ -355,8 +358,9 @@ class Collect:
             error = ours(caught)
         if error is None:
             return
-        status = "held" if isinstance(error, HoldError) else "failed"
         with database.connect(self._tools.address, autocommit=True) as connection:
+            error = self._overtaken(connection, transfer) or error
+            status = "held" if isinstance(error, HoldError) else "failed"
             self._note_failure(connection, transfer, status, error)
             body = {"transfer": transfer, "error": type(error).__name__}
             actor = self._tools.settings.actor
@@ -368,6 +372,15 @@ class Collect:
                     connection, self._contract, older_than=transfer + 1, mine=transfer
                 )
         raise error
+
+    def _overtaken(self, connection: database.Connection, transfer: int) -> SupersededError | None:
+        """The error of a transfer whose dataset a newer one has claimed, else None."""
+        newer = ledger.state(connection, self._contract.id).claim
+        if newer <= transfer:
+            return None
+        return SupersededError(
+            f"{self._contract.id}: transfer {transfer} was overtaken by {newer}; nothing published"
+        )
 
     @staticmethod
     def _note_failure(

@@ -154,7 +154,7 @@ class Writer:
         """The privacy rules that were evaluated: id, name, action."""
         chinese = self.language == "zh"
         return [
-            (rule, found.title if chinese else "", found.action)
+            (rule, found.title if chinese else "", self.say(f"action_{found.action}"))
             for rule, found in registry.texts().items()
             if f"privacy.{rule}.checked" in figures
         ]

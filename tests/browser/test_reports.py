@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.history import stewards
+from demo.history import live
 from demo.stage import set_up
-from onecard import night
 from onecard.cli.applications import write_page
 from onecard.cli.report import write_report
-from onecard.cli.stewards import reporting, write_daily, write_monthly
+from onecard.cli.stewards import write_daily, write_monthly
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -31,12 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Path:
     """Reports of a small city: of the first days of a month, of everybody, in both languages."""
     home = tmp_path_factory.mktemp("pages")
     with set_up(home / "stage", persons=1_000, seed=5, postgres=postgres) as stage:
-        for number in NIGHTS:
-            if number:
-                stage.city.prepare(number)
-            hub = stage.hub(number)
-            night.run(hub)
-            stewards(hub, number)
+        hub = live(stage, NIGHTS)
         write_monthly(hub, date(2026, 10, 1))
         write_daily(hub, hub.settings.now().date())
         write_report(hub)
@@ -72,7 +66,6 @@ def test_everybody_has_every_page(folder: Path) -> None:
         assert names == {"monthly.zh", "monthly.en", "daily.zh", "daily.en"}
         assert list((folder / agency).glob("problems-*.xlsx"))
     assert len(pages(folder)) == 7 * 4 + 2
-    assert reporting
 
 
 def test_pages_load_nothing_say_nothing_and_fit(folder: Path, browser: Browser) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from quality.privacy import registry
 from quality.reports import facts, scheme, words, workbook
 from schemas import catalogue
 from schemas.problem import InvalidFile
@@ -72,6 +73,13 @@ def test_every_word_is_there_in_both_languages_with_the_same_blanks() -> None:
         blanks = [set(re.findall(r"{(\w+)}", texts[language])) for language in ("zh", "en")]
         assert blanks[0] == blanks[1], key
         assert not re.search(r"[\u4e00-\u9fff]", texts["en"]), key
+
+
+def test_every_action_of_the_privacy_gate_has_a_word() -> None:
+    found = {text.action for text in registry.texts().values()}
+    assert {words.sayer("zh")(f"action_{action}") for action in found} <= {
+        *("阻断", "隔离", "提示", "告警", "留痕"),
+    }
 
 
 def test_percentages_are_rounded_down() -> None:
