@@ -27,6 +27,7 @@ START = pendulum.datetime(2024, 1, 1, tz="Asia/Shanghai")
 NIGHTLY = "0 2 * * *"
 AFTER_NIGHT = "0 5 * * *"
 AFTER_DELIVERIES = "0 6 * * *"
+AFTER_REPORTS = "0 7 * * *"
 EVERY_MINUTE = "* * * * *"
 WEEKLY = "0 4 * * 0"
 """Sunday 04:00: after the night's collects, before its deliveries."""
@@ -157,6 +158,19 @@ def reconcile(dataset: str) -> dict[str, int]:
     return {name: int(getattr(done, name)) for name in names}
 
 
+@task
+def keep_house() -> dict[str, int]:
+    """Drop what was kept long enough, verify the audit log; fails when that is not whole."""
+    from onecard.housekeeping import keep_house as keep  # noqa: PLC0415 - heavy: not while parsing
+
+    try:
+        done = keep(_hub("sql"))
+        done.check()
+    except (FatalError, HoldError) as error:
+        raise _final(error) from None
+    return {"purged": done.purged, "audit_entries": done.verdict.entries}
+
+
 def collect_group(contract: Contract, audit: str) -> Any:  # noqa: ANN401 - an Airflow XComArg
     """Stage → audit → publish of one dataset; returns the publishing task."""
 
@@ -263,4 +277,20 @@ def reconcile_dag(contracts: Iterable[Contract]) -> DAG:
     ) as dag:
         for contract in contracts:
             reconcile.override(task_id=contract.id.replace("/", "."))(contract.id)
+    return dag
+
+
+def housekeeping_dag() -> DAG:
+    """Every day: retention of rejected rows, and the audit log verified."""
+    with DAG(
+        "housekeeping",
+        schedule=AFTER_REPORTS,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        default_args=DEFAULTS,
+        tags=["housekeeping"],
+        description="日常维护：隔离数据到期清除、审计日志校验",
+    ) as dag:
+        keep_house()
     return dag

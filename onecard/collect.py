@@ -188,7 +188,8 @@ class Collect:
                 version += 1
                 registry.merge(connection, contract, transfer, version)
             points.reach("publish.merged")
-            quarantine.absorb(connection, registry.bad(contract, transfer), contract.id, transfer)
+            bad, keep = registry.bad(contract, transfer), self._tools.settings.quarantine_time
+            quarantine.absorb(connection, bad, contract.id, transfer, keep)
             points.reach("publish.absorbed")
             counts.check(contract.id)
             ledger.publish_state(

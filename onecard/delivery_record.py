@@ -138,7 +138,8 @@ class Recorded:
                 (agreement.id, self.delivery),
             )
             ledger.keep_cells(connection, agreement.id, passage.cells)
-            quarantine.hold(connection, agreement, transfer, self._held(key, suite))
+            held, keep = self._held(key, suite), self.settings.quarantine_time
+            quarantine.hold(connection, agreement, transfer, held, keep)
             points.reach("confirm.held")
             counts = {
                 "rows_read": passage.selected,

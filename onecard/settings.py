@@ -9,6 +9,7 @@
 | ONECARD_SCHEMAS | folder of contracts and agreements | the package's own |
 | ONECARD_SUITE | `international` or `national` algorithms (`docs/keys.md`) | `international` |
 | ONECARD_PORTAL_USERS | file of who sees which agency in the portal (`docs/portal.md`) | nobody |
+| ONECARD_QUARANTINE_DAYS | how long a rejected row is kept after it was last seen | 90 |
 | ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
 """
@@ -18,7 +19,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
@@ -31,6 +32,9 @@ from schemas.model import Frozen
 ZONE = ZoneInfo("Asia/Shanghai")
 Profile = Literal["production", "demo"]
 SuiteName = Literal["international", "national"]
+QUARANTINE_DAYS = 90
+"""The default: as long as copies of a card's status are kept by those who receive them."""
+LONGEST_DAYS = 3650
 
 
 def login_name() -> str:
@@ -51,7 +55,13 @@ class Settings(Frozen):
     actor: str = Field(default_factory=login_name, min_length=1)
     keys_file: Path
     schemas: Path | None = None
+    quarantine_days: int = Field(default=QUARANTINE_DAYS, ge=1)
     fixed_now: datetime | None = None
+
+    @property
+    def quarantine_time(self) -> timedelta:
+        """How long a rejected row is kept after it was last seen."""
+        return timedelta(days=self.quarantine_days)
 
     def now(self) -> datetime:
         """The hub's time, aware, in Asia/Shanghai."""
@@ -81,8 +91,18 @@ class Settings(Frozen):
             actor=env.get("ONECARD_ACTOR") or login_name(),
             keys_file=Path(env.get("ONECARD_KEYS_FILE") or home / "keys.json"),
             schemas=Path(schemas) if schemas else None,
+            quarantine_days=_days(env.get("ONECARD_QUARANTINE_DAYS")),
             fixed_now=_instant(env.get("ONECARD_NOW")),
         )
+
+
+def _days(text: str | None) -> int:
+    if not text:
+        return QUARANTINE_DAYS
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LONGEST_DAYS):
+        msg = f"ONECARD_QUARANTINE_DAYS: write a number of days from 1 to {LONGEST_DAYS}"
+        raise ConfigError(msg)
+    return int(text)
 
 
 def _instant(text: str | None) -> datetime | None:

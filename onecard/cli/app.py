@@ -13,6 +13,7 @@ from onecard.cli.challenge import register as register_challenges
 from onecard.cli.doctor import register as register_doctor
 from onecard.cli.drift import register as register_drift
 from onecard.cli.expectations import register as register_expectations
+from onecard.cli.housekeeping import register as register_housekeeping
 from onecard.cli.keys import register as register_keys
 from onecard.cli.persons import register as register_persons
 from onecard.cli.quarantine import register as register_quarantine
@@ -37,6 +38,7 @@ register_rehearsals(app)
 register_agreements(app)
 register_quarantine(app)
 register_reconciliations(app)
+register_housekeeping(app)
 register_challenges(app)
 register_audit(app)
 register_expectations(app)

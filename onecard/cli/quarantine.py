@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from onecard import housekeeping
 from onecard import replay as again
 from onecard.cli import output
 from onecard.cli.operate import Json
@@ -164,11 +165,6 @@ def purge() -> None:
     """Drop the values of all rows whose time to live is over."""
     with output.errors_as_exit_codes():
         hub = Hub()
-        with (
-            database.connect(hub.address, autocommit=True) as connection,
-            connection.transaction(),
-        ):
-            actor = hub.settings.actor
-            number = quarantine.purge(connection, hub.settings.now(), actor)
-            audit.append(connection, "quarantine.purged", "quarantine", actor, {"rows": number})
+        with database.connect(hub.address, autocommit=True) as connection:
+            number = housekeeping.purge(hub, connection)
         output.say(f"{number} rows purged")

@@ -3,7 +3,8 @@
 A row is one record however often it is read again: its fingerprint is a keyed hash of dataset
 and values. The payload is sealed by the suite (AES-256-GCM or SM4-GCM) under the quarantine key;
 dataset and fingerprint are its associated data, so that a payload cannot be moved to another
-record. A record lives for `TIME_TO_LIVE` after it was last seen; `purge` drops its payload.
+record. It was last seen at its transfer's time by the hub's clock, and lives for
+`Settings.quarantine_days` after that; `purge` then drops its payload.
 """
 
 from __future__ import annotations
@@ -24,9 +25,6 @@ from onecard.keys import Key, KeyStore
 from onecard.ports import Rejected
 from onecard.suites import Suite
 from schemas.agreement import Agreement
-
-TIME_TO_LIVE = timedelta(days=90)
-"""How long a rejected row is kept after it was last seen (design; as status copies are)."""
 
 _COLUMNS = (
     "id, dataset, origin, row_number, reasons, first_seen, last_seen, agreement, status, expires_at"
@@ -86,21 +84,25 @@ def _text(row: Rejected) -> str:
 
 
 def hold(
-    connection: Connection, agreement: Agreement, transfer: int, rows: Iterable[tuple[Any, ...]]
+    connection: Connection,
+    agreement: Agreement,
+    transfer: int,
+    rows: Iterable[tuple[Any, ...]],
+    keep: timedelta,
 ) -> None:
-    """Keep rows that the privacy gate found fault with, until a person decides."""
+    """Keep rows that the privacy gate found fault with, until a person decides, or for `keep`."""
+    statement = (
+        "INSERT INTO quarantine.record (dataset, agreement, first_transfer, last_transfer,"
+        " first_seen, last_seen, expires_at, fingerprint, origin, row_number, reasons, payload,"
+        " key_epoch, suite) SELECT %s, %s, id, id, hub_time, hub_time, hub_time + %s, %s, %s, %s,"
+        " %s::jsonb, %s, %s, %s FROM ledger.transfer WHERE id = %s"
+        " ON CONFLICT (dataset, fingerprint) DO UPDATE SET last_seen = excluded.last_seen,"
+        " last_transfer = excluded.last_transfer, reasons = excluded.reasons,"
+        " payload = excluded.payload, status = 'held', expires_at = excluded.expires_at"
+    )
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO quarantine.record (dataset, agreement, first_transfer, last_transfer,"
-            " expires_at, fingerprint, origin, row_number, reasons, payload, key_epoch, suite)"
-            " VALUES (%s, %s, %s, %s, clock_timestamp() + %s, %s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (dataset, fingerprint) DO UPDATE SET last_seen = clock_timestamp(),"
-            " last_transfer = excluded.last_transfer, reasons = excluded.reasons,"
-            " payload = excluded.payload, status = 'held', expires_at = excluded.expires_at",
-            [
-                (agreement.dataset, agreement.id, transfer, transfer, TIME_TO_LIVE, *row)
-                for row in rows
-            ],
+            statement, [(agreement.dataset, agreement.id, keep, *row, transfer) for row in rows]
         )
 
 
@@ -115,20 +117,32 @@ def append(connection: Connection, table: sql.Identifier, rows: Iterable[tuple[A
             target.write_row(row)
 
 
-def absorb(connection: Connection, table: sql.Identifier, dataset: str, transfer: int) -> None:
-    """Move a transfer's rejected rows into the quarantine; a row seen before is seen again."""
+def absorb(
+    connection: Connection, table: sql.Identifier, dataset: str, transfer: int, keep: timedelta
+) -> None:
+    """Move a transfer's rejected rows into the quarantine; a row seen before is seen again.
+
+    Args:
+        connection: in the transaction that publishes.
+        table: the transfer's own table of rejected rows.
+        dataset: whose rows they are.
+        transfer: that saw them.
+        keep: how long they are kept after this.
+    """
     connection.execute(
         query(
             "INSERT INTO quarantine.record (dataset, fingerprint, origin, row_number, reasons,"
-            " payload, key_epoch, suite, first_transfer, last_transfer, expires_at)"
+            " payload, key_epoch, suite, first_transfer, last_transfer, first_seen, last_seen,"
+            " expires_at)"
             " SELECT DISTINCT ON (fingerprint) {dataset}, fingerprint, origin, row_number, reasons,"
-            " payload, key_epoch, suite, {transfer}, {transfer}, clock_timestamp() + {ttl} FROM {t}"
-            " ON CONFLICT (dataset, fingerprint) DO UPDATE SET last_seen = clock_timestamp(),"
+            " payload, key_epoch, suite, id, id, hub_time, hub_time, hub_time + {keep}"
+            " FROM {t}, ledger.transfer WHERE id = {transfer}"
+            " ON CONFLICT (dataset, fingerprint) DO UPDATE SET last_seen = excluded.last_seen,"
             " last_transfer = excluded.last_transfer, reasons = excluded.reasons,"
             " payload = excluded.payload, key_epoch = excluded.key_epoch, suite = excluded.suite,"
             " expires_at = excluded.expires_at, status = 'held'",
             dataset=sql.Literal(dataset),
-            ttl=sql.Literal(TIME_TO_LIVE),
+            keep=sql.Literal(keep),
             transfer=sql.Literal(transfer),
             t=table,
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import threading
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from demo.stage import Stage
-from onecard.errors import ConfigError, OnecardError, PolicyError
+from onecard.errors import ConfigError, FatalError, OnecardError, PolicyError
+from onecard.housekeeping import keep_house
 from onecard.hub import database, ledger, quarantine
 from onecard.replay import release, replay
 from onecard.wiring import Hub
@@ -118,14 +118,20 @@ def test_a_row_with_a_number_in_its_text_waits_for_a_person(stage: Stage) -> Non
 
 
 def test_values_are_dropped_when_their_time_is_over(stage: Stage) -> None:
+    stage.environment["ONECARD_QUARANTINE_DAYS"] = "3"
     hub = stage.hub(0)
     hub.collect(CARDS).run()
     with database.connect(hub.address, autocommit=True) as connection:
         records = quarantine.records(connection, CARDS)
-        now = hub.settings.now()
-        assert quarantine.purge(connection, now, "x") == 0
-        later = now + quarantine.TIME_TO_LIVE + timedelta(days=400)
-        assert quarantine.purge(connection, later, "x") == len(records)
+        assert {r.last_seen for r in records} == {hub.settings.now()}  # the hub's clock
+        assert keep_house(stage.hub(2)).purged == 0
+        done = keep_house(stage.hub(3))
+        assert done.purged == len(records) > 0
+        assert done.verdict.ok
         assert quarantine.records(connection, CARDS) == []
         with pytest.raises(ConfigError, match="is purged"):
             quarantine.reveal(connection, records[0].id, hub.keys)
+        connection.execute("ALTER TABLE ledger.audit DISABLE TRIGGER ALL")
+        connection.execute("DELETE FROM ledger.audit WHERE seq = 2")
+    with pytest.raises(FatalError, match="first bad entry"):
+        keep_house(stage.hub(3)).check()

@@ -134,7 +134,9 @@ def test_a_quarantined_payload_opens_only_in_its_place(
         )
         assert "张三".encode() not in sealed[4]
         quarantine.append(connection, registry.sql.Identifier("staging", "x"), [sealed, sealed])
-        quarantine.absorb(connection, registry.sql.Identifier("staging", "x"), "a/b", 1)
+        quarantine.absorb(
+            connection, registry.sql.Identifier("staging", "x"), "a/b", 1, timedelta(1)
+        )
         (found,) = quarantine.records(connection)
         assert found.reasons == (("mobile", "required"),)
         assert quarantine.reveal(connection, found.id, store)[1] == {

@@ -1,0 +1,27 @@
+"""The command of every day's end: housekeeping."""
+
+from __future__ import annotations
+
+import typer
+
+from onecard.cli import output
+from onecard.cli.operate import Json
+from onecard.housekeeping import keep_house
+from onecard.wiring import Hub
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(housekeeping)
+
+
+def housekeeping(*, json: Json = False) -> None:
+    """Drop rejected rows whose time is over, verify the audit log; exit 1 if it was changed."""
+    with output.errors_as_exit_codes():
+        done = keep_house(Hub())
+        found = done.verdict
+        if json:
+            output.emit({"purged": done.purged, "audit": found.ok, "entries": found.entries})
+        else:
+            output.say(f"{done.purged:,} rejected rows purged; {found.entries:,} audit entries")
+        done.check()
