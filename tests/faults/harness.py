@@ -47,8 +47,8 @@ AGREEMENTS = (
     "f06-hrss-housing_fund-card-status",  # a table
 )
 _OURS = ("delivery_id", "received_at")
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(
     [
         "adbc_driver_postgresql.dbapi",
         "connectors.files",
@@ -141,7 +141,7 @@ class Harness:
 
     def start(self, **more: str) -> BaseProcess:
         """Start the transfers in a process; `more` is added to its environment."""
-        process = _context.Process(
+        process = context.Process(
             target=transfers, args=({**self.environment, **more}, str(self.report))
         )
         process.start()
@@ -209,11 +209,15 @@ class Harness:
         frames |= inbox.tables(housing, None, "inbox_", list(AGREEMENTS))
         return {name: _texts(frame) for name, frame in frames.items()}
 
-    def problems(self) -> list[str]:
-        """What must not be there after a good end, however many runs it took."""
+    def problems(self, since: int = 0) -> list[str]:
+        """What must not be there after a good end, however many runs it took.
+
+        Args:
+            since: look only at transfers with a higher id.
+        """
         found = []
         with database.connect(self.address, autocommit=True) as connection:
-            for done in ledger.transfers(connection):
+            for done in ledger.transfers(connection, since):
                 if done.status in LIVE:
                     found.append(f"transfer {done.id} of {done.subject} is {done.status} for ever")
                 if done.status == "published":

@@ -73,6 +73,7 @@ class HttpProxy(ThreadingHTTPServer):
 
     Attributes:
         always: goes over every page that has no fault of its own.
+        posted: goes over every answer to a POST, after the server has done what was asked.
         between: called with the page's number before it is fetched.
         asked: paths of all pages that were asked for.
     """
@@ -90,6 +91,7 @@ class HttpProxy(ThreadingHTTPServer):
         """No fault from here on."""
         self.faults: dict[int, Fault] = {}
         self.always: Fault | None = None
+        self.posted: Fault | None = None
         self.between: Callable[[int], None] = lambda _: None
         self.asked: list[str] = []
         self.last = b""
@@ -118,7 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(reply)
 
     def do_POST(self) -> None:
-        self._say(self._upstream(self.rfile.read(int(self.headers["Content-Length"]))))
+        reply = self._upstream(self.rfile.read(int(self.headers["Content-Length"])))
+        fault = self.server.posted
+        self._say(fault(reply) if fault else reply)
 
     def log_message(self, *_: object) -> None:
         return

@@ -1,0 +1,283 @@
+"""Simulated nights in a row with faults, beside a twin city where nothing goes wrong.
+
+Both cities have the same residents, the same days and the same keys. After every night the one
+with faults must hold exactly what its twin holds: published rows, quarantine, and each consumer's
+inbox.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy.engine import make_url
+
+from demo import verify
+from demo.http_api import PUBLIC_KEYS
+from demo.stage import Stage, set_up
+from onecard.hub import database
+from onecard.wiring import Hub
+from schemas import catalogue
+from tests.faults.harness import Harness, context
+from tests.soak.faults import AROUND, NAMES, QUIET, Ring, ring
+from tests.soak.worker import Worker, once
+
+QUARANTINE_DAYS = 30
+WEEK = 7
+ATTEMPTS = 3
+"""So many attempts have faults; the one after them has none and must end well."""
+MOST_SECONDS = 3.0
+"""A process is killed at a random time within so many seconds."""
+ALWAYS = ("_transfer_id", "_version", "_first_version")
+"""What may differ between two good histories: ids, and how many steps led there."""
+
+
+class Unsound(AssertionError):
+    """Something is not as it must be after a night."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """After one night.
+
+    Attributes:
+        faults: names of what was made to go wrong.
+        failed: transfers that ended as failed or held in the attempts.
+        rows_read: rows read by published collects.
+        megabytes: resident memory of the hub's process.
+        sizes: rows of quarantine and registry, tables in staging, the database's megabytes.
+    """
+
+    night: int
+    faults: tuple[str, ...]
+    attempts: int
+    failed: int
+    rows_read: int
+    megabytes: float
+    sizes: dict[str, float]
+
+
+@dataclass
+class Soak:
+    """Two cities, the proxies around the first, and one worker for each."""
+
+    around: Ring
+    twin: Stage
+    worker: Worker
+    calm: Worker
+    done: list[Figures] = field(default_factory=list)
+    purged: int = 0
+    tombstones: int = 0
+    killed: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+    _last: int = 0
+
+    @property
+    def stage(self) -> Stage:
+        """The city with faults."""
+        return self.around.stage
+
+    def night(self, number: int) -> Figures:
+        """Run one night in both cities and compare them.
+
+        Raises:
+            Unsound: something was lost, doubled, left behind or miscounted.
+        """
+        if number:
+            self.stage.city.prepare(number)
+            self.twin.city.prepare(number)
+        faults, attempts, failed = self._with_faults(number)
+        left = self.calm.ask("attempt", self.twin.at(number))
+        if left:
+            raise Unsound(f"night {number}: the twin: {left}")
+        if number % WEEK == WEEK - 1:
+            self._weekly(number)
+        purged = self.worker.ask("housekeeping", self.stage.at(number))
+        if purged != self.calm.ask("housekeeping", self.twin.at(number)):
+            raise Unsound(f"night {number}: purged {purged}, but not so the twin")
+        self.purged += purged
+        self._check(number)
+        found = Figures(
+            number, faults, attempts, failed, self._read(), self.worker.megabytes, self._sizes()
+        )
+        self.seen.update(faults)
+        self.done.append(found)
+        return found
+
+    def _with_faults(self, number: int) -> tuple[tuple[str, ...], int, int]:
+        """Attempts with faults until one ends well, then one without; faults, attempts, failed."""
+        chance, made, failed = self.around.chance, [], 0
+        for tried in range(1, ATTEMPTS + 1):
+            chosen = chance.sample(NAMES, chance.randrange(1, 4))
+            made += chosen
+            left = self._attempt(number, chosen)
+            failed += len(left)
+            if not left:
+                break
+        self.around.clean()
+        left = self.worker.ask("attempt", self.stage.at(number))
+        if left:
+            raise Unsound(f"night {number}: without faults: {left}")
+        return tuple(made), tried + 1, failed
+
+    def _attempt(self, number: int, chosen: list[str]) -> dict[str, str]:
+        self.around.clean()
+        environment = self.stage.at(number)
+        with ExitStack() as stack:
+            for name in chosen:
+                if name in QUIET:
+                    QUIET[name](self.around, environment)
+                elif name in AROUND:
+                    stack.enter_context(AROUND[name](self.around))
+            if "killed" in chosen:
+                self._kill(environment)
+            if "twice" in chosen:
+                stack.enter_context(self._another(environment))
+            left: dict[str, str] = self.worker.ask("attempt", environment)
+            return left
+
+    def _kill(self, environment: dict[str, str]) -> None:
+        process = context.Process(target=once, args=(environment,))
+        process.start()
+        time.sleep(self.around.chance.uniform(0.1, MOST_SECONDS))
+        process.kill()
+        process.join()
+        self.killed += 1
+
+    @contextmanager
+    def _another(self, environment: dict[str, str]) -> Iterator[None]:
+        process = context.Process(target=once, args=(environment,))
+        process.start()
+        try:
+            yield
+        finally:
+            process.join()
+
+    def _weekly(self, number: int) -> None:
+        """Reconcile every dataset of both; what is deleted at the source ends as a tombstone."""
+        ours = self.worker.ask("reconcile", self.stage.at(number))
+        if ours != self.calm.ask("reconcile", self.twin.at(number)):
+            raise Unsound(f"night {number}: reconciliations differ: {ours}")
+        for dataset, counts in ours.items():
+            if {"missing", "differing", "held"} & counts.keys():
+                raise Unsound(f"night {number}: {dataset} was lost or changed: {counts}")
+            self.tombstones += counts.get("tombstoned", 0)
+
+    def _check(self, number: int) -> None:
+        problems = self._harness.problems(self._last)
+        if problems:
+            raise Unsound(f"night {number}: {problems}")
+        ours, its = (contents(stage.hub(number)) for stage in (self.stage, self.twin))
+        for name, value in ours.items():
+            if value != its[name]:
+                raise Unsound(f"night {number}: {name} differs from the twin's")
+        for consumer in sorted(self.stage.hub(number).catalogue.agencies):
+            self._compare_inboxes(number, consumer)
+        if number < QUARANTINE_DAYS - 1:
+            truth = self.stage.city.home / "truth"
+            for dataset, verdict in verify.verify(self.stage.hub(number), truth).items():
+                if verdict.missed or verdict.wrong:
+                    raise Unsound(f"night {number}: {dataset} is not as it was planted")
+
+    def _compare_inboxes(self, number: int, consumer: str) -> None:
+        ours, its = (stage.city.inbox(consumer) for stage in (self.stage, self.twin))
+        if ours.keys() != its.keys():
+            raise Unsound(f"night {number}: {consumer} holds {sorted(ours)} and {sorted(its)}")
+        for agreement, frame in ours.items():
+            if _digest(frame) != _digest(its[agreement]):
+                raise Unsound(f"night {number}: {agreement} differs at {consumer}")
+
+    @property
+    def _harness(self) -> Harness:
+        name = str(make_url(self.stage.environment["ONECARD_DATABASE_URL"]).database)
+        return Harness(self.stage, name, name)
+
+    def _read(self) -> int:
+        with database.connect(self.stage.hub(0).address, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT coalesce(sum(rows_read), 0), max(id) FROM ledger.transfer"
+                " WHERE direction = 'collect' AND status = 'published' AND id > %s",
+                (self._last,),
+            ).fetchone()
+            newest = connection.execute("SELECT max(id) FROM ledger.transfer").fetchone()
+        self._last = int(str(newest[0])) if newest else 0
+        return int(str(row[0])) if row else 0
+
+    def _sizes(self) -> dict[str, float]:
+        with database.connect(self.stage.hub(0).address, autocommit=True) as connection:
+            row = connection.execute(_SIZES).fetchone()
+        names = ("quarantined", "staging", "megabytes")
+        return dict(zip(names, (float(str(v)) for v in row or ()), strict=True))
+
+
+_SIZES = (
+    "SELECT (SELECT count(*) FROM quarantine.record WHERE payload IS NOT NULL),"
+    " (SELECT count(*) FROM pg_tables WHERE schemaname = 'staging'),"
+    " pg_database_size(current_database()) / 1048576.0"
+)
+
+
+def contents(hub: Hub) -> dict[str, object]:
+    """What a hub holds, without ids and numbers of steps: registry, quarantine, absences."""
+    found: dict[str, object] = {}
+    minus = "".join(f" - '{name}'" for name in ALWAYS)
+    with database.connect(hub.address, autocommit=True) as connection:
+        for dataset, contract in sorted(hub.catalogue.contracts.items()):
+            found[dataset] = connection.execute(
+                "SELECT count(*), sum(hashtextextended(x.r, 0)::numeric)"
+                f" FROM (SELECT (to_jsonb(t){minus})::text AS r"
+                f" FROM registry.{contract.table} t) x".encode()
+            ).fetchone()
+        found["quarantine"] = connection.execute(
+            "SELECT dataset, agreement, encode(fingerprint, 'hex'), reasons::text, status"
+            " FROM quarantine.record ORDER BY 1, 2, 3"
+        ).fetchall()
+        found["absences"] = connection.execute(
+            "SELECT dataset, encode(record_ref, 'hex') FROM ledger.absence ORDER BY 1, 2"
+        ).fetchall()
+    return found
+
+
+def _digest(frame: pl.DataFrame) -> tuple[int, int]:
+    rows = frame.drop("delivery_id", "received_at", strict=False)
+    rows = rows.select(sorted(rows.columns))
+    return len(rows), int(rows.hash_rows().sum()) if len(rows) else 0
+
+
+@contextmanager
+def soaking(home: Path, *, persons: int, seed: int, postgres: str | None) -> Iterator[Soak]:
+    """Two cities before their first night."""
+    with ExitStack() as stack:
+        stage, twin = (
+            stack.enter_context(set_up(home / name, persons=persons, seed=seed, postgres=postgres))
+            for name in ("city", "twin")
+        )
+        shutil.copy(stage.home / "keys.json", twin.home / "keys.json")
+        shutil.copy(stage.city.home / PUBLIC_KEYS, twin.city.home / PUBLIC_KEYS)
+        schemas = home / "schemas"
+        shutil.copytree(catalogue.ROOT, schemas, ignore=shutil.ignore_patterns("*.py", "__*"))
+        impatient(schemas)
+        for there in (stage, twin):
+            there.environment["ONECARD_QUARANTINE_DAYS"] = str(QUARANTINE_DAYS)
+            there.environment["ONECARD_SCHEMAS"] = str(schemas)
+        around = stack.enter_context(ring(stage, seed))
+        workers = [Worker.start(context) for _ in range(2)]
+        for worker in workers:
+            stack.callback(worker.end)
+        yield Soak(around, twin, *workers)
+
+
+def impatient(schemas: Path) -> None:
+    """Contracts that wait for a busy API for a fraction of a second only."""
+    times = "attempts: 3\n            max_wait_s: 0.2\n            "
+    for file in (schemas / "contracts").glob("*/*.yaml"):
+        text = file.read_text(encoding="utf-8")
+        if "connector: rest" in text:
+            text = text.replace("            paginator:", f"            {times}paginator:")
+            file.write_text(text, encoding="utf-8")

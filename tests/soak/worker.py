@@ -1,0 +1,115 @@
+"""The hub's process of a soak: one process runs every night, as a scheduler's worker would."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from connectors import breaker
+from onecard import night
+from onecard.connections import EnvironmentConnections
+from onecard.housekeeping import keep_house
+from onecard.reconcile import reconcile
+from onecard.settings import Settings
+from onecard.wiring import Hub
+
+WORKERS = 2
+LATER_S = 600.0
+"""Between two attempts so much time passes for the circuit breakers, though not for the clock."""
+
+
+def hub(environment: Mapping[str, str]) -> Hub:
+    """A hub of this environment."""
+    return Hub(Settings.load(environment), EnvironmentConnections(environment))
+
+
+def attempt(environment: Mapping[str, str]) -> dict[str, str]:
+    """One attempt at a night; what did not end well, and why."""
+    done = night.run(hub(environment), workers=WORKERS)
+    return {**done.failed, **done.held}
+
+
+def reconciled(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Compare and heal every dataset; counts that are not 0."""
+    there = hub(environment)
+    names = ("missing", "extra", "differing", "healed", "tombstoned", "held")
+    found = {}
+    for dataset in night.datasets(there):
+        done = reconcile(there, dataset)
+        found[dataset] = {n: getattr(done, n) for n in names if getattr(done, n)}
+    return {dataset: counts for dataset, counts in found.items() if counts}
+
+
+def kept(environment: Mapping[str, str]) -> int:
+    """Housekeeping; how many rejected rows were purged."""
+    done = keep_house(hub(environment))
+    done.check()
+    return done.purged
+
+
+def megabytes() -> float:
+    """Resident memory of this process."""
+    gc.collect()
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("no VmRSS")
+
+
+ORDERS = {"attempt": attempt, "reconcile": reconciled, "housekeeping": kept}
+
+
+def serve(pipe: Connection) -> None:
+    """Carry out orders until the other end closes."""
+    skipped = 0.0
+    breaker._clock = lambda: time.monotonic() + skipped
+    while True:
+        try:
+            order, environment = pipe.recv()
+        except EOFError:
+            return
+        skipped += LATER_S
+        os.environ.update(environment)
+        pipe.send((ORDERS[order](environment), megabytes()))
+
+
+def once(environment: Mapping[str, str]) -> None:
+    """One attempt in a process of its own, which may be killed."""
+    attempt(environment)
+
+
+@dataclass
+class Worker:
+    """The long-lived process."""
+
+    process: BaseProcess
+    pipe: Connection
+    megabytes: float = 0.0
+
+    @classmethod
+    def start(cls, context: ForkServerContext) -> Worker:
+        """Start it."""
+        ours, its = context.Pipe()
+        process = context.Process(target=serve, args=(its,))
+        process.start()
+        its.close()
+        return cls(process, ours)
+
+    def ask(self, order: str, environment: Mapping[str, str]) -> Any:
+        """Have an order carried out; what it returned."""
+        self.pipe.send((order, dict(environment)))
+        found, self.megabytes = self.pipe.recv()
+        return found
+
+    def end(self) -> None:
+        """Let it end."""
+        self.pipe.close()
+        self.process.join(10)
