@@ -10,7 +10,7 @@ WORKERS  ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up lint bench screenshots lock clean
+.PHONY: help setup demo test up lint bench soak kills mutations screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,15 @@ bench: setup ## Measure against peers and limits; writes bench/RESULTS.md
 	$(BIN)/python -m bench.govern
 	$(BIN)/python -m bench.reports
 	$(BIN)/python -m bench.reconcile
+
+soak: setup ## Sixty nights with random faults; writes docs/reliability.md (half an hour)
+	$(BIN)/python -m tests.soak $(ARGS)
+
+kills: setup ## Kill a night 200 times at random; writes docs/reliability.md
+	$(BIN)/python -m tests.soak.kills $(ARGS)
+
+mutations: setup ## Show that a test notices each safeguard that is taken out
+	$(BIN)/python tools/mutations.py
 
 screenshots: setup ## Make the pictures of docs/screenshots anew (Debian's chromium)
 	$(BIN)/python -W ignore tools/screenshots.py

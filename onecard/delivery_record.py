@@ -123,9 +123,15 @@ class Recorded:
         }
 
     def confirmed(self, sent: Sent, key: Key, suite: Suite) -> None:
-        """Delivered versions, closed window, results, receipt and audit entry, at once."""
+        """Delivered versions, closed window, results, receipt and audit entry, at once.
+
+        Raises:
+            AccountingError: selected ≠ passed + quarantined + withheld.
+            SupersededError: somebody else has ended this transfer.
+        """
         connection, agreement = self.attempt.connection, self.attempt.agreement
         transfer, passage = self.attempt.transfer, self.passage
+        passage.check(agreement.id)
         with connection.transaction():
             if ledger.status(connection, transfer, lock=True) != "running":
                 msg = f"{agreement.id}: transfer {transfer} was overtaken; nothing is confirmed"

@@ -15,6 +15,7 @@ from onecard.ahead import ahead
 from onecard.control import Controls
 from onecard.hub import arrow, disclosures
 from onecard.hub.disclosures import Recorder
+from onecard.hub.ledger import Counts
 from onecard.privacy import Batch, PrivacyGate
 from onecard.selection import Selection
 
@@ -42,6 +43,19 @@ class Passage:
         default_factory=list, repr=False
     )
     cells: dict[str, int] = field(default_factory=dict)
+
+    def check(self, agreement: str) -> None:
+        """Assert the accounting identity of a delivery.
+
+        Raises:
+            AccountingError: a selected row has neither passed nor been kept back.
+        """
+        Counts(
+            rows_read=self.selected,
+            published=self.passed,
+            quarantined=len(self.quarantined),
+            filtered_by_policy=self.withheld,
+        ).check(agreement)
 
 
 @dataclass

@@ -224,4 +224,3 @@ def meaning(name: str) -> str:
         return PROCESSES[name]
     text = (QUIET.get(name) or AROUND[name]).__doc__ or ""
     return text[:1].lower() + text[1:].rstrip(".")
-

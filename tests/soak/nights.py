@@ -13,18 +13,17 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
-import polars as pl
 from sqlalchemy.engine import make_url
 
-from demo import verify
 from demo.http_api import PUBLIC_KEYS
 from demo.stage import Stage, set_up
 from onecard.hub import database
-from onecard.wiring import Hub
 from schemas import catalogue
 from tests.faults.harness import Harness, context
+from tests.soak.compare import differences, unplanted
 from tests.soak.faults import AROUND, NAMES, QUIET, Ring, ring
 from tests.soak.worker import Worker, once
 
@@ -34,12 +33,19 @@ ATTEMPTS = 3
 """So many attempts have faults; the one after them has none and must end well."""
 MOST_SECONDS = 3.0
 """A process is killed at a random time within so many seconds."""
-ALWAYS = ("_transfer_id", "_version", "_first_version")
-"""What may differ between two good histories: ids, and how many steps led there."""
+LOST = {"missing", "differing"}
+"""What a weekly reconciliation must not find."""
 
 
 class Unsound(AssertionError):
     """Something is not as it must be after a night."""
+
+
+def sound(night: int, holds: bool, what: object) -> None:
+    """Go on only while everything is as it must be."""
+    if not holds:
+        msg = f"night {night}: {what}"
+        raise Unsound(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +100,12 @@ class Soak:
             self.twin.city.prepare(number)
         faults, attempts, failed = self._with_faults(number)
         left = self.calm.ask("attempt", self.twin.at(number))
-        if left:
-            raise Unsound(f"night {number}: the twin: {left}")
+        sound(number, not left, f"the twin: {left}")
         if number % WEEK == WEEK - 1:
             self._weekly(number)
         purged = self.worker.ask("housekeeping", self.stage.at(number))
-        if purged != self.calm.ask("housekeeping", self.twin.at(number)):
-            raise Unsound(f"night {number}: purged {purged}, but not so the twin")
+        same = purged == self.calm.ask("housekeeping", self.twin.at(number))
+        sound(number, same, f"purged {purged}, but not so the twin")
         self.purged += purged
         self._check(number)
         found = Figures(
@@ -112,19 +117,17 @@ class Soak:
 
     def _with_faults(self, number: int) -> tuple[tuple[str, ...], int, int]:
         """Attempts with faults until one ends well, then one without; faults, attempts, failed."""
-        chance, made, failed = self.around.chance, [], 0
-        for tried in range(1, ATTEMPTS + 1):
-            chosen = chance.sample(NAMES, chance.randrange(1, 4))
-            made += chosen
-            left = self._attempt(number, chosen)
+        chance, tried, failed = self.around.chance, list[list[str]](), 0
+        while len(tried) < ATTEMPTS:
+            tried.append(chance.sample(NAMES, chance.randrange(1, 4)))
+            left = self._attempt(number, tried[-1])
             failed += len(left)
             if not left:
                 break
         self.around.clean()
         left = self.worker.ask("attempt", self.stage.at(number))
-        if left:
-            raise Unsound(f"night {number}: without faults: {left}")
-        return tuple(made), tried + 1, failed
+        sound(number, not left, f"without faults: {left}")
+        return tuple(chain.from_iterable(tried)), len(tried), failed
 
     def _attempt(self, number: int, chosen: list[str]) -> dict[str, str]:
         self.around.clean()
@@ -162,36 +165,18 @@ class Soak:
     def _weekly(self, number: int) -> None:
         """Reconcile every dataset of both; what is deleted at the source ends as a tombstone."""
         ours = self.worker.ask("reconcile", self.stage.at(number))
-        if ours != self.calm.ask("reconcile", self.twin.at(number)):
-            raise Unsound(f"night {number}: reconciliations differ: {ours}")
+        same = ours == self.calm.ask("reconcile", self.twin.at(number))
+        sound(number, same, f"reconciliations differ: {ours}")
         for dataset, counts in ours.items():
-            if {"missing", "differing", "held"} & counts.keys():
-                raise Unsound(f"night {number}: {dataset} was lost or changed: {counts}")
+            sound(number, not LOST & counts.keys(), f"{dataset} was lost or changed: {counts}")
             self.tombstones += counts.get("tombstoned", 0)
 
     def _check(self, number: int) -> None:
         problems = self._harness.problems(self._last)
-        if problems:
-            raise Unsound(f"night {number}: {problems}")
-        ours, its = (contents(stage.hub(number)) for stage in (self.stage, self.twin))
-        for name, value in ours.items():
-            if value != its[name]:
-                raise Unsound(f"night {number}: {name} differs from the twin's")
-        for consumer in sorted(self.stage.hub(number).catalogue.agencies):
-            self._compare_inboxes(number, consumer)
+        problems += differences(self.stage, self.twin, number)
         if number < QUARANTINE_DAYS - 1:
-            truth = self.stage.city.home / "truth"
-            for dataset, verdict in verify.verify(self.stage.hub(number), truth).items():
-                if verdict.missed or verdict.wrong:
-                    raise Unsound(f"night {number}: {dataset} is not as it was planted")
-
-    def _compare_inboxes(self, number: int, consumer: str) -> None:
-        ours, its = (stage.city.inbox(consumer) for stage in (self.stage, self.twin))
-        if ours.keys() != its.keys():
-            raise Unsound(f"night {number}: {consumer} holds {sorted(ours)} and {sorted(its)}")
-        for agreement, frame in ours.items():
-            if _digest(frame) != _digest(its[agreement]):
-                raise Unsound(f"night {number}: {agreement} differs at {consumer}")
+            problems += unplanted(self.stage, number)
+        sound(number, not problems, problems)
 
     @property
     def _harness(self) -> Harness:
@@ -221,33 +206,6 @@ _SIZES = (
     " (SELECT count(*) FROM pg_tables WHERE schemaname = 'staging'),"
     " pg_database_size(current_database()) / 1048576.0"
 )
-
-
-def contents(hub: Hub) -> dict[str, object]:
-    """What a hub holds, without ids and numbers of steps: registry, quarantine, absences."""
-    found: dict[str, object] = {}
-    minus = "".join(f" - '{name}'" for name in ALWAYS)
-    with database.connect(hub.address, autocommit=True) as connection:
-        for dataset, contract in sorted(hub.catalogue.contracts.items()):
-            found[dataset] = connection.execute(
-                "SELECT count(*), sum(hashtextextended(x.r, 0)::numeric)"
-                f" FROM (SELECT (to_jsonb(t){minus})::text AS r"
-                f" FROM registry.{contract.table} t) x".encode()
-            ).fetchone()
-        found["quarantine"] = connection.execute(
-            "SELECT dataset, agreement, encode(fingerprint, 'hex'), reasons::text, status"
-            " FROM quarantine.record ORDER BY 1, 2, 3"
-        ).fetchall()
-        found["absences"] = connection.execute(
-            "SELECT dataset, encode(record_ref, 'hex') FROM ledger.absence ORDER BY 1, 2"
-        ).fetchall()
-    return found
-
-
-def _digest(frame: pl.DataFrame) -> tuple[int, int]:
-    rows = frame.drop("delivery_id", "received_at", strict=False)
-    rows = rows.select(sorted(rows.columns))
-    return len(rows), int(rows.hash_rows().sum()) if len(rows) else 0
 
 
 @contextmanager

@@ -1,0 +1,233 @@
+"""Removes one safeguard at a time and shows that a named test notices: `make mutations`.
+
+Each mutation changes one place in a copy of the repository and runs the test that stands for it,
+first on the unchanged copy, where it must pass, then on the changed one, where it must fail. The
+table goes between the markers of docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- mutations -->", "<!-- end of mutations -->"
+PARTS = "tests/unit/onecard/test_parts.py::test_the_identity_notices_every_term"
+STEPS = (
+    "tests/faults/test_double_runs.py::test_steps_run_again_after_the_publication_change_nothing"
+)
+REFRESH = (
+    "tests/faults/test_refresh.py::test_the_old_version_stays_readable_while_a_refresh_is_killed"
+)
+TABLES = "tests/faults/test_source_tables.py::"
+FAILED = 1
+"""pytest's exit code when tests ran and some failed; anything else proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One safeguard taken out.
+
+    Attributes:
+        what: what is not there any more.
+        file: where it stands; `old` occurs in it exactly once.
+        test: the test that must fail without it.
+    """
+
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+def _term(name: str) -> Mutation:
+    return Mutation(
+        f"`{name}` in the identity",
+        "onecard/hub/ledger.py",
+        f"            self.{name},\n",
+        "            0,\n",
+        f"{PARTS}[{name}]",
+    )
+
+
+MUTATIONS = (
+    *map(_term, ("published", "unchanged", "quarantined", "deduplicated", "filtered_by_policy")),
+    Mutation(
+        "counting what is published",
+        "onecard/collect.py",
+        "counts = Counts(read, fate[0], ",
+        "counts = Counts(read, 0, ",
+        STEPS,
+    ),
+    Mutation(
+        "counting what is unchanged",
+        "onecard/intake.py",
+        "tally.unchanged += len(good) - len(fresh)",
+        "tally.unchanged += 0",
+        REFRESH,
+    ),
+    Mutation(
+        "counting what is quarantined",
+        "onecard/intake.py",
+        "tally.quarantined += len(checked.rejected)",
+        "tally.quarantined += 0",
+        STEPS,
+    ),
+    Mutation(
+        "counting what is deduplicated",
+        "onecard/collect.py",
+        "deduplicated=taken.counts.deduplicated + dropped,",
+        "deduplicated=taken.counts.deduplicated,",
+        REFRESH,
+    ),
+    Mutation(
+        "counting what is filtered by policy",
+        "onecard/outgoing.py",
+        "passage.withheld += found.withheld",
+        "passage.withheld += 0",
+        "tests/integration/test_night.py::test_statistics_hold_no_small_group",
+    ),
+    Mutation(
+        "the fencing token",
+        "onecard/hub/ledger.py",
+        "if state.claim != transfer:",
+        "if False:",
+        "tests/faults/test_kill.py"
+        "::test_an_older_transfer_cannot_publish_after_a_newer_one_claimed",
+    ),
+    Mutation(
+        "the overlap of two readings",
+        "onecard/collect.py",
+        "since = (datetime.fromisoformat(cursor) - duration(source.overlap)).isoformat()",
+        "since = datetime.fromisoformat(cursor).isoformat()",
+        TABLES + "test_a_late_commit_is_found_by_the_overlap",
+    ),
+    Mutation(
+        "the lag that the watermark keeps",
+        "onecard/intake.py",
+        "min(max(moments), latest)",
+        "max(moments)",
+        TABLES + "test_a_row_of_the_future",
+    ),
+    Mutation(
+        "dropping all but the newest row of a key",
+        "onecard/collect.py",
+        "dropped = registry.deduplicate(connection, contract, transfer)",
+        "dropped = 0",
+        REFRESH,
+    ),
+    Mutation(
+        "knowing a repeated parcel at the consumer",
+        "connectors/sql_sink.py",
+        "return bool(found == digest)",
+        "return False",
+        "tests/connectors/test_sql.py::test_a_repeat_is_known_however_it_is_batched",
+    ),
+    Mutation(
+        "the hold of a reading that has shrunk",
+        "onecard/collect.py",
+        "            if failed:\n",
+        "            if False:\n",
+        TABLES + "test_a_source_that_has_shrunk_is_held",
+    ),
+    Mutation(
+        "the hold of an unusual delivery",
+        "onecard/deliver.py",
+        "        raise VolumeHold(msg)\n",
+        "        return\n",
+        "tests/integration/test_governance_cli.py::test_an_unusual_volume_waits_for_a_person",
+    ),
+    Mutation(
+        "the hold of many deletes",
+        "onecard/reconcile.py",
+        "if limits.too_many(len(absent), done.rows_hub, done.rows_other) and not released:",
+        "if False:",
+        "tests/integration/test_reconcile.py::test_a_half_empty_source_deletes_nothing",
+    ),
+)
+
+
+def misplaced() -> list[str]:
+    """Mutations whose text does not occur exactly once in its file."""
+    return [
+        m.what for m in MUTATIONS if (ROOT / m.file).read_text(encoding="utf-8").count(m.old) != 1
+    ]
+
+
+def main() -> int:
+    """Apply each mutation and run its test; 1 when a test does not notice."""
+    wrong = [f"not exactly once in its file: {what}" for what in misplaced()]
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        _copied(copy)
+        tests = sorted({m.test for m in MUTATIONS})
+        code = run(copy, tests)
+        if code:
+            wrong.append(f"on the unchanged copy the tests end with {code}")
+        for mutation in () if wrong else MUTATIONS:
+            noticed = tried(copy, mutation) == FAILED
+            lines.append(_line(mutation, noticed=noticed))
+            sys.stdout.write(f"{lines[-1]}\n")
+            sys.stdout.flush()
+            if not noticed:
+                wrong.append(f"nothing notices: {mutation.what}")
+    if wrong:
+        sys.stderr.write("\n".join(wrong) + "\n")
+        return 1
+    _write(lines)
+    return 0
+
+
+def tried(copy: Path, mutation: Mutation) -> int:
+    """Exit code of the mutation's test in the changed copy, which is then put back."""
+    file = copy / mutation.file
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole.replace(mutation.old, mutation.new), encoding="utf-8")
+    try:
+        return run(copy, [mutation.test])
+    finally:
+        file.write_text(whole, encoding="utf-8")
+
+
+def run(copy: Path, tests: list[str]) -> int:
+    """Run tests of the copy with the copy's own code."""
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        command, cwd=copy, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in (0, FAILED):
+        sys.stderr.write(done.stdout[-2000:])
+    return done.returncode
+
+
+def _copied(target: Path) -> None:
+    ignored = shutil.ignore_patterns(
+        ".venv", ".git", ".onecard", ".bench", "__pycache__", ".*_cache"
+    )
+    shutil.copytree(ROOT, target, ignore=ignored)
+
+
+def _line(mutation: Mutation, *, noticed: bool) -> str:
+    test = mutation.test.replace("tests/", "", 1)
+    return f"| {mutation.what} | `{test}` | {'fails' if noticed else '**passes**'} |"
+
+
+def _write(lines: list[str]) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    head, _, rest = page.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    table = ["| taken out | test | without it |", "|---|---|---|", *lines]
+    PAGE.write_text("\n".join([f"{head}{BEGIN}", *table, END]) + tail, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
