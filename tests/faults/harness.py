@@ -160,9 +160,9 @@ class Harness:
         assert process.exitcode is not None, "the transfers hang"
         return process.exitcode
 
-    def kill_after(self, seconds: float) -> int:
+    def kill_after(self, seconds: float, **more: str) -> int:
         """SIGKILL the transfers after so many seconds; returns the exit code."""
-        process = self.start()
+        process = self.start(**more)
         time.sleep(seconds)
         process.kill()
         process.join(10)

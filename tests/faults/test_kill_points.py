@@ -20,8 +20,10 @@ from onecard import points
 from onecard.errors import ConfigError, InternalError
 from tests.faults.harness import Harness
 
-RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS", "10"))
-BATCHES = 8
+RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS", "40"))
+KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
+"""A file that gets, for each random kill, the last point that was reached (`make kills`)."""
+BATCHES = 20
 COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.after_append#9")
 """The same points later in the night, in other datasets and in the second part of a parcel."""
 
@@ -81,16 +83,28 @@ def test_killed_at_a_point(harness: Harness, wanted: dict[str, object], point: s
 @pytest.mark.slow
 @pytest.mark.fault("F01", "killed at random times, the next run ends the same")
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_killed_at_random_times(harness: Harness, wanted: dict[str, object], batch: int) -> None:
+def test_killed_at_random_times(
+    harness: Harness, wanted: dict[str, object], batch: int, tmp_path: Path
+) -> None:
     chance = random.Random(batch)
-    for _ in range(RANDOM_KILLS // BATCHES):
-        harness.fresh()
+    for number in range(RANDOM_KILLS // BATCHES):
+        trace = tmp_path / f"trace-{number}"
         after = chance.uniform(0.02, 0.95) * float(str(wanted["seconds"]))
-        while harness.kill_after(after) != -signal.SIGKILL:  # it was faster this time
-            harness.fresh()
+        while not killed(harness, after, trace):  # it was faster this time
             after *= 0.7
         harness.rerun()
         same(harness, wanted)
+        if KILL_LOG:
+            reached = trace.read_text().split() if trace.exists() else ["before the first"]
+            with Path(KILL_LOG).open("a", encoding="utf-8") as log:
+                log.write(reached[-1] + "\n")
+
+
+def killed(harness: Harness, after: float, trace: Path) -> bool:
+    """Whether a fresh night's process was killed after so many seconds, not done before."""
+    trace.unlink(missing_ok=True)
+    harness.fresh()
+    return harness.kill_after(after, ONECARD_TRACE_POINTS=str(trace)) == -signal.SIGKILL
 
 
 def test_a_point_that_is_not_in_the_list_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
