@@ -6,6 +6,8 @@ STAMP  := $(VENV)/.installed
 SOURCES := onecard connectors quality schemas sql demo bench dags plugins tests tools
 COVERAGE ?= --cov --cov-fail-under=80
 WORKERS  ?= 2
+# A file's cities and databases are made once: its tests run in one worker.
+DIST     ?= loadfile
 # Imports of Airflow and Great Expectations take many times longer without bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -30,7 +32,7 @@ up: setup ## Start Airflow with the simulated agencies
 	$(BIN)/onecard up $(ARGS)
 
 test: setup ## Run all tests, with the coverage gate (COVERAGE= turns it off)
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(COVERAGE) $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist $(DIST) $(COVERAGE) $(ARGS)
 
 lint: setup ## Check style, types, spelling and all YAML
 	$(BIN)/ruff check $(wildcard $(SOURCES))

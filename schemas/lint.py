@@ -135,12 +135,17 @@ def _validator() -> Any:  # noqa: ANN401 - jsonschema has no types for it
 
 def _official(document: Document) -> Iterator[Problem]:
     """What the official ODCS JSON Schema says, once for each place."""
-    found = {
-        ".".join(str(part) for part in error.absolute_path): str(error.message)
-        for error in _validator().iter_errors(document.data)
-    }
-    for path, message in found.items():
+    for path, message in _official_errors(json.dumps(document.data)).items():
         yield document.problem(path, "odcs.schema", message[:300])
+
+
+@cache
+def _official_errors(text: str) -> Mapping[str, str]:
+    """Message by place of one document; a comparison of two trees asks for most of them twice."""
+    return {
+        ".".join(str(part) for part in error.absolute_path): str(error.message)
+        for error in _validator().iter_errors(json.loads(text))
+    }
 
 
 def _connector(

@@ -19,7 +19,6 @@ from onecard.cli.stewards import write_daily, write_monthly
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.xdist_group("report-pages")
 WIDTHS = (1280, 390)
 NIGHTS = (0, 1, 6)
 GRAVE = {"resultTypes": ["violations"]}

@@ -20,7 +20,6 @@ from schemas import catalogue
 from schemas.contract import Contract
 from schemas.dataset_checks import Expectation
 
-pytestmark = pytest.mark.xdist_group("audit")
 NOW = datetime(2026, 11, 24, 2, tzinfo=UTC)
 CANARY = "11010519491231002X"
 EXPECTATIONS: dict[str, dict[str, Any]] = {

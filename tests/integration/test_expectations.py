@@ -35,7 +35,6 @@ from schemas import catalogue
 from schemas.contract import Contract, Field
 from schemas.semantic import load as semantic_types
 
-pytestmark = pytest.mark.xdist_group("expectations")
 CONTRACTS = catalogue.load().contracts
 NOW = Day(0).night
 PERSONS = 1_500

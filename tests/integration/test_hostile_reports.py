@@ -27,7 +27,6 @@ from tests.integration.report_page import Page
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("hostile-reports"),
 ]
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -28,7 +28,6 @@ from tests.integration.report_page import Element, Page
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("report-numbers"),
 ]
 MONTH, DAY = date(2026, 11, 1), date(2026, 11, 3)
 NIGHTS = (0, 1, 17, 18)
