@@ -13,14 +13,16 @@ from onecard.connections import Connection
 from onecard.errors import ConfigError
 from onecard.hub import arrow, registry
 from onecard.hub.database import query
-from onecard.ports import Checkpoint, Chunk, Parcel, ReadRequest, Refusal, Rejected, Sent
-from onecard.reconcile_stage import Stage
+from onecard.ports import Checkpoint, Chunk, Parcel, ReadRequest, Refusal, Sent
+from onecard.reconcile_stage import Located, Stage
 from onecard.replay import NoOptions
 from onecard.wiring import Hub
 from schemas.contract import Contract
 
+ORIGIN = "reconciliation"
 
-def heal(hub: Hub, contract: Contract, stage: Stage, rejected: Sequence[Rejected]) -> int:
+
+def heal(hub: Hub, contract: Contract, stage: Stage, rejected: Sequence[Located]) -> int:
     """Publish the chosen staged rows, and quarantine the rejected ones; returns how many rows.
 
     A collect of its own: gate, accounting, receipt and audit as always, the watermark unmoved.
@@ -38,7 +40,7 @@ class StagedRows:
     sink_options: ClassVar[type[BaseModel]] = NoOptions
 
     def __init__(
-        self, address: str, contract: Contract, stage: Stage, rejected: Sequence[Rejected]
+        self, address: str, contract: Contract, stage: Stage, rejected: Sequence[Located]
     ) -> None:
         self._address, self._contract = address, contract
         self._stage, self._rejected = stage, rejected
@@ -78,7 +80,7 @@ class StagedReading:
     waiting: tuple[str, ...] = ()
 
     def __init__(
-        self, address: str, statement: str, request: ReadRequest, rejected: Sequence[Rejected]
+        self, address: str, statement: str, request: ReadRequest, rejected: Sequence[Located]
     ) -> None:
         self._address, self._statement = address, statement
         self._request, self._rejected = request, rejected
@@ -89,11 +91,19 @@ class StagedReading:
             cursor.execute(self._statement)
             for batch in cursor.fetch_record_batch():
                 if batch.num_rows:
-                    yield Chunk(batch, "reconciliation", first)
+                    yield Chunk(batch, ORIGIN, first)
                 first += batch.num_rows
-        if self._rejected:
-            names = [c.name for c in self._request.columns]
-            columns = [
-                pa.array([r.values.get(n) for r in self._rejected], pa.string()) for n in names
-            ]
-            yield Chunk(pa.RecordBatch.from_arrays(columns, names=names), "reconciliation", first)
+        yield from self._again(first)
+
+    def _again(self, first: int) -> Iterator[Chunk]:
+        """The rejected rows as text; a record that could not be split, in its own place."""
+        names = [c.name for c in self._request.columns]
+        whole = [found.row.values for found in self._rejected if found.row.values]
+        if whole:
+            columns = [pa.array([r.get(n) for r in whole], pa.string()) for n in names]
+            yield Chunk(pa.RecordBatch.from_arrays(columns, names=names), ORIGIN, first)
+        nothing = pa.RecordBatch.from_arrays([pa.nulls(1, pa.string())] * len(names), names=names)
+        for found in self._rejected:
+            if not found.row.values:
+                rule = found.row.reasons[0].rule
+                yield Chunk(nothing, found.origin, found.row.number, {0: rule})

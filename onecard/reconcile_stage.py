@@ -33,6 +33,14 @@ class Verdict:
     waiting: list[Key] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A rejected row, and the table, file or page that it came from."""
+
+    origin: str
+    row: Rejected
+
+
 class Stage:
     """Staging tables of one reconciliation; a collect's clean-up does not see their names.
 
@@ -46,7 +54,7 @@ class Stage:
     ) -> None:
         self._tools, self._contract, self._connection = tools, contract, connection
         self._transfer = -number
-        self.rejected: list[Rejected] = []
+        self.rejected: list[Located] = []
         self.version = ledger.state(connection, contract.id).version
 
     @property
@@ -80,7 +88,7 @@ class Stage:
             for chunk in ahead(iter(reading)):
                 checked = self._tools.gate.check(chunk, now)
                 read += chunk.batch.num_rows
-                self.rejected += checked.rejected
+                self.rejected += [Located(chunk.origin, row) for row in checked.rejected]
                 if len(checked.good):
                     loader.put(checked.good)
         registry.deduplicate(self._connection, self._contract, self._transfer)
@@ -89,12 +97,18 @@ class Stage:
                 self._move(rule.check, Reason(rule.check.columns[-1], rule.name))
         return read
 
-    def unknown(self) -> list[Rejected]:
-        """Rejected rows that do not stand in quarantine."""
+    def unknown(self) -> list[Located]:
+        """Rejected rows that no collect has seen: no quarantined row is theirs, not even an ended.
+
+        What was purged when its time was over has been seen and counted; it does not come back.
+        """
         by = (self._tools.keys.quarantine(), self._tools.suite)
-        prints = [bytes(quarantine.seal(self._contract.id, "", r, by)[0]) for r in self.rejected]
+        prints = [
+            bytes(quarantine.seal(self._contract.id, found.origin, found.row, by)[0])
+            for found in self.rejected
+        ]
         rows = self._connection.execute(
-            "SELECT fingerprint FROM quarantine.record WHERE dataset = %s AND status = 'held'"
+            "SELECT fingerprint FROM quarantine.record WHERE dataset = %s"
             " AND fingerprint = ANY(%s)",
             (self._contract.id, prints),
         ).fetchall()
@@ -109,7 +123,7 @@ class Stage:
             watermark: staged rows with a cursor from here on are read by the next collect anyway.
         """
         self._candidates(keys)
-        rejected = {_key(self._contract, r) for r in self.rejected}
+        rejected = {_key(self._contract, found.row) for found in self.rejected}
         found = Verdict()
         for there, held, differs, waits, *values in self._compared(watermark):
             key = tuple(str(v) for v in values)
@@ -201,7 +215,7 @@ class Stage:
         for n, (values,) in enumerate(rows, start=1):
             pairs = values.items() if isinstance(values, dict) else ()
             texts = {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in pairs}
-            self.rejected.append(Rejected(n, texts, (reason,)))
+            self.rejected.append(Located("staging", Rejected(n, texts, (reason,))))
 
     def _drop(self) -> None:
         rows = self._connection.execute(
