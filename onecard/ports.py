@@ -238,9 +238,12 @@ class Staged:
         url: SQLAlchemy URL of the hub's database (`postgresql+psycopg://…`).
         table: name of the table in schema `staging` (good rows not yet known by hash).
         rows_read: rows read by this transfer.
-        history: rows read by earlier published transfers of this dataset, newest first.
+        history: rows read by earlier published readings of this kind, newest first, back to the
+            last one that a person has released: it is what is usual from then on.
         published: whether a registry table exists (`registry.<contract.table>`).
         now: the transfer's time by the hub's clock.
+        whole: the source was read whole, and not from a watermark or for new files only.
+        rows_before: rows of the last published reading of either kind; 0 when there was none.
     """
 
     url: str
@@ -250,6 +253,8 @@ class Staged:
     history: tuple[int, ...]
     published: bool
     now: datetime
+    whole: bool = True
+    rows_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

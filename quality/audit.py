@@ -25,6 +25,7 @@ from schemas.dataset_checks import (
     Expectation,
     Freshness,
     Invariant,
+    Shrinkage,
     Volume,
 )
 
@@ -80,6 +81,8 @@ def bounds(expectation: Expectation) -> tuple[float, float]:
     check = expectation.check
     if isinstance(check, Volume):
         return check.min_ratio, check.max_ratio
+    if isinstance(check, Shrinkage):
+        return math.nextafter(check.above, math.inf), math.inf
     if isinstance(check, Completeness):
         return check.min, 1.0
     if isinstance(check, Freshness):
@@ -104,11 +107,20 @@ def ages(staged: Staged, connection: database.Connection) -> dict[str, float | N
 
 
 def volumes(staged: Staged) -> dict[str, float | None]:
-    """Rows read over the median of earlier readings; None without such rows."""
+    """Rows read over the median of earlier readings; None without such rows.
+
+    The size of an increment says nothing about the source; that it is empty does, where there must
+    be the row that set the watermark.
+    """
     usual = median(staged.history) if staged.history else 0
     ratio = staged.rows_read / usual if usual else None
+    left = ratio
+    if not staged.whole:
+        behind = staged.contract.source.cursor is not None and staged.rows_before > 0
+        left = 0.0 if behind and not staged.rows_read else None
     checks = staged.contract.expectations
-    return {e.name: ratio for e in checks if isinstance(e.check, Volume)}
+    found = {e.name: ratio for e in checks if isinstance(e.check, Volume)}
+    return found | {e.name: left for e in checks if isinstance(e.check, Shrinkage)}
 
 
 def distributions(staged: Staged) -> sql.Composed | None:

@@ -236,14 +236,30 @@ def published_already(connection: Connection, transfer: int) -> tuple[int, Count
 
 
 def history(connection: Connection, dataset: str, *, whole: bool, last: int = 14) -> list[int]:
-    """Rows read by the last published collects of the same kind, newest first."""
+    """Rows read by the last published collects of the same kind, newest first.
+
+    What a person has released is what is usual from then on: nothing before it counts.
+    """
     rows = connection.execute(
-        "SELECT rows_read FROM ledger.transfer WHERE subject = %s AND direction = 'collect'"
-        " AND status = 'published' AND whole = %s AND rows_read > 0 AND NOT replay"
-        " ORDER BY id DESC LIMIT %s",
-        (dataset, whole, last),
+        "SELECT rows_read FROM ledger.transfer WHERE subject = %(dataset)s"
+        " AND direction = 'collect' AND status = 'published' AND whole = %(whole)s"
+        " AND rows_read > 0 AND NOT replay AND id >= (SELECT coalesce(max(t.id), 0)"
+        " FROM ledger.release r JOIN ledger.transfer t ON t.id = r.transfer"
+        " WHERE t.subject = %(dataset)s AND t.direction = 'collect' AND t.status = 'published')"
+        " ORDER BY id DESC LIMIT %(last)s",
+        {"dataset": dataset, "whole": whole, "last": last},
     ).fetchall()
     return [int(str(row[0])) for row in rows]
+
+
+def last_read(connection: Connection, dataset: str) -> int:
+    """Rows that the last published collect of a dataset read; 0 when there was none."""
+    row = connection.execute(
+        "SELECT rows_read FROM ledger.transfer WHERE subject = %s AND direction = 'collect'"
+        " AND status = 'published' AND NOT replay ORDER BY id DESC LIMIT 1",
+        (dataset,),
+    ).fetchone()
+    return int(str(row[0])) if row else 0
 
 
 def record_privacy(connection: Connection, transfer: int, results: Iterable[RuleResult]) -> None:
@@ -264,28 +280,6 @@ def delivered_rows(connection: Connection, agreement: str, last: int = 14) -> li
         (agreement, last),
     ).fetchall()
     return [int(str(row[0])) for row in rows]
-
-
-def release(connection: Connection, transfer: int, actor: str, reason: str) -> bool:
-    """Record that a person releases a held delivery; False when there is none of that id."""
-    done = connection.execute(
-        "INSERT INTO ledger.release (transfer, actor, reason) SELECT id, %s, %s"
-        " FROM ledger.transfer WHERE id = %s AND status = 'held' AND direction = 'deliver'"
-        " ON CONFLICT DO NOTHING",
-        (actor, reason, transfer),
-    )
-    return done.rowcount == 1
-
-
-def released_last(connection: Connection, agreement: str, before: int) -> bool:
-    """Whether the agreement's transfer before this one was held and is released."""
-    row = connection.execute(
-        "SELECT EXISTS (SELECT FROM ledger.release r WHERE r.transfer = t.id)"
-        " FROM ledger.transfer t WHERE subject = %s AND direction = 'deliver' AND id < %s"
-        " ORDER BY id DESC LIMIT 1",
-        (agreement, before),
-    ).fetchone()
-    return bool(row and row[0])
 
 
 def keep_cells(connection: Connection, agreement: str, cells: Mapping[str, int]) -> None:
