@@ -46,8 +46,8 @@ def record(
 def of(connection: Connection, transfer: int) -> list[Release]:
     """Everything that was released of a transfer."""
     rows: list[tuple[Any, ...]] = connection.execute(
-        "SELECT finding, actor, released_at, reason FROM ledger.release WHERE transfer = %s"
-        " ORDER BY released_at, finding",
+        "SELECT finding, actor, at, reason FROM ledger.release WHERE transfer = %s"
+        " ORDER BY at, finding",
         (transfer,),
     ).fetchall()
     return [Release(*row) for row in rows]
