@@ -157,7 +157,9 @@ class Collect:
                 raise AuditFailed(holds.audit_failed(self._contract, transfer, held))
             with connection.transaction():
                 ledger.lock_claimed(connection, self._contract.id, transfer)
-                ledger.update(connection, transfer, {"status": "audited"})
+                said = ledger.message(connection, transfer)
+                remarks = holds.remarks(said, self._contract.id, transfer)
+                ledger.update(connection, transfer, {"status": "audited", "message": remarks})
         points.reach("audit.recorded")
 
     def publish(self, transfer: int) -> Collected:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from onecard import holds
 from onecard.errors import HoldError, OnecardError, RetriableError, SupersededError, ours
 from onecard.hub import audit, database, ledger, registry
 from schemas.contract import Contract
@@ -35,7 +36,7 @@ def failing(
     with database.connect(tools.address, autocommit=True) as connection:
         error = overtaken(connection, contract.id, transfer) or error
         status = "held" if isinstance(error, HoldError) else "failed"
-        _note(connection, transfer, status, error)
+        _note(connection, contract.id, transfer, status, error)
         body = {"transfer": transfer, "error": type(error).__name__}
         with connection.transaction():
             audit.append(connection, f"collect.{status}", contract.id, tools.settings.actor, body)
@@ -57,12 +58,22 @@ def overtaken(
     )
 
 
-def _note(connection: database.Connection, transfer: int, status: str, error: OnecardError) -> None:
+def _note(
+    connection: database.Connection,
+    dataset: str,
+    transfer: int,
+    status: str,
+    error: OnecardError,
+) -> None:
     """Mark the transfer; what is published stays so, what is audited may be published yet."""
     with connection.transaction():
         now = ledger.status(connection, transfer, lock=True)
         if now == "published":
             return
         kept = now in ("audited", "held") and isinstance(error, RetriableError)
-        values = {"status": now if kept else status, "message": str(error)}
+        message = str(error)
+        if isinstance(error, HoldError):  # it may go on: what its reading remarked stays
+            remarked = holds.remarks(ledger.message(connection, transfer), dataset, transfer)
+            message = "; ".join(filter(None, [remarked, message]))
+        values = {"status": now if kept else status, "message": message}
         ledger.update(connection, transfer, values)

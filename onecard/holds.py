@@ -96,7 +96,16 @@ def audit_failed(contract: Contract, transfer: int, failed: Iterable[str]) -> st
     names = tuple(failed)
     held = collect(contract, transfer, findings=names)
     done = held.todo if held.releasable else f"nobody can release {names[0]}; {held.todo}"
-    return f"{contract.id}: transfer {transfer} is held: {', '.join(names)}. {held.who}: {done}"
+    return f"{_head(contract.id, transfer)}: {', '.join(names)}. {held.who}: {done}"
+
+
+def remarks(message: str, dataset: str, transfer: int) -> str:
+    """What the reading of a collect remarked, without what the hold said after it."""
+    return message.partition(_head(dataset, transfer))[0].removesuffix("; ")
+
+
+def _head(dataset: str, transfer: int) -> str:
+    return f"{dataset}: transfer {transfer} is held"
 
 
 def collect(contract: Contract, transfer: int, **more: Any) -> Hold:  # noqa: ANN401 - Hold's own
@@ -136,7 +145,7 @@ def _transfers(connection: Connection, known: Catalogue) -> list[Hold]:
 
 
 def _unreleased(connection: Connection, transfer: int) -> tuple[str, ...]:
-    there = {r.finding for r in releases.of(connection, transfer)}
+    there = {r.finding for r in releases.of(connection, transfer)} - set(NEVER)
     return tuple(name for name in releases.failed(connection, transfer) if name not in there)
 
 

@@ -113,7 +113,7 @@ def _collect(hub: Hub, connection: Connection, found: _Line, how: Vouching) -> R
         _overtaken(connection, found)
     if found.status != "held" and not (found.status == "audited" and before):
         raise _not_held(found)
-    there = {r.finding for r in before}
+    there = {r.finding for r in before} - set(holds.NEVER)
     failed = [name for name in releases.failed(connection, found.id) if name not in there]
     _releasable(hub, found, failed)
     if not failed and not before:

@@ -149,6 +149,14 @@ def status(connection: Connection, transfer: int, *, lock: bool = False) -> str:
     return str(row[0]) if row else ""
 
 
+def message(connection: Connection, transfer: int) -> str:
+    """What was last said of a transfer."""
+    row = connection.execute(
+        "SELECT message FROM ledger.transfer WHERE id = %s", (transfer,)
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
 def bury(
     connection: Connection, direction: str, subject: str, before: int
 ) -> list[tuple[int, str]]:
@@ -220,7 +228,8 @@ def record_findings(connection: Connection, transfer: int, findings: Iterable[Fi
         cursor.executemany(
             "INSERT INTO ledger.finding (transfer, name, severity, passed, observed, field)"
             " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (transfer, name) DO UPDATE"
-            " SET passed = excluded.passed, observed = excluded.observed",
+            " SET severity = excluded.severity, passed = excluded.passed,"
+            " observed = excluded.observed",
             [(transfer, f.name, f.severity, f.passed, f.observed, f.field) for f in findings],
         )
 
