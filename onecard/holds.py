@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from onecard.desk import Desk
 from onecard.hub import releases
 from onecard.hub.database import Connection
 from schemas.catalogue import Catalogue
@@ -34,6 +33,7 @@ class Hold:
         agency: of the dataset; empty for a delivery.
         who: who may release it.
         rows: of a reconciliation: how many published rows are absent.
+        emptied: of a reconciliation: the source has no row at all, which is never believed.
         findings: of a collect: the critical expectations that failed.
         released: a person has released it, and it has not gone on yet.
         fast: newer transfers take over every minute, so that it is released by its dataset.
@@ -47,6 +47,7 @@ class Hold:
     since: datetime | None = None
     agency: str = ""
     rows: int = 0
+    emptied: bool = False
     findings: tuple[str, ...] = ()
     released: bool = False
     fast: bool = False
@@ -54,7 +55,7 @@ class Hold:
     @property
     def releasable(self) -> bool:
         """Whether a person can let it pass at all."""
-        return not set(self.findings) & set(NEVER)
+        return not self.emptied and not set(self.findings) & set(NEVER)
 
     @property
     def release(self) -> str:
@@ -115,9 +116,9 @@ def collect(contract: Contract, transfer: int, **more: Any) -> Hold:  # noqa: AN
     return Hold("collect", transfer, contract.id, who, **told)
 
 
-def holds(connection: Connection, desk: Desk) -> list[Hold]:
+def holds(connection: Connection, known: Catalogue) -> list[Hold]:
     """Everything that is held now, in the order in which it began to wait."""
-    found = [*_transfers(connection, desk.catalogue), *_reconciliations(connection)]
+    found = [*_transfers(connection, known), *_reconciliations(connection)]
     return sorted(found, key=lambda h: (h.since is None, h.since, h.kind, h.number))
 
 
@@ -167,6 +168,7 @@ def _reconciliations(connection: Connection) -> list[Hold]:
             at,
             agency=agency_of(subject),
             rows=absent,
+            emptied=not theirs,
         )
         for number, subject, at, absent, ours, theirs in rows
     ]

@@ -103,7 +103,7 @@ def _volume_names(desk: Desk) -> set[str]:
 
 def _held(connection: Connection, desk: Desk) -> Iterator[Trouble]:
     """What waits for a person, and who that is."""
-    for hold in holds.holds(connection, desk):
+    for hold in holds.holds(connection, desk.catalogue):
         name = hold.subject
         if hold.kind == "reconcile":
             name = f"reconciliation {name}"

@@ -31,7 +31,7 @@ def write_report(hub: Hub, since: int = 0) -> Path:
         done = ledger.transfers(connection, since) if since else ledger.latest(connection)
         rules = _rule_lines(hub, connection, done)
         findings = _findings(hub, connection, done)
-        held = holding.lines(holds.holds(connection, hub), hub.catalogue, "zh")
+        held = holding.lines(holds.holds(connection, hub.catalogue), hub.catalogue, "zh")
     now = hub.settings.now()
     page = night_report.render(
         NightReport(

@@ -105,7 +105,7 @@ def write_daily(
     with database.connect(hub.address, autocommit=True) as connection:
         span = (day, day + timedelta(days=1))
         maker = content.Maker(connection, hub.catalogue, scheme, span, hub.settings.now())
-        held = holds.holds(connection, hub) if day == hub.settings.now().date() else []
+        held = holds.holds(connection, hub.catalogue) if day == hub.settings.now().date() else []
         for agency in agencies or reporting(hub):
             found = maker.content(agency)
             for language in languages:

@@ -51,7 +51,7 @@ def test_a_held_collect_is_no_silent_green(stage: Stage, airflow: Callable[[str]
     assert emitted(stage) == published
 
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
-        (hold,) = holds.holds(connection, stage.hub(0))
+        (hold,) = holds.holds(connection, stage.hub(0).catalogue)
     ((said,),) = airflow_says(stage, "SELECT value FROM xcom WHERE key = 'held'")
     for part in ("is held: shrinkage", "hrss, with the engineer on duty", hold.release):
         assert part in json.loads(json.dumps(said, ensure_ascii=False))
