@@ -17,7 +17,7 @@ from onecard import holds, points
 from onecard.collect_failing import failing
 from onecard.connections import Connections
 from onecard.errors import AuditFailed, FatalError, PolicyError
-from onecard.hub import audit, database, ledger, quarantine, receipts, registry, releases
+from onecard.hub import audit, database, ledger, quarantine, receipts, registry, releases, usual
 from onecard.hub.audit import Signer
 from onecard.hub.known import KnownHashes
 from onecard.hub.ledger import Counts, DatasetState
@@ -248,19 +248,20 @@ class Collect:
     def _staged(self, connection: database.Connection, transfer: int) -> Staged:
         """What the auditor looks at."""
         row = connection.execute(
-            "SELECT rows_read, whole FROM ledger.transfer WHERE id = %s", (transfer,)
+            "SELECT rows_read, whole, source_rows FROM ledger.transfer WHERE id = %s", (transfer,)
         ).fetchone()
-        rows_read, whole = row or (0, False)
+        rows_read, whole, there = row or (0, False, None)
         return Staged(
             url=database.sqlalchemy_url(self._tools.address),
             contract=self._contract,
             table=registry.staging_name(self._contract, transfer),
             rows_read=int(str(rows_read)),
-            history=tuple(ledger.history(connection, self._contract.id, whole=bool(whole))),
+            history=tuple(usual.read_before(connection, self._contract.id, whole=bool(whole))),
             published=registry.exists(connection, self._contract),
             now=self._tools.settings.now(),
-            whole=bool(whole),
-            rows_before=ledger.last_read(connection, self._contract.id),
+            rows_there=None if there is None else int(str(there)),
+            there_before=tuple(usual.there_before(connection, self._contract.id)),
+            rows_before=usual.last_read(connection, self._contract.id),
         )
 
     def _request(self, state: DatasetState, *, whole: bool) -> ReadRequest:
@@ -314,6 +315,7 @@ class Collect:
                 "status": "staged",
                 "counts": taken.counts,
                 "whole": whole,
+                "source_rows": taken.there,
                 "checkpoint": taken.checkpoint,
                 "message": message,
                 "digest": taken.digest,

@@ -244,33 +244,6 @@ def published_already(connection: Connection, transfer: int) -> tuple[int, Count
     return (row[0], Counts(*row[1:])) if row else None
 
 
-def history(connection: Connection, dataset: str, *, whole: bool, last: int = 14) -> list[int]:
-    """Rows read by the last published collects of the same kind, newest first.
-
-    What a person has released is what is usual from then on: nothing before it counts.
-    """
-    rows = connection.execute(
-        "SELECT rows_read FROM ledger.transfer WHERE subject = %(dataset)s"
-        " AND direction = 'collect' AND status = 'published' AND whole = %(whole)s"
-        " AND rows_read > 0 AND NOT replay AND id >= (SELECT coalesce(max(t.id), 0)"
-        " FROM ledger.release r JOIN ledger.transfer t ON t.id = r.transfer"
-        " WHERE t.subject = %(dataset)s AND t.direction = 'collect' AND t.status = 'published')"
-        " ORDER BY id DESC LIMIT %(last)s",
-        {"dataset": dataset, "whole": whole, "last": last},
-    ).fetchall()
-    return [int(str(row[0])) for row in rows]
-
-
-def last_read(connection: Connection, dataset: str) -> int:
-    """Rows that the last published collect of a dataset read; 0 when there was none."""
-    row = connection.execute(
-        "SELECT rows_read FROM ledger.transfer WHERE subject = %s AND direction = 'collect'"
-        " AND status = 'published' AND NOT replay ORDER BY id DESC LIMIT 1",
-        (dataset,),
-    ).fetchone()
-    return int(str(row[0])) if row else 0
-
-
 def record_privacy(connection: Connection, transfer: int, results: Iterable[RuleResult]) -> None:
     """Write what each rule of the privacy gate found."""
     with connection.cursor() as cursor:

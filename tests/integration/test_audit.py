@@ -164,21 +164,23 @@ SHRUNK = Expectation(
 
 
 @pytest.mark.parametrize(
-    ("read", "history", "expected"),
+    ("there", "before", "expected"),
     [
         (0, (), (True, None)),
         (50, (100, 100, 99), (False, 0.5)),
         (51, (100, 100, 99), (True, 0.51)),
         (0, (100,), (False, 0.0)),
         (900, (100,), (True, 9.0)),
+        (None, (100,), (True, None)),
     ],
 )
-def test_a_whole_reading_that_has_shrunk(
-    address: str, read: int, history: tuple[int, ...], expected: object
+def test_a_source_that_has_shrunk(
+    address: str, there: int | None, before: tuple[int, ...], expected: object
 ) -> None:
     stage(address, rows("1"))
     made = contract().model_copy(update={"expectations": (SHRUNK,)})
-    assert observed(both(address, read=read, history=history, made=made), "shrunk") == expected
+    found = both(address, made=made, rows_there=there, there_before=before)
+    assert observed(found, "shrunk") == expected
 
 
 @pytest.mark.parametrize(
@@ -196,8 +198,7 @@ def test_an_increment_that_is_empty(
     stage(address, rows("1"))
     source = contract().source.model_copy(update={"cursor": cursor})
     made = contract().model_copy(update={"expectations": (SHRUNK,), "source": source})
-    more = {"whole": False, "rows_before": before}
-    found = both(address, read=read, history=(100,), made=made, **more)
+    found = both(address, read=read, history=(100,), made=made, rows_before=before)
     assert observed(found, "shrunk") == expected
 
 

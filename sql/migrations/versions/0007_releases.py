@@ -1,4 +1,4 @@
-"""Releases by finding: a person vouches for what held a transfer, and for nothing else.
+"""Releases by finding, and how many rows a source holds.
 
 Revision ID: 0007
 """
@@ -13,12 +13,16 @@ ALTER TABLE ledger.release ADD COLUMN finding text NOT NULL DEFAULT '';
 ALTER TABLE ledger.release DROP CONSTRAINT release_pkey;
 ALTER TABLE ledger.release ADD PRIMARY KEY (transfer, finding);
 COMMENT ON COLUMN ledger.release.finding IS
-    'the failed critical expectation that a held collect may be published with; empty: a delivery'
+    'the failed critical expectation that a held collect may be published with; empty: a delivery';
+
+ALTER TABLE ledger.transfer ADD COLUMN source_rows bigint;
+COMMENT ON COLUMN ledger.transfer.source_rows IS
+    'rows that the source held when it was read: read whole, or counted; NULL where nobody knows'
 """
 
 
 def upgrade() -> None:
-    """Let a held collect be released, by its findings."""
+    """Let a held collect be released by its findings; remember what sources hold."""
     for statement in STATEMENTS.split(";\n"):
         if statement.strip():
             op.execute(statement)
