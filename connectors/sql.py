@@ -32,11 +32,14 @@ class SqlSource(Frozen):
 
     Attributes:
         timezone: zone of timestamps that the database stores without one.
+        count: count the table's rows when only its newest are read, so that a table that has lost
+            half is noticed; `false` spares a database to which a count is dear.
     """
 
     table: str
     schema_: str | None = Field(default=None, alias="schema")
     timezone: Literal["Asia/Shanghai", "UTC"] = "Asia/Shanghai"
+    count: bool = True
 
 
 class SqlSink(Frozen):
@@ -95,6 +98,8 @@ class _PostgresReading:
     def __init__(self, connection: Connection, request: ReadRequest, options: SqlSource) -> None:
         self._connection, self._request = connection, request
         self._zone = options.timezone
+        self._counts = options.count and sql_since.native(request) is not None
+        self.rows_there: int | None = None
         self._table = ".".join(_quoted(p) for p in (options.schema_, options.table) if p)
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -111,6 +116,9 @@ class _PostgresReading:
             )
             cursor.execute(self._statement(cursor))
             yield from self._chunks(cursor.fetch_record_batch())
+            if self._counts:
+                cursor.execute(f"SELECT count(*) FROM {self._table}")  # noqa: S608 - quoted
+                self.rows_there = int((cursor.fetchone() or (0,))[0])
 
     def _chunks(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
         from connectors.sql_arrow import settled  # noqa: PLC0415 - Arrow, loaded by ADBC already

@@ -55,6 +55,8 @@ class GenericReading:
         self._connection = connection
         self._request = request
         self._options = options
+        self._counts = options.count and sql_since.native(request) is not None
+        self.rows_there: int | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
         request, name = self._request, self._options.table
@@ -79,6 +81,9 @@ class GenericReading:
                 database.execute(text("START TRANSACTION WITH CONSISTENT SNAPSHOT"))
             stream = database.execution_options(stream_results=True, yield_per=size)
             yield from stream.execute(statement).partitions(size)
+            if self._counts:
+                every = table(self._options.table, schema=self._options.schema_)
+                self.rows_there = database.scalar(select(func.count()).select_from(every))
 
     def _statement(self, engine: Engine) -> Select[Any]:
         columns: list[Any] = [column(c.native) for c in self._request.columns]

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.sdk import DAG, Asset, Connection, task, task_group
+from airflow.sdk import DAG, Asset, Connection, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
 from onecard.connections import Connection as HubConnection
@@ -38,6 +38,14 @@ DEFAULTS = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=20),
 }
+
+
+HELD = """\
+Failed with `HELD for a person`: nothing is broken, and no retry helps. The log and the XCom `held`
+say why, who may release it and with which command. Once a collect is released, clear this task: it
+and `publish` find the work done, and deliveries start; without that they start at 05:00.
+"""
+"""What Airflow's page of a task says that can be held."""
 
 
 def asset(dataset: str) -> Asset:
@@ -73,7 +81,13 @@ def _keys() -> Callable[[], str] | None:
 
 
 def _final(error: Exception) -> AirflowFailException:
-    """An error that no retry mends: fatal, or held until a person decides."""
+    """An error that no retry mends: fatal, or held until a person decides.
+
+    What is held says so in the XCom `held` too: why, who may release it and how; never a value.
+    """
+    if isinstance(error, HoldError):
+        get_current_context()["ti"].xcom_push(key="held", value=str(error))
+        return AirflowFailException(f"HELD for a person: {type(error).__name__}: {error}")
     return AirflowFailException(f"{type(error).__name__}: {error}")
 
 
@@ -86,7 +100,7 @@ def stage(dataset: str, audit: str) -> int:
         raise _final(error) from None
 
 
-@task
+@task(doc_md=HELD)
 def audit_staged(dataset: str, transfer: int, audit: str) -> int:
     """Run the dataset-level expectations on the staged rows."""
     try:
@@ -112,7 +126,7 @@ def publish(dataset: str, transfer: int) -> dict[str, int]:
     }
 
 
-@task
+@task(doc_md=HELD)
 def deliver(agreement: str) -> dict[str, int]:
     """Send what one agreement's consumer does not have yet."""
     try:
@@ -144,7 +158,7 @@ def write_reports() -> int:
         raise _final(error) from None
 
 
-@task
+@task(doc_md=HELD)
 def reconcile(dataset: str) -> dict[str, int]:
     """Compare one dataset with its source, and heal it; fails when a person must decide."""
     from onecard.reconcile import reconcile as compare  # noqa: PLC0415 - heavy: not while parsing

@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from onecard import points
+from onecard import holds, points
+from onecard.collect_failing import failing
 from onecard.connections import Connections
-from onecard.errors import (
-    AuditFailed,
-    FatalError,
-    HoldError,
-    OnecardError,
-    PolicyError,
-    RetriableError,
-    SupersededError,
-    ours,
-)
-from onecard.hub import audit, database, ledger, quarantine, receipts, registry
+from onecard.errors import AuditFailed, FatalError, PolicyError
+from onecard.hub import audit, database, ledger, quarantine, receipts, registry, releases, usual
 from onecard.hub.audit import Signer
 from onecard.hub.known import KnownHashes
 from onecard.hub.ledger import Counts, DatasetState
+from onecard.hub.releases import Release
 from onecard.intake import Intake, Taken
 from onecard.keys import KeyStore
 from onecard.ports import Auditor, Checkpoint, Column, Connector, ReadRequest, RowGate, Staged
@@ -111,7 +104,7 @@ class Collect:
                 connection, "collect", contract.id, contract.version, now
             )
             points.reach("collect.opened")
-            with self._failing(transfer, retried_as_a_whole=True):
+            with self._failing(transfer, as_a_whole=True):
                 state = self._claim(connection, transfer)
                 registry.drop_staging(connection, contract, older_than=transfer)
                 first = not registry.exists(connection, contract)
@@ -127,7 +120,8 @@ class Collect:
                 points.reach("stage.settled")
                 with connection.transaction():
                     ledger.lock_claimed(connection, contract.id, transfer)
-                    self._record(connection, transfer, taken, whole=request.since is None)
+                    everything = request.since is None and not request.checkpoint
+                    self._record(connection, transfer, taken, whole=everything)
         points.reach("stage.recorded")
         return transfer
 
@@ -146,7 +140,8 @@ class Collect:
         """Run the dataset-level expectations on the staged rows.
 
         Raises:
-            AuditFailed: a critical one failed; the transfer is held and nothing is published.
+            AuditFailed: a critical one failed that no person has released; the transfer is held
+                and nothing is published.
         """
         address = self._tools.address
         with self._failing(transfer), database.connect(address, autocommit=True) as connection:
@@ -155,13 +150,16 @@ class Collect:
             findings = self._tools.auditor.audit(self._staged(connection, transfer))
             points.reach("audit.found")
             ledger.record_findings(connection, transfer, findings)
+            passed = {r.finding for r in releases.of(connection, transfer)} - set(holds.NEVER)
             failed = [f.name for f in findings if f.severity == "critical" and not f.passed]
-            if failed:
-                msg = f"{self._contract.id}: transfer {transfer} is held: {', '.join(failed)}"
-                raise AuditFailed(msg)
+            if not passed.issuperset(failed):
+                held = [name for name in failed if name not in passed]
+                raise AuditFailed(holds.audit_failed(self._contract, transfer, held))
             with connection.transaction():
                 ledger.lock_claimed(connection, self._contract.id, transfer)
-                ledger.update(connection, transfer, {"status": "audited"})
+                said = ledger.message(connection, transfer)
+                remarks = holds.remarks(said, self._contract.id, transfer)
+                ledger.update(connection, transfer, {"status": "audited", "message": remarks})
         points.reach("audit.recorded")
 
     def publish(self, transfer: int) -> Collected:
@@ -226,6 +224,7 @@ class Collect:
             "counts": {name: getattr(counts, name) for name in Counts.__slots__},
             "sourceDigest": digest,
             "remarks": remarks,
+            **_vouched(releases.of(connection, transfer)),
             "at": tools.settings.now().isoformat(),
             "checkpoint": receipts.last_checkpoint(connection),
         }
@@ -244,20 +243,26 @@ class Collect:
         audit.anchor(self._tools.settings.home / "audit", made)
         points.reach("anchor.written")
 
+    def _failing(self, transfer: int, *, as_a_whole: bool = False) -> AbstractContextManager[None]:
+        return failing(self._contract, self._tools, transfer, as_a_whole=as_a_whole)
+
     def _staged(self, connection: database.Connection, transfer: int) -> Staged:
         """What the auditor looks at."""
         row = connection.execute(
-            "SELECT rows_read, whole FROM ledger.transfer WHERE id = %s", (transfer,)
+            "SELECT rows_read, whole, source_rows FROM ledger.transfer WHERE id = %s", (transfer,)
         ).fetchone()
-        rows_read, whole = row or (0, False)
+        rows_read, whole, there = row or (0, False, None)
         return Staged(
             url=database.sqlalchemy_url(self._tools.address),
             contract=self._contract,
             table=registry.staging_name(self._contract, transfer),
             rows_read=int(str(rows_read)),
-            history=tuple(ledger.history(connection, self._contract.id, whole=bool(whole))),
+            history=tuple(usual.read_before(connection, self._contract.id, whole=bool(whole))),
             published=registry.exists(connection, self._contract),
             now=self._tools.settings.now(),
+            rows_there=None if there is None else int(str(there)),
+            there_before=tuple(usual.there_before(connection, self._contract.id)),
+            rows_before=usual.last_read(connection, self._contract.id),
         )
 
     def _request(self, state: DatasetState, *, whole: bool) -> ReadRequest:
@@ -311,6 +316,7 @@ class Collect:
                 "status": "staged",
                 "counts": taken.counts,
                 "whole": whole,
+                "source_rows": taken.there,
                 "checkpoint": taken.checkpoint,
                 "message": message,
                 "digest": taken.digest,
@@ -343,55 +349,11 @@ class Collect:
         checkpoint = row[4]
         return counts, dict(checkpoint) if isinstance(checkpoint, Mapping) else {}
 
-    @contextmanager
-    def _failing(self, transfer: int, *, retried_as_a_whole: bool = False) -> Iterator[None]:
-        """Mark the transfer failed (or held) when the step raises.
 
-        What is staged stays for a person (held) or for the retry of the same step (retriable);
-        otherwise it goes. The next transfer of the dataset drops what stayed. Whatever a transfer
-        stumbles over once a newer one has claimed the dataset (its tables are gone), the reason
-        is that it was overtaken.
-        """
-        error: OnecardError | None = None
-        try:
-            yield
-        except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
-            error = ours(caught)
-        if error is None:
-            return
-        with database.connect(self._tools.address, autocommit=True) as connection:
-            error = self._overtaken(connection, transfer) or error
-            status = "held" if isinstance(error, HoldError) else "failed"
-            self._note_failure(connection, transfer, status, error)
-            body = {"transfer": transfer, "error": type(error).__name__}
-            actor = self._tools.settings.actor
-            with connection.transaction():
-                audit.append(connection, f"collect.{status}", self._contract.id, actor, body)
-            kept = (HoldError,) if retried_as_a_whole else (HoldError, RetriableError)
-            if not isinstance(error, kept):
-                registry.drop_staging(
-                    connection, self._contract, older_than=transfer + 1, mine=transfer
-                )
-        raise error
-
-    def _overtaken(self, connection: database.Connection, transfer: int) -> SupersededError | None:
-        """The error of a transfer whose dataset a newer one has claimed, else None."""
-        newer = ledger.state(connection, self._contract.id).claim
-        if newer <= transfer:
-            return None
-        return SupersededError(
-            f"{self._contract.id}: transfer {transfer} was overtaken by {newer}; nothing published"
-        )
-
-    @staticmethod
-    def _note_failure(
-        connection: database.Connection, transfer: int, status: str, error: OnecardError
-    ) -> None:
-        """Mark the transfer; what is published stays so, what is audited may be published yet."""
-        with connection.transaction():
-            now = ledger.status(connection, transfer, lock=True)
-            if now == "published":
-                return
-            kept = now in ("audited", "held") and isinstance(error, RetriableError)
-            values = {"status": now if kept else status, "message": str(error)}
-            ledger.update(connection, transfer, values)
+def _vouched(found: Iterable[Release]) -> dict[str, object]:
+    """What a receipt says of a transfer that a person has released; nothing where none was."""
+    lines = [
+        {"finding": r.finding, "by": r.by, "at": r.at.isoformat(), "reason": r.reason}
+        for r in found
+    ]
+    return {"released": lines} if lines else {}

@@ -15,7 +15,7 @@ from onecard.control import Controls
 from onecard.delivery_record import Attempt, Recorded
 from onecard.delivery_state import DeliveryState
 from onecard.errors import PolicyError, ours
-from onecard.hub import database, ledger
+from onecard.hub import database, ledger, releases
 from onecard.hub.audit import Signer
 from onecard.hub.disclosures import Recorder
 from onecard.keys import KeyStore
@@ -257,11 +257,12 @@ class Deliver:
         row = connection.execute(selection.count()).fetchone()
         due = int(str(row[0])) if row else 0
         limit = max(FEW_ROWS, self._agreement.unusual_factor * round(median(usual)))
-        if due <= limit or ledger.released_last(connection, self._agreement.id, transfer):
+        if due <= limit or releases.delivery_before(connection, self._agreement.id, transfer):
             return
         msg = (
             f"{self._agreement.id}: {due} rows are due, usually {round(median(usual))}; transfer"
-            f" {transfer} is held: `onecard release {transfer}` lets the next one pass"
+            f" {transfer} is held. {self._agreement.responsible} may release it:"
+            f" `onecard release {transfer} --by … --reason …`"
         )
         raise VolumeHold(msg)
 

@@ -18,7 +18,7 @@ from onecard.hub.database import Connection, query
 from onecard.hub.ledger import Counts
 from onecard.hub.loader import Loader
 from onecard.keys import Key
-from onecard.ports import Checkpoint, Chunk, Reading, ReadRequest, Reason, Rejected
+from onecard.ports import Checkpoint, Chunk, Counted, Reading, ReadRequest, Reason, Rejected
 from onecard.timespan import duration
 from schemas.contract import Contract
 from schemas.rules import Unique
@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What an intake found; `digest` is SHA-256 over the Arrow buffers as they were read."""
+    """What an intake found.
+
+    Attributes:
+        digest: SHA-256 over the Arrow buffers as they were read.
+        there: rows that the source holds; None where neither a whole reading nor it says so.
+    """
 
     counts: Counts
     checkpoint: Checkpoint
@@ -40,6 +45,7 @@ class Taken:
     rules: Mapping[Reason, int]
     warnings: Mapping[Reason, int]
     remarks: tuple[str, ...] = ()
+    there: int | None = None
 
 
 @dataclass(slots=True)
@@ -81,13 +87,18 @@ class Intake:
                 if len(good):
                     loader.put(good)
         self._record_counties()
+        checkpoint = self._checkpoint(request, reading, tally, now)
+        there = reading.rows_there if isinstance(reading, Counted) else None
+        if request.since is None and "source" not in checkpoint:
+            there = tally.read
         return Taken(
             counts=Counts(tally.read, 0, tally.unchanged, tally.quarantined),
-            checkpoint=self._checkpoint(request, reading, tally, now),
+            checkpoint=checkpoint,
             digest=digest.hexdigest(),
             rules=tally.rules,
             warnings=tally.warnings,
             remarks=_remarks(reading),
+            there=there,
         )
 
     def repeated(self, *, first: bool) -> dict[Reason, int]:

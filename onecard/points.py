@@ -33,6 +33,7 @@ POINTS = {
     "stage.recorded": "counts and the next checkpoint are in the ledger",
     "audit.found": "the expectations have been evaluated",
     "audit.recorded": "their outcome is in the ledger",
+    "release.recorded": "a person's release is in the ledger, nothing is audited again yet",
     "publish.locked": "the dataset is locked for publishing",
     "publish.merged": "the registry has the rows, uncommitted",
     "publish.absorbed": "the quarantine has the rejected rows, uncommitted",

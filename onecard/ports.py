@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -115,6 +115,16 @@ class Reading(Protocol):
     @property
     def waiting(self) -> tuple[str, ...]:
         """Files that are still growing or lack their manifest."""
+        ...
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A reading that also knows how many rows its source holds, behind the watermark and before."""
+
+    @property
+    def rows_there(self) -> int | None:
+        """Rows of the source, valid only after a complete iteration; None when not counted."""
         ...
 
 
@@ -238,9 +248,13 @@ class Staged:
         url: SQLAlchemy URL of the hub's database (`postgresql+psycopg://…`).
         table: name of the table in schema `staging` (good rows not yet known by hash).
         rows_read: rows read by this transfer.
-        history: rows read by earlier published transfers of this dataset, newest first.
+        history: rows read by earlier published readings of this kind, newest first, back to the
+            last one that a person has released: it is what is usual from then on.
         published: whether a registry table exists (`registry.<contract.table>`).
         now: the transfer's time by the hub's clock.
+        rows_there: rows that the source holds, where that is known: read whole, or counted.
+        there_before: the same of earlier published transfers, in the order of `history`.
+        rows_before: rows of the last published reading of any kind; 0 when there was none.
     """
 
     url: str
@@ -250,6 +264,9 @@ class Staged:
     history: tuple[int, ...]
     published: bool
     now: datetime
+    rows_there: int | None = None
+    there_before: tuple[int, ...] = ()
+    rows_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

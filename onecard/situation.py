@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from onecard import agreements
+from onecard import agreements, holds
 from onecard.desk import Desk
 from onecard.hub import tickets
 from onecard.hub.database import Connection
@@ -28,7 +28,7 @@ class Trouble:
     """One thing that needs a person.
 
     Attributes:
-        subject: dataset, agreement or `ticket <id>`.
+        subject: dataset, agreement, `ticket <id>` or `reconciliation <dataset>`.
         since: the hub's time from which it holds; None: from the beginning.
         times: how many times in a row (failing), or rows (expiring); else 1.
         who: who may mend or release it.
@@ -91,7 +91,9 @@ def _volume(connection: Connection, desk: Desk) -> Iterator[Trouble]:
     for subject, at, read in rows:
         says = f"{int(str(read)):,} rows read, far from what is usual"
         todo = "ask the agency; `onecard report` shows the history"
-        yield Trouble("volume", str(subject), says, todo, _agency(str(subject)), _moment(at))
+        yield Trouble(
+            "volume", str(subject), says, todo, holds.agency_of(str(subject)), _moment(at)
+        )
 
 
 def _volume_names(desk: Desk) -> set[str]:
@@ -100,25 +102,12 @@ def _volume_names(desk: Desk) -> set[str]:
 
 
 def _held(connection: Connection, desk: Desk) -> Iterator[Trouble]:
-    """Newest transfers that wait for a person, and who that is."""
-    rows = connection.execute(
-        "SELECT t.id, direction, subject, hub_time, message, r.transfer IS NOT NULL FROM ("
-        " SELECT DISTINCT ON (direction, subject) * FROM ledger.transfer"
-        " WHERE status <> 'running' ORDER BY direction, subject, id DESC) t"
-        " LEFT JOIN ledger.release r ON r.transfer = t.id WHERE status = 'held' ORDER BY t.id"
-    ).fetchall()
-    for number, direction, subject, at, message, released in rows:
-        name = str(subject)
-        if direction == "collect":
-            who = f"{_agency(name)}, with the engineer on duty"
-            todo = f"mend the source or the contract, then `onecard collect {name}`"
-        else:
-            known = desk.catalogue.agreements.get(name)
-            who = known.responsible if known else "the engineer on duty"
-            todo = f"`onecard release {number}`, then `onecard deliver {name}`"
-            if released:
-                todo = f"released; `onecard deliver {name}` or the next night sends it"
-        yield Trouble("held", name, str(message), todo, who, _moment(at))
+    """What waits for a person, and who that is."""
+    for hold in holds.holds(connection, desk.catalogue):
+        name = hold.subject
+        if hold.kind == "reconcile":
+            name = f"reconciliation {name}"
+        yield Trouble("held", name, hold.message, hold.todo, hold.who, hold.since)
 
 
 def _failing(connection: Connection, desk: Desk) -> Iterator[Trouble]:
@@ -137,7 +126,7 @@ def _failing(connection: Connection, desk: Desk) -> Iterator[Trouble]:
         step = "`onecard doctor` and `onecard drift`, then `onecard"
         todo = f"{step} {direction} {name}`"
         known = desk.catalogue.agreements.get(name)
-        who = known.consumer if known else _agency(name)
+        who = known.consumer if known else holds.agency_of(name)
         says = f"{number} time(s) in a row: {message}"
         yield Trouble("failing", name, says, todo, who, _moment(since), number)
 
@@ -175,11 +164,7 @@ def _expiring(connection: Connection, desk: Desk) -> Iterator[Trouble]:
         says = f"{number} quarantined row(s) are purged from {day} on"
         todo = f"`onecard quarantine list {dataset}`, then `hand-back` or `replay`"
         name = str(dataset)
-        yield Trouble("expiring", name, says, todo, _agency(name), None, int(str(number)))
-
-
-def _agency(dataset: str) -> str:
-    return dataset.split("/", maxsplit=1)[0]
+        yield Trouble("expiring", name, says, todo, holds.agency_of(name), None, int(str(number)))
 
 
 def _moment(value: object) -> datetime | None:

@@ -25,6 +25,7 @@ from schemas.dataset_checks import (
     Expectation,
     Freshness,
     Invariant,
+    Shrinkage,
     Volume,
 )
 
@@ -80,6 +81,8 @@ def bounds(expectation: Expectation) -> tuple[float, float]:
     check = expectation.check
     if isinstance(check, Volume):
         return check.min_ratio, check.max_ratio
+    if isinstance(check, Shrinkage):
+        return math.nextafter(check.above, math.inf), math.inf
     if isinstance(check, Completeness):
         return check.min, 1.0
     if isinstance(check, Freshness):
@@ -104,11 +107,24 @@ def ages(staged: Staged, connection: database.Connection) -> dict[str, float | N
 
 
 def volumes(staged: Staged) -> dict[str, float | None]:
-    """Rows read over the median of earlier readings; None without such rows."""
+    """Rows read over the median of earlier readings, and what is left of the source."""
     usual = median(staged.history) if staged.history else 0
     ratio = staged.rows_read / usual if usual else None
     checks = staged.contract.expectations
-    return {e.name: ratio for e in checks if isinstance(e.check, Volume)}
+    found = {e.name: ratio for e in checks if isinstance(e.check, Volume)}
+    return found | {e.name: _left(staged) for e in checks if isinstance(e.check, Shrinkage)}
+
+
+def _left(staged: Staged) -> float | None:
+    """Share of its usual rows that the source still holds; None where nothing says so.
+
+    The size of an increment says nothing. That it is empty does: behind the watermark there must
+    be at least the row that set it.
+    """
+    if staged.contract.source.cursor and not staged.rows_read and staged.rows_before:
+        return 0.0
+    usual = median(staged.there_before) if staged.there_before else 0
+    return staged.rows_there / usual if usual and staged.rows_there is not None else None
 
 
 def distributions(staged: Staged) -> sql.Composed | None:

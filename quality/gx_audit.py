@@ -100,9 +100,13 @@ def _on_measures(staged: Staged) -> dict[str, Any]:
         if not isinstance(e.check, Completeness):
             low, high = bounds(e)
             suite[e.name] = gxe.ExpectColumnMaxToBeBetween(
-                column=e.name, min_value=low if math.isfinite(low) else None, max_value=high
+                column=e.name, min_value=_finite(low), max_value=_finite(high)
             )
     return suite
+
+
+def _finite(bound: float) -> float | None:
+    return bound if math.isfinite(bound) else None
 
 
 def _measures(staged: Staged) -> str:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from quality.reports.holding import HeldLine
 from quality.reports.words import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,8 +60,6 @@ class DatasetLine:
     @property
     def advice(self) -> str:
         """What an engineer does about it."""
-        if self.status == "held":
-            return f"核对来源；确认数据无误后 onecard collect {self.id} --whole"
         return f"排除原因后 onecard collect {self.id}"
 
     @property
@@ -107,9 +106,6 @@ class DeliveryLine:
     @property
     def advice(self) -> str:
         """What an engineer does about it."""
-        if self.status == "held":
-            release = "核实数量后 onecard release（传输号见 onecard status）"
-            return f"{release}，再 onecard deliver {self.agreement}"
         return f"排除原因后 onecard deliver {self.agreement}"
 
     @property
@@ -146,12 +142,16 @@ class NightReport:
     rules: Sequence[RuleLine] = field(default=())
     findings: Sequence[tuple[str, str, str, str, bool, float | None]] = field(default=())
     deliveries: Sequence[DeliveryLine] = field(default=())
+    held: Sequence[HeldLine] = field(default=())
 
     @property
-    def trouble(self) -> list[DatasetLine | DeliveryLine]:
-        """What failed or waits for a person."""
+    def trouble(self) -> list[DatasetLine | DeliveryLine | HeldLine]:
+        """What waits for a person, then what failed."""
         lines: list[DatasetLine | DeliveryLine] = [*self.datasets, *self.deliveries]
-        return [line for line in lines if line.failed]
+        told = {line.subject for line in self.held}
+        waits = ("held", "audited")
+        failed = (x for x in lines if x.failed and not (x.status in waits and x.subject in told))
+        return [*self.held, *failed]
 
     @property
     def silent(self) -> list[DatasetLine]:

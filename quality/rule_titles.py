@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from schemas import semantic
+from schemas.catalogue import Catalogue
 
 BUILT_IN = {
     "required": "必填项为空",
@@ -36,3 +39,11 @@ def title(rule: str) -> str:
     if kind in types and aspect in ASPECTS:
         return f"{types[kind].title}：{ASPECTS[aspect]}"
     return rule
+
+
+def finding_title(known: Catalogue, dataset: str, name: str, language: Literal["zh", "en"]) -> str:
+    """Title of a dataset-level expectation; in English its name."""
+    if language == "en":
+        return name
+    titles = {e.name: e.title for e in known.contract(dataset).expectations}
+    return titles.get(name, "主键唯一" if name == "key_unique" else name)

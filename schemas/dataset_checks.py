@@ -23,6 +23,24 @@ class Volume(Frozen):
     max_ratio: float = Field(default=3.0, ge=1)
 
 
+class Shrinkage(Frozen):
+    """The source has neither become empty of a sudden nor lost half of what it usually gives.
+
+    Every contract has it as a critical one, made by `schemas.odcs`, unless it names its own, which
+    needs a reason. Observed is the share of the usual number of rows that a whole reading gave. A
+    reading behind a watermark must give at least the row that set it: one that gives nothing, where
+    the last one gave something, is observed as 0; its size says nothing else.
+
+    Attributes:
+        above: the share must be larger than this.
+        reason: why the contract asks for less than the default does.
+    """
+
+    check: Literal["shrinkage"]
+    above: float = Field(default=0.5, ge=0, lt=1)
+    reason: str = Field(default="", max_length=200)
+
+
 class Completeness(Frozen):
     """Share of staged rows in which `field` is not NULL is at least `min`."""
 
@@ -113,12 +131,20 @@ class Freshness(Frozen):
 
 Invariant = Matches | NoneIn | AtMostOne | Paired
 DatasetCheck = Annotated[
-    Volume | Completeness | Distribution | Matches | NoneIn | AtMostOne | Paired | Freshness,
+    Volume
+    | Shrinkage
+    | Completeness
+    | Distribution
+    | Matches
+    | NoneIn
+    | AtMostOne
+    | Paired
+    | Freshness,
     Field(discriminator="check"),
 ]
 DATASET_KINDS = frozenset(
     {
-        *("volume", "completeness", "distribution", "matches"),
+        *("volume", "shrinkage", "completeness", "distribution", "matches"),
         *("none_in", "at_most_one", "paired", "freshness"),
     }
 )

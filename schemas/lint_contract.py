@@ -9,7 +9,7 @@ from onecard.errors import unknown
 from schemas import codes, lint_invariant
 from schemas.catalogue import Catalogue
 from schemas.contract import Contract, Field
-from schemas.dataset_checks import Invariant
+from schemas.dataset_checks import Expectation, Invariant, Shrinkage
 from schemas.lint_condition import condition_problems
 from schemas.odcs import ContractFile
 from schemas.problem import Problem
@@ -50,16 +50,34 @@ def check(file: ContractFile, catalogue: Catalogue) -> Iterator[Problem]:
     if sorted(positions) != list(range(1, len(positions) + 1)):
         message = "primaryKeyPosition must count 1, 2, 3 …"
         yield document.problem("schema.0.properties", "contract.key_position", message)
-    invariants = {e.name: e.check for e in contract.expectations}
+    expectations = {e.name: e for e in contract.expectations}
     rules = {rule.name: rule for rule in contract.rules}
     for i, item in enumerate(document.data["schema"][0].get("quality") or []):
         rule = rules.get(item.get("name"))
         if rule is not None:
             yield from _rule(contract, document, rule, f"schema.0.quality.{i}.implementation")
-        invariant = invariants.get(item.get("name"))
-        if isinstance(invariant, Invariant):
+        expectation = expectations.get(item.get("name"))
+        if expectation is not None:
             place = (file, f"schema.0.quality.{i}.implementation")
-            yield from lint_invariant.check(place, invariant, catalogue)
+            yield from _expectation(place, expectation, catalogue)
+
+
+def _expectation(
+    place: tuple[ContractFile, str], expectation: Expectation, catalogue: Catalogue
+) -> Iterator[Problem]:
+    check_ = expectation.check
+    if isinstance(check_, Invariant):
+        yield from lint_invariant.check(place, check_, catalogue)
+    if not isinstance(check_, Shrinkage):
+        return
+    usual = Shrinkage(check="shrinkage").above
+    relaxed = expectation.severity != "critical" or check_.above < usual
+    if relaxed and not check_.reason.strip():
+        message = (
+            f"{expectation.name}: a source that has become empty or lost half is held for a person;"
+            " say in `reason` why not this one"
+        )
+        yield place[0].document.problem(place[1], "rule.relaxed", message)
 
 
 def _field(document: Document, field: Field, at: str) -> Iterator[Problem]:

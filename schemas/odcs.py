@@ -16,7 +16,7 @@ from typing import Any
 from schemas import codes as code_lists
 from schemas import semantic
 from schemas.contract import Contract, Field, Source
-from schemas.dataset_checks import DATASET_KINDS, Expectation, Freshness
+from schemas.dataset_checks import DATASET_KINDS, Expectation, Freshness, Shrinkage
 from schemas.model import DURATION, build
 from schemas.problem import InvalidFile, Problem
 from schemas.rules import Rule
@@ -24,6 +24,14 @@ from schemas.strict_yaml import Document, parse
 
 UPDATED = "source_updated_at"
 """The field, where a contract has it, in which a source dates its rows."""
+SHRINKAGE = Expectation(
+    name="shrinkage",
+    title="来源未骤减",
+    severity="critical",
+    dimension="coverage",
+    check=Shrinkage(check="shrinkage"),
+)
+"""What every contract demands of its source that does not say something else about it."""
 _DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
 _DURATION = re.compile(DURATION)
 _SNAKE = {"shareType": "share_type"}
@@ -87,6 +95,8 @@ class _Reader:
         description = data.get("description") or {}
         freshness = self._freshness(data)
         expectations += self._fresh(fields, source, freshness)
+        if not any(e and isinstance(e.check, Shrinkage) for e in expectations):
+            expectations.append(SHRINKAGE)
         return build(
             Contract,
             {

@@ -27,7 +27,6 @@ def register(app: typer.Typer) -> None:
     for command in commands:
         group.command("list" if command is list_all else command.__name__)(command)
     app.add_typer(group, name="agreements")
-    app.command()(release)
     cases = typer.Typer(help="Blocks after rows had left (PR-28).")
     cases.command("list")(incidents_list)
     cases.command("close")(incidents_close)
@@ -171,27 +170,6 @@ def page() -> None:
 
     with output.errors_as_exit_codes():
         output.say(str(write_page(Hub())))
-
-
-def release(
-    transfer: Annotated[int, typer.Argument(help="Id of a held delivery, see `status`.")],
-    *,
-    by: By,
-    reason: Reason,
-) -> None:
-    """Release a delivery that is held for its volume: its next run passes."""
-    with output.errors_as_exit_codes():
-        hub = Hub()
-        with (
-            database.connect(hub.address, autocommit=True) as connection,
-            connection.transaction(),
-        ):
-            if not ledger.release(connection, transfer, by, reason):
-                msg = f"no held delivery {transfer}; see `onecard status`"
-                raise ConfigError(msg)
-            body = {"transfer": transfer, "reason": reason}
-            audit.append(connection, "delivery.released", str(transfer), by, body)
-        output.say(f"transfer {transfer} is released; run the delivery again")
 
 
 def incidents_list(*, json: Json = False) -> None:

@@ -19,6 +19,7 @@ from onecard.cli.persons import register as register_persons
 from onecard.cli.quarantine import register as register_quarantine
 from onecard.cli.reconcile import register as register_reconciliations
 from onecard.cli.rehearse import register as register_rehearsals
+from onecard.cli.release import register as register_releases
 from onecard.cli.status import register as register_status
 from onecard.cli.stewards import register as register_reports
 
@@ -37,6 +38,7 @@ register_alarms(app)
 register_rehearsals(app)
 register_agreements(app)
 register_quarantine(app)
+register_releases(app)
 register_reconciliations(app)
 register_housekeeping(app)
 register_challenges(app)

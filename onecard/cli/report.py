@@ -7,13 +7,15 @@ from pathlib import Path
 
 from psycopg import sql
 
-from onecard import __version__
+from onecard import __version__, holds
 from onecard.hub import database, ledger
 from onecard.hub.ledger import Transfer
 from onecard.timespan import duration
 from onecard.wiring import Hub
 from quality import night_report
 from quality.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
+from quality.reports import holding
+from quality.rule_titles import finding_title
 from quality.rule_titles import title as rule_title
 from schemas import codes
 from schemas.odcs import UPDATED
@@ -29,6 +31,7 @@ def write_report(hub: Hub, since: int = 0) -> Path:
         done = ledger.transfers(connection, since) if since else ledger.latest(connection)
         rules = _rule_lines(hub, connection, done)
         findings = _findings(hub, connection, done)
+        held = holding.lines(holds.holds(connection, hub.catalogue), hub.catalogue, "zh")
     now = hub.settings.now()
     page = night_report.render(
         NightReport(
@@ -40,6 +43,7 @@ def write_report(hub: Hub, since: int = 0) -> Path:
             rules=rules,
             findings=findings,
             deliveries=[_delivery_line(hub, t) for t in done if t.direction == "deliver"],
+            held=held,
         )
     )
     folder = hub.settings.home / "reports"
@@ -150,8 +154,7 @@ def _findings(
     found = []
     for number, name, severity, passed, observed in rows:
         dataset = subjects[int(str(number))]
-        titles = {e.name: e.title for e in hub.catalogue.contract(dataset).expectations}
-        title = titles.get(str(name), "主键唯一")
+        title = finding_title(hub.catalogue, dataset, str(name), "zh")
         value = observed if isinstance(observed, float) else None
         found.append((dataset, str(name), title, str(severity), bool(passed), value))
     return found

@@ -10,6 +10,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from onecard import holds
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import ConfigError, unknown
@@ -93,7 +94,10 @@ def write_daily(
     agencies: Sequence[str] = (),
     languages: Sequence[Language] = get_args(Language),
 ) -> list[Path]:
-    """Write the reports of one day below `reports/<agency>`; returns the files."""
+    """Write the reports of one day below `reports/<agency>`; returns the files.
+
+    Only today's says what is held: what waited on an earlier day is not what waits now.
+    """
     from quality.reports import content, pages  # noqa: PLC0415 - charts are heavy
 
     scheme = schemes.load()
@@ -101,12 +105,13 @@ def write_daily(
     with database.connect(hub.address, autocommit=True) as connection:
         span = (day, day + timedelta(days=1))
         maker = content.Maker(connection, hub.catalogue, scheme, span, hub.settings.now())
+        held = holds.holds(connection, hub.catalogue) if day == hub.settings.now().date() else []
         for agency in agencies or reporting(hub):
             found = maker.content(agency)
             for language in languages:
                 writer = pages.Writer(hub.catalogue, scheme, language)
                 name = f"daily-{day}.{language}.html"
-                files.append(_put(_folder(hub, agency) / name, writer.daily(day, found)))
+                files.append(_put(_folder(hub, agency) / name, writer.daily(day, found, held)))
     return files
 
 

@@ -149,6 +149,14 @@ def status(connection: Connection, transfer: int, *, lock: bool = False) -> str:
     return str(row[0]) if row else ""
 
 
+def message(connection: Connection, transfer: int) -> str:
+    """What was last said of a transfer."""
+    row = connection.execute(
+        "SELECT message FROM ledger.transfer WHERE id = %s", (transfer,)
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
 def bury(
     connection: Connection, direction: str, subject: str, before: int
 ) -> list[tuple[int, str]]:
@@ -220,7 +228,8 @@ def record_findings(connection: Connection, transfer: int, findings: Iterable[Fi
         cursor.executemany(
             "INSERT INTO ledger.finding (transfer, name, severity, passed, observed, field)"
             " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (transfer, name) DO UPDATE"
-            " SET passed = excluded.passed, observed = excluded.observed",
+            " SET severity = excluded.severity, passed = excluded.passed,"
+            " observed = excluded.observed",
             [(transfer, f.name, f.severity, f.passed, f.observed, f.field) for f in findings],
         )
 
@@ -233,17 +242,6 @@ def published_already(connection: Connection, transfer: int) -> tuple[int, Count
         (transfer,),
     ).fetchone()
     return (row[0], Counts(*row[1:])) if row else None
-
-
-def history(connection: Connection, dataset: str, *, whole: bool, last: int = 14) -> list[int]:
-    """Rows read by the last published collects of the same kind, newest first."""
-    rows = connection.execute(
-        "SELECT rows_read FROM ledger.transfer WHERE subject = %s AND direction = 'collect'"
-        " AND status = 'published' AND whole = %s AND rows_read > 0 AND NOT replay"
-        " ORDER BY id DESC LIMIT %s",
-        (dataset, whole, last),
-    ).fetchall()
-    return [int(str(row[0])) for row in rows]
 
 
 def record_privacy(connection: Connection, transfer: int, results: Iterable[RuleResult]) -> None:
@@ -264,28 +262,6 @@ def delivered_rows(connection: Connection, agreement: str, last: int = 14) -> li
         (agreement, last),
     ).fetchall()
     return [int(str(row[0])) for row in rows]
-
-
-def release(connection: Connection, transfer: int, actor: str, reason: str) -> bool:
-    """Record that a person releases a held delivery; False when there is none of that id."""
-    done = connection.execute(
-        "INSERT INTO ledger.release (transfer, actor, reason) SELECT id, %s, %s"
-        " FROM ledger.transfer WHERE id = %s AND status = 'held' AND direction = 'deliver'"
-        " ON CONFLICT DO NOTHING",
-        (actor, reason, transfer),
-    )
-    return done.rowcount == 1
-
-
-def released_last(connection: Connection, agreement: str, before: int) -> bool:
-    """Whether the agreement's transfer before this one was held and is released."""
-    row = connection.execute(
-        "SELECT EXISTS (SELECT FROM ledger.release r WHERE r.transfer = t.id)"
-        " FROM ledger.transfer t WHERE subject = %s AND direction = 'deliver' AND id < %s"
-        " ORDER BY id DESC LIMIT 1",
-        (agreement, before),
-    ).fetchone()
-    return bool(row and row[0])
 
 
 def keep_cells(connection: Connection, agreement: str, cells: Mapping[str, int]) -> None:

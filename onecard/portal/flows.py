@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from onecard import agreement_words
 from onecard.agreements import Life
 from onecard.control import Controls
+from onecard.holds import Hold
 from schemas import codes
 from schemas.agreement import Agreement
 from schemas.catalogue import Catalogue
@@ -53,6 +54,12 @@ def concerns(agreement: Agreement, agency: str) -> bool:
 def gives(agreement: Agreement, agency: str) -> bool:
     """Whether a delivery reads a dataset of the agency."""
     return any(dataset.partition("/")[0] == agency for dataset in agreement.datasets)
+
+
+def held_for(catalogue: Catalogue, hold: Hold, agency: str) -> bool:
+    """Whether what is held was read from the agency, or is delivered of its data."""
+    found = catalogue.agreements.get(hold.subject)
+    return hold.agency == agency or (found is not None and gives(found, agency))
 
 
 def flow(catalogue: Catalogue, agreement: Agreement, life: Life) -> Flow:

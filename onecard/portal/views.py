@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fastapi import HTTPException
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
-from onecard import agreements
+from onecard import agreements, holds
 from onecard.hub import audit, database, tickets
 from onecard.hub.database import Connection
 from onecard.hub.ticket_parts import LONGEST_TEXT
@@ -43,6 +43,7 @@ def home(seen: Seen) -> Response:
     today = seen.site.settings.now().date()
     lines = []
     with _hub(seen) as connection:
+        held = holds.holds(connection, seen.catalogue)
         for agency in seen.visitor.agencies:
             waiting = [t for t in tickets.listed(connection, agency) if _unanswered(t)]
             lines.append(
@@ -51,6 +52,7 @@ def home(seen: Seen) -> Response:
                     "agency": seen.catalogue.agencies[agency],
                     "tickets": len(waiting),
                     "overdue": sum(t.overdue(today) for t in waiting),
+                    "held": sum(flows.held_for(seen.catalogue, h, agency) for h in held),
                     "agreements": sum(
                         f.provider == agency and f.life.state in WAITING
                         for f in _flows(seen, connection, agency)
@@ -80,11 +82,13 @@ def report_file(seen: Seen) -> Response:
 
 
 def problems(seen: Seen) -> Response:
-    """What the newest collects found."""
+    """What waits for a person, and what the newest collects found."""
     contracts = seen.catalogue.datasets_of(seen.agency)
     with _hub(seen) as connection:
         found = problem_list(connection, contracts, seen.site.rule_title)
-    return _page(seen, "problems", datasets=found)
+        held = holds.holds(connection, seen.catalogue)
+    mine = [h for h in held if flows.held_for(seen.catalogue, h, seen.agency)]
+    return _page(seen, "problems", datasets=found, held=mine)
 
 
 def agreement_list(seen: Seen) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -10,13 +10,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from onecard import __version__
+from onecard.holds import Hold
 from quality.night_report import TEMPLATES
 from quality.privacy import registry
-from quality.reports import charts, content, words
+from quality.reports import charts, content, holding, words
 from quality.reports.content import Content
 from quality.reports.measures import Figures, Number, Scope, score, share
 from quality.reports.problems import Problem
 from quality.reports.scheme import Kpi, Language, Scheme
+from quality.rule_titles import finding_title
 from schemas import codes
 from schemas.catalogue import Catalogue
 from schemas.contract import Contract
@@ -69,8 +71,11 @@ class Writer:
         common = self._common(heading, self._month(found.month), found.scope, found.as_of)
         return self._environment.get_template("monthly.html.j2").render({**common, **page})
 
-    def daily(self, day: date, found: Content) -> str:
-        """The report of one day; `found` holds that day's facts alone."""
+    def daily(self, day: date, found: Content, held: Iterable[Hold] = ()) -> str:
+        """The report of one day.
+
+        `found` holds that day's facts alone; `held` is everything that waits for a person now.
+        """
         figures: Figures = dict(found.figures)
         for contract in found.scope.contracts:
             read = int(figures[f"collect.{contract.id}.rows_read"] or 0)
@@ -80,7 +85,9 @@ class Writer:
         self._numbers = _Numbers(self, figures, {})
         heading = f"{self.say('daily_title')}（{day}）"
         common = self._common(heading, str(day), found.scope, found.as_of)
-        page = {"scope": found.scope, "rules": found.problems}
+        ids = {c.id for c in found.scope.contracts} | {a.id for a in found.scope.agreements}
+        waiting = holding.lines((h for h in held if h.subject in ids), self.known, self.language)
+        page = {"scope": found.scope, "rules": found.problems, "held": waiting}
         return self._environment.get_template("daily.html.j2").render({**common, **page})
 
     def problem_rows(self, found: Content) -> tuple[list[str], list[list[str | int | float]]]:
@@ -177,10 +184,7 @@ class Writer:
         return self._title(self.known.contract(unit)) if "/" in unit else self._agency(unit)
 
     def _finding(self, dataset: str, name: str) -> str:
-        titles = {e.name: e.title for e in self.known.contract(dataset).expectations}
-        if self.language == "en":
-            return name
-        return titles.get(name, "主键唯一" if name == "key_unique" else name)
+        return finding_title(self.known, dataset, name, self.language)
 
     def _field(self, p: Problem) -> str:
         return p.field_title if self.language == "zh" else p.field

@@ -26,7 +26,7 @@ from onecard.errors import (
     SchemaMismatch,
     SourceUnavailable,
 )
-from onecard.ports import Chunk, Column, Parcel, ReadRequest
+from onecard.ports import Chunk, Column, Counted, Parcel, ReadRequest
 from tests.connectors.systems import conn, free, marked
 from tests.connectors.test_compliance import opened
 
@@ -119,6 +119,25 @@ def test_an_integer_cursor(database: Database) -> None:
     for seq in (9, 10, 11):
         database.run("INSERT INTO {t} VALUES (:seq)", seq=seq)
     assert sorted(database.values("seq", cursor="seq", since="10")) == [(10,), (11,)]
+
+
+@pytest.mark.fault("F15", "a table that is read from its watermark is counted in the same session")
+@pytest.mark.parametrize(
+    ("count", "since", "expected"), [(True, "11", 3), (True, None, None), (False, "11", None)]
+)
+def test_a_table_is_counted_where_only_its_newest_rows_are_read(
+    database: Database, count: bool, since: str | None, expected: int | None
+) -> None:
+    database.run("CREATE TABLE {t} (seq bigint)")
+    for seq in (9, 10, 11):
+        database.run("INSERT INTO {t} VALUES (:seq)", seq=seq)
+    options = SqlSource(table=database.name, count=count)
+    columns = (Column("seq", "seq"),)
+    request = ReadRequest("agency/dataset", columns, options, cursor="seq", since=since)
+    reading = SQL.read(database.connection, request)
+    assert sum(chunk.batch.num_rows for chunk in reading) == (1 if since else 3)
+    assert isinstance(reading, Counted)
+    assert reading.rows_there == expected
 
 
 @pytest.mark.parametrize("since", ["'; DROP TABLE x; --", "yesterday", ""])

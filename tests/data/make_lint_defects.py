@@ -87,6 +87,8 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
     "rule-wrong-type": (CARDS, "{check: compare, left: valid_to, op: '>', right: issue_date}", "{check: compare, left: valid_to, op: '>', right: mobile}", "rule.type", "schema.0.quality.4.implementation"),
     "rule-duplicate-name": (EVENTS, "name: occurred_not_future", "name: legal_transition", "rule.duplicate_name", ""),
     "rule-unknown-table": (EVENTS, "table: card_transition}", "table: card_transitions}", "rule.unknown_table", "schema.0.quality.6.implementation.table"),
+    "shrinkage-without-reason": (CONTRACT, "      - name: volume\n", "      - {name: emptied, description: 可为空, type: custom, engine: onecard, dimension: coverage, severity: warning, implementation: {check: shrinkage}}\n      - name: volume\n", "rule.relaxed", "schema.0.quality.1.implementation"),
+    "shrinkage-below-half": (CONTRACT, "      - name: volume\n", "      - {name: emptied, description: 可减, type: custom, engine: onecard, dimension: coverage, severity: critical, implementation: {check: shrinkage, above: 0.1}}\n      - name: volume\n", "rule.relaxed", "schema.0.quality.1.implementation"),
     "invariant-unknown-dataset": (PENSION, "dataset: health/death_notice", "dataset: health/deaths", "rule.unknown_dataset", "schema.0.quality.7.implementation.dataset"),
     "invariant-unknown-partner-field": (SUBSIDY, "same: {bank_account: bank_account}", "same: {bank_account: account}", "rule.unknown_field", "schema.0.quality.6.implementation.same"),
     "invariant-other-type": (SUBSIDY, "same: {bank_account: bank_account}", "same: {bank_account: birth_date}", "rule.type", "schema.0.quality.6.implementation.same"),

@@ -31,6 +31,7 @@ from demo.stage import Stage
 from onecard.connections import EnvironmentConnections
 from onecard.hub import audit, database, ledger
 from onecard.hub.ledger import LIVE
+from onecard.release import Vouching, release
 from onecard.settings import Settings
 from onecard.wiring import Hub
 
@@ -78,6 +79,19 @@ def transfers(environment: dict[str, str], report: str) -> None:
             hub.collect(dataset).run()
         for agreement in AGREEMENTS:
             hub.deliver(agreement).run()
+    except BaseException:  # noqa: BLE001 - the parent reads why
+        Path(report).write_text(traceback.format_exc(), encoding="utf-8")
+        os._exit(1)
+    os._exit(0)
+
+
+def release_one(environment: dict[str, str], report: str, transfer: int) -> None:
+    """What `onecard release` does; ends with 1 on failure."""
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        hub = Hub(Settings.load(), EnvironmentConnections())
+        release(hub, str(transfer), Vouching("a person", "checked"))
     except BaseException:  # noqa: BLE001 - the parent reads why
         Path(report).write_text(traceback.format_exc(), encoding="utf-8")
         os._exit(1)
@@ -158,6 +172,21 @@ class Harness:
         process = self.start(**more)
         process.join(60)
         assert process.exitcode is not None, "the transfers hang"
+        return process.exitcode
+
+    def start_release(self, transfer: int, **more: str) -> BaseProcess:
+        """Start a release in a process; `more` is added to its environment."""
+        process = context.Process(
+            target=release_one, args=({**self.environment, **more}, str(self.report), transfer)
+        )
+        process.start()
+        return process
+
+    def release(self, transfer: int, **more: str) -> int:
+        """Release to the end of the process; returns its exit code."""
+        process = self.start_release(transfer, **more)
+        process.join(60)
+        assert process.exitcode is not None, "the release hangs"
         return process.exitcode
 
     def kill_after(self, seconds: float, **more: str) -> int:

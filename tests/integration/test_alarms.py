@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import psycopg
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
@@ -28,11 +29,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from demo.stage import REPOSITORY, Stage, set_up
-from onecard import alarms
+from onecard import alarms, holds
 from onecard.alarm_channels import SENDERS
 from onecard.connections import EnvironmentConnections
-from onecard.errors import SourceUnavailable
+from onecard.errors import AuditFailed, SourceUnavailable
 from onecard.hub import database, ledger
+from onecard.release import Vouching, release
 from onecard.wiring import Hub
 from schemas.problem import InvalidFile
 
@@ -234,6 +236,36 @@ def test_a_failure_is_mailed_once_and_once_more_when_over(
     text = first.get_content()
     assert f"传输失败 failing: {CARDS}" in text
     assert f"onecard collect {CARDS}" in text
+
+
+@pytest.mark.fault("F15", "a held collect is told with its command, and is over when released")
+def test_a_hold_is_told_and_over_when_released(
+    city: Stage, hub_of: Any, tmp_path: Path, hook: Hook
+) -> None:
+    wanted, hub = settings(tmp_path, HOOK, kinds="[held]"), hub_of(to_hook(hook))
+    hub.collect(CARDS).run()
+    source = city.city.postgres_url
+    with psycopg.connect(source, autocommit=True) as agency:
+        agency.execute("ALTER TABLE hrss.ac01_card RENAME TO kept")
+        agency.execute("CREATE TABLE hrss.ac01_card (LIKE hrss.kept INCLUDING ALL)")
+        try:
+            with pytest.raises(AuditFailed):
+                hub.collect(CARDS).run()
+        finally:
+            agency.execute("DROP TABLE hrss.ac01_card")
+            agency.execute("ALTER TABLE hrss.kept RENAME TO ac01_card")
+    alarms.send(hub, wanted, SENDERS)
+    alarms.send(hub, wanted, SENDERS)
+    with database.connect(hub.address, autocommit=True) as connection:
+        (held,) = holds.holds(connection, hub.catalogue)
+    assert release(hub, str(held.number), Vouching("张主任", "来函说明")).collected
+    alarms.send(hub, wanted, SENDERS)
+    told, over = hook.bodies
+    (item,) = told["new"]
+    assert (item["subject"], item["who"]) == (CARDS, "hrss, with the engineer on duty")
+    assert held.release in item["todo"]
+    assert (over["new"], [x["subject"] for x in over["ended"]]) == ([], [CARDS])
+    assert "来函说明" not in json.dumps(hook.bodies, ensure_ascii=False)
 
 
 def test_no_personal_data_leaves_even_if_a_message_had_some(

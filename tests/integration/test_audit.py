@@ -109,10 +109,12 @@ def both(
     history: tuple[int, ...] = (),
     published: bool = False,
     made: Contract | None = None,
+    **more: Any,
 ) -> dict[str, Finding]:
     """The findings of both engines, which must agree."""
     url = database.sqlalchemy_url(address)
-    staged = Staged(url, made or contract(), "hrss__made__1", read, history, published, NOW)
+    what = made or contract()
+    staged = Staged(url, what, "hrss__made__1", read, history, published, NOW, **more)
     by_sql, by_gx = (engine.audit(staged) for engine in ENGINES.values())
     assert by_sql == by_gx
     assert [f.name for f in by_sql] == [
@@ -153,6 +155,50 @@ def test_everything_in_order(address: str) -> None:
 def test_volume(address: str, read: int, history: tuple[int, ...], expected: object) -> None:
     stage(address, rows("1"))
     assert observed(both(address, read=read, history=history), "volume") == expected
+
+
+SHRUNK = Expectation(
+    name="shrunk", title="来源未骤减", dimension="coverage", check={"check": "shrinkage"}
+)
+
+
+@pytest.mark.parametrize(
+    ("there", "before", "expected"),
+    [
+        (0, (), (True, None)),
+        (50, (100, 100, 99), (False, 0.5)),
+        (51, (100, 100, 99), (True, 0.51)),
+        (0, (100,), (False, 0.0)),
+        (900, (100,), (True, 9.0)),
+        (None, (100,), (True, None)),
+    ],
+)
+def test_a_source_that_has_shrunk(
+    address: str, there: int | None, before: tuple[int, ...], expected: object
+) -> None:
+    stage(address, rows("1"))
+    made = contract().model_copy(update={"expectations": (SHRUNK,)})
+    found = both(address, made=made, rows_there=there, there_before=before)
+    assert observed(found, "shrunk") == expected
+
+
+@pytest.mark.parametrize(
+    ("read", "before", "cursor", "expected"),
+    [
+        (0, 5, "mobile", (False, 0.0)),
+        (0, 0, "mobile", (True, None)),  # as empty as the last time: released, or the first one
+        (1, 100, "mobile", (True, None)),  # the size of an increment says nothing
+        (0, 5, None, (True, None)),  # no new file
+    ],
+)
+def test_an_increment_that_is_empty(
+    address: str, read: int, before: int, cursor: str | None, expected: object
+) -> None:
+    stage(address, rows("1"))
+    source = contract().source.model_copy(update={"cursor": cursor})
+    made = contract().model_copy(update={"expectations": (SHRUNK,), "source": source})
+    found = both(address, read=read, history=(100,), made=made, rows_before=before)
+    assert observed(found, "shrunk") == expected
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from demo.stage import REPOSITORY, Stage, set_up
 from onecard import agreements, situation
 from onecard.errors import OnecardError
-from onecard.hub import database, ledger, tickets
+from onecard.hub import database, ledger, releases, tickets
 from onecard.hub.ticket_parts import NewTicket
 from onecard.situation import Trouble
 from onecard.wiring import Hub
@@ -74,9 +74,9 @@ def test_a_held_delivery_names_who_and_how(stage: Stage) -> None:
         ledger.update(connection, transfer, {"status": "held", "message": "too many"})
     held = troubles(hub, "held")[F02]
     assert held.who == hub.catalogue.agreement(F02).responsible
-    assert f"`onecard release {transfer}`" in held.todo
+    assert f"`onecard release {transfer} --by … --reason …`" in held.todo
     with database.connect(hub.address, autocommit=True) as connection:
-        assert ledger.release(connection, transfer, "official", "checked")
+        assert releases.record(connection, transfer, [""], "official", "checked") == [""]
     assert troubles(hub, "held")[F02].todo.startswith("released;")
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from onecard import agreements
-from onecard.hub import tickets
+from onecard.hub import ledger, tickets
 from onecard.portal import security
 from onecard.portal.access import Person
-from onecard.ports import Reason
+from onecard.ports import Finding, Reason
 from tests.unit.portal.conftest import APPROVED, HOSTILE, NOW, WAITING, Portal
 
 
@@ -96,6 +96,30 @@ def test_a_silent_dataset_is_not_perfect(portal: Portal) -> None:
     page = portal.client("education").get("/education/problems").text
     assert "未报送" in page
     assert "100" not in text(page.partition("<main")[2])
+
+
+def test_what_is_held_is_shown_to_its_own_agency_with_the_command(portal: Portal) -> None:
+    transfer = portal.collect("transport/transit_ride", 5, {})
+    with portal.connect() as connection:
+        finding = Finding("shrinkage", "critical", passed=False, observed=0.1)
+        ledger.record_findings(connection, transfer, [finding])
+        ledger.update(connection, transfer, {"status": "held", "message": "x"})
+    command = f"onecard release {transfer} --by … --reason …"
+    mine, theirs = portal.client("x/onecard-transport"), portal.client("hrss")
+    assert "待人工处理 1" in text(mine.get("/").text)
+    assert "待人工处理" not in text(theirs.get("/").text)
+    page = mine.get("/transport/problems").text
+    assert command in page
+    assert "shrinkage" in page
+    assert command not in theirs.get("/hrss/problems").text
+    assert "Held for a person" in mine.get("/transport/problems?lang=en").text
+    with portal.connect() as connection:
+        ledger.record_findings(connection, transfer, [replace(finding, name="key_unique")])
+    page = mine.get("/transport/problems").text
+    assert command not in page
+    assert "不可放行" in page
+    portal.collect("transport/transit_ride", 5, {})
+    assert "待人工处理" not in text(mine.get("/").text)
 
 
 def test_agreements_say_who_receives_what(portal: Portal) -> None:

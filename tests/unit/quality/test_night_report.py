@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from onecard.holds import Hold
 from quality.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine, render
+from quality.reports.holding import lines
+from schemas.catalogue import load
 
 START = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 HOSTILE = "<script>alert('x')</script><img src=//evil.example/x>"
@@ -212,12 +215,27 @@ def test_trouble_says_what_to_do() -> None:
     page = render(
         report(
             datasets=[dataset(status="held"), dataset(id="hrss/other", status="failed")],
-            deliveries=[delivery(status="held"), delivery(agreement="f02", status="failed")],
+            deliveries=[delivery(agreement="f02", status="failed")],
+            held=lines(
+                [
+                    Hold("collect", 7, "hrss/card_master", "x", "", agency="hrss"),
+                    Hold("deliver", 8, "f01-hrss-transport-card-status", "某处负责人", "many"),
+                    Hold("reconcile", 2, "hrss/consent_record", "x", "", agency="hrss", rows=9),
+                ],
+                load(),
+                "zh",
+            ),
         )
     )
-    assert "onecard collect hrss/card_master --whole" in page
+    rows = re.findall(r"<tr><td>(.*?)</td></tr>", page[: page.index("三、采集")], re.DOTALL)
+    assert len(rows) == 5, "what is held stands there once, with who and how"
+    assert "人力资源和社会保障局数据专员会同值班工程师" in rows[0]
+    assert "onecard release 7 --by … --reason …" in rows[0]
+    assert "某处负责人" in rows[1]
+    assert "再执行 onecard deliver f01-hrss-transport-card-status" in rows[1]
+    assert "来源缺少已发布的 9 行" in rows[2]
+    assert "onecard reconcile hrss/consent_record --release REASON" in rows[2]
     assert "onecard collect hrss/other</td>" in page
-    assert "onecard release" in page
     assert "onecard deliver f02</td>" in page
 
 

@@ -1,0 +1,38 @@
+"""The command by which a person lets a held transfer pass: release."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from onecard.cli import output
+from onecard.cli.operate import Json, Lines
+from onecard.release import Vouching
+from onecard.release import release as run
+from onecard.wiring import Hub
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(release)
+
+
+def release(
+    transfer: Annotated[
+        str, typer.Argument(help="Id of the held transfer, or a dataset: its newest one.")
+    ],
+    *,
+    by: Annotated[str, typer.Option("--by", help="Who vouches for it, by name and office.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept, so name no person.")],
+    json: Json = False,
+) -> None:
+    """Let a held transfer pass: a collect is published at once, a delivery with its next run."""
+    with output.errors_as_exit_codes():
+        done = run(Hub(), transfer, Vouching(by, reason))
+        lines = Lines(as_json=json)
+        if done.collected:
+            lines.note(done.subject, done.collected)
+        word = "was released before" if done.already else "is released"
+        step = "" if done.collected else f"; `onecard deliver {done.subject}` sends it"
+        lines.close({"released": f"transfer {done.transfer} {word}{step}"})

@@ -1,0 +1,64 @@
+"""A held collect in Airflow: a failed task that says so, no asset; released, its clear emits it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from demo.stage import Stage
+from onecard import holds
+from onecard.hub import database
+from onecard.release import Vouching, release
+
+CARDS = "hrss/card_master"
+NIGHT = """
+import logging
+from airflow.utils.db import upgradedb
+upgradedb()
+import collect
+logging.disable(logging.WARNING)
+dag = collect.collect_hrss
+assert {t.retries for t in dag.tasks} == {3}
+print(dag.test().state)
+"""
+
+
+def airflow_says(stage: Stage, statement: str) -> list[tuple[Any, ...]]:
+    url = stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
+    with psycopg.connect(url) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+@pytest.mark.fault("F15", "held: a failed task that is not retried, no asset, no delivery")
+def test_a_held_collect_is_no_silent_green(stage: Stage, airflow: Callable[[str], str]) -> None:
+    stage.hub(0).collect(CARDS).run()
+    with psycopg.connect(stage.city.postgres_url) as source:
+        source.execute("TRUNCATE hrss.ac01_card")
+    assert airflow(NIGHT).splitlines()[-1] == "failed"
+
+    tasks = airflow_says(stage, "SELECT task_id, state, try_number FROM task_instance")
+    found = {task: (state, tries) for task, state, tries in tasks}
+    assert found["card_master.stage"][0] == "success"
+    assert found["card_master.audit_staged"] == ("failed", 1), "no retry"
+    assert found["card_master.publish"][0] == "upstream_failed"
+    others = {t: s for t, (s, _) in found.items() if not t.startswith("card_master.")}
+    assert set(others.values()) == {"success"}, "a hold stops only itself"
+    published = {f"hrss/{t.split('.')[0]}" for t in others if t.endswith(".publish")}
+    assert emitted(stage) == published
+
+    with database.connect(stage.hub(0).address, autocommit=True) as connection:
+        (hold,) = holds.holds(connection, stage.hub(0).catalogue)
+    ((said,),) = airflow_says(stage, "SELECT value FROM xcom WHERE key = 'held'")
+    for part in ("is held: shrinkage", "hrss, with the engineer on duty", hold.release):
+        assert part in json.loads(json.dumps(said, ensure_ascii=False))
+    assert release(stage.hub(0), str(hold.number), Vouching("张主任", "核实")).collected
+
+
+def emitted(stage: Stage) -> set[str]:
+    """Datasets whose asset had an event."""
+    rows = airflow_says(stage, "SELECT a.name FROM asset_event e JOIN asset a ON a.id = e.asset_id")
+    return {str(name) for (name,) in rows}
