@@ -85,7 +85,10 @@ class Hub:
             ConfigError: unknown dataset, broken contract, unknown connector.
         """
         made = lineage.TracedCollect if lineage.enabled() else Collect
-        return made(self.catalogue.contract(dataset), self.tools(dataset, source))
+        contract = self.catalogue.contract(dataset)
+        if source is not None:
+            contract = contract.model_copy(update={"drift": contract.drift.of_single_rows()})
+        return made(contract, self.tools(dataset, source))
 
     def tools(self, dataset: str, source: Connector | None = None) -> Tools:
         """What a collect of the dataset, or its reconciliation, needs; raises like `collect`."""
