@@ -18,7 +18,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -51,7 +51,11 @@ OURS = ("onecard", "connectors", "quality", "schemas")
 STEPS = "onecard.steps"
 """The logger of the events."""
 
+Listener = Callable[[Mapping[str, object]], None]
+"""Takes the facts of a step that ended."""
+
 log = logging.getLogger(STEPS)
+_listeners: list[Listener] = []
 _step: ContextVar[dict[str, object] | None] = ContextVar("onecard_step", default=None)
 
 
@@ -83,11 +87,26 @@ def step(name: str, **about: object) -> Iterator[None]:
             level = logging.WARNING if outcome == "held" else logging.ERROR
             known = ours(error)
             ended: dict[str, object] = {"outcome": outcome, "error": type(known).__name__}
-            _say(level, {"event": "ended", **ended, **_since(started)}, f": {known}")
+            _end(level, {**ended, **_since(started)}, f": {known}")
             raise
-        _say(logging.INFO, {"event": "ended", "outcome": "done", **_since(started)})
+        _end(logging.INFO, {"outcome": "done", **_since(started)})
     finally:
         _step.reset(token)
+
+
+def listen(listener: Listener) -> None:
+    """Tell `listener` of every step that ends in this process from now on; once is enough."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+
+
+def _end(level: int, more: Mapping[str, object], why: str = "") -> None:
+    _say(level, {"event": "ended", **more}, why)
+    for listener in _listeners:
+        try:
+            listener({**(_step.get() or {}), **more})
+        except Exception as error:  # noqa: BLE001 - who listens never fails a transfer
+            logging.getLogger(__name__).warning("a listener failed (%s)", type(error).__name__)
 
 
 def _since(started: float) -> dict[str, object]:
