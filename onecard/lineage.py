@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 NAMESPACE = "onecard"
 """Of the jobs, unless OPENLINEAGE_NAMESPACE names another."""
-PRODUCER = "urn:onecard-hub"
+PRODUCER = "urn:onecard:hub"
 _RUNS = uuid.UUID("6f6e6563-6172-4d00-8000-6c696e656167")
 _PORTS = {"postgres": 5432, "mysql": 3306, "sftp": 22}
 _SCHEMES = {"postgresql": "postgres", "mariadb": "mysql", "file": "fs"}
