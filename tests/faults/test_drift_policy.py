@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,9 +15,10 @@ from onecard.errors import SchemaMismatch
 from onecard.hub.ledger import Counts
 from onecard.replay import replay
 from schemas.drift_policy import Drift
+from tests.faults.pupils import PUPILS, Pupils
 from tests.faults.sources import World, world
 
-CARDS, PUPILS = "hrss/card_master", "education/edu_enrolment"
+CARDS = "hrss/card_master"
 VISITS, ACCOUNTS = "health/health_visit", "housing_fund/hf_account"
 TABLE = "hrss.ac01_card"
 NEWEST = f"SELECT max(source_updated_at) FROM {TABLE}"
@@ -128,17 +125,6 @@ def policy(city: World, dataset: str, **decisions: str) -> Iterator[None]:
         file.write_text(before, encoding="utf-8")
 
 
-def reasons(city: World, dataset: str) -> set[tuple[str, str]]:
-    """Field and rule of everything in quarantine."""
-    with city.hub_database() as connection:
-        rows = connection.execute(
-            "SELECT DISTINCT r ->> 0, r ->> 1 FROM quarantine.record,"
-            " jsonb_array_elements(reasons) r WHERE dataset = %s",
-            (dataset,),
-        ).fetchall()
-    return {(str(row[0]), str(row[1])) for row in rows}
-
-
 @pytest.mark.fault("F32", "each kind under `fail`: the whole transfer fails; nothing is published")
 @EVERY
 def test_a_policy_to_fail(cards: World, change: Change) -> None:
@@ -150,7 +136,7 @@ def test_a_policy_to_fail(cards: World, change: Change) -> None:
         assert f"{field}: {kind} (3 row(s))" in told
     assert CARDS in told
     assert "长" not in told
-    assert reasons(cards, CARDS) == set(), "nothing of a failed transfer stays"
+    assert cards.reasons(CARDS) == set(), "nothing of a failed transfer stays"
 
 
 @pytest.mark.fault("F32", "each kind under `quarantine`: its rows are counted and kept, no NULL")
@@ -164,7 +150,7 @@ def test_a_policy_to_quarantine(cards: World, change: Change) -> None:
         cards.sound(CARDS)
     assert counts.quarantined == (counts.rows_read if kind == "missing" else 3)
     assert (counts.published, cards.state(CARDS)[0]) == (0, before), "nothing became NULL"
-    found = reasons(cards, CARDS)
+    found = cards.reasons(CARDS)
     assert (field, rule) in found
     assert {name for name, _ in found} == {field}
 
@@ -209,42 +195,12 @@ def test_a_replay_of_a_lost_column(cards: World) -> None:
         with cards.hub_database() as connection:
             row = connection.execute("SELECT min(id) FROM quarantine.record").fetchone()
         assert not replay(cards.hub(), int(row[0]), "drift").done
-        assert reasons(cards, CARDS) == {("ethnic", "missing")}
-
-
-class Outbox:
-    """The education bureau's newest file, rewritten without planted defects."""
-
-    def __init__(self, city: World) -> None:
-        self.city = city
-        folder = city.stage.city.home / "sftp" / "outbox" / "edu_enrolment"
-        (self.file,) = folder.glob("*.csv")
-        self.note = Path(f"{self.file}.manifest.json")
-        city.collect(PUPILS)
-        with city.hub_database() as hub:
-            keys = hub.execute("SELECT student_no FROM registry.education__edu_enrolment")
-            good = {row[0] for row in keys}
-        text = self.file.read_bytes().decode("gb18030")
-        rows = [r for r in csv.DictReader(io.StringIO(text)) if r["student_no"] in good]
-        once = [r["student_no"] for r in rows]
-        self.rows = [r for r in rows if once.count(r["student_no"]) == 1]
-
-    def write(self, edit: Callable[[dict[str, str]], dict[str, str]]) -> None:
-        """All rows through `edit`, with a true manifest."""
-        rows = [edit(dict(row)) for row in self.rows]
-        out = io.StringIO(newline="")
-        writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\r\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        data = out.getvalue().encode("gb18030")
-        self.file.write_bytes(data)
-        digest = hashlib.sha256(data).hexdigest()
-        self.note.write_text(json.dumps({"rows": len(rows), "sha256": digest}))
+        assert cards.reasons(CARDS) == {("ethnic", "missing")}
 
 
 @pytest.fixture(scope="module")
-def outbox(city: World) -> Outbox:
-    return Outbox(city)
+def outbox(city: World) -> Pupils:
+    return Pupils(city)
 
 
 def without(name: str) -> Callable[[dict[str, str]], dict[str, str]]:
@@ -272,7 +228,7 @@ Edit = Callable[[dict[str, str]], dict[str, str]]
 
 @pytest.mark.fault("F32", "a CSV that changed: failed as a whole, or every row set aside")
 @FILES
-def test_a_csv(outbox: Outbox, kind: str, edit: Edit, reason: tuple[str, str]) -> None:
+def test_a_csv(outbox: Pupils, kind: str, edit: Edit, reason: tuple[str, str]) -> None:
     city = outbox.city
     city.forget(PUPILS)
     outbox.write(lambda row: row)
@@ -283,13 +239,13 @@ def test_a_csv(outbox: Outbox, kind: str, edit: Edit, reason: tuple[str, str]) -
     with policy(city, PUPILS, **{kind: "quarantine"}):
         counts = city.collect(PUPILS)
     assert counts == Counts(len(outbox.rows), 0, 0, len(outbox.rows))
-    found = reasons(city, PUPILS)
+    found = city.reasons(PUPILS)
     assert reason in found
     assert {name for name, _ in found} == {reason[0]}
 
 
 @pytest.mark.fault("F32", "an unknown column is refused whatever the policy says")
-def test_an_unknown_column_may_be_personal(outbox: Outbox) -> None:
+def test_an_unknown_column_may_be_personal(outbox: Pupils) -> None:
     outbox.write(with_(mother_name="x"))
     anything = dict.fromkeys(Drift.model_fields, "quarantine")
     with policy(outbox.city, PUPILS, **anything):
@@ -311,7 +267,7 @@ def test_an_api(city: World) -> None:
     with policy(city, VISITS, missing="quarantine"):
         counts = city.collect(VISITS)
     assert counts.quarantined == counts.rows_read > 0
-    assert (field.name, "required") in reasons(city, VISITS)
+    assert (field.name, "required") in city.reasons(VISITS)
 
 
 @pytest.mark.fault("F32", "a SQLite table that lost a column: every row is set aside")
@@ -329,4 +285,4 @@ def test_a_generic_database(city: World) -> None:
         (change,) = [c for c in look(city.hub(), ACCOUNTS).changes if c.kind != "new"]
     assert counts.quarantined == counts.rows_read > 0
     assert change.policy == "quarantine"
-    assert (spare.name, "missing") in reasons(city, ACCOUNTS)
+    assert (spare.name, "missing") in city.reasons(ACCOUNTS)
