@@ -64,8 +64,9 @@ def count(path: Path, options: Csv) -> int:
 
 
 def _chosen(batch: pa.RecordBatch, request: ReadRequest) -> pa.RecordBatch:
-    columns = [batch.column(c.native) for c in request.columns]
-    return pa.RecordBatch.from_arrays(columns, names=[c.name for c in request.columns])
+    there = [c for c in request.columns if c.native in batch.schema.names]
+    columns = [batch.column(c.native) for c in there]
+    return pa.RecordBatch.from_arrays(columns, names=[c.name for c in there])
 
 
 def _header(stream: BinaryIO, origin: str, options: Csv) -> list[str]:

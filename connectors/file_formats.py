@@ -91,7 +91,8 @@ def _parquet(path: Path, origin: str, request: ReadRequest) -> Iterator[Chunk]:
     if size > UNPACKED_LIMIT:
         msg = f"{origin}: unpacks to {size} bytes; at most {UNPACKED_LIMIT} are read"
         raise ProtocolError(msg)
-    natives = [c.native for c in request.columns]
+    wanted = [c for c in request.columns if c.native in file.schema_arrow.names]
+    natives = [c.native for c in wanted]
     texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
     first = unpacked = 0
     for batch in _opened(path, origin, texts).iter_batches(request.batch_rows, columns=natives):
@@ -101,7 +102,7 @@ def _parquet(path: Path, origin: str, request: ReadRequest) -> Iterator[Chunk]:
             msg = f"{origin}: unpacks to {unpacked} bytes after {first + batch.num_rows} rows"
             raise ProtocolError(msg)
         columns = [_plain(batch.column(name)) for name in natives]
-        names = [c.name for c in request.columns]
+        names = [c.name for c in wanted]
         yield Chunk(pa.RecordBatch.from_arrays(columns, names=names), origin, first + 1)
         first += batch.num_rows
 

@@ -40,7 +40,7 @@ def check_columns(found: Iterable[str], request: ReadRequest, origin: str) -> No
     """
     there = set(found)
     unknown = sorted(there - {c.native for c in request.columns})
-    missing = [c for c in request.columns if c.native not in there]
+    missing = [c for c in request.columns if c.vital and c.native not in there]
     _refuse(unknown, missing, request, origin)
 
 
@@ -48,7 +48,8 @@ def _check_keys(records: Sequence[dict[str, Any]], request: ReadRequest, origin:
     known = {c.native for c in request.columns}
     shapes = {frozenset(r) for r in records}
     unknown = sorted({key for shape in shapes for key in shape - known})
-    missing = [c for c in request.columns if c.required and any(c.native not in s for s in shapes)]
+    needed = [c for c in request.columns if c.required and c.vital]
+    missing = [c for c in needed if any(c.native not in s for s in shapes)]
     _refuse(unknown, missing, request, origin)
 
 

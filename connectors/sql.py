@@ -13,7 +13,7 @@ from connectors.sql_errors import translated
 from connectors.sql_url import address, dialect
 from onecard.connections import Connection
 from onecard.errors import ConfigError
-from onecard.ports import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
+from onecard.ports import Checkpoint, Chunk, Column, Parcel, Reading, ReadRequest, Refusal, Sent
 from schemas.model import Frozen
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class _PostgresReading:
 
     def _statement(self, cursor: Any) -> str:  # noqa: ANN401 - ADBC has no types
         columns = ", ".join(
-            f"{_quoted(c.native)} AS {_quoted(c.name)}" for c in self._request.columns
+            f"{_quoted(c.native)} AS {_quoted(c.name)}" for c in self._wanted(cursor)
         )
         text = f"SELECT {columns} FROM {self._table}"  # noqa: S608 - identifiers are quoted
         native = sql_since.native(self._request)
@@ -143,6 +143,15 @@ class _PostgresReading:
         probe = f"SELECT {name} FROM {self._table}"  # noqa: S608 - identifiers are quoted
         kind = cursor.adbc_execute_schema(probe).field(0).type
         return f"{text} WHERE {name} >= {self._bound(kind)} OR {name} IS NULL"
+
+    def _wanted(self, cursor: Any) -> tuple[Column, ...]:  # noqa: ANN401 - ADBC has no types
+        """The contract's columns, without those that may be lacking and are."""
+        wanted = self._request.columns
+        if all(c.vital for c in wanted):
+            return wanted
+        everything = f"SELECT * FROM {self._table}"  # noqa: S608 - identifiers are quoted
+        there = set(cursor.adbc_execute_schema(everything).names)
+        return tuple(c for c in wanted if c.vital or c.native in there)
 
     def _bound(self, kind: pa.DataType) -> str:
         """The bound as a literal of the cursor column's type, made of digits and ISO signs only."""

@@ -25,14 +25,15 @@ from sqlalchemy import (
     table,
     text,
 )
+from sqlalchemy.exc import NoSuchTableError
 
 from connectors import sql_since
 from connectors.sql_arrow import zoned
 from connectors.sql_errors import translated
 from connectors.sql_url import dialect, engine_url
 from onecard.connections import Connection
-from onecard.errors import ConfigError
-from onecard.ports import Checkpoint, Chunk, ReadRequest, Refusal
+from onecard.errors import ConfigError, SchemaMismatch
+from onecard.ports import Checkpoint, Chunk, Column, ReadRequest, Refusal
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
@@ -57,6 +58,7 @@ class GenericReading:
         self._options = options
         self._counts = options.count and sql_since.native(request) is not None
         self.rows_there: int | None = None
+        self._columns = request.columns
 
     def __iter__(self) -> Iterator[Chunk]:
         request, name = self._request, self._options.table
@@ -72,6 +74,7 @@ class GenericReading:
                 first += len(rows)
 
     def _pages(self, engine: Engine, size: int) -> Iterator[Sequence[Sequence[Any]]]:
+        self._columns = self._wanted(engine)
         statement = self._statement(engine)
         with engine.connect() as database:
             if dialect(self._connection) == "mysql":
@@ -85,8 +88,31 @@ class GenericReading:
                 every = table(self._options.table, schema=self._options.schema_)
                 self.rows_there = database.scalar(select(func.count()).select_from(every))
 
+    def _wanted(self, engine: Engine) -> tuple[Column, ...]:
+        """The contract's columns, without those that may be lacking and are.
+
+        Raises:
+            SchemaMismatch: a column is missing from SQLite, which would read its quoted name as
+                text and give that for every row.
+        """
+        wanted, name = self._request.columns, self._options.table
+        lite = dialect(self._connection) == "sqlite"
+        if not lite and all(c.vital for c in wanted):
+            return wanted
+        try:
+            declared = inspect(engine).get_columns(name, schema=self._options.schema_)
+        except NoSuchTableError:
+            return wanted  # the reading itself says so
+        there = {str(c["name"]).lower() for c in declared}
+        lost = [c for c in wanted if c.native.lower() not in there]
+        if lite and (vital := ", ".join(f"{c.native} ({c.name})" for c in lost if c.vital)):
+            by = f"(connection {self._connection.id!r})"
+            msg = f"{self._request.dataset} from {name}: column {vital} is missing {by}"
+            raise SchemaMismatch(msg)
+        return tuple(c for c in wanted if c.vital or c not in lost)
+
     def _statement(self, engine: Engine) -> Select[Any]:
-        columns: list[Any] = [column(c.native) for c in self._request.columns]
+        columns: list[Any] = [column(c.native) for c in self._columns]
         statement = select(*columns).select_from(
             table(self._options.table, schema=self._options.schema_)
         )
@@ -122,7 +148,7 @@ class GenericReading:
             _array(list(values), self._options.timezone, damaged)
             for values in zip(*rows, strict=True)
         ]
-        names = [c.name for c in self._request.columns]
+        names = [c.name for c in self._columns]
         batch = pa.RecordBatch.from_arrays(arrays, names=names)
         return Chunk(batch, self._options.table, first, damaged)
 

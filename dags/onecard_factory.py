@@ -62,8 +62,12 @@ class AirflowConnections:
 
 
 def _hub(audit: str) -> Any:  # noqa: ANN401 - Hub is imported inside tasks only
+    import hub_metrics  # noqa: PLC0415 - beside this file; as heavy as what it tells of
+
+    from onecard import logs  # noqa: PLC0415
     from onecard.wiring import Hub  # noqa: PLC0415 - heavy: not while parsing
 
+    logs.listen(hub_metrics.emit)
     engine = "gx" if audit == "gx" else "sql"
     return Hub(connections=AirflowConnections(), audit=engine, key_source=_keys())
 
@@ -150,10 +154,14 @@ def review_challenges() -> int:
 @task
 def write_reports() -> int:
     """The agencies' reports of the day and the month; on the first also the month before's."""
+    import hub_metrics  # noqa: PLC0415 - as in `_hub`
+
     from onecard.cli.stewards import write_due  # noqa: PLC0415 - heavy: not while parsing
 
     try:
-        return len(write_due(_hub("sql")))
+        hub = _hub("sql")
+        hub_metrics.attention(hub)
+        return len(write_due(hub))
     except (FatalError, HoldError) as error:
         raise _final(error) from None
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from onecard import holds, points
+from onecard import drift_policy, holds, points
 from onecard.collect_failing import failing
 from onecard.connections import Connections
 from onecard.errors import AuditFailed, FatalError, PolicyError
@@ -24,7 +24,7 @@ from onecard.hub.ledger import Counts, DatasetState
 from onecard.hub.releases import Release
 from onecard.intake import Intake, Taken
 from onecard.keys import KeyStore
-from onecard.ports import Auditor, Checkpoint, Column, Connector, ReadRequest, RowGate, Staged
+from onecard.ports import Auditor, Checkpoint, Connector, ReadRequest, RowGate, Staged
 from onecard.settings import Settings
 from onecard.suites import Suite
 from onecard.timespan import duration
@@ -116,6 +116,7 @@ class Collect:
                 known = None if first or request.since else self._known()
                 intake = Intake(self._tools, contract, connection, transfer)
                 taken = intake.take(request, known, key)
+                drift_policy.enforce(contract, taken.rules)
                 taken = self._settle(connection, transfer, taken)
                 points.reach("stage.settled")
                 with connection.transaction():
@@ -273,7 +274,7 @@ class Collect:
             since = (datetime.fromisoformat(cursor) - duration(source.overlap)).isoformat()
         return ReadRequest(
             dataset=self._contract.id,
-            columns=tuple(Column(f.name, f.native, f.required) for f in self._contract.fields),
+            columns=drift_policy.columns(self._contract),
             options=self._tools.connector.source_options.model_validate(dict(source.options)),
             cursor=source.cursor,
             since=since,

@@ -41,6 +41,9 @@ class Tally:
         """Count a batch as it was read."""
         if self.field is None or not batch.num_rows:
             return
+        if self.field not in batch.schema.names:  # a source that has the column no more
+            self.read[ELSEWHERE] += batch.num_rows
+            return
         cut = pc.utf8_slice_codeunits(batch.column(self.field).cast(pa.string()), 0, COUNTY_DIGITS)
         for pair in pc.value_counts(cut):
             self.read[_place(pair["values"].as_py())] += pair["counts"].as_py()

@@ -1,17 +1,18 @@
 """Drift: the source's present columns against the contract, before the night meets them (F32).
 
-A connector describes the source (`Described`); `changes` compares. Policy for each kind of change,
-as the night itself acts: a column that the contract does not name is refused where it would come
-along (APIs, files) and never asked for where columns are named (SQL); a missing or renamed column
-fails the transfer; what is wider, of another type or empty costs its rows (quarantine). Values are
-looked at for their shape only, and only to tell a rename from a loss; none is kept or shown.
+A connector describes the source (`Described`); `changes` compares, and says of each change what the
+night will do: a column that the contract does not name is refused where it would come along (APIs,
+files) and never asked for where columns are named (SQL); what is missing, wider, of another type
+or empty fails the transfer or costs its rows, as the contract's policy decides
+(`schemas.drift_policy`). Values are looked at for their shape only, and only to tell a rename from
+a loss; none is kept or shown.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Literal
 
@@ -21,16 +22,15 @@ Family = Literal["text", "integer", "number", "date", "timestamp", "other"]
 Kind = Literal["new", "missing", "renamed", "widened", "narrowed", "type", "nullable"]
 Policy = Literal["fail", "quarantine", "pass"]
 
-POLICY: dict[Kind, Policy] = {
-    "new": "fail",
-    "missing": "fail",
-    "renamed": "fail",
-    "widened": "quarantine",
-    "type": "quarantine",
-    "nullable": "quarantine",
-    "narrowed": "pass",
+_ROWS: dict[Kind, str] = {
+    "missing": "rows without it",
+    "renamed": "rows without it",
+    "widened": "larger rows",
+    "type": "rows that do not fit",
+    "nullable": "rows without it",
 }
-"""What the night does. `new` passes where the columns are named one by one (SQL)."""
+_THEN: dict[Policy, str] = {"fail": "fail the transfer", "quarantine": "are quarantined"}
+"""Which rows a change concerns and what becomes of them, for messages."""
 
 ANY_WIDTH = 255
 """VARCHAR of this width or more is what tools write when nobody chose a width: it says nothing."""
@@ -146,8 +146,25 @@ def changes(
             found.append(_change("renamed", item, f"is probably {new.name} now", new.name))
         elif item.required or not source.optional:
             found.append(_change("missing", item, "the source has it no more"))
-    found += [_new(c, named=source.named) for c in unnamed.values()]
-    return tuple(found)
+    decided = [_decided(contract, source, change) for change in found]
+    return (*decided, *(_new(c, named=source.named) for c in unnamed.values()))
+
+
+def _decided(contract: Contract, source: Described, change: Change) -> Change:
+    """The change with what the contract's policy makes of it tonight.
+
+    A renamed column is one that is missing and one that nobody named: where the new one comes
+    along (files, APIs) it is refused whatever the policy says.
+    """
+    if change.kind == "narrowed":
+        return change
+    lost = change.kind in ("missing", "renamed")
+    policy: Policy = contract.drift.decision("missing" if lost else change.kind)
+    refused = change.kind == "renamed" and not source.named
+    if lost and (refused or change.field not in contract.spares):
+        policy = "fail"
+    says = f"{change.says}: {_ROWS[change.kind]} {_THEN[policy]}"
+    return replace(change, policy=policy, says=says)
 
 
 def _new(column: SourceColumn, *, named: bool) -> Change:
@@ -156,23 +173,22 @@ def _new(column: SourceColumn, *, named: bool) -> Change:
         if named
         else "not in the contract: refused until the contract names and classifies it"
     )
-    return Change("new", "pass" if named else POLICY["new"], column.name, "", says)
+    return Change("new", "pass" if named else "fail", column.name, "", says)
 
 
 def _change(kind: Kind, item: Field, says: str, found: str = "") -> Change:
-    return Change(kind, POLICY[kind], item.native, item.name, says, found)
+    return Change(kind, "pass", item.native, item.name, says, found)
 
 
 def _differences(item: Field, column: SourceColumn, *, strict: bool) -> Iterator[Change]:
     if column.family not in _FITS[item.type]:
-        says = f"is {column.type}, the contract says {item.type}: rows that do not fit"
-        yield _change("type", item, f"{says} are quarantined")
+        yield _change("type", item, f"is {column.type}, the contract says {item.type}")
     elif column.family == "text" and item.type == "string":
         yield from _width(item, column)
     elif item.type == "number":
         yield from _digits(item, column)
     if strict and item.required and column.nullable:
-        yield _change("nullable", item, "may be empty now: rows without it are quarantined")
+        yield _change("nullable", item, "may be empty now")
     if item.required and not column.always:
         yield _change("missing", item, "some records leave it out")
 
@@ -182,7 +198,7 @@ def _width(item: Field, column: SourceColumn) -> Iterator[Change]:
         return
     if item.max_length < column.width < ANY_WIDTH:
         says = f"holds {column.width} characters, the contract {item.max_length}"
-        yield _change("widened", item, f"{says}: longer rows are quarantined", str(column.width))
+        yield _change("widened", item, says, str(column.width))
     elif column.nullable is not None and column.width < item.max_length:  # declared, not observed
         says = f"holds {column.width} characters, the contract {item.max_length}"
         yield _change("narrowed", item, says)
@@ -198,7 +214,7 @@ def _digits(item: Field, column: SourceColumn) -> Iterator[Change]:
     if has[1] > wanted[1] or has[0] - has[1] > wanted[0] - wanted[1]:
         scale = max(has[1], wanted[1])
         width = max(has[0] - has[1], wanted[0] - wanted[1]) + scale
-        yield _change("widened", item, f"{says}: larger rows are quarantined", f"{width},{scale}")
+        yield _change("widened", item, says, f"{width},{scale}")
     else:
         yield _change("narrowed", item, says)
 

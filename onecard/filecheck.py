@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import json as json_lines
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import connectors
+from onecard import drift_policy
 from onecard.connections import Connection
 from onecard.errors import ConfigError, unknown
-from onecard.ports import Column, ReadRequest
+from onecard.ports import ReadRequest
 from onecard.wiring import Hub
 from quality.rowgate import compile_gate
 from schemas.contract import Contract
@@ -60,7 +61,8 @@ def check_file(hub: Hub, contract: Contract, file: Path, encoding: str) -> FileC
     )
     here = _column_names(file, kind, encoding)
     columns = tuple(
-        Column(f.name, f.name if f.name in here else f.native, f.required) for f in contract.fields
+        replace(column, native=column.name) if column.name in here else column
+        for column in drift_policy.columns(contract)
     )
     home = Connection.model_validate(
         {"id": "local", "conn_type": "fs", "extra": {"path": str(file.resolve().parent)}}

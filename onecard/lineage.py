@@ -19,12 +19,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from onecard.collect import Collect, Collected, Tools
+from onecard.collect import Collected, Tools
 from onecard.connections import Connection
 from onecard.control import Controls
-from onecard.deliver import Deliver, Delivered, Outbound, Replay
+from onecard.deliver import Delivered, Outbound, Replay
 from onecard.errors import OnecardError
 from onecard.hub import database
+from onecard.steps import ToldCollect, ToldDeliver
 from schemas.agreement import Agreement
 from schemas.contract import Contract
 
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 NAMESPACE = "onecard"
 """Of the jobs, unless OPENLINEAGE_NAMESPACE names another."""
-PRODUCER = "urn:onecard-hub"
+PRODUCER = "urn:onecard:hub"
 _RUNS = uuid.UUID("6f6e6563-6172-4d00-8000-6c696e656167")
 _PORTS = {"postgres": 5432, "mysql": 3306, "sftp": 22}
 _SCHEMES = {"postgresql": "postgres", "mariadb": "mysql", "file": "fs"}
@@ -155,7 +156,7 @@ def _shared(agreement: Agreement, tools: Outbound) -> dict[str, tuple[Origin, ..
     return found
 
 
-class TracedCollect(Collect):
+class TracedCollect(ToldCollect):
     """A collect that tells where rows came from; the steps may run in different processes."""
 
     def stage(self, *, whole: bool = False) -> int:
@@ -180,7 +181,7 @@ class TracedCollect(Collect):
         return collect_flow(self._contract, self._tools)
 
 
-class TracedDeliver(Deliver):
+class TracedDeliver(ToldDeliver):
     """A delivery that tells what it sent where."""
 
     def run(self, replay: Replay | None = None) -> Delivered:

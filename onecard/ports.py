@@ -39,11 +39,14 @@ class Column:
         name: the contract's field name; the batch's column carries it.
         native: the name in the agency's system.
         required: whether the source must have the column at all.
+        vital: whether the reading fails without it; else the batches just lack it, and the gate
+            rejects every row.
     """
 
     name: str
     native: str
     required: bool = True
+    vital: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Chunk:
 
     Attributes:
         batch: the rows; text sources give strings (NULL for absent), typed sources their types.
+            A column that is not vital and that the source has no more is left out.
         origin: table, file or page the rows came from; never a value of a row.
         first_row: number of the batch's first row within `origin`, from 1.
         damaged: row offsets in the batch whose record could not be split into its columns

@@ -16,7 +16,7 @@ from typing import Literal
 import psycopg
 from psycopg import sql
 
-from onecard import reconcile_deletes, reconcile_ledger
+from onecard import logs, reconcile_deletes, reconcile_ledger
 from onecard.collect import Tools
 from onecard.errors import ConfigError, ours
 from onecard.hub import database, ledger, registry
@@ -33,6 +33,8 @@ from onecard.timespan import duration
 from onecard.wiring import Hub
 from schemas.contract import Contract
 
+COUNTED = ("rows_hub", "rows_other", "missing", "extra", "differing", "healed", "tombstoned")
+"""Counts that the log tells."""
 MOST_KEYS = 100_000
 """With more keys in doubt than this the source is read whole."""
 
@@ -61,7 +63,13 @@ def reconcile(hub: Hub, dataset: str, wish: Wish | None = None) -> Reconciled:
         ConfigError: unknown dataset, nothing published yet, `since` without a cursor.
         OnecardError: as connector, gate and collect raise it; the ledger then says `failed`.
     """
-    contract, wish = hub.catalogue.contract(dataset), wish or Wish()
+    with logs.step("reconcile", dataset=dataset, actor=hub.settings.actor):
+        done = _reconcile(hub, hub.catalogue.contract(dataset), wish or Wish())
+        logs.note(counts={name: getattr(done, name) for name in COUNTED})
+    return done
+
+
+def _reconcile(hub: Hub, contract: Contract, wish: Wish) -> Reconciled:
     with database.connect(hub.address, autocommit=True) as connection:
         _ready(connection, contract, wish)
         lock = "SELECT pg_advisory_lock(hashtextextended('reconcile ' || %s, 0))"

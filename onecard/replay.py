@@ -118,8 +118,8 @@ class OneRow:
 
     def read(self, connection: Connection, request: ReadRequest) -> OneRowReading:  # noqa: ARG002
         """The row as one chunk of text."""
-        columns = [pa.array([self._values.get(c.name)], pa.string()) for c in request.columns]
-        names = [c.name for c in request.columns]
+        names = [c.name for c in request.columns if c.vital or c.name in self._values]
+        columns = [pa.array([self._values.get(name)], pa.string()) for name in names]
         chunk = Chunk(pa.RecordBatch.from_arrays(columns, names=names), self._origin)
         return OneRowReading(chunk)
 

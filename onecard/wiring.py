@@ -14,6 +14,7 @@ from onecard.hub import database, migrate
 from onecard.hub.signing import Signer
 from onecard.ports import Auditor, Connector
 from onecard.settings import Settings
+from onecard.steps import ToldCollect, ToldDeliver
 from onecard.suites import Suite
 from schemas import catalogue
 from schemas.catalogue import Catalogue
@@ -84,8 +85,11 @@ class Hub:
         Raises:
             ConfigError: unknown dataset, broken contract, unknown connector.
         """
-        made = lineage.TracedCollect if lineage.enabled() else Collect
-        return made(self.catalogue.contract(dataset), self.tools(dataset, source))
+        made = lineage.TracedCollect if lineage.enabled() else ToldCollect
+        contract = self.catalogue.contract(dataset)
+        if source is not None:
+            contract = contract.model_copy(update={"drift": contract.drift.of_single_rows()})
+        return made(contract, self.tools(dataset, source))
 
     def tools(self, dataset: str, source: Connector | None = None) -> Tools:
         """What a collect of the dataset, or its reconciliation, needs; raises like `collect`."""
@@ -115,7 +119,7 @@ class Hub:
         agreement, registers = self.catalogue.agreement(agreement_id), self.catalogue.registers
         read = {*agreement.datasets, registers.people.cards, registers.people.deaths}
         kind = agreement.delivery.connector if agreement.delivery else "sql"
-        made = lineage.TracedDeliver if lineage.enabled() else Deliver
+        made = lineage.TracedDeliver if lineage.enabled() else ToldDeliver
         return made(
             agreement,
             Outbound(

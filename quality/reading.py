@@ -41,21 +41,29 @@ class Rows:
         foreign: fields given as a type that no field has (binary, list, time ...): their values
             stand as text, and each of them is of the wrong type.
         plain: text columns that hold nothing but printable ASCII.
+        absent: fields that the batch lacks and that may be lacking; NULL in the frame.
     """
 
     frame: pl.DataFrame
     foreign: frozenset[str]
     plain: frozenset[str]
+    absent: frozenset[str] = frozenset()
 
 
-def read(batch: pa.RecordBatch, fields: Iterable[Field]) -> Rows:
-    """The contract's columns of a batch.
+def read(
+    batch: pa.RecordBatch, fields: Iterable[Field], spares: frozenset[str] = frozenset()
+) -> Rows:
+    """The contract's columns of a batch, of which `spares` may be lacking.
 
     Raises:
         SchemaMismatch: the batch lacks a column.
     """
     columns, foreign, plain = {}, set(), set()
+    absent = spares - set(batch.schema.names)
     for field in fields:
+        if field.name in absent:
+            columns[field.name] = pa.nulls(batch.num_rows, pa.string())
+            continue
         if field.name not in batch.schema.names:
             msg = f"field {field.name}: the batch has no such column"
             raise SchemaMismatch(msg)
@@ -69,7 +77,7 @@ def read(batch: pa.RecordBatch, fields: Iterable[Field]) -> Rows:
                 array = _valid(array)
         columns[field.name] = array
     frame = pl.DataFrame(pl.from_arrow(pa.record_batch(columns)))
-    return Rows(frame, frozenset(foreign), frozenset(plain))
+    return Rows(frame, frozenset(foreign), frozenset(plain), absent)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -8,7 +8,7 @@ rows whose named fields passed their own checks: one defect has one reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -72,6 +72,7 @@ class _Batch:
     parsed: Mapping[str, Parsed]
     plain: frozenset[str]
     now: datetime
+    absent: frozenset[str]
 
     @property
     def today(self) -> int:
@@ -81,7 +82,7 @@ class _Batch:
     def only(self, mask: Mask) -> _Batch:
         """Some of the rows."""
         raw, typed = self.raw.filter(mask), self.typed.filter(mask)
-        return _Batch(raw, typed, self.numbers[mask], self.parsed, self.plain, self.now)
+        return replace(self, raw=raw, typed=typed, numbers=self.numbers[mask])
 
     def marks(self, frame: pl.DataFrame, broken: pl.Expr) -> Mask:
         """Rows of raw or typed where an expression holds; NULL does not."""
@@ -97,6 +98,7 @@ class PolarsGate:
     def __init__(self, contract: Contract, known: Divisions) -> None:
         self._id = contract.id
         self._fields = contract.fields
+        self._spares = contract.spares
         self._required = [f.name for f in contract.fields if f.required]
         self._checks = [check for field in contract.fields for check in field_checks(field)]
         kernels = {f.name: kernel(f, known) for f in contract.fields}
@@ -129,7 +131,7 @@ class PolarsGate:
         raise FatalError(msg)
 
     def _check(self, chunk: Chunk, now: datetime) -> Checked:
-        batch = self._typed(chunk, reading.read(chunk.batch, self._fields), now)
+        batch = self._typed(chunk, reading.read(chunk.batch, self._fields, self._spares), now)
         right, unlisted = self._right(batch)
         rejected = _damaged(chunk)
         if not right.all():
@@ -156,7 +158,7 @@ class PolarsGate:
             for f in self._fields
         }
         typed = raw.select(p.value.alias(name) for name, p in parsed.items())
-        return _Batch(raw, typed, numbers, parsed, rows.plain, now)
+        return _Batch(raw, typed, numbers, parsed, rows.plain, now, rows.absent)
 
     def _right(self, batch: _Batch) -> tuple[Mask, dict[str, Mask]]:
         """Rows that break nothing (a few may be doubted that turn out right), in one pass.
@@ -172,9 +174,9 @@ class PolarsGate:
         ]
         broken += [pl.col(n).is_null() for n in self._required if typed[n].null_count()]
         broken += [r.build(batch.now).fill_null(value=False) for r in self._rules if not r.warns]
-        right = np.ones(len(typed), np.bool_)
+        right = np.full(len(typed), not batch.absent, np.bool_)
         if broken:
-            right = ~batch.marks(typed, pl.any_horizontal(broken))
+            right &= ~batch.marks(typed, pl.any_horizontal(broken))
         for name, parsed in batch.parsed.items():
             if parsed.faults and raw[name].null_count() != typed[name].null_count():
                 right &= (typed[name].is_not_null() | raw[name].is_null()).to_numpy()
@@ -210,7 +212,10 @@ class PolarsGate:
                 marks[rule.reason] = marks.get(rule.reason, guilty) | (mark & sound)
         marks = {reason: mark for reason, mark in sorted(marks.items()) if mark.any()}
         kinds = suspects.raw.schema.items()
-        texts = suspects.raw.select(text_of(n, kind).alias(n) for n, kind in kinds).to_dicts()
+        there = suspects.raw.select(
+            text_of(n, kind).alias(n) for n, kind in kinds if n not in suspects.absent
+        )
+        texts = there.to_dicts()
         for i, values in enumerate(texts):
             if reasons := tuple(reason for reason, mark in marks.items() if mark[i]):
                 guilty[i] = True
@@ -220,7 +225,11 @@ class PolarsGate:
     def _field_marks(self, suspects: _Batch) -> dict[Reason, Mask]:
         """Every check of every field by itself, on the suspects."""
         raw, typed = suspects.raw, suspects.typed
-        marks = {Reason(n, "required"): raw[n].is_null().to_numpy() for n in self._required}
+        all_rows = np.ones(len(raw), np.bool_)
+        marks = {Reason(name, "missing"): all_rows for name in suspects.absent}
+        for name in self._required:
+            if name not in suspects.absent:
+                marks[Reason(name, "required")] = raw[name].is_null().to_numpy()
         for name, parsed in suspects.parsed.items():
             for rule, fault in parsed.faults.items():
                 marks[Reason(name, rule)] = suspects.marks(raw, fault)

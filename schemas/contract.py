@@ -9,6 +9,7 @@ from pydantic import Field as Attribute
 from pydantic import model_validator
 
 from schemas import codes as code_lists
+from schemas.drift_policy import Drift
 from schemas.model import DatasetId, Duration, Frozen, Name, Version
 from schemas.rules import Expectation, Rule
 from schemas.semantic import Level, Pii, SemanticType, semantic_type
@@ -84,6 +85,7 @@ class Contract(Frozen):
         share_type: 1 unconditional, 2 conditional, 3 not shared (政务数据共享条例).
         lane: `nightly`, or `event` for the near-real-time lane.
         freshness: how old the newest published row may be before the report says late.
+        drift: what the source's changes lead to.
     """
 
     id: DatasetId
@@ -97,6 +99,7 @@ class Contract(Frozen):
     lane: Literal["nightly", "event"] = "nightly"
     share_type: Literal["1", "2", "3"] = "2"
     sequence: Name | None = None
+    drift: Drift = Drift()
     rules: tuple[Rule, ...] = ()
     expectations: tuple[Expectation, ...] = ()
 
@@ -115,6 +118,13 @@ class Contract(Frozen):
         """Names of the key fields, in order."""
         keyed = [f for f in self.fields if f.key_position is not None]
         return tuple(f.name for f in sorted(keyed, key=lambda f: f.key_position or 0))
+
+    @property
+    def spares(self) -> frozenset[str]:
+        """Fields whose absence from the source costs all rows, but not the transfer."""
+        if self.drift.missing == "fail":
+            return frozenset()
+        return frozenset(self.names) - {*self.key, self.source.cursor, self.sequence}
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from schemas import codes as code_lists
 from schemas import semantic
 from schemas.contract import Contract, Field, Source
 from schemas.dataset_checks import DATASET_KINDS, Expectation, Freshness, Shrinkage
+from schemas.drift_policy import Drift
 from schemas.model import DURATION, build
 from schemas.problem import InvalidFile, Problem
 from schemas.rules import Rule
@@ -89,9 +90,11 @@ class _Reader:
         source = self._part(
             Source, self._custom(server, "servers.0").get("source"), "servers.0.customProperties"
         )
+        custom = self._custom(data, "")
+        if "drift" in custom:
+            custom["drift"] = self._part(Drift, custom["drift"], self._place_of(data, "drift"))
         if self.problems:
             raise InvalidFile(self.problems)
-        custom = self._custom(data, "")
         description = data.get("description") or {}
         freshness = self._freshness(data)
         expectations += self._fresh(fields, source, freshness)
@@ -248,6 +251,13 @@ class _Reader:
                 continue
             found[name] = item.get("value")
         return found
+
+    @staticmethod
+    def _place_of(data: Mapping[str, Any], name: str) -> str:
+        """Path of the value of one of the contract's own custom properties."""
+        items = data["customProperties"]
+        place = next(i for i, p in enumerate(items) if p.get("property") == name)
+        return f"customProperties.{place}.value"
 
     def _freshness(self, data: Mapping[str, Any]) -> str | None:
         for item in data.get("slaProperties") or []:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import typer
 
-from onecard import redaction
+from onecard import logs, redaction
 from onecard.cli import inspect, operate
 from onecard.cli.agreements import register as register_agreements
 from onecard.cli.alarms import register as register_alarms
@@ -22,6 +25,7 @@ from onecard.cli.rehearse import register as register_rehearsals
 from onecard.cli.release import register as register_releases
 from onecard.cli.status import register as register_status
 from onecard.cli.stewards import register as register_reports
+from onecard.errors import ConfigError
 
 app = typer.Typer(
     name="onecard",
@@ -52,4 +56,9 @@ register_reports(app)
 def main() -> None:
     """Entry point."""
     redaction.install()
+    try:
+        logs.set_up(os.environ)
+    except ConfigError as error:
+        logs.complain(error)
+        sys.exit(2)
     app()

@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from onecard import logs
 from onecard.errors import OnecardError
 
 
@@ -69,5 +70,5 @@ def errors_as_exit_codes() -> Iterator[None]:
     try:
         yield
     except OnecardError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        logs.complain(error)
         raise typer.Exit(error.exit_code) from None

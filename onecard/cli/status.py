@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from onecard import situation
 from onecard.cli import output
+from onecard.cli.exposition import exposition
 from onecard.cli.operate import Json
 from onecard.hub import database, ledger
 from onecard.hub.ledger import Transfer
@@ -16,19 +17,24 @@ from onecard.settings import ZONE
 from onecard.situation import Trouble
 from onecard.wiring import Hub
 
+Prometheus = Annotated[bool, typer.Option("--prometheus", help="Print Prometheus text.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
     app.command()(status)
 
 
-def status(*, json: Json = False) -> None:
+def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
     """What is late, held, failing, overdue, unapproved or expiring, and the newest transfers."""
     with output.errors_as_exit_codes():
         hub = Hub()
         with database.connect(hub.address, autocommit=True) as connection:
             transfers = ledger.latest(connection)
             troubles = situation.troubles(connection, hub)
+        if prometheus:
+            output.say(exposition(transfers, troubles).rstrip("\n"))
+            return
         if json:
             output.emit([*_lines(transfers, troubles), *map(_attention, troubles)])
             return

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from onecard import logs
 from onecard.errors import AccountingError, SupersededError
 from onecard.hub.database import Connection
 from onecard.ports import Checkpoint, Finding, Reason
@@ -95,7 +96,9 @@ def open_transfer(
         " VALUES (%s, %s, 'running', %s, %s) RETURNING id",
         (direction, subject, policy_version, at),
     ).fetchone()
-    return int(str(row[0])) if row else 0
+    transfer = int(str(row[0])) if row else 0
+    logs.note(transfer=transfer)
+    return transfer
 
 
 def claim(connection: Connection, dataset: str, transfer: int) -> DatasetState:
@@ -182,7 +185,9 @@ def update(connection: Connection, transfer: int, values: Mapping[str, Any]) -> 
     plain = dict(values)
     counts = plain.pop("counts", None)
     if isinstance(counts, Counts):
-        plain |= {name: getattr(counts, name) for name in Counts.__slots__}
+        found = {name: getattr(counts, name) for name in Counts.__slots__}
+        plain |= found
+        logs.note(counts=found)
     if "checkpoint" in plain:
         plain["checkpoint"] = json.dumps(plain["checkpoint"])
     ended = plain.get("status") in ("published", "confirmed", "failed", "held")

@@ -121,6 +121,16 @@ class World:
                 rows = connection.execute(ROWS.format(t=f"registry.{table}").encode()).fetchone()
             return (rows, connection.execute(BAD, (dataset,)).fetchone())
 
+    def reasons(self, dataset: str) -> set[tuple[str, str]]:
+        """Field and rule of everything in quarantine."""
+        with self.hub_database() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT r ->> 0, r ->> 1 FROM quarantine.record,"
+                " jsonb_array_elements(reasons) r WHERE dataset = %s",
+                (dataset,),
+            ).fetchall()
+        return {(str(row[0]), str(row[1])) for row in rows}
+
     def forget(self, dataset: str) -> None:
         """As if it had never been collected."""
         with self.hub_database() as connection:

@@ -138,6 +138,7 @@ def test_the_titles_are_there_as_text(files: list[Path]) -> None:
         assert hostile.replace("\u202e", "⟨U+202E⟩") in text
 
 
+@pytest.mark.fault("F41", "HTML in data, titles and messages is text on every report's page")
 def test_html_holds_no_element_or_attribute_of_theirs(files: list[Path]) -> None:
     for file in (f for f in files if f.suffix == ".html"):
         page = Page(file.read_text(encoding="utf-8"))
@@ -151,6 +152,7 @@ def test_html_holds_no_element_or_attribute_of_theirs(files: list[Path]) -> None
             assert "\u202e" not in file.read_text(encoding="utf-8"), file.name
 
 
+@pytest.mark.fault("F41", "formulas in data, titles and messages are text in every workbook's cell")
 def test_cells_are_text(files: list[Path]) -> None:
     books = [f for f in files if f.suffix == ".xlsx"]
     seen: set[str] = set()

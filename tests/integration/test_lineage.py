@@ -12,60 +12,17 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
 
 from demo.stage import Stage, set_up
-from onecard import lineage
+from onecard import lineage, night
 from onecard.connections import EnvironmentConnections, parse
 from onecard.errors import OnecardError
-from onecard.hub import database
+from onecard.hub import database, ledger
 from schemas.contract import Contract
+from tests.integration.openlineage_model import ENDS, problems
 
 CARDS, EVENTS = "hrss/card_master", "hrss/card_status_event"
 F02, F06 = "f02-hrss-medical_insurance-card-status", "f06-hrss-housing_fund-card-status"
-
-FACET = {
-    "type": "object",
-    "required": ["_producer", "_schemaURL"],
-    "properties": {"_producer": {"format": "uri"}, "_schemaURL": {"format": "uri"}},
-}
-DATASET = {
-    "type": "object",
-    "required": ["namespace", "name"],
-    "properties": {
-        "namespace": {"type": "string", "minLength": 1},
-        "name": {"type": "string", "minLength": 1},
-        "facets": {"additionalProperties": FACET},
-        "inputFacets": {"additionalProperties": FACET},
-        "outputFacets": {"additionalProperties": FACET},
-    },
-}
-RUN_EVENT = {
-    "type": "object",
-    "required": ["eventType", "eventTime", "run", "job", "producer", "schemaURL"],
-    "properties": {
-        "eventType": {"enum": ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]},
-        "eventTime": {"type": "string", "format": "date-time"},
-        "producer": {"type": "string", "format": "uri"},
-        "schemaURL": {"type": "string", "format": "uri"},
-        "run": {
-            "type": "object",
-            "required": ["runId"],
-            "properties": {
-                "runId": {"type": "string", "format": "uuid"},
-                "facets": {"additionalProperties": FACET},
-            },
-        },
-        "job": {
-            "type": "object",
-            "required": ["namespace", "name"],
-            "properties": {"facets": {"additionalProperties": FACET}},
-        },
-        "inputs": {"type": "array", "items": DATASET},
-        "outputs": {"type": "array", "items": DATASET},
-    },
-}
-"""What the specification demands of a run event (OpenLineage 2-0-2, `RunEvent`)."""
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +58,7 @@ def told(tmp_path: Path, unasked: None, monkeypatch: pytest.MonkeyPatch) -> Path
 def read(file: Path) -> list[dict[str, Any]]:
     """The events; each is what the specification demands."""
     found = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line]
-    checker = Draft202012Validator(RUN_EVENT, format_checker=FormatChecker())
-    assert [e.message for event in found for e in checker.iter_errors(event)] == []
+    assert [problem for event in found for problem in problems(event)] == []
     return found
 
 
@@ -188,6 +144,93 @@ def test_a_failure_tells_why_and_the_next_run_is_another(city: Stage, told: Path
     assert "outputStatistics" not in fail["outputs"][0].get("outputFacets", {})
 
 
+def test_a_whole_night_and_one_with_faults(city: Stage, told: Path) -> None:
+    """Every dataset and agreement; then some systems are gone."""
+    with database.connect(city.hub(1).address, autocommit=True) as connection:
+        before = {t.subject for t in ledger.latest(connection)}
+    night.run(city.hub(1))
+    good = read(told)
+    jobs = {e["job"]["name"] for e in good}
+    known = city.hub(1).catalogue
+    assert {f"collect.{d}" for d in known.contracts} <= jobs
+    due = set(night.agreements(city.hub(1))) - before
+    assert {f"deliver.{a}" for a in due} <= jobs
+    assert len(due) > 10
+    told.unlink()
+    hub = city.hub(2)
+    gone = json.dumps({"conn_type": "http", "host": "127.0.0.1", "port": 1, "password": "x"})
+    names = ("HEALTH_API", "BANK_API", "HRSS_DB")
+    hub.connections = EnvironmentConnections(
+        {**city.environment, **{f"AIRFLOW_CONN_{name}": gone for name in names}}
+    )
+    night.run(hub)
+    bad = read(told)
+    assert {e["eventType"] for e in bad} >= {"START", "COMPLETE", "FAIL"}
+    for events in (good, bad):
+        runs: dict[str, list[str]] = {}
+        for event in events:
+            runs.setdefault(event["run"]["runId"], []).append(event["eventType"])
+        assert {kinds[0] for kinds in runs.values()} == {"START"}
+        assert all(len(kinds) == 2 and kinds[1] in ENDS for kinds in runs.values())
+
+
+SOUND = {
+    "eventType": "START",
+    "eventTime": "2026-10-16T02:00:00+08:00",
+    "producer": lineage.PRODUCER,
+    "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+    "run": {"runId": str(uuid.UUID(int=7))},
+    "job": {"namespace": "onecard", "name": "x", "facets": {}},
+    "inputs": [],
+    "outputs": [
+        {
+            "namespace": "postgres://db:5432",
+            "name": "x",
+            "outputFacets": {
+                "outputStatistics": {
+                    "_producer": lineage.PRODUCER,
+                    "_schemaURL": "https://openlineage.io/spec/facets/1-0-2/"
+                    "OutputStatisticsOutputDatasetFacet.json#/$defs/"
+                    "OutputStatisticsOutputDatasetFacet",
+                    "rowCount": 3,
+                }
+            },
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("eventType", "BEGIN"),
+        ("eventTime", "2026-10-16 02:00"),
+        ("eventTime", "2026-10-16T02:00:00"),
+        ("producer", "urn:onecard-hub"),
+        ("producer", "the hub"),
+        ("run.runId", "7"),
+        ("run.id", "7"),
+        ("job.name", ""),
+        ("job.facets.jobType", {}),
+        ("outputs.0.namespace", None),
+        ("outputs.0.outputFacets.outputStatistics.rowCount", "3"),
+        ("outputs.0.outputFacets.outputStatistics.rowCount", None),
+        ("outputs.0.outputFacets.outputStatistics.rows", 3),
+        ("outputs.0.outputFacets.outputStatistics._schemaURL", "https://openlineage.io/x.json"),
+        ("outputs.0.outputFacets.statistics", {}),
+    ],
+)
+def test_a_defect_of_an_event_is_found(path: str, value: object) -> None:
+    assert problems(SOUND) == []
+    event = json.loads(json.dumps(SOUND))
+    place: Any = event
+    *way, last = path.split(".")
+    for part in way:
+        place = place[int(part) if part.isdigit() else part]
+    place[last] = value
+    assert problems(event) != []
+
+
 def test_no_password_and_no_value_of_a_row(city: Stage, told: Path) -> None:
     hub = city.hub(0)
     for dataset in sorted(hub.catalogue.contracts):
@@ -226,8 +269,8 @@ def test_a_lineage_server_that_refuses_fails_no_transfer(
 
 
 def test_off_by_default(city: Stage) -> None:
-    assert type(city.hub(0).collect(CARDS)).__name__ == "Collect"
-    assert type(city.hub(0).deliver(F02)).__name__ == "Deliver"
+    assert not isinstance(city.hub(0).collect(CARDS), lineage.TracedCollect)
+    assert not isinstance(city.hub(0).deliver(F02), lineage.TracedDeliver)
     assert not lineage.enabled({})
     assert lineage.enabled({"OPENLINEAGE_URL": "http://x"})
     assert not lineage.enabled({"OPENLINEAGE_URL": "http://x", "OPENLINEAGE_DISABLED": "true"})

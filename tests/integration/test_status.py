@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from demo.stage import REPOSITORY, Stage, set_up
 from onecard import agreements, situation
+from onecard.cli.exposition import exposition
 from onecard.errors import OnecardError
 from onecard.hub import database, ledger, releases, tickets
 from onecard.hub.ticket_parts import NewTicket
@@ -31,6 +33,28 @@ def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[S
 def troubles(hub: Hub, kind: str) -> dict[str, Trouble]:
     with database.connect(hub.address, autocommit=True) as connection:
         return {t.subject: t for t in situation.troubles(connection, hub) if t.kind == kind}
+
+
+def test_figures_for_prometheus(stage: Stage) -> None:
+    hub = stage.hub(0)
+    counts = hub.collect(CARDS).run().counts
+    broken(hub, "health/death_notice")
+    with database.connect(hub.address, autocommit=True) as connection:
+        transfers, found = ledger.latest(connection), situation.troubles(connection, hub)
+    text = exposition(transfers, found)
+    samples = {
+        (s.name, *sorted(s.labels.values())): s.value
+        for family in text_string_to_metric_families(text)
+        for s in family.samples
+    }
+    for name in type(counts).__slots__:
+        rows = samples["onecard_transfer_rows", *sorted(("collect", CARDS, name))]
+        assert rows == getattr(counts, name)
+    assert samples["onecard_transfer_status", "collect", CARDS, "published"] == 1
+    assert samples["onecard_transfer_status", "collect", "failed", "health/death_notice"] == 1
+    assert samples["onecard_attention", "failing"] == 1
+    assert samples["onecard_attention", "held"] == 0
+    assert samples["onecard_attention", "late"] == len(hub.catalogue.contracts) - 1
 
 
 def broken(hub: Hub, dataset: str) -> None:
