@@ -8,23 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onecard import points
+from onecard.collect_failure import Failing, require_staged
 from onecard.connections import Connections
-from onecard.errors import (
-    AuditFailed,
-    FatalError,
-    HoldError,
-    OnecardError,
-    PolicyError,
-    RetriableError,
-    SupersededError,
-    ours,
-)
+from onecard.errors import AuditFailed, FatalError, PolicyError, StagingLost
 from onecard.hub import audit, database, ledger, quarantine, receipts, registry
 from onecard.hub.audit import Signer
 from onecard.hub.known import KnownHashes
@@ -72,6 +63,7 @@ class Collect:
     def __init__(self, contract: Contract, tools: Tools) -> None:
         self._contract = contract
         self._tools = tools
+        self._failing = Failing(contract, tools.address, tools.settings.actor)
 
     def run(self, *, whole: bool = False) -> Collected:
         """All three steps, one after the other."""
@@ -93,6 +85,26 @@ class Collect:
             ledger.update(connection, transfer, values)
         return self.publish(transfer)
 
+    def audited(self, transfer: int) -> int:
+        """As `audit`; rows that went with a crash of the database are staged again.
+
+        Returns:
+            The transfer that is audited: this one, or a new one.
+        """
+        try:
+            self.audit(transfer)
+        except StagingLost:
+            transfer = self.stage()
+            self.audit(transfer)
+        return transfer
+
+    def published(self, transfer: int) -> Collected:
+        """As `publish`; rows that went with a crash are staged and audited again, once."""
+        try:
+            return self.publish(transfer)
+        except StagingLost:
+            return self.run()
+
     def stage(self, *, whole: bool = False) -> int:
         """Read, check and stage; returns the transfer's id.
 
@@ -111,7 +123,7 @@ class Collect:
                 connection, "collect", contract.id, contract.version, now
             )
             points.reach("collect.opened")
-            with self._failing(transfer, retried_as_a_whole=True):
+            with self._failing.noted(transfer, retried_as_a_whole=True):
                 state = self._claim(connection, transfer)
                 registry.drop_staging(connection, contract, older_than=transfer)
                 first = not registry.exists(connection, contract)
@@ -147,20 +159,28 @@ class Collect:
 
         Raises:
             AuditFailed: a critical one failed; the transfer is held and nothing is published.
+            StagingLost: the database has crashed since they were staged.
         """
-        address = self._tools.address
-        with self._failing(transfer), database.connect(address, autocommit=True) as connection:
+        contract, address = self._contract, self._tools.address
+        with (
+            self._failing.noted(transfer),
+            database.connect(address, autocommit=True) as connection,
+        ):
             if ledger.published_already(connection, transfer):
                 return
-            findings = self._tools.auditor.audit(self._staged(connection, transfer))
-            points.reach("audit.found")
+            require_staged(connection, contract, transfer)
+            try:
+                findings = self._tools.auditor.audit(self._staged(connection, transfer))
+                points.reach("audit.found")
+            finally:  # whatever it found, or stumbled over, in tables that were emptied meanwhile
+                require_staged(connection, contract, transfer)
             ledger.record_findings(connection, transfer, findings)
             failed = [f.name for f in findings if f.severity == "critical" and not f.passed]
             if failed:
-                msg = f"{self._contract.id}: transfer {transfer} is held: {', '.join(failed)}"
+                msg = f"{contract.id}: transfer {transfer} is held: {', '.join(failed)}"
                 raise AuditFailed(msg)
             with connection.transaction():
-                ledger.lock_claimed(connection, self._contract.id, transfer)
+                ledger.lock_claimed(connection, contract.id, transfer)
                 ledger.update(connection, transfer, {"status": "audited"})
         points.reach("audit.recorded")
 
@@ -170,9 +190,10 @@ class Collect:
         Raises:
             SupersededError: a newer transfer has claimed the dataset.
             AccountingError: the identity does not hold; nothing is published.
+            StagingLost: the database has crashed since the rows were staged.
         """
         contract = self._contract
-        with self._failing(transfer), database.connect(self._tools.address) as connection:
+        with self._failing.noted(transfer), database.connect(self._tools.address) as connection:
             done = ledger.published_already(connection, transfer)
             if done:
                 self._anchor()  # the run that published may have been cut off before it
@@ -330,6 +351,7 @@ class Collect:
             msg = f"{self._contract.id}: transfer {transfer} is {row[5]}: only audited is published"
             raise FatalError(msg)
         read, unchanged, quarantined, deduplicated = (int(str(n)) for n in row[:4])
+        require_staged(connection, self._contract, transfer)
         if registry.exists(connection, self._contract):
             fate = registry.classify(connection, self._contract, transfer)
         else:
@@ -341,56 +363,3 @@ class Collect:
         counts = Counts(read, fate[0], unchanged + fate[1], quarantined, deduplicated + fate[2])
         checkpoint = row[4]
         return counts, dict(checkpoint) if isinstance(checkpoint, Mapping) else {}
-
-    @contextmanager
-    def _failing(self, transfer: int, *, retried_as_a_whole: bool = False) -> Iterator[None]:
-        """Mark the transfer failed (or held) when the step raises.
-
-        What is staged stays for a person (held) or for the retry of the same step (retriable);
-        otherwise it goes. The next transfer of the dataset drops what stayed. Whatever a transfer
-        stumbles over once a newer one has claimed the dataset (its tables are gone), the reason
-        is that it was overtaken.
-        """
-        error: OnecardError | None = None
-        try:
-            yield
-        except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
-            error = ours(caught)
-        if error is None:
-            return
-        with database.connect(self._tools.address, autocommit=True) as connection:
-            error = self._overtaken(connection, transfer) or error
-            status = "held" if isinstance(error, HoldError) else "failed"
-            self._note_failure(connection, transfer, status, error)
-            body = {"transfer": transfer, "error": type(error).__name__}
-            actor = self._tools.settings.actor
-            with connection.transaction():
-                audit.append(connection, f"collect.{status}", self._contract.id, actor, body)
-            kept = (HoldError,) if retried_as_a_whole else (HoldError, RetriableError)
-            if not isinstance(error, kept):
-                registry.drop_staging(
-                    connection, self._contract, older_than=transfer + 1, mine=transfer
-                )
-        raise error
-
-    def _overtaken(self, connection: database.Connection, transfer: int) -> SupersededError | None:
-        """The error of a transfer whose dataset a newer one has claimed, else None."""
-        newer = ledger.state(connection, self._contract.id).claim
-        if newer <= transfer:
-            return None
-        return SupersededError(
-            f"{self._contract.id}: transfer {transfer} was overtaken by {newer}; nothing published"
-        )
-
-    @staticmethod
-    def _note_failure(
-        connection: database.Connection, transfer: int, status: str, error: OnecardError
-    ) -> None:
-        """Mark the transfer; what is published stays so, what is audited may be published yet."""
-        with connection.transaction():
-            now = ledger.status(connection, transfer, lock=True)
-            if now == "published":
-                return
-            kept = now in ("audited", "held") and isinstance(error, RetriableError)
-            values = {"status": now if kept else status, "message": str(error)}
-            ledger.update(connection, transfer, values)
