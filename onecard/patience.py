@@ -46,7 +46,7 @@ def seconds() -> int:
         ConfigError: ONECARD_PATIENCE is no number of seconds.
     """
     text = os.environ.get(VARIABLE) or str(DEFAULT_S)
-    if not (text.isascii() and text.isdigit() and int(text)):
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
         msg = f"{VARIABLE}: write whole seconds, at least 1"
         raise ConfigError(msg)
     return int(text)
@@ -87,7 +87,7 @@ class PatientConnection(psycopg.Connection[tuple[object, ...]]):
             if timeout is not None:
                 raise
             self.pgconn.finish()
-            msg = "the server says nothing"
+            msg = "timeout: the server says nothing"
             raise psycopg.OperationalError(msg) from None
 
 

@@ -54,7 +54,8 @@ def refusal(error: Exception) -> OnecardError:
 
 def _lost(error: Exception) -> bool:
     """Without an SQLSTATE: libpq's own words, when there is no session or no more."""
-    return isinstance(error, OSError) or type(error).__name__ == "OperationalError"
+    named = any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)  # ADBC's too
+    return isinstance(error, OSError) or named
 
 
 def _place(error: Exception, state: str) -> str:
