@@ -18,7 +18,7 @@ from typing import Any
 from psycopg.pq import TransactionStatus
 
 from onecard import merkle, points
-from onecard.errors import FatalError, InternalError
+from onecard.errors import FatalError, InternalError, unwritten
 from onecard.hub.audit_format import (
     ANCHOR,
     ORIGIN,
@@ -240,8 +240,8 @@ def export(
         _write(target / ANCHOR, (c.line() for c in known if c.size >= 0))
         _write(target / "public_keys.json", [canonical(public_keys)])
     except OSError as error:
-        msg = f"export of the audit log to {target}: {error.strerror}"
-        raise FatalError(msg) from None
+        what = f"export of the audit log to {target}"
+        raise unwritten(what, error, FatalError) from None
     return count
 
 
