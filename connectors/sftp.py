@@ -171,6 +171,7 @@ class SftpFolder:
             part = f"{folder}/.{name}.part"
             try:
                 await self._client.put(str(source), part, follow_symlinks=True)
+                await self._kept_whole(part, source.stat().st_size)
                 await self._client.posix_rename(part, target)
             except BaseException:
                 with suppress(OSError, asyncssh.Error):  # else the next attempt sweeps it
@@ -196,6 +197,13 @@ class SftpFolder:
                 await self._client.remove(draft)
 
         self._call(work(), directory)
+
+    async def _kept_whole(self, part: str, size: int) -> None:
+        """Some servers take every block of a file and drop what does not fit when they close it."""
+        kept = (await self._client.stat(part)).size
+        if kept != size:
+            msg = f"{kept} of {size} bytes kept"
+            raise asyncssh.SFTPFailure(msg)
 
     def _path(self, path: str) -> str:
         return f"{self._base}/{path}"

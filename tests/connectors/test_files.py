@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -446,7 +445,7 @@ def test_fetched_files_have_no_name(
     reading = iter(start(remote, CSV))
     next(reading)
     assert list(spool.iterdir()) == []
-    held = [os.readlink(f) for f in Path("/proc/self/fd").iterdir() if f.is_symlink()]
+    held = [str(f.readlink()) for f in Path("/proc/self/fd").iterdir() if f.is_symlink()]
     assert [name for name in held if name.startswith(str(spool))], "a copy is there, and nameless"
     reading.close()  # type: ignore[attr-defined]
     (tmp_path / "out" / "f.dat").write_bytes(b"Z,Y\n1,2\n")
