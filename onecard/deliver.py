@@ -282,7 +282,7 @@ class Deliver:
             previous=lambda cells: state.previous(connection, cells),
             overdue_erasures=state.overdue_erasures(connection, tools.settings.now()),
             delivered_rows=sum(ledger.delivered_rows(connection, self._agreement.id)),
-            auditable=state.auditable(connection),
+            auditable=state.auditable(connection, tools.settings.home / "audit"),
             signable=bool(tools.signer.epoch),
             accesses=state.accesses(connection),
         )

@@ -167,6 +167,20 @@ def anchor(folder: Path, checkpoint: Checkpoint) -> None:
         raise unwritten(what, error, FatalError) from None
 
 
+def ready(folder: Path) -> None:
+    """Check that the anchor can be written; its folder is made where it is missing.
+
+    Raises:
+        StorageError, FatalError: as `anchor`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(folder / ANCHOR, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError as error:
+        what = f"anchor of the audit log in {folder}"
+        raise unwritten(what, error, FatalError) from None
+
+
 def _append(file: Path, data: bytes) -> None:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
