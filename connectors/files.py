@@ -43,6 +43,7 @@ class FilesConnector:
         sink = FilesSink.model_validate(options.model_dump())
         path = f"{sink.directory}/{parcel.agreement}/{parcel.delivery_id}.{sink.format.kind}"
         with opened(connection) as folder, private_file() as draft, private_file() as note:
+            folder.sweep(path.rpartition("/")[0])
             rows = file_formats.write(draft, sink.format, parcel)
             digest = file_digest(draft)
             manifest_path = path + sink.manifest.suffix

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from connectors.breaker import watching
+from onecard import whole_file
 from onecard.connections import Connection
-from onecard.errors import ConfigError, unknown
+from onecard.errors import NO_ROOM, ConfigError, unknown, unwritten
 
 NOTE_LIMIT = 1024**2
 """Bytes of a manifest."""
@@ -53,7 +54,15 @@ class Folder(Protocol):
         ...
 
     def write(self, path: str, source: Path) -> None:
-        """Put a file in place under its name at once (temporary name, then rename)."""
+        """Put a file in place under its name at once (temporary name, then rename).
+
+        Raises:
+            StorageError: there is no room; nothing of it is left.
+        """
+        ...
+
+    def sweep(self, directory: str) -> None:
+        """Remove the drafts that killed attempts left in a directory, where there is one."""
         ...
 
 
@@ -121,19 +130,28 @@ class LocalFolder:
 
     def write(self, path: str, source: Path) -> None:
         """Copy beside the target, then rename."""
-        target = self._base / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.part")
-        shutil.copyfile(source, part)
-        part.replace(target)
+        with whole_file.replacing(self._base / path) as draft:
+            shutil.copyfile(source, draft)
+
+    def sweep(self, directory: str) -> None:
+        """Remove the drafts that nobody writes any more."""
+        whole_file.sweep(self._base / directory)
 
 
 @contextmanager
 def private_file() -> Iterator[Path]:
-    """A temporary file that only this user can read, removed in any case."""
-    descriptor, name = tempfile.mkstemp(prefix="onecard-")
-    os.close(descriptor)
+    """A temporary file without a name: it is gone with this process, however that ends (F34).
+
+    The path leads to it in this process only.
+
+    Raises:
+        StorageError: there is no room for it where the system keeps temporary files.
+    """
     try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+        with tempfile.TemporaryFile() as file:
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        what = f"a temporary file in {tempfile.gettempdir()}"
+        raise unwritten(what, error) from None

@@ -6,7 +6,7 @@ import asyncio
 import stat
 import threading
 from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,12 +14,21 @@ import asyncssh
 
 from connectors.folders import NOTE_LIMIT, Entry, TooLarge, private_file
 from onecard.connections import Connection
-from onecard.errors import ConfigError, SourceUnavailable
+from onecard.errors import NO_ROOM, ConfigError, SourceUnavailable, StorageError, unwritten
 
 T = TypeVar("T")
 CONNECT_S = 15.0
 KEEPALIVE_S = 15
 """A server that answers nothing for three such intervals is taken for lost."""
+_FULL = (
+    asyncssh.SFTPFailure,  # all that protocol version 3 can say of a full disk
+    asyncssh.SFTPNoSpaceOnFilesystem,
+    asyncssh.SFTPQuotaExceeded,
+)
+
+
+class _NoRoom(SourceUnavailable):
+    """The server refuses for a reason of its own, in a writing most often a full disk."""
 
 
 @contextmanager
@@ -160,10 +169,41 @@ class SftpFolder:
         async def work() -> None:
             await self._client.makedirs(folder, exist_ok=True)
             part = f"{folder}/.{name}.part"
-            await self._client.put(str(source), part)
-            await self._client.posix_rename(part, target)
+            try:
+                await self._client.put(str(source), part, follow_symlinks=True)
+                await self._kept_whole(part, source.stat().st_size)
+                await self._client.posix_rename(part, target)
+            except BaseException:
+                with suppress(OSError, asyncssh.Error):  # else the next attempt sweeps it
+                    await self._client.remove(part)
+                raise
 
-        self._call(work(), path)
+        try:
+            self._call(work(), path)
+        except _NoRoom as error:
+            why = f"cannot be written: the server has no room for it ({error})"
+            msg = f"{self._where}: {path!r} {why}"
+            raise StorageError(msg) from None
+
+    def sweep(self, directory: str) -> None:
+        """Remove drafts; the hub sends one delivery of an agreement at a time."""
+
+        async def work() -> None:
+            try:
+                found = await self._client.glob(f"{self._path(directory)}/.*.part")
+            except asyncssh.SFTPNoSuchFile:
+                return
+            for draft in found:
+                await self._client.remove(draft)
+
+        self._call(work(), directory)
+
+    async def _kept_whole(self, part: str, size: int) -> None:
+        """Some servers take every block of a file and drop what does not fit when they close it."""
+        kept = (await self._client.stat(part)).size
+        if kept != size:
+            msg = f"{kept} of {size} bytes kept"
+            raise asyncssh.SFTPFailure(msg)
 
     def _path(self, path: str) -> str:
         return f"{self._base}/{path}"
@@ -175,7 +215,12 @@ class SftpFolder:
             msg = f"{self._where}: {path!r} is not there"
         except asyncssh.SFTPPermissionDenied:
             msg = f"{self._where}: {path!r} may not be used"
+        except _FULL as error:
+            raise _NoRoom(type(error).__name__) from None
         except (OSError, asyncssh.Error) as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:  # the copy on this side
+                what = f"the copy of {path!r}"
+                raise unwritten(what, error) from None
             down = f"{self._where}: {path!r}: {type(error).__name__}"
             raise SourceUnavailable(down) from None
         raise ConfigError(msg)

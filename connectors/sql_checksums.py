@@ -14,6 +14,7 @@ from connectors.sql_errors import translated
 from connectors.sql_url import address, dialect
 from onecard.connections import Connection
 from onecard.hub.database import query
+from onecard.patience import PatientConnection
 from onecard.ports import Checkpoint, Chunk, ReadRequest, Refusal
 from onecard.reconcile_side import Key, SqlSide, canonical, settle
 from schemas.contract import Contract
@@ -42,7 +43,7 @@ def side(
     where = f"{request.dataset} from {options.table}"
     with (
         translated(where, connection, request.columns),
-        psycopg.connect(address(connection)) as database,
+        PatientConnection.connect(address(connection)) as database,
     ):
         settle(database)
         table = _table(options)

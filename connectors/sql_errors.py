@@ -15,16 +15,19 @@ from onecard.errors import (
     ProtocolError,
     SchemaMismatch,
     SourceUnavailable,
+    StorageError,
 )
 from onecard.ports import Column
 
-Verdict = Literal["login", "right", "table", "column", "down", "other"]
+Verdict = Literal["login", "right", "table", "column", "down", "full", "other"]
 
 _STATES: dict[str, Verdict] = {
     "28": "login",
     "08": "down",
     "40": "down",  # serialization failure, deadlock: the same again may succeed
-    "53": "down",  # out of memory, of disk, of connections
+    "53100": "full",
+    "58030": "full",  # the disk fails
+    "53": "down",  # out of memory, of connections
     "57": "down",  # shut down, cancelled
     "55P03": "down",
     "42501": "right",
@@ -40,6 +43,7 @@ _NUMBERS: dict[int, Verdict] = {
     **dict.fromkeys((1044, 1142, 1143, 1227), "right"),
     **dict.fromkeys((1049, 1146), "table"),
     1054: "column",
+    **dict.fromkeys((3, 1021, 1026, 1030, 1114), "full"),
     **dict.fromkeys((1040, 1053, 1129, 1158, 1159, 1160, 1161, 1205, 1213), "down"),
     **dict.fromkeys((2002, 2003, 2006, 2013, 2055), "down"),
 }
@@ -55,6 +59,8 @@ _WORDS: tuple[tuple[str, Verdict], ...] = (
     ("unable to open database", "table"),
     ("no such column", "column"),
     ("has no column named", "column"),
+    ("database or disk is full", "full"),
+    ("disk i/o error", "full"),
     ("database is locked", "down"),
     ("connection failed", "down"),
     ("failed to connect", "down"),
@@ -66,6 +72,15 @@ _WORDS: tuple[tuple[str, Verdict], ...] = (
 """Where a driver gives no code: libpq before there is a session, and SQLite."""
 
 
+_SAID: dict[Verdict, tuple[type[OnecardError], str]] = {
+    "table": (ConfigError, "the table or database is not there"),
+    "login": (ConfigError, "login refused"),
+    "right": (ConfigError, "the login lacks the right"),
+    "down": (SourceUnavailable, "the server cannot be reached"),
+    "full": (StorageError, "the database has no room, or its disk fails"),
+}
+
+
 @contextmanager
 def translated(what: str, connection: Connection, columns: Iterable[Column] = ()) -> Iterator[None]:
     """Raise any driver's error as ours.
@@ -74,6 +89,7 @@ def translated(what: str, connection: Connection, columns: Iterable[Column] = ()
         ConfigError: wrong login, missing table or right.
         SchemaMismatch: a column is not there; names it if it is one of `columns`.
         SourceUnavailable: the server cannot be reached or went away.
+        StorageError: it has no room left, or its disk fails.
         ProtocolError: anything else, by its class and SQLSTATE only.
     """
     with watching(connection):
@@ -92,14 +108,9 @@ def _ours(
     verdict, by = verdict_of(cause), f"connection {connection.id!r}"
     if verdict == "column":
         return SchemaMismatch(f"{where}: column {_named(cause, columns)} is missing ({by})")
-    if verdict == "table":
-        return ConfigError(f"{where}: the table or database is not there ({by})")
-    if verdict == "login":
-        return ConfigError(f"{where}: login refused ({by})")
-    if verdict == "right":
-        return ConfigError(f"{where}: the login lacks the right ({by})")
-    if verdict == "down":
-        return SourceUnavailable(f"{where}: the server cannot be reached ({by})")
+    if verdict in _SAID:
+        kind, says = _SAID[verdict]
+        return kind(f"{where}: {says} ({by})")
     state = _state(cause)
     return ProtocolError(
         f"{where}: the database refused ({type(cause).__name__} {state}".strip() + ")"

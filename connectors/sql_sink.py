@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     delete,
+    event,
     insert,
     inspect,
     select,
@@ -25,6 +26,7 @@ from sqlalchemy.schema import CreateSchema
 from connectors.sql_inbox import stored, tables
 from connectors.sql_url import engine_url
 from onecard.connections import Connection as System
+from onecard.patience import PatientConnection
 from onecard.ports import Parcel, Sent
 
 AT_ONCE = 500
@@ -34,6 +36,8 @@ AT_ONCE = 500
 def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
     """Upsert all rows and write the manifest; the same delivery with the same rows is a no-op."""
     engine = create_engine(engine_url(system))
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "do_connect", _patient)
     try:
         inbox, deliveries = tables(schema, name, parcel)
         _create(engine, schema, inbox)
@@ -48,6 +52,13 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
     finally:
         engine.dispose()
     return Sent(rows, 1, int(already), digest)
+
+
+def _patient(
+    _dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]
+) -> PatientConnection:
+    """SQLAlchemy's sessions give up on a silent server, too; MariaDB's driver does by itself."""
+    return PatientConnection.connect(*arguments, **named)
 
 
 def _create(engine: Engine, schema: str | None, inbox: Table) -> None:

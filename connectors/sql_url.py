@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL
 
 from onecard.connections import Connection
 from onecard.errors import ConfigError, unknown
+from onecard.patience import NETWORK
 
 Dialect = Literal["postgresql", "mysql", "sqlite"]
 _DIALECTS: dict[str, Dialect] = {
@@ -19,14 +20,6 @@ _DIALECTS: dict[str, Dialect] = {
 }
 
 
-_POSTGRES = {
-    "connect_timeout": "10",
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "60000",
-}
-"""Seconds and milliseconds (libpq): a server that is gone is noticed within about a minute."""
 _MYSQL = {
     "charset": "utf8mb4",
     "connect_timeout": "10",
@@ -64,7 +57,7 @@ def engine_url(connection: Connection) -> URL:
 
 def url_of(connection: Connection, driver: str) -> URL:
     """The connection's parts under a driver name."""
-    wanted = _MYSQL if driver.startswith("mysql") else _POSTGRES
+    wanted = _MYSQL if driver.startswith("mysql") else NETWORK
     query = {**wanted, **{key: str(value) for key, value in connection.extra.items()}}
     return URL.create(
         driver,

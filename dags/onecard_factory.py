@@ -106,19 +106,18 @@ def stage(dataset: str, audit: str) -> int:
 
 @task(doc_md=HELD)
 def audit_staged(dataset: str, transfer: int, audit: str) -> int:
-    """Run the dataset-level expectations on the staged rows."""
+    """Run the dataset-level expectations on the staged rows; returns the transfer to publish."""
     try:
-        _hub(audit).collect(dataset).audit(transfer)
+        return int(_hub(audit).collect(dataset).audited(transfer))
     except (FatalError, HoldError) as error:
         raise _final(error) from None
-    return transfer
 
 
 @task
 def publish(dataset: str, transfer: int) -> dict[str, int]:
     """Publish the staged rows; emits the dataset's asset."""
     try:
-        done = _hub("sql").collect(dataset).publish(transfer)
+        done = _hub("sql").collect(dataset).published(transfer)
     except (FatalError, HoldError) as error:
         raise _final(error) from None
     return {

@@ -7,29 +7,40 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
+from onecard import patience
+
 T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
+def ahead(items: Iterable[T], what: str, depth: int = 2) -> Iterator[T]:
     """The items in their order; what the iterator raises is raised here.
 
     Args:
         items: iterated in another thread, from its start to its end or until nobody asks on.
+        what: gives the items, for messages.
         depth: how many items may wait.
+
+    Raises:
+        SourceUnavailable: no item came for so long as the hub has patience; the thread, which
+            hangs in some driver, is left behind.
     """
+    limit, hangs = 2 * patience.seconds(), False
     ready: queue.Queue[Any] = queue.Queue(maxsize=depth)
     stop = threading.Event()
     thread = threading.Thread(target=_run, args=(items, ready, stop), name="ahead", daemon=True)
     thread.start()
     try:
-        while (item := ready.get()) is not _END:
+        while (item := ready.get(timeout=limit)) is not _END:
             if isinstance(item, _Raised):
                 raise item.error
             yield item
+    except queue.Empty:
+        hangs = True
+        raise patience.silent(what, limit) from None
     finally:
         stop.set()
-        thread.join()
+        thread.join(0 if hangs else limit)
 
 
 class _Raised:

@@ -27,9 +27,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from onecard import whole_file
 from onecard.connections import Connection
 from onecard.desk import Desk
-from onecard.errors import ConfigError, OnecardError, SourceUnavailable
+from onecard.errors import ConfigError, OnecardError, SourceUnavailable, unwritten
 from onecard.hub import database
 from onecard.personal import redact
 from onecard.situation import Kind, Trouble, troubles
@@ -188,17 +189,25 @@ def _item(trouble: Trouble) -> dict[str, str]:
 @contextmanager
 def _state(home: Path) -> Iterator[dict[str, dict[str, dict[str, str]]]]:
     """What was told, per channel; two processes at once take turns."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = home / STATE
-    with (home / f".{STATE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _turn(home):
         known = _read(file)
         try:
             yield known
-        finally:
-            part = file.with_name(f".{STATE}.part")
-            part.write_text(json.dumps(known, ensure_ascii=False, indent=1), encoding="utf-8")
-            part.replace(file)
+        finally:  # a full disk is no reason for silence: then it is told once more next time
+            whole_file.write(file, json.dumps(known, ensure_ascii=False, indent=1))
+
+
+@contextmanager
+def _turn(home: Path) -> Iterator[None]:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (home / f".{STATE}.lock").open("w")
+    except OSError as error:
+        raise unwritten(str(home / STATE), error) from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _read(file: Path) -> dict[str, dict[str, dict[str, str]]]:

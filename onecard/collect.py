@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onecard import drift_policy, holds, points
-from onecard.collect_failing import failing
+from onecard.collect_failing import Failing, require_staged
 from onecard.connections import Connections
-from onecard.errors import AuditFailed, FatalError, PolicyError
+from onecard.errors import AuditFailed, FatalError, PolicyError, StagingLost
 from onecard.hub import audit, database, ledger, quarantine, receipts, registry, releases, usual
 from onecard.hub.audit import Signer
 from onecard.hub.known import KnownHashes
@@ -65,6 +64,7 @@ class Collect:
     def __init__(self, contract: Contract, tools: Tools) -> None:
         self._contract = contract
         self._tools = tools
+        self._failing = Failing(contract, tools.address, tools.settings.actor)
 
     def run(self, *, whole: bool = False) -> Collected:
         """All three steps, one after the other."""
@@ -86,6 +86,26 @@ class Collect:
             ledger.update(connection, transfer, values)
         return self.publish(transfer)
 
+    def audited(self, transfer: int) -> int:
+        """As `audit`; rows that went with a crash of the database are staged again.
+
+        Returns:
+            The transfer that is audited: this one, or a new one.
+        """
+        try:
+            self.audit(transfer)
+        except StagingLost:
+            transfer = self.stage()
+            self.audit(transfer)
+        return transfer
+
+    def published(self, transfer: int) -> Collected:
+        """As `publish`; rows that went with a crash are staged and audited again, once."""
+        try:
+            return self.publish(transfer)
+        except StagingLost:
+            return self.run()
+
     def stage(self, *, whole: bool = False) -> int:
         """Read, check and stage; returns the transfer's id.
 
@@ -104,7 +124,7 @@ class Collect:
                 connection, "collect", contract.id, contract.version, now
             )
             points.reach("collect.opened")
-            with self._failing(transfer, as_a_whole=True):
+            with self._failing.noted(transfer, as_a_whole=True):
                 state = self._claim(connection, transfer)
                 registry.drop_staging(connection, contract, older_than=transfer)
                 first = not registry.exists(connection, contract)
@@ -143,23 +163,30 @@ class Collect:
         Raises:
             AuditFailed: a critical one failed that no person has released; the transfer is held
                 and nothing is published.
+            StagingLost: the database has crashed since they were staged.
         """
-        address = self._tools.address
-        with self._failing(transfer), database.connect(address, autocommit=True) as connection:
+        contract, address = self._contract, self._tools.address
+        with (
+            self._failing.noted(transfer),
+            database.connect(address, autocommit=True) as connection,
+        ):
             if ledger.published_already(connection, transfer):
                 return
-            findings = self._tools.auditor.audit(self._staged(connection, transfer))
-            points.reach("audit.found")
+            require_staged(connection, contract, transfer)
+            try:
+                findings = self._tools.auditor.audit(self._staged(connection, transfer))
+                points.reach("audit.found")
+            finally:  # whatever it found, or stumbled over, in tables that were emptied meanwhile
+                require_staged(connection, contract, transfer)
             ledger.record_findings(connection, transfer, findings)
             passed = {r.finding for r in releases.of(connection, transfer)} - set(holds.NEVER)
             failed = [f.name for f in findings if f.severity == "critical" and not f.passed]
             if not passed.issuperset(failed):
                 held = [name for name in failed if name not in passed]
-                raise AuditFailed(holds.audit_failed(self._contract, transfer, held))
+                raise AuditFailed(holds.audit_failed(contract, transfer, held))
             with connection.transaction():
-                ledger.lock_claimed(connection, self._contract.id, transfer)
-                said = ledger.message(connection, transfer)
-                remarks = holds.remarks(said, self._contract.id, transfer)
+                ledger.lock_claimed(connection, contract.id, transfer)
+                remarks = holds.remarks(ledger.message(connection, transfer), contract.id, transfer)
                 ledger.update(connection, transfer, {"status": "audited", "message": remarks})
         points.reach("audit.recorded")
 
@@ -169,9 +196,10 @@ class Collect:
         Raises:
             SupersededError: a newer transfer has claimed the dataset.
             AccountingError: the identity does not hold; nothing is published.
+            StagingLost: the database has crashed since the rows were staged.
         """
         contract = self._contract
-        with self._failing(transfer), database.connect(self._tools.address) as connection:
+        with self._failing.noted(transfer), database.connect(self._tools.address) as connection:
             done = ledger.published_already(connection, transfer)
             if done:
                 self._anchor()  # the run that published may have been cut off before it
@@ -243,9 +271,6 @@ class Collect:
             made = audit.checkpoint(connection, self._tools.signer)
         audit.anchor(self._tools.settings.home / "audit", made)
         points.reach("anchor.written")
-
-    def _failing(self, transfer: int, *, as_a_whole: bool = False) -> AbstractContextManager[None]:
-        return failing(self._contract, self._tools, transfer, as_a_whole=as_a_whole)
 
     def _staged(self, connection: database.Connection, transfer: int) -> Staged:
         """What the auditor looks at."""
@@ -338,6 +363,7 @@ class Collect:
             msg = f"{self._contract.id}: transfer {transfer} is {row[5]}: only audited is published"
             raise FatalError(msg)
         read, unchanged, quarantined, deduplicated = (int(str(n)) for n in row[:4])
+        require_staged(connection, self._contract, transfer)
         if registry.exists(connection, self._contract):
             fate = registry.classify(connection, self._contract, transfer)
         else:

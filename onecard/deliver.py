@@ -14,10 +14,11 @@ from onecard.connections import Connections
 from onecard.control import Controls
 from onecard.delivery_record import Attempt, Recorded
 from onecard.delivery_state import DeliveryState
-from onecard.errors import PolicyError, ours
+from onecard.errors import PolicyError
 from onecard.hub import database, ledger, releases
 from onecard.hub.audit import Signer
 from onecard.hub.disclosures import Recorder
+from onecard.hub.refusals import ours
 from onecard.keys import KeyStore
 from onecard.outgoing import Outgoing
 from onecard.ports import Connector, Parcel, Sent
@@ -40,9 +41,6 @@ log = logging.getLogger(__name__)
 
 USUAL_DELIVERIES = 3
 """So many confirmed deliveries make a history that volume is compared with."""
-
-LOCK_WAIT = "15min"
-"""So long a delivery waits for another one of its agreement; then it is tried again later."""
 
 FEW_ROWS = 1_000
 """A delivery of at most so many rows is never unusual."""
@@ -141,12 +139,13 @@ class Deliver:
                 raise error from None
 
     def _lock(self, connection: database.Connection) -> None:
-        """One delivery of an agreement at a time; the second finds nothing due."""
-        connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'".encode())
+        """One delivery of an agreement at a time; the second finds nothing due.
+
+        It waits as long as for any lock (`onecard.patience`); then it is tried again later.
+        """
         connection.execute(
             "SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self._agreement.id,)
         )
-        connection.execute("RESET lock_timeout")
         points.reach("deliver.locked")
 
     def preview(self, rows: int, *, due_only: bool = False) -> pl.DataFrame:
@@ -284,7 +283,7 @@ class Deliver:
             previous=lambda cells: state.previous(connection, cells),
             overdue_erasures=state.overdue_erasures(connection, tools.settings.now()),
             delivered_rows=sum(ledger.delivered_rows(connection, self._agreement.id)),
-            auditable=state.auditable(connection),
+            auditable=state.auditable(connection, tools.settings.home / "audit"),
             signable=bool(tools.signer.epoch),
             accesses=state.accesses(connection),
         )

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from onecard.treatment import Tokeniser
 
 
+AUDITED = "PR-23"
+"""The rule that the audit log is sound and takes entries."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt to deliver: the transfer and what signs for it."""
@@ -162,7 +166,11 @@ class Recorded:
         self._checkpoint()
 
     def failed(self, error: OnecardError) -> None:
-        """Mark the transfer failed or held; what may have left has its receipt as well."""
+        """Mark the transfer failed or held; what may have left has its receipt as well.
+
+        When the audit log is what stops the delivery, nothing is added to it, and nothing is
+        signed: what follows a break would hide it.
+        """
         connection = self.attempt.connection
         status = "held" if isinstance(error, HoldError) else "failed"
         if connection.broken:
@@ -172,6 +180,8 @@ class Recorded:
                 return  # confirmed, and only the anchor failed; or overtaken and ended already
             values = {"status": status, "message": str(error)}
             ledger.update(connection, self.attempt.transfer, values)
+            if isinstance(error, PrivacyBlock) and error.rule == AUDITED and not self.left:
+                return
             if isinstance(error, PrivacyBlock):
                 self._incident(connection, error)
             counts = {"rows_passed": self.passage.passed, "left": self.left}

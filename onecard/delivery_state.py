@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
 from onecard.errors import PolicyError
-from onecard.hub import receipts, registry
+from onecard.hub import audit_health, receipts, registry
 from onecard.hub.database import Connection, make_once, query
 from onecard.privacy import Access
 from onecard.selection import Selection
@@ -20,6 +22,8 @@ from schemas.agreement import Agreement
 
 if TYPE_CHECKING:
     from onecard.treatment import Tokeniser
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,15 +123,12 @@ class DeliveryState:
         ).fetchall()
         return tuple(Access(actor, _seen(body), at) for actor, body, at in rows)
 
-    def auditable(self, connection: Connection) -> bool:
-        """Whether the audit log can be read and locked for an entry."""
-        with connection.transaction():
-            return (
-                connection.execute(
-                    "SELECT FROM ledger.audit_head WHERE id = 1 FOR UPDATE"
-                ).fetchone()
-                is not None
-            )
+    def auditable(self, connection: Connection, folder: Path) -> bool:
+        """Whether the audit log, anchored in `folder`, is sound and takes an entry."""
+        found = audit_health.problem(connection, folder)
+        if found:
+            log.error("%s: %s", self.agreement.id, found)
+        return not found
 
 
 def _seen(body: str) -> str:

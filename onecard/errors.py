@@ -2,7 +2,9 @@
 
     OnecardError
     ├── RetriableError          try again later (Airflow retries)
-    │   └── SourceUnavailable   the other side is down, slow or refuses for now
+    │   ├── SourceUnavailable   the other side is down, slow or refuses for now
+    │   ├── StorageError        a disk is full, over its quota or failing: make room, run again
+    │   └── StagingLost         the database restarted and emptied what was staged: stage again
     ├── FatalError              trying again does not help (Airflow fails at once)
     │   ├── ConfigError         a YAML file, a setting or a connection is wrong
     │   ├── ProtocolError       the other side answered what its contract does not allow
@@ -19,6 +21,7 @@ A message names dataset, field, rule and row reference. It never holds a value o
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,6 +39,17 @@ class RetriableError(OnecardError):
 
 class SourceUnavailable(RetriableError):
     """The agency's system cannot be reached, or refuses for now."""
+
+
+class StorageError(RetriableError):
+    """Something cannot be written: disk full, quota, file size limit or I/O error.
+
+    Nothing of that write is kept, so the same run succeeds when there is room.
+    """
+
+
+class StagingLost(RetriableError):
+    """The staged rows went with a crash of the database; nothing was published."""
 
 
 class FatalError(OnecardError):
@@ -87,6 +101,24 @@ def ours(error: Exception) -> OnecardError:
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
     return InternalError(f"internal error: {type(error).__name__} in {place}")
+
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What the operating system says of a write for which there is no room, or that the disk fails."""
+
+
+def unwritten(
+    what: str, error: OSError, otherwise: type[OnecardError] = ConfigError
+) -> OnecardError:
+    """A write that the operating system refused: what could not be written, and why.
+
+    Args:
+        what: names the file or its folder.
+        error: the refusal.
+        otherwise: type of the error where room is not what is wanting (a right, a folder).
+    """
+    kind = StorageError if error.errno in NO_ROOM else otherwise
+    return kind(f"{what} cannot be written: {error.strerror or type(error).__name__}")
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:

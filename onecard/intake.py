@@ -81,7 +81,7 @@ class Intake:
         now = tools.settings.now()
         table = registry.staging_name(contract, self._transfer)
         with Loader(tools.address, table) as loader:
-            for chunk in ahead(_digested(reading, digest)):
+            for chunk in ahead(_digested(reading, digest), f"the source of {contract.id}"):
                 good = self._check(chunk, now, tally, key)
                 good = self._only_new(good, known, tally)
                 if len(good):

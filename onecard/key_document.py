@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr, ValidationError
 
-from onecard.errors import PolicyError
+from onecard.errors import PolicyError, unwritten
 from schemas.model import Frozen
 
 KEY_BYTES = 32
@@ -154,7 +154,8 @@ def locked(file: Path) -> Iterator[None]:
     """Hold the exclusive lock of a key file; it lies beside it, `<name>.lock`, and stays.
 
     Raises:
-        PolicyError: the folder cannot be written, or anything is wrong with writing inside.
+        StorageError: there is no room; the file is as it was.
+        PolicyError: the folder cannot be written, or anything else is wrong with writing inside.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -168,8 +169,8 @@ def locked(file: Path) -> Iterator[None]:
         finally:
             os.close(descriptor)
     except OSError as error:
-        msg = f"key file {file} cannot be written: {error.strerror}"
-        raise PolicyError(msg) from None
+        what = f"key file {file}"
+        raise unwritten(what, error, PolicyError) from None
 
 
 def write(file: Path, document: Document) -> None:

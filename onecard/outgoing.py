@@ -21,6 +21,7 @@ from onecard.selection import Selection
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
     from onecard.treatment import Tokeniser
 
@@ -86,6 +87,18 @@ class Outgoing:
         agreement = self.selection.agreement
         fields = Controls(agreement, self.selection.contracts).fields
         statement = self.selection.statement(limit, due_only=due_only).as_string(None)
+        for batch in ahead(self._batches(statement), "the hub's database"):
+            if not batch.num_rows:
+                continue
+            raw = pl.DataFrame(pl.from_arrow(batch))
+            treated = treatment.treat(raw, agreement, fields, self.tokeniser)
+            passed = self._admit(raw, treated)
+            if len(passed):
+                yield passed
+
+    def _batches(self, statement: str) -> Iterator[pa.RecordBatch]:
+        """The rows as they stand in the registry, of the versions that one snapshot shows."""
+        agreement = self.selection.agreement
         with arrow.connect(self.address) as connection, connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL jit = off")  # half a second of compiling for little
@@ -93,15 +106,7 @@ class Outgoing:
             versions = dict(cursor.fetchall())
             self.passage.versions.update({d: versions[d] for d in agreement.datasets})
             cursor.execute(statement)
-            batches = _whole(cursor.fetch_record_batch(), whole=bool(agreement.statistics))
-            for batch in ahead(batches):
-                if not batch.num_rows:
-                    continue
-                raw = pl.DataFrame(pl.from_arrow(batch))
-                treated = treatment.treat(raw, agreement, fields, self.tokeniser)
-                passed = self._admit(raw, treated)
-                if len(passed):
-                    yield passed
+            yield from _whole(cursor.fetch_record_batch(), whole=bool(agreement.statistics))
 
     def _admit(self, raw: pl.DataFrame, treated: pl.DataFrame) -> pl.DataFrame:
         """The gate's part of one batch, and the references of its persons."""

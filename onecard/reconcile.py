@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-import psycopg
 from psycopg import sql
 
 from onecard import logs, reconcile_deletes, reconcile_ledger
 from onecard.collect import Tools
-from onecard.errors import ConfigError, ours
+from onecard.errors import ConfigError
 from onecard.hub import database, ledger, registry
 from onecard.hub.database import query
+from onecard.hub.refusals import ours
 from onecard.ports import Column, ReadRequest
 from onecard.reconcile_compare import Candidates, compare
 from onecard.reconcile_deletes import Run
@@ -151,7 +151,7 @@ class _Reconciliation:
             theirs = stack.enter_context(connector.side(system, request, contract))
             if theirs is None:
                 return None
-            ours = stack.enter_context(psycopg.connect(self._tools.address))
+            ours = stack.enter_context(database.connect(self._tools.address))
             settle(ours)
             mine = self._side(ours, registry.published(contract), live=True)
             if mine.probe() != theirs.probe():
@@ -168,8 +168,8 @@ class _Reconciliation:
         system = self._tools.connections.get(self._contract.source.connection)
         stage.fill(self._tools.connector.read(system, self._request()))
         with (
-            psycopg.connect(self._tools.address) as first,
-            psycopg.connect(self._tools.address) as second,
+            database.connect(self._tools.address) as first,
+            database.connect(self._tools.address) as second,
         ):
             settle(first)
             settle(second)

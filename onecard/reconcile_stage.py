@@ -85,7 +85,7 @@ class Stage:
         """Take all rows of a reading; returns how many were read."""
         now, read = self._tools.settings.now(), 0
         with Loader(self._tools.address, self._name) as loader:
-            for chunk in ahead(iter(reading)):
+            for chunk in ahead(iter(reading), f"the source of {self._contract.id}"):
                 checked = self._tools.gate.check(chunk, now)
                 read += chunk.batch.num_rows
                 self.rejected += [Located(chunk.origin, row) for row in checked.rejected]

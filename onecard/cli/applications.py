@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onecard import agreements
+from onecard import agreements, whole_file
 from onecard.agreement_words import TREATMENTS
 from onecard.control import Controls
 from onecard.hub import database
@@ -41,11 +41,7 @@ def write_page(hub: Hub) -> Path:
             dict(sorted(purposes.items())),
         )
     )
-    folder = hub.settings.home / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "applications.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    return whole_file.write(hub.settings.home / "reports" / "applications.html", page)
 
 
 def _application(hub: Hub, agreement: Agreement, state: str) -> Application:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from onecard import __version__, holds
+from onecard import __version__, holds, whole_file
 from onecard.hub import database, ledger
 from onecard.hub.ledger import Transfer
 from onecard.timespan import duration
@@ -46,11 +46,7 @@ def write_report(hub: Hub, since: int = 0) -> Path:
             held=held,
         )
     )
-    folder = hub.settings.home / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"night-{now:%Y-%m-%d}.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    return whole_file.write(hub.settings.home / "reports" / f"night-{now:%Y-%m-%d}.html", page)
 
 
 def _dataset_line(hub: Hub, transfer: Transfer, now: datetime) -> DatasetLine:

@@ -10,7 +10,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from onecard import holds
+from onecard import holds, whole_file
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import ConfigError, unknown
@@ -80,7 +80,7 @@ def write_monthly(
             folder = _folder(hub, agency)
             for writer in writers:
                 name = f"monthly-{month:%Y-%m}.{writer.language}.html"
-                files.append(_put(folder / name, writer.monthly(found)))
+                files.append(whole_file.write(folder / name, writer.monthly(found)))
             columns, rows = writers[0].problem_rows(found)
             file = folder / f"problems-{month:%Y-%m}.xlsx"
             workbook.write(file, writers[0].say("s6"), columns, rows)
@@ -111,7 +111,8 @@ def write_daily(
             for language in languages:
                 writer = pages.Writer(hub.catalogue, scheme, language)
                 name = f"daily-{day}.{language}.html"
-                files.append(_put(_folder(hub, agency) / name, writer.daily(day, found, held)))
+                page = writer.daily(day, found, held)
+                files.append(whole_file.write(_folder(hub, agency) / name, page))
     return files
 
 
@@ -138,16 +139,7 @@ def reporting(hub: Hub) -> tuple[str, ...]:
 
 
 def _folder(hub: Hub, agency: str) -> Path:
-    folder = hub.settings.home / "reports" / agency
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _put(file: Path, text: str) -> Path:
-    temporary = file.with_suffix(".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
-    return file
+    return hub.settings.home / "reports" / agency
 
 
 def _agencies(hub: Hub, wanted: Iterable[str]) -> tuple[str, ...]:

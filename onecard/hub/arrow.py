@@ -9,7 +9,11 @@ built-in types, which never change; an agency's may have types that come and go.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from onecard.hub.refusals import refusals
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, _SharedDatabase
@@ -18,8 +22,23 @@ _handles: dict[str, _SharedDatabase] = {}
 _lock = threading.Lock()
 
 
-def connect(address: str) -> Connection:
-    """A new connection; use as a context manager. Errors are the driver's own."""
+@contextmanager
+def connect(address: str) -> Iterator[Connection]:
+    """A new connection, for a thread of its own: the driver waits for a silent server for ever.
+
+    The caller waits for that thread no longer than `onecard.patience` says; nobody else may
+    close what the driver hangs in.
+
+    Raises:
+        OnecardError: as `onecard.hub.database.connect`, for whatever fails inside the block.
+    """
+    import adbc_driver_manager as driver  # noqa: PLC0415 - only where rows flow
+
+    with refusals(driver.Error, OSError), _opened(address) as made:
+        yield made
+
+
+def _opened(address: str) -> Connection:
     import adbc_driver_postgresql as driver  # noqa: PLC0415 - only where rows flow
     from adbc_driver_manager import AdbcConnection, dbapi  # noqa: PLC0415
 

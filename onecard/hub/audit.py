@@ -18,7 +18,7 @@ from typing import Any
 from psycopg.pq import TransactionStatus
 
 from onecard import merkle, points
-from onecard.errors import FatalError, InternalError
+from onecard.errors import FatalError, InternalError, unwritten
 from onecard.hub.audit_format import (
     ANCHOR,
     ORIGIN,
@@ -90,12 +90,16 @@ def append(
 
     Raises:
         InternalError: a body of another type, or no open transaction to belong to.
+        FatalError: the log is not the one that was signed; what follows would hide it.
     """
     if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
         msg = "audit: an entry belongs to a transaction; none is open"
         raise InternalError(msg)
     details = canonical(body)
     found = _head(connection, " FOR UPDATE")
+    if problem := unsigned(connection, Head(found[0], tuple(map(bytes, found[1])))):
+        msg = f"{problem}: run `onecard audit verify`"
+        raise FatalError(msg)
     tree = merkle.Tree(found[0], list(found[1]))
     entry = Entry(tree.size + 1, found[2], kind, subject, actor, details, b"")
     leaf = entry.computed_leaf()
@@ -128,6 +132,25 @@ def head(connection: Connection) -> Head:
     """
     size, peaks, _ = _head(connection)
     return Head(size, tuple(bytes(peak) for peak in peaks))
+
+
+def unsigned(connection: Connection, top: Head) -> str:
+    """Why the newest checkpoint cannot be one of a log with this head, or an empty text."""
+    if len(top.peaks) != top.size.bit_count():
+        return f"the head of the audit log is not that of {top.size} entries"
+    row: tuple[Any, ...] | None = connection.execute(
+        "SELECT size, root FROM ledger.audit_checkpoint ORDER BY size DESC LIMIT 1"
+    ).fetchone()
+    return contradiction(top, *row) if row else ""
+
+
+def contradiction(top: Head, size: int, root: bytes) -> str:
+    """Why a signed size and root cannot be those of a log with this head, or an empty text."""
+    if size > top.size:
+        return f"the audit log ends at {top.size}, and {size} entries were signed"
+    if size == top.size and bytes(root) != merkle.root(top.peaks):
+        return f"the audit log of {size} entries is not the one that was signed"
+    return ""
 
 
 def checkpoint(connection: Connection, signer: Signer) -> Checkpoint:
@@ -240,8 +263,8 @@ def export(
         _write(target / ANCHOR, (c.line() for c in known if c.size >= 0))
         _write(target / "public_keys.json", [canonical(public_keys)])
     except OSError as error:
-        msg = f"export of the audit log to {target}: {error.strerror}"
-        raise FatalError(msg) from None
+        what = f"export of the audit log to {target}"
+        raise unwritten(what, error, FatalError) from None
     return count
 
 

@@ -5,6 +5,7 @@ The exact bytes are described in `docs/audit-format.md`, for verifiers that othe
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from onecard import merkle
-from onecard.errors import FatalError, InternalError
+from onecard.errors import FatalError, InternalError, unwritten
 
 ORIGIN = "onecard-hub"
 """Names the log in every signed checkpoint; a signature for something else is none."""
@@ -154,6 +155,7 @@ def anchor(folder: Path, checkpoint: Checkpoint) -> None:
     Call it after the checkpoint's transaction is committed: what is anchored must be in the log.
 
     Raises:
+        StorageError: there is no room; the file ends as it did.
         FatalError: the file system refuses, or the file can be written by others.
     """
     try:
@@ -161,25 +163,48 @@ def anchor(folder: Path, checkpoint: Checkpoint) -> None:
         _append(folder / ANCHOR, (checkpoint.line() + "\n").encode())
         _sync_folder(folder)
     except OSError as error:
-        msg = f"anchor of the audit log in {folder}: {error.strerror}"
-        raise FatalError(msg) from None
+        what = f"anchor of the audit log in {folder}"
+        raise unwritten(what, error, FatalError) from None
+
+
+def ready(folder: Path) -> None:
+    """Check that the anchor can be written; its folder is made where it is missing.
+
+    Raises:
+        StorageError, FatalError: as `anchor`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(folder / ANCHOR, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError as error:
+        what = f"anchor of the audit log in {folder}"
+        raise unwritten(what, error, FatalError) from None
 
 
 def _append(file: Path, data: bytes) -> None:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         found = os.fstat(descriptor)
         if stat.S_IMODE(found.st_mode) & 0o022:
             msg = f"anchor {file} can be written by others; chmod 600 it"
             raise FatalError(msg)
         if found.st_size and os.pread(descriptor, 1, found.st_size - 1) != b"\n":
             data = b"\n" + data  # a crash left half a line; it must not spoil this one
-        if os.write(descriptor, data) != len(data):
-            msg = f"anchor {file}: the line was not written whole"
-            raise FatalError(msg)
-        os.fsync(descriptor)
+        try:
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, found.st_size)  # half a line would look like tampering
+            raise
     finally:
         os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """A full disk first takes less than it was given, and refuses the rest."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,7 +12,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from onecard.errors import ConfigError, FatalError, OnecardError, SourceUnavailable
+from onecard.errors import ConfigError
+from onecard.hub.refusals import refusals
+from onecard.patience import PatientConnection, bounded
 from onecard.settings import Settings
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -21,8 +23,8 @@ Connection = psycopg.Connection[tuple[object, ...]]
 def url(settings: Settings) -> str:
     """Libpq URL of the hub's database, starting the embedded server when none is configured."""
     if settings.database_url:
-        return plain_url(settings.database_url)
-    return _embedded(settings.home)
+        return bounded(plain_url(settings.database_url))
+    return bounded(_embedded(settings.home))
 
 
 def plain_url(text: str) -> str:
@@ -88,25 +90,12 @@ def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
     """A connection; database errors leave without the row values that PostgreSQL quotes.
 
     Raises:
-        SourceUnavailable: the server cannot be reached, or went away.
+        SourceUnavailable: the server cannot be reached, went away or says nothing.
+        StorageError: it has no room left.
         FatalError: any other database error, as SQLSTATE and class only.
     """
-    try:
-        with psycopg.connect(address, autocommit=autocommit) as connection:
-            yield connection
-    except OnecardError:
-        raise
-    except psycopg.OperationalError as error:
-        msg = f"the hub's database is unavailable ({type(error).__name__} {error.sqlstate or ''})"
-        raise SourceUnavailable(msg) from None
-    except psycopg.Error as error:
-        where = error.diag.table_name or error.diag.constraint_name or ""
-        primary = (
-            error.diag.message_primary if error.sqlstate and error.sqlstate[:2] == "42" else ""
-        )
-        kind = type(error).__name__
-        msg = f"the hub's database refused ({kind} {error.sqlstate} {where} {primary})"
-        raise FatalError(msg) from None
+    with refusals(), PatientConnection.connect(address, autocommit=autocommit) as connection:
+        yield connection
 
 
 _MAKING = 0x6F6E6564

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from onecard import patience
 from onecard.hub import arrow
 from schemas.contract import Contract
 
@@ -26,6 +27,11 @@ class KnownHashes:
     @classmethod
     def load(cls, address: str, contract: Contract) -> KnownHashes | None:
         """Read the hashes of all live registry rows, or None when there are too many."""
+        limit = 2 * patience.seconds()
+        return patience.within(lambda: cls._load(address, contract), limit, "the hub's database")
+
+    @classmethod
+    def _load(cls, address: str, contract: Contract) -> KnownHashes | None:
         table = f'registry."{contract.table}"'
         with arrow.connect(address) as connection, connection.cursor() as cursor:
             cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608 - name from a contract

@@ -239,6 +239,16 @@ def record_findings(connection: Connection, transfer: int, findings: Iterable[Fi
         )
 
 
+def staged(connection: Connection, transfer: int) -> tuple[int, int]:
+    """How many rows a transfer has staged, and how many it has rejected."""
+    row: tuple[Any, ...] | None = connection.execute(
+        "SELECT rows_read - unchanged - quarantined - deduplicated, quarantined"
+        " FROM ledger.transfer WHERE id = %s",
+        (transfer,),
+    ).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
 def published_already(connection: Connection, transfer: int) -> tuple[int, Counts] | None:
     """Version and counts of a transfer that is published, else None (a lost acknowledgement)."""
     row: tuple[Any, ...] | None = connection.execute(

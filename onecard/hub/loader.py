@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from onecard import points
-from onecard.errors import FatalError
+from onecard import patience, points
+from onecard.errors import ours
 from onecard.hub import arrow
 
 if TYPE_CHECKING:
     import polars as pl
 
 _END = None
+DATABASE = "the hub's database"
 
 
 class Loader:
@@ -30,7 +32,7 @@ class Loader:
         self._address = address
         self._table = table
         self._queue: queue.Queue[pl.DataFrame | None] = queue.Queue(maxsize=depth)
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._abort = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"load-{table}", daemon=True)
 
@@ -42,10 +44,15 @@ class Loader:
         """Hand over a batch; waits when the database is slower than the gate.
 
         Raises:
-            FatalError: the load has failed already.
+            SourceUnavailable: the database has taken nothing for too long.
+            OnecardError: the load has failed already.
         """
+        limit = patience.seconds()
+        end = time.monotonic() + limit
         while True:
             self._raise()
+            if time.monotonic() > end:
+                raise patience.silent(DATABASE, limit)
             try:
                 self._queue.put(batch, timeout=0.5)
             except queue.Full:
@@ -60,16 +67,20 @@ class Loader:
     ) -> None:
         if error is not None:
             self._abort.set()
-        while self._thread.is_alive():
+        end = time.monotonic() + patience.seconds()
+        while self._thread.is_alive() and time.monotonic() < end:
             try:
                 self._queue.put(_END, timeout=0.5)
                 break
             except queue.Full:
                 if self._abort.is_set():
                     self._drain()
-        self._thread.join()
+        limit = 2 * patience.seconds()
+        self._thread.join(limit)
         if error is None:
             self._raise()
+            if self._thread.is_alive():  # it hangs in the driver; it is left behind
+                raise patience.silent(DATABASE, limit)
 
     def _drain(self) -> None:
         while not self._queue.empty():
@@ -77,15 +88,12 @@ class Loader:
 
     def _raise(self) -> None:
         if self._error is not None:
-            kind = type(self._error).__name__
-            state = getattr(self._error, "sqlstate", None) or ""
-            msg = f"loading staging table {self._table} failed ({kind} {state})"
-            raise FatalError(msg)
+            raise ours(self._error)
 
     def _run(self) -> None:
         try:
             self._load()
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread by _raise
+        except Exception as error:  # noqa: BLE001 - handed to the caller's thread by _raise
             self._error = error
             self._drain()
 

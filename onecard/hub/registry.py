@@ -84,6 +84,18 @@ def create_staging(
     )
 
 
+def staged_any(connection: Connection, contract: Contract, transfer: int) -> tuple[bool, bool]:
+    """Whether the transfer's staging table, and that of its rejected rows, hold any row."""
+    row = connection.execute(
+        query(
+            "SELECT EXISTS (SELECT FROM {good}), EXISTS (SELECT FROM {bad})",
+            good=staged(contract, transfer),
+            bad=bad(contract, transfer),
+        )
+    ).fetchone()
+    return (bool(row[0]), bool(row[1])) if row else (False, False)
+
+
 def drop_staging(
     connection: Connection, contract: Contract, *, older_than: int, mine: int = 0
 ) -> None:

@@ -15,6 +15,8 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
+from onecard import whole_file
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LONGEST = 32_767
 """Characters in a cell, by the limits of the format."""
@@ -50,6 +52,5 @@ def write(
             cell.alignment = Alignment(vertical="top", wrap_text=True)
     sheet.freeze_panes = "A2"
     book.properties.creator = "onecard-hub"
-    temporary = file.with_suffix(".part")
-    book.save(temporary)
-    temporary.replace(file)
+    with whole_file.replacing(file) as draft:
+        book.save(draft)

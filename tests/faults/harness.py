@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -73,6 +74,7 @@ def transfers(environment: dict[str, str], report: str) -> None:
     """All collects, then all deliveries, as `onecard nightly` runs them; ends with 1 on failure."""
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # it may have been looked up before TMPDIR was set
     try:
         hub = Hub(Settings.load(), EnvironmentConnections())
         for dataset in DATASETS:
@@ -147,7 +149,13 @@ class Harness:
     @property
     def environment(self) -> dict[str, str]:
         """Of a process of the hub, in the first night."""
-        return {**self.stage.at(0), "ONECARD_DATABASE_URL": self.address}
+        temporary = self.stage.home / "tmp"
+        temporary.mkdir(exist_ok=True)
+        return {
+            **self.stage.at(0),
+            "ONECARD_DATABASE_URL": self.address,
+            "TMPDIR": str(temporary),
+        }
 
     def hub(self) -> Hub:
         """A hub in this process."""
@@ -257,9 +265,19 @@ class Harness:
                 row = connection.execute(statement.encode()).fetchone()
                 if row and row[0]:
                     found.append(f"{row[0]} {name}")
+            found += self._drafts()
             hub = self.hub()
             verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
         return found if verdict.ok else [*found, verdict.problem]
+
+    def _drafts(self) -> list[str]:
+        """Temporary files and drafts that no process is left to finish; they hold rows (F34)."""
+        home, city = self.stage.home, self.stage.city.home
+        inboxes = (city / "inbox", city / "transport" / "inbox", city / "sftp" / "inbox")
+        left = [f for f in (home / "tmp").rglob("*") if f.is_file()]
+        for folder in (home / "audit", home / "reports", *inboxes):
+            left += [f for f in folder.rglob("*") if f.name.startswith(".") or ".part" in f.name]
+        return [f"draft {file.relative_to(home)} is left" for file in sorted(left)]
 
     @staticmethod
     def _unreceipted(connection: database.Connection, transfer: int) -> list[str]:

@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
 
 from demo.stage import Stage, set_up
+from onecard.delivery_record import Recorded
 from onecard.errors import FatalError, OnecardError, SupersededError
 from onecard.hub import database, ledger, registry
 from tests.faults.harness import Harness
@@ -136,14 +138,23 @@ def test_staging_twice_ends_the_first_as_failed(small: Stage) -> None:
 
 
 @pytest.mark.fault("F02", "an anchor that cannot be written fails the run; the next one mends it")
-def test_an_anchor_that_fails_undoes_no_confirmation(small: Stage) -> None:
+def test_an_anchor_that_fails_undoes_no_confirmation(
+    small: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for dataset in (EVENTS, "hrss/card_master", "health/death_notice"):
         small.hub(0).collect(dataset).run()
-    folder = small.home / "audit"
-    folder.rename(small.home / "kept")
-    folder.write_text("in the way of the folder")
-    with pytest.raises(FatalError, match="anchor"):
-        small.hub(0).deliver(INSURANCE).run()
+    folder, confirmed = small.home / "audit", Recorded.confirmed
+
+    def broken(*arguments: Any) -> None:
+        """It breaks after the rows have left: before, nothing would have."""
+        folder.rename(small.home / "kept")
+        folder.write_text("in the way of the folder")
+        confirmed(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorded, "confirmed", broken)
+        with pytest.raises(FatalError, match="anchor"):
+            small.hub(0).deliver(INSURANCE).run()
     assert list(statuses(small).values()).count("confirmed") == 1
     folder.unlink()
     (small.home / "kept").rename(folder)

@@ -1,0 +1,123 @@
+"""How long the hub waits for a database that says nothing, and sessions that wait no longer.
+
+`ONECARD_PATIENCE` (seconds, default 600) bounds three things:
+
+- a lock, an advisory one too, is waited for at most so long; then PostgreSQL says so;
+- a database or a source that says nothing for twice as long is taken for lost (twice, so that the
+  database's own word on a lock comes first): a server that hangs while its machine goes on
+  acknowledging packets;
+- a transaction that does nothing for six times as long is ended by the server, with its locks: who
+  opened it sleeps, or was cut off from the network.
+
+A machine that is gone is noticed by TCP itself within about a minute.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import Thread
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import RV, PQGen
+
+from onecard.errors import ConfigError, SourceUnavailable
+
+VARIABLE = "ONECARD_PATIENCE"
+DEFAULT_S = 600
+T = TypeVar("T")
+NETWORK = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""Seconds and milliseconds (libpq): a machine that is gone is noticed within about a minute."""
+
+
+def seconds() -> int:
+    """The bound in force.
+
+    Raises:
+        ConfigError: ONECARD_PATIENCE is no number of seconds.
+    """
+    text = os.environ.get(VARIABLE) or str(DEFAULT_S)
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        msg = f"{VARIABLE}: write whole seconds, at least 1"
+        raise ConfigError(msg)
+    return int(text)
+
+
+def bounded(address: str) -> str:
+    """A libpq URL of the hub's database, with bounds where it names none of its own.
+
+    The server also looks every ten seconds whether a statement's client is still there, so that
+    the statement of a killed process goes on for no longer, with its locks.
+    """
+    wait = seconds()
+    options = {
+        "lock_timeout": wait,
+        "idle_in_transaction_session_timeout": 6 * wait,
+        "client_connection_check_interval": 10,
+    }
+    # A tab, for SQLAlchemy writes a blank as a plus, which libpq takes for a plus.
+    session = "\t".join(f"-c{name}={value}s" for name, value in options.items())
+    own = dict(parse_qsl(urlsplit(address).query))
+    more = {k: v for k, v in {**NETWORK, "options": session}.items() if k not in own}
+    glue = "&" if "?" in address else "?"
+    return address + glue + urlencode(more, quote_via=quote) if more else address
+
+
+class PatientConnection(psycopg.Connection[tuple[object, ...]]):
+    """A session that gives up on a server that is silent for too long."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """As psycopg's own; one statement's answer, or one block of a COPY, is waited for.
+
+        Raises:
+            psycopg.OperationalError: nothing came; the session is closed.
+        """
+        try:
+            return super().wait(gen, interval, timeout or 2 * seconds())
+        except errors._WaitTimeout:  # noqa: SLF001 - psycopg has no public name for it
+            if timeout is not None:
+                raise
+            self.pgconn.finish()
+            msg = "timeout: the server says nothing"
+            raise psycopg.OperationalError(msg) from None
+
+
+def within(call: Callable[[], T], limit: float, what: str) -> T:
+    """What `call` returns; it runs in a thread of its own, which is left behind when it hangs.
+
+    For drivers that wait in C and know no limit.
+
+    Raises:
+        SourceUnavailable: `what` has said nothing for `limit` seconds.
+    """
+    ended: list[Any] = []
+
+    def run() -> None:
+        try:
+            ended.append((call(), None))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            ended.append((None, error))
+
+    thread = Thread(target=run, name="within", daemon=True)
+    thread.start()
+    thread.join(limit)
+    if not ended:
+        raise silent(what, limit)
+    found, error = ended[0]
+    if error is not None:
+        raise error
+    return cast("T", found)
+
+
+def silent(what: str, limit: float) -> SourceUnavailable:
+    """The error of a system that says nothing."""
+    return SourceUnavailable(f"{what} has said nothing for {limit:g} s ({VARIABLE})")

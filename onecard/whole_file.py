@@ -1,0 +1,90 @@
+"""Files that appear under their name whole and on disk, or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from onecard.errors import unwritten
+
+
+def write(target: Path, text: str) -> Path:
+    """Write a text in UTF-8; its folder is made where it is missing.
+
+    Raises:
+        StorageError: no room; what was there under the name is there still.
+        ConfigError: the folder cannot be written.
+    """
+    with replacing(target) as draft:
+        draft.write_text(text, encoding="utf-8")
+    return target
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A draft beside the target, `.<name>.part`; it takes the target's name after the block.
+
+    Two at once take turns. What a killed process left under the draft's name is overwritten.
+
+    Raises:
+        StorageError, ConfigError: as `write`; the draft is gone.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = draft_of(target)
+        descriptor = _held(draft)
+        try:
+            os.ftruncate(descriptor, 0)
+            yield draft
+            os.fsync(descriptor)
+            draft.replace(target)
+            _sync(target.parent)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise unwritten(str(target), error) from None
+
+
+def draft_of(target: Path) -> Path:
+    """The draft's name: hidden, and always the same."""
+    return target.with_name(f".{target.name}.part")
+
+
+def sweep(folder: Path) -> None:
+    """Remove the drafts that killed processes left in a folder; those being written stay."""
+    for draft in folder.glob(".*.part"):
+        descriptor = os.open(draft, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            draft.unlink(missing_ok=True)
+        except BlockingIOError:
+            continue  # somebody writes it
+        finally:
+            os.close(descriptor)
+
+
+def _held(draft: Path) -> int:
+    """The draft, opened and locked; what had the name until a moment ago is another file."""
+    while True:
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.fstat(descriptor), draft.lstat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

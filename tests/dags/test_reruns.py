@@ -1,0 +1,156 @@
+"""Airflow's own retries, clears and backfills: the same registry, and nothing twice in an inbox.
+
+One real scheduler for all of it. The DAGs are those of the factory with short waits; on their first
+try three tasks meet a fault: a database that is down, a SIGKILL before the publication's commit, and
+one after the consumer has everything and before the hub has noted it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from demo.stage import Stage, set_up
+from onecard.hub import database, ledger
+from tests.dags.test_scheduler import command, environment, known_dags, query, wait_for
+
+EVENTS = "hrss/card_status_event"
+AGREEMENT = "f02-hrss-medical_insurance-card-status"
+COLLECT, DELIVER = "collect_hrss", "deliver_medical_insurance"
+DAGS = f"""
+import os
+from datetime import timedelta
+
+import onecard_factory as factory
+from schemas import catalogue
+
+factory.DEFAULTS |= {{"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}}
+known = catalogue.load()
+collect = factory.collect_dag("hrss", "airflow DAG", [known.contract("{EVENTS}")])
+deliver = factory.deliver_dag("medical_insurance", "", [known.agreement("{AGREEMENT}")])
+DOWN = "postgresql://nobody@127.0.0.1:1/nowhere"
+
+
+def first_try(name, value):
+    def before(context):
+        if context["ti"].try_number == 1 and not context["dag_run"].run_id.startswith("backfill"):
+            os.environ[name] = value
+    return before
+
+
+for dag, task, name, value in (
+    (collect, "card_status_event.stage", "ONECARD_DATABASE_URL", DOWN),
+    (collect, "card_status_event.publish", "ONECARD_KILL_AT", "publish.before_commit"),
+    (deliver, "{AGREEMENT}", "ONECARD_KILL_AT", "send.after"),
+):
+    dag.get_task(task)._pre_execute_hook = first_try(name, value)
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path, postgres: str) -> Iterator[Stage]:
+    """A city of 300 persons, whose other datasets are collected."""
+    with set_up(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as stage:
+        for dataset in ("hrss/card_master", "health/death_notice"):
+            stage.hub(0).collect(dataset).run()
+        folder = tmp_path / "dags"
+        folder.mkdir()
+        (folder / "reruns.py").write_text(DAGS)
+        stage.environment["AIRFLOW__CORE__DAGS_FOLDER"] = str(folder)
+        yield stage
+
+
+@contextmanager
+def scheduler(stage: Stage) -> Iterator[None]:
+    """A running `airflow standalone`."""
+    folder = Path(stage.environment["AIRFLOW_HOME"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "passwords.json").write_text('{"admin": "admin"}')
+    with (folder / "standalone.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "airflow", "standalone"],
+            env=environment(stage),
+            start_new_session=True,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait()
+
+
+def airflow(stage: Stage, *arguments: str) -> None:
+    done = command(stage, *arguments)
+    assert done.returncode == 0, done.stderr[-800:]
+
+
+def tries(stage: Stage) -> dict[str, tuple[object, object]]:
+    """State and number of tries of every task of the night."""
+    rows = query(
+        stage,
+        "SELECT task_id, state, try_number FROM task_instance WHERE run_id LIKE 'scheduled%'",
+    )
+    return {str(task): (state, number) for task, state, number in rows}
+
+
+def done(stage: Stage, dag: str, runs: int) -> bool:
+    """Whether so many runs of a DAG have succeeded and none is under way."""
+    states = query(stage, f"SELECT state FROM dag_run WHERE dag_id = '{dag}'")
+    assert ("failed",) not in states
+    return states.count(("success",)) >= runs and set(states) <= {("success",)}
+
+
+def left(stage: Stage) -> tuple[object, ...]:
+    """Registry, watermark, what was confirmed, and the inbox."""
+    with database.connect(stage.hub(0).address, autocommit=True) as connection:
+        rows = connection.execute(
+            b"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM"
+            b" (SELECT to_jsonb(r) FROM registry.hrss__card_status_event r) t"
+        ).fetchone()
+        state = ledger.state(connection, EVENTS)
+        statuses = [t.status for t in ledger.transfers(connection) if t.direction == "deliver"]
+    inbox = stage.city.inbox("medical_insurance")[AGREEMENT]
+    return rows, state.version, state.checkpoint, statuses.count("confirmed"), inbox.to_dicts()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+@pytest.mark.fault("F01", "Airflow's own retries end a killed publication and delivery well")
+@pytest.mark.fault("F03", "cleared tasks and a backfill change neither registry nor inbox")
+def test_retries_clears_and_a_backfill_do_no_harm(small: Stage) -> None:
+    with scheduler(small):
+        wait_for(lambda: known_dags(small) >= {COLLECT, DELIVER}, "the DAGs are listed")
+        for dag in (COLLECT, DELIVER):  # each has a night that is due at once
+            airflow(small, "dags", "unpause", "-y", dag)
+            wait_for(lambda dag=dag: done(small, dag, 1), f"{dag} has run")
+        found = tries(small)
+        assert found["card_status_event.stage"] == ("success", 2)
+        assert found["card_status_event.audit_staged"] == ("success", 1)
+        assert found["card_status_event.publish"] == ("success", 2)
+        assert found[AGREEMENT] == ("success", 2)
+        first = left(small)
+        assert first[3] == 1
+        for task in ("publish", "stage"):  # with the old XCom, and everything anew
+            airflow(small, "tasks", "clear", "-y", "-d", "-t", f"card_status_event.{task}", COLLECT)
+            wait_for(lambda: done(small, COLLECT, 1), f"{task} has run again")
+        airflow(small, "tasks", "clear", "-y", DELIVER)
+        wait_for(lambda: done(small, DELIVER, 1), "the delivery has run again")
+        assert left(small) == first
+        old = ("--from-date", "2026-10-01", "--to-date", "2026-10-02")
+        airflow(small, "backfill", "create", "--dag-id", COLLECT, *old)
+        wait_for(lambda: done(small, COLLECT, 2), "an older night is filled in")
+        wait_for(lambda: done(small, DELIVER, 2), "its deliveries have run")
+        assert left(small) == first
