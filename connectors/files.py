@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from connectors import file_formats
+from connectors import file_formats, files_held
 from connectors.files_options import FilesSink, FilesSource, Manifest
 from connectors.folders import Entry, Folder, TooLarge, opened, private_file
 from connectors.rest import at
@@ -20,6 +20,7 @@ from connectors.rest_client import parse_json
 from onecard.connections import Connection
 from onecard.errors import ConfigError, ProtocolError
 from onecard.ports import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
+from onecard.read_back import Held, Sending
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -38,10 +39,18 @@ class FilesConnector:
         """Read the files that are new since the checkpoint."""
         return _FilesReading(connection, request)
 
+    def held(
+        self, connection: Connection, request: ReadRequest, sendings: tuple[Sending, ...]
+    ) -> Held:
+        """The rows of the parcels that lie in an inbox folder, in the order of their sending."""
+        sink = FilesSink.model_validate(request.options.model_dump())
+        blank = sink.format.kind == "csv"
+        return Held(files_held.chunks(connection, sink, request, sendings), blank)
+
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
         """Write one file and its manifest; the same content under the same id is a no-op."""
         sink = FilesSink.model_validate(options.model_dump())
-        path = f"{sink.directory}/{parcel.agreement}/{parcel.delivery_id}.{sink.format.kind}"
+        path = sink.path(parcel.agreement, parcel.delivery_id)
         with opened(connection) as folder, private_file() as draft, private_file() as note:
             rows = file_formats.write(draft, sink.format, parcel)
             digest = file_digest(draft)

@@ -81,3 +81,7 @@ class FilesSink(_Placed):
 
     format: SinkFormat
     manifest: Manifest = Manifest()
+
+    def path(self, agreement: str, delivery: str) -> str:
+        """Where a delivery's file lies."""
+        return f"{self.directory}/{agreement}/{delivery}.{self.format.kind}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from connectors.sql_url import address, dialect
 from onecard.connections import Connection
 from onecard.errors import ConfigError
 from onecard.ports import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
+from onecard.read_back import Held, Sending
 from schemas.model import Frozen
 
 if TYPE_CHECKING:
@@ -77,6 +79,17 @@ class SqlConnector:
         from connectors.sql_checksums import KeyedReading  # noqa: PLC0415 - as above
 
         return KeyedReading(connection, request, key, wanted)
+
+    def held(
+        self,
+        connection: Connection,
+        request: ReadRequest,
+        sendings: tuple[Sending, ...],  # noqa: ARG002 - the table holds what all of them left
+    ) -> Held:
+        """The rows of an inbox table."""
+        sink = request.options.model_dump(by_alias=True)
+        source = replace(request, options=SqlSource.model_validate(sink))
+        return Held(iter(self.read(connection, source)))
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
         """Upsert the parcel by its key in one transaction."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,8 @@ from onecard.connections import Connections
 from onecard.control import Controls
 from onecard.delivery_record import Attempt, Recorded
 from onecard.delivery_state import DeliveryState
-from onecard.errors import PolicyError, ours
-from onecard.hub import database, ledger
+from onecard.errors import ConfigError, PolicyError, ours
+from onecard.hub import database, ledger, quarantine
 from onecard.hub.audit import Signer
 from onecard.hub.disclosures import Recorder
 from onecard.keys import KeyStore
@@ -24,6 +25,7 @@ from onecard.ports import Connector, Parcel, Sent
 from onecard.privacy import Plan, PrivacyGate, VolumeHold
 from onecard.selection import Selection
 from onecard.settings import Settings
+from onecard.standing import Standing
 from onecard.suites import Suite
 from schemas.agreement import Agreement
 from schemas.catalogue import Agency
@@ -80,16 +82,17 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """One quarantined row that is delivered again.
+    """Rows that are delivered again, whether or not they are due.
 
     Attributes:
-        keys: values of the dataset's key.
-        released: a person vouches for the finding, so that the gate lets it pass.
+        keys: values of one row's dataset key.
+        vouched: dataset keys for which a person vouches, so that the gate lets them pass.
+        chosen: staging table of the dataset keys; statistics are then sent whole.
     """
 
-    keys: tuple[str, ...]
-    key: str = field(repr=False)
-    released: bool = False
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    vouched: frozenset[str] = field(default=frozenset(), repr=False)
+    chosen: str = ""
 
 
 class Deliver:
@@ -103,7 +106,7 @@ class Deliver:
         """Send what is due and confirm it.
 
         Args:
-            replay: send only this row, whether or not it is due.
+            replay: send only these rows, whether or not they are due.
 
         Raises:
             PolicyError: not in force, stopped, no key, or a rule of the privacy gate blocks.
@@ -164,6 +167,39 @@ class Deliver:
             frames = list(outgoing.frames(rows, due_only=due_only))
         return pl.concat(frames) if frames else pl.DataFrame(schema=list(self._agreement.names))
 
+    @contextmanager
+    def standing(self) -> Iterator[Standing]:
+        """What the consumer should hold by now; its deliveries wait until the block ends.
+
+        Raises:
+            ConfigError: nothing was delivered yet (under the present token key).
+            PolicyError: not in force, stopped, no key, or a rule of the privacy gate blocks.
+        """
+        now, agreement = self._tools.settings.now(), self._agreement
+        with database.connect(self._tools.address, autocommit=True) as connection:
+            self._lock(connection)
+            life = agreements.permit(connection, agreement, self._today)
+            tokeniser = self._tokeniser()
+            state = DeliveryState.load(connection, agreement, tokeniser, self._needed)
+            if not state.after:
+                msg = f"{agreement.id}: nothing was delivered yet; run `onecard deliver` first"
+                raise ConfigError(msg)
+            lapsed = state.lapsed(connection, now)
+            gate = self._tools.gate(self._plan(connection, life, state))
+            gate.open()
+            key = self._tools.keys.quarantine()
+            yield Standing(
+                Outgoing(
+                    self._tools.address,
+                    replace(self._selection(state, None), lapsed=lapsed),
+                    gate,
+                    tokeniser,
+                ),
+                ledger.sendings(connection, agreement.id, now),
+                lambda keys: quarantine.released(connection, agreement, keys, key),
+                lambda cells: state.previous(connection, cells),
+            )
+
     def _carry_out(
         self,
         recorded: Recorded,
@@ -172,7 +208,7 @@ class Deliver:
     ) -> Delivered:
         selection, tokeniser, replay = how
         attempt, connection = recorded.attempt, recorded.attempt.connection
-        if replay is None:
+        if replay is None or replay.chosen:
             self._refuse_unusual(connection, attempt.transfer, selection)
         gate = self._tools.gate(self._plan(connection, recorded.life, state))
         recorded.gate = gate
@@ -185,7 +221,7 @@ class Deliver:
             gate,
             tokeniser,
             Recorder(connection, attempt.transfer, self._today),
-            frozenset({replay.key} if replay and replay.released else ()),
+            replay.vouched if replay else frozenset(),
         )
         recorded.passage = outgoing.passage
         sent = self._send(recorded, outgoing, due_only=replay is None)
@@ -254,7 +290,8 @@ class Deliver:
         usual = ledger.delivered_rows(connection, self._agreement.id)
         if len(usual) < USUAL_DELIVERIES or self._agreement.statistics:
             return
-        row = connection.execute(selection.count()).fetchone()
+        counted = selection.count(due_only=not selection.chosen)
+        row = connection.execute(counted).fetchone()
         due = int(str(row[0])) if row else 0
         limit = max(FEW_ROWS, self._agreement.unusual_factor * round(median(usual)))
         if due <= limit or ledger.released_last(connection, self._agreement.id, transfer):
@@ -296,7 +333,8 @@ class Deliver:
             self._today,
             None if self._agreement.statistics else self._tools.registers.people,
             state.confirmed_on,
-            replay.keys if replay else None,
+            (replay.keys or None) if replay else None,
+            replay.chosen if replay else None,
         )
 
     def _tokeniser(self) -> Tokeniser | None:

@@ -65,6 +65,15 @@ class Outgoing:
 
     def frames(self, limit: int | None = None, *, due_only: bool = True) -> Iterator[pl.DataFrame]:
         """Treated batches that may leave, in the agreement's order; empty ones are left out."""
+        for raw, treated in self.pairs(limit, due_only=due_only):
+            passed = self._admit(raw, treated)
+            if len(passed):
+                yield passed
+
+    def pairs(
+        self, limit: int | None = None, *, due_only: bool = True
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """Batches of one snapshot as selected, control columns included, and treated."""
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
         from onecard import treatment  # noqa: PLC0415
@@ -81,13 +90,9 @@ class Outgoing:
             cursor.execute(statement)
             batches = _whole(cursor.fetch_record_batch(), whole=bool(agreement.statistics))
             for batch in ahead(batches):
-                if not batch.num_rows:
-                    continue
-                raw = pl.DataFrame(pl.from_arrow(batch))
-                treated = treatment.treat(raw, agreement, fields, self.tokeniser)
-                passed = self._admit(raw, treated)
-                if len(passed):
-                    yield passed
+                if batch.num_rows:
+                    raw = pl.DataFrame(pl.from_arrow(batch))
+                    yield raw, treatment.treat(raw, agreement, fields, self.tokeniser)
 
     def _admit(self, raw: pl.DataFrame, treated: pl.DataFrame) -> pl.DataFrame:
         """The gate's part of one batch, and the references of its persons."""

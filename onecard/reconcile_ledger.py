@@ -12,7 +12,7 @@ from onecard.errors import HoldError
 from onecard.hub import audit
 from onecard.hub.database import Connection
 
-Outcome = Literal["agreed", "healed", "open", "held"]
+Outcome = Literal["agreed", "healed", "open", "held", "unjudged"]
 SHOWN = 20
 """References of so many keys of each kind are kept."""
 
@@ -31,6 +31,8 @@ class Reconciled:
         waiting: newer than the watermark: the next collect takes them.
         quarantined: the source's rows looked at that stand in quarantine.
         tombstoned: published as deleted; `held` those that a person must decide.
+        agreeing: of an inbox: rows that are what they should be.
+        lapsed: of an inbox: rows that the consumer was to erase; not looked at.
         refs: the first keys of each kind, as keyed references.
     """
 
@@ -48,15 +50,31 @@ class Reconciled:
     healed: int = 0
     tombstoned: int = 0
     held: int = 0
+    agreeing: int = 0
+    lapsed: int = 0
     outcome: Outcome = "agreed"
     refs: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float | None:
+        """Of an inbox, 状态一致率: agreeing rows of all rows on either side; None of no rows."""
+        rows = self.agreeing + self.missing + self.differing + self.extra
+        return self.agreeing / rows if rows and self.outcome != "unjudged" else None
 
     def check(self) -> None:
         """Raise when a person must decide.
 
         Raises:
-            HoldError: more rows are absent than may be published as deleted at once.
+            HoldError: more rows are absent than may be published as deleted, or delivered again,
+                at once.
         """
+        if self.held and "/" not in self.subject:
+            msg = (
+                f"{self.subject}: {self.held} rows would be delivered again, far more than usual;"
+                " nothing was. Look at the inbox; then `onecard release` the held transfer"
+                f" (`onecard status`) and `onecard reconcile {self.subject}`"
+            )
+            raise HoldError(msg)
         if self.held:
             msg = (
                 f"{self.subject}: {self.held} of {self.rows_hub} published rows are absent from the"

@@ -7,7 +7,7 @@ from pathlib import Path
 from onecard.errors import ConfigError
 from onecard.hub import database
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in `sql/migrations`; a test holds it equal to the files."""
 
 _LOCK = 0x6F6E6563
