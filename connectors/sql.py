@@ -86,10 +86,13 @@ class SqlConnector:
         request: ReadRequest,
         sendings: tuple[Sending, ...],  # noqa: ARG002 - the table holds what all of them left
     ) -> Held:
-        """The rows of an inbox table."""
-        sink = request.options.model_dump(by_alias=True)
-        source = replace(request, options=SqlSource.model_validate(sink))
-        return Held(iter(self.read(connection, source)))
+        """The rows of an inbox table; none when there is no such table."""
+        sink = SqlSink.model_validate(request.options.model_dump(by_alias=True))
+        with translated(f"{request.dataset} in {sink.table}", connection):
+            if not sql_sink.there(connection, sink.schema_, sink.table):
+                return Held(iter(()))
+        options = SqlSource.model_validate(sink.model_dump(by_alias=True))
+        return Held(iter(self.read(connection, replace(request, options=options))))
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
         """Upsert the parcel by its key in one transaction."""

@@ -50,6 +50,15 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
     return Sent(rows, 1, int(already), digest)
 
 
+def there(system: System, schema: str | None, name: str) -> bool:
+    """Whether the inbox has its table."""
+    engine = create_engine(engine_url(system))
+    try:
+        return inspect(engine).has_table(name, schema=schema)
+    finally:
+        engine.dispose()
+
+
 def _create(engine: Engine, schema: str | None, inbox: Table) -> None:
     """Make what is absent; a login without the right to create works where it is all there."""
     if schema and engine.dialect.name != "sqlite" and not inspect(engine).has_schema(schema):

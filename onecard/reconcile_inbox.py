@@ -71,7 +71,7 @@ def reconcile_inbox(hub: Hub, agreement_id: str, *, heal: bool = True) -> Reconc
 
 
 def _reads_back(delivery: Delivery | None) -> bool:
-    return delivery is not None and isinstance(connectors.connector(delivery.connector), Readable)
+    return delivery is not None and delivery.connector in connectors.READ_BACK
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,7 @@ class Reconciled:
     @property
     def rate(self) -> float | None:
         """Of an inbox, 状态一致率: agreeing rows of all rows on either side; None of no rows."""
-        rows = self.agreeing + self.missing + self.differing + self.extra
-        return self.agreeing / rows if rows and self.outcome != "unjudged" else None
+        return _rate(self.agreeing, self.agreeing + self.missing + self.differing + self.extra)
 
     def check(self) -> None:
         """Raise when a person must decide.
@@ -87,7 +86,15 @@ class Reconciled:
 def start(
     connection: Connection, kind: str, subject: str, at: datetime, since: datetime | None
 ) -> int:
-    """Write the first line; returns the reconciliation's id."""
+    """Write the first line; returns the reconciliation's id.
+
+    The subject is locked: an earlier run of it that is still `running` was cut off.
+    """
+    connection.execute(
+        "UPDATE ledger.reconciliation SET outcome = 'failed', finished_at = clock_timestamp()"
+        " WHERE subject = %s AND outcome = 'running'",
+        (subject,),
+    )
     row = connection.execute(
         "INSERT INTO ledger.reconciliation (kind, subject, hub_time, since) VALUES (%s, %s, %s, %s)"
         " RETURNING id",
@@ -132,3 +139,17 @@ def before(connection: Connection, subject: str, number: int) -> int:
         (subject, number),
     ).fetchone()
     return int(str(row[0])) if row and row[0] is not None else 0
+
+
+def rates(connection: Connection) -> dict[str, float | None]:
+    """By agreement, the rate of agreement when its inbox was last judged."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (subject) subject, agreeing, agreeing + missing + differing + extra"
+        " FROM ledger.reconciliation WHERE kind = 'agreement'"
+        " AND outcome IN ('agreed', 'healed', 'open', 'held') ORDER BY subject, id DESC"
+    ).fetchall()
+    return {str(subject): _rate(int(str(part)), int(str(of))) for subject, part, of in rows}
+
+
+def _rate(part: int, of: int) -> float | None:
+    return part / of if of else None

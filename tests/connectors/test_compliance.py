@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 import connectors
+from onecard.canonical import canonical
 from onecard.errors import (
     ConfigError,
     FatalError,
@@ -25,6 +26,7 @@ from onecard.errors import (
     SourceUnavailable,
 )
 from onecard.ports import Column, Parcel, Reading, ReadRequest
+from onecard.read_back import Readable, Sending
 from tests.connectors.systems import (
     COLUMNS,
     System,
@@ -249,6 +251,32 @@ def test_a_delivery_arrives_and_its_repeat_changes_nothing(system: System) -> No
     assert again.already == again.parts
     assert again.digest == first.digest
     assert system.held() == before
+
+
+def test_what_was_delivered_is_read_back_as_it_left(system: System) -> None:
+    connector = connectors.connector(system.kind)
+    assert isinstance(connector, Readable) == (system.kind in connectors.READ_BACK)
+    if not isinstance(connector, Readable):
+        return
+    options = connector.sink_options.model_validate(system.sink)
+    request = ReadRequest("f00-test", tuple(Column(n, n) for n in COLUMNS), options)
+    delivery = f"f00-test-{os.urandom(6).hex()}"  # the table of deliveries outlives a test
+    sent = parcel(40, delivery)
+    connector.send(system.connection, options, sent)
+    sendings = (Sending(delivery, confirmed=True),)
+    held = connector.held(system.connection, request, sendings)
+    found = as_canonical((chunk.batch for chunk in held.chunks), sent.schema)
+    assert found == as_canonical(parcel(40, "").batches, sent.schema)
+
+
+def as_canonical(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> list[str]:
+    return sorted(
+        repr(row)
+        for batch in batches
+        for row in zip(
+            *(canonical(batch.column(f.name), f.type).to_pylist() for f in schema), strict=True
+        )
+    )
 
 
 def test_nothing_arrives_when_deliveries_are_stopped(system: System) -> None:
