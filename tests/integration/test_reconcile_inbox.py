@@ -164,9 +164,15 @@ def housing(harness: Harness, variant: str) -> Iterator[tuple[Engine, dict[str, 
         )
         if not listening(server.port or 3306):
             pytest.skip("MariaDB is not running on 127.0.0.1:3306 (ONECARD_TEST_MARIADB)")
-        engine = create_engine(server.set(drivername="mysql+pymysql"))
-        yield engine, _connection("mysql", server)
-        _drop(engine)
+        root = create_engine(server.set(drivername="mysql+pymysql"))
+        url = server.set(drivername="mysql+pymysql", database=f"t_{os.urandom(5).hex()}")
+        with root.begin() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {url.database}")
+        engine = create_engine(url)
+        yield engine, _connection("mysql", url)
+        with root.begin() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {url.database}")
+        root.dispose()
     engine.dispose()
 
 
