@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,36 +15,49 @@ from connectors.folders import Folder, TooLarge, opened
 from onecard.connections import Connection
 from onecard.errors import ConfigError, InboxTaken, ProtocolError
 from onecard.ports import Chunk, ReadRequest
-from onecard.read_back import Sending
+from onecard.read_back import Arrivals, Dropped, Sending
 
 
 def chunks(
-    connection: Connection, sink: FilesSink, request: ReadRequest, sendings: tuple[Sending, ...]
-) -> Iterator[Chunk]:
-    """The rows of all parcels, oldest first; rows that cannot be split are left out.
+    connection: Connection, sink: FilesSink, request: ReadRequest, arrivals: Arrivals
+) -> Iterator[Chunk | Dropped]:
+    """Deletes and rows of all parcels, oldest first; rows that cannot be split are left out.
 
     A parcel without its manifest is one that the consumer does not take: it is not there.
     """
     with opened(connection) as folder:
-        there = [s.id for s in sendings if _lies(folder, sink, request.dataset, s)]
-        for delivery in there:
-            path = sink.path(request.dataset, delivery)
-            try:
-                with folder.local(path) as copy:
-                    if not copy.is_file():
-                        raise InboxTaken(_gone(request.dataset, delivery))
-                    for part in file_formats.chunks(copy, delivery, sink.format, request):
-                        yield _sound(part)
-            except (pa.ArrowException, OSError) as error:
-                where = f"{request.dataset}: parcel {delivery}"
-                msg = f"{where} cannot be read back ({type(error).__name__})"
-                raise ProtocolError(msg) from None
-            except ConfigError:  # gone since its manifest was read
-                raise InboxTaken(_gone(request.dataset, delivery)) from None
+        agreement = request.dataset
+        notes = [(s.id, _note(folder, sink, agreement, s)) for s in arrivals.sendings]
+        keys = replace(request, columns=tuple(c for c in request.columns if c.name in arrivals.key))
+        for delivery, note in notes:
+            if note is None:
+                continue
+            if "file" in (note.get("deletes") or {}):
+                path = sink.deletes_path(agreement, delivery)
+                yield from (Dropped(p.batch) for p in _parts(folder, path, sink, keys))
+            yield from _parts(folder, sink.path(agreement, delivery), sink, request)
 
 
-def _lies(folder: Folder, sink: FilesSink, agreement: str, sending: Sending) -> bool:
-    """Whether a parcel is in the folder; InboxTaken when it should be and is not."""
+def _parts(folder: Folder, path: str, sink: FilesSink, request: ReadRequest) -> Iterator[Chunk]:
+    """The sound rows of one file of a parcel."""
+    name = path.rpartition("/")[2]
+    try:
+        with folder.local(path) as copy:
+            if not copy.is_file():
+                raise InboxTaken(_gone(request.dataset, name))
+            for part in file_formats.chunks(copy, name, sink.format, request):
+                yield _sound(part)
+    except (pa.ArrowException, OSError) as error:
+        msg = f"{request.dataset}: {name} cannot be read back ({type(error).__name__})"
+        raise ProtocolError(msg) from None
+    except ConfigError:  # gone since its manifest was read
+        raise InboxTaken(_gone(request.dataset, name)) from None
+
+
+def _note(
+    folder: Folder, sink: FilesSink, agreement: str, sending: Sending
+) -> dict[str, Any] | None:
+    """A parcel's manifest, None when it is not there; InboxTaken when it should be."""
     try:
         found = folder.read(sink.path(agreement, sending.id) + sink.manifest.suffix)
     except TooLarge:
@@ -49,7 +65,16 @@ def _lies(folder: Folder, sink: FilesSink, agreement: str, sending: Sending) -> 
         raise ProtocolError(msg) from None
     if found is None and sending.confirmed:
         raise InboxTaken(_gone(agreement, sending.id))
-    return found is not None
+    if found is None:
+        return None
+    try:
+        note = json.loads(found)
+    except (ValueError, RecursionError):
+        note = None
+    if not isinstance(note, dict):
+        msg = f"{agreement}: the manifest of parcel {sending.id} is not a JSON object"
+        raise ProtocolError(msg)
+    return note
 
 
 def _gone(agreement: str, delivery: str) -> str:

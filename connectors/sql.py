@@ -15,7 +15,7 @@ from connectors.sql_url import address, dialect
 from onecard.connections import Connection
 from onecard.errors import ConfigError
 from onecard.ports import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
-from onecard.read_back import Held, Sending
+from onecard.read_back import Arrivals, Held
 from schemas.model import Frozen
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class SqlConnector:
         self,
         connection: Connection,
         request: ReadRequest,
-        sendings: tuple[Sending, ...],  # noqa: ARG002 - the table holds what all of them left
+        arrivals: Arrivals,  # noqa: ARG002 - the table holds what all of them left
     ) -> Held:
         """The rows of an inbox table; none when there is no such table."""
         sink = SqlSink.model_validate(request.options.model_dump(by_alias=True))

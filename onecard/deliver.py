@@ -15,14 +15,15 @@ from onecard.connections import Connections
 from onecard.control import Controls
 from onecard.delivery_record import Attempt, Recorded
 from onecard.delivery_state import DeliveryState
-from onecard.errors import ConfigError, PolicyError, ours
+from onecard.errors import ConfigError, PolicyError, ProtocolError, ours
 from onecard.hub import database, ledger, quarantine
 from onecard.hub.audit import Signer
 from onecard.hub.disclosures import Recorder
 from onecard.keys import KeyStore
-from onecard.outgoing import Outgoing
+from onecard.outgoing import Outgoing, arrow_of, batches_of
 from onecard.ports import Connector, Parcel, Sent
 from onecard.privacy import Plan, PrivacyGate, VolumeHold
+from onecard.removals import Removals
 from onecard.selection import Selection
 from onecard.settings import Settings
 from onecard.standing import Standing
@@ -34,7 +35,6 @@ from schemas.registers import Registers
 
 if TYPE_CHECKING:
     import polars as pl
-    import pyarrow as pa
 
     from onecard.treatment import Tokeniser
 
@@ -48,6 +48,9 @@ LOCK_WAIT = "15min"
 
 FEW_ROWS = 1_000
 """A delivery of at most so many rows is never unusual."""
+
+FEW_DELETES = 100
+"""So many deletes are never unusual; more are when a usual delivery has fewer rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Delivered:
     already: int = 0
     quarantined: int = 0
     withheld: int = 0
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +192,15 @@ class Deliver:
             gate = self._tools.gate(self._plan(connection, life, state))
             gate.open()
             key = self._tools.keys.quarantine()
+            selection = replace(self._selection(state, None), lapsed=lapsed)
+            outgoing = Outgoing(self._tools.address, selection, gate, tokeniser)
+            gone = Removals.beside(outgoing) if agreement.tells_deletes else None
             yield Standing(
-                Outgoing(
-                    self._tools.address,
-                    replace(self._selection(state, None), lapsed=lapsed),
-                    gate,
-                    tokeniser,
-                ),
+                outgoing,
                 ledger.sendings(connection, agreement.id, now),
                 lambda keys: quarantine.released(connection, agreement, keys, key),
                 lambda cells: state.previous(connection, cells),
+                gone,
             )
 
     def _carry_out(
@@ -210,6 +213,9 @@ class Deliver:
         attempt, connection = recorded.attempt, recorded.attempt.connection
         if replay is None or replay.chosen:
             self._refuse_unusual(connection, attempt.transfer, selection)
+        removing = self._agreement.tells_deletes and replay is None
+        if removing:
+            self._refuse_deletes(connection, attempt.transfer, selection)
         gate = self._tools.gate(self._plan(connection, recorded.life, state))
         recorded.gate = gate
         gate.open()
@@ -224,9 +230,13 @@ class Deliver:
             replay.vouched if replay else frozenset(),
         )
         recorded.passage = outgoing.passage
-        sent = self._send(recorded, outgoing, due_only=replay is None)
+        gone = Removals.beside(outgoing) if removing else None
+        sent = self._send(recorded, outgoing, gone, due_only=replay is None)
         points.reach("send.after")
         gate.close(sent, outgoing.passage.passed)
+        if sent.deleted != (gone.passed if gone else 0):
+            msg = f"{self._agreement.id}: {sent.deleted} deletes were confirmed, not all that left"
+            raise ProtocolError(msg)
         recorded.confirmed(sent, self._tools.keys.quarantine(), self._tools.suite)
         passage = outgoing.passage
         return Delivered(
@@ -237,24 +247,21 @@ class Deliver:
             sent.already,
             len(passage.quarantined),
             passage.withheld,
+            sent.deleted,
         )
 
-    def _send(self, recorded: Recorded, outgoing: Outgoing, *, due_only: bool) -> Sent:
-        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
-
+    def _send(
+        self, recorded: Recorded, outgoing: Outgoing, gone: Removals | None, *, due_only: bool
+    ) -> Sent:
         frames = outgoing.frames(due_only=due_only)
         first = next(frames, None)
-        if first is None:
+        # Only now, when the rows' snapshot is taken: a later delete is told again next time.
+        leaving = gone.frames() if gone else iter(())
+        last = next(leaving, None)
+        if first is None and last is None:
             return Sent(0, 0, 0, "")
-        level = pl.CompatLevel.oldest()
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            points.reach("send.batch")
-            yield from first.to_arrow(compat_level=level).to_batches()
-            for frame in frames:
-                points.reach("send.batch")
-                yield from frame.to_arrow(compat_level=level).to_batches()
-
+        example = first if first is not None else last
+        assert example is not None  # noqa: S101 - one of them is there
         agreement, connection = self._agreement, recorded.attempt.connection
         block = agreement.delivery
         if block is None:
@@ -273,11 +280,12 @@ class Deliver:
             delivery_id=recorded.delivery,
             agreement=agreement.id,
             key=agreement.key,
-            batches=batches(),
-            schema=first.to_arrow(compat_level=level).schema,
+            batches=batches_of(first, frames),
+            schema=arrow_of(example).schema,
             manifest=recorded.manifest(outgoing.tokeniser),
             leave=leave,
             sign=recorded.attempt.signed,
+            deletes=batches_of(last, leaving, list(agreement.key)) if gone else None,
         )
         connector = self._tools.connector
         options = connector.sink_options.model_validate(dict(block.options))
@@ -298,6 +306,22 @@ class Deliver:
             return
         msg = (
             f"{self._agreement.id}: {due} rows are due, usually {round(median(usual))}; transfer"
+            f" {transfer} is held: `onecard release {transfer}` lets the next one pass"
+        )
+        raise VolumeHold(msg)
+
+    def _refuse_deletes(
+        self, connection: database.Connection, transfer: int, selection: Selection
+    ) -> None:
+        """Hold a delivery that would take far more away than usual ones bring."""
+        row = connection.execute(replace(selection, departed=True).count()).fetchone()
+        due = int(str(row[0])) if row else 0
+        usual = ledger.delivered_rows(connection, self._agreement.id)
+        limit = max(FEW_DELETES, round(median(usual)) if usual else 0)
+        if due <= limit or ledger.released_last(connection, self._agreement.id, transfer):
+            return
+        msg = (
+            f"{self._agreement.id}: the consumer would be told to drop {due} rows; transfer"
             f" {transfer} is held: `onecard release {transfer}` lets the next one pass"
         )
         raise VolumeHold(msg)

@@ -21,7 +21,7 @@ from onecard.hub import registry
 from onecard.hub.database import Connection, names, query
 from onecard.hub.loader import Loader
 from onecard.reconcile_side import Key
-from onecard.standing import HELD, KEY, LAPSED, QUARANTINED, STATE, WAITING
+from onecard.standing import HELD, KEY, LAPSED, LEAVING, QUARANTINED, STATE, WAITING
 from schemas.agreement import Agreement
 
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 SEQUENCE = "_sequence"
 """Order of arrival: of two rows with one key the later counts."""
+GONE_FLAG = "_gone"
+"""Of what an inbox holds: the delivery told it to drop the key."""
 AGREEING, MISSING, DIFFERING, EXTRA = "agreeing", "missing", "differing", "extra"
+GONE = "gone"
+"""Neither there nor to be there: counted nowhere."""
 VERDICTS = (AGREEING, MISSING, DIFFERING, EXTRA, WAITING, LAPSED, QUARANTINED)
 
 
@@ -49,7 +53,7 @@ class InboxStage:
         digest = hashlib.sha256(agreement.id.encode()).hexdigest()
         self._prefix = f"inbox_{digest[:16]}__"
         self.should = Side(self._prefix + "should", (STATE, KEY))
-        self.holds = Side(self._prefix + "holds")
+        self.holds = Side(self._prefix + "holds", (GONE_FLAG,))
         self.chosen = self._prefix + "chosen"
 
     @contextmanager
@@ -73,7 +77,7 @@ class InboxStage:
 
         Args:
             side: where they belong.
-            batches: of the agreement's columns, and those of the side.
+            batches: of the agreement's columns, and those of the side; one that lacks is NULL.
             schema: the types with which rows leave; None: those of the first batch.
 
         Returns:
@@ -149,6 +153,8 @@ class InboxStage:
         text = pa.string()
         columns = [
             canonical(batch.column(n), schema.field(n).type if n in schema.names else text)
+            if n in batch.schema.names
+            else pa.nulls(batch.num_rows, text)
             for n in self._columns(side)
         ]
         number = pa.array(range(first, first + batch.num_rows), pa.int64())
@@ -160,24 +166,29 @@ class InboxStage:
     def _newest(self, side: Side, *, blank: bool) -> sql.Composed:
         """The row of each key that counts: the last that came; one that waits only if no other."""
         key = query("jsonb_build_array({v})::text", v=_values(self._agreement.key, "", blank=blank))
-        waits, order = query("false"), query("_k")
+        waits, order, there = query("false"), query("_k"), query("true")
+        if GONE_FLAG in side.more:
+            there = query("{g} IS NULL", g=sql.Identifier(GONE_FLAG))
         if STATE in side.more:
             waiting = query("{s} = {w}", s=sql.Identifier(STATE), w=sql.Literal(WAITING))
             waits = query("bool_or({w}) OVER (PARTITION BY {k})", w=waiting, k=key)
             order = query("_k, {w}", w=waiting)
         return query(
-            "SELECT DISTINCT ON (_k) * FROM (SELECT *, {key} AS _k, {waits} AS _waits FROM {t}) x"
-            " ORDER BY {order}, {sequence} DESC",
+            "SELECT * FROM (SELECT DISTINCT ON (_k) * FROM"
+            " (SELECT *, {key} AS _k, {waits} AS _waits FROM {t}) x"
+            " ORDER BY {order}, {sequence} DESC) newest WHERE {there}",
             key=key,
             waits=waits,
             t=_table(side.name),
             order=order,
+            there=there,
             sequence=sql.Identifier(SEQUENCE),
         )
 
     def _judged(self, *, blank: bool) -> sql.Composed:
         return query(
             "CASE WHEN s._k IS NULL THEN {extra}"
+            " WHEN s.{state} = {leaving} THEN CASE WHEN h._k IS NULL THEN {gone} ELSE {waiting} END"
             " WHEN h._k IS NOT NULL AND ROW({mine}) IS NOT DISTINCT FROM ROW({its}) THEN {agreeing}"
             " WHEN s._waits THEN {waiting}"
             " WHEN s.{state} <> {held} THEN s.{state}"
@@ -187,7 +198,7 @@ class InboxStage:
             state=sql.Identifier(STATE),
             **{
                 word: sql.Literal(word)
-                for word in (EXTRA, AGREEING, WAITING, HELD, MISSING, DIFFERING)
+                for word in (EXTRA, AGREEING, WAITING, HELD, MISSING, DIFFERING, LEAVING, GONE)
             },
         )
 

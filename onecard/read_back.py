@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import pyarrow as pa
+
 from onecard.connections import Connection
 from onecard.ports import Chunk, ReadRequest
 
@@ -23,15 +25,31 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What may have come to an inbox: deliveries, oldest first, of rows with a key."""
+
+    key: tuple[str, ...]
+    sendings: tuple[Sending, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Keys that the inbox was told to drop, as far as they came before."""
+
+    keys: pa.RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """What an inbox holds.
 
     Attributes:
-        chunks: the rows in the order in which they came: of two with one key the later counts.
+        chunks: rows and dropped keys in the order in which they came: of two with one key the later
+            counts.
         blank_is_null: the inbox cannot tell the empty string from NULL (CSV).
     """
 
-    chunks: Iterator[Chunk]
+    chunks: Iterator[Chunk | Dropped]
     blank_is_null: bool = False
 
 
@@ -39,15 +57,13 @@ class Held:
 class Readable(Protocol):
     """A connector whose inboxes can be read back."""
 
-    def held(
-        self, connection: Connection, request: ReadRequest, sendings: tuple[Sending, ...]
-    ) -> Held:
+    def held(self, connection: Connection, request: ReadRequest, arrivals: Arrivals) -> Held:
         """Start reading an inbox.
 
         Args:
             connection: of the inbox.
             request: agreement, columns, and the sink's options.
-            sendings: deliveries that may have come, oldest first.
+            arrivals: what may have come.
 
         Raises:
             InboxTaken: while iterating: a confirmed delivery is not there any more.

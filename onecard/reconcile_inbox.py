@@ -20,9 +20,9 @@ from onecard import points, reconcile_ledger, suites
 from onecard.deliver import Replay
 from onecard.errors import ConfigError, HoldError, InboxTaken, ours
 from onecard.hub import database
-from onecard.inbox_stage import AGREEING, DIFFERING, EXTRA, MISSING, InboxStage
-from onecard.ports import Column, ReadRequest
-from onecard.read_back import Held, Readable, Sending
+from onecard.inbox_stage import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxStage
+from onecard.ports import Chunk, Column, ReadRequest
+from onecard.read_back import Arrivals, Dropped, Held, Readable, Sending
 from onecard.reconcile_ledger import SHOWN, Reconciled
 from onecard.standing import LAPSED, QUARANTINED, WAITING
 from onecard.wiring import Hub
@@ -113,7 +113,7 @@ class _Reconciliation:
         with self.hub.deliver(self.agreement.id).standing() as standing:
             schema = stage.load(stage.should, _batches(standing.frames()), None)
             held = self._held(standing.sendings)
-            stage.load(stage.holds, (chunk.batch for chunk in held.chunks), schema)
+            stage.load(stage.holds, map(_found, held.chunks), schema)
         points.reach("inbox.staged")
         found = stage.judge(blank_is_null=held.blank_is_null)
         both = found[AGREEING] + found[DIFFERING]
@@ -142,7 +142,8 @@ class _Reconciliation:
             columns=tuple(Column(n, n) for n in self.agreement.names),
             options=connector.sink_options.model_validate(dict(block.options)),
         )
-        return connector.held(self.hub.connections.get(block.connection), request, sendings)
+        arrivals = Arrivals(self.agreement.key, sendings)
+        return connector.held(self.hub.connections.get(block.connection), request, arrivals)
 
     def _nothing(self) -> Reconciled:
         return Reconciled(id=self.number, subject=self.agreement.id, method="stream")
@@ -159,6 +160,14 @@ class _Reconciliation:
             if texts:
                 found[kind] = [r.hex() for r in suite.digests(key.secret, texts)]
         return found
+
+
+def _found(chunk: Chunk | Dropped) -> pa.RecordBatch:
+    """The rows of an inbox; keys that it was told to drop are marked."""
+    if isinstance(chunk, Chunk):
+        return chunk.batch
+    batch = chunk.keys
+    return batch.append_column(GONE_FLAG, pa.array(["true"] * batch.num_rows, pa.string()))
 
 
 def _batches(frames: Iterator[pl.DataFrame]) -> Iterator[pa.RecordBatch]:

@@ -43,6 +43,8 @@ class Selection:
         chosen: only rows whose dataset key (`control.KEY`) stands in this staging table.
         lapsed: the versions whose retention is over at the consumer; given: every row says
             whether it is due, and whether it was delivered after these versions.
+        departed: select instead the rows that the agreement gave by their last values, and gives
+            no more because they, or rows that they are joined with, were deleted since.
     """
 
     agreement: Agreement
@@ -54,11 +56,14 @@ class Selection:
     keys: tuple[str, ...] | None = None
     chosen: str | None = None
     lapsed: Mapping[str, int] | None = None
+    departed: bool = False
 
     def statement(self, limit: int | None = None, *, due_only: bool = True) -> sql.Composed:
         """The whole SELECT, in the agreement's order."""
         if self.agreement.statistics:
             return self._statistics(limit, due_only=due_only)
+        if self.departed:
+            return self._departed(limit)
         due = self.due() if due_only else sql.SQL("true")
         return query(
             "SELECT {columns} FROM {tables} WHERE {scope} AND {due} ORDER BY {order} {limit}",
@@ -92,6 +97,8 @@ class Selection:
 
     def count(self, *, due_only: bool = True) -> sql.Composed:
         """How many rows there are, or are due."""
+        if self.departed:
+            return query("SELECT count(*) FROM ({rows}) x", rows=self._departed(None))
         return query(
             "SELECT count(*) FROM {tables} WHERE {scope} AND {due}",
             tables=self._tables(),
@@ -153,6 +160,49 @@ class Selection:
             limit=_limit(limit),
         )
 
+    def _departed(self, limit: int | None) -> sql.Composed:
+        """Rows in scope with tombstones overlooked, whose keys no row in scope has now."""
+        live = replace(self, departed=False)
+        key = [f for f in self.agreement.fields if f.name in self.agreement.key]
+        same = [
+            query("{e} = d.{n}", e=live._expression(f), n=sql.Identifier(f.name))  # noqa: SLF001
+            for f in key
+        ]
+        return query(
+            "SELECT * FROM (SELECT {columns} FROM {tables} WHERE {scope} AND {died}"
+            " AND o._first_version <= {after}) d"
+            " WHERE NOT EXISTS (SELECT FROM {live} WHERE {granted} AND {same}) {limit}",
+            columns=sql.SQL(", ").join(
+                [*(self._column(f) for f in self.agreement.fields), *self._controls()]
+            ),
+            tables=self._tables(),
+            scope=self._scope(),
+            died=self._died(),
+            after=self._after(self.agreement.dataset),
+            live=live._tables(),  # noqa: SLF001
+            granted=live._scope(),  # noqa: SLF001
+            same=sql.SQL(" AND ").join(same),
+            limit=_limit(limit),
+        )
+
+    def _died(self) -> sql.Composed:
+        """Condition: a row, or one that it needs, was deleted since the last delivery."""
+        sources = [(BASE, self.agreement.dataset)]
+        sources += [(join.alias, join.dataset) for join in self.agreement.joins]
+        ways = [
+            query(
+                "({a}._deleted_at IS NOT NULL AND {a}._version > {v})",
+                a=sql.Identifier(alias),
+                v=self._after(dataset),
+            )
+            for alias, dataset in sources
+        ]
+        ways += [
+            query("EXISTS ({e} AND x._deleted_at IS NOT NULL)", e=self._exists(found, "_version"))
+            for found in self.agreement.scope.exists
+        ]
+        return query("({w})", w=sql.SQL(" OR ").join(ways))
+
     def _controls(self) -> list[sql.Composed]:
         """The gate's control columns; none for a selection without a gate."""
         if self.people is None:
@@ -202,7 +252,8 @@ class Selection:
                 query("{a} = {p}", a=sql.Identifier(join.alias, column), p=self._path(path))
                 for path, column in join.match.items()
             ]
-            on.append(query("{a} IS NULL", a=sql.Identifier(join.alias, "_deleted_at")))
+            if not self.departed:
+                on.append(query("{a} IS NULL", a=sql.Identifier(join.alias, "_deleted_at")))
             parts.append(
                 query(
                     "JOIN {t} {a} ON {on}",
@@ -214,7 +265,7 @@ class Selection:
         return sql.SQL(" ").join(parts)
 
     def _scope(self) -> sql.Composed:
-        conditions = [query("o._deleted_at IS NULL")]
+        conditions = [query("true" if self.departed else "o._deleted_at IS NULL")]
         conditions += [self._filter(f, self._path(f.field)) for f in self.agreement.scope.filters]
         conditions += [
             query("EXISTS ({e})", e=self._exists(e)) for e in self.agreement.scope.exists
@@ -243,7 +294,8 @@ class Selection:
             query("x.{c} = {p}", c=sql.Identifier(column), p=self._path(path))
             for path, column in found.match.items()
         ]
-        conditions.append(query("x._deleted_at IS NULL"))
+        if not self.departed:
+            conditions.append(query("x._deleted_at IS NULL"))
         conditions += [
             self._filter(f, query("x.{c}", c=sql.Identifier(f.field))) for f in found.where
         ]

@@ -10,12 +10,14 @@ from onecard import control
 from onecard.outgoing import Outgoing, cell_keys
 from onecard.privacy import Batch
 from onecard.read_back import Sending
+from onecard.removals import Removals
 
 if TYPE_CHECKING:
     import polars as pl
 
 STATE, KEY = "_state", "_key"
 HELD, WAITING, LAPSED, QUARANTINED = "held", "waiting", "lapsed", "quarantined"
+LEAVING = "leaving"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Standing:
         sendings: deliveries that may have reached the consumer.
         released: of dataset keys, those of rows that a person let pass the gate.
         previous: values of statistical cells as they were last delivered.
+        removals: rows that the next delivery tells the consumer to drop.
         vouched: the released keys met so far.
     """
 
@@ -34,6 +37,7 @@ class Standing:
     sendings: tuple[Sending, ...]
     released: Callable[[Iterable[str]], set[str]]
     previous: Callable[[list[str]], Mapping[str, int]]
+    removals: Removals | None = None
     vouched: set[str] = field(default_factory=set, repr=False)
 
     def frames(self) -> Iterator[pl.DataFrame]:
@@ -41,12 +45,17 @@ class Standing:
 
         `held`: delivered, within the retention. `waiting`: the next delivery sends it. `lapsed`:
         the consumer was to erase it. `quarantined`: kept back by the gate until a person decides,
-        so that an earlier state of it may be there. Rows that never leave are left out.
+        so that an earlier state of it may be there. `leaving`: the next delivery tells the consumer
+        to drop it. Rows that never leave are left out.
         """
+        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
         agreement = self.outgoing.selection.agreement
         shape = self._cells if agreement.statistics else self._rows
         for raw, treated in self.outgoing.pairs(due_only=False):
             yield shape(raw, treated)
+        for gone in self.removals.frames() if self.removals else ():
+            yield gone.with_columns(pl.lit(LEAVING).alias(STATE), pl.lit("").alias(KEY))
 
     def _rows(self, raw: pl.DataFrame, treated: pl.DataFrame) -> pl.DataFrame:
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run

@@ -273,7 +273,7 @@ def sendings(connection: Connection, agreement: str, now: datetime) -> tuple[Sen
     Those whose retention is over, or that the consumer says it has erased, need not be there.
     """
     rows = connection.execute(
-        "SELECT t.delivery_id, bool_or(t.status = 'confirmed' AND t.sent_rows > 0"
+        "SELECT t.delivery_id, bool_or(t.status = 'confirmed' AND t.sent_rows + t.deleted_rows > 0"
         " AND CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) > %s AND NOT EXISTS"
         " (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id))"
         " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"

@@ -296,17 +296,6 @@ def test_rows_that_the_next_delivery_sends_are_waiting(inbox: Inbox) -> None:
     assert counts(inbox.reconcile()) == {"extra": 1}
 
 
-def test_a_row_that_the_agreement_no_longer_grants_is_extra(inbox: Inbox) -> None:
-    dataset = inbox.hub.catalogue.agreement(inbox.agreement).dataset
-    name = inbox.hub.catalogue.contract(dataset).table
-    rows = len(inbox.read())
-    inbox.do(f"UPDATE registry.{name} SET _deleted_at = now(), _version = _version + 1")
-    inbox.do("UPDATE ledger.dataset SET version = version + 1 WHERE dataset = %s", dataset)
-    inbox.hub.deliver(inbox.agreement).run()
-    done = inbox.reconcile()
-    assert (done.outcome, counts(done), done.rate) == ("open", {"extra": rows}, 0.0)
-
-
 def test_what_the_consumer_was_to_erase_is_neither_missing_nor_sent_again(table: Inbox) -> None:
     rows = table.read()
     later = table.hub.settings.now() + timedelta(days=91)
