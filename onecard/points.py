@@ -52,8 +52,6 @@ POINTS = {
     "send.leaving": "the next bytes go to the consumer",
     "send.sealing": "all rows are handed over, the manifest is not",
     "send.after": "the consumer has everything, the hub has noted nothing",
-    "inbox.staged": "an inbox, and what it should hold, are in staging tables",
-    "inbox.compared": "the rows of an inbox that are delivered again are chosen",
     "confirm.advanced": "the consumer's versions are advanced, uncommitted",
     "confirm.held": "rows that the gate kept back are held, uncommitted",
     "confirm.before_commit": "everything is noted, uncommitted",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 import connectors
-from onecard import points, reconcile_ledger, suites
+from onecard import reconcile_ledger, suites
 from onecard.deliver import Replay
 from onecard.errors import ConfigError, HoldError, InboxTaken, ours
 from onecard.hub import database
@@ -95,7 +95,6 @@ class _Reconciliation:
                 return done
             if not wrong or not heal:
                 return replace(done, outcome="open")
-            points.reach("inbox.compared")
             try:
                 self.hub.deliver(self.agreement.id).run(
                     Replay(vouched=vouched, chosen=stage.chosen)
@@ -114,7 +113,6 @@ class _Reconciliation:
             schema = stage.load(stage.should, _batches(standing.frames()), None)
             held = self._held(standing.sendings)
             stage.load(stage.holds, map(_found, held.chunks), schema)
-        points.reach("inbox.staged")
         found = stage.judge(blank_is_null=held.blank_is_null)
         both = found[AGREEING] + found[DIFFERING]
         done = replace(

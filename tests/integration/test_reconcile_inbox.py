@@ -395,7 +395,7 @@ def onecard(environment: dict[str, str], *words: str) -> subprocess.CompletedPro
 
 
 @pytest.mark.fault("F22", "a reconciliation of an inbox is killed; the next one leaves nothing")
-@pytest.mark.parametrize("point", ["inbox.staged", "inbox.compared", "send.leaving"])
+@pytest.mark.parametrize("point", ["load.after_commit#2", "deliver.opened", "send.leaving"])
 def test_a_killed_run_leaves_nothing_behind(table: Inbox, harness: Harness, point: str) -> None:
     rows = table.read()
     table.write(rows[1:])
