@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from onecard.errors import ConfigError, unknown
-from onecard.ports import Connector
+
+if TYPE_CHECKING:
+    from onecard.ports import Connector
 
 KINDS = {
     "files": "connectors.files:FilesConnector",
@@ -15,6 +17,9 @@ KINDS = {
     "sql": "connectors.sql:SqlConnector",
 }
 """Every kind of system, and the class that speaks to it; imported when first asked for."""
+
+READ_BACK = frozenset({"files", "sql"})
+"""Kinds whose inboxes can be read back: these implement `onecard.read_back.Readable`."""
 
 
 @cache

@@ -7,12 +7,13 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from connectors import file_formats
+from connectors import file_formats, files_held
 from connectors.files_options import FilesSink, FilesSource, Manifest
 from connectors.folders import Entry, Folder, TooLarge, opened, private_file
 from connectors.rest import at
@@ -20,6 +21,7 @@ from connectors.rest_client import parse_json
 from onecard.connections import Connection
 from onecard.errors import ConfigError, ProtocolError
 from onecard.ports import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
+from onecard.read_back import Arrivals, Held
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -38,20 +40,40 @@ class FilesConnector:
         """Read the files that are new since the checkpoint."""
         return _FilesReading(connection, request)
 
+    def held(self, connection: Connection, request: ReadRequest, arrivals: Arrivals) -> Held:
+        """The rows of the parcels that lie in an inbox folder, in the order of their sending."""
+        sink = FilesSink.model_validate(request.options.model_dump())
+        blank = sink.format.kind == "csv"
+        return Held(files_held.chunks(connection, sink, request, arrivals), blank)
+
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
-        """Write one file and its manifest; the same content under the same id is a no-op."""
+        """Write one file and its manifest; the same content under the same id is a no-op.
+
+        Keys of deleted rows go into a file of their own, which the manifest names.
+        """
         sink = FilesSink.model_validate(options.model_dump())
-        path = f"{sink.directory}/{parcel.agreement}/{parcel.delivery_id}.{sink.format.kind}"
-        with opened(connection) as folder, private_file() as draft, private_file() as note:
+        path = sink.path(parcel.agreement, parcel.delivery_id)
+        with (
+            opened(connection) as folder,
+            private_file() as draft,
+            private_file() as gone,
+            private_file() as note,
+        ):
             folder.sweep(path.rpartition("/")[0])
+            deletes = _deletes(gone, sink, parcel)
+            deleted = int(deletes.get(sink.manifest.rows, 0))
             rows = file_formats.write(draft, sink.format, parcel)
             digest = file_digest(draft)
             manifest_path = path + sink.manifest.suffix
             before = _manifest(folder.read(manifest_path), manifest_path)
-            if before and before.get(sink.manifest.digest) == digest:
-                return Sent(rows, 1, 1, digest)
+            same = before and before.get("deletes", {}) == deletes
+            if before and same and before.get(sink.manifest.digest) == digest:
+                return Sent(rows, 1, 1, digest, deleted)
             parcel.leave()
             folder.write(path, draft)
+            if deleted:
+                parcel.leave()
+                folder.write(sink.deletes_path(parcel.agreement, parcel.delivery_id), gone)
             manifest = parcel.sign(
                 {
                     "columns": list(parcel.schema.names),
@@ -60,12 +82,29 @@ class FilesConnector:
                     sink.manifest.digest: digest,
                     "file": Path(path).name,
                     "deliveryId": parcel.delivery_id,
+                    **({"deletes": deletes} if deletes else {}),
                 }
             )
             note.write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
             parcel.leave()  # without its manifest the consumer does not take the file
             folder.write(manifest_path, note)
-        return Sent(rows, 1, 0, digest)
+        return Sent(rows, 1, 0, digest, deleted)
+
+
+def _deletes(file: Path, sink: FilesSink, parcel: Parcel) -> dict[str, Any]:
+    """Write the keys of deleted rows; returns what the manifest says of them."""
+    if parcel.deletes is None:
+        return {}
+    keys = replace(parcel, schema=parcel.key_schema, batches=parcel.deletes)
+    rows = file_formats.write(file, sink.format, keys)
+    if not rows:
+        return {sink.manifest.rows: 0}
+    path = sink.deletes_path(parcel.agreement, parcel.delivery_id)
+    return {
+        sink.manifest.rows: rows,
+        sink.manifest.digest: file_digest(file),
+        "file": Path(path).name,
+    }
 
 
 class _FilesReading:

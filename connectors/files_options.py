@@ -81,3 +81,11 @@ class FilesSink(_Placed):
 
     format: SinkFormat
     manifest: Manifest = Manifest()
+
+    def path(self, agreement: str, delivery: str) -> str:
+        """Where a delivery's file lies."""
+        return f"{self.directory}/{agreement}/{delivery}.{self.format.kind}"
+
+    def deletes_path(self, agreement: str, delivery: str) -> str:
+        """Where the keys of its deleted rows lie, if it has any."""
+        return f"{self.directory}/{agreement}/{delivery}.deletes.{self.format.kind}"

@@ -16,6 +16,7 @@ from onecard.errors import ProtocolError, SourceUnavailable
 from onecard.ports import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pydantic import BaseModel
 
 
@@ -172,8 +173,9 @@ class _Sending:
         """Send everything; raises ProtocolError when a batch is not stored."""
         parts: list[dict[str, Any]] = []
         already = 0
-        for sequence, rows in enumerate(self._batches(), start=1):
-            text = json.dumps(rows, ensure_ascii=False, sort_keys=True)
+        for sequence, content in enumerate(self._contents(), start=1):
+            told = content.get("deleted", content["rows"])
+            text = json.dumps(told, ensure_ascii=False, sort_keys=True)
             digest = hashlib.sha256(text.encode()).hexdigest()
             batch = f"{self._parcel.delivery_id}-{sequence}-{digest[:8]}"
             already += self._post(
@@ -183,11 +185,13 @@ class _Sending:
                     "batchId": batch,
                     "sequence": sequence,
                     "digest": digest,
-                    "rows": rows,
+                    **content,
                 },
             )
-            parts.append({"batchId": batch, "rows": len(rows), "digest": digest})
+            counts = {name: len(listed) for name, listed in content.items()}
+            parts.append({"batchId": batch, **counts, "digest": digest})
         rows_sent = sum(part["rows"] for part in parts)
+        deleted = sum(part.get("deleted", 0) for part in parts)
         whole = hashlib.sha256("".join(p["digest"] for p in parts).encode()).hexdigest()
         manifest = self._parcel.sign(
             {
@@ -196,18 +200,26 @@ class _Sending:
                 "rows": rows_sent,
                 "digest": whole,
                 "parts": parts,
+                **({} if self._parcel.deletes is None else {"deletes": {"rows": deleted}}),
             }
         )
         self._post(f"{self._sink.path}/manifest", manifest)
-        return Sent(rows_sent, len(parts), already, whole)
+        return Sent(rows_sent, len(parts), already, whole, deleted)
+
+    def _contents(self) -> Iterator[dict[str, list[dict[str, str | None]]]]:
+        """Bodies of the requests: keys to drop first, without rows; then rows."""
+        for keys in self._batches(self._parcel.deletes or iter(())):
+            yield {"rows": [], "deleted": keys}
+        for rows in self._batches(self._parcel.batches):
+            yield {"rows": rows}
 
     def _head(self) -> dict[str, str]:
         return {"deliveryId": self._parcel.delivery_id, "agreement": self._parcel.agreement}
 
-    def _batches(self) -> Iterator[list[dict[str, str | None]]]:
+    def _batches(self, batches: Iterator[pa.RecordBatch]) -> Iterator[list[dict[str, str | None]]]:
         held: list[dict[str, str | None]] = []
         size = self._sink.batch_rows
-        for batch in self._parcel.batches:
+        for batch in batches:
             for start in range(0, batch.num_rows, size):
                 held += rows_as_text(batch.slice(start, size))
                 if len(held) >= size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from connectors.sql_url import address, dialect
 from onecard.connections import Connection
 from onecard.errors import ConfigError
 from onecard.ports import Checkpoint, Chunk, Column, Parcel, Reading, ReadRequest, Refusal, Sent
+from onecard.read_back import Arrivals, Held
 from schemas.model import Frozen
 
 if TYPE_CHECKING:
@@ -80,6 +82,20 @@ class SqlConnector:
         from connectors.sql_checksums import KeyedReading  # noqa: PLC0415 - as above
 
         return KeyedReading(connection, request, key, wanted)
+
+    def held(
+        self,
+        connection: Connection,
+        request: ReadRequest,
+        arrivals: Arrivals,  # noqa: ARG002 - the table holds what all of them left
+    ) -> Held:
+        """The rows of an inbox table; none when there is no such table."""
+        sink = SqlSink.model_validate(request.options.model_dump(by_alias=True))
+        with translated(f"{request.dataset} in {sink.table}", connection):
+            if not sql_sink.there(connection, sink.schema_, sink.table):
+                return Held(iter(()))
+        options = SqlSource.model_validate(sink.model_dump(by_alias=True))
+        return Held(iter(self.read(connection, replace(request, options=options))))
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
         """Upsert the parcel by its key in one transaction."""

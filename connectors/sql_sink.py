@@ -34,7 +34,7 @@ AT_ONCE = 500
 
 
 def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
-    """Upsert all rows and write the manifest; the same delivery with the same rows is a no-op."""
+    """Drop and upsert rows and write the manifest; the same delivery again is a no-op."""
     engine = create_engine(engine_url(system))
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", _patient)
@@ -42,16 +42,29 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
         inbox, deliveries = tables(schema, name, parcel)
         _create(engine, schema, inbox)
         with engine.connect() as connection, connection.begin() as transaction:
-            rows, digest = _upsert(connection, inbox, parcel)
+            found = hashlib.sha256()
+            deleted = _drop(connection, inbox, parcel, found)
+            rows = _upsert(connection, inbox, parcel, found)
+            digest = found.hexdigest()
             already = _already(connection, deliveries, parcel.delivery_id, digest)
             if already:
                 transaction.rollback()
             else:
-                _manifest(connection, deliveries, parcel, (rows, digest))
+                told = {} if parcel.deletes is None else {"deletes": {"rows": deleted}}
+                _manifest(connection, deliveries, parcel, {"rows": rows, "digest": digest, **told})
                 parcel.leave()  # right before the commit: until then the receiver has nothing
     finally:
         engine.dispose()
-    return Sent(rows, 1, int(already), digest)
+    return Sent(rows, 1, int(already), digest, deleted)
+
+
+def there(system: System, schema: str | None, name: str) -> bool:
+    """Whether the inbox has its table."""
+    engine = create_engine(engine_url(system))
+    try:
+        return inspect(engine).has_table(name, schema=schema)
+    finally:
+        engine.dispose()
 
 
 def _patient(
@@ -69,15 +82,32 @@ def _create(engine: Engine, schema: str | None, inbox: Table) -> None:
     inbox.metadata.create_all(engine)
 
 
-def _upsert(connection: Connection, inbox: Table, parcel: Parcel) -> tuple[int, str]:
-    """Delete rows of the same keys, insert the new ones; returns (rows, SHA-256 of the rows)."""
-    digest, rows = hashlib.sha256(), 0
+def _drop(connection: Connection, inbox: Table, parcel: Parcel, digest: Any) -> int:  # noqa: ANN401 - hashlib's
+    """Delete the rows of the parcel's deletes; returns how many keys there were."""
+    keys, number = tuple_(*(inbox.c[name] for name in parcel.key)), 0
+    for batch in _small(parcel.deletes or iter(())):
+        records: list[dict[str, Any]] = stored(batch, connection.dialect.name).to_pylist()
+        for record in records:
+            digest.update(b"-" + _line(record))
+        gone = [tuple(record[name] for name in parcel.key) for record in records]
+        connection.execute(delete(inbox).where(keys.in_(gone)))
+        number += len(records)
+    return number
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, default=str, ensure_ascii=False).encode() + b"\n"
+
+
+def _upsert(connection: Connection, inbox: Table, parcel: Parcel, digest: Any) -> int:  # noqa: ANN401 - hashlib's
+    """Delete rows of the same keys, insert the new ones; returns how many rows there were."""
+    rows = 0
     now = datetime.now(UTC).replace(tzinfo=None)
     keys = tuple_(*(inbox.c[name] for name in parcel.key))
     for batch in _small(parcel.batches):
         records: list[dict[str, Any]] = stored(batch, connection.dialect.name).to_pylist()
         for record in records:  # one line a row: the same digest however the rows are batched
-            digest.update(json.dumps(record, default=str, ensure_ascii=False).encode() + b"\n")
+            digest.update(_line(record))
         latest = {tuple(r[name] for name in parcel.key): r for r in records}
         connection.execute(delete(inbox).where(keys.in_(list(latest))))
         connection.execute(
@@ -85,7 +115,7 @@ def _upsert(connection: Connection, inbox: Table, parcel: Parcel) -> tuple[int, 
             [{**r, "delivery_id": parcel.delivery_id, "received_at": now} for r in latest.values()],
         )
         rows += len(records)
-    return rows, digest.hexdigest()
+    return rows
 
 
 def _small(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -102,20 +132,17 @@ def _already(connection: Connection, deliveries: Table, delivery: str, digest: s
 
 
 def _manifest(
-    connection: Connection, deliveries: Table, parcel: Parcel, sent: tuple[int, str]
+    connection: Connection, deliveries: Table, parcel: Parcel, sent: dict[str, Any]
 ) -> None:
-    rows, digest = sent
-    manifest = parcel.sign(
-        {**parcel.manifest, "deliveryId": parcel.delivery_id, "rows": rows, "digest": digest}
-    )
+    manifest = parcel.sign({**parcel.manifest, "deliveryId": parcel.delivery_id, **sent})
     connection.execute(delete(deliveries).where(deliveries.c.delivery_id == parcel.delivery_id))
     connection.execute(
         insert(deliveries),
         {
             "delivery_id": parcel.delivery_id,
             "agreement": parcel.agreement,
-            "rows": rows,
-            "digest": digest,
+            "rows": sent["rows"],
+            "digest": sent["digest"],
             "manifest": json.dumps(manifest, ensure_ascii=False),
             "received_at": datetime.now(UTC).replace(tzinfo=None),
         },

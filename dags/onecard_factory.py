@@ -192,6 +192,24 @@ def keep_house() -> dict[str, int]:
     return {"purged": done.purged, "audit_entries": done.verdict.entries}
 
 
+@task(doc_md=HELD)
+def reconcile_inbox(agreement: str) -> dict[str, int]:
+    """Compare one inbox with what its consumer should hold, and heal it.
+
+    Fails when a person must decide. An inbox whose consumer takes the parcels away is `unjudged`:
+    the ledger says so, and nothing fails.
+    """
+    from onecard.reconcile_inbox import reconcile_inbox as compare  # noqa: PLC0415 - heavy
+
+    try:
+        done = compare(_hub("sql"), agreement)
+        done.check()
+    except (FatalError, HoldError) as error:
+        raise _final(error) from None
+    names = ("agreeing", "missing", "extra", "differing", "waiting", "healed")
+    return {name: int(getattr(done, name)) for name in names}
+
+
 def collect_group(contract: Contract, audit: str) -> Any:  # noqa: ANN401 - an Airflow XComArg
     """Stage → audit → publish of one dataset; returns the publishing task."""
 
@@ -283,8 +301,12 @@ def reports_dag() -> DAG:
     return dag
 
 
-def reconcile_dag(contracts: Iterable[Contract]) -> DAG:
-    """Every dataset against its source, weekly; one after the other, to spare the agencies."""
+def reconcile_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) -> DAG:
+    """Every dataset against its source, then every inbox against its agreement, weekly.
+
+    One after the other, to spare the agencies. An inbox is compared when its datasets were, however
+    that ended.
+    """
     with DAG(
         "reconcile",
         schedule=WEEKLY,
@@ -294,10 +316,16 @@ def reconcile_dag(contracts: Iterable[Contract]) -> DAG:
         max_active_tasks=1,
         default_args=DEFAULTS,
         tags=["reconcile"],
-        description="对账：已发布数据与数据源逐键比对",
+        description="对账：已发布数据与数据源、收件库与协议逐键比对",
     ) as dag:
-        for contract in contracts:
-            reconcile.override(task_id=contract.id.replace("/", "."))(contract.id)
+        done = {c.id: reconcile.override(task_id=c.id.replace("/", "."))(c.id) for c in contracts}
+        for agreement in agreements:
+            inbox = reconcile_inbox.override(task_id=agreement.id, trigger_rule="all_done")(
+                agreement.id
+            )
+            for dataset in agreement.datasets:
+                if dataset in done:
+                    done[dataset] >> inbox
     return dag
 
 

@@ -1,10 +1,18 @@
-"""reconcile: every dataset against its source, weekly (airflow DAG file)."""
+"""reconcile: datasets with their sources, inboxes with their agreements (airflow DAG file)."""
 
 from onecard_factory import reconcile_dag
 
+from connectors import READ_BACK
 from onecard.settings import Settings
 from schemas import catalogue
 
 CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
 
-reconcile = reconcile_dag(CATALOGUE.contracts.values())
+reconcile = reconcile_dag(
+    CATALOGUE.contracts.values(),
+    [
+        agreement
+        for agreement in CATALOGUE.agreements.values()
+        if agreement.delivery and agreement.delivery.connector in READ_BACK
+    ],
+)

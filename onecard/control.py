@@ -31,6 +31,12 @@ ENDED = "_gate_ended"
 TOP = "_gate_top"
 """Largest contribution of one contributor to a statistical cell."""
 
+DUE = "_gate_due"
+"""Whether the next delivery sends the row (in a reconciliation of the inbox only)."""
+
+RECENT = "_gate_recent"
+"""Whether the row was delivered within the retention (in a reconciliation of the inbox only)."""
+
 CHILD_YEARS = 14
 """Under this age all personal information is sensitive (PIPL article 28)."""
 

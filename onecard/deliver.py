@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +15,19 @@ from onecard.connections import Connections
 from onecard.control import Controls
 from onecard.delivery_record import Attempt, Recorded
 from onecard.delivery_state import DeliveryState
-from onecard.errors import PolicyError
-from onecard.hub import database, ledger, releases
+from onecard.errors import ConfigError, PolicyError, ProtocolError
+from onecard.hub import database, ledger, quarantine, releases
 from onecard.hub.audit import Signer
 from onecard.hub.disclosures import Recorder
 from onecard.hub.refusals import ours
 from onecard.keys import KeyStore
-from onecard.outgoing import Outgoing
+from onecard.outgoing import Outgoing, arrow_of, batches_of
 from onecard.ports import Connector, Parcel, Sent
 from onecard.privacy import Plan, PrivacyGate, VolumeHold
+from onecard.removals import Removals
 from onecard.selection import Selection
 from onecard.settings import Settings
+from onecard.standing import Standing
 from onecard.suites import Suite
 from schemas.agreement import Agreement
 from schemas.catalogue import Agency
@@ -33,7 +36,6 @@ from schemas.registers import Registers
 
 if TYPE_CHECKING:
     import polars as pl
-    import pyarrow as pa
 
     from onecard.treatment import Tokeniser
 
@@ -44,6 +46,9 @@ USUAL_DELIVERIES = 3
 
 FEW_ROWS = 1_000
 """A delivery of at most so many rows is never unusual."""
+
+FEW_DELETES = 100
+"""So many deletes are never unusual; more are when a usual delivery has fewer rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +79,22 @@ class Delivered:
     already: int = 0
     quarantined: int = 0
     withheld: int = 0
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """One quarantined row that is delivered again.
+    """Rows that are delivered again, whether or not they are due.
 
     Attributes:
-        keys: values of the dataset's key.
-        released: a person vouches for the finding, so that the gate lets it pass.
+        keys: values of one row's dataset key.
+        vouched: dataset keys for which a person vouches, so that the gate lets them pass.
+        chosen: staging table of the dataset keys; statistics are then sent whole.
     """
 
-    keys: tuple[str, ...]
-    key: str = field(repr=False)
-    released: bool = False
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    vouched: frozenset[str] = field(default=frozenset(), repr=False)
+    chosen: str = ""
 
 
 class Deliver:
@@ -101,7 +108,7 @@ class Deliver:
         """Send what is due and confirm it.
 
         Args:
-            replay: send only this row, whether or not it is due.
+            replay: send only these rows, whether or not they are due.
 
         Raises:
             PolicyError: not in force, stopped, no key, or a rule of the privacy gate blocks.
@@ -163,6 +170,38 @@ class Deliver:
             frames = list(outgoing.frames(rows, due_only=due_only))
         return pl.concat(frames) if frames else pl.DataFrame(schema=list(self._agreement.names))
 
+    @contextmanager
+    def standing(self) -> Iterator[Standing]:
+        """What the consumer should hold by now; its deliveries wait until the block ends.
+
+        Raises:
+            ConfigError: nothing was delivered yet (under the present token key).
+            PolicyError: not in force, stopped, no key, or a rule of the privacy gate blocks.
+        """
+        now, agreement = self._tools.settings.now(), self._agreement
+        with database.connect(self._tools.address, autocommit=True) as connection:
+            self._lock(connection)
+            life = agreements.permit(connection, agreement, self._today)
+            tokeniser = self._tokeniser()
+            state = DeliveryState.load(connection, agreement, tokeniser, self._needed)
+            if not state.after:
+                msg = f"{agreement.id}: nothing was delivered yet; run `onecard deliver` first"
+                raise ConfigError(msg)
+            lapsed = state.lapsed(connection, now)
+            gate = self._tools.gate(self._plan(connection, life, state))
+            gate.open()
+            key = self._tools.keys.quarantine()
+            selection = replace(self._selection(state, None), lapsed=lapsed)
+            outgoing = Outgoing(self._tools.address, selection, gate, tokeniser)
+            gone = Removals.beside(outgoing) if agreement.tells_deletes else None
+            yield Standing(
+                outgoing,
+                ledger.sendings(connection, agreement.id, now),
+                lambda keys: quarantine.released(connection, agreement, keys, key),
+                lambda cells: state.previous(connection, cells),
+                gone,
+            )
+
     def _carry_out(
         self,
         recorded: Recorded,
@@ -171,8 +210,11 @@ class Deliver:
     ) -> Delivered:
         selection, tokeniser, replay = how
         attempt, connection = recorded.attempt, recorded.attempt.connection
-        if replay is None:
+        if replay is None or replay.chosen:
             self._refuse_unusual(connection, attempt.transfer, selection)
+        removing = self._agreement.tells_deletes and replay is None
+        if removing:
+            self._refuse_deletes(connection, attempt.transfer, selection)
         gate = self._tools.gate(self._plan(connection, recorded.life, state))
         recorded.gate = gate
         gate.open()
@@ -184,12 +226,16 @@ class Deliver:
             gate,
             tokeniser,
             Recorder(connection, attempt.transfer, self._today),
-            frozenset({replay.key} if replay and replay.released else ()),
+            replay.vouched if replay else frozenset(),
         )
         recorded.passage = outgoing.passage
-        sent = self._send(recorded, outgoing, due_only=replay is None)
+        gone = Removals.beside(outgoing) if removing else None
+        sent = self._send(recorded, outgoing, gone, due_only=replay is None)
         points.reach("send.after")
         gate.close(sent, outgoing.passage.passed)
+        if sent.deleted != (gone.passed if gone else 0):
+            msg = f"{self._agreement.id}: {sent.deleted} deletes were confirmed, not all that left"
+            raise ProtocolError(msg)
         recorded.confirmed(sent, self._tools.keys.quarantine(), self._tools.suite)
         passage = outgoing.passage
         return Delivered(
@@ -200,24 +246,21 @@ class Deliver:
             sent.already,
             len(passage.quarantined),
             passage.withheld,
+            sent.deleted,
         )
 
-    def _send(self, recorded: Recorded, outgoing: Outgoing, *, due_only: bool) -> Sent:
-        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
-
+    def _send(
+        self, recorded: Recorded, outgoing: Outgoing, gone: Removals | None, *, due_only: bool
+    ) -> Sent:
         frames = outgoing.frames(due_only=due_only)
         first = next(frames, None)
-        if first is None:
+        # Only now, when the rows' snapshot is taken: a later delete is told again next time.
+        leaving = gone.frames() if gone else iter(())
+        last = next(leaving, None)
+        if first is None and last is None:
             return Sent(0, 0, 0, "")
-        level = pl.CompatLevel.oldest()
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            points.reach("send.batch")
-            yield from first.to_arrow(compat_level=level).to_batches()
-            for frame in frames:
-                points.reach("send.batch")
-                yield from frame.to_arrow(compat_level=level).to_batches()
-
+        example = first if first is not None else last
+        assert example is not None  # noqa: S101 - one of them is there
         agreement, connection = self._agreement, recorded.attempt.connection
         block = agreement.delivery
         if block is None:
@@ -236,11 +279,12 @@ class Deliver:
             delivery_id=recorded.delivery,
             agreement=agreement.id,
             key=agreement.key,
-            batches=batches(),
-            schema=first.to_arrow(compat_level=level).schema,
+            batches=batches_of(first, frames),
+            schema=arrow_of(example).schema,
             manifest=recorded.manifest(outgoing.tokeniser),
             leave=leave,
             sign=recorded.attempt.signed,
+            deletes=batches_of(last, leaving, list(agreement.key)) if gone else None,
         )
         connector = self._tools.connector
         options = connector.sink_options.model_validate(dict(block.options))
@@ -253,17 +297,32 @@ class Deliver:
         usual = ledger.delivered_rows(connection, self._agreement.id)
         if len(usual) < USUAL_DELIVERIES or self._agreement.statistics:
             return
-        row = connection.execute(selection.count()).fetchone()
+        counted = selection.count(due_only=not selection.chosen)
+        row = connection.execute(counted).fetchone()
         due = int(str(row[0])) if row else 0
         limit = max(FEW_ROWS, self._agreement.unusual_factor * round(median(usual)))
         if due <= limit or releases.delivery_before(connection, self._agreement.id, transfer):
             return
-        msg = (
-            f"{self._agreement.id}: {due} rows are due, usually {round(median(usual))}; transfer"
-            f" {transfer} is held. {self._agreement.responsible} may release it:"
+        raise self._hold(transfer, f"{due} rows are due, usually {round(median(usual))}")
+
+    def _refuse_deletes(
+        self, connection: database.Connection, transfer: int, selection: Selection
+    ) -> None:
+        """Hold a delivery that would take far more away than usual ones bring."""
+        row = connection.execute(replace(selection, departed=True).count()).fetchone()
+        due = int(str(row[0])) if row else 0
+        usual = ledger.delivered_rows(connection, self._agreement.id)
+        limit = max(FEW_DELETES, round(median(usual)) if usual else 0)
+        if due <= limit or releases.delivery_before(connection, self._agreement.id, transfer):
+            return
+        raise self._hold(transfer, f"the consumer would be told to drop {due} rows")
+
+    def _hold(self, transfer: int, what: str) -> VolumeHold:
+        return VolumeHold(
+            f"{self._agreement.id}: {what}; transfer {transfer} is held."
+            f" {self._agreement.responsible} may release it:"
             f" `onecard release {transfer} --by … --reason …`"
         )
-        raise VolumeHold(msg)
 
     def _plan(self, connection: database.Connection, life: Life, state: DeliveryState) -> Plan:
         """What the gate's rules decide by."""
@@ -296,7 +355,8 @@ class Deliver:
             self._today,
             None if self._agreement.statistics else self._tools.registers.people,
             state.confirmed_on,
-            replay.keys if replay else None,
+            (replay.keys or None) if replay else None,
+            replay.chosen if replay else None,
         )
 
     def _tokeniser(self) -> Tokeniser | None:

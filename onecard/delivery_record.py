@@ -158,6 +158,7 @@ class Recorded:
                 "sent_rows": sent.rows,
                 "sent_parts": sent.parts,
                 "digest": sent.digest,
+                **({"deleted_rows": sent.deleted} if agreement.tells_deletes else {}),
             }
             ledger.update(connection, transfer, {"status": "confirmed", **counts})
             self._close("confirmed", {**counts, "columns": list(agreement.names)})

@@ -110,6 +110,24 @@ class DeliveryState:
         ).fetchall()
         return {str(cell): int(str(value)) for cell, value in rows}
 
+    def lapsed(self, connection: Connection, now: datetime) -> dict[str, int]:
+        """Versions up to which the consumer was to erase what it got, or says that it has.
+
+        Rows that were sent anew under another token key since then are not among them.
+        """
+        row = connection.execute(
+            "SELECT r.body FROM ledger.receipt r JOIN ledger.transfer t ON t.id = r.transfer"
+            " WHERE t.subject = %s AND t.direction = 'deliver' AND t.status = 'confirmed'"
+            " AND NOT t.replay AND (CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) <= %s"
+            " OR EXISTS (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id))"
+            " ORDER BY t.id DESC LIMIT 1",
+            (self.agreement.id, now),
+        ).fetchone()
+        receipt = json.loads(str(row[0])) if row else {}
+        if receipt.get("tokenEpoch", "") != self.token_epoch:
+            return {}
+        return {str(d): int(v) for d, v in receipt["versions"].items()} if receipt else {}
+
     def overdue_erasures(self, connection: Connection, now: datetime) -> int:
         """Copies that should be erased since a day, and of whose erasure nothing is known."""
         limit = now - duration(self.agreement.retention) - duration("P1D")

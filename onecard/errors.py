@@ -11,6 +11,7 @@
     │   ├── SchemaMismatch      the source's columns are not the contract's
     │   ├── AccountingError     the accounting identity does not hold
     │   ├── SupersededError     a newer transfer of the same dataset has taken over
+    │   ├── InboxTaken          the consumer has taken its parcels: nobody can see what it holds
     │   ├── PolicyError         no agreement, key or right: nothing leaves
     │   └── InternalError       a defect of the hub itself, by its type and place only
     └── HoldError               a person must decide (`onecard status` shows who and why)
@@ -74,6 +75,10 @@ class AccountingError(FatalError):
 
 class SupersededError(FatalError):
     """A newer transfer of the same dataset has claimed it (fencing)."""
+
+
+class InboxTaken(FatalError):
+    """Parcels have left their folder: what the consumer made of them cannot be seen."""
 
 
 class PolicyError(FatalError):

@@ -28,11 +28,12 @@ class GateColumns:
     people: People
     path: PathSql
 
-    def all(self, exists: list[sql.Composed]) -> list[sql.Composed]:
+    def all(self, exists: list[sql.Composed], *, keyed: bool = False) -> list[sql.Composed]:
         """Every control column that the agreement needs, named.
 
         Args:
             exists: the scope's semi-joins as subqueries, in its order.
+            keyed: with the dataset's key, whether or not the gate needs it.
         """
         found = {control.SUBJECT: self._subject}
         for index, condition in enumerate(self.agreement.scope.filters):
@@ -49,8 +50,8 @@ class GateColumns:
             found[control.ACTIVE] = self._in(self.people.cards, "p.fin_status = '2'")
         if self.agreement.after_death == "stop":
             found[control.ENDED] = self._ended()
-        if needs.scanned:
-            found[control.KEY] = self._key()
+        if keyed or needs.scanned:
+            found[control.KEY] = self.key
         return [query("{e} AS {n}", e=e, n=sql.Identifier(n)) for n, e in found.items()]
 
     @property
@@ -80,7 +81,9 @@ class GateColumns:
         found = consent(self.agreement, self.contracts, self.path, (column, None))
         return query("({e})", e=found)
 
-    def _key(self) -> sql.Composed:
+    @property
+    def key(self) -> sql.Composed:
+        """The dataset's key of a row as one text."""
         key = [self.path(k) for k in self.contracts[self.agreement.dataset].key]
         return query("jsonb_build_array({k})::text", k=sql.SQL(", ").join(key))
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from onecard import control
+from onecard import control, points
 from onecard.ahead import ahead
 from onecard.control import Controls
 from onecard.hub import arrow, disclosures
@@ -80,6 +81,15 @@ class Outgoing:
 
     def frames(self, limit: int | None = None, *, due_only: bool = True) -> Iterator[pl.DataFrame]:
         """Treated batches that may leave, in the agreement's order; empty ones are left out."""
+        for raw, treated in self.pairs(limit, due_only=due_only):
+            passed = self._admit(raw, treated)
+            if len(passed):
+                yield passed
+
+    def pairs(
+        self, limit: int | None = None, *, due_only: bool = True
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """Batches of one snapshot as selected, control columns included, and treated."""
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
         from onecard import treatment  # noqa: PLC0415
@@ -91,10 +101,7 @@ class Outgoing:
             if not batch.num_rows:
                 continue
             raw = pl.DataFrame(pl.from_arrow(batch))
-            treated = treatment.treat(raw, agreement, fields, self.tokeniser)
-            passed = self._admit(raw, treated)
-            if len(passed):
-                yield passed
+            yield raw, treatment.treat(raw, agreement, fields, self.tokeniser)
 
     def _batches(self, statement: str) -> Iterator[pa.RecordBatch]:
         """The rows as they stand in the registry, of the versions that one snapshot shows."""
@@ -143,6 +150,22 @@ class Outgoing:
 def cell_keys(groups: pl.DataFrame) -> list[str]:
     """A text for each statistical cell, from the values of its groups."""
     return ["|".join(str(value) for value in row) for row in groups.iter_rows()]
+
+
+def batches_of(
+    first: pl.DataFrame | None, others: Iterator[pl.DataFrame], columns: list[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Frames as Arrow batches on their way to the connector, all columns or some."""
+    for frame in chain([] if first is None else [first], others):
+        points.reach("send.batch")
+        yield from arrow_of(frame.select(columns) if columns else frame).to_batches()
+
+
+def arrow_of(frame: pl.DataFrame) -> pa.Table:
+    """A frame as Arrow of types that every receiver reads."""
+    import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _whole(batches: Any, *, whole: bool) -> Iterator[Any]:  # noqa: ANN401 - an Arrow reader

@@ -147,6 +147,8 @@ class Parcel:
         leave: the sink calls it right before anything leaves (each request, each file, each
             commit); it raises when deliveries were stopped in the meantime.
         sign: the manifest with the hub's signature.
+        deletes: keys of rows that the receiver must drop before it takes the others, in columns of
+            the key only; None when the agreement says nothing of deletes.
     """
 
     delivery_id: str
@@ -157,16 +159,27 @@ class Parcel:
     manifest: Mapping[str, Any]
     leave: Callable[[], None]
     sign: Callable[[Mapping[str, Any]], dict[str, Any]]
+    deletes: Iterator[pa.RecordBatch] | None = None
+
+    @property
+    def key_schema(self) -> pa.Schema:
+        """Of `deletes`."""
+        return pa.schema([self.schema.field(name) for name in self.key])
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the receiver confirmed: rows, requests or files, and the SHA-256 of what was sent."""
+    """What the receiver confirmed: rows, requests or files, and the SHA-256 of what was sent.
+
+    Attributes:
+        deleted: keys of deleted rows, which do not count as rows.
+    """
 
     rows: int
     parts: int
     already: int
     digest: str
+    deleted: int = 0
 
 
 class Connector(Protocol):

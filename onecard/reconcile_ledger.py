@@ -12,7 +12,7 @@ from onecard.errors import HoldError
 from onecard.hub import audit
 from onecard.hub.database import Connection
 
-Outcome = Literal["agreed", "healed", "open", "held"]
+Outcome = Literal["agreed", "healed", "open", "held", "unjudged"]
 SHOWN = 20
 """References of so many keys of each kind are kept."""
 
@@ -31,6 +31,8 @@ class Reconciled:
         waiting: newer than the watermark: the next collect takes them.
         quarantined: the source's rows looked at that stand in quarantine.
         tombstoned: published as deleted; `held` those that a person must decide.
+        agreeing: of an inbox: rows that are what they should be.
+        lapsed: of an inbox: rows that the consumer was to erase; not looked at.
         refs: the first keys of each kind, as keyed references.
     """
 
@@ -48,15 +50,30 @@ class Reconciled:
     healed: int = 0
     tombstoned: int = 0
     held: int = 0
+    agreeing: int = 0
+    lapsed: int = 0
     outcome: Outcome = "agreed"
     refs: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float | None:
+        """Of an inbox, 状态一致率: agreeing rows of all rows on either side; None of no rows."""
+        return _rate(self.agreeing, self.agreeing + self.missing + self.differing + self.extra)
 
     def check(self) -> None:
         """Raise when a person must decide.
 
         Raises:
-            HoldError: more rows are absent than may be published as deleted at once.
+            HoldError: more rows are absent than may be published as deleted, or delivered again,
+                at once.
         """
+        if self.held and "/" not in self.subject:
+            msg = (
+                f"{self.subject}: {self.held} rows would be delivered again, far more than usual;"
+                " nothing was. Look at the inbox; then `onecard release` the held transfer"
+                f" (`onecard status`) and `onecard reconcile {self.subject}`"
+            )
+            raise HoldError(msg)
         if self.held:
             msg = (
                 f"{self.subject}: {self.held} of {self.rows_hub} published rows are absent from the"
@@ -69,7 +86,15 @@ class Reconciled:
 def start(
     connection: Connection, kind: str, subject: str, at: datetime, since: datetime | None
 ) -> int:
-    """Write the first line; returns the reconciliation's id."""
+    """Write the first line; returns the reconciliation's id.
+
+    The subject is locked: an earlier run of it that is still `running` was cut off.
+    """
+    connection.execute(
+        "UPDATE ledger.reconciliation SET outcome = 'failed', finished_at = clock_timestamp()"
+        " WHERE subject = %s AND outcome = 'running'",
+        (subject,),
+    )
     row = connection.execute(
         "INSERT INTO ledger.reconciliation (kind, subject, hub_time, since) VALUES (%s, %s, %s, %s)"
         " RETURNING id",
@@ -114,3 +139,17 @@ def before(connection: Connection, subject: str, number: int) -> int:
         (subject, number),
     ).fetchone()
     return int(str(row[0])) if row and row[0] is not None else 0
+
+
+def rates(connection: Connection) -> dict[str, float | None]:
+    """By agreement, the rate of agreement when its inbox was last judged."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (subject) subject, agreeing, agreeing + missing + differing + extra"
+        " FROM ledger.reconciliation WHERE kind = 'agreement'"
+        " AND outcome IN ('agreed', 'healed', 'open', 'held') ORDER BY subject, id DESC"
+    ).fetchall()
+    return {str(subject): _rate(int(str(part)), int(str(of))) for subject, part, of in rows}
+
+
+def _rate(part: int, of: int) -> float | None:
+    return part / of if of else None

@@ -89,7 +89,8 @@ def _resolve(
 
 def _deliver(hub: Hub, found: Record, values: dict[str, str | None], *, released: bool) -> bool:
     key = str(values[control.KEY])
-    wanted = Replay(tuple(str(v) for v in json.loads(key)), key, released)
+    vouched = frozenset({key} if released else ())
+    wanted = Replay(tuple(str(v) for v in json.loads(key)), vouched)
     done = hub.deliver(str(found.agreement)).run(wanted)
     return done.quarantined == 0
 

@@ -9,7 +9,7 @@ confirmed, or when its person has come of the age that the agreement asks for si
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import LiteralString
 
@@ -40,6 +40,11 @@ class Selection:
         people: where the gate looks up cards and deaths; None: no control columns.
         confirmed_on: day of the consumer's last confirmed delivery.
         keys: only the row whose dataset key has these values (a replay).
+        chosen: only rows whose dataset key (`control.KEY`) stands in this staging table.
+        lapsed: the versions whose retention is over at the consumer; given: every row says
+            whether it is due, and whether it was delivered after these versions.
+        departed: select instead the rows that the agreement gave by their last values, and gives
+            no more because they, or rows that they are joined with, were deleted since.
     """
 
     agreement: Agreement
@@ -49,12 +54,17 @@ class Selection:
     people: People | None = None
     confirmed_on: date | None = None
     keys: tuple[str, ...] | None = None
+    chosen: str | None = None
+    lapsed: Mapping[str, int] | None = None
+    departed: bool = False
 
     def statement(self, limit: int | None = None, *, due_only: bool = True) -> sql.Composed:
         """The whole SELECT, in the agreement's order."""
         if self.agreement.statistics:
             return self._statistics(limit, due_only=due_only)
-        due = self._due() if due_only else sql.SQL("true")
+        if self.departed:
+            return self._departed(limit)
+        due = self.due() if due_only else sql.SQL("true")
         return query(
             "SELECT {columns} FROM {tables} WHERE {scope} AND {due} ORDER BY {order} {limit}",
             columns=sql.SQL(", ").join(
@@ -85,13 +95,15 @@ class Selection:
         wanted += [(self.contracts[d].table, "person_id18") for d in looked_up]
         return list(dict.fromkeys(wanted))
 
-    def count(self) -> sql.Composed:
-        """How many rows are due."""
+    def count(self, *, due_only: bool = True) -> sql.Composed:
+        """How many rows there are, or are due."""
+        if self.departed:
+            return query("SELECT count(*) FROM ({rows}) x", rows=self._departed(None))
         return query(
             "SELECT count(*) FROM {tables} WHERE {scope} AND {due}",
             tables=self._tables(),
             scope=self._scope(),
-            due=self._due(),
+            due=self.due() if due_only else sql.SQL("true"),
         )
 
     def _statistics(self, limit: int | None, *, due_only: bool) -> sql.Composed:
@@ -115,7 +127,7 @@ class Selection:
             columns=sql.SQL(", ").join(self._column(f) for f in groups),
             who=self._path(block.contributor),
             unit=unit,
-            due=self._due() if due_only else sql.SQL("true"),
+            due=self.due(),
             tables=self._tables(),
             scope=self._scope(),
             groups=sql.SQL(", ").join(self._expression(f) for f in groups),
@@ -129,27 +141,87 @@ class Selection:
             inner=inner,
         )
         margins = [sql.SQL(", ").join(map(sql.Identifier, m)) for m in block.margins]
+        more = [] if self.lapsed is None else [sql.Identifier(control.DUE)]
         due = [
             query("_due"),
             *(query("bool_or(_due) OVER (PARTITION BY {m})", m=m) for m in margins),
         ]
         return query(
-            "SELECT {columns}, {top} FROM (SELECT *, ({due}) AS _due_now FROM ({cells}) c) d"
-            " WHERE _due_now ORDER BY {names} {limit}",
-            columns=sql.SQL(", ").join(sql.Identifier(n) for n in self.agreement.names),
-            top=sql.Identifier(control.TOP),
+            "SELECT {columns} FROM (SELECT *, ({due}) AS {flag} FROM ({cells}) c) d"
+            " WHERE {flag} OR {all} ORDER BY {names} {limit}",
+            columns=sql.SQL(", ").join(
+                [*(sql.Identifier(n) for n in (*self.agreement.names, control.TOP)), *more]
+            ),
+            flag=sql.Identifier(control.DUE),
+            all=sql.Literal(not due_only),
             due=sql.SQL(" OR ").join(due),
             cells=cells,
             names=sql.SQL(", ").join(names),
             limit=_limit(limit),
         )
 
+    def _departed(self, limit: int | None) -> sql.Composed:
+        """Rows in scope with tombstones overlooked, whose keys no row in scope has now."""
+        live = replace(self, departed=False)
+        key = [f for f in self.agreement.fields if f.name in self.agreement.key]
+        same = [
+            query("{e} = d.{n}", e=live._expression(f), n=sql.Identifier(f.name))  # noqa: SLF001
+            for f in key
+        ]
+        return query(
+            "SELECT * FROM (SELECT {columns} FROM {tables} WHERE {scope} AND {died}"
+            " AND o._first_version <= {after}) d"
+            " WHERE NOT EXISTS (SELECT FROM {live} WHERE {granted} AND {same}) {limit}",
+            columns=sql.SQL(", ").join(
+                [*(self._column(f) for f in self.agreement.fields), *self._controls()]
+            ),
+            tables=self._tables(),
+            scope=self._scope(),
+            died=self._died(),
+            after=self._after(self.agreement.dataset),
+            live=live._tables(),  # noqa: SLF001
+            granted=live._scope(),  # noqa: SLF001
+            same=sql.SQL(" AND ").join(same),
+            limit=_limit(limit),
+        )
+
+    def _died(self) -> sql.Composed:
+        """Condition: a row, or one that it needs, was deleted since the last delivery."""
+        sources = [(BASE, self.agreement.dataset)]
+        sources += [(join.alias, join.dataset) for join in self.agreement.joins]
+        ways = [
+            query(
+                "({a}._deleted_at IS NOT NULL AND {a}._version > {v})",
+                a=sql.Identifier(alias),
+                v=self._after(dataset),
+            )
+            for alias, dataset in sources
+        ]
+        ways += [
+            query("EXISTS ({e} AND x._deleted_at IS NOT NULL)", e=self._exists(found, "_version"))
+            for found in self.agreement.scope.exists
+        ]
+        return query("({w})", w=sql.SQL(" OR ").join(ways))
+
     def _controls(self) -> list[sql.Composed]:
         """The gate's control columns; none for a selection without a gate."""
         if self.people is None:
             return []
-        columns = GateColumns(self.agreement, self.contracts, self.people, self._path)
-        return columns.all([self._exists(e) for e in self.agreement.scope.exists])
+        marked = self.lapsed is not None
+        exists = [self._exists(e) for e in self.agreement.scope.exists]
+        return [*self._gate(self.people).all(exists, keyed=marked), *self._marks()]
+
+    def _gate(self, people: People) -> GateColumns:
+        return GateColumns(self.agreement, self.contracts, people, self._path)
+
+    def _marks(self) -> list[sql.Composed]:
+        """Of a reconciliation: whether a row is due, and whether it came within the retention."""
+        if self.lapsed is None:
+            return []
+        newer = replace(self, after=self.lapsed, confirmed_on=None)
+        recent = newer.due() if self.lapsed else query("true")
+        found = {control.DUE: self.due(), control.RECENT: recent}
+        return [query("{e} AS {n}", e=e, n=sql.Identifier(n)) for n, e in found.items()]
 
     def _consent(self, *, newer: bool = False) -> sql.Composed:
         """Whether the person consents (with `newer`: by a record that is due)."""
@@ -180,7 +252,8 @@ class Selection:
                 query("{a} = {p}", a=sql.Identifier(join.alias, column), p=self._path(path))
                 for path, column in join.match.items()
             ]
-            on.append(query("{a} IS NULL", a=sql.Identifier(join.alias, "_deleted_at")))
+            if not self.departed:
+                on.append(query("{a} IS NULL", a=sql.Identifier(join.alias, "_deleted_at")))
             parts.append(
                 query(
                     "JOIN {t} {a} ON {on}",
@@ -192,7 +265,7 @@ class Selection:
         return sql.SQL(" ").join(parts)
 
     def _scope(self) -> sql.Composed:
-        conditions = [query("o._deleted_at IS NULL")]
+        conditions = [query("true" if self.departed else "o._deleted_at IS NULL")]
         conditions += [self._filter(f, self._path(f.field)) for f in self.agreement.scope.filters]
         conditions += [
             query("EXISTS ({e})", e=self._exists(e)) for e in self.agreement.scope.exists
@@ -205,6 +278,14 @@ class Selection:
             conditions.append(
                 query("{c}::text = {v}", c=sql.Identifier(BASE, column), v=sql.Literal(value))
             )
+        if self.chosen and self.people:
+            conditions.append(
+                query(
+                    "EXISTS (SELECT FROM {t} c WHERE c._key = {k})",
+                    t=sql.Identifier("staging", self.chosen),
+                    k=self._gate(self.people).key,
+                )
+            )
         return sql.SQL(" AND ").join(conditions)
 
     def _exists(self, found: Exists, newer: LiteralString | None = None) -> sql.Composed:
@@ -213,7 +294,8 @@ class Selection:
             query("x.{c} = {p}", c=sql.Identifier(column), p=self._path(path))
             for path, column in found.match.items()
         ]
-        conditions.append(query("x._deleted_at IS NULL"))
+        if not self.departed:
+            conditions.append(query("x._deleted_at IS NULL"))
         conditions += [
             self._filter(f, query("x.{c}", c=sql.Identifier(f.field))) for f in found.where
         ]
@@ -221,7 +303,8 @@ class Selection:
             conditions.append(query("x." + newer + " > {v}", v=self._after(found.dataset)))
         return query("SELECT FROM {t} x WHERE {c}", t=table, c=sql.SQL(" AND ").join(conditions))
 
-    def _due(self) -> sql.Composed:
+    def due(self) -> sql.Composed:
+        """Condition: the row is due."""
         ways = [query("o._version > {v}", v=self._after(self.agreement.dataset))]
         for join in self.agreement.joins:
             column = "_version" if join.on_change == "deliver" else "_first_version"

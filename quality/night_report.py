@@ -88,7 +88,11 @@ class RuleLine:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryLine:
-    """One delivery of the night."""
+    """One delivery of the night.
+
+    Attributes:
+        inbox: share of rows that agreed when the inbox was last compared; None when it was not.
+    """
 
     agreement: str
     title: str
@@ -102,6 +106,7 @@ class DeliveryLine:
     columns: Sequence[str]
     seconds: float
     message: str = ""
+    inbox: float | None = None
 
     @property
     def advice(self) -> str:

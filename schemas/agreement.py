@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -101,6 +102,11 @@ class Agreement(Frozen):
         return tuple(dict.fromkeys([self.dataset, *others]))
 
     @property
+    def tells_deletes(self) -> bool:
+        """Whether the consumer is told of rows that were deleted."""
+        return self.delivery is not None and self.delivery.deletes == "rows"
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the whole content: whatever changes in it needs approval again."""
         return hashlib.sha256(canonical(self).encode()).hexdigest()
@@ -144,6 +150,7 @@ def _complaints(agreement: Agreement) -> list[str]:
             "agreement.basis: order 249 is a municipal rule and cannot be the lawful "
             "basis (PIPL article 34); name a statute"
         )
+    found += _deletes(agreement)
     aliases = [j.alias for j in agreement.joins]
     used = [f.origin for f in agreement.fields if f.origin]
     used += [x.field for x in agreement.scope.filters]
@@ -154,6 +161,19 @@ def _complaints(agreement: Agreement) -> list[str]:
         if "." in path and path.split(".")[0] not in aliases
     ]
     return found
+
+
+def _deletes(agreement: Agreement) -> Iterator[str]:
+    if not agreement.tells_deletes:
+        return
+    if agreement.statistics:
+        yield "agreement.deletes: statistics have no rows that could be deleted"
+    for field in agreement.fields:
+        if field.name in agreement.key and field.treatment not in ("as_is", "token"):
+            yield (
+                f"agreement.deletes: key {field.name!r} is {field.treatment}: other rows could"
+                " have the same; valid treatments of a key are then as_is and token"
+            )
 
 
 def canonical(agreement: Agreement) -> str:

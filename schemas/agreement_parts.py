@@ -124,11 +124,17 @@ class Statistics(Frozen):
 
 
 class Delivery(Frozen):
-    """How the consumer receives: connector, connection and the connector's own options."""
+    """How the consumer receives: connector, connection and the connector's own options.
+
+    Attributes:
+        deletes: `rows` tells the consumer of rows that were deleted at their source, by their keys;
+            without it such rows are no longer sent, and nothing is said of them (ADR 0015).
+    """
 
     connector: str
     connection: Name
     options: Mapping[str, Any] = Attribute(default_factory=dict)
+    deletes: Literal["rows"] | None = None
 
 
 class Validity(Frozen):

@@ -1,4 +1,4 @@
-"""The command that compares what is published with its source: reconcile."""
+"""The command that compares both sides of a transfer: reconcile."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ import typer
 
 from onecard.cli import output
 from onecard.cli.operate import Json
-from onecard.errors import ConfigError
+from onecard.errors import ConfigError, unknown
 from onecard.reconcile import Wish
-from onecard.reconcile import reconcile as run
+from onecard.reconcile import reconcile as reconcile_dataset
+from onecard.reconcile_inbox import reconcile_inbox
 from onecard.reconcile_ledger import Reconciled
 from onecard.wiring import Hub
 
 SHOWN = ("missing", "extra", "differing", "waiting", "quarantined", "healed", "tombstoned", "held")
+SHOWN_OF_INBOX = (
+    *("agreeing", "missing", "extra", "differing", "waiting", "lapsed", "quarantined"),
+    *("healed", "held"),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -25,37 +30,71 @@ def register(app: typer.Typer) -> None:
 
 
 def reconcile(
-    dataset: Annotated[str, typer.Argument(help="Dataset to compare with its source.")],
+    subject: Annotated[
+        str,
+        typer.Argument(help="Dataset (compared with its source) or agreement (with its inbox)."),
+    ],
     *,
     since: Annotated[
-        str | None, typer.Option(help="Only rows with a cursor from this instant on (ISO 8601).")
+        str | None,
+        typer.Option(help="Of a dataset: only rows with a cursor from this instant on (ISO 8601)."),
     ] = None,
-    heal: Annotated[bool, typer.Option(help="Publish what is missing, differs or is gone.")] = True,
+    heal: Annotated[
+        bool, typer.Option(help="Publish, or deliver again, what is missing or differs.")
+    ] = True,
     release: Annotated[
-        str, typer.Option(help="Delete more rows than the limit allows; why you are sure.")
+        str,
+        typer.Option(
+            help="Of a dataset: delete more rows than the limit allows; why you are sure."
+        ),
     ] = "",
     json: Json = False,
 ) -> None:
-    """Compare a dataset with its source by key and row, and heal the differences."""
+    """Compare a dataset with its source, or an inbox with its agreement, and heal it."""
     with output.errors_as_exit_codes():
-        done = run(Hub(), dataset, Wish(_instant(since), heal, release))
+        done = _run(Hub(), subject, Wish(_instant(since), heal, release))
         _show(done, as_json=json)
         done.check()
-    if done.outcome == "open":
+    if done.outcome in ("open", "unjudged"):
         raise typer.Exit(1)
+
+
+def _run(hub: Hub, subject: str, wish: Wish) -> Reconciled:
+    known = hub.catalogue
+    if subject in known.contracts:
+        return reconcile_dataset(hub, subject, wish)
+    if subject not in known.agreements:
+        raise ConfigError(
+            unknown("dataset or agreement", subject, [*known.contracts, *known.agreements])
+        )
+    if wish.since or wish.release:
+        msg = f"{subject}: --since and --release are of datasets; an inbox is compared whole"
+        raise ConfigError(msg)
+    return reconcile_inbox(hub, subject, heal=wish.heal)
 
 
 def _show(done: Reconciled, *, as_json: bool) -> None:
     if as_json:
-        output.emit(asdict(done))
+        output.emit(asdict(done) | {"rate": done.rate})
         return
-    counts = ", ".join(f"{name} {getattr(done, name):,}" for name in SHOWN)
+    of_inbox = "/" not in done.subject
+    names = SHOWN_OF_INBOX if of_inbox else SHOWN
+    counts = ", ".join(f"{name} {getattr(done, name):,}" for name in names)
     output.say(
         f"{done.subject}: {done.outcome}: {done.rows_hub:,} rows here, {done.rows_other:,} there:"
         f" {counts}"
     )
+    if done.outcome == "unjudged":
+        output.say("  the consumer has taken parcels out of its folder: what it holds is not seen")
+    elif of_inbox:
+        output.say(f"  状态一致率 {_percent(done.rate)}")
     for kind, refs in done.refs.items():
         output.say(f"  {kind}: {' '.join(ref[:16] for ref in refs)}")
+
+
+def _percent(rate: float | None) -> str:
+    """Rounded down: 100% is said only when every row agrees."""
+    return "—" if rate is None else f"{int(rate * 10_000 + 1e-9) / 100:.2f}%"
 
 
 def _instant(text: str | None) -> datetime | None:

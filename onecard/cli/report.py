@@ -7,7 +7,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from onecard import __version__, holds, whole_file
+from onecard import __version__, holds, reconcile_ledger, whole_file
 from onecard.hub import database, ledger
 from onecard.hub.ledger import Transfer
 from onecard.timespan import duration
@@ -32,6 +32,7 @@ def write_report(hub: Hub, since: int = 0) -> Path:
         rules = _rule_lines(hub, connection, done)
         findings = _findings(hub, connection, done)
         held = holding.lines(holds.holds(connection, hub.catalogue), hub.catalogue, "zh")
+        rates = reconcile_ledger.rates(connection)
     now = hub.settings.now()
     page = night_report.render(
         NightReport(
@@ -42,7 +43,11 @@ def write_report(hub: Hub, since: int = 0) -> Path:
             datasets=[_dataset_line(hub, t, now) for t in done if t.direction == "collect"],
             rules=rules,
             findings=findings,
-            deliveries=[_delivery_line(hub, t) for t in done if t.direction == "deliver"],
+            deliveries=[
+                _delivery_line(hub, t, rates.get(t.subject))
+                for t in done
+                if t.direction == "deliver"
+            ],
             held=held,
         )
     )
@@ -93,7 +98,7 @@ def _newest(hub: Hub, dataset: str) -> datetime | None:
     return row[0] if row and isinstance(row[0], datetime) else None
 
 
-def _delivery_line(hub: Hub, transfer: Transfer) -> DeliveryLine:
+def _delivery_line(hub: Hub, transfer: Transfer, inbox: float | None) -> DeliveryLine:
     agreement = hub.catalogue.agreement(transfer.subject)
     return DeliveryLine(
         agreement=agreement.id,
@@ -108,6 +113,7 @@ def _delivery_line(hub: Hub, transfer: Transfer) -> DeliveryLine:
         columns=agreement.names,
         seconds=transfer.seconds,
         message=transfer.message,
+        inbox=inbox,
     )
 
 

@@ -15,6 +15,7 @@ from onecard import logs
 from onecard.errors import AccountingError, SupersededError
 from onecard.hub.database import Connection
 from onecard.ports import Checkpoint, Finding, Reason
+from onecard.read_back import Sending
 
 if TYPE_CHECKING:
     from onecard.privacy import RuleResult
@@ -277,6 +278,23 @@ def delivered_rows(connection: Connection, agreement: str, last: int = 14) -> li
         (agreement, last),
     ).fetchall()
     return [int(str(row[0])) for row in rows]
+
+
+def sendings(connection: Connection, agreement: str, now: datetime) -> tuple[Sending, ...]:
+    """Deliveries that may have reached the consumer, oldest first.
+
+    Those whose retention is over, or that the consumer says it has erased, need not be there.
+    """
+    rows = connection.execute(
+        "SELECT t.delivery_id, bool_or(t.status = 'confirmed' AND t.sent_rows + t.deleted_rows > 0"
+        " AND CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) > %s AND NOT EXISTS"
+        " (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id))"
+        " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
+        " WHERE t.subject = %s AND t.direction = 'deliver' AND t.delivery_id IS NOT NULL"
+        " GROUP BY 1 ORDER BY max(t.id)",
+        (now, agreement),
+    ).fetchall()
+    return tuple(Sending(str(delivery), bool(there)) for delivery, there in rows)
 
 
 def keep_cells(connection: Connection, agreement: str, cells: Mapping[str, int]) -> None:

@@ -64,7 +64,7 @@ def seal_held(
         row: as it would have left, and why it did not.
         by: quarantine key and suite.
     """
-    place = (agreement.dataset, f"{agreement.id}|{key_text}")
+    place = (agreement.dataset, _known(agreement, key_text))
     return _sealed(place, f"delivery {agreement.id}", row, by)
 
 
@@ -72,7 +72,7 @@ def _sealed(
     place: tuple[str, str], origin: str, row: Rejected, by: tuple[Key, Suite]
 ) -> tuple[Any, ...]:
     (dataset, known), (key, suite) = place, by
-    fingerprint = hmac.digest(key.secret, known.encode("utf-8", "surrogatepass"), "sha256")
+    fingerprint = _fingerprint(known, key)
     reasons = json.dumps([[r.field, r.rule] for r in row.reasons])
     content = _text(row).encode("utf-8", "surrogatepass")
     payload = suite.seal(key.secret, content, dataset.encode() + fingerprint)
@@ -81,6 +81,27 @@ def _sealed(
 
 def _text(row: Rejected) -> str:
     return json.dumps(row.values, ensure_ascii=False, sort_keys=True)
+
+
+def _known(agreement: Agreement, key_text: str) -> str:
+    return f"{agreement.id}|{key_text}"
+
+
+def _fingerprint(known: str, key: Key) -> bytes:
+    return hmac.digest(key.secret, known.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def released(
+    connection: Connection, agreement: Agreement, key_texts: Iterable[str], key: Key
+) -> set[str]:
+    """Those of some rows, by their dataset keys, that a person let pass under an agreement."""
+    prints = {_fingerprint(_known(agreement, text), key): text for text in key_texts}
+    rows = connection.execute(
+        "SELECT fingerprint FROM quarantine.record WHERE agreement = %s AND status = 'released'"
+        " AND fingerprint = ANY(%s)",
+        (agreement.id, list(prints)),
+    ).fetchall()
+    return {prints[bytes(row[0])] for row in rows if isinstance(row[0], bytes)}
 
 
 def hold(

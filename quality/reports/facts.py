@@ -93,6 +93,12 @@ _RECEIPTS = (
     " JOIN ledger.transfer t ON t.id = r.transfer WHERE direction = 'deliver'"
     " AND status = 'confirmed' AND NOT replay {span} GROUP BY 1, 2"
 )
+_INBOXES = (
+    "SELECT {month} AS month, subject AS agreement, (array_agg(agreeing ORDER BY id DESC))[1] AS"
+    " agreeing, (array_agg(agreeing + missing + differing + extra ORDER BY id DESC))[1] AS rows"
+    " FROM ledger.reconciliation WHERE kind = 'agreement'"
+    " AND outcome IN ('agreed', 'healed', 'open', 'held') {span} GROUP BY 1, 2"
+)
 _INCIDENTS = (
     "SELECT {month} AS month, i.agreement, count(*) AS incidents FROM ledger.incident i"
     " JOIN ledger.transfer t ON t.id = i.transfer WHERE TRUE {span} GROUP BY 1, 2"
@@ -151,6 +157,10 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "reviewed": (_REVIEWED, {"month": _DATE, "dataset": _TEXT, "rows": _INT, "released": _INT}),
     "receipts": (_RECEIPTS, {"month": _DATE, "agreement": _TEXT, "receipts": _INT}),
+    "inboxes": (
+        _INBOXES,
+        {"month": _DATE, "agreement": _TEXT} | dict.fromkeys(("agreeing", "rows"), _INT),
+    ),
     "incidents": (_INCIDENTS, {"month": _DATE, "agreement": _TEXT, "incidents": _INT}),
     "tickets": (
         _TICKETS,

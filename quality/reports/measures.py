@@ -145,6 +145,7 @@ def _deliveries(at: Month) -> Figures:
     by = _rows(at.frame("deliveries").group_by("agreement").agg(pl.col(*names).sum()), "agreement")
     blocked = _rows(at.frame("blocked"), "agreement")
     receipts = _rows(at.frame("receipts"), "agreement")
+    inboxes = _rows(at.frame("inboxes"), "agreement")
     figures: Figures = {}
     total = dict.fromkeys((*names, "blocked", "receipts"), 0)
     for agreement in at.scope.agreements:
@@ -153,6 +154,9 @@ def _deliveries(at: Month) -> Figures:
         for name in total:
             figures[f"deliver.{agreement.id}.{name}"] = row.get(name, 0)
             total[name] += row.get(name, 0)
+        compared = inboxes.get(agreement.id, {})
+        figures[f"inbox.{agreement.id}.part"] = compared.get("agreeing", 0)
+        figures[f"inbox.{agreement.id}.of"] = compared.get("rows", 0)
     return figures | {f"deliver.total.{name}": number for name, number in total.items()}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 import connectors
+from onecard.canonical import canonical
 from onecard.errors import (
     ConfigError,
     FatalError,
@@ -24,7 +26,8 @@ from onecard.errors import (
     SchemaMismatch,
     SourceUnavailable,
 )
-from onecard.ports import Column, Parcel, Reading, ReadRequest
+from onecard.ports import Chunk, Column, Parcel, Reading, ReadRequest
+from onecard.read_back import Arrivals, Readable, Sending
 from tests.connectors.systems import (
     COLUMNS,
     System,
@@ -249,6 +252,59 @@ def test_a_delivery_arrives_and_its_repeat_changes_nothing(system: System) -> No
     assert again.already == again.parts
     assert again.digest == first.digest
     assert system.held() == before
+
+
+def test_what_was_delivered_is_read_back_as_it_left(system: System) -> None:
+    connector = connectors.connector(system.kind)
+    assert isinstance(connector, Readable) == (system.kind in connectors.READ_BACK)
+    if not isinstance(connector, Readable):
+        return
+    options = connector.sink_options.model_validate(system.sink)
+    request = ReadRequest("f00-test", tuple(Column(n, n) for n in COLUMNS), options)
+    delivery = f"f00-test-{os.urandom(6).hex()}"  # the table of deliveries outlives a test
+    sent = parcel(40, delivery)
+    connector.send(system.connection, options, sent)
+    arrivals = Arrivals(("key",), (Sending(delivery, confirmed=True),))
+    held = connector.held(system.connection, request, arrivals)
+    found = as_canonical((c.batch for c in held.chunks if isinstance(c, Chunk)), sent.schema)
+    assert found == as_canonical(parcel(40, "").batches, sent.schema)
+
+
+def test_keys_to_drop_are_dropped_and_a_repeat_changes_nothing(system: System) -> None:
+    connector = connectors.connector(system.kind)
+    options = connector.sink_options.model_validate(system.sink)
+    first, second = (f"f00-test-{n}-{os.urandom(6).hex()}" for n in (1, 2))
+    connector.send(system.connection, options, parcel(10, first))
+
+    def dropping() -> Parcel:
+        keys = pa.table({"key": ["k00001", "k00002", "k77777"]}).to_batches()
+        return replace(parcel(1, second), deletes=iter(keys))
+
+    sent = connector.send(system.connection, options, dropping())
+    assert (sent.rows, sent.deleted, sent.already) == (1, 3, 0)
+    again = connector.send(system.connection, options, dropping())
+    assert (again.rows, again.deleted, again.already) == (1, 3, again.parts)
+    if not isinstance(connector, Readable):
+        return
+    request = ReadRequest("f00-test", tuple(Column(n, n) for n in COLUMNS), options)
+    sendings = tuple(Sending(delivery, confirmed=True) for delivery in (first, second))
+    held: set[str] = set()
+    for part in connector.held(system.connection, request, Arrivals(("key",), sendings)).chunks:
+        if isinstance(part, Chunk):
+            held |= set(part.batch.column("key").to_pylist())
+        else:
+            held -= set(part.keys.column("key").to_pylist())
+    assert held == {row["key"] for row in rows(10)} - {"k00001", "k00002"}
+
+
+def as_canonical(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> list[str]:
+    return sorted(
+        repr(row)
+        for batch in batches
+        for row in zip(
+            *(canonical(batch.column(f.name), f.type).to_pylist() for f in schema), strict=True
+        )
+    )
 
 
 def test_nothing_arrives_when_deliveries_are_stopped(system: System) -> None:

@@ -527,6 +527,24 @@ def test_batches_and_the_manifest_arrive(server: Server, count: int, parts: int)
         assert (body["deliveryId"], body["agreement"], body["sequence"]) == ("d-1", "f00", number)
 
 
+def test_keys_to_drop_go_before_the_rows_and_stand_in_the_manifest(server: Server) -> None:
+    server.answer = inbox = Inbox()
+    options = RestConnector.sink_options.model_validate(
+        {"path": "/inbox", "batch_rows": 2, "auth": {"kind": "bearer"}}
+    )
+    keys = pa.table({"key": ["a", "b", "𠮷"]}).to_batches()
+    none = iter(pa.Table.from_pylist([], schema=SCHEMA).to_batches())
+    parcel = Parcel("d-1", "f00", SCHEMA, ("key",), none, {}, free, marked, iter(keys))
+    sent = RestConnector().send(system(server), options, parcel)
+    assert (sent.rows, sent.deleted, sent.parts) == (0, 3, 2)
+    manifest = inbox.stored.pop("manifest")
+    assert (manifest["rows"], manifest["deletes"]) == (0, {"rows": 3})
+    bodies = list(inbox.stored.values())
+    assert [b["rows"] for b in bodies] == [[], []]
+    assert [b["deleted"] for b in bodies] == [[{"key": "a"}, {"key": "b"}], [{"key": "𠮷"}]]
+    assert [p["deleted"] for p in manifest["parts"]] == [2, 1]
+
+
 def test_values_go_as_text(server: Server) -> None:
     server.answer = inbox = Inbox()
     send(server, 1)

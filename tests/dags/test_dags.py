@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import connectors
 from demo.stage import REPOSITORY, Stage
 from schemas import catalogue
 
@@ -45,7 +46,13 @@ def test_one_dag_for_each_agency_and_consumer_and_nothing_heavy(
     assert "f02-hrss-medical_insurance-card-status" in made["dags"]["card_status"]
     assert made["dags"]["quality_reports"] == ["review_challenges", "write_reports"]
     tasks = {d.replace("/", ".") for d in known.contracts}
-    assert set(made["dags"]["reconcile"]) == tasks
+    inboxes = {
+        a.id
+        for a in known.agreements.values()
+        if a.delivery and a.delivery.connector in connectors.READ_BACK
+    }
+    assert "f06-hrss-housing_fund-card-status" in inboxes
+    assert set(made["dags"]["reconcile"]) == tasks | inboxes
     assert made["seconds"]["reconcile"] < 0.3
     assert made["heavy"] == []
 

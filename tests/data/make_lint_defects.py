@@ -49,6 +49,7 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
     "agreement-unknown-field": (F08, "{name: ecard_status, treatment", "{name: ecard_state, treatment", "agreement.unknown_field", "fields.1"),
     "agreement-unknown-alias": (F01, "from: card.transit_account_no", "from: kard.transit_account_no", "agreement.unknown_alias", ""),
     "agreement-key-not-shared": (F08, "key: [ecard_sign_no]", "key: [card_no]", "agreement.key", ""),
+    "agreement-deletes-of-statistics": (F21, "  connection: bureau_db\n", "  connection: bureau_db\n  deletes: rows\n", "agreement.deletes", ""),
     "agreement-duplicate-field": (F08, "  - {name: ecard_status, treatment: as_is}", "  - {name: ecard_status, treatment: as_is}\n  - {name: ecard_status, treatment: as_is}", "agreement.duplicate_field", ""),
     "agreement-statistics-missing": (F21, "mode: statistics", "mode: batch", "agreement.statistics", ""),
     "agreement-small-groups": (F21, "  minimum: 10", "  minimum: 2", "model.greater_than_equal", "statistics.minimum"),

@@ -42,6 +42,7 @@ TABLES = {
     "record": "SELECT first_transfer AS transfer, dataset, agreement, status FROM quarantine.record",
     "ticket": "SELECT * FROM ledger.ticket",
     "delivered": "SELECT * FROM ledger.delivered",
+    "inbox": "SELECT * FROM ledger.reconciliation WHERE kind = 'agreement' ORDER BY id",
     "event": "SELECT _version, event_type, effective_at FROM registry.hrss__card_status_event",
 }
 
@@ -104,6 +105,12 @@ class Oracle:
             of[t["subject"]].append(t)
         self._collected(n, datasets, of)
         self._sent(n, served, of, within)
+        for r in self.rows["inbox"]:
+            day, rest = day_of(r["hub_time"]), r["missing"] + r["differing"] + r["extra"]
+            judged = r["subject"] in served and r["outcome"] in ("agreed", "healed", "open", "held")
+            if judged and start <= day < end:  # the newest of the month counts
+                n[f"inbox.{r['subject']}.part"] = r["agreeing"]
+                n[f"inbox.{r['subject']}.of"] = r["agreeing"] + rest
         for name in (*datasets, *served):
             took = [
                 (t["finished_at"] - t["started_at"]).total_seconds()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
 
-from demo.stage import Stage
+from demo.stage import Stage, set_up
 from onecard.errors import ConfigError, HoldError
 from onecard.hub import database
 from onecard.reconcile import Wish, reconcile
@@ -19,6 +23,7 @@ from onecard.reconcile_compare import compare
 from onecard.reconcile_ledger import Reconciled
 from onecard.reconcile_side import SqlSide
 from onecard.wiring import Hub
+from tests.conftest import listening
 
 CARDS = "hrss/card_master"
 COUNTS = ("missing", "extra", "differing", "healed", "tombstoned", "held")
@@ -278,3 +283,75 @@ def test_by_streaming_planted_differences_are_found_and_healed(stage: Stage, dat
     assert done.differing >= 1
     assert (done.outcome, done.healed) == ("healed", done.missing + done.differing)
     assert reconcile(hub, dataset).outcome == "agreed"
+
+
+ACCOUNTS, TABLE = "housing_fund/hf_account", "gr_account"
+
+
+@pytest.fixture
+def maria(
+    tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Hub, Engine]]:
+    """A city whose housing fund keeps its accounts in a MariaDB, after their first collect."""
+    server = make_url(os.environ.get("ONECARD_TEST_MARIADB", "mysql://root@127.0.0.1:3306/test"))
+    if not listening(server.port or 3306):
+        pytest.skip("MariaDB is not running on 127.0.0.1:3306 (ONECARD_TEST_MARIADB)")
+    name = f"t_{os.urandom(5).hex()}"
+    root = create_engine(server.set(drivername="mysql+pymysql"))
+    with root.begin() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    url = server.set(drivername="mysql+pymysql", database=name)
+    monkeypatch.setenv("ONECARD_DEMO_MARIADB", url.render_as_string(hide_password=False))
+    source = create_engine(url)
+    with set_up(tmp_path / "stage", persons=400, seed=11, postgres=postgres) as stage:
+        hub = stage.hub(0)
+        hub.collect(ACCOUNTS).run()
+        with database.connect(hub.address, autocommit=True) as connection:
+            connection.execute(
+                "UPDATE ledger.dataset SET checkpoint = jsonb_set(checkpoint, '{cursor}', %s)",
+                (f'"{(hub.settings.now() + timedelta(days=1)).isoformat()}"',),
+            )
+        yield hub, source
+    source.dispose()
+    with root.begin() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+    root.dispose()
+
+
+def test_a_mariadb_source_is_streamed_and_what_is_planted_is_healed(
+    maria: tuple[Hub, Engine],
+) -> None:
+    hub, source = maria
+    agreed = reconcile(hub, ACCOUNTS)
+    assert (agreed.method, agreed.outcome, counts(agreed)) == ("stream", "agreed", {})
+    with database.connect(hub.address, autocommit=True) as connection:
+        keys = [
+            str(row[0])
+            for row in connection.execute(
+                "SELECT grzh FROM registry.housing_fund__hf_account ORDER BY grzh"
+            ).fetchall()
+        ]
+        assert len(keys) > 10
+        connection.execute(  # a row that committed behind the watermark
+            "DELETE FROM registry.housing_fund__hf_account WHERE grzh = %s", (keys[0],)
+        )
+    with source.begin() as theirs:
+        theirs.execute(
+            text(f"UPDATE {TABLE} SET XingMing = '王𠮷' WHERE GRZH = :key"), {"key": keys[1]}
+        )
+        theirs.execute(text(f"DELETE FROM {TABLE} WHERE GRZH = :key"), {"key": keys[2]})
+    first = reconcile(hub, ACCOUNTS)
+    assert (first.method, counts(first)) == (
+        "stream",
+        {"missing": 1, "differing": 1, "extra": 1, "healed": 2},
+    )
+    with database.connect(hub.address, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT grzh, person_name = '王𠮷', _deleted_at IS NULL"
+            " FROM registry.housing_fund__hf_account WHERE grzh = ANY(%s) ORDER BY grzh",
+            (keys[:3],),
+        ).fetchall()
+    assert found == [(keys[0], False, True), (keys[1], True, True), (keys[2], False, True)]
+    second = reconcile(hub, ACCOUNTS)
+    assert (second.outcome, counts(second)) == ("healed", {"extra": 1, "tombstoned": 1})
+    assert reconcile(hub, ACCOUNTS).outcome == "agreed"

@@ -39,7 +39,7 @@ SCOPES = (
 )
 SECTIONS = {
     "s1": "kpi.",
-    "s2": ("collect.", "deliver.", "p95.", "days"),
+    "s2": ("collect.", "deliver.", "p95.", "days", "inbox."),
     "s3": ("dim.", "problem.", "county.", "finding.", "total", "/"),
     "s4": "card.",
     "s5": "privacy.",
@@ -135,6 +135,16 @@ SYNTHETIC = (
         " WHERE subject = 'f05-hrss-bank-card-event' GROUP BY 1) t"
         " WHERE _version = t.v AND event_type = '08' AND event_id > (SELECT percentile_disc(0.5)"
         " WITHIN GROUP (ORDER BY event_id) FROM registry.hrss__card_status_event)"
+    ),
+    # Of an inbox the month's last judged comparison counts.
+    (
+        "INSERT INTO ledger.reconciliation (kind, subject, hub_time, outcome, agreeing, missing,"
+        " differing, extra) VALUES"
+        " ('agreement', 'f06-hrss-housing_fund-card-status', '2026-10-25 04:00+08', 'open', 7, 0, 0, 1),"
+        " ('agreement', 'f06-hrss-housing_fund-card-status', '2026-11-01 04:00+08', 'open', 9, 2, 1, 0),"
+        " ('agreement', 'f06-hrss-housing_fund-card-status', '2026-11-02 04:00+08', 'healed', 93, 2, 3, 2),"
+        " ('agreement', 'f06-hrss-housing_fund-card-status', '2026-11-03 04:00+08', 'failed', 0, 0, 0, 0),"
+        " ('agreement', 'f01-hrss-transport-card-status', '2026-11-02 04:00+08', 'unjudged', 0, 0, 0, 0)"
     ),
     # A replay counts nowhere.
     (
@@ -250,7 +260,7 @@ def test_shown_rows_are_all_rows(city: City, numbers: Any) -> None:
         page = page_of(city, f"{scope}/monthly-2026-11.zh.html")
         shown = {e.mark[1] for e in page.marked() if e.mark}
         now = numbers[scope, "now"]
-        wanted = ("collect.", "deliver.", "privacy.", "finding.", "ticket.", "card.")
+        wanted = ("collect.", "deliver.", "inbox.", "privacy.", "finding.", "ticket.", "card.")
         hidden = {
             k
             for k in now

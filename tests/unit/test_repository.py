@@ -67,7 +67,8 @@ def within(name: str, *packages: str) -> bool:
 
 ABOVE = (
     *("onecard.wiring", "onecard.cli", "onecard.night", "onecard.filecheck", "onecard.replay"),
-    *("onecard.reconcile", "onecard.reconcile_heal", "onecard.release", "onecard.housekeeping"),
+    *("onecard.reconcile", "onecard.reconcile_heal", "onecard.reconcile_inbox"),
+    *("onecard.release", "onecard.housekeeping"),
 )
 """The composition root and what is built on it; the rest of `onecard` is the core."""
 

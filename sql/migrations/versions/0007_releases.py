@@ -6,7 +6,7 @@ Revision ID: 0007
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 STATEMENTS = """
 ALTER TABLE ledger.release ADD COLUMN finding text NOT NULL DEFAULT '';

@@ -243,3 +243,10 @@ def test_characters_that_turn_text_are_written_out() -> None:
     page = render(report(datasets=[dataset(status="failed", message="a\u202eb")]))
     assert "\u202e" not in page
     assert "a⟨U+202E⟩b" in page
+
+
+def test_the_last_reconciliation_of_an_inbox_stands_beside_its_delivery() -> None:
+    page = render(report(deliveries=[delivery(inbox=0.98765), delivery(agreement="f02")]))
+    assert "收件状态一致率" in page
+    assert '<td class="n">98.76%</td></tr>' in page
+    assert '<td class="n">—</td></tr>' in page
