@@ -85,7 +85,7 @@ class InboxStage:
         """
         first = 0
         with Loader(self._address, side.name) as loader:
-            for batch in ahead(iter(batches), f"the {side.name} of a comparison"):
+            for batch in ahead(iter(batches), f"the rows of {self._agreement.id}"):
                 schema = schema or batch.schema
                 if batch.num_rows:
                     loader.put(self._texts(side, batch, schema, first))
