@@ -99,8 +99,10 @@ class Lines:
                 f"quarantined {c.quarantined:,}, deduplicated {c.deduplicated:,}"
             )
         elif isinstance(result, Delivered):
-            line |= {"rows": result.rows, "parts": result.parts, "already": result.already}
+            names = ("rows", "parts", "already", "deleted")
+            line |= {name: getattr(result, name) for name in names}
             text = f"delivered {result.rows:,}" if result.transfer else "nothing due"
+            text += f", deletes {result.deleted:,}" if result.deleted else ""
         else:
             line |= {"error": str(result), "kind": type(result).__name__}
             text = f"{type(result).__name__}: {result}"

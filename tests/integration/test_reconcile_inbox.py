@@ -29,6 +29,7 @@ from onecard.errors import ConfigError
 from onecard.hub import database
 from onecard.reconcile_inbox import readable, reconcile_inbox
 from onecard.reconcile_ledger import Reconciled
+from onecard.replay import release
 from onecard.settings import Settings
 from onecard.wiring import Hub
 from tests.conftest import listening
@@ -36,7 +37,8 @@ from tests.faults.harness import Harness
 
 F01, F02 = "f01-hrss-transport-card-status", "f02-hrss-medical_insurance-card-status"
 F04, F06 = "f04-hrss-education-card-status", "f06-hrss-housing_fund-card-status"
-F14, F22 = "f14-transport-transport-concession", "f22-housing_fund-hrss-headcount"
+F14, F17 = "f14-transport-transport-concession", "f17-hrss-hrss-subsidy-failure"
+F22 = "f22-housing_fund-hrss-headcount"
 TABLE = "inbox_f06_hrss_housing_fund_card_status"
 COUNTS = ("missing", "extra", "differing", "waiting", "lapsed", "quarantined", "healed", "held")
 Rows = list[dict[str, Any]]
@@ -366,6 +368,34 @@ def test_statistics_are_compared_with_what_was_last_delivered(harness: Harness) 
     assert inbox.reconcile().outcome == "agreed"
     with engine.begin() as connection:
         Table("f22_housing_fund_hrss_headcount", MetaData(), schema="inbox").drop(connection)
+    engine.dispose()
+
+
+def test_a_row_that_the_gate_keeps_back_is_expected_once_a_person_let_it_pass(
+    harness: Harness,
+) -> None:
+    hub = harness.hub()
+    url = make_url(harness.stage.city.postgres_url).set(drivername="postgresql+psycopg")
+    engine = create_engine(url)
+    inbox = in_table(hub, F17, engine, ("inbox", "f17_hrss_hrss_subsidy_failure"))
+    changed = inbox.do(
+        "UPDATE registry.hrss__subsidy_payment SET pay_id = '13800138000' WHERE pay_id ="
+        " (SELECT min(pay_id) FROM registry.hrss__subsidy_payment WHERE pay_status = '2')"
+    )
+    sent = hub.deliver(F17).run()
+    assert (changed, sent.quarantined, sent.rows > 0) == (1, 1, True)
+    kept = inbox.reconcile()
+    assert (kept.outcome, counts(kept), kept.agreeing) == ("agreed", {"quarantined": 1}, sent.rows)
+    (record,) = inbox.ask("SELECT max(id) FROM quarantine.record WHERE agreement = %s", F17)[0]
+    assert release(hub, record, "核实").done
+    passed = inbox.reconcile()
+    assert (counts(passed), passed.agreeing) == ({}, sent.rows + 1)
+    inbox.write([row for row in inbox.read() if row["pay_id"] != "13800138000"])
+    healed = inbox.reconcile()
+    assert (healed.outcome, counts(healed)) == ("healed", {"missing": 1, "healed": 1})
+    with engine.begin() as connection:
+        for name in ("f17_hrss_hrss_subsidy_failure", "onecard_delivery"):
+            Table(name, MetaData(), schema="inbox").drop(connection)
     engine.dispose()
 
 
