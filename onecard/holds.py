@@ -123,13 +123,16 @@ def holds(connection: Connection, known: Catalogue) -> list[Hold]:
 
 
 def _transfers(connection: Connection, known: Catalogue) -> list[Hold]:
-    """Newest transfers that are held, or were cut off after their release."""
+    """Newest transfers that are held, or were cut off after their release.
+
+    One that is under way ends nothing yet: what was held before it is told until it has ended.
+    """
     rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT t.id, direction, subject, hub_time, message, released FROM ("
-        " SELECT DISTINCT ON (direction, subject) *, EXISTS (SELECT FROM ledger.release r"
-        " WHERE r.transfer = o.id) AS released FROM ledger.transfer o WHERE status <> 'running'"
-        " ORDER BY direction, subject, id DESC) t"
-        " WHERE status = 'held' OR (status = 'audited' AND released) ORDER BY t.id"
+        " SELECT DISTINCT ON (direction, subject) * FROM (SELECT *, EXISTS (SELECT FROM"
+        " ledger.release r WHERE r.transfer = o.id) AS released FROM ledger.transfer o) o"
+        " WHERE status NOT IN ('running', 'staged', 'audited') OR (status = 'audited' AND released)"
+        " ORDER BY direction, subject, id DESC) t WHERE status IN ('held', 'audited') ORDER BY t.id"
     ).fetchall()
     found = []
     for number, direction, subject, at, message, released in rows:
