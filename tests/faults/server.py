@@ -32,7 +32,7 @@ class OwnServer:
         self._as_owner("-w", "-m", mode, "-D", data, "-l", f"{data}/log", "restart")
 
     def stop(self) -> None:
-        """End the server; its package knows only the one that it started itself."""
+        """End the server."""
         self._as_owner("-w", "-m", "immediate", "-D", str(self._server.pgdata), "stop")
 
     def _as_owner(self, *arguments: str) -> None:
@@ -71,8 +71,9 @@ def own_server() -> Iterator[OwnServer]:
             found.execute("SELECT pg_reload_conf()")
             yield found
         finally:
-            found.stop()
             server.cleanup()
+            if (Path(home) / "postmaster.pid").exists():  # it was restarted: unknown to its package
+                found.stop()
 
 
 def mounted(folder: Path, size: str) -> bool:

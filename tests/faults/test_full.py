@@ -349,3 +349,23 @@ def test_a_full_disk_while_publishing(
         assert found["quarantine"] == wanted["quarantine"]
         assert found["inboxes"] == wanted["inboxes"]
         assert found["hrss/card_master"] != before["hrss/card_master"]
+
+
+@pytest.mark.fault("F34", "a draft that a killed delivery left in an inbox goes with the next one")
+def test_a_draft_that_is_left_is_a_problem_until_the_next_delivery(harness: Harness) -> None:
+    harness.fresh()
+    home = harness.stage.home
+    inbox = harness.stage.city.home / "transport" / "inbox" / "f01-hrss-transport-card-status"
+    inbox.mkdir(parents=True)
+    (inbox / ".f01-00000001-aaaa.parquet.part").write_bytes(b"half")
+    temporary = home / "tmp" / "onecard-left"
+    temporary.parent.mkdir(exist_ok=True)
+    temporary.write_bytes(b"half")
+    found = [p for p in harness.problems() if "draft" in p]
+    assert [p.split()[1].rsplit("/", 1)[1] for p in found] == [
+        ".f01-00000001-aaaa.parquet.part",
+        "onecard-left",
+    ]
+    temporary.unlink()
+    harness.rerun()
+    assert harness.problems() == []
