@@ -7,6 +7,7 @@ inbox.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections import Counter
@@ -31,6 +32,8 @@ QUARANTINE_DAYS = 30
 WEEK = 7
 ATTEMPTS = 3
 """So many attempts have faults; the one after them has none and must end well."""
+os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+"""As `docker-compose.yml` sets it for workers: an arena for each thread never gives memory back."""
 MOST_SECONDS = 3.0
 """A process is killed at a random time within so many seconds."""
 LOST = {"missing", "differing"}
