@@ -10,7 +10,7 @@
 | ONECARD_SUITE | `international` or `national` algorithms (`docs/keys.md`) | `international` |
 | ONECARD_PORTAL_USERS | file of who sees which agency in the portal (`docs/portal.md`) | nobody |
 | ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
-| ONECARD_PATIENCE | seconds that a lock or a silent system is waited for (`onecard.patience`) | 600 |
+| ONECARD_PATIENCE | seconds to wait for a lock or a silent system (`onecard.patience`) | 600 |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
 """
 
