@@ -11,7 +11,7 @@
 | ONECARD_PORTAL_USERS | file of who sees which agency in the portal (`docs/portal.md`) | nobody |
 | ONECARD_QUARANTINE_DAYS | how long a rejected row is kept after it was last seen | 90 |
 | ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
-| ONECARD_PATIENCE | seconds that a lock or a silent system is waited for (`patience.py`) | 600 |
+| ONECARD_PATIENCE | seconds to wait for a lock or a silent system (`onecard.patience`) | 600 |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
 """
 
