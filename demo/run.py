@@ -65,7 +65,7 @@ class DemoCity:
         self._postgres = postgres_url
         self._housing = mariadb_url or f"sqlite:///{home / 'housing_fund.sqlite'}"
         self._systems = Systems(home, postgres_url, self._housing)
-        self._contracts = catalogue.load().contracts
+        self._known = catalogue.load()
         self._secrets = self._make_secrets()
         self._server: subprocess.Popen[str] | None = None
         self._ports: dict[str, Any] = {}
@@ -76,7 +76,7 @@ class DemoCity:
         """Make a day: its rows, defects and deletes in all systems, and the truth about them."""
         folder = self.home / "truth" / f"day-{number}"
         summary = {}
-        for dataset, contract in sorted(self._contracts.items()):
+        for dataset, contract in sorted(self._known.contracts.items()):
             as_text = contract.source.connection not in TYPED
             planter = Planter(contract, self.seed, number, as_text=as_text)
             truth = self._systems.write(
@@ -90,7 +90,7 @@ class DemoCity:
             }
         gone = self._world.deleted_ecards(number)
         if gone:
-            self._systems.delete_ecards(self._contracts["hrss/ecard_binding"], gone)
+            self._systems.delete_ecards(self._known.contracts["hrss/ecard_binding"], gone)
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
 
     @property
@@ -163,7 +163,7 @@ class DemoCity:
 
         Rows handed back for correction lie in the same inbox and are left out.
         """
-        known = catalogue.load().agreements
+        known = self._known.agreements
         return {
             name: frame.unique(list(known[name].key), keep="last", maintain_order=True)
             if len(frame)
@@ -179,7 +179,7 @@ class DemoCity:
             return inbox.files(self.home / "transport" / "inbox")
         if consumer == "education":
             return inbox.files(self.home / "sftp" / "inbox")
-        agreements = [a.id for a in catalogue.load().agreements.values() if a.consumer == consumer]
+        agreements = [a.id for a in self._known.agreements.values() if a.consumer == consumer]
         postgres = "postgresql+psycopg://" + self._postgres.split("://", 1)[1]
         if consumer == "housing_fund":
             return inbox.tables(self._housing, None, "inbox_", agreements)

@@ -99,7 +99,7 @@ MUTATIONS = (
         "onecard/hub/ledger.py",
         "if state.claim != transfer:",
         "if False:",
-        "tests/faults/test_kill.py"
+        "tests/faults/test_double_runs.py"
         "::test_an_older_transfer_cannot_publish_after_a_newer_one_claimed",
     ),
     Mutation(

@@ -138,6 +138,8 @@ class World:
             connection.execute(f"DROP TABLE IF EXISTS registry.{name}".encode())
             connection.execute("DELETE FROM quarantine.record WHERE dataset = %s", (dataset,))
             connection.execute("DELETE FROM ledger.dataset WHERE dataset = %s", (dataset,))
+            history = "UPDATE ledger.transfer SET replay = true WHERE subject = %s"
+            connection.execute(history.encode(), (dataset,))  # what is usual is not known either
 
     def hub_database(self) -> Any:
         """A session on the hub's own database."""

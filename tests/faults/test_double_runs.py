@@ -159,3 +159,35 @@ def test_an_anchor_that_fails_undoes_no_confirmation(
     folder.unlink()
     (small.home / "kept").rename(folder)
     assert small.hub(0).deliver(INSURANCE).run().transfer is None
+
+
+@pytest.mark.fault("F04", "the fencing token makes the older writer fail")
+def test_an_older_transfer_cannot_publish_after_a_newer_one_claimed(small: Stage) -> None:
+    old = small.hub(0).collect(EVENTS)
+    transfer = old.stage()
+    small.hub(0).collect(EVENTS).run()
+    with pytest.raises(SupersededError, match="overtaken"):
+        old.publish(transfer)
+    assert statuses(small)[transfer] == "failed"
+
+
+@pytest.mark.fault("F03", "sent again under its id; the inbox is unchanged")
+def test_an_unconfirmed_delivery_is_sent_again_under_the_same_id(
+    small: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for dataset in (EVENTS, "hrss/card_master"):
+        small.hub(0).collect(dataset).run()
+
+    def lost(*_: object, **__: object) -> None:
+        msg = "killed before the confirmation"
+        raise KeyboardInterrupt(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorded, "confirmed", lost)
+        with pytest.raises(KeyboardInterrupt):
+            small.hub(0).deliver(INSURANCE).run()
+    before = small.city.inbox("medical_insurance")[INSURANCE]
+    again = small.hub(0).deliver(INSURANCE).run()
+    assert again.already == again.parts > 0
+    assert small.city.inbox("medical_insurance")[INSURANCE].equals(before)
+    assert small.hub(0).deliver(INSURANCE).run().transfer is None

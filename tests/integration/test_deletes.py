@@ -22,6 +22,7 @@ from onecard.hub.receipts import canonical
 from onecard.privacy import VolumeHold
 from onecard.reconcile import reconcile
 from onecard.reconcile_inbox import reconcile_inbox
+from onecard.release import Vouching, release
 from onecard.wiring import Hub
 from schemas import catalogue
 from tests.faults.harness import Harness
@@ -204,8 +205,7 @@ def test_unusually_many_deletes_are_held_until_a_person_releases_them(
         fund.deliver()
     assert len(fund.holds()) == 3
     (held,) = fund.ask("SELECT max(id) FROM ledger.transfer WHERE status = 'held'")[0]
-    with database.connect(fund.hub.address, autocommit=True) as connection:
-        assert ledger.release(connection, held, "演练", "核实")
+    release(fund.hub, str(held), Vouching("演练", "核实"))
     assert fund.deliver() == (0, 3)
 
 

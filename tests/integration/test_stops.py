@@ -161,9 +161,9 @@ def test_rest(
             stage.hub(0).collect(dataset).run()
         stop, post = stopping(stage, REST, scope), rest_client.Client.post
 
-        def small(self: Any) -> Iterator[list[dict[str, str | None]]]:
+        def small(self: Any, rows: Any) -> Iterator[list[dict[str, str | None]]]:
             object.__setattr__(self._sink, "batch_rows", 10)
-            return batches(self)
+            return batches(self, rows)
 
         def then_stop(self: Any, path: str, body: bytes) -> Any:
             reply = post(self, path, body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import product
 
 import pytest
 
@@ -74,8 +75,10 @@ def damaged(how: str, place: int) -> tuple[list[Entry], int]:
 
 
 @pytest.mark.fault("F38", "the verifier names the first bad entry")
-@pytest.mark.parametrize("consistent", [False, True])
-@pytest.mark.parametrize("how", ["edit", "delete", "swap", "insert", "truncate"])
+@pytest.mark.parametrize(
+    ("how", "consistent"),
+    [*product(["edit", "delete", "swap", "insert"], [False, True]), ("truncate", True)],
+)
 def test_every_single_change_is_found_and_named(how: str, consistent: bool) -> None:
     for place in range(SIZE):
         entries, first_bad = damaged(how, place)
