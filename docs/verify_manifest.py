@@ -1,10 +1,11 @@
 """Says whether a consumer may take a delivery, without the hub's code.
 
-    python verify_manifest.py MANIFEST KEYS CONSUMER TAKEN [FILE]
+    python verify_manifest.py MANIFEST KEYS CONSUMER TAKEN [FILE [DELETES]]
 
 MANIFEST: the manifest as it came, JSON. KEYS: the hub's public keys (receiving.md). CONSUMER: our
 own name. TAKEN: text file of the delivery ids that we have taken; a new one is added when all is
-well. FILE: the data file that the manifest came with, if there is one.
+well. FILE: the data file that the manifest came with, if there is one; DELETES: the file of the
+keys to drop, where the manifest names one.
 
 Ends with 0: take it; 1: refuse it; 2: taken already, do nothing. Needs Python 3.9 and the package
 cryptography. Suite international only.
@@ -37,12 +38,15 @@ def refusal(manifest, keys, consumer):
     return "" if content.get("consumer") == consumer else "meant for another consumer"
 
 
-def file_refusal(manifest, file):
-    """Why the file is not the manifest's; an empty text when it is."""
-    if file.name != manifest.get("file"):
-        return "the manifest is of another file"
-    same = hashlib.sha256(file.read_bytes()).hexdigest() == manifest.get("sha256")
-    return "" if same else "the file is not what the manifest says"
+def file_refusal(manifest, files):
+    """Why the files are not those of the manifest; an empty text when they are."""
+    told = [part for part in (manifest, manifest.get("deletes", {})) if "file" in part]
+    if [file.name for file in files] != [part["file"] for part in told]:
+        return "the manifest is of other files"
+    for part, file in zip(told, files):
+        if hashlib.sha256(file.read_bytes()).hexdigest() != part.get("sha256"):
+            return f"{file.name} is not what the manifest says"
+    return ""
 
 
 def main(manifest_file, keys_file, consumer, taken_file, *data):
@@ -57,7 +61,7 @@ def main(manifest_file, keys_file, consumer, taken_file, *data):
     keys, taken = json.loads(Path(keys_file).read_text("utf-8")), Path(taken_file)
     why = refusal(manifest, keys, consumer)
     if not why and data:
-        why = file_refusal(manifest, Path(data[0]))
+        why = file_refusal(manifest, [Path(name) for name in data])
     if why:
         print(why)
         return 1
@@ -72,6 +76,6 @@ def main(manifest_file, keys_file, consumer, taken_file, *data):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (5, 6):
+    if len(sys.argv) not in (5, 6, 7):
         sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))

@@ -133,7 +133,7 @@ def test_a_file_that_was_swapped(
     copy = tmp_path / found.file.name
     copy.write_bytes(found.file.read_bytes() + b" ")
     code, says = consumer.takes("transport", found.manifest, copy)
-    assert (code, says) == (1, "the file is not what the manifest says\n")
+    assert (code, says) == (1, f"{copy.name} is not what the manifest says\n")
     other = shutil.copy(found.file, tmp_path / "other.parquet")
     assert consumer.takes("transport", found.manifest, Path(other))[1].startswith("the manifest is")
     assert consumer.takes("transport", found.manifest, found.file)[0] == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,6 @@ from sqlalchemy.engine import make_url
 from demo.stage import set_up
 from onecard import agreements, deliver
 from onecard.hub import database, ledger
-from onecard.hub.receipts import canonical
 from onecard.privacy import VolumeHold
 from onecard.reconcile import reconcile
 from onecard.reconcile_inbox import reconcile_inbox
@@ -209,7 +210,9 @@ def test_unusually_many_deletes_are_held_until_a_person_releases_them(
     assert fund.deliver() == (0, 3)
 
 
-def test_a_folder_gets_the_keys_in_a_file_that_the_manifest_names(fund: Fund) -> None:
+def test_a_folder_gets_the_keys_in_a_file_that_the_manifest_names(
+    fund: Fund, tmp_path: Path
+) -> None:
     rows = fund.hub.deliver(F14).run().rows
     agreement = fund.hub.catalogue.agreement(F14)
     table = fund.hub.catalogue.contract(agreement.dataset).table
@@ -223,9 +226,24 @@ def test_a_folder_gets_the_keys_in_a_file_that_the_manifest_names(fund: Fund) ->
     manifest = json.loads(note.read_text(encoding="utf-8"))
     assert manifest["deletes"]["rows"] == len(pl.read_parquet(keys)) == done.deleted
     assert (manifest["deletes"]["file"], manifest["rows"]) == (keys.name, 0)
-    signed = manifest.pop("signature")
-    text, value = canonical(manifest).encode(), bytes.fromhex(signed["value"])
-    assert fund.hub.signer.verify(signed["suite"], signed["epoch"], text, value)
+    public = tmp_path / "public_keys.json"
+    public.write_text(json.dumps(fund.hub.signer.public_keys()))
+
+    def taken(*files: Path) -> tuple[int, str]:
+        told = [note, public, "transport", tmp_path / "taken", *files]
+        script = Path(__file__).parents[2] / "docs" / "verify_manifest.py"
+        done = subprocess.run(
+            [sys.executable, script, *told], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout
+
+    rows_file = note.with_name(note.name.removesuffix(".manifest.json"))
+    assert taken(rows_file) == (1, "the manifest is of other files\n")
+    whole = keys.read_bytes()
+    keys.write_bytes(whole + b" ")
+    assert taken(rows_file, keys) == (1, f"{keys.name} is not what the manifest says\n")
+    keys.write_bytes(whole)
+    assert taken(rows_file, keys)[0] == 0
     after = reconcile_inbox(fund.hub, F14)
     assert (after.outcome, after.agreeing) == ("agreed", rows - done.deleted)
 
