@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psycopg
+
 from demo.stage import Stage
 from onecard.hub import database
+from schemas import catalogue
 from tests.faults.proxy import (
     Fault,
     HttpProxy,
@@ -202,11 +205,34 @@ def unfinished(around: Ring) -> Iterator[None]:
             aside.rename(file)
 
 
+@contextmanager
+def shrunk(around: Ring) -> Iterator[None]:
+    """The bureau's table of cards has lost two thirds of its rows."""
+    contract = catalogue.load().contract("hrss/card_master")
+    table, key = f"hrss.{contract.source.options['table']}", contract.field(contract.key[0]).native
+    with psycopg.connect(around.stage.city.postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLE hrss.kept (LIKE {table})".encode())
+        connection.execute(
+            f'WITH gone AS (DELETE FROM {table} WHERE hashtext("{key}") % 3 <> 0 RETURNING *)'
+            " INSERT INTO hrss.kept SELECT * FROM gone".encode()
+        )
+        try:
+            yield
+        finally:
+            connection.execute(f"INSERT INTO {table} SELECT * FROM hrss.kept".encode())
+            connection.execute("DROP TABLE hrss.kept")
+
+
 def _written(file: Path) -> int:
     return file.stat().st_mtime_ns
 
 
-AROUND = {"dropped": dropped, "unanchored": unanchored, "unfinished": unfinished}
+AROUND = {
+    "dropped": dropped,
+    "unanchored": unanchored,
+    "unfinished": unfinished,
+    "shrunk": shrunk,
+}
 """Faults that last for an attempt."""
 
 PROCESSES = {

@@ -36,6 +36,8 @@ os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 """As `docker-compose.yml` sets it for workers: an arena for each thread never gives memory back."""
 MOST_SECONDS = 3.0
 """A process is killed at a random time within so many seconds."""
+AT_FIRST = tuple(name for name in NAMES if name != "shrunk")
+"""On the first night nobody knows how large a source usually is: what is half is believed."""
 LOST = {"missing", "differing"}
 """What a weekly reconciliation must not find."""
 
@@ -122,7 +124,7 @@ class Soak:
         """Attempts with faults until one ends well, then one without; faults, attempts, failed."""
         chance, tried, failed = self.around.chance, list[list[str]](), 0
         while len(tried) < ATTEMPTS:
-            tried.append(chance.sample(NAMES, chance.randrange(1, 4)))
+            tried.append(chance.sample(NAMES if number else AT_FIRST, chance.randrange(1, 4)))
             left = self._attempt(number, tried[-1])
             failed += len(left)
             if not left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -73,6 +74,7 @@ ORDERS = {"attempt": attempt, "reconcile": reconciled, "housekeeping": kept}
 def serve(pipe: Connection) -> None:
     """Carry out orders until the other end closes."""
     skipped = 0.0
+    logging.disable(logging.CRITICAL)  # failures are counted, and told by whom they surprise
     breaker._clock = lambda: time.monotonic() + skipped
     while True:
         try:
@@ -86,6 +88,7 @@ def serve(pipe: Connection) -> None:
 
 def once(environment: Mapping[str, str]) -> None:
     """One attempt in a process of its own, which may be killed."""
+    logging.disable(logging.CRITICAL)
     attempt(environment)
 
 
