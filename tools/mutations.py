@@ -133,16 +133,23 @@ MUTATIONS = (
     Mutation(
         "the hold of a reading that has shrunk",
         "onecard/collect.py",
-        "            if failed:\n",
-        "            if False:\n",
+        "if not passed.issuperset(failed):",
+        "if False:",
         TABLES + "test_a_source_that_has_shrunk_is_held",
     ),
     Mutation(
         "the hold of an unusual delivery",
         "onecard/deliver.py",
-        "        raise VolumeHold(msg)\n",
-        "        return\n",
+        'raise self._hold(transfer, f"{due} rows are due, ',
+        'return self._hold(transfer, f"{due} rows are due, ',
         "tests/integration/test_governance_cli.py::test_an_unusual_volume_waits_for_a_person",
+    ),
+    Mutation(
+        "looking whether a crash has emptied what was staged",
+        "onecard/collect_failing.py",
+        "if any(rows and not there for rows, there in zip(wanted, found, strict=True)):",
+        "if False:",
+        "tests/faults/test_restart.py::test_staged_rows_that_a_crash_emptied_are_not_published",
     ),
     Mutation(
         "the hold of many deletes",
