@@ -147,6 +147,7 @@ class _Http(ThreadingHTTPServer):
 class _HttpHandler(BaseHTTPRequestHandler):
     server: _Http
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         query = dict(parse_qsl(urlsplit(self.path).query))

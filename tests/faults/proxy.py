@@ -109,6 +109,7 @@ class HttpProxy(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: HttpProxy
 
     def do_GET(self) -> None:
@@ -209,6 +210,8 @@ class TcpProxy:
                 return
             self.opened += 1
             server = socket.create_connection(self._upstream)
+            for end in (client, server):  # else each small message waits for an acknowledgement
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._up, args=(client, server), daemon=True).start()
             threading.Thread(target=self._down, args=(server, client), daemon=True).start()
 
