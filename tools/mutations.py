@@ -99,8 +99,7 @@ MUTATIONS = (
         "onecard/hub/ledger.py",
         "if state.claim != transfer:",
         "if False:",
-        "tests/faults/test_double_runs.py"
-        "::test_an_older_transfer_cannot_publish_after_a_newer_one_claimed",
+        "tests/faults/test_double_runs.py::test_a_newer_claim_alone_stops_an_audited_transfer",
     ),
     Mutation(
         "the overlap of two readings",

@@ -171,6 +171,19 @@ def test_an_older_transfer_cannot_publish_after_a_newer_one_claimed(small: Stage
     assert statuses(small)[transfer] == "failed"
 
 
+@pytest.mark.fault("F04", "a newer claim alone, before anything else of it, stops the older writer")
+def test_a_newer_claim_alone_stops_an_audited_transfer(small: Stage) -> None:
+    collect = small.hub(0).collect(EVENTS)
+    transfer = collect.stage()
+    collect.audit(transfer)
+    with database.connect(small.hub(0).address, autocommit=True) as connection:
+        ledger.claim(connection, EVENTS, transfer + 1)
+        with pytest.raises(SupersededError, match="overtaken"):
+            collect.publish(transfer)
+        assert not registry.exists(connection, small.hub(0).catalogue.contract(EVENTS))
+    assert statuses(small)[transfer] == "failed"
+
+
 @pytest.mark.fault("F03", "sent again under its id; the inbox is unchanged")
 def test_an_unconfirmed_delivery_is_sent_again_under_the_same_id(
     small: Stage, monkeypatch: pytest.MonkeyPatch
