@@ -83,7 +83,7 @@ def section(soak: Soak, city: tuple[int, int], seconds: float) -> str:
         "|---|---:|",
         f"| nights, each as in the twin city in the end | {len(done)} |",
         f"| faults made | {sum(soak.seen.values())} |",
-        f"| attempts at a night with faults on | {sum(f.attempts for f in done)} |",
+        f"| attempts at half a night with faults on | {sum(f.attempts for f in done)} |",
         f"| transfers that failed or were overtaken | {sum(f.failed for f in done)} |",
         f"| processes killed by SIGKILL | {soak.killed} |",
         f"| rows read by published collects | {sum(f.rows_read for f in done):,} |",

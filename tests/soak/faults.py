@@ -236,12 +236,17 @@ AROUND = {
 """Faults that last for an attempt."""
 
 PROCESSES = {
-    "killed": "a process that runs the same night is killed by SIGKILL at a random time",
-    "twice": "two processes run the same night at the same time",
+    "killed": "a process that runs the same half of the night is killed by SIGKILL at a random time",
+    "twice": "two processes run the same half of the night at the same time",
 }
 """Faults of whole processes; `nights` makes them."""
 
 NAMES = (*QUIET, *AROUND, *PROCESSES)
+AT = {
+    "collect": tuple(n for n in NAMES if n != "acknowledgements"),
+    "deliver": tuple(n for n in NAMES if n not in ("pages", "unfinished", "shrunk")),
+}
+"""The faults that mean something in each half of a night."""
 
 
 def meaning(name: str) -> str:

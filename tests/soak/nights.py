@@ -25,18 +25,18 @@ from onecard.hub import database
 from schemas import catalogue
 from tests.faults.harness import Harness, context
 from tests.soak.compare import differences, unplanted
-from tests.soak.faults import AROUND, NAMES, QUIET, Ring, ring
-from tests.soak.worker import Worker, once
+from tests.soak.faults import AROUND, AT, QUIET, Ring, ring
+from tests.soak.worker import HALVES, Worker, once
 
 QUARANTINE_DAYS = 30
 WEEK = 7
 ATTEMPTS = 3
-"""So many attempts have faults; the one after them has none and must end well."""
+"""So many attempts at half a night have faults; the one after them has none, and must end well."""
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 """As `docker-compose.yml` sets it for workers: an arena for each thread never gives memory back."""
 MOST_SECONDS = 3.0
 """A process is killed at a random time within so many seconds."""
-AT_FIRST = tuple(name for name in NAMES if name != "shrunk")
+NOT_AT_FIRST = ("shrunk",)
 """On the first night nobody knows how large a source usually is: what is half is believed."""
 LOST = {"missing", "differing"}
 """What a weekly reconciliation must not find."""
@@ -104,8 +104,9 @@ class Soak:
             self.stage.city.prepare(number)
             self.twin.city.prepare(number)
         faults, attempts, failed = self._with_faults(number)
-        left = self.calm.ask("attempt", self.twin.at(number))
-        sound(number, not left, f"the twin: {left}")
+        for half in HALVES:
+            left = self.calm.ask(half, self.twin.at(number))
+            sound(number, not left, f"the twin: {left}")
         if number % WEEK == WEEK - 1:
             self._weekly(number)
         purged = self.worker.ask("housekeeping", self.stage.at(number))
@@ -121,22 +122,32 @@ class Soak:
         return found
 
     def _with_faults(self, number: int) -> tuple[tuple[str, ...], int, int]:
-        """Attempts with faults until one ends well, then one without; faults, attempts, failed."""
-        chance, tried, failed = self.around.chance, list[list[str]](), 0
-        while len(tried) < ATTEMPTS:
-            tried.append(chance.sample(NAMES if number else AT_FIRST, chance.randrange(1, 4)))
-            left = self._attempt(number, tried[-1])
+        """Both halves of a night; returns the faults, attempts with faults, and what failed."""
+        made, failed = list[list[str]](), 0
+        for half in HALVES:
+            failed += self._half(number, half, made)
+        return tuple(chain.from_iterable(made)), len(made), failed
+
+    def _half(self, number: int, half: str, made: list[list[str]]) -> int:
+        """Attempts with faults until one ends well, then one without; returns how many failed.
+
+        Deliveries begin when all is collected: what leaves before a consent's end has been read
+        is not what leaves after it, and both are right.
+        """
+        known, failed = [n for n in AT[half] if number or n not in NOT_AT_FIRST], 0
+        for _ in range(ATTEMPTS):
+            made.append(self.around.chance.sample(known, self.around.chance.randrange(1, 4)))
+            left = self._attempt(half, self.stage.at(number), made[-1])
             failed += len(left)
             if not left:
                 break
         self.around.clean()
-        left = self.worker.ask("attempt", self.stage.at(number))
+        left = self.worker.ask(half, self.stage.at(number))
         sound(number, not left, f"without faults: {left}")
-        return tuple(chain.from_iterable(tried)), len(tried), failed
+        return failed
 
-    def _attempt(self, number: int, chosen: list[str]) -> dict[str, str]:
+    def _attempt(self, half: str, environment: dict[str, str], chosen: list[str]) -> dict[str, str]:
         self.around.clean()
-        environment = self.stage.at(number)
         with ExitStack() as stack:
             for name in chosen:
                 if name in QUIET:
@@ -144,14 +155,14 @@ class Soak:
                 elif name in AROUND:
                     stack.enter_context(AROUND[name](self.around))
             if "killed" in chosen:
-                self._kill(environment)
+                self._kill(half, environment)
             if "twice" in chosen:
-                stack.enter_context(self._another(environment))
-            left: dict[str, str] = self.worker.ask("attempt", environment)
+                stack.enter_context(self._another(half, environment))
+            left: dict[str, str] = self.worker.ask(half, environment)
             return left
 
-    def _kill(self, environment: dict[str, str]) -> None:
-        process = context.Process(target=once, args=(environment,))
+    def _kill(self, half: str, environment: dict[str, str]) -> None:
+        process = context.Process(target=once, args=(half, environment))
         process.start()
         time.sleep(self.around.chance.uniform(0.1, MOST_SECONDS))
         process.kill()
@@ -159,8 +170,8 @@ class Soak:
         self.killed += 1
 
     @contextmanager
-    def _another(self, environment: dict[str, str]) -> Iterator[None]:
-        process = context.Process(target=once, args=(environment,))
+    def _another(self, half: str, environment: dict[str, str]) -> Iterator[None]:
+        process = context.Process(target=once, args=(half, environment))
         process.start()
         try:
             yield

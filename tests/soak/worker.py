@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
@@ -32,9 +32,20 @@ def hub(environment: Mapping[str, str]) -> Hub:
     return Hub(Settings.load(environment), EnvironmentConnections(environment))
 
 
-def attempt(environment: Mapping[str, str]) -> dict[str, str]:
-    """One attempt at a night; what did not end well, and why."""
-    done = night.run(hub(environment), workers=WORKERS)
+def collects(environment: Mapping[str, str]) -> dict[str, str]:
+    """Collect every dataset; what did not end well, and why."""
+    there = hub(environment)
+    return _left(night.datasets(there), lambda d: there.collect(d).run())
+
+
+def deliveries(environment: Mapping[str, str]) -> dict[str, str]:
+    """Deliver every agreement; what did not end well, and why."""
+    there = hub(environment)
+    return _left(night.agreements(there), lambda a: there.deliver(a).run())
+
+
+def _left(subjects: tuple[str, ...], run: Callable[[str], object]) -> dict[str, str]:
+    done = night.run_each(subjects, run, lambda _subject, _result: None, WORKERS)
     return {**done.failed, **done.held}
 
 
@@ -68,7 +79,9 @@ def megabytes() -> float:
     raise RuntimeError(msg)
 
 
-ORDERS = {"attempt": attempt, "reconcile": reconciled, "housekeeping": kept}
+HALVES = {"collect": collects, "deliver": deliveries}
+"""A night's two halves."""
+ORDERS = {**HALVES, "reconcile": reconciled, "housekeeping": kept}
 
 
 def serve(pipe: Connection) -> None:
@@ -86,10 +99,10 @@ def serve(pipe: Connection) -> None:
         pipe.send((ORDERS[order](environment), megabytes()))
 
 
-def once(environment: Mapping[str, str]) -> None:
-    """One attempt in a process of its own, which may be killed."""
+def once(half: str, environment: Mapping[str, str]) -> None:
+    """Half a night in a process of its own, which may be killed."""
     logging.disable(logging.CRITICAL)
-    attempt(environment)
+    HALVES[half](environment)
 
 
 @dataclass
