@@ -127,7 +127,7 @@ def section(rows: int, planted: int, seconds: tuple[float, float]) -> str:
             f"Machine: {machine()}. {rows:,} cards of 23 columns in the agency's PostgreSQL and in"
             f" the registry (one server), {planted:,} planted differences, all found; median of"
             f" interleaved rounds, nothing healed. Load of the machine when it ended: {load:.1f}"
-            " (others worked on it). Made by `python -m bench.reconcile`.",
+            ". Made by `python -m bench.reconcile`.",
             "",
             "| what | seconds | ratio | limit | holds |",
             "|---|---:|---:|---:|---|",
