@@ -100,6 +100,15 @@ def release_one(environment: dict[str, str], report: str, transfer: int) -> None
     os._exit(0)
 
 
+def stopped(process: BaseProcess) -> int:
+    """Wait until a process has stopped itself at its point; returns its id."""
+    pid = int(process.pid or 0)
+    while Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+        assert process.is_alive()
+        time.sleep(0.02)
+    return pid
+
+
 @dataclass
 class Harness:
     """One city, a template of the hub's database before its first night, and the case's clone."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from demo.stage import Stage, set_up
 from onecard.delivery_record import Recorded
 from onecard.errors import FatalError, OnecardError, SupersededError
 from onecard.hub import database, ledger, registry
-from tests.faults.harness import Harness
+from tests.faults.harness import Harness, stopped
 
 EVENTS = "hrss/card_status_event"
 INSURANCE = "f02-hrss-medical_insurance-card-status"
@@ -44,10 +43,7 @@ def test_a_zombie_publishes_nothing(small: Stage, point: str) -> None:
     harness.fresh()
     try:
         process = harness.start(ONECARD_STOP_AT=point)
-        pid = int(process.pid or 0)
-        while Path(f"/proc/{pid}/stat").read_text().split()[2] != "T":
-            assert process.is_alive()
-            time.sleep(0.02)
+        pid = stopped(process)
         if point == "publish.locked":  # its lock goes with its connection, as in a partition
             with database.connect(harness.address, autocommit=True) as connection:
                 connection.execute(

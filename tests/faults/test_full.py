@@ -11,19 +11,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from connectors.folders import opened
 from connectors.sql_errors import verdict_of
-from demo.stage import set_up
 from onecard import keys, whole_file
 from onecard.hub import database, ledger
 from tests.connectors import systems
 from tests.faults import writes
-from tests.faults.harness import Harness
+from tests.faults.harness import Harness, stopped
 from tests.faults.limits import limited
-from tests.faults.server import OwnServer, mounted, own_server, unmount
-from tests.faults.test_restart import stopped
+from tests.faults.server import OwnServer, mounted, unmount
 
 Write = Callable[[Path], None]
 
@@ -145,33 +142,6 @@ def test_drafts_are_swept(tmp_path: Path, kind: str) -> None:
 
 
 # --- the hub's own database
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[OwnServer]:
-    """A server that only this file uses."""
-    with own_server() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory, server: OwnServer) -> Iterator[Harness]:
-    """A city of 300 persons, all of it in that server."""
-    home = tmp_path_factory.mktemp("full") / "stage"
-    with set_up(home, persons=300, seed=23, postgres=server.url) as stage:
-        made = Harness(stage, str(make_url(stage.environment["ONECARD_DATABASE_URL"]).database))
-        try:
-            yield made
-        finally:
-            made.drop()
-
-
-@pytest.fixture(scope="module")
-def wanted(harness: Harness) -> dict[str, object]:
-    """What a night without faults leaves."""
-    harness.fresh()
-    harness.rerun()
-    return harness.state()
 
 
 FULL = """

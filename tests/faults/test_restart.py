@@ -8,50 +8,16 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Iterator
-from multiprocessing.process import BaseProcess
-from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
 
-from demo.stage import set_up
 from onecard.errors import OnecardError, RetriableError, StagingLost
 from onecard.hub import database, ledger
-from tests.faults.harness import Harness
-from tests.faults.server import OwnServer, own_server
+from tests.faults.harness import Harness, stopped
+from tests.faults.server import OwnServer
 
 EVENTS = "hrss/card_status_event"
 CARDS = "hrss/card_master"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[OwnServer]:
-    """A server that only this file uses."""
-    with own_server() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory, server: OwnServer) -> Iterator[Harness]:
-    """A city of 300 persons, all of it in that server."""
-    home = tmp_path_factory.mktemp("restart") / "stage"
-    with set_up(home, persons=300, seed=23, postgres=server.url) as stage:
-        made = Harness(stage, str(make_url(stage.environment["ONECARD_DATABASE_URL"]).database))
-        try:
-            yield made
-        finally:
-            made.drop()
-
-
-@pytest.fixture(scope="module")
-def wanted(harness: Harness) -> dict[str, object]:
-    """What a night without faults leaves."""
-    harness.fresh()
-    harness.rerun()
-    assert harness.problems() == []
-    return harness.state()
 
 
 def published(harness: Harness, dataset: str) -> tuple[object, ...]:
@@ -126,15 +92,6 @@ def test_the_steps_of_a_scheduler_stage_again_by_themselves(
     assert published(harness, CARDS) == wanted
     assert statuses(harness) == ["failed", "published"]
     assert harness.problems() == []
-
-
-def stopped(process: BaseProcess) -> int:
-    """Wait until a process has stopped itself at its point; returns its id."""
-    pid = int(process.pid or 0)
-    while Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
-        assert process.is_alive()
-        time.sleep(0.02)
-    return pid
 
 
 HELD = (

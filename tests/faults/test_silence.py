@@ -27,9 +27,8 @@ from onecard.errors import ConfigError, SourceUnavailable
 from onecard.hub import database
 from onecard.ports import Column, ReadRequest
 from tests.connectors.test_compliance import opened, parcel
-from tests.faults.harness import Harness
+from tests.faults.harness import Harness, stopped
 from tests.faults.proxy import STALL_S, TcpProxy, tcp_proxy
-from tests.faults.test_restart import stopped
 
 CARDS = "hrss/card_master"
 INSURANCE = "f02-hrss-medical_insurance-card-status"
@@ -55,14 +54,6 @@ def harness(stage: Stage) -> Iterator[Harness]:
         yield made
     finally:
         made.drop()
-
-
-@pytest.fixture(scope="module")
-def wanted(harness: Harness) -> dict[str, object]:
-    """What a night without faults leaves."""
-    harness.fresh()
-    harness.rerun()
-    return harness.state()
 
 
 @pytest.fixture
