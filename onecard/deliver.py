@@ -121,7 +121,8 @@ class Deliver:
             life = agreements.permit(connection, self._agreement, self._today)
             tokeniser = self._tokeniser()
             state = DeliveryState.load(connection, self._agreement, tokeniser, self._needed)
-            if replay is None and not state.due(self._today):
+            due = replay is not None or state.due(self._today)
+            if not due and not ledger.cut_off(connection, "deliver", self._agreement.id):
                 return Delivered(self._agreement.id, None)
             selection = self._selection(state, replay)
             state.make_indexes(connection, selection)

@@ -181,6 +181,16 @@ def bury(
     return sorted((int(str(number)), str(delivery)) for number, delivery in rows)
 
 
+def cut_off(connection: Connection, direction: str, subject: str) -> bool:
+    """Whether a transfer of a subject never ended; with the subject locked, nobody runs it."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM ledger.transfer WHERE direction = %s AND subject = %s"
+        " AND status = ANY(%s))",
+        (direction, subject, list(LIVE)),
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def update(connection: Connection, transfer: int, values: Mapping[str, Any]) -> None:
     """Set columns of a transfer; `counts` spreads to its columns."""
     plain = dict(values)

@@ -157,6 +157,21 @@ def test_an_anchor_that_fails_undoes_no_confirmation(
     assert small.hub(0).deliver(INSURANCE).run().transfer is None
 
 
+@pytest.mark.fault("F01", "an attempt that was cut off is ended also when nothing is due")
+def test_an_attempt_that_was_cut_off_is_ended_when_nothing_is_due(small: Stage) -> None:
+    for dataset in (EVENTS, "hrss/card_master", "health/death_notice"):
+        small.hub(0).collect(dataset).run()
+    hub = small.hub(0)
+    hub.deliver(INSURANCE).run()
+    before = small.city.inbox("medical_insurance")[INSURANCE]
+    with database.connect(hub.address, autocommit=True) as connection:
+        dead = ledger.open_transfer(connection, "deliver", INSURANCE, "1", hub.settings.now())
+    assert hub.deliver(INSURANCE).run().rows == 0
+    assert statuses(small)[dead] == "failed"
+    assert small.city.inbox("medical_insurance")[INSURANCE].equals(before)
+    assert hub.deliver(INSURANCE).run().transfer is None
+
+
 @pytest.mark.fault("F04", "the fencing token makes the older writer fail")
 def test_an_older_transfer_cannot_publish_after_a_newer_one_claimed(small: Stage) -> None:
     old = small.hub(0).collect(EVENTS)
