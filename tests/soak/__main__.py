@@ -52,6 +52,9 @@ def main() -> int:
                 f" {found.failed} failed, {found.rows_read:,} rows, {found.megabytes:.0f} MB\n"
             )
             sys.stdout.flush()
+            if number % EVERY == EVERY - 1:  # what there is, should the rest be cut off
+                city = (wanted.persons, wanted.seed)
+                _write(section(soak, city, time.monotonic() - started))
         text = section(soak, (wanted.persons, wanted.seed), time.monotonic() - started)
         before, after = memory(soak.done)
     shutil.rmtree(home, ignore_errors=True)
