@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 SOURCES := onecard connectors quality schemas sql demo bench dags plugins tests tools
 COVERAGE ?= --cov --cov-fail-under=80
-WORKERS  ?= 3
+WORKERS  ?= 2
 # A file's cities and databases are made once: its tests run in one worker.
 DIST     ?= loadfile --no-loadscope-reorder
 # Imports of Airflow and Great Expectations take many times longer without bytecode.
