@@ -34,7 +34,8 @@ WEEK = 7
 ATTEMPTS = 3
 """So many attempts at half a night have faults; the one after them has none, and must end well."""
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
-"""As `docker-compose.yml` sets it for workers: an arena for each thread never gives memory back."""
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+"""As `docker-compose.yml` sets both for workers, and says why."""
 MOST_SECONDS = 3.0
 """A process is killed at a random time within so many seconds."""
 NOT_AT_FIRST = ("shrunk",)
