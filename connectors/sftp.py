@@ -1,11 +1,16 @@
-"""SFTP by asyncssh, in an event loop of its own; the server's host key is pinned."""
+"""SFTP by asyncssh, in an event loop of its own; the server's host key is pinned.
+
+A server that is gone is noticed by keepalives; one that answers those and nothing else is given up
+when no byte of a file has moved, or no other request has ended, for twice `ONECARD_PATIENCE`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import stat
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +18,7 @@ from typing import Any, TypeVar
 import asyncssh
 
 from connectors.folders import NOTE_LIMIT, Entry, TooLarge, private_file
+from onecard import patience
 from onecard.connections import Connection
 from onecard.errors import NO_ROOM, ConfigError, SourceUnavailable, StorageError, unwritten
 
@@ -39,25 +45,58 @@ def connected(connection: Connection) -> Iterator[SftpFolder]:
         ConfigError: no host key is pinned, the server shows another, or the login is refused.
         SourceUnavailable: the server cannot be reached.
     """
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="sftp", daemon=True)
-    thread.start()
-
-    def run(work: Awaitable[T]) -> T:
-        return asyncio.run_coroutine_threadsafe(_awaited(work), loop).result()
-
+    line = _Line(f"connection {connection.id!r}")
     try:
-        session = run(_connect(connection))
+        session = line.run(_connect(connection))
+        line.abort = session.abort
         try:
-            client = run(session.start_sftp_client())
-            yield SftpFolder(connection, client, run)
+            client = line.run(session.start_sftp_client())
+            yield SftpFolder(connection, client, line)
         finally:
             session.close()
-            run(session.wait_closed())
+            line.run(session.wait_closed())
     finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        line.close()
+
+
+class _Line:
+    """An event loop in a thread of its own, and a session that is aborted when nothing moves.
+
+    Attributes:
+        moved: grows whenever bytes of a file have arrived, here or there.
+        abort: ends the session at once, so that whatever waits for it fails.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sftp", daemon=True)
+        self._thread.start()
+        self.moved = 0
+        self.abort: Callable[[], None] = lambda: None
+
+    def run(self, work: Awaitable[T]) -> T:
+        """What the work returns.
+
+        Raises:
+            SourceUnavailable: nothing has moved for too long; the session is over.
+        """
+        limit = 2 * patience.seconds()
+        future = asyncio.run_coroutine_threadsafe(_awaited(work), self._loop)
+        seen = -1
+        while seen != self.moved:
+            seen = self.moved
+            if wait((future,), limit).done:
+                return future.result()
+        self._loop.call_soon_threadsafe(self.abort)
+        wait((future,), limit)
+        raise patience.silent(self._where, limit)
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 async def _awaited(work: Awaitable[T]) -> T:
@@ -117,8 +156,8 @@ def _own_keys(connection: Connection, where: str) -> Any:  # noqa: ANN401 - asyn
 class SftpFolder:
     """Implements `connectors.folders.Folder` over an SFTP session."""
 
-    def __init__(self, connection: Connection, client: Any, run: Any) -> None:  # noqa: ANN401
-        self._client, self._run = client, run
+    def __init__(self, connection: Connection, client: Any, line: _Line) -> None:  # noqa: ANN401
+        self._client, self._line = client, line
         self._base = str(connection.extra.get("path") or ".")
         self._where = f"connection {connection.id!r}"
 
@@ -153,6 +192,7 @@ class SftpFolder:
         """A private copy, removed at the end."""
 
         def counted(_source: bytes, _target: bytes, copied: int, size: int) -> None:
+            self._line.moved += 1
             if max(copied, size) > limit:
                 raise TooLarge
 
@@ -166,11 +206,16 @@ class SftpFolder:
         target = self._path(path)
         folder, _, name = target.rpartition("/")
 
+        def counted(*_: object) -> None:
+            self._line.moved += 1
+
         async def work() -> None:
             await self._client.makedirs(folder, exist_ok=True)
             part = f"{folder}/.{name}.part"
             try:
-                await self._client.put(str(source), part, follow_symlinks=True)
+                await self._client.put(
+                    str(source), part, follow_symlinks=True, progress_handler=counted
+                )
                 await self._kept_whole(part, source.stat().st_size)
                 await self._client.posix_rename(part, target)
             except BaseException:
@@ -210,7 +255,7 @@ class SftpFolder:
 
     def _call(self, work: Any, path: str) -> Any:  # noqa: ANN401 - asyncssh has no types
         try:
-            return self._run(work)
+            return self._line.run(work)
         except asyncssh.SFTPNoSuchFile:
             msg = f"{self._where}: {path!r} is not there"
         except asyncssh.SFTPPermissionDenied:

@@ -61,7 +61,7 @@ class Hold:
     def release(self) -> str:
         """The command that lets it pass."""
         if self.kind == "reconcile":
-            return f"onecard reconcile {self.subject} --release REASON"
+            return f"onecard reconcile {self.subject} --release {OPTIONS}"
         return f"onecard release {self.subject if self.fast else self.number} {OPTIONS}"
 
     @property

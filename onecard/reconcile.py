@@ -30,6 +30,7 @@ from onecard.reconcile_side import Comparable, Key, SqlSide, settle, table_side
 from onecard.reconcile_stage import Stage, Verdict
 from onecard.record_refs import Referrer
 from onecard.timespan import duration
+from onecard.vouching import Vouching
 from onecard.wiring import Hub
 from schemas.contract import Contract
 
@@ -46,12 +47,12 @@ class Wish:
     Attributes:
         since: compare only rows whose cursor is not before; absences are then not judged.
         heal: publish what is missing or differs, and what is deleted by the hold rules.
-        release: the reason why a person lets more absences be deleted than the limit allows.
+        release: who lets more absences be deleted than the limit allows, and why.
     """
 
     since: datetime | None = None
     heal: bool = True
-    release: str = ""
+    release: Vouching | None = None
 
 
 def reconcile(hub: Hub, dataset: str, wish: Wish | None = None) -> Reconciled:
@@ -60,7 +61,8 @@ def reconcile(hub: Hub, dataset: str, wish: Wish | None = None) -> Reconciled:
     The result's `check` raises when a person must decide.
 
     Raises:
-        ConfigError: unknown dataset, nothing published yet, `since` without a cursor.
+        ConfigError: unknown dataset, nothing published yet, `since` without a cursor, a release
+            that `Vouching.check` refuses.
         OnecardError: as connector, gate and collect raise it; the ledger then says `failed`.
     """
     with logs.step("reconcile", dataset=dataset, actor=hub.settings.actor):
@@ -87,6 +89,8 @@ def _reconcile(hub: Hub, contract: Contract, wish: Wish) -> Reconciled:
 
 
 def _ready(connection: database.Connection, contract: Contract, wish: Wish) -> None:
+    if wish.release:
+        wish.release.check()
     if not registry.exists(connection, contract):
         msg = f"{contract.id}: nothing is published yet; run `onecard collect {contract.id}` first"
         raise ConfigError(msg)

@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from onecard import holds
 from onecard.errors import HoldError
 from onecard.hub import audit
 from onecard.hub.database import Connection
+from onecard.vouching import Vouching
 
 Outcome = Literal["agreed", "healed", "open", "held", "unjudged"]
 SHOWN = 20
@@ -78,7 +80,7 @@ class Reconciled:
             msg = (
                 f"{self.subject}: {self.held} of {self.rows_hub} published rows are absent from the"
                 f" source, which has {self.rows_other}; none was deleted. Look at the source; then"
-                f" `onecard reconcile {self.subject} --release REASON`"
+                f" `onecard reconcile {self.subject} --release {holds.OPTIONS}`"
             )
             raise HoldError(msg)
 
@@ -103,7 +105,9 @@ def start(
     return int(str(row[0])) if row else 0
 
 
-def finish(connection: Connection, done: Reconciled, actor: str, reason: str = "") -> None:
+def finish(
+    connection: Connection, done: Reconciled, actor: str, vouched: Vouching | None = None
+) -> None:
     """Write how it ended, and the audit entry, in one transaction."""
     values = asdict(done)
     number, subject = values.pop("id"), values.pop("subject")
@@ -112,8 +116,8 @@ def finish(connection: Connection, done: Reconciled, actor: str, reason: str = "
     statement = f"UPDATE ledger.reconciliation SET {assignments}"  # noqa: S608 - our own names
     statement += ", finished_at = clock_timestamp() WHERE id = %s"
     body = {n: v for n, v in values.items() if n != "refs"} | {"reconciliation": number}
-    if reason:
-        body["reason"] = reason
+    if vouched:
+        body |= {"released_by": vouched.by, "reason": vouched.reason}
     with connection.transaction():
         connection.execute(statement.encode(), [*values.values(), number])
         audit.append(connection, f"reconcile.{done.outcome}", subject, actor, body)

@@ -9,20 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from onecard import collect_failing, holds, personal, points
+from onecard import collect_failing, holds, points
 from onecard.collect import Collected
 from onecard.errors import ConfigError, PolicyError, SupersededError
 from onecard.hub import audit, database, ledger, releases
 from onecard.hub.database import Connection
+from onecard.vouching import Vouching
 from onecard.wiring import Hub
-
-
-@dataclass(frozen=True, slots=True)
-class Vouching:
-    """Who releases, and why."""
-
-    by: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +53,12 @@ def release(hub: Hub, wanted: str, how: Vouching) -> Released:
         how: who, and why.
 
     Raises:
-        ConfigError: no such transfer, it is not held, or the reason holds personal data.
+        ConfigError: no such transfer, it is not held, or as `Vouching.check` says.
         PolicyError: what it is held for can be released by nobody.
         SupersededError: a newer transfer has taken over; says which.
         AuditFailed: another critical expectation fails now; the transfer is held again.
     """
-    kinds = {hit.kind for hit in personal.find(how.reason)}
-    if kinds or not how.reason.strip():
-        what = f"holds personal data ({', '.join(sorted(kinds))})" if kinds else "is empty"
-        msg = f"the reason {what}: it is kept for good, so write it in other words"
-        raise ConfigError(msg)
+    how.check()
     with database.connect(hub.address, autocommit=True) as connection:
         found = _find(connection, wanted)
         lock = "SELECT pg_advisory_lock(hashtextextended('release', %s))"

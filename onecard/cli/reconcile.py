@@ -15,6 +15,7 @@ from onecard.reconcile import Wish
 from onecard.reconcile import reconcile as reconcile_dataset
 from onecard.reconcile_inbox import reconcile_inbox
 from onecard.reconcile_ledger import Reconciled
+from onecard.vouching import Vouching
 from onecard.wiring import Hub
 
 SHOWN = ("missing", "extra", "differing", "waiting", "quarantined", "healed", "tombstoned", "held")
@@ -29,7 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command()(reconcile)
 
 
-def reconcile(
+def reconcile(  # noqa: PLR0913 - one parameter for each option
     subject: Annotated[
         str,
         typer.Argument(help="Dataset (compared with its source) or agreement (with its inbox)."),
@@ -43,20 +44,32 @@ def reconcile(
         bool, typer.Option(help="Publish, or deliver again, what is missing or differs.")
     ] = True,
     release: Annotated[
-        str,
-        typer.Option(
-            help="Of a dataset: delete more rows than the limit allows; why you are sure."
-        ),
+        bool,
+        typer.Option("--release", help="Of a dataset: delete more rows than the limit allows."),
+    ] = False,
+    by: Annotated[str, typer.Option(help="Of --release: who vouches, by name and office.")] = "",
+    reason: Annotated[
+        str, typer.Option(help="Of --release: why; it is kept, so name no person.")
     ] = "",
     json: Json = False,
 ) -> None:
     """Compare a dataset with its source, or an inbox with its agreement, and heal it."""
     with output.errors_as_exit_codes():
-        done = _run(Hub(), subject, Wish(_instant(since), heal, release))
+        how = _vouching(release=release, by=by, reason=reason)
+        done = _run(Hub(), subject, Wish(_instant(since), heal, how))
         _show(done, as_json=json)
         done.check()
     if done.outcome in ("open", "unjudged"):
         raise typer.Exit(1)
+
+
+def _vouching(*, release: bool, by: str, reason: str) -> Vouching | None:
+    if release:
+        return Vouching(by, reason)
+    if by or reason:
+        msg = "--by and --reason say who releases and why: they need --release"
+        raise ConfigError(msg)
+    return None
 
 
 def _run(hub: Hub, subject: str, wish: Wish) -> Reconciled:

@@ -8,8 +8,8 @@ import typer
 
 from onecard.cli import output
 from onecard.cli.operate import Json, Lines
-from onecard.release import Vouching
 from onecard.release import release as run
+from onecard.vouching import Vouching
 from onecard.wiring import Hub
 
 

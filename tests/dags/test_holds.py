@@ -12,7 +12,8 @@ import pytest
 from demo.stage import Stage
 from onecard import holds
 from onecard.hub import database
-from onecard.release import Vouching, release
+from onecard.release import release
+from onecard.vouching import Vouching
 
 CARDS = "hrss/card_master"
 NIGHT = """

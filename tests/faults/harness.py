@@ -32,8 +32,9 @@ from demo.stage import Stage
 from onecard.connections import EnvironmentConnections
 from onecard.hub import audit, database, ledger
 from onecard.hub.ledger import LIVE
-from onecard.release import Vouching, release
+from onecard.release import release
 from onecard.settings import Settings
+from onecard.vouching import Vouching
 from onecard.wiring import Hub
 
 DATASETS = (

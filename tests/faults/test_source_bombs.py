@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
+import itertools
 import json
 import os
 import threading
@@ -23,6 +25,7 @@ import pytest
 
 import connectors
 from connectors import file_formats, folders, rest_body, sftp
+from onecard import patience
 from onecard.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
 from onecard.ports import Column, Reading, ReadRequest
@@ -257,6 +260,82 @@ def test_an_sftp_server_that_stalls_is_given_up(out: Path, monkeypatch: pytest.M
             assert time.monotonic() - started < 15, limit
         proxy.clean()
         assert sum(c.batch.num_rows for c in reading(behind, {"kind": "csv"})) == 200_000
+
+
+class _Mute(asyncssh.SFTPServer):
+    """Answers keepalives and, in some methods, nothing else."""
+
+    silent = ""
+    pauses: Iterator[float] = itertools.repeat(3_600.0)
+    over = threading.Event()
+
+    async def _perhaps(self, method: str) -> None:
+        if method == self.silent:
+            end = time.monotonic() + next(self.pauses)
+            while time.monotonic() < end and not self.over.is_set():
+                await asyncio.sleep(0.02)
+
+    async def scandir(self, path: bytes) -> Any:
+        await self._perhaps("scandir")
+        async for found in super().scandir(path):
+            yield found
+
+    async def read(self, file_obj: object, offset: int, size: int) -> bytes:
+        await self._perhaps("read")
+        return bytes(super().read(file_obj, offset, size))
+
+    async def write(self, file_obj: object, offset: int, data: bytes) -> int:
+        await self._perhaps("write")
+        return int(super().write(file_obj, offset, data))
+
+    async def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+        await self._perhaps("posix_rename")
+        super().posix_rename(oldpath, newpath)
+
+
+@pytest.fixture
+def mute(out: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """A server that keeps alive, and a hub that waits two seconds for a word."""
+    monkeypatch.setenv(patience.VARIABLE, "1")
+    monkeypatch.setattr(asyncssh, "SFTPServer", _Mute)
+    (out / "f.csv").write_text("X\n" + "1\n" * 200_000)
+    with systems.sftp(out.parent) as remote:
+        yield remote
+        _Mute.over.set()
+        time.sleep(0.2)  # the server's own tasks end
+        _Mute.over.clear()
+
+
+@pytest.mark.fault("F07", "an SFTP server that answers keepalives only is given up too")
+@pytest.mark.parametrize("method", ["scandir", "read", "write", "posix_rename"])
+def test_an_sftp_server_that_only_keeps_alive_is_given_up(
+    mute: Connection, out: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(_Mute, "silent", method)
+    started = time.monotonic()
+    with pytest.raises(SourceUnavailable, match="has said nothing for 2 s"):
+        if method in ("write", "posix_rename"):
+            with sftp.connected(mute) as folder:
+                folder.write("out/sent.csv", out / "f.csv")
+        else:
+            list(reading(mute, {"kind": "csv"}))
+    assert time.monotonic() - started < 10
+    assert not (out / "sent.csv").exists()
+
+
+def test_a_slow_sftp_server_that_moves_is_not_given_up(
+    mute: Connection, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncssh.sftp, "MAX_SFTP_WRITE_LEN", 1_000)
+    monkeypatch.setattr(_Mute, "silent", "write")
+    source = tmp_path / "large"
+    source.write_bytes(b"x" * 100_000)
+    started = time.monotonic()
+    monkeypatch.setattr(_Mute, "pauses", itertools.repeat(0.03))
+    with sftp.connected(mute) as folder:
+        folder.write("out/sent.csv", source)
+    assert time.monotonic() - started > 2
+    assert (out / "sent.csv").read_bytes() == source.read_bytes()
 
 
 def test_a_file_that_is_not_there_is_still_named(local: Connection) -> None:

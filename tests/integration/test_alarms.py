@@ -34,7 +34,8 @@ from onecard.alarm_channels import SENDERS
 from onecard.connections import EnvironmentConnections
 from onecard.errors import AuditFailed, SourceUnavailable
 from onecard.hub import database, ledger
-from onecard.release import Vouching, release
+from onecard.release import release
+from onecard.vouching import Vouching
 from onecard.wiring import Hub
 from schemas.problem import InvalidFile
 

@@ -23,7 +23,8 @@ from onecard.hub import database, ledger
 from onecard.privacy import VolumeHold
 from onecard.reconcile import reconcile
 from onecard.reconcile_inbox import reconcile_inbox
-from onecard.release import Vouching, release
+from onecard.release import release
+from onecard.vouching import Vouching
 from onecard.wiring import Hub
 from schemas import catalogue
 from tests.faults.harness import Harness

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,10 +23,12 @@ from onecard.reconcile import Wish, reconcile
 from onecard.reconcile_compare import compare
 from onecard.reconcile_ledger import Reconciled
 from onecard.reconcile_side import SqlSide
+from onecard.vouching import Vouching
 from onecard.wiring import Hub
 from tests.conftest import listening
 
 CARDS = "hrss/card_master"
+HOW = Vouching("市人社局 张主任", "the old cards were archived")
 COUNTS = ("missing", "extra", "differing", "healed", "tombstoned", "held")
 
 
@@ -195,13 +198,17 @@ def test_a_person_may_release_what_is_held_but_never_an_empty_source(cards: Card
     half = "DELETE FROM hrss.ac01_card WHERE right(\"AAZ500\", 1) < '5'"
     cards.run(half)
     assert cards.reconcile().outcome == "held"
-    done = cards.reconcile(release="the old cards were archived")
+    done = cards.reconcile(release=HOW)
     assert done.tombstoned == done.extra > 100
+    newest = "SELECT body FROM ledger.audit WHERE kind = 'reconcile.healed' ORDER BY seq DESC"
+    body = cards.ask(newest)[0][0]
+    kept = json.loads(str(body))
+    assert (kept["released_by"], kept["reason"]) == (HOW.by, HOW.reason)
     assert cards.reconcile().outcome == "agreed"
     left = cards.held()
     cards.run("DELETE FROM hrss.ac01_card")
     cards.reconcile()
-    assert cards.reconcile(release="sure").outcome == "held"
+    assert cards.reconcile(release=HOW).outcome == "held"
     assert cards.held() == left
 
 

@@ -464,3 +464,13 @@ def test_the_command_takes_agreements_and_names_what_it_knows(
     assert (code, F06 in text, "hrss/card_master" in text) == (1, True, True)
     code, text = run(F06, "--since", "2026-11-01T00:00:00+08:00")
     assert (code, "an inbox is compared whole" in text) == (1, True)
+    why = ("--by", "张主任", "--reason", "checked")
+    for words, told in (
+        ((F06, "--release", *why), "an inbox is compared whole"),
+        (("hrss/card_master", *why), "need --release"),
+        (("hrss/card_master", "--release"), "not named"),
+        (("hrss/card_master", "--release", "--by", "张主任"), "is empty"),
+        (("hrss/card_master", "--release", *why[:3], "ask 13812345678"), "holds personal data"),
+    ):
+        code, text = run(*words)
+        assert (code, told in " ".join(text.split())) == (1, True), words

@@ -33,7 +33,8 @@ from onecard.errors import (
 from onecard.hub import audit, database, ledger, receipts, releases
 from onecard.hub.ledger import Counts
 from onecard.reconcile import reconcile
-from onecard.release import Released, Vouching, release
+from onecard.release import Released, release
+from onecard.vouching import Vouching
 from onecard.wiring import Hub
 from schemas import catalogue
 from tests.faults.harness import Harness
@@ -351,7 +352,7 @@ def test_a_held_reconciliation_is_told(city: City) -> None:
     with pytest.raises(HoldError, match="onecard reconcile"):
         reconcile(city.hub, ECARDS).check()
     (hold,) = city.held()
-    assert hold.release == f"onecard reconcile {ECARDS} --release REASON"
+    assert hold.release == f"onecard reconcile {ECARDS} --release --by … --reason …"
     with database.connect(city.hub.address, autocommit=True) as connection:
         found = [t for t in situation.troubles(connection, city.hub) if t.kind == "held"]
     assert [t.subject for t in found] == [f"reconciliation {ECARDS}"]

@@ -32,7 +32,10 @@ def test_a_collect_is_released_by_its_number_and_in_the_fast_lane_by_its_dataset
         (made(CARDS, released=True), "released, but cut off before it was published: `onecard rel"),
         (Hold("deliver", 8, "f01", "who", ""), "reason …`, then `onecard deliver f01`"),
         (Hold("deliver", 8, "f01", "who", "", released=True), "released; `onecard deliver f01` or"),
-        (Hold("reconcile", 2, CARDS, "who", ""), f"`onecard reconcile {CARDS} --release REASON`"),
+        (
+            Hold("reconcile", 2, CARDS, "who", ""),
+            f"`onecard reconcile {CARDS} --release --by … --reason …`",
+        ),
         (Hold("reconcile", 2, CARDS, "who", "", emptied=True), "mend the source"),
     ],
 )

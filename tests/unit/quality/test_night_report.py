@@ -234,7 +234,7 @@ def test_trouble_says_what_to_do() -> None:
     assert "某处负责人" in rows[1]
     assert "再执行 onecard deliver f01-hrss-transport-card-status" in rows[1]
     assert "来源缺少已发布的 9 行" in rows[2]
-    assert "onecard reconcile hrss/consent_record --release REASON" in rows[2]
+    assert "onecard reconcile hrss/consent_record --release --by … --reason …" in rows[2]
     assert "onecard collect hrss/other</td>" in page
     assert "onecard deliver f02</td>" in page
 

@@ -1,0 +1,31 @@
+"""A person vouches for what the hub's own rules would not let pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onecard import personal
+from onecard.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Vouching:
+    """Who lets it pass, by name and office, and why; both go into the audit log for good."""
+
+    by: str
+    reason: str
+
+    def check(self) -> None:
+        """Raise when it says too little or too much.
+
+        Raises:
+            ConfigError: nobody is named, or the reason is empty or holds personal data.
+        """
+        if not self.by.strip():
+            msg = "who vouches for it is not named: by name and office"
+            raise ConfigError(msg)
+        kinds = {hit.kind for hit in personal.find(self.reason)}
+        if kinds or not self.reason.strip():
+            what = f"holds personal data ({', '.join(sorted(kinds))})" if kinds else "is empty"
+            msg = f"the reason {what}: it is kept for good, so write it in other words"
+            raise ConfigError(msg)
