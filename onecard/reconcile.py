@@ -122,12 +122,11 @@ class _Reconciliation:
             if found is None:
                 found = self._by_stream(stage)
             verdict = stage.judge(found.keys, self._watermark())
-            unknown = stage.unknown()
             wrong = (*verdict.missing, *verdict.differing)
             healed = 0
-            if self._wish.heal and (wrong or unknown):
+            if self._wish.heal and (wrong or stage.unknown):
                 stage.choose(wrong)
-                healed = heal(self._hub, self._contract, stage, unknown)
+                healed = heal(self._hub, self._contract, stage)
             done = Reconciled(
                 id=self._number,
                 subject=self._contract.id,
@@ -135,11 +134,11 @@ class _Reconciliation:
                 buckets=found.buckets,
                 rows_hub=found.rows_ours,
                 rows_other=found.rows_theirs,
-                missing=len(verdict.missing) + len(unknown),
+                missing=len(verdict.missing) + len(stage.unknown),
                 extra=len(verdict.extra) if self._judges_absence() else 0,
                 differing=len(verdict.differing),
                 waiting=len(verdict.waiting),
-                quarantined=len(stage.rejected) - len(unknown),
+                quarantined=stage.rejected - len(stage.unknown),
                 healed=healed,
                 refs=self._references(verdict),
             )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from onecard.reconcile_side import Bucket, Key, Side
+from onecard.reconcile_side import Key, Side
 
 BITS = 16
 """The first division: 65,536 buckets."""
@@ -43,13 +43,13 @@ def compare(ours: Side, theirs: Side, *, bits: int = BITS, leaf: int = LEAF) -> 
     Memory grows with the rows in differing buckets, not with the table.
     """
     first, second = _both(ours, theirs, lambda side: side.buckets(bits, None))
-    sums = sum(b.rows for b in first.values()), sum(b.rows for b in second.values())
+    sums = first.total, second.total
     seen = 1 << bits
     while True:
-        chosen = _unequal(first, second)
+        chosen = first.unlike(second)
         if not chosen:
             return Candidates(frozenset(), frozenset(), frozenset(), seen, *sums)
-        rows = sum(_rows(first, n) + _rows(second, n) for n in chosen)
+        rows = first.rows(chosen) + second.rows(chosen)
         if rows <= leaf or bits + FINER > FINEST or 2 * len(chosen) > (1 << bits):
             break
         coarser, bits = (bits, chosen), bits + FINER
@@ -70,11 +70,3 @@ def _both(ours: Side, theirs: Side, ask: Callable[[Side], _T]) -> tuple[_T, _T]:
     with ThreadPoolExecutor(max_workers=1) as pool:
         other = pool.submit(ask, theirs)
         return ask(ours), other.result()
-
-
-def _unequal(first: Mapping[int, Bucket], second: Mapping[int, Bucket]) -> list[int]:
-    return sorted(n for n in first.keys() | second.keys() if first.get(n) != second.get(n))
-
-
-def _rows(buckets: Mapping[int, Bucket], number: int) -> int:
-    return buckets[number].rows if number in buckets else 0

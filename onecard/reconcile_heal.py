@@ -22,12 +22,12 @@ from schemas.contract import Contract
 ORIGIN = "reconciliation"
 
 
-def heal(hub: Hub, contract: Contract, stage: Stage, rejected: Sequence[Located]) -> int:
-    """Publish the chosen staged rows, and quarantine the rejected ones; returns how many rows.
+def heal(hub: Hub, contract: Contract, stage: Stage) -> int:
+    """Publish the chosen staged rows, and quarantine the rejected unknown ones; returns how many.
 
     A collect of its own: gate, accounting, receipt and audit as always, the watermark unmoved.
     """
-    source = StagedRows(hub.address, contract, stage, rejected)
+    source = StagedRows(hub.address, contract, stage)
     done = hub.collect(contract.id, source).replay()
     return done.counts.published + done.counts.quarantined
 
@@ -39,16 +39,13 @@ class StagedRows:
     source_options: ClassVar[type[BaseModel]] = NoOptions
     sink_options: ClassVar[type[BaseModel]] = NoOptions
 
-    def __init__(
-        self, address: str, contract: Contract, stage: Stage, rejected: Sequence[Located]
-    ) -> None:
-        self._address, self._contract = address, contract
-        self._stage, self._rejected = stage, rejected
+    def __init__(self, address: str, contract: Contract, stage: Stage) -> None:
+        self._address, self._contract, self._stage = address, contract, stage
 
     def read(self, connection: Connection, request: ReadRequest) -> StagedReading:  # noqa: ARG002
         """The chosen rows as typed chunks, then the rejected ones as text."""
         statement = self._statement().as_string(None)
-        return StagedReading(self._address, statement, request, self._rejected)
+        return StagedReading(self._address, statement, request, self._stage.unknown)
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:  # noqa: ARG002
         """Nothing is delivered into a staging table."""

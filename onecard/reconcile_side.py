@@ -9,11 +9,12 @@ servers agree.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import LiteralString, Protocol, runtime_checkable
+from typing import LiteralString, Protocol, cast, runtime_checkable
 
+import numpy as np
 import psycopg
 from psycopg import sql
 
@@ -40,18 +41,47 @@ _CASTS: dict[str, dict[int, LiteralString]] = {
 texts, 1082 date, 1114 and 1184 timestamps, 1700 numeric) → the registry's type of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """How many rows fell into a bucket, and their hashes combined by XOR."""
+_BUCKET = np.dtype([("number", np.int64), ("rows", np.int64), ("checksum", np.int64)])
 
-    rows: int
-    checksum: int
+
+class Buckets:
+    """How many rows fell into each bucket, and their hashes combined by XOR.
+
+    Arrays, since there are 65,536 buckets of each side at first: some 100 bytes each as objects.
+    """
+
+    def __init__(self, triples: Iterable[tuple[int, int, int]]) -> None:
+        """Take number, rows and checksum of each bucket that is not empty, in any order."""
+        self._found = np.sort(np.fromiter(triples, _BUCKET), order="number")
+
+    @property
+    def total(self) -> int:
+        """Rows of all buckets."""
+        return int(self._found["rows"].sum())
+
+    def unlike(self, other: Buckets) -> list[int]:
+        """Numbers of the buckets that are not the same in both."""
+        numbers = np.union1d(self._found["number"], other._found["number"])
+        differ = self._at(numbers) != other._at(numbers)
+        return [int(n) for n in numbers[differ]]
+
+    def rows(self, numbers: Collection[int]) -> int:
+        """Rows of some buckets."""
+        return int(self._at(np.fromiter(numbers, np.int64))["rows"].sum())
+
+    def _at(self, numbers: np.ndarray) -> np.ndarray:
+        """Buckets of these numbers; nought where there is none."""
+        there = np.zeros(len(numbers), _BUCKET)
+        there["number"] = numbers
+        known = np.isin(numbers, self._found["number"])
+        there[known] = self._found[np.searchsorted(self._found["number"], numbers[known])]
+        return there
 
 
 class Side(Protocol):
     """What is compared; buckets are numbered by the low bits of the key's hash."""
 
-    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> dict[int, Bucket]:
+    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> Buckets:
         """All rows by bucket, or those `within` (bits, buckets) of a coarser division."""
         ...
 
@@ -93,7 +123,7 @@ class SqlSide:
     key: tuple[str, ...]
     where: sql.Composable
 
-    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> dict[int, Bucket]:
+    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> Buckets:
         """Rows and XOR of the row hashes by bucket."""
         where = self._within(*within) if within else self.where
         rows = self.connection.execute(
@@ -104,8 +134,8 @@ class SqlSide:
                 t=self.table,
                 where=where,
             )
-        ).fetchall()
-        return {int(str(b)): Bucket(int(str(n)), int(str(x))) for b, n, x in rows}
+        )
+        return Buckets(cast("Iterable[tuple[int, int, int]]", rows))
 
     def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
         """Key and row hash of the rows in some buckets."""

@@ -45,7 +45,10 @@ class Stage:
     """Staging tables of one reconciliation; a collect's clean-up does not see their names.
 
     Attributes:
-        rejected: rows that the gate refused.
+        rejected: how many rows the gate refused.
+        unknown: those of them that no collect has seen: no quarantined row is theirs, not even an
+            ended one. What was purged when its time was over has been seen and counted; it does
+            not come back.
         version: of the dataset when the comparison began; rows published later are left alone.
     """
 
@@ -54,7 +57,9 @@ class Stage:
     ) -> None:
         self._tools, self._contract, self._connection = tools, contract, connection
         self._transfer = -number
-        self.rejected: list[Located] = []
+        self.rejected = 0
+        self.unknown: list[Located] = []
+        self._rejected_keys: set[Key] = set()
         self.version = ledger.state(connection, contract.id).version
 
     @property
@@ -88,7 +93,7 @@ class Stage:
             for chunk in ahead(iter(reading), f"the source of {self._contract.id}"):
                 checked = self._tools.gate.check(chunk, now)
                 read += chunk.batch.num_rows
-                self.rejected += [Located(chunk.origin, row) for row in checked.rejected]
+                self._reject([Located(chunk.origin, row) for row in checked.rejected])
                 if len(checked.good):
                     loader.put(checked.good)
         registry.deduplicate(self._connection, self._contract, self._transfer)
@@ -97,23 +102,21 @@ class Stage:
                 self._move(rule.check, Reason(rule.check.columns[-1], rule.name))
         return read
 
-    def unknown(self) -> list[Located]:
-        """Rejected rows that no collect has seen: no quarantined row is theirs, not even an ended.
-
-        What was purged when its time was over has been seen and counted; it does not come back.
-        """
+    def _reject(self, found: list[Located]) -> None:
+        """Count them, and keep those that no collect has seen."""
+        if not found:
+            return
+        self.rejected += len(found)
+        self._rejected_keys.update(_key(self._contract, f.row) for f in found)
         by = (self._tools.keys.quarantine(), self._tools.suite)
-        prints = [
-            bytes(quarantine.seal(self._contract.id, found.origin, found.row, by)[0])
-            for found in self.rejected
-        ]
+        prints = [bytes(quarantine.seal(self._contract.id, f.origin, f.row, by)[0]) for f in found]
         rows = self._connection.execute(
             "SELECT fingerprint FROM quarantine.record WHERE dataset = %s"
             " AND fingerprint = ANY(%s)",
             (self._contract.id, prints),
         ).fetchall()
         known = {bytes(row[0]) for row in rows if isinstance(row[0], bytes)}
-        return [r for r, p in zip(self.rejected, prints, strict=True) if p not in known]
+        self.unknown += [f for f, p in zip(found, prints, strict=True) if p not in known]
 
     def judge(self, keys: Collection[Key], watermark: datetime | None) -> Verdict:
         """Compare the staged rows of these keys with the registry, value by value.
@@ -123,7 +126,6 @@ class Stage:
             watermark: staged rows with a cursor from here on are read by the next collect anyway.
         """
         self._candidates(keys)
-        rejected = {_key(self._contract, found.row) for found in self.rejected}
         found = Verdict()
         for there, held, differs, waits, *values in self._compared(watermark):
             key = tuple(str(v) for v in values)
@@ -133,7 +135,7 @@ class Stage:
                 found.missing.append(key)
             elif there and differs:
                 found.differing.append(key)
-            elif not there and held and key not in rejected:
+            elif not there and held and key not in self._rejected_keys:
                 found.extra.append(key)
         return found
 
@@ -212,10 +214,12 @@ class Stage:
                 places=places,
             )
         ).fetchall()
+        moved = []
         for n, (values,) in enumerate(rows, start=1):
             pairs = values.items() if isinstance(values, dict) else ()
             texts = {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in pairs}
-            self.rejected.append(Located("staging", Rejected(n, texts, (reason,))))
+            moved.append(Located("staging", Rejected(n, texts, (reason,))))
+        self._reject(moved)
 
     def _drop(self) -> None:
         rows = self._connection.execute(

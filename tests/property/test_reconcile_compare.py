@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onecard.reconcile_compare import compare
-from onecard.reconcile_side import Bucket, Key
+from onecard.reconcile_side import Buckets, Key
 
 
 @dataclass
@@ -19,13 +19,13 @@ class Held:
     rows: dict[int, int]
     listed: int = 0
 
-    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> dict[int, Bucket]:
-        found: dict[int, Bucket] = {}
+    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> Buckets:
+        found: dict[int, tuple[int, int]] = {}
         for key, row in self.rows.items():
             if within is None or key % (1 << within[0]) in within[1]:
-                old = found.get(key % (1 << bits), Bucket(0, 0))
-                found[key % (1 << bits)] = Bucket(old.rows + 1, old.checksum ^ row)
-        return found
+                rows, checksum = found.get(key % (1 << bits), (0, 0))
+                found[key % (1 << bits)] = (rows + 1, checksum ^ row)
+        return Buckets((number, *bucket) for number, bucket in found.items())
 
     def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
         found = {(str(k),): r for k, r in self.rows.items() if k % (1 << bits) in chosen}
