@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from connectors import csv_read
 from connectors.files_options import Csv, JsonDocument, JsonLines, Parquet
-from connectors.records import check_columns, chunk
+from connectors.gather import OBJECT_ROWS, regrouped
+from connectors.records import check_columns, part
 from connectors.rest_client import BadRecord, parse_json
 from connectors.wire_text import as_text
 from onecard.errors import ProtocolError
@@ -35,11 +36,10 @@ def chunks(
     elif isinstance(options, Parquet):
         yield from _parquet(path, origin, request)
     else:
-        first = 1
         with path.open("rb") as stream:
-            while lines := list(islice(stream, request.batch_rows)):
-                yield chunk([_line(line) for line in lines], request, origin, first)
-                first += len(lines)
+            taken = iter(lambda: [_line(line) for line in islice(stream, OBJECT_ROWS)], [])
+            parts = (part(records, request, origin) for records in taken)
+            yield from regrouped(parts, origin, request.batch_rows)
 
 
 def json_chunks(records: object, origin: str, request: ReadRequest) -> Iterator[Chunk]:
@@ -47,9 +47,9 @@ def json_chunks(records: object, origin: str, request: ReadRequest) -> Iterator[
     if not isinstance(records, list):
         msg = f"{request.dataset}: file {origin} has no list of rows where the contract says"
         raise ProtocolError(msg)
-    for start in range(0, len(records), request.batch_rows):
-        part = records[start : start + request.batch_rows]
-        yield chunk(part, request, origin, start + 1)
+    starts = range(0, len(records), OBJECT_ROWS)
+    parts = (part(records[n : n + OBJECT_ROWS], request, origin) for n in starts)
+    yield from regrouped(parts, origin, request.batch_rows)
 
 
 def count_rows(path: Path, options: Csv | JsonLines | JsonDocument | Parquet) -> int | None:

@@ -8,6 +8,9 @@ import pyarrow as pa
 
 from onecard.ports import Chunk
 
+OBJECT_ROWS = 8_192
+"""Rows that stand in memory as Python objects at one time, some kilobytes each."""
+
 Part = tuple[pa.RecordBatch, Mapping[int, str]]
 """Rows, and the rules that damaged ones among them break."""
 

@@ -8,16 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 
+from connectors.gather import Part
 from onecard.errors import SchemaMismatch
-from onecard.ports import Chunk, Column, ReadRequest
+from onecard.ports import Column, ReadRequest
 
 JSON_RULE = "record.json"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _DIGITS = re.compile(r"[0-9]{6}")
 
 
-def chunk(records: Sequence[Any], request: ReadRequest, origin: str, first_row: int) -> Chunk:
-    """Records (objects as parsed, numbers as text) as one chunk; what is no flat object is damaged.
+def part(records: Sequence[Any], request: ReadRequest, origin: str) -> Part:
+    """Records (objects as parsed, numbers as text) as a batch; what is no flat object is damaged.
 
     Raises:
         SchemaMismatch: records hold a key that the contract does not name, or lack one.
@@ -29,7 +30,7 @@ def chunk(records: Sequence[Any], request: ReadRequest, origin: str, first_row: 
         pa.array([_text(r.get(c.native)) for r in sound], pa.string()) for c in request.columns
     ]
     names = [c.name for c in request.columns]
-    return Chunk(pa.RecordBatch.from_arrays(arrays, names=names), origin, first_row, damaged)
+    return pa.RecordBatch.from_arrays(arrays, names=names), damaged
 
 
 def check_columns(found: Iterable[str], request: ReadRequest, origin: str) -> None:

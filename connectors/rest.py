@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from connectors.records import chunk
+from connectors.gather import regrouped
+from connectors.records import part
 from connectors.rest_client import Client
 from connectors.rest_options import Keyset, PageNumber, RestSink, RestSource
 from connectors.wire_text import rows_as_text
@@ -55,17 +56,10 @@ class _RestReading:
     def __iter__(self) -> Iterator[Chunk]:
         options, request = self._options, self._request
         client = Client(self._connection, options, request.dataset)
-        held: list[Any] = []
-        first, size = 1, request.batch_rows
+        pages = _Pages(client, request.dataset, options, self._params())
+        parts = (part(page, request, options.path) for page in pages)
         try:
-            for page in _Pages(client, request.dataset, options, self._params()):
-                held += page
-                while len(held) >= size:
-                    yield chunk(held[:size], request, options.path, first)
-                    first += size
-                    held = held[size:]
-            if held:
-                yield chunk(held, request, options.path, first)
+            yield from regrouped(parts, options.path, request.batch_rows)
         finally:
             client.close()
 
@@ -242,8 +236,8 @@ class _Sending:
 def at(document: object, path: str | None) -> Any:  # noqa: ANN401 - JSON
     """The value at a dotted path, or None."""
     found: Any = document
-    for part in (path or "").split("."):
-        found = found.get(part) if isinstance(found, dict) else None
+    for step in (path or "").split("."):
+        found = found.get(step) if isinstance(found, dict) else None
     return found
 
 

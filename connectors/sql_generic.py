@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import NoSuchTableError
 
 from connectors import sql_since
+from connectors.gather import OBJECT_ROWS
 from connectors.sql_arrow import zoned
 from connectors.sql_errors import translated
 from connectors.sql_url import dialect, engine_url
@@ -62,7 +63,7 @@ class GenericReading:
 
     def __iter__(self) -> Iterator[Chunk]:
         request, name = self._request, self._options.table
-        size = min(request.batch_rows, 65_536)
+        size = min(request.batch_rows, OBJECT_ROWS)
         where = f"{request.dataset} from {name}"
         first = 1
         with (

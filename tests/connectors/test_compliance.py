@@ -409,12 +409,18 @@ def test_a_page_that_is_no_data_fails_the_transfer(
             read(system)
 
 
+RECORD = (
+    b'{"key": "a", "name": "x", "amount": "1.00", "born": "2000-01-01",'
+    b' "at": "2026-01-01T00:00:00+08:00", "number": "9"}'
+)
+
+
 @pytest.mark.fault("F11", "a repeated page or cursor loop is refused")
 @pytest.mark.fault("F12", "more without a cursor is refused, not taken for the end")
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (b'{"list": [{"key": "1"}], "next": "7", "more": true}', "repeated|loop"),
+        (b'{"list": [%s], "next": "7", "more": true}' % RECORD, "repeated|loop"),
         (b'{"list": [], "next": null, "more": true}', "no next cursor"),
     ],
 )

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import connectors
 from connectors import rest, rest_client
-from connectors.records import chunk
+from connectors.records import part
 from connectors.rest_options import RestSource
 from onecard import keys
 from onecard.connections import Connection
@@ -138,7 +138,7 @@ def test_json_pages() -> None:
         document = client._document(reply, "a/b at /x")
         pages = rest._Pages(client, "a/b", options, {})
         records = pages._records(document)
-        return chunk(records, request(options), "/x", 1).batch.num_rows
+        return part(records, request(options), "/x")[0].num_rows
 
     assert read(PAGE) == 3
 
