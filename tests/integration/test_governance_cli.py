@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.stage import REPOSITORY, Stage
-from onecard.hub import database
+from onecard.hub import database, receipts
 
 F02, F07 = "f02-hrss-medical_insurance-card-status", "f07-hrss-operator-card-status"
 
@@ -101,6 +101,34 @@ def test_receipts_audit_and_one_persons_disclosures(collected: Stage) -> None:
     assert (code, json.loads(said)) == (0, [])
     code, said = onecard(collected, *asked, given="12345\n")
     assert (code, "12345" in said) == (1, False)
+
+
+def test_a_consumer_confirms_that_it_erased_a_delivery(collected: Stage) -> None:
+    def overdue() -> int:
+        later = collected.hub(400)
+        with database.connect(later.address, autocommit=True) as connection:
+            return receipts.overdue_erasures(connection, F02, later.settings.now())
+
+    delivery = collected.hub(0).deliver(F02).run()
+    with database.connect(collected.hub(0).address, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT delivery_id FROM ledger.transfer WHERE id = %s", (delivery.transfer,)
+        ).fetchone()
+    assert row is not None
+    assert overdue() == 1
+    erased = ("receipts", "erased", str(row[0]), "--by", "医保局", "--document", "回执1号")
+    for moment in ("yesterday", "2026-11-24T02:00:00"):
+        code, said = onecard(collected, *erased, "--at", moment)
+        assert (code, "--at: write an instant with offset" in said) == (1, True)
+        assert "Traceback" not in said
+    assert overdue() == 1
+    assert onecard(collected, *erased, "--at", "2026-11-24T02:00:00+08:00")[0] == 0
+    assert overdue() == 0
+    for again in (erased, ("receipts", "erased", "no-such", *erased[3:])):
+        code, said = onecard(collected, *again)
+        assert (code, "without an erasure receipt" in said) == (1, True)
+    code, said = onecard(collected, "audit", "list", "--json")
+    assert [e["subject"] for e in json.loads(said) if e["kind"] == "copy.erased"] == [row[0]]
 
 
 def test_tokens_change_with_the_epoch_and_everything_is_sent_anew(collected: Stage) -> None:
