@@ -10,7 +10,7 @@ import typer
 
 from onecard import personal, suites
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError
 from onecard.hub import audit, database, disclosures, receipts
 from onecard.keys import token_purpose
@@ -35,7 +35,7 @@ def disclosed(
     person: Annotated[
         bool, typer.Option("--person", help="Ask for an ID number (prompt or standard input).")
     ],
-    reason: Annotated[str, typer.Option("--reason", help="Why it is looked up; audited.")],
+    reason: Annotated[str, why("Why it is looked up; audited.")],
     json: Json = False,
 ) -> None:
     """Who received one person's data, when, for which purpose and on which basis."""

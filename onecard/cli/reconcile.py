@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError, unknown
 from onecard.reconcile import Wish
 from onecard.reconcile import reconcile as reconcile_dataset
@@ -48,9 +48,7 @@ def reconcile(  # noqa: PLR0913 - one parameter for each option
         typer.Option("--release", help="Of a dataset: delete more rows than the limit allows."),
     ] = False,
     by: Annotated[str, typer.Option(help="Of --release: who vouches, by name and office.")] = "",
-    reason: Annotated[
-        str, typer.Option(help="Of --release: why; it is kept, so name no person.")
-    ] = "",
+    reason: Annotated[str, why("Of --release: why; it is kept, so name no person.")] = "",
     json: Json = False,
 ) -> None:
     """Compare a dataset with its source, or an inbox with its agreement, and heal it."""
