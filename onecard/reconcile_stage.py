@@ -12,6 +12,7 @@ from psycopg import sql
 
 from onecard.ahead import ahead
 from onecard.collect import Tools
+from onecard.errors import ProtocolError
 from onecard.hub import ledger, quarantine, registry
 from onecard.hub.database import Connection, query
 from onecard.hub.loader import Loader
@@ -20,6 +21,8 @@ from onecard.reconcile_side import Key
 from schemas.contract import Contract
 from schemas.rules import Unique
 
+MOST_UNKNOWN = 100_000
+"""Rejected rows that no collect has seen; with more, the source is another than the contract's."""
 CANDIDATES = sql.SQL("pg_temp.onecard_candidate")
 
 
@@ -103,7 +106,11 @@ class Stage:
         return read
 
     def _reject(self, found: list[Located]) -> None:
-        """Count them, and keep those that no collect has seen."""
+        """Count them, and keep those that no collect has seen.
+
+        Raises:
+            ProtocolError: they are more than can be one mistake of a collect.
+        """
         if not found:
             return
         self.rejected += len(found)
@@ -117,6 +124,13 @@ class Stage:
         ).fetchall()
         known = {bytes(row[0]) for row in rows if isinstance(row[0], bytes)}
         self.unknown += [f for f, p in zip(found, prints, strict=True) if p not in known]
+        if len(self.unknown) > MOST_UNKNOWN:
+            msg = (
+                f"{self._contract.id}: the gate refuses more than {MOST_UNKNOWN} rows of the source"
+                " that no collect has seen; nothing was healed. Look at the source with"
+                f" `onecard drift {self._contract.id}`, and collect it first"
+            )
+            raise ProtocolError(msg)
 
     def judge(self, keys: Collection[Key], watermark: datetime | None) -> Verdict:
         """Compare the staged rows of these keys with the registry, value by value.

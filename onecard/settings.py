@@ -28,6 +28,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from onecard.errors import ConfigError, unknown
+from onecard.timespan import instant
 from schemas.model import Frozen
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -93,7 +94,7 @@ class Settings(Frozen):
             keys_file=Path(env.get("ONECARD_KEYS_FILE") or home / "keys.json"),
             schemas=Path(schemas) if schemas else None,
             quarantine_days=_days(env.get("ONECARD_QUARANTINE_DAYS")),
-            fixed_now=_instant(env.get("ONECARD_NOW")),
+            fixed_now=_fixed(env.get("ONECARD_NOW")),
         )
 
 
@@ -106,14 +107,5 @@ def _days(text: str | None) -> int:
     return int(text)
 
 
-def _instant(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        msg = "ONECARD_NOW: write an instant with offset, e.g. 2026-11-24T02:00:00+08:00"
-        raise ConfigError(msg)
-    return found.astimezone(ZONE)
+def _fixed(text: str | None) -> datetime | None:
+    return instant(text, "ONECARD_NOW").astimezone(ZONE) if text else None

@@ -24,8 +24,21 @@ class Vouching:
         if not self.by.strip():
             msg = "who vouches for it is not named: by name and office"
             raise ConfigError(msg)
-        kinds = {hit.kind for hit in personal.find(self.reason)}
-        if kinds or not self.reason.strip():
-            what = f"holds personal data ({', '.join(sorted(kinds))})" if kinds else "is empty"
-            msg = f"the reason {what}: it is kept for good, so write it in other words"
+        if not self.reason.strip():
+            msg = "the reason is empty: it is kept for good, so that others can understand"
             raise ConfigError(msg)
+        keepable(self.reason)
+
+
+def keepable(reason: str) -> str:
+    """The reason, which the audit log keeps for good.
+
+    Raises:
+        ConfigError: it holds personal data; says of which kind.
+    """
+    kinds = {hit.kind for hit in personal.find(reason)}
+    if kinds:
+        what = f"holds personal data ({', '.join(sorted(kinds))})"
+        msg = f"the reason {what}: it is kept for good, so write it in other words"
+        raise ConfigError(msg)
+    return reason

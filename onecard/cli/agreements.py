@@ -9,14 +9,14 @@ import typer
 from onecard import agreement_words, agreements
 from onecard.agreements import ALL, Life
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError, unknown
 from onecard.hub import audit, database, ledger
 from onecard.wiring import Hub
 from schemas.agreement import Agreement
 
 By = Annotated[str, typer.Option("--by", help="Who decides (name or office).")]
-Reason = Annotated[str, typer.Option("--reason", help="Why.")]
+Reason = Annotated[str, why("Why.")]
 Id = Annotated[str, typer.Argument(help="Agreement id.")]
 
 
@@ -189,7 +189,7 @@ def incidents_close(
     incident: Annotated[int, typer.Argument(help="Id from `incidents list`.")],
     *,
     by: By,
-    reason: Annotated[str, typer.Option("--reason", help="What was found and done.")],
+    reason: Annotated[str, why("What was found and done.")],
 ) -> None:
     """Close an incident after it was handled; audited."""
     with output.errors_as_exit_codes():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,22 @@ from onecard.deliver import Delivered
 from onecard.errors import ConfigError, unknown
 from onecard.hub import database, migrate
 from onecard.settings import Settings
+from onecard.vouching import keepable
 from onecard.wiring import AuditEngine, Hub
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def why(text: str) -> Any:  # noqa: ANN401 - as typer declares its options
+    """An option `--reason`, with its help; a reason is kept for good, so it holds nobody's data."""
+    return typer.Option("--reason", help=text, callback=_keepable)
+
+
+def _keepable(reason: str) -> str:
+    with output.errors_as_exit_codes():
+        return keepable(reason)
+
+
 Audit = Annotated[str, typer.Option(help="Engine of dataset-level expectations: sql or gx.")]
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json as json_module
 import sys
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from onecard import personal, suites
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError
 from onecard.hub import audit, database, disclosures, receipts
 from onecard.keys import token_purpose
 from onecard.settings import ZONE
+from onecard.timespan import instant
 from onecard.wiring import Hub
 from schemas import codes
 
@@ -35,7 +35,7 @@ def disclosed(
     person: Annotated[
         bool, typer.Option("--person", help="Ask for an ID number (prompt or standard input).")
     ],
-    reason: Annotated[str, typer.Option("--reason", help="Why it is looked up; audited.")],
+    reason: Annotated[str, why("Why it is looked up; audited.")],
     json: Json = False,
 ) -> None:
     """Who received one person's data, when, for which purpose and on which basis."""
@@ -160,10 +160,7 @@ def receipt_erased(
     """Record a consumer's confirmation that it erased a delivery (PR-17)."""
     with output.errors_as_exit_codes():
         hub = Hub()
-        moment = datetime.fromisoformat(at) if at else hub.settings.now()
-        if moment.tzinfo is None:
-            msg = "--at: write an instant with offset, e.g. 2026-11-24T02:00:00+08:00"
-            raise ConfigError(msg)
+        moment = instant(at, "--at") if at else hub.settings.now()
         with (
             database.connect(hub.address, autocommit=True) as connection,
             connection.transaction(),

@@ -9,14 +9,14 @@ import typer
 from onecard import housekeeping
 from onecard import replay as again
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError
 from onecard.hub import audit, database, quarantine
 from onecard.treatment_display import masked
 from onecard.wiring import Hub
 
 Id = Annotated[int, typer.Argument(help="Id from `quarantine list`.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is audited.")]
+Reason = Annotated[str, why("Why; it is audited.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +79,7 @@ def show(
     record: Id,
     *,
     reveal: Annotated[bool, typer.Option("--reveal", help="Values in clear.")] = False,
-    reason: Annotated[str, typer.Option("--reason", help="Why; needed with --reveal.")] = "",
+    reason: Annotated[str, why("Why; needed with --reveal.")] = "",
     json: Json = False,
 ) -> None:
     """Show one rejected row, its values masked; `--reveal` shows them and is audited."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError, unknown
 from onecard.reconcile import Wish
 from onecard.reconcile import reconcile as reconcile_dataset
 from onecard.reconcile_inbox import reconcile_inbox
 from onecard.reconcile_ledger import Reconciled
+from onecard.timespan import instant
 from onecard.vouching import Vouching
 from onecard.wiring import Hub
 
@@ -48,15 +48,14 @@ def reconcile(  # noqa: PLR0913 - one parameter for each option
         typer.Option("--release", help="Of a dataset: delete more rows than the limit allows."),
     ] = False,
     by: Annotated[str, typer.Option(help="Of --release: who vouches, by name and office.")] = "",
-    reason: Annotated[
-        str, typer.Option(help="Of --release: why; it is kept, so name no person.")
-    ] = "",
+    reason: Annotated[str, why("Of --release: why; it is kept, so name no person.")] = "",
     json: Json = False,
 ) -> None:
     """Compare a dataset with its source, or an inbox with its agreement, and heal it."""
     with output.errors_as_exit_codes():
         how = _vouching(release=release, by=by, reason=reason)
-        done = _run(Hub(), subject, Wish(_instant(since), heal, how))
+        start = None if since is None else instant(since, "--since")
+        done = _run(Hub(), subject, Wish(start, heal, how))
         _show(done, as_json=json)
         done.check()
     if done.outcome in ("open", "unjudged"):
@@ -108,16 +107,3 @@ def _show(done: Reconciled, *, as_json: bool) -> None:
 def _percent(rate: float | None) -> str:
     """Rounded down: 100% is said only when every row agrees."""
     return "—" if rate is None else f"{int(rate * 10_000 + 1e-9) / 100:.2f}%"
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        msg = "--since: write an instant with offset, e.g. 2026-11-24T02:00:00+08:00"
-        raise ConfigError(msg)
-    return found

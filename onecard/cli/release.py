@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from onecard.cli import output
-from onecard.cli.operate import Json, Lines
+from onecard.cli.operate import Json, Lines, why
 from onecard.release import release as run
 from onecard.vouching import Vouching
 from onecard.wiring import Hub
@@ -24,7 +24,7 @@ def release(
     ],
     *,
     by: Annotated[str, typer.Option("--by", help="Who vouches for it, by name and office.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept, so name no person.")],
+    reason: Annotated[str, why("Why; it is kept, so name no person.")],
     json: Json = False,
 ) -> None:
     """Let a held transfer pass: a collect is published at once, a delivery with its next run."""

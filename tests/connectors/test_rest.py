@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -145,6 +146,27 @@ def test_keyset_pages_arrive_whole_in_bounded_chunks(
     assert all(0 < c.batch.num_rows <= batch_rows for c in chunks)
     assert [c.first_row for c in chunks] == [1 + i * batch_rows for i in range(len(chunks))]
     assert {c.origin for c in chunks} <= {"/rows"}
+
+
+def test_one_page_at_a_time_stands_as_objects(server: Server) -> None:
+    """A chunk of 50 pages costs the memory of its text, not that of 50,000 parsed records."""
+    pages, size = 50, 1_000
+
+    def answer(call: dict[str, Any]) -> Any:
+        start = int(call["query"].get("after", "0"))
+        items = [{"X": str(n), "Y": "y"} for n in range(start, start + size)]
+        more = start + size < pages * size
+        return {"data": {"items": items, "next": str(start + size) if more else None, "more": more}}
+
+    server.answer = answer
+    tracemalloc.start()
+    try:
+        (chunk,) = read(server, paginator={**KEYSET, "size": size})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert chunk.batch.num_rows == pages * size
+    assert peak < 5_000_000
 
 
 @pytest.mark.fault("F12", "reading goes on to the promised total")

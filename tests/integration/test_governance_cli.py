@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from demo.stage import REPOSITORY, Stage
-from onecard.hub import database
+from onecard.cli.app import app
+from onecard.hub import database, receipts
 
 F02, F07 = "f02-hrss-medical_insurance-card-status", "f07-hrss-operator-card-status"
 
@@ -50,6 +53,28 @@ def test_suspension_approval_and_stop(collected: Stage) -> None:
     assert [e["event"] for e in json.loads(said)["events"]] == ["approved", "suspended", "approved"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("agreements", "stop", "all", "--by", "official"),
+        ("agreements", "suspend", F02, "--by", "official"),
+        ("quarantine", "show", "1", "--reveal"),
+        ("quarantine", "replay", "1"),
+        ("disclosures", "--person"),
+        ("incidents", "close", "1", "--by", "official"),
+        ("release", "1", "--by", "official"),
+    ],
+    ids=" ".join,
+)
+def test_a_reason_that_is_kept_for_good_holds_nobodys_data(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONECARD_DATABASE_URL", "postgresql://127.0.0.1:1/nothing")
+    done = CliRunner().invoke(app, [*command, "--reason", "the case of 13812345678"])
+    assert (done.exit_code, "13812345678" in done.output) == (1, False)
+    assert "the reason holds personal data (mobile)" in " ".join(done.output.split())
+
+
 def test_a_changed_text_waits_for_approval_and_says_what_is_new(
     collected: Stage, tmp_path: Path
 ) -> None:
@@ -82,6 +107,10 @@ def test_receipts_audit_and_one_persons_disclosures(collected: Stage) -> None:
     code, said = onecard(collected, "receipts", "list", "--json")
     assert code == 0
     assert {line["signature"] for line in json.loads(said)} == {"valid"}
+    transfer = json.loads(said)[0]["transfer"]
+    code, said = onecard(collected, "receipts", "show", str(transfer))
+    assert (code, "signature valid" in said) == (0, True)
+    assert onecard(collected, "receipts", "show", "999999")[0] == 1
     assert onecard(collected, "audit", "verify")[0] == 0
     with database.connect(collected.hub(0).address, autocommit=True) as connection:
         row = connection.execute(
@@ -103,15 +132,73 @@ def test_receipts_audit_and_one_persons_disclosures(collected: Stage) -> None:
     assert (code, "12345" in said) == (1, False)
 
 
+def test_a_consumer_confirms_that_it_erased_a_delivery(collected: Stage) -> None:
+    def overdue() -> int:
+        later = collected.hub(400)
+        with database.connect(later.address, autocommit=True) as connection:
+            return receipts.overdue_erasures(connection, F02, later.settings.now())
+
+    delivery = collected.hub(0).deliver(F02).run()
+    with database.connect(collected.hub(0).address, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT delivery_id FROM ledger.transfer WHERE id = %s", (delivery.transfer,)
+        ).fetchone()
+    assert row is not None
+    assert overdue() == 1
+    erased = ("receipts", "erased", str(row[0]), "--by", "医保局", "--document", "回执1号")
+    for moment in ("yesterday", "2026-11-24T02:00:00"):
+        code, said = onecard(collected, *erased, "--at", moment)
+        assert (code, "--at: write an instant with offset" in said) == (1, True)
+        assert "Traceback" not in said
+    assert overdue() == 1
+    assert onecard(collected, *erased, "--at", "2026-11-24T02:00:00+08:00")[0] == 0
+    assert overdue() == 0
+    for again in (erased, ("receipts", "erased", "no-such", *erased[3:])):
+        code, said = onecard(collected, *again)
+        assert (code, "without an erasure receipt" in said) == (1, True)
+    code, said = onecard(collected, "audit", "list", "--json")
+    assert [e["subject"] for e in json.loads(said) if e["kind"] == "copy.erased"] == [row[0]]
+
+
 def test_tokens_change_with_the_epoch_and_everything_is_sent_anew(collected: Stage) -> None:
     assert onecard(collected, "deliver", F07)[0] == 0
     before = set(collected.city.inbox("operator")[F07]["person_token_ops"])
     rotated = onecard(collected, "keys", "rotate", "token/operator", "--epoch", "2027")
     assert rotated[0] == 0
+    code, said = onecard(collected, "keys", "list", "--json")
+    current = {(k["purpose"], k["epoch"]) for k in json.loads(said)["keys"] if k["current"]}
+    assert (code, ("token/operator", "2027") in current) == (0, True)
+    secrets = re.findall(r'"([0-9a-f]{32,})"', (collected.home / "keys.json").read_text())
+    assert len(secrets) > 10
+    assert not [secret for secret in secrets if secret in said]
     assert onecard(collected, "deliver", F07)[0] == 0
     after = set(collected.city.inbox("operator")[F07]["person_token_ops"])
     assert len(after) == 2 * len(before)
     assert before < after
+
+
+def test_incidents_and_rejected_rows_by_command(collected: Stage) -> None:
+    with database.connect(collected.hub(0).address, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO ledger.incident (agreement, transfer, rule, delivered_rows)"
+            " SELECT %s, max(id), 'PR-03', 7 FROM ledger.transfer",
+            (F02,),
+        )
+    code, said = onecard(collected, "incidents", "list", "--json")
+    (line,) = json.loads(said)
+    assert (code, line["agreement"], line["rule"]) == (0, F02, "PR-03")
+    close = ("incidents", "close", str(line["id"]), "--by", "official", "--reason", "handled")
+    assert onecard(collected, *close)[0] == 0
+    assert json.loads(onecard(collected, "incidents", "list", "--json")[1]) == []
+    code, said = onecard(collected, *close)
+    assert (code, "no open incident" in said) == (1, True)
+    code, said = onecard(collected, "quarantine", "list", "--json")
+    record = str(json.loads(said)[0]["id"])
+    code, said = onecard(collected, "quarantine", "replay", record, "--reason", "try")
+    assert (code, "fails again" in said) == (1, True)
+    code, said = onecard(collected, "quarantine", "release", record, "--reason", "try")
+    assert (code, "mend it at its source" in said) == (1, True)
+    assert "0 rows purged" in onecard(collected, "quarantine", "purge")[1]
 
 
 def test_an_unusual_volume_waits_for_a_person(collected: Stage) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from demo.stage import Stage, set_up
+from onecard import reconcile_stage
+from onecard.errors import ProtocolError
 from onecard.housekeeping import keep_house
 from onecard.hub import database
 from onecard.reconcile import reconcile
@@ -69,6 +71,30 @@ def test_one_that_quarantine_lost_comes_back_in_its_place(stage: Stage) -> None:
     done = reconcile(stage.hub(0), PAYMENTS)
     assert (done.outcome, done.missing, done.healed) == ("healed", 2, 2)
     assert broken(stage) == before
+
+
+def test_far_too_many_unknown_ones_are_the_sources_fault(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile_stage, "MOST_UNKNOWN", 1)
+    before, there = broken(stage), number(stage)
+    with database.connect(stage.hub(0).address, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT * FROM quarantine.record")
+        connection.execute(f"DELETE FROM quarantine.record WHERE {BROKEN}".encode())
+    with pytest.raises(ProtocolError, match="refuses more than 1 rows of the source"):
+        reconcile(stage.hub(0), PAYMENTS)
+    assert broken(stage) == []
+    with database.connect(stage.hub(0).address, autocommit=True) as connection:
+        last = connection.execute(
+            "SELECT outcome FROM ledger.reconciliation ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        connection.execute(
+            "INSERT INTO quarantine.record OVERRIDING SYSTEM VALUE SELECT k.* FROM kept k"
+            " WHERE NOT EXISTS (SELECT FROM quarantine.record r WHERE r.id = k.id)"
+        )
+        connection.execute("DROP TABLE kept")
+    assert last == ("failed",)
+    assert (broken(stage), number(stage)) == (before, there)
 
 
 def test_what_was_purged_in_its_time_does_not_come_back(stage: Stage) -> None:
