@@ -115,8 +115,8 @@ class Stage:
             return
         self.rejected += len(found)
         self._rejected_keys.update(_key(self._contract, f.row) for f in found)
-        by = (self._tools.keys.quarantine(), self._tools.suite)
-        prints = [bytes(quarantine.seal(self._contract.id, f.origin, f.row, by)[0]) for f in found]
+        key = self._tools.keys.quarantine()
+        prints = [quarantine.fingerprint(self._contract.id, f.origin, f.row, key) for f in found]
         rows = self._connection.execute(
             "SELECT fingerprint FROM quarantine.record WHERE dataset = %s"
             " AND fingerprint = ANY(%s)",

@@ -49,8 +49,18 @@ class Record:
 
 def seal(dataset: str, origin: str, row: Rejected, by: tuple[Key, Suite]) -> tuple[Any, ...]:
     """One rejected row as stored: fingerprint, origin, number, reasons, payload, epoch, suite."""
+    return _sealed((dataset, _identity(dataset, origin, row)), origin, row, by)
+
+
+def fingerprint(dataset: str, origin: str, row: Rejected, key: Key) -> bytes:
+    """By which a rejected row of a source is known again; that of `seal`."""
+    return _fingerprint(_identity(dataset, origin, row), key)
+
+
+def _identity(dataset: str, origin: str, row: Rejected) -> str:
+    """Its values; of a record that could not be split, its place."""
     known = _text(row) if row.values else f"{origin}#{row.number}"
-    return _sealed((dataset, f"{dataset}|{known}"), origin, row, by)
+    return f"{dataset}|{known}"
 
 
 def seal_held(

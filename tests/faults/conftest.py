@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from demo.stage import set_up
 from tests.faults.harness import Harness
@@ -23,12 +22,11 @@ def server() -> Iterator[OwnServer]:
 def harness(tmp_path_factory: pytest.TempPathFactory, server: OwnServer) -> Iterator[Harness]:
     """A city of 300 persons, all of it in that server."""
     home = tmp_path_factory.mktemp("faults") / "stage"
-    with set_up(home, persons=300, seed=23, postgres=server.url) as stage:
-        made = Harness(stage, str(make_url(stage.environment["ONECARD_DATABASE_URL"]).database))
-        try:
-            yield made
-        finally:
-            made.drop()
+    with (
+        set_up(home, persons=300, seed=23, postgres=server.url) as stage,
+        Harness.of(stage) as made,
+    ):
+        yield made
 
 
 @pytest.fixture(scope="module")

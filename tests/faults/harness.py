@@ -118,6 +118,16 @@ class Harness:
     template: str
     clone: str = ""
 
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, stage: Stage) -> Iterator[Harness]:
+        """Clones of that city's hub, whose database is left as it is now."""
+        made = cls(stage, str(make_url(stage.environment["ONECARD_DATABASE_URL"]).database))
+        try:
+            yield made
+        finally:
+            made.drop()
+
     def fresh(self) -> None:
         """A hub before its first night, and empty inboxes."""
         self.drop()

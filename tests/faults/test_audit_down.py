@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from demo.stage import set_up
 from onecard import patience
@@ -20,15 +19,14 @@ from tests.faults.harness import AGREEMENTS, DATASETS, Harness
 def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
     """A city of 300 persons, whose registry is filled and from which nothing has left."""
     home = tmp_path_factory.mktemp("audit") / "stage"
-    with set_up(home, persons=300, seed=23, postgres=postgres) as stage:
-        made = Harness(stage, str(make_url(stage.environment["ONECARD_DATABASE_URL"]).database))
+    with (
+        set_up(home, persons=300, seed=23, postgres=postgres) as stage,
+        Harness.of(stage) as made,
+    ):
         made.fresh()
         for dataset in DATASETS:
             made.hub().collect(dataset).run()
-        try:
-            yield made
-        finally:
-            made.drop()
+        yield made
 
 
 def statements(harness: Harness, *texts: str) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from demo.stage import Stage, set_up
 from onecard.delivery_record import Recorded
@@ -38,10 +37,8 @@ def statuses(stage: Stage) -> dict[int, str]:
 @pytest.mark.fault("F04", "a run that sleeps blocks nobody, and publishes nothing when it wakes")
 @pytest.mark.parametrize("point", ["stage.created", "stage.settled", "publish.locked"])
 def test_a_zombie_publishes_nothing(small: Stage, point: str) -> None:
-    name = make_url(small.environment["ONECARD_DATABASE_URL"]).database
-    harness = Harness(small, str(name))
-    harness.fresh()
-    try:
+    with Harness.of(small) as harness:
+        harness.fresh()
         process = harness.start(ONECARD_STOP_AT=point)
         pid = stopped(process)
         if point == "publish.locked":  # its lock goes with its connection, as in a partition
@@ -57,8 +54,6 @@ def test_a_zombie_publishes_nothing(small: Stage, point: str) -> None:
         assert process.exitcode == 1
         assert harness.state() == good
         assert harness.problems() == []
-    finally:
-        harness.drop()
 
 
 @pytest.mark.fault("F04", "of two collects at once one publishes, the other one is superseded")

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from demo.stage import set_up
 from onecard import points
@@ -34,14 +33,11 @@ COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.afte
 def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
     """A city of 400 persons."""
     home = tmp_path_factory.mktemp("kill") / "stage"
-    with set_up(home, persons=400, seed=23, postgres=postgres) as stage:
-        template = make_url(stage.environment["ONECARD_DATABASE_URL"]).database
-        assert template
-        made = Harness(stage, template)
-        try:
-            yield made
-        finally:
-            made.drop()
+    with (
+        set_up(home, persons=400, seed=23, postgres=postgres) as stage,
+        Harness.of(stage) as made,
+    ):
+        yield made
 
 
 @pytest.fixture(scope="module")

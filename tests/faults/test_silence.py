@@ -49,11 +49,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[S
 @pytest.fixture(scope="module")
 def harness(stage: Stage) -> Iterator[Harness]:
     """Nights of that city in processes of their own."""
-    made = Harness(stage, str(make_url(stage.environment["ONECARD_DATABASE_URL"]).database))
-    try:
+    with Harness.of(stage) as made:
         yield made
-    finally:
-        made.drop()
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import polars as pl
 import psycopg
 import pytest
 from sqlalchemy import MetaData, Table, create_engine, select
-from sqlalchemy.engine import make_url
 
 from demo.stage import set_up
 from onecard import agreements, deliver
@@ -56,13 +55,8 @@ def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Ha
         with database.connect(hub.address, autocommit=True) as connection:
             for name in (F14, F02):
                 agreements.approve(connection, hub.catalogue.agreement(name), "演练", "批复2号")
-        template = make_url(stage.environment["ONECARD_DATABASE_URL"]).database
-        assert template
-        made = Harness(stage, template)
-        try:
+        with Harness.of(stage) as made:
             yield made
-        finally:
-            made.drop()
 
 
 @dataclass

@@ -57,13 +57,8 @@ def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Ha
         hub = stage.hub(0)
         for dataset in hub.catalogue.contracts:
             hub.collect(dataset).run()
-        template = make_url(stage.environment["ONECARD_DATABASE_URL"]).database
-        assert template
-        made = Harness(stage, template)
-        try:
+        with Harness.of(stage) as made:
             yield made
-        finally:
-            made.drop()
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.engine import make_url
 
 from demo.stage import REPOSITORY, Stage, set_up
 from onecard import holds, situation
@@ -387,13 +386,8 @@ def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator
         city.halve()
         city.hold()
         shutil.copytree(home / "audit", home / "audit-of-the-hold")
-        template = make_url(stage.environment["ONECARD_DATABASE_URL"]).database
-        assert template
-        found = Harness(stage, template)
-        try:
+        with Harness.of(stage) as found:
             yield found
-        finally:
-            found.drop()
 
 
 def outcome(harness: Harness) -> dict[str, object]:
