@@ -26,16 +26,16 @@ import connectors
 from bench.measure import machine
 from demo.hot import fill_card_master
 from demo.stage import Stage, set_up
-from onecard import agreements, deliver
-from onecard.deliver import Deliver, Outbound
-from onecard.hub import database, disclosures
-from onecard.outgoing import Outgoing
-from onecard.ports import Parcel
-from onecard.privacy import Admitted, Batch
-from onecard.selection import Selection
+from onecard.deliver import run
+from onecard.deliver.outgoing import Outgoing
+from onecard.deliver.query import Selection
+from onecard.deliver.run import Deliver, Outbound
+from onecard.ports.privacy_gate import Admitted, Batch
+from onecard.ports.transfers import Parcel
+from onecard.store import agreement_lives, database, disclosures
 from quality.privacy.gate import Gate
-from schemas import registers
-from schemas.agreement import Agreement
+from schemas.models import registers
+from schemas.models.agreement import Agreement
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- governed deliveries -->", "<!-- end of governed deliveries -->"
@@ -172,13 +172,13 @@ def governed(stage: Stage, *, disclosed: bool) -> float:
     tools = outbound(stage)
     with psycopg.connect(tools.address, autocommit=True) as connection:
         connection.execute("DELETE FROM ledger.delivered WHERE agreement = %s", (ID,))
-    kept = deliver.Recorder
-    deliver.Recorder = kept if disclosed else NoRecorder
+    kept = run.Recorder
+    run.Recorder = kept if disclosed else NoRecorder
     started = time.perf_counter()
     try:
         done = Deliver(wanted, tools).run()
     finally:
-        deliver.Recorder = kept
+        run.Recorder = kept
     assert done.rows
     return time.perf_counter() - started
 
@@ -195,7 +195,7 @@ def prepared(rows: int) -> Iterator[Stage]:
             hub.collect(dataset).run()
         wanted = agreement("token")
         with database.connect(hub.address, autocommit=True) as connection:
-            agreements.approve(connection, wanted, "基准", "基准")
+            agreement_lives.approve(connection, wanted, "基准", "基准")
             connection.execute("VACUUM ANALYZE registry.hrss__card_master")
         yield stage
     shutil.rmtree(home, ignore_errors=True)

@@ -21,8 +21,8 @@ import psycopg
 from bench.measure import machine, run
 from demo.hot import fill_card_master
 from demo.stage import Stage, set_up
-from onecard.hub import database
-from onecard.reconcile import Wish, reconcile
+from onecard.reconcile.dataset import Wish, reconcile
+from onecard.store import database
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- reconciliation -->", "<!-- end of reconciliation -->"

@@ -21,11 +21,11 @@ from statistics import median
 import psycopg
 
 from bench.measure import Run, machine, run
-from onecard.hub import database, migrate
-from onecard.settings import Settings
+from onecard.base.settings import Settings
+from onecard.store import database, migrate
 from quality.privacy import registry as privacy
-from schemas import catalogue, codes
-from schemas.catalogue import Catalogue
+from schemas.models import catalogue, codes
+from schemas.models.catalogue import Catalogue
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- stewards' reports -->", "<!-- end of stewards' reports -->"

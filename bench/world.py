@@ -16,9 +16,9 @@ from sqlalchemy.engine import make_url
 
 from demo.calendar import Day
 from demo.hot import fill_card_master
-from onecard import keys
-from onecard.hub import database, migrate
-from onecard.settings import Settings
+from onecard.base.settings import Settings
+from onecard.crypto import keys
+from onecard.store import database, migrate
 
 TABLE = 'hrss."ac01_card"'
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, cast
 from onecard.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
-    from onecard.ports import Connector
+    from onecard.ports.transfers import Connector
 
 KINDS = {
-    "files": "connectors.files:FilesConnector",
-    "rest": "connectors.rest:RestConnector",
-    "sql": "connectors.sql:SqlConnector",
+    "files": "connectors.files.connector:FilesConnector",
+    "rest": "connectors.rest.connector:RestConnector",
+    "sql": "connectors.sql.connector:SqlConnector",
 }
 """Every kind of system, and the class that speaks to it; imported when first asked for."""
 
 READ_BACK = frozenset({"files", "sql"})
-"""Kinds whose inboxes can be read back: these implement `onecard.read_back.Readable`."""
+"""Kinds whose inboxes can be read back: these implement `onecard.ports.inbox.Readable`."""
 
 
 @cache

@@ -3,9 +3,9 @@
 The other files' DAGs are made without it; nothing here fails while all YAML is valid.
 """
 
-from onecard.settings import Settings
-from schemas import catalogue
-from schemas.problem import InvalidFile
+from onecard.base.settings import Settings
+from schemas.models import catalogue
+from schemas.models.problem import InvalidFile
 
 PROBLEMS = catalogue.load(Settings.load().schemas or catalogue.ROOT).problems
 

@@ -2,8 +2,8 @@
 
 from onecard_factory import event_dag
 
-from onecard.settings import Settings
-from schemas import catalogue
+from onecard.base.settings import Settings
+from schemas.models import catalogue
 
 CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
 

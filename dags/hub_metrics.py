@@ -19,7 +19,7 @@ TAGS = ("dataset", "agreement", "error")
 
 
 def emit(facts: Mapping[str, object]) -> None:
-    """Emit one ended step (a listener of `onecard.logs`)."""
+    """Emit one ended step (a listener of `onecard.base.logs`)."""
     prefix = f"onecard.{facts['direction']}"
     tags: dict[str, Any] = {name: str(facts[name]) for name in TAGS if name in facts}
     span = timedelta(seconds=float(str(facts["seconds"])))
@@ -35,10 +35,10 @@ def emit(facts: Mapping[str, object]) -> None:
 
 def attention(hub: Any) -> None:  # noqa: ANN401 - Hub is imported inside tasks only
     """Emit how many things of each kind need a person now, as gauges."""
-    from onecard import situation  # noqa: PLC0415 - only inside tasks
-    from onecard.hub import database  # noqa: PLC0415
+    from onecard.operations import attention  # noqa: PLC0415 - only inside tasks
+    from onecard.store import database  # noqa: PLC0415
 
     with database.connect(hub.address, autocommit=True) as connection:
-        found = Counter(trouble.kind for trouble in situation.troubles(connection, hub))
-    for kind in get_args(situation.Kind):
+        found = Counter(trouble.kind for trouble in attention.troubles(connection, hub))
+    for kind in get_args(attention.Kind):
         stats.gauge(f"onecard.attention.{kind}", found[kind])

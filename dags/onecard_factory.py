@@ -15,11 +15,11 @@ import pendulum
 from airflow.sdk import DAG, Asset, Connection, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
-from onecard.connections import Connection as HubConnection
-from onecard.connections import parse
+from onecard.base.connections import Connection as HubConnection
+from onecard.base.connections import parse
 from onecard.errors import FatalError, HoldError
-from schemas.agreement import Agreement
-from schemas.contract import Contract
+from schemas.models.agreement import Agreement
+from schemas.models.contract import Contract
 
 START = pendulum.datetime(2024, 1, 1, tz="Asia/Shanghai")
 """Order 249 is in force since this day (article 20)."""
@@ -64,8 +64,8 @@ class AirflowConnections:
 def _hub(audit: str) -> Any:  # noqa: ANN401 - Hub is imported inside tasks only
     import hub_metrics  # noqa: PLC0415 - beside this file; as heavy as what it tells of
 
-    from onecard import logs  # noqa: PLC0415
-    from onecard.wiring import Hub  # noqa: PLC0415 - heavy: not while parsing
+    from onecard.app.wiring import Hub  # noqa: PLC0415 - heavy: not while parsing
+    from onecard.base import logs  # noqa: PLC0415
 
     logs.listen(hub_metrics.emit)
     engine = "gx" if audit == "gx" else "sql"
@@ -142,7 +142,7 @@ def deliver(agreement: str) -> dict[str, int]:
 @task
 def review_challenges() -> int:
     """Note which corrections the night's collects have seen; returns how many."""
-    from onecard import challenges  # noqa: PLC0415 - heavy: not while parsing
+    from onecard.stewardship import challenges  # noqa: PLC0415 - heavy: not while parsing
 
     try:
         return len(challenges.review(_hub("sql")))
@@ -168,7 +168,7 @@ def write_reports() -> int:
 @task(doc_md=HELD)
 def reconcile(dataset: str) -> dict[str, int]:
     """Compare one dataset with its source, and heal it; fails when a person must decide."""
-    from onecard.reconcile import reconcile as compare  # noqa: PLC0415 - heavy: not while parsing
+    from onecard.reconcile.dataset import reconcile as compare  # noqa: PLC0415 - heavy: not while parsing
 
     try:
         done = compare(_hub("sql"), dataset)
@@ -182,7 +182,7 @@ def reconcile(dataset: str) -> dict[str, int]:
 @task
 def keep_house() -> dict[str, int]:
     """Drop what was kept long enough, verify the audit log; fails when that is not whole."""
-    from onecard.housekeeping import keep_house as keep  # noqa: PLC0415 - heavy: not while parsing
+    from onecard.operations.housekeeping import keep_house as keep  # noqa: PLC0415 - heavy: not while parsing
 
     try:
         done = keep(_hub("sql"))
@@ -199,7 +199,7 @@ def reconcile_inbox(agreement: str) -> dict[str, int]:
     Fails when a person must decide. An inbox whose consumer takes the parcels away is `unjudged`:
     the ledger says so, and nothing fails.
     """
-    from onecard.reconcile_inbox import reconcile_inbox as compare  # noqa: PLC0415 - heavy
+    from onecard.reconcile.inbox import reconcile_inbox as compare  # noqa: PLC0415 - heavy
 
     try:
         done = compare(_hub("sql"), agreement)

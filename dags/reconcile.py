@@ -3,8 +3,8 @@
 from onecard_factory import reconcile_dag
 
 from connectors import READ_BACK
-from onecard.settings import Settings
-from schemas import catalogue
+from onecard.base.settings import Settings
+from schemas.models import catalogue
 
 CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from demo.chance import id_check
-from schemas.contract import Contract, Field
+from schemas.models.contract import Contract, Field
 
 Row = dict[str, Any]
 Change = Callable[[Row], Row | None]

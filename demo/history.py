@@ -17,12 +17,13 @@ from pathlib import Path
 from demo.calendar import Day
 from demo.run import DemoCity
 from demo.stage import Stage
-from onecard import challenges, night
-from onecard.challenges import Challenge
-from onecard.connections import EnvironmentConnections
-from onecard.hub import database, tickets
-from onecard.settings import Settings
-from onecard.wiring import Hub
+from onecard.app.wiring import Hub
+from onecard.base.connections import EnvironmentConnections
+from onecard.base.settings import Settings
+from onecard.operations import night
+from onecard.stewardship import challenges
+from onecard.stewardship.challenges import Challenge
+from onecard.store import database, tickets
 
 WORKERS = 4
 CHALLENGED = 6

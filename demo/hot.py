@@ -14,7 +14,7 @@ from demo.people import BLOCK, block
 from demo.planting import Planter
 from demo.rows_hrss import card_master
 from demo.tables import append_postgres, create_postgres, index_postgres
-from schemas import catalogue
+from schemas.models import catalogue
 
 DATASET = "hrss/card_master"
 

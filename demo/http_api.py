@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from onecard.manifests import refusal
+from onecard.deliver.manifest import refusal
 
 STALE_MS = 5 * 60 * 1000
 TOKEN_REQUESTS, TOKEN_SECONDS = 20, 30

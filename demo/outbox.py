@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from demo.calendar import Day
 from demo.planting import Truth
-from schemas.contract import Contract
+from schemas.models.contract import Contract
 
 ROW_GROUP = 131_072
 DAMAGED_EVERY, DAMAGED_AT = 1500, 700

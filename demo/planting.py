@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from connectors.wire_text import as_text
+from connectors.common.wire_text import as_text
 from demo.chance import Chance
 from demo.defects import Defect, Row, of_fields
 from demo.rule_defects import RULES
-from schemas.contract import Contract
-from schemas.rules import Unique
+from schemas.models.contract import Contract
+from schemas.models.rules import Unique
 
 RATE = 0.003
 """Share of rows that are spoilt, beside one of each kind in the first block."""

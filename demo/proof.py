@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from onecard.app.wiring import Hub
 from onecard.cli.persons import holds, look_up
-from onecard.hub import audit, database, receipts
-from onecard.wiring import Hub
+from onecard.store import audit, database, receipts
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import polars as pl
 from demo.calendar import DAY_ZERO, Day
 from demo.chance import constant, digits, text, uscc
 from demo.people import People, dates
-from schemas import codes
+from schemas.models import codes
 
 STREETS = list(codes.codes("street_zz"))
 COUNTIES = [c for c in codes.codes("division_zz") if c != "410100"]

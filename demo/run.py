@@ -19,7 +19,7 @@ from demo.calendar import Day
 from demo.planting import Planter
 from demo.systems import Systems
 from demo.world import World
-from schemas import catalogue
+from schemas.models import catalogue
 
 TYPED = ("hrss_db", "transport_files")
 """Systems whose columns have types; the others carry text."""

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from demo.http_api import PUBLIC_KEYS
 from demo.run import DemoCity
-from onecard import agreements, keys
-from onecard.connections import EnvironmentConnections
-from onecard.hub import database, migrate
-from onecard.settings import Settings
-from onecard.wiring import AuditEngine, Hub
-from schemas import catalogue
-from schemas.catalogue import Catalogue
+from onecard.app.wiring import AuditEngine, Hub
+from onecard.base.connections import EnvironmentConnections
+from onecard.base.settings import Settings
+from onecard.crypto import keys
+from onecard.store import agreement_lives, database, migrate
+from schemas.models import catalogue
+from schemas.models.catalogue import Catalogue
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -106,7 +106,7 @@ def approve_all(address: str, known: Catalogue) -> None:
     with database.connect(address, autocommit=True) as connection:
         for agreement in known.agreements.values():
             if agreement.served:
-                agreements.approve(connection, agreement, "演练批准人", "演练批复〔2026〕1号")
+                agreement_lives.approve(connection, agreement, "演练批准人", "演练批复〔2026〕1号")
 
 
 def _airflow(home: Path, url: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from demo.http_api import moment
 from demo.outbox import CsvOutbox, Outbox, ParquetOutbox
 from demo.planting import Planter, Truth
 from demo.tables import append_postgres, create_postgres, delete_postgres, index_postgres
-from schemas.contract import Contract
+from schemas.models.contract import Contract
 
 Frames = Iterable[pl.DataFrame]
 TEXT_LENGTH = 255

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import polars as pl
 from adbc_driver_postgresql import dbapi
 
-from schemas.contract import Contract
+from schemas.models.contract import Contract
 
 NATIVE_TYPES = {
     "string": "text",

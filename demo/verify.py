@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from onecard.hub import database, quarantine
-from onecard.wiring import Hub
-from schemas.contract import Contract
+from onecard.app.wiring import Hub
+from onecard.store import database, quarantine
+from schemas.models.contract import Contract
 
 Row = tuple[str, tuple[tuple[str, str], ...]]
 """A row's identity (its key, or file and row number for a damaged record) and its reasons."""

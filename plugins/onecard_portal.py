@@ -39,13 +39,13 @@ def portal() -> FastAPI:
     from airflow.api_fastapi.core_api.security import get_user  # noqa: PLC0415 - web server only
     from fastapi import Depends  # noqa: PLC0415
 
+    from onecard.app.wiring import Hub  # noqa: PLC0415
+    from onecard.base.settings import Settings  # noqa: PLC0415
     from onecard.portal.access import Person  # noqa: PLC0415
     from onecard.portal.airflow_user import person  # noqa: PLC0415
     from onecard.portal.app import create_app  # noqa: PLC0415
     from onecard.portal.site import Site, users_file  # noqa: PLC0415
-    from onecard.settings import Settings  # noqa: PLC0415
-    from onecard.wiring import Hub  # noqa: PLC0415
-    from quality.rule_titles import title  # noqa: PLC0415
+    from quality.rows.rule_titles import title  # noqa: PLC0415
 
     logged_in = Depends(get_user)
 

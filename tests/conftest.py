@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from demo.stage import Stage, set_up
-from onecard.hub import database
-from onecard.settings import Settings
+from onecard.base.settings import Settings
+from onecard.store import database
 
 DOMAIN = Path(__file__).parents[2] / "shared" / "domain"
 """Public files used in place where they stand beside the project."""

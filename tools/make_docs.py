@@ -31,8 +31,9 @@ the others on the receiver's answer. Results stand in `ledger.privacy_result` an
 - **warn**, **alert**, **audit**: noted; the delivery goes on.
 - A rule that cannot be evaluated blocks, whatever its action is.
 
-Rules look at control columns (`onecard/control.py`) that stand beside the agreement's columns in
-the delivery's SQL and are dropped before anything leaves ([ADR 0010](adr/0010-control-columns.md)).
+Rules look at control columns (`onecard/model/gate_inputs.py`) that stand beside the agreement's
+columns in the delivery's SQL and are dropped before anything leaves
+([ADR 0010](adr/0010-control-columns.md)).
 
 | rule | title | action | what it says | basis | code |
 |---|---|---|---|---|---|

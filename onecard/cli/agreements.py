@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from onecard import agreement_words, agreements
-from onecard.agreements import ALL, Life
+from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError, unknown
-from onecard.hub import audit, database, ledger
-from onecard.wiring import Hub
-from schemas.agreement import Agreement
+from onecard.stewardship import agreement_words
+from onecard.store import agreement_lives, audit, database, ledger
+from onecard.store.agreement_lives import ALL, Life
+from schemas.models.agreement import Agreement
 
 By = Annotated[str, typer.Option("--by", help="Who decides (name or office).")]
 Reason = Annotated[str, why("Why.")]
@@ -40,7 +40,7 @@ def list_all(*, json: Json = False) -> None:
         today = hub.settings.now().date()
         with database.connect(hub.address, autocommit=True) as connection:
             found = [
-                (a, agreements.life(connection, a, today))
+                (a, agreement_lives.life(connection, a, today))
                 for _, a in sorted(hub.catalogue.agreements.items())
             ]
         if json:
@@ -59,8 +59,8 @@ def show(agreement: Id, *, json: Json = False) -> None:
         hub = Hub()
         found = hub.catalogue.agreement(agreement)
         with database.connect(hub.address, autocommit=True) as connection:
-            life = agreements.life(connection, found, hub.settings.now().date())
-            events = agreements.events(connection, agreement)
+            life = agreement_lives.life(connection, found, hub.settings.now().date())
+            events = agreement_lives.events(connection, agreement)
         if json:
             output.emit(
                 {
@@ -99,8 +99,8 @@ def approve(
         hub = Hub()
         found = hub.catalogue.agreement(agreement)
         with database.connect(hub.address, autocommit=True) as connection:
-            agreements.approve(connection, found, by, document)
-            life = agreements.life(connection, found, hub.settings.now().date())
+            agreement_lives.approve(connection, found, by, document)
+            life = agreement_lives.life(connection, found, hub.settings.now().date())
         output.say(f"{agreement} {found.version}: {_state(life)}")
 
 
@@ -110,7 +110,7 @@ def suspend(agreement: Id, *, by: By, reason: Reason) -> None:
         hub = Hub()
         found = hub.catalogue.agreement(agreement)
         with database.connect(hub.address, autocommit=True) as connection:
-            agreements.suspend(connection, found, by, reason)
+            agreement_lives.suspend(connection, found, by, reason)
         output.say(f"{agreement}: suspended")
 
 
@@ -121,7 +121,7 @@ def diff(agreement: Id, *, json: Json = False) -> None:
         found = hub.catalogue.agreement(agreement)
         contracts = {d: hub.catalogue.contract(d) for d in found.datasets}
         with database.connect(hub.address, autocommit=True) as connection:
-            life = agreements.life(connection, found, hub.settings.now().date())
+            life = agreement_lives.life(connection, found, hub.settings.now().date())
         approved = life.approval.content if life.approval else None
         lines = agreement_words.differences(approved, found, contracts)
         if json:
@@ -160,7 +160,7 @@ def _switch(consumer: str, by: str, reason: str, *, stopped: bool) -> None:
             raise ConfigError(unknown("consumer", consumer, [*hub.catalogue.agencies, "all"]))
         scope = ALL if consumer == "all" else consumer
         with database.connect(hub.address, autocommit=True) as connection:
-            agreements.set_stop(connection, scope, by, reason, stopped=stopped)
+            agreement_lives.set_stop(connection, scope, by, reason, stopped=stopped)
         output.say(f"deliveries to {consumer} are {'stopped' if stopped else 'started'}")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from onecard import alarms
-from onecard.alarm_channels import SENDERS
+from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import ConfigError
-from onecard.wiring import Hub
+from onecard.operations import alarms
+from onecard.operations.alarm_channels import SENDERS
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from onecard import logs, redaction
+from onecard.base import logs, redaction
 from onecard.cli import inspect, operate
 from onecard.cli.agreements import register as register_agreements
 from onecard.cli.alarms import register as register_alarms

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onecard import agreements, whole_file
-from onecard.agreement_words import TREATMENTS
-from onecard.control import Controls
-from onecard.hub import database
-from onecard.timespan import duration
-from onecard.wiring import Hub
-from quality.applications_page import Application, ApplicationList, render
-from schemas import codes
-from schemas.agreement import Agreement
+from onecard.app.wiring import Hub
+from onecard.base import files
+from onecard.base.timespan import duration
+from onecard.model.gate_inputs import Controls
+from onecard.stewardship.agreement_words import TREATMENTS
+from onecard.store import agreement_lives, database
+from quality.reports.applications_page import Application, ApplicationList, render
+from schemas.models import codes
+from schemas.models.agreement import Agreement
 
 STATES = {
     "not_served": "已登记，尚未提供",
@@ -30,7 +30,7 @@ def write_page(hub: Hub) -> Path:
     purposes: dict[str, list[Application]] = {}
     with database.connect(hub.address, autocommit=True) as connection:
         for _, agreement in sorted(hub.catalogue.agreements.items()):
-            state = agreements.life(connection, agreement, today).state
+            state = agreement_lives.life(connection, agreement, today).state
             title = f"{agreement.purpose} {codes.labels('purpose')[agreement.purpose]}"
             purposes.setdefault(title, []).append(_application(hub, agreement, STATES[state]))
     page = render(
@@ -41,7 +41,7 @@ def write_page(hub: Hub) -> Path:
             dict(sorted(purposes.items())),
         )
     )
-    return whole_file.write(hub.settings.home / "reports" / "applications.html", page)
+    return files.write(hub.settings.home / "reports" / "applications.html", page)
 
 
 def _application(hub: Hub, agreement: Agreement, state: str) -> Application:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json
-from onecard.hub import audit, database
-from onecard.wiring import Hub
+from onecard.store import audit, database
 
 
 def register(app: typer.Typer) -> None:

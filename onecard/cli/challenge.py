@@ -8,15 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from onecard import challenges, workdays
-from onecard.challenges import Challenge
+from onecard.app.wiring import Hub
+from onecard.base import workdays
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import ConfigError, unknown
-from onecard.hub import database, tickets
-from onecard.hub.tickets import Ticket
-from onecard.wiring import Hub
-from schemas.contract import Contract
+from onecard.stewardship import challenges
+from onecard.stewardship.challenges import Challenge
+from onecard.store import database, tickets
+from onecard.store.tickets import Ticket
+from schemas.models.contract import Contract
 
 Id = Annotated[int, typer.Argument(help="Id from `challenge list`.")]
 

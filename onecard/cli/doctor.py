@@ -7,10 +7,10 @@ from typing import Any
 
 import typer
 
+from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json
-from onecard.doctor import Line, Probe, examine
-from onecard.wiring import Hub
+from onecard.operations.doctor import Line, Probe, examine
 
 Place = tuple[str, str, dict[str, Any] | None]
 """Connector kind, who uses the connection, and a source's options where it is read."""
@@ -64,7 +64,7 @@ def _attempt(hub: Hub, name: str, place: Place) -> Callable[[], str]:
     kind, _, source = place
 
     def attempt() -> str:
-        from connectors.probe import probe  # noqa: PLC0415 - every connector, only here
+        from connectors.inspect.probe import probe  # noqa: PLC0415 - every connector, only here
 
         return probe(hub.connections.get(name), kind, source)
 

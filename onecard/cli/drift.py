@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import typer
 from psycopg import sql
 
-from onecard import night
+from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json
-from onecard.drift import Change, changes, shape
 from onecard.errors import ConfigError, OnecardError, unknown
-from onecard.hub import database, registry
-from onecard.wiring import Hub
-from schemas import catalogue
-from schemas.contract import Contract
+from onecard.operations import night
+from onecard.operations.drift import Change, changes, shape
+from onecard.store import database, registry
+from schemas.models import catalogue
+from schemas.models.contract import Contract
 
 SAMPLE = 200
 
@@ -90,8 +90,8 @@ def drift(
 
 def look(hub: Hub, dataset: str) -> Looked:
     """Compare one dataset's source with its contract."""
-    from connectors.describe import describe  # noqa: PLC0415 - every connector, only here
-    from onecard.drift_patch import patch  # noqa: PLC0415
+    from connectors.inspect.describe import describe  # noqa: PLC0415 - every connector, only here
+    from onecard.operations.drift_patch import patch  # noqa: PLC0415
 
     contract = hub.catalogue.contract(dataset)
     try:

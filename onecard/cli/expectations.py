@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json
-from onecard.wiring import Hub
 
 
 def register(app: typer.Typer) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import get_args
 
-from onecard import situation
-from onecard.hub.ledger import Transfer
-from onecard.settings import ZONE
-from onecard.situation import Trouble
+from onecard.base.settings import ZONE
+from onecard.operations import attention as situation
+from onecard.operations.attention import Trouble
+from onecard.store.ledger import Transfer
 
 SUBJECT = ("direction", "subject")
 

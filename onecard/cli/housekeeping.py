@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json
-from onecard.housekeeping import keep_house
-from onecard.wiring import Hub
+from onecard.operations.housekeeping import keep_house
 
 
 def register(app: typer.Typer) -> None:

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json
-from onecard.hub import audit, database
-from onecard.wiring import Hub
+from onecard.store import audit, database
 
 
 def register(app: typer.Typer) -> None:
@@ -34,8 +34,9 @@ def lint(
 ) -> None:
     """Check every YAML file; names file, line, field, rule and the valid choices."""
     import connectors  # noqa: PLC0415 - with all option models, only here
-    from schemas import catalogue, versions  # noqa: PLC0415
-    from schemas.lint import lint as find  # noqa: PLC0415
+    from schemas.lint import versions  # noqa: PLC0415
+    from schemas.lint.check import lint as find  # noqa: PLC0415
+    from schemas.models import catalogue  # noqa: PLC0415
 
     with output.errors_as_exit_codes():
         kinds: dict[str, Any] = {kind: connectors.connector(kind) for kind in connectors.KINDS}
@@ -71,7 +72,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Run a dataset's gate on a local file; no database, nothing is stored, no value is printed."""
-    from onecard.filecheck import check_file  # noqa: PLC0415 - Polars only here
+    from onecard.operations.file_check import check_file  # noqa: PLC0415 - Polars only here
 
     with output.errors_as_exit_codes():
         hub = Hub()

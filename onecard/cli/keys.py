@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from onecard import keys
+from onecard.app.wiring import Hub
+from onecard.base.settings import Settings
+from onecard.base.timespan import duration
 from onecard.cli import output
+from onecard.crypto import keys
 from onecard.errors import ConfigError, unknown
-from onecard.settings import Settings
-from onecard.timespan import duration
-from onecard.wiring import Hub
 
 
 def register(app: typer.Typer) -> None:

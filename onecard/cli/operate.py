@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from onecard import night
+from onecard.app.wiring import AuditEngine, Hub
+from onecard.base.settings import Settings
 from onecard.cli import output
-from onecard.collect import Collected
-from onecard.deliver import Delivered
+from onecard.collect.run import Collected
+from onecard.deliver.run import Delivered
 from onecard.errors import ConfigError, unknown
-from onecard.hub import database, migrate
-from onecard.settings import Settings
-from onecard.vouching import keepable
-from onecard.wiring import AuditEngine, Hub
+from onecard.model.signoffs import keepable
+from onecard.operations import night
+from onecard.store import database, migrate
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -72,10 +72,10 @@ def deliver(
 
 def nightly(*, audit: Audit = "gx", json: Json = False) -> None:
     """Collect everything, deliver everything, write the reports, tell what is wrong."""
-    from onecard import alarms  # noqa: PLC0415 - only where a night ran
     from onecard.cli.alarms import after_night  # noqa: PLC0415 - it imports this module
     from onecard.cli.report import write_report  # noqa: PLC0415 - templates only where needed
     from onecard.cli.stewards import write_due  # noqa: PLC0415
+    from onecard.operations import alarms  # noqa: PLC0415 - only where a night ran
 
     with output.errors_as_exit_codes():
         hub = Hub(audit=_engine(audit))

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from onecard import logs
+from onecard.base import logs
 from onecard.errors import OnecardError
 
 

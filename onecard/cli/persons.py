@@ -8,16 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from onecard import personal, suites
+from onecard.app.wiring import Hub
+from onecard.base import personal
+from onecard.base.settings import ZONE
+from onecard.base.timespan import instant
 from onecard.cli import output
 from onecard.cli.operate import Json, why
+from onecard.crypto import suites
+from onecard.crypto.keys import token_purpose
 from onecard.errors import ConfigError
-from onecard.hub import audit, database, disclosures, receipts
-from onecard.keys import token_purpose
-from onecard.settings import ZONE
-from onecard.timespan import instant
-from onecard.wiring import Hub
-from schemas import codes
+from onecard.store import audit, database, disclosures, receipts
+from schemas.models import codes
 
 
 def register(app: typer.Typer) -> None:

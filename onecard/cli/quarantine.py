@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from onecard import housekeeping
-from onecard import replay as again
+from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json, why
+from onecard.deliver.treatment_display import masked
 from onecard.errors import ConfigError
-from onecard.hub import audit, database, quarantine
-from onecard.treatment_display import masked
-from onecard.wiring import Hub
+from onecard.operations import housekeeping
+from onecard.operations import replay as again
+from onecard.store import audit, database, quarantine
 
 Id = Annotated[int, typer.Argument(help="Id from `quarantine list`.")]
 Reason = Annotated[str, why("Why; it is audited.")]
@@ -146,8 +146,8 @@ def hand_back(
     """Send an agency's own rejected rows back to it, as its `handback` block says."""
     with output.errors_as_exit_codes():
         from connectors import connector  # noqa: PLC0415 - only what is used is loaded
-        from onecard import handback  # noqa: PLC0415
-        from quality.rule_titles import title  # noqa: PLC0415
+        from onecard.deliver import hand_back as handback  # noqa: PLC0415
+        from quality.rows.rule_titles import title  # noqa: PLC0415
 
         done = handback.hand_back(Hub(), agency, connector, title)
         if json:

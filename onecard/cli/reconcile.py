@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
+from onecard.app.wiring import Hub
+from onecard.base.timespan import instant
 from onecard.cli import output
 from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError, unknown
-from onecard.reconcile import Wish
-from onecard.reconcile import reconcile as reconcile_dataset
-from onecard.reconcile_inbox import reconcile_inbox
-from onecard.reconcile_ledger import Reconciled
-from onecard.timespan import instant
-from onecard.vouching import Vouching
-from onecard.wiring import Hub
+from onecard.model.signoffs import Vouching
+from onecard.reconcile.dataset import Wish
+from onecard.reconcile.dataset import reconcile as reconcile_dataset
+from onecard.reconcile.inbox import reconcile_inbox
+from onecard.store.reconciliations import Reconciled
 
 SHOWN = ("missing", "extra", "differing", "waiting", "quarantined", "healed", "tombstoned", "held")
 SHOWN_OF_INBOX = (

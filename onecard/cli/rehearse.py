@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from onecard.base.settings import Settings
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import FatalError
-from onecard.hub import database, ledger
 from onecard.portal import logins
-from onecard.settings import Settings
+from onecard.store import database, ledger
 
 if TYPE_CHECKING:
     from demo.stage import Stage
-    from onecard.wiring import Hub
+    from onecard.app.wiring import Hub
 
 DEFAULT_PERSONS = 20_000
 DEFAULT_SEED = 20240101
@@ -143,7 +143,7 @@ def _end_group(server: subprocess.Popen[bytes]) -> None:
 def _night(stage: Stage, day: int, *, quiet: bool) -> dict[str, Any]:
     """One night in a process of its own; prints its tables."""
     from onecard.cli.report import write_report  # noqa: PLC0415 - templates only where needed
-    from onecard.night import agreements, datasets  # noqa: PLC0415
+    from onecard.operations.night import agreements, datasets  # noqa: PLC0415
 
     hub = stage.hub(day)
     with database.connect(hub.address, autocommit=True) as connection:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json, Lines, why
-from onecard.release import release as run
-from onecard.vouching import Vouching
-from onecard.wiring import Hub
+from onecard.model.signoffs import Vouching
+from onecard.operations.release import release as run
 
 
 def register(app: typer.Typer) -> None:

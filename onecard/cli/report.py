@@ -7,18 +7,18 @@ from pathlib import Path
 
 from psycopg import sql
 
-from onecard import __version__, holds, reconcile_ledger, whole_file
-from onecard.hub import database, ledger
-from onecard.hub.ledger import Transfer
-from onecard.timespan import duration
-from onecard.wiring import Hub
-from quality import night_report
-from quality.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
-from quality.reports import holding
-from quality.rule_titles import finding_title
-from quality.rule_titles import title as rule_title
-from schemas import codes
-from schemas.odcs import UPDATED
+from onecard import __version__
+from onecard.app.wiring import Hub
+from onecard.base import files
+from onecard.base.timespan import duration
+from onecard.store import database, holds, ledger, reconciliations
+from onecard.store.ledger import Transfer
+from quality.reports import holding, night_report
+from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
+from quality.rows.rule_titles import finding_title
+from quality.rows.rule_titles import title as rule_title
+from schemas.models import codes
+from schemas.models.odcs import UPDATED
 
 
 def write_report(hub: Hub, since: int = 0) -> Path:
@@ -32,7 +32,7 @@ def write_report(hub: Hub, since: int = 0) -> Path:
         rules = _rule_lines(hub, connection, done)
         findings = _findings(hub, connection, done)
         held = holding.lines(holds.holds(connection, hub.catalogue), hub.catalogue, "zh")
-        rates = reconcile_ledger.rates(connection)
+        rates = reconciliations.rates(connection)
     now = hub.settings.now()
     page = night_report.render(
         NightReport(
@@ -51,7 +51,7 @@ def write_report(hub: Hub, since: int = 0) -> Path:
             held=held,
         )
     )
-    return whole_file.write(hub.settings.home / "reports" / f"night-{now:%Y-%m-%d}.html", page)
+    return files.write(hub.settings.home / "reports" / f"night-{now:%Y-%m-%d}.html", page)
 
 
 def _dataset_line(hub: Hub, transfer: Transfer, now: datetime) -> DatasetLine:

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from onecard import situation
+from onecard.app.wiring import Hub
+from onecard.base.settings import ZONE
 from onecard.cli import output
 from onecard.cli.exposition import exposition
 from onecard.cli.operate import Json
-from onecard.hub import database, ledger
-from onecard.hub.ledger import Transfer
-from onecard.settings import ZONE
-from onecard.situation import Trouble
-from onecard.wiring import Hub
+from onecard.operations import attention
+from onecard.operations.attention import Trouble
+from onecard.store import database, ledger
+from onecard.store.ledger import Transfer
 
 Prometheus = Annotated[bool, typer.Option("--prometheus", help="Print Prometheus text.")]
 
@@ -31,7 +31,7 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
         hub = Hub()
         with database.connect(hub.address, autocommit=True) as connection:
             transfers = ledger.latest(connection)
-            troubles = situation.troubles(connection, hub)
+            troubles = attention.troubles(connection, hub)
         if prometheus:
             output.say(exposition(transfers, troubles).rstrip("\n"))
             return

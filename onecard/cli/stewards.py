@@ -10,13 +10,13 @@ from typing import Annotated, get_args
 
 import typer
 
-from onecard import holds, whole_file
+from onecard.app.wiring import Hub
+from onecard.base import files as whole_file
+from onecard.base.settings import ZONE
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import ConfigError, unknown
-from onecard.hub import database, ledger
-from onecard.settings import ZONE
-from onecard.wiring import Hub
+from onecard.store import database, holds, ledger
 from quality.reports import scheme as schemes
 from quality.reports.scheme import Language
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from pydantic import Field
 
 from onecard.errors import ConfigError, unknown
-from schemas.model import Frozen, build
-from schemas.strict_yaml import parse
+from schemas.models.frozen import Frozen, build
+from schemas.models.strict_yaml import parse
 
 ENGINEER = "*"
 """Stands for every agency."""

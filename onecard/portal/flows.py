@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onecard import agreement_words
-from onecard.agreements import Life
-from onecard.control import Controls
-from onecard.holds import Hold
-from schemas import codes
-from schemas.agreement import Agreement
-from schemas.catalogue import Catalogue
-from schemas.contract import Contract
+from onecard.model.gate_inputs import Controls
+from onecard.stewardship import agreement_words
+from onecard.store.agreement_lives import Life
+from onecard.store.holds import Hold
+from schemas.models import codes
+from schemas.models.agreement import Agreement
+from schemas.models.catalogue import Catalogue
+from schemas.models.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)

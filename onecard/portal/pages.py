@@ -15,10 +15,10 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from onecard.agreement_words import TREATMENTS
+from onecard.base.settings import ZONE
 from onecard.portal.security import visible
-from onecard.settings import ZONE
-from schemas.strict_yaml import parse
+from onecard.stewardship.agreement_words import TREATMENTS
+from schemas.models.strict_yaml import parse
 
 HERE = Path(__file__).parent
 LANGUAGES = {"zh": "zh-CN", "en": "en"}
@@ -59,7 +59,7 @@ class Words:
         """How a field is treated."""
         return TREATMENTS[name] if self.language == "zh" else name.replace("_", " ")
 
-    def agency(self, agency: Any) -> str:  # noqa: ANN401 - schemas.catalogue.Agency
+    def agency(self, agency: Any) -> str:  # noqa: ANN401 - schemas.models.catalogue.Agency
         """Name of an agency."""
         return str(agency.title if self.language == "zh" else agency.title_en)
 

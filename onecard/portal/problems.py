@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from onecard.hub import ledger
-from onecard.hub.database import Connection
-from schemas.contract import Contract
+from onecard.store import ledger
+from onecard.store.database import Connection
+from schemas.models.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)

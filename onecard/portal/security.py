@@ -14,7 +14,7 @@ from fastapi import HTTPException, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from onecard import personal
+from onecard.base import personal
 
 LONGEST_FORM = 32_768
 """Bytes of a form; an answer of 1,000 characters needs 9,000 at most in percent encoding."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from fastapi import Request
 
+from onecard.base.settings import Settings
 from onecard.portal import access
-from onecard.settings import Settings
-from schemas.catalogue import Catalogue
+from schemas.models.catalogue import Catalogue
 
 Identity = Callable[..., access.Person | Awaitable[access.Person]]
 """A FastAPI dependency that gives the logged-in person, or raises HTTPException 401."""

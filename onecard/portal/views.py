@@ -9,17 +9,16 @@ from typing import Any, TypeVar
 from fastapi import HTTPException
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
-from onecard import agreements, holds
-from onecard.hub import audit, database, tickets
-from onecard.hub.database import Connection
-from onecard.hub.ticket_parts import LONGEST_TEXT
-from onecard.hub.tickets import OUTCOMES, Ticket
+from onecard.base.timespan import duration
+from onecard.model.tickets import LONGEST_TEXT
 from onecard.portal import flows, pages, reports, security
 from onecard.portal.flows import Flow
 from onecard.portal.guard import Seen
 from onecard.portal.problems import problem_list
-from onecard.timespan import duration
-from schemas.agreement import Agreement
+from onecard.store import agreement_lives, audit, database, holds, tickets
+from onecard.store.database import Connection
+from onecard.store.tickets import OUTCOMES, Ticket
+from schemas.models.agreement import Agreement
 
 T = TypeVar("T")
 View = Callable[[Seen], Response]
@@ -106,7 +105,7 @@ def agreement(seen: Seen) -> Response:
     """One agreement in words; with a form where it waits for this agency's approval."""
     with _hub(seen) as connection:
         flow = _flow(seen, connection, _there(seen.agreement))
-        events = agreements.events(connection, flow.id)
+        events = agreement_lives.events(connection, flow.id)
     return _page(
         seen,
         "agreement",
@@ -132,7 +131,7 @@ def approve(seen: Seen) -> Response:
             raise HTTPException(409, "changed")
         if flow.life.state not in WAITING:
             raise HTTPException(409, "not_waiting")
-        agreements.approve(connection, found, seen.visitor.name, document)
+        agreement_lives.approve(connection, found, seen.visitor.name, document)
     return _back(seen, "agreements", found.id)
 
 
@@ -230,7 +229,7 @@ def _audit(seen: Seen, kind: str, subject: str, body: dict[str, object]) -> None
 
 def _flow(seen: Seen, connection: Connection, found: Agreement) -> Flow:
     today = seen.site.settings.now().date()
-    return flows.flow(seen.catalogue, found, agreements.life(connection, found, today))
+    return flows.flow(seen.catalogue, found, agreement_lives.life(connection, found, today))
 
 
 def _flows(seen: Seen, connection: Connection, agency: str) -> list[Flow]:

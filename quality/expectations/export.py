@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from quality.expectations.suites import Profile, suite
-from schemas.contract import Contract
+from schemas.models.contract import Contract
 
 HERE = Path(__file__).parent
 MODULE = "onecard_expectations"

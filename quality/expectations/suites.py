@@ -4,7 +4,7 @@ Every check that the row gate makes of a row is one expectation, and its `meta` 
 rule as the gate's reason does. GX's own expectations are used where they say it, custom ones where
 they do not. Expectations of the whole dataset stand beside them where they make sense alone;
 volume, distribution and whatever looks at other datasets or at history are the hub's own
-(`quality.audit`).
+(`quality.datasets.sql_audit`).
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from onecard.base.timespan import duration
 from onecard.errors import ConfigError
-from onecard.timespan import duration
 from quality.expectations.onecard_expectations.forms import CONTROL, written_date
 from quality.expectations.patterns import admits_controls, portable
-from quality.fieldchecks import CONTROL as CONTROL_RULE
-from quality.rowgate import DEMO_DIVISION, LISTED
-from quality.rowrules import main_field
-from quality.rule_titles import title
-from schemas import codes
-from schemas.contract import Contract, Field
-from schemas.dataset_checks import Completeness, Freshness
-from schemas.rules import Compare, Pattern, Rule, TupleIn, Unique
+from quality.rows.fieldchecks import CONTROL as CONTROL_RULE
+from quality.rows.gate import DEMO_DIVISION, LISTED
+from quality.rows.rule_titles import title
+from quality.rows.rules import main_field
+from schemas.models import codes
+from schemas.models.contract import Contract, Field
+from schemas.models.dataset_checks import Completeness, Freshness
+from schemas.models.rules import Compare, Pattern, Rule, TupleIn, Unique
 
 Json = dict[str, Any]
 Profile = Literal["production", "demo"]
@@ -64,7 +64,7 @@ def suite(contract: Contract, profile: Profile = "production") -> Json:
 
 
 def spec(field: Field, profile: Profile) -> Json:
-    """A field as `onecard_expectations` knows it; the checks of `quality.fieldchecks`."""
+    """A field as `onecard_expectations` knows it; the checks of `quality.rows.fieldchecks`."""
     found: Json = {"type": field.type, "required": field.required}
     if field.format:
         found["format"] = _written(field)

@@ -9,13 +9,13 @@ from traceback import extract_tb
 
 import polars as pl
 
-from onecard.ports import Sent
-from onecard.privacy import Admitted, Batch, Outcome, Plan, PrivacyBlock, RuleResult
+from onecard.ports.privacy_gate import Admitted, Batch, Outcome, Plan, PrivacyBlock, RuleResult
+from onecard.ports.transfers import Sent
 from quality.privacy.registry import Evidence, Phase, Verdict, functions, texts
 
 
 class Gate:
-    """The privacy gate of one delivery; implements `onecard.privacy.PrivacyGate`."""
+    """The privacy gate of one delivery; implements `onecard.ports.privacy_gate.PrivacyGate`."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan

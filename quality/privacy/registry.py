@@ -13,14 +13,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from onecard.privacy import Action, Batch, Plan
-from schemas.model import Frozen, build
-from schemas.strict_yaml import parse
+from onecard.ports.privacy_gate import Action, Batch, Plan
+from schemas.models.frozen import Frozen, build
+from schemas.models.strict_yaml import parse
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from onecard.ports import Sent
+    from onecard.ports.transfers import Sent
 
 FILE = Path(__file__).parent / "rules.yaml"
 MODULES = ("rules_agreement", "rules_basis", "rules_rows", "rules_values", "rules_statistics")

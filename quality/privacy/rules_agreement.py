@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from onecard.connections import Connection
-from onecard.control import Controls
-from onecard.privacy import Access
+from onecard.base.connections import Connection
+from onecard.model.gate_inputs import Controls
+from onecard.ports.privacy_gate import Access
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
 
 HEALTH_FIELDS = frozenset({"diag_code", "dept_code", "med_type"})
@@ -224,7 +224,7 @@ def complete(evidence: Evidence) -> Verdict:
 def incident(evidence: Evidence) -> Verdict:
     """Nothing to find when a delivery ends well: a block after rows left opens the incident.
 
-    `onecard.delivery_record` opens it, because by then the gate has stopped.
+    `onecard.deliver.delivery_log` opens it, because by then the gate has stopped.
     """
     sent = evidence.sent
     lost = bool(sent and sent.rows != evidence.passed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
-from schemas import codes
+from schemas.models import codes
 
 STATE_ROLES = ("card_owner", "provider", "statistics")
 """Roles of state organs and authorised organisations (PIPL articles 34 and 37)."""

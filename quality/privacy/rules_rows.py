@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from onecard import control
-from onecard.control import Controls
+from onecard.model import gate_inputs
+from onecard.model.gate_inputs import Controls
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
-from schemas.agreement_parts import GUARDIAN_KIND, Filter
+from schemas.models.agreement_parts import GUARDIAN_KIND, Filter
 
 REVIEWED_WITHIN = timedelta(days=366)
 """An impact assessment is reviewed every year (design; PIPL article 56 keeps it three years)."""
@@ -38,14 +38,14 @@ def scope(evidence: Evidence) -> Verdict:
     outside = pl.repeat(False, len(raw), eager=True)  # noqa: FBT003 - polars' own signature
     for index, condition in enumerate(agreement.scope.filters):
         if condition.min_age is None:
-            held = raw[control.filter_name(index)]
+            held = raw[gate_inputs.filter_name(index)]
             outside |= ~raw.select(_holds(condition, held.name))[held.name].fill_null(value=False)
         elif condition.field == agreement.subject:
-            born = birth_dates(raw[control.SUBJECT])
+            born = birth_dates(raw[gate_inputs.SUBJECT])
             limit = _years_before(evidence.plan.now.date(), condition.min_age)
             outside |= ~(born <= limit).fill_null(value=False)
     for index in range(len(agreement.scope.exists)):
-        outside |= ~raw[control.exists_name(index)].fill_null(value=False)
+        outside |= ~raw[gate_inputs.exists_name(index)].fill_null(value=False)
     return Verdict(checked=len(raw), hits=int(outside.sum()), detail=_if(outside, "outside scope"))
 
 
@@ -74,7 +74,7 @@ def sensitive(evidence: Evidence) -> Verdict:
             return Verdict(checked=len(raw), hits=len(raw), detail=problem)
     if agreement.basis.item != "13-1-1":
         return Verdict(checked=len(raw)) if held or children else NOT_APPLICABLE
-    missing = raw[control.CONSENT].is_null() | (raw[control.CONSENT] == "")
+    missing = raw[gate_inputs.CONSENT].is_null() | (raw[gate_inputs.CONSENT] == "")
     detail = _if(missing, "rows without separate consent")
     return Verdict(checked=len(raw), hits=int(missing.sum()), detail=detail)
 
@@ -102,9 +102,9 @@ def children(evidence: Evidence) -> Verdict:
             return Verdict(checked=len(raw), hits=len(raw), detail="no such rules for children")
         if agreement.basis.item != "13-1-1":
             return Verdict(checked=len(raw))
-    stays = is_child(raw[control.SUBJECT], plan.now.date())
+    stays = is_child(raw[gate_inputs.SUBJECT], plan.now.date())
     if agreement.child_rules is not None:
-        stays &= (raw[control.CONSENT_KIND] != GUARDIAN_KIND).fill_null(value=True)
+        stays &= (raw[gate_inputs.CONSENT_KIND] != GUARDIAN_KIND).fill_null(value=True)
     detail = _if(stays, "children's rows stay back")
     return Verdict(checked=len(raw), hits=int(stays.sum()), detail=detail, withheld=stays)
 
@@ -115,7 +115,7 @@ def ended(evidence: Evidence) -> Verdict:
     agreement, raw = evidence.plan.agreement, evidence.rows.raw
     if agreement.mode == "statistics" or agreement.after_death == "deliver":
         return NOT_APPLICABLE
-    stays = raw[control.ENDED].fill_null(value=True)
+    stays = raw[gate_inputs.ENDED].fill_null(value=True)
     detail = _if(stays, "rows of ended persons stay back")
     return Verdict(checked=len(raw), hits=int(stays.sum()), detail=detail, withheld=stays)
 
@@ -128,7 +128,7 @@ def activated(evidence: Evidence) -> Verdict:
         return NOT_APPLICABLE
     if plan.agreement.mode == "statistics":
         return fact("a bank account in statistics")
-    idle = ~raw[control.ACTIVE].fill_null(value=False)
+    idle = ~raw[gate_inputs.ACTIVE].fill_null(value=False)
     detail = _if(idle, "financial account is not activated")
     return Verdict(checked=len(raw), hits=int(idle.sum()), detail=detail)
 
@@ -144,7 +144,7 @@ def is_child(numbers: pl.Series, on: date) -> pl.Series:
     A person completes a year of life on the birthday; who was born on 29 February completes it
     on 1 March of a common year.
     """
-    return (birth_dates(numbers) > _years_before(on, control.CHILD_YEARS)).fill_null(value=True)
+    return (birth_dates(numbers) > _years_before(on, gate_inputs.CHILD_YEARS)).fill_null(value=True)
 
 
 def _years_before(on: date, years: int) -> date:

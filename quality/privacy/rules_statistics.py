@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from onecard import control
-from onecard.outgoing import cell_keys
+from onecard.deliver.outgoing import cell_keys
+from onecard.model import gate_inputs
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
-from schemas.agreement_parts import Statistics
+from schemas.models.agreement_parts import Statistics
 
 DOMINANCE = 0.85
 """No single contributor makes more than this share of a cell: (1, 0.85) of rule PR-12."""
@@ -24,7 +24,7 @@ def small_cells(evidence: Evidence) -> Verdict:
         return fact("earlier reports are unknown")
     counts = raw[block.count]
     # Each contributor of a distinct count gives one: dominance is then what k forbids already.
-    stays = (counts < block.minimum) | (raw[control.TOP] > counts * DOMINANCE)
+    stays = (counts < block.minimum) | (raw[gate_inputs.TOP] > counts * DOMINANCE)
     stays |= _differences(evidence, block)
     stays |= _complements(raw, stays, block)
     stays = stays.fill_null(value=True)

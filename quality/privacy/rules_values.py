@@ -10,9 +10,10 @@ from contextlib import suppress
 
 import polars as pl
 
-from onecard import control, personal
-from onecard.control import Controls
-from onecard.treatment import TOKEN_LENGTH, TOKEN_PATTERN, pattern_of
+from onecard.base import personal
+from onecard.deliver.treatment import TOKEN_LENGTH, TOKEN_PATTERN, pattern_of
+from onecard.model import gate_inputs
+from onecard.model.gate_inputs import Controls
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
 
 SAMPLE = 1_000
@@ -47,7 +48,7 @@ def free_text(evidence: Evidence) -> Verdict:
         return NOT_APPLICABLE
     found = {name: personal.scan(batch.treated[name]) for name in names}
     if batch.released:
-        kept = ~batch.raw[control.KEY].is_in(list(batch.released))
+        kept = ~batch.raw[gate_inputs.KEY].is_in(list(batch.released))
         found = {name: hits & kept for name, hits in found.items()}
     hits = {name: rows for name, rows in found.items() if rows.any()}
     number = sum(int(rows.sum()) for rows in hits.values())
@@ -102,7 +103,7 @@ def tokens(evidence: Evidence) -> Verdict:
         suspects = column.filter(column.str.len_bytes() == ID_LENGTH)
         if not len(suspects):
             continue
-        raw = int(suspects.is_in(batch.raw[control.SUBJECT].implode()).sum())
+        raw = int(suspects.is_in(batch.raw[gate_inputs.SUBJECT].implode()).sum())
         wrong.update({f"{name} is an ID number": raw} if raw else {})
     return Verdict(checked=len(batch.raw), hits=sum(wrong.values()), detail=", ".join(wrong))
 
@@ -129,7 +130,7 @@ def linkable(evidence: Evidence) -> Verdict:
     own = keys.pop(plan.agreement.consumer, None)
     if own is None or digests is None:
         return fact("no token key")
-    people = _spread(evidence.rows.raw.select(control.SUBJECT))[control.SUBJECT].to_list()
+    people = _spread(evidence.rows.raw.select(gate_inputs.SUBJECT))[gate_inputs.SUBJECT].to_list()
     mine = set(digests(own, people))
     shared = [c for c, key in keys.items() if mine & set(digests(key, people))]
     return Verdict(

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from onecard.hub.database import Connection
+from onecard.store.database import Connection
 from quality.reports import facts as ledger_facts
 from quality.reports import problems, words
 from quality.reports.facts import Facts, before, following
@@ -25,7 +25,7 @@ from quality.reports.measures import (
 )
 from quality.reports.problems import Problem
 from quality.reports.scheme import Language, Scheme
-from schemas.catalogue import Catalogue
+from schemas.models.catalogue import Catalogue
 
 HISTORY = 13
 """Months that a report looks back on, its own included."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from onecard.hub.database import Connection
+from onecard.store.database import Connection
 
 DAY = "CAST(hub_time AT TIME ZONE 'Asia/Shanghai' AS date)"
 MONTH = "CAST(date_trunc('month', hub_time AT TIME ZONE 'Asia/Shanghai') AS date)"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from onecard.holds import Hold
+from onecard.store.holds import Hold
 from quality.reports import words
 from quality.reports.scheme import Language
-from quality.rule_titles import finding_title
-from schemas.catalogue import Catalogue
+from quality.rows.rule_titles import finding_title
+from schemas.models.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)

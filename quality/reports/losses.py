@@ -9,9 +9,9 @@ from typing import Any
 
 from psycopg import sql
 
-from onecard.hub.database import Connection
+from onecard.store.database import Connection
 from quality.reports.facts import midnight
-from schemas.catalogue import Catalogue
+from schemas.models.catalogue import Catalogue
 
 STATUS_DATASET = "hrss/card_status_event"
 _TABLE = "hrss__card_status_event"

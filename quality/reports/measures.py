@@ -16,9 +16,9 @@ import polars as pl
 
 from quality.reports.facts import Facts, before, following
 from quality.reports.scheme import Scheme
-from schemas.agreement import Agreement
-from schemas.catalogue import Catalogue
-from schemas.contract import Contract
+from schemas.models.agreement import Agreement
+from schemas.models.catalogue import Catalogue
+from schemas.models.contract import Contract
 
 Number = int | float | None
 Figures = dict[str, Number]

@@ -10,18 +10,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from onecard import __version__
-from onecard.holds import Hold
-from quality.night_report import TEMPLATES
+from onecard.store.holds import Hold
 from quality.privacy import registry
 from quality.reports import charts, content, holding, words
 from quality.reports.content import Content
 from quality.reports.measures import Figures, Number, Scope, score, share
+from quality.reports.night_report import TEMPLATES
 from quality.reports.problems import Problem
 from quality.reports.scheme import Kpi, Language, Scheme
-from quality.rule_titles import finding_title
-from schemas import codes
-from schemas.catalogue import Catalogue
-from schemas.contract import Contract
+from quality.rows.rule_titles import finding_title
+from schemas.models import codes
+from schemas.models.catalogue import Catalogue
+from schemas.models.contract import Contract
 
 LISTED = 50
 """Lines of the problem list on the page; all of them stand in the workbook."""

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import polars as pl
 
-from onecard import workdays
-from onecard.hub.database import Connection
+from onecard.base import workdays
+from onecard.store.database import Connection
 from quality.reports.facts import before, following
 from quality.reports.measures import Month
-from quality.rule_titles import title as built_in_title
-from schemas import service_levels
-from schemas.contract import Contract
+from quality.rows.rule_titles import title as built_in_title
+from schemas.models import service_levels
+from schemas.models.contract import Contract
 
 MONTHS_BACK = 12
 Status = Literal["gone", "ticket", "overdue", "open"]

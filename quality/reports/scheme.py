@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from schemas.contract import Contract
-from schemas.model import Frozen, Version, build
-from schemas.strict_yaml import parse
+from schemas.models.contract import Contract
+from schemas.models.frozen import Frozen, Version, build
+from schemas.models.strict_yaml import parse
 
 FILE = Path(__file__).with_name("scheme.yaml")
 Language = Literal["zh", "en"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from quality.reports.scheme import Language
-from schemas.strict_yaml import parse
+from schemas.models.strict_yaml import parse
 
 FILE = Path(__file__).with_name("words.yaml")
 Say = Callable[..., str]

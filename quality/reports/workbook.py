@@ -15,7 +15,7 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from onecard import whole_file
+from onecard.base import files
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LONGEST = 32_767
@@ -52,5 +52,5 @@ def write(
             cell.alignment = Alignment(vertical="top", wrap_text=True)
     sheet.freeze_panes = "A2"
     book.properties.creator = "onecard-hub"
-    with whole_file.replacing(file) as draft:
+    with files.replacing(file) as draft:
         book.save(draft)

@@ -1,4 +1,4 @@
-"""Alembic environment: runs the migrations on the connection that `onecard.hub.migrate` passes."""
+"""Alembic environment: runs migrations on the connection that `onecard.store.migrate` passes."""
 
 from alembic import context
 

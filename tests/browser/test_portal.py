@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from onecard import agreements
-from onecard.hub import database, ledger, tickets
-from onecard.hub.ledger import Counts
 from onecard.portal import views
-from onecard.ports import Reason
+from onecard.ports.transfers import Reason
+from onecard.store import agreement_lives, database, ledger, tickets
+from onecard.store.ledger import Counts
 from tests.browser.conftest import Server
 
 pytestmark = [
@@ -46,7 +45,7 @@ def ticket(airflow_server: Server) -> int:
         counts = Counts(200, 197, 0, 3, 0, 0)
         ledger.update(connection, transfer, {"status": "published", "counts": counts})
         agreement = hub.catalogue.agreement(AGREEMENT)
-        agreements.suspend(connection, agreement, "演练", "演练中止")
+        agreement_lives.suspend(connection, agreement, "演练", "演练中止")
         return tickets.open_ticket(
             connection,
             tickets.NewTicket(
@@ -141,7 +140,7 @@ def test_a_stewards_day(visit: Visit, airflow_server: Server, ticket: int) -> No
     hub = airflow_server.stage.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
         found = tickets.get(connection, ticket)
-        life = agreements.life(
+        life = agreement_lives.life(
             connection, hub.catalogue.agreement(AGREEMENT), hub.settings.now().date()
         )
     assert found is not None

@@ -55,7 +55,7 @@ def pages(folder: Path) -> list[Path]:
 
 
 def test_everybody_has_every_page(folder: Path) -> None:
-    from schemas import catalogue
+    from schemas.models import catalogue
 
     providers = {c.agency for c in catalogue.load().contracts.values()}
     assert {f.parent.name for f in pages(folder)} == {*providers, "bureau", "reports"}

@@ -32,8 +32,8 @@ from sqlalchemy import (
     insert,
 )
 
-from connectors.sql_url import engine_url
-from onecard.connections import Connection
+from connectors.sql.url import engine_url
+from onecard.base.connections import Connection
 
 ZONE = ZoneInfo("Asia/Shanghai")
 Row = dict[str, Any]

@@ -16,7 +16,6 @@ import pytest
 from sqlalchemy.engine import make_url
 
 import connectors
-from onecard.canonical import canonical
 from onecard.errors import (
     ConfigError,
     FatalError,
@@ -26,8 +25,9 @@ from onecard.errors import (
     SchemaMismatch,
     SourceUnavailable,
 )
-from onecard.ports import Chunk, Column, Parcel, Reading, ReadRequest
-from onecard.read_back import Arrivals, Readable, Sending
+from onecard.ports.inbox import Arrivals, Readable, Sending
+from onecard.ports.transfers import Chunk, Column, Parcel, Reading, ReadRequest
+from onecard.reconcile.canonical_text import canonical
 from tests.connectors.systems import (
     COLUMNS,
     System,

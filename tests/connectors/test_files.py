@@ -19,12 +19,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors import csv_read
-from connectors.files import FilesConnector
-from connectors.files_options import Csv
-from onecard.connections import Connection
+from connectors.files import csv_read
+from connectors.files.connector import FilesConnector
+from connectors.files.options import Csv
+from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
-from onecard.ports import Chunk, Column, Parcel, Reading, ReadRequest, Refusal
+from onecard.ports.transfers import Chunk, Column, Parcel, Reading, ReadRequest, Refusal
 from tests.connectors.systems import conn, free, marked, sftp
 
 COLUMNS = (Column("x", "X"), Column("y", "Y"))
@@ -352,7 +352,7 @@ def test_known_files_are_not_fetched_again(
     reading = start(local, CSV, manifest={})
     assert len(list(reading)) == 1
     (out / "f.dat").chmod(0)
-    monkeypatch.setattr("connectors.files.file_digest", pytest.fail)
+    monkeypatch.setattr("connectors.files.connector.file_digest", pytest.fail)
     assert list(start(local, CSV, manifest={}, checkpoint=reading.checkpoint)) == []
 
 

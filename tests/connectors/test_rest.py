@@ -23,10 +23,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from connectors.rest import RestConnector
-from onecard.connections import Connection
+from connectors.rest.connector import RestConnector
+from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
-from onecard.ports import Chunk, Column, Parcel, ReadRequest
+from onecard.ports.transfers import Chunk, Column, Parcel, ReadRequest
 from tests.connectors.systems import free, marked
 
 SECRET = "s3cret-pass"

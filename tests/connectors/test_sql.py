@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 import connectors
-from connectors.sql import SqlSink, SqlSource
-from connectors.sql_errors import translated, verdict_of
-from connectors.sql_url import engine_url
-from onecard.connections import Connection
+from connectors.sql.connector import SqlSink, SqlSource
+from connectors.sql.errors import translated, verdict_of
+from connectors.sql.url import engine_url
+from onecard.base.connections import Connection
 from onecard.errors import (
     ConfigError,
     OnecardError,
@@ -26,7 +26,7 @@ from onecard.errors import (
     SchemaMismatch,
     SourceUnavailable,
 )
-from onecard.ports import Chunk, Column, Counted, Parcel, ReadRequest
+from onecard.ports.transfers import Chunk, Column, Counted, Parcel, ReadRequest
 from tests.connectors.systems import conn, free, marked
 from tests.connectors.test_compliance import opened
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import connectors
 from demo.stage import REPOSITORY, Stage
-from schemas import catalogue
+from schemas.models import catalogue
 
 LIST = """
 import json, time

@@ -10,10 +10,9 @@ import psycopg
 import pytest
 
 from demo.stage import Stage
-from onecard import holds
-from onecard.hub import database
-from onecard.release import release
-from onecard.vouching import Vouching
+from onecard.model.signoffs import Vouching
+from onecard.operations.release import release
+from onecard.store import database, holds
 
 CARDS = "hrss/card_master"
 NIGHT = """

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from demo.stage import Stage, set_up
-from onecard.hub import database, ledger
+from onecard.store import database, ledger
 from tests.dags.test_scheduler import command, environment, known_dags, query, wait_for
 
 EVENTS = "hrss/card_status_event"

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from demo.stage import Stage
-from onecard.hub import database, ledger
+from onecard.store import database, ledger
 
 DEADLINE_S = 200
 

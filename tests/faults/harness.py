@@ -29,13 +29,13 @@ from sqlalchemy.engine import make_url
 
 from demo import inbox
 from demo.stage import Stage
-from onecard.connections import EnvironmentConnections
-from onecard.hub import audit, database, ledger
-from onecard.hub.ledger import LIVE
-from onecard.release import release
-from onecard.settings import Settings
-from onecard.vouching import Vouching
-from onecard.wiring import Hub
+from onecard.app.wiring import Hub
+from onecard.base.connections import EnvironmentConnections
+from onecard.base.settings import Settings
+from onecard.model.signoffs import Vouching
+from onecard.operations.release import release
+from onecard.store import audit, database, ledger
+from onecard.store.ledger import LIVE
 
 DATASETS = (
     "health/death_notice",
@@ -54,18 +54,18 @@ context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(
     [
         "adbc_driver_postgresql.dbapi",
-        "connectors.files",
-        "connectors.rest",
-        "connectors.sql",
-        "connectors.sql_sink",
-        "onecard.treatment",
-        "onecard.wiring",
+        "connectors.files.connector",
+        "connectors.rest.connector",
+        "connectors.sql.connector",
+        "connectors.sql.sink",
+        "onecard.deliver.treatment",
+        "onecard.app.wiring",
         "polars",
         "psycopg",
         "pyarrow.parquet",
-        "quality.audit",
+        "quality.datasets.sql_audit",
         "quality.privacy.gate",
-        "quality.rowgate",
+        "quality.rows.gate",
         "tests.faults.harness",
     ]
 )

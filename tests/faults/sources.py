@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from demo.stage import Stage, set_up
+from onecard.app.wiring import Hub
 from onecard.errors import OnecardError
-from onecard.hub import audit, database
-from onecard.hub.ledger import Counts
-from onecard.wiring import Hub
-from schemas import catalogue
+from onecard.store import audit, database
+from onecard.store.ledger import Counts
+from schemas.models import catalogue
 
 PAGE = 20
 TIMES = "attempts: 3\n            timeout_s: 1\n            max_wait_s: 0.2\n            "

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from demo.stage import set_up
-from onecard import patience
+from onecard.base import timeouts
 from onecard.errors import OnecardError
-from onecard.hub import database
+from onecard.store import database
 from tests.faults.harness import AGREEMENTS, DATASETS, Harness
 
 
@@ -135,7 +135,7 @@ def down(harness: Harness, how: str) -> AbstractContextManager[None]:
 def test_nothing_leaves_without_an_audit_log(
     harness: Harness, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(patience.VARIABLE, "1")
+    monkeypatch.setenv(timeouts.VARIABLE, "1")
     hub = harness.hub()
     agreements = AGREEMENTS[:1] if how == "locked" else AGREEMENTS
     with down(harness, how):

@@ -8,7 +8,7 @@ import pytest
 
 from demo.defects import checked
 from onecard.errors import ProtocolError
-from onecard.hub import database, quarantine
+from onecard.store import database, quarantine
 from tests.faults.pupils import PUPILS, Pupils
 from tests.faults.sources import World, world
 

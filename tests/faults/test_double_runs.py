@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from demo.stage import Stage, set_up
-from onecard.delivery_record import Recorded
+from onecard.deliver.delivery_log import Recorded
 from onecard.errors import FatalError, OnecardError, SupersededError
-from onecard.hub import database, ledger, registry
+from onecard.store import database, ledger, registry
 from tests.faults.harness import Harness, stopped
 
 EVENTS = "hrss/card_status_event"

@@ -12,9 +12,9 @@ import pytest
 
 from onecard.cli.drift import look
 from onecard.errors import SchemaMismatch
-from onecard.hub.ledger import Counts
-from onecard.replay import replay
-from schemas.drift_policy import Drift
+from onecard.operations.replay import replay
+from onecard.store.ledger import Counts
+from schemas.models.drift_policy import Drift
 from tests.faults.pupils import PUPILS, Pupils
 from tests.faults.sources import World, world
 

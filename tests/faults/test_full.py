@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from connectors.folders import opened
-from connectors.sql_errors import verdict_of
-from onecard import keys, whole_file
-from onecard.hub import database, ledger
+from connectors.files.folders import opened
+from connectors.sql.errors import verdict_of
+from onecard.base import files as whole_file
+from onecard.crypto import keys
+from onecard.store import database, ledger
 from tests.connectors import systems
 from tests.faults import writes
 from tests.faults.harness import Harness, stopped

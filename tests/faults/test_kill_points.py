@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from demo.stage import set_up
-from onecard import points
+from onecard.base import failpoints
 from onecard.errors import ConfigError, InternalError
 from tests.faults.harness import Harness
 
@@ -23,7 +23,7 @@ RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS", "40"))
 KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
 """A file that gets, for each random kill, the last point that was reached (`make kills`)."""
 BATCHES = 20
-OF_A_NIGHT = tuple(p for p in points.POINTS if not p.startswith("release."))
+OF_A_NIGHT = tuple(p for p in failpoints.POINTS if not p.startswith("release."))
 """A release is a person's act; `tests/integration/test_release.py` kills it."""
 COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.after_append#9")
 """The same points later in the night, in other datasets and in the second part of a parcel."""
@@ -107,10 +107,10 @@ def killed(harness: Harness, after: float, trace: Path) -> bool:
 
 def test_a_point_that_is_not_in_the_list_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InternalError, match="points"):
-        points.reach("nowhere")
+        failpoints.reach("nowhere")
     monkeypatch.setenv("ONECARD_KILL_AT", "nowhere")
     with pytest.raises(ConfigError, match=r"known: .*publish\.before_commit"):
-        points.reach("publish.merged")
+        failpoints.reach("publish.merged")
     monkeypatch.setenv("ONECARD_KILL_AT", "publish.merged#x")
     with pytest.raises(ConfigError, match="third time"):
-        points.reach("publish.merged")
+        failpoints.reach("publish.merged")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from onecard import agreements, night
 from onecard.errors import PolicyError
-from onecard.hub import database, quarantine
-from onecard.replay import release, replay
+from onecard.operations import night
+from onecard.operations.replay import release, replay
+from onecard.store import agreement_lives, database, quarantine
 from tests.faults.sources import World, world
 
 INBOXES = {
@@ -76,9 +76,9 @@ def suspended(city: World, agreement: str) -> Iterator[None]:
     """Its approval was taken back."""
     with city.hub_database() as connection:
         found = city.hub().catalogue.agreement(agreement)
-        agreements.suspend(connection, found, "批准人", "中止通知")
+        agreement_lives.suspend(connection, found, "批准人", "中止通知")
         yield
-        agreements.approve(connection, found, "批准人", "批复")
+        agreement_lives.approve(connection, found, "批准人", "批复")
 
 
 @contextmanager
@@ -101,9 +101,9 @@ def stopped(city: World, agreement: str) -> Iterator[None]:
     """The kill switch."""
     with city.hub_database() as connection:
         found = city.hub().catalogue.agreement(agreement)
-        agreements.set_stop(connection, found.consumer, "值班员", "演练", stopped=True)
+        agreement_lives.set_stop(connection, found.consumer, "值班员", "演练", stopped=True)
         yield
-        agreements.set_stop(connection, found.consumer, "值班员", "演练", stopped=False)
+        agreement_lives.set_stop(connection, found.consumer, "值班员", "演练", stopped=False)
 
 
 @contextmanager

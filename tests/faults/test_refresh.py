@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from demo.stage import Stage, set_up
-from onecard.hub import database
+from onecard.store import database
 
 DATASET = "hrss/card_master"
-REFRESH = f"from onecard.wiring import Hub; Hub().collect({DATASET!r}).run(whole=True)"
+REFRESH = f"from onecard.app.wiring import Hub; Hub().collect({DATASET!r}).run(whole=True)"
 SEEN = (
     "SELECT count(*), max(_version), md5(string_agg(md5(t::text), '' ORDER BY md5(t::text)))"
     " FROM registry.hrss__card_master t"

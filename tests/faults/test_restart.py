@@ -12,7 +12,7 @@ import signal
 import pytest
 
 from onecard.errors import OnecardError, RetriableError, StagingLost
-from onecard.hub import database, ledger
+from onecard.store import database, ledger
 from tests.faults.harness import Harness, stopped
 from tests.faults.server import OwnServer
 

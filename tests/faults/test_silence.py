@@ -18,14 +18,14 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 import connectors
-from connectors.sql import SqlSink, SqlSource
-from connectors.sql_url import engine_url
+from connectors.sql.connector import SqlSink, SqlSource
+from connectors.sql.url import engine_url
 from demo.stage import Stage, set_up
-from onecard import patience
-from onecard.connections import Connection
+from onecard.base import timeouts
+from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable
-from onecard.hub import database
-from onecard.ports import Column, ReadRequest
+from onecard.ports.transfers import Column, ReadRequest
+from onecard.store import database
 from tests.connectors.test_compliance import opened, parcel
 from tests.faults.harness import Harness, stopped
 from tests.faults.proxy import STALL_S, TcpProxy, tcp_proxy
@@ -64,7 +64,7 @@ def proxy(postgres: str) -> Iterator[TcpProxy]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub that waits one second for a lock and two for a word."""
-    monkeypatch.setenv(patience.VARIABLE, "1")
+    monkeypatch.setenv(timeouts.VARIABLE, "1")
 
 
 def through(address: str, proxy: TcpProxy) -> str:
@@ -84,7 +84,7 @@ def test_the_hubs_database_falls_silent(
     harness.report.unlink(missing_ok=True)
     url = through(harness.address, proxy)
     process = harness.start(
-        ONECARD_STOP_AT=point, ONECARD_DATABASE_URL=url, **{patience.VARIABLE: "1"}
+        ONECARD_STOP_AT=point, ONECARD_DATABASE_URL=url, **{timeouts.VARIABLE: "1"}
     )
     pid = stopped(process)
     proxy.cut(0, "stalled")
@@ -241,27 +241,27 @@ def kill_others(connection: Connection, name: str) -> None:
 def test_bounds_are_in_the_address_unless_it_names_its_own(
     monkeypatch: pytest.MonkeyPatch, postgres: str
 ) -> None:
-    monkeypatch.setenv(patience.VARIABLE, "7")
-    with psycopg.connect(patience.bounded(postgres)) as connection:
+    monkeypatch.setenv(timeouts.VARIABLE, "7")
+    with psycopg.connect(timeouts.bounded(postgres)) as connection:
         shown = [
             connection.execute(f"SHOW {name}".encode()).fetchone()
             for name in ("lock_timeout", "idle_in_transaction_session_timeout")
         ]
     assert shown == [("7s",), ("42s",)]
-    own = patience.bounded("postgresql://h/d?connect_timeout=3&options=-clock_timeout%3D1")
+    own = timeouts.bounded("postgresql://h/d?connect_timeout=3&options=-clock_timeout%3D1")
     assert own.count("connect_timeout") == 1
     assert own.count("options") == 1
     assert "tcp_user_timeout=60000" in own
-    monkeypatch.setenv(patience.VARIABLE, "0")
+    monkeypatch.setenv(timeouts.VARIABLE, "0")
     with pytest.raises(ConfigError, match="at least 1"):
-        patience.seconds()
+        timeouts.seconds()
 
 
 def test_what_a_thread_returns_or_raises_in_time(hasty: None) -> None:
-    assert patience.within(lambda: 3, 5, "it") == 3
+    assert timeouts.within(lambda: 3, 5, "it") == 3
     with pytest.raises(ZeroDivisionError):
-        patience.within(lambda: 1 // 0, 5, "it")
+        timeouts.within(lambda: 1 // 0, 5, "it")
     ended = threading.Event()
     with pytest.raises(SourceUnavailable, match=r"it has said nothing for 0\.1 s"):
-        patience.within(ended.wait, 0.1, "it")
+        timeouts.within(ended.wait, 0.1, "it")
     ended.set()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from onecard.hub import database
+from onecard.store import database
 from tests.soak.compare import differences
 from tests.soak.faults import NAMES, meaning
 from tests.soak.nights import Soak, Unsound, soaking

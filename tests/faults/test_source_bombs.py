@@ -24,11 +24,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import connectors
-from connectors import file_formats, folders, rest_body, sftp
-from onecard import patience
-from onecard.connections import Connection
+from connectors.files import folders, formats, sftp
+from connectors.rest import body as rest_body
+from onecard.base import timeouts
+from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
-from onecard.ports import Column, Reading, ReadRequest
+from onecard.ports.transfers import Column, Reading, ReadRequest
 from tests.connectors import systems
 
 COLUMNS = (Column("x", "X", required=True),)
@@ -76,10 +77,10 @@ def test_a_parquet_that_unpacks_to_too_much_in_all_is_refused(
     out: Path, local: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pq.write_table(pa.table({"X": ["卡" * 100] * 100_000}), out / "f.parquet", store_schema=False)
-    monkeypatch.setattr(file_formats, "UNPACKED_LIMIT", 20_000_000)
+    monkeypatch.setattr(formats, "UNPACKED_LIMIT", 20_000_000)
     with pytest.raises(ProtocolError, match="unpacks to"):
         list(reading(local, {"kind": "parquet"}))
-    monkeypatch.setattr(file_formats, "UNPACKED_LIMIT", 40_000_000)
+    monkeypatch.setattr(formats, "UNPACKED_LIMIT", 40_000_000)
     chunks = list(reading(local, {"kind": "parquet"}))
     assert [c.first_row for c in chunks] == [1]
     assert sum(c.batch.num_rows for c in chunks) == 100_000
@@ -296,7 +297,7 @@ class _Mute(asyncssh.SFTPServer):
 @pytest.fixture
 def mute(out: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """A server that keeps alive, and a hub that waits two seconds for a word."""
-    monkeypatch.setenv(patience.VARIABLE, "1")
+    monkeypatch.setenv(timeouts.VARIABLE, "1")
     monkeypatch.setattr(asyncssh, "SFTPServer", _Mute)
     (out / "f.csv").write_text("X\n" + "1\n" * 200_000)
     with systems.sftp(out.parent) as remote:

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 import connectors
-from connectors import breaker
+from connectors.common import breaker
 from demo.stage import Stage
-from onecard import night
-from onecard.connections import Connection
+from onecard.base.connections import Connection
 from onecard.errors import ProtocolError, SourceUnavailable
-from onecard.ports import Column, ReadRequest
-from schemas import catalogue
+from onecard.operations import night
+from onecard.ports.transfers import Column, ReadRequest
+from schemas.models import catalogue
 from tests.connectors import systems
 
 

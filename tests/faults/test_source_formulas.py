@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.files import FilesConnector
-from onecard.ports import Column, Parcel, ReadRequest
+from connectors.files.connector import FilesConnector
+from onecard.ports.transfers import Column, Parcel, ReadRequest
 from quality.reports import workbook
 from tests.connectors.systems import conn, free, marked
 

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from onecard.app.wiring import Hub
+from onecard.base.settings import Settings
 from onecard.errors import AuditFailed, SourceUnavailable
-from onecard.settings import Settings
-from onecard.wiring import Hub
 from tests.faults.proxy import TcpProxy, tcp_proxy
 from tests.faults.sources import World, world
 

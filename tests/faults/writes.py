@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from connectors.folders import opened, private_file
-from connectors.sql import SqlConnector, SqlSink
-from onecard import alarms, keys, whole_file
-from onecard.hub.audit_format import Checkpoint, anchor
-from onecard.ports import Parcel
+from connectors.files.folders import opened, private_file
+from connectors.sql.connector import SqlConnector, SqlSink
+from onecard.base import files
+from onecard.crypto import keys
+from onecard.crypto.audit_format import Checkpoint, anchor
+from onecard.operations import alarms
+from onecard.ports.transfers import Parcel
 from quality.reports import workbook
 from tests.connectors import systems
 
@@ -33,7 +35,7 @@ def note_alarms(home: Path) -> None:
 
 
 def write_page(home: Path) -> None:
-    whole_file.write(home / "reports" / "page.html", "<p>" * 1_000)
+    files.write(home / "reports" / "page.html", "<p>" * 1_000)
 
 
 def write_workbook(home: Path) -> None:

@@ -22,20 +22,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import connectors
-from connectors import rest, rest_client
-from connectors.records import part
-from connectors.rest_options import RestSource
-from onecard import keys
-from onecard.connections import Connection
+from connectors.common.records import part
+from connectors.rest import client as rest_client
+from connectors.rest import connector
+from connectors.rest.options import RestSource
+from onecard.base.connections import Connection
+from onecard.crypto import keys
+from onecard.crypto.keys import KeyStore
+from onecard.crypto.signing import Signer
+from onecard.deliver.manifest import refusal
 from onecard.errors import OnecardError
-from onecard.hub.receipts import canonical, signed_manifest
-from onecard.hub.signing import Signer
-from onecard.keys import KeyStore
-from onecard.manifests import refusal
-from onecard.ports import Chunk, Column, ReadRequest
-from quality.rowgate import compile_gate
-from schemas import catalogue, strict_yaml
-from schemas.problem import InvalidFile
+from onecard.ports.transfers import Chunk, Column, ReadRequest
+from onecard.store.receipts import canonical, signed_manifest
+from quality.rows.gate import compile_gate
+from schemas.models import catalogue, strict_yaml
+from schemas.models.problem import InvalidFile
 from tests.fuzz.mutation import SECRETS, fuzzed, inputs, silent
 
 ROWS = [
@@ -136,7 +137,7 @@ def test_json_pages() -> None:
             Connection(id="c", conn_type="http", host="127.0.0.1", port=1), options, "a/b"
         )
         document = client._document(reply, "a/b at /x")
-        pages = rest._Pages(client, "a/b", options, {})
+        pages = connector._Pages(client, "a/b", options, {})
         records = pages._records(document)
         return part(records, request(options), "/x")[0].num_rows
 

@@ -20,7 +20,7 @@ import psycopg
 import yaml
 from psycopg.rows import dict_row
 
-from schemas.catalogue import Catalogue
+from schemas.models.catalogue import Catalogue
 
 ZONE = ZoneInfo("Asia/Shanghai")
 SCHEME: dict[str, Any] = yaml.safe_load(

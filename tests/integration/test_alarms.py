@@ -29,15 +29,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from demo.stage import REPOSITORY, Stage, set_up
-from onecard import alarms, holds
-from onecard.alarm_channels import SENDERS
-from onecard.connections import EnvironmentConnections
+from onecard.app.wiring import Hub
+from onecard.base.connections import EnvironmentConnections
 from onecard.errors import AuditFailed, SourceUnavailable
-from onecard.hub import database, ledger
-from onecard.release import release
-from onecard.vouching import Vouching
-from onecard.wiring import Hub
-from schemas.problem import InvalidFile
+from onecard.model.signoffs import Vouching
+from onecard.operations import alarms
+from onecard.operations.alarm_channels import SENDERS
+from onecard.operations.release import release
+from onecard.store import database, holds, ledger
+from schemas.models.problem import InvalidFile
 
 CARDS = "hrss/card_master"
 PASSWORD = "geheim-alarm-1"

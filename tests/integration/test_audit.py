@@ -12,13 +12,13 @@ import psycopg
 import pytest
 
 from onecard.errors import FatalError, OnecardError
-from onecard.hub import database
-from onecard.ports import Auditor, Finding, Staged
-from quality.audit import SqlAuditor
-from quality.gx_audit import GxAuditor
-from schemas import catalogue
-from schemas.contract import Contract
-from schemas.dataset_checks import Expectation
+from onecard.ports.transfers import Auditor, Finding, Staged
+from onecard.store import database
+from quality.datasets.gx_audit import GxAuditor
+from quality.datasets.sql_audit import SqlAuditor
+from schemas.models import catalogue
+from schemas.models.contract import Contract
+from schemas.models.dataset_checks import Expectation
 
 NOW = datetime(2026, 11, 24, 2, tzinfo=UTC)
 CANARY = "11010519491231002X"

@@ -10,11 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from onecard import keys
+from onecard.crypto import keys
+from onecard.crypto.keys import KeyStore
+from onecard.crypto.signing import Signer
 from onecard.errors import InternalError
-from onecard.hub import audit, database, migrate
-from onecard.hub.signing import Signer
-from onecard.keys import KeyStore
+from onecard.store import audit, database, migrate
 
 ROOT = Path(__file__).parents[2]
 

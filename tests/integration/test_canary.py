@@ -30,8 +30,8 @@ from demo.planting import Planter
 from demo.stage import REPOSITORY, Stage, set_up
 from demo.tables import append_postgres
 from demo.world import STOCK
-from onecard.hub import database, quarantine
-from schemas import catalogue
+from onecard.store import database, quarantine
+from schemas.models import catalogue
 
 COUNT = 500
 NAME, MOBILE = "金丝雀", "1990000"

@@ -14,12 +14,13 @@ import pytest
 from psycopg import sql
 
 from demo.stage import REPOSITORY, Stage, set_up
-from onecard import challenges, night
-from onecard.challenges import Challenge
+from onecard.app.wiring import Hub
 from onecard.errors import ConfigError
-from onecard.hub import audit, database, quarantine, tickets
-from onecard.hub.tickets import RefusedText, UnknownTicket, WrongState
-from onecard.wiring import Hub
+from onecard.operations import night
+from onecard.stewardship import challenges
+from onecard.stewardship.challenges import Challenge
+from onecard.store import audit, database, quarantine, tickets
+from onecard.store.tickets import RefusedText, UnknownTicket, WrongState
 
 CARDS, RULE, TABLE = "hrss/card_master", "issue_date_not_future", "card_master"
 
@@ -240,7 +241,7 @@ def test_a_deadline_in_a_year_without_known_holidays_says_so(collected: Stage) -
 def test_a_statement_with_personal_data_is_refused_and_not_repeated(
     collected: Stage, statement: str, kind: str
 ) -> None:
-    from onecard import personal
+    from onecard.base import personal
 
     assert [h.kind for h in personal.find(statement)] == [kind]
     before = one(collected.hub(0), "SELECT count(*) FROM ledger.ticket")

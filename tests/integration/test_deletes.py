@@ -17,15 +17,15 @@ import pytest
 from sqlalchemy import MetaData, Table, create_engine, select
 
 from demo.stage import set_up
-from onecard import agreements, deliver
-from onecard.hub import database, ledger
-from onecard.privacy import VolumeHold
-from onecard.reconcile import reconcile
-from onecard.reconcile_inbox import reconcile_inbox
-from onecard.release import release
-from onecard.vouching import Vouching
-from onecard.wiring import Hub
-from schemas import catalogue
+from onecard.app.wiring import Hub
+from onecard.deliver import run as deliver
+from onecard.model.signoffs import Vouching
+from onecard.operations.release import release
+from onecard.ports.privacy_gate import VolumeHold
+from onecard.reconcile.dataset import reconcile
+from onecard.reconcile.inbox import reconcile_inbox
+from onecard.store import agreement_lives, database, ledger
+from schemas.models import catalogue
 from tests.faults.harness import Harness
 
 CARDS, EVENTS = "hrss/card_master", "hrss/card_status_event"
@@ -54,7 +54,9 @@ def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Ha
             hub.collect(dataset).run()
         with database.connect(hub.address, autocommit=True) as connection:
             for name in (F14, F02):
-                agreements.approve(connection, hub.catalogue.agreement(name), "演练", "批复2号")
+                agreement_lives.approve(
+                    connection, hub.catalogue.agreement(name), "演练", "批复2号"
+                )
         with Harness.of(stage) as made:
             yield made
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from demo.stage import REPOSITORY, Stage, set_up
-from onecard import agreements, keys
+from onecard.app.wiring import Hub
+from onecard.base.connections import EnvironmentConnections
 from onecard.cli.doctor import probes
-from onecard.connections import EnvironmentConnections
-from onecard.doctor import Line, examine
-from onecard.hub import database, migrate
-from onecard.wiring import Hub
+from onecard.crypto import keys
+from onecard.operations.doctor import Line, examine
+from onecard.store import agreement_lives, database, migrate
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_stopped_consumers_and_rows_near_their_end(city: Stage) -> None:
     hub = city.hub(0)
     hub.collect("hrss/card_master").run()
     with database.connect(hub.address, autocommit=True) as connection:
-        agreements.set_stop(connection, "bank", "t", "drill", stopped=True)
+        agreement_lives.set_stop(connection, "bank", "t", "drill", stopped=True)
         number = connection.execute(
             "UPDATE quarantine.record SET expires_at = %s WHERE status = 'held'",
             (hub.settings.now() + timedelta(days=3),),
@@ -151,7 +151,7 @@ def test_stopped_consumers_and_rows_near_their_end(city: Stage) -> None:
     (line,) = of(lines, "quarantine")
     assert (line.level, line.says.split()[0]) == ("warn", str(number))
     with database.connect(hub.address, autocommit=True) as connection:
-        agreements.set_stop(connection, "bank", "t", "over", stopped=False)
+        agreement_lives.set_stop(connection, "bank", "t", "over", stopped=False)
 
 
 def test_a_database_that_is_old_or_gone(city: Stage, private_database: str, tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from demo.stage import REPOSITORY, Stage, set_up
-from onecard import night
+from onecard.base.connections import EnvironmentConnections
 from onecard.cli.drift import Looked, look
-from onecard.connections import EnvironmentConnections
 from onecard.errors import SchemaMismatch
-from schemas import catalogue, odcs
+from onecard.operations import night
+from schemas.models import catalogue, odcs
 
 CARDS = "hrss/card_master"
 

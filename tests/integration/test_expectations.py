@@ -25,15 +25,15 @@ from demo.planting import Planter, text_frame
 from demo.run import TYPED
 from demo.world import World
 from onecard.cli.app import app
-from onecard.hub import database
-from onecard.ports import Chunk
+from onecard.ports.transfers import Chunk
+from onecard.store import database
 from quality.expectations.export import export
 from quality.expectations.patterns import admits_controls, portable
 from quality.expectations.suites import suite
-from quality.rowgate import compile_gate
-from schemas import catalogue
-from schemas.contract import Contract, Field
-from schemas.semantic import load as semantic_types
+from quality.rows.gate import compile_gate
+from schemas.models import catalogue
+from schemas.models.contract import Contract, Field
+from schemas.models.semantic import load as semantic_types
 
 CONTRACTS = catalogue.load().contracts
 NOW = Day(0).night

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from demo.stage import REPOSITORY, Stage
 from onecard.cli.app import app
-from onecard.hub import database, receipts
+from onecard.store import database, receipts
 
 F02, F07 = "f02-hrss-medical_insurance-card-status", "f07-hrss-operator-card-status"
 
@@ -80,7 +80,7 @@ def test_a_changed_text_waits_for_approval_and_says_what_is_new(
 ) -> None:
     import shutil
 
-    from schemas import catalogue
+    from schemas.models import catalogue
 
     shutil.copytree(catalogue.ROOT, tmp_path / "schemas")
     file = tmp_path / "schemas" / "agreements" / f"{F07}.yaml"
@@ -210,7 +210,7 @@ def test_an_unusual_volume_waits_for_a_person(collected: Stage) -> None:
                 " sent_rows) VALUES ('deliver', %s, 'confirmed', '1.1.0', 1)",
                 (F02,),
             )
-    import onecard.deliver as module
+    import onecard.deliver.run as module
 
     code, said = onecard(collected, "deliver", F02)
     assert code == 0, said  # few rows are never unusual
@@ -218,7 +218,7 @@ def test_an_unusual_volume_waits_for_a_person(collected: Stage) -> None:
         connection.execute("DELETE FROM ledger.delivered")
     kept, module.FEW_ROWS = module.FEW_ROWS, 5
     try:
-        from onecard.privacy import VolumeHold
+        from onecard.ports.privacy_gate import VolumeHold
 
         with pytest.raises(VolumeHold, match="onecard release"):
             hub.deliver(F02).run()

@@ -16,13 +16,15 @@ import pytest
 from connectors import connector
 from demo import inbox
 from demo.stage import REPOSITORY, Stage, set_up
-from onecard import agreements, keys, personal
+from onecard.app.wiring import Hub
+from onecard.base import personal
+from onecard.crypto import keys
+from onecard.deliver.hand_back import HandedBack, hand_back
 from onecard.errors import ConfigError, PolicyError
-from onecard.handback import HandedBack, hand_back
-from onecard.hub import audit, database, quarantine
-from onecard.wiring import Hub
-from quality.rule_titles import title
-from schemas import catalogue, lint, semantic
+from onecard.store import agreement_lives, audit, database, quarantine
+from quality.rows.rule_titles import title
+from schemas.lint import check
+from schemas.models import catalogue, semantic
 
 DATASETS = {
     "education": "education/edu_enrolment",
@@ -135,13 +137,13 @@ def test_a_stop_keeps_everything_here(collected: Stage, tmp_path: Path) -> None:
         "treatment: plain, options: {schema",
     )
     with database.connect(hub.address, autocommit=True) as connection:
-        agreements.set_stop(connection, "hrss", "值班员", "演练", stopped=True)
+        agreement_lives.set_stop(connection, "hrss", "值班员", "演练", stopped=True)
     try:
         with pytest.raises(PolicyError, match="deliveries to hrss are stopped: nothing leaves"):
             hand_back(hub, "hrss", connector, title)
     finally:
         with database.connect(hub.address, autocommit=True) as connection:
-            agreements.set_stop(connection, "hrss", "值班员", "演练", stopped=False)
+            agreement_lives.set_stop(connection, "hrss", "值班员", "演练", stopped=False)
 
 
 def test_without_a_block_or_over_a_foreign_connection_nothing_leaves(
@@ -154,7 +156,7 @@ def test_without_a_block_or_over_a_foreign_connection_nothing_leaves(
     foreign = changed(collected, tmp_path, "connection: transport_files", "connection: hrss_db")
     with pytest.raises(PolicyError, match="is no system of it: nothing leaves"):
         hand_back(foreign, "transport", connector, title)
-    problems = lint.lint(tmp_path / "schemas")
+    problems = check.lint(tmp_path / "schemas")
     assert [p.rule for p in problems] == ["handback.foreign_connection"]
 
 

@@ -16,12 +16,12 @@ import yaml
 from openpyxl import load_workbook
 
 from demo.stage import Stage, set_up
+from onecard.app.wiring import Hub
+from onecard.base.connections import EnvironmentConnections
+from onecard.base.settings import Settings
 from onecard.cli import report, stewards
-from onecard.connections import EnvironmentConnections
-from onecard.hub import database, tickets
-from onecard.settings import Settings
-from onecard.wiring import Hub
-from schemas import catalogue
+from onecard.store import database, tickets
+from schemas.models import catalogue
 from tests.integration.report_page import Page
 
 pytestmark = [

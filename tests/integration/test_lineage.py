@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from demo.stage import Stage, set_up
-from onecard import lineage, night
-from onecard.connections import EnvironmentConnections, parse
+from onecard.base.connections import EnvironmentConnections, parse
 from onecard.errors import OnecardError
-from onecard.hub import database, ledger
-from schemas.contract import Contract
+from onecard.observe import lineage
+from onecard.operations import night
+from onecard.store import database, ledger
+from schemas.models.contract import Contract
 from tests.integration.openlineage_model import ENDS, problems
 
 CARDS, EVENTS = "hrss/card_master", "hrss/card_status_event"

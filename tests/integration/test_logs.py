@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from demo.stage import REPOSITORY, Stage, set_up
-from onecard import logs
+from onecard.base import logs
 from onecard.errors import ConfigError, HoldError
-from schemas import catalogue
+from schemas.models import catalogue
 
 ID, MOBILE = "410199194901010014", "13812345678"
 ANYBODY = re.compile(r"410199(?:19|20)[0-9]{9}[0-9X]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
-from onecard.hub import database, disclosures, migrate
+from onecard.store import database, disclosures, migrate
 
 
 def test_transfers_at_the_turn_of_a_month_make_its_partition_once(private_database: str) -> None:

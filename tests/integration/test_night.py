@@ -10,12 +10,12 @@ import pytest
 
 from demo.stage import Stage, set_up
 from demo.verify import verify
-from onecard import night
-from onecard.collect import Collected
-from onecard.deliver import Delivered
-from onecard.hub import database, ledger
-from schemas import catalogue
-from schemas.catalogue import Catalogue
+from onecard.collect.run import Collected
+from onecard.deliver.run import Delivered
+from onecard.operations import night
+from onecard.store import database, ledger
+from schemas.models import catalogue
+from schemas.models.catalogue import Catalogue
 
 SINKS = ("delivery_id", "received_at")
 """Columns that an inbox of tables adds for itself."""

@@ -17,14 +17,14 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from demo.stage import Stage, set_up
+from onecard.app.wiring import Hub
 from onecard.errors import ConfigError, HoldError
-from onecard.hub import database
-from onecard.reconcile import Wish, reconcile
-from onecard.reconcile_compare import compare
-from onecard.reconcile_ledger import Reconciled
-from onecard.reconcile_side import SqlSide
-from onecard.vouching import Vouching
-from onecard.wiring import Hub
+from onecard.model.signoffs import Vouching
+from onecard.reconcile.buckets import compare
+from onecard.reconcile.dataset import Wish, reconcile
+from onecard.store import database
+from onecard.store.checksums import SqlSide
+from onecard.store.reconciliations import Reconciled
 from tests.conftest import listening
 
 CARDS = "hrss/card_master"

@@ -23,15 +23,15 @@ from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from demo.stage import set_up
+from onecard.app.wiring import Hub
+from onecard.base.connections import EnvironmentConnections
+from onecard.base.settings import Settings
 from onecard.cli.app import app
-from onecard.connections import EnvironmentConnections
 from onecard.errors import ConfigError
-from onecard.hub import database
-from onecard.reconcile_inbox import readable, reconcile_inbox
-from onecard.reconcile_ledger import Reconciled
-from onecard.replay import release
-from onecard.settings import Settings
-from onecard.wiring import Hub
+from onecard.operations.replay import release
+from onecard.reconcile.inbox import readable, reconcile_inbox
+from onecard.store import database
+from onecard.store.reconciliations import Reconciled
 from tests.conftest import listening
 from tests.faults.harness import Harness
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from demo.stage import Stage, set_up
-from onecard import reconcile_stage
 from onecard.errors import ProtocolError
-from onecard.housekeeping import keep_house
-from onecard.hub import database
-from onecard.reconcile import reconcile
+from onecard.operations.housekeeping import keep_house
+from onecard.reconcile import stage as reconcile_stage
+from onecard.reconcile.dataset import reconcile
+from onecard.store import database
 
 PAYMENTS = "education/campus_payment"
 BROKEN = "origin LIKE '%.csv' AND reasons::text LIKE '%record.%'"

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from demo.stage import REPOSITORY, Stage, set_up
-from onecard import holds, situation
+from onecard.app.wiring import Hub
 from onecard.cli.report import write_report
 from onecard.cli.stewards import write_daily
 from onecard.errors import (
@@ -29,13 +29,13 @@ from onecard.errors import (
     PolicyError,
     SupersededError,
 )
-from onecard.hub import audit, database, ledger, receipts, releases
-from onecard.hub.ledger import Counts
-from onecard.reconcile import reconcile
-from onecard.release import Released, release
-from onecard.vouching import Vouching
-from onecard.wiring import Hub
-from schemas import catalogue
+from onecard.model.signoffs import Vouching
+from onecard.operations import attention
+from onecard.operations.release import Released, release
+from onecard.reconcile.dataset import reconcile
+from onecard.store import audit, database, holds, ledger, receipts, releases
+from onecard.store.ledger import Counts
+from schemas.models import catalogue
 from tests.faults.harness import Harness
 
 ECARDS, F08 = "hrss/ecard_binding", "f08-hrss-operator-ecard"
@@ -245,14 +245,14 @@ def test_a_newer_transfer_in_the_middle_of_a_release(
 ) -> None:
     city.halve()
     transfer = city.hold()
-    from onecard import points
+    from onecard.base import failpoints
 
     def night(point: str) -> None:
         if point == "release.recorded":
             monkeypatch.undo()
             city.hold()
 
-    monkeypatch.setattr(points, "reach", night)
+    monkeypatch.setattr(failpoints, "reach", night)
     with pytest.raises(SupersededError, match=f"{transfer} was overtaken by"):
         city.release(transfer)
     assert city.status(transfer) == "failed"
@@ -353,7 +353,7 @@ def test_a_held_reconciliation_is_told(city: City) -> None:
     (hold,) = city.held()
     assert hold.release == f"onecard reconcile {ECARDS} --release --by … --reason …"
     with database.connect(city.hub.address, autocommit=True) as connection:
-        found = [t for t in situation.troubles(connection, city.hub) if t.kind == "held"]
+        found = [t for t in attention.troubles(connection, city.hub) if t.kind == "held"]
     assert [t.subject for t in found] == [f"reconciliation {ECARDS}"]
     assert all(hold.release in page.read_text(encoding="utf-8") for page in reported(city))
     city.run(f"TRUNCATE {TABLE}")

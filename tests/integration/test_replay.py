@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from demo.stage import Stage
+from onecard.app.wiring import Hub
 from onecard.errors import ConfigError, FatalError, OnecardError, PolicyError
-from onecard.housekeeping import keep_house
-from onecard.hub import database, ledger, quarantine
-from onecard.replay import release, replay
-from onecard.wiring import Hub
-from schemas import catalogue
+from onecard.operations.housekeeping import keep_house
+from onecard.operations.replay import release, replay
+from onecard.store import database, ledger, quarantine
+from schemas.models import catalogue
 
 CARDS, RULE = "hrss/card_master", "issue_date_not_future"
 F16 = "f16-hrss-bank-subsidy-payment"

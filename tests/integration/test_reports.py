@@ -16,12 +16,12 @@ import pytest
 from openpyxl import load_workbook
 
 from demo.stage import Stage, set_up
-from onecard import night
+from onecard.app.wiring import Hub
+from onecard.base.connections import EnvironmentConnections
+from onecard.base.settings import ZONE, Settings
 from onecard.cli import stewards
-from onecard.connections import EnvironmentConnections
-from onecard.hub import database, tickets
-from onecard.settings import ZONE, Settings
-from onecard.wiring import Hub
+from onecard.operations import night
+from onecard.store import database, tickets
 from tests.integration.report_oracle import SCHEME, Oracle, end_of, floored, score, start_before
 from tests.integration.report_page import Element, Page
 

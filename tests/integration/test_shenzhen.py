@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from onecard import keys
-from onecard.connections import EnvironmentConnections
-from onecard.hub import database, migrate, quarantine
-from onecard.settings import Settings
-from onecard.wiring import Hub
-from schemas import catalogue
+from onecard.app.wiring import Hub
+from onecard.base.connections import EnvironmentConnections
+from onecard.base.settings import Settings
+from onecard.crypto import keys
+from onecard.store import database, migrate, quarantine
+from schemas.models import catalogue
 
 CONTRACT = Path(__file__).parents[1] / "data" / "shenzhen" / "szt_ride.odcs.yaml"
 FILE = "szt_shenzhen_swipes_100.json"

@@ -12,13 +12,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.stage import REPOSITORY, Stage, set_up
-from onecard import agreements, situation
+from onecard.app.wiring import Hub
 from onecard.cli.exposition import exposition
 from onecard.errors import OnecardError
-from onecard.hub import database, ledger, releases, tickets
-from onecard.hub.ticket_parts import NewTicket
-from onecard.situation import Trouble
-from onecard.wiring import Hub
+from onecard.model.tickets import NewTicket
+from onecard.operations import attention as situation
+from onecard.operations.attention import Trouble
+from onecard.store import agreement_lives, database, ledger, releases, tickets
 
 CARDS, F02 = "hrss/card_master", "f02-hrss-medical_insurance-card-status"
 
@@ -111,7 +111,7 @@ def test_unapproved_and_expiring(stage: Stage) -> None:
         agreement = hub.catalogue.agreement(F02)
         changed = agreement.model_copy(update={"title": "别的"})
         hub.catalogue.agreements[F02] = changed  # type: ignore[index]
-        assert agreements.life(connection, changed, hub.settings.now().date()).changed
+        assert agreement_lives.life(connection, changed, hub.settings.now().date()).changed
     assert troubles(hub, "unapproved")[F02].says == "changed since its approval"
 
     hub.collect(CARDS).run()

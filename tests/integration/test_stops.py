@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from connectors import files, rest_client, sql_sink
-from connectors.folders import LocalFolder
+from connectors.files import connector
+from connectors.files.folders import LocalFolder
+from connectors.rest import client
+from connectors.sql import sink
 from demo.stage import Stage, set_up
-from onecard import agreements
+from onecard.app.wiring import Hub
 from onecard.errors import PolicyError
-from onecard.hub import audit, database
-from onecard.wiring import Hub
+from onecard.store import agreement_lives, audit, database
 
 REST = "f02-hrss-medical_insurance-card-status"
 SQL = ("f06-hrss-housing_fund-card-status", "f17-hrss-hrss-subsidy-failure")
@@ -58,7 +59,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterat
 def switch(hub: Hub, scope: str, *, stopped: bool) -> None:
     """What `onecard agreements stop` and `start` do, in a session of its own."""
     with database.connect(hub.address, autocommit=True) as connection:
-        agreements.set_stop(connection, scope, "值班员", "演练", stopped=stopped)
+        agreement_lives.set_stop(connection, scope, "值班员", "演练", stopped=stopped)
 
 
 def stopping(stage: Stage, agreement: str, scope: str | None = None) -> Callable[[], None]:
@@ -152,14 +153,14 @@ def once(stage: Stage, agreement: str, rows: list[dict[str, Any]]) -> None:
     assert len(rows) == receipt["sent_rows"]
 
 
-@pytest.mark.parametrize("scope", [None, agreements.ALL], ids=["its consumer", "all"])
+@pytest.mark.parametrize("scope", [None, agreement_lives.ALL], ids=["its consumer", "all"])
 def test_rest(
     tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch, scope: str | None
 ) -> None:
     with set_up(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
         for dataset in stage.hub(0).catalogue.agreement(REST).datasets:
             stage.hub(0).collect(dataset).run()
-        stop, post = stopping(stage, REST, scope), rest_client.Client.post
+        stop, post = stopping(stage, REST, scope), client.Client.post
 
         def small(self: Any, rows: Any) -> Iterator[list[dict[str, str | None]]]:
             object.__setattr__(self._sink, "batch_rows", 10)
@@ -171,11 +172,11 @@ def test_rest(
                 stop()
             return reply
 
-        from connectors.rest import _Sending
+        from connectors.rest.connector import _Sending
 
         batches = _Sending._batches
         monkeypatch.setattr(_Sending, "_batches", small)
-        monkeypatch.setattr(rest_client.Client, "post", then_stop)
+        monkeypatch.setattr(client.Client, "post", then_stop)
         refused(stage, REST)
         before = posted(stage, REST)
         assert [body["sequence"] for body in before] == [1, 2]
@@ -202,7 +203,7 @@ def test_rest_stopped_before_its_manifest(
     with set_up(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
         for dataset in stage.hub(0).catalogue.agreement(REST).datasets:
             stage.hub(0).collect(dataset).run()
-        stop, post = stopping(stage, REST), rest_client.Client.post
+        stop, post = stopping(stage, REST), client.Client.post
 
         def then_stop(self: Any, path: str, body: bytes) -> Any:
             reply = post(self, path, body)
@@ -210,7 +211,7 @@ def test_rest_stopped_before_its_manifest(
                 stop()
             return reply
 
-        monkeypatch.setattr(rest_client.Client, "post", then_stop)
+        monkeypatch.setattr(client.Client, "post", then_stop)
         refused(stage, REST)
         before = posted(stage, REST)
         assert len(before) == 1
@@ -238,7 +239,7 @@ def test_sql(collected: Stage, monkeypatch: pytest.MonkeyPatch, agreement: str) 
                 if len(pieces) == 2:
                     stop()
 
-    monkeypatch.setattr(sql_sink, "_small", small)
+    monkeypatch.setattr(sink, "_small", small)
     refused(collected, agreement)
     assert len(pieces) > 2
     assert tabled(collected, agreement) == []
@@ -259,13 +260,13 @@ def test_sql(collected: Stage, monkeypatch: pytest.MonkeyPatch, agreement: str) 
 @pytest.mark.parametrize("agreement", FILES, ids=["local folder", "SFTP"])
 def test_files(collected: Stage, monkeypatch: pytest.MonkeyPatch, agreement: str) -> None:
     """Stopped while the file is still written here, nothing appears at the receiver."""
-    stop, digest = stopping(collected, agreement), files.file_digest
+    stop, digest = stopping(collected, agreement), connector.file_digest
 
     def then_stop(path: Path) -> str:
         stop()
         return digest(path)
 
-    monkeypatch.setattr(files, "file_digest", then_stop)
+    monkeypatch.setattr(connector, "file_digest", then_stop)
     refused(collected, agreement)
     assert filed(collected, agreement) == []
     refused(collected, agreement)

@@ -1,7 +1,7 @@
 """Agreements approved, changed, suspended, expired and stopped in any order while transfers run.
 
 Invariant: no row ever leaves outside an agreement in force, and only the approved text's columns.
-The model below keeps its own account and does not use `onecard.agreements`.
+The model below keeps its own account and does not use `onecard.store.agreement_lives`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from pydantic import BaseModel
 
 from demo.stage import Stage, set_up
-from onecard import agreements
-from onecard.deliver import Deliver, Outbound
+from onecard.base.settings import Settings
+from onecard.deliver.run import Deliver, Outbound
 from onecard.errors import OnecardError
-from onecard.hub import database
-from onecard.ports import Parcel, Sent
-from onecard.settings import Settings
+from onecard.ports.transfers import Parcel, Sent
+from onecard.store import agreement_lives, database
 from quality.privacy.gate import Gate
-from schemas.agreement import Agreement
+from schemas.models.agreement import Agreement
 
 ID = "f02-hrss-medical_insurance-card-status"
 
@@ -121,7 +120,9 @@ class Life(RuleBasedStateMachine):
         account = self.account
         known = account.versions.setdefault(account.text.version, account.text)
         try:
-            self._connected(lambda c: agreements.approve(c, account.text, "official", "document"))
+            self._connected(
+                lambda c: agreement_lives.approve(c, account.text, "official", "document")
+            )
         except OnecardError:
             assert known != account.text
             return
@@ -142,7 +143,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def suspend(self) -> None:
-        self._connected(lambda c: agreements.suspend(c, self.account.text, "official", "why"))
+        self._connected(lambda c: agreement_lives.suspend(c, self.account.text, "official", "why"))
         self.account.suspended = True
 
     @rule(scope=st.sampled_from(["*", "medical_insurance", "bank"]), stopped=st.booleans())
@@ -151,7 +152,7 @@ class Life(RuleBasedStateMachine):
 
     def _switch(self, scope: str, stopped: bool) -> None:
         def act(connection: Any) -> None:
-            agreements.set_stop(connection, scope, "official", "why", stopped=stopped)
+            agreement_lives.set_stop(connection, scope, "official", "why", stopped=stopped)
 
         self._connected(act)
         self.account.stops[scope] = stopped

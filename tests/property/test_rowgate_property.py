@@ -14,11 +14,11 @@ from stdnum import luhn
 from stdnum.cn import ric
 from stdnum.cn import uscc as stdnum_uscc
 
-from onecard.ports import Chunk
-from quality import identifiers
-from quality.rowgate import compile_gate
-from schemas import catalogue
-from schemas.contract import Contract
+from onecard.ports.transfers import Chunk
+from quality.rows import identifiers
+from quality.rows.gate import compile_gate
+from schemas.models import catalogue
+from schemas.models.contract import Contract
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 KNOWN = identifiers.divisions([], [])

@@ -8,8 +8,8 @@ import polars as pl
 
 from demo import verify
 from demo.stage import Stage
-from onecard.hub import database
-from onecard.wiring import Hub
+from onecard.app.wiring import Hub
+from onecard.store import database
 
 ALWAYS = ("_transfer_id", "_version", "_first_version")
 """What may differ between two good histories: ids, and how many steps led there."""

@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 
 from demo.stage import Stage
-from onecard.hub import database
-from schemas import catalogue
+from onecard.store import database
+from schemas.models import catalogue
 from tests.faults.proxy import (
     Fault,
     HttpProxy,

@@ -22,8 +22,8 @@ from sqlalchemy.engine import make_url
 
 from demo.http_api import PUBLIC_KEYS
 from demo.stage import Stage, set_up
-from onecard.hub import database
-from schemas import catalogue
+from onecard.store import database
+from schemas.models import catalogue
 from tests.faults.harness import Harness, context
 from tests.soak.compare import differences, unplanted
 from tests.soak.faults import AROUND, AT, QUIET, Ring, ring

@@ -14,14 +14,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from connectors import breaker
-from onecard import night
-from onecard.connections import EnvironmentConnections
-from onecard.housekeeping import keep_house
-from onecard.reconcile import Wish, reconcile
-from onecard.settings import Settings
-from onecard.vouching import Vouching
-from onecard.wiring import Hub
+from connectors.common import breaker
+from onecard.app.wiring import Hub
+from onecard.base.connections import EnvironmentConnections
+from onecard.base.settings import Settings
+from onecard.model.signoffs import Vouching
+from onecard.operations import night
+from onecard.operations.housekeeping import keep_house
+from onecard.reconcile.dataset import Wish, reconcile
 
 WORKERS = 2
 LATER_S = 600.0

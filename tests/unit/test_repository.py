@@ -19,8 +19,9 @@ import yaml
 
 import connectors
 from onecard.cli.app import app
-from onecard.hub import migrate
-from schemas import catalogue, lint
+from onecard.store import migrate
+from schemas.lint import check
+from schemas.models import catalogue
 
 ROOT = Path(__file__).parents[2]
 OURS = ("onecard", "connectors", "quality", "schemas", "sql", "demo", "bench", "dags", "plugins")
@@ -66,9 +67,15 @@ def within(name: str, *packages: str) -> bool:
 
 
 ABOVE = (
-    *("onecard.wiring", "onecard.cli", "onecard.night", "onecard.filecheck", "onecard.replay"),
-    *("onecard.reconcile", "onecard.reconcile_heal", "onecard.reconcile_inbox"),
-    *("onecard.release", "onecard.housekeeping"),
+    *(
+        "onecard.app.wiring",
+        "onecard.cli",
+        "onecard.operations.night",
+        "onecard.operations.file_check",
+        "onecard.operations.replay",
+    ),
+    *("onecard.reconcile.dataset", "onecard.reconcile.heal", "onecard.reconcile.inbox"),
+    *("onecard.operations.release", "onecard.operations.housekeeping"),
 )
 """The composition root and what is built on it; the rest of `onecard` is the core."""
 
@@ -114,16 +121,16 @@ def test_imports_point_one_way() -> None:
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("onecard.wiring", "from airflow.sdk import DAG"),
-        ("onecard.collect", "import connectors"),
-        ("onecard.hub.ledger", "from quality.rowgate import compile_gate"),
-        ("connectors.sql", "from quality import parsing"),
-        ("quality.rowgate", "def f():\n    from connectors.sql import SqlConnector"),
-        ("schemas.contract", "from onecard import settings"),
-        ("schemas.contract", "from onecard.settings import Settings"),
-        ("connectors.rest", "from onecard.wiring import Hub"),
-        ("onecard.deliver", "from onecard.wiring import Hub"),
-        ("onecard.wiring", "from demo.stage import set_up"),
+        ("onecard.app.wiring", "from airflow.sdk import DAG"),
+        ("onecard.collect.run", "import connectors"),
+        ("onecard.store.ledger", "from quality.rows.gate import compile_gate"),
+        ("connectors.sql.connector", "from quality import parsing"),
+        ("quality.rows.gate", "def f():\n    from connectors.sql.connector import SqlConnector"),
+        ("schemas.models.contract", "from onecard import settings"),
+        ("schemas.models.contract", "from onecard.base.settings import Settings"),
+        ("connectors.rest.connector", "from onecard.app.wiring import Hub"),
+        ("onecard.deliver.run", "from onecard.app.wiring import Hub"),
+        ("onecard.app.wiring", "from demo.stage import set_up"),
     ],
 )
 def test_an_import_against_the_direction_is_found(module: str, line: str) -> None:
@@ -134,10 +141,10 @@ def test_an_import_against_the_direction_is_found(module: str, line: str) -> Non
     ("module", "line"),
     [
         ("dags.collect", "from airflow.sdk import DAG"),
-        ("onecard.wiring", "import connectors"),
-        ("schemas.lint", "from onecard.errors import unknown"),
-        ("quality.audit", "from onecard.ports import Finding"),
-        ("plugins.airflow_local_settings", "import quality.gx_audit"),
+        ("onecard.app.wiring", "import connectors"),
+        ("schemas.lint.check", "from onecard.errors import unknown"),
+        ("quality.datasets.sql_audit", "from onecard.ports.transfers import Finding"),
+        ("plugins.airflow_local_settings", "import quality.datasets.gx_audit"),
     ],
 )
 def test_an_import_in_the_direction_is_allowed(module: str, line: str) -> None:
@@ -387,7 +394,7 @@ def test_the_example_of_adding_an_agency_is_valid(tmp_path: Path) -> None:
         before = file.read_text(encoding="utf-8") if more else ""
         file.write_text(before + content, encoding="utf-8")
     kinds: dict[str, Any] = {kind: connectors.connector(kind) for kind in connectors.KINDS}
-    assert [str(p) for p in lint.lint(tmp_path, connectors=kinds)] == []
+    assert [str(p) for p in check.lint(tmp_path, connectors=kinds)] == []
     known = catalogue.load(tmp_path)
     assert known.contract("culture/reader_account").source.connector == "rest"
     assert known.agreement("f90-hrss-culture-reader-card-status").served

@@ -18,10 +18,10 @@ import requests
 
 from demo import http_api, inbox
 from demo.http_api import BUSY_EVERY, PUBLIC_KEYS, TOKEN_REQUESTS, Api, moment
-from onecard import keys
-from onecard.hub.receipts import signed_manifest
-from onecard.hub.signing import Signer
-from onecard.keys import KeyStore
+from onecard.crypto import keys
+from onecard.crypto.keys import KeyStore
+from onecard.crypto.signing import Signer
+from onecard.store.receipts import signed_manifest
 
 LOGIN = {"login": "hub", "password": "not-a-secret"}
 BEARER = {"Authorization": f"Bearer {LOGIN['password']}"}

@@ -12,9 +12,9 @@ from demo.calendar import Day
 from demo.planting import Planter, Truth
 from demo.run import TYPED
 from demo.world import World
-from onecard.ports import Chunk
-from quality.rowgate import compile_gate
-from schemas import catalogue
+from onecard.ports.transfers import Chunk
+from quality.rows.gate import compile_gate
+from schemas.models import catalogue
 
 CONTRACTS = catalogue.load().contracts
 PERSONS = 5000

@@ -12,9 +12,9 @@ from stdnum.luhn import is_valid as luhn_is_valid
 from demo.calendar import Day
 from demo.people import CAPACITY, DIVISION, block
 from demo.world import DAILY, STOCK, World
-from onecard.ports import Chunk
-from quality.rowgate import compile_gate
-from schemas import catalogue
+from onecard.ports.transfers import Chunk
+from quality.rows.gate import compile_gate
+from schemas.models import catalogue
 
 CONTRACTS = catalogue.load().contracts
 PERSONS = 5000

@@ -8,8 +8,8 @@ from itertools import product
 
 import pytest
 
-from onecard import merkle
-from onecard.hub.audit import Checkpoint, Entry, Head, verify
+from onecard.crypto import merkle
+from onecard.store.audit import Checkpoint, Entry, Head, verify
 
 SIZE = 1_000
 GOOD = b"good"

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from onecard.canonical import canonical
+from onecard.reconcile.canonical_text import canonical
 
 AT = datetime(2026, 11, 1, 0, 0, 0, 5, tzinfo=UTC)
 INSTANT, MONEY = pa.timestamp("us", "UTC"), pa.decimal128(16, 2)

@@ -14,7 +14,7 @@ from demo.people import block
 from demo.planting import text_frame
 from demo.rows_hrss import card_master
 from onecard.cli.app import app
-from schemas import catalogue
+from schemas.models import catalogue
 
 CONTRACT = catalogue.load().contract("hrss/card_master")
 

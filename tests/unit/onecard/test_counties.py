@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from onecard import counties
-from schemas import catalogue
+from onecard.collect import counties
+from schemas.models import catalogue
 
 
 def test_rows_are_counted_where_people_live() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from onecard import holds
-from onecard.holds import Hold
-from schemas import catalogue
+from onecard.store import holds
+from onecard.store.holds import Hold
+from schemas.models import catalogue
 
 CARDS, EVENTS = "hrss/card_master", "hrss/card_status_event"
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from onecard import key_document, keys
+from onecard.base.settings import Settings
 from onecard.cli.app import app
+from onecard.crypto import key_document, keys
+from onecard.crypto.keys import Key, KeyStore
+from onecard.crypto.suites import suite
 from onecard.errors import ConfigError, PolicyError, SourceUnavailable
-from onecard.keys import Key, KeyStore
-from onecard.settings import Settings
-from onecard.suites import suite
 
 DAY = date(2026, 11, 24)
 HEX = "ab" * 32

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from onecard import keys
-from onecard.hub.receipts import signed_manifest
-from onecard.hub.signing import Signer
-from onecard.keys import KeyStore
-from onecard.manifests import refusal
+from onecard.crypto import keys
+from onecard.crypto.keys import KeyStore
+from onecard.crypto.signing import Signer
+from onecard.deliver.manifest import refusal
+from onecard.store.receipts import signed_manifest
 
 MANIFEST = {
     "consumer": "bank",

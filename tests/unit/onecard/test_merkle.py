@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onecard import merkle
+from onecard.crypto import merkle
 
 INPUTS = [
     bytes.fromhex(text)

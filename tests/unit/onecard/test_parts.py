@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from onecard import connections, keys
+from onecard.base import connections
+from onecard.base.settings import Settings
+from onecard.base.timespan import duration
+from onecard.crypto import keys
+from onecard.crypto.suites import suite
 from onecard.errors import AccountingError, ConfigError, PolicyError
-from onecard.hub import database, migrate, quarantine, registry
-from onecard.hub.ledger import Counts
-from onecard.ports import Reason, Rejected
-from onecard.settings import Settings
-from onecard.suites import suite
-from onecard.timespan import duration
+from onecard.ports.transfers import Reason, Rejected
+from onecard.store import database, migrate, quarantine, registry
+from onecard.store.ledger import Counts
 
 
 @pytest.mark.parametrize(

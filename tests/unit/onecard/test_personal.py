@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onecard import personal
+from onecard.base import personal
 
 ID = "410199194901010014"
 FOUND = [

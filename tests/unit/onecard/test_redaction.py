@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from onecard import redaction
+from onecard.base import redaction
 from onecard.errors import PolicyError
 
 ID = "410199194901010014"

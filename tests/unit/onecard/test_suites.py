@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from cryptography.hazmat.primitives.hashes import SM3
 
+from onecard.crypto.suites import Suite, common, prove, sm2, suite
 from onecard.errors import ConfigError, PolicyError
-from onecard.suites import Suite, common, prove, sm2, suite
 
 NAMES = ("international", "national")
 SECRET = bytes(range(32))

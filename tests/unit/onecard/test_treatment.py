@@ -13,13 +13,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from onecard import treatment
-from onecard.control import Controls
+from onecard.crypto.keys import Key
+from onecard.crypto.suites import suite
+from onecard.deliver import treatment
+from onecard.deliver.treatment import Tokeniser
 from onecard.errors import PolicyError
-from onecard.keys import Key
-from onecard.suites import suite
-from onecard.treatment import Tokeniser
-from schemas import agreement_parts, catalogue, semantic
+from onecard.model.gate_inputs import Controls
+from schemas.models import agreement_parts, catalogue, semantic
 
 KEY = Key("2026", bytes(range(32)))
 F07 = catalogue.load().agreement("f07-hrss-operator-card-status")

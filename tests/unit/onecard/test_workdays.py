@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onecard import workdays
+from onecard.base import workdays
 
 YEARS = (2023, 2024, 2025, 2026)
 

@@ -12,17 +12,16 @@ from pathlib import Path
 import pytest
 from fastapi import HTTPException, Request
 
-from onecard import agreements
-from onecard.hub import database, ledger, migrate, tickets
-from onecard.hub.database import Connection
-from onecard.hub.ledger import Counts
+from onecard.base.settings import ZONE, Settings
 from onecard.portal.access import Person
 from onecard.portal.app import create_app
 from onecard.portal.site import Site
-from onecard.ports import Reason
-from onecard.settings import ZONE, Settings
-from quality.rule_titles import title
-from schemas import catalogue
+from onecard.ports.transfers import Reason
+from onecard.store import agreement_lives, database, ledger, migrate, tickets
+from onecard.store.database import Connection
+from onecard.store.ledger import Counts
+from quality.rows.rule_titles import title
+from schemas.models import catalogue
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for httpx2, a package of another name
@@ -127,7 +126,9 @@ def hub(postgres: str) -> Iterator[str]:
 
 
 def approve(connection: Connection, agreement: str) -> None:
-    agreements.approve(connection, catalogue.load().agreement(agreement), "演练批准人", "批〔1〕号")
+    agreement_lives.approve(
+        connection, catalogue.load().agreement(agreement), "演练批准人", "批〔1〕号"
+    )
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from onecard.portal import access, security, views
 from onecard.portal.access import ENGINEER, Access, Person
 from onecard.portal.airflow_user import person
 from onecard.portal.app import create_app
-from schemas.problem import InvalidFile
+from schemas.models.problem import InvalidFile
 from tests.unit.portal.conftest import APPROVED, NOW, WAITING, Portal
 
 

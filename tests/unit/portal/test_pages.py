@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from onecard import agreements
-from onecard.hub import ledger, tickets
 from onecard.portal import security
 from onecard.portal.access import Person
-from onecard.ports import Finding, Reason
+from onecard.ports.transfers import Finding, Reason
+from onecard.store import agreement_lives, ledger, tickets
 from tests.unit.portal.conftest import APPROVED, HOSTILE, NOW, WAITING, Portal
 
 
@@ -160,11 +159,11 @@ def test_the_provider_approves_once(portal: Portal) -> None:
     assert (done.status_code, done.headers["location"]) == (303, address)
     with portal.connect() as connection:
         found = portal.site.catalogue().agreement(WAITING)
-        life = agreements.life(connection, found, NOW.date())
+        life = agreement_lives.life(connection, found, NOW.date())
         assert life.state == "in_force"
         assert life.approval is not None
         assert (life.approval.actor, life.approval.document) == ("education", "郑教〔2026〕8号")
-        agreements.suspend(connection, found, "t", "back to where it was")
+        agreement_lives.suspend(connection, found, "t", "back to where it was")
     again = client.get(address).text
     assert "郑教〔2026〕8号" in again
 

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from onecard.ports import Checked, Chunk
-from quality.rowgate import compile_gate
-from schemas.contract import Contract
+from onecard.ports.transfers import Checked, Chunk
+from quality.rows.gate import compile_gate
+from schemas.models.contract import Contract
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 """23:30 in Zhengzhou."""

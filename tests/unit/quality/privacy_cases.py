@@ -8,17 +8,17 @@ from typing import Any
 
 import polars as pl
 
-from onecard import control
-from onecard.agreements import Event, Life
-from onecard.connections import Connection
-from onecard.keys import Key
-from onecard.privacy import Admitted, Batch, Plan, RuleResult
-from onecard.suites import suite
-from onecard.treatment import Tokeniser
+from onecard.base.connections import Connection
+from onecard.crypto.keys import Key
+from onecard.crypto.suites import suite
+from onecard.deliver.treatment import Tokeniser
+from onecard.model import gate_inputs
+from onecard.ports.privacy_gate import Admitted, Batch, Plan, RuleResult
+from onecard.store.agreement_lives import Event, Life
 from quality.privacy.gate import Gate
 from quality.privacy.registry import Evidence, functions
-from schemas import catalogue
-from schemas.agreement import Agreement
+from schemas.models import catalogue
+from schemas.models.agreement import Agreement
 
 KNOWN = catalogue.load()
 NOW = datetime(2026, 11, 24, 2, tzinfo=UTC)
@@ -98,7 +98,11 @@ def tokens(consumer: str, values: list[str]) -> list[str]:
 
 def batch(raw: dict[str, list[Any]], treated: dict[str, list[Any]] | None = None) -> Batch:
     """A batch; by default it is treated into what the agreement's columns are untreated."""
-    texts_ = (control.CONSENT, control.CONSENT_KIND, *map(control.filter_name, range(3)))
+    texts_ = (
+        gate_inputs.CONSENT,
+        gate_inputs.CONSENT_KIND,
+        *map(gate_inputs.filter_name, range(3)),
+    )
     frame = pl.DataFrame(raw, schema_overrides={n: pl.String for n in texts_ if n in raw})
-    plain = {n: v for n, v in raw.items() if not n.startswith(control.PREFIX)}
+    plain = {n: v for n, v in raw.items() if not n.startswith(gate_inputs.PREFIX)}
     return Batch(frame, pl.DataFrame(plain if treated is None else treated))

@@ -13,7 +13,7 @@ from stdnum import luhn
 from stdnum.cn import ric
 from stdnum.cn import uscc as stdnum_uscc
 
-from quality import identifiers
+from quality.rows import identifiers
 
 TODAY = 20261124
 KNOWN = identifiers.divisions(["110105", "440524", "440308", "360426", "410199"], ["410171"])

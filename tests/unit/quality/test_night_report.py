@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from onecard.holds import Hold
-from quality.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine, render
+from onecard.store.holds import Hold
 from quality.reports.holding import lines
-from schemas.catalogue import load
+from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine, render
+from schemas.models.catalogue import load
 
 START = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 HOSTILE = "<script>alert('x')</script><img src=//evil.example/x>"

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from quality.rowgate import compile_gate
+from quality.rows.gate import compile_gate
 
 naive = datetime.fromisoformat
 DATE, TIME, INTEGER = {"type": "date"}, {"type": "timestamp"}, {"type": "integer"}

@@ -12,16 +12,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from onecard import control
-from onecard.agreements import Life
-from onecard.connections import Connection
-from onecard.ports import Sent
-from onecard.privacy import Access, Batch, Plan, PrivacyBlock, Query
+from onecard.base.connections import Connection
+from onecard.model import gate_inputs
+from onecard.ports.privacy_gate import Access, Batch, Plan, PrivacyBlock, Query
+from onecard.ports.transfers import Sent
+from onecard.store.agreement_lives import Life
 from quality.privacy.gate import Gate
 from quality.privacy.registry import functions, texts
 from quality.privacy.rules_rows import is_child
 from quality.privacy.rules_values import hashed, substituted
-from schemas.agreement_parts import Credit, SharedField
+from schemas.models.agreement_parts import Credit, SharedField
 from tests.unit.quality.privacy_cases import (
     ADULT,
     KEYS,
@@ -53,7 +53,7 @@ def events(**more: Any) -> Batch:
         "person_token_ops": [subject],
         "to_status": ["2"],
         "effective_at": [NOW],
-        control.SUBJECT: [subject],
+        gate_inputs.SUBJECT: [subject],
         **more.pop("raw", {}),
     }
     treated = {
@@ -73,12 +73,12 @@ def concessions(**raw: Any) -> Batch:
             "concession_group": ["C1"],
             "valid_from": [TODAY],
             "valid_to": [TODAY],
-            control.SUBJECT: [ADULT],
-            control.filter_name(0): ["1"],
-            control.filter_name(1): ["6200000000000001"],
-            control.CONSENT: ["CS1"],
-            control.CONSENT_KIND: ["1"],
-            control.ENDED: [False],
+            gate_inputs.SUBJECT: [ADULT],
+            gate_inputs.filter_name(0): ["1"],
+            gate_inputs.filter_name(1): ["6200000000000001"],
+            gate_inputs.CONSENT: ["CS1"],
+            gate_inputs.CONSENT_KIND: ["1"],
+            gate_inputs.ENDED: [False],
             **raw,
         }
     )
@@ -93,9 +93,9 @@ def graduates(**raw: Any) -> Batch:
             "stage": ["42"],
             "enrol_status": ["07"],
             "status_date": [TODAY],
-            control.SUBJECT: [ADULT],
-            control.filter_name(0): ["07"],
-            control.ENDED: [False],
+            gate_inputs.SUBJECT: [ADULT],
+            gate_inputs.filter_name(0): ["07"],
+            gate_inputs.ENDED: [False],
             **raw,
         }
     )
@@ -109,13 +109,13 @@ def payments(**raw: Any) -> Batch:
             "bank_account": ["6222021702001234566"],
             "amount": ["100.00"],
             "pay_id": ["P-1"],
-            control.SUBJECT: [ADULT],
-            control.filter_name(0): ["102"],
-            control.filter_name(1): ["2"],
-            control.filter_name(2): ["0"],
-            control.ACTIVE: [True],
-            control.ENDED: [False],
-            control.KEY: ['["P-1"]'],
+            gate_inputs.SUBJECT: [ADULT],
+            gate_inputs.filter_name(0): ["102"],
+            gate_inputs.filter_name(1): ["2"],
+            gate_inputs.filter_name(2): ["0"],
+            gate_inputs.ACTIVE: [True],
+            gate_inputs.ENDED: [False],
+            gate_inputs.KEY: ['["P-1"]'],
             **raw,
         }
     )
@@ -133,9 +133,9 @@ def visits(**raw: Any) -> Batch:
             "card_no": ["A12345678"],
             "med_type": ["11"],
             "visit_time": [NOW],
-            control.SUBJECT: [ADULT],
-            control.exists_name(0): [True],
-            control.KEY: ['["M1"]'],
+            gate_inputs.SUBJECT: [ADULT],
+            gate_inputs.exists_name(0): [True],
+            gate_inputs.KEY: ['["M1"]'],
             **raw,
         }
     )
@@ -149,7 +149,7 @@ def cells(counts: list[int], tops: list[int] | None = None) -> Batch:
         "station": [f"S{i}" for i in range(rows)],
         "hour": [datetime(2026, 11, 23, 8, tzinfo=UTC)] * rows,
         "ride_count": counts,
-        control.TOP: tops or [1] * rows,
+        gate_inputs.TOP: tops or [1] * rows,
     }
     return batch(raw)
 
@@ -227,13 +227,19 @@ CASES: dict[str, list[tuple[tuple[Plan, Batch | None], tuple[Plan, Batch | None]
         ),
     ],
     "PR-04": [
-        ((plan(F14), concessions(**{control.filter_name(0): ["9"]})), (plan(F14), concessions())),
-        ((plan(F14), concessions(**{control.filter_name(1): [None]})), (plan(F14), concessions())),
         (
-            (plan(F15), graduates(**{control.SUBJECT: ["410199201212311033"]})),
+            (plan(F14), concessions(**{gate_inputs.filter_name(0): ["9"]})),
+            (plan(F14), concessions()),
+        ),
+        (
+            (plan(F14), concessions(**{gate_inputs.filter_name(1): [None]})),
+            (plan(F14), concessions()),
+        ),
+        (
+            (plan(F15), graduates(**{gate_inputs.SUBJECT: ["410199201212311033"]})),
             (plan(F15), graduates()),
         ),
-        ((plan(F18), visits(**{control.exists_name(0): [False]})), (plan(F18), visits())),
+        ((plan(F18), visits(**{gate_inputs.exists_name(0): [False]})), (plan(F18), visits())),
     ],
     "PR-05": [
         ((plan(unchecked("f18", assessment=None)), visits()), (plan(F18), visits())),
@@ -249,7 +255,7 @@ CASES: dict[str, list[tuple[tuple[Plan, Batch | None], tuple[Plan, Batch | None]
             ),
             (plan(F18), visits()),
         ),
-        ((plan(F14), concessions(**{control.CONSENT: [None]})), (plan(F14), concessions())),
+        ((plan(F14), concessions(**{gate_inputs.CONSENT: [None]})), (plan(F14), concessions())),
     ],
     "PR-06": [
         (
@@ -260,11 +266,11 @@ CASES: dict[str, list[tuple[tuple[Plan, Batch | None], tuple[Plan, Batch | None]
             (plan(F07), events(subject="410199201311240011")),
         ),
         (
-            (plan(F14), concessions(**{control.SUBJECT: ["410199201311240011"]})),
+            (plan(F14), concessions(**{gate_inputs.SUBJECT: ["410199201311240011"]})),
             (
                 plan(F14),
                 concessions(
-                    **{control.SUBJECT: ["410199201311240011"], control.CONSENT_KIND: ["2"]}
+                    **{gate_inputs.SUBJECT: ["410199201311240011"], gate_inputs.CONSENT_KIND: ["2"]}
                 ),
             ),
         ),
@@ -347,7 +353,7 @@ CASES: dict[str, list[tuple[tuple[Plan, Batch | None], tuple[Plan, Batch | None]
             ),
         ),
     ],
-    "PR-16": [((plan(F16), payments(**{control.ACTIVE: [False]})), (plan(F16), payments()))],
+    "PR-16": [((plan(F16), payments(**{gate_inputs.ACTIVE: [False]})), (plan(F16), payments()))],
     "PR-17": [(only(plan(F01, overdue_erasures=2)), only(plan(F01)))],
     "PR-18": [
         (
@@ -466,7 +472,7 @@ CASES: dict[str, list[tuple[tuple[Plan, Batch | None], tuple[Plan, Batch | None]
         ),
         ((plan(F18), visits(mdtrt_cert_type=["77"])), (plan(F18), visits())),
     ],
-    "PR-29": [((plan(F15), graduates(**{control.ENDED: [True]})), (plan(F15), graduates()))],
+    "PR-29": [((plan(F15), graduates(**{gate_inputs.ENDED: [True]})), (plan(F15), graduates()))],
     "PR-30": [
         (only(plan(unchecked("f07", grade=None))), only(plan(F07))),
         (only(plan(unchecked("f07", grade="G-2026-01"))), only(plan(F07))),
@@ -544,12 +550,12 @@ def test_rows_that_stay_back_do_not_block_the_others() -> None:
             "concession_group": ["C1", "C2"],
             "valid_from": [TODAY] * 2,
             "valid_to": [TODAY] * 2,
-            control.SUBJECT: [ADULT, "410199201311240011"],
-            control.filter_name(0): ["1"] * 2,
-            control.filter_name(1): ["6200000000000001"] * 2,
-            control.CONSENT: ["CS1"] * 2,
-            control.CONSENT_KIND: ["1"] * 2,
-            control.ENDED: [False] * 2,
+            gate_inputs.SUBJECT: [ADULT, "410199201311240011"],
+            gate_inputs.filter_name(0): ["1"] * 2,
+            gate_inputs.filter_name(1): ["6200000000000001"] * 2,
+            gate_inputs.CONSENT: ["CS1"] * 2,
+            gate_inputs.CONSENT_KIND: ["1"] * 2,
+            gate_inputs.ENDED: [False] * 2,
         }
     )
     found, results = check(plan(F14), two)
@@ -578,7 +584,7 @@ def test_suppressed_cells_cannot_be_computed_from_a_margin() -> None:
 @pytest.mark.fault("F35", "a rule that cannot be evaluated blocks")
 def test_a_rule_that_cannot_be_evaluated_blocks_without_showing_a_value() -> None:
     broken = concessions()
-    raw = broken.raw.drop(control.CONSENT)
+    raw = broken.raw.drop(gate_inputs.CONSENT)
     with pytest.raises(PrivacyBlock, match=r"PR-05 .* cannot be evaluated") as caught:
         check(plan(F14), replace(broken, raw=raw))
     assert ADULT not in str(caught.value)

@@ -11,8 +11,8 @@ import yaml
 
 from quality.privacy import registry
 from quality.reports import facts, scheme, words, workbook
-from schemas import catalogue
-from schemas.problem import InvalidFile
+from schemas.models import catalogue
+from schemas.models.problem import InvalidFile
 
 
 def changed(tmp_path: Path, old: str, new: str) -> Path:

@@ -12,9 +12,9 @@ import pytest
 from stdnum.cn.ric import calc_check_digit
 
 from onecard.errors import FatalError, SchemaMismatch
-from onecard.ports import Chunk, Reason
-from quality.rowgate import compile_gate
-from schemas import catalogue, semantic
+from onecard.ports.transfers import Chunk, Reason
+from quality.rows.gate import compile_gate
+from schemas.models import catalogue, semantic
 
 ID = {"semantic": "id_number", "max_length": 18}
 GOOD_ID = "11010519491231002X"
@@ -214,7 +214,7 @@ def test_every_contract_compiles_and_takes_empty_batches() -> None:
         assert len(compile_gate(contract).check(Chunk(batch, "made"), now).good) == 0
 
 
-@pytest.mark.parametrize("module", ["quality.rowgate", "quality.audit"])
+@pytest.mark.parametrize("module", ["quality.rows.gate", "quality.datasets.sql_audit"])
 def test_the_hot_path_imports_neither_pandas_nor_great_expectations(module: str) -> None:
     probe = (
         f"import sys, {module}; "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from quality import rule_titles
-from schemas import catalogue, semantic
+from quality.rows import rule_titles
+from schemas.models import catalogue, semantic
 
 
 def test_every_built_in_rule_of_every_contract_has_a_title() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import connectors
-from schemas.catalogue import ROOT
-from schemas.lint import lint
+from schemas.lint.check import lint
+from schemas.models.catalogue import ROOT
 
 DEFECTS = sorted((Path(__file__).parents[2] / "data" / "lint").glob("*.yaml"))
 KINDS = {kind: connectors.connector(kind) for kind in connectors.KINDS}

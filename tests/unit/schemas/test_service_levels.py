@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas import service_levels
-from schemas.problem import InvalidFile
+from schemas.models import service_levels
+from schemas.models.problem import InvalidFile
 
 KNOWN = {"hrss": object(), "health": object()}
 

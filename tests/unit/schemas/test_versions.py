@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from onecard.errors import ConfigError
-from schemas import catalogue, versions
-from schemas.lint import lint
-from schemas.problem import Problem
+from schemas.lint import versions
+from schemas.lint.check import lint
+from schemas.models import catalogue
+from schemas.models.problem import Problem
 
 REPOSITORY = Path(__file__).parents[3]
 CARDS = "contracts/hrss/card_master.odcs.yaml"

@@ -1,0 +1,234 @@
+"""One HTTP JSON call done properly: retries, Retry-After, token renewal, strict replies."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+import tenacity
+
+from connectors.common.breaker import watching
+from connectors.rest import auth
+from connectors.rest import body as rest_body
+from connectors.rest.body import TooLarge, Whole
+from connectors.rest.options import Wire
+from onecard.base.connections import Connection
+from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
+
+BUSY = (429, 502, 503, 504)
+"""Statuses that pass by themselves."""
+REFUSED = (401, 403)
+
+_PASSING = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+
+
+class _Busy(Exception):
+    def __init__(self, status: int, wait: float) -> None:
+        super().__init__(status)
+        self.status, self.wait = status, wait
+
+
+class BadRecord:
+    """Stands in for a JSON object with a repeated key or a value that JSON does not have.
+
+    Equal to another one of the same content, so that a repeated page is recognised.
+    """
+
+    def __init__(self, content: object = None) -> None:
+        self._content = content
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BadRecord) and self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(BadRecord)
+
+
+class Client:
+    """Calls one API through one HTTP session."""
+
+    def __init__(self, connection: Connection, wire: Wire, what: str) -> None:
+        self._connection, self._wire, self._what = connection, wire, what
+        self._base = _base(connection)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._next = 0.0
+        self._auth = auth.build(connection, wire.auth, self._post_openly)
+
+    def close(self) -> None:
+        """Close the session."""
+        self._session.close()
+
+    def get(self, path: str, params: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+        """GET a JSON document; raises like `call`."""
+        return self.call("GET", path, params=dict(params))
+
+    def post(self, path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON
+        """POST a JSON document; raises like `call`."""
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return self.call("POST", path, data=body, headers=headers)
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:  # noqa: ANN401 - requests'
+        """One call with retries.
+
+        Raises:
+            SourceUnavailable: down, or still busy after the last attempt.
+            ConfigError: the login is refused (401, 403), or the address is none.
+            ProtocolError: another status, HTML, or no JSON.
+        """
+        where = f"{self._what} at {self._base}{path.lstrip('/')}"
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((_Busy, *_PASSING)),
+            wait=self._wait,
+            stop=tenacity.stop_after_attempt(self._wire.attempts),
+            reraise=True,
+        )
+        with watching(self._connection):
+            return self._document(self._answer(retrying, where, method, path, **arguments), where)
+
+    def _answer(
+        self,
+        retrying: tenacity.Retrying,
+        where: str,
+        method: str,
+        path: str,
+        **arguments: Any,  # noqa: ANN401 - requests'
+    ) -> Whole:
+        try:
+            return retrying(self._once, method, path, **arguments)
+        except _Busy as busy:
+            msg = f"{where}: HTTP {busy.status} after {self._wire.attempts} attempts"
+            raise SourceUnavailable(msg) from None
+        except _PASSING as error:
+            msg = f"{where}: cannot be reached ({type(error).__name__})"
+            raise SourceUnavailable(msg) from None
+        except TooLarge:
+            msg = f"{where}: a reply unpacks to more than {rest_body.LIMIT} bytes"
+            raise ProtocolError(msg) from None
+        except requests.RequestException as error:
+            msg = f"{where}: cannot be called ({type(error).__name__})"
+            raise ConfigError(msg) from None
+
+    def _once(self, method: str, path: str, **arguments: Any) -> Whole:  # noqa: ANN401 - requests'
+        reply = self._sent(method, path, **arguments)
+        if reply.status_code == 401 and self._auth is not None and self._auth.renew():
+            reply = self._sent(method, path, **arguments)
+        if reply.status_code in BUSY:
+            raise _Busy(reply.status_code, _retry_after(reply))
+        return reply
+
+    def _sent(self, method: str, path: str, **arguments: Any) -> Whole:  # noqa: ANN401 - requests'
+        self._pace()
+        reply = self._session.request(
+            method,
+            self._base + path,
+            auth=self._auth,
+            timeout=self._wire.timeout_s,
+            allow_redirects=False,
+            stream=True,
+            **arguments,
+        )
+        return rest_body.whole(reply, self._wire.timeout_s)
+
+    def _pace(self) -> None:
+        """Wait until the contract's rate allows the next call."""
+        if self._wire.per_second is None:
+            return
+        time.sleep(max(0.0, self._next - time.monotonic()))
+        self._next = time.monotonic() + 1 / self._wire.per_second
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        """Exponential with jitter, or what Retry-After says; never longer than allowed."""
+        error = state.outcome.exception() if state.outcome else None
+        backoff = 0.2 * 2 ** (state.attempt_number - 1)
+        asked = error.wait if isinstance(error, _Busy) else 0.0
+        jitter = random.uniform(0, backoff)  # noqa: S311 - spreads retries, no secret
+        return min(asked + jitter, self._wire.max_wait_s)
+
+    def _document(self, reply: Whole, where: str) -> Any:  # noqa: ANN401 - JSON
+        if reply.status_code in REFUSED:
+            msg = f"{where}: HTTP {reply.status_code}, login refused ({self._connection.id!r})"
+            raise ConfigError(msg)
+        if reply.status_code != 200:
+            msg = f"{where}: HTTP {reply.status_code}"
+            raise SourceUnavailable(msg) if reply.status_code >= 500 else ProtocolError(msg)
+        kind = reply.headers.get("Content-Type", "")
+        if "json" not in kind.lower():
+            msg = f"{where}: answered {kind.split(';')[0] or 'no content type'} instead of JSON"
+            raise ProtocolError(msg)
+        try:
+            return parse_json(reply.content.decode("utf-8"))
+        except (ValueError, RecursionError):
+            msg = f"{where}: the body is not JSON"
+            raise ProtocolError(msg) from None
+
+    def _post_openly(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        where = f"{self._what} at {self._base}{path.lstrip('/')}"
+        sent = self._session.post(
+            self._base + path,
+            json=body,
+            timeout=self._wire.timeout_s,
+            allow_redirects=False,
+            stream=True,
+        )
+        reply = rest_body.whole(sent, self._wire.timeout_s)
+        if reply.status_code in BUSY:
+            raise _Busy(reply.status_code, _retry_after(reply))
+        return self._document(reply, where)
+
+
+def _base(connection: Connection) -> str:
+    """Scheme, host and port; Airflow writes `https` as the type or as the schema."""
+    if not connection.host:
+        msg = f"connection {connection.id!r} names no host"
+        raise ConfigError(msg)
+    scheme = "https" if "https" in (connection.conn_type, connection.schema_) else "http"
+    port = f":{connection.port}" if connection.port else ""
+    return f"{scheme}://{connection.host}{port}"
+
+
+def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON
+    """JSON with numbers as their exact text; a damaged object becomes a `BadRecord`.
+
+    Raises:
+        ValueError: not JSON at all.
+    """
+    return json.loads(
+        text, parse_float=str, parse_int=str, parse_constant=_constant, object_pairs_hook=_object
+    )
+
+
+def _constant(name: str) -> BadRecord:
+    return BadRecord(name)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | BadRecord:
+    found = dict(pairs)
+    spoilt = len(found) != len(pairs) or any(isinstance(v, BadRecord) for v in found.values())
+    return BadRecord(pairs) if spoilt else found
+
+
+def _retry_after(reply: Whole) -> float:
+    """Seconds that the reply asks to wait: a number, or an HTTP date (RFC 9110, 10.2.3)."""
+    text = reply.headers.get("Retry-After", "0")
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return 1.0
+    aware = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())

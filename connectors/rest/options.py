@@ -1,0 +1,121 @@
+"""Options of an HTTP JSON API, as contracts and agreements write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.models.frozen import Frozen
+
+
+class Keyset(Frozen):
+    """Pages by an opaque cursor: each page names the next one.
+
+    Attributes:
+        next: dotted path of the next cursor in the reply; null or absent ends the reading.
+        has_more: dotted path of a flag that must agree with it, where the API has one.
+    """
+
+    kind: Literal["keyset"]
+    cursor_param: str
+    next: str
+    has_more: str | None = None
+    size_param: str
+    size: int = Field(default=1000, ge=1)
+
+
+class PageNumber(Frozen):
+    """Pages by number; the reply says how many rows there are in total."""
+
+    kind: Literal["page_number"]
+    page_param: str
+    size_param: str
+    size: int = Field(default=1000, ge=1)
+    total: str
+    first: int = 1
+
+
+class NoAuth(Frozen):
+    """No authentication."""
+
+    kind: Literal["none"]
+
+
+class Bearer(Frozen):
+    """The connection's password as a bearer token."""
+
+    kind: Literal["bearer"]
+
+
+class PlatformSignature(Frozen):
+    """Signed headers as on the national data-sharing platform; the city's prefix may differ."""
+
+    kind: Literal["platform_signature"]
+    header_prefix: str = "gjgxjhpt_"
+    algorithm: Literal["sha256", "sm3"] = "sha256"
+
+
+class ClientCredentials(Frozen):
+    """A short-lived token from a token endpoint, got again before it expires."""
+
+    kind: Literal["client_credentials"]
+    token_path: str
+    id_field: str = "client_id"
+    secret_field: str = "client_secret"  # noqa: S105 - the name of a field
+    token: str = "access_token"  # noqa: S105 - the name of a field
+    expires: str = "expires_in"
+
+
+Paginator = Annotated[Keyset | PageNumber, Field(discriminator="kind")]
+Auth = Annotated[
+    NoAuth | Bearer | PlatformSignature | ClientCredentials, Field(discriminator="kind")
+]
+
+
+class Success(Frozen):
+    """What the reply must say for the call to have succeeded."""
+
+    field: str
+    value: str
+
+
+class Wire(Frozen):
+    """How every call is made.
+
+    Attributes:
+        per_second: calls that the system allows in a second; without it they follow each other.
+    """
+
+    auth: Auth = NoAuth(kind="none")
+    attempts: int = Field(default=5, ge=1)
+    max_wait_s: float = Field(default=20.0, ge=0)
+    timeout_s: float = Field(default=30.0, gt=0)
+    per_second: float | None = Field(default=None, gt=0)
+
+
+class RestSource(Wire):
+    """Options of an API that is read.
+
+    Attributes:
+        records: dotted path of the list of rows in the reply.
+        since_param: parameter that takes the incremental bound, where the API has one.
+    """
+
+    path: str
+    records: str
+    paginator: Paginator
+    since_param: str | None = None
+    params: Mapping[str, str] = Field(default_factory=dict)
+    success: Success | None = None
+
+
+class RestSink(Wire):
+    """Options of an inbox endpoint; it answers 00 for stored and 01 for stored already."""
+
+    path: str
+    batch_rows: int = Field(default=1000, ge=1)
+    code: str = "code"
+    stored: str = "00"
+    already: str = "01"

@@ -1,0 +1,148 @@
+"""The composition root: joins core, connectors and quality. DAGs and the CLI enter here."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+import connectors
+from onecard.base.connections import Connections, EnvironmentConnections
+from onecard.base.settings import Settings
+from onecard.collect.run import Collect, Tools
+from onecard.crypto import keys, suites
+from onecard.crypto.signing import Signer
+from onecard.crypto.suites import Suite
+from onecard.deliver.run import Deliver, Outbound
+from onecard.observe import lineage
+from onecard.observe.log import ToldCollect, ToldDeliver
+from onecard.ports.transfers import Auditor, Connector
+from onecard.store import database, migrate
+from schemas.models import catalogue
+from schemas.models.catalogue import Catalogue
+
+AuditEngine = Literal["sql", "gx"]
+
+
+class Hub:
+    """Everything that one process needs to run transfers.
+
+    Args:
+        settings: default: from the environment.
+        connections: default: `AIRFLOW_CONN_<ID>` variables; DAGs pass Airflow's own store.
+        audit: engine of the dataset-level expectations: `sql` (one statement, the event lane and
+            the command line) or `gx` (Great Expectations, the nightly DAGs). Same expectations.
+        key_source: gives the key document as text; default: ONECARD_KEYS, else the key file.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        connections: Connections | None = None,
+        audit: AuditEngine = "sql",
+        key_source: keys.Source | None = None,
+    ) -> None:
+        self.settings = settings or Settings.load()
+        self._key_source = key_source
+        self.connections = connections or EnvironmentConnections()
+        self.audit_engine = audit
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Contracts and agreements."""
+        return catalogue.load(self.settings.schemas or catalogue.ROOT)
+
+    @cached_property
+    def keys(self) -> keys.KeyStore:
+        """The key store."""
+        if self._key_source is not None:
+            return keys.KeyStore(self._key_source)
+        return keys.configured(self.settings.keys_file)
+
+    @cached_property
+    def suite(self) -> Suite:
+        """The cryptographic suite that ONECARD_SUITE names."""
+        return suites.suite(self.settings.suite)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Signs receipts, manifests and checkpoints; raises PolicyError without a key."""
+        return Signer(self.settings.suite, self.keys)
+
+    @cached_property
+    def address(self) -> str:
+        """The hub's database, at the newest revision.
+
+        An embedded database is migrated on the way; a configured one only by `onecard db upgrade`.
+        """
+        address = database.url(self.settings)
+        if self.settings.database_url is None and migrate.current(address) != migrate.HEAD:
+            migrate.upgrade(address)
+        migrate.require(address)
+        return address
+
+    def collect(self, dataset: str, source: Connector | None = None) -> Collect:
+        """The collect of one dataset, from its agency's system or from one quarantined row.
+
+        Raises:
+            ConfigError: unknown dataset, broken contract, unknown connector.
+        """
+        made = lineage.TracedCollect if lineage.enabled() else ToldCollect
+        contract = self.catalogue.contract(dataset)
+        if source is not None:
+            contract = contract.model_copy(update={"drift": contract.drift.of_single_rows()})
+        return made(contract, self.tools(dataset, source))
+
+    def tools(self, dataset: str, source: Connector | None = None) -> Tools:
+        """What a collect of the dataset, or its reconciliation, needs; raises like `collect`."""
+        from quality.rows.gate import compile_gate  # noqa: PLC0415 - Polars only where rows flow
+
+        contract = self.catalogue.contract(dataset)
+        return Tools(
+            address=self.address,
+            settings=self.settings,
+            connections=self.connections,
+            keys=self.keys,
+            connector=source or connectors.connector(contract.source.connector),
+            gate=compile_gate(contract, profile=self.settings.profile),
+            auditor=self._auditor(),
+            suite=self.suite,
+            signer=self.signer,
+        )
+
+    def deliver(self, agreement_id: str) -> Deliver:
+        """The delivery of one agreement.
+
+        Raises:
+            ConfigError: unknown agreement, broken YAML, unknown connector.
+        """
+        from quality.privacy.gate import Gate  # noqa: PLC0415 - Polars only where rows flow
+
+        agreement, registers = self.catalogue.agreement(agreement_id), self.catalogue.registers
+        read = {*agreement.datasets, registers.people.cards, registers.people.deaths}
+        kind = agreement.delivery.connector if agreement.delivery else "sql"
+        made = lineage.TracedDeliver if lineage.enabled() else ToldDeliver
+        return made(
+            agreement,
+            Outbound(
+                address=self.address,
+                settings=self.settings,
+                connections=self.connections,
+                keys=self.keys,
+                connector=connectors.connector(kind),
+                contracts={d: self.catalogue.contract(d) for d in sorted(read)},
+                agencies=self.catalogue.agencies,
+                registers=registers,
+                suite=self.suite,
+                signer=self.signer,
+                gate=Gate,
+            ),
+        )
+
+    def _auditor(self) -> Auditor:
+        if self.audit_engine == "gx":
+            from quality.datasets.gx_audit import GxAuditor  # noqa: PLC0415 - three seconds of import
+
+            return GxAuditor()
+        from quality.datasets.sql_audit import SqlAuditor  # noqa: PLC0415 - only what is used is loaded
+
+        return SqlAuditor()

@@ -1,0 +1,70 @@
+"""Work ahead: an iterator that runs in a thread of its own, a few items before its consumer."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from onecard.base import timeouts
+
+T = TypeVar("T")
+_END = object()
+
+
+def ahead(items: Iterable[T], what: str, depth: int = 2) -> Iterator[T]:
+    """The items in their order; what the iterator raises is raised here.
+
+    Args:
+        items: iterated in another thread, from its start to its end or until nobody asks on.
+        what: gives the items, for messages.
+        depth: how many items may wait.
+
+    Raises:
+        SourceUnavailable: no item came for so long as the hub has patience; the thread, which
+            hangs in some driver, is left behind.
+    """
+    limit, hangs = 2 * timeouts.seconds(), False
+    ready: queue.Queue[Any] = queue.Queue(maxsize=depth)
+    stop = threading.Event()
+    thread = threading.Thread(target=_run, args=(items, ready, stop), name="ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get(timeout=limit)) is not _END:
+            if isinstance(item, _Raised):
+                raise item.error
+            yield item
+    except queue.Empty:
+        hangs = True
+        raise timeouts.silent(what, limit) from None
+    finally:
+        stop.set()
+        thread.join(0 if hangs else limit)
+
+
+class _Raised:
+    """What an iterator raised, on its way to the consumer."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _run(items: Iterable[Any], ready: queue.Queue[Any], stop: threading.Event) -> None:
+    try:
+        for item in items:
+            _put(item, ready, stop)
+            if stop.is_set():
+                return
+        _put(_END, ready, stop)
+    except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
+        _put(_Raised(error), ready, stop)
+
+
+def _put(item: object, ready: queue.Queue[Any], stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            ready.put(item, timeout=0.5)
+        except queue.Full:
+            continue
+        return

@@ -1,0 +1,111 @@
+"""Settings from the environment (`ONECARD_*`); everything has a safe default.
+
+| variable | meaning | default |
+|---|---|---|
+| ONECARD_HOME | where the embedded database, keys, reports live | `./.onecard` |
+| ONECARD_DATABASE_URL | the hub's own PostgreSQL | embedded server in ONECARD_HOME |
+| ONECARD_PROFILE | `production` or `demo` (division 410199 allowed) | `production` |
+| ONECARD_KEYS_FILE | key file, mode 0600 | `ONECARD_HOME/keys.json` |
+| ONECARD_SCHEMAS | folder of contracts and agreements | the package's own |
+| ONECARD_SUITE | `international` or `national` algorithms (`docs/keys.md`) | `international` |
+| ONECARD_PORTAL_USERS | file of who sees which agency in the portal (`docs/portal.md`) | nobody |
+| ONECARD_QUARANTINE_DAYS | how long a rejected row is kept after it was last seen | 90 |
+| ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
+| ONECARD_PATIENCE | seconds to wait for a lock or a silent system (`onecard.base.timeouts`) | 600 |
+| ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from onecard.base.timespan import instant
+from onecard.errors import ConfigError, unknown
+from schemas.models.frozen import Frozen
+
+ZONE = ZoneInfo("Asia/Shanghai")
+Profile = Literal["production", "demo"]
+SuiteName = Literal["international", "national"]
+QUARANTINE_DAYS = 90
+"""The default: as long as copies of a card's status are kept by those who receive them."""
+LONGEST_DAYS = 3650
+
+
+def login_name() -> str:
+    """The name of the user that runs this process, or `unknown`."""
+    try:
+        return getpass.getuser() or "unknown"
+    except (OSError, KeyError, ImportError):  # no user of that number: containers
+        return "unknown"
+
+
+class Settings(Frozen):
+    """Where things are and which rules of the house apply."""
+
+    home: Path
+    database_url: str | None = None
+    profile: Profile = "production"
+    suite: SuiteName = "international"
+    actor: str = Field(default_factory=login_name, min_length=1)
+    keys_file: Path
+    schemas: Path | None = None
+    quarantine_days: int = Field(default=QUARANTINE_DAYS, ge=1)
+    fixed_now: datetime | None = None
+
+    @property
+    def quarantine_time(self) -> timedelta:
+        """How long a rejected row is kept after it was last seen."""
+        return timedelta(days=self.quarantine_days)
+
+    def now(self) -> datetime:
+        """The hub's time, aware, in Asia/Shanghai."""
+        return self.fixed_now or datetime.now(ZONE)
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment.
+
+        Raises:
+            ConfigError: a variable has a value that is not valid; it names the variable.
+        """
+        env = os.environ if environment is None else environment
+        profile = env.get("ONECARD_PROFILE", "production")
+        if profile not in get_args(Profile):
+            raise ConfigError("ONECARD_PROFILE: " + unknown("profile", profile, get_args(Profile)))
+        suite = env.get("ONECARD_SUITE") or "international"
+        if suite not in get_args(SuiteName):
+            raise ConfigError("ONECARD_SUITE: " + unknown("suite", suite, get_args(SuiteName)))
+        home = Path(env.get("ONECARD_HOME") or ".onecard").resolve()
+        schemas = env.get("ONECARD_SCHEMAS")
+        return cls(
+            home=home,
+            database_url=env.get("ONECARD_DATABASE_URL") or None,
+            profile="demo" if profile == "demo" else "production",
+            suite="national" if suite == "national" else "international",
+            actor=env.get("ONECARD_ACTOR") or login_name(),
+            keys_file=Path(env.get("ONECARD_KEYS_FILE") or home / "keys.json"),
+            schemas=Path(schemas) if schemas else None,
+            quarantine_days=_days(env.get("ONECARD_QUARANTINE_DAYS")),
+            fixed_now=_fixed(env.get("ONECARD_NOW")),
+        )
+
+
+def _days(text: str | None) -> int:
+    if not text:
+        return QUARANTINE_DAYS
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LONGEST_DAYS):
+        msg = f"ONECARD_QUARANTINE_DAYS: write a number of days from 1 to {LONGEST_DAYS}"
+        raise ConfigError(msg)
+    return int(text)
+
+
+def _fixed(text: str | None) -> datetime | None:
+    return instant(text, "ONECARD_NOW").astimezone(ZONE) if text else None

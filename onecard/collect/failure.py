@@ -1,0 +1,107 @@
+"""How a collect's step fails: what the ledger says then, and what of its rows is kept or gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from onecard.errors import HoldError, OnecardError, RetriableError, StagingLost, SupersededError
+from onecard.store import audit, database, holds, ledger, registry
+from onecard.store.refusals import ours
+from schemas.models.contract import Contract
+
+
+def require_staged(connection: database.Connection, contract: Contract, transfer: int) -> None:
+    """Check that what a transfer staged is still there: UNLOGGED tables are empty after a crash.
+
+    A crash empties them as a whole, so that one row answers for all.
+
+    Raises:
+        StagingLost: the good rows or the rejected ones are gone.
+    """
+    wanted = ledger.staged(connection, transfer)
+    found = registry.staged_any(connection, contract, transfer)
+    if any(rows and not there for rows, there in zip(wanted, found, strict=True)):
+        msg = (
+            f"{contract.id}: the database restarted, and what transfer {transfer} staged is gone;"
+            " nothing was published, it must be staged again"
+        )
+        raise StagingLost(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """Notes how a dataset's transfers fail."""
+
+    contract: Contract
+    address: str
+    actor: str
+
+    @contextmanager
+    def noted(self, transfer: int, *, as_a_whole: bool = False) -> Iterator[None]:
+        """Mark the transfer failed (or held) when the step raises.
+
+        What is staged stays for a person (held) or for the retry of the same step (retriable,
+        unless the step is retried `as_a_whole`); otherwise it goes. The next transfer of the
+        dataset drops what stayed. Whatever a transfer stumbles over once a newer one has claimed
+        the dataset (its tables are gone), the reason is that it was overtaken.
+        """
+        error: OnecardError | None = None
+        try:
+            yield
+        except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
+            error = ours(caught)
+        if error is None:
+            return
+        with database.connect(self.address, autocommit=True) as connection:
+            error = overtaken(connection, self.contract.id, transfer) or error
+            step_again = _same_again(error) and not as_a_whole
+            if not (isinstance(error, HoldError) or step_again):
+                # First of all: the disk may be full of it.
+                registry.drop_staging(
+                    connection, self.contract, older_than=transfer + 1, mine=transfer
+                )
+            self._note(connection, transfer, error)
+        raise error
+
+    def _note(self, connection: database.Connection, transfer: int, error: OnecardError) -> None:
+        """Status and audit entry: published stays so, what is audited may be published yet."""
+        status = "held" if isinstance(error, HoldError) else "failed"
+        with connection.transaction():
+            now = ledger.status(connection, transfer, lock=True)
+            if now != "published":
+                kept = now in ("audited", "held") and _same_again(error)
+                values = {
+                    "status": now if kept else status,
+                    "message": self._said(connection, transfer, error),
+                }
+                ledger.update(connection, transfer, values)
+        with connection.transaction():
+            body = {"transfer": transfer, "error": type(error).__name__}
+            audit.append(connection, f"collect.{status}", self.contract.id, self.actor, body)
+
+    def _said(self, connection: database.Connection, transfer: int, error: OnecardError) -> str:
+        """The message; a held transfer may go on, so what its reading remarked stays in it."""
+        if not isinstance(error, HoldError):
+            return str(error)
+        before = ledger.message(connection, transfer)
+        remarked = holds.remarks(before, self.contract.id, transfer)
+        return "; ".join(filter(None, [remarked, str(error)]))
+
+
+def overtaken(
+    connection: database.Connection, dataset: str, transfer: int
+) -> SupersededError | None:
+    """The error of a transfer whose dataset a newer one has claimed, else None."""
+    newer = ledger.state(connection, dataset).claim
+    if newer <= transfer:
+        return None
+    return SupersededError(
+        f"{dataset}: transfer {transfer} was overtaken by {newer}; nothing published"
+    )
+
+
+def _same_again(error: OnecardError) -> bool:
+    """Whether the same step may succeed later on what is staged."""
+    return isinstance(error, RetriableError) and not isinstance(error, StagingLost)

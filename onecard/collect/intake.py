@@ -1,0 +1,223 @@
+"""Intake: a source's chunks through the gate into staging; read, check and load overlap."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from onecard.base import failpoints
+from onecard.base.prefetch import ahead
+from onecard.base.timespan import duration
+from onecard.collect import counties
+from onecard.crypto.keys import Key
+from onecard.errors import FatalError
+from onecard.ports.transfers import (
+    Checkpoint,
+    Chunk,
+    Counted,
+    Reading,
+    ReadRequest,
+    Reason,
+    Rejected,
+)
+from onecard.store import ledger, quarantine, registry
+from onecard.store.database import Connection, query
+from onecard.store.ledger import Counts
+from onecard.store.loader import Loader
+from schemas.models.contract import Contract
+from schemas.models.rules import Unique
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from onecard.collect.run import Tools
+    from onecard.store.known_hashes import KnownHashes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an intake found.
+
+    Attributes:
+        digest: SHA-256 over the Arrow buffers as they were read.
+        there: rows that the source holds; None where neither a whole reading nor it says so.
+    """
+
+    counts: Counts
+    checkpoint: Checkpoint
+    digest: str
+    rules: Mapping[Reason, int]
+    warnings: Mapping[Reason, int]
+    remarks: tuple[str, ...] = ()
+    there: int | None = None
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Running sums of one intake."""
+
+    read: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    cursor: object = None
+    rules: Counter[Reason] = field(default_factory=Counter)
+    warnings: Counter[Reason] = field(default_factory=Counter)
+
+
+class Intake:
+    """Takes one source's rows for one transfer."""
+
+    def __init__(
+        self, tools: Tools, contract: Contract, connection: Connection, transfer: int
+    ) -> None:
+        self._tools = tools
+        self._contract = contract
+        self._connection = connection
+        self._transfer = transfer
+        self._counties = counties.Tally(contract)
+
+    def take(self, request: ReadRequest, known: KnownHashes | None, key: Key) -> Taken:
+        """Read to the end: good rows to staging, rejected rows to the transfer's own table."""
+        tools, contract = self._tools, self._contract
+        system = tools.connections.get(contract.source.connection)
+        reading = tools.connector.read(system, request)
+        tally, digest = _Tally(), hashlib.sha256()
+        now = tools.settings.now()
+        table = registry.staging_name(contract, self._transfer)
+        with Loader(tools.address, table) as loader:
+            for chunk in ahead(_digested(reading, digest), f"the source of {contract.id}"):
+                good = self._check(chunk, now, tally, key)
+                good = self._only_new(good, known, tally)
+                if len(good):
+                    loader.put(good)
+        self._record_counties()
+        checkpoint = self._checkpoint(request, reading, tally, now)
+        there = reading.rows_there if isinstance(reading, Counted) else None
+        if request.since is None and "source" not in checkpoint:
+            there = tally.read
+        return Taken(
+            counts=Counts(tally.read, 0, tally.unchanged, tally.quarantined),
+            checkpoint=checkpoint,
+            digest=digest.hexdigest(),
+            rules=tally.rules,
+            warnings=tally.warnings,
+            remarks=_remarks(reading),
+            there=there,
+        )
+
+    def repeated(self, *, first: bool) -> dict[Reason, int]:
+        """Move staged rows that break a `unique` rule to the rejected ones; count them."""
+        found: dict[Reason, int] = {}
+        for rule in self._contract.rules:
+            if isinstance(rule.check, Unique):
+                reason = Reason(rule.check.columns[-1], rule.name)
+                number = self._move(rule.check, reason, first=first)
+                if number:
+                    found[reason] = number
+        self._record_counties()
+        return found
+
+    def _move(self, rule: Unique, reason: Reason, *, first: bool) -> int:
+        contract = self._contract
+        table = registry.staged(contract, self._transfer)
+        places = registry.duplicates_of(contract, self._transfer, rule, against_registry=not first)
+        rows = self._connection.execute(
+            query(
+                "DELETE FROM {t} x WHERE x.ctid IN ({places}) RETURNING to_jsonb(x) - '_row_hash'",
+                t=table,
+                places=places,
+            )
+        ).fetchall()
+        by = (self._tools.keys.quarantine(), self._tools.suite)
+        rejected = [Rejected(n, _texts(row[0]), (reason,)) for n, row in enumerate(rows, start=1)]
+        self._counties.add_quarantined(row.values for row in rejected)
+        sealed = [quarantine.seal(contract.id, "staging", row, by) for row in rejected]
+        quarantine.append(self._connection, registry.bad(contract, self._transfer), sealed)
+        return len(rows)
+
+    def _check(self, chunk: Chunk, now: datetime, tally: _Tally, key: Key) -> pl.DataFrame:
+        checked = self._tools.gate.check(chunk, now)
+        tally.read += chunk.batch.num_rows
+        if len(checked.good) + len(checked.rejected) != chunk.batch.num_rows:
+            msg = f"{self._contract.id}: the gate lost rows of {chunk.origin}"
+            raise FatalError(msg)
+        tally.quarantined += len(checked.rejected)
+        for row in checked.rejected:
+            tally.rules.update(row.reasons)
+        tally.warnings.update(checked.warnings)
+        self._counties.add_read(chunk.batch)
+        self._counties.add_quarantined(row.values for row in checked.rejected)
+        if checked.rejected:
+            sealed = (
+                quarantine.seal(self._contract.id, chunk.origin, row, (key, self._tools.suite))
+                for row in checked.rejected
+            )
+            bad = registry.bad(self._contract, self._transfer)
+            quarantine.append(self._connection, bad, sealed)
+            failpoints.reach("stage.rejected")
+        failpoints.reach("stage.checked")
+        return checked.good
+
+    def _record_counties(self) -> None:
+        found = self._counties
+        ledger.record_counties(self._connection, self._transfer, found.read, found.quarantined)
+
+    def _only_new(
+        self, good: pl.DataFrame, known: KnownHashes | None, tally: _Tally
+    ) -> pl.DataFrame:
+        cursor = self._contract.source.cursor
+        if cursor and len(good):
+            newest = good[cursor].max()
+            tally.cursor = newest if tally.cursor is None else max(tally.cursor, newest)  # type: ignore[call-overload]
+        if known is None or not len(good):
+            return good
+        mask = known.contains(good[registry.HASH].to_numpy())
+        fresh = good.filter(~mask)
+        tally.unchanged += len(good) - len(fresh)
+        return fresh
+
+    def _checkpoint(
+        self, request: ReadRequest, reading: Reading, tally: _Tally, now: datetime
+    ) -> Checkpoint:
+        """The next checkpoint: never past now minus lag (F19), never behind the last one."""
+        latest = now - duration(self._contract.source.lag)
+        moments = [m for m in (tally.cursor,) if isinstance(m, datetime)]
+        if request.since is not None:
+            overlap = duration(self._contract.source.overlap)
+            moments.append(datetime.fromisoformat(request.since) + overlap)
+        found: Checkpoint = {}
+        if moments:
+            found["cursor"] = min(max(moments), latest).astimezone(now.tzinfo).isoformat()
+        source = reading.checkpoint
+        if source:
+            found["source"] = source
+        return found
+
+
+def _digested(reading: Reading, digest: hashlib._Hash) -> Iterator[Chunk]:
+    """The chunks, each added to the digest."""
+    for chunk in reading:
+        _digest(chunk, digest)
+        yield chunk
+
+
+def _digest(chunk: Chunk, digest: hashlib._Hash) -> None:
+    """Add a batch's Arrow buffers to the digest."""
+    for column in chunk.batch.columns:
+        for buffer in filter(None, column.buffers()):
+            digest.update(buffer)
+
+
+def _remarks(reading: Reading) -> tuple[str, ...]:
+    refused = [f"refused {r.origin}: {r.rule}" for r in reading.refused]
+    return (*refused, *(f"waiting for {name}" for name in reading.waiting))
+
+
+def _texts(values: object) -> dict[str, str | None]:
+    pairs = values.items() if isinstance(values, dict) else ()
+    return {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in pairs}

@@ -1,0 +1,241 @@
+"""Keys, each purpose with its own, in epochs. No key, no delivery: nothing leaves.
+
+Purposes: `token/<consumer>` (tokens), `quarantine` (rejected rows), `signing` (receipts, anchors),
+`handback/<agency>` (its own rejected rows, where they go back sealed).
+They come from a private file, from ONECARD_KEYS, or from any `() -> str` (Airflow's secrets
+backend), always as the document of `onecard.crypto.key_document`. `until` is the last day on
+which an epoch that is no longer current is good for delivery; after it the epoch stays for looking
+up: opening the quarantine, disclosures, old signatures. Nothing ever makes a missing key silently.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from onecard.base.settings import ZONE
+from onecard.crypto import key_document
+from onecard.crypto.key_document import Document, Purpose
+from onecard.errors import OnecardError, PolicyError, unknown
+
+VARIABLE = "ONECARD_KEYS"
+QUARANTINE = "quarantine"
+SIGNING = "signing"
+Source = Callable[[], str]
+_EPOCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A secret and the epoch it belongs to; its representation shows only the epoch."""
+
+    epoch: str
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """What may be known of a key: everything but the secret."""
+
+    purpose: str
+    epoch: str
+    created: date
+    until: date | None
+    current: bool
+
+    def delivers(self, on: date) -> bool:
+        """Whether the key is good for delivery on a day: current, or inside its window."""
+        return self.current or (self.until is not None and on <= self.until)
+
+
+class KeyStore:
+    """Hands out keys; reads its source each time (a revoked key is gone).
+
+    Every method raises PolicyError when the key, or the document, is missing, unreadable, not
+    private or malformed. An error of ours that a callable source raises passes as it is.
+
+    Args:
+        source: the key file, or a callable that returns the document's text.
+    """
+
+    def __init__(self, source: Path | Source) -> None:
+        self._source = source
+        self._place = f"key file {source}" if isinstance(source, Path) else "the key source"
+
+    def token(self, consumer: str) -> Key:
+        """The consumer's token key of the current epoch."""
+        return self._key(token_purpose(consumer))
+
+    def token_epochs(self, consumer: str, on: date | None = None) -> tuple[Key, ...]:
+        """The consumer's token keys, the current first, then the newest first.
+
+        Args:
+            consumer: an agency of the register.
+            on: only those that are good for delivery on this day; default: all that are known.
+        """
+        name, document = token_purpose(consumer), self._document()
+        current = self._found(document, name)
+        others = (k for k in _listed(document) if k.purpose == name and not k.current)
+        wanted = (k.epoch for k in others if on is None or k.delivers(on))
+        return current, *(self._found(document, name, epoch) for epoch in wanted)
+
+    def token_if_there(self, consumer: str) -> Key | None:
+        """The consumer's token key of the current epoch, or None when it has none."""
+        purpose = token_purpose(consumer)
+        return self.token(consumer) if any(i.purpose == purpose for i in self.listed()) else None
+
+    def quarantine(self) -> Key:
+        """The quarantine key of the current epoch."""
+        return self._key(QUARANTINE)
+
+    def quarantine_of(self, epoch: str) -> Key:
+        """The quarantine key of any epoch."""
+        return self._key(QUARANTINE, epoch)
+
+    def signing(self) -> Key:
+        """The signing key of the current epoch."""
+        return self._key(SIGNING)
+
+    def signing_of(self, epoch: str) -> Key:
+        """The signing key of any epoch."""
+        return self._key(SIGNING, epoch)
+
+    def handback(self, agency: str) -> Key:
+        """The key that seals the agency's own rejected rows for it, of the current epoch."""
+        return self._key(handback_purpose(agency))
+
+    def listed(self) -> tuple[KeyInfo, ...]:
+        """All keys without their secrets: by purpose, the current first, then the newest first."""
+        return _listed(self._document())
+
+    def _key(self, name: str, epoch: str | None = None) -> Key:
+        return self._found(self._document(), name, epoch)
+
+    def _found(self, document: Document, name: str, epoch: str | None = None) -> Key:
+        purpose = document.purposes.get(name)
+        wanted = purpose.current if purpose and epoch is None else epoch
+        found = purpose.epochs.get(wanted) if purpose and wanted else None
+        if found is None or wanted is None:
+            of = "" if wanted is None else f" of epoch {wanted!r}"
+            msg = f"no key {name}{of} in {self._place}: nothing leaves"
+            raise PolicyError(msg)
+        return Key(wanted, found.reveal(f"key {name} of epoch {wanted!r} in {self._place}"))
+
+    def _document(self) -> Document:
+        if isinstance(self._source, Path):
+            return key_document.read(self._source)
+        failed = ""
+        try:
+            text = self._source()
+        except OnecardError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a foreign store's text could quote the secret
+            failed = type(error).__name__
+        if failed:
+            msg = f"{self._place} fails with {failed}: nothing leaves"
+            raise PolicyError(msg)
+        return key_document.parse(text, self._place)
+
+
+def configured(file: Path, environment: Mapping[str, str] | None = None) -> KeyStore:
+    """The store of keys: ONECARD_KEYS where that is set, else the file."""
+    env = os.environ if environment is None else environment
+    return KeyStore(lambda: env.get(VARIABLE, "")) if env.get(VARIABLE) else KeyStore(file)
+
+
+def token_purpose(consumer: str) -> str:
+    """The purpose of a consumer's tokens."""
+    return key_document.TOKEN_PREFIX + consumer
+
+
+def handback_purpose(agency: str) -> str:
+    """The purpose of rows that go back to their agency sealed."""
+    return f"handback/{agency}"
+
+
+def create(file: Path, consumers: Iterable[str], epoch: str, today: date | None = None) -> None:
+    """Make a key file with fresh keys for all purposes, mode 0600.
+
+    Raises:
+        PolicyError: the file is there already (keys are never overwritten), or cannot be written.
+    """
+    _check_epoch(epoch)
+    day = today or datetime.now(ZONE).date()
+    names = [QUARANTINE, SIGNING, *map(token_purpose, consumers)]
+    fresh = {n: Purpose(current=epoch, epochs={epoch: key_document.fresh(n, day)}) for n in names}
+    file = file.resolve()
+    with key_document.locked(file):
+        if file.exists():
+            msg = f"key file {file} is there already; keys are never overwritten"
+            raise PolicyError(msg)
+        key_document.write(file, Document(purposes=fresh))
+
+
+def add(file: Path, purpose: str, epoch: str, today: date) -> None:
+    """Make the first key of a purpose, e.g. of a consumer that came later.
+
+    Raises:
+        PolicyError: the purpose has keys already (rotate them), or the file cannot be written.
+    """
+    _check_epoch(epoch)
+    file = file.resolve()
+    key_document.read(file)
+    with key_document.locked(file):
+        document = key_document.read(file)
+        if purpose in document.purposes:
+            msg = f"{purpose} has keys already; see `onecard keys rotate`"
+            raise PolicyError(msg)
+        made = {purpose: Purpose(current=epoch, epochs={epoch: key_document.fresh(purpose, today)})}
+        key_document.write(file, Document(purposes={**document.purposes, **made}))
+
+
+def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date) -> None:
+    """Make a new current epoch; the old one is good for delivery until today + window.
+
+    Raises:
+        PolicyError: no such purpose (it lists the known ones), the epoch is there already, or
+            the file cannot be read or written.
+    """
+    _check_epoch(epoch)
+    try:
+        until = today + window
+    except OverflowError:
+        msg = "the window ends after the year 9999"
+        raise PolicyError(msg) from None
+    file = file.resolve()
+    key_document.read(file)
+    with key_document.locked(file):
+        document = key_document.read(file)
+        if purpose not in document.purposes:
+            raise PolicyError(unknown("purpose", purpose, document.purposes))
+        present = document.purposes[purpose]
+        if epoch in present.epochs:
+            msg = f"{purpose} has an epoch {epoch!r} already; keys are never overwritten"
+            raise PolicyError(msg)
+        ended = {
+            e: key.model_copy(update={"until": until}) if e == present.current else key
+            for e, key in present.epochs.items()
+        }
+        epochs = {**ended, epoch: key_document.fresh(purpose, today)}
+        renewed = {purpose: Purpose(current=epoch, epochs=epochs)}
+        key_document.write(file, Document(purposes={**document.purposes, **renewed}))
+
+
+def _listed(document: Document) -> tuple[KeyInfo, ...]:
+    found = [
+        KeyInfo(name, epoch, key.created, key.until, epoch == purpose.current)
+        for name, purpose in document.purposes.items()
+        for epoch, key in purpose.epochs.items()
+    ]
+    found.sort(key=lambda k: (k.created, k.epoch), reverse=True)
+    return tuple(sorted(found, key=lambda k: (k.purpose, not k.current)))
+
+
+def _check_epoch(epoch: str) -> None:
+    if not _EPOCH.fullmatch(epoch):
+        msg = "an epoch is 1 to 32 letters, digits, dots, hyphens, e.g. 2027 or 2027-07"
+        raise PolicyError(msg)

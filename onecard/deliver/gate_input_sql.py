@@ -1,0 +1,117 @@
+"""The SQL of the gate's control columns (`onecard.model.gate_inputs`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg import sql
+
+from onecard.model import gate_inputs
+from onecard.model.gate_inputs import Controls
+from onecard.store.database import query
+from schemas.models.agreement import Agreement
+from schemas.models.contract import Contract
+from schemas.models.registers import People
+
+PathSql = Callable[[str], sql.Composed]
+"""SQL of a path of the agreement: a column of its dataset or of a join."""
+
+
+@dataclass(frozen=True)
+class GateColumns:
+    """Compiles the control columns of one agreement."""
+
+    agreement: Agreement
+    contracts: Mapping[str, Contract]
+    people: People
+    path: PathSql
+
+    def all(self, exists: list[sql.Composed], *, keyed: bool = False) -> list[sql.Composed]:
+        """Every control column that the agreement needs, named.
+
+        Args:
+            exists: the scope's semi-joins as subqueries, in its order.
+            keyed: with the dataset's key, whether or not the gate needs it.
+        """
+        found = {gate_inputs.SUBJECT: self._subject}
+        for index, condition in enumerate(self.agreement.scope.filters):
+            if condition.min_age is None:
+                path = self.path(condition.field)
+                found[gate_inputs.filter_name(index)] = query("{p}::text", p=path)
+        for index, inner in enumerate(exists):
+            found[gate_inputs.exists_name(index)] = query("EXISTS ({e})", e=inner)
+        if self.agreement.consent:
+            found[gate_inputs.CONSENT] = self._consent("consent_id")
+            found[gate_inputs.CONSENT_KIND] = self._consent("consent_kind")
+        needs = Controls(self.agreement, self.contracts)
+        if needs.financial:
+            found[gate_inputs.ACTIVE] = self._in(self.people.cards, "p.fin_status = '2'")
+        if self.agreement.after_death == "stop":
+            found[gate_inputs.ENDED] = self._ended()
+        if keyed or needs.scanned:
+            found[gate_inputs.KEY] = self.key
+        return [query("{e} AS {n}", e=e, n=sql.Identifier(n)) for n, e in found.items()]
+
+    @property
+    def _subject(self) -> sql.Composed:
+        return self.path(str(self.agreement.subject))
+
+    def _in(self, dataset: str, more: LiteralString = "true") -> sql.Composed:
+        """Whether the person has a row in a dataset."""
+        return query(
+            "EXISTS (SELECT FROM {t} p WHERE p.person_id18 = {s} AND p._deleted_at IS NULL"
+            " AND " + more + ")",
+            t=sql.Identifier("registry", self.contracts[dataset].table),
+            s=self._subject,
+        )
+
+    def _ended(self) -> sql.Composed:
+        """Whether the person died, or holds cards and all of them are cancelled."""
+        return query(
+            # Few cards are cancelled: PostgreSQL hashes them once, and asks for the rest of few.
+            "({dead} OR ({cancelled} AND NOT {living}))",
+            dead=self._in(self.people.deaths),
+            cancelled=self._in(self.people.cards, "p.card_status = '9'"),
+            living=self._in(self.people.cards, "p.card_status <> '9'"),
+        )
+
+    def _consent(self, column: str) -> sql.Composed:
+        found = consent(self.agreement, self.contracts, self.path, (column, None))
+        return query("({e})", e=found)
+
+    @property
+    def key(self) -> sql.Composed:
+        """The dataset's key of a row as one text."""
+        key = [self.path(k) for k in self.contracts[self.agreement.dataset].key]
+        return query("jsonb_build_array({k})::text", k=sql.SQL(", ").join(key))
+
+
+def consent(
+    agreement: Agreement,
+    contracts: Mapping[str, Contract],
+    path: PathSql,
+    what: tuple[str, sql.Literal | None],
+) -> sql.Composed:
+    """A subquery: a column of the person's newest consent to this agreement, not withdrawn.
+
+    Args:
+        agreement: with a consent block.
+        contracts: of what it reads.
+        path: SQL of a path.
+        what: the column, and the version that the consent must be newer than (None: any).
+    """
+    assert agreement.consent is not None  # noqa: S101 - only called with consent
+    column, after = what
+    fresh = query("AND c._version > {v}", v=after) if after is not None else query("")
+    return query(
+        "SELECT c.{c} FROM {t} c WHERE c.person_id18 = {s} AND c.agreement = {a}"
+        " AND c.withdrawn_at IS NULL AND c._deleted_at IS NULL {fresh}"
+        " ORDER BY c.given_at DESC LIMIT 1",
+        c=sql.Identifier(column),
+        t=sql.Identifier("registry", contracts[agreement.consent.dataset].table),
+        s=path(str(agreement.subject)),
+        a=sql.Literal(agreement.id),
+        fresh=fresh,
+    )

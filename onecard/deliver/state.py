@@ -1,0 +1,168 @@
+"""What is known of an agreement's earlier deliveries, and what the hub holds now."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from onecard.base.timespan import duration
+from onecard.deliver.query import Selection
+from onecard.errors import PolicyError
+from onecard.ports.privacy_gate import Access
+from onecard.store import audit_health, receipts, registry
+from onecard.store.database import Connection, make_once, query
+from schemas.models.agreement import Agreement
+
+if TYPE_CHECKING:
+    from onecard.deliver.treatment import Tokeniser
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DeliveryState:
+    """Where deliveries of one agreement stand.
+
+    Attributes:
+        versions: published version of every dataset that is needed.
+        after: per dataset, the version that the consumer has confirmed.
+        confirmed_on: day of the last confirmed delivery.
+        token_epoch: epoch of the tokens that will be sent.
+    """
+
+    agreement: Agreement
+    versions: Mapping[str, int]
+    after: Mapping[str, int] = field(default_factory=dict)
+    confirmed_on: date | None = None
+    token_epoch: str = ""
+
+    @classmethod
+    def load(
+        cls,
+        connection: Connection,
+        agreement: Agreement,
+        tokeniser: Tokeniser | None,
+        needed: Sequence[str],
+    ) -> DeliveryState:
+        """Read it from the ledger.
+
+        A flow with tokens starts anew when the token key's epoch has changed: the consumer
+        then gets all its rows under the new tokens.
+
+        Raises:
+            PolicyError: a needed dataset was never collected, so a rule cannot be evaluated.
+        """
+        versions = _versions(connection, agreement.id, needed)
+        rows = connection.execute(
+            "SELECT dataset, version, confirmed_on, token_epoch FROM ledger.delivered"
+            " WHERE agreement = %s",
+            (agreement.id,),
+        ).fetchall()
+        tokens = any(f.treatment == "token" for f in agreement.fields)
+        epoch = tokeniser.key.epoch if tokeniser and tokens else ""
+        if any(str(row[3]) != epoch for row in rows):
+            rows = []
+        days = [row[2] for row in rows if isinstance(row[2], date)]
+        return cls(
+            agreement,
+            {d: versions[d] for d in agreement.datasets},
+            {str(dataset): int(str(version)) for dataset, version, _, _ in rows},
+            max(days, default=None),
+            epoch,
+        )
+
+    def nothing_sent(self) -> DeliveryState:
+        """As before the first delivery."""
+        return replace(self, after={}, confirmed_on=None)
+
+    def due(self, today: date) -> bool:
+        """Whether anything can be due: newer rows, or somebody who came of age."""
+        if any(self.after.get(d, 0) < v for d, v in self.versions.items()):
+            return True
+        ages = any(f.min_age is not None for f in self.agreement.scope.filters)
+        aging = ages or (self.agreement.subject and not self.agreement.child_rules)
+        return bool(aging and self.confirmed_on and self.confirmed_on < today)
+
+    def make_indexes(self, connection: Connection, selection: Selection) -> None:
+        """Make the indexes that this agreement's selection wants, once."""
+        for table, column in selection.indexes():
+            name = f"{table}_{column.lstrip('_')}"[:63]
+            statement = query(
+                "CREATE INDEX IF NOT EXISTS {n} ON {t} ({c})",
+                n=sql.Identifier(name),
+                t=sql.Identifier(registry.REGISTRY, table),
+                c=sql.Identifier(column),
+            )
+            make_once(connection, f"{registry.REGISTRY}.{name}", statement)
+
+    def previous(self, connection: Connection, cells: list[str]) -> dict[str, int]:
+        """Values of statistical cells that the consumer holds."""
+        rows = connection.execute(
+            "SELECT cell, value FROM ledger.statistic WHERE agreement = %s AND cell = ANY(%s)",
+            (self.agreement.id, cells),
+        ).fetchall()
+        return {str(cell): int(str(value)) for cell, value in rows}
+
+    def lapsed(self, connection: Connection, now: datetime) -> dict[str, int]:
+        """Versions up to which the consumer was to erase what it got, or says that it has.
+
+        Rows that were sent anew under another token key since then are not among them.
+        """
+        row = connection.execute(
+            "SELECT r.body FROM ledger.receipt r JOIN ledger.transfer t ON t.id = r.transfer"
+            " WHERE t.subject = %s AND t.direction = 'deliver' AND t.status = 'confirmed'"
+            " AND NOT t.replay AND (CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) <= %s"
+            " OR EXISTS (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id))"
+            " ORDER BY t.id DESC LIMIT 1",
+            (self.agreement.id, now),
+        ).fetchone()
+        receipt = json.loads(str(row[0])) if row else {}
+        if receipt.get("tokenEpoch", "") != self.token_epoch:
+            return {}
+        return {str(d): int(v) for d, v in receipt["versions"].items()} if receipt else {}
+
+    def overdue_erasures(self, connection: Connection, now: datetime) -> int:
+        """Copies that should be erased since a day, and of whose erasure nothing is known."""
+        limit = now - duration(self.agreement.retention) - duration("P1D")
+        return receipts.overdue_erasures(connection, self.agreement.id, limit)
+
+    def accesses(self, connection: Connection) -> tuple[Access, ...]:
+        """Looks at single persons' data in the last day, from the audit log (PR-19)."""
+        rows: list[tuple[Any, ...]] = connection.execute(
+            "SELECT actor, body, at FROM ledger.audit WHERE kind LIKE 'access.%'"
+            " AND at > clock_timestamp() - interval '1 day'"
+        ).fetchall()
+        return tuple(Access(actor, _seen(body), at) for actor, body, at in rows)
+
+    def auditable(self, connection: Connection, folder: Path) -> bool:
+        """Whether the audit log, anchored in `folder`, is sound and takes an entry."""
+        found = audit_health.problem(connection, folder)
+        if found:
+            log.error("%s: %s", self.agreement.id, found)
+        return not found
+
+
+def _seen(body: str) -> str:
+    """Whom a look was at: a person's reference, or the quarantined row."""
+    found = json.loads(body)
+    return str(found.get("person") or found.get("record") or "")
+
+
+def _versions(connection: Connection, agreement: str, needed: Sequence[str]) -> dict[str, int]:
+    rows = connection.execute(
+        "SELECT dataset, version FROM ledger.dataset WHERE dataset = ANY(%s) AND version > 0",
+        (list(needed),),
+    ).fetchall()
+    found = {str(dataset): int(str(version)) for dataset, version in rows}
+    missing = [d for d in needed if d not in found]
+    if missing:
+        msg = f"{agreement}: not collected yet: {', '.join(missing)}"
+        raise PolicyError(msg)
+    return found

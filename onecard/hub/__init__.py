@@ -1,1 +1,0 @@
-"""The hub's own store: database, ledger, registry, staging, quarantine."""

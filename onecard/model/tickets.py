@@ -1,0 +1,144 @@
+"""What a ticket is: its states, its fields, its events, and which free text it takes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from datetime import date, datetime
+from typing import Any, Literal, get_args
+
+from onecard.base import personal
+from onecard.base.workdays import Clock
+from onecard.errors import ConfigError, PolicyError
+
+Kind = Literal["record", "finding"]
+Status = Literal["open", "acknowledged", "answered", "closed"]
+Outcome = Literal["corrected", "confirmed", "rejected"]
+
+KINDS: tuple[str, ...] = get_args(Kind)
+STATUSES: tuple[str, ...] = get_args(Status)
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
+
+LONGEST_TEXT = 2_000
+"""Characters of a statement, an answer or a reason."""
+
+
+class UnknownTicket(ConfigError):
+    """There is no ticket of that id."""
+
+
+class WrongState(ConfigError):
+    """The ticket is not in a state that allows this step."""
+
+
+class RefusedText(PolicyError):
+    """A free text is empty, too long, or holds personal data; the message does not repeat it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """A challenge that is about to be opened.
+
+    Attributes:
+        agency: the provider, which must answer.
+        opened_for: the agency whose challenge it is.
+        opened_by: who acts.
+        kind: `record` (with `record_ref`) or `finding` (with `rule`).
+        record_ref: digest of dataset and key values (`onecard.store.record_refs`), never a value.
+        key_epoch: epoch of the quarantine key that made `record_ref`.
+        suite: algorithms that made `record_ref`.
+        baseline: numbers of now, which the next collects are compared with.
+        due_on: the last day to answer on.
+        clock: `weekdays` when a year's holidays were not known.
+    """
+
+    agency: str
+    opened_for: str
+    opened_by: str
+    kind: Kind
+    dataset: str
+    statement: str = attribute(repr=False)
+    opened_at: datetime
+    due_on: date
+    clock: Clock = "holidays"
+    field: str = ""
+    rule: str = ""
+    record_ref: bytes | None = None
+    key_epoch: str = ""
+    suite: str = ""
+    baseline: Mapping[str, Any] = attribute(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket as it stands; `seen` is the newest transfer that saw the correction, if any."""
+
+    id: int
+    agency: str
+    opened_for: str
+    opened_by: str
+    kind: Kind
+    dataset: str
+    field: str
+    rule: str
+    record_ref: bytes | None
+    key_epoch: str
+    suite: str
+    baseline: Mapping[str, Any]
+    statement: str = attribute(repr=False)
+    opened_at: datetime
+    due_on: date
+    clock: Clock
+    status: Status
+    outcome: Outcome | Literal[""]
+    answer: str = attribute(repr=False)
+    answered_at: datetime | None
+    closed_at: datetime | None
+    evidence: Mapping[str, Any]
+    seen: int | None
+
+    def overdue(self, on: date) -> bool:
+        """Whether the answer is late on that day: the due day itself is still in time."""
+        return self.status in ("open", "acknowledged") and on > self.due_on
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a ticket; `transfer` is given for `seen` only."""
+
+    at: datetime
+    event: Literal["opened", "acknowledged", "answered", "seen", "closed"]
+    actor: str
+    text: str = attribute(default="", repr=False)
+    transfer: int | None = None
+    detail: Mapping[str, Any] = attribute(default_factory=dict)
+
+
+def clean(name: str, text: str) -> str:
+    """A free text without spaces around it, fit to be kept.
+
+    Args:
+        name: what it is, for the message: `statement`, `answer`, `reason`.
+        text: as a person wrote it.
+
+    Raises:
+        RefusedText: empty, too long, control characters, or personal data in it; the message
+            names the kind of data and does not repeat the text.
+    """
+    found = text.strip()
+    if not found:
+        msg = f"{name}: it is empty; say what is wrong, in words, without personal data"
+        raise RefusedText(msg)
+    if len(found) > LONGEST_TEXT:
+        msg = f"{name}: {len(found)} characters; at most {LONGEST_TEXT}"
+        raise RefusedText(msg)
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in found):
+        msg = f"{name}: a control character stands in it; only text, tabs and line ends may"
+        raise RefusedText(msg)
+    kinds = sorted({hit.kind for hit in personal.find(found)})
+    if kinds:
+        msg = f"{name}: it holds personal data ({', '.join(kinds)}); name the rule, not the person"
+        raise RefusedText(msg)
+    return found

@@ -1,0 +1,113 @@
+"""How an alarm leaves: SMTP with TLS, or an HTTPS request; nothing in the clear but on loopback."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+
+import requests
+
+from onecard.base.connections import Connection
+from onecard.errors import ConfigError, SourceUnavailable, unknown
+from onecard.operations.alarms import Email, News, Sender, Webhook
+
+SECONDS = 15
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def email(connection: Connection, channel: Email, news: News) -> None:
+    """Send one mail to all addresses of the channel.
+
+    Raises:
+        SourceUnavailable: the server cannot be reached, speaks no TLS, or refuses.
+        ConfigError: the login is refused, or `extra.tls` is neither starttls nor tls.
+    """
+    message = EmailMessage()
+    message["Subject"], message["From"] = news.title, channel.from_
+    message["To"] = ", ".join(channel.to)
+    message["Date"] = format_datetime(news.at)
+    message["Message-ID"] = make_msgid(domain=channel.from_.rpartition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(news.text)
+    where = f"mail server of connection {connection.id!r}"
+    try:
+        with _smtp(connection) as server:
+            if connection.login:
+                server.login(connection.login, connection.secret or "")
+            server.send_message(message)
+    except smtplib.SMTPAuthenticationError:
+        msg = f"{where}: login refused"
+        raise ConfigError(msg) from None
+    except (smtplib.SMTPException, OSError) as error:
+        msg = f"{where}: could not be told ({type(error).__name__})"
+        raise SourceUnavailable(msg) from None
+
+
+def _smtp(connection: Connection) -> smtplib.SMTP:
+    mode = str(connection.extra.get("tls", "starttls"))
+    if mode not in ("starttls", "tls"):
+        what = f"connection {connection.id!r}: " + unknown("tls", mode, ("starttls", "tls"))
+        raise ConfigError(what)
+    authority = connection.extra.get("ca")
+    context = ssl.create_default_context(cafile=str(authority) if authority else None)
+    host = connection.host or ""
+    if mode == "tls":
+        return smtplib.SMTP_SSL(host, connection.port or 465, timeout=SECONDS, context=context)
+    server = smtplib.SMTP(host, connection.port or 587, timeout=SECONDS)
+    try:
+        server.starttls(context=context)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def webhook(connection: Connection, channel: Webhook, news: News) -> None:
+    """POST title, text, new and ended troubles as JSON.
+
+    Raises:
+        SourceUnavailable: no answer, or any but 2xx.
+        ConfigError: the endpoint is not HTTPS and not on this machine, or refuses the login.
+    """
+    secure = "https" in (connection.conn_type, connection.schema_)
+    host = connection.host or ""
+    if not secure and host not in LOOPBACK:
+        msg = f"connection {connection.id!r}: a webhook beyond this machine needs https"
+        raise ConfigError(msg)
+    port = f":{connection.port}" if connection.port else ""
+    url = f"{'https' if secure else 'http'}://{host}{port}{channel.path}"
+    where = f"webhook of connection {connection.id!r}"
+    headers = {"Authorization": f"Bearer {connection.secret}"} if connection.secret else {}
+    body = {
+        "title": news.title,
+        "text": news.text,
+        "at": news.at.isoformat(),
+        "new": news.new,
+        "ended": news.ended,
+    }
+    authority = connection.extra.get("ca")
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            reply = session.post(
+                url,
+                json=body,
+                headers=headers,
+                timeout=SECONDS,
+                allow_redirects=False,
+                verify=str(authority) if authority else True,
+            )
+    except requests.RequestException as error:
+        msg = f"{where}: could not be told ({type(error).__name__})"
+        raise SourceUnavailable(msg) from None
+    if reply.status_code in (401, 403):
+        msg = f"{where}: HTTP {reply.status_code}, login refused"
+        raise ConfigError(msg)
+    if not 200 <= reply.status_code < 300:
+        msg = f"{where}: HTTP {reply.status_code}"
+        raise SourceUnavailable(msg)
+
+
+SENDERS: dict[str, Sender] = {"email": email, "webhook": webhook}

@@ -1,0 +1,234 @@
+"""Alarms by e-mail or webhook: each trouble is told once, and once more when it is over.
+
+`ONECARD_ALARMS` names a YAML file:
+
+    kinds: [late, volume, held, failing]       # default: these
+    channels:
+      - {kind: email, connection: alarm_mail, from: hub@example.org, to: [duty@example.org]}
+      - {kind: webhook, connection: alarm_hook, path: /hooks/onecard}
+
+Logins stand in connections (`AIRFLOW_CONN_ALARM_MAIL`): host, port, login, password, and in
+`extra` `tls: starttls` (default) or `tls: tls`, and `ca` for a certificate authority of one's own.
+What was told is kept per channel in `alarms.json` of ONECARD_HOME; a channel that fails is tried
+again next time. Messages name dataset, agreement, counts and commands; never a value of a row.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from onecard.base import files
+from onecard.base.connections import Connection
+from onecard.base.personal import redact
+from onecard.errors import ConfigError, OnecardError, SourceUnavailable, unwritten
+from onecard.operations.attention import Kind, Trouble, troubles
+from onecard.ports.desk import Desk
+from onecard.store import database
+from schemas.models.frozen import Frozen, Name, build
+from schemas.models.strict_yaml import parse
+
+VARIABLE = "ONECARD_ALARMS"
+STATE = "alarms.json"
+TITLES: dict[str, str] = {
+    "late": "逾期",
+    "volume": "数量异常",
+    "held": "待人工处理",
+    "failing": "传输失败",
+    "overdue": "答复超期",
+    "unapproved": "协议未批准",
+    "expiring": "隔离数据将到期",
+}
+
+
+class Email(Frozen):
+    """A mailbox; the connection names the server."""
+
+    kind: Literal["email"]
+    connection: Name
+    from_: str = Field(alias="from", pattern=r"^[^@\s]+@[^@\s]+$")
+    to: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = Field(min_length=1)
+
+
+class Webhook(Frozen):
+    """An HTTPS endpoint that takes JSON; the connection's password is sent as a bearer token."""
+
+    kind: Literal["webhook"]
+    connection: Name
+    path: str = Field(default="/", pattern=r"^/")
+
+
+Channel = Annotated[Email | Webhook, Field(discriminator="kind")]
+
+
+class AlarmFile(Frozen):
+    """The whole file."""
+
+    kinds: tuple[Kind, ...] = ("late", "volume", "held", "failing")
+    channels: tuple[Channel, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one channel has not been told yet."""
+
+    at: datetime
+    new: tuple[dict[str, str], ...]
+    ended: tuple[dict[str, str], ...]
+
+    @property
+    def title(self) -> str:
+        """One line for a subject."""
+        counts = f"新告警 {len(self.new)}，已解除 {len(self.ended)}"
+        return f"[一卡通] {counts} ({len(self.new)} new, {len(self.ended)} over)"
+
+    @property
+    def text(self) -> str:
+        """All of it, for people."""
+        lines = [self.title, f"{self.at:%Y-%m-%d %H:%M %z}", ""]
+        for head, items in (("新告警 New", self.new), ("已解除 Over", self.ended)):
+            lines += [f"== {head} ({len(items)})"] if items else []
+            for item in items:
+                lines.append(f"- {TITLES[item['kind']]} {item['kind']}: {item['subject']}")
+                lines += [f"  {item[part]}" for part in ("says", "who", "todo") if item[part]]
+        return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How telling one channel went."""
+
+    channel: str
+    new: int
+    ended: int
+    problem: str = ""
+
+
+Sender = Callable[[Connection, Any, News], None]
+
+
+def configured(environment: Mapping[str, str] | None = None) -> AlarmFile | None:
+    """The settings file, or None when nobody wants alarms.
+
+    Raises:
+        InvalidFile: with file, line, field, rule and the valid choices.
+    """
+    name = (os.environ if environment is None else environment).get(VARIABLE)
+    if not name:
+        return None
+    document = parse(Path(name))
+    return build(AlarmFile, document.data, document)
+
+
+def send(desk: Desk, wanted: AlarmFile, senders: Mapping[str, Sender]) -> list[Told]:
+    """Tell every channel what it does not know yet; one that fails does not stop the others.
+
+    Args:
+        desk: the hub.
+        wanted: the settings.
+        senders: `email` and `webhook`.
+    """
+    with database.connect(desk.address, autocommit=True) as connection:
+        present = troubles(connection, desk)
+    now = {_key(t): _item(t) for t in present if t.kind in wanted.kinds}
+    done: list[Told] = []
+    with _state(desk.settings.home) as known:
+        for channel in wanted.channels:
+            name = _name(channel)
+            before = known.get(name, {})
+            new = tuple(item for key, item in now.items() if key not in before)
+            ended = tuple(item for key, item in before.items() if key not in now)
+            problem = ""
+            if new or ended:
+                news = News(desk.settings.now(), new, ended)
+                problem = _attempt(desk, channel, senders, news)
+            done.append(Told(name, len(new), len(ended), problem))
+            if not problem:
+                known[name] = now
+    return done
+
+
+def _attempt(desk: Desk, channel: Channel, senders: Mapping[str, Sender], news: News) -> str:
+    """An empty text, or why the channel could not be told."""
+    try:
+        senders[channel.kind](desk.connections.get(channel.connection), channel, news)
+    except OnecardError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _name(channel: Channel) -> str:
+    to = ",".join(channel.to) if isinstance(channel, Email) else channel.path
+    return f"{channel.kind}:{channel.connection}:{to}"
+
+
+def _key(trouble: Trouble) -> str:
+    """What makes a trouble the same one: a second failure in a row is no news."""
+    return f"{trouble.kind}|{trouble.subject}"
+
+
+def _item(trouble: Trouble) -> dict[str, str]:
+    return {
+        "kind": trouble.kind,
+        "subject": trouble.subject,
+        "says": redact(" ".join(trouble.says.split())),
+        "who": trouble.who,
+        "todo": trouble.todo,
+    }
+
+
+@contextmanager
+def _state(home: Path) -> Iterator[dict[str, dict[str, dict[str, str]]]]:
+    """What was told, per channel; two processes at once take turns."""
+    file = home / STATE
+    with _turn(home):
+        known = _read(file)
+        try:
+            yield known
+        finally:  # a full disk is no reason for silence: then it is told once more next time
+            files.write(file, json.dumps(known, ensure_ascii=False, indent=1))
+
+
+@contextmanager
+def _turn(home: Path) -> Iterator[None]:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (home / f".{STATE}.lock").open("w")
+    except OSError as error:
+        raise unwritten(str(home / STATE), error) from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _read(file: Path) -> dict[str, dict[str, dict[str, str]]]:
+    if not file.exists():
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        msg = f"{file}: is not what the alarms wrote; remove it, then everything is told again"
+        raise ConfigError(msg)
+    return found
+
+
+def failed(done: Iterable[Told]) -> None:
+    """Raise when a channel could not be told.
+
+    Raises:
+        SourceUnavailable: names the channels and why.
+    """
+    problems = [f"{t.channel}: {t.problem}" for t in done if t.problem]
+    if problems:
+        raise SourceUnavailable("; ".join(problems))

@@ -1,0 +1,106 @@
+"""`onecard check`: a dataset's gate on a local file, without a database."""
+
+from __future__ import annotations
+
+import csv
+import json as json_lines
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import connectors
+from onecard.app.wiring import Hub
+from onecard.base.connections import Connection
+from onecard.collect import drift_policy
+from onecard.errors import ConfigError, unknown
+from onecard.ports.transfers import ReadRequest
+from quality.rows.gate import compile_gate
+from schemas.models.contract import Contract
+
+FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+
+
+@dataclass(slots=True)
+class FileCheck:
+    """Outcome: rows read, accepted, rejected, and each reason by row number (from 1)."""
+
+    read: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome without any value of a row."""
+        return {
+            "read": self.read,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "rows": self.rows,
+        }
+
+
+def check_file(hub: Hub, contract: Contract, file: Path, encoding: str) -> FileCheck:
+    """Read the file as its format's connector does and run the gate on every row.
+
+    Columns are named as in the contract or by their native names.
+
+    Raises:
+        ConfigError: no such file, or a format that is not supported.
+        SchemaMismatch: a column is missing, or one is there that the contract does not name.
+    """
+    kind = FORMATS.get(file.suffix.lower())
+    if kind is None:
+        raise ConfigError(f"{file}: " + unknown("file format", file.suffix, FORMATS))
+    if not file.is_file():
+        msg = f"{file}: no such file"
+        raise ConfigError(msg)
+    files = connectors.connector("files")
+    layout = {"kind": kind, "encoding": encoding} if kind == "csv" else {"kind": kind}
+    options = files.source_options.model_validate(
+        {"directory": ".", "pattern": file.name.replace("[", "[[]"), "format": layout}
+    )
+    here = _column_names(file, kind, encoding)
+    columns = tuple(
+        replace(column, native=column.name) if column.name in here else column
+        for column in drift_policy.columns(contract)
+    )
+    home = Connection.model_validate(
+        {"id": "local", "conn_type": "fs", "extra": {"path": str(file.resolve().parent)}}
+    )
+    gate = compile_gate(contract, profile=hub.settings.profile)
+    found = FileCheck()
+    now = hub.settings.now()
+    for chunk in files.read(home, ReadRequest(contract.id, columns, options)):
+        checked = gate.check(chunk, now)
+        found.read += chunk.batch.num_rows
+        found.accepted += len(checked.good)
+        found.rejected += len(checked.rejected)
+        found.rows.extend(
+            {"row": row.number, "field": reason.field, "rule": reason.rule}
+            for row in checked.rejected
+            for reason in row.reasons
+        )
+    return found
+
+
+def _column_names(file: Path, kind: str, encoding: str) -> set[str]:
+    """Names in the file's own header; a header that cannot be read is left to the connector."""
+    if kind == "parquet":
+        import pyarrow.parquet as pq  # noqa: PLC0415 - only for Parquet
+        from pyarrow import ArrowInvalid  # noqa: PLC0415
+
+        try:
+            return set(pq.read_schema(file).names)
+        except ArrowInvalid:
+            return set()
+    with file.open(
+        encoding="utf-8-sig" if encoding == "utf-8" else encoding, errors="replace", newline=""
+    ) as stream:
+        first = stream.readline()
+    if kind == "csv":
+        return set(next(csv.reader([first]), []))
+    try:
+        record = json_lines.loads(first)
+    except ValueError:
+        return set()
+    return set(record) if isinstance(record, dict) else set()

@@ -1,0 +1,175 @@
+"""Reconciliation of an inbox: what a consumer should hold by its agreement, and what it holds.
+
+What should be there is selected, treated and gated as for a delivery with nothing sent before, and
+marked: rows that the next delivery sends anyway wait. What is there is read back by the connector.
+Both are compared as canonical texts in staging tables. Missing and differing rows are delivered
+again in one delivery of their own: gate, receipt and disclosures as always.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+import connectors
+from onecard.app.wiring import Hub
+from onecard.crypto import suites
+from onecard.deliver.expected_inbox import LAPSED, QUARANTINED, WAITING
+from onecard.deliver.run import Replay
+from onecard.errors import ConfigError, HoldError, InboxTaken, ours
+from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sending
+from onecard.ports.transfers import Chunk, Column, ReadRequest
+from onecard.reconcile.inbox_stage import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxStage
+from onecard.store import database, reconciliations
+from onecard.store.reconciliations import SHOWN, Reconciled
+from schemas.models.agreement import Agreement
+from schemas.models.agreement_parts import Delivery
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def readable(hub: Hub) -> list[str]:
+    """Agreements whose inboxes can be read back."""
+    return sorted(a.id for a in hub.catalogue.agreements.values() if _reads_back(a.delivery))
+
+
+def reconcile_inbox(hub: Hub, agreement_id: str, *, heal: bool = True) -> Reconciled:
+    """Compare one agreement's inbox with what the consumer should hold, and heal it.
+
+    The result's `check` raises when a person must decide.
+
+    Raises:
+        ConfigError: unknown agreement, nothing delivered yet, or an inbox that cannot be read back.
+        OnecardError: as connector, gate and delivery raise it; the ledger then says `failed`.
+    """
+    agreement = hub.catalogue.agreement(agreement_id)
+    if not _reads_back(agreement.delivery):
+        kind = agreement.delivery.connector if agreement.delivery else "none"
+        msg = (
+            f"{agreement.id}: its inbox ({kind}) cannot be read back, so nobody can tell from here"
+            f" what the consumer holds; that can be told of: {', '.join(readable(hub))}"
+        )
+        raise ConfigError(msg)
+    with database.connect(hub.address, autocommit=True) as connection:
+        lock = "SELECT pg_advisory_lock(hashtextextended('reconcile ' || %s, 0))"
+        connection.execute(lock, (agreement.id,))
+        now, actor = hub.settings.now(), hub.settings.actor
+        number = reconciliations.start(connection, "agreement", agreement.id, now, None)
+        try:
+            done = _Reconciliation(hub, agreement, connection, number).run(heal=heal)
+            reconciliations.finish(connection, done, actor)
+        except Exception as caught:  # noqa: BLE001 - noted, then raised as one of ours
+            error = ours(caught)
+            reconciliations.failed(connection, number, agreement.id, error, actor)
+            raise error from None
+    return done
+
+
+def _reads_back(delivery: Delivery | None) -> bool:
+    return delivery is not None and delivery.connector in connectors.READ_BACK
+
+
+@dataclass(frozen=True)
+class _Reconciliation:
+    """One run over one inbox."""
+
+    hub: Hub
+    agreement: Agreement
+    connection: database.Connection
+    number: int
+
+    def run(self, *, heal: bool) -> Reconciled:
+        stage = InboxStage(self.hub.address, self.connection, self.agreement)
+        with stage.opened():
+            try:
+                done, vouched = self._compared(stage)
+            except InboxTaken:
+                return replace(self._nothing(), outcome="unjudged")
+            wrong = done.missing + done.differing
+            if not wrong + done.extra:
+                return done
+            if not wrong or not heal:
+                return replace(done, outcome="open")
+            try:
+                self.hub.deliver(self.agreement.id).run(
+                    Replay(vouched=vouched, chosen=stage.chosen)
+                )
+            except HoldError:
+                return replace(done, outcome="held", held=wrong)
+        with stage.opened():
+            after, _ = self._compared(stage)
+        healed = max(wrong - after.missing - after.differing, 0)
+        mended = not after.missing + after.differing + after.extra
+        return replace(done, healed=healed, outcome="healed" if mended else "open")
+
+    def _compared(self, stage: InboxStage) -> tuple[Reconciled, frozenset[str]]:
+        """What both sides hold, and the keys for which a person vouches."""
+        with self.hub.deliver(self.agreement.id).standing() as standing:
+            schema = stage.load(stage.should, _batches(standing.frames()), None)
+            held = self._held(standing.sendings)
+            stage.load(stage.holds, map(_found, held.chunks), schema)
+        found = stage.judge(blank_is_null=held.blank_is_null)
+        both = found[AGREEING] + found[DIFFERING]
+        done = replace(
+            self._nothing(),
+            rows_hub=both + found[MISSING],
+            rows_other=both + found[EXTRA],
+            agreeing=found[AGREEING],
+            missing=found[MISSING],
+            differing=found[DIFFERING],
+            extra=found[EXTRA],
+            waiting=found[WAITING],
+            lapsed=found[LAPSED],
+            quarantined=found[QUARANTINED],
+            refs=self._references(stage),
+        )
+        return done, frozenset(standing.vouched)
+
+    def _held(self, sendings: tuple[Sending, ...]) -> Held:
+        block = self.agreement.delivery
+        assert block is not None  # noqa: S101 - asked by the caller
+        connector = connectors.connector(block.connector)
+        assert isinstance(connector, Readable)  # noqa: S101 - asked by the caller
+        request = ReadRequest(
+            dataset=self.agreement.id,
+            columns=tuple(Column(n, n) for n in self.agreement.names),
+            options=connector.sink_options.model_validate(dict(block.options)),
+        )
+        arrivals = Arrivals(self.agreement.key, sendings)
+        return connector.held(self.hub.connections.get(block.connection), request, arrivals)
+
+    def _nothing(self) -> Reconciled:
+        return Reconciled(id=self.number, subject=self.agreement.id, method="stream")
+
+    def _references(self, stage: InboxStage) -> dict[str, list[str]]:
+        """The first keys of each kind, keyed: digests of agreement and the key that left."""
+        found = {}
+        key, suite = self.hub.keys.quarantine(), suites.suite(self.hub.suite.name)
+        for kind in (MISSING, EXTRA, DIFFERING):
+            texts = [
+                "inbox|" + json.dumps([self.agreement.id, *k], ensure_ascii=False)
+                for k in stage.keys(kind, SHOWN)
+            ]
+            if texts:
+                found[kind] = [r.hex() for r in suite.digests(key.secret, texts)]
+        return found
+
+
+def _found(chunk: Chunk | Dropped) -> pa.RecordBatch:
+    """The rows of an inbox; keys that it was told to drop are marked."""
+    if isinstance(chunk, Chunk):
+        return chunk.batch
+    batch = chunk.keys
+    return batch.append_column(GONE_FLAG, pa.array(["true"] * batch.num_rows, pa.string()))
+
+
+def _batches(frames: Iterator[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
+    import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+    for frame in frames:
+        yield from frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()

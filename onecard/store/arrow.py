@@ -1,0 +1,52 @@
+"""Arrow connections (ADBC) to the hub's own database.
+
+The driver reads the server's catalogue of types whenever a database handle is made, 40 ms and as
+much work again for the server. A process that runs many small transfers (the event lane) makes the
+handle once and opens its connections from it. Only for the hub's own database: its columns have
+built-in types, which never change; an agency's may have types that come and go.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from onecard.store.refusals import refusals
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection, _SharedDatabase
+
+_handles: dict[str, _SharedDatabase] = {}
+_lock = threading.Lock()
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Connection]:
+    """A new connection, for a thread of its own: the driver waits for a silent server for ever.
+
+    The caller waits for that thread no longer than `onecard.base.timeouts` says; nobody else may
+    close what the driver hangs in.
+
+    Raises:
+        OnecardError: as `onecard.store.database.connect`, for whatever fails inside the block.
+    """
+    import adbc_driver_manager as driver  # noqa: PLC0415 - only where rows flow
+
+    with refusals(driver.Error, OSError), _opened(address) as made:
+        yield made
+
+
+def _opened(address: str) -> Connection:
+    import adbc_driver_postgresql as driver  # noqa: PLC0415 - only where rows flow
+    from adbc_driver_manager import AdbcConnection, dbapi  # noqa: PLC0415
+
+    with _lock:
+        handle = _handles.get(address)
+        if handle is None:
+            handle = dbapi._SharedDatabase(driver.connect(address))  # noqa: SLF001 - see below
+            _handles[address] = handle
+    # `Connection` takes a shared handle and leaves it open when it closes; the driver's own
+    # `adbc_clone` does the same, but needs a connection that stays open, which a fork would share.
+    return dbapi.Connection(handle, AdbcConnection(handle._db))  # noqa: SLF001

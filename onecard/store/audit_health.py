@@ -1,0 +1,65 @@
+"""Whether the audit log can be relied on right now: asked before each delivery (F6, PR-23).
+
+`onecard audit verify` looks at every entry; this looks at what is quick to look at: the head, the
+newest entries, the newest checkpoints in the database and in the anchor, and whether the anchor
+can be written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onecard.crypto import merkle
+from onecard.crypto.audit_format import read_anchor, ready
+from onecard.errors import OnecardError
+from onecard.store import audit
+from onecard.store.database import Connection
+
+RECENT = 200
+"""So many entries are looked at."""
+ANCHORED = 2_000
+"""So many lines of the anchor: two processes may write theirs in the other order."""
+
+
+def problem(connection: Connection, folder: Path) -> str:
+    """What is wrong with the log, or an empty text; waits until nobody appends.
+
+    Args:
+        connection: without an open transaction.
+        folder: of the anchor.
+    """
+    try:
+        ready(folder)
+        with connection.transaction():
+            connection.execute("SELECT FROM ledger.audit_head WHERE id = 1 FOR UPDATE")
+            return _entries(connection) or _checkpoints(connection, folder)
+    except OnecardError as error:
+        return str(error)
+
+
+def _entries(connection: Connection) -> str:
+    """The newest entries follow each other up to the head, and are what their leaves say.
+
+    The head's last peak stands for the newest entries, as many as the lowest bit of its size.
+    """
+    head = audit.head(connection)
+    wanted = head.size
+    found = audit.newest(connection, RECENT)
+    for entry in found:
+        if entry.seq != wanted or entry.computed_leaf() != entry.leaf:
+            return f"entry {wanted} of the audit log is missing or changed"
+        wanted -= 1
+    last = head.size & -head.size
+    leaves = [entry.leaf for entry in reversed(found[:last])]
+    if head.peaks and last <= len(found) and merkle.root_of(leaves) != head.peaks[-1]:
+        return f"the head of the audit log is not that of its {head.size} entries"
+    return f"entry {wanted} of the audit log is missing" if wanted and len(found) < RECENT else ""
+
+
+def _checkpoints(connection: Connection, folder: Path) -> str:
+    """No checkpoint is ahead of the log, and one of the log's size has the log's root."""
+    head = audit.head(connection)
+    anchored = max(read_anchor(folder)[-ANCHORED:], key=lambda point: point.size, default=None)
+    if found := audit.unsigned(connection, head):
+        return found
+    return audit.contradiction(head, anchored.size, anchored.root) if anchored else ""

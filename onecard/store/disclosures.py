@@ -1,0 +1,171 @@
+"""The disclosure ledger: which person's data went out in which delivery.
+
+A person is an 8-byte keyed reference: bytes 24 to 32 of the digest whose first 130 bits make the
+token, under the consumer's key and epoch. So the ledger names nobody, and two consumers' entries
+cannot be joined without the keys. References of one delivery are packed by bucket (the first
+16 bits): a large delivery writes at most 65,536 rows, and a look-up reads one bucket.
+
+Written before the rows leave: a delivery that was cut off is listed with its state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from psycopg import sql
+
+from onecard.base import failpoints
+from onecard.store.database import Connection, make_once, query
+
+BUCKET_BITS = 16
+REFERENCE_BYTES = 8
+DIGEST_BYTES = 32
+KEPT_YEARS = 3
+"""Records of provision are kept for three years (Network Data Security Regulation, article 12)."""
+
+PENDING = 4_000_000
+"""References held in memory before they are written: 32 MB."""
+
+
+def references(digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """The references of digests, given as rows of 32 bytes."""
+    last = np.ascontiguousarray(digests[:, -REFERENCE_BYTES:])
+    return last.view(">u8").ravel().astype(np.uint64)
+
+
+class Recorder:
+    """Collects the references of one delivery and writes them before its rows leave."""
+
+    def __init__(self, connection: Connection, transfer: int, on: date) -> None:
+        self._connection, self._transfer = connection, transfer
+        self._month = on.replace(day=1)
+        self._pending: list[npt.NDArray[np.uint64]] = []
+        self._waiting = 0
+        self._part = 0
+
+    def add(self, found: npt.NDArray[np.uint64]) -> None:
+        """Take the references of one batch."""
+        self._pending.append(found)
+        self._waiting += len(found)
+        if self._waiting > PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        if not self._waiting:
+            return
+        failpoints.reach("disclose.before")
+        if self._part == 0:
+            make_partition(self._connection, self._month)
+        ordered = np.sort(np.concatenate(self._pending))
+        unique = ordered[np.append(True, ordered[1:] != ordered[:-1])]
+        self._pending, self._waiting = [], 0
+        self._part += 1
+        copy = (
+            "COPY ledger.disclosure (month, bucket, transfer, part, refs)"
+            " FROM STDIN (FORMAT BINARY)"
+        )
+        with self._connection.cursor() as cursor, cursor.copy(copy) as target:
+            target.set_types(["date", "int4", "int8", "int4", "bytea"])
+            for bucket, packed in _packed(unique):
+                target.write_row((self._month, bucket, self._transfer, self._part, packed))
+        failpoints.reach("disclose.after")
+
+
+def _packed(unique: npt.NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
+    """Bucket and packed references of a sorted array."""
+    buckets = (unique >> np.uint64(64 - BUCKET_BITS)).astype(np.int64)
+    starts = np.flatnonzero(np.diff(buckets, prepend=-1))
+    ends = np.append(starts[1:], len(unique))
+    data = unique.astype(">u8").tobytes()
+    numbers = buckets[starts].tolist()
+    for number, start, end in zip(numbers, starts.tolist(), ends.tolist(), strict=True):
+        yield number, data[start * REFERENCE_BYTES : end * REFERENCE_BYTES]
+
+
+def make_partition(connection: Connection, month: date) -> None:
+    """Make the table of a month, if it is not there."""
+    following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
+    name = f"disclosure_{month:%Y_%m}"
+    statement = query(
+        "CREATE TABLE IF NOT EXISTS {t} PARTITION OF ledger.disclosure"
+        " FOR VALUES FROM ({a}) TO ({b})",
+        t=sql.Identifier("ledger", name),
+        a=sql.Literal(month),
+        b=sql.Literal(following),
+    )
+    make_once(connection, f"ledger.{name}", statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """One delivery that held a person's data.
+
+    Attributes:
+        status: of the transfer; `failed` means that the receiver may have got it.
+        receipt: the transfer's signed receipt as text, when there is one.
+    """
+
+    transfer: int
+    agreement: str
+    at: datetime
+    status: str
+    rows: int
+    receipt: str | None
+
+
+def of_person(
+    connection: Connection, consumer_agreements: Iterable[str], digests: Iterable[bytes]
+) -> list[Disclosure]:
+    """Deliveries under these agreements that held the person, oldest first.
+
+    Args:
+        connection: of the hub's database.
+        consumer_agreements: ids of one consumer's agreements.
+        digests: the person's digest under each key epoch of that consumer.
+    """
+    joined = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
+    wanted = references(joined)
+    if not len(wanted):
+        return []
+    found: set[int] = set()
+    for reference in np.unique(wanted):
+        needle = int(reference).to_bytes(REFERENCE_BYTES, "big")
+        rows = connection.execute(
+            "SELECT transfer, refs FROM ledger.disclosure WHERE bucket = %s",
+            (int(reference) >> (64 - BUCKET_BITS),),
+        ).fetchall()
+        found |= {int(str(t)) for t, refs in rows if _holds(bytes(refs), needle)}  # type: ignore[call-overload]
+    transfers: list[tuple[Any, ...]] = connection.execute(
+        "SELECT t.id, t.subject, coalesce(t.finished_at, t.started_at), t.status, t.sent_rows,"
+        " r.body FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
+        " WHERE t.id = ANY(%s) AND t.subject = ANY(%s) ORDER BY t.id",
+        (list(found), list(consumer_agreements)),
+    ).fetchall()
+    return [Disclosure(*row) for row in transfers]
+
+
+def _holds(packed: bytes, needle: bytes) -> bool:
+    place = packed.find(needle)
+    while place >= 0 and place % REFERENCE_BYTES:
+        place = packed.find(needle, place + 1)
+    return place >= 0
+
+
+def expire(connection: Connection, today: date) -> list[str]:
+    """Drop the months that are older than the retention; returns the dropped tables' names."""
+    oldest = f"disclosure_{today.year - KEPT_YEARS}_{today.month:02d}"
+    rows = connection.execute(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+        " WHERE i.inhparent = 'ledger.disclosure'::regclass AND c.relname < %s ORDER BY 1",
+        (oldest,),
+    ).fetchall()
+    names = [str(row[0]) for row in rows]
+    for name in names:
+        connection.execute(query("DROP TABLE {t}", t=sql.Identifier("ledger", name)))
+    return names

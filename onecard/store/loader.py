@@ -1,0 +1,125 @@
+"""Loads Arrow batches into a staging table by one binary COPY, in a thread of its own."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from onecard.base import failpoints, timeouts
+from onecard.errors import ours
+from onecard.store import arrow
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_END = None
+DATABASE = "the hub's database"
+
+
+class Loader:
+    """A thread that ingests batches as they come; use as a context manager.
+
+    Leaving the block waits for the commit; an error inside it rolls the load back.
+    """
+
+    def __init__(self, address: str, table: str, depth: int = 2) -> None:
+        self._address = address
+        self._table = table
+        self._queue: queue.Queue[pl.DataFrame | None] = queue.Queue(maxsize=depth)
+        self._error: Exception | None = None
+        self._abort = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"load-{table}", daemon=True)
+
+    def __enter__(self) -> Loader:
+        self._thread.start()
+        return self
+
+    def put(self, batch: pl.DataFrame) -> None:
+        """Hand over a batch; waits when the database is slower than the gate.
+
+        Raises:
+            SourceUnavailable: the database has taken nothing for too long.
+            OnecardError: the load has failed already.
+        """
+        limit = timeouts.seconds()
+        end = time.monotonic() + limit
+        while True:
+            self._raise()
+            if time.monotonic() > end:
+                raise timeouts.silent(DATABASE, limit)
+            try:
+                self._queue.put(batch, timeout=0.5)
+            except queue.Full:
+                continue
+            return
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._abort.set()
+        end = time.monotonic() + timeouts.seconds()
+        while self._thread.is_alive() and time.monotonic() < end:
+            try:
+                self._queue.put(_END, timeout=0.5)
+                break
+            except queue.Full:
+                if self._abort.is_set():
+                    self._drain()
+        limit = 2 * timeouts.seconds()
+        self._thread.join(limit)
+        if error is None:
+            self._raise()
+            if self._thread.is_alive():  # it hangs in the driver; it is left behind
+                raise timeouts.silent(DATABASE, limit)
+
+    def _drain(self) -> None:
+        while not self._queue.empty():
+            self._queue.get_nowait()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise ours(self._error)
+
+    def _run(self) -> None:
+        try:
+            self._load()
+        except Exception as error:  # noqa: BLE001 - handed to the caller's thread by _raise
+            self._error = error
+            self._drain()
+
+    def _load(self) -> None:
+        first = self._queue.get()
+        if first is _END:
+            return
+        with arrow.connect(self._address) as connection, connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+            batches = self._batches(first)
+            reader = pa.RecordBatchReader.from_batches(_arrow(first).schema, batches)
+            cursor.adbc_ingest(self._table, reader, mode="append", db_schema_name="staging")
+            if not self._abort.is_set():
+                failpoints.reach("load.before_commit")
+                connection.commit()
+                failpoints.reach("load.after_commit")
+
+    def _batches(self, first: pl.DataFrame) -> Iterator[pa.RecordBatch]:
+        frame: pl.DataFrame | None = first
+        while frame is not _END and not self._abort.is_set():
+            yield from _arrow(frame).to_batches()
+            frame = self._queue.get()
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    """The frame as Arrow with plain (not view) strings, which the COPY encoder reads."""
+    from polars import CompatLevel  # noqa: PLC0415 - the caller has it loaded
+
+    return frame.to_arrow(compat_level=CompatLevel.oldest())

@@ -1,0 +1,55 @@
+"""Migrations of ledger and quarantine, by Alembic, under an advisory lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onecard.errors import ConfigError
+from onecard.store import database
+
+HEAD = "0007"
+"""The newest revision in `sql/migrations`; a test holds it equal to the files."""
+
+_LOCK = 0x6F6E6563
+"""Advisory lock `onec`: two upgrades at once run one after the other."""
+
+
+def current(address: str) -> str | None:
+    """The database's revision, or None for an empty database."""
+    with database.connect(address, autocommit=True) as connection:
+        known = connection.execute("SELECT to_regclass('ledger.schema_version')").fetchone()
+        if known is None or known[0] is None:
+            return None
+        row = connection.execute("SELECT version_num FROM ledger.schema_version").fetchone()
+        return str(row[0]) if row else None
+
+
+def upgrade(address: str) -> str:
+    """Bring the database to HEAD and return the revision."""
+    from alembic import command  # noqa: PLC0415 - heavy, and not on the path of a transfer
+    from alembic.config import Config  # noqa: PLC0415
+    from sqlalchemy import create_engine, text  # noqa: PLC0415
+
+    config = Config()
+    folder = Path(__file__).parents[2] / "sql" / "migrations"
+    config.set_main_option("script_location", str(folder))
+    engine = create_engine(database.sqlalchemy_url(address))
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS ledger"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+    return HEAD
+
+
+def require(address: str) -> None:
+    """Check that the database is at HEAD.
+
+    Raises:
+        ConfigError: it is not; says which command mends it.
+    """
+    found = current(address)
+    if found != HEAD:
+        msg = f"the hub's database is at revision {found or 'none'}, this version needs {HEAD}: "
+        raise ConfigError(msg + "run `onecard db upgrade`")

@@ -1,0 +1,140 @@
+"""References of records: keyed digests by which a record is found again, but not known.
+
+A reference is the HMAC, under the quarantine key, of the dataset's id and the key's values. It
+stands in tickets, where a value must not; whoever has only the database cannot tell from it whose
+record it is, nor try out identity numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+
+from onecard.crypto import suites
+from onecard.crypto.keys import Key, KeyStore
+from onecard.errors import ConfigError
+from onecard.store import quarantine, registry
+from onecard.store.database import Connection, query
+from schemas.models.contract import Contract
+
+_BATCH = 20_000
+LONGEST_KEY = 200
+"""Characters of one key value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """Makes references of one dataset's records under one key; compare only its own."""
+
+    contract: Contract
+    key: Key
+    suite: str
+
+    def refs(self, keys: Sequence[Sequence[str]]) -> list[bytes]:
+        """References of records, from the values of their keys."""
+        texts = [json.dumps([self.contract.id, *key], ensure_ascii=False) for key in keys]
+        return suites.suite(self.suite).digests(self.key.secret, [f"record|{t}" for t in texts])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record is found.
+
+    Attributes:
+        published: whether the registry has it.
+        quarantined: ids of held rows of it.
+    """
+
+    published: bool = False
+    quarantined: tuple[int, ...] = field(default=())
+
+
+def checked_key(contract: Contract, values: Sequence[str]) -> tuple[str, ...]:
+    """The key's values without spaces around them.
+
+    Raises:
+        ConfigError: too few, too many, empty or no text; names the key's fields, no value.
+    """
+    found = tuple(value.strip() for value in values)
+    if len(found) != len(contract.key):
+        wanted = ", ".join(contract.key)
+        msg = f"{contract.id}: the key has {len(contract.key)} values ({wanted}), not {len(found)}"
+        raise ConfigError(msg)
+    for name, value in zip(contract.key, found, strict=True):
+        if not value or len(value) > LONGEST_KEY or not value.isprintable():
+            msg = f"{contract.id}: key field {name}: write 1 to {LONGEST_KEY} printable characters"
+            raise ConfigError(msg)
+    return found
+
+
+def locate(connection: Connection, contract: Contract, key: Sequence[str], keys: KeyStore) -> Place:
+    """Where the record of that key stands now: published, held in quarantine, both or nowhere."""
+    held = tuple(
+        record.id
+        for record, values in quarantine.opened(connection, contract.id, keys)
+        if record.agreement is None and _key_of(contract, values) == tuple(key)
+    )
+    if not registry.exists(connection, contract):
+        return Place(quarantined=held)
+    where = sql.SQL(" AND ").join(
+        query("{c}::text = %s", c=sql.Identifier(name)) for name in contract.key
+    )
+    statement = query(
+        "SELECT FROM {t} WHERE {where} AND _deleted_at IS NULL",
+        t=registry.published(contract),
+        where=where,
+    )
+    return Place(connection.execute(statement, tuple(key)).fetchone() is not None, held)
+
+
+def published_since(
+    connection: Connection, referrer: Referrer, refs: Collection[bytes], version: int
+) -> dict[bytes, tuple[int, int]]:
+    """Those of `refs` whose row is newer than a version: (its version, its transfer)."""
+    contract = referrer.contract
+    if not registry.exists(connection, contract):
+        return {}
+    columns = sql.SQL(", ").join(
+        query("{c}::text", c=sql.Identifier(name)) for name in contract.key
+    )
+    statement = query(
+        "SELECT _version, _transfer_id, {columns} FROM {t} WHERE _version > %s",
+        columns=columns,
+        t=registry.published(contract),
+    )
+    wanted, found = set(refs), {}
+    with connection.transaction(), connection.cursor("newer_rows") as cursor:
+        cursor.execute(statement, (version,))
+        while rows := cursor.fetchmany(_BATCH):
+            keys: list[tuple[Any, ...]] = [row[2:] for row in rows]
+            for ref, row in zip(referrer.refs(keys), rows, strict=True):
+                if ref in wanted:
+                    found[ref] = (int(str(row[0])), int(str(row[1])))
+    return found
+
+
+def held_in(
+    connection: Connection, referrer: Referrer, transfer: int, keys: KeyStore
+) -> Iterator[bytes]:
+    """References of the held rows that this transfer, or a later one, rejected."""
+    rows = connection.execute(
+        "SELECT id FROM quarantine.record WHERE dataset = %s AND agreement IS NULL"
+        " AND status = 'held' AND last_transfer >= %s ORDER BY id",
+        (referrer.contract.id, transfer),
+    ).fetchall()
+    for (record,) in rows:
+        _, values = quarantine.reveal(connection, int(str(record)), keys)
+        key = _key_of(referrer.contract, values)
+        if key is not None:
+            yield from referrer.refs([key])
+
+
+def _key_of(contract: Contract, values: dict[str, str | None]) -> tuple[str, ...] | None:
+    """The key's values of a rejected row; None when it has no whole key."""
+    found = [values.get(name) for name in contract.key]
+    texts = tuple(value.strip() for value in found if value is not None)
+    return texts if len(texts) == len(contract.key) else None

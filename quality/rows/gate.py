@@ -1,0 +1,249 @@
+"""The row gate: a contract's row-level checks, compiled once, run in one Polars pass per batch.
+
+The pass only asks which rows are right. The few that are not are looked at again, one check at a
+time, so that each is rejected with all its reasons. A rule of the contract is evaluated only on
+rows whose named fields passed their own checks: one defect has one reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from onecard.errors import FatalError
+from onecard.ports.transfers import Checked, Chunk, Reason, Rejected
+from quality.rows import identifiers, reading
+from quality.rows.fieldchecks import CONTROL, field_checks, kernel
+from quality.rows.identifiers import Divisions, Mask
+from quality.rows.parsing import ZONE, Parsed, parse, text_of
+from quality.rows.reading import Rows
+from quality.rows.rules import Builder, compile_rule, main_field
+from schemas.models import codes
+from schemas.models.contract import Contract
+
+DEMO_DIVISION = "410199"
+"""An unassigned division: ID numbers of the demo's synthetic people stand in it."""
+
+LISTED = "listed"
+"""The one aspect of a kernel that only warns: an unknown division rejects nobody."""
+
+
+def compile_gate(contract: Contract, *, profile: str = "production") -> PolarsGate:
+    """Compile a contract's row checks.
+
+    Args:
+        contract: the dataset's contract.
+        profile: `demo` allows ID numbers in the unassigned division 410199.
+    """
+    return PolarsGate(contract, _divisions(demo=profile == "demo"))
+
+
+@cache
+def _divisions(*, demo: bool) -> Divisions:
+    known, refused = set(codes.codes("division")), set(codes.codes("division_statistical"))
+    (known if demo else refused).add(DEMO_DIVISION)
+    return identifiers.divisions(known - refused, refused)
+
+
+@dataclass(frozen=True, slots=True)
+class _RowRule:
+    """A rule of the contract with its compiled expression."""
+
+    reason: Reason
+    fields: tuple[str, ...]
+    warns: bool
+    build: Builder
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows on their way: as read, as typed, and their numbers in the origin."""
+
+    raw: pl.DataFrame
+    typed: pl.DataFrame
+    numbers: np.ndarray[tuple[int], np.dtype[np.int64]]
+    parsed: Mapping[str, Parsed]
+    plain: frozenset[str]
+    now: datetime
+    absent: frozenset[str]
+
+    @property
+    def today(self) -> int:
+        """The transfer's date in China, as yyyymmdd."""
+        return int(self.now.astimezone(ZoneInfo(ZONE)).strftime("%Y%m%d"))
+
+    def only(self, mask: Mask) -> _Batch:
+        """Some of the rows."""
+        raw, typed = self.raw.filter(mask), self.typed.filter(mask)
+        return replace(self, raw=raw, typed=typed, numbers=self.numbers[mask])
+
+    def marks(self, frame: pl.DataFrame, broken: pl.Expr) -> Mask:
+        """Rows of raw or typed where an expression holds; NULL does not."""
+        found: Mask = (
+            frame.select(broken.fill_null(value=False)).to_series().to_numpy(writable=True)
+        )
+        return found
+
+
+class PolarsGate:
+    """Implements `onecard.ports.transfers.RowGate`."""
+
+    def __init__(self, contract: Contract, known: Divisions) -> None:
+        self._id = contract.id
+        self._fields = contract.fields
+        self._spares = contract.spares
+        self._required = [f.name for f in contract.fields if f.required]
+        self._checks = [check for field in contract.fields for check in field_checks(field)]
+        kernels = {f.name: kernel(f, known) for f in contract.fields}
+        self._kernels = {name: found for name, found in kernels.items() if found}
+        self._semantic = {f.name: f.semantic for f in contract.fields}
+        compiled = [(rule, compile_rule(rule, contract)) for rule in contract.rules]
+        self._rules = [
+            _RowRule(
+                Reason(main_field(rule), rule.name),
+                rule.check.fields,
+                rule.severity == "warning",
+                build,
+            )
+            for rule, build in compiled
+            if build is not None
+        ]
+
+    def check(self, chunk: Chunk, now: datetime) -> Checked:
+        """Split a chunk into good rows (typed, hashed) and rejected rows (with all reasons).
+
+        Raises:
+            SchemaMismatch: the chunk lacks a field's column.
+            FatalError: a check itself failed; Polars' message, which quotes values, is dropped.
+        """
+        try:
+            return self._check(chunk, now)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException) as e:
+            kind, where = type(e).__name__, f"{chunk.origin}, rows from {chunk.first_row}"
+        msg = f"{self._id}: the row gate failed on {where} ({kind})"
+        raise FatalError(msg)
+
+    def _check(self, chunk: Chunk, now: datetime) -> Checked:
+        batch = self._typed(chunk, reading.read(chunk.batch, self._fields, self._spares), now)
+        right, unlisted = self._right(batch)
+        rejected = _damaged(chunk)
+        if not right.all():
+            suspects = batch.only(~right)
+            guilty = self._judge(suspects, rejected)
+            right[np.flatnonzero(~right)] = ~guilty
+        good = batch.typed if right.all() else batch.typed.filter(right)
+        warnings = self._warnings(batch, good)
+        for name, mask in unlisted.items():
+            if number := int((mask & right).sum()):
+                warnings[Reason(name, f"{self._semantic[name]}.division")] = number
+        hashes = good.hash_rows(seed=0).reinterpret(signed=True).alias("_row_hash")
+        return Checked(good.with_columns(hashes), tuple(rejected), warnings)
+
+    def _typed(self, chunk: Chunk, rows: Rows, now: datetime) -> _Batch:
+        """The rows that are no damaged records, and their typed columns."""
+        raw, numbers = rows.frame, np.arange(chunk.first_row, chunk.first_row + len(rows.frame))
+        if chunk.damaged:
+            keep = np.ones(len(raw), np.bool_)
+            keep[list(chunk.damaged)] = False
+            raw, numbers = raw.filter(keep), numbers[keep]
+        parsed = {
+            f.name: parse(f, raw.schema[f.name], foreign=f.name in rows.foreign)
+            for f in self._fields
+        }
+        typed = raw.select(p.value.alias(name) for name, p in parsed.items())
+        return _Batch(raw, typed, numbers, parsed, rows.plain, now, rows.absent)
+
+    def _right(self, batch: _Batch) -> tuple[Mask, dict[str, Mask]]:
+        """Rows that break nothing (a few may be doubted that turn out right), in one pass.
+
+        Returns:
+            The mask of right rows, and per ID field the rows of unknown division.
+        """
+        raw, typed = batch.raw, batch.typed
+        broken = [
+            check.broken.fill_null(value=False)
+            for check in self._checks
+            if check.reason.rule != CONTROL or check.reason.field not in batch.plain
+        ]
+        broken += [pl.col(n).is_null() for n in self._required if typed[n].null_count()]
+        broken += [r.build(batch.now).fill_null(value=False) for r in self._rules if not r.warns]
+        right = np.full(len(typed), not batch.absent, np.bool_)
+        if broken:
+            right &= ~batch.marks(typed, pl.any_horizontal(broken))
+        for name, parsed in batch.parsed.items():
+            if parsed.faults and raw[name].null_count() != typed[name].null_count():
+                right &= (typed[name].is_not_null() | raw[name].is_null()).to_numpy()
+        unlisted: dict[str, Mask] = {}
+        for name, judge in self._kernels.items():
+            for aspect, mask in judge(typed[name], batch.today).items():
+                if aspect != LISTED:
+                    right &= mask
+                elif not mask.all():
+                    unlisted[name] = ~mask
+        return right, unlisted
+
+    def _warnings(self, batch: _Batch, good: pl.DataFrame) -> dict[Reason, int]:
+        found: dict[Reason, int] = {}
+        for rule in self._rules:
+            if rule.warns:
+                number = int(batch.marks(good, rule.build(batch.now)).sum())
+                if number:
+                    found[rule.reason] = found.get(rule.reason, 0) + number
+        return found
+
+    def _judge(self, suspects: _Batch, rejected: list[Rejected]) -> Mask:
+        """Reject each suspect that breaks something, with all its reasons; say which did."""
+        marks = self._field_marks(suspects)
+        guilty = np.zeros(len(suspects.numbers), np.bool_)
+        spoilt = {name: guilty.copy() for name in suspects.parsed}
+        for reason, mark in marks.items():
+            spoilt[reason.field] |= mark
+        for rule in self._rules:
+            if not rule.warns:
+                mark = suspects.marks(suspects.typed, rule.build(suspects.now))
+                sound = ~np.logical_or.reduce([spoilt[name] for name in rule.fields])
+                marks[rule.reason] = marks.get(rule.reason, guilty) | (mark & sound)
+        marks = {reason: mark for reason, mark in sorted(marks.items()) if mark.any()}
+        kinds = suspects.raw.schema.items()
+        there = suspects.raw.select(
+            text_of(n, kind).alias(n) for n, kind in kinds if n not in suspects.absent
+        )
+        texts = there.to_dicts()
+        for i, values in enumerate(texts):
+            if reasons := tuple(reason for reason, mark in marks.items() if mark[i]):
+                guilty[i] = True
+                rejected.append(Rejected(int(suspects.numbers[i]), values, reasons))
+        return guilty
+
+    def _field_marks(self, suspects: _Batch) -> dict[Reason, Mask]:
+        """Every check of every field by itself, on the suspects."""
+        raw, typed = suspects.raw, suspects.typed
+        all_rows = np.ones(len(raw), np.bool_)
+        marks = {Reason(name, "missing"): all_rows for name in suspects.absent}
+        for name in self._required:
+            if name not in suspects.absent:
+                marks[Reason(name, "required")] = raw[name].is_null().to_numpy()
+        for name, parsed in suspects.parsed.items():
+            for rule, fault in parsed.faults.items():
+                marks[Reason(name, rule)] = suspects.marks(raw, fault)
+        for check in self._checks:
+            marks[check.reason] = suspects.marks(typed, check.broken)
+        for name, judge in self._kernels.items():
+            for aspect, mask in judge(typed[name], suspects.today).items():
+                if aspect != LISTED:
+                    marks[Reason(name, f"{self._semantic[name]}.{aspect}")] = ~mask
+        return marks
+
+
+def _damaged(chunk: Chunk) -> list[Rejected]:
+    return [
+        Rejected(chunk.first_row + offset, {}, (Reason("", rule),))
+        for offset, rule in sorted(chunk.damaged.items())
+    ]

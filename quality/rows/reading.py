@@ -1,0 +1,149 @@
+"""From a source's Arrow batch to a frame that Polars can hold: no value may stop the worker.
+
+Polars panics on some values that Arrow carries (dates beyond year 262143, 256-bit decimals) and
+trusts text to be UTF-8; SQLite and careless drivers do not keep that promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from onecard.errors import SchemaMismatch
+from schemas.models.contract import Field
+
+_BEYOND_SECONDS = 400_000_000_000
+"""A second far after the year 9999: instants beyond it are cut to it, and refused later."""
+
+_HELD = (
+    types.is_null,
+    types.is_integer,
+    types.is_floating,
+    types.is_boolean,
+    types.is_date32,
+    types.is_timestamp,
+    types.is_decimal128,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A batch's contract columns.
+
+    Attributes:
+        frame: one column per field, in contract order.
+        foreign: fields given as a type that no field has (binary, list, time ...): their values
+            stand as text, and each of them is of the wrong type.
+        plain: text columns that hold nothing but printable ASCII.
+        absent: fields that the batch lacks and that may be lacking; NULL in the frame.
+    """
+
+    frame: pl.DataFrame
+    foreign: frozenset[str]
+    plain: frozenset[str]
+    absent: frozenset[str] = frozenset()
+
+
+def read(
+    batch: pa.RecordBatch, fields: Iterable[Field], spares: frozenset[str] = frozenset()
+) -> Rows:
+    """The contract's columns of a batch, of which `spares` may be lacking.
+
+    Raises:
+        SchemaMismatch: the batch lacks a column.
+    """
+    columns, foreign, plain = {}, set(), set()
+    absent = spares - set(batch.schema.names)
+    for field in fields:
+        if field.name in absent:
+            columns[field.name] = pa.nulls(batch.num_rows, pa.string())
+            continue
+        if field.name not in batch.schema.names:
+            msg = f"field {field.name}: the batch has no such column"
+            raise SchemaMismatch(msg)
+        array, held = _normalised(batch.column(field.name), field)
+        if not held:
+            foreign.add(field.name)
+        if _is_text(array.type):
+            if _printable(array):
+                plain.add(field.name)
+            else:
+                array = _valid(array)
+        columns[field.name] = array
+    frame = pl.DataFrame(pl.from_arrow(pa.record_batch(columns)))
+    return Rows(frame, frozenset(foreign), frozenset(plain), absent)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _normalised(array: pa.Array, field: Field) -> tuple[pa.Array, bool]:
+    """The array as a type that Polars holds, and whether a field may be of that type."""
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    kind = array.type
+    if types.is_date64(kind):
+        return array.cast(pa.date32(), safe=False), True
+    if types.is_float16(kind):
+        return array.cast(pa.float32()), True
+    if types.is_timestamp(kind):
+        return _instants(array), True
+    if types.is_decimal256(kind):
+        return array.cast(pa.string()), field.type == "number"
+    if types.is_decimal32(kind) or types.is_decimal64(kind):
+        return array.cast(pa.decimal128(kind.precision, kind.scale)), True
+    held = _is_text(kind) or any(test(kind) for test in _HELD)
+    return (array if held else _as_text(array)), held
+
+
+def _instants(array: pa.Array) -> pa.Array:
+    """Whole seconds as milliseconds; any zone as UTC, which names the same instants."""
+    zone = array.type.tz
+    if array.type.unit == "s":
+        seconds = array.cast(pa.int64())
+        cut = pc.max_element_wise(seconds, -_BEYOND_SECONDS, skip_nulls=False)
+        cut = pc.min_element_wise(cut, _BEYOND_SECONDS, skip_nulls=False)
+        array = pc.multiply(cut, 1000).cast(pa.timestamp("ms", zone))
+    return array if zone is None else array.cast(pa.timestamp(array.type.unit, "UTC"))
+
+
+def _as_text(array: pa.Array) -> pa.Array:
+    """Values of a foreign type, readable as far as they can be."""
+    try:
+        values = array.to_pylist()
+        texts = [None if v is None else v.hex() if isinstance(v, bytes) else str(v) for v in values]
+        return pa.array(texts, pa.string())
+    except ValueError:  # nested text that is no UTF-8, nanoseconds
+        kind = str(array.type)
+        return pa.array([kind if there else None for there in array.is_valid()], pa.string())
+
+
+def _printable(array: pa.Array) -> bool:
+    """Whether all bytes of a text column are printable ASCII: then it is UTF-8 without controls."""
+    buffers = array.buffers()
+    if types.is_string_view(array.type) or not len(array) or buffers[2] is None:
+        return not len(array) or array.null_count == len(array)
+    wide = np.int64 if types.is_large_string(array.type) else np.int32
+    offsets = np.frombuffer(buffers[1], wide)
+    data = np.frombuffer(buffers[2], np.uint8)
+    data = data[offsets[array.offset] : offsets[array.offset + len(array)]]
+    return not len(data) or bool(data.min() >= 0x20 and data.max() < 0x7F)
+
+
+def _valid(array: pa.Array) -> pa.Array:
+    """The text, with U+FFFD for bytes that are no UTF-8 (lone surrogates among them)."""
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = array.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
+        return pa.array([None if v is None else v.decode("utf-8", "replace") for v in raw])
+    return array

@@ -1,0 +1,49 @@
+"""Chinese titles of the gate's built-in rules; a contract's own rules carry their titles."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.models import semantic
+from schemas.models.catalogue import Catalogue
+
+BUILT_IN = {
+    "required": "必填项为空",
+    "type": "不能解析为约定类型",
+    "scale": "小数位数或整数位数超限",
+    "max_length": "超过最大长度",
+    "text.control": "含控制字符或替换字符",
+    "codes": "不在代码表内",
+    "record.cells": "记录的列数不符",
+    "record.encoding": "记录的编码不符",
+    "record.json": "记录不是合法的 JSON 行",
+    "manifest.rows": "文件行数与清单不符",
+    "manifest.digest": "文件摘要与清单不符",
+}
+ASPECTS = {
+    "format": "格式不符",
+    "checksum": "校验码错误",
+    "rounded": "末位被电子表格舍入",
+    "birth_date": "出生日期不可能",
+    "division": "行政区划不可用",
+    "luhn": "Luhn 校验错误",
+}
+
+
+def title(rule: str) -> str:
+    """The rule's title, e.g. `公民身份号码：校验码错误`; an unknown id is its own title."""
+    if rule in BUILT_IN:
+        return BUILT_IN[rule]
+    kind, _, aspect = rule.rpartition(".")
+    types = semantic.load().types
+    if kind in types and aspect in ASPECTS:
+        return f"{types[kind].title}：{ASPECTS[aspect]}"
+    return rule
+
+
+def finding_title(known: Catalogue, dataset: str, name: str, language: Literal["zh", "en"]) -> str:
+    """Title of a dataset-level expectation; in English its name."""
+    if language == "en":
+        return name
+    titles = {e.name: e.title for e in known.contract(dataset).expectations}
+    return titles.get(name, "主键唯一" if name == "key_unique" else name)

@@ -1,0 +1,200 @@
+"""A sharing agreement: what one consumer may have of one dataset, and on which basis.
+
+The YAML file is the text of the agreement. Whether it was approved, suspended or stopped is
+recorded in the ledger (`onecard.store.agreement_lives`), never here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field as Attribute
+from pydantic import StringConstraints, model_validator
+
+from schemas.models.agreement_parts import (
+    Basis,
+    Consent,
+    Credit,
+    Delivery,
+    Join,
+    Path_,
+    Scope,
+    SharedField,
+    Statistics,
+    Validity,
+)
+from schemas.models.frozen import DatasetId, Duration, Frozen, Name, Version, build
+from schemas.models.strict_yaml import Document, parse
+
+AgreementId = Annotated[str, StringConstraints(pattern=r"^f\d{2}(-[a-z0-9_]+)+$")]
+RegisterId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3}(-[0-9A-Z]+)+$")]
+"""Id of an entry in `schemas/registers.yaml`."""
+
+Mode = Literal["event", "batch", "statistics", "query", "verify"]
+SERVED: tuple[Mode, ...] = ("event", "batch", "statistics")
+
+
+class Agreement(Frozen):
+    """What one consumer may have of one dataset.
+
+    Attributes:
+        served: false for query and verify flows, which are declared but not served yet.
+        subject: path of the ID number of the person whom a row is about; statistics have none.
+        responsible: the official who answers for the flow (order 249, article 18).
+        project: entry of the published list of applications (article 7).
+        assessment: impact assessment (PIPL article 55), needed for sensitive information.
+        child_rules: rules for children under 14 (PIPL article 31); without them such rows stay.
+        notice: notice to residents that covers this flow (PIPL article 17).
+        entrustment: contract with an entrusted party (PIPL article 21).
+        grade: recorded grade of identifiability of a token flow (GB/T 42460).
+        after_death: `stop` keeps back rows of the deceased and of cancelled cards (PR-29);
+            `deliver` is for flows that must tell of death or cancellation.
+        unusual_factor: a delivery with so many times the usual rows is held for a person.
+    """
+
+    id: AgreementId
+    version: Version
+    title: str
+    dataset: DatasetId
+    consumer: Name
+    purpose: Annotated[str, StringConstraints(pattern=r"^A7-\d{2}$")]
+    mode: Mode
+    served: bool = True
+    basis: Basis
+    responsible: str = Attribute(min_length=2)
+    subject: Path_ | None = None
+    project: RegisterId | None = None
+    assessment: RegisterId | None = None
+    child_rules: RegisterId | None = None
+    notice: RegisterId | None = None
+    entrustment: RegisterId | None = None
+    grade: RegisterId | None = None
+    consent: Consent | None = None
+    credit: Credit | None = None
+    after_death: Literal["stop", "deliver"] = "stop"
+    unusual_factor: int = Attribute(default=10, ge=2)
+    fields: tuple[SharedField, ...] = Attribute(min_length=1)
+    key: tuple[Name, ...] = Attribute(min_length=1)
+    joins: tuple[Join, ...] = ()
+    scope: Scope
+    order: tuple[Path_, ...] = ()
+    statistics: Statistics | None = None
+    validity: Validity
+    retention: Duration
+    freshness: str
+    delivery: Delivery | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that may leave, in order."""
+        return tuple(f.name for f in self.fields)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Every dataset that a delivery reads."""
+        others = [j.dataset for j in self.joins] + [e.dataset for e in self.scope.exists]
+        others += [self.consent.dataset] if self.consent else []
+        return tuple(dict.fromkeys([self.dataset, *others]))
+
+    @property
+    def tells_deletes(self) -> bool:
+        """Whether the consumer is told of rows that were deleted."""
+        return self.delivery is not None and self.delivery.deletes == "rows"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the whole content: whatever changes in it needs approval again."""
+        return hashlib.sha256(canonical(self).encode()).hexdigest()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Agreement:
+        for complaint in _complaints(self):
+            raise ValueError(complaint)
+        return self
+
+
+def _complaints(agreement: Agreement) -> list[str]:
+    names = agreement.names
+    found = [
+        f"agreement.duplicate_field: field {n!r} stands twice" for n in names if names.count(n) > 1
+    ]
+    found += [
+        f"agreement.key: key {n!r} is no shared field; known: {', '.join(names)}"
+        for n in agreement.key
+        if n not in names
+    ]
+    if (agreement.mode == "statistics") != (agreement.statistics is not None):
+        found.append("agreement.statistics: mode statistics and a statistics block go together")
+    if agreement.statistics and agreement.statistics.count not in names:
+        found.append(f"agreement.statistics: count must be one of: {', '.join(names)}")
+    if agreement.served != (agreement.mode in SERVED):
+        found.append("agreement.not_served: query and verify flows, and only they: served: false")
+    if agreement.served and agreement.delivery is None:
+        found.append("agreement.delivery: an agreement in force needs a delivery block")
+    if agreement.mode != "statistics" and agreement.basis.item == "none":
+        found.append(
+            "agreement.basis: personal data needs an item of PIPL article 13(1); "
+            "valid choices: 13-1-1, 13-1-2, 13-1-3, 13-1-7"
+        )
+    if agreement.served and agreement.mode != "statistics" and agreement.subject is None:
+        found.append("agreement.subject: name the field that holds the person's ID number")
+    if (agreement.basis.item == "13-1-1") != (agreement.consent is not None):
+        found.append("agreement.consent: basis 13-1-1 (consent) and a consent block go together")
+    if "249" in agreement.basis.statute:
+        found.append(
+            "agreement.basis: order 249 is a municipal rule and cannot be the lawful "
+            "basis (PIPL article 34); name a statute"
+        )
+    found += _deletes(agreement)
+    aliases = [j.alias for j in agreement.joins]
+    used = [f.origin for f in agreement.fields if f.origin]
+    used += [x.field for x in agreement.scope.filters]
+    used += [agreement.subject] if agreement.subject else []
+    found += [
+        f"agreement.unknown_alias: {path!r} names no join; known: {', '.join(aliases) or 'none'}"
+        for path in used
+        if "." in path and path.split(".")[0] not in aliases
+    ]
+    return found
+
+
+def _deletes(agreement: Agreement) -> Iterator[str]:
+    if not agreement.tells_deletes:
+        return
+    if agreement.statistics:
+        yield "agreement.deletes: statistics have no rows that could be deleted"
+    for field in agreement.fields:
+        if field.name in agreement.key and field.treatment not in ("as_is", "token"):
+            yield (
+                f"agreement.deletes: key {field.name!r} is {field.treatment}: other rows could"
+                " have the same; valid treatments of a key are then as_is and token"
+            )
+
+
+def canonical(agreement: Agreement) -> str:
+    """The agreement as one line of JSON, keys sorted."""
+    content = agreement.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementFile:
+    """An agreement with the document it came from, for messages about it."""
+
+    agreement: Agreement
+    document: Document
+
+
+def load(file: Path, text: str | None = None) -> AgreementFile:
+    """Read one agreement.
+
+    Raises:
+        InvalidFile: every problem found, with file, line, field, rule and valid choices.
+    """
+    document = parse(file, text)
+    return AgreementFile(build(Agreement, document.data, document), document)

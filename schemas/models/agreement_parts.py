@@ -1,0 +1,179 @@
+"""The parts of a sharing agreement: basis, fields, scope, statistics, consent, delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Field as Attribute
+from pydantic import StringConstraints, model_validator
+
+from schemas.models.frozen import DatasetId, Frozen, Name
+
+Path_ = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*$")]
+"""A field of the agreement's dataset, or `<join alias>.<field>`."""
+
+Treatment = Literal["as_is", "mask", "token", "year", "month", "day", "hour", "county", "yuan"]
+
+
+class Basis(Frozen):
+    """Lawful basis: the item of PIPL article 13(1), and the statute that grants the power."""
+
+    item: Literal["13-1-1", "13-1-2", "13-1-3", "13-1-7", "none"]
+    statute: str = Attribute(min_length=2)
+    article: str = Attribute(min_length=2)
+    note: str = ""
+
+
+class Join(Frozen):
+    """Another dataset that fields or scope are taken from.
+
+    Attributes:
+        alias: how fields name it.
+        match: field of the agreement's dataset (or of an earlier alias) → field of the joined one.
+        on_change: `deliver` sends a row again when the joined row changed; `ignore` only when
+            the joined row is new.
+    """
+
+    alias: Name
+    dataset: DatasetId
+    match: Mapping[Path_, Name] = Attribute(min_length=1)
+    on_change: Literal["deliver", "ignore"] = "deliver"
+
+
+class SharedField(Frozen):
+    """One column that leaves: its name for the consumer, where it comes from, its treatment.
+
+    `value` gives a constant instead of a source (a published code, never personal data).
+    """
+
+    name: Name
+    from_: Path_ | None = Attribute(default=None, alias="from")
+    value: str | None = None
+    treatment: Treatment = "as_is"
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> SharedField:
+        if self.from_ is not None and self.value is not None:
+            msg = "agreement.field_origin: give from or value, not both"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def origin(self) -> str | None:
+        """Path of the source field; None for a constant."""
+        return None if self.value is not None else (self.from_ or self.name)
+
+
+class Filter(Frozen):
+    """One condition of the row scope; exactly one test. A NULL meets only `null: true`."""
+
+    field: Path_
+    in_: tuple[str, ...] | None = Attribute(default=None, alias="in")
+    not_in: tuple[str, ...] | None = None
+    null: bool | None = None
+    min_age: int | None = None
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Filter:
+        if sum(t is not None for t in (self.in_, self.not_in, self.null, self.min_age)) != 1:
+            msg = "agreement.filter: give exactly one of in, not_in, null, min_age"
+            raise ValueError(msg)
+        return self
+
+
+class Exists(Frozen):
+    """A semi-join of the row scope: only residents whom the consumer serves.
+
+    A row whose semi-join came to hold since the last delivery is due as well: when the matched
+    row is new (`ignore`), or whenever it changed (`deliver`).
+    """
+
+    dataset: DatasetId
+    match: Mapping[Path_, Name] = Attribute(min_length=1)
+    where: tuple[Filter, ...] = ()
+    on_change: Literal["deliver", "ignore"] = "ignore"
+
+
+class Scope(Frozen):
+    """Which rows may leave: all `filters` and all `exists` must hold. Empty means all rows."""
+
+    title: str
+    filters: tuple[Filter, ...] = ()
+    exists: tuple[Exists, ...] = ()
+
+
+class Statistics(Frozen):
+    """How rows become counts: fields other than `count` are the groups.
+
+    Attributes:
+        count: name of the shared field that holds the count.
+        contributor: who a row belongs to; one contributor must not dominate a group (PR-12).
+        distinct: count distinct values of this field, else rows.
+        minimum: groups smaller than this do not leave (PR-12).
+        margins: sets of group fields whose totals are known elsewhere; a group that could be
+            computed from such a total is suppressed as well.
+    """
+
+    count: Name
+    contributor: Path_
+    distinct: Path_ | None = None
+    minimum: int = Attribute(ge=3)
+    margins: tuple[tuple[Name, ...], ...] = ()
+
+
+class Delivery(Frozen):
+    """How the consumer receives: connector, connection and the connector's own options.
+
+    Attributes:
+        deletes: `rows` tells the consumer of rows that were deleted at their source, by their keys;
+            without it such rows are no longer sent, and nothing is said of them (ADR 0015).
+    """
+
+    connector: str
+    connection: Name
+    options: Mapping[str, Any] = Attribute(default_factory=dict)
+    deletes: Literal["rows"] | None = None
+
+
+class Validity(Frozen):
+    """First and last day on which the agreement is in force."""
+
+    first: date = Attribute(alias="from")
+    last: date = Attribute(alias="to")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Validity:
+        if self.last < self.first:
+            msg = "agreement.validity: `to` lies before `from`"
+            raise ValueError(msg)
+        return self
+
+
+class Consent(Frozen):
+    """Where separate consents stand that are checked row by row (PIPL articles 14, 29, 31).
+
+    The dataset has one row per consent with the fields consent_id, person_id18, agreement,
+    consent_kind (`GUARDIAN_KIND`: by a guardian) and withdrawn_at.
+    """
+
+    dataset: DatasetId
+
+
+GUARDIAN_KIND = "2"
+"""Code of a guardian's consent in the code list `consent_kind`."""
+
+
+class Credit(Frozen):
+    """A flow into credit services (order 249, article 14).
+
+    Attributes:
+        domain: one of the four that article 14 names.
+        automated_decision: whether the consumer decides by it automatically (PIPL article 24).
+        explanation: who explains such a decision to the person.
+    """
+
+    domain: Literal["inclusive_finance", "public_transport", "culture_tourism", "resident_health"]
+    automated_decision: bool = False
+    explanation: str = ""

@@ -1,0 +1,156 @@
+"""The catalogue: every contract and agreement that the hub serves, loaded from YAML.
+
+A broken file takes out its own dataset or agreement and nothing else; its problems stay in
+`Catalogue.problems`, and using the missing name raises them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from onecard.errors import ConfigError, unknown
+from schemas.models import agreement as agreements
+from schemas.models import odcs, registers, service_levels
+from schemas.models.agreement import Agreement
+from schemas.models.agreement_parts import Delivery
+from schemas.models.contract import Contract
+from schemas.models.frozen import Frozen, build
+from schemas.models.problem import InvalidFile, Problem
+from schemas.models.registers import Registers
+from schemas.models.service_levels import ServiceLevels
+from schemas.models.strict_yaml import parse
+
+ROOT = Path(__file__).parents[1]
+
+
+class HandBack(Delivery):
+    """How an agency gets its own rejected rows back.
+
+    Attributes:
+        treatment: `masked` by the semantic types' masks, `sealed` with the agency's own key
+            (purpose `handback/<agency>`), or `plain`.
+    """
+
+    treatment: Literal["masked", "sealed", "plain"]
+
+
+class Agency(Frozen):
+    """An organisation that provides or receives data.
+
+    Attributes:
+        handback: how it gets its own rejected rows back; None: nothing leaves.
+    """
+
+    title: str
+    short: str
+    title_en: str
+    role: Literal["card_owner", "provider", "bank", "entrusted_operator", "statistics"]
+    handback: HandBack | None = None
+
+
+class Agencies(Frozen):
+    """The whole of `agencies.yaml`."""
+
+    agencies: Mapping[str, Agency]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Contracts by dataset id, agreements by id, agencies by name, and what could not be read."""
+
+    agencies: Mapping[str, Agency]
+    contracts: Mapping[str, Contract]
+    agreements: Mapping[str, Agreement]
+    problems: tuple[Problem, ...] = field(default=())
+    root: Path = ROOT
+
+    @property
+    def registers(self) -> Registers:
+        """What agreements refer to; raises InvalidFile when the file is broken."""
+        return registers.load(self.root / "registers.yaml")
+
+    @property
+    def service_levels(self) -> ServiceLevels:
+        """How soon challenges are answered; raises InvalidFile when the file is broken."""
+        file = self.root / "service_levels.yaml"
+        return service_levels.load(file if file.exists() else service_levels.FILE)
+
+    def contract(self, dataset: str) -> Contract:
+        """The contract of that dataset.
+
+        Raises:
+            InvalidFile: its file is broken.
+            ConfigError: there is no such dataset.
+        """
+        if dataset in self.contracts:
+            return self.contracts[dataset]
+        self._raise_broken(f"{dataset}.odcs.yaml")
+        raise ConfigError(unknown("dataset", dataset, self.contracts))
+
+    def agreement(self, agreement_id: str) -> Agreement:
+        """The agreement of that id.
+
+        Raises:
+            InvalidFile: its file is broken.
+            ConfigError: there is no such agreement.
+        """
+        if agreement_id in self.agreements:
+            return self.agreements[agreement_id]
+        self._raise_broken(f"agreements/{agreement_id}.yaml")
+        raise ConfigError(unknown("agreement", agreement_id, self.agreements))
+
+    def datasets_of(self, agency: str) -> tuple[Contract, ...]:
+        """The agency's datasets, in order of id."""
+        return tuple(c for _, c in sorted(self.contracts.items()) if c.agency == agency)
+
+    def agreements_of(self, consumer: str) -> tuple[Agreement, ...]:
+        """The consumer's served agreements, in order of id."""
+        served = (a for _, a in sorted(self.agreements.items()) if a.consumer == consumer)
+        return tuple(a for a in served if a.served)
+
+    def connections_of(self, agency: str) -> frozenset[str]:
+        """Connections to the agency's own systems: its sources, and where it receives."""
+        sources = {c.source.connection for c in self.datasets_of(agency)}
+        blocks = (a.delivery for a in self.agreements_of(agency))
+        return frozenset(sources | {b.connection for b in blocks if b is not None})
+
+    def _raise_broken(self, ending: str) -> None:
+        broken = [p for p in self.problems if p.file.as_posix().endswith(ending)]
+        if broken:
+            raise InvalidFile(broken)
+
+
+def load(root: Path = ROOT) -> Catalogue:
+    """Read everything below `root`; problems are kept, not raised."""
+    problems: list[Problem] = []
+    document = parse(root / "agencies.yaml")
+    found_contracts: dict[str, Contract] = {}
+    for file in sorted((root / "contracts").glob("*/*.odcs.yaml")):
+        try:
+            contract = odcs.load(file).contract
+            expect_id(file, contract.id, f"{file.parent.name}/{file.name.split('.')[0]}")
+            found_contracts[contract.id] = contract
+        except InvalidFile as error:
+            problems.extend(error.problems)
+    found_agreements: dict[str, Agreement] = {}
+    for file in sorted((root / "agreements").glob("*.yaml")):
+        try:
+            agreement = agreements.load(file).agreement
+            expect_id(file, agreement.id, file.stem)
+            found_agreements[agreement.id] = agreement
+        except InvalidFile as error:
+            problems.extend(error.problems)
+    agencies = build(Agencies, document.data, document).agencies
+    return Catalogue(agencies, found_contracts, found_agreements, tuple(sorted(problems)), root)
+
+
+def expect_id(file: Path, found: str, expected: str) -> None:
+    """Refuse a file whose id is not what its name says."""
+    if found != expected:
+        problem = Problem(
+            file, 1, "id", "file.name", f"id is {found!r}, the file says {expected!r}"
+        )
+        raise InvalidFile([problem])

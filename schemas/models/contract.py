@@ -1,0 +1,186 @@
+"""A dataset's contract, as the hub works with it; `odcs` beside it reads its file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field as Attribute
+from pydantic import model_validator
+
+from schemas.models import codes as code_lists
+from schemas.models.drift_policy import Drift
+from schemas.models.frozen import DatasetId, Duration, Frozen, Name, Version
+from schemas.models.rules import Expectation, Rule
+from schemas.models.semantic import Level, Pii, SemanticType, semantic_type
+
+LogicalType = Literal["string", "date", "timestamp", "integer", "number"]
+
+
+class Field(Frozen):
+    """One field of a dataset.
+
+    Attributes:
+        name: the hub's name, as in the catalogue of data elements.
+        native: the name in the agency's own system.
+        type: ODCS logical type; `number` is a decimal of `precision` and `scale`.
+        format: how a text source writes a date or timestamp (strftime); default ISO 8601.
+        codes: names of the code lists, one of which must hold the value.
+        spi: category of sensitive personal information (PIPL article 28), if any.
+    """
+
+    name: Name
+    title: str
+    native: str
+    type: LogicalType
+    semantic: str
+    level: Level
+    pii: Pii
+    required: bool = False
+    key_position: int | None = None
+    max_length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    format: str | None = None
+    codes: tuple[str, ...] = ()
+    spi: Literal["BIO", "REL", "SPC", "MED", "FIN", "LOC"] | None = None
+
+    @property
+    def semantic_type(self) -> SemanticType:
+        """The field's semantic type."""
+        return semantic_type(self.semantic)
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """All codes of the field's code lists; empty when it has none."""
+        return tuple(c for name in self.codes for c in code_lists.codes(name))
+
+
+class Source(Frozen):
+    """Where the dataset is read.
+
+    Attributes:
+        connector: a registered kind (`sql`, `rest`, `files`).
+        connection: id of the Airflow connection.
+        cursor: field by which the source is read incrementally; None: read whole every time
+            (files: only new files are read).
+        overlap: how far behind the watermark reading starts again (late commits).
+        lag: the watermark never moves past now minus this.
+        options: the connector's own settings, validated by its model.
+    """
+
+    connector: str
+    connection: Name
+    cursor: Name | None = None
+    overlap: Duration = "PT10M"
+    lag: Duration = "PT0S"
+    options: Mapping[str, Any] = Attribute(default_factory=dict)
+
+
+class Contract(Frozen):
+    """Everything the hub knows about one dataset.
+
+    Attributes:
+        sequence: field that orders versions of one row; a lower one never overwrites a higher.
+        share_type: 1 unconditional, 2 conditional, 3 not shared (政务数据共享条例).
+        lane: `nightly`, or `event` for the near-real-time lane.
+        freshness: how old the newest published row may be before the report says late.
+        drift: what the source's changes lead to.
+    """
+
+    id: DatasetId
+    version: Version
+    title: str
+    description: str
+    status: Literal["draft", "active", "deprecated", "retired"]
+    fields: tuple[Field, ...]
+    source: Source
+    freshness: Duration
+    lane: Literal["nightly", "event"] = "nightly"
+    share_type: Literal["1", "2", "3"] = "2"
+    sequence: Name | None = None
+    drift: Drift = Drift()
+    rules: tuple[Rule, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+
+    @property
+    def agency(self) -> str:
+        """The providing agency."""
+        return self.id.split("/")[0]
+
+    @property
+    def table(self) -> str:
+        """Name of the registry table."""
+        return self.id.replace("/", "__")
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names of the key fields, in order."""
+        keyed = [f for f in self.fields if f.key_position is not None]
+        return tuple(f.name for f in sorted(keyed, key=lambda f: f.key_position or 0))
+
+    @property
+    def spares(self) -> frozenset[str]:
+        """Fields whose absence from the source costs all rows, but not the transfer."""
+        if self.drift.missing == "fail":
+            return frozenset()
+        return frozenset(self.names) - {*self.key, self.source.cursor, self.sequence}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all fields, in order."""
+        return tuple(f.name for f in self.fields)
+
+    def field(self, name: str) -> Field:
+        """The field of that name (KeyError otherwise)."""
+        for found in self.fields:
+            if found.name == name:
+                return found
+        raise KeyError(name)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Contract:
+        for complaint in _complaints(self):
+            raise ValueError(complaint)
+        return self
+
+
+def _complaints(contract: Contract) -> list[str]:
+    """What a model alone cannot see: names that must agree inside one contract."""
+    names = contract.names
+    known = f"known fields: {', '.join(names)}"
+    found = [
+        f"contract.duplicate_field: field {n!r} stands twice"
+        for n in sorted({n for n in names if names.count(n) > 1})
+    ]
+    natives = [f.native for f in contract.fields]
+    found += [
+        f"contract.duplicate_native: physicalName {n!r} stands twice"
+        for n in sorted({n for n in natives if natives.count(n) > 1})
+    ]
+    if not contract.key:
+        found.append("contract.no_key: no property has primaryKey: true")
+    found += [
+        f"contract.nullable_key: key field {n!r} must be required"
+        for n in contract.key
+        if not contract.field(n).required
+    ]
+    for role, name in (("cursor", contract.source.cursor), ("sequence", contract.sequence)):
+        if name is not None and name not in names:
+            found.append(f"contract.unknown_field: {role} {name!r} is no field; {known}")
+    for rule in contract.rules:
+        found += [
+            f"rule.unknown_field: rule {rule.name!r} names {n!r}; {known}"
+            for n in rule.check.fields
+            if n not in names
+        ]
+    for expectation in contract.expectations:
+        named: str | None = getattr(expectation.check, "field", None)
+        if named is not None and named not in names:
+            found.append(f"rule.unknown_field: {expectation.name!r} names {named!r}; {known}")
+    titled = [r.name for r in contract.rules] + [e.name for e in contract.expectations]
+    found += [
+        f"rule.duplicate_name: rule {n!r} stands twice"
+        for n in sorted({n for n in titled if titled.count(n) > 1})
+    ]
+    return found
