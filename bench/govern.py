@@ -25,11 +25,11 @@ import psycopg
 import connectors
 from bench.measure import machine
 from demo.hot import fill_card_master
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.deliver import run
 from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
-from onecard.deliver.run import Deliver, Outbound
+from onecard.deliver.run import Deliver, DeliveryContext
 from onecard.ports.privacy_gate import Admitted, Batch
 from onecard.ports.transfers import Parcel
 from onecard.store import agreement_lives, database, disclosures
@@ -90,7 +90,7 @@ def agreement(treatment: str) -> Agreement:
     )
 
 
-def outbound(stage: Stage) -> Outbound:
+def outbound(stage: Rehearsal) -> DeliveryContext:
     """The hub's own wiring, with registers that know the bench's agreement."""
     hub = stage.hub(0)
     known = registers.load()
@@ -100,7 +100,7 @@ def outbound(stage: Stage) -> Outbound:
     grade = {"G-2026-03": known.grades["G-2026-03"].model_copy(update={"agreement": ID})}
     notice = {"N-2026-01": known.notices["N-2026-01"].model_copy(update={"agreements": (ID,)})}
     people = known.people
-    return Outbound(
+    return DeliveryContext(
         address=hub.address,
         settings=hub.settings,
         connections=hub.connections,
@@ -130,7 +130,7 @@ class NoRecorder(disclosures.Recorder):
     def add(self, found: object) -> None: ...
 
 
-def plain(stage: Stage) -> float:
+def plain(stage: Rehearsal) -> float:
     """The same rows, selected and sent without any governance."""
     wanted = agreement("as_is")
     tools = outbound(stage)
@@ -166,7 +166,7 @@ def _chain(first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> Iterator[pl.Dat
     yield from rest
 
 
-def governed(stage: Stage, *, disclosed: bool) -> float:
+def governed(stage: Rehearsal, *, disclosed: bool) -> float:
     """A whole delivery through `Deliver`, as if it were the first."""
     wanted = agreement("token")
     tools = outbound(stage)
@@ -184,11 +184,11 @@ def governed(stage: Stage, *, disclosed: bool) -> float:
 
 
 @contextmanager
-def prepared(rows: int) -> Iterator[Stage]:
+def prepared(rows: int) -> Iterator[Rehearsal]:
     """A hub that holds `rows` cards."""
     home = HERE.parent / ".bench" / "govern"
     base = os.environ.get("ONECARD_BENCH_POSTGRES")
-    with set_up(home, persons=1000, seed=1, postgres=base) as stage:
+    with start(home, persons=1000, seed=1, postgres=base) as stage:
         fill_card_master(stage.city.postgres_url, "hrss", rows)
         hub = stage.hub(0)
         for dataset in ("hrss/card_master", "health/death_notice"):
@@ -218,7 +218,7 @@ def fill_disclosures(address: str, deliveries: int, each: int) -> int:
     return int(row[0]) if row else 0
 
 
-def lookups(stage: Stage, people: int = 100) -> list[float]:
+def lookups(stage: Rehearsal, people: int = 100) -> list[float]:
     """Seconds of one person's look-up over all consumers, each with a key of its own."""
     hub = stage.hub(0)
     found = []

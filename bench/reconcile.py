@@ -20,8 +20,8 @@ import psycopg
 
 from bench.measure import machine, run
 from demo.hot import fill_card_master
-from demo.stage import Stage, set_up
-from onecard.reconcile.dataset import Wish, reconcile
+from demo.rehearsal import Rehearsal, start
+from onecard.reconcile.dataset import ReconcileOptions, reconcile
 from onecard.store import database
 
 HERE = Path(__file__).parent
@@ -31,11 +31,11 @@ LIMIT = 2.5
 
 
 @contextmanager
-def prepared(rows: int, planted: int) -> Iterator[Stage]:
+def prepared(rows: int, planted: int) -> Iterator[Rehearsal]:
     """Cards on both sides; a third of the differences each missing, extra and changed."""
     home = HERE.parent / ".bench" / "reconcile"
     base = os.environ.get("ONECARD_BENCH_POSTGRES")
-    with set_up(home, persons=1000, seed=1, postgres=base) as stage:
+    with start(home, persons=1000, seed=1, postgres=base) as stage:
         fill_card_master(stage.city.postgres_url, "hrss", rows)
         hub = stage.hub(0)
         hub.collect(DATASET).run()
@@ -71,18 +71,18 @@ def _plant(connection: psycopg.Connection[tuple[object, ...]], gone: int, change
     connection.execute("VACUUM ANALYZE hrss.ac01_card")
 
 
-def read(stage: Stage) -> float:
+def read(stage: Rehearsal) -> float:
     """Seconds of one sequential read of the source: psql, COPY binary, to nowhere."""
     copy = "COPY hrss.ac01_card TO STDOUT (FORMAT binary)"
     return run(f"psql -q '{stage.city.postgres_url}' -c '{copy}' > /dev/null").seconds
 
 
-def compared(stage: Stage) -> tuple[float, int]:
+def compared(stage: Rehearsal) -> tuple[float, int]:
     """Seconds of one reconciliation that heals nothing, and how many differences it found."""
     hub = stage.hub(0)
     hub.tools(DATASET)
     started = time.perf_counter()
-    done = reconcile(hub, DATASET, Wish(heal=False))
+    done = reconcile(hub, DATASET, ReconcileOptions(heal=False))
     assert done.method == "sql"
     return time.perf_counter() - started, done.missing + done.extra + done.differing
 

@@ -15,8 +15,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from demo.calendar import Day
+from demo.rehearsal import Rehearsal
 from demo.run import DemoCity
-from demo.stage import Stage
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
@@ -67,7 +67,7 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def live(stage: Stage, numbers: Iterable[int]) -> Hub:
+def live(stage: Rehearsal, numbers: Iterable[int]) -> Hub:
     """Run these nights, with what stewards do, in this process; returns the last night's hub."""
     hub = stage.hub(0)
     for number in numbers:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.base.settings import Settings
 from onecard.store import database
 
@@ -54,7 +54,7 @@ def private_database(postgres: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, postgres: str) -> Iterator[Stage]:
+def stage(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
     """A small city and a hub beside it, before the first night."""
-    with set_up(tmp_path / "stage", persons=2_000, seed=11, postgres=postgres) as found:
+    with start(tmp_path / "stage", persons=2_000, seed=11, postgres=postgres) as found:
         yield found

@@ -51,12 +51,12 @@ def main() -> int:
 def _reports(home: Path) -> Path:
     """The reports of a small city, copied out of it."""
     from demo.history import live  # noqa: PLC0415 - after the path is set
-    from demo.stage import set_up  # noqa: PLC0415
+    from demo.rehearsal import start  # noqa: PLC0415
     from onecard.cli.applications import write_page  # noqa: PLC0415
     from onecard.cli.report import write_report  # noqa: PLC0415
     from onecard.cli.stewards import write_daily, write_monthly  # noqa: PLC0415
 
-    with set_up(home / "stage", persons=2_000, seed=249) as stage:
+    with start(home / "stage", persons=2_000, seed=249) as stage:
         hub = live(stage, NIGHTS)
         write_monthly(hub, date(2026, 10, 1))
         write_daily(hub, hub.settings.now().date())

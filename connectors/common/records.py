@@ -41,7 +41,7 @@ def check_columns(found: Iterable[str], request: ReadRequest, origin: str) -> No
     """
     there = set(found)
     unknown = sorted(there - {c.native for c in request.columns})
-    missing = [c for c in request.columns if c.vital and c.native not in there]
+    missing = [c for c in request.columns if c.required_to_read and c.native not in there]
     _refuse(unknown, missing, request, origin)
 
 
@@ -49,7 +49,7 @@ def _check_keys(records: Sequence[dict[str, Any]], request: ReadRequest, origin:
     known = {c.native for c in request.columns}
     shapes = {frozenset(r) for r in records}
     unknown = sorted({key for shape in shapes for key in shape - known})
-    needed = [c for c in request.columns if c.required and c.vital]
+    needed = [c for c in request.columns if c.required and c.required_to_read]
     missing = [c for c in needed if any(c.native not in s for s in shapes)]
     _refuse(unknown, missing, request, origin)
 
@@ -58,7 +58,7 @@ def _refuse(unknown: list[str], missing: list[Column], request: ReadRequest, ori
     if unknown:
         known = ", ".join(c.native for c in request.columns)
         msg = (
-            f"{request.dataset} from {origin}: column {told(unknown)} is not in the "
+            f"{request.dataset} from {origin}: column {describe(unknown)} is not in the "
             f"contract and is refused; known: {known}"
         )
         raise SchemaMismatch(msg)
@@ -68,7 +68,7 @@ def _refuse(unknown: list[str], missing: list[Column], request: ReadRequest, ori
         raise SchemaMismatch(msg)
 
 
-def told(names: Iterable[str]) -> str:
+def describe(names: Iterable[str]) -> str:
     """Column names for a message; what may be a value in a header's place is only counted."""
     listed = list(names)
     plain = sorted(n for n in listed if _PLAIN.fullmatch(n) and not _DIGITS.search(n))

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from connectors.common.gather import Part, regrouped
-from connectors.common.records import check_columns, told
+from connectors.common.records import check_columns, describe
 from connectors.files.csv_cells import BadQuote, cells_of, plainly_quoted
 from connectors.files.options import Csv
 from onecard.errors import ProtocolError, SchemaMismatch
@@ -95,7 +95,7 @@ def _check(header: list[str], origin: str, request: ReadRequest) -> None:
         raise SchemaMismatch(msg)
     check_columns(header, request, origin)
     if len(set(header)) != len(header):
-        twice = told(name for name in set(header) if header.count(name) > 1)
+        twice = describe(name for name in set(header) if header.count(name) > 1)
         msg = f"{request.dataset} from {origin}: column {twice} stands twice"
         raise SchemaMismatch(msg)
 

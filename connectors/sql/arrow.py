@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def settled(batch: pa.RecordBatch, zone: str) -> pa.RecordBatch:
+def normalised(batch: pa.RecordBatch, zone: str) -> pa.RecordBatch:
     """NUMERIC arrives as an extension over text and becomes text; naive times get their zone."""
     columns = [
         zoned(c, zone) if pa.types.is_timestamp(c.type) and c.type.tz is None else _storage(c)

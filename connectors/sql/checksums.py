@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from connectors.sql.arrow import settled
+from connectors.sql.arrow import normalised
 from connectors.sql.connector import HINT_BYTES, SqlSource
 from connectors.sql.errors import translated
 from connectors.sql.url import address, dialect
 from onecard.base.connections import Connection
-from onecard.base.timeouts import PatientConnection
+from onecard.base.timeouts import BoundedConnection
 from onecard.ports.transfers import Checkpoint, Chunk, ReadRequest, Refusal
 from onecard.store.checksums import Key, SqlSide, canonical, settle
 from onecard.store.database import query
@@ -43,7 +43,7 @@ def side(
     where = f"{request.dataset} from {options.table}"
     with (
         translated(where, connection, request.columns),
-        PatientConnection.connect(address(connection)) as database,
+        BoundedConnection.connect(address(connection)) as database,
     ):
         settle(database)
         table = _table(options)
@@ -87,7 +87,7 @@ class KeyedReading:
                 cursor.execute(statement.as_string(None))
                 for batch in cursor.fetch_record_batch():
                     if batch.num_rows:
-                        yield Chunk(settled(batch, self._options.timezone), where, first)
+                        yield Chunk(normalised(batch, self._options.timezone), where, first)
                     first += batch.num_rows
 
     def _statement(self, keys: list[Key]) -> sql.Composed:

@@ -147,11 +147,11 @@ class _PostgresReading:
                 self.rows_there = int((cursor.fetchone() or (0,))[0])
 
     def _chunks(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
-        from connectors.sql.arrow import settled  # noqa: PLC0415 - Arrow, loaded by ADBC already
+        from connectors.sql.arrow import normalised  # noqa: PLC0415 - Arrow, loaded by ADBC already
 
         first, size = 1, self._request.batch_rows
         for batch in batches:
-            whole = settled(batch, self._zone)
+            whole = normalised(batch, self._zone)
             for start in range(0, whole.num_rows, size):
                 part = whole.slice(start, size)
                 yield Chunk(part, self._table, first)
@@ -173,11 +173,11 @@ class _PostgresReading:
     def _wanted(self, cursor: Any) -> tuple[Column, ...]:  # noqa: ANN401 - ADBC has no types
         """The contract's columns, without those that may be lacking and are."""
         wanted = self._request.columns
-        if all(c.vital for c in wanted):
+        if all(c.required_to_read for c in wanted):
             return wanted
         everything = f"SELECT * FROM {self._table}"  # noqa: S608 - identifiers are quoted
         there = set(cursor.adbc_execute_schema(everything).names)
-        return tuple(c for c in wanted if c.vital or c.native in there)
+        return tuple(c for c in wanted if c.required_to_read or c.native in there)
 
     def _bound(self, kind: pa.DataType) -> str:
         """The bound as a literal of the cursor column's type, made of digits and ISO signs only."""

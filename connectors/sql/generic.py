@@ -98,7 +98,7 @@ class GenericReading:
         """
         wanted, name = self._request.columns, self._options.table
         lite = dialect(self._connection) == "sqlite"
-        if not lite and all(c.vital for c in wanted):
+        if not lite and all(c.required_to_read for c in wanted):
             return wanted
         try:
             declared = inspect(engine).get_columns(name, schema=self._options.schema_)
@@ -106,11 +106,15 @@ class GenericReading:
             return wanted  # the reading itself says so
         there = {str(c["name"]).lower() for c in declared}
         lost = [c for c in wanted if c.native.lower() not in there]
-        if lite and (vital := ", ".join(f"{c.native} ({c.name})" for c in lost if c.vital)):
+        if lite and (
+            required_to_read := ", ".join(
+                f"{c.native} ({c.name})" for c in lost if c.required_to_read
+            )
+        ):
             by = f"(connection {self._connection.id!r})"
-            msg = f"{self._request.dataset} from {name}: column {vital} is missing {by}"
+            msg = f"{self._request.dataset} from {name}: column {required_to_read} is missing {by}"
             raise SchemaMismatch(msg)
-        return tuple(c for c in wanted if c.vital or c not in lost)
+        return tuple(c for c in wanted if c.required_to_read or c not in lost)
 
     def _statement(self, engine: Engine) -> Select[Any]:
         columns: list[Any] = [column(c.native) for c in self._columns]

@@ -26,7 +26,7 @@ from sqlalchemy.schema import CreateSchema
 from connectors.sql.inbox_tables import stored, tables
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection as System
-from onecard.base.timeouts import PatientConnection
+from onecard.base.timeouts import BoundedConnection
 from onecard.ports.transfers import Parcel, Sent
 
 AT_ONCE = 500
@@ -69,9 +69,9 @@ def there(system: System, schema: str | None, name: str) -> bool:
 
 def _patient(
     _dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]
-) -> PatientConnection:
+) -> BoundedConnection:
     """SQLAlchemy's sessions give up on a silent server, too; MariaDB's driver does by itself."""
-    return PatientConnection.connect(*arguments, **named)
+    return BoundedConnection.connect(*arguments, **named)
 
 
 def _create(engine: Engine, schema: str | None, inbox: Table) -> None:

@@ -8,11 +8,11 @@ from typing import Literal
 import connectors
 from onecard.base.connections import Connections, EnvironmentConnections
 from onecard.base.settings import Settings
-from onecard.collect.run import Collect, Tools
+from onecard.collect.run import Collect, CollectContext
 from onecard.crypto import keys, suites
 from onecard.crypto.signing import Signer
 from onecard.crypto.suites import Suite
-from onecard.deliver.run import Deliver, Outbound
+from onecard.deliver.run import Deliver, DeliveryContext
 from onecard.observe import lineage
 from onecard.observe.log import ToldCollect, ToldDeliver
 from onecard.ports.transfers import Auditor, Connector
@@ -92,12 +92,12 @@ class Hub:
             contract = contract.model_copy(update={"drift": contract.drift.of_single_rows()})
         return made(contract, self.tools(dataset, source))
 
-    def tools(self, dataset: str, source: Connector | None = None) -> Tools:
+    def tools(self, dataset: str, source: Connector | None = None) -> CollectContext:
         """What a collect of the dataset, or its reconciliation, needs; raises like `collect`."""
         from quality.rows.gate import compile_gate  # noqa: PLC0415 - Polars only where rows flow
 
         contract = self.catalogue.contract(dataset)
-        return Tools(
+        return CollectContext(
             address=self.address,
             settings=self.settings,
             connections=self.connections,
@@ -123,7 +123,7 @@ class Hub:
         made = lineage.TracedDeliver if lineage.enabled() else ToldDeliver
         return made(
             agreement,
-            Outbound(
+            DeliveryContext(
                 address=self.address,
                 settings=self.settings,
                 connections=self.connections,

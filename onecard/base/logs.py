@@ -28,7 +28,7 @@ from typing import Literal
 from onecard.base import redaction
 from onecard.base.personal import redact
 from onecard.base.settings import ZONE
-from onecard.errors import ConfigError, HoldError, OnecardError, ours, unknown
+from onecard.errors import ConfigError, HoldError, OnecardError, as_onecard_error, unknown
 
 Form = Literal["json", "text"]
 FORMS = ("json", "text")
@@ -85,7 +85,7 @@ def step(name: str, **about: object) -> Iterator[None]:
         except Exception as error:
             outcome = "held" if isinstance(error, HoldError) else "failed"
             level = logging.WARNING if outcome == "held" else logging.ERROR
-            known = ours(error)
+            known = as_onecard_error(error)
             ended: dict[str, object] = {"outcome": outcome, "error": type(known).__name__}
             _end(level, {**ended, **_since(started)}, f": {known}")
             raise

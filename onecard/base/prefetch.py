@@ -13,7 +13,7 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Iterable[T], what: str, depth: int = 2) -> Iterator[T]:
+def prefetch(items: Iterable[T], what: str, depth: int = 2) -> Iterator[T]:
     """The items in their order; what the iterator raises is raised here.
 
     Args:

@@ -72,7 +72,7 @@ def bounded(address: str) -> str:
     return address + glue + urlencode(more, quote_via=quote) if more else address
 
 
-class PatientConnection(psycopg.Connection[tuple[object, ...]]):
+class BoundedConnection(psycopg.Connection[tuple[object, ...]]):
     """A session that gives up on a server that is silent for too long."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:

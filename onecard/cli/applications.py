@@ -7,7 +7,7 @@ from pathlib import Path
 from onecard.app.wiring import Hub
 from onecard.base import files
 from onecard.base.timespan import duration
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from onecard.stewardship.agreement_words import TREATMENTS
 from onecard.store import agreement_lives, database
 from quality.reports.applications_page import Application, ApplicationList, render
@@ -46,7 +46,7 @@ def write_page(hub: Hub) -> Path:
 
 def _application(hub: Hub, agreement: Agreement, state: str) -> Application:
     contracts = {d: hub.catalogue.contract(d) for d in agreement.datasets}
-    behind = Controls(agreement, contracts).fields
+    behind = GateInputs(agreement, contracts).fields
     fields = [
         f"{behind[f.name].title if f.name in behind else f.name}（{TREATMENTS[f.treatment]}）"
         for f in agreement.fields

@@ -9,13 +9,13 @@ from typing import get_args
 
 from onecard.base.settings import ZONE
 from onecard.operations import attention as situation
-from onecard.operations.attention import Trouble
+from onecard.operations.attention import Issue
 from onecard.store.ledger import Transfer
 
 SUBJECT = ("direction", "subject")
 
 
-def exposition(transfers: Iterable[Transfer], troubles: Iterable[Trouble]) -> str:
+def exposition(transfers: Iterable[Transfer], issues: Iterable[Issue]) -> str:
     """Gauges of each subject's newest transfer, and of what needs a person."""
     from prometheus_client import (  # noqa: PLC0415 - only where it is asked for
         CollectorRegistry,
@@ -23,7 +23,7 @@ def exposition(transfers: Iterable[Transfer], troubles: Iterable[Trouble]) -> st
         generate_latest,
     )
 
-    registry, waiting = CollectorRegistry(), Counter(t.kind for t in troubles)
+    registry, waiting = CollectorRegistry(), Counter(t.kind for t in issues)
 
     def gauge(name: str, says: str, *labels: str) -> Gauge:
         return Gauge(f"onecard_{name}", says, labels, registry=registry)

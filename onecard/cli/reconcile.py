@@ -12,8 +12,8 @@ from onecard.base.timespan import instant
 from onecard.cli import output
 from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError, unknown
-from onecard.model.signoffs import Vouching
-from onecard.reconcile.dataset import Wish
+from onecard.model.signoffs import SignOff
+from onecard.reconcile.dataset import ReconcileOptions
 from onecard.reconcile.dataset import reconcile as reconcile_dataset
 from onecard.reconcile.inbox import reconcile_inbox
 from onecard.store.reconciliations import Reconciled
@@ -55,23 +55,23 @@ def reconcile(  # noqa: PLR0913 - one parameter for each option
     with output.errors_as_exit_codes():
         how = _vouching(release=release, by=by, reason=reason)
         start = None if since is None else instant(since, "--since")
-        done = _run(Hub(), subject, Wish(start, heal, how))
+        done = _run(Hub(), subject, ReconcileOptions(start, heal, how))
         _show(done, as_json=json)
         done.check()
     if done.outcome in ("open", "unjudged"):
         raise typer.Exit(1)
 
 
-def _vouching(*, release: bool, by: str, reason: str) -> Vouching | None:
+def _vouching(*, release: bool, by: str, reason: str) -> SignOff | None:
     if release:
-        return Vouching(by, reason)
+        return SignOff(by, reason)
     if by or reason:
         msg = "--by and --reason say who releases and why: they need --release"
         raise ConfigError(msg)
     return None
 
 
-def _run(hub: Hub, subject: str, wish: Wish) -> Reconciled:
+def _run(hub: Hub, subject: str, wish: ReconcileOptions) -> Reconciled:
     known = hub.catalogue
     if subject in known.contracts:
         return reconcile_dataset(hub, subject, wish)

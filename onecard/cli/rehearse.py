@@ -20,7 +20,7 @@ from onecard.portal import logins
 from onecard.store import database, ledger
 
 if TYPE_CHECKING:
-    from demo.stage import Stage
+    from demo.rehearsal import Rehearsal
     from onecard.app.wiring import Hub
 
 DEFAULT_PERSONS = 20_000
@@ -50,11 +50,11 @@ def demo(  # noqa: PLR0913 - one parameter for each option
     json: Json = False,
 ) -> None:
     """Run the nightly sync for real, through the DAGs, on simulated agencies."""
-    from demo.stage import set_up  # noqa: PLC0415 - the rehearsal's own parts
+    from demo.rehearsal import start  # noqa: PLC0415 - the rehearsal's own parts
 
     home = Settings.load().home / "demo"
     started = time.monotonic()
-    with output.errors_as_exit_codes(), set_up(home, persons=persons, seed=seed) as stage:
+    with output.errors_as_exit_codes(), start(home, persons=persons, seed=seed) as stage:
         ready = time.monotonic() - started
         if not json:
             output.say(f"{persons:,} residents, six agencies' systems ready in {ready:.1f} s")
@@ -90,10 +90,10 @@ def up(
     port: Annotated[int, typer.Option(help="Port of Airflow's web server.")] = 8080,
 ) -> None:
     """Start Airflow with the simulated agencies; ends with Ctrl-C."""
-    from demo.stage import set_up  # noqa: PLC0415 - the rehearsal's own parts
+    from demo.rehearsal import start  # noqa: PLC0415 - the rehearsal's own parts
 
     home = Settings.load().home / "up"
-    with output.errors_as_exit_codes(), set_up(home, persons=persons, seed=seed) as stage:
+    with output.errors_as_exit_codes(), start(home, persons=persons, seed=seed) as stage:
         folder = Path(stage.environment["AIRFLOW_HOME"])
         made = logins.make(folder, stage.hub(0).catalogue.agencies)
         environment = (
@@ -140,7 +140,7 @@ def _end_group(server: subprocess.Popen[bytes]) -> None:
             server.wait()
 
 
-def _night(stage: Stage, day: int, *, quiet: bool) -> dict[str, Any]:
+def _night(stage: Rehearsal, day: int, *, quiet: bool) -> dict[str, Any]:
     """One night in a process of its own; prints its tables."""
     from onecard.cli.report import write_report  # noqa: PLC0415 - templates only where needed
     from onecard.operations.night import agreements, datasets  # noqa: PLC0415
@@ -185,7 +185,7 @@ def _night(stage: Stage, day: int, *, quiet: bool) -> dict[str, Any]:
 
 
 def _history(
-    stage: Stage, nights: tuple[int, int], city: tuple[int, int], *, quiet: bool
+    stage: Rehearsal, nights: tuple[int, int], city: tuple[int, int], *, quiet: bool
 ) -> dict[str, Any]:
     """The nights from the first to the last, in a process of their own, without Airflow."""
     first, last = nights
@@ -294,7 +294,7 @@ def _prove(hub: Hub, *, quiet: bool) -> bool:
     return bool(proof.holds)
 
 
-def _verify(stage: Stage, day: int, *, quiet: bool) -> bool:
+def _verify(stage: Rehearsal, day: int, *, quiet: bool) -> bool:
     from demo.verify import verify  # noqa: PLC0415 - the rehearsal's own parts
 
     verdicts = verify(stage.hub(day), stage.city.home / "truth")

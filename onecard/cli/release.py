@@ -9,7 +9,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json, Lines, why
-from onecard.model.signoffs import Vouching
+from onecard.model.signoffs import SignOff
 from onecard.operations.release import release as run
 
 
@@ -29,7 +29,7 @@ def release(
 ) -> None:
     """Let a held transfer pass: a collect is published at once, a delivery with its next run."""
     with output.errors_as_exit_codes():
-        done = run(Hub(), transfer, Vouching(by, reason))
+        done = run(Hub(), transfer, SignOff(by, reason))
         lines = Lines(as_json=json)
         if done.collected:
             lines.note(done.subject, done.collected)

@@ -13,7 +13,7 @@ from onecard.cli import output
 from onecard.cli.exposition import exposition
 from onecard.cli.operate import Json
 from onecard.operations import attention
-from onecard.operations.attention import Trouble
+from onecard.operations.attention import Issue
 from onecard.store import database, ledger
 from onecard.store.ledger import Transfer
 
@@ -31,23 +31,23 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
         hub = Hub()
         with database.connect(hub.address, autocommit=True) as connection:
             transfers = ledger.latest(connection)
-            troubles = attention.troubles(connection, hub)
+            issues = attention.issues(connection, hub)
         if prometheus:
-            output.say(exposition(transfers, troubles).rstrip("\n"))
+            output.say(exposition(transfers, issues).rstrip("\n"))
             return
         if json:
-            output.emit([*_lines(transfers, troubles), *map(_attention, troubles)])
+            output.emit([*_lines(transfers, issues), *map(_attention, issues)])
             return
-        if troubles:
+        if issues:
             heads = ("what", "subject", "since", "found", "who", "what to do")
-            output.table("needs a person", heads, [_row(t) for t in troubles])
+            output.table("needs a person", heads, [_row(t) for t in issues])
         else:
             output.say("nothing is late, held, failing, overdue, unapproved or expiring")
         columns = ("subject", "status", "when", "read", "published", "quarantined", "sent")
         output.table("newest transfers", columns, [_transfer(t) for t in transfers])
 
 
-def _lines(transfers: list[Transfer], troubles: list[Trouble]) -> list[dict[str, Any]]:
+def _lines(transfers: list[Transfer], issues: list[Issue]) -> list[dict[str, Any]]:
     """One line for each newest transfer; what troubles its subject stands in `attention`."""
     return [
         {
@@ -60,13 +60,13 @@ def _lines(transfers: list[Transfer], troubles: list[Trouble]) -> list[dict[str,
             "sent_rows": t.sent_rows,
             "message": t.message,
             "transfer": t.id,
-            "attention": [x.kind for x in troubles if x.subject == t.subject],
+            "attention": [x.kind for x in issues if x.subject == t.subject],
         }
         for t in transfers
     ]
 
 
-def _attention(trouble: Trouble) -> dict[str, Any]:
+def _attention(trouble: Issue) -> dict[str, Any]:
     """A line of direction `attention`, after the transfers."""
     return {
         "subject": trouble.subject,
@@ -80,7 +80,7 @@ def _attention(trouble: Trouble) -> dict[str, Any]:
     }
 
 
-def _row(trouble: Trouble) -> tuple[str, ...]:
+def _row(trouble: Issue) -> tuple[str, ...]:
     since = _local(trouble.since) if trouble.since else ""
     return trouble.kind, trouble.subject, since, trouble.says, trouble.who, trouble.todo
 

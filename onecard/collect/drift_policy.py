@@ -12,9 +12,10 @@ from schemas.models.drift_policy import RULES
 
 def columns(contract: Contract) -> tuple[Column, ...]:
     """The columns to read, and whether the reading fails without each."""
-    spares = contract.spares
+    optional_fields = contract.optional_fields
     return tuple(
-        Column(f.name, f.native, f.required, vital=f.name not in spares) for f in contract.fields
+        Column(f.name, f.native, f.required, required_to_read=f.name not in optional_fields)
+        for f in contract.fields
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from onecard.errors import HoldError, OnecardError, RetriableError, StagingLost, SupersededError
 from onecard.store import audit, database, holds, ledger, registry
-from onecard.store.refusals import ours
+from onecard.store.refusals import as_hub_error
 from schemas.models.contract import Contract
 
 
@@ -51,7 +51,7 @@ class Failing:
         try:
             yield
         except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
-            error = ours(caught)
+            error = as_hub_error(caught)
         if error is None:
             return
         with database.connect(self.address, autocommit=True) as connection:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from onecard.base import failpoints
-from onecard.base.prefetch import ahead
+from onecard.base.prefetch import prefetch
 from onecard.base.timespan import duration
 from onecard.collect import counties
 from onecard.crypto.keys import Key
@@ -35,12 +35,12 @@ from schemas.models.rules import Unique
 if TYPE_CHECKING:
     import polars as pl
 
-    from onecard.collect.run import Tools
+    from onecard.collect.run import CollectContext
     from onecard.store.known_hashes import KnownHashes
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class IntakeResult:
     """What an intake found.
 
     Attributes:
@@ -73,7 +73,7 @@ class Intake:
     """Takes one source's rows for one transfer."""
 
     def __init__(
-        self, tools: Tools, contract: Contract, connection: Connection, transfer: int
+        self, tools: CollectContext, contract: Contract, connection: Connection, transfer: int
     ) -> None:
         self._tools = tools
         self._contract = contract
@@ -81,7 +81,7 @@ class Intake:
         self._transfer = transfer
         self._counties = counties.Tally(contract)
 
-    def take(self, request: ReadRequest, known: KnownHashes | None, key: Key) -> Taken:
+    def take(self, request: ReadRequest, known: KnownHashes | None, key: Key) -> IntakeResult:
         """Read to the end: good rows to staging, rejected rows to the transfer's own table."""
         tools, contract = self._tools, self._contract
         system = tools.connections.get(contract.source.connection)
@@ -90,7 +90,7 @@ class Intake:
         now = tools.settings.now()
         table = registry.staging_name(contract, self._transfer)
         with Loader(tools.address, table) as loader:
-            for chunk in ahead(_digested(reading, digest), f"the source of {contract.id}"):
+            for chunk in prefetch(_digested(reading, digest), f"the source of {contract.id}"):
                 good = self._check(chunk, now, tally, key)
                 good = self._only_new(good, known, tally)
                 if len(good):
@@ -100,7 +100,7 @@ class Intake:
         there = reading.rows_there if isinstance(reading, Counted) else None
         if request.since is None and "source" not in checkpoint:
             there = tally.read
-        return Taken(
+        return IntakeResult(
             counts=Counts(tally.read, 0, tally.unchanged, tally.quarantined),
             checkpoint=checkpoint,
             digest=digest.hexdigest(),

@@ -18,7 +18,7 @@ from onecard.base.settings import Settings
 from onecard.base.timespan import duration
 from onecard.collect import drift_policy
 from onecard.collect.failure import Failing, require_staged
-from onecard.collect.intake import Intake, Taken
+from onecard.collect.intake import Intake, IntakeResult
 from onecard.crypto.keys import KeyStore
 from onecard.crypto.suites import Suite
 from onecard.errors import AuditFailed, FatalError, PolicyError, StagingLost
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class CollectContext:
     """What a collect needs from outside the core; `onecard.app.wiring` fills it."""
 
     address: str
@@ -72,7 +72,7 @@ class Collected:
 class Collect:
     """The transfer of one dataset from its agency into the registry."""
 
-    def __init__(self, contract: Contract, tools: Tools) -> None:
+    def __init__(self, contract: Contract, tools: CollectContext) -> None:
         self._contract = contract
         self._tools = tools
         self._failing = Failing(contract, tools.address, tools.settings.actor)
@@ -162,7 +162,7 @@ class Collect:
         dataset, actor = self._contract.id, self._tools.settings.actor
         with connection.transaction():
             state = ledger.claim(connection, dataset, transfer)
-            for dead, _ in ledger.bury(connection, "collect", dataset, transfer):
+            for dead, _ in ledger.fail_abandoned(connection, "collect", dataset, transfer):
                 body = {"transfer": dead, "error": "cut off", "next": transfer}
                 audit.append(connection, "collect.failed", dataset, actor, body)
         failpoints.reach("collect.claimed")
@@ -322,7 +322,9 @@ class Collect:
     def _known(self) -> KnownHashes | None:
         return KnownHashes.load(self._tools.address, self._contract)
 
-    def _settle(self, connection: database.Connection, transfer: int, taken: Taken) -> Taken:
+    def _settle(
+        self, connection: database.Connection, transfer: int, taken: IntakeResult
+    ) -> IntakeResult:
         """Deduplicate by key and quarantine what breaks a `unique` rule, inside PostgreSQL."""
         contract = self._contract
         first = not registry.exists(connection, contract)
@@ -343,7 +345,7 @@ class Collect:
         return replace(taken, counts=counts, rules=rules)
 
     def _record(
-        self, connection: database.Connection, transfer: int, taken: Taken, *, whole: bool
+        self, connection: database.Connection, transfer: int, taken: IntakeResult, *, whole: bool
     ) -> None:
         ledger.record_rules(connection, transfer, taken.rules, "error")
         ledger.record_rules(connection, transfer, taken.warnings, "warning")

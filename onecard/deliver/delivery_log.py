@@ -13,7 +13,7 @@ from onecard.base.settings import Settings
 from onecard.base.timespan import duration
 from onecard.crypto.keys import Key
 from onecard.crypto.suites import Suite
-from onecard.deliver.outgoing import Passage
+from onecard.deliver.outgoing import DeliveryTally
 from onecard.deliver.state import DeliveryState
 from onecard.errors import HoldError, OnecardError, SupersededError
 from onecard.model import gate_inputs
@@ -62,7 +62,7 @@ class Recorded:
     settings: Settings
     replay: bool = False
     gate: PrivacyGate | None = None
-    passage: Passage = field(default_factory=Passage)
+    tally: DeliveryTally = field(default_factory=DeliveryTally)
     delivery: str = ""
     left: bool = False
     _state: DeliveryState | None = None
@@ -83,14 +83,14 @@ class Recorded:
             actor = self.settings.actor
             audit.append(connection, "delivery.opened", agreement.id, actor, body)
 
-    def buried(self) -> None:
+    def failed_abandoned(self) -> None:
         """End earlier attempts that were cut off: what may have left has its receipt as well.
 
         The agreement is locked, so nobody carries them out any more.
         """
         connection, agreement = self.attempt.connection, self.attempt.agreement.id
         with connection.transaction():
-            dead = ledger.bury(connection, "deliver", agreement, self.attempt.transfer)
+            dead = ledger.fail_abandoned(connection, "deliver", agreement, self.attempt.transfer)
             for transfer, delivery in dead:
                 content = {
                     "kind": "deliver",
@@ -135,8 +135,8 @@ class Recorded:
             SupersededError: somebody else has ended this transfer.
         """
         connection, agreement = self.attempt.connection, self.attempt.agreement
-        transfer, passage = self.attempt.transfer, self.passage
-        passage.check(agreement.id)
+        transfer, tally = self.attempt.transfer, self.tally
+        tally.check(agreement.id)
         with connection.transaction():
             if ledger.status(connection, transfer, lock=True) != "running":
                 msg = f"{agreement.id}: transfer {transfer} was overtaken; nothing is confirmed"
@@ -148,14 +148,14 @@ class Recorded:
                 "DELETE FROM ledger.delivery_window WHERE agreement = %s AND delivery_id = %s",
                 (agreement.id, self.delivery),
             )
-            ledger.keep_cells(connection, agreement.id, passage.cells)
+            ledger.keep_cells(connection, agreement.id, tally.cells)
             held, keep = self._held(key, suite), self.settings.quarantine_time
             quarantine.hold(connection, agreement, transfer, held, keep)
             failpoints.reach("confirm.held")
             counts = {
-                "rows_read": passage.selected,
-                "quarantined": len(passage.quarantined),
-                "filtered_by_policy": passage.withheld,
+                "rows_read": tally.selected,
+                "quarantined": len(tally.quarantined),
+                "filtered_by_policy": tally.withheld,
                 "sent_rows": sent.rows,
                 "sent_parts": sent.parts,
                 "digest": sent.digest,
@@ -186,7 +186,7 @@ class Recorded:
                 return
             if isinstance(error, PrivacyBlock):
                 self._incident(connection, error)
-            counts = {"rows_passed": self.passage.passed, "left": self.left}
+            counts = {"rows_passed": self.tally.passed, "left": self.left}
             self._close(status, {**counts, "error": type(error).__name__})
         self._checkpoint()
 
@@ -223,7 +223,7 @@ class Recorded:
             "purpose": agreement.purpose,
             "basis": f"{agreement.basis.statute} {agreement.basis.article}",
             "delivery": self.delivery,
-            "versions": dict(self.passage.versions),
+            "versions": dict(self.tally.versions),
             "at": now.isoformat(),
             "expiresAt": (now + duration(agreement.retention)).isoformat(),
             "tokenEpoch": state.token_epoch if state else "",
@@ -250,7 +250,7 @@ class Recorded:
     def _advance(self, connection: Connection) -> None:
         """Versions that the consumer now has."""
         epoch = self._state.token_epoch if self._state else ""
-        for dataset, version in self.passage.versions.items():
+        for dataset, version in self.tally.versions.items():
             connection.execute(
                 "INSERT INTO ledger.delivered (agreement, dataset, version, confirmed_on,"
                 " token_epoch) VALUES (%s, %s, %s, %s, %s) ON CONFLICT (agreement, dataset)"
@@ -268,7 +268,7 @@ class Recorded:
     def _held(self, key: Key, suite: Suite) -> list[tuple[Any, ...]]:
         """Rows that the gate quarantines, sealed."""
         found = []
-        for number, (values, reasons) in enumerate(self.passage.quarantined, start=1):
+        for number, (values, reasons) in enumerate(self.tally.quarantined, start=1):
             texts = {n: v if v is None or isinstance(v, str) else str(v) for n, v in values.items()}
             row = Rejected(number, texts, tuple(Reason(f, r) for f, r in sorted(reasons)))
             known = str(values[gate_inputs.KEY])
@@ -278,7 +278,7 @@ class Recorded:
     def _incident(self, connection: Connection, error: PrivacyBlock) -> None:
         """A block after something has left is an incident (PR-28; PIPL article 57)."""
         agreement = self.attempt.agreement.id
-        sent = self.passage.passed if self.left else 0
+        sent = self.tally.passed if self.left else 0
         earlier = sum(ledger.delivered_rows(connection, agreement))
         if sent + earlier:
             ledger.open_incident(

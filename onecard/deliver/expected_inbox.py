@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from onecard.deliver.outgoing import Outgoing, cell_keys
-from onecard.deliver.tombstones import Removals
+from onecard.deliver.tombstones import Tombstones
 from onecard.model import gate_inputs
 from onecard.ports.inbox import Sending
 from onecard.ports.privacy_gate import Batch
@@ -21,7 +21,7 @@ LEAVING = "leaving"
 
 
 @dataclass(frozen=True)
-class Standing:
+class ExpectedInbox:
     """Reads one agreement's rows, delivered or not.
 
     Attributes:
@@ -37,7 +37,7 @@ class Standing:
     sendings: tuple[Sending, ...]
     released: Callable[[Iterable[str]], set[str]]
     previous: Callable[[list[str]], Mapping[str, int]]
-    removals: Removals | None = None
+    removals: Tombstones | None = None
     vouched: set[str] = field(default_factory=set, repr=False)
 
     def frames(self) -> Iterator[pl.DataFrame]:

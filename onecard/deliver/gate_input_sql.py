@@ -9,7 +9,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from onecard.model import gate_inputs
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from onecard.store.database import query
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
@@ -20,7 +20,7 @@ PathSql = Callable[[str], sql.Composed]
 
 
 @dataclass(frozen=True)
-class GateColumns:
+class GateInputSql:
     """Compiles the control columns of one agreement."""
 
     agreement: Agreement
@@ -45,7 +45,7 @@ class GateColumns:
         if self.agreement.consent:
             found[gate_inputs.CONSENT] = self._consent("consent_id")
             found[gate_inputs.CONSENT_KIND] = self._consent("consent_kind")
-        needs = Controls(self.agreement, self.contracts)
+        needs = GateInputs(self.agreement, self.contracts)
         if needs.financial:
             found[gate_inputs.ACTIVE] = self._in(self.people.cards, "p.fin_status = '2'")
         if self.agreement.after_death == "stop":

@@ -12,10 +12,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
-from onecard.base.prefetch import ahead
+from onecard.base.prefetch import prefetch
 from onecard.deliver.query import Selection
 from onecard.model import gate_inputs
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from onecard.ports.privacy_gate import Batch, PrivacyGate
 from onecard.store import arrow, disclosures
 from onecard.store.disclosures import Recorder
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Passage:
+class DeliveryTally:
     """Running sums of one delivery.
 
     Attributes:
@@ -78,7 +78,7 @@ class Outgoing:
     tokeniser: Tokeniser | None
     recorder: Recorder | None = None
     released: frozenset[str] = frozenset()
-    passage: Passage = field(default_factory=Passage)
+    tally: DeliveryTally = field(default_factory=DeliveryTally)
 
     def frames(self, limit: int | None = None, *, due_only: bool = True) -> Iterator[pl.DataFrame]:
         """Treated batches that may leave, in the agreement's order; empty ones are left out."""
@@ -96,9 +96,9 @@ class Outgoing:
         from onecard.deliver import treatment  # noqa: PLC0415
 
         agreement = self.selection.agreement
-        fields = Controls(agreement, self.selection.contracts).fields
+        fields = GateInputs(agreement, self.selection.contracts).fields
         statement = self.selection.statement(limit, due_only=due_only).as_string(None)
-        for batch in ahead(self._batches(statement), "the hub's database"):
+        for batch in prefetch(self._batches(statement), "the hub's database"):
             if not batch.num_rows:
                 continue
             raw = pl.DataFrame(pl.from_arrow(batch))
@@ -112,31 +112,31 @@ class Outgoing:
             cursor.execute("SET LOCAL jit = off")  # half a second of compiling for little
             cursor.execute("SELECT dataset, version FROM ledger.dataset")
             versions = dict(cursor.fetchall())
-            self.passage.versions.update({d: versions[d] for d in agreement.datasets})
+            self.tally.versions.update({d: versions[d] for d in agreement.datasets})
             cursor.execute(statement)
             yield from _whole(cursor.fetch_record_batch(), whole=bool(agreement.statistics))
 
     def _admit(self, raw: pl.DataFrame, treated: pl.DataFrame) -> pl.DataFrame:
         """The gate's part of one batch, and the references of its persons."""
         found = self.gate.check(Batch(raw, treated, self.released))
-        passage = self.passage
-        passage.selected += len(raw)
-        passage.withheld += found.withheld
+        tally = self.tally
+        tally.selected += len(raw)
+        tally.withheld += found.withheld
         for index, reasons in found.quarantined.items():
             values = {
                 **treated.row(index, named=True),
                 gate_inputs.KEY: raw[gate_inputs.KEY][index],
             }
-            passage.quarantined.append((values, reasons))
+            tally.quarantined.append((values, reasons))
         passed = treated if found.rows.all() else treated.filter(found.rows)
-        passage.passed += len(passed)
+        tally.passed += len(passed)
         if gate_inputs.SUBJECT in raw.columns and self.recorder is not None and self.tokeniser:
             self._note(raw[gate_inputs.SUBJECT], found.rows)
         block = self.selection.agreement.statistics
         if block:
             names = [n for n in passed.columns if n != block.count]
             keys = cell_keys(passed.select(names))
-            passage.cells.update(zip(keys, passed[block.count].to_list(), strict=True))
+            tally.cells.update(zip(keys, passed[block.count].to_list(), strict=True))
         return passed
 
     def _note(self, subjects: pl.Series, rows: pl.Series) -> None:

@@ -16,10 +16,10 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from onecard.deliver.gate_input_sql import GateColumns, consent
+from onecard.deliver.gate_input_sql import GateInputSql, consent
 from onecard.deliver.treatment import ZONE_NAME
 from onecard.model import gate_inputs
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from onecard.store.database import query
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Exists, Filter, SharedField
@@ -92,7 +92,7 @@ class Selection:
                     wanted.append((self.contracts[self.agreement.dataset].table, path))
         looked_up = [self.agreement.consent.dataset] if self.agreement.consent else []
         if self.people:
-            looked_up += Controls(self.agreement, self.contracts).looked_up(self.people)
+            looked_up += GateInputs(self.agreement, self.contracts).looked_up(self.people)
         wanted += [(self.contracts[d].table, "person_id18") for d in looked_up]
         return list(dict.fromkeys(wanted))
 
@@ -212,8 +212,8 @@ class Selection:
         exists = [self._exists(e) for e in self.agreement.scope.exists]
         return [*self._gate(self.people).all(exists, keyed=marked), *self._marks()]
 
-    def _gate(self, people: People) -> GateColumns:
-        return GateColumns(self.agreement, self.contracts, people, self._path)
+    def _gate(self, people: People) -> GateInputSql:
+        return GateInputSql(self.agreement, self.contracts, people, self._path)
 
     def _marks(self) -> list[sql.Composed]:
         """Of a reconciliation: whether a row is due, and whether it came within the retention."""

@@ -15,20 +15,20 @@ from onecard.base.settings import Settings
 from onecard.crypto.keys import KeyStore
 from onecard.crypto.suites import Suite
 from onecard.deliver.delivery_log import Attempt, Recorded
-from onecard.deliver.expected_inbox import Standing
+from onecard.deliver.expected_inbox import ExpectedInbox
 from onecard.deliver.outgoing import Outgoing, arrow_of, batches_of
 from onecard.deliver.query import Selection
 from onecard.deliver.state import DeliveryState
-from onecard.deliver.tombstones import Removals
+from onecard.deliver.tombstones import Tombstones
 from onecard.errors import ConfigError, PolicyError, ProtocolError
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from onecard.ports.privacy_gate import Plan, PrivacyGate, VolumeHold
 from onecard.ports.transfers import Connector, Parcel, Sent
 from onecard.store import agreement_lives, database, ledger, quarantine, releases
 from onecard.store.agreement_lives import Life
 from onecard.store.audit import Signer
 from onecard.store.disclosures import Recorder
-from onecard.store.refusals import ours
+from onecard.store.refusals import as_hub_error
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Agency
 from schemas.models.contract import Contract
@@ -52,7 +52,7 @@ FEW_DELETES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Outbound:
+class DeliveryContext:
     """What a delivery needs from outside the core; `onecard.app.wiring` fills it."""
 
     address: str
@@ -100,7 +100,7 @@ class Replay:
 class Deliver:
     """The transfer of one agreement's rows to its consumer."""
 
-    def __init__(self, agreement: Agreement, tools: Outbound) -> None:
+    def __init__(self, agreement: Agreement, tools: DeliveryContext) -> None:
         self._agreement = agreement
         self._tools = tools
 
@@ -139,10 +139,10 @@ class Deliver:
                 ledger.update(connection, transfer, {"replay": True})
             recorded = Recorded(attempt, life, self._tools.settings, replay is not None)
             try:
-                recorded.buried()
+                recorded.failed_abandoned()
                 return self._carry_out(recorded, state, (selection, tokeniser, replay))
             except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
-                error = ours(caught)
+                error = as_hub_error(caught)
                 recorded.failed(error)
                 raise error from None
 
@@ -172,7 +172,7 @@ class Deliver:
         return pl.concat(frames) if frames else pl.DataFrame(schema=list(self._agreement.names))
 
     @contextmanager
-    def standing(self) -> Iterator[Standing]:
+    def standing(self) -> Iterator[ExpectedInbox]:
         """What the consumer should hold by now; its deliveries wait until the block ends.
 
         Raises:
@@ -194,8 +194,8 @@ class Deliver:
             key = self._tools.keys.quarantine()
             selection = replace(self._selection(state, None), lapsed=lapsed)
             outgoing = Outgoing(self._tools.address, selection, gate, tokeniser)
-            gone = Removals.beside(outgoing) if agreement.tells_deletes else None
-            yield Standing(
+            gone = Tombstones.beside(outgoing) if agreement.tells_deletes else None
+            yield ExpectedInbox(
                 outgoing,
                 ledger.sendings(connection, agreement.id, now),
                 lambda keys: quarantine.released(connection, agreement, keys, key),
@@ -229,29 +229,29 @@ class Deliver:
             Recorder(connection, attempt.transfer, self._today),
             replay.vouched if replay else frozenset(),
         )
-        recorded.passage = outgoing.passage
-        gone = Removals.beside(outgoing) if removing else None
+        recorded.tally = outgoing.tally
+        gone = Tombstones.beside(outgoing) if removing else None
         sent = self._send(recorded, outgoing, gone, due_only=replay is None)
         failpoints.reach("send.after")
-        gate.close(sent, outgoing.passage.passed)
+        gate.close(sent, outgoing.tally.passed)
         if sent.deleted != (gone.passed if gone else 0):
             msg = f"{self._agreement.id}: {sent.deleted} deletes were confirmed, not all that left"
             raise ProtocolError(msg)
         recorded.confirmed(sent, self._tools.keys.quarantine(), self._tools.suite)
-        passage = outgoing.passage
+        tally = outgoing.tally
         return Delivered(
             self._agreement.id,
             attempt.transfer,
             sent.rows,
             sent.parts,
             sent.already,
-            len(passage.quarantined),
-            passage.withheld,
+            len(tally.quarantined),
+            tally.withheld,
             sent.deleted,
         )
 
     def _send(
-        self, recorded: Recorded, outgoing: Outgoing, gone: Removals | None, *, due_only: bool
+        self, recorded: Recorded, outgoing: Outgoing, gone: Tombstones | None, *, due_only: bool
     ) -> Sent:
         frames = outgoing.frames(due_only=due_only)
         first = next(frames, None)
@@ -376,6 +376,6 @@ class Deliver:
     @property
     def _needed(self) -> tuple[str, ...]:
         """Datasets without which scope or gate cannot be evaluated."""
-        controls = Controls(self._agreement, self._tools.contracts)
+        controls = GateInputs(self._agreement, self._tools.contracts)
         more = controls.looked_up(self._tools.registers.people)
         return tuple(dict.fromkeys([*self._agreement.datasets, *more]))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from onecard.deliver.outgoing import Outgoing, Passage
+from onecard.deliver.outgoing import DeliveryTally, Outgoing
 from onecard.model import gate_inputs
 from onecard.ports.privacy_gate import Batch
 from onecard.store import disclosures
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Removals:
+class Tombstones:
     """Reads one agreement's departed rows.
 
     Attributes:
@@ -32,10 +32,12 @@ class Removals:
     passed: int = 0
 
     @classmethod
-    def beside(cls, outgoing: Outgoing) -> Removals:
+    def beside(cls, outgoing: Outgoing) -> Tombstones:
         """Those of the same agreement, with sums of their own."""
         selection = replace(outgoing.selection, departed=True, lapsed=None)
-        return cls(replace(outgoing, selection=selection, released=frozenset(), passage=Passage()))
+        return cls(
+            replace(outgoing, selection=selection, released=frozenset(), tally=DeliveryTally())
+        )
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Treated rows, all columns, one of each key in a batch; empty ones are left out."""

@@ -99,7 +99,7 @@ class AuditFailed(HoldError):
     """A critical expectation failed on the staged rows; nothing was published."""
 
 
-def ours(error: Exception) -> OnecardError:
+def as_onecard_error(error: Exception) -> OnecardError:
     """The error as one of ours: type and place of a foreign one, never its text."""
     if isinstance(error, OnecardError):
         return error

@@ -52,7 +52,7 @@ def exists_name(index: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Controls:
+class GateInputs:
     """Which control columns an agreement needs."""
 
     agreement: Agreement

@@ -9,7 +9,7 @@ from onecard.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Vouching:
+class SignOff:
     """Who lets it pass, by name and office, and why; both go into the audit log for good."""
 
     by: str

@@ -20,10 +20,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from onecard.base.connections import Connection
-from onecard.collect.run import Collected, Tools
-from onecard.deliver.run import Delivered, Outbound, Replay
+from onecard.collect.run import CollectContext, Collected
+from onecard.deliver.run import Delivered, DeliveryContext, Replay
 from onecard.errors import OnecardError
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from onecard.observe.log import ToldCollect, ToldDeliver
 from onecard.store import database
 from schemas.models.agreement import Agreement
@@ -115,7 +115,7 @@ def registry(address: str, contract: Contract) -> Named:
     return Named(f"postgres://{host}", f"{parts.path.lstrip('/')}.registry.{contract.table}")
 
 
-def collect_flow(contract: Contract, tools: Tools) -> Flow:
+def collect_flow(contract: Contract, tools: CollectContext) -> Flow:
     """Native columns of the agency → columns of the registry."""
     block = contract.source
     source = system(tools.connections.get(block.connection), block.options)
@@ -128,12 +128,12 @@ def collect_flow(contract: Contract, tools: Tools) -> Flow:
     )
 
 
-def deliver_flow(agreement: Agreement, tools: Outbound) -> Flow | None:
+def deliver_flow(agreement: Agreement, tools: DeliveryContext) -> Flow | None:
     """Columns of the registry → shared fields, each with its treatment; None without an inbox."""
     block = agreement.delivery
     if block is None:
         return None
-    known = Controls(agreement, tools.contracts).fields
+    known = GateInputs(agreement, tools.contracts).fields
     return Flow(
         f"deliver.{agreement.id}",
         tuple(registry(tools.address, tools.contracts[d]) for d in agreement.datasets),
@@ -143,9 +143,9 @@ def deliver_flow(agreement: Agreement, tools: Outbound) -> Flow | None:
     )
 
 
-def _shared(agreement: Agreement, tools: Outbound) -> dict[str, tuple[Origin, ...]]:
+def _shared(agreement: Agreement, tools: DeliveryContext) -> dict[str, tuple[Origin, ...]]:
     datasets = {"": agreement.dataset} | {j.alias: j.dataset for j in agreement.joins}
-    known = Controls(agreement, tools.contracts).fields
+    known = GateInputs(agreement, tools.contracts).fields
     found: dict[str, tuple[Origin, ...]] = {}
     for shared in agreement.fields:
         if shared.name not in known or shared.origin is None:

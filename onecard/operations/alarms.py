@@ -31,7 +31,7 @@ from onecard.base import files
 from onecard.base.connections import Connection
 from onecard.base.personal import redact
 from onecard.errors import ConfigError, OnecardError, SourceUnavailable, unwritten
-from onecard.operations.attention import Kind, Trouble, troubles
+from onecard.operations.attention import Issue, Kind, issues
 from onecard.ports.desk import Desk
 from onecard.store import database
 from schemas.models.frozen import Frozen, Name, build
@@ -138,7 +138,7 @@ def send(desk: Desk, wanted: AlarmFile, senders: Mapping[str, Sender]) -> list[T
         senders: `email` and `webhook`.
     """
     with database.connect(desk.address, autocommit=True) as connection:
-        present = troubles(connection, desk)
+        present = issues(connection, desk)
     now = {_key(t): _item(t) for t in present if t.kind in wanted.kinds}
     done: list[Told] = []
     with _state(desk.settings.home) as known:
@@ -171,12 +171,12 @@ def _name(channel: Channel) -> str:
     return f"{channel.kind}:{channel.connection}:{to}"
 
 
-def _key(trouble: Trouble) -> str:
+def _key(trouble: Issue) -> str:
     """What makes a trouble the same one: a second failure in a row is no news."""
     return f"{trouble.kind}|{trouble.subject}"
 
 
-def _item(trouble: Trouble) -> dict[str, str]:
+def _item(trouble: Issue) -> dict[str, str]:
     return {
         "kind": trouble.kind,
         "subject": trouble.subject,

@@ -23,7 +23,7 @@ EXPIRY_NEAR = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Issue:
     """One thing that needs a person.
 
     Attributes:
@@ -43,9 +43,9 @@ class Trouble:
     times: int = 1
 
 
-def troubles(connection: Connection, desk: Desk) -> list[Trouble]:
+def issues(connection: Connection, desk: Desk) -> list[Issue]:
     """Everything that needs a person, the most urgent kind first."""
-    parts: tuple[Callable[[Connection, Desk], Iterator[Trouble]], ...] = (
+    parts: tuple[Callable[[Connection, Desk], Iterator[Issue]], ...] = (
         _held,
         _failing,
         _late,
@@ -57,7 +57,7 @@ def troubles(connection: Connection, desk: Desk) -> list[Trouble]:
     return [trouble for part in parts for trouble in part(connection, desk)]
 
 
-def _late(connection: Connection, desk: Desk) -> Iterator[Trouble]:
+def _late(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Datasets whose newest good transfer is older than their contract's freshness."""
     rows = connection.execute(
         "SELECT subject, max(hub_time) FROM ledger.transfer WHERE direction = 'collect'"
@@ -69,15 +69,15 @@ def _late(connection: Connection, desk: Desk) -> Iterator[Trouble]:
         last = newest.get(dataset)
         todo = f"`onecard collect {dataset}`; if that fails, `onecard drift {dataset}`"
         if not isinstance(last, datetime):
-            yield Trouble("late", dataset, "never published", todo, contract.agency)
+            yield Issue("late", dataset, "never published", todo, contract.agency)
             continue
         due = last + duration(contract.freshness)
         if now > due:
             says = f"published {_ago(now - last)} ago, the contract says {contract.freshness}"
-            yield Trouble("late", dataset, says, todo, contract.agency, due)
+            yield Issue("late", dataset, says, todo, contract.agency, due)
 
 
-def _volume(connection: Connection, desk: Desk) -> Iterator[Trouble]:
+def _volume(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Newest collects whose volume expectation failed without holding them."""
     rows = connection.execute(
         "SELECT t.subject, t.hub_time, t.rows_read FROM (SELECT DISTINCT ON (subject) *"
@@ -90,9 +90,7 @@ def _volume(connection: Connection, desk: Desk) -> Iterator[Trouble]:
     for subject, at, read in rows:
         says = f"{int(str(read)):,} rows read, far from what is usual"
         todo = "ask the agency; `onecard report` shows the history"
-        yield Trouble(
-            "volume", str(subject), says, todo, holds.agency_of(str(subject)), _moment(at)
-        )
+        yield Issue("volume", str(subject), says, todo, holds.agency_of(str(subject)), _moment(at))
 
 
 def _volume_names(desk: Desk) -> set[str]:
@@ -100,16 +98,16 @@ def _volume_names(desk: Desk) -> set[str]:
     return {e.name for e in every if e.check.check == "volume"}
 
 
-def _held(connection: Connection, desk: Desk) -> Iterator[Trouble]:
+def _held(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """What waits for a person, and who that is."""
     for hold in holds.holds(connection, desk.catalogue):
         name = hold.subject
         if hold.kind == "reconcile":
             name = f"reconciliation {name}"
-        yield Trouble("held", name, hold.message, hold.todo, hold.who, hold.since)
+        yield Issue("held", name, hold.message, hold.todo, hold.who, hold.since)
 
 
-def _failing(connection: Connection, desk: Desk) -> Iterator[Trouble]:
+def _failing(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Subjects whose newest transfer failed, and how many times in a row."""
     rows = connection.execute(
         "WITH t AS (SELECT direction, subject, id, status, hub_time, message,"
@@ -127,20 +125,20 @@ def _failing(connection: Connection, desk: Desk) -> Iterator[Trouble]:
         known = desk.catalogue.agreements.get(name)
         who = known.consumer if known else holds.agency_of(name)
         says = f"{number} time(s) in a row: {message}"
-        yield Trouble("failing", name, says, todo, who, _moment(since), number)
+        yield Issue("failing", name, says, todo, who, _moment(since), number)
 
 
-def _overdue(connection: Connection, desk: Desk) -> Iterator[Trouble]:
+def _overdue(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Challenges that their agency has not answered in time."""
     today = desk.settings.now().date()
     for ticket in tickets.listed(connection, None):
         if ticket.overdue(today):
             says = f"{ticket.dataset}: the answer was due on {ticket.due_on}"
             todo = f"`onecard challenge answer {ticket.id}`"
-            yield Trouble("overdue", f"ticket {ticket.id}", says, todo, ticket.agency)
+            yield Issue("overdue", f"ticket {ticket.id}", says, todo, ticket.agency)
 
 
-def _unapproved(connection: Connection, desk: Desk) -> Iterator[Trouble]:
+def _unapproved(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Served agreements under which nothing leaves because nobody approved this text."""
     today = desk.settings.now().date()
     for name, agreement in sorted(desk.catalogue.agreements.items()):
@@ -148,10 +146,10 @@ def _unapproved(connection: Connection, desk: Desk) -> Iterator[Trouble]:
         if found.state == "draft":
             says = "changed since its approval" if found.changed else "not approved"
             todo = f"`onecard agreements diff {name}`, then `onecard agreements approve {name}`"
-            yield Trouble("unapproved", name, says, todo, agreement.responsible)
+            yield Issue("unapproved", name, says, todo, agreement.responsible)
 
 
-def _expiring(connection: Connection, desk: Desk) -> Iterator[Trouble]:
+def _expiring(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Quarantined rows that are purged soon, by dataset."""
     rows = connection.execute(
         "SELECT dataset, count(*), min(expires_at) FROM quarantine.record"
@@ -163,7 +161,7 @@ def _expiring(connection: Connection, desk: Desk) -> Iterator[Trouble]:
         says = f"{number} quarantined row(s) are purged from {day} on"
         todo = f"`onecard quarantine list {dataset}`, then `hand-back` or `replay`"
         name = str(dataset)
-        yield Trouble("expiring", name, says, todo, holds.agency_of(name), None, int(str(number)))
+        yield Issue("expiring", name, says, todo, holds.agency_of(name), None, int(str(number)))
 
 
 def _moment(value: object) -> datetime | None:

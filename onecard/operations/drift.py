@@ -161,7 +161,7 @@ def _decided(contract: Contract, source: Described, change: Change) -> Change:
     lost = change.kind in ("missing", "renamed")
     policy: Policy = contract.drift.decision("missing" if lost else change.kind)
     refused = change.kind == "renamed" and not source.named
-    if lost and (refused or change.field not in contract.spares):
+    if lost and (refused or change.field not in contract.optional_fields):
         policy = "fail"
     says = f"{change.says}: {_ROWS[change.kind]} {_THEN[policy]}"
     return replace(change, policy=policy, says=says)

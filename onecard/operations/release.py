@@ -14,7 +14,7 @@ from onecard.base import failpoints
 from onecard.collect import failure
 from onecard.collect.run import Collected
 from onecard.errors import ConfigError, PolicyError, SupersededError
-from onecard.model.signoffs import Vouching
+from onecard.model.signoffs import SignOff
 from onecard.store import audit, database, holds, ledger, releases
 from onecard.store.database import Connection
 
@@ -45,7 +45,7 @@ class _Line:
     message: str
 
 
-def release(hub: Hub, wanted: str, how: Vouching) -> Released:
+def release(hub: Hub, wanted: str, how: SignOff) -> Released:
     """Release a held transfer; one that was cut off after its release goes on.
 
     Args:
@@ -54,7 +54,7 @@ def release(hub: Hub, wanted: str, how: Vouching) -> Released:
         how: who, and why.
 
     Raises:
-        ConfigError: no such transfer, it is not held, or as `Vouching.check` says.
+        ConfigError: no such transfer, it is not held, or as `SignOff.check` says.
         PolicyError: what it is held for can be released by nobody.
         SupersededError: a newer transfer has taken over; says which.
         AuditFailed: another critical expectation fails now; the transfer is held again.
@@ -83,7 +83,7 @@ def _find(connection: Connection, wanted: str) -> _Line:
     return _Line(*row)
 
 
-def _delivery(_hub: Hub, connection: Connection, found: _Line, how: Vouching) -> Released:
+def _delivery(_hub: Hub, connection: Connection, found: _Line, how: SignOff) -> Released:
     if found.status != "held":
         raise _not_held(found)
     with connection.transaction():
@@ -94,7 +94,7 @@ def _delivery(_hub: Hub, connection: Connection, found: _Line, how: Vouching) ->
     return Released(found.id, found.subject, already=not new)
 
 
-def _collect(hub: Hub, connection: Connection, found: _Line, how: Vouching) -> Released:
+def _collect(hub: Hub, connection: Connection, found: _Line, how: SignOff) -> Released:
     before = releases.of(connection, found.id)
     if found.status == "published" and before:
         done = hub.collect(found.subject).publish(found.id)
@@ -116,7 +116,7 @@ def _collect(hub: Hub, connection: Connection, found: _Line, how: Vouching) -> R
     return Released(found.id, found.subject, collect.publish(found.id))
 
 
-def _record(connection: Connection, found: _Line, failed: list[str], how: Vouching) -> None:
+def _record(connection: Connection, found: _Line, failed: list[str], how: SignOff) -> None:
     """Write who vouches for what, while no newer transfer can claim the dataset."""
     with connection.transaction():
         ledger.lock_claimed(connection, found.subject, found.id)

@@ -119,7 +119,7 @@ class OneRow:
 
     def read(self, connection: Connection, request: ReadRequest) -> OneRowReading:  # noqa: ARG002
         """The row as one chunk of text."""
-        names = [c.name for c in request.columns if c.vital or c.name in self._values]
+        names = [c.name for c in request.columns if c.required_to_read or c.name in self._values]
         columns = [pa.array([self._values.get(name)], pa.string()) for name in names]
         chunk = Chunk(pa.RecordBatch.from_arrays(columns, names=names), self._origin)
         return OneRowReading(chunk)

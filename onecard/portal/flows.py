@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from onecard.stewardship import agreement_words
 from onecard.store.agreement_lives import Life
 from onecard.store.holds import Hold
@@ -81,7 +81,7 @@ def contracts(catalogue: Catalogue, agreement: Agreement) -> Mapping[str, Contra
 
 def fields(catalogue: Catalogue, agreement: Agreement) -> list[FieldLine]:
     """What leaves, column by column."""
-    behind = Controls(agreement, contracts(catalogue, agreement)).fields
+    behind = GateInputs(agreement, contracts(catalogue, agreement)).fields
     return [
         FieldLine(
             name=shared.name,

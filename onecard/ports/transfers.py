@@ -46,7 +46,7 @@ class Column:
     name: str
     native: str
     required: bool = True
-    vital: bool = True
+    required_to_read: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from psycopg import sql
 from onecard.app.wiring import Hub
 from onecard.base import logs
 from onecard.base.timespan import duration
-from onecard.collect.run import Tools
+from onecard.collect.run import CollectContext
 from onecard.errors import ConfigError
-from onecard.model.signoffs import Vouching
+from onecard.model.signoffs import SignOff
 from onecard.ports.transfers import Column, ReadRequest
 from onecard.reconcile import deletes
 from onecard.reconcile.buckets import Candidates, compare
@@ -32,7 +32,7 @@ from onecard.store.checksums import Comparable, Key, SqlSide, settle, table_side
 from onecard.store.database import query
 from onecard.store.reconciliations import SHOWN, Reconciled
 from onecard.store.record_refs import Referrer
-from onecard.store.refusals import ours
+from onecard.store.refusals import as_hub_error
 from schemas.models.contract import Contract
 
 COUNTED = ("rows_hub", "rows_other", "missing", "extra", "differing", "healed", "tombstoned")
@@ -42,7 +42,7 @@ MOST_KEYS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReconcileOptions:
     """What a run of a reconciliation shall do.
 
     Attributes:
@@ -53,26 +53,26 @@ class Wish:
 
     since: datetime | None = None
     heal: bool = True
-    release: Vouching | None = None
+    release: SignOff | None = None
 
 
-def reconcile(hub: Hub, dataset: str, wish: Wish | None = None) -> Reconciled:
+def reconcile(hub: Hub, dataset: str, wish: ReconcileOptions | None = None) -> Reconciled:
     """Compare one dataset with its source, and heal it.
 
     The result's `check` raises when a person must decide.
 
     Raises:
         ConfigError: unknown dataset, nothing published yet, `since` without a cursor, a release
-            that `Vouching.check` refuses.
+            that `SignOff.check` refuses.
         OnecardError: as connector, gate and collect raise it; the ledger then says `failed`.
     """
     with logs.step("reconcile", dataset=dataset, actor=hub.settings.actor):
-        done = _reconcile(hub, hub.catalogue.contract(dataset), wish or Wish())
+        done = _reconcile(hub, hub.catalogue.contract(dataset), wish or ReconcileOptions())
         logs.note(counts={name: getattr(done, name) for name in COUNTED})
     return done
 
 
-def _reconcile(hub: Hub, contract: Contract, wish: Wish) -> Reconciled:
+def _reconcile(hub: Hub, contract: Contract, wish: ReconcileOptions) -> Reconciled:
     with database.connect(hub.address, autocommit=True) as connection:
         _ready(connection, contract, wish)
         lock = "SELECT pg_advisory_lock(hashtextextended('reconcile ' || %s, 0))"
@@ -83,13 +83,13 @@ def _reconcile(hub: Hub, contract: Contract, wish: Wish) -> Reconciled:
             done = _Reconciliation(hub, contract, connection, number, wish).run()
             reconciliations.finish(connection, done, actor, wish.release)
         except Exception as caught:  # noqa: BLE001 - noted, then raised as one of ours
-            error = ours(caught)
+            error = as_hub_error(caught)
             reconciliations.failed(connection, number, contract.id, error, actor)
             raise error from None
     return done
 
 
-def _ready(connection: database.Connection, contract: Contract, wish: Wish) -> None:
+def _ready(connection: database.Connection, contract: Contract, wish: ReconcileOptions) -> None:
     if wish.release:
         wish.release.check()
     if not registry.exists(connection, contract):
@@ -109,11 +109,11 @@ class _Reconciliation:
         contract: Contract,
         connection: database.Connection,
         number: int,
-        wish: Wish,
+        wish: ReconcileOptions,
     ) -> None:
         self._hub, self._contract, self._connection = hub, contract, connection
         self._number, self._wish = number, wish
-        self._tools: Tools = hub.tools(contract.id)
+        self._tools: CollectContext = hub.tools(contract.id)
         self._state = ledger.state(connection, contract.id)
 
     def run(self) -> Reconciled:

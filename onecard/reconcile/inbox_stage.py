@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from psycopg import sql
 
-from onecard.base.prefetch import ahead
+from onecard.base.prefetch import prefetch
 from onecard.deliver.expected_inbox import HELD, KEY, LAPSED, LEAVING, QUARANTINED, STATE, WAITING
 from onecard.reconcile.canonical_text import canonical
 from onecard.store import registry
@@ -85,7 +85,7 @@ class InboxStage:
         """
         first = 0
         with Loader(self._address, side.name) as loader:
-            for batch in ahead(iter(batches), f"the rows of {self._agreement.id}"):
+            for batch in prefetch(iter(batches), f"the rows of {self._agreement.id}"):
                 schema = schema or batch.schema
                 if batch.num_rows:
                     loader.put(self._texts(side, batch, schema, first))

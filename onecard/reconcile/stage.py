@@ -10,8 +10,8 @@ from datetime import datetime
 
 from psycopg import sql
 
-from onecard.base.prefetch import ahead
-from onecard.collect.run import Tools
+from onecard.base.prefetch import prefetch
+from onecard.collect.run import CollectContext
 from onecard.errors import ProtocolError
 from onecard.ports.transfers import Reading, Reason, Rejected
 from onecard.store import ledger, quarantine, registry
@@ -56,7 +56,7 @@ class Stage:
     """
 
     def __init__(
-        self, tools: Tools, contract: Contract, connection: Connection, number: int
+        self, tools: CollectContext, contract: Contract, connection: Connection, number: int
     ) -> None:
         self._tools, self._contract, self._connection = tools, contract, connection
         self._transfer = -number
@@ -93,7 +93,7 @@ class Stage:
         """Take all rows of a reading; returns how many were read."""
         now, read = self._tools.settings.now(), 0
         with Loader(self._tools.address, self._name) as loader:
-            for chunk in ahead(iter(reading), f"the source of {self._contract.id}"):
+            for chunk in prefetch(iter(reading), f"the source of {self._contract.id}"):
                 checked = self._tools.gate.check(chunk, now)
                 read += chunk.batch.num_rows
                 self._reject([Located(chunk.origin, row) for row in checked.rejected])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract, Field
 
@@ -60,7 +60,7 @@ def differences(
         contracts: of the datasets that it reads.
     """
     now: dict[str, Any] = agreement.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    behind = Controls(agreement, contracts).fields
+    behind = GateInputs(agreement, contracts).fields
     if approved is None:
         return [f"新增流出：{_field(f, behind.get(f['name']))}" for f in now["fields"]]
     before = {f["name"]: f for f in approved.get("fields", [])}

@@ -13,7 +13,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from onecard.base.settings import Settings
-from onecard.base.timeouts import PatientConnection, bounded
+from onecard.base.timeouts import BoundedConnection, bounded
 from onecard.errors import ConfigError
 from onecard.store.refusals import refusals
 
@@ -94,7 +94,7 @@ def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
         StorageError: it has no room left.
         FatalError: any other database error, as SQLSTATE and class only.
     """
-    with refusals(), PatientConnection.connect(address, autocommit=autocommit) as connection:
+    with refusals(), BoundedConnection.connect(address, autocommit=autocommit) as connection:
         yield connection
 
 

@@ -161,7 +161,7 @@ def message(connection: Connection, transfer: int) -> str:
     return str(row[0]) if row else ""
 
 
-def bury(
+def fail_abandoned(
     connection: Connection, direction: str, subject: str, before: int
 ) -> list[tuple[int, str]]:
     """Mark older transfers of a subject that never ended as failed: who ran them is gone.

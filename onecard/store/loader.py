@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from onecard.base import failpoints, timeouts
-from onecard.errors import ours
+from onecard.errors import as_onecard_error
 from onecard.store import arrow
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Loader:
 
     def _raise(self) -> None:
         if self._error is not None:
-            raise ours(self._error)
+            raise as_onecard_error(self._error)
 
     def _run(self) -> None:
         try:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from onecard.errors import HoldError
-from onecard.model.signoffs import Vouching
+from onecard.model.signoffs import SignOff
 from onecard.store import audit, holds
 from onecard.store.database import Connection
 
@@ -105,7 +105,7 @@ def start(
 
 
 def finish(
-    connection: Connection, done: Reconciled, actor: str, vouched: Vouching | None = None
+    connection: Connection, done: Reconciled, actor: str, vouched: SignOff | None = None
 ) -> None:
     """Write how it ended, and the audit entry, in one transaction."""
     values = asdict(done)

@@ -37,9 +37,9 @@ def refusals(*kinds: type[Exception]) -> Iterator[None]:
         raise refusal(error) from None
 
 
-def ours(error: Exception) -> OnecardError:
-    """As `onecard.errors.ours`; what the hub's database refused is told as that."""
-    return refusal(error) if isinstance(error, psycopg.Error) else errors.ours(error)
+def as_hub_error(error: Exception) -> OnecardError:
+    """As `onecard.errors.as_onecard_error`; what the hub's database refused is told as that."""
+    return refusal(error) if isinstance(error, psycopg.Error) else errors.as_onecard_error(error)
 
 
 def refusal(error: Exception) -> OnecardError:

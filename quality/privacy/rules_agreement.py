@@ -10,7 +10,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from onecard.base.connections import Connection
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from onecard.ports.privacy_gate import Access
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
 
@@ -37,7 +37,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 def location(evidence: Evidence) -> Verdict:
     """Location leaves only as counts of a station and an hour."""
     agreement, contracts = evidence.plan.agreement, evidence.plan.contracts
-    fields = Controls(agreement, contracts).fields
+    fields = GateInputs(agreement, contracts).fields
     placed = [n for n, f in fields.items() if f.spi == "LOC"]
     rides = any(f.spi == "LOC" for f in contracts[agreement.dataset].fields)
     if not placed and not rides:
@@ -61,7 +61,7 @@ def _track(evidence: Evidence) -> bool:
 def health(evidence: Evidence) -> Verdict:
     """Health fields reach medical insurance only, and never a credit flow."""
     agreement = evidence.plan.agreement
-    fields = Controls(agreement, evidence.plan.contracts).fields
+    fields = GateInputs(agreement, evidence.plan.contracts).fields
     medical = [n for n, f in fields.items() if f.spi == "MED" or f.name in HEALTH_FIELDS]
     if not medical:
         return NOT_APPLICABLE
@@ -200,7 +200,7 @@ def overlapping_schemes(evidence: Evidence) -> Verdict:
         for codes, values in scheme.codes.items():
             known[codes] |= set(values)
     treated = evidence.rows.treated
-    for name, field in Controls(plan.agreement, plan.contracts).fields.items():
+    for name, field in GateInputs(plan.agreement, plan.contracts).fields.items():
         registered = {v for codes in field.codes for v in known.get(codes, ())}
         if registered and name in treated.columns:
             used = set(treated[name].drop_nulls().unique())

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from onecard.model import gate_inputs
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
 from schemas.models.agreement_parts import GUARDIAN_KIND, Filter
 
@@ -65,7 +65,7 @@ def sensitive(evidence: Evidence) -> Verdict:
     agreement = plan.agreement
     if agreement.mode == "statistics":
         return NOT_APPLICABLE
-    fields = Controls(agreement, plan.contracts).fields
+    fields = GateInputs(agreement, plan.contracts).fields
     held = [n for n, f in fields.items() if f.spi is not None]
     children = bool(agreement.child_rules)  # under 14 everything is sensitive
     if held or children:
@@ -124,7 +124,7 @@ def ended(evidence: Evidence) -> Verdict:
 def activated(evidence: Evidence) -> Verdict:
     """Who is paid, or whose bank account leaves, has activated the financial function."""
     plan, raw = evidence.plan, evidence.rows.raw
-    if not Controls(plan.agreement, plan.contracts).financial:
+    if not GateInputs(plan.agreement, plan.contracts).financial:
         return NOT_APPLICABLE
     if plan.agreement.mode == "statistics":
         return fact("a bank account in statistics")

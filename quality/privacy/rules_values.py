@@ -13,7 +13,7 @@ import polars as pl
 from onecard.base import personal
 from onecard.deliver.treatment import TOKEN_LENGTH, TOKEN_PATTERN, pattern_of
 from onecard.model import gate_inputs
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
 
 SAMPLE = 1_000
@@ -43,7 +43,7 @@ COMBINATIONS: tuple[frozenset[str], ...] = (
 def free_text(evidence: Evidence) -> Verdict:
     """No personal data in text that is not meant to hold any; such rows are quarantined."""
     batch = evidence.rows
-    names = Controls(evidence.plan.agreement, evidence.plan.contracts).scanned
+    names = GateInputs(evidence.plan.agreement, evidence.plan.contracts).scanned
     if not names or evidence.plan.agreement.mode == "statistics":
         return NOT_APPLICABLE
     found = {name: personal.scan(batch.treated[name]) for name in names}
@@ -64,7 +64,7 @@ def free_text(evidence: Evidence) -> Verdict:
 def masked(evidence: Evidence) -> Verdict:
     """Every masked value looks masked."""
     plan, treated = evidence.plan, evidence.rows.treated
-    fields = Controls(plan.agreement, plan.contracts).fields
+    fields = GateInputs(plan.agreement, plan.contracts).fields
     listed = [f for f in plan.agreement.fields if f.treatment == "mask"]
     if not listed:
         return NOT_APPLICABLE
@@ -118,7 +118,7 @@ def linkable(evidence: Evidence) -> Verdict:
     plan = evidence.plan
     if all(f.treatment != "token" for f in plan.agreement.fields):
         return NOT_APPLICABLE
-    fields = Controls(plan.agreement, plan.contracts).fields
+    fields = GateInputs(plan.agreement, plan.contracts).fields
     carried = {f.name for n, f in fields.items() if _treatment(evidence, n) != "token"}
     carried |= {"division"} if any("division" in name for name in carried) else set()
     for combination in COMBINATIONS:

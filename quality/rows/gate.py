@@ -98,7 +98,7 @@ class PolarsGate:
     def __init__(self, contract: Contract, known: Divisions) -> None:
         self._id = contract.id
         self._fields = contract.fields
-        self._spares = contract.spares
+        self._spares = contract.optional_fields
         self._required = [f.name for f in contract.fields if f.required]
         self._checks = [check for field in contract.fields for check in field_checks(field)]
         kernels = {f.name: kernel(f, known) for f in contract.fields}

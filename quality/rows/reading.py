@@ -51,7 +51,7 @@ class Rows:
 
 
 def read(
-    batch: pa.RecordBatch, fields: Iterable[Field], spares: frozenset[str] = frozenset()
+    batch: pa.RecordBatch, fields: Iterable[Field], optional_fields: frozenset[str] = frozenset()
 ) -> Rows:
     """The contract's columns of a batch, of which `spares` may be lacking.
 
@@ -59,7 +59,7 @@ def read(
         SchemaMismatch: the batch lacks a column.
     """
     columns, foreign, plain = {}, set(), set()
-    absent = spares - set(batch.schema.names)
+    absent = optional_fields - set(batch.schema.names)
     for field in fields:
         if field.name in absent:
             columns[field.name] = pa.nulls(batch.num_rows, pa.string())

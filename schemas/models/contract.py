@@ -120,7 +120,7 @@ class Contract(Frozen):
         return tuple(f.name for f in sorted(keyed, key=lambda f: f.key_position or 0))
 
     @property
-    def spares(self) -> frozenset[str]:
+    def optional_fields(self) -> frozenset[str]:
         """Fields whose absence from the source costs all rows, but not the transfer."""
         if self.drift.missing == "fail":
             return frozenset()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.portal import logins
 
 DEADLINE_S = 180
@@ -28,14 +28,14 @@ class Server:
     """Airflow's web server as `make up` starts it, without scheduler."""
 
     url: str
-    stage: Stage
+    stage: Rehearsal
     passwords: Mapping[str, str]
 
 
 @pytest.fixture(scope="module")
 def airflow_server(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("portal")
-    with set_up(home / "stage", persons=1_000, seed=11, postgres=postgres) as stage:
+    with start(home / "stage", persons=1_000, seed=11, postgres=postgres) as stage:
         folder = Path(stage.environment["AIRFLOW_HOME"])
         made = logins.make(folder, stage.hub(0).catalogue.agencies)
         port = free_port()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.history import live
-from demo.stage import set_up
+from demo.rehearsal import start
 from onecard.cli.applications import write_page
 from onecard.cli.report import write_report
 from onecard.cli.stewards import write_daily, write_monthly
@@ -28,7 +28,7 @@ GRAVE = {"resultTypes": ["violations"]}
 def folder(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Path:
     """Reports of a small city: of the first days of a month, of everybody, in both languages."""
     home = tmp_path_factory.mktemp("pages")
-    with set_up(home / "stage", persons=1_000, seed=5, postgres=postgres) as stage:
+    with start(home / "stage", persons=1_000, seed=5, postgres=postgres) as stage:
         hub = live(stage, NIGHTS)
         write_monthly(hub, date(2026, 10, 1))
         write_daily(hub, hub.settings.now().date())

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from demo.stage import Stage
+from demo.rehearsal import Rehearsal
 
 
 @pytest.fixture
-def airflow(stage: Stage):
+def airflow(stage: Rehearsal):
     """Runs Python code in a process with the stage's Airflow; returns its output."""
 
     def run(code: str) -> str:

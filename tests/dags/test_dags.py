@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import connectors
-from demo.stage import REPOSITORY, Stage
+from demo.rehearsal import REPOSITORY, Rehearsal
 from schemas.models import catalogue
 
 LIST = """
@@ -57,7 +57,7 @@ def test_one_dag_for_each_agency_and_consumer_and_nothing_heavy(
     assert made["heavy"] == []
 
 
-def test_a_broken_contract_takes_out_only_its_own_dataset(stage: Stage, tmp_path: Path) -> None:
+def test_a_broken_contract_takes_out_only_its_own_dataset(stage: Rehearsal, tmp_path: Path) -> None:
     copy = tmp_path / "schemas"
     shutil.copytree(catalogue.ROOT, copy)
     broken = copy / "contracts" / "health" / "health_visit.odcs.yaml"

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from demo.stage import Stage
-from onecard.model.signoffs import Vouching
+from demo.rehearsal import Rehearsal
+from onecard.model.signoffs import SignOff
 from onecard.operations.release import release
 from onecard.store import database, holds
 
@@ -27,14 +27,14 @@ print(dag.test().state)
 """
 
 
-def airflow_says(stage: Stage, statement: str) -> list[tuple[Any, ...]]:
+def airflow_says(stage: Rehearsal, statement: str) -> list[tuple[Any, ...]]:
     url = stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
     with psycopg.connect(url) as connection:
         return connection.execute(statement.encode()).fetchall()
 
 
 @pytest.mark.fault("F15", "held: a failed task that is not retried, no asset, no delivery")
-def test_a_held_collect_is_no_silent_green(stage: Stage, airflow: Callable[[str], str]) -> None:
+def test_a_held_collect_is_no_silent_green(stage: Rehearsal, airflow: Callable[[str], str]) -> None:
     stage.hub(0).collect(CARDS).run()
     with psycopg.connect(stage.city.postgres_url) as source:
         source.execute("TRUNCATE hrss.ac01_card")
@@ -55,10 +55,10 @@ def test_a_held_collect_is_no_silent_green(stage: Stage, airflow: Callable[[str]
     ((said,),) = airflow_says(stage, "SELECT value FROM xcom WHERE key = 'held'")
     for part in ("is held: shrinkage", "hrss, with the engineer on duty", hold.release):
         assert part in json.loads(json.dumps(said, ensure_ascii=False))
-    assert release(stage.hub(0), str(hold.number), Vouching("张主任", "核实")).collected
+    assert release(stage.hub(0), str(hold.number), SignOff("张主任", "核实")).collected
 
 
-def emitted(stage: Stage) -> set[str]:
+def emitted(stage: Rehearsal) -> set[str]:
     """Datasets whose asset had an event."""
     rows = airflow_says(stage, "SELECT a.name FROM asset_event e JOIN asset a ON a.id = e.asset_id")
     return {str(name) for (name,) in rows}

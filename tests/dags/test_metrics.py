@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from demo.stage import Stage
+from demo.rehearsal import Rehearsal
 from onecard.store import database, ledger
 
 NIGHT = """
@@ -59,7 +59,7 @@ def figures(text: str) -> Counter[tuple[str, str]]:
     return found
 
 
-def airflow(stage: Stage, statsd: socket.socket, **more: str) -> str:
+def airflow(stage: Rehearsal, statsd: socket.socket, **more: str) -> str:
     metrics = {
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
@@ -79,7 +79,7 @@ def airflow(stage: Stage, statsd: socket.socket, **more: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_figures_of_a_night(stage: Stage, statsd: socket.socket) -> None:
+def test_figures_of_a_night(stage: Rehearsal, statsd: socket.socket) -> None:
     for dataset in ("hrss/card_master", "health/death_notice"):  # enough for f01
         stage.hub(0).collect(dataset).run()
     gone: dict[str, Any] = {"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "login": "x"}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.store import database, ledger
 from tests.dags.test_scheduler import command, environment, known_dags, query, wait_for
 
@@ -55,9 +55,9 @@ for dag, task, name, value in (
 
 
 @pytest.fixture
-def small(tmp_path: Path, postgres: str) -> Iterator[Stage]:
+def small(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
     """A city of 300 persons, whose other datasets are collected."""
-    with set_up(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as stage:
+    with start(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as stage:
         for dataset in ("hrss/card_master", "health/death_notice"):
             stage.hub(0).collect(dataset).run()
         folder = tmp_path / "dags"
@@ -68,7 +68,7 @@ def small(tmp_path: Path, postgres: str) -> Iterator[Stage]:
 
 
 @contextmanager
-def scheduler(stage: Stage) -> Iterator[None]:
+def scheduler(stage: Rehearsal) -> Iterator[None]:
     """A running `airflow standalone`."""
     folder = Path(stage.environment["AIRFLOW_HOME"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,12 +92,12 @@ def scheduler(stage: Stage) -> Iterator[None]:
                 server.wait()
 
 
-def airflow(stage: Stage, *arguments: str) -> None:
+def airflow(stage: Rehearsal, *arguments: str) -> None:
     done = command(stage, *arguments)
     assert done.returncode == 0, done.stderr[-800:]
 
 
-def tries(stage: Stage) -> dict[str, tuple[object, object]]:
+def tries(stage: Rehearsal) -> dict[str, tuple[object, object]]:
     """State and number of tries of every task of the night."""
     rows = query(
         stage,
@@ -106,14 +106,14 @@ def tries(stage: Stage) -> dict[str, tuple[object, object]]:
     return {str(task): (state, number) for task, state, number in rows}
 
 
-def done(stage: Stage, dag: str, runs: int) -> bool:
+def done(stage: Rehearsal, dag: str, runs: int) -> bool:
     """Whether so many runs of a DAG have succeeded and none is under way."""
     states = query(stage, f"SELECT state FROM dag_run WHERE dag_id = '{dag}'")
     assert ("failed",) not in states
     return states.count(("success",)) >= runs and set(states) <= {("success",)}
 
 
-def left(stage: Stage) -> tuple[object, ...]:
+def left(stage: Rehearsal) -> tuple[object, ...]:
     """Registry, watermark, what was confirmed, and the inbox."""
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
         rows = connection.execute(
@@ -130,7 +130,7 @@ def left(stage: Stage) -> tuple[object, ...]:
 @pytest.mark.timeout(500)
 @pytest.mark.fault("F01", "Airflow's own retries end a killed publication and delivery well")
 @pytest.mark.fault("F03", "cleared tasks and a backfill change neither registry nor inbox")
-def test_retries_clears_and_a_backfill_do_no_harm(small: Stage) -> None:
+def test_retries_clears_and_a_backfill_do_no_harm(small: Rehearsal) -> None:
     with scheduler(small):
         wait_for(lambda: known_dags(small) >= {COLLECT, DELIVER}, "the DAGs are listed")
         for dag in (COLLECT, DELIVER):  # each has a night that is due at once

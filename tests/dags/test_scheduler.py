@@ -12,13 +12,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from demo.stage import Stage
+from demo.rehearsal import Rehearsal
 from onecard.store import database, ledger
 
 DEADLINE_S = 200
 
 
-def command(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command(stage: Rehearsal, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "airflow", *arguments],
         env=environment(stage),
@@ -29,7 +29,7 @@ def command(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def environment(stage: Stage) -> dict[str, str]:
+def environment(stage: Rehearsal) -> dict[str, str]:
     port = "18793"
     return stage.at(0) | {
         "AIRFLOW__API__PORT": port,
@@ -43,7 +43,7 @@ def environment(stage: Stage) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_collected_card_events_start_their_deliveries(stage: Stage) -> None:
+def test_collected_card_events_start_their_deliveries(stage: Rehearsal) -> None:
     folder = Path(stage.environment["AIRFLOW_HOME"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "passwords.json").write_text('{"admin": "admin"}')
@@ -81,7 +81,7 @@ def test_collected_card_events_start_their_deliveries(stage: Stage) -> None:
     assert done[agreement] == "confirmed"
 
 
-def query(stage: Stage, statement: str) -> list[tuple[object, ...]]:
+def query(stage: Rehearsal, statement: str) -> list[tuple[object, ...]]:
     url = stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     try:
         with psycopg.connect(url.replace("+psycopg", "")) as connection:
@@ -90,11 +90,11 @@ def query(stage: Stage, statement: str) -> list[tuple[object, ...]]:
         return []
 
 
-def known_dags(stage: Stage) -> set[str]:
+def known_dags(stage: Rehearsal) -> set[str]:
     return {str(row[0]) for row in query(stage, "SELECT dag_id FROM dag WHERE NOT is_stale")}
 
 
-def run_types(stage: Stage, dag: str) -> set[str]:
+def run_types(stage: Rehearsal, dag: str) -> set[str]:
     return {
         str(row[0]) for row in query(stage, f"SELECT run_type FROM dag_run WHERE dag_id = '{dag}'")
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.stage import set_up
+from demo.rehearsal import start
 from tests.faults.harness import Harness
 from tests.faults.server import OwnServer, own_server
 
@@ -23,7 +23,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory, server: OwnServer) -> Iter
     """A city of 300 persons, all of it in that server."""
     home = tmp_path_factory.mktemp("faults") / "stage"
     with (
-        set_up(home, persons=300, seed=23, postgres=server.url) as stage,
+        start(home, persons=300, seed=23, postgres=server.url) as stage,
         Harness.of(stage) as made,
     ):
         yield made

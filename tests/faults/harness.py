@@ -28,11 +28,11 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from demo import inbox
-from demo.stage import Stage
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
-from onecard.model.signoffs import Vouching
+from onecard.model.signoffs import SignOff
 from onecard.operations.release import release
 from onecard.store import audit, database, ledger
 from onecard.store.ledger import LIVE
@@ -94,7 +94,7 @@ def release_one(environment: dict[str, str], report: str, transfer: int) -> None
     os.environ.update(environment)
     try:
         hub = Hub(Settings.load(), EnvironmentConnections())
-        release(hub, str(transfer), Vouching("a person", "checked"))
+        release(hub, str(transfer), SignOff("a person", "checked"))
     except BaseException:  # noqa: BLE001 - the parent reads why
         Path(report).write_text(traceback.format_exc(), encoding="utf-8")
         os._exit(1)
@@ -114,13 +114,13 @@ def stopped(process: BaseProcess) -> int:
 class Harness:
     """One city, a template of the hub's database before its first night, and the case's clone."""
 
-    stage: Stage
+    stage: Rehearsal
     template: str
     clone: str = ""
 
     @classmethod
     @contextlib.contextmanager
-    def of(cls, stage: Stage) -> Iterator[Harness]:
+    def of(cls, stage: Rehearsal) -> Iterator[Harness]:
         """Clones of that city's hub, whose database is left as it is now."""
         made = cls(stage, str(make_url(stage.environment["ONECARD_DATABASE_URL"]).database))
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.errors import OnecardError
 from onecard.store import audit, database
@@ -35,7 +35,7 @@ BAD = (
 class World:
     """A stage and its schemas, which a test may change."""
 
-    stage: Stage
+    stage: Rehearsal
     schemas: Path
     day: int = 0
 
@@ -157,6 +157,6 @@ def world(home: Path, postgres: str, persons: int = 1_500) -> Iterator[World]:
             text = text.replace("size: 1000", f"size: {PAGE}").replace("size: 500", f"size: {PAGE}")
             text = text.replace("            paginator:", f"            {TIMES}paginator:")
             file.write_text(text, encoding="utf-8")
-    with set_up(home / "stage", persons=persons, seed=31, postgres=postgres) as stage:
+    with start(home / "stage", persons=persons, seed=31, postgres=postgres) as stage:
         stage.environment["ONECARD_SCHEMAS"] = str(schemas)
         yield World(stage, schemas)

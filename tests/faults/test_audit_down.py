@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stage import set_up
+from demo.rehearsal import start
 from onecard.base import timeouts
 from onecard.errors import OnecardError
 from onecard.store import database
@@ -20,7 +20,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator
     """A city of 300 persons, whose registry is filled and from which nothing has left."""
     home = tmp_path_factory.mktemp("audit") / "stage"
     with (
-        set_up(home, persons=300, seed=23, postgres=postgres) as stage,
+        start(home, persons=300, seed=23, postgres=postgres) as stage,
         Harness.of(stage) as made,
     ):
         made.fresh()

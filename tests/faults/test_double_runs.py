@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.deliver.delivery_log import Recorded
 from onecard.errors import FatalError, OnecardError, SupersededError
 from onecard.store import database, ledger, registry
@@ -22,13 +22,13 @@ INSURANCE = "f02-hrss-medical_insurance-card-status"
 
 
 @pytest.fixture
-def small(tmp_path: Path, postgres: str) -> Iterator[Stage]:
+def small(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
     """A city of 300 persons."""
-    with set_up(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with start(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as found:
         yield found
 
 
-def statuses(stage: Stage) -> dict[int, str]:
+def statuses(stage: Rehearsal) -> dict[int, str]:
     """State of every transfer."""
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
         return {t.id: t.status for t in ledger.transfers(connection)}
@@ -36,7 +36,7 @@ def statuses(stage: Stage) -> dict[int, str]:
 
 @pytest.mark.fault("F04", "a run that sleeps blocks nobody, and publishes nothing when it wakes")
 @pytest.mark.parametrize("point", ["stage.created", "stage.settled", "publish.locked"])
-def test_a_zombie_publishes_nothing(small: Stage, point: str) -> None:
+def test_a_zombie_publishes_nothing(small: Rehearsal, point: str) -> None:
     with Harness.of(small) as harness:
         harness.fresh()
         process = harness.start(ONECARD_STOP_AT=point)
@@ -57,7 +57,7 @@ def test_a_zombie_publishes_nothing(small: Stage, point: str) -> None:
 
 
 @pytest.mark.fault("F04", "of two collects at once one publishes, the other one is superseded")
-def test_two_collects_at_once(small: Stage) -> None:
+def test_two_collects_at_once(small: Rehearsal) -> None:
     ends: list[object] = []
 
     def collect() -> None:
@@ -79,7 +79,7 @@ def test_two_collects_at_once(small: Stage) -> None:
 
 
 @pytest.mark.fault("F04", "of two deliveries at once the second finds nothing due")
-def test_two_deliveries_at_once(small: Stage) -> None:
+def test_two_deliveries_at_once(small: Rehearsal) -> None:
     for dataset in (EVENTS, "hrss/card_master", "health/death_notice"):
         small.hub(0).collect(dataset).run()
     done: list[int | None] = []
@@ -95,7 +95,7 @@ def test_two_deliveries_at_once(small: Stage) -> None:
     assert list(statuses(small).values()).count("confirmed") == 1
 
 
-def test_only_what_was_audited_is_published(small: Stage) -> None:
+def test_only_what_was_audited_is_published(small: Rehearsal) -> None:
     collect = small.hub(0).collect(EVENTS)
     transfer = collect.stage()
     with pytest.raises(FatalError, match="only audited"):
@@ -104,7 +104,7 @@ def test_only_what_was_audited_is_published(small: Stage) -> None:
 
 
 @pytest.mark.fault("F03", "a scheduler's clear of any step after the publication is a no-op")
-def test_steps_run_again_after_the_publication_change_nothing(small: Stage) -> None:
+def test_steps_run_again_after_the_publication_change_nothing(small: Rehearsal) -> None:
     collect = small.hub(0).collect(EVENTS)
     transfer = collect.stage()
     collect.audit(transfer)
@@ -115,7 +115,7 @@ def test_steps_run_again_after_the_publication_change_nothing(small: Stage) -> N
     assert statuses(small) == {transfer: "published"}
 
 
-def test_staging_twice_ends_the_first_as_failed(small: Stage) -> None:
+def test_staging_twice_ends_the_first_as_failed(small: Rehearsal) -> None:
     collect = small.hub(0).collect(EVENTS)
     first, second = collect.stage(), collect.stage()
     assert statuses(small) == {first: "failed", second: "staged"}
@@ -130,7 +130,7 @@ def test_staging_twice_ends_the_first_as_failed(small: Stage) -> None:
 
 @pytest.mark.fault("F02", "an anchor that cannot be written fails the run; the next one mends it")
 def test_an_anchor_that_fails_undoes_no_confirmation(
-    small: Stage, monkeypatch: pytest.MonkeyPatch
+    small: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for dataset in (EVENTS, "hrss/card_master", "health/death_notice"):
         small.hub(0).collect(dataset).run()
@@ -153,7 +153,7 @@ def test_an_anchor_that_fails_undoes_no_confirmation(
 
 
 @pytest.mark.fault("F01", "an attempt that was cut off is ended also when nothing is due")
-def test_an_attempt_that_was_cut_off_is_ended_when_nothing_is_due(small: Stage) -> None:
+def test_an_attempt_that_was_cut_off_is_ended_when_nothing_is_due(small: Rehearsal) -> None:
     for dataset in (EVENTS, "hrss/card_master", "health/death_notice"):
         small.hub(0).collect(dataset).run()
     hub = small.hub(0)
@@ -168,7 +168,7 @@ def test_an_attempt_that_was_cut_off_is_ended_when_nothing_is_due(small: Stage) 
 
 
 @pytest.mark.fault("F04", "the fencing token makes the older writer fail")
-def test_an_older_transfer_cannot_publish_after_a_newer_one_claimed(small: Stage) -> None:
+def test_an_older_transfer_cannot_publish_after_a_newer_one_claimed(small: Rehearsal) -> None:
     old = small.hub(0).collect(EVENTS)
     transfer = old.stage()
     small.hub(0).collect(EVENTS).run()
@@ -178,7 +178,7 @@ def test_an_older_transfer_cannot_publish_after_a_newer_one_claimed(small: Stage
 
 
 @pytest.mark.fault("F04", "a newer claim alone, before anything else of it, stops the older writer")
-def test_a_newer_claim_alone_stops_an_audited_transfer(small: Stage) -> None:
+def test_a_newer_claim_alone_stops_an_audited_transfer(small: Rehearsal) -> None:
     collect = small.hub(0).collect(EVENTS)
     transfer = collect.stage()
     collect.audit(transfer)
@@ -192,7 +192,7 @@ def test_a_newer_claim_alone_stops_an_audited_transfer(small: Stage) -> None:
 
 @pytest.mark.fault("F03", "sent again under its id; the inbox is unchanged")
 def test_an_unconfirmed_delivery_is_sent_again_under_the_same_id(
-    small: Stage, monkeypatch: pytest.MonkeyPatch
+    small: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for dataset in (EVENTS, "hrss/card_master"):
         small.hub(0).collect(dataset).run()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stage import set_up
+from demo.rehearsal import start
 from onecard.base import failpoints
 from onecard.errors import ConfigError, InternalError
 from tests.faults.harness import Harness
@@ -34,7 +34,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator
     """A city of 400 persons."""
     home = tmp_path_factory.mktemp("kill") / "stage"
     with (
-        set_up(home, persons=400, seed=23, postgres=postgres) as stage,
+        start(home, persons=400, seed=23, postgres=postgres) as stage,
         Harness.of(stage) as made,
     ):
         yield made

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from demo.http_api import PUBLIC_KEYS
-from demo.stage import REPOSITORY
+from demo.rehearsal import REPOSITORY
 from tests.faults.sources import World, world
 
 F01, F02 = "f01-hrss-transport-card-status", "f02-hrss-medical_insurance-card-status"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.store import database
 
 DATASET = "hrss/card_master"
@@ -24,20 +24,20 @@ SEEN = (
 
 
 @pytest.fixture
-def small(tmp_path: Path, postgres: str) -> Iterator[Stage]:
+def small(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
     """A city of 1,000 persons."""
-    with set_up(tmp_path / "stage", persons=1_000, seed=5, postgres=postgres) as found:
+    with start(tmp_path / "stage", persons=1_000, seed=5, postgres=postgres) as found:
         yield found
 
 
-def seen(stage: Stage) -> tuple[object, ...]:
+def seen(stage: Rehearsal) -> tuple[object, ...]:
     """What a reader sees of the dataset."""
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
         return tuple(connection.execute(SEEN).fetchone() or ())
 
 
 @pytest.mark.fault("F05", "a full refresh stops before its commit and is killed: the old rows stay")
-def test_the_old_version_stays_readable_while_a_refresh_is_killed(small: Stage) -> None:
+def test_the_old_version_stays_readable_while_a_refresh_is_killed(small: Rehearsal) -> None:
     small.hub(0).collect(DATASET).run()
     small.city.prepare(1)
     before = seen(small)

@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 import connectors
 from connectors.sql.connector import SqlSink, SqlSource
 from connectors.sql.url import engine_url
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.base import timeouts
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable
@@ -39,15 +39,15 @@ assert BOUND_S < STALL_S
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     """A city of 300 persons."""
     home = tmp_path_factory.mktemp("silence") / "stage"
-    with set_up(home, persons=300, seed=23, postgres=postgres) as found:
+    with start(home, persons=300, seed=23, postgres=postgres) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def harness(stage: Stage) -> Iterator[Harness]:
+def harness(stage: Rehearsal) -> Iterator[Harness]:
     """Nights of that city in processes of their own."""
     with Harness.of(stage) as made:
         yield made
@@ -103,10 +103,10 @@ def test_the_hubs_database_falls_silent(
 @pytest.mark.fault("F07", "a source that falls silent ends the collect as unavailable")
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("limit", [0, 3_000], ids=["accepts only", "in mid-answer"])
-def test_a_source_falls_silent(stage: Stage, proxy: TcpProxy, limit: int) -> None:
+def test_a_source_falls_silent(stage: Rehearsal, proxy: TcpProxy, limit: int) -> None:
     found = json.loads(stage.environment["AIRFLOW_CONN_HRSS_DB"])
     found |= {"host": "127.0.0.1", "port": proxy.port}
-    silent = Stage(
+    silent = Rehearsal(
         stage.home,
         stage.city,
         {**stage.environment, "AIRFLOW_CONN_HRSS_DB": json.dumps(found)},

@@ -15,7 +15,7 @@ import pytest
 
 import connectors
 from connectors.common import breaker
-from demo.stage import Stage
+from demo.rehearsal import Rehearsal
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError, SourceUnavailable
 from onecard.operations import night
@@ -85,7 +85,7 @@ def test_an_answer_of_any_kind_is_an_answer(clock: list[float]) -> None:
 
 @pytest.mark.fault("F07", "a dead system: asked five times in a night, the others go on")
 def test_a_night_asks_a_dead_system_five_times(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Six tables stand in one database that is down; the sixth is not tried."""
     monkeypatch.setattr(breaker, "_breakers", {})

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from demo.stage import REPOSITORY
+from demo.rehearsal import REPOSITORY
 from tests.faults.sources import World, world
 
 CARDS, RIDES = "hrss/card_master", "transport/transit_ride"

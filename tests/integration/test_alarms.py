@@ -28,11 +28,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from demo.stage import REPOSITORY, Stage, set_up
+from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.errors import AuditFailed, SourceUnavailable
-from onecard.model.signoffs import Vouching
+from onecard.model.signoffs import SignOff
 from onecard.operations import alarms
 from onecard.operations.alarm_channels import SENDERS
 from onecard.operations.release import release
@@ -44,9 +44,9 @@ PASSWORD = "geheim-alarm-1"
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("alarms")
-    with set_up(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with start(home / "stage", persons=300, seed=5, postgres=postgres) as found:
         found.hub(0).collect(CARDS).run()
         yield found
 
@@ -191,7 +191,7 @@ def settings(folder: Path, *channels: str, kinds: str = "[held, failing]") -> al
 
 
 @pytest.fixture
-def hub_of(city: Stage) -> Iterator[Any]:
+def hub_of(city: Rehearsal) -> Iterator[Any]:
     """Makes hubs with more connections, whose alarms start from nothing; ends what was provoked."""
     (city.home / alarms.STATE).unlink(missing_ok=True)
 
@@ -204,7 +204,7 @@ def hub_of(city: Stage) -> Iterator[Any]:
     fail(city, CARDS, "published")
 
 
-def fail(city: Stage, subject: str, status: str = "failed", message: str = "down") -> None:
+def fail(city: Rehearsal, subject: str, status: str = "failed", message: str = "down") -> None:
     hub = city.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
         made = ledger.open_transfer(connection, "collect", subject, "1.0.0", hub.settings.now())
@@ -212,7 +212,7 @@ def fail(city: Stage, subject: str, status: str = "failed", message: str = "down
 
 
 def test_a_failure_is_mailed_once_and_once_more_when_over(
-    city: Stage, hub_of: Any, tmp_path: Path, certificate: Path
+    city: Rehearsal, hub_of: Any, tmp_path: Path, certificate: Path
 ) -> None:
     wanted = settings(tmp_path, MAIL)
     with mail_server(certificate) as (box, port):
@@ -241,7 +241,7 @@ def test_a_failure_is_mailed_once_and_once_more_when_over(
 
 @pytest.mark.fault("F15", "a held collect is told with its command, and is over when released")
 def test_a_hold_is_told_and_over_when_released(
-    city: Stage, hub_of: Any, tmp_path: Path, hook: Hook
+    city: Rehearsal, hub_of: Any, tmp_path: Path, hook: Hook
 ) -> None:
     wanted, hub = settings(tmp_path, HOOK, kinds="[held]"), hub_of(to_hook(hook))
     hub.collect(CARDS).run()
@@ -259,7 +259,7 @@ def test_a_hold_is_told_and_over_when_released(
     alarms.send(hub, wanted, SENDERS)
     with database.connect(hub.address, autocommit=True) as connection:
         (held,) = holds.holds(connection, hub.catalogue)
-    assert release(hub, str(held.number), Vouching("张主任", "来函说明")).collected
+    assert release(hub, str(held.number), SignOff("张主任", "来函说明")).collected
     alarms.send(hub, wanted, SENDERS)
     told, over = hook.bodies
     (item,) = told["new"]
@@ -270,7 +270,7 @@ def test_a_hold_is_told_and_over_when_released(
 
 
 def test_no_personal_data_leaves_even_if_a_message_had_some(
-    city: Stage, hub_of: Any, tmp_path: Path, hook: Hook
+    city: Rehearsal, hub_of: Any, tmp_path: Path, hook: Hook
 ) -> None:
     wanted = settings(tmp_path, HOOK)
     fail(city, CARDS, message="row of 11010519491231002X, mobile 13800138000")
@@ -284,7 +284,7 @@ def test_no_personal_data_leaves_even_if_a_message_had_some(
 
 
 def test_a_webhook_is_told_with_its_token(
-    city: Stage, hub_of: Any, tmp_path: Path, hook: Hook
+    city: Rehearsal, hub_of: Any, tmp_path: Path, hook: Hook
 ) -> None:
     wanted = settings(tmp_path, HOOK)
     fail(city, CARDS)
@@ -296,7 +296,7 @@ def test_a_webhook_is_told_with_its_token(
 
 
 def test_a_channel_that_fails_is_told_next_time_and_stops_no_other(
-    city: Stage, hub_of: Any, tmp_path: Path, hook: Hook, certificate: Path
+    city: Rehearsal, hub_of: Any, tmp_path: Path, hook: Hook, certificate: Path
 ) -> None:
     wanted = settings(tmp_path, HOOK, MAIL)
     fail(city, CARDS)
@@ -315,7 +315,7 @@ def test_a_channel_that_fails_is_told_next_time_and_stops_no_other(
 
 @pytest.mark.parametrize("ours", [True, False], ids=["no-tls", "unknown-certificate"])
 def test_nothing_leaves_without_a_trusted_tls(
-    city: Stage, hub_of: Any, tmp_path: Path, certificate: Path, ours: bool
+    city: Rehearsal, hub_of: Any, tmp_path: Path, certificate: Path, ours: bool
 ) -> None:
     wanted = settings(tmp_path, MAIL)
     fail(city, CARDS)
@@ -326,7 +326,7 @@ def test_nothing_leaves_without_a_trusted_tls(
 
 
 def test_a_refused_login_is_said_without_the_password(
-    city: Stage, hub_of: Any, tmp_path: Path, certificate: Path
+    city: Rehearsal, hub_of: Any, tmp_path: Path, certificate: Path
 ) -> None:
     wanted = settings(tmp_path, MAIL)
     fail(city, CARDS)
@@ -339,7 +339,7 @@ def test_a_refused_login_is_said_without_the_password(
 
 
 def test_a_webhook_beyond_this_machine_needs_https(
-    city: Stage, hub_of: Any, tmp_path: Path
+    city: Rehearsal, hub_of: Any, tmp_path: Path
 ) -> None:
     wanted = settings(tmp_path, HOOK)
     fail(city, CARDS)
@@ -349,7 +349,7 @@ def test_a_webhook_beyond_this_machine_needs_https(
 
 
 def test_lateness_is_an_alarm_by_the_hubs_clock(
-    city: Stage, hub_of: Any, tmp_path: Path, hook: Hook
+    city: Rehearsal, hub_of: Any, tmp_path: Path, hook: Hook
 ) -> None:
     wanted = settings(tmp_path, HOOK, kinds="[late]")
     alarms.send(hub_of(to_hook(hook)), wanted, SENDERS)
@@ -377,7 +377,7 @@ def test_a_broken_file_names_its_field(tmp_path: Path, text: str, where: str) ->
     assert alarms.configured({}) is None
 
 
-def test_the_command(city: Stage, hub_of: Any, tmp_path: Path, hook: Hook) -> None:
+def test_the_command(city: Rehearsal, hub_of: Any, tmp_path: Path, hook: Hook) -> None:
     settings(tmp_path, HOOK)
     fail(city, CARDS)
 

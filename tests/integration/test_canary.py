@@ -27,7 +27,7 @@ import pytest
 from demo.calendar import Day
 from demo.people import People, block
 from demo.planting import Planter
-from demo.stage import REPOSITORY, Stage, set_up
+from demo.rehearsal import REPOSITORY, Rehearsal, start
 from demo.tables import append_postgres
 from demo.world import STOCK
 from onecard.store import database, quarantine
@@ -49,7 +49,7 @@ def canaries() -> People:
     return People(people.chance, frame)
 
 
-def plant(stage: Stage) -> None:
+def plant(stage: Rehearsal) -> None:
     """Into the bureau's own tables; every fifth row breaks a rule."""
     people, known = canaries(), catalogue.load()
     from demo.world import DAILY
@@ -84,7 +84,7 @@ def echo() -> Iterator[int]:
     server.server_close()
 
 
-def onecard(stage: Stage, *arguments: str, **more: str) -> str:
+def onecard(stage: Rehearsal, *arguments: str, **more: str) -> str:
     """Everything that a command of ours says."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
@@ -97,7 +97,7 @@ def onecard(stage: Stage, *arguments: str, **more: str) -> str:
     return done.stdout + done.stderr
 
 
-def killed(stage: Stage, *arguments: str) -> str:
+def killed(stage: Rehearsal, *arguments: str) -> str:
     """The same, ended by SIGKILL on its way."""
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
@@ -141,7 +141,7 @@ def tables(url: str, spared: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
                 yield f"{schema}.{table}", b"".join(bytes(part) for part in copy)
 
 
-def files(stage: Stage) -> Iterator[tuple[str, bytes]]:
+def files(stage: Rehearsal) -> Iterator[tuple[str, bytes]]:
     """Every file of the hub's: not the agencies' own systems, not the key file."""
     for file in stage.home.rglob("*"):
         own = stage.home / "city" in file.parents or file.name == "keys.json"
@@ -152,7 +152,7 @@ def files(stage: Stage) -> Iterator[tuple[str, bytes]]:
 @pytest.mark.fault("F34", "found nowhere but in store, quarantine and payload")
 @pytest.mark.timeout(280)
 def test_nothing_of_a_canary_gets_out(tmp_path: Path, postgres: str, echo: int) -> None:
-    with set_up(tmp_path / "stage", persons=1_000, seed=4, postgres=postgres) as stage:
+    with start(tmp_path / "stage", persons=1_000, seed=4, postgres=postgres) as stage:
         plant(stage)
         (stage.home / "tmp").mkdir()
         with psycopg.connect(stage.city.postgres_url, autocommit=True) as connection:

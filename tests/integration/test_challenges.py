@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from demo.stage import REPOSITORY, Stage, set_up
+from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError
 from onecard.operations import night
@@ -26,16 +26,16 @@ CARDS, RULE, TABLE = "hrss/card_master", "issue_date_not_future", "card_master"
 
 
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     """A city after the first night of one dataset."""
     home = tmp_path_factory.mktemp("challenges")
-    with set_up(home / "stage", persons=2_000, seed=31, postgres=postgres) as stage:
+    with start(home / "stage", persons=2_000, seed=31, postgres=postgres) as stage:
         stage.hub(0).collect(CARDS).run()
         yield stage
 
 
 def onecard(
-    stage: Stage, *arguments: str, given: str = "", night: str | None = None
+    stage: Rehearsal, *arguments: str, given: str = "", night: str | None = None
 ) -> tuple[int, str]:
     environment = stage.at(0) | ({"ONECARD_NOW": night} if night else {})
     done = subprocess.run(
@@ -73,7 +73,7 @@ def held(hub: Hub) -> list[str]:
     ]
 
 
-def at_source(stage: Stage, card: str, changes: dict[str, object]) -> int:
+def at_source(stage: Rehearsal, card: str, changes: dict[str, object]) -> int:
     """Correct a card in the bureau's own table; returns how many rows it has of it."""
     hub = stage.hub(0)
     contract = hub.catalogue.contract(CARDS)
@@ -99,7 +99,9 @@ def seen(hub: Hub, ticket: int) -> int | None:
     return found.seen
 
 
-def test_a_published_record_corrected_at_its_source_is_seen_and_closed(collected: Stage) -> None:
+def test_a_published_record_corrected_at_its_source_is_seen_and_closed(
+    collected: Rehearsal,
+) -> None:
     hub = collected.hub(0)
     card = one(hub, "SELECT card_no FROM registry.hrss__card_master ORDER BY card_no LIMIT 1")
     other = one(hub, "SELECT max(card_no) FROM registry.hrss__card_master")
@@ -145,7 +147,9 @@ def test_a_published_record_corrected_at_its_source_is_seen_and_closed(collected
     assert (code, "is closed" in said) == (1, True)
 
 
-def test_a_rejected_record_is_seen_when_no_complete_reading_rejects_it(collected: Stage) -> None:
+def test_a_rejected_record_is_seen_when_no_complete_reading_rejects_it(
+    collected: Rehearsal,
+) -> None:
     hub = collected.hub(0)
     mended, wrong, *_ = held(hub)
     first, second = opened(hub, mended), opened(hub, wrong)
@@ -165,7 +169,7 @@ def test_a_rejected_record_is_seen_when_no_complete_reading_rejects_it(collected
     assert seen(hub, second) is None
 
 
-def test_a_finding_is_seen_when_fewer_rows_fail_in_number_and_share(collected: Stage) -> None:
+def test_a_finding_is_seen_when_fewer_rows_fail_in_number_and_share(collected: Rehearsal) -> None:
     hub = collected.hub(0)
     count = int(
         one(
@@ -193,7 +197,7 @@ def test_a_finding_is_seen_when_fewer_rows_fail_in_number_and_share(collected: S
     assert (event.detail["failed"], event.detail["was"]) == (count - 1, count)
 
 
-def test_deadlines_are_working_days_and_overdue_ones_are_listed(collected: Stage) -> None:
+def test_deadlines_are_working_days_and_overdue_ones_are_listed(collected: Rehearsal) -> None:
     hub = collected.hub(0)
     card = one(hub, "SELECT min(card_no) FROM registry.hrss__card_master")
     opened(hub, card)
@@ -215,7 +219,7 @@ def test_deadlines_are_working_days_and_overdue_ones_are_listed(collected: Stage
     )
 
 
-def test_a_deadline_in_a_year_without_known_holidays_says_so(collected: Stage) -> None:
+def test_a_deadline_in_a_year_without_known_holidays_says_so(collected: Rehearsal) -> None:
     code, said = onecard(
         collected,
         *("challenge", "open", "--dataset", CARDS, "--for", "bank", "--record"),
@@ -239,7 +243,7 @@ def test_a_deadline_in_a_year_without_known_holidays_says_so(collected: Stage) -
     ],
 )
 def test_a_statement_with_personal_data_is_refused_and_not_repeated(
-    collected: Stage, statement: str, kind: str
+    collected: Rehearsal, statement: str, kind: str
 ) -> None:
     from onecard.base import personal
 
@@ -256,7 +260,7 @@ def test_a_statement_with_personal_data_is_refused_and_not_repeated(
     assert one(collected.hub(0), "SELECT count(*) FROM ledger.ticket") == before
 
 
-def test_wrong_names_and_keys_are_refused_with_what_is_known(collected: Stage) -> None:
+def test_wrong_names_and_keys_are_refused_with_what_is_known(collected: Rehearsal) -> None:
     opening = ("challenge", "open", "--for", "bank", "--statement", "x")
     code, said = onecard(collected, *opening, "--dataset", CARDS)
     assert (code, "--record / --rule" in said) == (2, True)
@@ -272,7 +276,7 @@ def test_wrong_names_and_keys_are_refused_with_what_is_known(collected: Stage) -
         challenges.open_challenge(collected.hub(0), wanted)
 
 
-def test_states_evidence_and_events_hold_in_the_database_as_well(collected: Stage) -> None:
+def test_states_evidence_and_events_hold_in_the_database_as_well(collected: Rehearsal) -> None:
     hub = collected.hub(0)
     now = hub.settings.now()
     card = one(hub, "SELECT min(card_no) FROM registry.hrss__card_master")
@@ -303,7 +307,7 @@ def test_states_evidence_and_events_hold_in_the_database_as_well(collected: Stag
     assert mine == ["ticket.opened", "ticket.answered", "ticket.closed"]
 
 
-def test_no_key_of_a_record_and_no_statement_stands_in_the_audit_log(collected: Stage) -> None:
+def test_no_key_of_a_record_and_no_statement_stands_in_the_audit_log(collected: Rehearsal) -> None:
     hub = collected.hub(0)
     card = one(hub, "SELECT min(card_no) FROM registry.hrss__card_master")
     opened(hub, card)
@@ -315,7 +319,7 @@ def test_no_key_of_a_record_and_no_statement_stands_in_the_audit_log(collected: 
     assert "状态不符" not in log
 
 
-def test_two_answers_at_once_count_once(collected: Stage, tmp_path: Path) -> None:
+def test_two_answers_at_once_count_once(collected: Rehearsal, tmp_path: Path) -> None:
     del tmp_path
     import threading
 
@@ -339,7 +343,7 @@ def test_two_answers_at_once_count_once(collected: Stage, tmp_path: Path) -> Non
     assert sorted(outcomes) == ["done", "refused"]
 
 
-def test_the_night_itself_notes_what_it_has_seen(collected: Stage) -> None:
+def test_the_night_itself_notes_what_it_has_seen(collected: Rehearsal) -> None:
     hub = collected.hub(0)
     card = one(hub, "SELECT max(card_no) FROM registry.hrss__card_master")
     ticket = opened(hub, card)

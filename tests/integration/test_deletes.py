@@ -16,10 +16,10 @@ import psycopg
 import pytest
 from sqlalchemy import MetaData, Table, create_engine, select
 
-from demo.stage import set_up
+from demo.rehearsal import start
 from onecard.app.wiring import Hub
 from onecard.deliver import run as deliver
-from onecard.model.signoffs import Vouching
+from onecard.model.signoffs import SignOff
 from onecard.operations.release import release
 from onecard.ports.privacy_gate import VolumeHold
 from onecard.reconcile.dataset import reconcile
@@ -47,7 +47,7 @@ def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Ha
         assert before in text
         text = text.replace(before, f"{before}  deletes: rows\n").replace("1.1.0", "1.9.0")
         file.write_text(text, encoding="utf-8")
-    with set_up(home / "stage", persons=400, seed=23, postgres=postgres) as stage:
+    with start(home / "stage", persons=400, seed=23, postgres=postgres) as stage:
         stage.environment["ONECARD_SCHEMAS"] = str(changed)
         hub = stage.hub(0)
         for dataset in hub.catalogue.contracts:
@@ -95,7 +95,7 @@ def fund(city: Harness) -> Iterator[Fund]:
     city.drop()
 
 
-def bury(hub: Hub, dataset: str, where: str = "true") -> int:
+def fail_abandoned(hub: Hub, dataset: str, where: str = "true") -> int:
     """Publish rows as deleted, as a reconciliation with the source does."""
     table = hub.catalogue.contract(dataset).table
     with database.connect(hub.address, autocommit=True) as connection:
@@ -139,7 +139,9 @@ def test_a_hard_delete_at_the_source_reaches_the_consumer(fund: Fund) -> None:
 
 def test_what_is_told_is_recorded_and_told_once(fund: Fund) -> None:
     held = fund.holds()
-    assert bury(fund.hub, EVENTS) > len(held)  # most events are of nobody whom the fund serves
+    assert fail_abandoned(fund.hub, EVENTS) > len(
+        held
+    )  # most events are of nobody whom the fund serves
     assert fund.deliver() == (0, len(held))
     assert fund.holds() == []
     line = fund.ask(
@@ -149,7 +151,7 @@ def test_what_is_told_is_recorded_and_told_once(fund: Fund) -> None:
     assert line[1:3] == (0, len(held))
     assert json.loads(line[3])["deleted_rows"] == len(held)
     assert fund.ask("SELECT count(*) FROM ledger.disclosure WHERE transfer = %s", line[0])[0][0] > 0
-    bury(fund.hub, CARDS, "false")
+    fail_abandoned(fund.hub, CARDS, "false")
     assert fund.deliver() == (0, 0)
     assert fund.harness.problems() == []
 
@@ -160,21 +162,21 @@ def test_nobody_is_told_of_whom_the_agreement_did_not_grant(fund: Fund) -> None:
         "NOT EXISTS (SELECT FROM registry.hrss__card_master c JOIN registry.housing_fund__hf_account"
         " a USING (person_id18) WHERE c.card_no = t.card_no AND a.grzhzt IN ('01', '02', '06'))"
     )
-    assert bury(fund.hub, EVENTS, outside) > 0
+    assert fail_abandoned(fund.hub, EVENTS, outside) > 0
     assert fund.deliver() == (0, 0)
     with database.connect(fund.hub.address, autocommit=True) as connection:
         connection.execute(
             "UPDATE registry.hrss__card_status_event t SET _first_version = d.version + 1"
             " FROM ledger.dataset d WHERE d.dataset = 'hrss/card_status_event'"
         )
-    bury(fund.hub, EVENTS, "t._deleted_at IS NULL")
+    fail_abandoned(fund.hub, EVENTS, "t._deleted_at IS NULL")
     assert fund.deliver() == (0, 0)
     assert len(fund.holds()) == 3
 
 
 def test_a_row_that_was_joined_or_required_is_missed_as_well(fund: Fund) -> None:
     persons = len({row["person_token_hf"] for row in fund.holds()})
-    assert bury(fund.hub, ACCOUNTS) > persons
+    assert fail_abandoned(fund.hub, ACCOUNTS) > persons
     assert fund.deliver() == (0, 3)
     assert fund.holds() == []
 
@@ -188,7 +190,7 @@ def test_a_key_that_another_row_still_gives_is_not_dropped(fund: Fund) -> None:
             f" _transfer_id) SELECT 'T' || event_id, {columns}, _row_hash, _version,"
             f" _first_version, _transfer_id FROM {table}".encode()
         )
-    bury(fund.hub, EVENTS, "event_id NOT LIKE 'T%%'")
+    fail_abandoned(fund.hub, EVENTS, "event_id NOT LIKE 'T%%'")
     assert fund.deliver()[1] == 0
     assert len(fund.holds()) == 3
 
@@ -198,12 +200,12 @@ def test_unusually_many_deletes_are_held_until_a_person_releases_them(
 ) -> None:
     monkeypatch.setattr(deliver, "FEW_DELETES", 1)
     monkeypatch.setattr(ledger, "delivered_rows", lambda *_: [2])
-    bury(fund.hub, EVENTS)
+    fail_abandoned(fund.hub, EVENTS)
     with pytest.raises(VolumeHold, match="told to drop 3 rows"):
         fund.deliver()
     assert len(fund.holds()) == 3
     (held,) = fund.ask("SELECT max(id) FROM ledger.transfer WHERE status = 'held'")[0]
-    release(fund.hub, str(held), Vouching("演练", "核实"))
+    release(fund.hub, str(held), SignOff("演练", "核实"))
     assert fund.deliver() == (0, 3)
 
 
@@ -213,7 +215,9 @@ def test_a_folder_gets_the_keys_in_a_file_that_the_manifest_names(
     rows = fund.hub.deliver(F14).run().rows
     agreement = fund.hub.catalogue.agreement(F14)
     table = fund.hub.catalogue.contract(agreement.dataset).table
-    bury(fund.hub, agreement.dataset, f"t.ctid IN (SELECT ctid FROM registry.{table} LIMIT 60)")
+    fail_abandoned(
+        fund.hub, agreement.dataset, f"t.ctid IN (SELECT ctid FROM registry.{table} LIMIT 60)"
+    )
     assert reconcile_inbox(fund.hub, F14).waiting > 0
     done = fund.hub.deliver(F14).run()
     assert (done.rows, 0 < done.deleted < rows) == (0, True)
@@ -247,7 +251,7 @@ def test_a_folder_gets_the_keys_in_a_file_that_the_manifest_names(
 
 def test_an_http_inbox_gets_a_list_of_keys(fund: Fund) -> None:
     rows = fund.hub.deliver(F02).run().rows
-    bury(fund.hub, EVENTS)
+    fail_abandoned(fund.hub, EVENTS)
     done = fund.hub.deliver(F02).run()
     assert (done.rows, done.deleted) == (0, rows)
     (file,) = (fund.harness.stage.city.home / "inbox/medical_insurance_api").glob("*.batches.jsonl")
@@ -258,7 +262,7 @@ def test_an_http_inbox_gets_a_list_of_keys(fund: Fund) -> None:
 
 def test_without_the_word_nothing_is_said_of_a_delete(fund: Fund) -> None:
     rows = fund.hub.deliver(F01).run().rows
-    bury(fund.hub, EVENTS)
+    fail_abandoned(fund.hub, EVENTS)
     done = fund.hub.deliver(F01).run()
     assert (rows > 0, done.rows, done.deleted) == (True, 0, 0)
     assert reconcile_inbox(fund.hub, F01).extra == rows

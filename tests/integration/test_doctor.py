@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from demo.stage import REPOSITORY, Stage, set_up
+from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.cli.doctor import probes
@@ -24,9 +24,9 @@ from onecard.store import agreement_lives, database, migrate
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("doctor")
-    with set_up(home / "stage", persons=200, seed=5, postgres=postgres) as found:
+    with start(home / "stage", persons=200, seed=5, postgres=postgres) as found:
         yield found
 
 
@@ -47,7 +47,7 @@ def seen(hub: Hub, **environment: str) -> list[Line]:
     return examine(hub, probes(hub), environment)
 
 
-def test_a_hub_in_order(city: Stage) -> None:
+def test_a_hub_in_order(city: Rehearsal) -> None:
     lines = seen(city.hub(0))
     assert [x for x in lines if x.level == "fail"] == []
     found = levels(lines)
@@ -67,7 +67,9 @@ def test_a_hub_in_order(city: Stage) -> None:
         ("transport_files", {"conn_type": "fs", "extra": {"path": "/nowhere/at/all"}}),
     ],
 )
-def test_a_system_that_is_not_there(city: Stage, connection: str, value: dict[str, Any]) -> None:
+def test_a_system_that_is_not_there(
+    city: Rehearsal, connection: str, value: dict[str, Any]
+) -> None:
     hub = city.hub(0)
     name = f"AIRFLOW_CONN_{connection.upper()}"
     hub.connections = EnvironmentConnections({**city.environment, name: json.dumps(value)})
@@ -76,7 +78,7 @@ def test_a_system_that_is_not_there(city: Stage, connection: str, value: dict[st
     assert name in line.todo
 
 
-def test_a_refused_login_does_not_show_the_password(city: Stage) -> None:
+def test_a_refused_login_does_not_show_the_password(city: Rehearsal) -> None:
     hub = city.hub(0)
     good = json.loads(city.environment["AIRFLOW_CONN_HEALTH_API"])
     bad = json.dumps(good | {"password": "geheim-wrong-1"})
@@ -86,7 +88,7 @@ def test_a_refused_login_does_not_show_the_password(city: Stage) -> None:
     assert "geheim" not in line.says + line.todo
 
 
-def test_a_system_that_accepts_and_never_answers_is_given_up(city: Stage) -> None:
+def test_a_system_that_accepts_and_never_answers_is_given_up(city: Rehearsal) -> None:
     hub = city.hub(0)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -106,7 +108,7 @@ def test_a_system_that_accepts_and_never_answers_is_given_up(city: Stage) -> Non
     assert line.level == "fail"
 
 
-def test_keys_missing_open_and_near_their_end(city: Stage, tmp_path: Path) -> None:
+def test_keys_missing_open_and_near_their_end(city: Rehearsal, tmp_path: Path) -> None:
     def told(file: Path) -> list[Line]:
         hub = city.hub(0)
         hub.keys = keys.KeyStore(file)
@@ -136,7 +138,7 @@ def test_keys_missing_open_and_near_their_end(city: Stage, tmp_path: Path) -> No
     assert told(full)[0].level == "fail"
 
 
-def test_stopped_consumers_and_rows_near_their_end(city: Stage) -> None:
+def test_stopped_consumers_and_rows_near_their_end(city: Rehearsal) -> None:
     hub = city.hub(0)
     hub.collect("hrss/card_master").run()
     with database.connect(hub.address, autocommit=True) as connection:
@@ -154,7 +156,9 @@ def test_stopped_consumers_and_rows_near_their_end(city: Stage) -> None:
         agreement_lives.set_stop(connection, "bank", "t", "over", stopped=False)
 
 
-def test_a_database_that_is_old_or_gone(city: Stage, private_database: str, tmp_path: Path) -> None:
+def test_a_database_that_is_old_or_gone(
+    city: Rehearsal, private_database: str, tmp_path: Path
+) -> None:
     environment = city.at(0) | {"ONECARD_DATABASE_URL": private_database}
     hub = Hub(type(city.hub(0).settings).load(environment), EnvironmentConnections(environment))
     (line,) = of(examine(hub, [], {}), "migrations")
@@ -166,7 +170,7 @@ def test_a_database_that_is_old_or_gone(city: Stage, private_database: str, tmp_
     assert line.level == "fail"
 
 
-def test_airflows_settings_where_it_is_its_environment(city: Stage, tmp_path: Path) -> None:
+def test_airflows_settings_where_it_is_its_environment(city: Rehearsal, tmp_path: Path) -> None:
     hub = city.hub(0)
     assert of(examine(hub, [], {"PATH": os.defpath}), "airflow") == []
     lines = of(examine(hub, [], {"AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path)}), "airflow")
@@ -175,7 +179,7 @@ def test_airflows_settings_where_it_is_its_environment(city: Stage, tmp_path: Pa
     assert [x.level for x in of(examine(hub, [], good), "airflow")] == ["ok"]
 
 
-def test_the_command(city: Stage) -> None:
+def test_the_command(city: Rehearsal) -> None:
     def run(environment: dict[str, str]) -> tuple[int, list[dict[str, str]]]:
         done = subprocess.run(
             [

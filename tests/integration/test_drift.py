@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from demo.stage import REPOSITORY, Stage, set_up
+from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.base.connections import EnvironmentConnections
 from onecard.cli.drift import Looked, look
 from onecard.errors import SchemaMismatch
@@ -28,12 +28,12 @@ CARDS = "hrss/card_master"
 
 
 @pytest.fixture
-def stage(tmp_path: Path, postgres: str) -> Iterator[Stage]:
-    with set_up(tmp_path / "stage", persons=400, seed=5, postgres=postgres) as found:
+def stage(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
+    with start(tmp_path / "stage", persons=400, seed=5, postgres=postgres) as found:
         yield found
 
 
-def alter(stage: Stage, *statements: str) -> None:
+def alter(stage: Rehearsal, *statements: str) -> None:
     system = EnvironmentConnections(stage.environment).get("hrss_db")
     with psycopg.connect(
         host=system.host,
@@ -61,14 +61,14 @@ def patched(looked: Looked, dataset: str, home: Path) -> Any:
     return odcs.load(root / "contracts" / f"{dataset}.odcs.yaml").contract
 
 
-def test_the_rehearsed_sources_are_as_their_contracts_say(stage: Stage) -> None:
+def test_the_rehearsed_sources_are_as_their_contracts_say(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     found = {d: look(hub, d) for d in night.datasets(hub)}
     assert {d: (f.problem, f.changes) for d, f in found.items() if f.problem or f.changes} == {}
     assert all(f.origin for f in found.values())
 
 
-def test_a_database_column_more_is_told_and_one_less_fails_the_night(stage: Stage) -> None:
+def test_a_database_column_more_is_told_and_one_less_fails_the_night(stage: Rehearsal) -> None:
     alter(stage, "ADD COLUMN zz_remark date", 'DROP COLUMN "AAC005"')
     looked = look(stage.hub(0), CARDS)
     assert kinds(looked) == {"AAC005": "missing", "zz_remark": "new"}
@@ -78,7 +78,7 @@ def test_a_database_column_more_is_told_and_one_less_fails_the_night(stage: Stag
         stage.hub(0).collect(CARDS).run()
 
 
-def test_a_new_database_column_alone_lets_the_night_pass(stage: Stage) -> None:
+def test_a_new_database_column_alone_lets_the_night_pass(stage: Rehearsal) -> None:
     alter(stage, "ADD COLUMN zz_remark text")
     looked = look(stage.hub(0), CARDS)
     assert (kinds(looked), looked.fails) == ({"zz_remark": "new"}, False)
@@ -86,7 +86,7 @@ def test_a_new_database_column_alone_lets_the_night_pass(stage: Stage) -> None:
 
 
 def test_a_rename_is_known_by_name_and_its_patch_makes_the_contract_fit(
-    stage: Stage, tmp_path: Path
+    stage: Rehearsal, tmp_path: Path
 ) -> None:
     alter(stage, 'RENAME COLUMN "AAC003" TO "AAC003_NEW"')
     looked = look(stage.hub(0), CARDS)
@@ -97,7 +97,7 @@ def test_a_rename_is_known_by_name_and_its_patch_makes_the_contract_fit(
     assert contract.version == "1.0.1"
 
 
-def test_a_rename_is_known_by_the_shape_of_its_values_and_shows_none(stage: Stage) -> None:
+def test_a_rename_is_known_by_the_shape_of_its_values_and_shows_none(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     hub.collect(CARDS).run()
     alter(stage, 'RENAME COLUMN "AAC002" TO qqq', "ADD COLUMN www text")
@@ -108,14 +108,14 @@ def test_a_rename_is_known_by_the_shape_of_its_values_and_shows_none(stage: Stag
     assert not any(len(word) == 18 and word[:17].isdigit() for word in told.split('"'))
 
 
-def test_a_lost_column_beside_one_of_another_shape_is_no_rename(stage: Stage) -> None:
+def test_a_lost_column_beside_one_of_another_shape_is_no_rename(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     hub.collect(CARDS).run()
     alter(stage, 'DROP COLUMN "AAC002"', "ADD COLUMN www text NOT NULL DEFAULT 'Ab-!'")
     assert kinds(look(stage.hub(0), CARDS)) == {"AAC002": "missing", "www": "new"}
 
 
-def test_wider_columns_give_a_patch_with_a_minor_version(stage: Stage, tmp_path: Path) -> None:
+def test_wider_columns_give_a_patch_with_a_minor_version(stage: Rehearsal, tmp_path: Path) -> None:
     shorter = 'ALTER COLUMN "AAZ500" TYPE varchar(7) USING left("AAZ500", 7)'
     alter(stage, 'ALTER COLUMN "AAC003" TYPE varchar(80)', shorter)
     looked = look(stage.hub(0), CARDS)
@@ -127,14 +127,14 @@ def test_wider_columns_give_a_patch_with_a_minor_version(stage: Stage, tmp_path:
     assert contract.version == "1.1.0"
 
 
-def test_a_column_of_another_type_costs_its_rows(stage: Stage) -> None:
+def test_a_column_of_another_type_costs_its_rows(stage: Rehearsal) -> None:
     alter(stage, 'ALTER COLUMN "AAC006" TYPE boolean USING true')
     looked = look(stage.hub(0), CARDS)
     assert kinds(looked) == {"AAC006": "type"}
     assert looked.changes[0].policy == "quarantine"
 
 
-def test_an_api_with_a_new_key_and_without_a_required_one(stage: Stage) -> None:
+def test_an_api_with_a_new_key_and_without_a_required_one(stage: Rehearsal) -> None:
     file = next(stage.city.home.rglob("health_visit.sqlite"))
     native = stage.hub(0).catalogue.contract("health/health_visit").fields[1].native
     with closing(sqlite3.connect(file)) as database, database:
@@ -150,7 +150,7 @@ def test_an_api_with_a_new_key_and_without_a_required_one(stage: Stage) -> None:
         stage.hub(0).collect("health/health_visit").run()
 
 
-def test_files_csv_and_parquet(stage: Stage) -> None:
+def test_files_csv_and_parquet(stage: Rehearsal) -> None:
     csv_file = max(stage.city.home.rglob("campus_payment_*.csv"))
     header, _, rest = csv_file.read_bytes().partition(b"\n")
     csv_file.write_bytes(header.replace(b"card_no", b"kahao_x") + b"\n" + rest)
@@ -166,7 +166,7 @@ def test_files_csv_and_parquet(stage: Stage) -> None:
     assert (kinds(looked), looked.fails) == ({"phone": "new"}, True)
 
 
-def test_sqlite_is_read_from_its_own_catalogue(stage: Stage) -> None:
+def test_sqlite_is_read_from_its_own_catalogue(stage: Rehearsal) -> None:
     system = EnvironmentConnections(stage.environment).get("housing_fund_db")
     if system.conn_type != "sqlite":
         pytest.fail("the rehearsal's housing fund is SQLite")
@@ -176,7 +176,7 @@ def test_sqlite_is_read_from_its_own_catalogue(stage: Stage) -> None:
     assert kinds(looked) == {"DWZH": "renamed"}
 
 
-def test_the_command(stage: Stage) -> None:
+def test_the_command(stage: Rehearsal) -> None:
     alter(stage, 'RENAME COLUMN "AAC003" TO "AAC003_NEW"')
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -198,7 +198,7 @@ def test_the_command(stage: Stage) -> None:
     assert "dataset or agency" in run("drift", "nobody").stderr
 
 
-def test_an_unreachable_source_is_a_failing_line_and_not_the_end(stage: Stage) -> None:
+def test_an_unreachable_source_is_a_failing_line_and_not_the_end(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     environment = dict(stage.environment)
     environment["AIRFLOW_CONN_HRSS_DB"] = (

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from demo.stage import REPOSITORY, Stage
+from demo.rehearsal import REPOSITORY, Rehearsal
 from onecard.cli.app import app
 from onecard.store import database, receipts
 
 F02, F07 = "f02-hrss-medical_insurance-card-status", "f07-hrss-operator-card-status"
 
 
-def onecard(stage: Stage, *arguments: str, given: str = "") -> tuple[int, str]:
+def onecard(stage: Rehearsal, *arguments: str, given: str = "") -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
         env=stage.at(0),
@@ -32,13 +32,13 @@ def onecard(stage: Stage, *arguments: str, given: str = "") -> tuple[int, str]:
 
 
 @pytest.fixture
-def collected(stage: Stage) -> Stage:
+def collected(stage: Rehearsal) -> Rehearsal:
     for dataset in ("hrss/card_master", "hrss/card_status_event"):
         stage.hub(0).collect(dataset).run()
     return stage
 
 
-def test_suspension_approval_and_stop(collected: Stage) -> None:
+def test_suspension_approval_and_stop(collected: Rehearsal) -> None:
     by = ("--by", "official")
     assert onecard(collected, "agreements", "suspend", F02, *by, "--reason", "audit")[0] == 0
     code, said = onecard(collected, "deliver", F02)
@@ -76,7 +76,7 @@ def test_a_reason_that_is_kept_for_good_holds_nobodys_data(
 
 
 def test_a_changed_text_waits_for_approval_and_says_what_is_new(
-    collected: Stage, tmp_path: Path
+    collected: Rehearsal, tmp_path: Path
 ) -> None:
     import shutil
 
@@ -102,7 +102,7 @@ def test_a_changed_text_waits_for_approval_and_says_what_is_new(
     assert onecard(collected, "deliver", F07)[0] == 0
 
 
-def test_receipts_audit_and_one_persons_disclosures(collected: Stage) -> None:
+def test_receipts_audit_and_one_persons_disclosures(collected: Rehearsal) -> None:
     assert onecard(collected, "deliver", F02, F07)[0] == 0
     code, said = onecard(collected, "receipts", "list", "--json")
     assert code == 0
@@ -132,7 +132,7 @@ def test_receipts_audit_and_one_persons_disclosures(collected: Stage) -> None:
     assert (code, "12345" in said) == (1, False)
 
 
-def test_a_consumer_confirms_that_it_erased_a_delivery(collected: Stage) -> None:
+def test_a_consumer_confirms_that_it_erased_a_delivery(collected: Rehearsal) -> None:
     def overdue() -> int:
         later = collected.hub(400)
         with database.connect(later.address, autocommit=True) as connection:
@@ -160,7 +160,7 @@ def test_a_consumer_confirms_that_it_erased_a_delivery(collected: Stage) -> None
     assert [e["subject"] for e in json.loads(said) if e["kind"] == "copy.erased"] == [row[0]]
 
 
-def test_tokens_change_with_the_epoch_and_everything_is_sent_anew(collected: Stage) -> None:
+def test_tokens_change_with_the_epoch_and_everything_is_sent_anew(collected: Rehearsal) -> None:
     assert onecard(collected, "deliver", F07)[0] == 0
     before = set(collected.city.inbox("operator")[F07]["person_token_ops"])
     rotated = onecard(collected, "keys", "rotate", "token/operator", "--epoch", "2027")
@@ -177,7 +177,7 @@ def test_tokens_change_with_the_epoch_and_everything_is_sent_anew(collected: Sta
     assert before < after
 
 
-def test_incidents_and_rejected_rows_by_command(collected: Stage) -> None:
+def test_incidents_and_rejected_rows_by_command(collected: Rehearsal) -> None:
     with database.connect(collected.hub(0).address, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO ledger.incident (agreement, transfer, rule, delivered_rows)"
@@ -201,7 +201,7 @@ def test_incidents_and_rejected_rows_by_command(collected: Stage) -> None:
     assert "0 rows purged" in onecard(collected, "quarantine", "purge")[1]
 
 
-def test_an_unusual_volume_waits_for_a_person(collected: Stage) -> None:
+def test_an_unusual_volume_waits_for_a_person(collected: Rehearsal) -> None:
     hub = collected.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
         for _ in range(3):

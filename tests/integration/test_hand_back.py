@@ -15,7 +15,7 @@ import pytest
 
 from connectors import connector
 from demo import inbox
-from demo.stage import REPOSITORY, Stage, set_up
+from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base import personal
 from onecard.crypto import keys
@@ -37,10 +37,10 @@ DATASETS = {
 
 
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     """A city of which one dataset of each agency was collected."""
     home = tmp_path_factory.mktemp("handback")
-    with set_up(home / "stage", persons=2_000, seed=17, postgres=postgres) as stage:
+    with start(home / "stage", persons=2_000, seed=17, postgres=postgres) as stage:
         for dataset in DATASETS.values():
             stage.hub(0).collect(dataset).run()
         yield stage
@@ -51,7 +51,7 @@ def sent(hub: Hub, agency: str) -> HandedBack:
     return done
 
 
-def arrived(stage: Stage, agency: str) -> pl.DataFrame:
+def arrived(stage: Rehearsal, agency: str) -> pl.DataFrame:
     """What the agency's own system holds now."""
     home, name = stage.city.home, DATASETS[agency].partition("/")[2]
     if agency in ("education", "transport"):
@@ -71,7 +71,7 @@ def held(hub: Hub, agency: str) -> dict[int, dict[str, str | None]]:
     return {record.id: values for record, values in found}
 
 
-def changed(stage: Stage, folder: Path, old: str, new: str) -> Hub:
+def changed(stage: Rehearsal, folder: Path, old: str, new: str) -> Hub:
     """A hub whose agencies.yaml says something else."""
     shutil.copytree(catalogue.ROOT, folder / "schemas", dirs_exist_ok=True)
     file = folder / "schemas" / "agencies.yaml"
@@ -85,7 +85,7 @@ def changed(stage: Stage, folder: Path, old: str, new: str) -> Hub:
 
 @pytest.mark.parametrize("agency", DATASETS)
 def test_rows_arrive_once_masked_with_place_and_reasons_in_chinese(
-    collected: Stage, agency: str
+    collected: Rehearsal, agency: str
 ) -> None:
     hub = collected.hub(0)
     wanted = held(hub, agency)
@@ -115,7 +115,7 @@ def test_rows_arrive_once_masked_with_place_and_reasons_in_chinese(
     assert len(arrived(collected, agency)) == len(wanted)
 
 
-def test_what_was_handed_back_is_audited_without_values(collected: Stage) -> None:
+def test_what_was_handed_back_is_audited_without_values(collected: Rehearsal) -> None:
     hub = collected.hub(0)
     hand_back(hub, "hrss", connector, title)
     with database.connect(hub.address, autocommit=True) as connection:
@@ -129,7 +129,7 @@ def test_what_was_handed_back_is_audited_without_values(collected: Stage) -> Non
     assert verdict.ok, verdict.problem
 
 
-def test_a_stop_keeps_everything_here(collected: Stage, tmp_path: Path) -> None:
+def test_a_stop_keeps_everything_here(collected: Rehearsal, tmp_path: Path) -> None:
     hub = changed(
         collected,
         tmp_path,
@@ -147,7 +147,7 @@ def test_a_stop_keeps_everything_here(collected: Stage, tmp_path: Path) -> None:
 
 
 def test_without_a_block_or_over_a_foreign_connection_nothing_leaves(
-    collected: Stage, tmp_path: Path
+    collected: Rehearsal, tmp_path: Path
 ) -> None:
     with pytest.raises(PolicyError, match="no handback block for it: nothing leaves"):
         hand_back(collected.hub(0), "bank", connector, title)
@@ -160,7 +160,7 @@ def test_without_a_block_or_over_a_foreign_connection_nothing_leaves(
     assert [p.rule for p in problems] == ["handback.foreign_connection"]
 
 
-def test_plain_only_where_the_agency_says_so(collected: Stage, tmp_path: Path) -> None:
+def test_plain_only_where_the_agency_says_so(collected: Rehearsal, tmp_path: Path) -> None:
     old = "connector: files, connection: education_sftp, treatment: masked"
     hub = changed(collected, tmp_path, old, old.replace("masked", "plain"))
     wanted = held(hub, "education")
@@ -171,7 +171,9 @@ def test_plain_only_where_the_agency_says_so(collected: Stage, tmp_path: Path) -
     assert plain <= set(arrived(collected, "education")[native].drop_nulls())
 
 
-def test_sealed_rows_open_with_the_agencys_own_key_only(collected: Stage, tmp_path: Path) -> None:
+def test_sealed_rows_open_with_the_agencys_own_key_only(
+    collected: Rehearsal, tmp_path: Path
+) -> None:
     old = "connector: files, connection: transport_files, treatment: masked"
     hub = changed(collected, tmp_path, old, old.replace("masked", "sealed"))
     with pytest.raises(PolicyError, match="no key handback/transport"):
@@ -202,7 +204,7 @@ def test_sealed_rows_open_with_the_agencys_own_key_only(collected: Stage, tmp_pa
             hub.suite.unseal(hub.keys.quarantine().secret, sealed, bound)
 
 
-def test_the_command_says_what_went_back(collected: Stage) -> None:
+def test_the_command_says_what_went_back(collected: Rehearsal) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard"),

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from openpyxl import load_workbook
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
@@ -45,7 +45,7 @@ MONTH = date(2026, 10, 1)
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Hub]:
     home = tmp_path_factory.mktemp("hostile")
-    with set_up(home / "stage", persons=1_000, seed=5, postgres=postgres) as stage:
+    with start(home / "stage", persons=1_000, seed=5, postgres=postgres) as stage:
         with psycopg.connect(stage.city.postgres_url, autocommit=True) as connection:
             row = connection.execute(
                 "SELECT quote_ident(column_name) FROM information_schema.columns"
@@ -81,7 +81,7 @@ def titled(folder: Path) -> Path:
     return folder
 
 
-def prepared(stage: Stage, schemas: Path) -> Hub:
+def prepared(stage: Rehearsal, schemas: Path) -> Hub:
     """Collected with the real titles; the reports are then made under the hostile ones."""
     plain = stage.hub(0)
     for dataset in DATASETS:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.base.connections import EnvironmentConnections, parse
 from onecard.errors import OnecardError
 from onecard.observe import lineage
@@ -27,9 +27,9 @@ F02, F06 = "f02-hrss-medical_insurance-card-status", "f06-hrss-housing_fund-card
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("lineage")
-    with set_up(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with start(home / "stage", persons=300, seed=5, postgres=postgres) as found:
         yield found
 
 
@@ -74,11 +74,11 @@ def origins(event: dict[str, Any]) -> dict[str, tuple[str, str, str, bool]]:
     return found
 
 
-def contract(city: Stage, dataset: str) -> Contract:
+def contract(city: Rehearsal, dataset: str) -> Contract:
     return city.hub(0).catalogue.contract(dataset)
 
 
-def test_a_collect_and_a_delivery(city: Stage, told: Path) -> None:
+def test_a_collect_and_a_delivery(city: Rehearsal, told: Path) -> None:
     hub = city.hub(0)
     published = hub.collect(CARDS).run().counts.published
     start, complete = read(told)
@@ -118,7 +118,7 @@ def test_a_collect_and_a_delivery(city: Stage, told: Path) -> None:
     assert set(got) <= set(agreement.names)
 
 
-def test_nothing_due_gives_no_event(city: Stage, told: Path) -> None:
+def test_nothing_due_gives_no_event(city: Rehearsal, told: Path) -> None:
     hub = city.hub(0)
     hub.collect(CARDS).run()
     hub.collect(EVENTS).run()
@@ -128,7 +128,7 @@ def test_nothing_due_gives_no_event(city: Stage, told: Path) -> None:
     assert not told.exists()
 
 
-def test_a_failure_tells_why_and_the_next_run_is_another(city: Stage, told: Path) -> None:
+def test_a_failure_tells_why_and_the_next_run_is_another(city: Rehearsal, told: Path) -> None:
     hub = city.hub(0)
     bad = {"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "password": "geheim-1"}
     hub.connections = EnvironmentConnections(
@@ -145,7 +145,7 @@ def test_a_failure_tells_why_and_the_next_run_is_another(city: Stage, told: Path
     assert "outputStatistics" not in fail["outputs"][0].get("outputFacets", {})
 
 
-def test_a_whole_night_and_one_with_faults(city: Stage, told: Path) -> None:
+def test_a_whole_night_and_one_with_faults(city: Rehearsal, told: Path) -> None:
     """Every dataset and agreement; then some systems are gone."""
     with database.connect(city.hub(1).address, autocommit=True) as connection:
         before = {t.subject for t in ledger.latest(connection)}
@@ -232,7 +232,7 @@ def test_a_defect_of_an_event_is_found(path: str, value: object) -> None:
     assert problems(event) != []
 
 
-def test_no_password_and_no_value_of_a_row(city: Stage, told: Path) -> None:
+def test_no_password_and_no_value_of_a_row(city: Rehearsal, told: Path) -> None:
     hub = city.hub(0)
     for dataset in sorted(hub.catalogue.contracts):
         hub.collect(dataset).run()
@@ -252,7 +252,7 @@ def test_no_password_and_no_value_of_a_row(city: Stage, told: Path) -> None:
 
 
 def test_a_lineage_server_that_refuses_fails_no_transfer(
-    city: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    city: Rehearsal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Refusing(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -269,7 +269,7 @@ def test_a_lineage_server_that_refuses_fails_no_transfer(
     assert "no OpenLineage event was sent" in caplog.text
 
 
-def test_off_by_default(city: Stage) -> None:
+def test_off_by_default(city: Rehearsal) -> None:
     assert not isinstance(city.hub(0).collect(CARDS), lineage.TracedCollect)
     assert not isinstance(city.hub(0).deliver(F02), lineage.TracedDeliver)
     assert not lineage.enabled({})

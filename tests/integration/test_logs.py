@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from demo.stage import REPOSITORY, Stage, set_up
+from demo.rehearsal import REPOSITORY, Rehearsal, set_up
 from onecard.base import logs
 from onecard.errors import ConfigError, HoldError
 from schemas.models import catalogue
@@ -28,13 +28,13 @@ SUBSIDY = "f17-hrss-hrss-subsidy-failure"
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("logs") / "stage"
     with set_up(home, persons=300, seed=9, postgres=postgres) as found:
         yield found
 
 
-def onecard(stage: Stage, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+def onecard(stage: Rehearsal, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
         env=stage.at(0) | {"ONECARD_LOG": "json", "ONECARD_ACTOR": "王工"} | more,
@@ -71,7 +71,7 @@ def told(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(line["step"], line.get("outcome", line["event"])) for line in found]
 
 
-def test_a_collect_a_delivery_and_a_reconciliation(stage: Stage) -> None:
+def test_a_collect_a_delivery_and_a_reconciliation(stage: Rehearsal) -> None:
     collected = events(onecard(stage, "collect", "hrss/card_master", "housing_fund"))
     cards = [line for line in collected if line["dataset"] == "hrss/card_master"]
     assert told(cards) == [
@@ -92,7 +92,7 @@ def test_a_collect_a_delivery_and_a_reconciliation(stage: Stage) -> None:
     assert compared[-1]["counts"]["rows_hub"] > 0
 
 
-def test_a_database_that_quotes_the_row_in_its_error(stage: Stage) -> None:
+def test_a_database_that_quotes_the_row_in_its_error(stage: Rehearsal) -> None:
     table = catalogue.load().agreement(SUBSIDY).delivery
     assert table is not None
     onecard(stage, "collect", "hrss")
@@ -113,7 +113,7 @@ def test_a_database_that_quotes_the_row_in_its_error(stage: Stage) -> None:
     )
 
 
-def test_a_system_that_is_down(stage: Stage) -> None:
+def test_a_system_that_is_down(stage: Rehearsal) -> None:
     gone = json.dumps({"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "login": "x"})
     unknown = onecard(stage, "collect", "hrss/cards")
     assert (lines(unknown)[-1]["event"], unknown.returncode) == ("refused", 1)
@@ -124,7 +124,7 @@ def test_a_system_that_is_down(stage: Stage) -> None:
     assert "cannot be reached" in ended["message"]
 
 
-def test_text_and_levels(stage: Stage) -> None:
+def test_text_and_levels(stage: Rehearsal) -> None:
     text = onecard(stage, "collect", "transport", ONECARD_LOG="text").stderr
     assert re.search(r"\+08:00 INFO onecard.steps: collect.publish done transport/", text)
     assert onecard(stage, "collect", "transport", ONECARD_LOG_LEVEL="ERROR").stderr == ""
@@ -135,10 +135,10 @@ def test_text_and_levels(stage: Stage) -> None:
 
 
 @pytest.mark.fault("F34", "libraries' messages, arguments, extras and exceptions are redacted too")
-def test_what_libraries_say(stage: Stage, tmp_path: Path) -> None:
+def test_what_libraries_say(stage: Rehearsal, tmp_path: Path) -> None:
     code = f"""
 import logging, warnings
-from onecard import logs, redaction
+from onecard.base import logs, redaction
 redaction.install()
 logs.set_up({{"ONECARD_LOG": "json", "ONECARD_LOG_LEVEL": "DEBUG"}})
 other = logging.getLogger("some.library")

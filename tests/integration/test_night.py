@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from demo.verify import verify
 from onecard.collect.run import Collected
 from onecard.deliver.run import Delivered
@@ -26,7 +26,7 @@ def known() -> Catalogue:
     return catalogue.load()
 
 
-def run(stage: Stage, day: int) -> dict[str, object]:
+def run(stage: Rehearsal, day: int) -> dict[str, object]:
     """One night in this process; fails on the first error."""
     results: dict[str, object] = {}
     outcome = night.run(stage.hub(day), results.__setitem__)
@@ -46,7 +46,7 @@ def delivered(results: dict[str, object]) -> dict[str, int]:
 @pytest.mark.fault("F32", "a code that is not in the list is quarantined")
 @pytest.mark.parametrize("seed", [1, 20240101, 987654321])
 def test_quarantine_equals_the_planted_defects(tmp_path: Path, postgres: str, seed: int) -> None:
-    with set_up(tmp_path / "s", persons=20_000, seed=seed, postgres=postgres) as stage:
+    with start(tmp_path / "s", persons=20_000, seed=seed, postgres=postgres) as stage:
         done = counts(run(stage, 0))
         verdicts = verify(stage.hub(0), stage.city.home / "truth")
         summary = stage.city.summary(0)
@@ -60,7 +60,7 @@ def test_quarantine_equals_the_planted_defects(tmp_path: Path, postgres: str, se
         assert found.deduplicated == made["duplicates"], dataset
 
 
-def test_next_day_publishes_exactly_the_changes_and_then_nothing(stage: Stage) -> None:
+def test_next_day_publishes_exactly_the_changes_and_then_nothing(stage: Rehearsal) -> None:
     first = counts(run(stage, 0))
     stage.city.prepare(1)
     second_results = run(stage, 1)
@@ -77,7 +77,7 @@ def test_next_day_publishes_exactly_the_changes_and_then_nothing(stage: Stage) -
 
 
 def test_every_consumer_receives_only_what_its_agreements_grant(
-    stage: Stage, known: Catalogue
+    stage: Rehearsal, known: Catalogue
 ) -> None:
     sent = delivered(run(stage, 0))
     received: set[str] = set()
@@ -95,7 +95,7 @@ def test_every_consumer_receives_only_what_its_agreements_grant(
 
 
 @pytest.mark.fault("F36", "no token of one consumer is known to another")
-def test_tokens_differ_between_consumers_and_hide_the_id_number(stage: Stage) -> None:
+def test_tokens_differ_between_consumers_and_hide_the_id_number(stage: Rehearsal) -> None:
     run(stage, 0)
     tokens = {}
     for consumer, agreement, column in (
@@ -109,7 +109,7 @@ def test_tokens_differ_between_consumers_and_hide_the_id_number(stage: Stage) ->
 
 
 @pytest.mark.fault("F37", "no group below k leaves")
-def test_statistics_hold_no_small_group(stage: Stage) -> None:
+def test_statistics_hold_no_small_group(stage: Rehearsal) -> None:
     run(stage, 0)
     rides = stage.city.inbox("bureau").get("f21-transport-bureau-ride-statistics", pl.DataFrame())
     assert rides.is_empty() or rides["ride_count"].min() >= 10
@@ -117,7 +117,7 @@ def test_statistics_hold_no_small_group(stage: Stage) -> None:
     assert heads["paid_headcount"].min() >= 3
 
 
-def test_a_dead_source_stops_only_itself(stage: Stage) -> None:
+def test_a_dead_source_stops_only_itself(stage: Rehearsal) -> None:
     broken = json.loads(stage.environment["AIRFLOW_CONN_HRSS_DB"]) | {
         "port": 1,
         "host": "127.0.0.1",
@@ -148,7 +148,7 @@ def test_a_dead_source_stops_only_itself(stage: Stage) -> None:
 
 
 @pytest.mark.fault("F35", "without a key nothing leaves")
-def test_nothing_leaves_without_a_key(stage: Stage) -> None:
+def test_nothing_leaves_without_a_key(stage: Rehearsal) -> None:
     run_collects = night.run_each(
         night.datasets(stage.hub(0)), lambda d: stage.hub(0).collect(d).run(), lambda *_: None
     )
@@ -162,7 +162,7 @@ def test_nothing_leaves_without_a_key(stage: Stage) -> None:
 
 
 @pytest.mark.fault("F35", "an expired agreement lets nothing out")
-def test_an_expired_agreement_lets_nothing_out(stage: Stage) -> None:
+def test_an_expired_agreement_lets_nothing_out(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     hub.collect("hrss/card_status_event").run()
     late = stage.hub(365 * 5)

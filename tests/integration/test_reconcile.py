@@ -16,19 +16,19 @@ from psycopg import sql
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError, HoldError
-from onecard.model.signoffs import Vouching
+from onecard.model.signoffs import SignOff
 from onecard.reconcile.buckets import compare
-from onecard.reconcile.dataset import Wish, reconcile
+from onecard.reconcile.dataset import ReconcileOptions, reconcile
 from onecard.store import database
 from onecard.store.checksums import SqlSide
 from onecard.store.reconciliations import Reconciled
 from tests.conftest import listening
 
 CARDS = "hrss/card_master"
-HOW = Vouching("市人社局 张主任", "the old cards were archived")
+HOW = SignOff("市人社局 张主任", "the old cards were archived")
 COUNTS = ("missing", "extra", "differing", "healed", "tombstoned", "held")
 
 
@@ -42,7 +42,7 @@ class Cards:
     """The card master of an agency's PostgreSQL, after its first collect."""
 
     hub: Hub
-    stage: Stage
+    stage: Rehearsal
 
     def run(self, statement: str, *values: object) -> int:
         """Change the source behind the watermark; returns the rows changed."""
@@ -64,11 +64,11 @@ class Cards:
             return connection.execute(statement.encode(), values).fetchall()
 
     def reconcile(self, **wish: object) -> Reconciled:
-        return reconcile(self.hub, CARDS, Wish(**wish))  # type: ignore[arg-type]
+        return reconcile(self.hub, CARDS, ReconcileOptions(**wish))  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def cards(stage: Stage) -> Iterator[Cards]:
+def cards(stage: Rehearsal) -> Iterator[Cards]:
     """Collected once; but for one card, nothing is newer than days before the watermark."""
     found = Cards(stage.hub(0), stage)
     found.run("UPDATE hrss.ac01_card SET source_updated_at = source_updated_at - interval '3 days'")
@@ -240,10 +240,10 @@ def test_since_compares_only_newer_rows_and_judges_no_absence(cards: Cards) -> N
     with pytest.raises(ConfigError, match="needs a cursor"):
         stage_hub = cards.hub
         stage_hub.collect("education/edu_enrolment").run()
-        reconcile(stage_hub, "education/edu_enrolment", Wish(since=since))
+        reconcile(stage_hub, "education/edu_enrolment", ReconcileOptions(since=since))
 
 
-def test_nothing_published_is_said(stage: Stage) -> None:
+def test_nothing_published_is_said(stage: Rehearsal) -> None:
     with pytest.raises(ConfigError, match="nothing is published yet"):
         reconcile(stage.hub(0), CARDS)
 
@@ -256,7 +256,9 @@ STREAMED = {
 
 
 @pytest.mark.parametrize("dataset", STREAMED.values(), ids=STREAMED)
-def test_by_streaming_planted_differences_are_found_and_healed(stage: Stage, dataset: str) -> None:
+def test_by_streaming_planted_differences_are_found_and_healed(
+    stage: Rehearsal, dataset: str
+) -> None:
     hub = stage.hub(0)
     hub.collect(dataset).run()
     contract = hub.catalogue.contract(dataset)
@@ -310,7 +312,7 @@ def maria(
     url = server.set(drivername="mysql+pymysql", database=name)
     monkeypatch.setenv("ONECARD_DEMO_MARIADB", url.render_as_string(hide_password=False))
     source = create_engine(url)
-    with set_up(tmp_path / "stage", persons=400, seed=11, postgres=postgres) as stage:
+    with start(tmp_path / "stage", persons=400, seed=11, postgres=postgres) as stage:
         hub = stage.hub(0)
         hub.collect(ACCOUNTS).run()
         with database.connect(hub.address, autocommit=True) as connection:

@@ -22,7 +22,7 @@ from sqlalchemy import Engine, MetaData, Table, create_engine, delete, insert, s
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
-from demo.stage import set_up
+from demo.rehearsal import start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
@@ -53,7 +53,7 @@ def counts(done: Reconciled) -> dict[str, int]:
 def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
     """A city whose datasets are collected; nothing is delivered yet."""
     home = tmp_path_factory.mktemp("inbox") / "stage"
-    with set_up(home, persons=400, seed=23, postgres=postgres) as stage:
+    with start(home, persons=400, seed=23, postgres=postgres) as stage:
         hub = stage.hub(0)
         for dataset in hub.catalogue.contracts:
             hub.collect(dataset).run()

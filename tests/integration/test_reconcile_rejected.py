@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.errors import ProtocolError
 from onecard.operations.housekeeping import keep_house
 from onecard.reconcile import stage as reconcile_stage
@@ -22,10 +22,10 @@ BROKEN = "origin LIKE '%.csv' AND reasons::text LIKE '%record.%'"
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     """A small city whose school file has two records that cannot be split, collected."""
     home = tmp_path_factory.mktemp("rejected") / "stage"
-    with set_up(home, persons=300, seed=5, postgres=postgres) as found:
+    with start(home, persons=300, seed=5, postgres=postgres) as found:
         (file,) = (found.city.home / "sftp" / "outbox" / "campus_payment").glob("*.csv")
         note = Path(f"{file}.manifest.json")
         lines = file.read_bytes().splitlines(keepends=True)
@@ -40,7 +40,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[S
         yield found
 
 
-def broken(stage: Stage) -> list[tuple[Any, ...]]:
+def broken(stage: Rehearsal) -> list[tuple[Any, ...]]:
     """The quarantined records that could not be split."""
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
         return connection.execute(
@@ -49,14 +49,14 @@ def broken(stage: Stage) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-def number(stage: Stage) -> int:
+def number(stage: Rehearsal) -> int:
     """All quarantined rows that there ever were."""
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
         row = connection.execute("SELECT count(*) FROM quarantine.record").fetchone()
     return int(str(row[0])) if row else 0
 
 
-def test_a_record_that_could_not_be_split_is_known_by_its_place(stage: Stage) -> None:
+def test_a_record_that_could_not_be_split_is_known_by_its_place(stage: Rehearsal) -> None:
     before, there = broken(stage), number(stage)
     assert [row[2] for row in before] == ['[["", "record.cells"]]', '[["", "record.encoding"]]']
     done = reconcile(stage.hub(0), PAYMENTS)
@@ -64,7 +64,7 @@ def test_a_record_that_could_not_be_split_is_known_by_its_place(stage: Stage) ->
     assert (broken(stage), number(stage)) == (before, there)
 
 
-def test_one_that_quarantine_lost_comes_back_in_its_place(stage: Stage) -> None:
+def test_one_that_quarantine_lost_comes_back_in_its_place(stage: Rehearsal) -> None:
     before = broken(stage)
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
         connection.execute(f"DELETE FROM quarantine.record WHERE {BROKEN}".encode())
@@ -74,7 +74,7 @@ def test_one_that_quarantine_lost_comes_back_in_its_place(stage: Stage) -> None:
 
 
 def test_far_too_many_unknown_ones_are_the_sources_fault(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconcile_stage, "MOST_UNKNOWN", 1)
     before, there = broken(stage), number(stage)
@@ -97,7 +97,7 @@ def test_far_too_many_unknown_ones_are_the_sources_fault(
     assert (broken(stage), number(stage)) == (before, there)
 
 
-def test_what_was_purged_in_its_time_does_not_come_back(stage: Stage) -> None:
+def test_what_was_purged_in_its_time_does_not_come_back(stage: Rehearsal) -> None:
     there = number(stage)
     assert keep_house(stage.hub(4)).purged == there
     done = reconcile(stage.hub(4), PAYMENTS)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from demo.stage import REPOSITORY, Stage, set_up
+from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.cli.report import write_report
 from onecard.cli.stewards import write_daily
@@ -29,7 +29,7 @@ from onecard.errors import (
     PolicyError,
     SupersededError,
 )
-from onecard.model.signoffs import Vouching
+from onecard.model.signoffs import SignOff
 from onecard.operations import attention
 from onecard.operations.release import Released, release
 from onecard.reconcile.dataset import reconcile
@@ -42,13 +42,13 @@ ECARDS, F08 = "hrss/ecard_binding", "f08-hrss-operator-ecard"
 TABLE = "hrss.ac02_ecard"
 PEOPLE = ("hrss/card_master", "health/death_notice")
 REASON = "来函核实，口径调整"
-HOW = Vouching("市人社局 张主任", REASON)
+HOW = SignOff("市人社局 张主任", REASON)
 
 
 class City:
     """A stage on which the agency's table of e-cards can be changed and is put back."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Rehearsal) -> None:
         self.stage = stage
         contract = self.hub.catalogue.contract(ECARDS)
         self.time = contract.field("source_updated_at").native
@@ -88,7 +88,7 @@ class City:
             rows: list[tuple[Any, ...]] = connection.execute(statement.encode(), values).fetchall()
         return rows
 
-    def release(self, transfer: object, how: Vouching = HOW) -> Released:
+    def release(self, transfer: object, how: SignOff = HOW) -> Released:
         return release(self.hub, str(transfer), how)
 
     def held(self) -> list[holds.Hold]:
@@ -130,7 +130,7 @@ class City:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[City]:
     home = tmp_path_factory.mktemp("release")
-    with set_up(home / "stage", persons=400, seed=5, postgres=postgres) as stage:
+    with start(home / "stage", persons=400, seed=5, postgres=postgres) as stage:
         city = City(stage)
         for dataset in (ECARDS, *PEOPLE):
             city.hub.collect(dataset).run()
@@ -214,7 +214,7 @@ def test_released_twice_is_released_once(city: City) -> None:
     city.halve()
     transfer = city.hold()
     first = city.release(transfer)
-    again = city.release(transfer, Vouching("somebody else", "another reason"))
+    again = city.release(transfer, SignOff("somebody else", "another reason"))
     assert (first.already, again.already) == (False, True)
     assert again.collected
     assert first.collected
@@ -307,7 +307,7 @@ def test_what_nobody_can_release(city: City) -> None:
 )
 def test_what_is_not_held_is_not_released(city: City, wanted: str, reason: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
-        city.release(wanted, Vouching("x", reason))
+        city.release(wanted, SignOff("x", reason))
     assert "410199194901010014" not in str(caught.value)
 
 
@@ -331,7 +331,7 @@ def test_another_failure_holds_again(city: City, tmp_path: Path) -> None:
             city.release(transfer)
         (hold,) = city.held()
         assert (hold.number, hold.findings, hold.released) == (transfer, ("volume",), False)
-        done = city.release(transfer, Vouching("李科长", "也核实过"))
+        done = city.release(transfer, SignOff("李科长", "也核实过"))
         assert done.collected
         assert city.status(transfer) == "published"
     finally:
@@ -353,7 +353,7 @@ def test_a_held_reconciliation_is_told(city: City) -> None:
     (hold,) = city.held()
     assert hold.release == f"onecard reconcile {ECARDS} --release --by … --reason …"
     with database.connect(city.hub.address, autocommit=True) as connection:
-        found = [t for t in attention.troubles(connection, city.hub) if t.kind == "held"]
+        found = [t for t in attention.issues(connection, city.hub) if t.kind == "held"]
     assert [t.subject for t in found] == [f"reconciliation {ECARDS}"]
     assert all(hold.release in page.read_text(encoding="utf-8") for page in reported(city))
     city.run(f"TRUNCATE {TABLE}")
@@ -380,7 +380,7 @@ def reported(city: City) -> list[Path]:
 def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
     """A hub with one held collect, to be cloned for each case; its anchor lies beside it."""
     home = tmp_path_factory.mktemp("killed") / "stage"
-    with set_up(home, persons=300, seed=5, postgres=postgres) as stage:
+    with start(home, persons=300, seed=5, postgres=postgres) as stage:
         city = City(stage)
         city.hub.collect(ECARDS).run()
         city.halve()

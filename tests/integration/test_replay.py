@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stage import Stage
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError, FatalError, OnecardError, PolicyError
 from onecard.operations.housekeeping import keep_house
@@ -33,7 +33,7 @@ def cards(hub: Hub) -> int:
 
 
 @pytest.fixture
-def lenient(stage: Stage, tmp_path: Path) -> Stage:
+def lenient(stage: Rehearsal, tmp_path: Path) -> Rehearsal:
     """After a night under the strict contract, one without the rule is in force."""
     hub = stage.hub(0)
     hub.collect(CARDS).run()
@@ -48,7 +48,7 @@ def lenient(stage: Stage, tmp_path: Path) -> Stage:
 
 
 @pytest.mark.fault("F40", "checked again under the contract in force now")
-def test_a_row_that_breaks_its_contract_again_stays(stage: Stage) -> None:
+def test_a_row_that_breaks_its_contract_again_stays(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     hub.collect(CARDS).run()
     before = cards(hub)
@@ -60,7 +60,7 @@ def test_a_row_that_breaks_its_contract_again_stays(stage: Stage) -> None:
         release(hub, record, "please")
 
 
-def test_a_row_that_the_contract_of_now_allows_is_published(lenient: Stage) -> None:
+def test_a_row_that_the_contract_of_now_allows_is_published(lenient: Rehearsal) -> None:
     hub = lenient.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
         watermark = ledger.state(connection, CARDS).checkpoint
@@ -76,7 +76,7 @@ def test_a_row_that_the_contract_of_now_allows_is_published(lenient: Stage) -> N
 
 
 @pytest.mark.fault("F40", "published once")
-def test_two_replays_at_once_publish_once(lenient: Stage) -> None:
+def test_two_replays_at_once_publish_once(lenient: Rehearsal) -> None:
     before = cards(lenient.hub(0))
     (record, *_) = held(lenient.hub(0), CARDS, RULE)
     outcomes: list[object] = []
@@ -96,7 +96,7 @@ def test_two_replays_at_once_publish_once(lenient: Stage) -> None:
     assert cards(lenient.hub(0)) == before + 1
 
 
-def test_a_row_with_a_number_in_its_text_waits_for_a_person(stage: Stage) -> None:
+def test_a_row_with_a_number_in_its_text_waits_for_a_person(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     for dataset in (CARDS, "hrss/subsidy_payment", "health/death_notice"):
         hub.collect(dataset).run()
@@ -117,7 +117,7 @@ def test_a_row_with_a_number_in_its_text_waits_for_a_person(stage: Stage) -> Non
         release(hub, record, "twice")
 
 
-def test_values_are_dropped_when_their_time_is_over(stage: Stage) -> None:
+def test_values_are_dropped_when_their_time_is_over(stage: Rehearsal) -> None:
     stage.environment["ONECARD_QUARANTINE_DAYS"] = "3"
     hub = stage.hub(0)
     hub.collect(CARDS).run()

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from openpyxl import load_workbook
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import ZONE, Settings
@@ -55,13 +55,13 @@ class City:
     hub: Hub
     oracle: Oracle
     files: list[Path]
-    stage: Stage
+    stage: Rehearsal
 
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[City]:
     home = tmp_path_factory.mktemp("reports")
-    with set_up(home / "stage", persons=1_500, seed=31, postgres=postgres) as stage:
+    with start(home / "stage", persons=1_500, seed=31, postgres=postgres) as stage:
         for number in NIGHTS:
             if number:
                 stage.city.prepare(number)
@@ -72,7 +72,7 @@ def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Ci
         yield City(hub, Oracle(hub.address, hub.catalogue, hub.settings.now()), files, stage)
 
 
-def run_night(stage: Stage, number: int) -> None:
+def run_night(stage: Rehearsal, number: int) -> None:
     """A night without one source, and in one night with an address that does not answer."""
     environment = stage.at(number)
     if number == BROKEN_NIGHT:

@@ -11,36 +11,36 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.stage import REPOSITORY, Stage, set_up
+from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.cli.exposition import exposition
 from onecard.errors import OnecardError
 from onecard.model.tickets import NewTicket
 from onecard.operations import attention as situation
-from onecard.operations.attention import Trouble
+from onecard.operations.attention import Issue
 from onecard.store import agreement_lives, database, ledger, releases, tickets
 
 CARDS, F02 = "hrss/card_master", "f02-hrss-medical_insurance-card-status"
 
 
 @pytest.fixture
-def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("status")
-    with set_up(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with start(home / "stage", persons=300, seed=5, postgres=postgres) as found:
         yield found
 
 
-def troubles(hub: Hub, kind: str) -> dict[str, Trouble]:
+def issues(hub: Hub, kind: str) -> dict[str, Issue]:
     with database.connect(hub.address, autocommit=True) as connection:
-        return {t.subject: t for t in situation.troubles(connection, hub) if t.kind == kind}
+        return {t.subject: t for t in situation.issues(connection, hub) if t.kind == kind}
 
 
-def test_figures_for_prometheus(stage: Stage) -> None:
+def test_figures_for_prometheus(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     counts = hub.collect(CARDS).run().counts
     broken(hub, "health/death_notice")
     with database.connect(hub.address, autocommit=True) as connection:
-        transfers, found = ledger.latest(connection), situation.troubles(connection, hub)
+        transfers, found = ledger.latest(connection), situation.issues(connection, hub)
     text = exposition(transfers, found)
     samples = {
         (s.name, *sorted(s.labels.values())): s.value
@@ -70,49 +70,49 @@ def broken(hub: Hub, dataset: str) -> None:
         hub.collect(dataset).run()
 
 
-def test_late_is_told_by_the_hubs_clock(stage: Stage) -> None:
-    assert troubles(stage.hub(0), "late")[CARDS].says == "never published"
+def test_late_is_told_by_the_hubs_clock(stage: Rehearsal) -> None:
+    assert issues(stage.hub(0), "late")[CARDS].says == "never published"
     stage.hub(0).collect(CARDS).run()
-    assert CARDS not in troubles(stage.hub(0), "late")
-    late = troubles(stage.hub(3), "late")[CARDS]
+    assert CARDS not in issues(stage.hub(0), "late")
+    late = issues(stage.hub(3), "late")[CARDS]
     assert late.since == stage.hub(0).settings.now() + timedelta(hours=24)
     assert "3 d 0 h ago" in late.says
     assert f"onecard collect {CARDS}" in late.todo
 
 
-def test_failures_are_counted_in_a_row_and_end_with_a_success(stage: Stage) -> None:
+def test_failures_are_counted_in_a_row_and_end_with_a_success(stage: Rehearsal) -> None:
     for _ in range(3):
         broken(stage.hub(0), CARDS)
-    found = troubles(stage.hub(0), "failing")[CARDS]
+    found = issues(stage.hub(0), "failing")[CARDS]
     assert (found.times, found.says.startswith("3 time(s) in a row: ")) == (3, True)
     stage.hub(0).collect(CARDS).run()
-    assert CARDS not in troubles(stage.hub(0), "failing")
+    assert CARDS not in issues(stage.hub(0), "failing")
     broken(stage.hub(0), CARDS)
-    assert troubles(stage.hub(0), "failing")[CARDS].times == 1
+    assert issues(stage.hub(0), "failing")[CARDS].times == 1
 
 
-def test_a_held_delivery_names_who_and_how(stage: Stage) -> None:
+def test_a_held_delivery_names_who_and_how(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
         transfer = ledger.open_transfer(connection, "deliver", F02, "1.0.0", hub.settings.now())
         ledger.update(connection, transfer, {"status": "held", "message": "too many"})
-    held = troubles(hub, "held")[F02]
+    held = issues(hub, "held")[F02]
     assert held.who == hub.catalogue.agreement(F02).responsible
     assert f"`onecard release {transfer} --by … --reason …`" in held.todo
     with database.connect(hub.address, autocommit=True) as connection:
         assert releases.record(connection, transfer, [""], "official", "checked") == [""]
-    assert troubles(hub, "held")[F02].todo.startswith("released;")
+    assert issues(hub, "held")[F02].todo.startswith("released;")
 
 
-def test_unapproved_and_expiring(stage: Stage) -> None:
+def test_unapproved_and_expiring(stage: Rehearsal) -> None:
     hub = stage.hub(0)
-    assert troubles(hub, "unapproved") == {}
+    assert issues(hub, "unapproved") == {}
     with database.connect(hub.address, autocommit=True) as connection:
         agreement = hub.catalogue.agreement(F02)
         changed = agreement.model_copy(update={"title": "别的"})
         hub.catalogue.agreements[F02] = changed  # type: ignore[index]
         assert agreement_lives.life(connection, changed, hub.settings.now().date()).changed
-    assert troubles(hub, "unapproved")[F02].says == "changed since its approval"
+    assert issues(hub, "unapproved")[F02].says == "changed since its approval"
 
     hub.collect(CARDS).run()
     with database.connect(hub.address, autocommit=True) as connection:
@@ -121,10 +121,10 @@ def test_unapproved_and_expiring(stage: Stage) -> None:
             (hub.settings.now() + timedelta(days=2),),
         ).rowcount
     assert number
-    assert troubles(hub, "expiring")[CARDS].times == number
+    assert issues(hub, "expiring")[CARDS].times == number
 
 
-def test_an_overdue_challenge_is_told_from_the_day_after(stage: Stage) -> None:
+def test_an_overdue_challenge_is_told_from_the_day_after(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     today = hub.settings.now()
     with database.connect(hub.address, autocommit=True) as connection:
@@ -140,12 +140,12 @@ def test_an_overdue_challenge_is_told_from_the_day_after(stage: Stage) -> None:
             rule="freshness",
         )
         ticket = tickets.open_ticket(connection, new)
-    assert troubles(hub, "overdue") == {}
-    found = troubles(stage.hub(1), "overdue")[f"ticket {ticket}"]
+    assert issues(hub, "overdue") == {}
+    found = issues(stage.hub(1), "overdue")[f"ticket {ticket}"]
     assert (found.who, f"challenge answer {ticket}" in found.todo) == ("hrss", True)
 
 
-def test_the_command_and_its_json(stage: Stage) -> None:
+def test_the_command_and_its_json(stage: Rehearsal) -> None:
     stage.hub(0).collect(CARDS).run()
 
     def run(day: int, *options: str) -> str:

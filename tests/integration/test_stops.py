@@ -19,7 +19,7 @@ from connectors.files import connector
 from connectors.files.folders import LocalFolder
 from connectors.rest import client
 from connectors.sql import sink
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.errors import PolicyError
 from onecard.store import agreement_lives, audit, database
@@ -42,10 +42,10 @@ class Attempt:
 
 
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Stage]:
+def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     """A city whose registry holds what the deliveries below need."""
     home = tmp_path_factory.mktemp("stops")
-    with set_up(home / "stage", persons=4_000, seed=23, postgres=postgres) as stage:
+    with start(home / "stage", persons=4_000, seed=23, postgres=postgres) as stage:
         hub = stage.hub(0)
         needed = {d for a in (REST, *SQL, *FILES) for d in hub.catalogue.agreement(a).datasets} | {
             hub.catalogue.registers.people.cards,
@@ -62,7 +62,7 @@ def switch(hub: Hub, scope: str, *, stopped: bool) -> None:
         agreement_lives.set_stop(connection, scope, "值班员", "演练", stopped=stopped)
 
 
-def stopping(stage: Stage, agreement: str, scope: str | None = None) -> Callable[[], None]:
+def stopping(stage: Rehearsal, agreement: str, scope: str | None = None) -> Callable[[], None]:
     """Stops the agreement's consumer; once."""
     hub = stage.hub(0)
     wanted = scope or hub.catalogue.agreement(agreement).consumer
@@ -76,12 +76,12 @@ def stopping(stage: Stage, agreement: str, scope: str | None = None) -> Callable
     return stop
 
 
-def refused(stage: Stage, agreement: str) -> None:
+def refused(stage: Rehearsal, agreement: str) -> None:
     with pytest.raises(PolicyError, match="are stopped: nothing leaves"):
         stage.hub(0).deliver(agreement).run()
 
 
-def attempts(stage: Stage, agreement: str) -> list[Attempt]:
+def attempts(stage: Rehearsal, agreement: str) -> list[Attempt]:
     """All transfers of an agreement, oldest first, with their receipts and disclosures."""
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
         rows = connection.execute(
@@ -94,7 +94,7 @@ def attempts(stage: Stage, agreement: str) -> list[Attempt]:
     return [Attempt(str(r[0]), str(r[1]), json.loads(str(r[2])), int(str(r[3]))) for r in rows]
 
 
-def confirmed_once(stage: Stage, agreement: str, *, left: bool) -> str:
+def confirmed_once(stage: Rehearsal, agreement: str, *, left: bool) -> str:
     """Two attempts at one delivery, each with its receipt; returns the delivery's id."""
     failed, confirmed = attempts(stage, agreement)
     assert (failed.status, confirmed.status) == ("failed", "confirmed")
@@ -118,32 +118,32 @@ def confirmed_once(stage: Stage, agreement: str, *, left: bool) -> str:
     return confirmed.delivery
 
 
-def posted(stage: Stage, agreement: str, kind: str = "batches") -> list[dict[str, Any]]:
+def posted(stage: Rehearsal, agreement: str, kind: str = "batches") -> list[dict[str, Any]]:
     """Bodies that the medical insurance's API has stored, in order."""
     file = stage.city.home / "inbox" / "medical_insurance_api" / f"{agreement}.{kind}.jsonl"
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def tabled(stage: Stage, agreement: str) -> list[dict[str, Any]]:
+def tabled(stage: Rehearsal, agreement: str) -> list[dict[str, Any]]:
     """Rows that the consumer's table holds."""
     consumer = stage.hub(0).catalogue.agreement(agreement).consumer
     found = stage.city.inbox(consumer).get(agreement)
     return [] if found is None else found.to_dicts()
 
 
-def folder_of(stage: Stage, agreement: str) -> Path:
+def folder_of(stage: Rehearsal, agreement: str) -> Path:
     """The consumer's folder of an agreement."""
     root = "transport" if "-transport-" in agreement else "sftp"
     return stage.city.home / root / "inbox" / agreement
 
 
-def filed(stage: Stage, agreement: str) -> list[str]:
+def filed(stage: Rehearsal, agreement: str) -> list[str]:
     """Names in the consumer's folder."""
     folder = folder_of(stage, agreement)
     return sorted(f.name for f in folder.iterdir()) if folder.exists() else []
 
 
-def once(stage: Stage, agreement: str, rows: list[dict[str, Any]]) -> None:
+def once(stage: Rehearsal, agreement: str, rows: list[dict[str, Any]]) -> None:
     """Each row stands there once, and all of them: as many as were confirmed."""
     keys = stage.hub(0).catalogue.agreement(agreement).key
     times = Counter(tuple(str(row[name]) for name in keys) for row in rows)
@@ -157,7 +157,7 @@ def once(stage: Stage, agreement: str, rows: list[dict[str, Any]]) -> None:
 def test_rest(
     tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch, scope: str | None
 ) -> None:
-    with set_up(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
+    with start(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
         for dataset in stage.hub(0).catalogue.agreement(REST).datasets:
             stage.hub(0).collect(dataset).run()
         stop, post = stopping(stage, REST, scope), client.Client.post
@@ -200,7 +200,7 @@ def test_rest_stopped_before_its_manifest(
     tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All rows are there already: what is missing is only the word that they are complete."""
-    with set_up(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
+    with start(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
         for dataset in stage.hub(0).catalogue.agreement(REST).datasets:
             stage.hub(0).collect(dataset).run()
         stop, post = stopping(stage, REST), client.Client.post
@@ -226,16 +226,16 @@ def test_rest_stopped_before_its_manifest(
 
 
 @pytest.mark.parametrize("agreement", SQL, ids=["other database", "PostgreSQL"])
-def test_sql(collected: Stage, monkeypatch: pytest.MonkeyPatch, agreement: str) -> None:
+def test_sql(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement: str) -> None:
     """A parcel is one transaction: stopped between two statements, none of it arrives."""
     stop = stopping(collected, agreement)
     pieces: list[int] = []
 
     def small(batches: Iterator[Any]) -> Iterator[Any]:
         for batch in batches:
-            for start in range(0, batch.num_rows, 5):
-                pieces.append(start)
-                yield batch.slice(start, 5)
+            for first in range(0, batch.num_rows, 5):
+                pieces.append(first)
+                yield batch.slice(first, 5)
                 if len(pieces) == 2:
                     stop()
 
@@ -258,7 +258,7 @@ def test_sql(collected: Stage, monkeypatch: pytest.MonkeyPatch, agreement: str) 
 
 
 @pytest.mark.parametrize("agreement", FILES, ids=["local folder", "SFTP"])
-def test_files(collected: Stage, monkeypatch: pytest.MonkeyPatch, agreement: str) -> None:
+def test_files(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement: str) -> None:
     """Stopped while the file is still written here, nothing appears at the receiver."""
     stop, digest = stopping(collected, agreement), connector.file_digest
 
@@ -288,7 +288,7 @@ def test_files_stopped_between_file_and_manifest(
 ) -> None:
     """The receiver takes a file with its manifest only: after the stop that does not come."""
     agreement = FILES[0]
-    with set_up(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
+    with start(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
         for dataset in stage.hub(0).catalogue.agreement(agreement).datasets:
             stage.hub(0).collect(dataset).run()
         stop, write = stopping(stage, agreement), LocalFolder.write

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from pydantic import BaseModel
 
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.base.settings import Settings
-from onecard.deliver.run import Deliver, Outbound
+from onecard.deliver.run import Deliver, DeliveryContext
 from onecard.errors import OnecardError
 from onecard.ports.transfers import Parcel, Sent
 from onecard.store import agreement_lives, database
@@ -51,8 +51,8 @@ class Inbox:
     def send(self, _connection: object, _options: object, parcel: Parcel) -> Sent:
         rows = 0
         for batch in parcel.batches:
-            for start in range(0, batch.num_rows, 10):
-                part = batch.slice(start, 10)
+            for first in range(0, batch.num_rows, 10):
+                part = batch.slice(first, 10)
                 parcel.leave()
                 columns = tuple(part.schema.names)
                 self.outside += not self.allowed(columns)
@@ -85,7 +85,7 @@ class Account:
 class Life(RuleBasedStateMachine):
     """Drives one agreement and its deliveries."""
 
-    stage: ClassVar[Stage]
+    stage: ClassVar[Rehearsal]
 
     @initialize()
     def begin(self) -> None:
@@ -191,7 +191,7 @@ class Life(RuleBasedStateMachine):
         now = self.today + (account.day - self.today.date())
         return Deliver(
             account.text,
-            Outbound(
+            DeliveryContext(
                 address=hub.address,
                 settings=Settings(**{**hub.settings.model_dump(), "fixed_now": now}),
                 connections=hub.connections,
@@ -224,7 +224,7 @@ def _lasting(registers: Any) -> Any:
 def test_no_row_leaves_outside_an_agreement_in_force(postgres: str) -> None:
     home = Path(tempfile.mkdtemp())
     try:
-        with set_up(home / "stage", persons=2_000, seed=5, postgres=postgres) as stage:
+        with start(home / "stage", persons=2_000, seed=5, postgres=postgres) as stage:
             for dataset in ("hrss/card_master", "hrss/card_status_event"):
                 stage.hub(0).collect(dataset).run()
             Life.stage = stage

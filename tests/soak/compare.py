@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from demo import verify
-from demo.stage import Stage
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.store import database
 
@@ -36,7 +36,7 @@ def contents(hub: Hub) -> dict[str, object]:
     return found
 
 
-def inboxes(stage: Stage) -> dict[str, tuple[int, int]]:
+def inboxes(stage: Rehearsal) -> dict[str, tuple[int, int]]:
     """Number and digest of the rows that each consumer holds under each agreement."""
     agencies = stage.hub(0).catalogue.agencies
     return {
@@ -52,7 +52,7 @@ def _digest(frame: pl.DataFrame) -> tuple[int, int]:
     return len(rows), int(rows.hash_rows().sum()) if len(rows) else 0
 
 
-def differences(ours: Stage, its: Stage, night: int) -> Iterator[str]:
+def differences(ours: Rehearsal, its: Rehearsal, night: int) -> Iterator[str]:
     """In what two cities differ after the same night; no value of a row is named."""
     held = [{**contents(stage.hub(night)), **inboxes(stage)} for stage in (ours, its)]
     for name in sorted(held[0].keys() | held[1].keys()):
@@ -60,7 +60,7 @@ def differences(ours: Stage, its: Stage, night: int) -> Iterator[str]:
             yield f"{name} differs from the twin's"
 
 
-def unplanted(stage: Stage, night: int) -> Iterator[str]:
+def unplanted(stage: Rehearsal, night: int) -> Iterator[str]:
     """Datasets whose quarantine is not exactly what was planted up to now."""
     found = verify.verify(stage.hub(night), stage.city.home / "truth")
     for dataset, verdict in found.items():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from demo.stage import Stage
+from demo.rehearsal import Rehearsal
 from onecard.store import database
 from schemas.models import catalogue
 from tests.faults.proxy import (
@@ -55,7 +55,7 @@ class Ring:
         chance: seeded; every decision of a soak comes from it.
     """
 
-    stage: Stage
+    stage: Rehearsal
     chance: random.Random
     http: dict[str, HttpProxy] = field(default_factory=dict)
     pipes: dict[str, TcpProxy] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Ring:
 
 
 @contextmanager
-def ring(stage: Stage, seed: int) -> Iterator[Ring]:
+def ring(stage: Rehearsal, seed: int) -> Iterator[Ring]:
     """Put a proxy in front of every API, of the SFTP server and of one PostgreSQL."""
     with ExitStack() as stack:
         found = Ring(stage, random.Random(seed))
@@ -92,12 +92,12 @@ def ring(stage: Stage, seed: int) -> Iterator[Ring]:
         yield found
 
 
-def _connection(stage: Stage, name: str) -> dict[str, object]:
+def _connection(stage: Rehearsal, name: str) -> dict[str, object]:
     found: dict[str, object] = json.loads(stage.environment[f"AIRFLOW_CONN_{name.upper()}"])
     return found
 
 
-def _lead(stage: Stage, name: str, port: int) -> None:
+def _lead(stage: Rehearsal, name: str, port: int) -> None:
     there = {**_connection(stage, name), "host": "127.0.0.1", "port": port}
     stage.environment[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(there)
 

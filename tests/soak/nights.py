@@ -21,7 +21,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from demo.http_api import PUBLIC_KEYS
-from demo.stage import Stage, set_up
+from demo.rehearsal import Rehearsal, start
 from onecard.store import database
 from schemas.models import catalogue
 from tests.faults.harness import Harness, context
@@ -87,7 +87,7 @@ class Soak:
     """Two cities, the proxies around the first, and one worker for each."""
 
     around: Ring
-    twin: Stage
+    twin: Rehearsal
     worker: Worker
     calm: Worker
     done: list[Figures] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Soak:
     _last: int = 0
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> Rehearsal:
         """The city with faults."""
         return self.around.stage
 
@@ -237,7 +237,7 @@ def soaking(home: Path, *, persons: int, seed: int, postgres: str | None) -> Ite
     """Two cities before their first night."""
     with ExitStack() as stack:
         stage, twin = (
-            stack.enter_context(set_up(home / name, persons=persons, seed=seed, postgres=postgres))
+            stack.enter_context(start(home / name, persons=persons, seed=seed, postgres=postgres))
             for name in ("city", "twin")
         )
         shutil.copy(stage.home / "keys.json", twin.home / "keys.json")

@@ -18,10 +18,10 @@ from connectors.common import breaker
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
-from onecard.model.signoffs import Vouching
+from onecard.model.signoffs import SignOff
 from onecard.operations import night
 from onecard.operations.housekeeping import keep_house
-from onecard.reconcile.dataset import Wish, reconcile
+from onecard.reconcile.dataset import ReconcileOptions, reconcile
 
 WORKERS = 2
 LATER_S = 600.0
@@ -58,8 +58,8 @@ def reconciled(environment: Mapping[str, str]) -> dict[str, Any]:
     for dataset in night.datasets(there):
         done = reconcile(there, dataset)
         if done.held:  # a person has asked the agency
-            how = Vouching("a steward", "the agency deleted them")
-            done = reconcile(there, dataset, Wish(release=how))
+            how = SignOff("a steward", "the agency deleted them")
+            done = reconcile(there, dataset, ReconcileOptions(release=how))
         found[dataset] = {n: getattr(done, n) for n in names if getattr(done, n)}
     return {dataset: counts for dataset, counts in found.items() if counts}
 

@@ -130,7 +130,7 @@ def test_imports_point_one_way() -> None:
         ("schemas.models.contract", "from onecard.base.settings import Settings"),
         ("connectors.rest.connector", "from onecard.app.wiring import Hub"),
         ("onecard.deliver.run", "from onecard.app.wiring import Hub"),
-        ("onecard.app.wiring", "from demo.stage import set_up"),
+        ("onecard.app.wiring", "from demo.rehearsal import set_up"),
     ],
 )
 def test_an_import_against_the_direction_is_found(module: str, line: str) -> None:

@@ -251,7 +251,7 @@ ROTATE_MANY = """
 import sys
 from datetime import date, timedelta
 from pathlib import Path
-from onecard import keys
+from onecard.crypto import keys
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(15):

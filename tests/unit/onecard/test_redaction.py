@@ -73,7 +73,7 @@ def test_exceptions_show_places_and_types(caplog: pytest.LogCaptureFixture) -> N
 def test_uncaught_exceptions_keep_their_values(where: str) -> None:
     code = f"""
 import threading
-from onecard import redaction
+from onecard.base import redaction
 redaction.install()
 def fail(text): raise ValueError(text)
 def thread(text):

@@ -18,7 +18,7 @@ from onecard.crypto.suites import suite
 from onecard.deliver import treatment
 from onecard.deliver.treatment import Tokeniser
 from onecard.errors import PolicyError
-from onecard.model.gate_inputs import Controls
+from onecard.model.gate_inputs import GateInputs
 from schemas.models import agreement_parts, catalogue, semantic
 
 KEY = Key("2026", bytes(range(32)))
@@ -89,7 +89,7 @@ def frame(ids: list[str | None]) -> pl.DataFrame:
 
 
 def fields() -> dict:
-    return Controls(F07, catalogue.load().contracts).fields
+    return GateInputs(F07, catalogue.load().contracts).fields
 
 
 def test_treating_replaces_every_id_number() -> None:

@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Rehearsal:
     """A running rehearsal.
 
     Attributes:
@@ -49,7 +49,9 @@ class Stage:
 
 
 @contextmanager
-def set_up(home: Path, *, persons: int, seed: int, postgres: str | None = None) -> Iterator[Stage]:
+def start(
+    home: Path, *, persons: int, seed: int, postgres: str | None = None
+) -> Iterator[Rehearsal]:
     """Make a fresh rehearsal below `home`, and take its servers down at the end.
 
     Args:
@@ -83,7 +85,7 @@ def set_up(home: Path, *, persons: int, seed: int, postgres: str | None = None) 
     city.prepare(0)
     try:
         with city:
-            yield Stage(
+            yield Rehearsal(
                 home,
                 city,
                 {
