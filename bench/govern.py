@@ -31,7 +31,7 @@ from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
 from onecard.deliver.run import Deliver, DeliveryContext
 from onecard.ports.privacy_gate import Admitted, Batch
-from onecard.ports.transfers import Parcel
+from onecard.ports.sink import Parcel
 from onecard.store import agreement_lives, database, disclosures
 from quality.privacy.gate import Gate
 from schemas.models import registers

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from onecard.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
-    from onecard.ports.transfers import Connector
+    from onecard.ports.connector import Connector
 
 KINDS = {
     "files": "connectors.files.connector:FilesConnector",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 
-from onecard.ports.transfers import Chunk
+from onecard.ports.source import Chunk
 
 OBJECT_ROWS = 8_192
 """Rows that stand in memory as Python objects at one time, some kilobytes each."""

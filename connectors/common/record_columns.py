@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from onecard.operations.drift import SourceColumn, shape
+from onecard.model.drift import SourceColumn
+from onecard.operations.drift import shape
 
 SAMPLE = 200
 """Records that are looked at."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from connectors.common.gather import Part
 from onecard.errors import SchemaMismatch
-from onecard.ports.transfers import Column, ReadRequest
+from onecard.ports.source import Column, ReadRequest
 
 JSON_RULE = "record.json"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")

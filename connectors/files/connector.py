@@ -21,7 +21,8 @@ from connectors.rest.connector import at
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError
 from onecard.ports.inbox import Arrivals, Held
-from onecard.ports.transfers import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
+from onecard.ports.sink import Parcel, Sent
+from onecard.ports.source import Checkpoint, Chunk, Reading, ReadRequest, Refusal
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class FilesConnector:
-    """Implements `onecard.ports.transfers.Connector` for folders of files."""
+    """Implements `onecard.ports.connector.Connector` for folders of files."""
 
     kind: ClassVar[str] = "files"
     source_options: ClassVar[type[BaseModel]] = FilesSource

@@ -21,7 +21,7 @@ from connectors.common.records import check_columns, describe
 from connectors.files.csv_cells import BadQuote, cells_of, plainly_quoted
 from connectors.files.options import Csv
 from onecard.errors import ProtocolError, SchemaMismatch
-from onecard.ports.transfers import Chunk, ReadRequest
+from onecard.ports.source import Chunk, ReadRequest
 
 CELLS, ENCODING = "record.cells", "record.encoding"
 _BOM = "\ufeff"

@@ -19,7 +19,7 @@ from connectors.rest.client import parse_json
 from connectors.rest.connector import at
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError
-from onecard.operations.drift import Described, Family, SourceColumn
+from onecard.model.drift import Described, Family, SourceColumn
 
 LINE = 1 << 20
 """Characters of one line that are read at most."""

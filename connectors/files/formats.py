@@ -19,7 +19,8 @@ from connectors.files import csv_read
 from connectors.files.options import Csv, JsonDocument, JsonLines, Parquet
 from connectors.rest.client import BadRecord, parse_json
 from onecard.errors import ProtocolError
-from onecard.ports.transfers import Chunk, Parcel, ReadRequest
+from onecard.ports.sink import Parcel
+from onecard.ports.source import Chunk, ReadRequest
 
 UNPACKED_LIMIT = 64 * 1024**3
 """Uncompressed bytes that a Parquet file may promise, and unpack to; more is a bomb (F33)."""

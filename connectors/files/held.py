@@ -15,7 +15,7 @@ from connectors.files.options import FilesSink
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, InboxTaken, ProtocolError
 from onecard.ports.inbox import Arrivals, Dropped, Sending
-from onecard.ports.transfers import Chunk, ReadRequest
+from onecard.ports.source import Chunk, ReadRequest
 
 
 def chunks(

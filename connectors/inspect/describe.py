@@ -15,7 +15,7 @@ from connectors.sql import describe as sql
 from connectors.sql.connector import SqlSource
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError
-from onecard.operations.drift import Described
+from onecard.model.drift import Described
 from schemas.models.contract import Contract
 
 

@@ -14,7 +14,8 @@ from connectors.rest.client import Client
 from connectors.rest.options import Keyset, PageNumber, RestSink, RestSource
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError, SourceUnavailable
-from onecard.ports.transfers import Checkpoint, Chunk, Parcel, Reading, ReadRequest, Refusal, Sent
+from onecard.ports.sink import Parcel, Sent
+from onecard.ports.source import Checkpoint, Chunk, Reading, ReadRequest, Refusal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class RestConnector:
-    """Implements `onecard.ports.transfers.Connector` for HTTP JSON APIs."""
+    """Implements `onecard.ports.connector.Connector` for HTTP JSON APIs."""
 
     kind: ClassVar[str] = "rest"
     source_options: ClassVar[type[BaseModel]] = RestSource

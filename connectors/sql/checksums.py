@@ -14,7 +14,7 @@ from connectors.sql.errors import translated
 from connectors.sql.url import address, dialect
 from onecard.base.connections import Connection
 from onecard.base.timeouts import BoundedConnection
-from onecard.ports.transfers import Checkpoint, Chunk, ReadRequest, Refusal
+from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
 from onecard.store.checksums import Key, SqlSide, canonical, settle
 from onecard.store.database import query
 from schemas.models.contract import Contract

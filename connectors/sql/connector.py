@@ -16,16 +16,8 @@ from connectors.sql.url import address, dialect
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
 from onecard.ports.inbox import Arrivals, Held
-from onecard.ports.transfers import (
-    Checkpoint,
-    Chunk,
-    Column,
-    Parcel,
-    Reading,
-    ReadRequest,
-    Refusal,
-    Sent,
-)
+from onecard.ports.sink import Parcel, Sent
+from onecard.ports.source import Checkpoint, Chunk, Column, Reading, ReadRequest, Refusal
 from schemas.models.frozen import Frozen
 
 if TYPE_CHECKING:
@@ -62,7 +54,7 @@ class SqlSink(Frozen):
 
 
 class SqlConnector:
-    """Implements `onecard.ports.transfers.Connector` for SQL databases."""
+    """Implements `onecard.ports.connector.Connector` for SQL databases."""
 
     kind: ClassVar[str] = "sql"
     source_options: ClassVar[type[BaseModel]] = SqlSource

@@ -25,7 +25,8 @@ from connectors.sql.errors import translated
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
-from onecard.operations.drift import Described, Family, SourceColumn, shape
+from onecard.model.drift import Described, Family, SourceColumn
+from onecard.operations.drift import shape
 
 if TYPE_CHECKING:
     from connectors.sql.connector import SqlSource

@@ -17,7 +17,7 @@ from onecard.errors import (
     SourceUnavailable,
     StorageError,
 )
-from onecard.ports.transfers import Column
+from onecard.ports.source import Column
 
 Verdict = Literal["login", "right", "table", "column", "down", "full", "other"]
 

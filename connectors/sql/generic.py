@@ -34,7 +34,7 @@ from connectors.sql.errors import translated
 from connectors.sql.url import dialect, engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SchemaMismatch
-from onecard.ports.transfers import Checkpoint, Chunk, Column, ReadRequest, Refusal
+from onecard.ports.source import Checkpoint, Chunk, Column, ReadRequest, Refusal
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select

@@ -24,7 +24,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 from connectors.common.wire_text import ZONE, as_text
-from onecard.ports.transfers import Parcel
+from onecard.ports.sink import Parcel
 
 DELIVERIES = "onecard_delivery"
 KEY_LENGTH = 190

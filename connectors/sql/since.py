@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from onecard.errors import ConfigError
-from onecard.ports.transfers import ReadRequest
+from onecard.ports.source import ReadRequest
 
 
 def number(since: str) -> int | None:

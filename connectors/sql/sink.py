@@ -27,7 +27,7 @@ from connectors.sql.inbox_tables import stored, tables
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection as System
 from onecard.base.timeouts import BoundedConnection
-from onecard.ports.transfers import Parcel, Sent
+from onecard.ports.sink import Parcel, Sent
 
 AT_ONCE = 500
 """Rows of one statement."""

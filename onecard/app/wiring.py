@@ -15,7 +15,8 @@ from onecard.crypto.suites import Suite
 from onecard.deliver.run import Deliver, DeliveryContext
 from onecard.observe import lineage
 from onecard.observe.log import ToldCollect, ToldDeliver
-from onecard.ports.transfers import Auditor, Connector
+from onecard.ports.auditor import Auditor
+from onecard.ports.connector import Connector
 from onecard.store import database, migrate
 from schemas.models import catalogue
 from schemas.models.catalogue import Catalogue

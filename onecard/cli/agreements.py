@@ -10,9 +10,9 @@ from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError, unknown
+from onecard.model.agreements import ALL, Life
 from onecard.stewardship import agreement_words
 from onecard.store import agreement_lives, audit, database, ledger
-from onecard.store.agreement_lives import ALL, Life
 from schemas.models.agreement import Agreement
 
 By = Annotated[str, typer.Option("--by", help="Who decides (name or office).")]

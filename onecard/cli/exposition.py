@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import get_args
 
 from onecard.base.settings import ZONE
+from onecard.model.transfers import Transfer
 from onecard.operations import attention as situation
 from onecard.operations.attention import Issue
-from onecard.store.ledger import Transfer
 
 SUBJECT = ("direction", "subject")
 

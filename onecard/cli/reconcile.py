@@ -12,11 +12,11 @@ from onecard.base.timespan import instant
 from onecard.cli import output
 from onecard.cli.operate import Json, why
 from onecard.errors import ConfigError, unknown
+from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
 from onecard.reconcile.dataset import ReconcileOptions
 from onecard.reconcile.dataset import reconcile as reconcile_dataset
 from onecard.reconcile.inbox import reconcile_inbox
-from onecard.store.reconciliations import Reconciled
 
 SHOWN = ("missing", "extra", "differing", "waiting", "quarantined", "healed", "tombstoned", "held")
 SHOWN_OF_INBOX = (

@@ -16,6 +16,7 @@ from onecard.base.settings import Settings
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import FatalError
+from onecard.model.transfers import Transfer
 from onecard.portal import logins
 from onecard.store import database, ledger
 
@@ -231,7 +232,7 @@ def _reports(hub: Hub, *, quiet: bool) -> list[str]:
     return [str(f) for f in files]
 
 
-def _print_tables(hub: Hub, transfers: list[ledger.Transfer], day: int) -> None:
+def _print_tables(hub: Hub, transfers: list[Transfer], day: int) -> None:
     collects = [t for t in transfers if t.direction == "collect"]
     output.table(
         f"night {day}: collected",

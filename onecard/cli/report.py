@@ -11,8 +11,8 @@ from onecard import __version__
 from onecard.app.wiring import Hub
 from onecard.base import files
 from onecard.base.timespan import duration
+from onecard.model.transfers import Transfer
 from onecard.store import database, holds, ledger, reconciliations
-from onecard.store.ledger import Transfer
 from quality.reports import holding, night_report
 from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
 from quality.rows.rule_titles import finding_title

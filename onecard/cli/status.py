@@ -12,10 +12,10 @@ from onecard.base.settings import ZONE
 from onecard.cli import output
 from onecard.cli.exposition import exposition
 from onecard.cli.operate import Json
+from onecard.model.transfers import Transfer
 from onecard.operations import attention
 from onecard.operations.attention import Issue
 from onecard.store import database, ledger
-from onecard.store.ledger import Transfer
 
 Prometheus = Annotated[bool, typer.Option("--prometheus", help="Print Prometheus text.")]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from onecard.errors import SchemaMismatch
-from onecard.ports.transfers import Column, Reason
+from onecard.ports.row_gate import Reason
+from onecard.ports.source import Column
 from schemas.models.contract import Contract
 from schemas.models.drift_policy import RULES
 

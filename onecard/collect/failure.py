@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from onecard.errors import HoldError, OnecardError, RetriableError, StagingLost, SupersededError
-from onecard.store import audit, database, holds, ledger, registry
+from onecard.model.holds import reading_remarks
+from onecard.store import audit, database, ledger, registry
 from onecard.store.refusals import as_hub_error
 from schemas.models.contract import Contract
 
@@ -86,7 +87,7 @@ class Failing:
         if not isinstance(error, HoldError):
             return str(error)
         before = ledger.message(connection, transfer)
-        remarked = holds.remarks(before, self.contract.id, transfer)
+        remarked = reading_remarks(before, self.contract.id, transfer)
         return "; ".join(filter(None, [remarked, str(error)]))
 
 

@@ -16,18 +16,11 @@ from onecard.base.timespan import duration
 from onecard.collect import counties
 from onecard.crypto.keys import Key
 from onecard.errors import FatalError
-from onecard.ports.transfers import (
-    Checkpoint,
-    Chunk,
-    Counted,
-    Reading,
-    ReadRequest,
-    Reason,
-    Rejected,
-)
+from onecard.model.transfers import Counts
+from onecard.ports.row_gate import Reason, Rejected
+from onecard.ports.source import Checkpoint, Chunk, Counted, Reading, ReadRequest
 from onecard.store import ledger, quarantine, registry
 from onecard.store.database import Connection, query
-from onecard.store.ledger import Counts
 from onecard.store.loader import Loader
 from schemas.models.contract import Contract
 from schemas.models.rules import Unique

@@ -22,11 +22,15 @@ from onecard.collect.intake import Intake, IntakeResult
 from onecard.crypto.keys import KeyStore
 from onecard.crypto.suites import Suite
 from onecard.errors import AuditFailed, FatalError, PolicyError, StagingLost
-from onecard.ports.transfers import Auditor, Checkpoint, Connector, ReadRequest, RowGate, Staged
+from onecard.model.holds import NEVER, audit_failed, reading_remarks
+from onecard.model.transfers import Counts, DatasetState
+from onecard.ports.auditor import Auditor, Staged
+from onecard.ports.connector import Connector
+from onecard.ports.row_gate import RowGate
+from onecard.ports.source import Checkpoint, ReadRequest
 from onecard.store import (
     audit,
     database,
-    holds,
     ledger,
     quarantine,
     receipts,
@@ -36,7 +40,6 @@ from onecard.store import (
 )
 from onecard.store.audit import Signer
 from onecard.store.known_hashes import KnownHashes
-from onecard.store.ledger import Counts, DatasetState
 from onecard.store.releases import Release
 from schemas.models.contract import Contract
 
@@ -190,15 +193,15 @@ class Collect:
             finally:  # whatever it found, or stumbled over, in tables that were emptied meanwhile
                 require_staged(connection, contract, transfer)
             ledger.record_findings(connection, transfer, findings)
-            passed = {r.finding for r in releases.of(connection, transfer)} - set(holds.NEVER)
+            passed = {r.finding for r in releases.of(connection, transfer)} - set(NEVER)
             failed = [f.name for f in findings if f.severity == "critical" and not f.passed]
             if not passed.issuperset(failed):
                 held = [name for name in failed if name not in passed]
-                raise AuditFailed(holds.audit_failed(contract, transfer, held))
+                raise AuditFailed(audit_failed(contract, transfer, held))
             with connection.transaction():
                 ledger.lock_claimed(connection, contract.id, transfer)
-                remarks = holds.remarks(ledger.message(connection, transfer), contract.id, transfer)
-                ledger.update(connection, transfer, {"status": "audited", "message": remarks})
+                said = reading_remarks(ledger.message(connection, transfer), contract.id, transfer)
+                ledger.update(connection, transfer, {"status": "audited", "message": said})
         failpoints.reach("audit.recorded")
 
     def publish(self, transfer: int) -> Collected:

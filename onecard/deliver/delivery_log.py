@@ -17,10 +17,11 @@ from onecard.deliver.outgoing import DeliveryTally
 from onecard.deliver.state import DeliveryState
 from onecard.errors import HoldError, OnecardError, SupersededError
 from onecard.model import gate_inputs
+from onecard.model.agreements import Life
 from onecard.ports.privacy_gate import PrivacyBlock, PrivacyGate
-from onecard.ports.transfers import Reason, Rejected, Sent
+from onecard.ports.row_gate import Reason, Rejected
+from onecard.ports.sink import Sent
 from onecard.store import audit, ledger, quarantine, receipts
-from onecard.store.agreement_lives import Life
 from onecard.store.audit import Signer
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement

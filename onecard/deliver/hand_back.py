@@ -20,8 +20,9 @@ import pyarrow as pa
 from onecard.base import personal
 from onecard.deliver.treatment_display import SHOWN_LEVELS
 from onecard.errors import ConfigError, PolicyError, unknown
+from onecard.ports.connector import Connector
 from onecard.ports.desk import Desk
-from onecard.ports.transfers import Connector, Parcel, Sent
+from onecard.ports.sink import Parcel, Sent
 from onecard.store import agreement_lives, audit, database, quarantine, receipts
 from onecard.store.database import Connection
 from onecard.store.quarantine import Record

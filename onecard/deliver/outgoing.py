@@ -16,10 +16,10 @@ from onecard.base.prefetch import prefetch
 from onecard.deliver.query import Selection
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
+from onecard.model.transfers import Counts
 from onecard.ports.privacy_gate import Batch, PrivacyGate
 from onecard.store import arrow, disclosures
 from onecard.store.disclosures import Recorder
-from onecard.store.ledger import Counts
 
 if TYPE_CHECKING:
     import polars as pl

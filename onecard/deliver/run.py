@@ -21,11 +21,12 @@ from onecard.deliver.query import Selection
 from onecard.deliver.state import DeliveryState
 from onecard.deliver.tombstones import Tombstones
 from onecard.errors import ConfigError, PolicyError, ProtocolError
+from onecard.model.agreements import Life
 from onecard.model.gate_inputs import GateInputs
+from onecard.ports.connector import Connector
 from onecard.ports.privacy_gate import Plan, PrivacyGate, VolumeHold
-from onecard.ports.transfers import Connector, Parcel, Sent
+from onecard.ports.sink import Parcel, Sent
 from onecard.store import agreement_lives, database, ledger, quarantine, releases
-from onecard.store.agreement_lives import Life
 from onecard.store.audit import Signer
 from onecard.store.disclosures import Recorder
 from onecard.store.refusals import as_hub_error

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from onecard.base.timespan import duration
+from onecard.model.holds import agency_of
 from onecard.ports.desk import Desk
 from onecard.store import agreement_lives, holds, tickets
 from onecard.store.database import Connection
@@ -90,7 +91,7 @@ def _volume(connection: Connection, desk: Desk) -> Iterator[Issue]:
     for subject, at, read in rows:
         says = f"{int(str(read)):,} rows read, far from what is usual"
         todo = "ask the agency; `onecard report` shows the history"
-        yield Issue("volume", str(subject), says, todo, holds.agency_of(str(subject)), _moment(at))
+        yield Issue("volume", str(subject), says, todo, agency_of(str(subject)), _moment(at))
 
 
 def _volume_names(desk: Desk) -> set[str]:
@@ -123,7 +124,7 @@ def _failing(connection: Connection, desk: Desk) -> Iterator[Issue]:
         step = "`onecard doctor` and `onecard drift`, then `onecard"
         todo = f"{step} {direction} {name}`"
         known = desk.catalogue.agreements.get(name)
-        who = known.consumer if known else holds.agency_of(name)
+        who = known.consumer if known else agency_of(name)
         says = f"{number} time(s) in a row: {message}"
         yield Issue("failing", name, says, todo, who, _moment(since), number)
 
@@ -161,7 +162,7 @@ def _expiring(connection: Connection, desk: Desk) -> Iterator[Issue]:
         says = f"{number} quarantined row(s) are purged from {day} on"
         todo = f"`onecard quarantine list {dataset}`, then `hand-back` or `replay`"
         name = str(dataset)
-        yield Issue("expiring", name, says, todo, holds.agency_of(name), None, int(str(number)))
+        yield Issue("expiring", name, says, todo, agency_of(name), None, int(str(number)))
 
 
 def _moment(value: object) -> datetime | None:

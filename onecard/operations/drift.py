@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Literal
 
+from onecard.model.drift import Described, Family, SourceColumn
 from schemas.models.contract import Contract, Field
 
-Family = Literal["text", "integer", "number", "date", "timestamp", "other"]
 Kind = Literal["new", "missing", "renamed", "widened", "narrowed", "type", "nullable"]
 Policy = Literal["fail", "quarantine", "pass"]
 
@@ -46,45 +46,6 @@ _FITS: dict[str, tuple[Family, ...]] = {
     "timestamp": ("text", "timestamp", "date"),
 }
 """Families that the gate can read as each logical type; text is parsed."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceColumn:
-    """One column as the source has it now.
-
-    Attributes:
-        type: in the source's own words, for messages.
-        width: length of text: declared by a database; of a sample, what nine tenths keep to
-            (single longer values are defects of their rows, not of the source).
-        shapes: shapes of sampled values (digits 9, letters a, ideographs x); never the values.
-        always: whether every sampled record has it (records of APIs may leave keys out).
-    """
-
-    name: str
-    family: Family
-    type: str = ""
-    width: int | None = None
-    precision: int | None = None
-    scale: int | None = None
-    nullable: bool | None = None
-    shapes: frozenset[str] = field(default=frozenset(), repr=False)
-    always: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """What a source offers now.
-
-    Attributes:
-        origin: table, path or file that was looked at; never a value.
-        named: whether the connector asks for columns by name, so that new ones stay unread.
-        optional: whether a column that the contract does not require may be absent.
-    """
-
-    origin: str
-    columns: tuple[SourceColumn, ...]
-    named: bool = False
-    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

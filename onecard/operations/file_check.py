@@ -13,7 +13,7 @@ from onecard.app.wiring import Hub
 from onecard.base.connections import Connection
 from onecard.collect import drift_policy
 from onecard.errors import ConfigError, unknown
-from onecard.ports.transfers import ReadRequest
+from onecard.ports.source import ReadRequest
 from quality.rows.gate import compile_gate
 from schemas.models.contract import Contract
 

@@ -14,8 +14,9 @@ from onecard.base import failpoints
 from onecard.collect import failure
 from onecard.collect.run import Collected
 from onecard.errors import ConfigError, PolicyError, SupersededError
+from onecard.model.holds import NEVER
 from onecard.model.signoffs import SignOff
-from onecard.store import audit, database, holds, ledger, releases
+from onecard.store import audit, database, ledger, releases
 from onecard.store.database import Connection
 
 
@@ -103,7 +104,7 @@ def _collect(hub: Hub, connection: Connection, found: _Line, how: SignOff) -> Re
         _overtaken(connection, found)
     if found.status != "held" and not (found.status == "audited" and before):
         raise _not_held(found)
-    there = {r.finding for r in before} - set(holds.NEVER)
+    there = {r.finding for r in before} - set(NEVER)
     failed = [name for name in releases.failed(connection, found.id) if name not in there]
     _releasable(hub, found, failed)
     if not failed and not before:
@@ -138,7 +139,7 @@ def _overtaken(connection: Connection, found: _Line) -> None:
 
 
 def _releasable(hub: Hub, found: _Line, failed: list[str]) -> None:
-    never = [name for name in failed if name in holds.NEVER]
+    never = [name for name in failed if name in NEVER]
     if not never:
         return
     contract = hub.catalogue.contract(found.subject)

@@ -16,7 +16,8 @@ from onecard.base.connections import Connection
 from onecard.deliver.run import Replay
 from onecard.errors import ConfigError, PolicyError
 from onecard.model import gate_inputs
-from onecard.ports.transfers import Checkpoint, Chunk, Parcel, ReadRequest, Refusal, Sent
+from onecard.ports.sink import Parcel, Sent
+from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
 from onecard.store import audit, database, quarantine
 from onecard.store.quarantine import Record
 
@@ -108,7 +109,7 @@ class NoOptions(BaseModel):
 
 
 class OneRow:
-    """A connector whose whole source is one row; implements `onecard.ports.transfers.Connector`."""
+    """A connector whose whole source is one row; implements `onecard.ports.connector.Connector`."""
 
     kind: ClassVar[str] = "one_row"
     source_options: ClassVar[type[BaseModel]] = NoOptions

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from onecard.model.agreements import Life
 from onecard.model.gate_inputs import GateInputs
+from onecard.model.holds import Hold
 from onecard.stewardship import agreement_words
-from onecard.store.agreement_lives import Life
-from onecard.store.holds import Hold
 from schemas.models import codes
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from onecard.model.transfers import Transfer
 from onecard.store import ledger
 from onecard.store.database import Connection
 from schemas.models.contract import Contract
@@ -78,7 +79,7 @@ def problem_list(
 def _problems(
     connection: Connection,
     contract: Contract,
-    transfer: ledger.Transfer,
+    transfer: Transfer,
     rule_title: Callable[[str], str],
 ) -> list[Problem]:
     rows = connection.execute(

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import pyarrow as pa
 
 from onecard.base.connections import Connection
-from onecard.ports.transfers import Chunk, ReadRequest
+from onecard.ports.source import Chunk, ReadRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from onecard.base.connections import Connection
 from onecard.crypto.keys import Key
 from onecard.errors import HoldError, PolicyError
-from onecard.ports.transfers import Sent
-from onecard.store.agreement_lives import Life
+from onecard.model.agreements import Life
+from onecard.ports.sink import Sent
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Agency
 from schemas.models.contract import Contract

@@ -20,8 +20,9 @@ from onecard.base import logs
 from onecard.base.timespan import duration
 from onecard.collect.run import CollectContext
 from onecard.errors import ConfigError
+from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
-from onecard.ports.transfers import Column, ReadRequest
+from onecard.ports.source import Column, ReadRequest
 from onecard.reconcile import deletes
 from onecard.reconcile.buckets import Candidates, compare
 from onecard.reconcile.deletes import Run
@@ -30,7 +31,7 @@ from onecard.reconcile.stage import Stage, Verdict
 from onecard.store import database, ledger, reconciliations, registry
 from onecard.store.checksums import Comparable, Key, SqlSide, settle, table_side
 from onecard.store.database import query
-from onecard.store.reconciliations import SHOWN, Reconciled
+from onecard.store.reconciliations import SHOWN
 from onecard.store.record_refs import Referrer
 from onecard.store.refusals import as_hub_error
 from schemas.models.contract import Contract

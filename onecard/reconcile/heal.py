@@ -13,7 +13,8 @@ from onecard.app.wiring import Hub
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
 from onecard.operations.replay import NoOptions
-from onecard.ports.transfers import Checkpoint, Chunk, Parcel, ReadRequest, Refusal, Sent
+from onecard.ports.sink import Parcel, Sent
+from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
 from onecard.reconcile.stage import Located, Stage
 from onecard.store import arrow, registry
 from onecard.store.database import query

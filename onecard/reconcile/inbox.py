@@ -21,11 +21,12 @@ from onecard.crypto import suites
 from onecard.deliver.expected_inbox import LAPSED, QUARANTINED, WAITING
 from onecard.deliver.run import Replay
 from onecard.errors import ConfigError, HoldError, InboxTaken, as_onecard_error
+from onecard.model.reconciliations import Reconciled
 from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sending
-from onecard.ports.transfers import Chunk, Column, ReadRequest
+from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.inbox_stage import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxStage
 from onecard.store import database, reconciliations
-from onecard.store.reconciliations import SHOWN, Reconciled
+from onecard.store.reconciliations import SHOWN
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 

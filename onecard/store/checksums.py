@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from onecard.base.connections import Connection as System
-from onecard.ports.transfers import Reading, ReadRequest
+from onecard.ports.source import Reading, ReadRequest
 from onecard.store.database import query
 from schemas.models.contract import Contract, Field
 

@@ -22,7 +22,7 @@ from onecard.crypto import suites
 from onecard.crypto.keys import Key, KeyStore
 from onecard.crypto.suites import Suite
 from onecard.errors import ConfigError
-from onecard.ports.transfers import Rejected
+from onecard.ports.row_gate import Rejected
 from onecard.store.database import Connection, query
 from schemas.models.agreement import Agreement
 

@@ -3,85 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
-from typing import Literal
 
-from onecard.errors import HoldError
+from onecard.model.reconciliations import Reconciled, rate
 from onecard.model.signoffs import SignOff
-from onecard.store import audit, holds
+from onecard.store import audit
 from onecard.store.database import Connection
 
-Outcome = Literal["agreed", "healed", "open", "held", "unjudged"]
 SHOWN = 20
 """References of so many keys of each kind are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """How one reconciliation ended; numbers are rows.
-
-    Attributes:
-        subject: dataset or agreement.
-        method: `sql` (checksums inside the source's database) or `stream`.
-        rows_hub: rows compared that the hub holds; `rows_other` those of the other side.
-        missing: the other side has them, the hub neither published nor quarantined them (of an
-            inbox: the hub says they were delivered, the inbox has them not).
-        extra: the hub holds them, the source has them not (of an inbox: the reverse).
-        waiting: newer than the watermark: the next collect takes them.
-        quarantined: the source's rows looked at that stand in quarantine.
-        tombstoned: published as deleted; `held` those that a person must decide.
-        agreeing: of an inbox: rows that are what they should be.
-        lapsed: of an inbox: rows that the consumer was to erase; not looked at.
-        refs: the first keys of each kind, as keyed references.
-    """
-
-    id: int
-    subject: str
-    method: Literal["sql", "stream"]
-    buckets: int = 0
-    rows_hub: int = 0
-    rows_other: int = 0
-    missing: int = 0
-    extra: int = 0
-    differing: int = 0
-    waiting: int = 0
-    quarantined: int = 0
-    healed: int = 0
-    tombstoned: int = 0
-    held: int = 0
-    agreeing: int = 0
-    lapsed: int = 0
-    outcome: Outcome = "agreed"
-    refs: Mapping[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def rate(self) -> float | None:
-        """Of an inbox, 状态一致率: agreeing rows of all rows on either side; None of no rows."""
-        return _rate(self.agreeing, self.agreeing + self.missing + self.differing + self.extra)
-
-    def check(self) -> None:
-        """Raise when a person must decide.
-
-        Raises:
-            HoldError: more rows are absent than may be published as deleted, or delivered again,
-                at once.
-        """
-        if self.held and "/" not in self.subject:
-            msg = (
-                f"{self.subject}: {self.held} rows would be delivered again, far more than usual;"
-                " nothing was. Look at the inbox; then `onecard release` the held transfer"
-                f" (`onecard status`) and `onecard reconcile {self.subject}`"
-            )
-            raise HoldError(msg)
-        if self.held:
-            msg = (
-                f"{self.subject}: {self.held} of {self.rows_hub} published rows are absent from the"
-                f" source, which has {self.rows_other}; none was deleted. Look at the source; then"
-                f" `onecard reconcile {self.subject} --release {holds.OPTIONS}`"
-            )
-            raise HoldError(msg)
 
 
 def start(
@@ -151,8 +82,4 @@ def rates(connection: Connection) -> dict[str, float | None]:
         " FROM ledger.reconciliation WHERE kind = 'agreement'"
         " AND outcome IN ('agreed', 'healed', 'open', 'held') ORDER BY subject, id DESC"
     ).fetchall()
-    return {str(subject): _rate(int(str(part)), int(str(of))) for subject, part, of in rows}
-
-
-def _rate(part: int, of: int) -> float | None:
-    return part / of if of else None
+    return {str(subject): rate(int(str(part)), int(str(of))) for subject, part, of in rows}

@@ -16,7 +16,7 @@ from typing import Any
 from psycopg import sql
 
 from onecard.errors import FatalError
-from onecard.ports.transfers import Finding, Staged
+from onecard.ports.auditor import Finding, Staged
 from onecard.store import database
 from quality.datasets.invariants import invariants
 from quality.datasets.sql_audit import KEY_UNIQUE, ages, bounds, distributions, volumes
@@ -37,7 +37,7 @@ Outcomes = Mapping[str, Any]
 
 
 class GxAuditor:
-    """Implements `onecard.ports.transfers.Auditor` by two GX suites.
+    """Implements `onecard.ports.auditor.Auditor` by two GX suites.
 
     Keys and completeness look at the staged table. Volume and distributions compare it with
     what came before: their suite looks at a one-row query of the measured numbers.

@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import sql
 
-from onecard.ports.transfers import Staged
+from onecard.ports.auditor import Staged
 from onecard.store import database
 from schemas.models.dataset_checks import AtMostOne, Invariant, Matches, NoneIn, Paired
 from schemas.models.rules import Condition

@@ -16,7 +16,7 @@ from statistics import median
 from psycopg import sql
 
 from onecard.base.timespan import duration
-from onecard.ports.transfers import Finding, Staged
+from onecard.ports.auditor import Finding, Staged
 from onecard.store import database
 from quality.datasets.invariants import invariants
 from schemas.models.dataset_checks import (
@@ -35,7 +35,7 @@ FEWEST_FOR_DISTRIBUTION = 100
 
 
 class SqlAuditor:
-    """Implements `onecard.ports.transfers.Auditor` by aggregates over the staged table."""
+    """Implements `onecard.ports.auditor.Auditor` by aggregates over the staged table."""
 
     def audit(self, staged: Staged) -> tuple[Finding, ...]:
         """One finding per expectation, after `key_unique`.

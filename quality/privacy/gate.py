@@ -10,7 +10,7 @@ from traceback import extract_tb
 import polars as pl
 
 from onecard.ports.privacy_gate import Admitted, Batch, Outcome, Plan, PrivacyBlock, RuleResult
-from onecard.ports.transfers import Sent
+from onecard.ports.sink import Sent
 from quality.privacy.registry import Evidence, Phase, Verdict, functions, texts
 
 

@@ -20,7 +20,7 @@ from schemas.models.strict_yaml import parse
 if TYPE_CHECKING:
     import polars as pl
 
-    from onecard.ports.transfers import Sent
+    from onecard.ports.sink import Sent
 
 FILE = Path(__file__).parent / "rules.yaml"
 MODULES = ("rules_agreement", "rules_basis", "rules_rows", "rules_values", "rules_statistics")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from onecard.store.holds import Hold
+from onecard.model.holds import Hold
 from quality.reports import words
 from quality.reports.scheme import Language
 from quality.rows.rule_titles import finding_title

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from onecard import __version__
-from onecard.store.holds import Hold
+from onecard.model.holds import Hold
 from quality.privacy import registry
 from quality.reports import charts, content, holding, words
 from quality.reports.content import Content

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from onecard.ports.transfers import Reason
+from onecard.ports.row_gate import Reason
 from quality.rows import identifiers
 from quality.rows.identifiers import Divisions, Mask
 from schemas.models.contract import Field

@@ -18,7 +18,8 @@ import polars as pl
 import pyarrow as pa
 
 from onecard.errors import FatalError
-from onecard.ports.transfers import Checked, Chunk, Reason, Rejected
+from onecard.ports.row_gate import Checked, Reason, Rejected
+from onecard.ports.source import Chunk
 from quality.rows import identifiers, reading
 from quality.rows.fieldchecks import CONTROL, field_checks, kernel
 from quality.rows.identifiers import Divisions, Mask
@@ -93,7 +94,7 @@ class _Batch:
 
 
 class PolarsGate:
-    """Implements `onecard.ports.transfers.RowGate`."""
+    """Implements `onecard.ports.row_gate.RowGate`."""
 
     def __init__(self, contract: Contract, known: Divisions) -> None:
         self._id = contract.id

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from onecard.model.transfers import Counts
 from onecard.portal import views
-from onecard.ports.transfers import Reason
+from onecard.ports.row_gate import Reason
 from onecard.store import agreement_lives, database, ledger, tickets
-from onecard.store.ledger import Counts
 from tests.browser.conftest import Server
 
 pytestmark = [

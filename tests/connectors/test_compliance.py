@@ -26,7 +26,8 @@ from onecard.errors import (
     SourceUnavailable,
 )
 from onecard.ports.inbox import Arrivals, Readable, Sending
-from onecard.ports.transfers import Chunk, Column, Parcel, Reading, ReadRequest
+from onecard.ports.sink import Parcel
+from onecard.ports.source import Chunk, Column, Reading, ReadRequest
 from onecard.reconcile.canonical_text import canonical
 from tests.connectors.systems import (
     COLUMNS,

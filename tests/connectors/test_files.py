@@ -24,7 +24,8 @@ from connectors.files.connector import FilesConnector
 from connectors.files.options import Csv
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
-from onecard.ports.transfers import Chunk, Column, Parcel, Reading, ReadRequest, Refusal
+from onecard.ports.sink import Parcel
+from onecard.ports.source import Chunk, Column, Reading, ReadRequest, Refusal
 from tests.connectors.systems import conn, free, marked, sftp
 
 COLUMNS = (Column("x", "X"), Column("y", "Y"))

@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from connectors.rest.connector import RestConnector
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
-from onecard.ports.transfers import Chunk, Column, Parcel, ReadRequest
+from onecard.ports.sink import Parcel
+from onecard.ports.source import Chunk, Column, ReadRequest
 from tests.connectors.systems import free, marked
 
 SECRET = "s3cret-pass"

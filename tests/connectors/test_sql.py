@@ -26,7 +26,8 @@ from onecard.errors import (
     SchemaMismatch,
     SourceUnavailable,
 )
-from onecard.ports.transfers import Chunk, Column, Counted, Parcel, ReadRequest
+from onecard.ports.sink import Parcel
+from onecard.ports.source import Chunk, Column, Counted, ReadRequest
 from tests.connectors.systems import conn, free, marked
 from tests.connectors.test_compliance import opened
 

@@ -33,9 +33,9 @@ from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.model.signoffs import SignOff
+from onecard.model.transfers import LIVE
 from onecard.operations.release import release
 from onecard.store import audit, database, ledger
-from onecard.store.ledger import LIVE
 
 DATASETS = (
     "health/death_notice",

@@ -15,8 +15,8 @@ import pytest
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.errors import OnecardError
+from onecard.model.transfers import Counts
 from onecard.store import audit, database
-from onecard.store.ledger import Counts
 from schemas.models import catalogue
 
 PAGE = 20

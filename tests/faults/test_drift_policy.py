@@ -12,8 +12,8 @@ import pytest
 
 from onecard.cli.drift import look
 from onecard.errors import SchemaMismatch
+from onecard.model.transfers import Counts
 from onecard.operations.replay import replay
-from onecard.store.ledger import Counts
 from schemas.models.drift_policy import Drift
 from tests.faults.pupils import PUPILS, Pupils
 from tests.faults.sources import World, world

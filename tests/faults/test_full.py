@@ -16,6 +16,7 @@ from connectors.files.folders import opened
 from connectors.sql.errors import verdict_of
 from onecard.base import files as whole_file
 from onecard.crypto import keys
+from onecard.model.transfers import Transfer
 from onecard.store import database, ledger
 from tests.connectors import systems
 from tests.faults import writes
@@ -165,7 +166,7 @@ PLACES = (
 )
 
 
-def last(harness: Harness) -> ledger.Transfer | None:
+def last(harness: Harness) -> Transfer | None:
     """The newest transfer."""
     with database.connect(harness.address, autocommit=True) as connection:
         found = ledger.transfers(connection)

@@ -24,7 +24,7 @@ from demo.rehearsal import Rehearsal, start
 from onecard.base import timeouts
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable
-from onecard.ports.transfers import Column, ReadRequest
+from onecard.ports.source import Column, ReadRequest
 from onecard.store import database
 from tests.connectors.test_compliance import opened, parcel
 from tests.faults.harness import Harness, stopped

@@ -29,7 +29,7 @@ from connectors.rest import body as rest_body
 from onecard.base import timeouts
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
-from onecard.ports.transfers import Column, Reading, ReadRequest
+from onecard.ports.source import Column, Reading, ReadRequest
 from tests.connectors import systems
 
 COLUMNS = (Column("x", "X", required=True),)

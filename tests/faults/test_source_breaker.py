@@ -19,7 +19,7 @@ from demo.rehearsal import Rehearsal
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError, SourceUnavailable
 from onecard.operations import night
-from onecard.ports.transfers import Column, ReadRequest
+from onecard.ports.source import Column, ReadRequest
 from schemas.models import catalogue
 from tests.connectors import systems
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.files.connector import FilesConnector
-from onecard.ports.transfers import Column, Parcel, ReadRequest
+from onecard.ports.sink import Parcel
+from onecard.ports.source import Column, ReadRequest
 from quality.reports import workbook
 from tests.connectors.systems import conn, free, marked
 

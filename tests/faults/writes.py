@@ -14,7 +14,7 @@ from onecard.base import files
 from onecard.crypto import keys
 from onecard.crypto.audit_format import Checkpoint, anchor
 from onecard.operations import alarms
-from onecard.ports.transfers import Parcel
+from onecard.ports.sink import Parcel
 from quality.reports import workbook
 from tests.connectors import systems
 

@@ -32,7 +32,7 @@ from onecard.crypto.keys import KeyStore
 from onecard.crypto.signing import Signer
 from onecard.deliver.manifest import refusal
 from onecard.errors import OnecardError
-from onecard.ports.transfers import Chunk, Column, ReadRequest
+from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.store.receipts import canonical, signed_manifest
 from quality.rows.gate import compile_gate
 from schemas.models import catalogue, strict_yaml

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from onecard.errors import FatalError, OnecardError
-from onecard.ports.transfers import Auditor, Finding, Staged
+from onecard.ports.auditor import Auditor, Finding, Staged
 from onecard.store import database
 from quality.datasets.gx_audit import GxAuditor
 from quality.datasets.sql_audit import SqlAuditor

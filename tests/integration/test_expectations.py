@@ -25,7 +25,7 @@ from demo.planting import Planter, text_frame
 from demo.run import TYPED
 from demo.world import World
 from onecard.cli.app import app
-from onecard.ports.transfers import Chunk
+from onecard.ports.source import Chunk
 from onecard.store import database
 from quality.expectations.export import export
 from quality.expectations.patterns import admits_controls, portable

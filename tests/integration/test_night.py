@@ -12,6 +12,7 @@ from demo.rehearsal import Rehearsal, start
 from demo.verify import verify
 from onecard.collect.run import Collected
 from onecard.deliver.run import Delivered
+from onecard.model.transfers import Counts
 from onecard.operations import night
 from onecard.store import database, ledger
 from schemas.models import catalogue
@@ -35,7 +36,7 @@ def run(stage: Rehearsal, day: int) -> dict[str, object]:
     return results
 
 
-def counts(results: dict[str, object]) -> dict[str, ledger.Counts]:
+def counts(results: dict[str, object]) -> dict[str, Counts]:
     return {s: r.counts for s, r in results.items() if isinstance(r, Collected)}
 
 

@@ -19,12 +19,12 @@ from sqlalchemy.engine import make_url
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError, HoldError
+from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
 from onecard.reconcile.buckets import compare
 from onecard.reconcile.dataset import ReconcileOptions, reconcile
 from onecard.store import database
 from onecard.store.checksums import SqlSide
-from onecard.store.reconciliations import Reconciled
 from tests.conftest import listening
 
 CARDS = "hrss/card_master"

@@ -28,10 +28,10 @@ from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.cli.app import app
 from onecard.errors import ConfigError
+from onecard.model.reconciliations import Reconciled
 from onecard.operations.replay import release
 from onecard.reconcile.inbox import readable, reconcile_inbox
 from onecard.store import database
-from onecard.store.reconciliations import Reconciled
 from tests.conftest import listening
 from tests.faults.harness import Harness
 

@@ -29,12 +29,13 @@ from onecard.errors import (
     PolicyError,
     SupersededError,
 )
+from onecard.model.holds import Hold
 from onecard.model.signoffs import SignOff
+from onecard.model.transfers import Counts
 from onecard.operations import attention
 from onecard.operations.release import Released, release
 from onecard.reconcile.dataset import reconcile
 from onecard.store import audit, database, holds, ledger, receipts, releases
-from onecard.store.ledger import Counts
 from schemas.models import catalogue
 from tests.faults.harness import Harness
 
@@ -91,7 +92,7 @@ class City:
     def release(self, transfer: object, how: SignOff = HOW) -> Released:
         return release(self.hub, str(transfer), how)
 
-    def held(self) -> list[holds.Hold]:
+    def held(self) -> list[Hold]:
         with database.connect(self.hub.address, autocommit=True) as connection:
             return holds.holds(connection, self.hub.catalogue)
 

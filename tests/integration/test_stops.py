@@ -22,6 +22,7 @@ from connectors.sql import sink
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.errors import PolicyError
+from onecard.model.agreements import ALL
 from onecard.store import agreement_lives, audit, database
 
 REST = "f02-hrss-medical_insurance-card-status"
@@ -153,7 +154,7 @@ def once(stage: Rehearsal, agreement: str, rows: list[dict[str, Any]]) -> None:
     assert len(rows) == receipt["sent_rows"]
 
 
-@pytest.mark.parametrize("scope", [None, agreement_lives.ALL], ids=["its consumer", "all"])
+@pytest.mark.parametrize("scope", [None, ALL], ids=["its consumer", "all"])
 def test_rest(
     tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch, scope: str | None
 ) -> None:

@@ -24,7 +24,7 @@ from demo.rehearsal import Rehearsal, start
 from onecard.base.settings import Settings
 from onecard.deliver.run import Deliver, DeliveryContext
 from onecard.errors import OnecardError
-from onecard.ports.transfers import Parcel, Sent
+from onecard.ports.sink import Parcel, Sent
 from onecard.store import agreement_lives, database
 from quality.privacy.gate import Gate
 from schemas.models.agreement import Agreement

@@ -14,7 +14,7 @@ from stdnum import luhn
 from stdnum.cn import ric
 from stdnum.cn import uscc as stdnum_uscc
 
-from onecard.ports.transfers import Chunk
+from onecard.ports.source import Chunk
 from quality.rows import identifiers
 from quality.rows.gate import compile_gate
 from schemas.models import catalogue

@@ -143,7 +143,7 @@ def test_an_import_against_the_direction_is_found(module: str, line: str) -> Non
         ("dags.collect", "from airflow.sdk import DAG"),
         ("onecard.app.wiring", "import connectors"),
         ("schemas.lint.check", "from onecard.errors import unknown"),
-        ("quality.datasets.sql_audit", "from onecard.ports.transfers import Finding"),
+        ("quality.datasets.sql_audit", "from onecard.ports.auditor import Finding"),
         ("plugins.airflow_local_settings", "import quality.datasets.gx_audit"),
     ],
 )

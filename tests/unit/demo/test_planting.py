@@ -12,7 +12,7 @@ from demo.calendar import Day
 from demo.planting import Planter, Truth
 from demo.run import TYPED
 from demo.world import World
-from onecard.ports.transfers import Chunk
+from onecard.ports.source import Chunk
 from quality.rows.gate import compile_gate
 from schemas.models import catalogue
 

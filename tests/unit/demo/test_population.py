@@ -12,7 +12,7 @@ from stdnum.luhn import is_valid as luhn_is_valid
 from demo.calendar import Day
 from demo.people import CAPACITY, DIVISION, block
 from demo.world import DAILY, STOCK, World
-from onecard.ports.transfers import Chunk
+from onecard.ports.source import Chunk
 from quality.rows.gate import compile_gate
 from schemas.models import catalogue
 

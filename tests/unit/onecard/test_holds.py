@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from onecard.store import holds
-from onecard.store.holds import Hold
+from onecard.model.holds import Hold, audit_failed, reading_remarks
 from schemas.models import catalogue
 
 CARDS, EVENTS = "hrss/card_master", "hrss/card_status_event"
 
 
 def made(dataset: str, **more: object) -> Hold:
-    return holds.collect(catalogue.load().contract(dataset), 7, **more)
+    return collect_hold(catalogue.load().contract(dataset), 7, **more)
 
 
 def test_a_collect_is_released_by_its_number_and_in_the_fast_lane_by_its_dataset() -> None:
@@ -46,9 +45,9 @@ def test_what_to_do(hold: Hold, says: str) -> None:
 
 def test_what_the_reading_remarked_is_told_apart_from_the_hold() -> None:
     contract = catalogue.load().contract(CARDS)
-    said = holds.audit_failed(contract, 7, ["shrinkage"])
+    said = audit_failed(contract, 7, ["shrinkage"])
     assert said.startswith(f"{CARDS}: transfer 7 is held: shrinkage. hrss, with")
-    assert holds.remarks(f"waiting for a.csv; {said}", CARDS, 7) == "waiting for a.csv"
-    assert holds.remarks(said, CARDS, 7) == ""
-    assert holds.remarks("waiting for a.csv", CARDS, 7) == "waiting for a.csv"
-    assert "nobody can release key_unique" in holds.audit_failed(contract, 7, ["key_unique"])
+    assert reading_remarks(f"waiting for a.csv; {said}", CARDS, 7) == "waiting for a.csv"
+    assert reading_remarks(said, CARDS, 7) == ""
+    assert reading_remarks("waiting for a.csv", CARDS, 7) == "waiting for a.csv"
+    assert "nobody can release key_unique" in audit_failed(contract, 7, ["key_unique"])

@@ -14,9 +14,9 @@ from onecard.base.timespan import duration
 from onecard.crypto import keys
 from onecard.crypto.suites import suite
 from onecard.errors import AccountingError, ConfigError, PolicyError
-from onecard.ports.transfers import Reason, Rejected
+from onecard.model.transfers import Counts
+from onecard.ports.row_gate import Reason, Rejected
 from onecard.store import database, migrate, quarantine, registry
-from onecard.store.ledger import Counts
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ import pytest
 from fastapi import HTTPException, Request
 
 from onecard.base.settings import ZONE, Settings
+from onecard.model.transfers import Counts
 from onecard.portal.access import Person
 from onecard.portal.app import create_app
 from onecard.portal.site import Site
-from onecard.ports.transfers import Reason
+from onecard.ports.row_gate import Reason
 from onecard.store import agreement_lives, database, ledger, migrate, tickets
 from onecard.store.database import Connection
-from onecard.store.ledger import Counts
 from quality.rows.rule_titles import title
 from schemas.models import catalogue
 

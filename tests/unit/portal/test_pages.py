@@ -9,7 +9,8 @@ import pytest
 
 from onecard.portal import security
 from onecard.portal.access import Person
-from onecard.ports.transfers import Finding, Reason
+from onecard.ports.auditor import Finding
+from onecard.ports.row_gate import Reason
 from onecard.store import agreement_lives, ledger, tickets
 from tests.unit.portal.conftest import APPROVED, HOSTILE, NOW, WAITING, Portal
 

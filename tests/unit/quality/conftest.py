@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from onecard.ports.transfers import Checked, Chunk
+from onecard.ports.row_gate import Checked
+from onecard.ports.source import Chunk
 from quality.rows.gate import compile_gate
 from schemas.models.contract import Contract
 

@@ -13,8 +13,8 @@ from onecard.crypto.keys import Key
 from onecard.crypto.suites import suite
 from onecard.deliver.treatment import Tokeniser
 from onecard.model import gate_inputs
+from onecard.model.agreements import Event, Life
 from onecard.ports.privacy_gate import Admitted, Batch, Plan, RuleResult
-from onecard.store.agreement_lives import Event, Life
 from quality.privacy.gate import Gate
 from quality.privacy.registry import Evidence, functions
 from schemas.models import catalogue

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from onecard.store.holds import Hold
+from onecard.model.holds import Hold
 from quality.reports.holding import lines
 from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine, render
 from schemas.models.catalogue import load

@@ -14,9 +14,9 @@ import pytest
 
 from onecard.base.connections import Connection
 from onecard.model import gate_inputs
+from onecard.model.agreements import Life
 from onecard.ports.privacy_gate import Access, Batch, Plan, PrivacyBlock, Query
-from onecard.ports.transfers import Sent
-from onecard.store.agreement_lives import Life
+from onecard.ports.sink import Sent
 from quality.privacy.gate import Gate
 from quality.privacy.registry import functions, texts
 from quality.privacy.rules_rows import is_child

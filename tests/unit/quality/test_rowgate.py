@@ -12,7 +12,8 @@ import pytest
 from stdnum.cn.ric import calc_check_digit
 
 from onecard.errors import FatalError, SchemaMismatch
-from onecard.ports.transfers import Chunk, Reason
+from onecard.ports.row_gate import Reason
+from onecard.ports.source import Chunk
 from quality.rows.gate import compile_gate
 from schemas.models import catalogue, semantic
 

@@ -1,0 +1,53 @@
+"""Where an agreement stands: its approvals, suspensions and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+State = Literal["not_served", "draft", "approved", "in_force", "suspended", "expired"]
+
+
+ALL = "*"
+"""Scope of a stop that holds for every consumer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of an agreement's life.
+
+    Attributes:
+        content: the agreement's text at that time, as `Agreement.canonical` gives it.
+    """
+
+    id: int
+    event: Literal["approved", "suspended"]
+    version: str
+    fingerprint: str
+    actor: str
+    document: str
+    content: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Where an agreement stands today.
+
+    Attributes:
+        approval: the newest approval, whether or not the text has changed since.
+        changed: the text is not the one that was approved.
+        stopped: reason of a stop that holds for its consumer, or None.
+    """
+
+    state: State
+    approval: Event | None = None
+    changed: bool = False
+    stopped: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether rows may leave."""
+        return self.state == "in_force" and self.stopped is None

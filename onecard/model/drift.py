@@ -1,0 +1,47 @@
+"""What a source offers now: its columns, types and shapes; never a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Family = Literal["text", "integer", "number", "date", "timestamp", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """One column as the source has it now.
+
+    Attributes:
+        type: in the source's own words, for messages.
+        width: length of text: declared by a database; of a sample, what nine tenths keep to
+            (single longer values are defects of their rows, not of the source).
+        shapes: shapes of sampled values (digits 9, letters a, ideographs x); never the values.
+        always: whether every sampled record has it (records of APIs may leave keys out).
+    """
+
+    name: str
+    family: Family
+    type: str = ""
+    width: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    nullable: bool | None = None
+    shapes: frozenset[str] = field(default=frozenset(), repr=False)
+    always: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a source offers now.
+
+    Attributes:
+        origin: table, path or file that was looked at; never a value.
+        named: whether the connector asks for columns by name, so that new ones stay unread.
+        optional: whether a column that the contract does not require may be absent.
+    """
+
+    origin: str
+    columns: tuple[SourceColumn, ...]
+    named: bool = False
+    optional: bool = False

@@ -1,0 +1,59 @@
+"""The port of an inbox to deliver into: what is sent, and what the receiver confirms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What one delivery sends.
+
+    Attributes:
+        delivery_id: the same for every attempt at the same window of versions.
+        agreement: agreement id.
+        schema: columns in the agreement's order.
+        key: columns that identify a row for the receiver (upsert).
+        batches: the treated rows, in the order in which they must arrive.
+        manifest: what accompanies the rows (versions, purpose, basis); the sink adds rows and
+            digests, lets `sign` sign it and sends it last.
+        leave: the sink calls it right before anything leaves (each request, each file, each
+            commit); it raises when deliveries were stopped in the meantime.
+        sign: the manifest with the hub's signature.
+        deletes: keys of rows that the receiver must drop before it takes the others, in columns of
+            the key only; None when the agreement says nothing of deletes.
+    """
+
+    delivery_id: str
+    agreement: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    batches: Iterator[pa.RecordBatch]
+    manifest: Mapping[str, Any]
+    leave: Callable[[], None]
+    sign: Callable[[Mapping[str, Any]], dict[str, Any]]
+    deletes: Iterator[pa.RecordBatch] | None = None
+
+    @property
+    def key_schema(self) -> pa.Schema:
+        """Of `deletes`."""
+        return pa.schema([self.schema.field(name) for name in self.key])
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the receiver confirmed: rows, requests or files, and the SHA-256 of what was sent.
+
+    Attributes:
+        deleted: keys of deleted rows, which do not count as rows.
+    """
+
+    rows: int
+    parts: int
+    already: int
+    digest: str
+    deleted: int = 0

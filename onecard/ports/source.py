@@ -1,0 +1,122 @@
+"""The port of a source: what a connector offers to read, as chunks of Arrow batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+Checkpoint = dict[str, Any]
+"""What a source needs to go on from where it was: JSON values only, no personal data.
+
+Sources with a cursor column: `{"cursor": "<ISO 8601 instant or integer as text>"}`, written by
+the core from the published rows. File sources: `{"files": {"<name>": "<sha256>"}}`.
+"""
+
+
+BATCH_ROWS = 131_072
+"""Rows in one record batch: large enough for vector work, small enough for bounded memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column that a source must supply.
+
+    Attributes:
+        name: the contract's field name; the batch's column carries it.
+        native: the name in the agency's system.
+        required: whether the source must have the column at all.
+        vital: whether the reading fails without it; else the batches just lack it, and the gate
+            rejects every row.
+    """
+
+    name: str
+    native: str
+    required: bool = True
+    required_to_read: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What to read: the contract's columns of one dataset, from a checkpoint on.
+
+    Attributes:
+        dataset: `<agency>/<dataset>`, for messages.
+        columns: only these are ever asked for; an unknown column in the source is refused.
+        options: the contract's `source` block, already validated by the connector's own model.
+        cursor: contract name of the cursor column, or None when the source is read whole.
+        since: read rows with cursor >= this (ISO 8601 text; the overlap is already taken off).
+        checkpoint: what the source itself returned after its last complete reading.
+    """
+
+    dataset: str
+    columns: tuple[Column, ...]
+    options: BaseModel
+    cursor: str | None = None
+    since: str | None = None
+    checkpoint: Checkpoint = field(default_factory=dict)
+    batch_rows: int = BATCH_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A batch of rows as read: columns by contract name, as strings or already typed.
+
+    Attributes:
+        batch: the rows; text sources give strings (NULL for absent), typed sources their types.
+            A column that is not vital and that the source has no more is left out.
+        origin: table, file or page the rows came from; never a value of a row.
+        first_row: number of the batch's first row within `origin`, from 1.
+        damaged: row offsets in the batch whose record could not be split into its columns
+            (wrong number of CSV cells, undecodable bytes, a JSON value that is no row), with the
+            rule that each breaks: `record.cells`, `record.encoding`, `record.json`.
+    """
+
+    batch: pa.RecordBatch
+    origin: str
+    first_row: int = 1
+    damaged: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A whole file or page that was not taken, and why (`manifest.rows`, `manifest.digest`)."""
+
+    origin: str
+    rule: str
+
+
+class Reading(Protocol):
+    """One pass over a source. Iterate it to the end, then ask for `checkpoint` and `refused`."""
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Yield the rows in chunks of at most `batch_rows`."""
+        ...
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The source's own checkpoint, valid only after a complete iteration."""
+        ...
+
+    @property
+    def refused(self) -> tuple[Refusal, ...]:
+        """Files or pages that were not taken; they are read again next time."""
+        ...
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Files that are still growing or lack their manifest."""
+        ...
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A reading that also knows how many rows its source holds, behind the watermark and before."""
+
+    @property
+    def rows_there(self) -> int | None:
+        """Rows of the source, valid only after a complete iteration; None when not counted."""
+        ...
