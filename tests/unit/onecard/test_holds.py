@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onecard.model.holds import Hold, audit_failed, reading_remarks
+from onecard.model.holds import Hold, audit_failed, collect_hold, reading_remarks
 from schemas.models import catalogue
 
 CARDS, EVENTS = "hrss/card_master", "hrss/card_status_event"
