@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onecard.app.wiring import Hub
+from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
 from onecard.store import audit, database, quarantine
 
@@ -14,7 +15,7 @@ class Kept:
     """Outcome of one housekeeping: rows whose values were dropped, and the audit log's verdict."""
 
     purged: int
-    verdict: audit.Verdict
+    verdict: Verdict
 
     def check(self) -> None:
         """Raise when the audit log is not as it was written.

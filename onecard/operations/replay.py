@@ -13,12 +13,12 @@ from pydantic import BaseModel
 
 from onecard.app.wiring import Hub
 from onecard.base.connections import Connection
-from onecard.deliver.run import Replay
+from onecard.deliver.context import Replay
 from onecard.errors import ConfigError, PolicyError
 from onecard.model import gate_inputs
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
-from onecard.store import audit, database, quarantine
+from onecard.store import audit, database, locks, quarantine
 from onecard.store.quarantine import Record
 
 
@@ -72,7 +72,7 @@ def _locked(
     An advisory lock: the replay itself writes the record when the row breaks a rule again.
     """
     with database.connect(hub.address, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtextextended('quarantine', %s))", (record,))
+        locks.hold(connection, locks.Kind.REPLAY, record)
         found, values = quarantine.reveal(connection, record, hub.keys)
         yield connection, found, values
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from onecard.model.transfers import Transfer
-from onecard.store import ledger
+from onecard.store import transfer_history
 from onecard.store.database import Connection
 from schemas.models.contract import Contract
 
@@ -56,7 +56,7 @@ def problem_list(
     connection: Connection, contracts: Iterable[Contract], rule_title: Callable[[str], str]
 ) -> list[DatasetProblems]:
     """The newest collect of each dataset, most failed rule first."""
-    newest = {t.subject: t for t in ledger.latest(connection) if t.direction == "collect"}
+    newest = {t.subject: t for t in transfer_history.latest(connection) if t.direction == "collect"}
     found = []
     for contract in contracts:
         transfer = newest.get(contract.id)

@@ -10,14 +10,13 @@ from fastapi import HTTPException
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from onecard.base.timespan import duration
-from onecard.model.tickets import LONGEST_TEXT
+from onecard.model.tickets import LONGEST_TEXT, OUTCOMES, Answer, Ticket
 from onecard.portal import flows, pages, reports, security
 from onecard.portal.flows import Flow
 from onecard.portal.guard import Seen
 from onecard.portal.problems import problem_list
 from onecard.store import agreement_lives, audit, database, holds, tickets
 from onecard.store.database import Connection
-from onecard.store.tickets import OUTCOMES, Ticket
 from schemas.models.agreement import Agreement
 
 T = TypeVar("T")
@@ -180,7 +179,7 @@ def answer(seen: Seen) -> Response:
     text = security.written(seen.form, "text", LONGEST_TEXT)
     with _hub(seen) as connection:
         now = seen.site.settings.now()
-        tickets.answer(connection, found.id, seen.visitor.name, outcome, text, now)
+        tickets.answer(connection, found.id, seen.visitor.name, Answer(outcome, text), now)
     return _back(seen, "tickets", str(found.id))
 
 

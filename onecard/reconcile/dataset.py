@@ -18,7 +18,7 @@ from psycopg import sql
 from onecard.app.wiring import Hub
 from onecard.base import logs
 from onecard.base.timespan import duration
-from onecard.collect.run import CollectContext
+from onecard.collect.context import CollectContext
 from onecard.errors import ConfigError
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
@@ -28,7 +28,7 @@ from onecard.reconcile.buckets import Candidates, compare
 from onecard.reconcile.deletes import Run
 from onecard.reconcile.heal import heal
 from onecard.reconcile.stage import Stage, Verdict
-from onecard.store import database, ledger, reconciliations, registry
+from onecard.store import database, datasets, locks, reconciliations, registry
 from onecard.store.checksums import Comparable, Key, SqlSide, settle, table_side
 from onecard.store.database import query
 from onecard.store.reconciliations import SHOWN
@@ -76,8 +76,7 @@ def reconcile(hub: Hub, dataset: str, wish: ReconcileOptions | None = None) -> R
 def _reconcile(hub: Hub, contract: Contract, wish: ReconcileOptions) -> Reconciled:
     with database.connect(hub.address, autocommit=True) as connection:
         _ready(connection, contract, wish)
-        lock = "SELECT pg_advisory_lock(hashtextextended('reconcile ' || %s, 0))"
-        connection.execute(lock, (contract.id,))
+        locks.hold(connection, locks.Kind.RECONCILIATION, contract.id)
         now, actor = hub.settings.now(), hub.settings.actor
         number = reconciliations.start(connection, "dataset", contract.id, now, wish.since)
         try:
@@ -115,7 +114,7 @@ class _Reconciliation:
         self._hub, self._contract, self._connection = hub, contract, connection
         self._number, self._wish = number, wish
         self._tools: CollectContext = hub.tools(contract.id)
-        self._state = ledger.state(connection, contract.id)
+        self._state = datasets.state(connection, contract.id)
 
     def run(self) -> Reconciled:
         with Stage(self._tools, self._contract, self._connection, self._number).opened() as stage:

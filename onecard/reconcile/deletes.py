@@ -12,7 +12,7 @@ from psycopg import sql
 from pydantic import Field
 
 from onecard.base.timespan import duration
-from onecard.store import ledger, registry
+from onecard.store import datasets, registry
 from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
 from schemas.models.contract import Contract
@@ -92,10 +92,7 @@ def tombstone(
     ]
     columns = [sql.Identifier(f"k{i}") for i in range(len(contract.key))]
     with connection.transaction():
-        connection.execute(
-            "SELECT FROM ledger.dataset WHERE dataset = %s FOR UPDATE", (contract.id,)
-        )
-        state = ledger.state(connection, contract.id)
+        state = datasets.lock(connection, contract.id)
         done = connection.execute(
             query(
                 "UPDATE {t} t SET _deleted_at = {now}, _version = {new} FROM unnest({arrays})"
@@ -111,10 +108,7 @@ def tombstone(
             [list(values) for values in zip(*keys, strict=True)],
         ).rowcount
         if done:
-            connection.execute(
-                "UPDATE ledger.dataset SET version = %s WHERE dataset = %s",
-                (state.version + 1, contract.id),
-            )
+            datasets.raise_version(connection, contract.id, state.version + 1)
     return done
 
 

@@ -18,15 +18,16 @@ import pyarrow as pa
 import connectors
 from onecard.app.wiring import Hub
 from onecard.crypto import suites
+from onecard.deliver.context import Replay
 from onecard.deliver.expected_inbox import LAPSED, QUARANTINED, WAITING
-from onecard.deliver.run import Replay
-from onecard.errors import ConfigError, HoldError, InboxTaken, as_onecard_error
+from onecard.errors import ConfigError, HoldError, InboxTaken
 from onecard.model.reconciliations import Reconciled
 from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sending
 from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.inbox_stage import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxStage
-from onecard.store import database, reconciliations
+from onecard.store import database, locks, reconciliations
 from onecard.store.reconciliations import SHOWN
+from onecard.store.refusals import as_hub_error
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 
@@ -57,15 +58,14 @@ def reconcile_inbox(hub: Hub, agreement_id: str, *, heal: bool = True) -> Reconc
         )
         raise ConfigError(msg)
     with database.connect(hub.address, autocommit=True) as connection:
-        lock = "SELECT pg_advisory_lock(hashtextextended('reconcile ' || %s, 0))"
-        connection.execute(lock, (agreement.id,))
+        locks.hold(connection, locks.Kind.RECONCILIATION, agreement.id)
         now, actor = hub.settings.now(), hub.settings.actor
         number = reconciliations.start(connection, "agreement", agreement.id, now, None)
         try:
             done = _Reconciliation(hub, agreement, connection, number).run(heal=heal)
             reconciliations.finish(connection, done, actor)
         except Exception as caught:  # noqa: BLE001 - noted, then raised as one of ours
-            error = as_onecard_error(caught)
+            error = as_hub_error(caught)
             reconciliations.failed(connection, number, agreement.id, error, actor)
             raise error from None
     return done

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from onecard.errors import ConfigError, unknown
+from onecard.model.tickets import Ticket
 from onecard.store.database import Connection
-from onecard.store.tickets import Ticket
 
 _READ = (
     "direction = 'collect' AND subject = %(dataset)s AND status IN ('published', 'held')"
