@@ -20,13 +20,14 @@ from onecard.app.wiring import Hub
 from onecard.crypto import suites
 from onecard.deliver.expected_inbox import LAPSED, QUARANTINED, WAITING
 from onecard.deliver.run import Replay
-from onecard.errors import ConfigError, HoldError, InboxTaken, as_onecard_error
+from onecard.errors import ConfigError, HoldError, InboxTaken
 from onecard.model.reconciliations import Reconciled
 from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sending
 from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.inbox_stage import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxStage
 from onecard.store import database, reconciliations
 from onecard.store.reconciliations import SHOWN
+from onecard.store.refusals import as_hub_error
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 
@@ -65,7 +66,7 @@ def reconcile_inbox(hub: Hub, agreement_id: str, *, heal: bool = True) -> Reconc
             done = _Reconciliation(hub, agreement, connection, number).run(heal=heal)
             reconciliations.finish(connection, done, actor)
         except Exception as caught:  # noqa: BLE001 - noted, then raised as one of ours
-            error = as_onecard_error(caught)
+            error = as_hub_error(caught)
             reconciliations.failed(connection, number, agreement.id, error, actor)
             raise error from None
     return done
