@@ -103,7 +103,7 @@ def write_daily(
     scheme = schemes.load()
     files: list[Path] = []
     with database.connect(hub.address, autocommit=True) as connection:
-        span = (day, day + timedelta(days=1))
+        span = content.Days(day, day + timedelta(days=1))
         maker = content.Maker(connection, hub.catalogue, scheme, span, hub.settings.now())
         held = holds.holds(connection, hub.catalogue) if day == hub.settings.now().date() else []
         for agency in agencies or reporting(hub):

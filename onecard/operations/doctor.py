@@ -18,7 +18,7 @@ from onecard.crypto import keys
 from onecard.errors import OnecardError
 from onecard.operations.attention import EXPIRY_NEAR
 from onecard.ports.desk import Desk
-from onecard.store import agreement_lives, database, migrate
+from onecard.store import agreement_lives, attention, database, migrate
 from onecard.store.database import Connection
 
 Level = Literal["ok", "warn", "fail"]
@@ -107,14 +107,10 @@ def _steady(desk: Desk, started: float) -> Iterator[Line]:
 
 
 def _quarantine(connection: Connection, now: datetime) -> Line:
-    row = connection.execute(
-        "SELECT count(*), min(expires_at) FROM quarantine.record"
-        " WHERE status = 'held' AND expires_at <= %s",
-        (now + EXPIRY_NEAR,),
-    ).fetchone()
-    number, first = row or (0, None)
-    if not number or not isinstance(first, datetime):
+    found = attention.expiring(connection, now + EXPIRY_NEAR)
+    if not found:
         return Line("quarantine", "ok", f"nothing expires within {EXPIRY_NEAR.days} days")
+    number, first = sum(f.rows for f in found), min(f.first for f in found)
     says = f"{number} row(s) expire within {EXPIRY_NEAR.days} days, the first {first:%Y-%m-%d}"
     todo = "have them corrected: `onecard quarantine list`, `hand-back` or `replay`"
     return Line("quarantine", "warn", says, todo)

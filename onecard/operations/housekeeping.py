@@ -65,7 +65,5 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
         dropped = disclosures.expire(connection, hub.settings.now().date())
         if dropped:
             body = {"months": dropped, "kept_years": disclosures.KEPT_YEARS}
-            audit.append(
-                connection, "disclosures.expired", "disclosures", hub.settings.actor, body
-            )
+            audit.append(connection, "disclosures.expired", "disclosures", hub.settings.actor, body)
     return len(dropped)
