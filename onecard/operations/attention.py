@@ -18,7 +18,7 @@ from onecard.store import agreement_lives, holds, tickets
 from onecard.store import attention as ledger_attention
 from onecard.store.database import Connection
 
-Kind = Literal["late", "volume", "held", "failing", "overdue", "unapproved", "expiring"]
+IssueKind = Literal["late", "volume", "held", "failing", "overdue", "unapproved", "expiring"]
 
 EXPIRY_NEAR = timedelta(days=14)
 """So long before they are purged, quarantined rows are spoken of."""
@@ -36,7 +36,7 @@ class Issue:
         todo: the command or step.
     """
 
-    kind: Kind
+    kind: IssueKind
     subject: str
     says: str
     todo: str

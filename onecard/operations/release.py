@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onecard.app.wiring import Hub
 from onecard.base import failpoints
 from onecard.collect import failure
 from onecard.collect.run import Collected
 from onecard.errors import ConfigError, PolicyError, SupersededError
 from onecard.model.holds import NEVER
 from onecard.model.signoffs import SignOff
+from onecard.reconcile.services import TransferDesk
 from onecard.store import audit, database, ledger, releases, transfer_lookup
 from onecard.store.database import Connection
 from onecard.store.transfer_lookup import TransferState
@@ -35,7 +35,7 @@ class Released:
     already: bool = False
 
 
-def release(hub: Hub, wanted: str, how: SignOff) -> Released:
+def release(hub: TransferDesk, wanted: str, how: SignOff) -> Released:
     """Release a held transfer; one that was cut off after its release goes on.
 
     Args:
@@ -67,7 +67,9 @@ def _find(connection: Connection, wanted: str) -> TransferState:
     return found
 
 
-def _delivery(_hub: Hub, connection: Connection, found: TransferState, how: SignOff) -> Released:
+def _delivery(
+    _hub: TransferDesk, connection: Connection, found: TransferState, how: SignOff
+) -> Released:
     if found.status != "held":
         raise _not_held(found)
     with connection.transaction():
@@ -78,7 +80,9 @@ def _delivery(_hub: Hub, connection: Connection, found: TransferState, how: Sign
     return Released(found.id, found.subject, already=not new)
 
 
-def _collect(hub: Hub, connection: Connection, found: TransferState, how: SignOff) -> Released:
+def _collect(
+    hub: TransferDesk, connection: Connection, found: TransferState, how: SignOff
+) -> Released:
     before = releases.of(connection, found.id)
     if found.status == "published" and before:
         done = hub.collect(found.subject).publish(found.id)
@@ -121,7 +125,7 @@ def _overtaken(connection: Connection, found: TransferState) -> None:
     raise SupersededError(msg)
 
 
-def _releasable(hub: Hub, found: TransferState, failed: list[str]) -> None:
+def _releasable(hub: TransferDesk, found: TransferState, failed: list[str]) -> None:
     never = [name for name in failed if name in NEVER]
     if not never:
         return

@@ -20,7 +20,7 @@ from schemas.models import service_levels
 from schemas.models.contract import Contract
 
 MONTHS_BACK = 12
-Status = Literal["gone", "ticket", "overdue", "open"]
+ProblemStatus = Literal["gone", "ticket", "overdue", "open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ListedProblem:
     sample: Sample | None
     due: date
     clock: str
-    status: Status
+    status: ProblemStatus
     times: int
 
     @property
@@ -117,7 +117,7 @@ def _times(at: Month) -> Mapping[tuple[str, str, str], int]:
     return {(d, f, r): n for d, f, r, n in counted.iter_rows()}
 
 
-def _status(at: Month, row: Mapping[str, Any], due: date) -> Status:
+def _status(at: Month, row: Mapping[str, Any], due: date) -> ProblemStatus:
     """Gone when the newest collect no longer found it; else by ticket and deadline."""
     if at.facts.newest.get(row["dataset"], 0) > row["last"]:
         return "gone"

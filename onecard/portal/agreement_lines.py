@@ -26,7 +26,7 @@ class FieldLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class AgreementLine:
     """One agreement as a steward reads it."""
 
     agreement: Agreement
@@ -62,10 +62,10 @@ def held_for(catalogue: Catalogue, hold: Hold, agency: str) -> bool:
     return hold.agency == agency or (found is not None and gives(found, agency))
 
 
-def flow(catalogue: Catalogue, agreement: Agreement, life: Life) -> Flow:
+def line(catalogue: Catalogue, agreement: Agreement, life: Life) -> AgreementLine:
     """The agreement with its words; a dataset whose contract is broken goes by its id."""
     contract = catalogue.contracts.get(agreement.dataset)
-    return Flow(
+    return AgreementLine(
         agreement,
         life,
         provider(agreement),
@@ -93,7 +93,7 @@ def fields(catalogue: Catalogue, agreement: Agreement) -> list[FieldLine]:
     ]
 
 
-def changes(catalogue: Catalogue, flow: Flow) -> list[str]:
+def changes(catalogue: Catalogue, line: AgreementLine) -> list[str]:
     """What an approval would let flow that does not flow today."""
-    before = flow.life.approval.content if flow.life.approval else None
-    return agreement_words.differences(before, flow.agreement, contracts(catalogue, flow.agreement))
+    before = line.life.approval.content if line.life.approval else None
+    return agreement_words.differences(before, line.agreement, contracts(catalogue, line.agreement))
