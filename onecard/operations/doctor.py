@@ -54,7 +54,13 @@ class Probe:
 def examine(
     desk: Desk, probes: Iterable[Probe], environment: Mapping[str, str] | None = None
 ) -> list[CheckLine]:
-    """All checks; a check that breaks is a failing line and the others go on."""
+    """All checks; a check that breaks is a failing line and the others go on.
+
+    Args:
+        desk: the hub.
+        probes: connections to be tried.
+        environment: default: that of the process.
+    """
     env = os.environ if environment is None else environment
     started = time.time() - time.monotonic()
     found = [*_store(desk), *_keys(desk), *_disk(desk.settings.home, "home")]

@@ -57,13 +57,25 @@ def gives(agreement: Agreement, agency: str) -> bool:
 
 
 def held_for(catalogue: Catalogue, hold: Hold, agency: str) -> bool:
-    """Whether what is held was read from the agency, or is delivered of its data."""
+    """Whether what is held was read from the agency, or is delivered of its data.
+
+    Args:
+        catalogue: agreements.
+        hold: what is held.
+        agency: whose page it is.
+    """
     found = catalogue.agreements.get(hold.subject)
     return hold.agency == agency or (found is not None and gives(found, agency))
 
 
 def line(catalogue: Catalogue, agreement: Agreement, life: Life) -> AgreementLine:
-    """The agreement with its words; a dataset whose contract is broken goes by its id."""
+    """The agreement with its words; a dataset whose contract is broken goes by its id.
+
+    Args:
+        catalogue: contracts, for their titles.
+        agreement: as it stands in its file.
+        life: what was approved, suspended, stopped.
+    """
     contract = catalogue.contracts.get(agreement.dataset)
     return AgreementLine(
         agreement,

@@ -31,7 +31,13 @@ class HoldRules(Frozen):
     never_from: tuple[str, ...] = ()
 
     def too_many(self, absent: int, rows: int, rows_source: int) -> bool:
-        """Whether a person must decide: more than the limit, half of the dataset, or all of it."""
+        """Whether a person must decide: more than the limit, half of the dataset, or all of it.
+
+        Args:
+            absent: rows of the registry that the source has not.
+            rows: rows of the registry that were compared.
+            rows_source: rows of the source.
+        """
         limit = max(self.most_rows, int(self.most_share * rows))
         return absent > limit or 2 * absent >= rows or rows_source == 0
 

@@ -41,6 +41,13 @@ class ChosenRows(OwnRows):
     kind: ClassVar[str] = "staged_rows"
 
     def __init__(self, address: str, contract: Contract, rows: SourceRows) -> None:
+        """Take what is published.
+
+        Args:
+            address: of the hub's database.
+            contract: of the dataset.
+            rows: the source's rows, those to be published chosen.
+        """
         self._address, self._contract, self._rows = address, contract, rows
 
     def read(self, connection: Connection, request: ReadRequest) -> ChosenReading:  # noqa: ARG002
@@ -72,6 +79,14 @@ class ChosenReading(OwnReading):
     def __init__(
         self, address: str, statement: str, names: Sequence[str], rejected: Sequence[Located]
     ) -> None:
+        """Take what is read.
+
+        Args:
+            address: of the hub's database.
+            statement: selects the chosen rows with the contract's fields.
+            names: the contract's fields.
+            rejected: rows that the gate refused and no collect has seen.
+        """
         super().__init__()
         self._address, self._statement = address, statement
         self._names, self._rejected = names, rejected

@@ -55,6 +55,13 @@ class InboxRows:
     """
 
     def __init__(self, address: str, connection: Connection, agreement: Agreement) -> None:
+        """Name the tables.
+
+        Args:
+            address: of the hub's database.
+            connection: to it.
+            agreement: whose inbox it is.
+        """
         self._address, self._connection, self._agreement = address, connection, agreement
         digest = hashlib.sha256(agreement.id.encode()).hexdigest()
         self._prefix = f"inbox_{digest[:16]}__"

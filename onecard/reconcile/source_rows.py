@@ -55,6 +55,14 @@ class SourceRows:
     def __init__(
         self, tools: CollectContext, contract: Contract, connection: Connection, number: int
     ) -> None:
+        """Note the published version.
+
+        Args:
+            tools: what a collect of the dataset needs.
+            contract: of the dataset.
+            connection: to the hub's database.
+            number: id of the reconciliation.
+        """
         self._tools, self._contract, self._connection = tools, contract, connection
         self._transfer = -number
         self._rejected = 0

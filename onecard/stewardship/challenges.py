@@ -147,6 +147,12 @@ def seen_by_collect(
     """Look for corrections of all tickets that are not closed, and note them as events.
 
     A dataset whose contract or key is gone is passed over with a warning; its tickets wait.
+
+    Args:
+        connection: of the hub's database.
+        catalogue: contracts of the tickets' datasets.
+        keys: with those under which the tickets were opened.
+        now: the hub's time; it is that of the events.
     """
     waiting = [t for t in tickets.listed(connection, None) if t.status != "closed"]
     done: list[Sighting] = []

@@ -146,7 +146,13 @@ class Maker:
 
 
 def lead(content: Content, scheme: Scheme, language: Language) -> str:
-    """The month in two sentences."""
+    """The month in two sentences.
+
+    Args:
+        content: of the report.
+        scheme: how it is scored.
+        language: of the sentences.
+    """
     say, figures = words.sayer(language), content.figures
     silent = sum(figures[f"collect.{c.id}.rows_read"] == 0 for c in content.scope.contracts)
     text = say(
@@ -169,7 +175,13 @@ def lead(content: Content, scheme: Scheme, language: Language) -> str:
 
 
 def articles(content: Content, version: str, language: Language) -> list[tuple[str, str, str]]:
-    """For each article: its number, what it asks, what the month shows."""
+    """For each article: its number, what it asks, what the month shows.
+
+    Args:
+        content: of the report.
+        version: of the hub.
+        language: of the sentences.
+    """
     say, f = words.sayer(language), content.figures
     parts: Mapping[int, Mapping[str, object]] = {
         7: {"agreements": f["law.agreements"], "purposes": f["law.purposes"], "version": version},

@@ -32,6 +32,13 @@ class Writer:
     """Writes pages in one language."""
 
     def __init__(self, known: Catalogue, scheme: Scheme, language: Language) -> None:
+        """Load the templates.
+
+        Args:
+            known: contracts, agreements, agencies.
+            scheme: how a month is scored.
+            language: of the pages.
+        """
         self.known, self.scheme, self.language = known, scheme, language
         self.say = words.sayer(language)
         self._environment = Environment(
@@ -74,7 +81,10 @@ class Writer:
     def daily(self, day: date, found: Content, held: Iterable[Hold] = ()) -> str:
         """The report of one day.
 
-        `found` holds that day's facts alone; `held` is everything that waits for a person now.
+        Args:
+            day: which.
+            found: its content, of that day's facts alone.
+            held: what waits for a person; empty for an earlier day.
         """
         figures: Figures = dict(found.figures)
         for contract in found.scope.contracts:
