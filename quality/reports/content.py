@@ -10,7 +10,7 @@ import polars as pl
 
 from onecard.store.card_losses import Loss
 from onecard.store.database import Connection
-from onecard.store.report_facts import Span
+from onecard.store.report_frames import Span
 from quality.reports import facts as ledger_facts
 from quality.reports import problems, words
 from quality.reports.facts import Days, Facts, before, following, midnight

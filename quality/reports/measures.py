@@ -78,7 +78,7 @@ class Month:
         self._of = {"dataset": datasets, "agreement": agreements, "subject": datasets + agreements}
 
     def frame(self, name: str) -> pl.DataFrame:
-        """One frame's rows of this month and scope; columns as in `report_facts.FRAMES`."""
+        """One frame's rows of this month and scope; columns as in `report_frames.FRAMES`."""
         frame = self.facts[name]
         if "day" in frame.columns:
             days = (pl.col("day") >= self.month) & (pl.col("day") < following(self.month))
