@@ -10,7 +10,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json
-from onecard.operations.doctor import Line, Probe, examine
+from onecard.operations.doctor import CheckLine, Probe, examine
 
 Place = tuple[str, str, dict[str, Any] | None]
 """Connector kind, who uses the connection, and a source's options where it is read."""
@@ -71,5 +71,5 @@ def _attempt(hub: Hub, name: str, place: Place) -> Callable[[], str]:
     return attempt
 
 
-def _as_json(line: Line) -> dict[str, str]:
+def _as_json(line: CheckLine) -> dict[str, str]:
     return {"check": line.check, "level": line.level, "says": line.says, "todo": line.todo}

@@ -76,7 +76,7 @@ def check(
 
     with output.errors_as_exit_codes():
         hub = Hub()
-        found = check_file(hub, hub.catalogue.contract(dataset), file, encoding)
+        found = check_file(hub.settings, hub.catalogue.contract(dataset), file, encoding)
         if json:
             output.emit(found.as_json())
         else:

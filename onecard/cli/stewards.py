@@ -98,12 +98,12 @@ def write_daily(
 
     Only today's says what is held: what waited on an earlier day is not what waits now.
     """
-    from quality.reports import content, pages  # noqa: PLC0415 - charts are heavy
+    from quality.reports import content, facts, pages  # noqa: PLC0415 - charts are heavy
 
     scheme = schemes.load()
     files: list[Path] = []
     with database.connect(hub.address, autocommit=True) as connection:
-        span = (day, day + timedelta(days=1))
+        span = facts.Days(day, day + timedelta(days=1))
         maker = content.Maker(connection, hub.catalogue, scheme, span, hub.settings.now())
         held = holds.holds(connection, hub.catalogue) if day == hub.settings.now().date() else []
         for agency in agencies or reporting(hub):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg import sql
@@ -15,7 +15,12 @@ from onecard.collect.context import CollectContext
 from onecard.errors import ProtocolError
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Reading
-from onecard.store import datasets, quarantine_intake, registry, staging
+from onecard.reconcile.listed_keys import ListedKeys
+from onecard.store import (
+    datasets,
+    quarantine_intake,
+    staging,
+)
 from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
 from onecard.store.loader import Loader
@@ -25,17 +30,16 @@ from schemas.models.rules import Unique
 
 MOST_UNKNOWN = 100_000
 """Rejected rows that no collect has seen; with more, the source is another than the contract's."""
-CANDIDATES = sql.SQL("pg_temp.onecard_candidate")
 
 
-@dataclass(slots=True)
-class Verdict:
+@dataclass(frozen=True, slots=True)
+class KeyDifferences:
     """What the source, read through the gate, says of the keys that were in doubt."""
 
-    missing: list[Key] = field(default_factory=list)
-    extra: list[Key] = field(default_factory=list)
-    differing: list[Key] = field(default_factory=list)
-    waiting: list[Key] = field(default_factory=list)
+    missing: tuple[Key, ...]
+    extra: tuple[Key, ...]
+    differing: tuple[Key, ...]
+    waiting: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +50,45 @@ class Located:
     row: Rejected
 
 
-class Stage:
-    """Staging tables of one reconciliation; a collect's clean-up does not see their names.
+class SourceRows:
+    """The source's rows in staging tables whose names a collect's clean-up does not see.
 
     Attributes:
-        rejected: how many rows the gate refused.
-        unknown: those of them that no collect has seen: no quarantined row is theirs, not even an
-            ended one. What was purged when its time was over has been seen and counted; it does
-            not come back.
         version: of the dataset when the comparison began; rows published later are left alone.
     """
 
     def __init__(
         self, tools: CollectContext, contract: Contract, connection: Connection, number: int
     ) -> None:
+        """Note the published version.
+
+        Args:
+            tools: what a collect of the dataset needs.
+            contract: of the dataset.
+            connection: to the hub's database.
+            number: id of the reconciliation.
+        """
         self._tools, self._contract, self._connection = tools, contract, connection
         self._transfer = -number
-        self.rejected = 0
-        self.unknown: list[Located] = []
+        self._keys = ListedKeys(connection, contract)
+        self._rejected = 0
+        self._unknown: list[Located] = []
         self._rejected_keys: set[Key] = set()
         self.version = datasets.state(connection, contract.id).version
+
+    @property
+    def rejected(self) -> int:
+        """How many rows the gate refused so far."""
+        return self._rejected
+
+    @property
+    def unknown(self) -> tuple[Located, ...]:
+        """Those of the rejected rows that no collect has seen.
+
+        No quarantined row is theirs, not even an ended one. What was purged when its time was over
+        has been seen and counted; it does not come back.
+        """
+        return tuple(self._unknown)
 
     @property
     def table(self) -> sql.Identifier:
@@ -82,7 +105,7 @@ class Stage:
         return staging.table_name(self._contract, self._transfer)
 
     @contextmanager
-    def opened(self) -> Iterator[Stage]:
+    def opened(self) -> Iterator[SourceRows]:
         """Make the tables, and drop them at the end; also those that a killed run left."""
         self._drop()
         staging.create(self._connection, self._contract, self._transfer, first=False)
@@ -115,13 +138,13 @@ class Stage:
         """
         if not found:
             return
-        self.rejected += len(found)
+        self._rejected += len(found)
         self._rejected_keys.update(_key(self._contract, f.row) for f in found)
         key = self._tools.keys.quarantine()
         prints = [fingerprint(self._contract.id, f.origin, f.row, key) for f in found]
         known = quarantine_intake.known(self._connection, self._contract.id, prints)
-        self.unknown += [f for f, p in zip(found, prints, strict=True) if p not in known]
-        if len(self.unknown) > MOST_UNKNOWN:
+        self._unknown += [f for f, p in zip(found, prints, strict=True) if p not in known]
+        if len(self._unknown) > MOST_UNKNOWN:
             msg = (
                 f"{self._contract.id}: the gate refuses more than {MOST_UNKNOWN} rows of the source"
                 " that no collect has seen; nothing was healed. Look at the source with"
@@ -129,91 +152,32 @@ class Stage:
             )
             raise ProtocolError(msg)
 
-    def judge(self, keys: Collection[Key], watermark: datetime | None) -> Verdict:
+    def judge(self, keys: Collection[Key], watermark: datetime | None) -> KeyDifferences:
         """Compare the staged rows of these keys with the registry, value by value.
 
         Args:
             keys: the keys in doubt.
             watermark: staged rows with a cursor from here on are read by the next collect anyway.
         """
-        self._candidates(keys)
-        found = Verdict()
-        for there, held, differs, waits, *values in self._compared(watermark):
+        self._keys.load(keys)
+        missing, extra, differing, waiting = [], [], [], []
+        compared = self._keys.compared(self.table, self.version, watermark)
+        for there, held, differs, waits, *values in compared:
             key = tuple(str(v) for v in values)
             if waits and (differs or not held):
-                found.waiting.append(key)
+                waiting.append(key)
             elif there and not held:
-                found.missing.append(key)
+                missing.append(key)
             elif there and differs:
-                found.differing.append(key)
+                differing.append(key)
             elif not there and held and key not in self._rejected_keys:
-                found.extra.append(key)
-        return found
+                extra.append(key)
+        return KeyDifferences(tuple(missing), tuple(extra), tuple(differing), tuple(waiting))
 
     def choose(self, keys: Collection[Key]) -> None:
         """Keep the staged rows of these keys apart, to be published."""
-        self._candidates(keys)
-        self._connection.execute(
-            query(
-                "CREATE UNLOGGED TABLE {chosen} AS SELECT s.* FROM {c} c JOIN {t} s ON {on}",
-                chosen=self.chosen,
-                c=CANDIDATES,
-                t=self.table,
-                on=self._on("s"),
-            )
-        )
-
-    def _compared(self, watermark: datetime | None) -> list[tuple[object, ...]]:
-        contract, first = self._contract, sql.Identifier(self._contract.key[0])
-        cursor = contract.source.cursor
-        waits = query("false")
-        if cursor and watermark:
-            reached = sql.Literal(watermark.isoformat())
-            waits = query("coalesce(s.{c} >= {w}, false)", c=sql.Identifier(cursor), w=reached)
-        columns = [sql.Identifier(f"k{i}") for i in range(len(contract.key))]
-        statement = query(
-            "SELECT s.{k} IS NOT NULL, t.{k} IS NOT NULL AND t._deleted_at IS NULL,"
-            " ROW({s}) IS DISTINCT FROM ROW({t}), {waits}, {columns} FROM {c} c"
-            " LEFT JOIN {staged} s ON {on_s} LEFT JOIN {published} t ON {on_t}"
-            " WHERE t.{k} IS NULL OR t._version <= {version}",
-            k=first,
-            s=_names(contract, "s"),
-            t=_names(contract, "t"),
-            waits=waits,
-            columns=sql.SQL(", ").join(columns),
-            c=CANDIDATES,
-            staged=self.table,
-            on_s=self._on("s"),
-            published=registry.published(contract),
-            on_t=self._on("t"),
-            version=sql.Literal(self.version),
-        )
-        return self._connection.execute(statement).fetchall()
-
-    def _candidates(self, keys: Collection[Key]) -> None:
-        columns = [sql.Identifier(f"k{i}") for i in range(len(self._contract.key))]
-        make = query(
-            "CREATE TEMP TABLE {t} ({c})",
-            t=sql.SQL("onecard_candidate"),
-            c=sql.SQL(", ").join(query("{c} text", c=c) for c in columns),
-        )
-        for setting in ("TimeZone = 'UTC'", "DateStyle = 'ISO'"):  # as the sides write keys
-            self._connection.execute(f"SET {setting}".encode())
-        self._connection.execute(query("DROP TABLE IF EXISTS {t}", t=CANDIDATES))
-        self._connection.execute(make)
-        copy = query("COPY {t} FROM STDIN", t=CANDIDATES)
-        with self._connection.cursor() as cursor, cursor.copy(copy) as target:
-            for key in keys:
-                target.write_row(key)
-        self._connection.execute(query("ANALYZE {t}", t=CANDIDATES))
-
-    def _on(self, alias: str) -> sql.Composed:
-        """Join of the candidates with a table, on the key's values as text."""
-        pairs = [
-            query("{v}::text = c.{k}", v=sql.Identifier(alias, n), k=sql.Identifier(f"k{i}"))
-            for i, n in enumerate(self._contract.key)
-        ]
-        return sql.SQL(" AND ").join(pairs)
+        self._keys.load(keys)
+        self._keys.copy(self.table, self.chosen)
 
     def _move(self, rule: Unique, reason: Reason) -> None:
         """Rows that break a `unique` rule are rejected ones, as in a collect."""
@@ -240,10 +204,6 @@ class Stage:
         for (name,) in rows:
             table = sql.Identifier(staging.STAGING, str(name))
             self._connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
-
-
-def _names(contract: Contract, alias: str) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in contract.names)
 
 
 def _key(contract: Contract, row: Rejected) -> Key:
