@@ -20,19 +20,6 @@ Reason = Annotated[str, why("Why.")]
 Id = Annotated[str, typer.Argument(help="Agreement id.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="Agreements: approvals, suspensions, stops.")
-    commands = (list_all, show, approve, suspend, diff, stop, start, page)
-    for command in commands:
-        group.command("list" if command is list_all else command.__name__)(command)
-    app.add_typer(group, name="agreements")
-    cases = typer.Typer(help="Blocks after rows had left (PR-28).")
-    cases.command("list")(incidents_list)
-    cases.command("close")(incidents_close)
-    app.add_typer(cases, name="incidents")
-
-
 def list_all(*, json: Json = False) -> None:
     """All agreements and where they stand today."""
     with output.errors_as_exit_codes():

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import typer
-
 from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import ConfigError
 from onecard.operations import alarms
 from onecard.operations.alarm_channels import SENDERS
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="Alarms by e-mail or webhook.", no_args_is_help=True)
-    group.callback()(_group)
-    group.command("send")(send)
-    app.add_typer(group, name="alarms")
-
-
-def _group() -> None:
-    """Alarms by e-mail or webhook."""
 
 
 def send(*, json: Json = False) -> None:

@@ -13,15 +13,6 @@ from onecard.cli.operate import Json
 from onecard.store import audit, database
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="The append-only audit log.")
-    group.command()(verify)
-    group.command()(export)
-    group.command("list")(list_newest)
-    app.add_typer(group, name="audit")
-
-
 def verify(*, json: Json = False) -> None:
     """Verify every entry against tree, checkpoints and anchor; names the first bad one."""
     with output.errors_as_exit_codes():

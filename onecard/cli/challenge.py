@@ -22,16 +22,6 @@ from schemas.models.contract import Contract
 Id = Annotated[int, typer.Argument(help="Id from `challenge list`.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="Challenges of records and findings (异议与校核).")
-    group.command("open")(open_)
-    group.command("list")(list_all)
-    for command in (show, acknowledge, answer, close, review):
-        group.command(command.__name__)(command)
-    app.add_typer(group, name="challenge")
-
-
 def open_(  # noqa: PLR0913 - a challenge's parts, each an option
     *,
     dataset: Annotated[str, typer.Option(help="Dataset, e.g. hrss/card_master.")],

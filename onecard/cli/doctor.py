@@ -16,11 +16,6 @@ Place = tuple[str, str, dict[str, Any] | None]
 """Connector kind, who uses the connection, and a source's options where it is read."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(doctor)
-
-
 def doctor(*, json: Json = False) -> None:
     """Check database, migrations, connections, keys, clock, disk; each line says what to do."""
     with output.errors_as_exit_codes():

@@ -64,11 +64,6 @@ class Looked:
         }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(drift)
-
-
 def drift(
     datasets: Annotated[
         list[str] | None, typer.Argument(help="Datasets or agencies; default: all.")

@@ -12,14 +12,6 @@ from onecard.cli import output
 from onecard.cli.operate import Json
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="Great Expectations suites, to run without the hub.")
-    group.command()(export)
-    group.command("list")(list_suite)
-    app.add_typer(group, name="expectations")
-
-
 def export(
     datasets: Annotated[list[str] | None, typer.Argument(help="Datasets; default: all.")] = None,
     *,

@@ -14,13 +14,6 @@ from onecard.cli.operate import Json
 from onecard.store import audit, database
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(lint)
-    app.command()(check)
-    app.command()(preview)
-
-
 def lint(
     folder: Annotated[
         Path | None, typer.Argument(help="Folder with contracts/, agreements/.")

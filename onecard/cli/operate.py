@@ -32,16 +32,6 @@ def _keepable(reason: str) -> str:
 Audit = Annotated[str, typer.Option(help="Engine of dataset-level expectations: sql or gx.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(collect)
-    app.command()(deliver)
-    app.command()(nightly)
-    db = typer.Typer(help="The hub's own database.")
-    db.command("upgrade")(upgrade)
-    app.add_typer(db, name="db")
-
-
 def collect(
     datasets: Annotated[list[str], typer.Argument(help="Datasets or agencies, e.g. hrss.")],
     *,

@@ -10,8 +10,7 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.base import personal
-from onecard.base.settings import ZONE
-from onecard.base.timespan import instant
+from onecard.base.timespan import ZONE, instant
 from onecard.cli import output
 from onecard.cli.operate import Json, why
 from onecard.crypto import suites
@@ -19,16 +18,6 @@ from onecard.crypto.keys import token_purpose
 from onecard.errors import ConfigError
 from onecard.store import audit, database, disclosures, receipts
 from schemas.models import codes
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("disclosures")(disclosed)
-    group = typer.Typer(help="Signed receipts of transfers, and erasures.")
-    group.command("list")(receipt_list)
-    group.command("show")(receipt_show)
-    group.command("erased")(receipt_erased)
-    app.add_typer(group, name="receipts")
 
 
 def disclosed(

@@ -19,16 +19,6 @@ Id = Annotated[int, typer.Argument(help="Id from `quarantine list`.")]
 Reason = Annotated[str, why("Why; it is audited.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    boxes = typer.Typer(help="Rejected rows.")
-    boxes.command("list")(list_all)
-    for command in (show, release, replay, purge):
-        boxes.command(command.__name__)(command)
-    boxes.command("hand-back")(hand_back)
-    app.add_typer(boxes, name="quarantine")
-
-
 def list_all(
     dataset: Annotated[str | None, typer.Argument(help="Only this dataset.")] = None,
     *,

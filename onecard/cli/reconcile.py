@@ -25,11 +25,6 @@ SHOWN_OF_INBOX = (
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(reconcile)
-
-
 def reconcile(  # noqa: PLR0913 - one parameter for each option
     subject: Annotated[
         str,

@@ -13,11 +13,6 @@ from onecard.model.signoffs import SignOff
 from onecard.operations.release import release as run
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(release)
-
-
 def release(
     transfer: Annotated[
         str, typer.Argument(help="Id of the held transfer, or a dataset: its newest one.")

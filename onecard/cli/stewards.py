@@ -12,7 +12,7 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.base import files as whole_file
-from onecard.base.settings import ZONE
+from onecard.base.timespan import ZONE
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import ConfigError, unknown
@@ -24,11 +24,6 @@ CITY = "bureau"
 """Whose report is the whole city's."""
 STAYS_OPEN = 5
 """Until this day of a month, the last month's report takes in what was answered meanwhile."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(report)
 
 
 def report(

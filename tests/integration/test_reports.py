@@ -18,7 +18,8 @@ from openpyxl import load_workbook
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
-from onecard.base.settings import ZONE, Settings
+from onecard.base.settings import Settings
+from onecard.base.timespan import ZONE
 from onecard.cli import stewards
 from onecard.operations import night
 from onecard.store import database, tickets
