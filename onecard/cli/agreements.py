@@ -8,7 +8,7 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json, why
+from onecard.cli.options import Json, why
 from onecard.errors import ConfigError, unknown
 from onecard.model.agreements import ALL, Life
 from onecard.stewardship import agreement_words
@@ -149,14 +149,6 @@ def _switch(consumer: str, by: str, reason: str, *, stopped: bool) -> None:
         with database.connect(hub.address, autocommit=True) as connection:
             agreement_lives.set_stop(connection, scope, by, reason, stopped=stopped)
         output.say(f"deliveries to {consumer} are {'stopped' if stopped else 'started'}")
-
-
-def page() -> None:
-    """Write the public list of applications (应用项目清单, article 7) as a page."""
-    from onecard.cli.applications import write_page  # noqa: PLC0415 - templates only where needed
-
-    with output.errors_as_exit_codes():
-        output.say(str(write_page(Hub())))
 
 
 def incidents_list(*, json: Json = False) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.errors import ConfigError
 from onecard.operations import alarms
-from onecard.operations.alarm_channels import SENDERS
+from onecard.operations.alarm_channels import after_night
 
 
 def send(*, json: Json = False) -> None:
@@ -29,9 +29,3 @@ def send(*, json: Json = False) -> None:
             for told in done:
                 output.say(f"{told.channel}: {told.new} new, {told.ended} over")
         alarms.failed(done)
-
-
-def after_night(hub: Hub) -> list[alarms.Told]:
-    """Send what there is to tell; nothing where ONECARD_ALARMS is not set."""
-    wanted = alarms.configured()
-    return alarms.send(hub, wanted, SENDERS) if wanted else []

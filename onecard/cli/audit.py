@@ -9,7 +9,7 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.store import audit, database
 
 

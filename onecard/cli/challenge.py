@@ -11,7 +11,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.base import workdays
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.errors import ConfigError, unknown
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge

@@ -62,23 +62,23 @@ COMMANDS = (
     ),
     Command(
         "nightly",
-        "onecard.cli.operate:nightly",
+        "onecard.cli.nightly:nightly",
         "Collect everything, deliver everything, write the reports, tell what is wrong.",
     ),
     Command(
         "lint",
-        "onecard.cli.inspect:lint",
+        "onecard.cli.lint:lint",
         "Check every YAML file; names file, line, field, rule and the valid choices.",
     ),
     Command(
         "check",
-        "onecard.cli.inspect:check",
+        "onecard.cli.check:check",
         "Run a dataset's gate on a local file; no database, nothing is stored, no value is"
         " printed.",
     ),
     Command(
         "preview",
-        "onecard.cli.inspect:preview",
+        "onecard.cli.preview:preview",
         "Show what would leave now under an agreement, after scope and treatment; sends nothing.",
     ),
     Command(
@@ -123,7 +123,7 @@ COMMANDS = (
     ),
     Command(
         "db upgrade",
-        "onecard.cli.operate:upgrade",
+        "onecard.cli.db:upgrade",
         "Bring the hub's database to this version's revision.",
     ),
     Command(
@@ -164,7 +164,7 @@ COMMANDS = (
     Command("agreements start", "onecard.cli.agreements:start", "Let deliveries go on again."),
     Command(
         "agreements page",
-        "onecard.cli.agreements:page",
+        "onecard.cli.applications:page",
         "Write the public list of applications (应用项目清单, article 7) as a page.",
     ),
     Command(
@@ -204,7 +204,7 @@ COMMANDS = (
     ),
     Command(
         "quarantine hand-back",
-        "onecard.cli.quarantine:hand_back",
+        "onecard.cli.hand_back:hand_back",
         "Send an agency's own rejected rows back to it, as its `handback` block says.",
     ),
     Command(

@@ -9,7 +9,9 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
+from quality.expectations.export import export as write
+from quality.expectations.suites import suite
 
 
 def export(
@@ -19,8 +21,6 @@ def export(
     json: Json = False,
 ) -> None:
     """Write suites, custom expectations and a README: a folder that needs only GX."""
-    from quality.expectations.export import export as write  # noqa: PLC0415 - GX only here
-
     with output.errors_as_exit_codes():
         hub = Hub()
         chosen = datasets or sorted(hub.catalogue.contracts)
@@ -38,8 +38,6 @@ def list_suite(
     json: Json = False,
 ) -> None:
     """List a dataset's expectations: field, rule, severity, kind, expectation."""
-    from quality.expectations.suites import suite  # noqa: PLC0415 - GX only here
-
     with output.errors_as_exit_codes():
         hub = Hub()
         found = suite(hub.catalogue.contract(dataset), hub.settings.profile)["expectations"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.operations.housekeeping import keep_house
 
 

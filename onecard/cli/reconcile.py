@@ -10,7 +10,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.base.timespan import instant
 from onecard.cli import output
-from onecard.cli.operate import Json, why
+from onecard.cli.options import Json, why
 from onecard.errors import ConfigError, unknown
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff

@@ -10,9 +10,9 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.base.timespan import ZONE
 from onecard.cli import output
-from onecard.cli.exposition import exposition
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.model.transfers import Transfer
+from onecard.observe.exposition import exposition
 from onecard.operations import attention
 from onecard.operations.attention import Issue
 from onecard.store import database, ledger

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 import psycopg
 import pytest
 
-from onecard.cli.drift import look
+from onecard.operations.drift_look import look
 from onecard.errors import SchemaMismatch
 from onecard.model.transfers import Counts
 from onecard.operations.replay import replay

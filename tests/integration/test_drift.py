@@ -19,7 +19,7 @@ import pytest
 
 from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.base.connections import EnvironmentConnections
-from onecard.cli.drift import Looked, look
+from onecard.operations.drift_look import Looked, look
 from onecard.errors import SchemaMismatch
 from onecard.operations import night
 from schemas.models import catalogue, odcs

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
-from onecard.cli.report import write_report
-from onecard.cli.stewards import write_daily
+from onecard.operations.night_report import write_report
+from onecard.operations.reports import write_daily
 from onecard.errors import (
     AuditFailed,
     ConfigError,
