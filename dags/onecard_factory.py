@@ -189,7 +189,11 @@ def keep_house() -> dict[str, int]:
         done.check()
     except (FatalError, HoldError) as error:
         raise _final(error) from None
-    return {"purged": done.purged, "audit_entries": done.verdict.entries}
+    return {
+        "purged": done.purged,
+        "expired_months": done.expired_months,
+        "audit_entries": done.verdict.entries,
+    }
 
 
 @task(doc_md=HELD)

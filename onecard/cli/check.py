@@ -23,7 +23,7 @@ def check(
     """Run a dataset's gate on a local file; no database, nothing is stored, no value is printed."""
     with output.errors_as_exit_codes():
         hub = Hub()
-        found = check_file(hub, hub.catalogue.contract(dataset), file, encoding)
+        found = check_file(hub.settings, hub.catalogue.contract(dataset), file, encoding)
         if json:
             output.emit(found.as_json())
         else:

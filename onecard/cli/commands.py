@@ -109,7 +109,7 @@ COMMANDS = (
     Command(
         "housekeeping",
         "onecard.cli.housekeeping:housekeeping",
-        "Drop rejected rows whose time is over, verify the audit log; exit 1 if it was changed.",
+        "Drop what was kept long enough, verify the audit log; exit 1 if it was changed.",
     ),
     Command(
         "disclosures",

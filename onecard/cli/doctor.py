@@ -7,7 +7,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.options import Json
-from onecard.operations.doctor import Line, examine
+from onecard.operations.doctor import CheckLine, examine
 from onecard.operations.doctor_probes import probes
 
 
@@ -27,5 +27,5 @@ def doctor(*, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _as_json(line: Line) -> dict[str, str]:
+def _as_json(line: CheckLine) -> dict[str, str]:
     return {"check": line.check, "level": line.level, "says": line.says, "todo": line.todo}

@@ -22,6 +22,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def email(connection: Connection, channel: Email, news: News) -> None:
     """Send one mail to all addresses of the channel.
 
+    Args:
+        connection: of the mail server.
+        channel: sender and addresses.
+        news: what the channel has not been told yet.
+
     Raises:
         SourceUnavailable: the server cannot be reached, speaks no TLS, or refuses.
         ConfigError: the login is refused, or `extra.tls` is neither starttls nor tls.
@@ -68,6 +73,11 @@ def _smtp(connection: Connection) -> smtplib.SMTP:
 
 def webhook(connection: Connection, channel: Webhook, news: News) -> None:
     """POST title, text, new and ended troubles as JSON.
+
+    Args:
+        connection: of the endpoint; its password is the bearer token.
+        channel: the path.
+        news: what the channel has not been told yet.
 
     Raises:
         SourceUnavailable: no answer, or any but 2xx.

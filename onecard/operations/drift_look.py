@@ -10,7 +10,8 @@ from psycopg import sql
 
 from connectors.inspect.describe import describe
 from onecard.errors import OnecardError
-from onecard.operations.drift import Change, changes, shape
+from onecard.model.drift import shape
+from onecard.operations.drift import Change, changes
 from onecard.operations.drift_patch import patch
 from onecard.ports.desk import Desk
 from onecard.store import database, registry

@@ -12,7 +12,7 @@ from onecard.base import files
 from onecard.base.timespan import duration
 from onecard.model.transfers import Transfer
 from onecard.ports.desk import Desk
-from onecard.store import database, holds, ledger, reconciliations
+from onecard.store import database, holds, ledger, reconciliations, rule_counts
 from quality.reports import holding, night_report
 from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
 from quality.rows.rule_titles import finding_title
@@ -121,25 +121,20 @@ def _rule_lines(
     desk: Desk, connection: database.Connection, done: list[Transfer]
 ) -> list[RuleLine]:
     subjects = {t.id: t for t in done if t.direction == "collect"}
-    rows = connection.execute(
-        "SELECT transfer, field, rule, failed FROM ledger.rule_count WHERE transfer = ANY(%s)"
-        " ORDER BY failed DESC, transfer, field, rule",
-        (list(subjects),),
-    ).fetchall()
     lines = []
-    for number, field, rule, failed in rows:
-        transfer = subjects[int(str(number))]
+    for found in rule_counts.broken_rules(connection, subjects):
+        transfer = subjects[found.transfer]
         contract = desk.catalogue.contract(transfer.subject)
         titles = {f.name: f.title for f in contract.fields}
         own = {r.name: r.title for r in contract.rules}
         lines.append(
             RuleLine(
                 dataset=contract.id,
-                field=str(field),
-                field_title=titles.get(str(field), "整行"),
-                rule=str(rule),
-                rule_title=own.get(str(rule)) or rule_title(str(rule)),
-                failed=int(str(failed)),
+                field=found.field,
+                field_title=titles.get(found.field, "整行"),
+                rule=found.rule,
+                rule_title=own.get(found.rule) or rule_title(found.rule),
+                failed=found.failed,
                 checked=transfer.counts.rows_read,
             )
         )
@@ -150,15 +145,9 @@ def _findings(
     desk: Desk, connection: database.Connection, done: list[Transfer]
 ) -> list[tuple[str, str, str, str, bool, float | None]]:
     subjects = {t.id: t.subject for t in done if t.direction == "collect"}
-    rows = connection.execute(
-        "SELECT transfer, name, severity, passed, observed FROM ledger.finding"
-        " WHERE transfer = ANY(%s) ORDER BY transfer, name",
-        (list(subjects),),
-    ).fetchall()
-    found = []
-    for number, name, severity, passed, observed in rows:
-        dataset = subjects[int(str(number))]
-        title = finding_title(desk.catalogue, dataset, str(name), "zh")
-        value = observed if isinstance(observed, float) else None
-        found.append((dataset, str(name), title, str(severity), bool(passed), value))
-    return found
+    lines = []
+    for found in rule_counts.expectations(connection, subjects):
+        dataset = subjects[found.transfer]
+        title = finding_title(desk.catalogue, dataset, found.name, "zh")
+        lines.append((dataset, found.name, title, found.severity, found.passed, found.observed))
+    return lines

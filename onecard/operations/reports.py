@@ -11,7 +11,7 @@ from onecard.base import files as whole_file
 from onecard.base.timespan import ZONE
 from onecard.ports.desk import Desk
 from onecard.store import database, holds, ledger
-from quality.reports import content, pages, workbook
+from quality.reports import content, facts, pages, workbook
 from quality.reports import scheme as schemes
 from quality.reports.scheme import Language
 
@@ -72,7 +72,7 @@ def write_daily(
     scheme = schemes.load()
     files: list[Path] = []
     with database.connect(desk.address, autocommit=True) as connection:
-        span = (day, day + timedelta(days=1))
+        span = facts.Days(day, day + timedelta(days=1))
         maker = content.Maker(connection, desk.catalogue, scheme, span, desk.settings.now())
         held = holds.holds(connection, desk.catalogue) if day == desk.settings.now().date() else []
         for agency in agencies or reporting(desk):

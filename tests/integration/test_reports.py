@@ -20,8 +20,7 @@ from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.base.timespan import ZONE
-from onecard.operations import reports
-from onecard.operations import night
+from onecard.operations import night, reports
 from onecard.store import database, tickets
 from tests.integration.report_oracle import SCHEME, Oracle, end_of, floored, score, start_before
 from tests.integration.report_page import Element, Page
