@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from onecard.app.wiring import Hub
-from onecard.cli.persons import holds, look_up
 from onecard.crypto.audit_verify import Verdict
+from onecard.stewardship.disclosure_lookup import look_up
+from onecard.stewardship.receipt_check import holds
 from onecard.store import audit, database, receipts, transfer_lookup
 
 

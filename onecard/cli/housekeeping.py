@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.operations.housekeeping import keep_house
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(housekeeping)
 
 
 def housekeeping(*, json: Json = False) -> None:

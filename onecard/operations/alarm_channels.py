@@ -11,7 +11,9 @@ import requests
 
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable, unknown
+from onecard.operations import alarms
 from onecard.operations.alarms import Email, News, Sender, Webhook
+from onecard.ports.desk import Desk
 
 SECONDS = 15
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -121,3 +123,9 @@ def webhook(connection: Connection, channel: Webhook, news: News) -> None:
 
 
 SENDERS: dict[str, Sender] = {"email": email, "webhook": webhook}
+
+
+def after_night(desk: Desk) -> list[alarms.Told]:
+    """Send what there is to tell; nothing where ONECARD_ALARMS is not set."""
+    wanted = alarms.configured()
+    return alarms.send(desk, wanted, SENDERS) if wanted else []

@@ -17,9 +17,9 @@ import pytest
 from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
-from onecard.cli.doctor import probes
 from onecard.crypto import keys
 from onecard.operations.doctor import CheckLine, examine
+from onecard.operations.doctor_probes import probes
 from onecard.store import agreement_lives, database, migrate
 
 

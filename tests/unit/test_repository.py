@@ -14,11 +14,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import typer.main
 import yaml
 
 import connectors
-from onecard.cli.app import app
+from onecard.cli.app import added
+from onecard.cli.commands import COMMANDS, GROUPS
 from onecard.store import migrate
 from schemas.lint import check
 from schemas.models import catalogue
@@ -76,7 +76,7 @@ def forbidden(module: str, name: str) -> bool:
     outer = top in ("demo", "bench", "dags", "plugins") or within(module, *ABOVE)
     allowed = {
         "airflow": top in ("dags", "plugins"),
-        "demo": top in ("demo", "bench") or module == "onecard.cli.rehearse",
+        "demo": top in ("demo", "bench"),
         "bench": top == "bench",
         "dags": top == "dags",
         "connectors": outer or top == "connectors",
@@ -333,12 +333,7 @@ def test_make_commands_in_documents_exist() -> None:
 
 
 def commands() -> set[str]:
-    group = typer.main.get_command(app)
-    found = set()
-    for name, command in getattr(group, "commands", {}).items():
-        found.add(name)
-        found |= {f"{name} {inner}" for inner in getattr(command, "commands", {})}
-    return found
+    return {command.words for command in (*COMMANDS, *added())} | set(GROUPS)
 
 
 def test_onecard_commands_in_documents_exist() -> None:

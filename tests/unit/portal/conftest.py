@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from fastapi import HTTPException, Request
 
-from onecard.base.settings import ZONE, Settings
+from onecard.base.settings import Settings
+from onecard.base.timespan import ZONE
 from onecard.model.tickets import NewTicket
 from onecard.model.transfers import Counts
 from onecard.portal.access import Person
