@@ -13,8 +13,9 @@ from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import ConfigError, OnecardError, unknown
+from onecard.model.drift import shape
 from onecard.operations import night
-from onecard.operations.drift import Change, changes, shape
+from onecard.operations.drift import Change, changes
 from onecard.store import database, registry
 from schemas.models import catalogue
 from schemas.models.contract import Contract

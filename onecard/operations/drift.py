@@ -10,7 +10,6 @@ rename from a loss; none is kept or shown.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -69,13 +68,6 @@ class Change:
     def fails(self) -> bool:
         """Whether the night fails on it."""
         return self.policy == "fail"
-
-
-def shape(text: str) -> str:
-    """A value's shape: what kind of signs stand in it, in which order; at most 40 of them."""
-    for pattern, sign in ((r"\d", "9"), (r"[A-Za-z]", "a"), (r"[^\x00-\x7f]", "x")):
-        text = re.sub(pattern, sign, text[:40])
-    return text
 
 
 def changes(

@@ -17,20 +17,21 @@ from psycopg import sql
 
 from onecard.app.wiring import Hub
 from onecard.base import logs
+from onecard.base.sql_text import query
 from onecard.base.timespan import duration
 from onecard.collect.run import CollectContext
 from onecard.errors import ConfigError
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
+from onecard.ports.comparison import Key
 from onecard.ports.source import Column, ReadRequest
+from onecard.ports.sql_side import Comparable, SqlSide, settle, table_side
 from onecard.reconcile import deletes
 from onecard.reconcile.buckets import Candidates, compare
 from onecard.reconcile.deletes import Run
 from onecard.reconcile.heal import heal
 from onecard.reconcile.stage import Stage, Verdict
 from onecard.store import database, ledger, reconciliations, registry
-from onecard.store.checksums import Comparable, Key, SqlSide, settle, table_side
-from onecard.store.database import query
 from onecard.store.reconciliations import SHOWN
 from onecard.store.record_refs import Referrer
 from onecard.store.refusals import as_hub_error

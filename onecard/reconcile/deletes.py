@@ -12,8 +12,8 @@ from psycopg import sql
 from pydantic import Field
 
 from onecard.base.timespan import duration
+from onecard.ports.comparison import Key
 from onecard.store import ledger, registry
-from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
 from schemas.models.contract import Contract
 from schemas.models.frozen import Frozen, build

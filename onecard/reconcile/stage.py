@@ -13,10 +13,10 @@ from psycopg import sql
 from onecard.base.prefetch import prefetch
 from onecard.collect.run import CollectContext
 from onecard.errors import ProtocolError
+from onecard.ports.comparison import Key
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Reading
 from onecard.store import ledger, quarantine, registry
-from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
 from onecard.store.loader import Loader
 from schemas.models.contract import Contract
