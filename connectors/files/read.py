@@ -17,7 +17,8 @@ from connectors.files.folders import opened
 from connectors.files.options import FilesSource
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError
-from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
+from onecard.model.checkpoints import Checkpoint
+from onecard.ports.source import Chunk, ReadRequest, Refusal
 
 log = logging.getLogger(__name__)
 

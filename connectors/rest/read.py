@@ -12,7 +12,8 @@ from connectors.rest.client import Client
 from connectors.rest.options import Keyset, PageNumber, RestSource
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError, SourceUnavailable
-from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
+from onecard.model.checkpoints import Checkpoint
+from onecard.ports.source import Chunk, ReadRequest, Refusal
 
 
 class RestReading:

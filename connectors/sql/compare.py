@@ -16,8 +16,9 @@ from connectors.sql.url import address, dialect
 from onecard.base.connections import Connection
 from onecard.base.sql_text import query
 from onecard.base.timeouts import BoundedConnection
+from onecard.model.checkpoints import Checkpoint
 from onecard.ports.comparison import Key
-from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
+from onecard.ports.source import Chunk, ReadRequest, Refusal
 from onecard.ports.sql_side import SqlSide, registry_form, settle
 from schemas.models.contract import Contract
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.models.frozen import Frozen
+from onecard.base.frozen import Frozen
 
 
 class SqlSource(Frozen):

@@ -35,7 +35,8 @@ from connectors.sql.options import SqlSource
 from connectors.sql.url import dialect, engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SchemaMismatch
-from onecard.ports.source import Checkpoint, Chunk, Column, ReadRequest, Refusal
+from onecard.model.checkpoints import Checkpoint
+from onecard.ports.source import Chunk, Column, ReadRequest, Refusal
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select

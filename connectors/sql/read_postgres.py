@@ -11,7 +11,8 @@ from connectors.sql.options import SqlSource
 from connectors.sql.url import address
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
-from onecard.ports.source import Checkpoint, Chunk, Column, ReadRequest, Refusal
+from onecard.model.checkpoints import Checkpoint
+from onecard.ports.source import Chunk, Column, ReadRequest, Refusal
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,9 +16,10 @@ from onecard.base.timespan import duration
 from onecard.collect import counties
 from onecard.crypto.keys import Key
 from onecard.errors import FatalError
+from onecard.model.checkpoints import Checkpoint
 from onecard.model.transfers import Counts
 from onecard.ports.row_gate import Reason, Rejected
-from onecard.ports.source import Checkpoint, Chunk, Counted, Reading, ReadRequest
+from onecard.ports.source import Chunk, Counted, Reading, ReadRequest
 from onecard.store import ledger, quarantine, registry
 from onecard.store.database import Connection, query
 from onecard.store.loader import Loader

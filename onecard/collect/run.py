@@ -22,12 +22,13 @@ from onecard.collect.intake import Intake, IntakeResult
 from onecard.crypto.keys import KeyStore
 from onecard.crypto.suites import Suite
 from onecard.errors import AuditFailed, FatalError, PolicyError, StagingLost
+from onecard.model.checkpoints import Checkpoint
 from onecard.model.holds import NEVER, audit_failed, reading_remarks
 from onecard.model.transfers import Counts, DatasetState
 from onecard.ports.auditor import Auditor, Staged
 from onecard.ports.connector import Connector
 from onecard.ports.row_gate import RowGate
-from onecard.ports.source import Checkpoint, ReadRequest
+from onecard.ports.source import ReadRequest
 from onecard.store import (
     audit,
     database,

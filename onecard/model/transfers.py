@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from onecard.errors import AccountingError
-from onecard.ports.source import Checkpoint
+from onecard.model.checkpoints import Checkpoint
 
 LIVE = ("running", "staged", "audited")
 """States of a collect that has neither ended nor published."""

@@ -16,8 +16,9 @@ from onecard.base.connections import Connection
 from onecard.deliver.run import Replay
 from onecard.errors import ConfigError, PolicyError
 from onecard.model import gate_inputs
+from onecard.model.checkpoints import Checkpoint
 from onecard.ports.sink import Parcel, Sent
-from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
+from onecard.ports.source import Chunk, ReadRequest, Refusal
 from onecard.store import audit, database, quarantine
 from onecard.store.quarantine import Record
 

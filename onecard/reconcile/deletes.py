@@ -11,13 +11,14 @@ from pathlib import Path
 from psycopg import sql
 from pydantic import Field
 
+from onecard.base.frozen import Frozen
 from onecard.base.timespan import duration
 from onecard.ports.comparison import Key
 from onecard.store import ledger, registry
 from onecard.store.database import Connection, query
 from schemas.models.contract import Contract
-from schemas.models.frozen import Frozen, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import build
 
 FILE = Path(__file__).with_name("reconcile.yaml")
 

@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from onecard.app.wiring import Hub
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
+from onecard.model.checkpoints import Checkpoint
 from onecard.operations.replay import NoOptions
 from onecard.ports.sink import Parcel, Sent
-from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
+from onecard.ports.source import Chunk, ReadRequest, Refusal
 from onecard.reconcile.stage import Located, Stage
 from onecard.store import arrow, registry
 from onecard.store.database import query
