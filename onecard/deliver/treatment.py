@@ -1,6 +1,7 @@
 """Treatment of fields on their way out: masks, keyed tokens, generalisation.
 
-Formats: `schemas/semantic_types.yaml` and `onecard/model/treated.py`. A token is the first 26 characters of base32(HMAC(key[consumer, epoch], "v1|" + ID number)), SHA-256 or SM3 by
+Formats of masks: `schemas/semantic_types.yaml`; of tokens: `onecard.model.treated`. A token is the
+first 26 characters of base32(HMAC(key[consumer, epoch], "v1|" + ID number)), SHA-256 or SM3 by
 the suite: the same person has different tokens at different consumers, and the hub keeps no
 reverse table.
 """
