@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 import psycopg
@@ -156,6 +157,7 @@ def plain(stage: Rehearsal) -> float:
         sign=dict,
     )
     connector, block = tools.connector, wanted.delivery
+    assert block
     options = connector.sink_options.model_validate(dict(block.options))
     connector.send(tools.connections.get(block.connection), options, parcel)
     return time.perf_counter() - started
@@ -172,13 +174,10 @@ def governed(stage: Rehearsal, *, disclosed: bool) -> float:
     tools = outbound(stage)
     with psycopg.connect(tools.address, autocommit=True) as connection:
         connection.execute("DELETE FROM ledger.delivered WHERE agreement = %s", (ID,))
-    kept = run.Recorder
-    run.Recorder = kept if disclosed else NoRecorder
+    recorder = disclosures.Recorder if disclosed else NoRecorder
     started = time.perf_counter()
-    try:
+    with patch.object(run, "Recorder", recorder):
         done = Deliver(wanted, tools).run()
-    finally:
-        run.Recorder = kept
     assert done.rows
     return time.perf_counter() - started
 

@@ -135,6 +135,6 @@ def _proven() -> None:
 
 def _engine(private: str = "") -> Any:  # noqa: ANN401 - the library has no types
     with extra("national"):
-        from gmssl.sm2 import CryptSM2  # type: ignore[import-untyped] # noqa: PLC0415
+        from gmssl.sm2 import CryptSM2  # noqa: PLC0415
 
     return CryptSM2(private_key=private, public_key="")
