@@ -307,3 +307,21 @@ def test_the_locked_versions_are_within_the_declared_bounds() -> None:
             if name != "onecard-hub":
                 version = pins[name].partition("==")[2].split()[0]
                 assert wanted.specifier.contains(version), text
+
+
+# --- the image
+
+
+def test_the_image_is_made_of_files_that_the_builder_gets() -> None:
+    sent = {
+        line.removeprefix("!")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    copied = set()
+    for line in (ROOT / "docker" / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY ") and "--from=" not in line:
+            copied |= set(line.split()[1:-1])
+    assert copied == sent
+    assert {name for name in copied if not (ROOT / name).exists()} == set()
+    assert copied >= {"production.lock", *PRODUCTION}
