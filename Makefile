@@ -61,7 +61,7 @@ mutations: setup ## Show that a test notices each safeguard that is taken out
 screenshots: setup ## Make the pictures of docs/screenshots anew (Debian's chromium)
 	$(BIN)/python -W ignore tools/screenshots.py
 
-lock: setup ## Resolve requirements.in into requirements.lock (ARGS=--upgrade for newer versions)
+lock: setup ## Resolve pyproject.toml into both locks (ARGS=--upgrade for newer versions)
 	$(BIN)/python tools/lock.py $(ARGS)
 
 clean: ## Remove the environment and everything that was made

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import threading
 from pathlib import Path
@@ -52,7 +53,7 @@ async def start_sftp(home: Path, login: dict[str, str]) -> tuple[Any, str]:
         0,
         server_factory=_Login,
         server_host_keys=[str(key_file)],
-        sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root)),
+        sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=os.fsencode(root)),
     )
     public = asyncssh.read_private_key(str(key_file)).export_public_key().decode().strip()
     return server, public

@@ -347,13 +347,3 @@ def test_a_skip_without_an_allowed_reason_is_named(tmp_path: Path) -> None:
         ' message="domain files absent: beside"/></testcase></testsuite></testsuites>'
     )
     assert tool("check_skips").skipped(report) == [("a::x", "no MariaDB")]
-
-
-def test_the_lock_is_hashed_and_names_no_place() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
-    packages = re.findall(r"^([a-z0-9][\w.-]*)==", lock, re.MULTILINE)
-    unhashed = [b for b in re.split(r"\n(?=[a-z0-9])", lock) if "==" in b and "sha256:" not in b]
-    assert unhashed == []
-    assert "://" not in lock
-    wanted = re.findall(r"^([a-z0-9][\w.-]*)", (ROOT / "requirements.in").read_text(), re.MULTILINE)
-    assert set(wanted) - set(packages) == set()
