@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import distribution
 
 import typer
 
@@ -21,7 +22,6 @@ from onecard.cli.keys import register as register_keys
 from onecard.cli.persons import register as register_persons
 from onecard.cli.quarantine import register as register_quarantine
 from onecard.cli.reconcile import register as register_reconciliations
-from onecard.cli.rehearse import register as register_rehearsals
 from onecard.cli.release import register as register_releases
 from onecard.cli.status import register as register_status
 from onecard.cli.stewards import register as register_reports
@@ -39,7 +39,6 @@ register_status(app)
 register_drift(app)
 register_doctor(app)
 register_alarms(app)
-register_rehearsals(app)
 register_agreements(app)
 register_quarantine(app)
 register_releases(app)
@@ -51,6 +50,8 @@ register_expectations(app)
 register_keys(app)
 register_persons(app)
 register_reports(app)
+for entry in distribution("onecard-hub").entry_points.select(group="onecard.commands"):
+    app.command(entry.name)(entry.load())
 
 
 def main() -> None:

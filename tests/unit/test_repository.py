@@ -86,7 +86,7 @@ def forbidden(module: str, name: str) -> bool:
     outer = top in ("demo", "bench", "dags", "plugins") or within(module, *ABOVE)
     allowed = {
         "airflow": top in ("dags", "plugins"),
-        "demo": top in ("demo", "bench") or module == "onecard.cli.rehearse",
+        "demo": top in ("demo", "bench"),
         "bench": top == "bench",
         "dags": top == "dags",
         "connectors": outer or top == "connectors",

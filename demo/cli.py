@@ -29,12 +29,6 @@ DEFAULT_SEED = 20240101
 """The day on which order 249 came into force."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(demo)
-    app.command()(up)
-
-
 def demo(  # noqa: PLR0913 - one parameter for each option
     *,
     persons: Annotated[
@@ -149,7 +143,7 @@ def _night(stage: Rehearsal, day: int, *, quiet: bool) -> dict[str, Any]:
     hub = stage.hub(day)
     with database.connect(hub.address, autocommit=True) as connection:
         before = max((t.id for t in ledger.latest(connection)), default=0)
-    night = Path(__file__).parents[2] / "dags" / "night.py"
+    night = Path(__file__).parents[1] / "dags" / "night.py"
     started = time.monotonic()
     done = subprocess.run(  # noqa: S603 - our own interpreter and file
         [sys.executable, str(night)], env=stage.at(day), capture_output=True, text=True, check=False
