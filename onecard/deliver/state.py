@@ -14,7 +14,7 @@ from psycopg import sql
 
 from onecard.base.timespan import duration
 from onecard.deliver.query import Selection
-from onecard.errors import PolicyError
+from onecard.errors import NotCollected
 from onecard.ports.privacy_gate import Access
 from onecard.store import audit_health, receipts, registry
 from onecard.store.database import Connection, make_once, query
@@ -57,7 +57,7 @@ class DeliveryState:
         then gets all its rows under the new tokens.
 
         Raises:
-            PolicyError: a needed dataset was never collected, so a rule cannot be evaluated.
+            NotCollected: a needed dataset was never collected, so a rule cannot be evaluated.
         """
         versions = _versions(connection, agreement.id, needed)
         rows = connection.execute(
@@ -164,5 +164,5 @@ def _versions(connection: Connection, agreement: str, needed: Sequence[str]) -> 
     missing = [d for d in needed if d not in found]
     if missing:
         msg = f"{agreement}: not collected yet: {', '.join(missing)}"
-        raise PolicyError(msg)
+        raise NotCollected(msg)
     return found
