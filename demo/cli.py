@@ -14,7 +14,7 @@ import typer
 
 from onecard.base.settings import Settings
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.errors import FatalError
 from onecard.model.transfers import Transfer
 from onecard.portal import logins
@@ -137,8 +137,8 @@ def _end_group(server: subprocess.Popen[bytes]) -> None:
 
 def _night(stage: Rehearsal, day: int, *, quiet: bool) -> dict[str, Any]:
     """One night in a process of its own; prints its tables."""
-    from onecard.cli.report import write_report  # noqa: PLC0415 - templates only where needed
     from onecard.operations.night import agreements, datasets  # noqa: PLC0415
+    from onecard.operations.night_report import write_report  # noqa: PLC0415 - templates only where needed
 
     hub = stage.hub(day)
     with database.connect(hub.address, autocommit=True) as connection:
@@ -215,7 +215,7 @@ def _history(
 
 def _reports(hub: Hub, *, quiet: bool) -> list[str]:
     """The agencies' reports of the last night's month, of the month before and of the last day."""
-    from onecard.cli.stewards import write_due  # noqa: PLC0415 - charts are heavy
+    from onecard.operations.reports import write_due  # noqa: PLC0415 - charts are heavy
 
     started = time.monotonic()
     files = write_due(hub, looking_back=True)

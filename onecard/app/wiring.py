@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import Literal
 
@@ -80,6 +81,15 @@ class Hub:
             migrate.upgrade(address)
         migrate.require(address)
         return address
+
+    @property
+    def read_back(self) -> Collection[str]:
+        """Kinds of connectors whose inboxes can be read back."""
+        return connectors.READ_BACK
+
+    def connector(self, kind: str) -> Connector:
+        """The connector of that kind; raises ConfigError where there is none."""
+        return connectors.connector(kind)
 
     def collect(self, dataset: str, source: Connector | None = None) -> Collect:
         """The collect of one dataset, from its agency's system or from one quarantined row.

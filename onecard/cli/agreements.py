@@ -8,7 +8,7 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json, why
+from onecard.cli.options import Json, why
 from onecard.errors import ConfigError, unknown
 from onecard.model.agreements import ALL, Life
 from onecard.stewardship import agreement_words
@@ -18,19 +18,6 @@ from schemas.models.agreement import Agreement
 By = Annotated[str, typer.Option("--by", help="Who decides (name or office).")]
 Reason = Annotated[str, why("Why.")]
 Id = Annotated[str, typer.Argument(help="Agreement id.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="Agreements: approvals, suspensions, stops.")
-    commands = (list_all, show, approve, suspend, diff, stop, start, page)
-    for command in commands:
-        group.command("list" if command is list_all else command.__name__)(command)
-    app.add_typer(group, name="agreements")
-    cases = typer.Typer(help="Blocks after rows had left (PR-28).")
-    cases.command("list")(incidents_list)
-    cases.command("close")(incidents_close)
-    app.add_typer(cases, name="incidents")
 
 
 def list_all(*, json: Json = False) -> None:
@@ -162,14 +149,6 @@ def _switch(consumer: str, by: str, reason: str, *, stopped: bool) -> None:
         with database.connect(hub.address, autocommit=True) as connection:
             agreement_lives.set_stop(connection, scope, by, reason, stopped=stopped)
         output.say(f"deliveries to {consumer} are {'stopped' if stopped else 'started'}")
-
-
-def page() -> None:
-    """Write the public list of applications (应用项目清单, article 7) as a page."""
-    from onecard.cli.applications import write_page  # noqa: PLC0415 - templates only where needed
-
-    with output.errors_as_exit_codes():
-        output.say(str(write_page(Hub())))
 
 
 def incidents_list(*, json: Json = False) -> None:

@@ -9,17 +9,8 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.store import audit, database
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="The append-only audit log.")
-    group.command()(verify)
-    group.command()(export)
-    group.command("list")(list_newest)
-    app.add_typer(group, name="audit")
 
 
 def verify(*, json: Json = False) -> None:

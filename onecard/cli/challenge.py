@@ -11,7 +11,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.base import workdays
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.errors import ConfigError, unknown
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
@@ -20,16 +20,6 @@ from onecard.store.tickets import Ticket
 from schemas.models.contract import Contract
 
 Id = Annotated[int, typer.Argument(help="Id from `challenge list`.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="Challenges of records and findings (异议与校核).")
-    group.command("open")(open_)
-    group.command("list")(list_all)
-    for command in (show, acknowledge, answer, close, review):
-        group.command(command.__name__)(command)
-    app.add_typer(group, name="challenge")
 
 
 def open_(  # noqa: PLR0913 - a challenge's parts, each an option

@@ -42,12 +42,12 @@ def create_app(site: Site) -> FastAPI:
 
 
 def _router(site: Site) -> APIRouter:
-    seen = Depends(guard(site))
+    visit = Depends(guard(site))
     router = APIRouter(default_response_class=Response, redirect_slashes=False)
     for method, route, view in views.ROUTES:
         router.add_api_route(
             route,
-            views.behind(seen, view),
+            views.behind(visit, view),
             methods=[method],
             name=view.__name__,
             response_model=None,

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from onecard.base.settings import ZONE
+from onecard.base.timespan import ZONE
 from onecard.errors import ConfigError, unknown
 from onecard.model.tickets import (
     KINDS,

@@ -8,10 +8,12 @@ from datetime import date, datetime
 
 import polars as pl
 
+from onecard.store.card_losses import Loss
 from onecard.store.database import Connection
+from onecard.store.report_facts import Span
 from quality.reports import facts as ledger_facts
 from quality.reports import problems, words
-from quality.reports.facts import Facts, before, following
+from quality.reports.facts import Days, Facts, before, following, midnight
 from quality.reports.losses import STATUS_DATASET, Losses, losses
 from quality.reports.measures import (
     Figures,
@@ -23,7 +25,7 @@ from quality.reports.measures import (
     score,
     share,
 )
-from quality.reports.problems import Problem
+from quality.reports.problems import ListedProblem
 from quality.reports.scheme import Language, Scheme
 from schemas.models.catalogue import Catalogue
 
@@ -49,7 +51,7 @@ class Content:
     as_of: datetime
     figures: Figures
     previous: Figures
-    problems: list[Problem]
+    problems: list[ListedProblem]
     losses: list[Losses]
     findings: list[dict[str, object]]
     scores: list[tuple[date, float | None]]
@@ -64,20 +66,25 @@ class Maker:
         connection: Connection,
         known: Catalogue,
         scheme: Scheme,
-        of: date | tuple[date, date],
+        of: date | Days,
         now: datetime,
     ) -> None:
         """Read the ledger up to `now`.
 
-        `of` is the first day of a month, or a span of days within one (its end excluded).
+        Args:
+            connection: of the hub's database.
+            known: contracts and agreements.
+            scheme: how a month is scored.
+            of: the first day of a month, or days within one.
+            now: the hub's time.
         """
         self._connection, self._known, self._scheme, self._now = connection, known, scheme, now
-        span = (before(of, HISTORY - 1), following(of)) if isinstance(of, date) else of
-        self._month = (of if isinstance(of, date) else of[0]).replace(day=1)
-        self._facts: Facts = ledger_facts.read(connection, *span, now)
-        wanted = (scheme.loss_events, scheme.loss_within_seconds)
-        month = (self._month, following(self._month))
-        self._losses = losses(connection, known, month, wanted, now)
+        days = Days(before(of, HISTORY - 1), following(of)) if isinstance(of, date) else of
+        self._month = (of if isinstance(of, date) else of.start).replace(day=1)
+        self._facts: Facts = ledger_facts.read(connection, days, now)
+        loss = Loss(scheme.loss_events, scheme.loss_within_seconds)
+        month = Span(midnight(self._month, now), midnight(following(self._month), now))
+        self._losses = losses(connection, known, loss, month)
 
     def content(self, agency: str) -> Content:
         """The content of one agency's report."""
@@ -139,7 +146,13 @@ class Maker:
 
 
 def lead(content: Content, scheme: Scheme, language: Language) -> str:
-    """The month in two sentences."""
+    """The month in two sentences.
+
+    Args:
+        content: of the report.
+        scheme: how it is scored.
+        language: of the sentences.
+    """
     say, figures = words.sayer(language), content.figures
     silent = sum(figures[f"collect.{c.id}.rows_read"] == 0 for c in content.scope.contracts)
     text = say(
@@ -162,7 +175,13 @@ def lead(content: Content, scheme: Scheme, language: Language) -> str:
 
 
 def articles(content: Content, version: str, language: Language) -> list[tuple[str, str, str]]:
-    """For each article: its number, what it asks, what the month shows."""
+    """For each article: its number, what it asks, what the month shows.
+
+    Args:
+        content: of the report.
+        version: of the hub.
+        language: of the sentences.
+    """
     say, f = words.sayer(language), content.figures
     parts: Mapping[int, Mapping[str, object]] = {
         7: {"agreements": f["law.agreements"], "purposes": f["law.purposes"], "version": version},
@@ -225,13 +244,13 @@ def focus(content: Content, language: Language) -> list[str]:
 
 
 def _loss_figures(found: Losses) -> Figures:
-    key = f"card.{found.agreement}"
+    key, counts = f"card.{found.agreement}", found.counts
     return {
-        f"{key}.in_time.part": found.in_time,
-        f"{key}.in_time.of": found.losses,
-        f"{key}.unconfirmed": found.unconfirmed,
-        f"{key}.same.part": found.same,
-        f"{key}.same.of": found.rows,
+        f"{key}.in_time.part": counts.in_time,
+        f"{key}.in_time.of": counts.losses,
+        f"{key}.unconfirmed": counts.unconfirmed,
+        f"{key}.same.part": counts.same,
+        f"{key}.same.of": counts.rows,
     }
 
 

@@ -65,13 +65,20 @@ class Month:
     """The frames of one month and one scope."""
 
     def __init__(self, facts: Facts, scope: Scope, month: date) -> None:
+        """Take the rows of one month and scope.
+
+        Args:
+            facts: of several months.
+            scope: whose report it is.
+            month: its first day.
+        """
         self.facts, self.scope, self.month = facts, scope, month
         datasets = [c.id for c in scope.contracts]
         agreements = [a.id for a in scope.agreements]
         self._of = {"dataset": datasets, "agreement": agreements, "subject": datasets + agreements}
 
     def frame(self, name: str) -> pl.DataFrame:
-        """One frame's rows of this month and scope."""
+        """One frame's rows of this month and scope; columns as in `report_facts.FRAMES`."""
         frame = self.facts[name]
         if "day" in frame.columns:
             days = (pl.col("day") >= self.month) & (pl.col("day") < following(self.month))
@@ -91,7 +98,14 @@ class Month:
 
 
 def measure(facts: Facts, scope: Scope, month: date, scheme: Scheme) -> Figures:
-    """All figures of one month, without the comparison with the month before."""
+    """All figures of one month, without the comparison with the month before.
+
+    Args:
+        facts: of at least this month and the one before.
+        scope: whose report it is.
+        month: its first day.
+        scheme: how it is scored.
+    """
     at = Month(facts, scope, month)
     figures: Figures = {"days": at.days()}
     figures |= _collects(at)
@@ -111,7 +125,13 @@ def share(figures: Mapping[str, Number], key: str) -> float | None:
 
 
 def score(figures: Mapping[str, Number], unit: str, scheme: Scheme) -> float | None:
-    """Sum of weight times dimension, over the dimensions that were measured, out of 100."""
+    """Sum of weight times dimension, over the dimensions that were measured, out of 100.
+
+    Args:
+        figures: with `dim.<unit>.<dimension>.part` and `.of`.
+        unit: dataset, agency or `total`.
+        scheme: weights of the dimensions.
+    """
     shares = {d: share(figures, f"dim.{unit}.{d}") for d in scheme.dimensions}
     measured = {d: s for d, s in shares.items() if s is not None}
     if not any(d in measured for d in ROW_DIMENSIONS):

@@ -16,7 +16,7 @@ from quality.reports import charts, content, holding, words
 from quality.reports.content import Content
 from quality.reports.measures import Figures, Number, Scope, score, share
 from quality.reports.night_report import TEMPLATES
-from quality.reports.problems import Problem
+from quality.reports.problems import ListedProblem
 from quality.reports.scheme import Kpi, Language, Scheme
 from quality.rows.rule_titles import finding_title
 from schemas.models import codes
@@ -32,6 +32,13 @@ class Writer:
     """Writes pages in one language."""
 
     def __init__(self, known: Catalogue, scheme: Scheme, language: Language) -> None:
+        """Load the templates.
+
+        Args:
+            known: contracts, agreements, agencies.
+            scheme: how a month is scored.
+            language: of the pages.
+        """
         self.known, self.scheme, self.language = known, scheme, language
         self.say = words.sayer(language)
         self._environment = Environment(
@@ -74,7 +81,10 @@ class Writer:
     def daily(self, day: date, found: Content, held: Iterable[Hold] = ()) -> str:
         """The report of one day.
 
-        `found` holds that day's facts alone; `held` is everything that waits for a person now.
+        Args:
+            day: which.
+            found: its content, of that day's facts alone.
+            held: what waits for a person; empty for an earlier day.
         """
         figures: Figures = dict(found.figures)
         for contract in found.scope.contracts:
@@ -96,7 +106,7 @@ class Writer:
         more = ("share", "sample", "owner", "due", "status", "times")
         return [self.say(n) for n in (*names, *more)], [self._row(p) for p in found.problems]
 
-    def _row(self, p: Problem) -> list[str | int | float]:
+    def _row(self, p: ListedProblem) -> list[str | int | float]:
         return [
             p.number,
             self._agency(p.contract.agency),
@@ -107,7 +117,7 @@ class Writer:
             p.failed,
             p.of,
             words.percent(p.failed / p.of if p.of else None),
-            " / ".join(map(str, p.sample)) if p.sample else "—",
+            p.place,
             self._steward(p.contract.agency),
             str(p.due),
             self.say(p.status),
@@ -135,7 +145,7 @@ class Writer:
             **numbers.functions(),
         }
 
-    def _charts(self, found: Content, top: Sequence[Problem]) -> dict[str, Any]:
+    def _charts(self, found: Content, top: Sequence[ListedProblem]) -> dict[str, Any]:
         trends = []
         if found.trend:
             named = [{**row, "what": self._unit(str(row["what"]))} for row in found.trend]
@@ -154,7 +164,7 @@ class Writer:
             bars = Markup(charts.bars(rows, "top", titles))  # noqa: S704
         return {"trends": trends, "top": bars}
 
-    def _label(self, p: Problem) -> str:
+    def _label(self, p: ListedProblem) -> str:
         return f"{self._rule(p)}（{self._title(p.contract)}）"
 
     def _privacy(self, figures: Mapping[str, Number]) -> list[tuple[str, str, str]]:
@@ -186,10 +196,10 @@ class Writer:
     def _finding(self, dataset: str, name: str) -> str:
         return finding_title(self.known, dataset, name, self.language)
 
-    def _field(self, p: Problem) -> str:
+    def _field(self, p: ListedProblem) -> str:
         return p.field_title if self.language == "zh" else p.field
 
-    def _rule(self, p: Problem) -> str:
+    def _rule(self, p: ListedProblem) -> str:
         return p.rule_title if self.language == "zh" else p.rule
 
     def _month(self, month: date) -> str:
@@ -236,7 +246,7 @@ class _Numbers:
         return Markup(template).format(mark, percent, part, of)  # noqa: S704
 
     @staticmethod
-    def part(p: Problem) -> Markup:
+    def part(p: ListedProblem) -> Markup:
         """A problem's share of the rows read; its rows stand in the column beside it."""
         template = '<span data-q="{}">{}</span>'
         return Markup(template).format(p.key, words.percent(p.failed / p.of if p.of else None))  # noqa: S704

@@ -163,9 +163,8 @@ def test_a_rejected_record_is_seen_when_no_complete_reading_rejects_it(
     still = {"issue_date": date(2090, 1, 2)}
     assert at_source(collected, wrong, still) >= 1
     transfer = collected.hub(0).collect(CARDS).run(whole=True).transfer
-    assert [s for s in challenges.review(hub) if s.ticket in (first, second)] == [
-        challenges.Seen(first, transfer)
-    ]
+    found = [s for s in challenges.review(hub) if s.ticket in (first, second)]
+    assert [(s.ticket, s.transfer) for s in found] == [(first, transfer)]
     assert seen(hub, second) is None
 
 
@@ -191,7 +190,7 @@ def test_a_finding_is_seen_when_fewer_rows_fail_in_number_and_share(collected: R
     card, *_ = held(hub)
     assert at_source(collected, card, {"issue_date": date(2020, 1, 2)}) >= 1
     transfer = collected.hub(0).collect(CARDS).run(whole=True).transfer
-    assert challenges.Seen(ticket, transfer or 0) in challenges.review(hub)
+    assert (ticket, transfer) in [(s.ticket, s.transfer) for s in challenges.review(hub)]
     with database.connect(hub.address, autocommit=True) as connection:
         *_, event = tickets.events(connection, ticket)
     assert (event.detail["failed"], event.detail["was"]) == (count - 1, count)

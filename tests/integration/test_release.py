@@ -19,8 +19,6 @@ from hypothesis import strategies as st
 
 from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
-from onecard.cli.report import write_report
-from onecard.cli.stewards import write_daily
 from onecard.errors import (
     AuditFailed,
     ConfigError,
@@ -33,7 +31,9 @@ from onecard.model.holds import Hold
 from onecard.model.signoffs import SignOff
 from onecard.model.transfers import Counts
 from onecard.operations import attention
+from onecard.operations.night_report import write_report
 from onecard.operations.release import Released, release
+from onecard.operations.reports import write_daily
 from onecard.reconcile.dataset import reconcile
 from onecard.store import audit, database, holds, ledger, receipts, releases
 from schemas.models import catalogue

@@ -18,9 +18,9 @@ from openpyxl import load_workbook
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
-from onecard.base.settings import ZONE, Settings
-from onecard.cli import stewards
-from onecard.operations import night
+from onecard.base.settings import Settings
+from onecard.base.timespan import ZONE
+from onecard.operations import night, reports
 from onecard.store import database, tickets
 from tests.integration.report_oracle import SCHEME, Oracle, end_of, floored, score, start_before
 from tests.integration.report_page import Element, Page
@@ -68,7 +68,7 @@ def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Ci
             run_night(stage, number)
         hub = stage.hub(NIGHTS[-1])
         happenings(hub)
-        files = stewards.write_monthly(hub, MONTH) + stewards.write_daily(hub, DAY)
+        files = reports.write_monthly(hub, MONTH) + reports.write_daily(hub, DAY)
         yield City(hub, Oracle(hub.address, hub.catalogue, hub.settings.now()), files, stage)
 
 

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
-from onecard.cli.exposition import exposition
 from onecard.errors import OnecardError
 from onecard.model.tickets import NewTicket
+from onecard.observe.exposition import exposition
 from onecard.operations import attention as situation
 from onecard.operations.attention import Issue
 from onecard.store import agreement_lives, database, ledger, releases, tickets

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from fastapi import HTTPException, Request
 
-from onecard.base.settings import ZONE, Settings
+from onecard.base.settings import Settings
+from onecard.base.timespan import ZONE
 from onecard.model.transfers import Counts
 from onecard.portal.access import Person
 from onecard.portal.app import create_app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg import sql
@@ -15,7 +15,7 @@ from onecard.collect.run import CollectContext
 from onecard.errors import ProtocolError
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Reading
-from onecard.store import ledger, quarantine, registry
+from onecard.store import known_rejections, ledger, quarantine, registry
 from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
 from onecard.store.loader import Loader
@@ -27,14 +27,14 @@ MOST_UNKNOWN = 100_000
 CANDIDATES = sql.SQL("pg_temp.onecard_candidate")
 
 
-@dataclass(slots=True)
-class Verdict:
+@dataclass(frozen=True, slots=True)
+class KeyDifferences:
     """What the source, read through the gate, says of the keys that were in doubt."""
 
-    missing: list[Key] = field(default_factory=list)
-    extra: list[Key] = field(default_factory=list)
-    differing: list[Key] = field(default_factory=list)
-    waiting: list[Key] = field(default_factory=list)
+    missing: tuple[Key, ...]
+    extra: tuple[Key, ...]
+    differing: tuple[Key, ...]
+    waiting: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +45,44 @@ class Located:
     row: Rejected
 
 
-class Stage:
-    """Staging tables of one reconciliation; a collect's clean-up does not see their names.
+class SourceRows:
+    """The source's rows in staging tables whose names a collect's clean-up does not see.
 
     Attributes:
-        rejected: how many rows the gate refused.
-        unknown: those of them that no collect has seen: no quarantined row is theirs, not even an
-            ended one. What was purged when its time was over has been seen and counted; it does
-            not come back.
         version: of the dataset when the comparison began; rows published later are left alone.
     """
 
     def __init__(
         self, tools: CollectContext, contract: Contract, connection: Connection, number: int
     ) -> None:
+        """Note the published version.
+
+        Args:
+            tools: what a collect of the dataset needs.
+            contract: of the dataset.
+            connection: to the hub's database.
+            number: id of the reconciliation.
+        """
         self._tools, self._contract, self._connection = tools, contract, connection
         self._transfer = -number
-        self.rejected = 0
-        self.unknown: list[Located] = []
+        self._rejected = 0
+        self._unknown: list[Located] = []
         self._rejected_keys: set[Key] = set()
         self.version = ledger.state(connection, contract.id).version
+
+    @property
+    def rejected(self) -> int:
+        """How many rows the gate refused so far."""
+        return self._rejected
+
+    @property
+    def unknown(self) -> tuple[Located, ...]:
+        """Those of the rejected rows that no collect has seen.
+
+        No quarantined row is theirs, not even an ended one. What was purged when its time was over
+        has been seen and counted; it does not come back.
+        """
+        return tuple(self._unknown)
 
     @property
     def table(self) -> sql.Identifier:
@@ -81,7 +99,7 @@ class Stage:
         return registry.staging_name(self._contract, self._transfer)
 
     @contextmanager
-    def opened(self) -> Iterator[Stage]:
+    def opened(self) -> Iterator[SourceRows]:
         """Make the tables, and drop them at the end; also those that a killed run left."""
         self._drop()
         registry.create_staging(self._connection, self._contract, self._transfer, first=False)
@@ -114,18 +132,13 @@ class Stage:
         """
         if not found:
             return
-        self.rejected += len(found)
+        self._rejected += len(found)
         self._rejected_keys.update(_key(self._contract, f.row) for f in found)
         key = self._tools.keys.quarantine()
         prints = [quarantine.fingerprint(self._contract.id, f.origin, f.row, key) for f in found]
-        rows = self._connection.execute(
-            "SELECT fingerprint FROM quarantine.record WHERE dataset = %s"
-            " AND fingerprint = ANY(%s)",
-            (self._contract.id, prints),
-        ).fetchall()
-        known = {bytes(row[0]) for row in rows if isinstance(row[0], bytes)}
-        self.unknown += [f for f, p in zip(found, prints, strict=True) if p not in known]
-        if len(self.unknown) > MOST_UNKNOWN:
+        known = known_rejections.known(self._connection, self._contract.id, prints)
+        self._unknown += [f for f, p in zip(found, prints, strict=True) if p not in known]
+        if len(self._unknown) > MOST_UNKNOWN:
             msg = (
                 f"{self._contract.id}: the gate refuses more than {MOST_UNKNOWN} rows of the source"
                 " that no collect has seen; nothing was healed. Look at the source with"
@@ -133,7 +146,7 @@ class Stage:
             )
             raise ProtocolError(msg)
 
-    def judge(self, keys: Collection[Key], watermark: datetime | None) -> Verdict:
+    def judge(self, keys: Collection[Key], watermark: datetime | None) -> KeyDifferences:
         """Compare the staged rows of these keys with the registry, value by value.
 
         Args:
@@ -141,18 +154,18 @@ class Stage:
             watermark: staged rows with a cursor from here on are read by the next collect anyway.
         """
         self._candidates(keys)
-        found = Verdict()
+        missing, extra, differing, waiting = [], [], [], []
         for there, held, differs, waits, *values in self._compared(watermark):
             key = tuple(str(v) for v in values)
             if waits and (differs or not held):
-                found.waiting.append(key)
+                waiting.append(key)
             elif there and not held:
-                found.missing.append(key)
+                missing.append(key)
             elif there and differs:
-                found.differing.append(key)
+                differing.append(key)
             elif not there and held and key not in self._rejected_keys:
-                found.extra.append(key)
-        return found
+                extra.append(key)
+        return KeyDifferences(tuple(missing), tuple(extra), tuple(differing), tuple(waiting))
 
     def choose(self, keys: Collection[Key]) -> None:
         """Keep the staged rows of these keys apart, to be published."""
