@@ -42,11 +42,17 @@ class Api(ThreadingHTTPServer):
 
     def __init__(self, name: str, home: Path, login: dict[str, str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.name, self.home, self.login = name, home, login
+        self.name = name
         self.lock = threading.Lock()
-        self.served = 0
-        self.seen_rids: set[str] = set()
-        self.tokens: dict[str, tuple[float, int]] = {}
+        self.move(home, login)
+
+    def move(self, home: Path, login: dict[str, str]) -> None:
+        """Serve this folder with this login from now on, as a fresh server would."""
+        with self.lock:
+            self.home, self.login = home, login
+            self.served = 0
+            self.seen_rids: set[str] = set()
+            self.tokens: dict[str, tuple[float, int]] = {}
 
     def allows(self, headers: Any) -> bool:  # noqa: ANN401 - email.message.Message
         """Whether a request proves who it comes from."""

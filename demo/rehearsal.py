@@ -14,6 +14,7 @@ from pathlib import Path
 
 from demo.http_api import PUBLIC_KEYS
 from demo.run import DemoCity
+from demo.servers import AgencyServers
 from onecard.app.wiring import AuditEngine, Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
@@ -50,7 +51,12 @@ class Rehearsal:
 
 @contextmanager
 def start(
-    home: Path, *, persons: int, seed: int, postgres: str | None = None
+    home: Path,
+    *,
+    persons: int,
+    seed: int,
+    postgres: str | None = None,
+    servers: AgencyServers | None = None,
 ) -> Iterator[Rehearsal]:
     """Make a fresh rehearsal below `home`, and take its servers down at the end.
 
@@ -59,6 +65,7 @@ def start(
         persons: size of the population.
         seed: of the population and its defects.
         postgres: a server to use, where private databases are made; default: an embedded one.
+        servers: the agencies' servers, if this process runs them; default: a process of its own.
     """
     embedded.stop(home)
     shutil.rmtree(home, ignore_errors=True)
@@ -84,13 +91,13 @@ def start(
     (city.home / PUBLIC_KEYS).write_text(json.dumps(hub.signer.public_keys()))
     city.prepare(0)
     try:
-        with city:
+        with city.serving(servers) as addresses:
             yield Rehearsal(
                 home,
                 city,
                 {
                     **os.environ,
-                    **city.environment(),
+                    **city.environment(addresses),
                     **_airflow(home, airflow_url),
                     "ONECARD_HOME": str(home),
                     "ONECARD_PROFILE": "demo",

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
-import sys
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import polars as pl
 from sqlalchemy.engine import make_url
 
-from demo import inbox
+from demo import inbox, serve
 from demo.calendar import Day
 from demo.planting import Planter
+from demo.servers import SECRETS, Addresses, AgencyServers
 from demo.systems import Systems
 from demo.world import World
 from schemas.models import catalogue
@@ -40,7 +39,7 @@ INBOX_ONLY = {
 
 
 class DemoCity:
-    """A city of simulated agencies below one folder; use as a context manager to run its servers.
+    """A city of simulated agencies below one folder.
 
     Args:
         home: folder for files, HTTP data, secrets, inboxes and truth.
@@ -67,8 +66,6 @@ class DemoCity:
         self._systems = Systems(home, postgres_url, self._housing)
         self._known = catalogue.load()
         self._secrets = self._make_secrets()
-        self._server: subprocess.Popen[str] | None = None
-        self._ports: dict[str, Any] = {}
         for folder in ("transport/inbox", "sftp/inbox"):
             (home / folder).mkdir(parents=True, exist_ok=True)
 
@@ -109,32 +106,15 @@ class DemoCity:
         """When the night of a day runs."""
         return Day(number).night
 
-    def __enter__(self) -> DemoCity:
-        self._server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "demo.serve", "--home", str(self.home)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        line = self._server.stdout.readline() if self._server.stdout else ""
-        if not line:
-            msg = "the agencies' servers did not start"
-            raise RuntimeError(msg)
-        self._ports = json.loads(line)
-        return self
+    def serving(self, servers: AgencyServers | None = None) -> AbstractContextManager[Addresses]:
+        """The city's servers: while the context lasts, it can be asked and delivered to.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._server and self._server.stdin and self._server.stdout:
-            self._server.stdin.close()
-            self._server.wait(10)
-            self._server.stdout.close()
+        Args:
+            servers: running servers of this process to use; default: a process of their own.
+        """
+        return (servers or serve).serving(self.home)
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, addresses: Addresses) -> dict[str, str]:
         """`AIRFLOW_CONN_<ID>` of every system, as JSON."""
         connections: dict[str, dict[str, Any]] = {
             "hrss_db": _database(self._postgres),
@@ -144,12 +124,12 @@ class DemoCity:
             "education_sftp": {
                 "conn_type": "sftp",
                 "host": "127.0.0.1",
-                "port": self._ports["sftp"],
+                "port": addresses.sftp,
                 **self._secrets["education_sftp"],
-                "extra": {"host_key": self._ports["sftp_host_key"]},
+                "extra": {"host_key": addresses.sftp_host_key},
             },
         }
-        for name, port in self._ports["http"].items():
+        for name, port in addresses.http.items():
             connections[name] = {
                 "conn_type": "http",
                 "host": "127.0.0.1",
@@ -187,7 +167,7 @@ class DemoCity:
         return inbox.tables(postgres, schema, "", agreements)
 
     def _make_secrets(self) -> dict[str, dict[str, str]]:
-        file = self.home / "secrets.json"
+        file = self.home / SECRETS
         if not file.exists():
             made = {
                 name: {"login": f"hub-{name}", "password": secrets.token_urlsafe(24)}
