@@ -10,9 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
+from demo.servers import AgencyServers
 from onecard.base.settings import Settings
 from onecard.store import database
+from tests import quick_server
+from tests.cities import Cities, alone, with_airflow
 
 DOMAIN = Path(__file__).parents[2] / "shared" / "domain"
 """Public files used in place where they stand beside the project."""
@@ -53,8 +56,37 @@ def private_database(postgres: str) -> Iterator[str]:
     database.drop_database(postgres, name)
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def cities(shared_folder: Path) -> Iterator[Cities]:
+    """Cities cloned from templates, on a server of this run and with this worker's agencies."""
+    with alone(shared_folder / "quick-server.lock"):
+        server = quick_server.shared(shared_folder)
+    with AgencyServers() as agencies:
+        yield Cities(server.url, shared_folder, agencies)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End the shared server when the last worker has ended."""
+    made = getattr(session.config, "_tmp_path_factory", None)
+    if made is not None and not hasattr(session.config, "workerinput"):
+        quick_server.end(made.getbasetemp())
+
+
 @pytest.fixture
-def stage(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
+def stage(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
     """A small city and a hub beside it, before the first night."""
-    with start(tmp_path / "stage", persons=2_000, seed=11, postgres=postgres) as found:
+    with cities.start(tmp_path / "stage", persons=2_000, seed=11) as found:
         yield found
+
+
+@pytest.fixture
+def airflow_stage(stage: Rehearsal) -> Rehearsal:
+    """The same with a database for Airflow."""
+    return with_airflow(stage)

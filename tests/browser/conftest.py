@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.portal import logins
+from tests.cities import Cities
 
 DEADLINE_S = 180
 
@@ -33,9 +34,9 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def airflow_server(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Server]:
+def airflow_server(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("portal")
-    with start(home / "stage", persons=1_000, seed=11, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=1_000, seed=11) as stage:
         folder = Path(stage.environment["AIRFLOW_HOME"])
         made = logins.make(folder, stage.hub(0).catalogue.agencies)
         port = free_port()

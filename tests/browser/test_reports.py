@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.history import live
-from demo.rehearsal import start
 from onecard.cli.applications import write_page
 from onecard.cli.report import write_report
 from onecard.cli.stewards import write_daily, write_monthly
+from tests.cities import Cities
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -25,10 +25,10 @@ GRAVE = {"resultTypes": ["violations"]}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Path:
     """Reports of a small city: of the first days of a month, of everybody, in both languages."""
     home = tmp_path_factory.mktemp("pages")
-    with start(home / "stage", persons=1_000, seed=5, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=1_000, seed=5) as stage:
         hub = live(stage, NIGHTS)
         write_monthly(hub, date(2026, 10, 1))
         write_daily(hub, hub.settings.now().date())

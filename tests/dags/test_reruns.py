@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.store import database, ledger
+from tests.cities import Cities
 from tests.dags.test_scheduler import command, environment, known_dags, query, wait_for
 
 EVENTS = "hrss/card_status_event"
@@ -30,6 +31,7 @@ from datetime import timedelta
 
 import onecard_factory as factory
 from schemas import catalogue
+from tests.cities import Cities
 
 factory.DEFAULTS |= {{"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}}
 known = catalogue.load()
@@ -55,9 +57,9 @@ for dag, task, name, value in (
 
 
 @pytest.fixture
-def small(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
+def small(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
     """A city of 300 persons, whose other datasets are collected."""
-    with start(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as stage:
+    with cities.start(tmp_path / "stage", persons=300, seed=5) as stage:
         for dataset in ("hrss/card_master", "health/death_notice"):
             stage.hub(0).collect(dataset).run()
         folder = tmp_path / "dags"

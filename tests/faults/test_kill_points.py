@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.rehearsal import start
 from onecard.base import failpoints
 from onecard.errors import ConfigError, InternalError
+from tests.cities import Cities
 from tests.faults.harness import Harness
 
 RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS", "40"))
@@ -30,11 +30,11 @@ COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.afte
 
 
 @pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
+def harness(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
     """A city of 400 persons."""
     home = tmp_path_factory.mktemp("kill") / "stage"
     with (
-        start(home, persons=400, seed=23, postgres=postgres) as stage,
+        cities.start(home, persons=400, seed=23) as stage,
         Harness.of(stage) as made,
     ):
         yield made

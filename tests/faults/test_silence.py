@@ -20,12 +20,13 @@ from sqlalchemy.engine import make_url
 import connectors
 from connectors.sql.connector import SqlSink, SqlSource
 from connectors.sql.url import engine_url
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.base import timeouts
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable
 from onecard.ports.source import Column, ReadRequest
 from onecard.store import database
+from tests.cities import Cities
 from tests.connectors.test_compliance import opened, parcel
 from tests.faults.harness import Harness, stopped
 from tests.faults.proxy import STALL_S, TcpProxy, tcp_proxy
@@ -39,10 +40,10 @@ assert BOUND_S < STALL_S
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def stage(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     """A city of 300 persons."""
     home = tmp_path_factory.mktemp("silence") / "stage"
-    with start(home, persons=300, seed=23, postgres=postgres) as found:
+    with cities.start(home, persons=400, seed=23) as found:
         yield found
 
 

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import REPOSITORY, Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.errors import AuditFailed, SourceUnavailable
@@ -38,15 +38,16 @@ from onecard.operations.alarm_channels import SENDERS
 from onecard.operations.release import release
 from onecard.store import database, holds, ledger
 from schemas.models.problem import InvalidFile
+from tests.cities import Cities
 
 CARDS = "hrss/card_master"
 PASSWORD = "geheim-alarm-1"
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("alarms")
-    with start(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with cities.start(home / "stage", persons=300, seed=5) as found:
         found.hub(0).collect(CARDS).run()
         yield found
 

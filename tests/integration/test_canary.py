@@ -27,11 +27,12 @@ import pytest
 from demo.calendar import Day
 from demo.people import People, block
 from demo.planting import Planter
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import REPOSITORY, Rehearsal
 from demo.tables import append_postgres
 from demo.world import STOCK
 from onecard.store import database, quarantine
 from schemas.models import catalogue
+from tests.cities import Cities
 
 COUNT = 500
 NAME, MOBILE = "金丝雀", "1990000"
@@ -151,8 +152,8 @@ def files(stage: Rehearsal) -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.fault("F34", "found nowhere but in store, quarantine and payload")
 @pytest.mark.timeout(280)
-def test_nothing_of_a_canary_gets_out(tmp_path: Path, postgres: str, echo: int) -> None:
-    with start(tmp_path / "stage", persons=1_000, seed=4, postgres=postgres) as stage:
+def test_nothing_of_a_canary_gets_out(tmp_path: Path, cities: Cities, echo: int) -> None:
+    with cities.start(tmp_path / "stage", persons=1_000, seed=4) as stage:
         plant(stage)
         (stage.home / "tmp").mkdir()
         with psycopg.connect(stage.city.postgres_url, autocommit=True) as connection:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import REPOSITORY, Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError
 from onecard.operations import night
@@ -21,15 +21,16 @@ from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
 from onecard.store import audit, database, quarantine, tickets
 from onecard.store.tickets import RefusedText, UnknownTicket, WrongState
+from tests.cities import Cities
 
 CARDS, RULE, TABLE = "hrss/card_master", "issue_date_not_future", "card_master"
 
 
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def collected(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     """A city after the first night of one dataset."""
     home = tmp_path_factory.mktemp("challenges")
-    with start(home / "stage", persons=2_000, seed=31, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=2_000, seed=31) as stage:
         stage.hub(0).collect(CARDS).run()
         yield stage
 

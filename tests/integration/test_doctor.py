@@ -14,19 +14,20 @@ from typing import Any
 
 import pytest
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import REPOSITORY, Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.cli.doctor import probes
 from onecard.crypto import keys
 from onecard.operations.doctor import Line, examine
 from onecard.store import agreement_lives, database, migrate
+from tests.cities import Cities
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("doctor")
-    with start(home / "stage", persons=200, seed=5, postgres=postgres) as found:
+    with cities.start(home / "stage", persons=300, seed=5) as found:
         yield found
 
 

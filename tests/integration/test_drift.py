@@ -17,19 +17,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import REPOSITORY, Rehearsal
 from onecard.base.connections import EnvironmentConnections
 from onecard.cli.drift import Looked, look
 from onecard.errors import SchemaMismatch
 from onecard.operations import night
 from schemas.models import catalogue, odcs
+from tests.cities import Cities
 
 CARDS = "hrss/card_master"
 
 
 @pytest.fixture
-def stage(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
-    with start(tmp_path / "stage", persons=400, seed=5, postgres=postgres) as found:
+def stage(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
+    with cities.start(tmp_path / "stage", persons=400, seed=5) as found:
         yield found
 
 

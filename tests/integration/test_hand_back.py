@@ -15,7 +15,7 @@ import pytest
 
 from connectors import connector
 from demo import inbox
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import REPOSITORY, Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base import personal
 from onecard.crypto import keys
@@ -25,6 +25,7 @@ from onecard.store import agreement_lives, audit, database, quarantine
 from quality.rows.rule_titles import title
 from schemas.lint import check
 from schemas.models import catalogue, semantic
+from tests.cities import Cities
 
 DATASETS = {
     "education": "education/edu_enrolment",
@@ -37,10 +38,10 @@ DATASETS = {
 
 
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def collected(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     """A city of which one dataset of each agency was collected."""
     home = tmp_path_factory.mktemp("handback")
-    with start(home / "stage", persons=2_000, seed=17, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=2_000, seed=17) as stage:
         for dataset in DATASETS.values():
             stage.hub(0).collect(dataset).run()
         yield stage

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.base.connections import EnvironmentConnections, parse
 from onecard.errors import OnecardError
 from onecard.observe import lineage
 from onecard.operations import night
 from onecard.store import database, ledger
 from schemas.models.contract import Contract
+from tests.cities import Cities
 from tests.integration.openlineage_model import ENDS, problems
 
 CARDS, EVENTS = "hrss/card_master", "hrss/card_status_event"
@@ -27,9 +28,9 @@ F02, F06 = "f02-hrss-medical_insurance-card-status", "f06-hrss-housing_fund-card
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("lineage")
-    with start(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with cities.start(home / "stage", persons=300, seed=5) as found:
         yield found
 
 

@@ -22,7 +22,6 @@ from sqlalchemy import Engine, MetaData, Table, create_engine, delete, insert, s
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
-from demo.rehearsal import start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
@@ -32,6 +31,7 @@ from onecard.model.reconciliations import Reconciled
 from onecard.operations.replay import release
 from onecard.reconcile.inbox import readable, reconcile_inbox
 from onecard.store import database
+from tests.cities import Cities
 from tests.conftest import listening
 from tests.faults.harness import Harness
 
@@ -50,10 +50,10 @@ def counts(done: Reconciled) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
     """A city whose datasets are collected; nothing is delivered yet."""
     home = tmp_path_factory.mktemp("inbox") / "stage"
-    with start(home, persons=400, seed=23, postgres=postgres) as stage:
+    with cities.start(home, persons=400, seed=23) as stage:
         hub = stage.hub(0)
         for dataset in hub.catalogue.contracts:
             hub.collect(dataset).run()

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import REPOSITORY, Rehearsal
 from onecard.app.wiring import Hub
 from onecard.cli.report import write_report
 from onecard.cli.stewards import write_daily
@@ -37,6 +37,7 @@ from onecard.operations.release import Released, release
 from onecard.reconcile.dataset import reconcile
 from onecard.store import audit, database, holds, ledger, receipts, releases
 from schemas.models import catalogue
+from tests.cities import Cities
 from tests.faults.harness import Harness
 
 ECARDS, F08 = "hrss/ecard_binding", "f08-hrss-operator-ecard"
@@ -129,9 +130,9 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[City]:
+def made(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[City]:
     home = tmp_path_factory.mktemp("release")
-    with start(home / "stage", persons=400, seed=5, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=400, seed=5) as stage:
         city = City(stage)
         for dataset in (ECARDS, *PEOPLE):
             city.hub.collect(dataset).run()
@@ -378,10 +379,10 @@ def reported(city: City) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
+def harness(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
     """A hub with one held collect, to be cloned for each case; its anchor lies beside it."""
     home = tmp_path_factory.mktemp("killed") / "stage"
-    with start(home, persons=300, seed=5, postgres=postgres) as stage:
+    with cities.start(home, persons=300, seed=5) as stage:
         city = City(stage)
         city.hub.collect(ECARDS).run()
         city.halve()

@@ -15,13 +15,14 @@ import psycopg
 import pytest
 from openpyxl import load_workbook
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import ZONE, Settings
 from onecard.cli import stewards
 from onecard.operations import night
 from onecard.store import database, tickets
+from tests.cities import Cities
 from tests.integration.report_oracle import SCHEME, Oracle, end_of, floored, score, start_before
 from tests.integration.report_page import Element, Page
 
@@ -37,6 +38,7 @@ SCOPES = (
     *("education", "health", "housing_fund", "hrss", "medical_insurance", "transport"),
     "bureau",
 )
+
 SECTIONS = {
     "s1": "kpi.",
     "s2": ("collect.", "deliver.", "p95.", "days", "inbox."),
@@ -59,9 +61,9 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[City]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[City]:
     home = tmp_path_factory.mktemp("reports")
-    with start(home / "stage", persons=1_500, seed=31, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=1_500, seed=31) as stage:
         for number in NIGHTS:
             if number:
                 stage.city.prepare(number)

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import REPOSITORY, Rehearsal
 from onecard.app.wiring import Hub
 from onecard.cli.exposition import exposition
 from onecard.errors import OnecardError
@@ -19,14 +19,15 @@ from onecard.model.tickets import NewTicket
 from onecard.operations import attention as situation
 from onecard.operations.attention import Issue
 from onecard.store import agreement_lives, database, ledger, releases, tickets
+from tests.cities import Cities
 
 CARDS, F02 = "hrss/card_master", "f02-hrss-medical_insurance-card-status"
 
 
 @pytest.fixture
-def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def stage(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("status")
-    with start(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with cities.start(home / "stage", persons=300, seed=5) as found:
         yield found
 
 
