@@ -17,7 +17,7 @@ from onecard.store import agreement_lives, database, ledger, tickets
 from tests.browser.conftest import Server
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.timeout(400),
     # Greenlets of Playwright leave their sockets to the collector at the end.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -19,6 +19,7 @@ from tests.cities import Cities
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.nightly
 WIDTHS = (1280, 390)
 NIGHTS = (0, 1, 6)
 GRAVE = {"resultTypes": ["violations"]}

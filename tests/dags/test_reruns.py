@@ -128,7 +128,7 @@ def left(stage: Rehearsal) -> tuple[object, ...]:
     return rows, state.version, state.checkpoint, statuses.count("confirmed"), inbox.to_dicts()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(500)
 @pytest.mark.fault("F01", "Airflow's own retries end a killed publication and delivery well")
 @pytest.mark.fault("F03", "cleared tasks and a backfill change neither registry nor inbox")

@@ -41,7 +41,7 @@ def environment(stage: Rehearsal) -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(400)
 def test_collected_card_events_start_their_deliveries(stage: Rehearsal) -> None:
     folder = Path(stage.environment["AIRFLOW_HOME"])

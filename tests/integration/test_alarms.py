@@ -9,7 +9,6 @@ import re
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -28,7 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from demo.rehearsal import REPOSITORY, Rehearsal
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.errors import AuditFailed, SourceUnavailable
@@ -38,6 +37,7 @@ from onecard.operations.alarm_channels import SENDERS
 from onecard.operations.release import release
 from onecard.store import database, holds, ledger
 from schemas.models.problem import InvalidFile
+from tests import forked
 from tests.cities import Cities
 
 CARDS = "hrss/card_master"
@@ -383,15 +383,7 @@ def test_the_command(city: Rehearsal, hub_of: Any, tmp_path: Path, hook: Hook) -
     fail(city, CARDS)
 
     def run(**more: str) -> subprocess.CompletedProcess[str]:
-        command = ("-W", "ignore", "-m", "tests.integration.run_onecard", "alarms", "send")
-        return subprocess.run(
-            [sys.executable, *command, "--json"],
-            env=city.at(0) | to_hook(hook) | more,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=REPOSITORY,
-        )
+        return forked.onecard(city.at(0) | to_hook(hook) | more, "alarms", "send", "--json")
 
     done = run(ONECARD_ALARMS=str(tmp_path / "alarms.yaml"))
     assert done.returncode == 0, done.stderr

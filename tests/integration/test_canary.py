@@ -32,6 +32,7 @@ from demo.tables import append_postgres
 from demo.world import STOCK
 from onecard.store import database, quarantine
 from schemas.models import catalogue
+from tests import forked
 from tests.cities import Cities
 
 COUNT = 500
@@ -87,14 +88,7 @@ def echo() -> Iterator[int]:
 
 def onecard(stage: Rehearsal, *arguments: str, **more: str) -> str:
     """Everything that a command of ours says."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-        env=stage.at(0) | {"TMPDIR": str(stage.home / "tmp")} | more,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-    )
+    done = forked.onecard(stage.at(0) | {"TMPDIR": str(stage.home / "tmp")} | more, *arguments)
     return done.stdout + done.stderr
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from demo.rehearsal import REPOSITORY, Rehearsal
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError
 from onecard.operations import night
@@ -21,6 +19,7 @@ from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
 from onecard.store import audit, database, quarantine, tickets
 from onecard.store.tickets import RefusedText, UnknownTicket, WrongState
+from tests import forked
 from tests.cities import Cities
 
 CARDS, RULE, TABLE = "hrss/card_master", "issue_date_not_future", "card_master"
@@ -39,15 +38,7 @@ def onecard(
     stage: Rehearsal, *arguments: str, given: str = "", night: str | None = None
 ) -> tuple[int, str]:
     environment = stage.at(0) | ({"ONECARD_NOW": night} if night else {})
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-        input=given,
-    )
+    done = forked.onecard(environment, *arguments, given=given)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -34,6 +34,7 @@ from quality.rows.gate import compile_gate
 from schemas.models import catalogue
 from schemas.models.contract import Contract, Field
 from schemas.models.semantic import load as semantic_types
+from tests.sampling import sampled
 
 CONTRACTS = catalogue.load().contracts
 NOW = Day(0).night
@@ -126,9 +127,8 @@ def of_rows(outcomes: list[dict[str, Any]]) -> Failing:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize("seed", [7, 20261123, 4711])
+@pytest.mark.parametrize("seed", sampled([7, 20261123, 4711], [7]))
 def test_failing_rows_equal_the_gates(seed: int, address: str, tmp_path: Path) -> None:
     export(CONTRACTS.values(), tmp_path, "demo")
     gate: dict[str, Failing] = {}

@@ -25,10 +25,7 @@ from schemas.models import catalogue
 from tests.cities import Cities
 from tests.integration.report_page import Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.timeout(300)
 HOSTILE = (
     "<script>alert(1)</script>",
     '=HYPERLINK("http://x","y")',

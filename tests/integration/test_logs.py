@@ -15,10 +15,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from demo.rehearsal import REPOSITORY, Rehearsal
+from demo.rehearsal import Rehearsal
 from onecard.base import logs
 from onecard.errors import ConfigError, HoldError
 from schemas.models import catalogue
+from tests import forked
 from tests.cities import Cities
 
 ID, MOBILE = "410199194901010014", "13812345678"
@@ -36,13 +37,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[
 
 
 def onecard(stage: Rehearsal, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-        env=stage.at(0) | {"ONECARD_LOG": "json", "ONECARD_ACTOR": "王工"} | more,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
+    return forked.onecard(
+        stage.at(0) | {"ONECARD_LOG": "json", "ONECARD_ACTOR": "王工"} | more, *arguments
     )
 
 

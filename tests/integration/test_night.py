@@ -18,6 +18,7 @@ from onecard.store import database, ledger
 from schemas.models import catalogue
 from schemas.models.catalogue import Catalogue
 from tests.cities import Cities
+from tests.sampling import sampled
 
 SINKS = ("delivery_id", "received_at")
 """Columns that an inbox of tables adds for itself."""
@@ -46,7 +47,7 @@ def delivered(results: dict[str, object]) -> dict[str, int]:
 
 
 @pytest.mark.fault("F32", "a code that is not in the list is quarantined")
-@pytest.mark.parametrize("seed", [1, 20240101, 987654321])
+@pytest.mark.parametrize("seed", sampled([20240101, 1, 987654321], [20240101]))
 def test_quarantine_equals_the_planted_defects(tmp_path: Path, cities: Cities, seed: int) -> None:
     with cities.start(tmp_path / "s", persons=20_000, seed=seed) as stage:
         done = counts(run(stage, 0))

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from onecard.model.reconciliations import Reconciled
 from onecard.operations.replay import release
 from onecard.reconcile.inbox import readable, reconcile_inbox
 from onecard.store import database
+from tests import forked
 from tests.cities import Cities
 from tests.conftest import listening
 from tests.faults.harness import Harness
@@ -410,13 +410,7 @@ def test_before_the_first_delivery_there_is_nothing_to_compare(harness: Harness)
 
 
 def onecard(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.integration.run_onecard", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forked.onecard(environment, *words)
 
 
 @pytest.mark.fault("F22", "a reconciliation of an inbox is killed; the next one leaves nothing")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from demo.rehearsal import REPOSITORY, Rehearsal
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.cli.report import write_report
 from onecard.cli.stewards import write_daily
@@ -37,6 +35,7 @@ from onecard.operations.release import Released, release
 from onecard.reconcile.dataset import reconcile
 from onecard.store import audit, database, holds, ledger, receipts, releases
 from schemas.models import catalogue
+from tests import forked
 from tests.cities import Cities
 from tests.faults.harness import Harness
 
@@ -102,14 +101,7 @@ class City:
             return ledger.status(connection, transfer)
 
     def onecard(self, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-            env=self.stage.at(0),
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=REPOSITORY,
-        )
+        done = forked.onecard(self.stage.at(0), *arguments)
         return done.returncode, done.stdout + done.stderr
 
     def sound(self) -> None:

@@ -26,10 +26,7 @@ from tests.cities import Cities
 from tests.integration.report_oracle import SCHEME, Oracle, end_of, floored, score, start_before
 from tests.integration.report_page import Element, Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-]
+pytestmark = pytest.mark.timeout(600)
 MONTH, DAY = date(2026, 11, 1), date(2026, 11, 3)
 NIGHTS = (0, 1, 17, 18)
 BROKEN_NIGHT, BROKEN = 18, "health/death_notice"

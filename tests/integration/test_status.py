@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.rehearsal import REPOSITORY, Rehearsal
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.cli.exposition import exposition
 from onecard.errors import OnecardError
@@ -19,6 +17,7 @@ from onecard.model.tickets import NewTicket
 from onecard.operations import attention as situation
 from onecard.operations.attention import Issue
 from onecard.store import agreement_lives, database, ledger, releases, tickets
+from tests import forked
 from tests.cities import Cities
 
 CARDS, F02 = "hrss/card_master", "f02-hrss-medical_insurance-card-status"
@@ -150,17 +149,8 @@ def test_the_command_and_its_json(stage: Rehearsal) -> None:
     stage.hub(0).collect(CARDS).run()
 
     def run(day: int, *options: str) -> str:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard"),
-                *("status", *options),
-            ],
-            env=stage.at(day),
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=REPOSITORY,
-        )
+        done = forked.onecard(stage.at(day), "status", *options)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     lines = json.loads(run(3, "--json"))
