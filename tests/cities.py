@@ -23,7 +23,7 @@ from demo.rehearsal import Databases, Rehearsal
 from demo.run import DemoCity
 from demo.servers import AgencyServers
 from onecard.operations import night
-from onecard.store import database
+from onecard.store import database, migrate
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,27 @@ class Cities:
                 for part in ("hub", "agencies", "airflow")
             )
         )
+
+
+@contextmanager
+def empty_hub(server: str, folder: Path) -> Iterator[str]:
+    """A hub's database of one's own, as the migrations make it.
+
+    Args:
+        server: where it is made.
+        folder: notes that the template is there; all workers of a run have the same.
+    """
+    template, name = "empty_hub", f"hub_{secrets.token_hex(6)}"
+    made = folder / f"{template}.made"
+    with alone(folder / f"{template}.lock"):
+        if not made.exists():
+            migrate.upgrade(database.create_database(server, template))
+            made.touch()
+    clone(server, template, name)
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        database.drop_database(server, name)
 
 
 def with_airflow(stage: Rehearsal) -> Rehearsal:

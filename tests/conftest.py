@@ -15,7 +15,7 @@ from demo.servers import AgencyServers
 from onecard.base.settings import Settings
 from onecard.store import database
 from tests import quick_server
-from tests.cities import Cities, alone, with_airflow
+from tests.cities import Cities, alone, empty_hub, with_airflow
 
 DOMAIN = Path(__file__).parents[2] / "shared" / "domain"
 """Public files used in place where they stand beside the project."""
@@ -48,14 +48,6 @@ def listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture
-def private_database(postgres: str) -> Iterator[str]:
-    """A fresh database that goes with the test."""
-    name = f"t_{os.urandom(6).hex()}"
-    yield database.create_database(postgres, name)
-    database.drop_database(postgres, name)
-
-
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of this run have in common."""
@@ -64,12 +56,32 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cities(shared_folder: Path) -> Iterator[Cities]:
-    """Cities cloned from templates, on a server of this run and with this worker's agencies."""
+def quick_postgres(shared_folder: Path) -> str:
+    """The PostgreSQL server of this run: fast, and empty but for what tests make."""
     with alone(shared_folder / "quick-server.lock"):
-        server = quick_server.shared(shared_folder)
+        return quick_server.shared(shared_folder).url
+
+
+@pytest.fixture
+def private_database(quick_postgres: str) -> Iterator[str]:
+    """A fresh database that goes with the test."""
+    name = f"t_{os.urandom(6).hex()}"
+    yield database.create_database(quick_postgres, name)
+    database.drop_database(quick_postgres, name)
+
+
+@pytest.fixture
+def hub_database(quick_postgres: str, shared_folder: Path) -> Iterator[str]:
+    """A hub's database as the migrations make it, which goes with the test."""
+    with empty_hub(quick_postgres, shared_folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def cities(quick_postgres: str, shared_folder: Path) -> Iterator[Cities]:
+    """Cities cloned from templates, with this worker's servers of agencies."""
     with AgencyServers() as agencies:
-        yield Cities(server.url, shared_folder, agencies)
+        yield Cities(quick_postgres, shared_folder, agencies)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

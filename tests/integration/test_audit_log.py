@@ -14,7 +14,7 @@ from onecard.crypto import keys
 from onecard.crypto.keys import KeyStore
 from onecard.crypto.signing import Signer
 from onecard.errors import InternalError
-from onecard.store import audit, database, migrate
+from onecard.store import audit, database
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,15 +26,14 @@ def signer(tmp_path: Path) -> Signer:
 
 
 @pytest.fixture
-def address(private_database: str, signer: Signer, tmp_path: Path) -> str:
+def address(hub_database: str, signer: Signer, tmp_path: Path) -> str:
     """A log of 40 entries, each with its checkpoint, anchored."""
-    migrate.upgrade(private_database)
-    with database.connect(private_database, autocommit=True) as connection:
+    with database.connect(hub_database, autocommit=True) as connection:
         for number in range(40):
             with connection.transaction():
                 audit.append(connection, "test", f"subject {number}", "张三", {"number": number})
             audit.anchor(tmp_path / "anchor", audit.checkpoint(connection, signer))
-    return private_database
+    return hub_database
 
 
 def verdict(address: str, signer: Signer, tmp_path: Path) -> audit.Verdict:

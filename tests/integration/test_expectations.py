@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +64,8 @@ json.dump(found, sys.stdout)
 
 
 @pytest.fixture
-def address(postgres: str) -> Iterator[str]:
-    name = f"t_{os.urandom(6).hex()}"
-    yield database.create_database(postgres, name)
-    database.drop_database(postgres, name)
+def address(private_database: str) -> str:
+    return private_database
 
 
 def planted(contract: Contract, seed: int) -> tuple[pl.DataFrame, int]:
