@@ -25,8 +25,7 @@ from connectors.sql.errors import translated
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
-from onecard.model.drift import Described, Family, SourceColumn
-from onecard.operations.drift import shape
+from onecard.model.drift import Described, Family, SourceColumn, shape
 
 if TYPE_CHECKING:
     from connectors.sql.connector import SqlSource

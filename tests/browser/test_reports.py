@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.history import live
-from onecard.cli.applications import write_page
-from onecard.cli.report import write_report
-from onecard.cli.stewards import write_daily, write_monthly
+from onecard.operations.application_list import write_page
+from onecard.operations.night_report import write_report
+from onecard.operations.reports import write_daily, write_monthly
 from tests.cities import Cities
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ import pytest
 
 from demo.rehearsal import Rehearsal
 from onecard.base.connections import EnvironmentConnections
-from onecard.cli.drift import Looked, look
 from onecard.errors import SchemaMismatch
 from onecard.operations import night
+from onecard.operations.drift_look import Looked, look
 from schemas.models import catalogue, odcs
 from tests import forked
 from tests.cities import Cities

@@ -14,11 +14,11 @@ import typer
 
 from onecard.base.settings import Settings
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.errors import FatalError
 from onecard.model.transfers import Transfer
 from onecard.portal import logins
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 
 if TYPE_CHECKING:
     from demo.rehearsal import Rehearsal
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 DEFAULT_PERSONS = 20_000
 DEFAULT_SEED = 20240101
 """The day on which order 249 came into force."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(demo)
-    app.command()(up)
 
 
 def demo(  # noqa: PLR0913 - one parameter for each option
@@ -143,13 +137,13 @@ def _end_group(server: subprocess.Popen[bytes]) -> None:
 
 def _night(stage: Rehearsal, day: int, *, quiet: bool) -> dict[str, Any]:
     """One night in a process of its own; prints its tables."""
-    from onecard.cli.report import write_report  # noqa: PLC0415 - templates only where needed
     from onecard.operations.night import agreements, datasets  # noqa: PLC0415
+    from onecard.operations.night_report import write_report  # noqa: PLC0415 - templates only where needed
 
     hub = stage.hub(day)
     with database.connect(hub.address, autocommit=True) as connection:
-        before = max((t.id for t in ledger.latest(connection)), default=0)
-    night = Path(__file__).parents[2] / "dags" / "night.py"
+        before = max((t.id for t in transfer_history.latest(connection)), default=0)
+    night = Path(__file__).parents[1] / "dags" / "night.py"
     started = time.monotonic()
     done = subprocess.run(  # noqa: S603 - our own interpreter and file
         [sys.executable, str(night)], env=stage.at(day), capture_output=True, text=True, check=False
@@ -158,7 +152,7 @@ def _night(stage: Rehearsal, day: int, *, quiet: bool) -> dict[str, Any]:
     log = stage.home / f"night-{day}.log"
     log.write_text(done.stdout + done.stderr)
     with database.connect(hub.address, autocommit=True) as connection:
-        transfers = [t for t in ledger.transfers(connection) if t.id > before]
+        transfers = [t for t in transfer_history.since(connection) if t.id > before]
     if not quiet:
         _print_tables(hub, transfers, day)
     in_transfers = sum(t.seconds for t in transfers)
@@ -221,7 +215,7 @@ def _history(
 
 def _reports(hub: Hub, *, quiet: bool) -> list[str]:
     """The agencies' reports of the last night's month, of the month before and of the last day."""
-    from onecard.cli.stewards import write_due  # noqa: PLC0415 - charts are heavy
+    from onecard.operations.reports import write_due  # noqa: PLC0415 - charts are heavy
 
     started = time.monotonic()
     files = write_due(hub, looking_back=True)

@@ -17,8 +17,8 @@ from psycopg import sql
 
 from onecard.base.prefetch import prefetch
 from onecard.deliver.expected_inbox import HELD, KEY, LAPSED, LEAVING, QUARANTINED, STATE, WAITING
-from onecard.reconcile.canonical_text import canonical
-from onecard.store import registry
+from onecard.reconcile.canonical_text import canonical_text
+from onecard.store import staging
 from onecard.store.checksums import Key
 from onecard.store.database import Connection, names, query
 from onecard.store.loader import Loader
@@ -38,32 +38,45 @@ VERDICTS = (AGREEING, MISSING, DIFFERING, EXTRA, WAITING, LAPSED, QUARANTINED)
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One of the two staging tables."""
+class StagingTable:
+    """One of the two tables: its name, and columns beside the agreement's."""
 
     name: str
     more: tuple[str, ...] = ()
 
 
-class InboxStage:
-    """Staging tables of one agreement's reconciliation; one at a time, the caller sees to that."""
+class InboxRows:
+    """Staged rows of one agreement's reconciliation; one at a time, the caller sees to that.
+
+    Attributes:
+        expected: what the consumer should hold, with state and dataset key.
+        present: what its inbox holds; keys that it was told to drop are marked.
+        chosen: name of the table of dataset keys that are delivered again, once judged.
+    """
 
     def __init__(self, address: str, connection: Connection, agreement: Agreement) -> None:
+        """Name the tables.
+
+        Args:
+            address: of the hub's database.
+            connection: to it.
+            agreement: whose inbox it is.
+        """
         self._address, self._connection, self._agreement = address, connection, agreement
         digest = hashlib.sha256(agreement.id.encode()).hexdigest()
         self._prefix = f"inbox_{digest[:16]}__"
-        self.should = Side(self._prefix + "should", (STATE, KEY))
-        self.holds = Side(self._prefix + "holds", (GONE_FLAG,))
+        self.expected = StagingTable(self._prefix + "expected", (STATE, KEY))
+        self.present = StagingTable(self._prefix + "present", (GONE_FLAG,))
         self.chosen = self._prefix + "chosen"
 
     @contextmanager
-    def opened(self) -> Iterator[InboxStage]:
+    def opened(self) -> Iterator[InboxRows]:
         """Make the tables, and drop them at the end; also those that a killed run left."""
         self._drop()
-        for side in (self.should, self.holds):
-            columns = [query("{c} text", c=sql.Identifier(n)) for n in self._columns(side)]
+        for table in (self.expected, self.present):
+            columns = [query("{c} text", c=sql.Identifier(n)) for n in self._columns(table)]
             body = sql.SQL(", ").join([*columns, query("{s} bigint", s=sql.Identifier(SEQUENCE))])
-            make = query("CREATE UNLOGGED TABLE {t} ({b})", t=_table(side.name), b=body)
+            make = query("CREATE UNLOGGED TABLE {t} ({b})", t=_table(table.name), b=body)
             self._connection.execute(make)
         try:
             yield self
@@ -71,24 +84,24 @@ class InboxStage:
             self._drop()
 
     def load(
-        self, side: Side, batches: Iterable[pa.RecordBatch], schema: pa.Schema | None
+        self, table: StagingTable, batches: Iterable[pa.RecordBatch], schema: pa.Schema | None
     ) -> pa.Schema | None:
         """Stage rows as canonical texts, numbered as they come.
 
         Args:
-            side: where they belong.
-            batches: of the agreement's columns, and those of the side; one that lacks is NULL.
+            table: where they belong.
+            batches: of the agreement's columns, and those of the table; one that lacks is NULL.
             schema: the types with which rows leave; None: those of the first batch.
 
         Returns:
             The types; None when there was no row to tell them.
         """
         first = 0
-        with Loader(self._address, side.name) as loader:
+        with Loader(self._address, table.name) as loader:
             for batch in prefetch(iter(batches), f"the rows of {self._agreement.id}"):
                 schema = schema or batch.schema
                 if batch.num_rows:
-                    loader.put(self._texts(side, batch, schema, first))
+                    loader.put(self._texts(table, batch, schema, first))
                 first += batch.num_rows
         return schema
 
@@ -99,16 +112,16 @@ class InboxStage:
             blank_is_null: the inbox cannot tell the empty string from NULL.
 
         Returns:
-            Rows by verdict, and the rows of each side as `should` and `holds`.
+            Number of rows by verdict, each of `VERDICTS` named.
         """
         self._connection.execute(
             query(
                 "CREATE UNLOGGED TABLE {t} AS SELECT coalesce(s._k, h._k) AS _k, s._key,"
-                " {verdict} AS verdict FROM ({should}) s FULL JOIN ({holds}) h ON s._k = h._k",
+                " {verdict} AS verdict FROM ({expected}) s FULL JOIN ({present}) h ON s._k = h._k",
                 t=_table(self._verdict),
                 verdict=self._judged(blank=blank_is_null),
-                should=self._newest(self.should, blank=blank_is_null),
-                holds=self._newest(self.holds, blank=blank_is_null),
+                expected=self._newest(self.expected, blank=blank_is_null),
+                present=self._newest(self.present, blank=blank_is_null),
             )
         )
         self._connection.execute(
@@ -142,34 +155,34 @@ class InboxStage:
     def _verdict(self) -> str:
         return self._prefix + "verdict"
 
-    def _columns(self, side: Side) -> tuple[str, ...]:
-        return (*self._agreement.names, *side.more)
+    def _columns(self, table: StagingTable) -> tuple[str, ...]:
+        return (*self._agreement.names, *table.more)
 
     def _texts(
-        self, side: Side, batch: pa.RecordBatch, schema: pa.Schema, first: int
+        self, table: StagingTable, batch: pa.RecordBatch, schema: pa.Schema, first: int
     ) -> pl.DataFrame:
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
         text = pa.string()
         columns = [
-            canonical(batch.column(n), schema.field(n).type if n in schema.names else text)
+            canonical_text(batch.column(n), schema.field(n).type if n in schema.names else text)
             if n in batch.schema.names
             else pa.nulls(batch.num_rows, text)
-            for n in self._columns(side)
+            for n in self._columns(table)
         ]
         number = pa.array(range(first, first + batch.num_rows), pa.int64())
-        listed = [*self._columns(side), SEQUENCE]
+        listed = [*self._columns(table), SEQUENCE]
         return pl.DataFrame(
             pl.from_arrow(pa.RecordBatch.from_arrays([*columns, number], names=listed))
         )
 
-    def _newest(self, side: Side, *, blank: bool) -> sql.Composed:
+    def _newest(self, table: StagingTable, *, blank: bool) -> sql.Composed:
         """The row of each key that counts: the last that came; one that waits only if no other."""
         key = query("jsonb_build_array({v})::text", v=_values(self._agreement.key, "", blank=blank))
         waits, order, there = query("false"), query("_k"), query("true")
-        if GONE_FLAG in side.more:
+        if GONE_FLAG in table.more:
             there = query("{g} IS NULL", g=sql.Identifier(GONE_FLAG))
-        if STATE in side.more:
+        if STATE in table.more:
             waiting = query("{s} = {w}", s=sql.Identifier(STATE), w=sql.Literal(WAITING))
             waits = query("bool_or({w}) OVER (PARTITION BY {k})", w=waiting, k=key)
             order = query("_k, {w}", w=waiting)
@@ -179,7 +192,7 @@ class InboxStage:
             " ORDER BY {order}, {sequence} DESC) newest WHERE {there}",
             key=key,
             waits=waits,
-            t=_table(side.name),
+            t=_table(table.name),
             order=order,
             there=there,
             sequence=sql.Identifier(SEQUENCE),
@@ -205,14 +218,14 @@ class InboxStage:
     def _drop(self) -> None:
         rows = self._connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
-            (registry.STAGING, self._prefix),
+            (staging.STAGING, self._prefix),
         ).fetchall()
         for (name,) in rows:
             self._connection.execute(query("DROP TABLE IF EXISTS {t}", t=_table(str(name))))
 
 
 def _table(name: str) -> sql.Identifier:
-    return sql.Identifier(registry.STAGING, name)
+    return sql.Identifier(staging.STAGING, name)
 
 
 def _values(columns: tuple[str, ...], prefix: str, *, blank: bool) -> sql.Composed:

@@ -8,11 +8,11 @@ from pathlib import Path
 from psycopg import sql
 
 from onecard import __version__
-from onecard.app.wiring import Hub
 from onecard.base import files
 from onecard.base.timespan import duration
 from onecard.model.transfers import Transfer
-from onecard.store import database, holds, ledger, reconciliations
+from onecard.ports.desk import Desk
+from onecard.store import database, holds, reconciliations, rule_counts, transfer_history
 from quality.reports import holding, night_report
 from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
 from quality.rows.rule_titles import finding_title
@@ -21,48 +21,52 @@ from schemas.models import codes
 from schemas.models.odcs import UPDATED
 
 
-def write_report(hub: Hub, since: int = 0) -> Path:
+def write_report(desk: Desk, since: int = 0) -> Path:
     """Write the report over all transfers after `since` (default: each subject's newest).
 
     Returns:
         Path of the HTML file.
     """
-    with database.connect(hub.address, autocommit=True) as connection:
-        done = ledger.transfers(connection, since) if since else ledger.latest(connection)
-        rules = _rule_lines(hub, connection, done)
-        findings = _findings(hub, connection, done)
-        held = holding.lines(holds.holds(connection, hub.catalogue), hub.catalogue, "zh")
+    with database.connect(desk.address, autocommit=True) as connection:
+        done = (
+            transfer_history.since(connection, since)
+            if since
+            else transfer_history.latest(connection)
+        )
+        rules = _rule_lines(desk, connection, done)
+        findings = _findings(desk, connection, done)
+        held = holding.lines(holds.holds(connection, desk.catalogue), desk.catalogue, "zh")
         rates = reconciliations.rates(connection)
-    now = hub.settings.now()
+    now = desk.settings.now()
     page = night_report.render(
         NightReport(
             date=now.date(),
             started=min((t.started_at for t in done), default=now),
             finished=max((t.finished_at or t.started_at for t in done), default=now),
             hub_version=__version__,
-            datasets=[_dataset_line(hub, t, now) for t in done if t.direction == "collect"],
+            datasets=[_dataset_line(desk, t, now) for t in done if t.direction == "collect"],
             rules=rules,
             findings=findings,
             deliveries=[
-                _delivery_line(hub, t, rates.get(t.subject))
+                _delivery_line(desk, t, rates.get(t.subject))
                 for t in done
                 if t.direction == "deliver"
             ],
             held=held,
         )
     )
-    return files.write(hub.settings.home / "reports" / f"night-{now:%Y-%m-%d}.html", page)
+    return files.write(desk.settings.home / "reports" / f"night-{now:%Y-%m-%d}.html", page)
 
 
-def _dataset_line(hub: Hub, transfer: Transfer, now: datetime) -> DatasetLine:
-    contract = hub.catalogue.contract(transfer.subject)
+def _dataset_line(desk: Desk, transfer: Transfer, now: datetime) -> DatasetLine:
+    contract = desk.catalogue.contract(transfer.subject)
     counts = transfer.counts
     limit = duration(contract.freshness)
-    newest = _newest(hub, contract.id)
+    newest = _newest(desk, contract.id)
     return DatasetLine(
         id=contract.id,
         title=contract.title,
-        agency_title=hub.catalogue.agencies[contract.agency].title,
+        agency_title=desk.catalogue.agencies[contract.agency].title,
         status=transfer.status,
         read=counts.rows_read,
         published=counts.published,
@@ -78,11 +82,11 @@ def _dataset_line(hub: Hub, transfer: Transfer, now: datetime) -> DatasetLine:
     )
 
 
-def _newest(hub: Hub, dataset: str) -> datetime | None:
+def _newest(desk: Desk, dataset: str) -> datetime | None:
     """Time of the newest published row by its own source's clock, or of publishing."""
-    contract = hub.catalogue.contract(dataset)
+    contract = desk.catalogue.contract(dataset)
     name = UPDATED if UPDATED in contract.names else contract.source.cursor
-    with database.connect(hub.address, autocommit=True) as connection:
+    with database.connect(desk.address, autocommit=True) as connection:
         there = connection.execute(
             "SELECT to_regclass(%s)", (f"registry.{contract.table}",)
         ).fetchone()
@@ -98,12 +102,12 @@ def _newest(hub: Hub, dataset: str) -> datetime | None:
     return row[0] if row and isinstance(row[0], datetime) else None
 
 
-def _delivery_line(hub: Hub, transfer: Transfer, inbox: float | None) -> DeliveryLine:
-    agreement = hub.catalogue.agreement(transfer.subject)
+def _delivery_line(desk: Desk, transfer: Transfer, inbox: float | None) -> DeliveryLine:
+    agreement = desk.catalogue.agreement(transfer.subject)
     return DeliveryLine(
         agreement=agreement.id,
         title=agreement.title,
-        consumer_title=hub.catalogue.agencies[agreement.consumer].title,
+        consumer_title=desk.catalogue.agencies[agreement.consumer].title,
         purpose=agreement.purpose,
         purpose_title=codes.labels("purpose")[agreement.purpose],
         mode=agreement.mode,
@@ -117,27 +121,24 @@ def _delivery_line(hub: Hub, transfer: Transfer, inbox: float | None) -> Deliver
     )
 
 
-def _rule_lines(hub: Hub, connection: database.Connection, done: list[Transfer]) -> list[RuleLine]:
+def _rule_lines(
+    desk: Desk, connection: database.Connection, done: list[Transfer]
+) -> list[RuleLine]:
     subjects = {t.id: t for t in done if t.direction == "collect"}
-    rows = connection.execute(
-        "SELECT transfer, field, rule, failed FROM ledger.rule_count WHERE transfer = ANY(%s)"
-        " ORDER BY failed DESC, transfer, field, rule",
-        (list(subjects),),
-    ).fetchall()
     lines = []
-    for number, field, rule, failed in rows:
-        transfer = subjects[int(str(number))]
-        contract = hub.catalogue.contract(transfer.subject)
+    for found in rule_counts.broken_rules(connection, subjects):
+        transfer = subjects[found.transfer]
+        contract = desk.catalogue.contract(transfer.subject)
         titles = {f.name: f.title for f in contract.fields}
         own = {r.name: r.title for r in contract.rules}
         lines.append(
             RuleLine(
                 dataset=contract.id,
-                field=str(field),
-                field_title=titles.get(str(field), "整行"),
-                rule=str(rule),
-                rule_title=own.get(str(rule)) or rule_title(str(rule)),
-                failed=int(str(failed)),
+                field=found.field,
+                field_title=titles.get(found.field, "整行"),
+                rule=found.rule,
+                rule_title=own.get(found.rule) or rule_title(found.rule),
+                failed=found.failed,
                 checked=transfer.counts.rows_read,
             )
         )
@@ -145,18 +146,12 @@ def _rule_lines(hub: Hub, connection: database.Connection, done: list[Transfer])
 
 
 def _findings(
-    hub: Hub, connection: database.Connection, done: list[Transfer]
+    desk: Desk, connection: database.Connection, done: list[Transfer]
 ) -> list[tuple[str, str, str, str, bool, float | None]]:
     subjects = {t.id: t.subject for t in done if t.direction == "collect"}
-    rows = connection.execute(
-        "SELECT transfer, name, severity, passed, observed FROM ledger.finding"
-        " WHERE transfer = ANY(%s) ORDER BY transfer, name",
-        (list(subjects),),
-    ).fetchall()
-    found = []
-    for number, name, severity, passed, observed in rows:
-        dataset = subjects[int(str(number))]
-        title = finding_title(hub.catalogue, dataset, str(name), "zh")
-        value = observed if isinstance(observed, float) else None
-        found.append((dataset, str(name), title, str(severity), bool(passed), value))
-    return found
+    lines = []
+    for found in rule_counts.expectations(connection, subjects):
+        dataset = subjects[found.transfer]
+        title = finding_title(desk.catalogue, dataset, found.name, "zh")
+        lines.append((dataset, found.name, title, found.severity, found.passed, found.observed))
+    return lines

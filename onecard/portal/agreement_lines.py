@@ -26,7 +26,7 @@ class FieldLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class AgreementLine:
     """One agreement as a steward reads it."""
 
     agreement: Agreement
@@ -57,15 +57,27 @@ def gives(agreement: Agreement, agency: str) -> bool:
 
 
 def held_for(catalogue: Catalogue, hold: Hold, agency: str) -> bool:
-    """Whether what is held was read from the agency, or is delivered of its data."""
+    """Whether what is held was read from the agency, or is delivered of its data.
+
+    Args:
+        catalogue: agreements.
+        hold: what is held.
+        agency: whose page it is.
+    """
     found = catalogue.agreements.get(hold.subject)
     return hold.agency == agency or (found is not None and gives(found, agency))
 
 
-def flow(catalogue: Catalogue, agreement: Agreement, life: Life) -> Flow:
-    """The agreement with its words; a dataset whose contract is broken goes by its id."""
+def line(catalogue: Catalogue, agreement: Agreement, life: Life) -> AgreementLine:
+    """The agreement with its words; a dataset whose contract is broken goes by its id.
+
+    Args:
+        catalogue: contracts, for their titles.
+        agreement: as it stands in its file.
+        life: what was approved, suspended, stopped.
+    """
     contract = catalogue.contracts.get(agreement.dataset)
-    return Flow(
+    return AgreementLine(
         agreement,
         life,
         provider(agreement),
@@ -93,7 +105,7 @@ def fields(catalogue: Catalogue, agreement: Agreement) -> list[FieldLine]:
     ]
 
 
-def changes(catalogue: Catalogue, flow: Flow) -> list[str]:
+def changes(catalogue: Catalogue, line: AgreementLine) -> list[str]:
     """What an approval would let flow that does not flow today."""
-    before = flow.life.approval.content if flow.life.approval else None
-    return agreement_words.differences(before, flow.agreement, contracts(catalogue, flow.agreement))
+    before = line.life.approval.content if line.life.approval else None
+    return agreement_words.differences(before, line.agreement, contracts(catalogue, line.agreement))

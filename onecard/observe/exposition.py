@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import get_args
 
-from onecard.base.settings import ZONE
+from onecard.base.timespan import ZONE
 from onecard.model.transfers import Transfer
 from onecard.operations import attention as situation
 from onecard.operations.attention import Issue
@@ -40,7 +40,7 @@ def exposition(transfers: Iterable[Transfer], issues: Iterable[Issue]) -> str:
         ended.labels(*subject).set(t.finished_at.timestamp() if t.finished_at else 0)
         status.labels(*subject, t.status).set(1)
     attention = gauge("attention", "How many things of a kind need a person.", "kind")
-    for kind in get_args(situation.Kind):
+    for kind in get_args(situation.IssueKind):
         attention.labels(kind).set(waiting[kind])
     now = gauge("written_timestamp_seconds", "When this was written, by the system's clock.")
     now.set(datetime.now(ZONE).timestamp())
