@@ -39,11 +39,12 @@ test-nightly: setup ## Run the rest: long repetitions, browsers, schedulers
 test-all: setup ## Run both, with the coverage gate of both
 	$(PYTEST) $(COVERAGE) $(ARGS)
 
-lint: setup ## Check style, types, spelling and all YAML
+lint: setup ## Check style, types, imports, spelling and all YAML
 	$(BIN)/ruff check $(wildcard $(SOURCES))
 	$(BIN)/ruff format --check $(wildcard $(SOURCES))
 	$(BIN)/mypy
 	$(BIN)/basedpyright
+	$(BIN)/lint-imports
 	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md
 	$(BIN)/onecard lint
 
@@ -65,7 +66,7 @@ mutations: setup ## Show that a test notices each safeguard that is taken out
 screenshots: setup ## Make the pictures of docs/screenshots anew (Debian's chromium)
 	$(BIN)/python -W ignore tools/screenshots.py
 
-lock: setup ## Resolve requirements.in into requirements.lock (ARGS=--upgrade for newer versions)
+lock: setup ## Resolve pyproject.toml into both locks (ARGS=--upgrade for newer versions)
 	$(BIN)/python tools/lock.py $(ARGS)
 
 clean: ## Remove the environment and everything that was made

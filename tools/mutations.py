@@ -124,7 +124,7 @@ MUTATIONS = (
     ),
     Mutation(
         "knowing a repeated parcel at the consumer",
-        "connectors/sql/sink.py",
+        "connectors/sql/write.py",
         "return bool(found == digest)",
         "return False",
         "tests/connectors/test_sql.py::test_a_repeat_is_known_however_it_is_batched",

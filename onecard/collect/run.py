@@ -15,7 +15,11 @@ from onecard.collect.publish import Collected, PublishStep
 from onecard.collect.stage import StageStep
 from onecard.errors import StagingLost
 from onecard.ports.listener import Step, StepName, Telling, TransferListener
-from onecard.store import database, datasets, transfers
+from onecard.store import (
+    database,
+    datasets,
+    transfers,
+)
 from schemas.models.contract import Contract
 
 

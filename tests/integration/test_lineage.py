@@ -17,6 +17,7 @@ from demo.rehearsal import Rehearsal
 from onecard.base.connections import EnvironmentConnections, parse
 from onecard.errors import OnecardError
 from onecard.observe import lineage
+from onecard.observe.lineage_flow import PRODUCER
 from onecard.operations import night
 from onecard.store import database, transfer_history
 from schemas.models.contract import Contract
@@ -179,7 +180,7 @@ def test_a_whole_night_and_one_with_faults(city: Rehearsal, told: Path) -> None:
 SOUND = {
     "eventType": "START",
     "eventTime": "2026-10-16T02:00:00+08:00",
-    "producer": lineage.PRODUCER,
+    "producer": PRODUCER,
     "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
     "run": {"runId": str(uuid.UUID(int=7))},
     "job": {"namespace": "onecard", "name": "x", "facets": {}},
@@ -190,7 +191,7 @@ SOUND = {
             "name": "x",
             "outputFacets": {
                 "outputStatistics": {
-                    "_producer": lineage.PRODUCER,
+                    "_producer": PRODUCER,
                     "_schemaURL": "https://openlineage.io/spec/facets/1-0-2/"
                     "OutputStatisticsOutputDatasetFacet.json#/$defs/"
                     "OutputStatisticsOutputDatasetFacet",
