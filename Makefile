@@ -6,16 +6,15 @@ STAMP  := $(VENV)/.installed
 SOURCES := onecard connectors quality schemas sql demo bench dags plugins tests tools
 COVERAGE ?= --cov --cov-fail-under=80
 WORKERS  ?= 2
-# A file's cities and databases are made once: its tests run in one worker.
-DIST     ?= loadfile --no-loadscope-reorder
+PYTEST   := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 # Imports of Airflow and Great Expectations take many times longer without bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up lint bench soak kills mutations screenshots lock clean
+.PHONY: help setup demo test test-nightly test-all up lint bench soak kills mutations screenshots lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv with the locked packages (PYTHON=python3.12 chooses the interpreter)
 
@@ -31,8 +30,14 @@ demo: setup ## Run the nightly sync for real on simulated agencies
 up: setup ## Start Airflow with the simulated agencies
 	$(BIN)/onecard up $(ARGS)
 
-test: setup ## Run all tests, with the coverage gate (COVERAGE= turns it off)
-	$(BIN)/pytest -n $(WORKERS) --dist $(DIST) $(COVERAGE) $(ARGS)
+test: setup ## Run the tests, with the coverage gate (COVERAGE= turns it off)
+	$(PYTEST) -m "not nightly" $(COVERAGE) $(ARGS)
+
+test-nightly: setup ## Run the rest: long repetitions, browsers, schedulers
+	$(PYTEST) -m nightly $(ARGS)
+
+test-all: setup ## Run both, with the coverage gate of both
+	$(PYTEST) $(COVERAGE) $(ARGS)
 
 lint: setup ## Check style, types, imports, spelling and all YAML
 	$(BIN)/ruff check $(wildcard $(SOURCES))

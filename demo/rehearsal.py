@@ -14,7 +14,7 @@ from pathlib import Path
 
 from demo.http_api import PUBLIC_KEYS
 from demo.run import DemoCity
-from demo.servers import AgencyServers
+from demo.servers import Addresses, AgencyServers
 from onecard.app.wiring import AuditEngine, Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
@@ -47,6 +47,15 @@ class Rehearsal:
         """A hub inside this process, at the night of `day`."""
         environment = self.at(day)
         return Hub(Settings.load(environment), EnvironmentConnections(environment), audit)
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Addresses of a rehearsal's databases: the hub's, the agencies', Airflow's."""
+
+    hub: str
+    agencies: str
+    airflow: str
 
 
 @contextmanager
@@ -92,22 +101,33 @@ def start(
     city.prepare(0)
     try:
         with city.serving(servers) as addresses:
-            yield Rehearsal(
-                home,
-                city,
-                {
-                    **os.environ,
-                    **city.environment(addresses),
-                    **_airflow(home, airflow_url),
-                    "ONECARD_HOME": str(home),
-                    "ONECARD_PROFILE": "demo",
-                    "ONECARD_DATABASE_URL": hub_url,
-                },
-            )
+            databases = Databases(hub_url, agencies_url, airflow_url)
+            yield Rehearsal(home, city, surroundings(home, city, addresses, databases))
     finally:
         if postgres:
             for kind in ("hub", "agencies", "airflow"):
                 database.drop_database(base, f"{prefix}_{kind}")
+
+
+def surroundings(
+    home: Path, city: DemoCity, addresses: Addresses, databases: Databases
+) -> dict[str, str]:
+    """Everything that a process of a rehearsal's hub finds in its environment, for `subprocess`.
+
+    Args:
+        home: the rehearsal's folder.
+        city: its agencies.
+        addresses: where their servers listen.
+        databases: where the rehearsal's databases are.
+    """
+    return {
+        **os.environ,
+        **city.environment(addresses),
+        **_airflow(home, databases.airflow),
+        "ONECARD_HOME": str(home),
+        "ONECARD_PROFILE": "demo",
+        "ONECARD_DATABASE_URL": databases.hub,
+    }
 
 
 def approve_all(address: str, known: Catalogue) -> None:

@@ -73,6 +73,7 @@ class AgencyServers:
         try:
             yield self.addresses
         finally:
+            self._home = None
             if before is not None:
                 self.move(before)
 

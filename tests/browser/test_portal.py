@@ -18,7 +18,7 @@ from onecard.store import agreement_lives, database, rule_results, tickets, tran
 from tests.browser.conftest import Server
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.timeout(400),
     # Greenlets of Playwright leave their sockets to the collector at the end.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

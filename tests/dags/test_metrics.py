@@ -79,7 +79,8 @@ def airflow(stage: Rehearsal, statsd: socket.socket, **more: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_figures_of_a_night(stage: Rehearsal, statsd: socket.socket) -> None:
+def test_figures_of_a_night(airflow_stage: Rehearsal, statsd: socket.socket) -> None:
+    stage = airflow_stage
     for dataset in ("hrss/card_master", "health/death_notice"):  # enough for f01
         stage.hub(0).collect(dataset).run()
     gone: dict[str, Any] = {"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "login": "x"}

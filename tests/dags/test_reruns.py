@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.store import database, datasets, transfer_history
+from tests.cities import Cities, with_airflow
 from tests.dags.test_scheduler import command, environment, known_dags, query, wait_for
 
 EVENTS = "hrss/card_status_event"
@@ -30,6 +31,7 @@ from datetime import timedelta
 
 import onecard_factory as factory
 from schemas import catalogue
+from tests.cities import Cities, with_airflow
 
 factory.DEFAULTS |= {{"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}}
 known = catalogue.load()
@@ -55,11 +57,12 @@ for dag, task, name, value in (
 
 
 @pytest.fixture
-def small(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
+def small(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
     """A city of 300 persons, whose other datasets are collected."""
-    with start(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as stage:
+    with cities.start(tmp_path / "stage", persons=300, seed=5) as stage:
         for dataset in ("hrss/card_master", "health/death_notice"):
             stage.hub(0).collect(dataset).run()
+        with_airflow(stage)
         folder = tmp_path / "dags"
         folder.mkdir()
         (folder / "reruns.py").write_text(DAGS)
@@ -128,7 +131,7 @@ def left(stage: Rehearsal) -> tuple[object, ...]:
     return rows, state.version, state.checkpoint, statuses.count("confirmed"), inbox.to_dicts()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(500)
 @pytest.mark.fault("F01", "Airflow's own retries end a killed publication and delivery well")
 @pytest.mark.fault("F03", "cleared tasks and a backfill change neither registry nor inbox")

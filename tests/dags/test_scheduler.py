@@ -14,6 +14,7 @@ import pytest
 
 from demo.rehearsal import Rehearsal
 from onecard.store import database, transfer_history
+from tests.ports import free_port
 
 DEADLINE_S = 200
 
@@ -30,9 +31,12 @@ def command(stage: Rehearsal, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def environment(stage: Rehearsal) -> dict[str, str]:
-    port = "18793"
+    """Of Airflow, which listens on ports of the city's own."""
+    names = ("API__PORT", "LOGGING__WORKER_LOG_SERVER_PORT", "LOGGING__TRIGGER_LOG_SERVER_PORT")
+    for name in names:
+        stage.environment.setdefault(f"AIRFLOW__{name}", str(free_port()))
+    port = stage.environment["AIRFLOW__API__PORT"]
     return stage.at(0) | {
-        "AIRFLOW__API__PORT": port,
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
@@ -41,9 +45,10 @@ def environment(stage: Rehearsal) -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(400)
-def test_collected_card_events_start_their_deliveries(stage: Rehearsal) -> None:
+def test_collected_card_events_start_their_deliveries(airflow_stage: Rehearsal) -> None:
+    stage = airflow_stage
     folder = Path(stage.environment["AIRFLOW_HOME"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "passwords.json").write_text('{"admin": "admin"}')

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import os
 import secrets
 import shutil
 import sqlite3
-import tempfile
 import time
 import traceback
 from collections import Counter
@@ -36,6 +34,7 @@ from onecard.model.signoffs import SignOff
 from onecard.model.transfers import LIVE
 from onecard.operations.release import release
 from onecard.store import audit, database, transfer_history
+from tests.forked import become, context
 
 DATASETS = (
     "health/death_notice",
@@ -73,9 +72,7 @@ context.set_forkserver_preload(
 
 def transfers(environment: dict[str, str], report: str) -> None:
     """All collects, then all deliveries, as `onecard nightly` runs them; ends with 1 on failure."""
-    os.environ.clear()
-    os.environ.update(environment)
-    tempfile.tempdir = None  # it may have been looked up before TMPDIR was set
+    become(environment)
     try:
         hub = Hub(Settings.load(), EnvironmentConnections())
         for dataset in DATASETS:
@@ -90,8 +87,7 @@ def transfers(environment: dict[str, str], report: str) -> None:
 
 def release_one(environment: dict[str, str], report: str, transfer: int) -> None:
     """What `onecard release` does; ends with 1 on failure."""
-    os.environ.clear()
-    os.environ.update(environment)
+    become(environment)
     try:
         hub = Hub(Settings.load(), EnvironmentConnections())
         release(hub, str(transfer), SignOff("a person", "checked"))

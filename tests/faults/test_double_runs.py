@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.deliver.delivery_log import DeliveryLog
 from onecard.errors import FatalError, OnecardError, SupersededError
 from onecard.store import database, datasets, registry, staging, transfer_history, transfers
+from tests.cities import Cities
 from tests.faults.harness import Harness, stopped
 
 EVENTS = "hrss/card_status_event"
@@ -22,9 +23,9 @@ INSURANCE = "f02-hrss-medical_insurance-card-status"
 
 
 @pytest.fixture
-def small(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
+def small(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
     """A city of 300 persons."""
-    with start(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with cities.start(tmp_path / "stage", persons=300, seed=5) as found:
         yield found
 
 

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from demo.rehearsal import REPOSITORY
+from tests.cities import Cities
 from tests.faults.sources import World, world
 
 CARDS, RIDES = "hrss/card_master", "transport/transit_ride"
@@ -35,8 +36,8 @@ SMALL = (
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("unordered"), postgres, persons=300) as found:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("unordered"), cities, persons=300) as found:
         with psycopg.connect(found.stage.city.postgres_url) as connection:
             connection.execute("CREATE TABLE hrss.newest_first (LIKE hrss.ac01_card INCLUDING ALL)")
             connection.execute(

@@ -16,7 +16,7 @@ from onecard.crypto.audit_verify import Verdict
 from onecard.crypto.keys import KeyStore
 from onecard.crypto.signing import Signer
 from onecard.errors import InternalError
-from onecard.store import audit, audit_export, database, migrate
+from onecard.store import audit, audit_export, database
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,15 +28,14 @@ def signer(tmp_path: Path) -> Signer:
 
 
 @pytest.fixture
-def address(private_database: str, signer: Signer, tmp_path: Path) -> str:
+def address(hub_database: str, signer: Signer, tmp_path: Path) -> str:
     """A log of 40 entries, each with its checkpoint, anchored."""
-    migrate.upgrade(private_database)
-    with database.connect(private_database, autocommit=True) as connection:
+    with database.connect(hub_database, autocommit=True) as connection:
         for number in range(40):
             with connection.transaction():
                 audit.append(connection, "test", f"subject {number}", "张三", {"number": number})
             anchor(tmp_path / "anchor", audit.checkpoint(connection, signer))
-    return private_database
+    return hub_database
 
 
 def verdict(address: str, signer: Signer, tmp_path: Path) -> Verdict:

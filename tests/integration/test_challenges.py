@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError
 from onecard.model.tickets import Answer, RefusedText, UnknownTicket, WrongState
@@ -21,15 +19,17 @@ from onecard.operations import night
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
 from onecard.store import audit, database, quarantine, tickets
+from tests import forked
+from tests.cities import Cities
 
 CARDS, RULE, TABLE = "hrss/card_master", "issue_date_not_future", "card_master"
 
 
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def collected(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     """A city after the first night of one dataset."""
     home = tmp_path_factory.mktemp("challenges")
-    with start(home / "stage", persons=2_000, seed=31, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=2_000, seed=31) as stage:
         stage.hub(0).collect(CARDS).run()
         yield stage
 
@@ -38,15 +38,7 @@ def onecard(
     stage: Rehearsal, *arguments: str, given: str = "", night: str | None = None
 ) -> tuple[int, str]:
     environment = stage.at(0) | ({"ONECARD_NOW": night} if night else {})
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-        input=given,
-    )
+    done = forked.onecard(environment, *arguments, given=given)
     return done.returncode, done.stdout + done.stderr
 
 

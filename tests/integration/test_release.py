@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import (
     AuditFailed,
@@ -46,6 +44,8 @@ from onecard.store import (
     transfers,
 )
 from schemas.models import catalogue
+from tests import forked
+from tests.cities import Cities
 from tests.faults.harness import Harness
 
 ECARDS, F08 = "hrss/ecard_binding", "f08-hrss-operator-ecard"
@@ -110,14 +110,7 @@ class City:
             return transfers.status(connection, transfer)
 
     def onecard(self, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-            env=self.stage.at(0),
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=REPOSITORY,
-        )
+        done = forked.onecard(self.stage.at(0), *arguments)
         return done.returncode, done.stdout + done.stderr
 
     def sound(self) -> None:
@@ -138,9 +131,9 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[City]:
+def made(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[City]:
     home = tmp_path_factory.mktemp("release")
-    with start(home / "stage", persons=400, seed=5, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=400, seed=5) as stage:
         city = City(stage)
         for dataset in (ECARDS, *PEOPLE):
             city.hub.collect(dataset).run()
@@ -387,10 +380,10 @@ def reported(city: City) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
+def harness(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
     """A hub with one held collect, to be cloned for each case; its anchor lies beside it."""
     home = tmp_path_factory.mktemp("killed") / "stage"
-    with start(home, persons=300, seed=5, postgres=postgres) as stage:
+    with cities.start(home, persons=300, seed=5) as stage:
         city = City(stage)
         city.hub.collect(ECARDS).run()
         city.halve()

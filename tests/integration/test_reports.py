@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from openpyxl import load_workbook
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
@@ -23,13 +23,11 @@ from onecard.base.timespan import ZONE
 from onecard.model.tickets import Answer, NewTicket
 from onecard.operations import night, reports
 from onecard.store import database, tickets
+from tests.cities import Cities
 from tests.integration.report_oracle import SCHEME, Oracle, end_of, floored, score, start_before
 from tests.integration.report_page import Element, Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-]
+pytestmark = pytest.mark.timeout(600)
 MONTH, DAY = date(2026, 11, 1), date(2026, 11, 3)
 NIGHTS = (0, 1, 17, 18)
 BROKEN_NIGHT, BROKEN = 18, "health/death_notice"
@@ -38,6 +36,7 @@ SCOPES = (
     *("education", "health", "housing_fund", "hrss", "medical_insurance", "transport"),
     "bureau",
 )
+
 SECTIONS = {
     "s1": "kpi.",
     "s2": ("collect.", "deliver.", "p95.", "days", "inbox."),
@@ -60,9 +59,9 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[City]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[City]:
     home = tmp_path_factory.mktemp("reports")
-    with start(home / "stage", persons=1_500, seed=31, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=1_500, seed=31) as stage:
         for number in NIGHTS:
             if number:
                 stage.city.prepare(number)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import OnecardError
 from onecard.model.tickets import NewTicket
@@ -26,14 +24,16 @@ from onecard.store import (
     transfer_history,
     transfers,
 )
+from tests import forked
+from tests.cities import Cities
 
 CARDS, F02 = "hrss/card_master", "f02-hrss-medical_insurance-card-status"
 
 
 @pytest.fixture
-def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def stage(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("status")
-    with start(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with cities.start(home / "stage", persons=300, seed=5) as found:
         yield found
 
 
@@ -156,17 +156,8 @@ def test_the_command_and_its_json(stage: Rehearsal) -> None:
     stage.hub(0).collect(CARDS).run()
 
     def run(day: int, *options: str) -> str:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard"),
-                *("status", *options),
-            ],
-            env=stage.at(day),
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=REPOSITORY,
-        )
+        done = forked.onecard(stage.at(day), "status", *options)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     lines = json.loads(run(3, "--json"))

@@ -16,7 +16,7 @@ from onecard.crypto.suites import suite
 from onecard.errors import AccountingError, ConfigError, PolicyError
 from onecard.model.transfers import Counts
 from onecard.ports.row_gate import Reason, Rejected
-from onecard.store import database, migrate, quarantine, quarantine_intake, registry
+from onecard.store import database, quarantine, quarantine_intake, registry
 from onecard.store.sealing import Sealer
 
 
@@ -115,14 +115,11 @@ def test_the_identity_notices_every_term(term: str) -> None:
         dataclasses.replace(right, **{term: getattr(right, term) + 1}).check("a/b")
 
 
-def test_a_quarantined_payload_opens_only_in_its_place(
-    tmp_path: Path, private_database: str
-) -> None:
+def test_a_quarantined_payload_opens_only_in_its_place(tmp_path: Path, hub_database: str) -> None:
     keys.create(tmp_path / "keys.json", [], "2026")
     store = keys.KeyStore(tmp_path / "keys.json")
-    migrate.upgrade(private_database)
     row = Rejected(7, {"person_name": "张三", "mobile": None}, (Reason("mobile", "required"),))
-    with database.connect(private_database) as connection:
+    with database.connect(hub_database) as connection:
         connection.execute(
             "INSERT INTO ledger.transfer (direction, subject, status, policy_version)"
             " VALUES ('collect', 'a/b', 'running', '1')"

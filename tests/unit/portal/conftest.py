@@ -23,7 +23,6 @@ from onecard.ports.row_gate import Reason
 from onecard.store import (
     agreement_lives,
     database,
-    migrate,
     rule_results,
     tickets,
     transfers,
@@ -31,6 +30,7 @@ from onecard.store import (
 from onecard.store.database import Connection
 from quality.rows.rule_titles import title
 from schemas.models import catalogue
+from tests.cities import empty_hub
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for httpx2, a package of another name
@@ -123,15 +123,12 @@ def challenge(statement: str, agency: str) -> NewTicket:
 
 
 @pytest.fixture(scope="module")
-def hub(postgres: str) -> Iterator[str]:
+def hub(quick_postgres: str, shared_folder: Path) -> Iterator[str]:
     """A migrated database for all tests of a file."""
-    name = f"t_portal_{secrets.token_hex(4)}"
-    address = database.create_database(postgres, name)
-    migrate.upgrade(address)
-    with database.connect(address, autocommit=True) as connection:
-        approve(connection, APPROVED)
-    yield address
-    database.drop_database(postgres, name)
+    with empty_hub(quick_postgres, shared_folder) as address:
+        with database.connect(address, autocommit=True) as connection:
+            approve(connection, APPROVED)
+        yield address
 
 
 def approve(connection: Connection, agreement: str) -> None:
