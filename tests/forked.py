@@ -27,7 +27,7 @@ context.set_forkserver_preload(
         "connectors.files.connector",
         "connectors.rest.connector",
         "connectors.sql.connector",
-        "connectors.sql.sink",
+        "connectors.sql.write",
         "onecard.app.wiring",
         "onecard.cli.app",
         "onecard.deliver.treatment",
