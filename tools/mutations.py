@@ -50,7 +50,7 @@ class Mutation:
 def _term(name: str) -> Mutation:
     return Mutation(
         f"`{name}` in the identity",
-        "onecard/store/ledger.py",
+        "onecard/model/transfers.py",
         f"            self.{name},\n",
         "            0,\n",
         f"{PARTS}[{name}]",
@@ -61,9 +61,9 @@ MUTATIONS = (
     *map(_term, ("published", "unchanged", "quarantined", "deduplicated", "filtered_by_policy")),
     Mutation(
         "counting what is published",
-        "onecard/collect/run.py",
-        "counts = Counts(read, fate[0], ",
-        "counts = Counts(read, 0, ",
+        "onecard/collect/publish.py",
+        "published=fate.published,",
+        "published=0,",
         STEPS,
     ),
     Mutation(
@@ -82,7 +82,7 @@ MUTATIONS = (
     ),
     Mutation(
         "counting what is deduplicated",
-        "onecard/collect/run.py",
+        "onecard/collect/stage.py",
         "deduplicated=taken.counts.deduplicated + dropped,",
         "deduplicated=taken.counts.deduplicated,",
         REFRESH,
@@ -90,20 +90,20 @@ MUTATIONS = (
     Mutation(
         "counting what is filtered by policy",
         "onecard/deliver/outgoing.py",
-        "passage.withheld += found.withheld",
-        "passage.withheld += 0",
+        "tally.withheld += found.withheld",
+        "tally.withheld += 0",
         "tests/integration/test_night.py::test_statistics_hold_no_small_group",
     ),
     Mutation(
         "the fencing token",
-        "onecard/store/ledger.py",
+        "onecard/store/datasets.py",
         "if state.claim != transfer:",
         "if False:",
         "tests/faults/test_double_runs.py::test_a_newer_claim_alone_stops_an_audited_transfer",
     ),
     Mutation(
         "the overlap of two readings",
-        "onecard/collect/run.py",
+        "onecard/collect/stage.py",
         "since = (datetime.fromisoformat(cursor) - duration(source.overlap)).isoformat()",
         "since = datetime.fromisoformat(cursor).isoformat()",
         TABLES + "test_a_late_commit_is_found_by_the_overlap",
@@ -117,8 +117,8 @@ MUTATIONS = (
     ),
     Mutation(
         "dropping all but the newest row of a key",
-        "onecard/collect/run.py",
-        "dropped = registry.deduplicate(connection, contract, transfer)",
+        "onecard/collect/stage.py",
+        "dropped = staging.deduplicate(connection, contract, transfer)",
         "dropped = 0",
         REFRESH,
     ),
@@ -131,23 +131,23 @@ MUTATIONS = (
     ),
     Mutation(
         "the hold of a reading that has shrunk",
-        "onecard/collect/run.py",
+        "onecard/collect/audit.py",
         "if not passed.issuperset(failed):",
         "if False:",
         TABLES + "test_a_source_that_has_shrunk_is_held",
     ),
     Mutation(
         "the hold of an unusual delivery",
-        "onecard/deliver/run.py",
-        'raise self._hold(transfer, f"{due} rows are due, ',
-        'return self._hold(transfer, f"{due} rows are due, ',
+        "onecard/deliver/attempt.py",
+        "if len(usual) < USUAL_DELIVERIES or agreement.statistics:",
+        "if True:",
         "tests/integration/test_governance_cli.py::test_an_unusual_volume_waits_for_a_person",
     ),
     Mutation(
         "looking whether a crash has emptied what was staged",
         "onecard/collect/failure.py",
-        "if any(rows and not there for rows, there in zip(wanted, found, strict=True)):",
-        "if False:",
+        "    if lost:\n",
+        "    if False:\n",
         "tests/faults/test_restart.py::test_staged_rows_that_a_crash_emptied_are_not_published",
     ),
     Mutation(
