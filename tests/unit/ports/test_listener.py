@@ -38,7 +38,7 @@ class Notes:
 class Broken(Notes):
     """A listener that fails whatever it is told."""
 
-    def started(self, step: Step) -> None:
+    def started(self, *_: object) -> None:
         raise RuntimeError
 
     opened = counted = ended = failed = started  # type: ignore[assignment]
@@ -63,7 +63,8 @@ def test_a_step_that_ends_well_is_told_from_its_start_to_its_end() -> None:
 def test_a_failure_is_told_and_goes_on() -> None:
     notes = Notes()
     with pytest.raises(HoldError), Telling(STEP, (notes,)).told():
-        raise HoldError("a person must decide")
+        msg = "a person must decide"
+        raise HoldError(msg)
     assert notes.told == [("started", "collect.stage"), ("failed", HoldError)]
 
 
