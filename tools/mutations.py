@@ -118,7 +118,7 @@ MUTATIONS = (
     Mutation(
         "dropping all but the newest row of a key",
         "onecard/collect/stage.py",
-        "dropped = staging.deduplicate(connection, contract, transfer)",
+        "dropped = staged_repeats.deduplicate(connection, contract, transfer)",
         "dropped = 0",
         REFRESH,
     ),

@@ -98,13 +98,26 @@ class Comparable(Protocol):
     def side(
         self, connection: System, request: ReadRequest, contract: Contract
     ) -> AbstractContextManager[SqlSide | None]:
-        """The source's side; None when it is not such a database, or its types do not allow it."""
+        """The source's side; None when it is not such a database, or its types do not allow it.
+
+        Args:
+            connection: of the agency's system.
+            request: the source's table, and the columns that are compared.
+            contract: gives types and key.
+        """
         ...
 
     def read_keys(
         self, connection: System, request: ReadRequest, key: Key, wanted: Collection[Key]
     ) -> Reading:
-        """The source's rows of the `wanted` keys only; `key` names the key's fields."""
+        """The source's rows of some keys only.
+
+        Args:
+            connection: of the agency's system.
+            request: the source's table and columns.
+            key: names of the key's fields.
+            wanted: values of the key, as text, in the order of `key`.
+        """
         ...
 
 
