@@ -123,7 +123,7 @@ def test_imports_point_one_way() -> None:
     [
         ("onecard.app.wiring", "from airflow.sdk import DAG"),
         ("onecard.collect.run", "import connectors"),
-        ("onecard.store.ledger", "from quality.rows.gate import compile_gate"),
+        ("onecard.store.transfers", "from quality.rows.gate import compile_gate"),
         ("connectors.sql.connector", "from quality import parsing"),
         ("quality.rows.gate", "def f():\n    from connectors.sql.connector import SqlConnector"),
         ("schemas.models.contract", "from onecard import settings"),
