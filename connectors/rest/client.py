@@ -16,7 +16,7 @@ from connectors.common.breaker import watching
 from connectors.common.strict_json import parse_json
 from connectors.rest import auth
 from connectors.rest import body as rest_body
-from connectors.rest.body import TooLarge, Whole
+from connectors.rest.body import ReplyTooLarge, Whole
 from connectors.rest.options import Wire
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
@@ -97,7 +97,7 @@ class Client:
         except _PASSING as error:
             msg = f"{where}: cannot be reached ({type(error).__name__})"
             raise SourceUnavailable(msg) from None
-        except TooLarge:
+        except ReplyTooLarge:
             msg = f"{where}: a reply unpacks to more than {rest_body.LIMIT} bytes"
             raise ProtocolError(msg) from None
         except requests.RequestException as error:

@@ -20,7 +20,7 @@ from onecard.ports.source import Reading, ReadRequest
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from onecard.ports.comparison import Key
+    from onecard.ports.comparison import RowKey
     from onecard.ports.sql_side import SqlSide
     from schemas.models.contract import Contract
 
@@ -50,7 +50,7 @@ class SqlConnector:
         return side(connection, request, contract)
 
     def read_keys(
-        self, connection: Connection, request: ReadRequest, key: Key, wanted: Collection[Key]
+        self, connection: Connection, request: ReadRequest, key: RowKey, wanted: Collection[RowKey]
     ) -> Reading:
         """The rows of the `wanted` keys; only where `side` gave one."""
         from connectors.sql.compare import KeyedReading  # noqa: PLC0415 - as above

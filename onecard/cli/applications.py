@@ -6,7 +6,6 @@ from pathlib import Path
 
 from onecard.app.wiring import Hub
 from onecard.base import files
-from onecard.base.timespan import duration
 from onecard.model.gate_inputs import GateInputs
 from onecard.stewardship.agreement_words import TREATMENTS
 from onecard.store import agreement_lives, database
@@ -66,6 +65,6 @@ def _application(hub: Hub, agreement: Agreement, state: str) -> Application:
         basis=f"{agreement.basis.statute}{agreement.basis.article}",
         fields=fields,
         scope=agreement.scope.title,
-        retention_days=duration(agreement.retention).days,
+        retention_days=agreement.retention.span.days,
         valid_to=agreement.validity.last,
     )

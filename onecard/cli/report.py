@@ -10,7 +10,6 @@ from psycopg import sql
 from onecard import __version__
 from onecard.app.wiring import Hub
 from onecard.base import files
-from onecard.base.timespan import duration
 from onecard.model.transfers import Transfer
 from onecard.store import database, holds, ledger, reconciliations
 from quality.reports import holding, night_report
@@ -57,7 +56,7 @@ def write_report(hub: Hub, since: int = 0) -> Path:
 def _dataset_line(hub: Hub, transfer: Transfer, now: datetime) -> DatasetLine:
     contract = hub.catalogue.contract(transfer.subject)
     counts = transfer.counts
-    limit = duration(contract.freshness)
+    limit = contract.freshness.span
     newest = _newest(hub, contract.id)
     return DatasetLine(
         id=contract.id,

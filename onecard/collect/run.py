@@ -15,11 +15,11 @@ from datetime import datetime
 from onecard.base import failpoints
 from onecard.base.connections import Connections
 from onecard.base.settings import Settings
-from onecard.base.timespan import duration
 from onecard.collect import drift_policy
 from onecard.collect.failure import Failing, require_staged
 from onecard.collect.intake import Intake, IntakeResult
 from onecard.crypto.keys import KeyStore
+from onecard.crypto.signing import Signer
 from onecard.crypto.suites import Suite
 from onecard.errors import AuditFailed, FatalError, PolicyError, StagingLost
 from onecard.model.checkpoints import Checkpoint
@@ -39,7 +39,6 @@ from onecard.store import (
     releases,
     usual_volumes,
 )
-from onecard.store.audit import Signer
 from onecard.store.known_hashes import KnownHashes
 from onecard.store.releases import Release
 from schemas.models.contract import Contract
@@ -313,7 +312,7 @@ class Collect:
         cursor = state.checkpoint.get("cursor")
         since = None
         if source.cursor and isinstance(cursor, str) and not whole:
-            since = (datetime.fromisoformat(cursor) - duration(source.overlap)).isoformat()
+            since = (datetime.fromisoformat(cursor) - source.overlap.span).isoformat()
         return ReadRequest(
             dataset=self._contract.id,
             columns=drift_policy.columns(self._contract),

@@ -19,13 +19,13 @@ from pathlib import Path
 
 from onecard.base.settings import ZONE
 from onecard.crypto import key_document
-from onecard.crypto.key_document import Document, Purpose
+from onecard.crypto.key_document import KeyDocument, Purpose
 from onecard.errors import OnecardError, PolicyError, unknown
 
 VARIABLE = "ONECARD_KEYS"
 QUARANTINE = "quarantine"
 SIGNING = "signing"
-Source = Callable[[], str]
+PassedText = Callable[[], str]
 _EPOCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
@@ -62,7 +62,7 @@ class KeyStore:
         source: the key file, or a callable that returns the document's text.
     """
 
-    def __init__(self, source: Path | Source) -> None:
+    def __init__(self, source: Path | PassedText) -> None:
         self._source = source
         self._place = f"key file {source}" if isinstance(source, Path) else "the key source"
 
@@ -115,7 +115,7 @@ class KeyStore:
     def _key(self, name: str, epoch: str | None = None) -> Key:
         return self._found(self._document(), name, epoch)
 
-    def _found(self, document: Document, name: str, epoch: str | None = None) -> Key:
+    def _found(self, document: KeyDocument, name: str, epoch: str | None = None) -> Key:
         purpose = document.purposes.get(name)
         wanted = purpose.current if purpose and epoch is None else epoch
         found = purpose.epochs.get(wanted) if purpose and wanted else None
@@ -125,7 +125,7 @@ class KeyStore:
             raise PolicyError(msg)
         return Key(wanted, found.reveal(f"key {name} of epoch {wanted!r} in {self._place}"))
 
-    def _document(self) -> Document:
+    def _document(self) -> KeyDocument:
         if isinstance(self._source, Path):
             return key_document.read(self._source)
         failed = ""
@@ -172,7 +172,7 @@ def create(file: Path, consumers: Iterable[str], epoch: str, today: date | None 
         if file.exists():
             msg = f"key file {file} is there already; keys are never overwritten"
             raise PolicyError(msg)
-        key_document.write(file, Document(purposes=fresh))
+        key_document.write(file, KeyDocument(purposes=fresh))
 
 
 def add(file: Path, purpose: str, epoch: str, today: date) -> None:
@@ -190,7 +190,7 @@ def add(file: Path, purpose: str, epoch: str, today: date) -> None:
             msg = f"{purpose} has keys already; see `onecard keys rotate`"
             raise PolicyError(msg)
         made = {purpose: Purpose(current=epoch, epochs={epoch: key_document.fresh(purpose, today)})}
-        key_document.write(file, Document(purposes={**document.purposes, **made}))
+        key_document.write(file, KeyDocument(purposes={**document.purposes, **made}))
 
 
 def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date) -> None:
@@ -222,10 +222,10 @@ def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date)
         }
         epochs = {**ended, epoch: key_document.fresh(purpose, today)}
         renewed = {purpose: Purpose(current=epoch, epochs=epochs)}
-        key_document.write(file, Document(purposes={**document.purposes, **renewed}))
+        key_document.write(file, KeyDocument(purposes={**document.purposes, **renewed}))
 
 
-def _listed(document: Document) -> tuple[KeyInfo, ...]:
+def _listed(document: KeyDocument) -> tuple[KeyInfo, ...]:
     found = [
         KeyInfo(name, epoch, key.created, key.until, epoch == purpose.current)
         for name, purpose in document.purposes.items()

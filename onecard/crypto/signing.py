@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from onecard.crypto.audit_format import Checkpoint
+from onecard.crypto.audit_format import AuditCheckpoint
 from onecard.crypto.keys import SIGNING, Key, KeyStore
 from onecard.crypto.suites import SuiteName, suite
 from onecard.errors import ConfigError, PolicyError
@@ -53,7 +53,7 @@ class Signer:
         public = self._public_key(suite_name, epoch)
         return public is not None and suite(suite_name).verify(public, message, signature)
 
-    def holds(self, checkpoint: Checkpoint) -> bool:
+    def holds(self, checkpoint: AuditCheckpoint) -> bool:
         """Whether a checkpoint's signature is right: the verifier of `audit.verify`."""
         name, epoch = checkpoint.suite, checkpoint.key_epoch
         return self.verify(name, epoch, checkpoint.message(), checkpoint.signature)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
 from onecard.base.settings import Settings
-from onecard.base.timespan import duration
 from onecard.crypto.keys import Key
+from onecard.crypto.signing import Signer
 from onecard.crypto.suites import Suite
 from onecard.deliver.outgoing import DeliveryTally
 from onecard.deliver.state import DeliveryState
@@ -22,7 +22,6 @@ from onecard.ports.privacy_gate import PrivacyBlock, PrivacyGate
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.sink import Sent
 from onecard.store import audit, ledger, quarantine, receipts
-from onecard.store.audit import Signer
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement
 
@@ -123,7 +122,7 @@ class Recorded:
             "purpose": agreement.purpose,
             "basis": f"{agreement.basis.statute} {agreement.basis.article}",
             "retention": agreement.retention,
-            "expiresAt": (self.settings.now() + duration(agreement.retention)).isoformat(),
+            "expiresAt": (self.settings.now() + agreement.retention.span).isoformat(),
             "columns": list(agreement.names),
             "tokenEpoch": tokeniser.key.epoch if tokeniser else "",
         }
@@ -226,7 +225,7 @@ class Recorded:
             "delivery": self.delivery,
             "versions": dict(self.tally.versions),
             "at": now.isoformat(),
-            "expiresAt": (now + duration(agreement.retention)).isoformat(),
+            "expiresAt": (now + agreement.retention.span).isoformat(),
             "tokenEpoch": state.token_epoch if state else "",
             "checkpoint": receipts.last_checkpoint(self.attempt.connection),
         }

@@ -13,6 +13,7 @@ from onecard.base import failpoints
 from onecard.base.connections import Connections
 from onecard.base.settings import Settings
 from onecard.crypto.keys import KeyStore
+from onecard.crypto.signing import Signer
 from onecard.crypto.suites import Suite
 from onecard.deliver.delivery_log import Attempt, Recorded
 from onecard.deliver.expected_inbox import ExpectedInbox
@@ -27,7 +28,6 @@ from onecard.ports.connector import Connector
 from onecard.ports.privacy_gate import Plan, PrivacyGate, VolumeHold
 from onecard.ports.sink import Parcel, Sent
 from onecard.store import agreement_lives, database, ledger, quarantine, releases
-from onecard.store.audit import Signer
 from onecard.store.disclosures import Recorder
 from onecard.store.refusals import as_hub_error
 from schemas.models.agreement import Agreement

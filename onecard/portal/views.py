@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from fastapi import HTTPException
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
-from onecard.base.timespan import duration
 from onecard.model.tickets import LONGEST_TEXT
 from onecard.portal import flows, pages, reports, security
 from onecard.portal.flows import Flow
@@ -114,7 +113,7 @@ def agreement(seen: Seen) -> Response:
         changes=flows.changes(seen.catalogue, flow),
         events=events,
         waits=flow.provider == seen.agency and flow.life.state in WAITING,
-        retention=duration(flow.agreement.retention).days,
+        retention=flow.agreement.retention.span.days,
         longest=LONGEST_DOCUMENT,
     )
 

@@ -20,7 +20,7 @@ from psycopg.rows import scalar_row, tuple_row
 
 from onecard.base.connections import Connection as System
 from onecard.base.sql_text import query
-from onecard.ports.comparison import Buckets, Key
+from onecard.ports.comparison import Buckets, RowKey
 from onecard.ports.source import Reading, ReadRequest
 from schemas.models.contract import Contract, Field
 
@@ -70,8 +70,8 @@ class SqlSide:
             )
             return Buckets((number, rows, checksum) for number, rows, checksum in cursor)
 
-    def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
-        """Key and row hash of the rows in some buckets."""
+    def members(self, bits: int, chosen: Collection[int]) -> dict[RowKey, int]:
+        """RowKey and row hash of the rows in some buckets."""
         texts = sql.SQL(", ").join(query("{v}::text", v=self.values[n]) for n in self.key)
         with self.connection.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(
@@ -125,7 +125,7 @@ class Comparable(Protocol):
         ...
 
     def read_keys(
-        self, connection: System, request: ReadRequest, key: Key, wanted: Collection[Key]
+        self, connection: System, request: ReadRequest, key: RowKey, wanted: Collection[RowKey]
     ) -> Reading:
         """The source's rows of the `wanted` keys only; `key` names the key's fields."""
         ...

@@ -18,12 +18,11 @@ from psycopg import sql
 from onecard.app.wiring import Hub
 from onecard.base import logs
 from onecard.base.sql_text import query
-from onecard.base.timespan import duration
 from onecard.collect.run import CollectContext
 from onecard.errors import ConfigError
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
-from onecard.ports.comparison import Key
+from onecard.ports.comparison import RowKey
 from onecard.ports.source import Column, ReadRequest
 from onecard.ports.sql_side import Comparable, SqlSide, settle, table_side
 from onecard.reconcile import deletes
@@ -212,13 +211,13 @@ class _Reconciliation:
         cursor = self._state.checkpoint.get("cursor")
         if not self._contract.source.cursor or not isinstance(cursor, str):
             return None
-        return datetime.fromisoformat(cursor) - duration(self._contract.source.overlap)
+        return datetime.fromisoformat(cursor) - self._contract.source.overlap.span
 
     def _judges_absence(self) -> bool:
         never = deletes.rules().never_from
         return self._wish.since is None and self._contract.source.connector not in never
 
-    def _deletes(self, done: Reconciled, absent: list[Key], version: int) -> Reconciled:
+    def _deletes(self, done: Reconciled, absent: list[RowKey], version: int) -> Reconciled:
         """Publish as deleted what the hold rules allow."""
         if not self._judges_absence():
             return done
@@ -243,7 +242,7 @@ class _Reconciliation:
         return Referrer(self._contract, self._tools.keys.quarantine(), self._tools.suite.name)
 
     def _references(self, verdict: Verdict) -> dict[str, list[str]]:
-        kinds: dict[str, Iterable[Key]] = {
+        kinds: dict[str, Iterable[RowKey]] = {
             "missing": verdict.missing,
             "extra": verdict.extra,
             "differing": verdict.differing,

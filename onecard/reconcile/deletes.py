@@ -12,13 +12,12 @@ from psycopg import sql
 from pydantic import Field
 
 from onecard.base.frozen import Frozen
-from onecard.base.timespan import duration
-from onecard.ports.comparison import Key
+from onecard.ports.comparison import RowKey
 from onecard.store import ledger, registry
 from onecard.store.database import Connection, query
 from schemas.models.contract import Contract
 from schemas.models.strict_yaml import parse
-from schemas.models.values import build
+from schemas.models.values import Duration, build
 
 FILE = Path(__file__).with_name("reconcile.yaml")
 
@@ -26,7 +25,7 @@ FILE = Path(__file__).with_name("reconcile.yaml")
 class HoldRules(Frozen):
     """The rules of `reconcile.yaml`; the file says what each means."""
 
-    grace: str
+    grace: Duration
     most_rows: int = Field(ge=0)
     most_share: float = Field(ge=0, le=0.5)
     never_from: tuple[str, ...] = ()
@@ -53,14 +52,16 @@ class Run:
     now: datetime
 
 
-def note(connection: Connection, dataset: str, absent: Mapping[bytes, Key], run: Run) -> list[Key]:
+def note(
+    connection: Connection, dataset: str, absent: Mapping[bytes, RowKey], run: Run
+) -> list[RowKey]:
     """Remember what is absent now, forget what is back; returns the absences to be believed.
 
     Believed is what the run before this one found absent too, or what is absent for longer than
     the grace.
     """
     refs = sorted(absent)
-    grace = run.now - duration(rules().grace)
+    grace = run.now - rules().grace.span
     with connection.transaction():
         rows = connection.execute(
             "SELECT record_ref FROM ledger.absence WHERE dataset = %s AND record_ref = ANY(%s)"
@@ -81,7 +82,7 @@ def note(connection: Connection, dataset: str, absent: Mapping[bytes, Key], run:
 
 
 def tombstone(
-    connection: Connection, contract: Contract, keys: Sequence[Key], version: int, now: datetime
+    connection: Connection, contract: Contract, keys: Sequence[RowKey], version: int, now: datetime
 ) -> int:
     """Publish rows as deleted, under a new version; returns how many.
 

@@ -13,7 +13,7 @@ from psycopg import sql
 from onecard.base.prefetch import prefetch
 from onecard.collect.run import CollectContext
 from onecard.errors import ProtocolError
-from onecard.ports.comparison import Key
+from onecard.ports.comparison import RowKey
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Reading
 from onecard.store import ledger, quarantine, registry
@@ -31,10 +31,10 @@ CANDIDATES = sql.SQL("pg_temp.onecard_candidate")
 class Verdict:
     """What the source, read through the gate, says of the keys that were in doubt."""
 
-    missing: list[Key] = field(default_factory=list)
-    extra: list[Key] = field(default_factory=list)
-    differing: list[Key] = field(default_factory=list)
-    waiting: list[Key] = field(default_factory=list)
+    missing: list[RowKey] = field(default_factory=list)
+    extra: list[RowKey] = field(default_factory=list)
+    differing: list[RowKey] = field(default_factory=list)
+    waiting: list[RowKey] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Stage:
         self._transfer = -number
         self.rejected = 0
         self.unknown: list[Located] = []
-        self._rejected_keys: set[Key] = set()
+        self._rejected_keys: set[RowKey] = set()
         self.version = ledger.state(connection, contract.id).version
 
     @property
@@ -133,7 +133,7 @@ class Stage:
             )
             raise ProtocolError(msg)
 
-    def judge(self, keys: Collection[Key], watermark: datetime | None) -> Verdict:
+    def judge(self, keys: Collection[RowKey], watermark: datetime | None) -> Verdict:
         """Compare the staged rows of these keys with the registry, value by value.
 
         Args:
@@ -154,7 +154,7 @@ class Stage:
                 found.extra.append(key)
         return found
 
-    def choose(self, keys: Collection[Key]) -> None:
+    def choose(self, keys: Collection[RowKey]) -> None:
         """Keep the staged rows of these keys apart, to be published."""
         self._candidates(keys)
         self._connection.execute(
@@ -194,7 +194,7 @@ class Stage:
         )
         return self._connection.execute(statement).fetchall()
 
-    def _candidates(self, keys: Collection[Key]) -> None:
+    def _candidates(self, keys: Collection[RowKey]) -> None:
         columns = [sql.Identifier(f"k{i}") for i in range(len(self._contract.key))]
         make = query(
             "CREATE TEMP TABLE {t} ({c})",
@@ -250,7 +250,7 @@ def _names(contract: Contract, alias: str) -> sql.Composed:
     return sql.SQL(", ").join(sql.Identifier(alias, name) for name in contract.names)
 
 
-def _key(contract: Contract, row: Rejected) -> Key:
+def _key(contract: Contract, row: Rejected) -> RowKey:
     """The key of a rejected row; not that of any record when a part is absent."""
     values = [row.values.get(name) for name in contract.key]
     return tuple(v for v in values if v is not None)

@@ -13,10 +13,10 @@ from datetime import date
 from typing import Any
 
 from onecard.errors import PolicyError
-from onecard.model.agreements import ALL, Event, Life, State
+from onecard.model.agreements import ALL, AgreementEvent, Life, State
 from onecard.store import audit
 from onecard.store.database import Connection
-from schemas.models.agreement import Agreement, canonical
+from schemas.models.agreement import Agreement
 
 
 def life(connection: Connection, agreement: Agreement, today: date) -> Life:
@@ -28,7 +28,7 @@ def life(connection: Connection, agreement: Agreement, today: date) -> Life:
     return Life(state, approval, changed, stopped(connection, agreement.consumer))
 
 
-def _state(agreement: Agreement, events: list[Event], today: date) -> State:
+def _state(agreement: Agreement, events: list[AgreementEvent], today: date) -> State:
     if not agreement.served:
         return "not_served"
     if today > agreement.validity.last:
@@ -112,7 +112,7 @@ def _record(connection: Connection, agreement: Agreement, event: str, by: tuple[
                 event,
                 actor,
                 document,
-                canonical(agreement),
+                agreement.canonical_text,
             ),
         )
         body = {
@@ -145,7 +145,7 @@ def stopped(connection: Connection, consumer: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def _newest(connection: Connection, agreement: str) -> list[Event]:
+def _newest(connection: Connection, agreement: str) -> list[AgreementEvent]:
     """The agreement's events, newest first."""
     rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT id, event, version, fingerprint, actor, document, content, at"
@@ -153,10 +153,10 @@ def _newest(connection: Connection, agreement: str) -> list[Event]:
         (agreement,),
     ).fetchall()
     plain: list[tuple[Any, ...]] = [(*row[:6], _content(row[6]), row[7]) for row in rows]
-    return [Event(*row) for row in plain]
+    return [AgreementEvent(*row) for row in plain]
 
 
-def events(connection: Connection, agreement: str) -> list[Event]:
+def events(connection: Connection, agreement: str) -> list[AgreementEvent]:
     """The agreement's life, oldest first."""
     return _newest(connection, agreement)[::-1]
 

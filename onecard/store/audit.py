@@ -22,27 +22,26 @@ from onecard.crypto import merkle
 from onecard.crypto.audit_format import (
     ANCHOR,
     ORIGIN,
-    Checkpoint,
+    AuditCheckpoint,
     Entry,
-    Signer,
     anchor,
-    canonical,
+    canonical_json,
     read_anchor,
 )
 from onecard.crypto.audit_verify import Head, Verdict, Verifier, compare, verify
+from onecard.crypto.signing import Signer
 from onecard.errors import FatalError, InternalError, unwritten
 from onecard.store.database import Connection
 
 __all__ = [
     "ORIGIN",
-    "Checkpoint",
+    "AuditCheckpoint",
     "Entry",
     "Head",
-    "Signer",
     "Verdict",
     "anchor",
     "append",
-    "canonical",
+    "canonical_json",
     "checkpoint",
     "checkpoints",
     "entries",
@@ -96,7 +95,7 @@ def append(
     if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
         msg = "audit: an entry belongs to a transaction; none is open"
         raise InternalError(msg)
-    details = canonical(body)
+    details = canonical_json(body)
     found = _head(connection, " FOR UPDATE")
     if problem := unsigned(connection, Head(found[0], tuple(map(bytes, found[1])))):
         msg = f"{problem}: run `onecard audit verify`"
@@ -154,13 +153,13 @@ def contradiction(top: Head, size: int, root: bytes) -> str:
     return ""
 
 
-def checkpoint(connection: Connection, signer: Signer) -> Checkpoint:
+def checkpoint(connection: Connection, signer: Signer) -> AuditCheckpoint:
     """Sign the log as it stands, once for each size; `anchor` it when that is committed."""
     size, peaks, now = _head(connection)
     stored = _stored(connection, size)
     if stored is not None:
         return stored
-    made = Checkpoint(size, merkle.root(peaks), now, signer.suite, signer.epoch, b"")
+    made = AuditCheckpoint(size, merkle.root(peaks), now, signer.suite, signer.epoch, b"")
     made = replace(made, signature=signer.sign(made.message()))
     done = connection.execute(
         "INSERT INTO ledger.audit_checkpoint (size, root, signed_at, suite, key_epoch, signature)"
@@ -172,17 +171,17 @@ def checkpoint(connection: Connection, signer: Signer) -> Checkpoint:
     return made if done.rowcount else _stored(connection, size) or made
 
 
-def _stored(connection: Connection, size: int) -> Checkpoint | None:
+def _stored(connection: Connection, size: int) -> AuditCheckpoint | None:
     row = connection.execute((_CHECKPOINTS + " WHERE size = %s").encode(), (size,)).fetchone()
     return _checkpoint(row) if row else None
 
 
-def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
+def _checkpoint(row: tuple[Any, ...]) -> AuditCheckpoint:
     size, root, signed_at, suite, epoch, signature = row
-    return Checkpoint(size, bytes(root), signed_at, suite, epoch, bytes(signature))
+    return AuditCheckpoint(size, bytes(root), signed_at, suite, epoch, bytes(signature))
 
 
-def checkpoints(connection: Connection) -> list[Checkpoint]:
+def checkpoints(connection: Connection) -> list[AuditCheckpoint]:
     """All checkpoints of the database, the smallest first."""
     rows = connection.execute((_CHECKPOINTS + " ORDER BY size").encode()).fetchall()
     return [_checkpoint(row) for row in rows]
@@ -262,7 +261,7 @@ def export(
             with closing(entries(connection)) as found:
                 count = _write(target / "entries.jsonl", (e.line() for e in found))
         _write(target / ANCHOR, (c.line() for c in known if c.size >= 0))
-        _write(target / "public_keys.json", [canonical(public_keys)])
+        _write(target / "public_keys.json", [canonical_json(public_keys)])
     except OSError as error:
         what = f"export of the audit log to {target}"
         raise unwritten(what, error, FatalError) from None

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from onecard.base import failpoints
-from onecard.store.audit import Signer
+from onecard.crypto.signing import Signer
 from onecard.store.database import Connection
 
 FORMAT = 1
