@@ -66,6 +66,11 @@ class Client:
     def call(self, method: str, path: str, **arguments: Any) -> Any:  # noqa: ANN401 - requests'
         """One call with retries.
 
+        Args:
+            method: `GET` or `POST`.
+            path: below the connection's host.
+            **arguments: those of `requests.Session.request`.
+
         Raises:
             SourceUnavailable: down, or still busy after the last attempt.
             ConfigError: the login is refused (401, 403), or the address is none.

@@ -28,7 +28,13 @@ class RestConnector:
         return RestReading(connection, request)
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
-        """POST the rows in batches, then the manifest."""
+        """POST the rows in batches, then the manifest.
+
+        Args:
+            connection: of the inbox.
+            options: the sink's options, of this kind's model.
+            parcel: delivery id, schema, key, rows and deletes as Arrow batches.
+        """
         sink = RestSink.model_validate(options.model_dump())
         client = Client(connection, sink, f"{parcel.agreement}")
         try:

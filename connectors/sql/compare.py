@@ -38,6 +38,11 @@ def side(
 
     None for another database than PostgreSQL, for an old one, and where a column is of a type
     that only the gate can bring to the contract's.
+
+    Args:
+        connection: of the agency's system.
+        request: dataset, columns and the table's options.
+        contract: fields, their types and the key.
     """
     if dialect(connection) != "postgresql":
         yield None

@@ -85,6 +85,11 @@ _SAID: dict[Meaning, tuple[type[OnecardError], str]] = {
 def translated(what: str, connection: Connection, columns: Iterable[Column] = ()) -> Iterator[None]:
     """Raise any driver's error as ours.
 
+    Args:
+        what: what is done, for the message.
+        connection: of the agency's system.
+        columns: those that are read, to name one that is missing.
+
     Raises:
         ConfigError: wrong login, missing table or right.
         SchemaMismatch: a column is not there; names it if it is one of `columns`.

@@ -160,6 +160,12 @@ def handback_purpose(agency: str) -> str:
 def create(file: Path, consumers: Iterable[str], epoch: str, today: date | None = None) -> None:
     """Make a key file with fresh keys for all purposes, mode 0600.
 
+    Args:
+        file: that must not be there yet.
+        consumers: agencies that get a token key each.
+        epoch: name of the first epoch.
+        today: the day it begins.
+
     Raises:
         PolicyError: the file is there already (keys are never overwritten), or cannot be written.
     """
@@ -178,6 +184,12 @@ def create(file: Path, consumers: Iterable[str], epoch: str, today: date | None 
 def add(file: Path, purpose: str, epoch: str, today: date) -> None:
     """Make the first key of a purpose, e.g. of a consumer that came later.
 
+    Args:
+        file: the key file.
+        purpose: `token:<consumer>` and the like.
+        epoch: name of its first epoch.
+        today: the day it begins.
+
     Raises:
         PolicyError: the purpose has keys already (rotate them), or the file cannot be written.
     """
@@ -195,6 +207,13 @@ def add(file: Path, purpose: str, epoch: str, today: date) -> None:
 
 def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date) -> None:
     """Make a new current epoch; the old one is good for delivery until today + window.
+
+    Args:
+        file: the key file.
+        purpose: whose key is renewed.
+        epoch: name of the new epoch.
+        window: how long the epoch before it still delivers.
+        today: the day it begins.
 
     Raises:
         PolicyError: no such purpose (it lists the known ones), the epoch is there already, or

@@ -49,7 +49,14 @@ class Signer:
         return suite(self._name).sign(self._key.secret, message)
 
     def verify(self, suite_name: str, epoch: str, message: bytes, signature: bytes) -> bool:
-        """Whether a signature is right; False also for a suite or an epoch that is not known."""
+        """Whether a signature is right; False also for a suite or an epoch that is not known.
+
+        Args:
+            suite_name: of the suite that signed.
+            epoch: of the key that signed.
+            message: that was signed.
+            signature: to be verified.
+        """
         public = self._public_key(suite_name, epoch)
         return public is not None and suite(suite_name).verify(public, message, signature)
 

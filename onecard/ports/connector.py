@@ -32,6 +32,11 @@ class Connector(Protocol):
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
         """Deliver a parcel; a repeated parcel changes nothing at the receiver.
 
+        Args:
+            connection: of the inbox.
+            options: the sink's options, of this kind's model.
+            parcel: delivery id, schema, key, rows and deletes as Arrow batches.
+
         Raises:
             SourceUnavailable: the receiver cannot be reached.
             ProtocolError: the receiver answered neither stored (00) nor already stored (01).

@@ -121,13 +121,26 @@ class Comparable(Protocol):
     def side(
         self, connection: System, request: ReadRequest, contract: Contract
     ) -> AbstractContextManager[SqlSide | None]:
-        """The source's side; None when it is not such a database, or its types do not allow it."""
+        """The source's side; None when it is not such a database, or its types do not allow it.
+
+        Args:
+            connection: of the agency's system.
+            request: dataset, columns and the table's options.
+            contract: fields, their types and the key.
+        """
         ...
 
     def read_keys(
         self, connection: System, request: ReadRequest, key: RowKey, wanted: Collection[RowKey]
     ) -> Reading:
-        """The source's rows of the `wanted` keys only; `key` names the key's fields."""
+        """The source's rows of the `wanted` keys only; `key` names the key's fields.
+
+        Args:
+            connection: of the agency's system.
+            request: dataset, columns and the table's options.
+            key: names of the key fields.
+            wanted: their values, in that order.
+        """
         ...
 
 

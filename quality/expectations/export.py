@@ -19,6 +19,11 @@ def export(
 ) -> list[Path]:
     """Write suites, the custom expectations and a README; returns the suites' files.
 
+    Args:
+        contracts: to write a suite for each.
+        folder: that they are written into.
+        profile: `production`, or `demo` with its made-up divisions.
+
     Raises:
         ConfigError: a field is written in a way that no suite can say.
     """

@@ -135,7 +135,13 @@ def _codes(old: Field, new: Field, folders: tuple[Path, Path]) -> Iterator[Diffe
 
 
 def enough(old: str, new: str, needed: VersionPart) -> bool:
-    """Whether a version rose in the needed part, or in a higher one."""
+    """Whether a version rose in the needed part, or in a higher one.
+
+    Args:
+        old: version before, `1.2.3`.
+        new: version now.
+        needed: the part that must have risen.
+    """
     before = tuple(int(p) for p in old.split("."))
     after = tuple(int(p) for p in new.split("."))
     if after <= before:
@@ -158,6 +164,11 @@ def check(root: Path, against: Path, agreements: Mapping[str, Agreement]) -> Ite
     """Problems of the contracts below `root` against those below `against`.
 
     Files that cannot be read now are left to the rest of lint.
+
+    Args:
+        root: folder of the schemas as they are now.
+        against: folder of the schemas as they were.
+        agreements: all agreements of now, to say whom a change concerns.
     """
     for file in sorted(against.glob("contracts/*/*.odcs.yaml")):
         present = root / file.relative_to(against)

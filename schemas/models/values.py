@@ -65,6 +65,12 @@ Model = TypeVar("Model", bound=BaseModel)
 def build(model: type[Model], data: Any, document: Document, at: str = "") -> Model:  # noqa: ANN401
     """Validate `data` (which stands at path `at` of the document) as `model`.
 
+    Args:
+        model: a frozen model.
+        data: as parsed.
+        document: the file, for lines.
+        at: path of `data` in the file; empty: all of it.
+
     Raises:
         InvalidFile: one problem per error, with line, field, rule and the valid choices; the
             offending input is quoted only where the file is ours (YAML holds no row values).

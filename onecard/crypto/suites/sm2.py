@@ -52,6 +52,11 @@ def sign(secret: bytes, message: bytes) -> bytes:
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the signature is right; anything malformed is not.
 
+    Args:
+        public: point of the key, uncompressed (65 bytes).
+        message: that was signed.
+        signature: r and s, 32 bytes each.
+
     Raises:
         PolicyError: the library fails its known answer.
     """

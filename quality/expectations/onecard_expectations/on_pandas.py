@@ -17,7 +17,13 @@ Faults = dict[str, PandasMask]
 
 
 def faults(spec: Spec, column: Any, now: str | None) -> Faults:  # noqa: ANN401 - pandas Series
-    """Every check of a field by itself."""
+    """Every check of a field by itself.
+
+    Args:
+        spec: what the field's values must be, as the suite has it.
+        column: the field's column, texts or None.
+        now: ISO 8601 instant of the check; None: not asked for.
+    """
     values = column.astype(object).to_numpy()
     null = pd.isna(values)
     found: Faults = {"required": null} if spec.get("required") else {}

@@ -30,7 +30,14 @@ OPS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def broken(rule: RuleDict, specs: Specs, frame: Any, now: str | None) -> PandasMask:  # noqa: ANN401
-    """Rows that break the rule, among those whose fields are each right."""
+    """Rows that break the rule, among those whose fields are each right.
+
+    Args:
+        rule: as the suite has it.
+        specs: of the fields it names.
+        frame: columns by contract name, texts or None.
+        now: ISO 8601 instant of the check; None: not asked for.
+    """
     wanted = forms.names(rule)
     sound = np.ones(len(frame), dtype=bool)
     for name in dict.fromkeys(wanted):

@@ -20,7 +20,14 @@ _OPS = {"<": "<", "<=": "<=", "=": "=", ">=": ">=", ">": ">"}
 
 
 def broken(rule: RuleDict, specs: Specs, columns: Columns, now: str | None) -> str:
-    """The condition of rows that break the rule, among those whose fields are each right."""
+    """The condition of rows that break the rule, among those whose fields are each right.
+
+    Args:
+        rule: as the suite has it.
+        specs: of the fields it names.
+        columns: field → quoted column.
+        now: ISO 8601 instant of the check; None: not asked for.
+    """
     wanted = list(dict.fromkeys(forms.names(rule)))
     wrong = [c for n in wanted for c in faults(specs[n], columns[n], now).values()]
     if rule["check"] != "implies":
