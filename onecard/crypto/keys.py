@@ -186,7 +186,7 @@ def add(file: Path, purpose: str, epoch: str, today: date) -> None:
 
     Args:
         file: the key file.
-        purpose: `token:<consumer>` and the like.
+        purpose: `token/<consumer>` and the like.
         epoch: name of its first epoch.
         today: the day it begins.
 

@@ -22,7 +22,7 @@ def export(
     Args:
         contracts: to write a suite for each.
         folder: that they are written into.
-        profile: `production`, or `demo` with its made-up divisions.
+        profile: `production`, or `demo`, which knows the made-up division too.
 
     Raises:
         ConfigError: a field is written in a way that no suite can say.

@@ -45,9 +45,9 @@ def finding_title(known: Catalogue, dataset: str, name: str, language: Literal["
     """Title of a dataset-level expectation; in English its name.
 
     Args:
-        known: titles by dataset and rule.
+        known: all contracts.
         dataset: its id.
-        name: of the rule or reason.
+        name: of the expectation.
         language: `zh` or `en`.
     """
     if language == "en":

@@ -55,7 +55,7 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     Args:
         public: point of the key, uncompressed (65 bytes).
         message: that was signed.
-        signature: r and s, 32 bytes each.
+        signature: DER of r and s.
 
     Raises:
         PolicyError: the library fails its known answer.

@@ -30,7 +30,7 @@ def on_frame(suite: Mapping[str, Any], frame: Any, now: str) -> Any:  # noqa: AN
     Args:
         suite: as `export` wrote it.
         frame: columns by contract name, texts or None.
-        now: ISO 8601 instant of the check; None: this moment.
+        now: ISO 8601 instant to judge by.
     """
     source = _context().data_sources.add_pandas("pandas")
     asset = source.add_dataframe_asset("rows")
