@@ -22,6 +22,7 @@ from demo import rehearsal
 from demo.rehearsal import Databases, Rehearsal
 from demo.run import DemoCity
 from demo.servers import AgencyServers
+from onecard.base.sql_text import query
 from onecard.operations import night
 from onecard.store import database, migrate
 
@@ -170,7 +171,7 @@ def with_airflow(stage: Rehearsal) -> Rehearsal:
 
 def clone(server: str, template: str, name: str) -> None:
     """A database that is as another one is now; nobody may be connected to that."""
-    statement = database.query(
+    statement = query(
         "CREATE DATABASE {n} TEMPLATE {t} STRATEGY FILE_COPY",
         n=sql.Identifier(name),
         t=sql.Identifier(template),

@@ -12,9 +12,9 @@ from datetime import date
 
 from psycopg import sql
 
+from onecard.base.sql_text import query
 from onecard.deliver.scope_sql import BASE, ScopeSql, born
 from onecard.model import gate_inputs
-from onecard.store.database import query
 from schemas.models.agreement import Agreement
 
 

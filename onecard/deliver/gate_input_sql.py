@@ -8,9 +8,9 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from onecard.base.sql_text import query
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
-from onecard.store.database import query
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 from schemas.models.registers import People

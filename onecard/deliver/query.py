@@ -13,12 +13,12 @@ from datetime import date
 
 from psycopg import sql
 
+from onecard.base.sql_text import query
 from onecard.deliver.due_sql import DueSql
 from onecard.deliver.gate_input_sql import GateInputSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
-from onecard.store.database import query
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 from schemas.models.registers import People

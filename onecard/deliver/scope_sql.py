@@ -12,9 +12,9 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from onecard.base.sql_text import query
 from onecard.deliver.gate_input_sql import consent
 from onecard.deliver.treatment import ZONE_NAME
-from onecard.store.database import query
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Exists, Filter, SharedField
 from schemas.models.contract import Contract, Field

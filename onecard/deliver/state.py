@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from onecard.base.sql_text import query
 from onecard.deliver.query import Selection
 from onecard.errors import NotCollected
 from onecard.store import audit_health, datasets, deliveries, receipts, registry
-from onecard.store.database import Connection, make_once, query
+from onecard.store.database import Connection, make_once
 from schemas.models.agreement import Agreement
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import sql
 
 from connectors.inspect.describe import describe
+from onecard.base.sql_text import query
 from onecard.errors import OnecardError
 from onecard.model.drift import shape
 from onecard.operations.drift import Change, changes
@@ -90,7 +91,7 @@ def _published_shapes(
         if not registry.exists(connection, contract):
             return {}
         for name in fields:
-            statement = database.query(
+            statement = query(
                 "SELECT {f}::text FROM {t} WHERE {f} IS NOT NULL LIMIT {n}",
                 f=sql.Identifier(name),
                 t=sql.Identifier("registry", contract.table),

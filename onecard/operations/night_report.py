@@ -9,6 +9,7 @@ from psycopg import sql
 
 from onecard import __version__
 from onecard.base import files
+from onecard.base.sql_text import query
 from onecard.model.transfers import Transfer
 from onecard.ports.desk import Desk
 from onecard.store import database, holds, reconciliations, rule_counts, transfer_history
@@ -92,7 +93,7 @@ def _newest(desk: Desk, dataset: str) -> datetime | None:
         if name is None or there is None or there[0] is None:
             return None
         row = connection.execute(
-            database.query(
+            query(
                 "SELECT max({c}) FROM {t}",
                 c=sql.Identifier(name),
                 t=sql.Identifier("registry", contract.table),

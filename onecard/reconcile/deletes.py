@@ -11,10 +11,11 @@ from psycopg import sql
 from pydantic import Field
 
 from onecard.base.frozen import Frozen
+from onecard.base.sql_text import query
 from onecard.ports.comparison import RowKey
 from onecard.store import absences, datasets, registry
 from onecard.store.absences import Sweep
-from onecard.store.database import Connection, query
+from onecard.store.database import Connection
 from schemas.models.contract import Contract
 from schemas.models.strict_yaml import parse
 from schemas.models.values import Duration, build

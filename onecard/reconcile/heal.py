@@ -9,12 +9,12 @@ import pyarrow as pa
 from psycopg import sql
 
 from onecard.base.connections import Connection
+from onecard.base.sql_text import query
 from onecard.collect.own_rows import OwnReading, OwnRows
 from onecard.ports.source import Chunk, ReadRequest
 from onecard.reconcile.services import TransferDesk
 from onecard.reconcile.source_rows import Located, SourceRows
 from onecard.store import arrow, registry
-from onecard.store.database import query
 from schemas.models.contract import Contract
 
 ORIGIN = "reconciliation"

@@ -16,11 +16,12 @@ import pyarrow as pa
 from psycopg import sql
 
 from onecard.base.prefetch import prefetch
+from onecard.base.sql_text import names, query
 from onecard.deliver.expected_inbox import HELD, KEY, LAPSED, LEAVING, QUARANTINED, STATE, WAITING
 from onecard.ports.comparison import RowKey
 from onecard.reconcile.canonical_text import canonical_text
 from onecard.store import staging
-from onecard.store.database import Connection, names, query
+from onecard.store.database import Connection
 from onecard.store.loader import Loader
 from schemas.models.agreement import Agreement
 

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from psycopg import sql
 
+from onecard.base.sql_text import query
 from onecard.ports.comparison import RowKey
 from onecard.store import registry
-from onecard.store.database import Connection, query
+from onecard.store.database import Connection
 from schemas.models.contract import Contract
 
 LISTED = sql.SQL("pg_temp.onecard_candidate")

@@ -10,6 +10,7 @@ from datetime import datetime
 from psycopg import sql
 
 from onecard.base.prefetch import prefetch
+from onecard.base.sql_text import query
 from onecard.collect.context import CollectContext
 from onecard.errors import ProtocolError
 from onecard.ports.comparison import RowKey
@@ -22,7 +23,7 @@ from onecard.store import (
     staged_repeats,
     staging,
 )
-from onecard.store.database import Connection, query
+from onecard.store.database import Connection
 from onecard.store.loader import Loader
 from onecard.store.sealing import fingerprint
 from schemas.models.contract import Contract

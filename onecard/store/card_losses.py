@@ -9,7 +9,8 @@ from typing import LiteralString
 from psycopg import sql
 from psycopg.rows import class_row
 
-from onecard.store.database import Connection, query
+from onecard.base.sql_text import query
+from onecard.store.database import Connection
 from onecard.store.report_frames import Span
 
 # `ended` runs from the newest version down: the least end so far is the first confirmed delivery

@@ -17,6 +17,7 @@ from psycopg.rows import kwargs_row, scalar_row
 from sqlalchemy.engine import make_url
 
 from onecard.base.settings import Settings
+from onecard.base.sql_text import query
 from onecard.base.timeouts import BoundedConnection, bounded
 from onecard.errors import ConfigError, InternalError
 from onecard.store import embedded, locks
@@ -203,13 +204,3 @@ def make_once(connection: Connection, name: str, statement: sql.Composed) -> Non
 def relation_exists(connection: Connection, name: str) -> bool:
     """Whether there is a table or an index `schema.relation`."""
     return one_scalar(connection, bool, "SELECT to_regclass(%s) IS NOT NULL", (name,))
-
-
-def query(text: LiteralString, **parts: sql.Composable) -> sql.Composed:
-    """Compose SQL from a template of ours and quoted parts."""
-    return sql.SQL(text).format(**parts)
-
-
-def names(columns: Sequence[str], prefix: LiteralString = "") -> sql.Composed:
-    """Quoted column names, comma-separated, each with the prefix (`t.`)."""
-    return sql.SQL(", ").join(sql.SQL(prefix) + sql.Identifier(c) for c in columns)

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from psycopg import sql
 
 from onecard.base import failpoints
-from onecard.store.database import Connection, fetch_all, make_once, query, scalars
+from onecard.base.sql_text import query
+from onecard.store.database import Connection, fetch_all, make_once, scalars
 
 BUCKET_BITS = 16
 REFERENCE_BYTES = 8

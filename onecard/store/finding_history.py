@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from psycopg import sql
 from psycopg.rows import class_row, scalar_row
 
-from onecard.store.database import Connection, query
+from onecard.base.sql_text import query
+from onecard.store.database import Connection
 
 _READ = sql.SQL(
     "direction = 'collect' AND subject = %(dataset)s AND status IN ('published', 'held')"

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from onecard.base import timeouts
+from onecard.base.sql_text import query
 from onecard.store import arrow, registry
-from onecard.store.database import query
 from schemas.models.contract import Contract
 
 LARGEST = 40_000_000

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from psycopg import sql
 
-from onecard.store.database import Connection, query, scalars
+from onecard.base.sql_text import query
+from onecard.store.database import Connection, scalars
 from onecard.store.sealing import Sealed
 from schemas.models.agreement import Agreement
 

@@ -15,11 +15,12 @@ from typing import NamedTuple
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from onecard.base.sql_text import query
 from onecard.crypto import suites
 from onecard.crypto.keys import Key, KeyStore
 from onecard.errors import ConfigError
 from onecard.store import quarantine, registry
-from onecard.store.database import Connection, query, scalars
+from onecard.store.database import Connection, scalars
 from schemas.models.contract import Contract
 
 _BATCH = 20_000

@@ -11,16 +11,10 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from onecard.base.sql_text import names, query
 from onecard.errors import ConfigError
 from onecard.store import staging
-from onecard.store.database import (
-    Connection,
-    fetch_all,
-    fetch_one,
-    names,
-    query,
-    relation_exists,
-)
+from onecard.store.database import Connection, fetch_all, fetch_one, relation_exists
 from schemas.models.contract import Contract, Field
 
 REGISTRY: LiteralString = "registry"

@@ -12,7 +12,8 @@ from typing import LiteralString
 
 from psycopg.rows import class_row, scalar_row
 
-from onecard.store.database import Connection, query
+from onecard.base.sql_text import query
+from onecard.store.database import Connection
 from onecard.store.report_frames import DAY
 
 _FIRST: LiteralString = "SELECT min({day}) FROM ledger.transfer"

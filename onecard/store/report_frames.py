@@ -15,7 +15,8 @@ from typing import LiteralString
 import polars as pl
 from psycopg import sql
 
-from onecard.store.database import Connection, query
+from onecard.base.sql_text import query
+from onecard.store.database import Connection
 
 _TEXT, _INT, _FLOAT, _DATE = pl.String, pl.Int64, pl.Float64, pl.Date
 _COUNTS: tuple[LiteralString, ...] = (

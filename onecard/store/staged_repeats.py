@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from psycopg import sql
 
+from onecard.base.sql_text import names, query
 from onecard.store import staging
-from onecard.store.database import Connection, names, query, scalars
+from onecard.store.database import Connection, scalars
 from schemas.models.contract import Contract
 from schemas.models.rules import Unique
 

@@ -12,14 +12,8 @@ from typing import LiteralString
 
 from psycopg import errors, sql
 
-from onecard.store.database import (
-    Connection,
-    fetch_one,
-    names,
-    one_scalar,
-    query,
-    scalars,
-)
+from onecard.base.sql_text import names, query
+from onecard.store.database import Connection, fetch_one, one_scalar, scalars
 from schemas.models.contract import Contract, Field
 
 STAGING: LiteralString = "staging"

@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
+from onecard.base.sql_text import query
 from onecard.errors import ConfigError, HoldError
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
@@ -137,9 +138,9 @@ def test_checksums_separate_values_unambiguously(
         for name, row in (("here", here), ("there", there), ("twin", here)):
             connection = stack.enter_context(psycopg.connect(private_database))
             table = sql.Identifier(name)
-            connection.execute(database.query("CREATE TABLE {t} (k text, v text, w text)", t=table))
-            connection.execute(database.query("INSERT INTO {t} VALUES (%s, %s, %s)", t=table), row)
-            values = {c: database.query("{c}", c=sql.Identifier(c)) for c in ("k", "v", "w")}
+            connection.execute(query("CREATE TABLE {t} (k text, v text, w text)", t=table))
+            connection.execute(query("INSERT INTO {t} VALUES (%s, %s, %s)", t=table), row)
+            values = {c: query("{c}", c=sql.Identifier(c)) for c in ("k", "v", "w")}
             sides.append(SqlSide(connection, table, values, ("k",), sql.SQL("true")))
         assert compare(sides[0], sides[1], bits=4).differing == {("a",)}
         assert not compare(sides[0], sides[2], bits=4).keys
@@ -272,15 +273,13 @@ def test_by_streaming_planted_differences_are_found_and_healed(
         )
         agreed = reconcile(hub, dataset)
         assert (agreed.method, agreed.outcome, counts(agreed)) == ("stream", "agreed", {})
-        place = database.query("SELECT min({k}) FROM {t}", k=key, t=table)
+        place = query("SELECT min({k}) FROM {t}", k=key, t=table)
         (lost,) = connection.execute(place).fetchone() or (None,)
-        connection.execute(
-            database.query("DELETE FROM {t} WHERE {k} = %s", t=table, k=key), (lost,)
-        )
+        connection.execute(query("DELETE FROM {t} WHERE {k} = %s", t=table, k=key), (lost,))
         (spoilt,) = connection.execute(place).fetchone() or (None,)
         column = next(f for f in contract.fields if f.type == "string" and f.key_position is None)
         connection.execute(
-            database.query(
+            query(
                 "UPDATE {t} SET {c} = 'x', _row_hash = 0 WHERE {k} = %s",
                 t=table,
                 c=sql.Identifier(column.name),
