@@ -38,6 +38,7 @@ lint: setup ## Check style, types, spelling and all YAML
 	$(BIN)/ruff check $(wildcard $(SOURCES))
 	$(BIN)/ruff format --check $(wildcard $(SOURCES))
 	$(BIN)/mypy
+	$(BIN)/basedpyright
 	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md
 	$(BIN)/onecard lint
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from onecard.app.wiring import Hub
 from onecard.cli.persons import holds, look_up
+from onecard.crypto.audit_verify import Verdict
 from onecard.store import audit, database, receipts, transfer_lookup
 
 
@@ -21,7 +22,7 @@ class Proof:
         resident: a masked ID number, and the deliveries that held that person.
     """
 
-    verdict: audit.Verdict
+    verdict: Verdict
     deliveries: int
     receipted: int
     resident: tuple[str, list[dict[str, Any]]]

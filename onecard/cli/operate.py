@@ -9,8 +9,8 @@ import typer
 from onecard.app.wiring import AuditEngine, Hub
 from onecard.base.settings import Settings
 from onecard.cli import output
-from onecard.collect.run import Collected
-from onecard.deliver.run import Delivered
+from onecard.collect.publish import Collected
+from onecard.deliver.context import Delivered
 from onecard.errors import ConfigError, unknown
 from onecard.model.signoffs import keepable
 from onecard.operations import night

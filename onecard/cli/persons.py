@@ -18,6 +18,7 @@ from onecard.crypto import suites
 from onecard.crypto.keys import token_purpose
 from onecard.errors import ConfigError
 from onecard.store import audit, database, disclosures, receipts
+from onecard.store.receipts import Erasure
 from schemas.models import codes
 
 
@@ -166,7 +167,7 @@ def receipt_erased(
             database.connect(hub.address, autocommit=True) as connection,
             connection.transaction(),
         ):
-            if not receipts.record_erasure(connection, delivery, moment, (by, document)):
+            if not receipts.record_erasure(connection, Erasure(delivery, moment, by, document)):
                 msg = f"no confirmed delivery {delivery!r} without an erasure receipt"
                 raise ConfigError(msg)
             audit.append(connection, "copy.erased", delivery, by, {"document": document})

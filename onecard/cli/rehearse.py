@@ -18,7 +18,7 @@ from onecard.cli.operate import Json
 from onecard.errors import FatalError
 from onecard.model.transfers import Transfer
 from onecard.portal import logins
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 
 if TYPE_CHECKING:
     from demo.rehearsal import Rehearsal
@@ -148,7 +148,7 @@ def _night(stage: Rehearsal, day: int, *, quiet: bool) -> dict[str, Any]:
 
     hub = stage.hub(day)
     with database.connect(hub.address, autocommit=True) as connection:
-        before = max((t.id for t in ledger.latest(connection)), default=0)
+        before = max((t.id for t in transfer_history.latest(connection)), default=0)
     night = Path(__file__).parents[2] / "dags" / "night.py"
     started = time.monotonic()
     done = subprocess.run(  # noqa: S603 - our own interpreter and file
@@ -158,7 +158,7 @@ def _night(stage: Rehearsal, day: int, *, quiet: bool) -> dict[str, Any]:
     log = stage.home / f"night-{day}.log"
     log.write_text(done.stdout + done.stderr)
     with database.connect(hub.address, autocommit=True) as connection:
-        transfers = [t for t in ledger.transfers(connection) if t.id > before]
+        transfers = [t for t in transfer_history.since(connection) if t.id > before]
     if not quiet:
         _print_tables(hub, transfers, day)
     in_transfers = sum(t.seconds for t in transfers)

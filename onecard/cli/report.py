@@ -12,7 +12,7 @@ from onecard.app.wiring import Hub
 from onecard.base import files
 from onecard.base.timespan import duration
 from onecard.model.transfers import Transfer
-from onecard.store import database, holds, ledger, reconciliations, rule_counts
+from onecard.store import database, holds, reconciliations, rule_counts, transfer_history
 from quality.reports import holding, night_report
 from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
 from quality.rows.rule_titles import finding_title
@@ -28,7 +28,11 @@ def write_report(hub: Hub, since: int = 0) -> Path:
         Path of the HTML file.
     """
     with database.connect(hub.address, autocommit=True) as connection:
-        done = ledger.transfers(connection, since) if since else ledger.latest(connection)
+        done = (
+            transfer_history.since(connection, since)
+            if since
+            else transfer_history.latest(connection)
+        )
         rules = _rule_lines(hub, connection, done)
         findings = _findings(hub, connection, done)
         held = holding.lines(holds.holds(connection, hub.catalogue), hub.catalogue, "zh")

@@ -16,7 +16,7 @@ from onecard.base.settings import ZONE
 from onecard.cli import output
 from onecard.cli.operate import Json
 from onecard.errors import ConfigError, unknown
-from onecard.store import database, holds, ledger
+from onecard.store import database, holds, transfer_history
 from quality.reports import scheme as schemes
 from quality.reports.scheme import Language
 
@@ -125,7 +125,7 @@ def write_due(hub: Hub, *, looking_back: bool = False) -> list[Path]:
     month = today.replace(day=1)
     last = (month - timedelta(days=1)).replace(day=1)
     with database.connect(hub.address, autocommit=True) as connection:
-        first = ledger.first_time(connection)
+        first = transfer_history.first_time(connection)
     files = write_daily(hub, today) + write_monthly(hub, month)
     ran = first is not None and first.astimezone(ZONE).date() < month
     if ran and (looking_back or today.day <= STAYS_OPEN):

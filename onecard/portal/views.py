@@ -9,7 +9,7 @@ from fastapi import HTTPException
 from fastapi.responses import FileResponse, Response
 
 from onecard.base.timespan import duration
-from onecard.model.tickets import LONGEST_TEXT
+from onecard.model.tickets import LONGEST_TEXT, OUTCOMES, Answer, Ticket
 from onecard.portal import agreement_lines, reports, security
 from onecard.portal.agreement_lines import AgreementLine
 from onecard.portal.answers import back, hub, note, page
@@ -17,7 +17,6 @@ from onecard.portal.guard import Visit
 from onecard.portal.problems import problem_list
 from onecard.store import agreement_lives, holds, tickets
 from onecard.store.database import Connection
-from onecard.store.tickets import OUTCOMES, Ticket
 from schemas.models.agreement import Agreement
 
 T = TypeVar("T")
@@ -180,7 +179,7 @@ def answer(visit: Visit) -> Response:
     text = security.written(visit.form, "text", LONGEST_TEXT)
     with hub(visit) as connection:
         now = visit.site.settings.now()
-        tickets.answer(connection, found.id, visit.visitor.name, outcome, text, now)
+        tickets.answer(connection, found.id, visit.visitor.name, Answer(outcome, text), now)
     return back(visit, "tickets", str(found.id))
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 from pydantic import Field
 
 from onecard.base.timespan import duration
-from onecard.store import absences, dataset_versions, registry
+from onecard.store import absences, datasets, registry
 from onecard.store.absences import Sweep
 from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
@@ -92,7 +92,7 @@ def tombstone(
     ]
     columns = [sql.Identifier(f"k{i}") for i in range(len(contract.key))]
     with connection.transaction():
-        new = dataset_versions.locked(connection, contract.id) + 1
+        new = datasets.lock(connection, contract.id).version + 1
         done = connection.execute(
             query(
                 "UPDATE {t} t SET _deleted_at = {now}, _version = {new} FROM unnest({arrays})"
@@ -108,5 +108,5 @@ def tombstone(
             [list(values) for values in zip(*keys, strict=True)],
         ).rowcount
         if done:
-            dataset_versions.move(connection, contract.id, new)
+            datasets.raise_version(connection, contract.id, new)
     return done

@@ -11,15 +11,16 @@ from datetime import datetime
 from psycopg import sql
 
 from onecard.base.prefetch import prefetch
-from onecard.collect.run import CollectContext
+from onecard.collect.context import CollectContext
 from onecard.errors import ProtocolError
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Reading
 from onecard.reconcile.listed_keys import ListedKeys
-from onecard.store import known_rejections, ledger, quarantine, registry
+from onecard.store import datasets, quarantine_intake, staging
 from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
 from onecard.store.loader import Loader
+from onecard.store.sealing import fingerprint
 from schemas.models.contract import Contract
 from schemas.models.rules import Unique
 
@@ -69,7 +70,7 @@ class SourceRows:
         self._rejected = 0
         self._unknown: list[Located] = []
         self._rejected_keys: set[Key] = set()
-        self.version = ledger.state(connection, contract.id).version
+        self.version = datasets.state(connection, contract.id).version
 
     @property
     def rejected(self) -> int:
@@ -88,22 +89,22 @@ class SourceRows:
     @property
     def table(self) -> sql.Identifier:
         """The staged rows."""
-        return registry.staged(self._contract, self._transfer)
+        return staging.table(self._contract, self._transfer)
 
     @property
     def chosen(self) -> sql.Identifier:
         """The staged rows that are healed."""
-        return sql.Identifier(registry.STAGING, self._name + "__heal")
+        return sql.Identifier(staging.STAGING, self._name + "__heal")
 
     @property
     def _name(self) -> str:
-        return registry.staging_name(self._contract, self._transfer)
+        return staging.table_name(self._contract, self._transfer)
 
     @contextmanager
     def opened(self) -> Iterator[SourceRows]:
         """Make the tables, and drop them at the end; also those that a killed run left."""
         self._drop()
-        registry.create_staging(self._connection, self._contract, self._transfer, first=False)
+        staging.create(self._connection, self._contract, self._transfer, first=False)
         try:
             yield self
         finally:
@@ -119,7 +120,7 @@ class SourceRows:
                 self._reject([Located(chunk.origin, row) for row in checked.rejected])
                 if len(checked.good):
                     loader.put(checked.good)
-        registry.deduplicate(self._connection, self._contract, self._transfer)
+        staging.deduplicate(self._connection, self._contract, self._transfer)
         for rule in self._contract.rules:
             if isinstance(rule.check, Unique):
                 self._move(rule.check, Reason(rule.check.columns[-1], rule.name))
@@ -136,8 +137,8 @@ class SourceRows:
         self._rejected += len(found)
         self._rejected_keys.update(_key(self._contract, f.row) for f in found)
         key = self._tools.keys.quarantine()
-        prints = [quarantine.fingerprint(self._contract.id, f.origin, f.row, key) for f in found]
-        known = known_rejections.known(self._connection, self._contract.id, prints)
+        prints = [fingerprint(self._contract.id, f.origin, f.row, key) for f in found]
+        known = quarantine_intake.known(self._connection, self._contract.id, prints)
         self._unknown += [f for f, p in zip(found, prints, strict=True) if p not in known]
         if len(self._unknown) > MOST_UNKNOWN:
             msg = (
@@ -176,7 +177,7 @@ class SourceRows:
 
     def _move(self, rule: Unique, reason: Reason) -> None:
         """Rows that break a `unique` rule are rejected ones, as in a collect."""
-        places = registry.duplicates_of(self._contract, self._transfer, rule, against_registry=True)
+        places = staging.duplicates_of(self._contract, self._transfer, rule, against_registry=True)
         rows = self._connection.execute(
             query(
                 "DELETE FROM {t} x WHERE x.ctid IN ({places}) RETURNING to_jsonb(x) - '_row_hash'",
@@ -194,10 +195,10 @@ class SourceRows:
     def _drop(self) -> None:
         rows = self._connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
-            (registry.STAGING, f"{self._contract.table}__-"),
+            (staging.STAGING, f"{self._contract.table}__-"),
         ).fetchall()
         for (name,) in rows:
-            table = sql.Identifier(registry.STAGING, str(name))
+            table = sql.Identifier(staging.STAGING, str(name))
             self._connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
 
 

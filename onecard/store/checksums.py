@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import LiteralString, Protocol, cast, runtime_checkable
+from typing import Any, LiteralString, Protocol, runtime_checkable
 
 import numpy as np
 import psycopg
 from psycopg import sql
+from psycopg.rows import scalar_row, tuple_row
 
 from onecard.base.connections import Connection as System
 from onecard.ports.source import Reading, ReadRequest
@@ -26,7 +27,7 @@ from schemas.models.contract import Contract, Field
 Key = tuple[str, ...]
 """A row's key as PostgreSQL writes its values (dates ISO, times in UTC)."""
 
-PROBE = (
+PROBE: LiteralString = (
     "SELECT hash_record_extended(ROW('卡'::text, 1::bigint, 1.50::numeric, DATE '1988-09-11',"
     " TIMESTAMPTZ '1988-09-11 01:30+09', NULL::text), 0)"
 )
@@ -117,7 +118,7 @@ class SqlSide:
         where: which rows are compared.
     """
 
-    connection: psycopg.Connection[tuple[object, ...]]
+    connection: psycopg.Connection[Any]
     table: sql.Composable
     values: dict[str, sql.Composed]
     key: tuple[str, ...]
@@ -126,35 +127,37 @@ class SqlSide:
     def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> Buckets:
         """Rows and XOR of the row hashes by bucket."""
         where = self._within(*within) if within else self.where
-        rows = self.connection.execute(
-            query(
-                "SELECT {bucket}, count(*), bit_xor({row}) FROM {t} WHERE {where} GROUP BY 1",
-                bucket=self._bucket(bits),
-                row=self._row(),
-                t=self.table,
-                where=where,
+        with self.connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                query(
+                    "SELECT {bucket}, count(*), bit_xor({row}) FROM {t} WHERE {where} GROUP BY 1",
+                    bucket=self._bucket(bits),
+                    row=self._row(),
+                    t=self.table,
+                    where=where,
+                )
             )
-        )
-        return Buckets(cast("Iterable[tuple[int, int, int]]", rows))
+            return Buckets((number, rows, checksum) for number, rows, checksum in cursor)
 
     def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
         """Key and row hash of the rows in some buckets."""
         texts = sql.SQL(", ").join(query("{v}::text", v=self.values[n]) for n in self.key)
-        rows = self.connection.execute(
-            query(
-                "SELECT {row}, {key} FROM {t} WHERE {where}",
-                row=self._row(),
-                key=texts,
-                t=self.table,
-                where=self._within(bits, chosen),
+        with self.connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                query(
+                    "SELECT {row}, {key} FROM {t} WHERE {where}",
+                    row=self._row(),
+                    key=texts,
+                    t=self.table,
+                    where=self._within(bits, chosen),
+                )
             )
-        ).fetchall()
-        return {tuple(str(v) for v in key): int(str(found)) for found, *key in rows}
+            return {tuple(key): found for found, *key in cursor}
 
     def probe(self) -> int:
         """The hash of a record that is the same everywhere."""
-        row = self.connection.execute(PROBE.encode()).fetchone()
-        return int(str(row[0])) if row else 0
+        with self.connection.cursor(row_factory=scalar_row) as cursor:
+            return int(cursor.execute(PROBE).fetchone() or 0)
 
     def _within(self, bits: int, chosen: Collection[int]) -> sql.Composed:
         listed = sql.SQL(", ").join(sql.Literal(n) for n in sorted(chosen))
@@ -180,20 +183,28 @@ class SqlSide:
         return query("hash_record_extended(ROW({v}), 0)", v=listed)
 
 
-def settle(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+def settle(connection: psycopg.Connection[Any]) -> None:
     """One snapshot, no writing, and texts of dates and times that do not depend on the server.
 
     Sums by bucket stay in memory: the planner, which cannot know how few buckets there are, would
     sort all rows; and JIT costs more than it saves. For this transaction only.
     """
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    texts = ("TimeZone = 'UTC'", "DateStyle = 'ISO'")
-    for setting in (*texts, "work_mem = '64MB'", "enable_sort = off", "jit = off"):
-        connection.execute(f"SET LOCAL {setting}".encode())
+    connection.execute("SET LOCAL TimeZone = 'UTC'")
+    connection.execute("SET LOCAL DateStyle = 'ISO'")
+    connection.execute("SET LOCAL work_mem = '64MB'")
+    connection.execute("SET LOCAL enable_sort = off")
+    connection.execute("SET LOCAL jit = off")
 
 
 def canonical(field: Field, column: sql.Composable, oid: int, zone: str) -> sql.Composed | None:
     """A source's column as the registry's type; None when a value might not fit it.
+
+    Args:
+        field: the contract's field.
+        column: the source's column.
+        oid: type of the column (`pg_type.h`).
+        zone: of the source's timestamps without one.
 
     What equals the registry's value here equals it after the gate too; what differs is looked at
     again through the gate before anyone calls it a difference.
@@ -204,11 +215,18 @@ def canonical(field: Field, column: sql.Composable, oid: int, zone: str) -> sql.
 
 
 def table_side(
-    connection: psycopg.Connection[tuple[object, ...]],
+    connection: psycopg.Connection[Any],
     contract: Contract,
     table: sql.Composable,
     where: sql.Composable,
 ) -> SqlSide:
-    """A table of the hub's own (registry or staging) as a side: its columns are canonical."""
+    """A table of the hub's own (registry or staging) as a side: its columns are canonical.
+
+    Args:
+        connection: of the hub's database, in a snapshot (`settle`).
+        contract: of the dataset.
+        table: with the contract's fields.
+        where: which rows are compared.
+    """
     values = {f.name: query("{c}", c=sql.Identifier(f.name)) for f in contract.fields}
     return SqlSide(connection, table, values, contract.key, where)

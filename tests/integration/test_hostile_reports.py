@@ -20,6 +20,7 @@ from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.cli import report, stewards
+from onecard.model.tickets import NewTicket
 from onecard.store import database, tickets
 from schemas.models import catalogue
 from tests.integration.report_page import Page
@@ -89,7 +90,7 @@ def prepared(stage: Rehearsal, schemas: Path) -> Hub:
     now = plain.settings.now()
     with database.connect(plain.address, autocommit=True) as connection:
         for text in HOSTILE:
-            new = tickets.NewTicket(
+            new = NewTicket(
                 agency="health",
                 opened_for="bureau",
                 opened_by="bureau",
