@@ -13,7 +13,7 @@ from typing import Literal
 
 from psycopg import sql
 
-from onecard.collect.run import CollectContext
+from onecard.collect.context import CollectContext
 from onecard.ports.source import Column, ReadRequest
 from onecard.reconcile.buckets import Candidates, compare
 from onecard.reconcile.source_rows import SourceRows
