@@ -27,9 +27,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from onecard.base.frozen import Frozen
 from onecard.base.timespan import instant
 from onecard.errors import ConfigError, unknown
-from schemas.models.frozen import Frozen
 
 ZONE = ZoneInfo("Asia/Shanghai")
 Profile = Literal["production", "demo"]

@@ -17,9 +17,10 @@ from onecard.collect import counties
 from onecard.collect.context import CollectContext
 from onecard.crypto.keys import Key
 from onecard.errors import FatalError
+from onecard.model.checkpoints import Checkpoint
 from onecard.model.transfers import Counts
 from onecard.ports.row_gate import Reason, Rejected
-from onecard.ports.source import Checkpoint, Chunk, Counted, Reading, ReadRequest
+from onecard.ports.source import Chunk, Counted, Reading, ReadRequest
 from onecard.store import quarantine_intake, registry, rule_results, staging
 from onecard.store.database import Connection
 from onecard.store.loader import Loader

@@ -19,6 +19,7 @@ from onecard.deliver.query import Selection
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
 from onecard.model.transfers import Counts
+from onecard.model.treated import cell_keys
 from onecard.ports.privacy_gate import Batch, PrivacyGate
 from onecard.store import disclosures
 from onecard.store.disclosures import Recorder
@@ -157,11 +158,6 @@ class Outgoing:
         found = disclosures.references(self.tokeniser.digests(subjects))
         leave = rows & subjects.is_not_null()
         self.recorder.add(found if leave.all() else found[leave.to_numpy()])
-
-
-def cell_keys(groups: pl.DataFrame) -> list[str]:
-    """A text for each statistical cell, from the values of its groups."""
-    return ["|".join(str(value) for value in row) for row in groups.iter_rows()]
 
 
 def batches_of(

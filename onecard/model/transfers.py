@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from onecard.errors import AccountingError
-from onecard.ports.source import Checkpoint
+from onecard.model.checkpoints import Checkpoint
 
 LIVE = ("running", "staged", "audited")
 """States of a collect that has neither ended nor published."""

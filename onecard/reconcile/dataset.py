@@ -17,13 +17,13 @@ from onecard.collect.context import CollectContext
 from onecard.errors import ConfigError
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
+from onecard.ports.comparison import Key
 from onecard.reconcile import deletes
 from onecard.reconcile.heal import heal
 from onecard.reconcile.keys_in_doubt import KeysInDoubt
 from onecard.reconcile.services import TransferDesk
 from onecard.reconcile.source_rows import KeyDifferences, SourceRows
 from onecard.store import absences, database, datasets, locks, reconciliations, registry
-from onecard.store.checksums import Key
 from onecard.store.reconciliations import SHOWN
 from onecard.store.record_refs import Referrer
 from onecard.store.refusals import as_hub_error

@@ -10,14 +10,15 @@ from pathlib import Path
 from psycopg import sql
 from pydantic import Field
 
+from onecard.base.frozen import Frozen
 from onecard.base.timespan import duration
+from onecard.ports.comparison import Key
 from onecard.store import absences, datasets, registry
 from onecard.store.absences import Sweep
-from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
 from schemas.models.contract import Contract
-from schemas.models.frozen import Frozen, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import build
 
 FILE = Path(__file__).with_name("reconcile.yaml")
 

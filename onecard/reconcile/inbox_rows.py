@@ -17,9 +17,9 @@ from psycopg import sql
 
 from onecard.base.prefetch import prefetch
 from onecard.deliver.expected_inbox import HELD, KEY, LAPSED, LEAVING, QUARANTINED, STATE, WAITING
+from onecard.ports.comparison import Key
 from onecard.reconcile.canonical_text import canonical_text
 from onecard.store import staging
-from onecard.store.checksums import Key
 from onecard.store.database import Connection, names, query
 from onecard.store.loader import Loader
 from schemas.models.agreement import Agreement

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from psycopg import sql
 
+from onecard.ports.comparison import Key
 from onecard.store import registry
-from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
 from schemas.models.contract import Contract
 

@@ -13,11 +13,11 @@ from psycopg import sql
 from onecard.base.prefetch import prefetch
 from onecard.collect.context import CollectContext
 from onecard.errors import ProtocolError
+from onecard.ports.comparison import Key
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Reading
 from onecard.reconcile.listed_keys import ListedKeys
 from onecard.store import datasets, quarantine_intake, staging
-from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
 from onecard.store.loader import Loader
 from onecard.store.sealing import fingerprint

@@ -19,7 +19,7 @@ from onecard.model.transfers import (
     DeliveryCounts,
     Intaken,
 )
-from onecard.ports.source import Checkpoint
+from onecard.model.checkpoints import Checkpoint
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalar
 
 _COUNTS: LiteralString = (

@@ -57,7 +57,7 @@ context.set_forkserver_preload(
         "connectors.files.connector",
         "connectors.rest.connector",
         "connectors.sql.connector",
-        "connectors.sql.sink",
+        "connectors.sql.write",
         "onecard.deliver.treatment",
         "onecard.app.wiring",
         "polars",

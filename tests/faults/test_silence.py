@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 import connectors
-from connectors.sql.connector import SqlSink, SqlSource
+from connectors.sql.options import SqlSink, SqlSource
 from connectors.sql.url import engine_url
 from demo.rehearsal import Rehearsal, start
 from onecard.base import timeouts

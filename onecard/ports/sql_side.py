@@ -9,23 +9,20 @@ servers agree.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, LiteralString, Protocol, runtime_checkable
 
-import numpy as np
 import psycopg
 from psycopg import sql
 from psycopg.rows import scalar_row, tuple_row
 
 from onecard.base.connections import Connection as System
+from onecard.base.sql_text import query
+from onecard.ports.comparison import Buckets, Key
 from onecard.ports.source import Reading, ReadRequest
-from onecard.store.database import query
 from schemas.models.contract import Contract, Field
-
-Key = tuple[str, ...]
-"""A row's key as PostgreSQL writes its values (dates ISO, times in UTC)."""
 
 PROBE: LiteralString = (
     "SELECT hash_record_extended(ROW('卡'::text, 1::bigint, 1.50::numeric, DATE '1988-09-11',"
@@ -40,72 +37,6 @@ _CASTS: dict[str, dict[int, LiteralString]] = {
 }
 """Type of a field → type of the column (OID in pg_type.h: 20, 21, 23 integers, 25, 1042, 1043
 texts, 1082 date, 1114 and 1184 timestamps, 1700 numeric) → the registry's type of it."""
-
-
-_BUCKET = np.dtype([("number", np.int64), ("rows", np.int64), ("checksum", np.int64)])
-
-
-class Buckets:
-    """How many rows fell into each bucket, and their hashes combined by XOR.
-
-    Arrays, since there are 65,536 buckets of each side at first: some 100 bytes each as objects.
-    """
-
-    def __init__(self, triples: Iterable[tuple[int, int, int]]) -> None:
-        """Take number, rows and checksum of each bucket that is not empty, in any order."""
-        self._found = np.sort(np.fromiter(triples, _BUCKET), order="number")
-
-    @property
-    def total(self) -> int:
-        """Rows of all buckets."""
-        return int(self._found["rows"].sum())
-
-    def unlike(self, other: Buckets) -> list[int]:
-        """Numbers of the buckets that are not the same in both."""
-        numbers = np.union1d(self._found["number"], other._found["number"])
-        differ = self._at(numbers) != other._at(numbers)
-        return [int(n) for n in numbers[differ]]
-
-    def rows(self, numbers: Collection[int]) -> int:
-        """Rows of some buckets."""
-        return int(self._at(np.fromiter(numbers, np.int64))["rows"].sum())
-
-    def _at(self, numbers: np.ndarray) -> np.ndarray:
-        """Buckets of these numbers; nought where there is none."""
-        there = np.zeros(len(numbers), _BUCKET)
-        there["number"] = numbers
-        known = np.isin(numbers, self._found["number"])
-        there[known] = self._found[np.searchsorted(self._found["number"], numbers[known])]
-        return there
-
-
-class Side(Protocol):
-    """What is compared; buckets are numbered by the low bits of the key's hash."""
-
-    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> Buckets:
-        """All rows by bucket, or those `within` (bits, buckets) of a coarser division."""
-        ...
-
-    def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
-        """The rows of some buckets: key → hash of the row."""
-        ...
-
-
-@runtime_checkable
-class Comparable(Protocol):
-    """A connector that can compare inside the agency's database."""
-
-    def side(
-        self, connection: System, request: ReadRequest, contract: Contract
-    ) -> AbstractContextManager[SqlSide | None]:
-        """The source's side; None when it is not such a database, or its types do not allow it."""
-        ...
-
-    def read_keys(
-        self, connection: System, request: ReadRequest, key: Key, wanted: Collection[Key]
-    ) -> Reading:
-        """The source's rows of the `wanted` keys only; `key` names the key's fields."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +114,23 @@ class SqlSide:
         return query("hash_record_extended(ROW({v}), 0)", v=listed)
 
 
+@runtime_checkable
+class Comparable(Protocol):
+    """A connector that can compare inside the agency's database."""
+
+    def side(
+        self, connection: System, request: ReadRequest, contract: Contract
+    ) -> AbstractContextManager[SqlSide | None]:
+        """The source's side; None when it is not such a database, or its types do not allow it."""
+        ...
+
+    def read_keys(
+        self, connection: System, request: ReadRequest, key: Key, wanted: Collection[Key]
+    ) -> Reading:
+        """The source's rows of the `wanted` keys only; `key` names the key's fields."""
+        ...
+
+
 def settle(connection: psycopg.Connection[Any]) -> None:
     """One snapshot, no writing, and texts of dates and times that do not depend on the server.
 
@@ -197,7 +145,7 @@ def settle(connection: psycopg.Connection[Any]) -> None:
     connection.execute("SET LOCAL jit = off")
 
 
-def canonical(field: Field, column: sql.Composable, oid: int, zone: str) -> sql.Composed | None:
+def registry_form(field: Field, column: sql.Composable, oid: int, zone: str) -> sql.Composed | None:
     """A source's column as the registry's type; None when a value might not fit it.
 
     Args:
