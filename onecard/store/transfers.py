@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
+from onecard.model.checkpoints import Checkpoint
 from onecard.model.transfers import (
     LIVE,
     Abandoned,
@@ -19,7 +20,6 @@ from onecard.model.transfers import (
     DeliveryCounts,
     Intaken,
 )
-from onecard.model.checkpoints import Checkpoint
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalar
 
 _COUNTS: LiteralString = (
