@@ -15,7 +15,7 @@ from onecard.base import logs
 from onecard.base.timespan import duration
 from onecard.collect.context import CollectContext
 from onecard.errors import ConfigError
-from onecard.model.reconciliations import Reconciled
+from onecard.model.reconciliations import ReconciliationResult
 from onecard.model.signoffs import SignOff
 from onecard.ports.comparison import Key
 from onecard.reconcile import deletes
@@ -48,7 +48,9 @@ class ReconcileOptions:
     release: SignOff | None = None
 
 
-def reconcile(hub: TransferDesk, dataset: str, wish: ReconcileOptions | None = None) -> Reconciled:
+def reconcile(
+    hub: TransferDesk, dataset: str, wish: ReconcileOptions | None = None
+) -> ReconciliationResult:
     """Compare one dataset with its source, and heal it.
 
     The result's `check` raises when a person must decide.
@@ -69,7 +71,9 @@ def reconcile(hub: TransferDesk, dataset: str, wish: ReconcileOptions | None = N
     return done
 
 
-def _reconcile(hub: TransferDesk, contract: Contract, wish: ReconcileOptions) -> Reconciled:
+def _reconcile(
+    hub: TransferDesk, contract: Contract, wish: ReconcileOptions
+) -> ReconciliationResult:
     with database.connect(hub.address, autocommit=True) as connection:
         _ready(connection, contract, wish)
         locks.hold(connection, locks.Kind.RECONCILIATION, contract.id)
@@ -112,13 +116,13 @@ class _Reconciliation:
         self._tools: CollectContext = hub.tools(contract.id)
         self._state = datasets.state(connection, contract.id)
 
-    def run(self) -> Reconciled:
+    def run(self) -> ReconciliationResult:
         staged = SourceRows(self._tools, self._contract, self._connection, self._number)
         with staged.opened() as rows:
             method, found = KeysInDoubt(self._tools, self._contract, self._wish.since).found(rows)
             differences = rows.judge(found.keys, self._watermark())
             healed = self._healed(rows, differences)
-            done = Reconciled(
+            done = ReconciliationResult(
                 id=self._number,
                 subject=self._contract.id,
                 method=method,
@@ -153,7 +157,9 @@ class _Reconciliation:
         never = deletes.rules().never_from
         return self._wish.since is None and self._contract.source.connector not in never
 
-    def _deletes(self, done: Reconciled, absent: tuple[Key, ...], version: int) -> Reconciled:
+    def _deletes(
+        self, done: ReconciliationResult, absent: tuple[Key, ...], version: int
+    ) -> ReconciliationResult:
         """Publish as deleted what the hold rules allow."""
         if not self._judges_absence():
             return done
@@ -190,7 +196,7 @@ class _Reconciliation:
         }
 
 
-def _settled(done: Reconciled) -> Reconciled:
+def _settled(done: ReconciliationResult) -> ReconciliationResult:
     """The outcome: the worst of what was found and not mended."""
     if done.held:
         return replace(done, outcome="held")
