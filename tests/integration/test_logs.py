@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from demo.rehearsal import REPOSITORY, Rehearsal, set_up
+from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.base import logs
 from onecard.errors import ConfigError, HoldError
 from schemas.models import catalogue
@@ -30,7 +30,7 @@ SUBSIDY = "f17-hrss-hrss-subsidy-failure"
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("logs") / "stage"
-    with set_up(home, persons=300, seed=9, postgres=postgres) as found:
+    with start(home, persons=300, seed=9, postgres=postgres) as found:
         yield found
 
 
