@@ -29,7 +29,7 @@ from bench.measure import machine
 from bench.world import HOME
 from demo.hot import fill_card_master
 from demo.rehearsal import Rehearsal, start
-from onecard.deliver import run
+from onecard.deliver import attempt
 from onecard.deliver.context import DeliveryContext
 from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
@@ -40,6 +40,7 @@ from onecard.store import agreement_lives, database, disclosures
 from quality.privacy.gate import Gate
 from schemas.models import registers
 from schemas.models.agreement import Agreement
+from tests import ledger_history
 
 ID = "f99-bench-operator-card"
 
@@ -174,10 +175,10 @@ def governed(stage: Rehearsal, *, disclosed: bool) -> float:
     wanted = agreement("token")
     tools = outbound(stage)
     with psycopg.connect(tools.address, autocommit=True) as connection:
-        connection.execute("DELETE FROM ledger.delivered WHERE agreement = %s", (ID,))
+        ledger_history.forget_deliveries(connection, ID)
     recorder = disclosures.Recorder if disclosed else NoRecorder
     started = time.perf_counter()
-    with patch.object(run, "Recorder", recorder):
+    with patch.object(attempt, "Recorder", recorder):
         done = Deliver(wanted, tools).run()
     assert done.rows
     return time.perf_counter() - started
@@ -205,16 +206,7 @@ def fill_disclosures(address: str, deliveries: int, each: int) -> int:
     with psycopg.connect(address, autocommit=True) as connection:
         for month in range(1, 13):
             disclosures.make_partition(connection, date(2025, month, 1))
-        connection.execute(
-            "INSERT INTO ledger.disclosure (month, bucket, transfer, part, refs)"
-            " SELECT make_date(2025, 1 + t %% 12, 1), (b * 7919 + t * 31) %% 65536, 1000000 + t, 1,"
-            " decode(lpad(to_hex((b * 7919 + t * 31) %% 65536), 4, '0') || left(md5(b::text || t), 12), 'hex')"
-            " FROM generate_series(1, %s) t, generate_series(0, %s - 1) b",
-            (deliveries, each),
-        )
-        connection.execute("VACUUM ANALYZE ledger.disclosure")
-        row = connection.execute("SELECT count(*) FROM ledger.disclosure").fetchone()
-    return int(row[0]) if row else 0
+        return ledger_history.pack_disclosures(connection, deliveries, each)
 
 
 def lookups(stage: Rehearsal, people: int = 100) -> list[float]:

@@ -25,6 +25,7 @@ from demo.hot import fill_card_master
 from demo.rehearsal import Rehearsal, start
 from onecard.reconcile.dataset import ReconcileOptions, reconcile
 from onecard.store import database
+from tests import ledger_history
 
 DATASET = "hrss/card_master"
 LIMIT = 2.5
@@ -40,11 +41,7 @@ def prepared(home: Path, rows: int, planted: int) -> Iterator[Rehearsal]:
         hub.collect(DATASET).run()
         each = planted // 3
         with database.connect(hub.address, autocommit=True) as connection:
-            # the watermark of a later night: nothing of what is planted is waiting for a collect
-            connection.execute(
-                "UPDATE ledger.dataset SET checkpoint = jsonb_set(checkpoint, '{cursor}',"
-                " to_jsonb((now() + interval '10 years')::text))"
-            )
+            ledger_history.move_watermarks(connection)
             connection.execute(
                 "DELETE FROM registry.hrss__card_master WHERE card_no IN (SELECT card_no FROM"
                 " registry.hrss__card_master ORDER BY hashtext(card_no) LIMIT %s)",

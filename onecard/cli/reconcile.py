@@ -12,7 +12,7 @@ from onecard.base.timespan import instant
 from onecard.cli import output
 from onecard.cli.options import Json, why
 from onecard.errors import ConfigError, unknown
-from onecard.model.reconciliations import Reconciled
+from onecard.model.reconciliations import ReconciliationResult
 from onecard.model.signoffs import SignOff
 from onecard.reconcile.dataset import ReconcileOptions
 from onecard.reconcile.dataset import reconcile as reconcile_dataset
@@ -66,7 +66,7 @@ def _vouching(*, release: bool, by: str, reason: str) -> SignOff | None:
     return None
 
 
-def _run(hub: Hub, subject: str, wish: ReconcileOptions) -> Reconciled:
+def _run(hub: Hub, subject: str, wish: ReconcileOptions) -> ReconciliationResult:
     known = hub.catalogue
     if subject in known.contracts:
         return reconcile_dataset(hub, subject, wish)
@@ -80,7 +80,7 @@ def _run(hub: Hub, subject: str, wish: ReconcileOptions) -> Reconciled:
     return reconcile_inbox(hub, subject, heal=wish.heal)
 
 
-def _show(done: Reconciled, *, as_json: bool) -> None:
+def _show(done: ReconciliationResult, *, as_json: bool) -> None:
     if as_json:
         output.emit(asdict(done) | {"rate": done.rate})
         return

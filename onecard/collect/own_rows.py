@@ -35,6 +35,11 @@ class OwnRows:
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:  # noqa: ARG002
         """Nothing is delivered into the hub's own rows.
 
+        Args:
+            connection: is not looked at.
+            options: are not looked at.
+            parcel: is not opened.
+
         Raises:
             ConfigError: always.
         """

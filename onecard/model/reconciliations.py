@@ -9,11 +9,11 @@ from typing import Literal
 from onecard.errors import HoldError
 from onecard.model.holds import OPTIONS
 
-Outcome = Literal["agreed", "healed", "open", "held", "unjudged"]
+ReconciliationOutcome = Literal["agreed", "healed", "open", "held", "unjudged"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class ReconciliationResult:
     """How one reconciliation ended; numbers are rows.
 
     Attributes:
@@ -47,7 +47,7 @@ class Reconciled:
     held: int = 0
     agreeing: int = 0
     lapsed: int = 0
-    outcome: Outcome = "agreed"
+    outcome: ReconciliationOutcome = "agreed"
     refs: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property

@@ -83,30 +83,17 @@ def webhook(connection: Connection, channel: Webhook, news: News) -> None:
         SourceUnavailable: no answer, or any but 2xx.
         ConfigError: the endpoint is not HTTPS and not on this machine, or refuses the login.
     """
-    secure = "https" in (connection.conn_type, connection.schema_)
-    host = connection.host or ""
-    if not secure and host not in LOOPBACK:
-        msg = f"connection {connection.id!r}: a webhook beyond this machine needs https"
-        raise ConfigError(msg)
-    port = f":{connection.port}" if connection.port else ""
-    url = f"{'https' if secure else 'http'}://{host}{port}{channel.path}"
     where = f"webhook of connection {connection.id!r}"
-    headers = {"Authorization": f"Bearer {connection.secret}"} if connection.secret else {}
-    body = {
-        "title": news.title,
-        "text": news.text,
-        "at": news.at.isoformat(),
-        "new": news.new,
-        "ended": news.ended,
-    }
     authority = connection.extra.get("ca")
     try:
         with requests.Session() as session:
             session.trust_env = False
             reply = session.post(
-                url,
-                json=body,
-                headers=headers,
+                _url(connection, channel.path),
+                json=_body(news),
+                headers={"Authorization": f"Bearer {connection.secret}"}
+                if connection.secret
+                else {},
                 timeout=SECONDS,
                 allow_redirects=False,
                 verify=str(authority) if authority else True,
@@ -120,6 +107,26 @@ def webhook(connection: Connection, channel: Webhook, news: News) -> None:
     if not 200 <= reply.status_code < 300:
         msg = f"{where}: HTTP {reply.status_code}"
         raise SourceUnavailable(msg)
+
+
+def _url(connection: Connection, path: str) -> str:
+    secure = "https" in (connection.conn_type, connection.schema_)
+    host = connection.host or ""
+    if not secure and host not in LOOPBACK:
+        msg = f"connection {connection.id!r}: a webhook beyond this machine needs https"
+        raise ConfigError(msg)
+    port = f":{connection.port}" if connection.port else ""
+    return f"{'https' if secure else 'http'}://{host}{port}{path}"
+
+
+def _body(news: News) -> dict[str, object]:
+    return {
+        "title": news.title,
+        "text": news.text,
+        "at": news.at.isoformat(),
+        "new": news.new,
+        "ended": news.ended,
+    }
 
 
 SENDERS: dict[str, Sender] = {"email": email, "webhook": webhook}

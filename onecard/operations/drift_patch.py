@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from onecard.operations.drift import Change
 from schemas.models.strict_yaml import Document, parse
 
 _PATCHED = ("widened", "renamed")
+
+
+@dataclass(frozen=True, slots=True)
+class NewText:
+    """What is replaced in a line (a regular expression), and by what."""
+
+    pattern: str
+    text: str
 
 
 def patch(file: Path, changes: Iterable[Change]) -> str:
@@ -41,29 +50,33 @@ def _apply(document: Document, lines: list[str], change: Change) -> bool:
     at = f"schema.0.properties.{place}"
     if change.kind == "renamed":
         found = f"physicalName: {_quoted(change.found)}"
-        return _replace(document, lines, f"{at}.physicalName", (r"physicalName:\s*\S+", found))
+        return _replace(
+            document, lines, f"{at}.physicalName", NewText(r"physicalName:\s*\S+", found)
+        )
     if "," in change.found:
         found = f"decimal({change.found})"
-        return _replace(document, lines, f"{at}.physicalType", (r"decimal\(\d+,\s*\d+\)", found))
+        return _replace(
+            document, lines, f"{at}.physicalType", NewText(r"decimal\(\d+,\s*\d+\)", found)
+        )
     found = f"maxLength: {change.found}"
     path = f"{at}.logicalTypeOptions.maxLength"
-    return _replace(document, lines, path, (r"maxLength:\s*\d+", found))
+    return _replace(document, lines, path, NewText(r"maxLength:\s*\d+", found))
 
 
 def _quoted(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else repr(name)
 
 
-def _replace(document: Document, lines: list[str], path: str, what: tuple[str, str]) -> bool:
+def _replace(document: Document, lines: list[str], path: str, new: NewText) -> bool:
     number = document.lines.get(path)
     if number is None:
         return False
-    pattern, text = what
-    lines[number - 1], times = re.subn(pattern, lambda _: text, lines[number - 1], count=1)
+    line = lines[number - 1]
+    lines[number - 1], times = re.subn(new.pattern, lambda _: new.text, line, count=1)
     return times == 1
 
 
 def _raise_version(document: Document, lines: list[str], *, minor: bool) -> None:
     major, middle, last = (int(part) for part in str(document.data["version"]).split("."))
-    new = f"{major}.{middle + 1}.0" if minor else f"{major}.{middle}.{last + 1}"
-    _replace(document, lines, "version", (r"\d+\.\d+\.\d+", new))
+    version = f"{major}.{middle + 1}.0" if minor else f"{major}.{middle}.{last + 1}"
+    _replace(document, lines, "version", NewText(r"\d+\.\d+\.\d+", version))

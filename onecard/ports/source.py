@@ -23,8 +23,8 @@ class Column:
         name: the contract's field name; the batch's column carries it.
         native: the name in the agency's system.
         required: whether the source must have the column at all.
-        vital: whether the reading fails without it; else the batches just lack it, and the gate
-            rejects every row.
+        required_to_read: whether the reading fails without it; else the batches just lack it, and
+            the gate rejects every row.
     """
 
     name: str

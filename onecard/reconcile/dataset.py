@@ -14,7 +14,7 @@ from datetime import datetime
 from onecard.base import logs
 from onecard.collect.context import CollectContext
 from onecard.errors import ConfigError
-from onecard.model.reconciliations import Reconciled
+from onecard.model.reconciliations import ReconciliationResult
 from onecard.model.signoffs import SignOff
 from onecard.ports.comparison import RowKey
 from onecard.reconcile import deletes
@@ -47,7 +47,9 @@ class ReconcileOptions:
     release: SignOff | None = None
 
 
-def reconcile(hub: TransferDesk, dataset: str, wish: ReconcileOptions | None = None) -> Reconciled:
+def reconcile(
+    hub: TransferDesk, dataset: str, wish: ReconcileOptions | None = None
+) -> ReconciliationResult:
     """Compare one dataset with its source, and heal it.
 
     The result's `check` raises when a person must decide.
@@ -68,7 +70,9 @@ def reconcile(hub: TransferDesk, dataset: str, wish: ReconcileOptions | None = N
     return done
 
 
-def _reconcile(hub: TransferDesk, contract: Contract, wish: ReconcileOptions) -> Reconciled:
+def _reconcile(
+    hub: TransferDesk, contract: Contract, wish: ReconcileOptions
+) -> ReconciliationResult:
     with database.connect(hub.address, autocommit=True) as connection:
         _ready(connection, contract, wish)
         locks.hold(connection, locks.Kind.RECONCILIATION, contract.id)
@@ -111,13 +115,13 @@ class _Reconciliation:
         self._tools: CollectContext = hub.tools(contract.id)
         self._state = datasets.state(connection, contract.id)
 
-    def run(self) -> Reconciled:
+    def run(self) -> ReconciliationResult:
         staged = SourceRows(self._tools, self._contract, self._connection, self._number)
         with staged.opened() as rows:
             method, found = KeysInDoubt(self._tools, self._contract, self._wish.since).found(rows)
             differences = rows.judge(found.keys, self._watermark())
             healed = self._healed(rows, differences)
-            done = Reconciled(
+            done = ReconciliationResult(
                 id=self._number,
                 subject=self._contract.id,
                 method=method,
@@ -152,7 +156,9 @@ class _Reconciliation:
         never = deletes.rules().never_from
         return self._wish.since is None and self._contract.source.connector not in never
 
-    def _deletes(self, done: Reconciled, absent: tuple[RowKey, ...], version: int) -> Reconciled:
+    def _deletes(
+        self, done: ReconciliationResult, absent: tuple[RowKey, ...], version: int
+    ) -> ReconciliationResult:
         """Publish as deleted what the hold rules allow."""
         if not self._judges_absence():
             return done
@@ -189,7 +195,7 @@ class _Reconciliation:
         }
 
 
-def _settled(done: Reconciled) -> Reconciled:
+def _settled(done: ReconciliationResult) -> ReconciliationResult:
     """The outcome: the worst of what was found and not mended."""
     if done.held:
         return replace(done, outcome="held")

@@ -93,8 +93,7 @@ def tombstone(
     ]
     columns = [sql.Identifier(f"k{i}") for i in range(len(contract.key))]
     with connection.transaction():
-        state = datasets.lock(connection, contract.id)
-        new = state.version + 1
+        new = datasets.lock(connection, contract.id).version + 1
         done = connection.execute(
             query(
                 "UPDATE {t} t SET _deleted_at = {now}, _version = {new} FROM unnest({arrays})"

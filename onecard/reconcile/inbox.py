@@ -19,7 +19,7 @@ from onecard.crypto import suites
 from onecard.deliver.context import Replay
 from onecard.deliver.expected_inbox import LAPSED, QUARANTINED, WAITING
 from onecard.errors import ConfigError, HoldError, InboxTaken
-from onecard.model.reconciliations import Reconciled
+from onecard.model.reconciliations import ReconciliationResult
 from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sending
 from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.inbox_rows import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxRows
@@ -39,7 +39,9 @@ def readable(hub: TransferDesk) -> list[str]:
     return sorted(a.id for a in hub.catalogue.agreements.values() if _reads_back(hub, a.delivery))
 
 
-def reconcile_inbox(hub: TransferDesk, agreement_id: str, *, heal: bool = True) -> Reconciled:
+def reconcile_inbox(
+    hub: TransferDesk, agreement_id: str, *, heal: bool = True
+) -> ReconciliationResult:
     """Compare one agreement's inbox with what the consumer should hold, and heal it.
 
     The result's `check` raises when a person must decide.
@@ -88,7 +90,7 @@ class _Reconciliation:
     connection: database.Connection
     number: int
 
-    def run(self, *, heal: bool) -> Reconciled:
+    def run(self, *, heal: bool) -> ReconciliationResult:
         rows = InboxRows(self.hub.address, self.connection, self.agreement)
         with rows.opened():
             try:
@@ -110,7 +112,7 @@ class _Reconciliation:
         mended = not after.missing + after.differing + after.extra
         return replace(done, healed=healed, outcome="healed" if mended else "open")
 
-    def _compared(self, rows: InboxRows) -> tuple[Reconciled, frozenset[str]]:
+    def _compared(self, rows: InboxRows) -> tuple[ReconciliationResult, frozenset[str]]:
         """What both sides hold, and the keys for which a person vouches."""
         with self.hub.deliver(self.agreement.id).standing() as standing:
             schema = rows.load(rows.expected, _batches(standing.frames()), None)
@@ -146,8 +148,8 @@ class _Reconciliation:
         arrivals = Arrivals(self.agreement.key, sendings)
         return connector.held(self.hub.connections.get(block.connection), request, arrivals)
 
-    def _nothing(self) -> Reconciled:
-        return Reconciled(id=self.number, subject=self.agreement.id, method="stream")
+    def _nothing(self) -> ReconciliationResult:
+        return ReconciliationResult(id=self.number, subject=self.agreement.id, method="stream")
 
     def _references(self, rows: InboxRows) -> dict[str, list[str]]:
         """The first keys of each kind, keyed: digests of agreement and the key that left."""

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
-from psycopg.rows import scalar_row
-
-from onecard.store.database import Connection
+from onecard.store.database import Connection, scalars
 
 _BELIEVED: LiteralString = (
     "SELECT record_ref FROM ledger.absence WHERE dataset = %(dataset)s"
@@ -68,10 +66,10 @@ def note(connection: Connection, dataset: str, refs: Collection[bytes], sweep: S
         "long_ago": sweep.long_ago,
     }
     with connection.transaction():
-        believed = connection.cursor(row_factory=scalar_row).execute(_BELIEVED, values).fetchall()
+        believed = set(scalars(connection, bytes, _BELIEVED, values))
         connection.execute(_BACK, values)
         connection.execute(_SEEN, values)
-    return {bytes(ref) for ref in believed}
+    return believed
 
 
 def forget(connection: Connection, dataset: str, refs: Collection[bytes]) -> None:

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
-from psycopg.rows import class_row
-
-from onecard.store.database import Connection
+from onecard.store.database import Connection, fetch_all
 
 _NEWEST: LiteralString = (
     "SELECT subject AS dataset, max(hub_time) AS at FROM ledger.transfer"
@@ -96,23 +94,19 @@ class ExpiringRows:
 
 def newest_published(connection: Connection) -> dict[str, datetime]:
     """By dataset, when its newest published collect ran, by the hub's clock."""
-    cursor = connection.cursor(row_factory=class_row(NewestPublished))
-    return {found.dataset: found.at for found in cursor.execute(_NEWEST)}
+    return {found.dataset: found.at for found in fetch_all(connection, NewestPublished, _NEWEST)}
 
 
 def unusual_volumes(connection: Connection, names: Collection[str]) -> list[UnusualVolume]:
     """Datasets whose newest collect, published or held, failed one of these expectations."""
-    cursor = connection.cursor(row_factory=class_row(UnusualVolume))
-    return cursor.execute(_VOLUMES, {"names": sorted(names)}).fetchall()
+    return fetch_all(connection, UnusualVolume, _VOLUMES, {"names": sorted(names)})
 
 
 def failing(connection: Connection) -> list[FailingSubject]:
     """Subjects whose newest ended transfer failed, collects before deliveries."""
-    cursor = connection.cursor(row_factory=class_row(FailingSubject))
-    return cursor.execute(_FAILING).fetchall()
+    return fetch_all(connection, FailingSubject, _FAILING)
 
 
 def expiring(connection: Connection, until: datetime) -> list[ExpiringRows]:
     """By dataset, quarantined rows that are purged up to that moment."""
-    cursor = connection.cursor(row_factory=class_row(ExpiringRows))
-    return cursor.execute(_EXPIRING, {"until": until}).fetchall()
+    return fetch_all(connection, ExpiringRows, _EXPIRING, {"until": until})

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import LiteralString
 
 from psycopg import sql
-from psycopg.rows import class_row
 
 from onecard.base.sql_text import query
-from onecard.store.database import Connection
+from onecard.store.database import Connection, fetch_one, relation_exists
 from onecard.store.report_frames import Span
 
 # `ended` runs from the newest version down: the least end so far is the first confirmed delivery
@@ -74,9 +73,7 @@ class StatusTable:
 
 def published(connection: Connection, status: StatusTable) -> bool:
     """Whether anything of the card's status is published."""
-    name = (f"registry.{status.table}",)
-    there = connection.execute("SELECT to_regclass(%s)", name).fetchone()
-    return there is not None and there[0] is not None
+    return relation_exists(connection, f"registry.{status.table}")
 
 
 def counts(
@@ -103,6 +100,4 @@ def counts(
         "start": span.start,
         "end": span.end,
     }
-    cursor = connection.cursor(row_factory=class_row(LossCounts))
-    found = cursor.execute(statement, values).fetchone()
-    return found or LossCounts(0, 0, 0, 0, 0)
+    return fetch_one(connection, LossCounts, statement, values) or LossCounts(0, 0, 0, 0, 0)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from psycopg import sql
-from psycopg.rows import class_row, scalar_row
 
 from onecard.base.sql_text import query
-from onecard.store.database import Connection
+from onecard.store.database import Connection, fetch_one, scalar, scalars
 
 _READ = sql.SQL(
     "direction = 'collect' AND subject = %(dataset)s AND status IN ('published', 'held')"
@@ -84,15 +83,12 @@ class ExpectationOutcome:
 
 def last_broken(connection: Connection, watched: WatchedRule) -> RuleCount | None:
     """The newest collect in which rows failed the rule."""
-    cursor = connection.cursor(row_factory=class_row(RuleCount))
-    return cursor.execute(_LAST_BROKEN, _values(watched)).fetchone()
+    return fetch_one(connection, RuleCount, _LAST_BROKEN, _values(watched))
 
 
 def last_unmet(connection: Connection, watched: WatchedRule) -> int | None:
     """The newest collect in which the expectation failed: its transfer."""
-    cursor = connection.cursor(row_factory=scalar_row)
-    found: int | None = cursor.execute(_LAST_UNMET, _values(watched)).fetchone()
-    return found
+    return scalar(connection, int, _LAST_UNMET, _values(watched))
 
 
 def ever_failed(connection: Connection, dataset: str, field: str) -> set[str]:
@@ -103,8 +99,7 @@ def ever_failed(connection: Connection, dataset: str, field: str) -> set[str]:
         dataset: whose.
         field: only rules of this field; empty: of all.
     """
-    cursor = connection.cursor(row_factory=scalar_row)
-    return set(cursor.execute(_EVER_FAILED, {"dataset": dataset, "field": field}).fetchall())
+    return set(scalars(connection, str, _EVER_FAILED, {"dataset": dataset, "field": field}))
 
 
 def newest_count(connection: Connection, watched: WatchedRule, after: int) -> RuleCount | None:
@@ -115,8 +110,7 @@ def newest_count(connection: Connection, watched: WatchedRule, after: int) -> Ru
         watched: the rule.
         after: only transfers with a higher id.
     """
-    cursor = connection.cursor(row_factory=class_row(RuleCount))
-    return cursor.execute(_NEWEST_COUNT, {**_values(watched), "after": after}).fetchone()
+    return fetch_one(connection, RuleCount, _NEWEST_COUNT, {**_values(watched), "after": after})
 
 
 def newest_outcome(
@@ -129,8 +123,8 @@ def newest_outcome(
         watched: the expectation.
         after: only transfers with a higher id.
     """
-    cursor = connection.cursor(row_factory=class_row(ExpectationOutcome))
-    return cursor.execute(_NEWEST_OUTCOME, {**_values(watched), "after": after}).fetchone()
+    values = {**_values(watched), "after": after}
+    return fetch_one(connection, ExpectationOutcome, _NEWEST_OUTCOME, values)
 
 
 def _values(watched: WatchedRule) -> dict[str, object]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from onecard.model.reconciliations import Reconciled, rate
+from onecard.model.reconciliations import ReconciliationResult, rate
 from onecard.model.signoffs import SignOff
 from onecard.store import audit
 from onecard.store.database import Connection, fetch_all, one_scalar, scalar
@@ -54,7 +54,7 @@ def start(
 
 
 def finish(
-    connection: Connection, done: Reconciled, actor: str, vouched: SignOff | None = None
+    connection: Connection, done: ReconciliationResult, actor: str, vouched: SignOff | None = None
 ) -> None:
     """Write how it ended, and the audit entry, in one transaction.
 

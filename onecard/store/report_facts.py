@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import LiteralString
 
-from psycopg.rows import class_row, scalar_row
-
 from onecard.base.sql_text import query
-from onecard.store.database import Connection
+from onecard.store.database import Connection, fetch_all, scalar
 from onecard.store.report_frames import DAY
 
 _FIRST: LiteralString = "SELECT min({day}) FROM ledger.transfer"
@@ -64,24 +62,21 @@ class Sample:
 
 def first_day(connection: Connection) -> date | None:
     """Day of the hub's first transfer."""
-    cursor = connection.cursor(row_factory=scalar_row)
-    found: date | None = cursor.execute(query(_FIRST, day=DAY)).fetchone()
-    return found
+    return scalar(connection, date, query(_FIRST, day=DAY))
 
 
 def newest_collects(connection: Connection, end: datetime) -> dict[str, int]:
     """By dataset, its newest published collect before that moment."""
-    cursor = connection.cursor(row_factory=class_row(NewestCollect))
-    return {found.dataset: found.transfer for found in cursor.execute(_NEWEST, {"end": end})}
+    found = fetch_all(connection, NewestCollect, _NEWEST, {"end": end})
+    return {line.dataset: line.transfer for line in found}
 
 
 def filled_since(connection: Connection) -> dict[str, date]:
     """By dataset, the day from which it holds data."""
-    cursor = connection.cursor(row_factory=class_row(FirstFilled))
-    return {found.dataset: found.day for found in cursor.execute(query(_FILLED, day=DAY))}
+    found = fetch_all(connection, FirstFilled, query(_FILLED, day=DAY))
+    return {line.dataset: line.day for line in found}
 
 
 def samples(connection: Connection, datasets: Collection[str]) -> list[Sample]:
     """For each field and rule of these datasets, the newest quarantined row that failed it."""
-    cursor = connection.cursor(row_factory=class_row(Sample))
-    return cursor.execute(_SAMPLES, {"datasets": list(datasets)}).fetchall()
+    return fetch_all(connection, Sample, _SAMPLES, {"datasets": list(datasets)})

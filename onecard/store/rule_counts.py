@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
-from psycopg.rows import class_row
-
-from onecard.store.database import Connection
+from onecard.store.database import Connection, fetch_all, fetch_one
 
 _BROKEN: LiteralString = (
     "SELECT transfer, field, rule, severity, failed FROM ledger.rule_count"
@@ -61,17 +59,14 @@ class UnchallengedRule:
 
 def broken_rules(connection: Connection, transfers: Collection[int]) -> list[BrokenRule]:
     """The rules that rows of these transfers failed, the most failed first."""
-    cursor = connection.cursor(row_factory=class_row(BrokenRule))
-    return cursor.execute(_BROKEN, {"transfers": sorted(transfers)}).fetchall()
+    return fetch_all(connection, BrokenRule, _BROKEN, {"transfers": sorted(transfers)})
 
 
 def expectations(connection: Connection, transfers: Collection[int]) -> list[ExpectationResult]:
     """How the expectations of these transfers ended, by transfer and name."""
-    cursor = connection.cursor(row_factory=class_row(ExpectationResult))
-    return cursor.execute(_EXPECTATIONS, {"transfers": sorted(transfers)}).fetchall()
+    return fetch_all(connection, ExpectationResult, _EXPECTATIONS, {"transfers": sorted(transfers)})
 
 
 def worst_unchallenged(connection: Connection, since: datetime) -> UnchallengedRule | None:
     """The most failed rule of severity error since that moment that nobody has challenged."""
-    cursor = connection.cursor(row_factory=class_row(UnchallengedRule))
-    return cursor.execute(_UNCHALLENGED, {"since": since}).fetchone()
+    return fetch_one(connection, UnchallengedRule, _UNCHALLENGED, {"since": since})

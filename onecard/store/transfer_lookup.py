@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import LiteralString
 
-from psycopg.rows import class_row, scalar_row
-
-from onecard.store.database import Connection
+from onecard.store.database import Connection, fetch_one, one_scalar, scalars
 
 _BY_NAME: LiteralString = (
     "SELECT id, direction, subject, status, message FROM ledger.transfer WHERE id = %(id)s"
@@ -46,21 +44,19 @@ class TransferState:
 def by_name(connection: Connection, name: str) -> TransferState | None:
     """The transfer of that id, or a dataset's newest ended collect."""
     number = int(name) if name.isascii() and name.isdigit() else None
-    cursor = connection.cursor(row_factory=class_row(TransferState))
-    return cursor.execute(_BY_NAME, {"id": number, "name": name}).fetchone()
+    return fetch_one(connection, TransferState, _BY_NAME, {"id": number, "name": name})
 
 
 def newest(connection: Connection) -> int:
     """The highest id of any transfer; 0 when there is none."""
-    return connection.cursor(row_factory=scalar_row).execute(_NEWEST).fetchone() or 0
+    return one_scalar(connection, int, _NEWEST)
 
 
 def last_whole_collect(connection: Connection, dataset: str) -> int:
     """The newest published collect that read the whole source; 0 when there is none."""
-    cursor = connection.cursor(row_factory=scalar_row)
-    return cursor.execute(_LAST_WHOLE, {"dataset": dataset}).fetchone() or 0
+    return one_scalar(connection, int, _LAST_WHOLE, {"dataset": dataset})
 
 
 def confirmed_deliveries(connection: Connection) -> list[int]:
     """Ids of all confirmed deliveries, oldest first."""
-    return connection.cursor(row_factory=scalar_row).execute(_CONFIRMED).fetchall()
+    return scalars(connection, int, _CONFIRMED)

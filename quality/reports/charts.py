@@ -6,6 +6,7 @@ Every chart stands beside the table it is made of; its text alternative says wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -20,7 +21,15 @@ COLOURS = ("#1f5f99", "#a34700", "#1d6b2c", "#6a3d9a", "#8c1c4b", "#4d4d00", "#0
 WIDTH = 560
 
 
-def line(rows: Sequence[Mapping[str, Any]], name: str, titles: tuple[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Titles:
+    """What stands above a chart, and at the axis of its numbers."""
+
+    chart: str
+    axis: str
+
+
+def line(rows: Sequence[Mapping[str, Any]], name: str, titles: Titles) -> str:
     """Percentages over time.
 
     Args:
@@ -41,16 +50,16 @@ def line(rows: Sequence[Mapping[str, Any]], name: str, titles: tuple[str, str]) 
         .mark_line(point=True)
         .encode(
             x=alt.X("when:O", title=None, axis=alt.Axis(labelAngle=-60)),
-            y=alt.Y("percent:Q", title=titles[1], scale=alt.Scale(domain=[floor, 100.0])),
+            y=alt.Y("percent:Q", title=titles.axis, scale=alt.Scale(domain=[floor, 100.0])),
             color=alt.Color("what:N", title=None, scale=alt.Scale(range=list(COLOURS))),
             strokeDash=alt.StrokeDash("what:N", title=None),
         )
-        .properties(width=WIDTH, height=200, title=titles[0])
+        .properties(width=WIDTH, height=200, title=titles.chart)
     )
-    return _svg(chart, name, titles[0])
+    return _svg(chart, name, titles.chart)
 
 
-def bars(rows: Sequence[Mapping[str, Any]], name: str, titles: tuple[str, str]) -> str:
+def bars(rows: Sequence[Mapping[str, Any]], name: str, titles: Titles) -> str:
     """Numbers by name, the longest bar first.
 
     Args:
@@ -66,12 +75,12 @@ def bars(rows: Sequence[Mapping[str, Any]], name: str, titles: tuple[str, str]) 
         alt.Chart(frame)
         .mark_bar(color=BLUE)
         .encode(
-            x=alt.X("number:Q", title=titles[1]),
+            x=alt.X("number:Q", title=titles.axis),
             y=alt.Y("what:N", title=None, sort=None, axis=alt.Axis(labelLimit=320)),
         )
-        .properties(width=WIDTH - 240, height=alt.Step(20), title=titles[0])
+        .properties(width=WIDTH - 240, height=alt.Step(20), title=titles.chart)
     )
-    return _svg(chart, name, titles[0])
+    return _svg(chart, name, titles.chart)
 
 
 def _svg(chart: Any, name: str, title: str) -> str:  # noqa: ANN401 - Altair's union of charts

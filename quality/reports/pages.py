@@ -150,18 +150,18 @@ class Writer:
         trends = []
         if found.trend:
             named = [{**row, "what": self._unit(str(row["what"]))} for row in found.trend]
-            titles = (self.say("trend_days"), self.say("trend_axis"))
+            titles = charts.Titles(self.say("trend_days"), self.say("trend_axis"))
             trends.append(Markup(charts.line(named, "days", titles)))  # noqa: S704 - from numbers
         scored = [(m, s) for m, s in found.scores if s is not None]
         if scored:
             total = self.say("total")
             rows = [{"when": f"{m:%Y-%m}", "what": total, "percent": s} for m, s in scored]
-            titles = (self.say("trend_months"), self.say("score_axis"))
+            titles = charts.Titles(self.say("trend_months"), self.say("score_axis"))
             trends.append(Markup(charts.line(rows, "months", titles)))  # noqa: S704
         bars = None
         if top:
             rows = [{"what": self._label(p), "number": float(p.failed)} for p in top]
-            titles = (self.say("top_chart"), self.say("loss"))
+            titles = charts.Titles(self.say("top_chart"), self.say("loss"))
             bars = Markup(charts.bars(rows, "top", titles))  # noqa: S704
         return {"trends": trends, "top": bars}
 

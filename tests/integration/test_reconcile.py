@@ -20,7 +20,7 @@ from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.sql_text import query
 from onecard.errors import ConfigError, HoldError
-from onecard.model.reconciliations import Reconciled
+from onecard.model.reconciliations import ReconciliationResult
 from onecard.model.signoffs import SignOff
 from onecard.ports.sql_side import SqlSide
 from onecard.reconcile.buckets import compare
@@ -34,7 +34,7 @@ HOW = SignOff("市人社局 张主任", "the old cards were archived")
 COUNTS = ("missing", "extra", "differing", "healed", "tombstoned", "held")
 
 
-def counts(done: Reconciled) -> dict[str, int]:
+def counts(done: ReconciliationResult) -> dict[str, int]:
     """What is not nought."""
     return {name: getattr(done, name) for name in COUNTS if getattr(done, name)}
 
@@ -65,7 +65,7 @@ class Cards:
         with database.connect(self.hub.address, autocommit=True) as connection:
             return connection.execute(statement.encode(), values).fetchall()
 
-    def reconcile(self, **wish: object) -> Reconciled:
+    def reconcile(self, **wish: object) -> ReconciliationResult:
         return reconcile(self.hub, CARDS, ReconcileOptions(**wish))  # type: ignore[arg-type]
 
 

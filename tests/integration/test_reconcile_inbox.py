@@ -26,7 +26,7 @@ from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.cli.app import app
 from onecard.errors import ConfigError, RetriableError
-from onecard.model.reconciliations import Reconciled
+from onecard.model.reconciliations import ReconciliationResult
 from onecard.operations.replay import release
 from onecard.reconcile.inbox import readable, reconcile_inbox
 from onecard.store import database
@@ -44,7 +44,7 @@ COUNTS = ("missing", "extra", "differing", "waiting", "lapsed", "quarantined", "
 Rows = list[dict[str, Any]]
 
 
-def counts(done: Reconciled) -> dict[str, int]:
+def counts(done: ReconciliationResult) -> dict[str, int]:
     """What is not nought."""
     return {name: getattr(done, name) for name in COUNTS if getattr(done, name)}
 
@@ -80,7 +80,7 @@ class Inbox:
     changed: str
     environment: dict[str, str] = field(default_factory=dict)
 
-    def reconcile(self, *, heal: bool = True) -> Reconciled:
+    def reconcile(self, *, heal: bool = True) -> ReconciliationResult:
         return reconcile_inbox(self.hub, self.agreement, heal=heal)
 
     def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
-from onecard.base.connections import EnvironmentConnections
-from onecard.base.settings import Settings
+from onecard.cli.app import app
 from onecard.errors import ConfigError, FatalError, OnecardError, PolicyError
 from onecard.operations.housekeeping import keep_house
 from onecard.operations.replay import release, replay
@@ -140,26 +141,36 @@ def test_values_are_dropped_when_their_time_is_over(stage: Rehearsal) -> None:
         keep_house(stage.hub(3)).check()
 
 
-def test_disclosures_are_kept_for_three_years_and_no_longer(stage: Rehearsal) -> None:
+def test_disclosures_are_kept_for_three_years_and_no_longer(
+    stage: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub = stage.hub(0)
-    today = hub.settings.now().date()
+    now = hub.settings.now()
     with database.connect(hub.address, autocommit=True) as connection:
-        disclosures.make_partition(connection, today.replace(day=1))
+        disclosures.make_partition(connection, now.date().replace(day=1))
 
-        def house(later: timedelta) -> int:
-            stage.environment["ONECARD_NOW"] = (hub.settings.now() + later).isoformat()
-            there = Hub(Settings.load(stage.environment), EnvironmentConnections(stage.environment))
-            return keep_house(there).expired_months
+    def months() -> int:
+        with database.connect(hub.address, autocommit=True) as connection:
+            found = (
+                "SELECT count(*) FROM pg_inherits WHERE inhparent = 'ledger.disclosure'::regclass"
+            )
+            return database.one_scalar(connection, int, found)
 
-        months = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'ledger.disclosure'::regclass"
-        (before,) = connection.execute(months).fetchone() or (0,)
-        assert house(timedelta(days=3 * 365)) == 0
-        assert connection.execute(months).fetchone() == (before,)
-        assert house(timedelta(days=3 * 366 + 31)) == 1
-        assert connection.execute(months).fetchone() == (int(str(before)) - 1,)
-        assert house(timedelta(days=3 * 366 + 31)) == 0
-        entries = connection.execute(
-            "SELECT body FROM ledger.audit WHERE kind = 'disclosures.expired'"
-        ).fetchall()
-    ((body,),) = entries
-    assert f"disclosure_{today:%Y_%m}" in str(body)
+    def house(later: timedelta, *words: str) -> str:
+        for name, value in {**stage.environment, "ONECARD_NOW": str(now + later)}.items():
+            monkeypatch.setenv(name, value)
+        done = CliRunner().invoke(app, ["housekeeping", *words])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    before = months()
+    assert json.loads(house(timedelta(days=3 * 365), "--json"))["expired_months"] == 0
+    assert months() == before
+    late = timedelta(days=3 * 366 + 31)
+    assert "1 months of disclosures dropped" in house(late)
+    assert months() == before - 1
+    assert json.loads(house(late, "--json"))["expired_months"] == 0
+    with database.connect(hub.address, autocommit=True) as connection:
+        written = "SELECT body FROM ledger.audit WHERE kind = 'disclosures.expired'"
+        (body,) = database.scalars(connection, str, written)
+    assert json.loads(body)["months"] == [f"disclosure_{now:%Y_%m}"]
