@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import pyarrow as pa
 from pydantic import BaseModel
+
+if TYPE_CHECKING:  # who only reads the ledger starts without it
+    import pyarrow as pa
 
 Checkpoint = dict[str, Any]
 """What a source needs to go on from where it was: JSON values only, no personal data.
