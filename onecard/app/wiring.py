@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import cached_property
 from typing import Literal
 
 import connectors
-from onecard.base.connections import Connections, EnvironmentConnections
+from onecard.app.hub_desk import HubDesk
+from onecard.base.connections import Connections
 from onecard.base.settings import Settings
 from onecard.collect.context import CollectContext
 from onecard.collect.run import Collect
-from onecard.crypto import keys, suites
-from onecard.crypto.signing import Signer
-from onecard.crypto.suites import Suite
+from onecard.crypto import keys
 from onecard.deliver.context import DeliveryContext
 from onecard.deliver.run import Deliver
 from onecard.observe import lineage
@@ -22,14 +20,11 @@ from onecard.observe.log import LogListener
 from onecard.ports.auditor import Auditor
 from onecard.ports.connector import Connector
 from onecard.ports.listener import TransferListener
-from onecard.store import database, migrate
-from schemas.models import catalogue
-from schemas.models.catalogue import Catalogue
 
 AuditEngine = Literal["sql", "gx"]
 
 
-class Hub:
+class Hub(HubDesk):
     """Everything that one process needs to run transfers.
 
     Args:
@@ -47,44 +42,8 @@ class Hub:
         audit: AuditEngine = "sql",
         key_source: keys.PassedText | None = None,
     ) -> None:
-        self.settings = settings or Settings.load()
-        self._key_source = key_source
-        self.connections = connections or EnvironmentConnections()
+        super().__init__(settings, connections, key_source)
         self.audit_engine = audit
-
-    @cached_property
-    def catalogue(self) -> Catalogue:
-        """Contracts and agreements."""
-        return catalogue.load(self.settings.schemas or catalogue.ROOT)
-
-    @cached_property
-    def keys(self) -> keys.KeyStore:
-        """The key store."""
-        if self._key_source is not None:
-            return keys.KeyStore(self._key_source)
-        return keys.configured(self.settings.keys_file)
-
-    @cached_property
-    def suite(self) -> Suite:
-        """The cryptographic suite that ONECARD_SUITE names."""
-        return suites.suite(self.settings.suite)
-
-    @cached_property
-    def signer(self) -> Signer:
-        """Signs receipts, manifests and checkpoints; raises PolicyError without a key."""
-        return Signer(self.settings.suite, self.keys)
-
-    @cached_property
-    def address(self) -> str:
-        """The hub's database, at the newest revision.
-
-        An embedded database is migrated on the way; a configured one only by `onecard db upgrade`.
-        """
-        address = database.url(self.settings)
-        if self.settings.database_url is None and migrate.current(address) != migrate.HEAD:
-            migrate.upgrade(address)
-        migrate.require(address)
-        return address
 
     @property
     def read_back(self) -> Collection[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onecard.app.wiring import Hub
+from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
 from onecard.cli.options import Json, why
 from onecard.errors import ConfigError, unknown
@@ -24,7 +24,7 @@ Id = Annotated[str, typer.Argument(help="Agreement id.")]
 def list_all(*, json: Json = False) -> None:
     """All agreements and where they stand today."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         today = hub.settings.now().date()
         with database.connect(hub.address, autocommit=True) as connection:
             found = [
@@ -44,7 +44,7 @@ def list_all(*, json: Json = False) -> None:
 def show(agreement: Id, *, json: Json = False) -> None:
     """One agreement: what may leave, on which basis, and its life."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         found = hub.catalogue.agreement(agreement)
         with database.connect(hub.address, autocommit=True) as connection:
             life = agreement_lives.life(connection, found, hub.settings.now().date())
@@ -84,7 +84,7 @@ def approve(
 ) -> None:
     """Record that the agreement's present text is approved."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         found = hub.catalogue.agreement(agreement)
         with database.connect(hub.address, autocommit=True) as connection:
             agreement_lives.approve(connection, found, by, document)
@@ -95,7 +95,7 @@ def approve(
 def suspend(agreement: Id, *, by: By, reason: Reason) -> None:
     """Suspend an agreement; only a new approval ends it."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         found = hub.catalogue.agreement(agreement)
         with database.connect(hub.address, autocommit=True) as connection:
             agreement_lives.suspend(connection, found, by, reason)
@@ -105,7 +105,7 @@ def suspend(agreement: Id, *, by: By, reason: Reason) -> None:
 def diff(agreement: Id, *, json: Json = False) -> None:
     """What would newly flow compared with the approved text; exit 1 when anything changes."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         found = hub.catalogue.agreement(agreement)
         contracts = {d: hub.catalogue.contract(d) for d in found.datasets}
         with database.connect(hub.address, autocommit=True) as connection:
@@ -143,7 +143,7 @@ def start(
 
 def _switch(consumer: str, by: str, reason: str, *, stopped: bool) -> None:
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         if consumer != "all" and consumer not in hub.catalogue.agencies:
             raise ConfigError(unknown("consumer", consumer, [*hub.catalogue.agencies, "all"]))
         scope = ALL if consumer == "all" else consumer
@@ -155,7 +155,7 @@ def _switch(consumer: str, by: str, reason: str, *, stopped: bool) -> None:
 def incidents_list(*, json: Json = False) -> None:
     """Open incidents: a rule blocked, and earlier rows of the agreement had left."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found = [astuple(line) for line in incidents.open_ones(connection)]
         columns = ("id", "agreement", "transfer", "rule", "rows delivered", "opened")
@@ -173,7 +173,7 @@ def incidents_close(
 ) -> None:
     """Close an incident after it was handled; audited."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with (
             database.connect(hub.address, autocommit=True) as connection,
             connection.transaction(),

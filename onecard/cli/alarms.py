@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onecard.app.wiring import Hub
+from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.errors import ConfigError
@@ -17,7 +17,7 @@ def send(*, json: Json = False) -> None:
         if wanted is None:
             msg = f"{alarms.VARIABLE}: names no file; see docs/monitoring.md"
             raise ConfigError(msg)
-        done = after_night(Hub())
+        done = after_night(HubDesk())
         if json:
             output.emit(
                 [

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onecard.app.wiring import Hub
+from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.store import audit, audit_export, database
@@ -16,7 +16,7 @@ from onecard.store import audit, audit_export, database
 def verify(*, json: Json = False) -> None:
     """Verify every entry against tree, checkpoints and anchor; names the first bad one."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         folder = hub.settings.home / "audit"
         with database.connect(hub.address, autocommit=True) as connection:
             verdict = audit.verify_log(connection, folder, hub.signer.holds)
@@ -40,7 +40,7 @@ def verify(*, json: Json = False) -> None:
 def export(folder: Annotated[Path, typer.Argument(help="Folder to write into.")]) -> None:
     """Write entries, checkpoints and public keys, for a verifier without our code."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         anchor = hub.settings.home / "audit"
         with database.connect(hub.address, autocommit=True) as connection:
             count = audit_export.export(connection, anchor, folder, hub.signer.public_keys())
@@ -50,7 +50,7 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder to write into.")]
 def list_newest(*, last: Annotated[int, typer.Option(min=1)] = 20, json: Json = False) -> None:
     """The newest entries."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found = audit.newest(connection, last)
         columns = ("seq", "at", "kind", "subject", "actor", "body")

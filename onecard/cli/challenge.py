@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onecard.app.wiring import Hub
+from onecard.app.hub_desk import HubDesk
 from onecard.base import workdays
 from onecard.cli import output
 from onecard.cli.options import Json
@@ -39,7 +39,7 @@ def open_(  # noqa: PLR0913 - a challenge's parts, each an option
         msg = "say which record or which finding is challenged"
         raise typer.BadParameter(msg, param_hint="--record / --rule")
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         key = _key(hub.catalogue.contract(dataset)) if record else None
         wanted = Challenge(dataset, opened_for, statement, key, rule, field)
         found = challenges.open_challenge(hub, wanted)
@@ -65,7 +65,7 @@ def list_all(
 ) -> None:
     """List challenges, those due first on top."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         if agency is not None and agency not in hub.catalogue.agencies:
             raise ConfigError(unknown("agency", agency, hub.catalogue.agencies))
         today = hub.settings.now().date()
@@ -95,7 +95,7 @@ def list_all(
 def show(ticket: Id, *, json: Json = False) -> None:
     """Show one challenge and what happened to it."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found = tickets.get(connection, ticket)
             if found is None:
@@ -121,7 +121,7 @@ def show(ticket: Id, *, json: Json = False) -> None:
 def acknowledge(ticket: Id) -> None:
     """Say that the agency has read the challenge."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             tickets.acknowledge(connection, ticket, hub.settings.actor, hub.settings.now())
         output.say(f"ticket {ticket}: acknowledged")
@@ -135,7 +135,7 @@ def answer(
 ) -> None:
     """Answer a challenge for the agency."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             actor, now = hub.settings.actor, hub.settings.now()
             tickets.answer(connection, ticket, actor, Answer(outcome, text), now)
@@ -151,7 +151,7 @@ def close(
 ) -> None:
     """Close a challenge, by the collect that saw the correction or for a reason."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found = tickets.get(connection, ticket)
             evidence: dict[str, Any] = {"seen": found.seen if found else None}
@@ -170,7 +170,7 @@ def close(
 def review(*, json: Json = False) -> None:
     """Note which corrections the collects since have seen."""
     with output.errors_as_exit_codes():
-        found = challenges.review(Hub())
+        found = challenges.review(HubDesk())
         if json:
             output.emit([{"ticket": s.ticket, "transfer": s.transfer} for s in found])
             return

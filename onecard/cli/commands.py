@@ -189,12 +189,12 @@ COMMANDS = (
     ),
     Command(
         "quarantine release",
-        "onecard.cli.quarantine:release",
+        "onecard.cli.replay:release",
         "Deliver a row that the free-text scan held back: a person vouches for it.",
     ),
     Command(
         "quarantine replay",
-        "onecard.cli.quarantine:replay",
+        "onecard.cli.replay:replay",
         "Check a row again under the contract and agreement in force now; exit 1 if it fails.",
     ),
     Command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from onecard.app.wiring import Hub
+from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.operations.doctor import CheckLine, examine
@@ -14,7 +14,7 @@ from onecard.operations.doctor_probes import probes
 def doctor(*, json: Json = False) -> None:
     """Check database, migrations, connections, keys, clock, disk; each line says what to do."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         lines = examine(hub, probes(hub))
         if json:
             output.emit([_as_json(line) for line in lines])

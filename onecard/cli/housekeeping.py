@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onecard.app.wiring import Hub
+from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.operations.housekeeping import keep_house
@@ -11,7 +11,7 @@ from onecard.operations.housekeeping import keep_house
 def housekeeping(*, json: Json = False) -> None:
     """Drop what was kept long enough, verify the audit log; exit 1 if it was changed."""
     with output.errors_as_exit_codes():
-        done = keep_house(Hub())
+        done = keep_house(HubDesk())
         found = done.verdict
         if json:
             output.emit(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from onecard.app.wiring import Hub
+from onecard.app.hub_desk import HubDesk
 from onecard.base.settings import Settings
 from onecard.base.timespan import duration
 from onecard.cli import output
@@ -20,7 +20,7 @@ from onecard.errors import ConfigError, unknown
 def init() -> None:
     """Make the key file: a token key for each consumer, the quarantine key, the signing key."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         today = hub.settings.now().date()
         file = _file(hub.settings)
         keys.create(file, hub.catalogue.agencies, str(today.year), today)
@@ -58,7 +58,7 @@ def add(
     """Make the first key of an agency that came later: for its tokens, or to seal its own rows."""
     made = {"token": keys.token_purpose, "handback": keys.handback_purpose}
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         if agency not in hub.catalogue.agencies:
             raise ConfigError(unknown("agency", agency, hub.catalogue.agencies))
         if purpose_of not in made:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -30,8 +32,18 @@ class Listed(TyperCommand):
         """Import the function behind it; with it come the options."""
         module, _, function = self._entry.target.partition(":")
         single = typer.Typer(add_completion=False)
-        single.command(self._entry.name)(getattr(import_module(module), function))
+        single.command(self._entry.name)(getattr(_imported(module), function))
         return typer.main.get_command(single)
+
+
+def _imported(module: str) -> ModuleType:
+    """The module; garbage is not looked for meanwhile, since what is imported stays."""
+    gc.disable()
+    try:
+        return import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class Group(TyperGroup):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-import connectors
 from onecard.cli import output
 from onecard.cli.options import Json
-from schemas.lint import versions
-from schemas.lint.check import lint as find
-from schemas.models import catalogue
+from onecard.operations import linting
 
 
 def lint(
@@ -29,10 +25,7 @@ def lint(
 ) -> None:
     """Check every YAML file; names file, line, field, rule and the valid choices."""
     with output.errors_as_exit_codes():
-        kinds: dict[str, Any] = {kind: connectors.connector(kind) for kind in connectors.KINDS}
-        root = folder or catalogue.ROOT
-        with versions.earlier(against, root) if against else nullcontext() as before:
-            problems = find(root, connectors=kinds, against=before)
+        problems = linting.lint(folder or linting.ROOT, against)
         if json:
             output.emit(
                 [

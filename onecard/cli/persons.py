@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from onecard.app.wiring import Hub
+from onecard.app.hub_desk import HubDesk
 from onecard.base import personal
 from onecard.base.timespan import instant
 from onecard.cli import output
@@ -33,7 +33,7 @@ def disclosed(
         if not person:
             msg = "say --person; the ID number is read from a prompt or standard input"
             raise ConfigError(msg)
-        hub = Hub()
+        hub = HubDesk()
         found = disclosure_lookup.look_up(hub, _id_number(), reason)
         if json:
             output.emit(found)
@@ -61,7 +61,7 @@ def _id_number() -> str:
 def receipt_list(*, last: Annotated[int, typer.Option(min=1)] = 20, json: Json = False) -> None:
     """The newest receipts, and whether their signatures hold."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found = receipts.newest(connection, last)
         lines = []
@@ -82,7 +82,7 @@ def receipt_list(*, last: Annotated[int, typer.Option(min=1)] = 20, json: Json =
 def receipt_show(transfer: Annotated[int, typer.Argument(help="Id of a transfer.")]) -> None:
     """One receipt as it was signed, and whether its signature holds."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found = receipts.load(connection, transfer)
         if found is None:
@@ -103,7 +103,7 @@ def receipt_erased(
 ) -> None:
     """Record a consumer's confirmation that it erased a delivery (PR-17)."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         moment = instant(at, "--at") if at else hub.settings.now()
         with (
             database.connect(hub.address, autocommit=True) as connection,

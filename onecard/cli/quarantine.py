@@ -6,17 +6,15 @@ from typing import Annotated
 
 import typer
 
-from onecard.app.wiring import Hub
+from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
 from onecard.cli.options import Json, why
 from onecard.deliver.treatment_display import masked
 from onecard.errors import ConfigError
 from onecard.operations import housekeeping
-from onecard.operations import replay as again
 from onecard.store import audit, database, quarantine
 
 Id = Annotated[int, typer.Argument(help="Id from `quarantine list`.")]
-Reason = Annotated[str, why("Why; it is audited.")]
 
 
 def list_all(
@@ -27,7 +25,7 @@ def list_all(
 ) -> None:
     """List rejected rows: where they stood and why; no values."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found = quarantine.records(connection, dataset, limit)
         if json:
@@ -77,7 +75,7 @@ def show(
         if reveal and not reason.strip():
             msg = "--reveal needs --reason; both are audited"
             raise ConfigError(msg)
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found, values = quarantine.reveal(connection, record, hub.keys)
             if reveal:
@@ -112,26 +110,10 @@ def show(
         )
 
 
-def release(record: Id, *, reason: Reason) -> None:
-    """Deliver a row that the free-text scan held back: a person vouches for it."""
-    with output.errors_as_exit_codes():
-        done = again.release(Hub(), record, reason)
-        output.say(f"row {record}: delivered under {done.subject}")
-
-
-def replay(record: Id, *, reason: Reason) -> None:
-    """Check a row again under the contract and agreement in force now; exit 1 if it fails."""
-    with output.errors_as_exit_codes():
-        done = again.replay(Hub(), record, reason)
-        output.say(f"row {record} of {done.subject}: {'passed' if done.done else 'fails again'}")
-    if not done.done:
-        raise typer.Exit(1)
-
-
 def purge() -> None:
     """Drop the values of all rows whose time to live is over."""
     with output.errors_as_exit_codes():
-        hub = Hub()
+        hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             number = housekeeping.purge(hub, connection)
         output.say(f"{number} rows purged")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from onecard.base.connections import Connection
 from onecard.ports.source import Chunk, ReadRequest
+
+if TYPE_CHECKING:  # who only reads the ledger starts without it
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import pyarrow as pa
 from pydantic import BaseModel
 
 from onecard.model.checkpoints import Checkpoint
+
+if TYPE_CHECKING:  # who only reads the ledger starts without it
+    import pyarrow as pa
 
 BATCH_ROWS = 131_072
 """Rows in one record batch: large enough for vector work, small enough for bounded memory."""

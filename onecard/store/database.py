@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeAlias, TypeVar
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import kwargs_row, scalar_row
-from sqlalchemy.engine import make_url
 
 from onecard.base.settings import Settings
 from onecard.base.sql_text import query
@@ -50,7 +50,7 @@ def plain_url(text: str) -> str:
 
 def sqlalchemy_url(text: str) -> str:
     """The same address for SQLAlchemy with the psycopg driver."""
-    return make_url(text).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    return "postgresql+psycopg://" + text.split("://", 1)[1]
 
 
 def create_database(address: str, name: str) -> str:
@@ -59,7 +59,9 @@ def create_database(address: str, name: str) -> str:
         known = connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
         if known is None:
             connection.execute(query("CREATE DATABASE {n}", n=sql.Identifier(name)))
-    return make_url(address).set(database=name).render_as_string(hide_password=False)
+    place, mark, options = address.partition("?")
+    scheme, _, rest = place.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}/{quote(name)}{mark}{options}"
 
 
 def drop_database(address: str, name: str) -> None:

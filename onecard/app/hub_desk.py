@@ -1,0 +1,68 @@
+"""The hub without its transfers: what status, keys or the audit log need, quick to import."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from onecard.base.connections import Connections, EnvironmentConnections
+from onecard.base.settings import Settings
+from onecard.crypto import keys, suites
+from onecard.crypto.signing import Signer
+from onecard.crypto.suites import Suite
+from onecard.store import database, migrate
+from schemas.models import catalogue
+from schemas.models.catalogue import Catalogue
+
+
+class HubDesk:
+    """Settings, catalogue, keys and database of one process: the port `Desk`.
+
+    Args:
+        settings: default: from the environment.
+        connections: default: `AIRFLOW_CONN_<ID>` variables; DAGs pass Airflow's own store.
+        key_source: gives the key document as text; default: ONECARD_KEYS, else the key file.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        connections: Connections | None = None,
+        key_source: keys.PassedText | None = None,
+    ) -> None:
+        self.settings = settings or Settings.load()
+        self._key_source = key_source
+        self.connections = connections or EnvironmentConnections()
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Contracts and agreements."""
+        return catalogue.load(self.settings.schemas or catalogue.ROOT)
+
+    @cached_property
+    def keys(self) -> keys.KeyStore:
+        """The key store."""
+        if self._key_source is not None:
+            return keys.KeyStore(self._key_source)
+        return keys.configured(self.settings.keys_file)
+
+    @cached_property
+    def suite(self) -> Suite:
+        """The cryptographic suite that ONECARD_SUITE names."""
+        return suites.suite(self.settings.suite)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Signs receipts, manifests and checkpoints; raises PolicyError without a key."""
+        return Signer(self.settings.suite, self.keys)
+
+    @cached_property
+    def address(self) -> str:
+        """The hub's database, at the newest revision.
+
+        An embedded database is migrated on the way; a configured one only by `onecard db upgrade`.
+        """
+        address = database.url(self.settings)
+        if self.settings.database_url is None and migrate.current(address) != migrate.HEAD:
+            migrate.upgrade(address)
+        migrate.require(address)
+        return address
