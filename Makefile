@@ -38,7 +38,7 @@ lint: setup ## Check style, types, spelling and all YAML
 	$(BIN)/ruff check $(wildcard $(SOURCES))
 	$(BIN)/ruff format --check $(wildcard $(SOURCES))
 	$(BIN)/mypy
-	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md
+	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
 	$(BIN)/onecard lint
 
 bench: setup ## Measure against peers and limits; writes bench/RESULTS.md
