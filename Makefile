@@ -34,10 +34,12 @@ up: setup ## Start Airflow with the simulated agencies
 test: setup ## Run all tests, with the coverage gate (COVERAGE= turns it off)
 	$(BIN)/pytest -n $(WORKERS) --dist $(DIST) $(COVERAGE) $(ARGS)
 
-lint: setup ## Check style, types, spelling and all YAML
+lint: setup ## Check style, types, imports, spelling and all YAML
 	$(BIN)/ruff check $(wildcard $(SOURCES))
 	$(BIN)/ruff format --check $(wildcard $(SOURCES))
 	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
 	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
 	$(BIN)/onecard lint
 

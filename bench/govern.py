@@ -30,9 +30,10 @@ from bench.world import HOME
 from demo.hot import fill_card_master
 from demo.rehearsal import Rehearsal, start
 from onecard.deliver import run
+from onecard.deliver.context import DeliveryContext
 from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
-from onecard.deliver.run import Deliver, DeliveryContext
+from onecard.deliver.run import Deliver
 from onecard.ports.privacy_gate import Admitted, Batch
 from onecard.ports.sink import Parcel
 from onecard.store import agreement_lives, database, disclosures

@@ -40,5 +40,5 @@ def attention(hub: Any) -> None:  # noqa: ANN401 - Hub is imported inside tasks 
 
     with database.connect(hub.address, autocommit=True) as connection:
         found = Counter(trouble.kind for trouble in attention.issues(connection, hub))
-    for kind in get_args(attention.Kind):
+    for kind in get_args(attention.IssueKind):
         stats.gauge(f"onecard.attention.{kind}", found[kind])

@@ -155,7 +155,7 @@ def write_reports() -> int:
     """The agencies' reports of the day and the month; on the first also the month before's."""
     import hub_metrics  # noqa: PLC0415 - as in `_hub`
 
-    from onecard.cli.stewards import write_due  # noqa: PLC0415 - heavy: not while parsing
+    from onecard.operations.reports import write_due  # noqa: PLC0415 - heavy: not while parsing
 
     try:
         hub = _hub("sql")
@@ -189,7 +189,11 @@ def keep_house() -> dict[str, int]:
         done.check()
     except (FatalError, HoldError) as error:
         raise _final(error) from None
-    return {"purged": done.purged, "audit_entries": done.verdict.entries}
+    return {
+        "purged": done.purged,
+        "expired_months": done.expired_months,
+        "audit_entries": done.verdict.entries,
+    }
 
 
 @task(doc_md=HELD)

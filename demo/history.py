@@ -20,20 +20,15 @@ from demo.run import DemoCity
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
+from onecard.model.tickets import Answer
 from onecard.operations import night
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
-from onecard.store import database, tickets
+from onecard.store import database, rule_counts, tickets
 
 WORKERS = 4
 CHALLENGED = 6
 """Every so many days a consumer challenges the finding with the largest loss."""
-WORST = (
-    "SELECT subject, field, rule FROM ledger.rule_count r JOIN ledger.transfer t"
-    " ON t.id = r.transfer WHERE severity = 'error' AND hub_time > %s AND NOT EXISTS"
-    " (SELECT FROM ledger.ticket k WHERE k.dataset = subject AND k.rule = r.rule)"
-    " ORDER BY failed DESC, subject, field, rule LIMIT 1"
-)
 
 
 def main() -> int:
@@ -84,12 +79,13 @@ def stewards(hub: Hub, number: int) -> None:
     now = hub.settings.now()
     with database.connect(hub.address, autocommit=True) as connection:
         if number % CHALLENGED == 0:
-            worst = connection.execute(WORST, (now - timedelta(days=CHALLENGED),)).fetchone()
+            since = now - timedelta(days=CHALLENGED)
+            worst = rule_counts.worst_unchallenged(connection, since)
             if worst:
-                dataset, field, rule = map(str, worst)
                 text = "核对发现该规则不合格行较多，请在源系统更正。"
                 challenges.open_challenge(
-                    hub, Challenge(dataset, "bureau", text, rule=rule, at_field=field)
+                    hub,
+                    Challenge(worst.dataset, "bureau", text, rule=worst.rule, at_field=worst.field),
                 )
         for ticket in tickets.listed(connection, None):
             age = (now - ticket.opened_at).days
@@ -98,7 +94,7 @@ def stewards(hub: Hub, number: int) -> None:
             # Every third is answered too late: its deadline is a week of working days.
             if ticket.status == "acknowledged" and age == (14 if ticket.id % 3 == 0 else 4):
                 answer = "已在源系统更正并核对。"
-                tickets.answer(connection, ticket.id, "演练专员", "corrected", answer, now)
+                tickets.answer(connection, ticket.id, "演练专员", Answer("corrected", answer), now)
             if ticket.status == "answered" and ticket.seen is not None:
                 tickets.close(connection, ticket.id, "演练专员", {"seen": ticket.seen}, now)
 

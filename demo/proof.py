@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from onecard.app.wiring import Hub
-from onecard.cli.persons import holds, look_up
-from onecard.store import audit, database, receipts
+from onecard.crypto.audit_verify import Verdict
+from onecard.stewardship.disclosure_lookup import look_up
+from onecard.stewardship.receipt_check import holds
+from onecard.store import audit, database, receipts, transfer_lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Proof:
         resident: a masked ID number, and the deliveries that held that person.
     """
 
-    verdict: audit.Verdict
+    verdict: Verdict
     deliveries: int
     receipted: int
     resident: tuple[str, list[dict[str, Any]]]
@@ -38,10 +40,8 @@ def prove(hub: Hub) -> Proof:
     with database.connect(hub.address, autocommit=True) as connection:
         folder = hub.settings.home / "audit"
         verdict = audit.verify_log(connection, folder, hub.signer.holds)
-        rows = connection.execute(
-            "SELECT id FROM ledger.transfer WHERE direction = 'deliver' AND status = 'confirmed'"
-        ).fetchall()
-        found = [receipts.load(connection, int(str(row[0]))) for row in rows]
+        delivered = transfer_lookup.confirmed_deliveries(connection)
+        found = [receipts.load(connection, number) for number in delivered]
         person = connection.execute(
             "SELECT c.person_id18 FROM registry.hrss__card_master c"
             " JOIN registry.hrss__card_status_event e USING (card_no) ORDER BY 1 LIMIT 1"
@@ -50,4 +50,4 @@ def prove(hub: Hub) -> Proof:
     number = str(person[0]) if person else ""
     lines = look_up(hub, number, "rehearsal") if number else []
     masked = f"{number[:3]}{'*' * 11}{number[-4:]}"
-    return Proof(verdict, len(rows), valid, (masked, lines))
+    return Proof(verdict, len(delivered), valid, (masked, lines))

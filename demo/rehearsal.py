@@ -18,7 +18,7 @@ from onecard.app.wiring import AuditEngine, Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.crypto import keys
-from onecard.store import agreement_lives, database, migrate
+from onecard.store import agreement_lives, database, embedded, migrate
 from schemas.models import catalogue
 from schemas.models.catalogue import Catalogue
 
@@ -60,7 +60,7 @@ def start(
         seed: of the population and its defects.
         postgres: a server to use, where private databases are made; default: an embedded one.
     """
-    database.stop_embedded(home)
+    embedded.stop(home)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True, mode=0o700)
     settings = Settings(home=home, keys_file=home / "keys.json", profile="demo")

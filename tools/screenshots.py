@@ -52,9 +52,9 @@ def _reports(home: Path) -> Path:
     """The reports of a small city, copied out of it."""
     from demo.history import live  # noqa: PLC0415 - after the path is set
     from demo.rehearsal import start  # noqa: PLC0415
-    from onecard.cli.applications import write_page  # noqa: PLC0415
-    from onecard.cli.report import write_report  # noqa: PLC0415
-    from onecard.cli.stewards import write_daily, write_monthly  # noqa: PLC0415
+    from onecard.operations.application_list import write_page  # noqa: PLC0415
+    from onecard.operations.night_report import write_report  # noqa: PLC0415
+    from onecard.operations.reports import write_daily, write_monthly  # noqa: PLC0415
 
     with start(home / "stage", persons=2_000, seed=249) as stage:
         hub = live(stage, NIGHTS)

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from onecard.model.drift import SourceColumn
-from onecard.operations.drift import shape
+from onecard.model.drift import SourceColumn, shape
 
 SAMPLE = 200
 """Records that are looked at."""

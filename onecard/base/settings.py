@@ -23,15 +23,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
-from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from onecard.base.timespan import instant
+from onecard.base.frozen import Frozen
+from onecard.base.timespan import ZONE, instant
 from onecard.errors import ConfigError, unknown
-from schemas.models.frozen import Frozen
 
-ZONE = ZoneInfo("Asia/Shanghai")
 Profile = Literal["production", "demo"]
 SuiteName = Literal["international", "national"]
 QUARANTINE_DAYS = 90

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from onecard.errors import ConfigError
+
+ZONE = ZoneInfo("Asia/Shanghai")
+"""In which the hub reckons days and writes times."""
 
 _PATTERN = re.compile(r"^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")
 

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Annotated
 
 import typer
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json, why
+from onecard.cli.options import Json, why
 from onecard.errors import ConfigError, unknown
 from onecard.model.agreements import ALL, Life
 from onecard.stewardship import agreement_words
-from onecard.store import agreement_lives, audit, database, ledger
+from onecard.store import agreement_lives, audit, database, incidents
 from schemas.models.agreement import Agreement
 
 By = Annotated[str, typer.Option("--by", help="Who decides (name or office).")]
 Reason = Annotated[str, why("Why.")]
 Id = Annotated[str, typer.Argument(help="Agreement id.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="Agreements: approvals, suspensions, stops.")
-    commands = (list_all, show, approve, suspend, diff, stop, start, page)
-    for command in commands:
-        group.command("list" if command is list_all else command.__name__)(command)
-    app.add_typer(group, name="agreements")
-    cases = typer.Typer(help="Blocks after rows had left (PR-28).")
-    cases.command("list")(incidents_list)
-    cases.command("close")(incidents_close)
-    app.add_typer(cases, name="incidents")
 
 
 def list_all(*, json: Json = False) -> None:
@@ -164,20 +152,12 @@ def _switch(consumer: str, by: str, reason: str, *, stopped: bool) -> None:
         output.say(f"deliveries to {consumer} are {'stopped' if stopped else 'started'}")
 
 
-def page() -> None:
-    """Write the public list of applications (应用项目清单, article 7) as a page."""
-    from onecard.cli.applications import write_page  # noqa: PLC0415 - templates only where needed
-
-    with output.errors_as_exit_codes():
-        output.say(str(write_page(Hub())))
-
-
 def incidents_list(*, json: Json = False) -> None:
     """Open incidents: a rule blocked, and earlier rows of the agreement had left."""
     with output.errors_as_exit_codes():
         hub = Hub()
         with database.connect(hub.address, autocommit=True) as connection:
-            found = ledger.incidents(connection)
+            found = [astuple(line) for line in incidents.open_ones(connection)]
         columns = ("id", "agreement", "transfer", "rule", "rows delivered", "opened")
         if json:
             output.emit([dict(zip(columns, line, strict=True)) for line in found])
@@ -198,7 +178,7 @@ def incidents_close(
             database.connect(hub.address, autocommit=True) as connection,
             connection.transaction(),
         ):
-            agreement = ledger.close_incident(connection, incident)
+            agreement = incidents.close(connection, incident)
             if agreement is None:
                 msg = f"no open incident {incident}; see `onecard incidents list`"
                 raise ConfigError(msg)

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import typer
-
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.errors import ConfigError
 from onecard.operations import alarms
-from onecard.operations.alarm_channels import SENDERS
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="Alarms by e-mail or webhook.", no_args_is_help=True)
-    group.callback()(_group)
-    group.command("send")(send)
-    app.add_typer(group, name="alarms")
-
-
-def _group() -> None:
-    """Alarms by e-mail or webhook."""
+from onecard.operations.alarm_channels import after_night
 
 
 def send(*, json: Json = False) -> None:
@@ -43,9 +29,3 @@ def send(*, json: Json = False) -> None:
             for told in done:
                 output.say(f"{told.channel}: {told.new} new, {told.ended} over")
         alarms.failed(done)
-
-
-def after_night(hub: Hub) -> list[alarms.Told]:
-    """Send what there is to tell; nothing where ONECARD_ALARMS is not set."""
-    wanted = alarms.configured()
-    return alarms.send(hub, wanted, SENDERS) if wanted else []

@@ -4,61 +4,99 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
+from typer._click.core import Context
 
-from onecard.base import logs, redaction
-from onecard.cli import inspect, operate
-from onecard.cli.agreements import register as register_agreements
-from onecard.cli.alarms import register as register_alarms
-from onecard.cli.audit import register as register_audit
-from onecard.cli.challenge import register as register_challenges
-from onecard.cli.doctor import register as register_doctor
-from onecard.cli.drift import register as register_drift
-from onecard.cli.expectations import register as register_expectations
-from onecard.cli.housekeeping import register as register_housekeeping
-from onecard.cli.keys import register as register_keys
-from onecard.cli.persons import register as register_persons
-from onecard.cli.quarantine import register as register_quarantine
-from onecard.cli.reconcile import register as register_reconciliations
-from onecard.cli.rehearse import register as register_rehearsals
-from onecard.cli.release import register as register_releases
-from onecard.cli.status import register as register_status
-from onecard.cli.stewards import register as register_reports
+from onecard.cli.commands import COMMANDS, GROUPS, Command
+from onecard.cli.lazy import Group, Resolved, tree
 from onecard.errors import ConfigError
+
+DISTRIBUTION = "onecard-hub"
+ADDED = "onecard.commands"
+"""Entry points of this group name tables of commands that are no part of `onecard`."""
+
+
+def added() -> Iterator[Command]:
+    """Commands that other packages of this distribution add; an absent package adds none.
+
+    A table that cannot be read costs its own commands only: one takes their place that says why.
+    """
+    for entry in metadata.distribution(DISTRIBUTION).entry_points.select(group=ADDED):
+        try:
+            yield from entry.load()
+        except (ImportError, AttributeError, SyntaxError) as error:
+            package = entry.module.partition(".")[0]
+            if not (isinstance(error, ModuleNotFoundError) and error.name == package):
+                yield Command(entry.name, entry.value, f"({entry.value} cannot be read: call it.)")
+
+
+class Root(Group):
+    """All commands of the table; those that are added are looked up where the table has none."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - as typer declares them
+        super().__init__(**attributes)
+        self.commands.update(tree(COMMANDS, GROUPS))
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Names of all commands."""
+        self.commands.update(tree(added(), GROUPS))
+        return super().list_commands(ctx)
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> Resolved:
+        """The command that the arguments name, imported."""
+        if args[0] not in self.commands:
+            self.list_commands(ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Context) -> Any:  # noqa: ANN401 - as typer declares it
+        """Run a command; `ctx.obj` is what to do before, e.g. to set up the log."""
+        if ctx.obj is not None:
+            ctx.obj()
+        return super().invoke(ctx)
+
 
 app = typer.Typer(
     name="onecard",
+    cls=Root,
     help="The integration and control layer of the resident One-Card.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-operate.register(app)
-inspect.register(app)
-register_status(app)
-register_drift(app)
-register_doctor(app)
-register_alarms(app)
-register_rehearsals(app)
-register_agreements(app)
-register_quarantine(app)
-register_releases(app)
-register_reconciliations(app)
-register_housekeeping(app)
-register_challenges(app)
-register_audit(app)
-register_expectations(app)
-register_keys(app)
-register_persons(app)
-register_reports(app)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"onecard {metadata.version(DISTRIBUTION)}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Options of the command itself."""
 
 
 def main() -> None:
     """Entry point."""
+    app(obj=_begin)
+
+
+def _begin() -> None:
+    """Redaction and logs, before the command's own modules are imported; `--help` needs neither."""
+    from onecard.base import logs, redaction  # noqa: PLC0415
+
     redaction.install()
     try:
         logs.set_up(os.environ)
     except ConfigError as error:
         logs.complain(error)
         sys.exit(2)
-    app()

@@ -9,17 +9,8 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json
-from onecard.store import audit, database
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="The append-only audit log.")
-    group.command()(verify)
-    group.command()(export)
-    group.command("list")(list_newest)
-    app.add_typer(group, name="audit")
+from onecard.cli.options import Json
+from onecard.store import audit, audit_export, database
 
 
 def verify(*, json: Json = False) -> None:
@@ -52,7 +43,7 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder to write into.")]
         hub = Hub()
         anchor = hub.settings.home / "audit"
         with database.connect(hub.address, autocommit=True) as connection:
-            count = audit.export(connection, anchor, folder, hub.signer.public_keys())
+            count = audit_export.export(connection, anchor, folder, hub.signer.public_keys())
         output.say(f"{count:,} entries in {folder}; the format is in docs/audit-format.md")
 
 

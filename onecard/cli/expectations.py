@@ -9,15 +9,9 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(help="Great Expectations suites, to run without the hub.")
-    group.command()(export)
-    group.command("list")(list_suite)
-    app.add_typer(group, name="expectations")
+from onecard.cli.options import Json
+from quality.expectations.export import export as write
+from quality.expectations.suites import suite
 
 
 def export(
@@ -27,8 +21,6 @@ def export(
     json: Json = False,
 ) -> None:
     """Write suites, custom expectations and a README: a folder that needs only GX."""
-    from quality.expectations.export import export as write  # noqa: PLC0415 - GX only here
-
     with output.errors_as_exit_codes():
         hub = Hub()
         chosen = datasets or sorted(hub.catalogue.contracts)
@@ -46,8 +38,6 @@ def list_suite(
     json: Json = False,
 ) -> None:
     """List a dataset's expectations: field, rule, severity, kind, expectation."""
-    from quality.expectations.suites import suite  # noqa: PLC0415 - GX only here
-
     with output.errors_as_exit_codes():
         hub = Hub()
         found = suite(hub.catalogue.contract(dataset), hub.settings.profile)["expectations"]

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import typer
-
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json
+from onecard.cli.options import Json
 from onecard.operations.housekeeping import keep_house
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(housekeeping)
-
-
 def housekeeping(*, json: Json = False) -> None:
-    """Drop rejected rows whose time is over, verify the audit log; exit 1 if it was changed."""
+    """Drop what was kept long enough, verify the audit log; exit 1 if it was changed."""
     with output.errors_as_exit_codes():
         done = keep_house(Hub())
         found = done.verdict
         if json:
-            output.emit({"purged": done.purged, "audit": found.ok, "entries": found.entries})
+            output.emit(
+                {
+                    "purged": done.purged,
+                    "expired_months": done.expired_months,
+                    "audit": found.ok,
+                    "entries": found.entries,
+                }
+            )
         else:
-            output.say(f"{done.purged:,} rejected rows purged; {found.entries:,} audit entries")
+            output.say(
+                f"{done.purged:,} rejected rows purged;"
+                f" {done.expired_months:,} months of disclosures dropped;"
+                f" {found.entries:,} audit entries"
+            )
         done.check()

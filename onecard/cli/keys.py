@@ -17,16 +17,6 @@ from onecard.crypto import keys
 from onecard.errors import ConfigError, unknown
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    key_app = typer.Typer(help="Keys of tokens, of the quarantine, of signatures.")
-    key_app.command("init")(init)
-    key_app.command("list")(list_keys)
-    key_app.command("add")(add)
-    key_app.command("rotate")(rotate)
-    app.add_typer(key_app, name="keys")
-
-
 def init() -> None:
     """Make the key file: a token key for each consumer, the quarantine key, the signing key."""
     with output.errors_as_exit_codes():

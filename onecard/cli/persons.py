@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import json as json_module
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from onecard.app.wiring import Hub
 from onecard.base import personal
-from onecard.base.settings import ZONE
 from onecard.base.timespan import instant
 from onecard.cli import output
-from onecard.cli.operate import Json, why
-from onecard.crypto import suites
-from onecard.crypto.keys import token_purpose
+from onecard.cli.options import Json, why
 from onecard.errors import ConfigError
-from onecard.store import audit, database, disclosures, receipts
-from schemas.models import codes
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("disclosures")(disclosed)
-    group = typer.Typer(help="Signed receipts of transfers, and erasures.")
-    group.command("list")(receipt_list)
-    group.command("show")(receipt_show)
-    group.command("erased")(receipt_erased)
-    app.add_typer(group, name="receipts")
+from onecard.stewardship import disclosure_lookup
+from onecard.stewardship.receipt_check import holds
+from onecard.store import audit, database, receipts
+from onecard.store.receipts import Erasure
 
 
 def disclosed(
@@ -45,7 +34,7 @@ def disclosed(
             msg = "say --person; the ID number is read from a prompt or standard input"
             raise ConfigError(msg)
         hub = Hub()
-        found = look_up(hub, _id_number(), reason)
+        found = disclosure_lookup.look_up(hub, _id_number(), reason)
         if json:
             output.emit(found)
             return
@@ -69,45 +58,6 @@ def _id_number() -> str:
     return number
 
 
-def look_up(hub: Hub, id_number: str, reason: str) -> list[dict[str, Any]]:
-    """Deliveries that held a person, oldest first; the look-up itself is audited."""
-    found: list[dict[str, Any]] = []
-    known = {i.purpose for i in hub.keys.listed()}
-    reference = ""
-    with database.connect(hub.address, autocommit=True) as connection:
-        for consumer in sorted(hub.catalogue.agencies):
-            if token_purpose(consumer) not in known:
-                continue
-            keys = hub.keys.token_epochs(consumer)
-            digests = [hub.suite.digests(k.secret, [id_number])[0] for k in keys]
-            reference = reference or digests[0][:8].hex()
-            ids = [a.id for a in hub.catalogue.agreements.values() if a.consumer == consumer]
-            found += [
-                _line(hub, consumer, d) for d in disclosures.of_person(connection, ids, digests)
-            ]
-        with connection.transaction():
-            body = {"person": reference, "reason": reason, "deliveries": len(found)}
-            audit.append(connection, "access.disclosures", "person", hub.settings.actor, body)
-    return sorted(found, key=lambda line: str(line["at"]))
-
-
-def _line(hub: Hub, consumer: str, entry: disclosures.Disclosure) -> dict[str, Any]:
-    """What the receipt says of a delivery; a delivery that was cut off has its state only."""
-    agreement = hub.catalogue.agreement(entry.agreement)
-    said = json_module.loads(entry.receipt) if entry.receipt else {}
-    purpose = str(said.get("purpose", agreement.purpose))
-    return {
-        "at": f"{entry.at.astimezone(ZONE):%Y-%m-%d %H:%M:%S}",
-        "consumer": hub.catalogue.agencies[consumer].title,
-        "agreement": f"{entry.agreement} {said.get('agreementVersion', agreement.version)}",
-        "transfer": entry.transfer,
-        "status": entry.status,
-        "purpose": f"{purpose} {codes.labels('purpose').get(purpose, '')}",
-        "basis": said.get("basis", f"{agreement.basis.statute} {agreement.basis.article}"),
-        "fields": "、".join(said.get("columns", agreement.names)),
-    }
-
-
 def receipt_list(*, last: Annotated[int, typer.Option(min=1)] = 20, json: Json = False) -> None:
     """The newest receipts, and whether their signatures hold."""
     with output.errors_as_exit_codes():
@@ -127,13 +77,6 @@ def receipt_list(*, last: Annotated[int, typer.Option(min=1)] = 20, json: Json =
             output.table(
                 "receipts", ("transfer", "subject", "outcome", "suite", "signature"), lines
             )
-
-
-def holds(hub: Hub, receipt: receipts.Receipt) -> bool:
-    """Whether a receipt's signature is the hub's."""
-    suite = suites.suite(receipt.suite)
-    public = suite.public(hub.keys.signing_of(receipt.key_epoch).secret)
-    return suite.verify(public, receipt.body.encode(), receipt.signature)
 
 
 def receipt_show(transfer: Annotated[int, typer.Argument(help="Id of a transfer.")]) -> None:
@@ -166,7 +109,7 @@ def receipt_erased(
             database.connect(hub.address, autocommit=True) as connection,
             connection.transaction(),
         ):
-            if not receipts.record_erasure(connection, delivery, moment, (by, document)):
+            if not receipts.record_erasure(connection, Erasure(delivery, moment, by, document)):
                 msg = f"no confirmed delivery {delivery!r} without an erasure receipt"
                 raise ConfigError(msg)
             audit.append(connection, "copy.erased", delivery, by, {"document": document})

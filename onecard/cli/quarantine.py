@@ -8,7 +8,7 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json, why
+from onecard.cli.options import Json, why
 from onecard.deliver.treatment_display import masked
 from onecard.errors import ConfigError
 from onecard.operations import housekeeping
@@ -17,16 +17,6 @@ from onecard.store import audit, database, quarantine
 
 Id = Annotated[int, typer.Argument(help="Id from `quarantine list`.")]
 Reason = Annotated[str, why("Why; it is audited.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    boxes = typer.Typer(help="Rejected rows.")
-    boxes.command("list")(list_all)
-    for command in (show, release, replay, purge):
-        boxes.command(command.__name__)(command)
-    boxes.command("hand-back")(hand_back)
-    app.add_typer(boxes, name="quarantine")
 
 
 def list_all(
@@ -136,29 +126,6 @@ def replay(record: Id, *, reason: Reason) -> None:
         output.say(f"row {record} of {done.subject}: {'passed' if done.done else 'fails again'}")
     if not done.done:
         raise typer.Exit(1)
-
-
-def hand_back(
-    agency: Annotated[str, typer.Argument(help="The agency whose rows they are.")],
-    *,
-    json: Json = False,
-) -> None:
-    """Send an agency's own rejected rows back to it, as its `handback` block says."""
-    with output.errors_as_exit_codes():
-        from connectors import connector  # noqa: PLC0415 - only what is used is loaded
-        from onecard.deliver import hand_back as handback  # noqa: PLC0415
-        from quality.rows.rule_titles import title  # noqa: PLC0415
-
-        done = handback.hand_back(Hub(), agency, connector, title)
-        if json:
-            names = ("dataset", "handback", "rows", "already")
-            output.emit([{n: getattr(d, n) for n in names} for d in done])
-            return
-        for d in done:
-            how = "went back before" if d.already else "sent back"
-            output.say(f"{d.dataset}: {d.rows} rows {how} as {d.handback}")
-        if not done:
-            output.say(f"{agency}: no rejected rows are held")
 
 
 def purge() -> None:

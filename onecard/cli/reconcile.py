@@ -10,7 +10,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.base.timespan import instant
 from onecard.cli import output
-from onecard.cli.operate import Json, why
+from onecard.cli.options import Json, why
 from onecard.errors import ConfigError, unknown
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
@@ -23,11 +23,6 @@ SHOWN_OF_INBOX = (
     *("agreeing", "missing", "extra", "differing", "waiting", "lapsed", "quarantined"),
     *("healed", "held"),
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(reconcile)
 
 
 def reconcile(  # noqa: PLR0913 - one parameter for each option

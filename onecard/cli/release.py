@@ -8,14 +8,10 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.cli import output
-from onecard.cli.operate import Json, Lines, why
+from onecard.cli.lines import Lines
+from onecard.cli.options import Json, why
 from onecard.model.signoffs import SignOff
 from onecard.operations.release import release as run
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(release)
 
 
 def release(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from onecard.base.settings import ZONE
+from onecard.base.timespan import ZONE
 from onecard.crypto import key_document
 from onecard.crypto.key_document import Document, Purpose
 from onecard.errors import OnecardError, PolicyError, unknown

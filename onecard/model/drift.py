@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,3 +46,10 @@ class Described:
     columns: tuple[SourceColumn, ...]
     named: bool = False
     optional: bool = False
+
+
+def shape(text: str) -> str:
+    """A value's shape: what kind of signs stand in it, in which order; at most 40 of them."""
+    for pattern, sign in ((r"\d", "9"), (r"[A-Za-z]", "a"), (r"[^\x00-\x7f]", "x")):
+        text = re.sub(pattern, sign, text[:40])
+    return text

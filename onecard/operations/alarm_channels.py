@@ -11,7 +11,9 @@ import requests
 
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable, unknown
+from onecard.operations import alarms
 from onecard.operations.alarms import Email, News, Sender, Webhook
+from onecard.ports.desk import Desk
 
 SECONDS = 15
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -19,6 +21,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 def email(connection: Connection, channel: Email, news: News) -> None:
     """Send one mail to all addresses of the channel.
+
+    Args:
+        connection: of the mail server.
+        channel: sender and addresses.
+        news: what the channel has not been told yet.
 
     Raises:
         SourceUnavailable: the server cannot be reached, speaks no TLS, or refuses.
@@ -67,6 +74,11 @@ def _smtp(connection: Connection) -> smtplib.SMTP:
 def webhook(connection: Connection, channel: Webhook, news: News) -> None:
     """POST title, text, new and ended troubles as JSON.
 
+    Args:
+        connection: of the endpoint; its password is the bearer token.
+        channel: the path.
+        news: what the channel has not been told yet.
+
     Raises:
         SourceUnavailable: no answer, or any but 2xx.
         ConfigError: the endpoint is not HTTPS and not on this machine, or refuses the login.
@@ -111,3 +123,9 @@ def webhook(connection: Connection, channel: Webhook, news: News) -> None:
 
 
 SENDERS: dict[str, Sender] = {"email": email, "webhook": webhook}
+
+
+def after_night(desk: Desk) -> list[alarms.Told]:
+    """Send what there is to tell; nothing where ONECARD_ALARMS is not set."""
+    wanted = alarms.configured()
+    return alarms.send(desk, wanted, SENDERS) if wanted else []

@@ -29,13 +29,14 @@ from pydantic import Field
 
 from onecard.base import files
 from onecard.base.connections import Connection
+from onecard.base.frozen import Frozen
 from onecard.base.personal import redact
 from onecard.errors import ConfigError, OnecardError, SourceUnavailable, unwritten
-from onecard.operations.attention import Issue, Kind, issues
+from onecard.operations.attention import Issue, IssueKind, issues
 from onecard.ports.desk import Desk
 from onecard.store import database
-from schemas.models.frozen import Frozen, Name, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import Name, build
 
 VARIABLE = "ONECARD_ALARMS"
 STATE = "alarms.json"
@@ -73,7 +74,7 @@ Channel = Annotated[Email | Webhook, Field(discriminator="kind")]
 class AlarmFile(Frozen):
     """The whole file."""
 
-    kinds: tuple[Kind, ...] = ("late", "volume", "held", "failing")
+    kinds: tuple[IssueKind, ...] = ("late", "volume", "held", "failing")
     channels: tuple[Channel, ...] = Field(min_length=1)
 
 
@@ -171,18 +172,18 @@ def _name(channel: Channel) -> str:
     return f"{channel.kind}:{channel.connection}:{to}"
 
 
-def _key(trouble: Issue) -> str:
+def _key(issue: Issue) -> str:
     """What makes a trouble the same one: a second failure in a row is no news."""
-    return f"{trouble.kind}|{trouble.subject}"
+    return f"{issue.kind}|{issue.subject}"
 
 
-def _item(trouble: Issue) -> dict[str, str]:
+def _item(issue: Issue) -> dict[str, str]:
     return {
-        "kind": trouble.kind,
-        "subject": trouble.subject,
-        "says": redact(" ".join(trouble.says.split())),
-        "who": trouble.who,
-        "todo": trouble.todo,
+        "kind": issue.kind,
+        "subject": issue.subject,
+        "says": redact(" ".join(issue.says.split())),
+        "who": issue.who,
+        "todo": issue.todo,
     }
 
 

@@ -15,9 +15,10 @@ from onecard.base.timespan import duration
 from onecard.model.holds import agency_of
 from onecard.ports.desk import Desk
 from onecard.store import agreement_lives, holds, tickets
+from onecard.store import attention as ledger_attention
 from onecard.store.database import Connection
 
-Kind = Literal["late", "volume", "held", "failing", "overdue", "unapproved", "expiring"]
+IssueKind = Literal["late", "volume", "held", "failing", "overdue", "unapproved", "expiring"]
 
 EXPIRY_NEAR = timedelta(days=14)
 """So long before they are purged, quarantined rows are spoken of."""
@@ -35,7 +36,7 @@ class Issue:
         todo: the command or step.
     """
 
-    kind: Kind
+    kind: IssueKind
     subject: str
     says: str
     todo: str
@@ -55,21 +56,17 @@ def issues(connection: Connection, desk: Desk) -> list[Issue]:
         _unapproved,
         _expiring,
     )
-    return [trouble for part in parts for trouble in part(connection, desk)]
+    return [issue for part in parts for issue in part(connection, desk)]
 
 
 def _late(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Datasets whose newest good transfer is older than their contract's freshness."""
-    rows = connection.execute(
-        "SELECT subject, max(hub_time) FROM ledger.transfer WHERE direction = 'collect'"
-        " AND status = 'published' AND NOT replay GROUP BY subject"
-    ).fetchall()
-    newest = {str(r[0]): r[1] for r in rows}
+    newest = ledger_attention.newest_published(connection)
     now = desk.settings.now()
     for dataset, contract in sorted(desk.catalogue.contracts.items()):
         last = newest.get(dataset)
         todo = f"`onecard collect {dataset}`; if that fails, `onecard drift {dataset}`"
-        if not isinstance(last, datetime):
+        if last is None:
             yield Issue("late", dataset, "never published", todo, contract.agency)
             continue
         due = last + duration(contract.freshness)
@@ -80,18 +77,10 @@ def _late(connection: Connection, desk: Desk) -> Iterator[Issue]:
 
 def _volume(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Newest collects whose volume expectation failed without holding them."""
-    rows = connection.execute(
-        "SELECT t.subject, t.hub_time, t.rows_read FROM (SELECT DISTINCT ON (subject) *"
-        " FROM ledger.transfer WHERE direction = 'collect' AND NOT replay"
-        " AND status IN ('published', 'held') ORDER BY subject, id DESC) t"
-        " JOIN ledger.finding f ON f.transfer = t.id"
-        " WHERE NOT f.passed AND f.name = ANY(%s) ORDER BY t.subject",
-        (sorted(_volume_names(desk)),),
-    ).fetchall()
-    for subject, at, read in rows:
-        says = f"{int(str(read)):,} rows read, far from what is usual"
+    for found in ledger_attention.unusual_volumes(connection, _volume_names(desk)):
+        says = f"{found.rows_read:,} rows read, far from what is usual"
         todo = "ask the agency; `onecard report` shows the history"
-        yield Issue("volume", str(subject), says, todo, agency_of(str(subject)), _moment(at))
+        yield Issue("volume", found.dataset, says, todo, agency_of(found.dataset), found.at)
 
 
 def _volume_names(desk: Desk) -> set[str]:
@@ -110,23 +99,14 @@ def _held(connection: Connection, desk: Desk) -> Iterator[Issue]:
 
 def _failing(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Subjects whose newest transfer failed, and how many times in a row."""
-    rows = connection.execute(
-        "WITH t AS (SELECT direction, subject, id, status, hub_time, message,"
-        " max(id) FILTER (WHERE status NOT IN ('failed', 'running'))"
-        " OVER (PARTITION BY direction, subject) AS good FROM ledger.transfer)"
-        " SELECT direction, subject, count(*), min(hub_time),"
-        " (array_agg(message ORDER BY id DESC))[1] FROM t"
-        " WHERE status = 'failed' AND id > coalesce(good, 0)"
-        " GROUP BY direction, subject ORDER BY direction, subject"
-    ).fetchall()
-    for direction, subject, times, since, message in rows:
-        name, number = str(subject), int(str(times))
+    for found in ledger_attention.failing(connection):
+        name = found.subject
         step = "`onecard doctor` and `onecard drift`, then `onecard"
-        todo = f"{step} {direction} {name}`"
+        todo = f"{step} {found.direction} {name}`"
         known = desk.catalogue.agreements.get(name)
         who = known.consumer if known else agency_of(name)
-        says = f"{number} time(s) in a row: {message}"
-        yield Issue("failing", name, says, todo, who, _moment(since), number)
+        says = f"{found.times} time(s) in a row: {found.message}"
+        yield Issue("failing", name, says, todo, who, found.since, found.times)
 
 
 def _overdue(connection: Connection, desk: Desk) -> Iterator[Issue]:
@@ -152,21 +132,11 @@ def _unapproved(connection: Connection, desk: Desk) -> Iterator[Issue]:
 
 def _expiring(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Quarantined rows that are purged soon, by dataset."""
-    rows = connection.execute(
-        "SELECT dataset, count(*), min(expires_at) FROM quarantine.record"
-        " WHERE status = 'held' AND expires_at <= %s GROUP BY dataset ORDER BY dataset",
-        (desk.settings.now() + EXPIRY_NEAR,),
-    ).fetchall()
-    for dataset, number, first in rows:
-        day = first.date() if isinstance(first, datetime) else ""
-        says = f"{number} quarantined row(s) are purged from {day} on"
-        todo = f"`onecard quarantine list {dataset}`, then `hand-back` or `replay`"
-        name = str(dataset)
-        yield Issue("expiring", name, says, todo, agency_of(name), None, int(str(number)))
-
-
-def _moment(value: object) -> datetime | None:
-    return value if isinstance(value, datetime) else None
+    for found in ledger_attention.expiring(connection, desk.settings.now() + EXPIRY_NEAR):
+        name = found.dataset
+        says = f"{found.rows} quarantined row(s) are purged from {found.first.date()} on"
+        todo = f"`onecard quarantine list {name}`, then `hand-back` or `replay`"
+        yield Issue("expiring", name, says, todo, agency_of(name), None, found.rows)
 
 
 def _ago(span: timedelta) -> str:

@@ -18,10 +18,10 @@ from onecard.crypto import keys
 from onecard.errors import OnecardError
 from onecard.operations.attention import EXPIRY_NEAR
 from onecard.ports.desk import Desk
-from onecard.store import agreement_lives, database, migrate
+from onecard.store import agreement_lives, attention, database, migrate
 from onecard.store.database import Connection
 
-Level = Literal["ok", "warn", "fail"]
+CheckLevel = Literal["ok", "warn", "fail"]
 
 EPOCH_NEAR = timedelta(days=30)
 """So long before the end of an epoch's window the doctor speaks of it."""
@@ -33,11 +33,11 @@ AIRFLOW_PREFIX = "AIRFLOW__"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CheckLine:
     """One finding: `todo` is empty only when the level is ok."""
 
     check: str
-    level: Level
+    level: CheckLevel
     says: str
     todo: str = ""
 
@@ -53,8 +53,14 @@ class Probe:
 
 def examine(
     desk: Desk, probes: Iterable[Probe], environment: Mapping[str, str] | None = None
-) -> list[Line]:
-    """All checks; a check that breaks is a failing line and the others go on."""
+) -> list[CheckLine]:
+    """All checks; a check that breaks is a failing line and the others go on.
+
+    Args:
+        desk: the hub.
+        probes: connections to be tried.
+        environment: default: that of the process.
+    """
     env = os.environ if environment is None else environment
     started = time.time() - time.monotonic()
     found = [*_store(desk), *_keys(desk), *_disk(desk.settings.home, "home")]
@@ -63,80 +69,78 @@ def examine(
     return found
 
 
-def _store(desk: Desk) -> Iterator[Line]:
+def _store(desk: Desk) -> Iterator[CheckLine]:
     """Database, migrations, and what only an up-to-date database can tell."""
     try:
         address = database.url(desk.settings)
         with database.connect(address, autocommit=True) as connection:
-            yield Line("database", "ok", "reached")
+            yield CheckLine("database", "ok", "reached")
             yield _clock(connection)
             yield from _database_disk(connection)
             revision = migrate.current(address)
             if revision != migrate.HEAD:
                 says = f"at revision {revision or 'none'}, this version needs {migrate.HEAD}"
-                yield Line("migrations", "fail", says, "run `onecard db upgrade`")
+                yield CheckLine("migrations", "fail", says, "run `onecard db upgrade`")
                 return
-            yield Line("migrations", "ok", f"at revision {revision}")
+            yield CheckLine("migrations", "ok", f"at revision {revision}")
             yield _quarantine(connection, desk.settings.now())
             yield from _stops(connection, desk)
     except OnecardError as error:
         todo = "check ONECARD_DATABASE_URL, the server and its log"
-        yield Line("database", "fail", str(error), todo)
+        yield CheckLine("database", "fail", str(error), todo)
 
 
-def _clock(connection: Connection) -> Line:
+def _clock(connection: Connection) -> CheckLine:
     before = time.time()
     row = connection.execute("SELECT clock_timestamp()").fetchone()
     middle = (before + time.time()) / 2
     theirs = row[0] if row else None
     skew = theirs.timestamp() - middle if isinstance(theirs, datetime) else 0.0
-    level: Level = "fail" if abs(skew) > SKEW_FAIL else "warn" if abs(skew) > SKEW_WARN else "ok"
+    level: CheckLevel = (
+        "fail" if abs(skew) > SKEW_FAIL else "warn" if abs(skew) > SKEW_WARN else "ok"
+    )
     todo = "" if level == "ok" else "synchronise both machines' clocks (chrony or NTP)"
-    return Line("clock", level, f"the database's clock is {skew:+.1f} s from this one", todo)
+    return CheckLine("clock", level, f"the database's clock is {skew:+.1f} s from this one", todo)
 
 
-def _steady(desk: Desk, started: float) -> Iterator[Line]:
+def _steady(desk: Desk, started: float) -> Iterator[CheckLine]:
     """Whether the clock was set while the doctor looked, or is held by a setting."""
     moved = time.time() - time.monotonic() - started
     if abs(moved) > 1.0:
         todo = "find what sets the clock in steps; let it slew"
-        yield Line("clock", "warn", f"this machine's clock was set by {moved:+.1f} s", todo)
+        yield CheckLine("clock", "warn", f"this machine's clock was set by {moved:+.1f} s", todo)
     if desk.settings.fixed_now is not None:
         says = f"ONECARD_NOW holds the hub's clock at {desk.settings.now():%Y-%m-%d %H:%M}"
-        yield Line("clock", "warn", says, "unset ONECARD_NOW: it is for rehearsals only")
+        yield CheckLine("clock", "warn", says, "unset ONECARD_NOW: it is for rehearsals only")
 
 
-def _quarantine(connection: Connection, now: datetime) -> Line:
-    row = connection.execute(
-        "SELECT count(*), min(expires_at) FROM quarantine.record"
-        " WHERE status = 'held' AND expires_at <= %s",
-        (now + EXPIRY_NEAR,),
-    ).fetchone()
-    number, first = row or (0, None)
-    if not number or not isinstance(first, datetime):
-        return Line("quarantine", "ok", f"nothing expires within {EXPIRY_NEAR.days} days")
+def _quarantine(connection: Connection, now: datetime) -> CheckLine:
+    found = attention.expiring(connection, now + EXPIRY_NEAR)
+    if not found:
+        return CheckLine("quarantine", "ok", f"nothing expires within {EXPIRY_NEAR.days} days")
+    number, first = sum(f.rows for f in found), min(f.first for f in found)
     says = f"{number} row(s) expire within {EXPIRY_NEAR.days} days, the first {first:%Y-%m-%d}"
     todo = "have them corrected: `onecard quarantine list`, `hand-back` or `replay`"
-    return Line("quarantine", "warn", says, todo)
+    return CheckLine("quarantine", "warn", says, todo)
 
 
-def _stops(connection: Connection, desk: Desk) -> Iterator[Line]:
+def _stops(connection: Connection, desk: Desk) -> Iterator[CheckLine]:
     consumers = sorted({a.consumer for a in desk.catalogue.agreements.values() if a.served})
     stopped = [c for c in consumers if agreement_lives.stopped(connection, c) is not None]
     for consumer in stopped:
         todo = f"when it may go on: `onecard agreements start {consumer}` (or `start all`)"
-        yield Line("stops", "warn", f"deliveries to {consumer} are stopped", todo)
+        yield CheckLine("stops", "warn", f"deliveries to {consumer} are stopped", todo)
     if not stopped:
-        yield Line("stops", "ok", "no consumer is stopped")
+        yield CheckLine("stops", "ok", "no consumer is stopped")
 
 
-def _keys(desk: Desk) -> Iterator[Line]:
+def _keys(desk: Desk) -> Iterator[CheckLine]:
     """Present for every purpose, private, and none near its end."""
     try:
         known = desk.keys.listed()
     except OnecardError as error:
         todo = "`onecard keys init` makes a file; an existing one needs mode 0600"
-        yield Line("keys", "fail", str(error), todo)
+        yield CheckLine("keys", "fail", str(error), todo)
         return
     served = (a for a in desk.catalogue.agreements.values() if a.served and not a.statistics)
     wanted = {keys.QUARANTINE, keys.SIGNING} | {keys.token_purpose(a.consumer) for a in served}
@@ -145,29 +149,31 @@ def _keys(desk: Desk) -> Iterator[Line]:
         agency = purpose.removeprefix("token/")
         made = f"`onecard keys add {agency} --epoch E`, or " if agency != purpose else ""
         todo = f"{made}restore the key file from its backup"
-        yield Line("keys", "fail", f"no key {purpose}", todo)
+        yield CheckLine("keys", "fail", f"no key {purpose}", todo)
     today = desk.settings.now().date()
     for key in known:
         if not key.current and key.until and today <= key.until <= today + EPOCH_NEAR:
             says = f"{key.purpose}: epoch {key.epoch} ends on {key.until}"
             todo = "have the consumer change over to the current epoch before that day"
-            yield Line("keys", "warn", says, todo)
+            yield CheckLine("keys", "warn", says, todo)
     if not missing:
-        yield Line("keys", "ok", f"{len(wanted)} purposes have a current key")
+        yield CheckLine("keys", "ok", f"{len(wanted)} purposes have a current key")
 
 
-def _disk(folder: Path, what: str) -> Iterator[Line]:
+def _disk(folder: Path, what: str) -> Iterator[CheckLine]:
     place = next((p for p in (folder, *folder.parents) if p.is_dir()), None)
     if place is None:
         return
     usage = shutil.disk_usage(place)
     share = usage.free / usage.total if usage.total else 0.0
-    level: Level = "fail" if share < DISK_FAIL else "warn" if share < DISK_WARN else "ok"
+    level: CheckLevel = "fail" if share < DISK_FAIL else "warn" if share < DISK_WARN else "ok"
     todo = "" if level == "ok" else f"make room or enlarge the disk of the {what} directory"
-    yield Line("disk", level, f"{what}: {usage.free / 1024**3:,.1f} GiB free ({share:.0%})", todo)
+    yield CheckLine(
+        "disk", level, f"{what}: {usage.free / 1024**3:,.1f} GiB free ({share:.0%})", todo
+    )
 
 
-def _database_disk(connection: Connection) -> Iterator[Line]:
+def _database_disk(connection: Connection) -> Iterator[CheckLine]:
     """The database's directory, where it is on this machine and the login may know it."""
     row = connection.execute(
         "SELECT CASE WHEN pg_has_role('pg_read_all_settings', 'MEMBER')"
@@ -180,13 +186,13 @@ def _database_disk(connection: Connection) -> Iterator[Line]:
     except OSError:
         pass
     says = "database: on another machine, or hidden from this login"
-    yield Line("disk", "ok", says)
+    yield CheckLine("disk", "ok", says)
 
 
-def _tried(probe: Probe) -> Line:
+def _tried(probe: Probe) -> CheckLine:
     name = f"connection {probe.connection}"
     try:
-        return Line(name, "ok", probe.attempt())
+        return CheckLine(name, "ok", probe.attempt())
     except OnecardError as error:
         says = f"{type(error).__name__}: {error}"
     except Exception as error:  # noqa: BLE001 - a driver's text could quote what it should not
@@ -195,18 +201,20 @@ def _tried(probe: Probe) -> Line:
         f"check AIRFLOW_CONN_{probe.connection.upper()}, the system and the way to it; "
         f"used by {probe.used_by}"
     )
-    return Line(name, "fail", says, todo)
+    return CheckLine(name, "fail", says, todo)
 
 
-def _files(desk: Desk) -> Line:
+def _files(desk: Desk) -> CheckLine:
     broken = desk.catalogue.problems
     if not broken:
-        return Line("YAML", "ok", "contracts and agreements can be read")
+        return CheckLine("YAML", "ok", "contracts and agreements can be read")
     names = ", ".join(sorted({p.file.name for p in broken}))
-    return Line("YAML", "fail", f"cannot be read: {names}", "`onecard lint` says line and rule")
+    return CheckLine(
+        "YAML", "fail", f"cannot be read: {names}", "`onecard lint` says line and rule"
+    )
 
 
-def _airflow(env: Mapping[str, str]) -> Iterator[Line]:
+def _airflow(env: Mapping[str, str]) -> Iterator[CheckLine]:
     """Airflow's own settings, where this process runs in its environment."""
     if not any(name.startswith(AIRFLOW_PREFIX) for name in env):
         return
@@ -214,15 +222,15 @@ def _airflow(env: Mapping[str, str]) -> Iterator[Line]:
     zone = env.get("AIRFLOW__CORE__DEFAULT_TIMEZONE")
     if zone != "Asia/Shanghai":
         todo = "set AIRFLOW__CORE__DEFAULT_TIMEZONE=Asia/Shanghai: the night is a Chinese one"
-        yield Line(before, "warn", f"default time zone is {zone or 'utc'}", todo)
+        yield CheckLine(before, "warn", f"default time zone is {zone or 'utc'}", todo)
     for part in ("DAGS", "PLUGINS"):
         name = f"AIRFLOW__CORE__{part}_FOLDER"
         folder = env.get(name)
         if not folder or not Path(folder).is_dir():
             todo = f"let {name} name the project's {part.lower()}/"
-            yield Line(before, "fail", f"{name} names no folder", todo)
+            yield CheckLine(before, "fail", f"{name} names no folder", todo)
     if env.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite").startswith("sqlite"):
         todo = "set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN to a PostgreSQL database of its own"
-        yield Line(before, "warn", "Airflow keeps its metadata in SQLite", todo)
+        yield CheckLine(before, "warn", "Airflow keeps its metadata in SQLite", todo)
     now = f"{datetime.now(UTC):%H:%M} UTC"
-    yield Line(before, "ok", f"settings looked at ({now})")
+    yield CheckLine(before, "ok", f"settings looked at ({now})")

@@ -10,7 +10,6 @@ rename from a loss; none is kept or shown.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -19,17 +18,17 @@ from typing import Literal
 from onecard.model.drift import Described, Family, SourceColumn
 from schemas.models.contract import Contract, Field
 
-Kind = Literal["new", "missing", "renamed", "widened", "narrowed", "type", "nullable"]
-Policy = Literal["fail", "quarantine", "pass"]
+ChangeKind = Literal["new", "missing", "renamed", "widened", "narrowed", "type", "nullable"]
+ChangePolicy = Literal["fail", "quarantine", "pass"]
 
-_ROWS: dict[Kind, str] = {
+_ROWS: dict[ChangeKind, str] = {
     "missing": "rows without it",
     "renamed": "rows without it",
     "widened": "larger rows",
     "type": "rows that do not fit",
     "nullable": "rows without it",
 }
-_THEN: dict[Policy, str] = {"fail": "fail the transfer", "quarantine": "are quarantined"}
+_THEN: dict[ChangePolicy, str] = {"fail": "fail the transfer", "quarantine": "are quarantined"}
 """Which rows a change concerns and what becomes of them, for messages."""
 
 ANY_WIDTH = 255
@@ -58,8 +57,8 @@ class Change:
         found: for renames the new name; for wider columns the new width.
     """
 
-    kind: Kind
-    policy: Policy
+    kind: ChangeKind
+    policy: ChangePolicy
     native: str
     field: str
     says: str
@@ -69,13 +68,6 @@ class Change:
     def fails(self) -> bool:
         """Whether the night fails on it."""
         return self.policy == "fail"
-
-
-def shape(text: str) -> str:
-    """A value's shape: what kind of signs stand in it, in which order; at most 40 of them."""
-    for pattern, sign in ((r"\d", "9"), (r"[A-Za-z]", "a"), (r"[^\x00-\x7f]", "x")):
-        text = re.sub(pattern, sign, text[:40])
-    return text
 
 
 def changes(
@@ -120,7 +112,7 @@ def _decided(contract: Contract, source: Described, change: Change) -> Change:
     if change.kind == "narrowed":
         return change
     lost = change.kind in ("missing", "renamed")
-    policy: Policy = contract.drift.decision("missing" if lost else change.kind)
+    policy: ChangePolicy = contract.drift.decision("missing" if lost else change.kind)
     refused = change.kind == "renamed" and not source.named
     if lost and (refused or change.field not in contract.optional_fields):
         policy = "fail"
@@ -137,7 +129,7 @@ def _new(column: SourceColumn, *, named: bool) -> Change:
     return Change("new", "pass" if named else "fail", column.name, "", says)
 
 
-def _change(kind: Kind, item: Field, says: str, found: str = "") -> Change:
+def _change(kind: ChangeKind, item: Field, says: str, found: str = "") -> Change:
     return Change(kind, "pass", item.native, item.name, says, found)
 
 

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import csv
 import json as json_lines
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import connectors
-from onecard.app.wiring import Hub
 from onecard.base.connections import Connection
+from onecard.base.settings import Settings
 from onecard.collect import drift_policy
 from onecard.errors import ConfigError, unknown
-from onecard.ports.source import ReadRequest
+from onecard.ports.source import Reading, ReadRequest
 from quality.rows.gate import compile_gate
 from schemas.models.contract import Contract
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class FileCheck:
     """Outcome: rows read, accepted, rejected, and each reason by row number (from 1)."""
 
-    read: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    read: int
+    accepted: int
+    rejected: int
+    rows: tuple[dict[str, Any], ...]
 
     def as_json(self) -> dict[str, Any]:
         """The outcome without any value of a row."""
@@ -35,14 +35,20 @@ class FileCheck:
             "read": self.read,
             "accepted": self.accepted,
             "rejected": self.rejected,
-            "rows": self.rows,
+            "rows": list(self.rows),
         }
 
 
-def check_file(hub: Hub, contract: Contract, file: Path, encoding: str) -> FileCheck:
+def check_file(settings: Settings, contract: Contract, file: Path, encoding: str) -> FileCheck:
     """Read the file as its format's connector does and run the gate on every row.
 
     Columns are named as in the contract or by their native names.
+
+    Args:
+        settings: profile and clock of the hub.
+        contract: of the dataset.
+        file: CSV, JSON lines or Parquet, by its suffix.
+        encoding: of a CSV file.
 
     Raises:
         ConfigError: no such file, or a format that is not supported.
@@ -54,6 +60,25 @@ def check_file(hub: Hub, contract: Contract, file: Path, encoding: str) -> FileC
     if not file.is_file():
         msg = f"{file}: no such file"
         raise ConfigError(msg)
+    gate = compile_gate(contract, profile=settings.profile)
+    read = accepted = rejected = 0
+    reasons: list[dict[str, Any]] = []
+    now = settings.now()
+    for chunk in _reading(contract, file, kind, encoding):
+        checked = gate.check(chunk, now)
+        read += chunk.batch.num_rows
+        accepted += len(checked.good)
+        rejected += len(checked.rejected)
+        reasons.extend(
+            {"row": row.number, "field": reason.field, "rule": reason.rule}
+            for row in checked.rejected
+            for reason in row.reasons
+        )
+    return FileCheck(read, accepted, rejected, tuple(reasons))
+
+
+def _reading(contract: Contract, file: Path, kind: str, encoding: str) -> Reading:
+    """The file as the connector of files reads it: chunks of the contract's columns."""
     files = connectors.connector("files")
     layout = {"kind": kind, "encoding": encoding} if kind == "csv" else {"kind": kind}
     options = files.source_options.model_validate(
@@ -67,20 +92,7 @@ def check_file(hub: Hub, contract: Contract, file: Path, encoding: str) -> FileC
     home = Connection.model_validate(
         {"id": "local", "conn_type": "fs", "extra": {"path": str(file.resolve().parent)}}
     )
-    gate = compile_gate(contract, profile=hub.settings.profile)
-    found = FileCheck()
-    now = hub.settings.now()
-    for chunk in files.read(home, ReadRequest(contract.id, columns, options)):
-        checked = gate.check(chunk, now)
-        found.read += chunk.batch.num_rows
-        found.accepted += len(checked.good)
-        found.rejected += len(checked.rejected)
-        found.rows.extend(
-            {"row": row.number, "field": reason.field, "rule": reason.rule}
-            for row in checked.rejected
-            for reason in row.reasons
-        )
-    return found
+    return files.read(home, ReadRequest(contract.id, columns, options))
 
 
 def _column_names(file: Path, kind: str, encoding: str) -> set[str]:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onecard.app.wiring import Hub
+from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
-from onecard.store import audit, database, quarantine
+from onecard.ports.desk import Desk
+from onecard.store import audit, database, disclosures, quarantine
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Outcome of one housekeeping: rows whose values were dropped, and the audit log's verdict."""
+    """Outcome of one housekeeping.
+
+    Attributes:
+        purged: rejected rows whose values were dropped.
+        expired_months: months of the disclosure ledger that were dropped.
+        verdict: of the audit log.
+    """
 
     purged: int
-    verdict: audit.Verdict
+    expired_months: int
+    verdict: Verdict
 
     def check(self) -> None:
         """Raise when the audit log is not as it was written.
@@ -27,22 +35,36 @@ class Kept:
             raise FatalError(msg)
 
 
-def keep_house(hub: Hub) -> Kept:
-    """Drop the values of rejected rows whose time is over, then verify the audit log.
+def keep_house(hub: Desk) -> Kept:
+    """Drop rejected values and disclosures whose time is over, then verify the audit log.
 
     Raises:
         SourceUnavailable: the hub's database cannot be reached.
     """
     with database.connect(hub.address, autocommit=True) as connection:
         purged = purge(hub, connection)
+        months = expire_disclosures(hub, connection)
         verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
-    return Kept(purged, verdict)
+    return Kept(purged, months, verdict)
 
 
-def purge(hub: Hub, connection: database.Connection) -> int:
+def purge(hub: Desk, connection: database.Connection) -> int:
     """Drop the values of rejected rows whose time is over, with an audit entry; how many."""
     actor = hub.settings.actor
     with connection.transaction():
         number = quarantine.purge(connection, hub.settings.now(), actor)
         audit.append(connection, "quarantine.purged", "quarantine", actor, {"rows": number})
     return number
+
+
+def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
+    """Drop the months of the disclosure ledger that are older than three years; how many.
+
+    Each month that goes is named in an audit entry; on a day on which none goes there is none.
+    """
+    with connection.transaction():
+        dropped = disclosures.expire(connection, hub.settings.now().date())
+        if dropped:
+            body = {"months": dropped, "kept_years": disclosures.KEPT_YEARS}
+            audit.append(connection, "disclosures.expired", "disclosures", hub.settings.actor, body)
+    return len(dropped)

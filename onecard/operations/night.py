@@ -6,23 +6,23 @@ A failure stops only itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from onecard.app.wiring import Hub
 from onecard.errors import OnecardError
+from onecard.reconcile.services import TransferDesk
 from onecard.stewardship import challenges
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What a night did: subjects that failed or are held, with the reason."""
+@dataclass(frozen=True, slots=True)
+class NightOutcome:
+    """What a night, or a part of it, did: subjects that failed or are held, with the reason."""
 
-    failed: dict[str, str] = field(default_factory=dict)
-    held: dict[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str]
+    held: Mapping[str, str]
 
     @property
     def exit_code(self) -> int:
@@ -32,12 +32,12 @@ class Outcome:
         return 3 if self.held else 0
 
 
-def datasets(hub: Hub, agency: str | None = None) -> tuple[str, ...]:
+def datasets(hub: TransferDesk, agency: str | None = None) -> tuple[str, ...]:
     """Ids of the datasets of one agency, or of all."""
     return tuple(d for d in sorted(hub.catalogue.contracts) if agency in (None, d.split("/")[0]))
 
 
-def agreements(hub: Hub, consumer: str | None = None) -> tuple[str, ...]:
+def agreements(hub: TransferDesk, consumer: str | None = None) -> tuple[str, ...]:
     """Ids of the served agreements of one consumer, or of all."""
     served = (a for a in hub.catalogue.agreements.values() if a.served)
     return tuple(sorted(a.id for a in served if consumer in (None, a.consumer)))
@@ -48,8 +48,15 @@ def run_each(
     run: Callable[[str], object],
     note: Callable[[str, object], None],
     workers: int = 1,
-) -> Outcome:
-    """Run every subject, `workers` at a time; an error of ours is noted and the others go on."""
+) -> NightOutcome:
+    """Run every subject; an error of ours is noted and the others go on.
+
+    Args:
+        subjects: datasets or agreements.
+        run: runs one of them.
+        note: is told each subject and its result, or the error.
+        workers: so many at a time.
+    """
 
     def attempt(subject: str) -> tuple[str, object]:
         try:
@@ -57,33 +64,41 @@ def run_each(
         except OnecardError as error:
             return subject, error
 
-    outcome = Outcome()
+    failed: dict[str, str] = {}
+    held: dict[str, str] = {}
     with ThreadPoolExecutor(workers) as pool:
         for subject, result in (
             map(attempt, subjects) if workers == 1 else pool.map(attempt, subjects)
         ):
             if isinstance(result, OnecardError):
-                kind = outcome.held if result.exit_code == 3 else outcome.failed
+                kind = held if result.exit_code == 3 else failed
                 kind[subject] = str(result)
             note(subject, result)
-    return outcome
+    return NightOutcome(failed, held)
 
 
 def run(
-    hub: Hub,
+    hub: TransferDesk,
     note: Callable[[str, object], None] = lambda _subject, _result: None,
     workers: int = 1,
-) -> Outcome:
-    """Collect everything, look which corrections that shows, then deliver everything."""
-    outcome = run_each(datasets(hub), lambda d: hub.collect(d).run(), note, workers)
+) -> NightOutcome:
+    """Collect everything, look which corrections that shows, then deliver everything.
+
+    Args:
+        hub: the hub.
+        note: is told each subject and its result, or the error.
+        workers: so many transfers at a time.
+    """
+    collected = run_each(datasets(hub), lambda d: hub.collect(d).run(), note, workers)
+    reviewed: dict[str, str] = {}
     try:
         challenges.review(hub)
     except OnecardError as error:
-        outcome.failed["challenges"] = str(error)
+        reviewed["challenges"] = str(error)
         note("challenges", error)
     delivered = run_each(agreements(hub), lambda a: hub.deliver(a).run(), note, workers)
-    outcome.failed |= delivered.failed
-    outcome.held |= delivered.held
-    for problem in hub.catalogue.problems:
-        outcome.failed[str(problem.file)] = str(problem)
-    return outcome
+    broken = {str(problem.file): str(problem) for problem in hub.catalogue.problems}
+    return NightOutcome(
+        failed={**collected.failed, **reviewed, **delivered.failed, **broken},
+        held={**collected.held, **delivered.held},
+    )

@@ -7,17 +7,26 @@ published. A held delivery has nothing staged: its next run passes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from onecard.app.wiring import Hub
 from onecard.base import failpoints
 from onecard.collect import failure
-from onecard.collect.run import Collected
+from onecard.collect.publish import Collected
 from onecard.errors import ConfigError, PolicyError, SupersededError
 from onecard.model.holds import NEVER
 from onecard.model.signoffs import SignOff
-from onecard.store import audit, database, ledger, releases
+from onecard.reconcile.services import TransferDesk
+from onecard.store import (
+    audit,
+    database,
+    datasets,
+    findings,
+    locks,
+    releases,
+    transfer_lookup,
+    transfers,
+)
 from onecard.store.database import Connection
+from onecard.store.transfer_lookup import TransferState
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +44,7 @@ class Released:
     already: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What the ledger says of the transfer."""
-
-    id: int
-    direction: str
-    subject: str
-    status: str
-    message: str
-
-
-def release(hub: Hub, wanted: str, how: SignOff) -> Released:
+def release(hub: TransferDesk, wanted: str, how: SignOff) -> Released:
     """Release a held transfer; one that was cut off after its release goes on.
 
     Args:
@@ -63,28 +61,23 @@ def release(hub: Hub, wanted: str, how: SignOff) -> Released:
     how.check()
     with database.connect(hub.address, autocommit=True) as connection:
         found = _find(connection, wanted)
-        lock = "SELECT pg_advisory_lock(hashtextextended('release', %s))"
-        connection.execute(lock, (found.id,))
+        locks.hold(connection, locks.Kind.RELEASE, found.id)
         found = _find(connection, str(found.id))
         act = _collect if found.direction == "collect" else _delivery
         return act(hub, connection, found, how)
 
 
-def _find(connection: Connection, wanted: str) -> _Line:
-    number = int(wanted) if wanted.isascii() and wanted.isdigit() else None
-    row: tuple[Any, ...] | None = connection.execute(
-        "SELECT id, direction, subject, status, message FROM ledger.transfer WHERE id = %s"
-        " OR (subject = %s AND direction = 'collect' AND status <> 'running')"
-        " ORDER BY id DESC LIMIT 1",
-        (number, wanted),
-    ).fetchone()
-    if row is None:
+def _find(connection: Connection, wanted: str) -> TransferState:
+    found = transfer_lookup.by_name(connection, wanted)
+    if found is None:
         msg = f"no transfer {wanted!r}; `onecard status` shows what is held"
         raise ConfigError(msg)
-    return _Line(*row)
+    return found
 
 
-def _delivery(_hub: Hub, connection: Connection, found: _Line, how: SignOff) -> Released:
+def _delivery(
+    _hub: TransferDesk, connection: Connection, found: TransferState, how: SignOff
+) -> Released:
     if found.status != "held":
         raise _not_held(found)
     with connection.transaction():
@@ -95,7 +88,9 @@ def _delivery(_hub: Hub, connection: Connection, found: _Line, how: SignOff) -> 
     return Released(found.id, found.subject, already=not new)
 
 
-def _collect(hub: Hub, connection: Connection, found: _Line, how: SignOff) -> Released:
+def _collect(
+    hub: TransferDesk, connection: Connection, found: TransferState, how: SignOff
+) -> Released:
     before = releases.of(connection, found.id)
     if found.status == "published" and before:
         done = hub.collect(found.subject).publish(found.id)
@@ -105,7 +100,7 @@ def _collect(hub: Hub, connection: Connection, found: _Line, how: SignOff) -> Re
     if found.status != "held" and not (found.status == "audited" and before):
         raise _not_held(found)
     there = {r.finding for r in before} - set(NEVER)
-    failed = [name for name in releases.failed(connection, found.id) if name not in there]
+    failed = [name for name in findings.failed(connection, found.id) if name not in there]
     _releasable(hub, found, failed)
     if not failed and not before:
         msg = f"{found.subject}: no failed expectation is recorded of held transfer {found.id}"
@@ -117,28 +112,28 @@ def _collect(hub: Hub, connection: Connection, found: _Line, how: SignOff) -> Re
     return Released(found.id, found.subject, collect.publish(found.id))
 
 
-def _record(connection: Connection, found: _Line, failed: list[str], how: SignOff) -> None:
+def _record(connection: Connection, found: TransferState, failed: list[str], how: SignOff) -> None:
     """Write who vouches for what, while no newer transfer can claim the dataset."""
     with connection.transaction():
-        ledger.lock_claimed(connection, found.subject, found.id)
+        datasets.lock_claimed(connection, found.subject, found.id)
         new = releases.record(connection, found.id, failed, how.by, how.reason)
         if new:
             body = {"transfer": found.id, "findings": new, "reason": how.reason}
             audit.append(connection, "collect.released", found.subject, how.by, body)
 
 
-def _overtaken(connection: Connection, found: _Line) -> None:
+def _overtaken(connection: Connection, found: TransferState) -> None:
     error = failure.overtaken(connection, found.subject, found.id)
     if error is None:
         return
-    newer = ledger.state(connection, found.subject).claim
-    status = ledger.status(connection, newer)
+    newer = datasets.state(connection, found.subject).claim
+    status = transfers.status(connection, newer)
     more = f"; {newer} is {status}" + (f": `onecard release {newer}`" if status == "held" else "")
     msg = f"{error}{more}"
     raise SupersededError(msg)
 
 
-def _releasable(hub: Hub, found: _Line, failed: list[str]) -> None:
+def _releasable(hub: TransferDesk, found: TransferState, failed: list[str]) -> None:
     never = [name for name in failed if name in NEVER]
     if not never:
         return
@@ -152,7 +147,7 @@ def _releasable(hub: Hub, found: _Line, failed: list[str]) -> None:
     raise PolicyError(msg)
 
 
-def _not_held(found: _Line) -> ConfigError:
+def _not_held(found: TransferState) -> ConfigError:
     because = f" ({found.message})" if found.status == "failed" and found.message else ""
     return ConfigError(
         f"transfer {found.id} of {found.subject} is {found.status}{because}; only what is held can"

@@ -10,11 +10,11 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException as PlainHTTPException
 
 from onecard.errors import OnecardError, PolicyError, RetriableError
+from onecard.model.tickets import UnknownTicket, WrongState
 from onecard.portal import pages, views
 from onecard.portal.guard import guard
 from onecard.portal.security import Headers, page_policy
 from onecard.portal.site import Site
-from onecard.store.tickets import UnknownTicket, WrongState
 
 REASONS = (
     "form",
@@ -42,12 +42,12 @@ def create_app(site: Site) -> FastAPI:
 
 
 def _router(site: Site) -> APIRouter:
-    seen = Depends(guard(site))
+    visit = Depends(guard(site))
     router = APIRouter(default_response_class=Response, redirect_slashes=False)
     for method, route, view in views.ROUTES:
         router.add_api_route(
             route,
-            views.behind(seen, view),
+            views.behind(visit, view),
             methods=[method],
             name=view.__name__,
             response_model=None,

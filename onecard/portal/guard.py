@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 
 from fastapi import Depends, HTTPException, Request
 
-from onecard.portal import access, flows, reports, security
+from onecard.model.tickets import Ticket
+from onecard.portal import access, agreement_lines, reports, security
 from onecard.portal.access import Person, Visitor
 from onecard.portal.reports import Report
 from onecard.portal.site import Site
 from onecard.store import database, tickets
-from onecard.store.tickets import Ticket
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Visit:
     """What a route gets to work with: everything in it, the visitor may see.
 
     Attributes:
@@ -40,7 +40,7 @@ class Seen:
     form: Mapping[str, str] = field(default_factory=dict)
 
 
-def guard(site: Site) -> Callable[..., Seen]:
+def guard(site: Site) -> Callable[..., Visit]:
     """The dependency of every route."""
     identity = Depends(site.identity)
 
@@ -62,12 +62,12 @@ def guard(site: Site) -> Callable[..., Seen]:
 
     written = Depends(form)
 
-    def seen(request: Request, who: Visitor = asking, sent: dict[str, str] = written) -> Seen:
+    def visit(request: Request, who: Visitor = asking, sent: dict[str, str] = written) -> Visit:
         catalogue, named = site.catalogue(), request.path_params
         agency = named.get("agency", "")
         if "agency" in named and agency not in who.agencies:
             raise HTTPException(404)
-        return Seen(
+        return Visit(
             request,
             site,
             catalogue,
@@ -79,12 +79,12 @@ def guard(site: Site) -> Callable[..., Seen]:
             sent,
         )
 
-    return seen
+    return visit
 
 
 def _agreement(catalogue: Catalogue, agency: str, name: str) -> Agreement:
     found = catalogue.agreements.get(name)
-    if found is None or not flows.concerns(found, agency):
+    if found is None or not agreement_lines.concerns(found, agency):
         raise HTTPException(404)
     return found
 

@@ -15,7 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from onecard.base.settings import ZONE
+from onecard.base.timespan import ZONE
 from onecard.portal.security import visible
 from onecard.stewardship.agreement_words import TREATMENTS
 from schemas.models.strict_yaml import parse

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from onecard.model.transfers import Transfer
-from onecard.store import ledger
+from onecard.store import rule_counts, transfer_history
 from onecard.store.database import Connection
 from schemas.models.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ProblemLine:
     """How many rows broke one rule; shares are of the rows that were read."""
 
     field: str
@@ -44,7 +44,7 @@ class DatasetProblems:
     at: datetime | None
     read: int
     quarantined: int
-    problems: tuple[Problem, ...]
+    problems: tuple[ProblemLine, ...]
 
     @property
     def silent(self) -> bool:
@@ -55,8 +55,14 @@ class DatasetProblems:
 def problem_list(
     connection: Connection, contracts: Iterable[Contract], rule_title: Callable[[str], str]
 ) -> list[DatasetProblems]:
-    """The newest collect of each dataset, most failed rule first."""
-    newest = {t.subject: t for t in ledger.latest(connection) if t.direction == "collect"}
+    """The newest collect of each dataset, most failed rule first.
+
+    Args:
+        connection: of the hub's database.
+        contracts: of the datasets.
+        rule_title: Chinese title of a rule that no contract names.
+    """
+    newest = {t.subject: t for t in transfer_history.latest(connection) if t.direction == "collect"}
     found = []
     for contract in contracts:
         transfer = newest.get(contract.id)
@@ -81,23 +87,18 @@ def _problems(
     contract: Contract,
     transfer: Transfer,
     rule_title: Callable[[str], str],
-) -> list[Problem]:
-    rows = connection.execute(
-        "SELECT field, rule, severity, failed FROM ledger.rule_count WHERE transfer = %s"
-        " ORDER BY failed DESC, field, rule",
-        (transfer.id,),
-    ).fetchall()
+) -> list[ProblemLine]:
     titles = {f.name: f.title for f in contract.fields}
     own = {r.name: r.title for r in contract.rules}
     return [
-        Problem(
-            field=str(field),
-            field_title=titles.get(str(field), ""),
-            rule=str(rule),
-            rule_title=own.get(str(rule)) or rule_title(str(rule)),
-            severity=str(severity),
-            failed=int(str(failed)),
+        ProblemLine(
+            field=found.field,
+            field_title=titles.get(found.field, ""),
+            rule=found.rule,
+            rule_title=own.get(found.rule) or rule_title(found.rule),
+            severity=found.severity,
+            failed=found.failed,
             checked=transfer.counts.rows_read,
         )
-        for field, rule, severity, failed in rows
+        for found in rule_counts.broken_rules(connection, [transfer.id])
     ]

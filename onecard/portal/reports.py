@@ -52,7 +52,13 @@ def listed(home: Path, agency: str) -> list[Report]:
 
 
 def get(home: Path, agency: str, name: str) -> Report | None:
-    """The report of that file name, or None: a name of another form is not looked for."""
+    """The report of that file name, or None: a name of another form is not looked for.
+
+    Args:
+        home: ONECARD_HOME.
+        agency: in whose folder.
+        name: of the file.
+    """
     if not any(pattern.fullmatch(name) for pattern in KINDS.values()):
         return None
     return _report(home / "reports" / agency / name)

@@ -90,13 +90,25 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def token(secret: bytes, user: str, now: datetime) -> str:
-    """A token that lets this user send a form for some hours."""
+    """A token that lets this user send a form for some hours.
+
+    Args:
+        secret: of the installation.
+        user: who asks.
+        now: the hub's time.
+    """
     issued = f"{int(now.timestamp())}"
     return f"{issued}.{_mac(secret, user, issued)}"
 
 
 def check_token(secret: bytes, user: str, now: datetime, form: Mapping[str, str]) -> None:
     """Refuse a form without a token of this user.
+
+    Args:
+        secret: of the installation.
+        user: who sends.
+        now: the hub's time.
+        form: what was sent, the token with it.
 
     Raises:
         HTTPException: 403.
@@ -125,6 +137,11 @@ def _mac(secret: bytes, user: str, issued: str) -> str:
 
 def written(form: Mapping[str, str], name: str, longest: int) -> str:
     """What a visitor wrote into a field.
+
+    Args:
+        form: what was sent.
+        name: of the field.
+        longest: allowed number of characters.
 
     Raises:
         HTTPException: 422 with the reason as its detail: `empty`, `long`, `signs` (control or

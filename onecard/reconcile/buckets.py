@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from onecard.store.checksums import Key, Side
+from onecard.ports.comparison import Key, Side
 
 BITS = 16
 """The first division: 65,536 buckets."""
@@ -41,6 +41,12 @@ def compare(ours: Side, theirs: Side, *, bits: int = BITS, leaf: int = LEAF) -> 
     """Compare by buckets, split those that differ until few rows are left, and list these.
 
     Memory grows with the rows in differing buckets, not with the table.
+
+    Args:
+        ours: the registry's side.
+        theirs: the other side.
+        bits: of the first division: 2 to that power of buckets.
+        leaf: rows in differing buckets that are listed rather than divided again.
     """
     first, second = _both(ours, theirs, lambda side: side.buckets(bits, None))
     sums = first.total, second.total

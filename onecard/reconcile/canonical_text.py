@@ -21,7 +21,7 @@ UNREADABLE = "?"
 _REFUSED = (pa.ArrowInvalid, pa.ArrowNotImplementedError)
 
 
-def canonical(column: pa.Array, kind: pa.DataType) -> pa.Array:
+def canonical_text(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """A column as canonical texts.
 
     Args:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -11,13 +10,15 @@ from pathlib import Path
 from psycopg import sql
 from pydantic import Field
 
+from onecard.base.frozen import Frozen
 from onecard.base.timespan import duration
-from onecard.store import ledger, registry
-from onecard.store.checksums import Key
+from onecard.ports.comparison import Key
+from onecard.store import absences, datasets, registry
+from onecard.store.absences import Sweep
 from onecard.store.database import Connection, query
 from schemas.models.contract import Contract
-from schemas.models.frozen import Frozen, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import build
 
 FILE = Path(__file__).with_name("reconcile.yaml")
 
@@ -31,7 +32,13 @@ class HoldRules(Frozen):
     never_from: tuple[str, ...] = ()
 
     def too_many(self, absent: int, rows: int, rows_source: int) -> bool:
-        """Whether a person must decide: more than the limit, half of the dataset, or all of it."""
+        """Whether a person must decide: more than the limit, half of the dataset, or all of it.
+
+        Args:
+            absent: rows of the registry that the source has not.
+            rows: rows of the registry that were compared.
+            rows_source: rows of the source.
+        """
         limit = max(self.most_rows, int(self.most_share * rows))
         return absent > limit or 2 * absent >= rows or rows_source == 0
 
@@ -43,40 +50,29 @@ def rules() -> HoldRules:
     return build(HoldRules, document.data, document)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Which reconciliation looks: its id, the one before it, the hub's time."""
+def sweep(number: int, before: int, now: datetime) -> Sweep:
+    """One look for absences, which believes what is absent for longer than the grace.
 
-    number: int
-    before: int
-    now: datetime
+    Args:
+        number: id of the reconciliation that looks.
+        before: id of the last complete one of the dataset before it; 0: none.
+        now: the hub's time.
+    """
+    return Sweep(number, before, now, now - duration(rules().grace))
 
 
-def note(connection: Connection, dataset: str, absent: Mapping[bytes, Key], run: Run) -> list[Key]:
+def believed(
+    connection: Connection, dataset: str, absent: Mapping[bytes, Key], look: Sweep
+) -> list[Key]:
     """Remember what is absent now, forget what is back; returns the absences to be believed.
 
-    Believed is what the run before this one found absent too, or what is absent for longer than
-    the grace.
+    Args:
+        connection: of the hub's database.
+        dataset: whose rows they are.
+        absent: keyed reference → key of every row that is absent now.
+        look: which reconciliation looks.
     """
-    refs = sorted(absent)
-    grace = run.now - duration(rules().grace)
-    with connection.transaction():
-        rows = connection.execute(
-            "SELECT record_ref FROM ledger.absence WHERE dataset = %s AND record_ref = ANY(%s)"
-            " AND ((last_seen_by = %s AND %s > 0) OR first_seen <= %s)",
-            (dataset, refs, run.before, run.before, grace),
-        ).fetchall()
-        connection.execute(
-            "DELETE FROM ledger.absence WHERE dataset = %s AND NOT record_ref = ANY(%s)",
-            (dataset, refs),
-        )
-        connection.execute(
-            "INSERT INTO ledger.absence (dataset, record_ref, first_seen, last_seen_by)"
-            " SELECT %s, r, %s, %s FROM unnest(%s::bytea[]) r ON CONFLICT (dataset, record_ref)"
-            " DO UPDATE SET last_seen_by = excluded.last_seen_by",
-            (dataset, run.now, run.number, refs),
-        )
-    return [absent[bytes(row[0])] for row in rows if isinstance(row[0], bytes)]
+    return [absent[r] for r in sorted(absences.note(connection, dataset, absent.keys(), look))]
 
 
 def tombstone(
@@ -84,7 +80,12 @@ def tombstone(
 ) -> int:
     """Publish rows as deleted, under a new version; returns how many.
 
-    Rows that were published again since `version` stay.
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        keys: of the rows, at least one.
+        version: rows that were published again since then stay.
+        now: the hub's time; it is the moment of the deletion.
     """
     pairs = [
         query("{c}::text = k.{k}", c=sql.Identifier("t", n), k=sql.Identifier(f"k{i}"))
@@ -92,17 +93,15 @@ def tombstone(
     ]
     columns = [sql.Identifier(f"k{i}") for i in range(len(contract.key))]
     with connection.transaction():
-        connection.execute(
-            "SELECT FROM ledger.dataset WHERE dataset = %s FOR UPDATE", (contract.id,)
-        )
-        state = ledger.state(connection, contract.id)
+        state = datasets.lock(connection, contract.id)
+        new = state.version + 1
         done = connection.execute(
             query(
                 "UPDATE {t} t SET _deleted_at = {now}, _version = {new} FROM unnest({arrays})"
                 " AS k ({columns}) WHERE {on} AND t._deleted_at IS NULL AND t._version <= {seen}",
                 t=registry.published(contract),
                 now=sql.Literal(now.isoformat()),
-                new=sql.Literal(state.version + 1),
+                new=sql.Literal(new),
                 arrays=sql.SQL(", ").join([sql.SQL("%s::text[]")] * len(columns)),
                 columns=sql.SQL(", ").join(columns),
                 on=sql.SQL(" AND ").join(pairs),
@@ -111,16 +110,5 @@ def tombstone(
             [list(values) for values in zip(*keys, strict=True)],
         ).rowcount
         if done:
-            connection.execute(
-                "UPDATE ledger.dataset SET version = %s WHERE dataset = %s",
-                (state.version + 1, contract.id),
-            )
+            datasets.raise_version(connection, contract.id, new)
     return done
-
-
-def forget(connection: Connection, dataset: str, refs: Collection[bytes]) -> None:
-    """Drop absences that were published as deleted."""
-    connection.execute(
-        "DELETE FROM ledger.absence WHERE dataset = %s AND record_ref = ANY(%s)",
-        (dataset, sorted(refs)),
-    )

@@ -7,15 +7,12 @@ from typing import ClassVar
 
 import pyarrow as pa
 from psycopg import sql
-from pydantic import BaseModel
 
-from onecard.app.wiring import Hub
 from onecard.base.connections import Connection
-from onecard.errors import ConfigError
-from onecard.operations.replay import NoOptions
-from onecard.ports.sink import Parcel, Sent
-from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
-from onecard.reconcile.stage import Located, Stage
+from onecard.collect.own_rows import OwnReading, OwnRows
+from onecard.ports.source import Chunk, ReadRequest
+from onecard.reconcile.services import TransferDesk
+from onecard.reconcile.source_rows import Located, SourceRows
 from onecard.store import arrow, registry
 from onecard.store.database import query
 from schemas.models.contract import Contract
@@ -23,35 +20,41 @@ from schemas.models.contract import Contract
 ORIGIN = "reconciliation"
 
 
-def heal(hub: Hub, contract: Contract, stage: Stage) -> int:
+def heal(hub: TransferDesk, contract: Contract, rows: SourceRows) -> int:
     """Publish the chosen staged rows, and quarantine the rejected unknown ones; returns how many.
 
     A collect of its own: gate, accounting, receipt and audit as always, the watermark unmoved.
+
+    Args:
+        hub: the hub.
+        contract: of the dataset.
+        rows: the source's rows, those to be published chosen.
     """
-    source = StagedRows(hub.address, contract, stage)
+    source = ChosenRows(hub.address, contract, rows)
     done = hub.collect(contract.id, source).replay()
     return done.counts.published + done.counts.quarantined
 
 
-class StagedRows:
-    """A connector whose source is a staging table."""
+class ChosenRows(OwnRows):
+    """A connector whose source is what a reconciliation has chosen of its staged rows."""
 
     kind: ClassVar[str] = "staged_rows"
-    source_options: ClassVar[type[BaseModel]] = NoOptions
-    sink_options: ClassVar[type[BaseModel]] = NoOptions
 
-    def __init__(self, address: str, contract: Contract, stage: Stage) -> None:
-        self._address, self._contract, self._stage = address, contract, stage
+    def __init__(self, address: str, contract: Contract, rows: SourceRows) -> None:
+        """Take what is published.
 
-    def read(self, connection: Connection, request: ReadRequest) -> StagedReading:  # noqa: ARG002
-        """The chosen rows as typed chunks, then the rejected ones as text."""
+        Args:
+            address: of the hub's database.
+            contract: of the dataset.
+            rows: the source's rows, those to be published chosen.
+        """
+        self._address, self._contract, self._rows = address, contract, rows
+
+    def read(self, connection: Connection, request: ReadRequest) -> ChosenReading:  # noqa: ARG002
+        """The chosen rows as typed chunks of the contract's fields, then the rejected as text."""
         statement = self._statement().as_string(None)
-        return StagedReading(self._address, statement, request, self._stage.unknown)
-
-    def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:  # noqa: ARG002
-        """Nothing is delivered into a staging table."""
-        msg = "a staging table receives nothing"
-        raise ConfigError(msg)
+        names = [c.name for c in request.columns]
+        return ChosenReading(self._address, statement, names, self._rows.unknown)
 
     def _statement(self) -> sql.Composed:
         """The chosen rows that nobody has published in the meantime."""
@@ -60,28 +63,33 @@ class StagedRows:
             "SELECT {columns} FROM {chosen} s LEFT JOIN {t} t ON {on}"
             " WHERE coalesce(t._version, 0) <= {version}",
             columns=sql.SQL(", ").join(sql.Identifier("s", n) for n in contract.names),
-            chosen=self._stage.chosen,
+            chosen=self._rows.chosen,
             t=registry.published(contract),
             on=sql.SQL(" AND ").join(
                 query("{s} = {t}", s=sql.Identifier("s", n), t=sql.Identifier("t", n))
                 for n in contract.key
             ),
-            version=sql.Literal(self._stage.version),
+            version=sql.Literal(self._rows.version),
         )
 
 
-class StagedReading:
-    """One pass over the staged and the rejected rows; the source's checkpoint is not touched."""
-
-    checkpoint: Checkpoint = {}  # noqa: RUF012 - nothing to remember
-    refused: tuple[Refusal, ...] = ()
-    waiting: tuple[str, ...] = ()
+class ChosenReading(OwnReading):
+    """One pass over the chosen and the rejected rows."""
 
     def __init__(
-        self, address: str, statement: str, request: ReadRequest, rejected: Sequence[Located]
+        self, address: str, statement: str, names: Sequence[str], rejected: Sequence[Located]
     ) -> None:
+        """Take what is read.
+
+        Args:
+            address: of the hub's database.
+            statement: selects the chosen rows with the contract's fields.
+            names: the contract's fields.
+            rejected: rows that the gate refused and no collect has seen.
+        """
+        super().__init__()
         self._address, self._statement = address, statement
-        self._request, self._rejected = request, rejected
+        self._names, self._rejected = names, rejected
 
     def __iter__(self) -> Iterator[Chunk]:
         first = 1
@@ -95,7 +103,7 @@ class StagedReading:
 
     def _again(self, first: int) -> Iterator[Chunk]:
         """The rejected rows as text; a record that could not be split, in its own place."""
-        names = [c.name for c in self._request.columns]
+        names = self._names
         whole = [found.row.values for found in self._rejected if found.row.values]
         if whole:
             columns = [pa.array([r.get(n) for r in whole], pa.string()) for n in names]

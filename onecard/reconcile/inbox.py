@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-import connectors
-from onecard.app.wiring import Hub
 from onecard.crypto import suites
+from onecard.deliver.context import Replay
 from onecard.deliver.expected_inbox import LAPSED, QUARANTINED, WAITING
-from onecard.deliver.run import Replay
-from onecard.errors import ConfigError, HoldError, InboxTaken, as_onecard_error
+from onecard.errors import ConfigError, HoldError, InboxTaken
 from onecard.model.reconciliations import Reconciled
 from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sending
 from onecard.ports.source import Chunk, Column, ReadRequest
-from onecard.reconcile.inbox_stage import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxStage
-from onecard.store import database, reconciliations
+from onecard.reconcile.inbox_rows import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxRows
+from onecard.reconcile.services import TransferDesk
+from onecard.store import database, locks, reconciliations
 from onecard.store.reconciliations import SHOWN
+from onecard.store.refusals import as_hub_error
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 
@@ -34,22 +34,27 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def readable(hub: Hub) -> list[str]:
+def readable(hub: TransferDesk) -> list[str]:
     """Agreements whose inboxes can be read back."""
-    return sorted(a.id for a in hub.catalogue.agreements.values() if _reads_back(a.delivery))
+    return sorted(a.id for a in hub.catalogue.agreements.values() if _reads_back(hub, a.delivery))
 
 
-def reconcile_inbox(hub: Hub, agreement_id: str, *, heal: bool = True) -> Reconciled:
+def reconcile_inbox(hub: TransferDesk, agreement_id: str, *, heal: bool = True) -> Reconciled:
     """Compare one agreement's inbox with what the consumer should hold, and heal it.
 
     The result's `check` raises when a person must decide.
+
+    Args:
+        hub: the hub.
+        agreement_id: whose inbox.
+        heal: deliver what is missing or differs again.
 
     Raises:
         ConfigError: unknown agreement, nothing delivered yet, or an inbox that cannot be read back.
         OnecardError: as connector, gate and delivery raise it; the ledger then says `failed`.
     """
     agreement = hub.catalogue.agreement(agreement_id)
-    if not _reads_back(agreement.delivery):
+    if not _reads_back(hub, agreement.delivery):
         kind = agreement.delivery.connector if agreement.delivery else "none"
         msg = (
             f"{agreement.id}: its inbox ({kind}) cannot be read back, so nobody can tell from here"
@@ -57,38 +62,37 @@ def reconcile_inbox(hub: Hub, agreement_id: str, *, heal: bool = True) -> Reconc
         )
         raise ConfigError(msg)
     with database.connect(hub.address, autocommit=True) as connection:
-        lock = "SELECT pg_advisory_lock(hashtextextended('reconcile ' || %s, 0))"
-        connection.execute(lock, (agreement.id,))
+        locks.hold(connection, locks.Kind.RECONCILIATION, agreement.id)
         now, actor = hub.settings.now(), hub.settings.actor
         number = reconciliations.start(connection, "agreement", agreement.id, now, None)
         try:
             done = _Reconciliation(hub, agreement, connection, number).run(heal=heal)
             reconciliations.finish(connection, done, actor)
         except Exception as caught:  # noqa: BLE001 - noted, then raised as one of ours
-            error = as_onecard_error(caught)
+            error = as_hub_error(caught)
             reconciliations.failed(connection, number, agreement.id, error, actor)
             raise error from None
     return done
 
 
-def _reads_back(delivery: Delivery | None) -> bool:
-    return delivery is not None and delivery.connector in connectors.READ_BACK
+def _reads_back(hub: TransferDesk, delivery: Delivery | None) -> bool:
+    return delivery is not None and delivery.connector in hub.read_back
 
 
 @dataclass(frozen=True)
 class _Reconciliation:
     """One run over one inbox."""
 
-    hub: Hub
+    hub: TransferDesk
     agreement: Agreement
     connection: database.Connection
     number: int
 
     def run(self, *, heal: bool) -> Reconciled:
-        stage = InboxStage(self.hub.address, self.connection, self.agreement)
-        with stage.opened():
+        rows = InboxRows(self.hub.address, self.connection, self.agreement)
+        with rows.opened():
             try:
-                done, vouched = self._compared(stage)
+                done, vouched = self._compared(rows)
             except InboxTaken:
                 return replace(self._nothing(), outcome="unjudged")
             wrong = done.missing + done.differing
@@ -97,24 +101,22 @@ class _Reconciliation:
             if not wrong or not heal:
                 return replace(done, outcome="open")
             try:
-                self.hub.deliver(self.agreement.id).run(
-                    Replay(vouched=vouched, chosen=stage.chosen)
-                )
+                self.hub.deliver(self.agreement.id).run(Replay(vouched=vouched, chosen=rows.chosen))
             except HoldError:
                 return replace(done, outcome="held", held=wrong)
-        with stage.opened():
-            after, _ = self._compared(stage)
+        with rows.opened():
+            after, _ = self._compared(rows)
         healed = max(wrong - after.missing - after.differing, 0)
         mended = not after.missing + after.differing + after.extra
         return replace(done, healed=healed, outcome="healed" if mended else "open")
 
-    def _compared(self, stage: InboxStage) -> tuple[Reconciled, frozenset[str]]:
+    def _compared(self, rows: InboxRows) -> tuple[Reconciled, frozenset[str]]:
         """What both sides hold, and the keys for which a person vouches."""
         with self.hub.deliver(self.agreement.id).standing() as standing:
-            schema = stage.load(stage.should, _batches(standing.frames()), None)
+            schema = rows.load(rows.expected, _batches(standing.frames()), None)
             held = self._held(standing.sendings)
-            stage.load(stage.holds, map(_found, held.chunks), schema)
-        found = stage.judge(blank_is_null=held.blank_is_null)
+            rows.load(rows.present, map(_found, held.chunks), schema)
+        found = rows.judge(blank_is_null=held.blank_is_null)
         both = found[AGREEING] + found[DIFFERING]
         done = replace(
             self._nothing(),
@@ -127,14 +129,14 @@ class _Reconciliation:
             waiting=found[WAITING],
             lapsed=found[LAPSED],
             quarantined=found[QUARANTINED],
-            refs=self._references(stage),
+            refs=self._references(rows),
         )
         return done, frozenset(standing.vouched)
 
     def _held(self, sendings: tuple[Sending, ...]) -> Held:
         block = self.agreement.delivery
         assert block is not None  # noqa: S101 - asked by the caller
-        connector = connectors.connector(block.connector)
+        connector = self.hub.connector(block.connector)
         assert isinstance(connector, Readable)  # noqa: S101 - asked by the caller
         request = ReadRequest(
             dataset=self.agreement.id,
@@ -147,14 +149,14 @@ class _Reconciliation:
     def _nothing(self) -> Reconciled:
         return Reconciled(id=self.number, subject=self.agreement.id, method="stream")
 
-    def _references(self, stage: InboxStage) -> dict[str, list[str]]:
+    def _references(self, rows: InboxRows) -> dict[str, list[str]]:
         """The first keys of each kind, keyed: digests of agreement and the key that left."""
         found = {}
         key, suite = self.hub.keys.quarantine(), suites.suite(self.hub.suite.name)
         for kind in (MISSING, EXTRA, DIFFERING):
             texts = [
                 "inbox|" + json.dumps([self.agreement.id, *k], ensure_ascii=False)
-                for k in stage.keys(kind, SHOWN)
+                for k in rows.keys(kind, SHOWN)
             ]
             if texts:
                 found[kind] = [r.hex() for r in suite.digests(key.secret, texts)]

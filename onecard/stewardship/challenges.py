@@ -19,13 +19,13 @@ from typing import Any
 from onecard.base import workdays
 from onecard.crypto.keys import KeyStore
 from onecard.errors import ConfigError, PolicyError, unknown
-from onecard.model.tickets import Kind
+from onecard.model.tickets import Kind, NewTicket, Ticket
 from onecard.ports.desk import Desk
 from onecard.stewardship.challenge_findings import finding_baseline, finding_now
-from onecard.store import database, ledger, tickets
+from onecard.store import database, datasets, tickets, transfer_lookup
 from onecard.store.database import Connection
+from onecard.store.finding_history import WatchedRule
 from onecard.store.record_refs import Referrer, checked_key, held_in, locate, published_since
-from onecard.store.tickets import NewTicket, Ticket
 from schemas.models.catalogue import Catalogue
 from schemas.models.contract import Contract
 
@@ -52,11 +52,17 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A ticket whose correction a collect has seen just now, and in which transfer."""
+class Sighting:
+    """A ticket's correction as a collect has seen it.
+
+    Attributes:
+        transfer: the collect.
+        detail: how, in numbers.
+    """
 
     ticket: int
     transfer: int
+    detail: Mapping[str, Any]
 
 
 def open_challenge(hub: Desk, challenge: Challenge) -> Ticket:
@@ -97,7 +103,8 @@ def _new_ticket(
     due = workdays.after(now.date(), hub.catalogue.service_levels.days(contract.agency, kind))
     if challenge.key is None:
         refs: dict[str, Any] = {}
-        baseline = finding_baseline(connection, contract.id, challenge.rule, challenge.at_field)
+        watched = WatchedRule(contract.id, challenge.rule, challenge.at_field)
+        baseline = finding_baseline(connection, watched)
     else:
         refs, baseline = _record(hub, connection, contract, challenge.key)
     return NewTicket(
@@ -112,7 +119,7 @@ def _new_ticket(
         clock=due.clock,
         field=challenge.at_field,
         rule=challenge.rule,
-        baseline={"after": _newest(connection), **baseline},
+        baseline={"after": transfer_lookup.newest(connection), **baseline},
         **refs,
     )
 
@@ -126,47 +133,46 @@ def _record(
     place = locate(connection, contract, values, hub.keys)
     (ref,) = referrer.refs([values])
     baseline = {
-        "version": ledger.state(connection, contract.id).version,
+        "version": datasets.state(connection, contract.id).version,
         "published": place.published,
         "quarantined": list(place.quarantined),
     }
     return {"record_ref": ref, "key_epoch": referrer.key.epoch, "suite": referrer.suite}, baseline
 
 
-def _newest(connection: Connection) -> int:
-    row = connection.execute("SELECT coalesce(max(id), 0) FROM ledger.transfer").fetchone()
-    return int(str(row[0])) if row else 0
-
-
 def seen_by_collect(
     connection: Connection, catalogue: Catalogue, keys: KeyStore, now: datetime
-) -> list[Seen]:
+) -> list[Sighting]:
     """Look for corrections of all tickets that are not closed, and note them as events.
 
     A dataset whose contract or key is gone is passed over with a warning; its tickets wait.
+
+    Args:
+        connection: of the hub's database.
+        catalogue: contracts of the tickets' datasets.
+        keys: with those under which the tickets were opened.
+        now: the hub's time; it is that of the events.
     """
     waiting = [t for t in tickets.listed(connection, None) if t.status != "closed"]
-    done: list[Seen] = []
+    done: list[Sighting] = []
     for dataset, group in groupby(sorted(waiting, key=_by_dataset), key=lambda t: t.dataset):
         try:
             found = list(_seen_in(connection, catalogue.contract(dataset), list(group), keys))
         except (ConfigError, PolicyError) as error:
             log.warning("tickets of %s cannot be reviewed: %s", dataset, error)
             continue
-        for ticket, transfer, detail in found:
-            if tickets.saw(connection, ticket, transfer, detail, now):
-                done.append(Seen(ticket, transfer))
+        done += [
+            seen
+            for seen in found
+            if tickets.saw(connection, seen.ticket, seen.transfer, seen.detail, now)
+        ]
     return done
 
 
-def review(hub: Desk) -> list[Seen]:
+def review(hub: Desk) -> list[Sighting]:
     """`seen_by_collect` with everything of the hub; called after each night."""
     with database.connect(hub.address, autocommit=True) as connection:
         return seen_by_collect(connection, hub.catalogue, hub.keys, hub.settings.now())
-
-
-Sighting = tuple[int, int, Mapping[str, Any]]
-"""Ticket, transfer, and what was seen in numbers."""
 
 
 def _by_dataset(ticket: Ticket) -> tuple[str, str, str, int]:
@@ -179,7 +185,7 @@ def _seen_in(
     for ticket in (t for t in waiting if t.kind == "finding"):
         seen = finding_now(connection, ticket)
         if seen is not None:
-            yield ticket.id, *seen
+            yield Sighting(ticket.id, *seen)
     records = [t for t in waiting if t.record_ref is not None]
     for (epoch, suite), group in groupby(records, key=lambda t: (t.key_epoch, t.suite)):
         referrer = Referrer(contract, keys.quarantine_of(epoch), suite)
@@ -195,25 +201,15 @@ def _records_seen(
     newer = published_since(connection, referrer, by_ref, oldest)
     # Without a cursor a source may hand over news only (files): nothing follows from silence.
     complete = referrer.contract.source.cursor is not None
-    whole = _last_whole(connection, referrer.contract.id) if complete else 0
+    whole = transfer_lookup.last_whole_collect(connection, referrer.contract.id) if complete else 0
     still: set[bytes] | None = None
     for ticket in group:
         ref, before = bytes(ticket.record_ref or b""), ticket.baseline
         version, transfer = newer.get(ref, (0, 0))
         if version > int(before["version"]):
-            yield ticket.id, transfer, {"how": "published", "version": version}
+            yield Sighting(ticket.id, transfer, {"how": "published", "version": version})
         elif before["quarantined"] and whole > int(before["after"]):
             if still is None:
                 still = set(held_in(connection, referrer, whole, keys))
             if ref not in still:
-                yield ticket.id, whole, {"how": "rejected no more"}
-
-
-def _last_whole(connection: Connection, dataset: str) -> int:
-    """The newest published collect that read the whole source; 0 when there is none."""
-    row = connection.execute(
-        "SELECT coalesce(max(id), 0) FROM ledger.transfer WHERE direction = 'collect'"
-        " AND subject = %s AND status = 'published' AND whole AND NOT replay AND rows_read > 0",
-        (dataset,),
-    ).fetchone()
-    return int(str(row[0])) if row else 0
+                yield Sighting(ticket.id, whole, {"how": "rejected no more"})

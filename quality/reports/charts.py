@@ -51,7 +51,13 @@ def line(rows: Sequence[Mapping[str, Any]], name: str, titles: tuple[str, str]) 
 
 
 def bars(rows: Sequence[Mapping[str, Any]], name: str, titles: tuple[str, str]) -> str:
-    """Numbers by name, the longest bar first; `rows` have `what` and `number`."""
+    """Numbers by name, the longest bar first.
+
+    Args:
+        rows: one bar each: `what` (a text) and `number`.
+        name: of the chart, for the ids in its SVG.
+        titles: of the chart, and of the axis of numbers.
+    """
     with extra("reports"):
         import altair as alt  # noqa: PLC0415 - half a second of import
 

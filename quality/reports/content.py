@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import polars as pl
 
+from onecard.store.card_losses import Loss
 from onecard.store.database import Connection
+from onecard.store.report_frames import Span
 from quality.reports import facts as ledger_facts
-from quality.reports import problems, words
-from quality.reports.facts import Facts, before, following
+from quality.reports import problems
+from quality.reports.facts import Days, Facts, before, following, midnight
 from quality.reports.losses import STATUS_DATASET, Losses, losses
-from quality.reports.measures import (
-    Figures,
-    Month,
-    Scope,
-    dimensions,
-    measure,
-    months,
-    score,
-    share,
-)
-from quality.reports.problems import Problem
-from quality.reports.scheme import Language, Scheme
+from quality.reports.measures import dimensions, measure, score
+from quality.reports.problems import ListedProblem
+from quality.reports.scheme import Scheme
+from quality.reports.scope import Figures, Month, Scope, months
 from schemas.models.catalogue import Catalogue
 
 HISTORY = 13
 """Months that a report looks back on, its own included."""
 CARD_RULE = "legal_transition"
-ARTICLES = (7, 9, 11, 13, 19)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +41,7 @@ class Content:
     as_of: datetime
     figures: Figures
     previous: Figures
-    problems: list[Problem]
+    problems: list[ListedProblem]
     losses: list[Losses]
     findings: list[dict[str, object]]
     scores: list[tuple[date, float | None]]
@@ -64,20 +56,25 @@ class Maker:
         connection: Connection,
         known: Catalogue,
         scheme: Scheme,
-        of: date | tuple[date, date],
+        of: date | Days,
         now: datetime,
     ) -> None:
         """Read the ledger up to `now`.
 
-        `of` is the first day of a month, or a span of days within one (its end excluded).
+        Args:
+            connection: of the hub's database.
+            known: contracts and agreements.
+            scheme: how a month is scored.
+            of: the first day of a month, or days within one.
+            now: the hub's time.
         """
         self._connection, self._known, self._scheme, self._now = connection, known, scheme, now
-        span = (before(of, HISTORY - 1), following(of)) if isinstance(of, date) else of
-        self._month = (of if isinstance(of, date) else of[0]).replace(day=1)
-        self._facts: Facts = ledger_facts.read(connection, *span, now)
-        wanted = (scheme.loss_events, scheme.loss_within_seconds)
-        month = (self._month, following(self._month))
-        self._losses = losses(connection, known, month, wanted, now)
+        days = Days(before(of, HISTORY - 1), following(of)) if isinstance(of, date) else of
+        self._month = (of if isinstance(of, date) else of.start).replace(day=1)
+        self._facts: Facts = ledger_facts.read(connection, days, now)
+        loss = Loss(scheme.loss_events, scheme.loss_within_seconds)
+        month = Span(midnight(self._month, now), midnight(following(self._month), now))
+        self._losses = losses(connection, known, loss, month)
 
     def content(self, agency: str) -> Content:
         """The content of one agency's report."""
@@ -138,100 +135,14 @@ class Maker:
         }
 
 
-def lead(content: Content, scheme: Scheme, language: Language) -> str:
-    """The month in two sentences."""
-    say, figures = words.sayer(language), content.figures
-    silent = sum(figures[f"collect.{c.id}.rows_read"] == 0 for c in content.scope.contracts)
-    text = say(
-        "lead",
-        datasets=len(content.scope.contracts),
-        read=words.number(figures["collect.total.rows_read"]),
-        bad=words.number(figures["collect.total.quarantined"]),
-        runs=words.number(figures["deliver.total.runs"]),
-        done=words.number(figures["deliver.total.done"]),
-        sent=words.number(figures["deliver.total.sent"]),
-    )
-    total = score(figures, "total", scheme)
-    if total is not None:
-        grade = scheme.grade(total).name(language)
-        text += " " + say("lead_score", score=words.points(total), grade=grade)
-    if silent:
-        text += say("lead_silent", n=silent)
-    late = sum(p.status == "overdue" for p in content.problems)
-    return text + say("lead_problems", n=len(content.problems), late=late)
-
-
-def articles(content: Content, version: str, language: Language) -> list[tuple[str, str, str]]:
-    """For each article: its number, what it asks, what the month shows."""
-    say, f = words.sayer(language), content.figures
-    parts: Mapping[int, Mapping[str, object]] = {
-        7: {"agreements": f["law.agreements"], "purposes": f["law.purposes"], "version": version},
-        9: {
-            "of": f["kpi.merged.of"],
-            "part": f["kpi.merged.part"],
-            "hits": f.get("privacy.PR-27.hits") or 0,
-        },
-        11: {
-            "of": f["kpi.catalogued.of"],
-            "part": f["kpi.catalogued.part"],
-            "done": f["collect.total.done"],
-            "runs": f["collect.total.runs"],
-        },
-        13: {
-            "hits": f["law.beyond"],
-            "done": f["deliver.total.done"],
-            "receipts": f["deliver.total.receipts"],
-        },
-        19: {
-            "checked": f.get("privacy.PR-16.checked") or 0,
-            "hits": f.get("privacy.PR-16.hits") or 0,
-            "sent": f["law.bank_rows"],
-        },
-    }
-    shown = {
-        a: {k: words.number(v) if isinstance(v, int) else v for k, v in p.items()}
-        for a, p in parts.items()
-    }
-    return [
-        (words.article(a, language), say(f"law_{a}"), say(f"law_{a}_text", **shown[a]))
-        for a in ARTICLES
-    ]
-
-
-def focus(content: Content, language: Language) -> list[str]:
-    """What to work on next month: made of what went wrong, nothing else."""
-    say, f = words.sayer(language), content.figures
-    found = [
-        say(
-            "focus_rule",
-            dataset=p.contract.title if language == "zh" else p.contract.id,
-            rule=p.rule_title if language == "zh" else p.rule,
-            n=words.number(p.failed),
-        )
-        for p in content.problems[:3]
-        if p.severity == "error"
-    ]
-    for contract in content.scope.contracts:
-        name = contract.title if language == "zh" else contract.id
-        part, of = f[f"collect.{contract.id}.days"], f["days"]
-        if int(part or 0) < int(of or 0):
-            found.append(say("focus_late", dataset=name, part=part, of=of))
-        failed = f[f"collect.{contract.id}.failed"]
-        if failed:
-            found.append(say("focus_failed", dataset=name, n=failed))
-    if f["ticket.overdue"]:
-        found.append(say("focus_tickets", n=f["ticket.overdue"]))
-    return found or [say("focus_none")]
-
-
 def _loss_figures(found: Losses) -> Figures:
-    key = f"card.{found.agreement}"
+    key, counts = f"card.{found.agreement}", found.counts
     return {
-        f"{key}.in_time.part": found.in_time,
-        f"{key}.in_time.of": found.losses,
-        f"{key}.unconfirmed": found.unconfirmed,
-        f"{key}.same.part": found.same,
-        f"{key}.same.of": found.rows,
+        f"{key}.in_time.part": counts.in_time,
+        f"{key}.in_time.of": counts.losses,
+        f"{key}.unconfirmed": counts.unconfirmed,
+        f"{key}.same.part": counts.same,
+        f"{key}.same.of": counts.rows,
     }
 
 
@@ -254,6 +165,3 @@ def _trend(at: Month) -> list[dict[str, object]]:
     percent = 100 * (1 - pl.col("quarantined") / pl.col("rows_read"))
     rows = by.with_columns(percent=percent, when=pl.col("day").dt.strftime("%m-%d"))
     return rows.sort("day", "what").select("when", "what", "percent").to_dicts()
-
-
-__all__ = ["Content", "Maker", "articles", "focus", "lead", "share"]

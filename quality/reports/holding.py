@@ -35,7 +35,13 @@ class HeldLine:
 
 
 def lines(found: Iterable[Hold], known: Catalogue, language: Language) -> list[HeldLine]:
-    """The holds, each as a line."""
+    """The holds, each as a line.
+
+    Args:
+        found: what is held.
+        known: contracts and agreements.
+        language: of the words.
+    """
     return [_line(hold, known, language) for hold in found]
 
 

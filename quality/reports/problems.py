@@ -10,29 +10,26 @@ from typing import Any, Literal
 import polars as pl
 
 from onecard.base import workdays
+from onecard.store import report_facts
 from onecard.store.database import Connection
+from onecard.store.report_facts import Sample
 from quality.reports.facts import before, following
-from quality.reports.measures import Month
+from quality.reports.scope import Month
 from quality.rows.rule_titles import title as built_in_title
 from schemas.models import service_levels
 from schemas.models.contract import Contract
 
 MONTHS_BACK = 12
-Status = Literal["gone", "ticket", "overdue", "open"]
-_SAMPLES = (
-    "SELECT DISTINCT ON (dataset, x->>0, x->>1) dataset, x->>0, x->>1, last_transfer, row_number"
-    " FROM quarantine.record, jsonb_array_elements(reasons) AS x"
-    " WHERE agreement IS NULL AND dataset = ANY(%s) ORDER BY dataset, x->>0, x->>1, id DESC"
-)
+ProblemStatus = Literal["gone", "ticket", "overdue", "open"]
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ListedProblem:
     """One line of the list.
 
     Attributes:
         number: `WT-<yyyymm>-<agency>-<nnn>`, in the order of loss.
-        sample: a row by transfer and row number, or None; a value is never shown.
+        sample: a row that failed it, by transfer and row number; a value is never shown.
         due: last day to put it right; `clock` says whether all holidays were known.
         times: in how many of the twelve months before it occurred as well.
     """
@@ -44,11 +41,16 @@ class Problem:
     severity: str
     failed: int
     of: int
-    sample: tuple[int, int] | None
+    sample: Sample | None
     due: date
     clock: str
-    status: Status
+    status: ProblemStatus
     times: int
+
+    @property
+    def place(self) -> str:
+        """Where a row that failed it can be found: transfer / row number, or a dash."""
+        return f"{self.sample.transfer} / {self.sample.row_number}" if self.sample else "—"
 
     @property
     def field_title(self) -> str:
@@ -67,15 +69,15 @@ class Problem:
         return f"problem.{self.contract.id}.{self.field}.{self.rule}"
 
 
-def listed(connection: Connection, at: Month) -> list[Problem]:
+def listed(connection: Connection, at: Month) -> list[ListedProblem]:
     """The problems of a month, the largest loss first."""
     contracts = {c.id: c for c in at.scope.contracts}
     rows = at.frame("rules").filter(pl.col("failed") > 0)
     rows = rows.sort(["failed", "dataset", "field", "rule"], descending=[True, False, False, False])
     read = dict(at.frame("collects").group_by("dataset").agg(pl.col("rows_read").sum()).iter_rows())
     samples = {
-        (d, f, r): (int(str(t)), int(str(n)))
-        for d, f, r, t, n in connection.execute(_SAMPLES, (list(contracts),)).fetchall()
+        (sample.dataset, sample.field, sample.rule): sample
+        for sample in report_facts.samples(connection, contracts)
     }
     times, levels = _times(at), service_levels.load()
     counters: dict[str, int] = {}
@@ -86,7 +88,7 @@ def listed(connection: Connection, at: Month) -> list[Problem]:
         what = (row["dataset"], row["field"], row["rule"])
         due = workdays.after(row["first_day"], levels.days(contract.agency, "finding"))
         found.append(
-            Problem(
+            ListedProblem(
                 number=f"WT-{at.month:%Y%m}-{contract.agency}-{counters[contract.agency]:03d}",
                 contract=contract,
                 field=row["field"],
@@ -115,7 +117,7 @@ def _times(at: Month) -> Mapping[tuple[str, str, str], int]:
     return {(d, f, r): n for d, f, r, n in counted.iter_rows()}
 
 
-def _status(at: Month, row: Mapping[str, Any], due: date) -> Status:
+def _status(at: Month, row: Mapping[str, Any], due: date) -> ProblemStatus:
     """Gone when the newest collect no longer found it; else by ticket and deadline."""
     if at.facts.newest.get(row["dataset"], 0) > row["last"]:
         return "gone"

@@ -35,7 +35,14 @@ def harmless(text: str) -> str:
 def write(
     file: Path, title: str, columns: Sequence[str], rows: Iterable[Sequence[str | int | float]]
 ) -> None:
-    """Write one sheet with a frozen header; the file appears whole or not at all."""
+    """Write one sheet with a frozen header; the file appears whole or not at all.
+
+    Args:
+        file: where.
+        title: of the sheet; 31 characters of it are kept.
+        columns: names in the header.
+        rows: of cells, in the order of the columns.
+    """
     book = Workbook()
     sheet = book.active
     if sheet is None:  # a new workbook has one

@@ -12,9 +12,9 @@ import pytest
 
 from demo.history import live
 from demo.rehearsal import start
-from onecard.cli.applications import write_page
-from onecard.cli.report import write_report
-from onecard.cli.stewards import write_daily, write_monthly
+from onecard.operations.application_list import write_page
+from onecard.operations.night_report import write_report
+from onecard.operations.reports import write_daily, write_monthly
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

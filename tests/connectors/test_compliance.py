@@ -28,7 +28,7 @@ from onecard.errors import (
 from onecard.ports.inbox import Arrivals, Readable, Sending
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, Reading, ReadRequest
-from onecard.reconcile.canonical_text import canonical
+from onecard.reconcile.canonical_text import canonical_text
 from tests.connectors.systems import (
     COLUMNS,
     System,
@@ -303,7 +303,7 @@ def as_canonical(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> list[s
         repr(row)
         for batch in batches
         for row in zip(
-            *(canonical(batch.column(f.name), f.type).to_pylist() for f in schema), strict=True
+            *(canonical_text(batch.column(f.name), f.type).to_pylist() for f in schema), strict=True
         )
     )
 

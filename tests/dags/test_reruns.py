@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from demo.rehearsal import Rehearsal, start
-from onecard.store import database, ledger
+from onecard.store import database, datasets, transfer_history
 from tests.dags.test_scheduler import command, environment, known_dags, query, wait_for
 
 EVENTS = "hrss/card_status_event"
@@ -120,8 +120,10 @@ def left(stage: Rehearsal) -> tuple[object, ...]:
             b"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM"
             b" (SELECT to_jsonb(r) FROM registry.hrss__card_status_event r) t"
         ).fetchone()
-        state = ledger.state(connection, EVENTS)
-        statuses = [t.status for t in ledger.transfers(connection) if t.direction == "deliver"]
+        state = datasets.state(connection, EVENTS)
+        statuses = [
+            t.status for t in transfer_history.since(connection) if t.direction == "deliver"
+        ]
     inbox = stage.city.inbox("medical_insurance")[AGREEMENT]
     return rows, state.version, state.checkpoint, statuses.count("confirmed"), inbox.to_dicts()
 

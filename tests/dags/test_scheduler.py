@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from demo.rehearsal import Rehearsal
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 
 DEADLINE_S = 200
 
@@ -76,7 +76,7 @@ def test_collected_card_events_start_their_deliveries(stage: Rehearsal) -> None:
         log.close()
     assert "asset_triggered" in cause
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
-        done = {t.subject: t.status for t in ledger.latest(connection)}
+        done = {t.subject: t.status for t in transfer_history.latest(connection)}
     assert done["hrss/card_status_event"] == "published"
     assert done[agreement] == "confirmed"
 

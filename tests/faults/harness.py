@@ -35,7 +35,7 @@ from onecard.base.settings import Settings
 from onecard.model.signoffs import SignOff
 from onecard.model.transfers import LIVE
 from onecard.operations.release import release
-from onecard.store import audit, database, ledger
+from onecard.store import audit, database, transfer_history
 
 DATASETS = (
     "health/death_notice",
@@ -57,7 +57,7 @@ context.set_forkserver_preload(
         "connectors.files.connector",
         "connectors.rest.connector",
         "connectors.sql.connector",
-        "connectors.sql.sink",
+        "connectors.sql.write",
         "onecard.deliver.treatment",
         "onecard.app.wiring",
         "polars",
@@ -274,7 +274,7 @@ class Harness:
         """
         found = []
         with database.connect(self.address, autocommit=True) as connection:
-            for done in ledger.transfers(connection, since):
+            for done in transfer_history.since(connection, since):
                 if done.status in LIVE:
                     found.append(f"transfer {done.id} of {done.subject} is {done.status} for ever")
                 if done.status == "published":

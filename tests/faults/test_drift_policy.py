@@ -10,9 +10,9 @@ from contextlib import closing, contextmanager
 import psycopg
 import pytest
 
-from onecard.cli.drift import look
 from onecard.errors import SchemaMismatch
 from onecard.model.transfers import Counts
+from onecard.operations.drift_look import look
 from onecard.operations.replay import replay
 from schemas.models.drift_policy import Drift
 from tests.faults.pupils import PUPILS, Pupils

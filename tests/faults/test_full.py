@@ -17,7 +17,7 @@ from connectors.sql.errors import verdict_of
 from onecard.base import files as whole_file
 from onecard.crypto import keys
 from onecard.model.transfers import Transfer
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 from tests.connectors import systems
 from tests.faults import writes
 from tests.faults.harness import Harness, stopped
@@ -169,7 +169,7 @@ PLACES = (
 def last(harness: Harness) -> Transfer | None:
     """The newest transfer."""
     with database.connect(harness.address, autocommit=True) as connection:
-        found = ledger.transfers(connection)
+        found = transfer_history.since(connection)
     return found[-1] if found else None
 
 

@@ -158,7 +158,7 @@ FAULTS = {
 }
 
 
-def delivered(city: World, agreement: str) -> night.Outcome:
+def delivered(city: World, agreement: str) -> night.NightOutcome:
     return night.run_each([agreement], lambda a: city.hub().deliver(a).run(), lambda *_: None)
 
 

@@ -12,7 +12,7 @@ import signal
 import pytest
 
 from onecard.errors import OnecardError, RetriableError, StagingLost
-from onecard.store import database, ledger
+from onecard.store import database, datasets, transfer_history
 from tests.faults.harness import Harness, stopped
 from tests.faults.server import OwnServer
 
@@ -32,12 +32,12 @@ def published(harness: Harness, dataset: str) -> tuple[object, ...]:
         bad = connection.execute(
             "SELECT count(*) FROM quarantine.record WHERE dataset = %s", (dataset,)
         ).fetchone()
-        return rows, bad, ledger.state(connection, dataset).checkpoint
+        return rows, bad, datasets.state(connection, dataset).checkpoint
 
 
 def statuses(harness: Harness) -> list[str]:
     with database.connect(harness.address, autocommit=True) as connection:
-        return [t.status for t in ledger.transfers(connection)]
+        return [t.status for t in transfer_history.since(connection)]
 
 
 @pytest.mark.fault("F01", "the database crashes between two steps: retriable, nothing is published")

@@ -18,14 +18,14 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 import connectors
-from connectors.sql.connector import SqlSink, SqlSource
+from connectors.sql.options import SqlSink, SqlSource
 from connectors.sql.url import engine_url
 from demo.rehearsal import Rehearsal, start
 from onecard.base import timeouts
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable
 from onecard.ports.source import Column, ReadRequest
-from onecard.store import database
+from onecard.store import database, locks
 from tests.connectors.test_compliance import opened, parcel
 from tests.faults.harness import Harness, stopped
 from tests.faults.proxy import STALL_S, TcpProxy, tcp_proxy
@@ -161,7 +161,7 @@ def test_locks_are_waited_for_in_bounds(harness: Harness) -> None:
     for dataset in ("hrss/card_status_event", CARDS, "health/death_notice"):
         hub.collect(dataset).run()
     with database.connect(harness.address, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (INSURANCE,))
+        locks.hold(other, locks.Kind.DELIVERY, INSURANCE)
         with pytest.raises(SourceUnavailable, match="55P03"):
             hub.deliver(INSURANCE).run()
         with other.transaction():

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from onecard.deliver.run import Delivered
+from onecard.deliver.context import Delivered
 from tests.faults.sources import World, world
 
 ACCOUNTS, PAID = "housing_fund/hf_account", "housing_fund/hf_contribution"

@@ -28,7 +28,7 @@ FROM chosen WHERE chosen.k = t."AAZ500"
 """
 """All cards that stand there once change, each a second before the one that is read before it."""
 SMALL = (
-    "import connectors.sql.connector; connectors.sql.connector.HINT_BYTES = 2_000;"
+    "import connectors.sql.read_postgres; connectors.sql.read_postgres.HINT_BYTES = 2_000;"
     "from onecard.cli.app import main; main()"
 )
 """The command line, reading tables in batches of a few rows."""

@@ -36,7 +36,7 @@ from onecard.model.signoffs import SignOff
 from onecard.operations import alarms
 from onecard.operations.alarm_channels import SENDERS
 from onecard.operations.release import release
-from onecard.store import database, holds, ledger
+from onecard.store import database, holds, transfers
 from schemas.models.problem import InvalidFile
 
 CARDS = "hrss/card_master"
@@ -207,8 +207,8 @@ def hub_of(city: Rehearsal) -> Iterator[Any]:
 def fail(city: Rehearsal, subject: str, status: str = "failed", message: str = "down") -> None:
     hub = city.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
-        made = ledger.open_transfer(connection, "collect", subject, "1.0.0", hub.settings.now())
-        ledger.update(connection, made, {"status": status, "message": message})
+        made = transfers.open_transfer(connection, "collect", subject, "1.0.0", hub.settings.now())
+        transfers.record_end(connection, made, status, message)
 
 
 def test_a_failure_is_mailed_once_and_once_more_when_over(

@@ -18,13 +18,13 @@ from sqlalchemy import MetaData, Table, create_engine, select
 
 from demo.rehearsal import start
 from onecard.app.wiring import Hub
-from onecard.deliver import run as deliver
+from onecard.deliver import attempt
 from onecard.model.signoffs import SignOff
 from onecard.operations.release import release
 from onecard.ports.privacy_gate import VolumeHold
 from onecard.reconcile.dataset import reconcile
 from onecard.reconcile.inbox import reconcile_inbox
-from onecard.store import agreement_lives, database, ledger
+from onecard.store import agreement_lives, database, deliveries
 from schemas.models import catalogue
 from tests.faults.harness import Harness
 
@@ -198,8 +198,8 @@ def test_a_key_that_another_row_still_gives_is_not_dropped(fund: Fund) -> None:
 def test_unusually_many_deletes_are_held_until_a_person_releases_them(
     fund: Fund, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliver, "FEW_DELETES", 1)
-    monkeypatch.setattr(ledger, "delivered_rows", lambda *_: [2])
+    monkeypatch.setattr(attempt, "FEW_DELETES", 1)
+    monkeypatch.setattr(deliveries, "usual_rows", lambda *_: [2])
     fail_abandoned(fund.hub, EVENTS)
     with pytest.raises(VolumeHold, match="told to drop 3 rows"):
         fund.deliver()

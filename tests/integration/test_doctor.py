@@ -17,9 +17,9 @@ import pytest
 from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
-from onecard.cli.doctor import probes
 from onecard.crypto import keys
-from onecard.operations.doctor import Line, examine
+from onecard.operations.doctor import CheckLine, examine
+from onecard.operations.doctor_probes import probes
 from onecard.store import agreement_lives, database, migrate
 
 
@@ -30,11 +30,11 @@ def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Re
         yield found
 
 
-def of(lines: list[Line], check: str) -> list[Line]:
+def of(lines: list[CheckLine], check: str) -> list[CheckLine]:
     return [line for line in lines if line.check == check]
 
 
-def levels(lines: list[Line]) -> dict[str, str]:
+def levels(lines: list[CheckLine]) -> dict[str, str]:
     """The worst level of each check."""
     order = ("ok", "warn", "fail")
     found: dict[str, str] = {}
@@ -43,7 +43,7 @@ def levels(lines: list[Line]) -> dict[str, str]:
     return found
 
 
-def seen(hub: Hub, **environment: str) -> list[Line]:
+def seen(hub: Hub, **environment: str) -> list[CheckLine]:
     return examine(hub, probes(hub), environment)
 
 
@@ -109,7 +109,7 @@ def test_a_system_that_accepts_and_never_answers_is_given_up(city: Rehearsal) ->
 
 
 def test_keys_missing_open_and_near_their_end(city: Rehearsal, tmp_path: Path) -> None:
-    def told(file: Path) -> list[Line]:
+    def told(file: Path) -> list[CheckLine]:
         hub = city.hub(0)
         hub.keys = keys.KeyStore(file)
         return of(examine(hub, [], {}), "keys")

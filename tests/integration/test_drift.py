@@ -19,9 +19,9 @@ import pytest
 
 from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.base.connections import EnvironmentConnections
-from onecard.cli.drift import Looked, look
 from onecard.errors import SchemaMismatch
 from onecard.operations import night
+from onecard.operations.drift_look import Looked, look
 from schemas.models import catalogue, odcs
 
 CARDS = "hrss/card_master"

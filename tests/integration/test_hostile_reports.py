@@ -19,7 +19,8 @@ from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
-from onecard.cli import report, stewards
+from onecard.model.tickets import NewTicket
+from onecard.operations import night_report, reports
 from onecard.store import database, tickets
 from schemas.models import catalogue
 from tests.integration.report_page import Page
@@ -89,7 +90,7 @@ def prepared(stage: Rehearsal, schemas: Path) -> Hub:
     now = plain.settings.now()
     with database.connect(plain.address, autocommit=True) as connection:
         for text in HOSTILE:
-            new = tickets.NewTicket(
+            new = NewTicket(
                 agency="health",
                 opened_for="bureau",
                 opened_by="bureau",
@@ -122,9 +123,9 @@ def prepared(stage: Rehearsal, schemas: Path) -> Hub:
 def files(hub: Hub) -> list[Path]:
     assert hub.catalogue.problems == ()
     return [
-        *stewards.write_monthly(hub, MONTH),
-        *stewards.write_daily(hub, hub.settings.now().date()),
-        report.write_report(hub),
+        *reports.write_monthly(hub, MONTH),
+        *reports.write_daily(hub, hub.settings.now().date()),
+        night_report.write_report(hub),
     ]
 
 

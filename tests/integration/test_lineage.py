@@ -18,7 +18,7 @@ from onecard.base.connections import EnvironmentConnections, parse
 from onecard.errors import OnecardError
 from onecard.observe import lineage
 from onecard.operations import night
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 from schemas.models.contract import Contract
 from tests.integration.openlineage_model import ENDS, problems
 
@@ -148,7 +148,7 @@ def test_a_failure_tells_why_and_the_next_run_is_another(city: Rehearsal, told: 
 def test_a_whole_night_and_one_with_faults(city: Rehearsal, told: Path) -> None:
     """Every dataset and agreement; then some systems are gone."""
     with database.connect(city.hub(1).address, autocommit=True) as connection:
-        before = {t.subject for t in ledger.latest(connection)}
+        before = {t.subject for t in transfer_history.latest(connection)}
     night.run(city.hub(1))
     good = read(told)
     jobs = {e["job"]["name"] for e in good}

@@ -10,11 +10,11 @@ import pytest
 
 from demo.rehearsal import Rehearsal, start
 from demo.verify import verify
-from onecard.collect.run import Collected
-from onecard.deliver.run import Delivered
+from onecard.collect.publish import Collected
+from onecard.deliver.context import Delivered
 from onecard.model.transfers import Counts
 from onecard.operations import night
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 from schemas.models import catalogue
 from schemas.models.catalogue import Catalogue
 
@@ -143,7 +143,7 @@ def test_a_dead_source_stops_only_itself(stage: Rehearsal) -> None:
         left = connection.execute(
             "SELECT count(*) FROM pg_tables WHERE schemaname = 'staging'"
         ).fetchone()
-        states = {t.subject: t.status for t in ledger.latest(connection)}
+        states = {t.subject: t.status for t in transfer_history.latest(connection)}
     assert left == (0,)
     assert states["hrss/card_master"] == "failed"
 

@@ -21,10 +21,10 @@ from onecard.app.wiring import Hub
 from onecard.errors import ConfigError, HoldError
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
+from onecard.ports.sql_side import SqlSide
 from onecard.reconcile.buckets import compare
 from onecard.reconcile.dataset import ReconcileOptions, reconcile
 from onecard.store import database
-from onecard.store.checksums import SqlSide
 from tests.conftest import listening
 
 CARDS = "hrss/card_master"

@@ -27,7 +27,7 @@ from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.cli.app import app
-from onecard.errors import ConfigError
+from onecard.errors import ConfigError, RetriableError
 from onecard.model.reconciliations import Reconciled
 from onecard.operations.replay import release
 from onecard.reconcile.inbox import readable, reconcile_inbox
@@ -407,6 +407,24 @@ def test_an_http_inbox_says_why_it_cannot_be_read_back(harness: Harness) -> None
 def test_before_the_first_delivery_there_is_nothing_to_compare(harness: Harness) -> None:
     with pytest.raises(ConfigError, match="nothing was delivered yet"):
         reconcile_inbox(harness.hub(), F06)
+
+
+def test_a_table_that_somebody_else_has_locked_is_waited_for_and_then_tried_again(
+    table: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONECARD_PATIENCE", "1")
+    impatient = Hub(Settings.load(table.environment), EnvironmentConnections(table.environment))
+    digest = hashlib.sha256(F06.encode()).hexdigest()[:16]
+    left = f"staging.inbox_{digest}__verdict"
+    with database.connect(table.hub.address) as other:  # what a killed run left, held by a query
+        other.execute(f"CREATE TABLE {left} (n int)".encode())
+        other.commit()
+        other.execute(f"LOCK TABLE {left} IN ACCESS SHARE MODE".encode())
+        with pytest.raises(RetriableError, match="55P03"):
+            reconcile_inbox(impatient, F06)
+        (line,) = table.ask("SELECT outcome FROM ledger.reconciliation ORDER BY id DESC LIMIT 1")
+        assert line == ("failed",)
+    assert reconcile_inbox(impatient, F06).outcome == "agreed"
 
 
 def onecard(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ import pytest
 from demo.rehearsal import Rehearsal, start
 from onecard.errors import ProtocolError
 from onecard.operations.housekeeping import keep_house
-from onecard.reconcile import stage as reconcile_stage
+from onecard.reconcile import source_rows
 from onecard.reconcile.dataset import reconcile
 from onecard.store import database
 
@@ -76,7 +76,7 @@ def test_one_that_quarantine_lost_comes_back_in_its_place(stage: Rehearsal) -> N
 def test_far_too_many_unknown_ones_are_the_sources_fault(
     stage: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile_stage, "MOST_UNKNOWN", 1)
+    monkeypatch.setattr(source_rows, "MOST_UNKNOWN", 1)
     before, there = broken(stage), number(stage)
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
         connection.execute("CREATE TABLE kept AS SELECT * FROM quarantine.record")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
+from onecard.base.connections import EnvironmentConnections
+from onecard.base.settings import Settings
 from onecard.errors import ConfigError, FatalError, OnecardError, PolicyError
 from onecard.operations.housekeeping import keep_house
 from onecard.operations.replay import release, replay
-from onecard.store import database, ledger, quarantine
+from onecard.store import database, datasets, disclosures, quarantine
 from schemas.models import catalogue
 
 CARDS, RULE = "hrss/card_master", "issue_date_not_future"
@@ -63,14 +66,14 @@ def test_a_row_that_breaks_its_contract_again_stays(stage: Rehearsal) -> None:
 def test_a_row_that_the_contract_of_now_allows_is_published(lenient: Rehearsal) -> None:
     hub = lenient.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
-        watermark = ledger.state(connection, CARDS).checkpoint
+        watermark = datasets.state(connection, CARDS).checkpoint
     before = cards(hub)
     (record, *_) = held(hub, CARDS, RULE)
     assert replay(hub, record, "contract changed").done
     assert cards(hub) == before + 1
     assert record not in held(hub, CARDS, RULE)
     with database.connect(hub.address, autocommit=True) as connection:
-        assert ledger.state(connection, CARDS).checkpoint == watermark
+        assert datasets.state(connection, CARDS).checkpoint == watermark
     with pytest.raises(ConfigError, match="is replayed"):
         replay(hub, record, "again")
 
@@ -135,3 +138,28 @@ def test_values_are_dropped_when_their_time_is_over(stage: Rehearsal) -> None:
         connection.execute("DELETE FROM ledger.audit WHERE seq = 2")
     with pytest.raises(FatalError, match="first bad entry"):
         keep_house(stage.hub(3)).check()
+
+
+def test_disclosures_are_kept_for_three_years_and_no_longer(stage: Rehearsal) -> None:
+    hub = stage.hub(0)
+    today = hub.settings.now().date()
+    with database.connect(hub.address, autocommit=True) as connection:
+        disclosures.make_partition(connection, today.replace(day=1))
+
+        def house(later: timedelta) -> int:
+            stage.environment["ONECARD_NOW"] = (hub.settings.now() + later).isoformat()
+            there = Hub(Settings.load(stage.environment), EnvironmentConnections(stage.environment))
+            return keep_house(there).expired_months
+
+        months = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'ledger.disclosure'::regclass"
+        (before,) = connection.execute(months).fetchone() or (0,)
+        assert house(timedelta(days=3 * 365)) == 0
+        assert connection.execute(months).fetchone() == (before,)
+        assert house(timedelta(days=3 * 366 + 31)) == 1
+        assert connection.execute(months).fetchone() == (int(str(before)) - 1,)
+        assert house(timedelta(days=3 * 366 + 31)) == 0
+        entries = connection.execute(
+            "SELECT body FROM ledger.audit WHERE kind = 'disclosures.expired'"
+        ).fetchall()
+    ((body,),) = entries
+    assert f"disclosure_{today:%Y_%m}" in str(body)

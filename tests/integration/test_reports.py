@@ -18,9 +18,10 @@ from openpyxl import load_workbook
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
-from onecard.base.settings import ZONE, Settings
-from onecard.cli import stewards
-from onecard.operations import night
+from onecard.base.settings import Settings
+from onecard.base.timespan import ZONE
+from onecard.model.tickets import Answer, NewTicket
+from onecard.operations import night, reports
 from onecard.store import database, tickets
 from tests.integration.report_oracle import SCHEME, Oracle, end_of, floored, score, start_before
 from tests.integration.report_page import Element, Page
@@ -68,7 +69,7 @@ def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Ci
             run_night(stage, number)
         hub = stage.hub(NIGHTS[-1])
         happenings(hub)
-        files = stewards.write_monthly(hub, MONTH) + stewards.write_daily(hub, DAY)
+        files = reports.write_monthly(hub, MONTH) + reports.write_daily(hub, DAY)
         yield City(hub, Oracle(hub.address, hub.catalogue, hub.settings.now()), files, stage)
 
 
@@ -92,7 +93,7 @@ def happenings(hub: Hub) -> None:
         dues = ((0, 8, 4), (1, 5, None), (2, 20, 17), (10, 5, 16), (11, 30, None))
         for opened, due, answered in dues:
             at = first + timedelta(days=opened)
-            new = tickets.NewTicket(
+            new = NewTicket(
                 agency="hrss" if opened else "health",
                 opened_for="bureau",
                 opened_by="bureau",
@@ -108,7 +109,7 @@ def happenings(hub: Hub) -> None:
             if answered:
                 when = first + timedelta(days=answered)
                 outcome = "corrected" if opened else "rejected"
-                tickets.answer(connection, ticket, "演练", outcome, "已核对", when)
+                tickets.answer(connection, ticket, "演练", Answer(outcome, "已核对"), when)
         for statement in SYNTHETIC:
             connection.execute(statement.encode())
 

@@ -13,12 +13,19 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from demo.rehearsal import REPOSITORY, Rehearsal, start
 from onecard.app.wiring import Hub
-from onecard.cli.exposition import exposition
 from onecard.errors import OnecardError
 from onecard.model.tickets import NewTicket
+from onecard.observe.exposition import exposition
 from onecard.operations import attention as situation
 from onecard.operations.attention import Issue
-from onecard.store import agreement_lives, database, ledger, releases, tickets
+from onecard.store import (
+    agreement_lives,
+    database,
+    releases,
+    tickets,
+    transfer_history,
+    transfers,
+)
 
 CARDS, F02 = "hrss/card_master", "f02-hrss-medical_insurance-card-status"
 
@@ -40,7 +47,7 @@ def test_figures_for_prometheus(stage: Rehearsal) -> None:
     counts = hub.collect(CARDS).run().counts
     broken(hub, "health/death_notice")
     with database.connect(hub.address, autocommit=True) as connection:
-        transfers, found = ledger.latest(connection), situation.issues(connection, hub)
+        transfers, found = transfer_history.latest(connection), situation.issues(connection, hub)
     text = exposition(transfers, found)
     samples = {
         (s.name, *sorted(s.labels.values())): s.value
@@ -94,8 +101,8 @@ def test_failures_are_counted_in_a_row_and_end_with_a_success(stage: Rehearsal) 
 def test_a_held_delivery_names_who_and_how(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
-        transfer = ledger.open_transfer(connection, "deliver", F02, "1.0.0", hub.settings.now())
-        ledger.update(connection, transfer, {"status": "held", "message": "too many"})
+        transfer = transfers.open_transfer(connection, "deliver", F02, "1.0.0", hub.settings.now())
+        transfers.record_end(connection, transfer, "held", "too many")
     held = issues(hub, "held")[F02]
     assert held.who == hub.catalogue.agreement(F02).responsible
     assert f"`onecard release {transfer} --by … --reason …`" in held.todo

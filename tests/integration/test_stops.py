@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from connectors.files import connector
-from connectors.files.folders import LocalFolder
+from connectors.files import manifest
+from connectors.files.local import LocalFolder
 from connectors.rest import client
-from connectors.sql import sink
+from connectors.sql import write as sql_write
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.errors import PolicyError
@@ -173,10 +173,10 @@ def test_rest(
                 stop()
             return reply
 
-        from connectors.rest.connector import _Sending
+        from connectors.rest.write import Sending
 
-        batches = _Sending._batches
-        monkeypatch.setattr(_Sending, "_batches", small)
+        batches = Sending._batches
+        monkeypatch.setattr(Sending, "_batches", small)
         monkeypatch.setattr(client.Client, "post", then_stop)
         refused(stage, REST)
         before = posted(stage, REST)
@@ -240,7 +240,7 @@ def test_sql(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement: s
                 if len(pieces) == 2:
                     stop()
 
-    monkeypatch.setattr(sink, "_small", small)
+    monkeypatch.setattr(sql_write, "_small", small)
     refused(collected, agreement)
     assert len(pieces) > 2
     assert tabled(collected, agreement) == []
@@ -261,13 +261,13 @@ def test_sql(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement: s
 @pytest.mark.parametrize("agreement", FILES, ids=["local folder", "SFTP"])
 def test_files(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement: str) -> None:
     """Stopped while the file is still written here, nothing appears at the receiver."""
-    stop, digest = stopping(collected, agreement), connector.file_digest
+    stop, digest = stopping(collected, agreement), manifest.file_digest
 
     def then_stop(path: Path) -> str:
         stop()
         return digest(path)
 
-    monkeypatch.setattr(connector, "file_digest", then_stop)
+    monkeypatch.setattr(manifest, "file_digest", then_stop)
     refused(collected, agreement)
     assert filed(collected, agreement) == []
     refused(collected, agreement)

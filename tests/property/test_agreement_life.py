@@ -22,7 +22,8 @@ from pydantic import BaseModel
 
 from demo.rehearsal import Rehearsal, start
 from onecard.base.settings import Settings
-from onecard.deliver.run import Deliver, DeliveryContext
+from onecard.deliver.context import DeliveryContext
+from onecard.deliver.run import Deliver
 from onecard.errors import OnecardError
 from onecard.ports.sink import Parcel, Sent
 from onecard.store import agreement_lives, database

@@ -202,7 +202,7 @@ MYSQL = "from connectors.sql.url import engine_url; from onecard.base.connection
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("embedded", "from onecard.store import database; database._embedded(pathlib.Path('x'))"),
+        ("embedded", "from onecard.store import embedded; embedded.start(pathlib.Path('x'))"),
         ("expectations", "import quality.datasets.gx_audit"),
         ("mysql", f"{MYSQL}; engine_url(Connection(id='a', conn_type='mysql'))"),
         ("national", "from onecard.crypto.suites import sm2; sm2._engine()"),

@@ -1,8 +1,7 @@
-"""The repository's own rules: layering, nothing of one machine, compose file, documents."""
+"""The repository's own rules: nothing of one machine, compose file, documents."""
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import re
 import shutil
@@ -14,11 +13,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import typer.main
 import yaml
 
 import connectors
-from onecard.cli.app import app
+from onecard.cli.app import added
+from onecard.cli.commands import COMMANDS, GROUPS
 from onecard.store import migrate
 from schemas.lint import check
 from schemas.models import catalogue
@@ -50,105 +49,7 @@ def tool(name: str) -> ModuleType:
     return module
 
 
-# --- imports point one way
-
-
-def imports(source: str) -> Iterator[str]:
-    """Every module that a file imports anywhere: at the top, in functions, for types only."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def within(name: str, *packages: str) -> bool:
-    return any(name == p or name.startswith(p + ".") for p in packages)
-
-
-ABOVE = (
-    *(
-        "onecard.app.wiring",
-        "onecard.cli",
-        "onecard.operations.night",
-        "onecard.operations.file_check",
-        "onecard.operations.replay",
-    ),
-    *("onecard.reconcile.dataset", "onecard.reconcile.heal", "onecard.reconcile.inbox"),
-    *("onecard.operations.release", "onecard.operations.housekeeping"),
-)
-"""The composition root and what is built on it; the rest of `onecard` is the core."""
-
-
-def forbidden(module: str, name: str) -> bool:
-    """Whether `module` may not import `name`."""
-    top, target = (text.split(".", maxsplit=1)[0] for text in (module, name))
-    outer = top in ("demo", "bench", "dags", "plugins") or within(module, *ABOVE)
-    allowed = {
-        "airflow": top in ("dags", "plugins"),
-        "demo": top in ("demo", "bench") or module == "onecard.cli.rehearse",
-        "bench": top == "bench",
-        "dags": top == "dags",
-        "connectors": outer or top == "connectors",
-        "quality": outer or top == "quality",
-    }
-    if target in allowed:
-        return not allowed[target]
-    if target != "onecard":
-        return False
-    if top == "schemas":
-        return not within(name, "onecard.errors")
-    if top in ("connectors", "quality"):
-        return within(name, *ABOVE)
-    return not outer and within(name, *ABOVE)
-
-
-def crossings(module: str, source: str) -> list[str]:
-    return [f"{module} imports {name}" for name in imports(source) if forbidden(module, name)]
-
-
-def test_imports_point_one_way() -> None:
-    found = []
-    for package in OURS:
-        for file in (ROOT / package).rglob("*.py"):
-            module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(
-                ".__init__"
-            )
-            found += crossings(module, file.read_text(encoding="utf-8"))
-    assert found == []
-
-
-@pytest.mark.parametrize(
-    ("module", "line"),
-    [
-        ("onecard.app.wiring", "from airflow.sdk import DAG"),
-        ("onecard.collect.run", "import connectors"),
-        ("onecard.store.ledger", "from quality.rows.gate import compile_gate"),
-        ("connectors.sql.connector", "from quality import parsing"),
-        ("quality.rows.gate", "def f():\n    from connectors.sql.connector import SqlConnector"),
-        ("schemas.models.contract", "from onecard import settings"),
-        ("schemas.models.contract", "from onecard.base.settings import Settings"),
-        ("connectors.rest.connector", "from onecard.app.wiring import Hub"),
-        ("onecard.deliver.run", "from onecard.app.wiring import Hub"),
-        ("onecard.app.wiring", "from demo.rehearsal import set_up"),
-    ],
-)
-def test_an_import_against_the_direction_is_found(module: str, line: str) -> None:
-    assert len(crossings(module, line)) == 1
-
-
-@pytest.mark.parametrize(
-    ("module", "line"),
-    [
-        ("dags.collect", "from airflow.sdk import DAG"),
-        ("onecard.app.wiring", "import connectors"),
-        ("schemas.lint.check", "from onecard.errors import unknown"),
-        ("quality.datasets.sql_audit", "from onecard.ports.auditor import Finding"),
-        ("plugins.airflow_local_settings", "import quality.datasets.gx_audit"),
-    ],
-)
-def test_an_import_in_the_direction_is_allowed(module: str, line: str) -> None:
-    assert crossings(module, line) == []
+# --- files
 
 
 def test_files_stay_readable() -> None:
@@ -340,12 +241,7 @@ def test_make_commands_in_documents_exist() -> None:
 
 
 def commands() -> set[str]:
-    group = typer.main.get_command(app)
-    found = set()
-    for name, command in getattr(group, "commands", {}).items():
-        found.add(name)
-        found |= {f"{name} {inner}" for inner in getattr(command, "commands", {})}
-    return found
+    return {command.words for command in (*COMMANDS, *added())} | set(GROUPS)
 
 
 def test_onecard_commands_in_documents_exist() -> None:

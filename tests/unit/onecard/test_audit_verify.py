@@ -9,7 +9,8 @@ from itertools import product
 import pytest
 
 from onecard.crypto import merkle
-from onecard.store.audit import Checkpoint, Entry, Head, verify
+from onecard.crypto.audit_format import Checkpoint, Entry
+from onecard.crypto.audit_verify import Head, verify
 
 SIZE = 1_000
 GOOD = b"good"

@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from onecard.reconcile.canonical_text import canonical
+from onecard.reconcile.canonical_text import canonical_text
 
 AT = datetime(2026, 11, 1, 0, 0, 0, 5, tzinfo=UTC)
 INSTANT, MONEY = pa.timestamp("us", "UTC"), pa.decimal128(16, 2)
 
 
 def one(value: Any, kind: pa.DataType, stored: pa.DataType | None = None) -> str | None:
-    found: str | None = canonical(pa.array([value], stored), kind)[0].as_py()
+    found: str | None = canonical_text(pa.array([value], stored), kind)[0].as_py()
     return found
 
 
@@ -32,7 +32,7 @@ def one(value: Any, kind: pa.DataType, stored: pa.DataType | None = None) -> str
     ],
 )
 def test_an_instant_is_one_text_however_it_is_stored(stored: pa.Array, kind: pa.DataType) -> None:
-    assert canonical(stored, kind).to_pylist() == ["2026-11-01T00:00:00.000005Z"]
+    assert canonical_text(stored, kind).to_pylist() == ["2026-11-01T00:00:00.000005Z"]
 
 
 @pytest.mark.parametrize("value", [Decimal("1.50"), Decimal("1.5"), "1.50", "1.5", "01.5", 1.5])
@@ -54,7 +54,7 @@ def test_null_is_not_the_empty_string() -> None:
 
 
 def test_what_is_no_value_equals_nothing_and_spoils_no_other() -> None:
-    found = canonical(pa.array(["1.5", "much", "", None]), MONEY).to_pylist()
+    found = canonical_text(pa.array(["1.5", "much", "", None]), MONEY).to_pylist()
     assert found == ["1.50", "?much", "?", None]
     assert one("2026-13-01", pa.date32()) == "?2026-13-01"
     assert one("1.505", MONEY) == "?1.505"

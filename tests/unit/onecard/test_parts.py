@@ -16,7 +16,8 @@ from onecard.crypto.suites import suite
 from onecard.errors import AccountingError, ConfigError, PolicyError
 from onecard.model.transfers import Counts
 from onecard.ports.row_gate import Reason, Rejected
-from onecard.store import database, migrate, quarantine, registry
+from onecard.store import database, migrate, quarantine, quarantine_intake, registry
+from onecard.store.sealing import Sealer
 
 
 @pytest.mark.parametrize(
@@ -130,12 +131,13 @@ def test_a_quarantined_payload_opens_only_in_its_place(
             "CREATE TABLE staging.x (fingerprint bytea, origin text, row_number bigint,"
             " reasons jsonb, payload bytea, key_epoch text, suite text)"
         )
-        sealed = quarantine.seal(
-            "a/b", "file.csv", row, (store.quarantine(), suite("international"))
+        sealer = Sealer(store.quarantine(), suite("international"))
+        sealed = sealer.seal("a/b", "file.csv", row)
+        assert "张三".encode() not in sealed.payload
+        quarantine_intake.append(
+            connection, registry.sql.Identifier("staging", "x"), [sealed, sealed]
         )
-        assert "张三".encode() not in sealed[4]
-        quarantine.append(connection, registry.sql.Identifier("staging", "x"), [sealed, sealed])
-        quarantine.absorb(
+        quarantine_intake.absorb(
             connection, registry.sql.Identifier("staging", "x"), "a/b", 1, timedelta(1)
         )
         (found,) = quarantine.records(connection)

@@ -12,13 +12,22 @@ from pathlib import Path
 import pytest
 from fastapi import HTTPException, Request
 
-from onecard.base.settings import ZONE, Settings
+from onecard.base.settings import Settings
+from onecard.base.timespan import ZONE
+from onecard.model.tickets import NewTicket
 from onecard.model.transfers import Counts
 from onecard.portal.access import Person
 from onecard.portal.app import create_app
 from onecard.portal.site import Site
 from onecard.ports.row_gate import Reason
-from onecard.store import agreement_lives, database, ledger, migrate, tickets
+from onecard.store import (
+    agreement_lives,
+    database,
+    migrate,
+    rule_results,
+    tickets,
+    transfers,
+)
 from onecard.store.database import Connection
 from quality.rows.rule_titles import title
 from schemas.models import catalogue
@@ -79,11 +88,11 @@ class Portal:
     def collect(self, dataset: str, read: int, rules: dict[Reason, int]) -> int:
         """A published collect, as the hub writes it."""
         with self.connect() as connection:
-            transfer = ledger.open_transfer(connection, "collect", dataset, "1", NOW)
+            transfer = transfers.open_transfer(connection, "collect", dataset, "1", NOW)
             bad = max(rules.values(), default=0)
             counts = Counts(read, read - bad, 0, bad, 0, 0)
-            ledger.record_rules(connection, transfer, rules, "error")
-            ledger.update(connection, transfer, {"status": "published", "counts": counts})
+            rule_results.record_rules(connection, transfer, rules, "error")
+            transfers.record_published(connection, transfer, 1, counts)
         return transfer
 
     def ticket(self, statement: str = "出生日期不对", agency: str = "health") -> int:
@@ -97,9 +106,9 @@ class Portal:
             ).fetchall()
 
 
-def challenge(statement: str, agency: str) -> tickets.NewTicket:
+def challenge(statement: str, agency: str) -> NewTicket:
     dataset = {"health": "health/death_notice", "education": "education/edu_enrolment"}[agency]
-    return tickets.NewTicket(
+    return NewTicket(
         agency=agency,
         opened_for="hrss",
         opened_by="hrss",

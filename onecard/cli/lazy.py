@@ -1,0 +1,75 @@
+"""Groups that import a command when it is called; before that its line in the table stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer._click.core import Command as AnyCommand  # typer's own copy: it has no public name
+from typer._click.core import Context, Parameter
+from typer._click.formatting import HelpFormatter
+from typer.core import TyperCommand, TyperGroup
+
+from onecard.cli.commands import Command
+from onecard.cli.help import page
+
+Resolved = tuple[str | None, AnyCommand | None, list[str]]
+"""What Click makes of the first argument: the name, the command, the other arguments."""
+
+
+class Listed(TyperCommand):
+    """A command as `--help` lists it; `load` gives the one that runs."""
+
+    def __init__(self, entry: Command) -> None:
+        super().__init__(entry.name, help=entry.help)
+        self._entry = entry
+
+    def load(self) -> AnyCommand:
+        """Import the function behind it; with it come the options."""
+        module, _, function = self._entry.target.partition(":")
+        single = typer.Typer(add_completion=False)
+        single.command(self._entry.name)(getattr(import_module(module), function))
+        return typer.main.get_command(single)
+
+
+class Group(TyperGroup):
+    """Lists its commands without importing them."""
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> Resolved:
+        """The command that the arguments name, imported."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found.load() if isinstance(found, Listed) else found, rest
+
+    def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
+        """Print the page at once, as Typer's own does: it counts on that where it ends with 2."""
+        usage = " ".join([ctx.command_path, *self.collect_usage_pieces(ctx)])
+        options = [_option(parameter) for parameter in self.get_params(ctx)]
+        commands = [(name, self.commands[name].help or "") for name in self.list_commands(ctx)]
+        panels = [("Options", options), ("Commands", commands)]
+        typer.echo(page(usage, self.help or "", panels))
+
+
+def _option(parameter: Parameter) -> tuple[str, str]:
+    return ", ".join(parameter.opts), str(getattr(parameter, "help", ""))
+
+
+def tree(entries: Iterable[Command], groups: Mapping[str, str]) -> dict[str, AnyCommand]:
+    """Commands and groups by name, in the table's order.
+
+    Args:
+        entries: the commands; a group's name is the first of two words.
+        groups: each group's name and its line of help.
+    """
+    found: dict[str, Any] = {}
+    for entry in entries:
+        if not entry.group:
+            found[entry.name] = Listed(entry)
+            continue
+        if entry.group not in found:
+            found[entry.group] = Group(
+                name=entry.group, help=groups[entry.group], no_args_is_help=True
+            )
+        found[entry.group].commands[entry.name] = Listed(entry)
+    return found

@@ -1,0 +1,157 @@
+"""The night's report: from the ledger to one self-contained HTML page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from psycopg import sql
+
+from onecard import __version__
+from onecard.base import files
+from onecard.base.timespan import duration
+from onecard.model.transfers import Transfer
+from onecard.ports.desk import Desk
+from onecard.store import database, holds, reconciliations, rule_counts, transfer_history
+from quality.reports import holding, night_report
+from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
+from quality.rows.rule_titles import finding_title
+from quality.rows.rule_titles import title as rule_title
+from schemas.models import codes
+from schemas.models.odcs import UPDATED
+
+
+def write_report(desk: Desk, since: int = 0) -> Path:
+    """Write the report over all transfers after `since` (default: each subject's newest).
+
+    Returns:
+        Path of the HTML file.
+    """
+    with database.connect(desk.address, autocommit=True) as connection:
+        done = (
+            transfer_history.since(connection, since)
+            if since
+            else transfer_history.latest(connection)
+        )
+        rules = _rule_lines(desk, connection, done)
+        findings = _findings(desk, connection, done)
+        held = holding.lines(holds.holds(connection, desk.catalogue), desk.catalogue, "zh")
+        rates = reconciliations.rates(connection)
+    now = desk.settings.now()
+    page = night_report.render(
+        NightReport(
+            date=now.date(),
+            started=min((t.started_at for t in done), default=now),
+            finished=max((t.finished_at or t.started_at for t in done), default=now),
+            hub_version=__version__,
+            datasets=[_dataset_line(desk, t, now) for t in done if t.direction == "collect"],
+            rules=rules,
+            findings=findings,
+            deliveries=[
+                _delivery_line(desk, t, rates.get(t.subject))
+                for t in done
+                if t.direction == "deliver"
+            ],
+            held=held,
+        )
+    )
+    return files.write(desk.settings.home / "reports" / f"night-{now:%Y-%m-%d}.html", page)
+
+
+def _dataset_line(desk: Desk, transfer: Transfer, now: datetime) -> DatasetLine:
+    contract = desk.catalogue.contract(transfer.subject)
+    counts = transfer.counts
+    limit = duration(contract.freshness)
+    newest = _newest(desk, contract.id)
+    return DatasetLine(
+        id=contract.id,
+        title=contract.title,
+        agency_title=desk.catalogue.agencies[contract.agency].title,
+        status=transfer.status,
+        read=counts.rows_read,
+        published=counts.published,
+        unchanged=counts.unchanged,
+        quarantined=counts.quarantined,
+        deduplicated=counts.deduplicated,
+        filtered=counts.filtered_by_policy,
+        seconds=transfer.seconds,
+        freshness=newest,
+        freshness_limit=limit,
+        late=newest is None or now - newest > limit,
+        message=transfer.message,
+    )
+
+
+def _newest(desk: Desk, dataset: str) -> datetime | None:
+    """Time of the newest published row by its own source's clock, or of publishing."""
+    contract = desk.catalogue.contract(dataset)
+    name = UPDATED if UPDATED in contract.names else contract.source.cursor
+    with database.connect(desk.address, autocommit=True) as connection:
+        there = connection.execute(
+            "SELECT to_regclass(%s)", (f"registry.{contract.table}",)
+        ).fetchone()
+        if name is None or there is None or there[0] is None:
+            return None
+        row = connection.execute(
+            database.query(
+                "SELECT max({c}) FROM {t}",
+                c=sql.Identifier(name),
+                t=sql.Identifier("registry", contract.table),
+            )
+        ).fetchone()
+    return row[0] if row and isinstance(row[0], datetime) else None
+
+
+def _delivery_line(desk: Desk, transfer: Transfer, inbox: float | None) -> DeliveryLine:
+    agreement = desk.catalogue.agreement(transfer.subject)
+    return DeliveryLine(
+        agreement=agreement.id,
+        title=agreement.title,
+        consumer_title=desk.catalogue.agencies[agreement.consumer].title,
+        purpose=agreement.purpose,
+        purpose_title=codes.labels("purpose")[agreement.purpose],
+        mode=agreement.mode,
+        status=transfer.status,
+        rows=transfer.sent_rows,
+        parts=transfer.sent_parts,
+        columns=agreement.names,
+        seconds=transfer.seconds,
+        message=transfer.message,
+        inbox=inbox,
+    )
+
+
+def _rule_lines(
+    desk: Desk, connection: database.Connection, done: list[Transfer]
+) -> list[RuleLine]:
+    subjects = {t.id: t for t in done if t.direction == "collect"}
+    lines = []
+    for found in rule_counts.broken_rules(connection, subjects):
+        transfer = subjects[found.transfer]
+        contract = desk.catalogue.contract(transfer.subject)
+        titles = {f.name: f.title for f in contract.fields}
+        own = {r.name: r.title for r in contract.rules}
+        lines.append(
+            RuleLine(
+                dataset=contract.id,
+                field=found.field,
+                field_title=titles.get(found.field, "整行"),
+                rule=found.rule,
+                rule_title=own.get(found.rule) or rule_title(found.rule),
+                failed=found.failed,
+                checked=transfer.counts.rows_read,
+            )
+        )
+    return lines
+
+
+def _findings(
+    desk: Desk, connection: database.Connection, done: list[Transfer]
+) -> list[tuple[str, str, str, str, bool, float | None]]:
+    subjects = {t.id: t.subject for t in done if t.direction == "collect"}
+    lines = []
+    for found in rule_counts.expectations(connection, subjects):
+        dataset = subjects[found.transfer]
+        title = finding_title(desk.catalogue, dataset, found.name, "zh")
+        lines.append((dataset, found.name, title, found.severity, found.passed, found.observed))
+    return lines

@@ -1,0 +1,111 @@
+"""The agencies' reports, from the ledger to files: of a month, of a day, due after a night."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import get_args
+
+from onecard.base import files as whole_file
+from onecard.base.timespan import ZONE
+from onecard.ports.desk import Desk
+from onecard.store import database, holds, transfer_history
+from quality.reports import content, facts, pages, workbook
+from quality.reports import scheme as schemes
+from quality.reports.scheme import Language
+
+CITY = "bureau"
+"""Whose report is the whole city's."""
+STAYS_OPEN = 5
+"""Until this day of a month, the last month's report takes in what was answered meanwhile."""
+
+
+def write_monthly(
+    desk: Desk,
+    month: date,
+    agencies: Sequence[str] = (),
+    languages: Sequence[Language] = get_args(Language),
+) -> list[Path]:
+    """Write monthly reports and problem workbooks below `reports/<agency>`; returns the files.
+
+    Args:
+        desk: the hub.
+        month: its first day.
+        agencies: whose; without any, all that have a report.
+        languages: of the pages; the workbook is written in the first.
+    """
+    scheme = schemes.load()
+    writers = [pages.Writer(desk.catalogue, scheme, language) for language in languages]
+    files: list[Path] = []
+    with database.connect(desk.address, autocommit=True) as connection:
+        maker = content.Maker(connection, desk.catalogue, scheme, month, desk.settings.now())
+        for agency in agencies or reporting(desk):
+            found = maker.content(agency)
+            folder = _folder(desk, agency)
+            for writer in writers:
+                name = f"monthly-{month:%Y-%m}.{writer.language}.html"
+                files.append(whole_file.write(folder / name, writer.monthly(found)))
+            columns, rows = writers[0].problem_rows(found)
+            file = folder / f"problems-{month:%Y-%m}.xlsx"
+            workbook.write(file, writers[0].say("s6"), columns, rows)
+            files.append(file)
+    return files
+
+
+def write_daily(
+    desk: Desk,
+    day: date,
+    agencies: Sequence[str] = (),
+    languages: Sequence[Language] = get_args(Language),
+) -> list[Path]:
+    """Write the reports of one day below `reports/<agency>`; returns the files.
+
+    Only today's says what is held: what waited on an earlier day is not what waits now.
+
+    Args:
+        desk: the hub.
+        day: in the hub's time zone.
+        agencies: whose; without any, all that have a report.
+        languages: of the pages.
+    """
+    scheme = schemes.load()
+    files: list[Path] = []
+    with database.connect(desk.address, autocommit=True) as connection:
+        span = facts.Days(day, day + timedelta(days=1))
+        maker = content.Maker(connection, desk.catalogue, scheme, span, desk.settings.now())
+        held = holds.holds(connection, desk.catalogue) if day == desk.settings.now().date() else []
+        for agency in agencies or reporting(desk):
+            found = maker.content(agency)
+            for language in languages:
+                writer = pages.Writer(desk.catalogue, scheme, language)
+                name = f"daily-{day}.{language}.html"
+                page = writer.daily(day, found, held)
+                files.append(whole_file.write(_folder(desk, agency) / name, page))
+    return files
+
+
+def write_due(desk: Desk, *, looking_back: bool = False) -> list[Path]:
+    """What is due after a night: today's report, this month's, and the last month's until the 5th.
+
+    `looking_back` writes the last month's on any day, if the hub ran then.
+    """
+    today = desk.settings.now().date()
+    month = today.replace(day=1)
+    last = (month - timedelta(days=1)).replace(day=1)
+    with database.connect(desk.address, autocommit=True) as connection:
+        first = transfer_history.first_time(connection)
+    files = write_daily(desk, today) + write_monthly(desk, month)
+    ran = first is not None and first.astimezone(ZONE).date() < month
+    if ran and (looking_back or today.day <= STAYS_OPEN):
+        files += write_monthly(desk, last)
+    return files
+
+
+def reporting(desk: Desk) -> tuple[str, ...]:
+    """Agencies that have a report: all that provide, and the bureau for the whole city."""
+    return (*sorted({c.agency for c in desk.catalogue.contracts.values()}), CITY)
+
+
+def _folder(desk: Desk, agency: str) -> Path:
+    return desk.settings.home / "reports" / agency

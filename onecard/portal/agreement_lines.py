@@ -1,0 +1,111 @@
+"""An agency's agreements: what it gives to whom, what it receives, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onecard.model.agreements import Life
+from onecard.model.gate_inputs import GateInputs
+from onecard.model.holds import Hold
+from onecard.stewardship import agreement_words
+from schemas.models import codes
+from schemas.models.agreement import Agreement
+from schemas.models.catalogue import Catalogue
+from schemas.models.contract import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLine:
+    """One column that leaves, and how."""
+
+    name: str
+    title: str
+    level: str
+    treatment: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementLine:
+    """One agreement as a steward reads it."""
+
+    agreement: Agreement
+    life: Life
+    provider: str
+    purpose: str
+    dataset: str
+
+    @property
+    def id(self) -> str:
+        """Of the agreement."""
+        return self.agreement.id
+
+
+def provider(agreement: Agreement) -> str:
+    """The agency whose data it is; only its stewards (and engineers) approve."""
+    return agreement.dataset.partition("/")[0]
+
+
+def concerns(agreement: Agreement, agency: str) -> bool:
+    """Whether the agency receives, or any of its datasets is read."""
+    return agreement.consumer == agency or gives(agreement, agency)
+
+
+def gives(agreement: Agreement, agency: str) -> bool:
+    """Whether a delivery reads a dataset of the agency."""
+    return any(dataset.partition("/")[0] == agency for dataset in agreement.datasets)
+
+
+def held_for(catalogue: Catalogue, hold: Hold, agency: str) -> bool:
+    """Whether what is held was read from the agency, or is delivered of its data.
+
+    Args:
+        catalogue: agreements.
+        hold: what is held.
+        agency: whose page it is.
+    """
+    found = catalogue.agreements.get(hold.subject)
+    return hold.agency == agency or (found is not None and gives(found, agency))
+
+
+def line(catalogue: Catalogue, agreement: Agreement, life: Life) -> AgreementLine:
+    """The agreement with its words; a dataset whose contract is broken goes by its id.
+
+    Args:
+        catalogue: contracts, for their titles.
+        agreement: as it stands in its file.
+        life: what was approved, suspended, stopped.
+    """
+    contract = catalogue.contracts.get(agreement.dataset)
+    return AgreementLine(
+        agreement,
+        life,
+        provider(agreement),
+        codes.labels("purpose")[agreement.purpose],
+        contract.title if contract else agreement.dataset,
+    )
+
+
+def contracts(catalogue: Catalogue, agreement: Agreement) -> Mapping[str, Contract]:
+    """Of every dataset that it reads."""
+    return {d: catalogue.contract(d) for d in agreement.datasets}
+
+
+def fields(catalogue: Catalogue, agreement: Agreement) -> list[FieldLine]:
+    """What leaves, column by column."""
+    behind = GateInputs(agreement, contracts(catalogue, agreement)).fields
+    return [
+        FieldLine(
+            name=shared.name,
+            title=behind[shared.name].title if shared.name in behind else "",
+            level=behind[shared.name].level if shared.name in behind else "",
+            treatment=shared.treatment,
+        )
+        for shared in agreement.fields
+    ]
+
+
+def changes(catalogue: Catalogue, line: AgreementLine) -> list[str]:
+    """What an approval would let flow that does not flow today."""
+    before = line.life.approval.content if line.life.approval else None
+    return agreement_words.differences(before, line.agreement, contracts(catalogue, line.agreement))

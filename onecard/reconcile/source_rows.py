@@ -1,0 +1,212 @@
+"""The source's rows, through the gate, in a staging table; and what they say of some keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import sql
+
+from onecard.base.prefetch import prefetch
+from onecard.collect.context import CollectContext
+from onecard.errors import ProtocolError
+from onecard.ports.comparison import Key
+from onecard.ports.row_gate import Reason, Rejected
+from onecard.ports.source import Reading
+from onecard.reconcile.listed_keys import ListedKeys
+from onecard.store import (
+    datasets,
+    quarantine_intake,
+    staging,
+)
+from onecard.store.database import Connection, query
+from onecard.store.loader import Loader
+from onecard.store.sealing import fingerprint
+from schemas.models.contract import Contract
+from schemas.models.rules import Unique
+
+MOST_UNKNOWN = 100_000
+"""Rejected rows that no collect has seen; with more, the source is another than the contract's."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDifferences:
+    """What the source, read through the gate, says of the keys that were in doubt."""
+
+    missing: tuple[Key, ...]
+    extra: tuple[Key, ...]
+    differing: tuple[Key, ...]
+    waiting: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A rejected row, and the table, file or page that it came from."""
+
+    origin: str
+    row: Rejected
+
+
+class SourceRows:
+    """The source's rows in staging tables whose names a collect's clean-up does not see.
+
+    Attributes:
+        version: of the dataset when the comparison began; rows published later are left alone.
+    """
+
+    def __init__(
+        self, tools: CollectContext, contract: Contract, connection: Connection, number: int
+    ) -> None:
+        """Note the published version.
+
+        Args:
+            tools: what a collect of the dataset needs.
+            contract: of the dataset.
+            connection: to the hub's database.
+            number: id of the reconciliation.
+        """
+        self._tools, self._contract, self._connection = tools, contract, connection
+        self._transfer = -number
+        self._keys = ListedKeys(connection, contract)
+        self._rejected = 0
+        self._unknown: list[Located] = []
+        self._rejected_keys: set[Key] = set()
+        self.version = datasets.state(connection, contract.id).version
+
+    @property
+    def rejected(self) -> int:
+        """How many rows the gate refused so far."""
+        return self._rejected
+
+    @property
+    def unknown(self) -> tuple[Located, ...]:
+        """Those of the rejected rows that no collect has seen.
+
+        No quarantined row is theirs, not even an ended one. What was purged when its time was over
+        has been seen and counted; it does not come back.
+        """
+        return tuple(self._unknown)
+
+    @property
+    def table(self) -> sql.Identifier:
+        """The staged rows."""
+        return staging.table(self._contract, self._transfer)
+
+    @property
+    def chosen(self) -> sql.Identifier:
+        """The staged rows that are healed."""
+        return sql.Identifier(staging.STAGING, self._name + "__heal")
+
+    @property
+    def _name(self) -> str:
+        return staging.table_name(self._contract, self._transfer)
+
+    @contextmanager
+    def opened(self) -> Iterator[SourceRows]:
+        """Make the tables, and drop them at the end; also those that a killed run left."""
+        self._drop()
+        staging.create(self._connection, self._contract, self._transfer, first=False)
+        try:
+            yield self
+        finally:
+            self._drop()
+
+    def fill(self, reading: Reading) -> int:
+        """Take all rows of a reading; returns how many were read."""
+        now, read = self._tools.settings.now(), 0
+        with Loader(self._tools.address, self._name) as loader:
+            for chunk in prefetch(iter(reading), f"the source of {self._contract.id}"):
+                checked = self._tools.gate.check(chunk, now)
+                read += chunk.batch.num_rows
+                self._reject([Located(chunk.origin, row) for row in checked.rejected])
+                if len(checked.good):
+                    loader.put(checked.good)
+        staging.deduplicate(self._connection, self._contract, self._transfer)
+        for rule in self._contract.rules:
+            if isinstance(rule.check, Unique):
+                self._move(rule.check, Reason(rule.check.columns[-1], rule.name))
+        return read
+
+    def _reject(self, found: list[Located]) -> None:
+        """Count them, and keep those that no collect has seen.
+
+        Raises:
+            ProtocolError: they are more than can be one mistake of a collect.
+        """
+        if not found:
+            return
+        self._rejected += len(found)
+        self._rejected_keys.update(_key(self._contract, f.row) for f in found)
+        key = self._tools.keys.quarantine()
+        prints = [fingerprint(self._contract.id, f.origin, f.row, key) for f in found]
+        known = quarantine_intake.known(self._connection, self._contract.id, prints)
+        self._unknown += [f for f, p in zip(found, prints, strict=True) if p not in known]
+        if len(self._unknown) > MOST_UNKNOWN:
+            msg = (
+                f"{self._contract.id}: the gate refuses more than {MOST_UNKNOWN} rows of the source"
+                " that no collect has seen; nothing was healed. Look at the source with"
+                f" `onecard drift {self._contract.id}`, and collect it first"
+            )
+            raise ProtocolError(msg)
+
+    def judge(self, keys: Collection[Key], watermark: datetime | None) -> KeyDifferences:
+        """Compare the staged rows of these keys with the registry, value by value.
+
+        Args:
+            keys: the keys in doubt.
+            watermark: staged rows with a cursor from here on are read by the next collect anyway.
+        """
+        self._keys.load(keys)
+        missing, extra, differing, waiting = [], [], [], []
+        compared = self._keys.compared(self.table, self.version, watermark)
+        for there, held, differs, waits, *values in compared:
+            key = tuple(str(v) for v in values)
+            if waits and (differs or not held):
+                waiting.append(key)
+            elif there and not held:
+                missing.append(key)
+            elif there and differs:
+                differing.append(key)
+            elif not there and held and key not in self._rejected_keys:
+                extra.append(key)
+        return KeyDifferences(tuple(missing), tuple(extra), tuple(differing), tuple(waiting))
+
+    def choose(self, keys: Collection[Key]) -> None:
+        """Keep the staged rows of these keys apart, to be published."""
+        self._keys.load(keys)
+        self._keys.copy(self.table, self.chosen)
+
+    def _move(self, rule: Unique, reason: Reason) -> None:
+        """Rows that break a `unique` rule are rejected ones, as in a collect."""
+        places = staging.duplicates_of(self._contract, self._transfer, rule, against_registry=True)
+        rows = self._connection.execute(
+            query(
+                "DELETE FROM {t} x WHERE x.ctid IN ({places}) RETURNING to_jsonb(x) - '_row_hash'",
+                t=self.table,
+                places=places,
+            )
+        ).fetchall()
+        moved = []
+        for n, (values,) in enumerate(rows, start=1):
+            pairs = values.items() if isinstance(values, dict) else ()
+            texts = {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in pairs}
+            moved.append(Located("staging", Rejected(n, texts, (reason,))))
+        self._reject(moved)
+
+    def _drop(self) -> None:
+        rows = self._connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
+            (staging.STAGING, f"{self._contract.table}__-"),
+        ).fetchall()
+        for (name,) in rows:
+            table = sql.Identifier(staging.STAGING, str(name))
+            self._connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
+
+
+def _key(contract: Contract, row: Rejected) -> Key:
+    """The key of a rejected row; not that of any record when a part is absent."""
+    values = [row.values.get(name) for name in contract.key]
+    return tuple(v for v in values if v is not None)

@@ -1,0 +1,136 @@
+"""Findings of rules and expectations, collect by collect: when they failed, and how it is now.
+
+Only collects that read a source count: published or held, and no replay of single rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+from psycopg.rows import class_row, scalar_row
+
+from onecard.store.database import Connection, query
+
+_READ = sql.SQL(
+    "direction = 'collect' AND subject = %(dataset)s AND status IN ('published', 'held')"
+    " AND NOT replay"
+)
+_LAST_BROKEN = query(
+    "SELECT t.id AS transfer, t.rows_read, CAST(sum(c.failed) AS bigint) AS failed"
+    " FROM ledger.transfer t JOIN ledger.rule_count c ON c.transfer = t.id WHERE"
+    " {read} AND c.rule = %(rule)s AND %(field)s IN ('', c.field)"
+    " GROUP BY t.id HAVING sum(c.failed) > 0 ORDER BY t.id DESC LIMIT 1",
+    read=_READ,
+)
+_LAST_UNMET = query(
+    "SELECT t.id FROM ledger.transfer t JOIN ledger.finding f ON f.transfer = t.id WHERE"
+    " {read} AND f.name = %(rule)s AND NOT f.passed ORDER BY t.id DESC LIMIT 1",
+    read=_READ,
+)
+_EVER_FAILED = query(
+    "SELECT c.rule FROM ledger.transfer t JOIN ledger.rule_count c ON c.transfer = t.id WHERE"
+    " {read} AND c.failed > 0 AND %(field)s IN ('', c.field)"
+    " UNION SELECT f.name FROM ledger.transfer t JOIN ledger.finding f ON f.transfer = t.id WHERE"
+    " {read} AND NOT f.passed",
+    read=_READ,
+)
+_NEWEST_COUNT = query(
+    "SELECT t.id AS transfer, t.rows_read, CAST(coalesce((SELECT sum(c.failed)"
+    " FROM ledger.rule_count c WHERE c.transfer = t.id AND c.rule = %(rule)s"
+    " AND %(field)s IN ('', c.field)), 0) AS bigint) AS failed FROM ledger.transfer t WHERE"
+    " {read} AND t.id > %(after)s AND t.rows_read > 0 ORDER BY t.id DESC LIMIT 1",
+    read=_READ,
+)
+_NEWEST_OUTCOME = query(
+    "SELECT t.id AS transfer, f.passed FROM ledger.transfer t"
+    " JOIN ledger.finding f ON f.transfer = t.id WHERE"
+    " {read} AND t.id > %(after)s AND f.name = %(rule)s ORDER BY t.id DESC LIMIT 1",
+    read=_READ,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedRule:
+    """Which rule or expectation is looked at.
+
+    Attributes:
+        rule: its name.
+        field: of the rule; empty for all fields.
+    """
+
+    dataset: str
+    rule: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """What one collect counted of a rule: rows read, and those that failed it."""
+
+    transfer: int
+    rows_read: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationOutcome:
+    """Whether an expectation passed in one collect."""
+
+    transfer: int
+    passed: bool
+
+
+def last_broken(connection: Connection, watched: WatchedRule) -> RuleCount | None:
+    """The newest collect in which rows failed the rule."""
+    cursor = connection.cursor(row_factory=class_row(RuleCount))
+    return cursor.execute(_LAST_BROKEN, _values(watched)).fetchone()
+
+
+def last_unmet(connection: Connection, watched: WatchedRule) -> int | None:
+    """The newest collect in which the expectation failed: its transfer."""
+    cursor = connection.cursor(row_factory=scalar_row)
+    found: int | None = cursor.execute(_LAST_UNMET, _values(watched)).fetchone()
+    return found
+
+
+def ever_failed(connection: Connection, dataset: str, field: str) -> set[str]:
+    """Names of all rules and expectations that ever failed.
+
+    Args:
+        connection: of the hub's database.
+        dataset: whose.
+        field: only rules of this field; empty: of all.
+    """
+    cursor = connection.cursor(row_factory=scalar_row)
+    return set(cursor.execute(_EVER_FAILED, {"dataset": dataset, "field": field}).fetchall())
+
+
+def newest_count(connection: Connection, watched: WatchedRule, after: int) -> RuleCount | None:
+    """What the newest collect that read any row counted of the rule.
+
+    Args:
+        connection: of the hub's database.
+        watched: the rule.
+        after: only transfers with a higher id.
+    """
+    cursor = connection.cursor(row_factory=class_row(RuleCount))
+    return cursor.execute(_NEWEST_COUNT, {**_values(watched), "after": after}).fetchone()
+
+
+def newest_outcome(
+    connection: Connection, watched: WatchedRule, after: int
+) -> ExpectationOutcome | None:
+    """How the expectation ended in the newest collect that asked it.
+
+    Args:
+        connection: of the hub's database.
+        watched: the expectation.
+        after: only transfers with a higher id.
+    """
+    cursor = connection.cursor(row_factory=class_row(ExpectationOutcome))
+    return cursor.execute(_NEWEST_OUTCOME, {**_values(watched), "after": after}).fetchone()
+
+
+def _values(watched: WatchedRule) -> dict[str, object]:
+    return {"dataset": watched.dataset, "rule": watched.rule, "field": watched.field}
