@@ -29,7 +29,7 @@ from bench.measure import machine
 from bench.world import HOME
 from demo.hot import fill_card_master
 from demo.rehearsal import Rehearsal, start
-from onecard.deliver import run
+from onecard.deliver import attempt
 from onecard.deliver.context import DeliveryContext
 from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
@@ -177,7 +177,7 @@ def governed(stage: Rehearsal, *, disclosed: bool) -> float:
         connection.execute("DELETE FROM ledger.delivered WHERE agreement = %s", (ID,))
     recorder = disclosures.Recorder if disclosed else NoRecorder
     started = time.perf_counter()
-    with patch.object(run, "Recorder", recorder):
+    with patch.object(attempt, "Recorder", recorder):
         done = Deliver(wanted, tools).run()
     assert done.rows
     return time.perf_counter() - started
