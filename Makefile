@@ -45,7 +45,7 @@ lint: setup ## Check style, types, imports, spelling and all YAML
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md
+	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
 	$(BIN)/onecard lint
 
 bench: setup ## Measure against peers and limits; writes bench/RESULTS.md

@@ -9,16 +9,18 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import onecard
+from bench.world import world
 from onecard.base.extras import extra
 from onecard.errors import ConfigError
 
@@ -138,9 +140,12 @@ def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.parent
 
 
-def in_it(alone: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def in_it(
+    alone: Path, *command: str, settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(alone.parent), "LANG": "C.UTF-8"}
     environment |= {"ONECARD_HOME": str(alone.parent / "hub"), "ONECARD_PROFILE": "demo"}
+    environment |= settings or {}
     return subprocess.run(
         [str(alone / command[0]), *command[1:]],
         cwd=alone.parent,
@@ -175,6 +180,21 @@ def test_the_wheel_alone_says_its_version(alone: Path) -> None:
     assert onecard.__version__ in in_it(alone, "onecard", "--version").stdout
 
 
+@pytest.mark.nightly
+def test_the_wheel_alone_migrates_and_collects(
+    alone: Path, tmp_path: Path, postgres: str, private_database: str, monkeypatch
+) -> None:
+    monkeypatch.setenv("ONECARD_BENCH_POSTGRES", postgres)
+    with world(tmp_path / "world", 1000) as w:
+        settings = {**w.environment(), "ONECARD_DATABASE_URL": private_database}
+        for command in (("db", "upgrade"), ("collect", "hrss/card_master")):
+            done = in_it(alone, "onecard", *command, settings=settings)
+            assert done.returncode == 0, done.stderr
+    with psycopg.connect(private_database) as connection:
+        row = connection.execute("SELECT count(*) FROM registry.hrss__card_master").fetchone()
+    assert row == (1000,)
+
+
 MYSQL = "from connectors.sql.url import engine_url; from onecard.base.connections import Connection"
 
 
@@ -182,7 +202,7 @@ MYSQL = "from connectors.sql.url import engine_url; from onecard.base.connection
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("embedded", "from onecard.store import database; database._embedded(pathlib.Path('x'))"),
+        ("embedded", "from onecard.store import embedded; embedded.start(pathlib.Path('x'))"),
         ("expectations", "import quality.datasets.gx_audit"),
         ("mysql", f"{MYSQL}; engine_url(Connection(id='a', conn_type='mysql'))"),
         ("national", "from onecard.crypto.suites import sm2; sm2._engine()"),

@@ -300,6 +300,13 @@ def test_decisions_are_numbered_without_a_gap() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+def test_every_decision_says_what_else_was_weighed() -> None:
+    parts = ("**Status**", "**Context**", "**Decision**", "**Weighed**", "**Consequences**")
+    for file in (ROOT / "docs" / "adr").glob("[0-9]*.md"):
+        text = file.read_text(encoding="utf-8")
+        assert [part for part in parts if text.count(part) != 1] == [], file.name
+
+
 def test_migrations_form_one_line_up_to_head() -> None:
     checker = tool("check_migrations")
     assert checker.problems() == []
