@@ -70,9 +70,9 @@ def _dags(stage: str) -> dict[str, DAG]:
     for dag in found.values():
         for task in dag.tasks:
             task.retries = 0  # nobody waits minutes for a rehearsal's retry
-            task.on_success_callback = partial(_ended, "success")
-            task.on_failure_callback = partial(_ended, "failed")
-            task.on_skipped_callback = partial(_ended, "skipped")
+            task.on_success_callback = [_succeeded]
+            task.on_failure_callback = [_failed]
+            task.on_skipped_callback = [_skipped]
     return found
 
 
@@ -83,8 +83,19 @@ def _test(stage: str, name: str) -> dict[str, object]:
     return {"state": str(done.state), "seconds": round(time.monotonic() - started, 2)}
 
 
-def _ended(state: str, context: Mapping[str, Any]) -> None:
-    """Tell which task has ended."""
+def _succeeded(context: Mapping[str, Any]) -> None:
+    _ended(context, "success")
+
+
+def _failed(context: Mapping[str, Any]) -> None:
+    _ended(context, "failed")
+
+
+def _skipped(context: Mapping[str, Any]) -> None:
+    _ended(context, "skipped")
+
+
+def _ended(context: Mapping[str, Any], state: str) -> None:
     ti = context["ti"]
     _say({"task": f"{ti.dag_id}.{ti.task_id}", "state": state})
 

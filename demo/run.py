@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy.engine import make_url
 
-from demo import inbox, serve
+from demo import inbox, progress, serve
 from demo.calendar import Day
 from demo.planting import Planter
 from demo.servers import SECRETS, Addresses, AgencyServers
@@ -59,12 +59,12 @@ class DemoCity:
         mariadb_url: str | None = None,
     ) -> None:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.home, self.seed = home, seed
+        self.home, self.seed, self.persons = home, seed, persons
         self._world = World(seed, persons)
         self._postgres = postgres_url
         self._housing = mariadb_url or f"sqlite:///{home / 'housing_fund.sqlite'}"
         self._systems = Systems(home, postgres_url, self._housing)
-        self._known = catalogue.load()
+        self.catalogue = catalogue.load()
         self._secrets = self._make_secrets()
         for folder in ("transport/inbox", "sftp/inbox"):
             (home / folder).mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ class DemoCity:
         """Make a day: its rows, defects and deletes in all systems, and the truth about them."""
         folder = self.home / "truth" / f"day-{number}"
         summary = {}
-        for dataset, contract in sorted(self._known.contracts.items()):
+        for dataset, contract in sorted(self.catalogue.contracts.items()):
             as_text = contract.source.connection not in TYPED
             planter = Planter(contract, self.seed, number, as_text=as_text)
             truth = self._systems.write(
@@ -85,9 +85,10 @@ class DemoCity:
                 "duplicates": truth.duplicates,
                 "defects": len(truth.defects),
             }
+            progress.ended(dataset)
         gone = self._world.deleted_ecards(number)
         if gone:
-            self._systems.delete_ecards(self._known.contracts["hrss/ecard_binding"], gone)
+            self._systems.delete_ecards(self.catalogue.contracts["hrss/ecard_binding"], gone)
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
 
     @property
@@ -143,7 +144,7 @@ class DemoCity:
 
         Rows handed back for correction lie in the same inbox and are left out.
         """
-        known = self._known.agreements
+        known = self.catalogue.agreements
         return {
             name: frame.unique(list(known[name].key), keep="last", maintain_order=True)
             if len(frame)
@@ -159,7 +160,7 @@ class DemoCity:
             return inbox.files(self.home / "transport" / "inbox")
         if consumer == "education":
             return inbox.files(self.home / "sftp" / "inbox")
-        agreements = [a.id for a in self._known.agreements.values() if a.consumer == consumer]
+        agreements = [a.id for a in self.catalogue.agreements.values() if a.consumer == consumer]
         postgres = "postgresql+psycopg://" + self._postgres.split("://", 1)[1]
         if consumer == "housing_fund":
             return inbox.tables(self._housing, None, "inbox_", agreements)
