@@ -70,7 +70,7 @@ def through_the_dags(stage: Rehearsal, day: int, *, shown: bool) -> NightRun:
     subjects = len(night.datasets(hub)) + len(night.agreements(hub))
     started = time.monotonic()
     with progress(f"night {day}", subjects, shown=shown) as ended:
-        code = _logged([sys.executable, str(NIGHT)], stage.at(day), log, _task_teller(ended))
+        code = _logged([sys.executable, str(NIGHT)], stage.at(day), log, task_teller(ended))
     seconds = time.monotonic() - started
     with database.connect(hub.address, autocommit=True) as connection:
         transfers = tuple(t for t in ledger.transfers(connection) if t.id > before)
@@ -146,7 +146,7 @@ def _copied(lines: IO[str] | None, log: IO[str], told: Callable[[str], None]) ->
         told(line)
 
 
-def _task_teller(ended: Listener) -> Callable[[str], None]:
+def task_teller(ended: Listener) -> Callable[[str], None]:
     """Reads the lines of dags/night.py; tells what was collected or delivered, or failed."""
 
     def tell(line: str) -> None:
