@@ -12,7 +12,7 @@ DIST     ?= loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up lint bench soak kills mutations screenshots lock clean
+.PHONY: help setup demo history test up lint bench soak kills mutations screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,7 +25,10 @@ $(STAMP): requirements.lock pyproject.toml tools/install.py
 	$(PYTHON) tools/install.py $(VENV)
 	@touch $(STAMP)
 
-demo: setup ## Run the nightly sync for real on simulated agencies
+demo: setup ## Run the nightly sync for real on simulated agencies, and six more nights
+	$(BIN)/onecard demo --history 6 $(ARGS)
+
+history: setup ## As demo, with forty nights in all: reports that look back on whole months
 	$(BIN)/onecard demo --history 39 $(ARGS)
 
 up: setup ## Start Airflow with the simulated agencies
