@@ -6,16 +6,15 @@ STAMP  := $(VENV)/.installed
 SOURCES := onecard connectors quality schemas sql demo bench dags plugins tests tools
 COVERAGE ?= --cov --cov-fail-under=80
 WORKERS  ?= 2
-# A file's cities and databases are made once: its tests run in one worker.
-DIST     ?= loadfile --no-loadscope-reorder
+PYTEST   := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 # Imports of Airflow and Great Expectations take many times longer without bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo history test up lint bench soak kills mutations screenshots lock clean
+.PHONY: help setup demo history test test-nightly test-all up lint bench soak kills mutations screenshots lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv with the locked packages (PYTHON=python3.12 chooses the interpreter)
 
@@ -34,13 +33,21 @@ history: setup ## As demo, with forty nights in all: reports that look back on w
 up: setup ## Start Airflow with the simulated agencies
 	$(BIN)/onecard up $(ARGS)
 
-test: setup ## Run all tests, with the coverage gate (COVERAGE= turns it off)
-	$(BIN)/pytest -n $(WORKERS) --dist $(DIST) $(COVERAGE) $(ARGS)
+test: setup ## Run the tests, with the coverage gate (COVERAGE= turns it off)
+	$(PYTEST) -m "not nightly" $(COVERAGE) $(ARGS)
 
-lint: setup ## Check style, types, spelling and all YAML
+test-nightly: setup ## Run the rest: long repetitions, browsers, schedulers
+	$(PYTEST) -m nightly $(ARGS)
+
+test-all: setup ## Run both, with the coverage gate of both
+	$(PYTEST) $(COVERAGE) $(ARGS)
+
+lint: setup ## Check style, types, imports, spelling and all YAML
 	$(BIN)/ruff check $(wildcard $(SOURCES))
 	$(BIN)/ruff format --check $(wildcard $(SOURCES))
 	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
 	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md
 	$(BIN)/onecard lint
 
@@ -62,7 +69,7 @@ mutations: setup ## Show that a test notices each safeguard that is taken out
 screenshots: setup ## Make the pictures of docs/screenshots anew (Debian's chromium)
 	$(BIN)/python -W ignore tools/screenshots.py
 
-lock: setup ## Resolve requirements.in into requirements.lock (ARGS=--upgrade for newer versions)
+lock: setup ## Resolve pyproject.toml into both locks (ARGS=--upgrade for newer versions)
 	$(BIN)/python tools/lock.py $(ARGS)
 
 clean: ## Remove the environment and everything that was made

@@ -18,18 +18,22 @@ from datetime import date
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 import psycopg
 
 import connectors
+from bench import results
 from bench.measure import machine
+from bench.world import HOME
 from demo.hot import fill_card_master
 from demo.rehearsal import Rehearsal, start
 from onecard.deliver import run
+from onecard.deliver.context import DeliveryContext
 from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
-from onecard.deliver.run import Deliver, DeliveryContext
+from onecard.deliver.run import Deliver
 from onecard.ports.privacy_gate import Admitted, Batch
 from onecard.ports.sink import Parcel
 from onecard.store import agreement_lives, database, disclosures
@@ -37,8 +41,6 @@ from quality.privacy.gate import Gate
 from schemas.models import registers
 from schemas.models.agreement import Agreement
 
-HERE = Path(__file__).parent
-BEGIN, END = "<!-- governed deliveries -->", "<!-- end of governed deliveries -->"
 ID = "f99-bench-operator-card"
 
 
@@ -156,6 +158,7 @@ def plain(stage: Rehearsal) -> float:
         sign=dict,
     )
     connector, block = tools.connector, wanted.delivery
+    assert block
     options = connector.sink_options.model_validate(dict(block.options))
     connector.send(tools.connections.get(block.connection), options, parcel)
     return time.perf_counter() - started
@@ -172,21 +175,17 @@ def governed(stage: Rehearsal, *, disclosed: bool) -> float:
     tools = outbound(stage)
     with psycopg.connect(tools.address, autocommit=True) as connection:
         connection.execute("DELETE FROM ledger.delivered WHERE agreement = %s", (ID,))
-    kept = run.Recorder
-    run.Recorder = kept if disclosed else NoRecorder
+    recorder = disclosures.Recorder if disclosed else NoRecorder
     started = time.perf_counter()
-    try:
+    with patch.object(run, "Recorder", recorder):
         done = Deliver(wanted, tools).run()
-    finally:
-        run.Recorder = kept
     assert done.rows
     return time.perf_counter() - started
 
 
 @contextmanager
-def prepared(rows: int) -> Iterator[Rehearsal]:
+def prepared(home: Path, rows: int) -> Iterator[Rehearsal]:
     """A hub that holds `rows` cards."""
-    home = HERE.parent / ".bench" / "govern"
     base = os.environ.get("ONECARD_BENCH_POSTGRES")
     with start(home, persons=1000, seed=1, postgres=base) as stage:
         fill_card_master(stage.city.postgres_url, "hrss", rows)
@@ -244,9 +243,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--deliveries", type=int, default=300)
     parser.add_argument("--each", type=int, default=50_000)
+    parser.add_argument("--home", type=Path, default=HOME, help="of servers and keys")
+    parser.add_argument("--results", type=Path, default=results.FILE)
     options = parser.parse_args()
     ways: dict[str, list[float]] = {"plain": [], "gated": [], "governed": []}
-    with prepared(options.rows) as stage:
+    with prepared(options.home / "govern", options.rows) as stage:
         for number in range(options.rounds):
             ways["plain"].append(plain(stage))
             ways["gated"].append(governed(stage, disclosed=False))
@@ -257,11 +258,7 @@ def main() -> None:
         print(f"{packed:,} packed rows in {time.perf_counter() - started:.0f} s", flush=True)
         times = lookups(stage)
     text = section(options.rows, {n: median(s) for n, s in ways.items()}, packed, times)
-    results = HERE / "RESULTS.md"
-    page = results.read_text(encoding="utf-8") if results.exists() else ""
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    results.write_text(f"{head.rstrip()}\n\n{text}{tail.lstrip()}", encoding="utf-8")
+    results.put(options.results, "governed deliveries", text)
     print(text)
 
 
@@ -274,7 +271,6 @@ def section(rows: int, seconds: dict[str, float], packed: int, times: list[float
     year = 274_000_000
     return "\n".join(
         [
-            BEGIN,
             "## Governed deliveries",
             "",
             f"Machine: {machine()}. {rows:,} cards from the registry to a Parquet inbox, 8 columns,"
@@ -302,8 +298,6 @@ def section(rows: int, seconds: dict[str, float], packed: int, times: list[float
             f" many rows; a look-up reads one bucket of 65,536 for each consumer, so its time grows"
             f" with the rows: about {median(times) * year / packed * 1000:.0f} ms then (extrapolated;"
             " limit 1,000 ms).",
-            END,
-            "",
         ]
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
-import sys
+import tomllib
 import venv
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,19 +14,9 @@ from sqlalchemy.engine import make_url
 
 from bench.world import World
 
-PACKAGES = [
-    "dlt[postgres,parquet,sql-database]",
-    "connectorx",
-    "psycopg[binary]",
-    "psycopg2-binary",
-    "adbc-driver-postgresql",
-    "ingestr==1.0.78",
-    "sling-linux-amd64",
-    "pandas",
-    "great-expectations",
-    "sqlalchemy",
-]
-"""ingestr: the newest that brings its program in the package; later ones download it at run time."""
+ROOT = Path(__file__).parents[1]
+SCRIPTS = Path(__file__).parent / "peer_scripts"
+MISSING = "cannot be had"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,82 +32,64 @@ class Peer:
     share: float = 1.0
 
 
-def install(folder: Path) -> Path:
-    """Make the peers' environment once; returns its Python."""
-    python = folder / "bin" / "python"
-    done = folder / ".installed"
-    if not done.exists():
-        venv.create(folder, with_pip=True, clear=True)
-        sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-        from install import uv_environment
+def wanted() -> list[str]:
+    """The peers' packages: the dependency group `bench` of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return [str(package) for package in project["dependency-groups"]["bench"]]
 
-        uv = str(Path(sys.executable).with_name("uv"))
-        for package in PACKAGES:  # one that cannot be had does not keep the others out
-            code = subprocess.run(
-                [
-                    uv,
-                    "pip",
-                    "install",
-                    "-q",
-                    "--compile-bytecode",
-                    "--python",
-                    str(python),
-                    package,
-                ],
-                env=uv_environment(sys.executable),
-                check=False,
-            ).returncode
-            print(f"  {package}: {'installed' if code == 0 else 'cannot be had'}", flush=True)
-        done.touch()
+
+def install(folder: Path, packages: list[str]) -> Path:
+    """Make the peers' environment once, saying what cannot be had; returns its Python.
+
+    Args:
+        folder: of the environment, which also keeps a note of what was tried.
+        packages: requirements, installed one by one by pip, so that one that cannot be had does
+            not keep the others out.
+    """
+    python, note = folder / "bin" / "python", folder / "tried.json"
+    tried = json.loads(note.read_text()) if note.exists() and python.exists() else {}
+    if list(tried) != packages:
+        print("installing the peers into an environment of their own", flush=True)
+        venv.create(folder, with_pip=True, clear=True)
+        tried = {package: _install(python, package) for package in packages}
+        note.write_text(json.dumps(tried, indent=1))
+    for package, outcome in tried.items():
+        if outcome == MISSING:
+            print(f"  {package}: {MISSING} (rm -r {folder} to try again)", flush=True)
     return python
 
 
-def peers(folder: Path) -> list[Peer]:
-    """The peers whose packages are there."""
-    python = install(folder)
-    scripts = Path(__file__).parent / "peer_scripts"
+def _install(python: Path, package: str) -> str:
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-q", package]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"  {package}: {done.stderr.strip().splitlines()[-1:]}", flush=True)
+    return MISSING if done.returncode else "installed"
 
-    def script(name: str, *more: str) -> Callable[[World], list[str]]:
-        return lambda w: [str(python), str(scripts / name), plain(w.source), plain(w.target), *more]
 
+def peers(folder: Path, w: World) -> list[Peer]:
+    """The peers that can run here: their packages are there, and they can reach the server."""
+    if make_url(w.source).host is None:
+        print("  no peers: the embedded server has no TCP port; name one by ONECARD_BENCH_POSTGRES")
+        return []
+    python = install(folder, wanted())
+    ingestr = folder / "bin" / "ingestr"
+    sling = next(folder.glob("lib/*/site-packages/sling_linux_amd64/bin/sling*"), None)
     found = []
     if _has(python, "dlt"):
         found += [
-            Peer("dlt, default settings", script("dlt_load.py", "default", "100000"), share=0.05),
-            Peer("dlt, ConnectorX and Parquet", script("dlt_load.py", "fast")),
-        ]
-    if (folder / "bin" / "ingestr").exists():
-        found.append(
             Peer(
-                "ingestr",
-                lambda w: [
-                    str(folder / "bin" / "ingestr"),
-                    "ingest",
-                    "--yes",
-                    "--progress",
-                    "log",
-                    "--source-uri",
-                    plain(w.source),
-                    "--source-table",
-                    "hrss.ac01_card",
-                    "--dest-uri",
-                    plain(w.target),
-                    "--dest-table",
-                    "peer.cards",
-                ],
-            )
-        )
-    sling = next(folder.glob("lib/*/site-packages/sling_linux_amd64/bin/sling*"), None)
+                "dlt, default settings", _script(python, "dlt_load.py", "default", "100000"), 0.05
+            ),
+            Peer("dlt, ConnectorX and Parquet", _script(python, "dlt_load.py", "fast")),
+        ]
+    if ingestr.exists():
+        found.append(Peer("ingestr", lambda w: _ingestr(ingestr, w)))
     if sling:
         found.append(Peer("sling", lambda w: _sling(sling, w)))
     if _has(python, "great_expectations"):
-        found.append(
-            Peer(
-                "pandas with Great Expectations (by hand)",
-                script("pandas_gx.py", "25000"),
-                share=0.0125,
-            )
-        )
+        name = "pandas with Great Expectations (by hand)"
+        found.append(Peer(name, _script(python, "pandas_gx.py", "25000"), 0.0125))
     return found
 
 
@@ -127,33 +99,26 @@ def plain(url: str) -> str:
     return f"postgresql://{parts.username}:{parts.password or 'x'}@{parts.host}:{parts.port or 5432}/{parts.database}"
 
 
+def _script(python: Path, name: str, *more: str) -> Callable[[World], list[str]]:
+    return lambda w: [str(python), str(SCRIPTS / name), plain(w.source), plain(w.target), *more]
+
+
+def _ingestr(program: Path, w: World) -> list[str]:
+    source = ["--source-uri", plain(w.source), "--source-table", "hrss.ac01_card"]
+    target = ["--dest-uri", plain(w.target), "--dest-table", "peer.cards"]
+    return [str(program), "ingest", "--yes", "--progress", "log", *source, *target]
+
+
 def _sling(program: Path, w: World) -> list[str]:
     source, target = (f"{plain(url)}?sslmode=disable" for url in (w.source, w.target))
     program.chmod(0o755)
-    return [
-        "env",
-        f"SRC={source}",
-        f"DST={target}",
-        str(program),
-        "run",
-        "--src-conn",
-        "SRC",
-        "--src-stream",
-        "hrss.ac01_card",
-        "--tgt-conn",
-        "DST",
-        "--tgt-object",
-        "peer.cards",
-        "--mode",
-        "full-refresh",
-    ]
+    read = ["--src-conn", "SRC", "--src-stream", "hrss.ac01_card"]
+    write = ["--tgt-conn", "DST", "--tgt-object", "peer.cards", "--mode", "full-refresh"]
+    return ["env", f"SRC={source}", f"DST={target}", str(program), "run", *read, *write]
 
 
 def _has(python: Path, module: str) -> bool:
     code = subprocess.run(
-        [str(python), "-c", f"import {module}"],
-        capture_output=True,
-        env={**os.environ},
-        check=False,
+        [str(python), "-c", f"import {module}"], capture_output=True, check=False
     ).returncode
     return code == 0

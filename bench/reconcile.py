@@ -18,22 +18,21 @@ from statistics import median
 
 import psycopg
 
-from bench.measure import machine, run
+from bench import results
+from bench.measure import machine, psql, run
+from bench.world import HOME
 from demo.hot import fill_card_master
 from demo.rehearsal import Rehearsal, start
 from onecard.reconcile.dataset import ReconcileOptions, reconcile
 from onecard.store import database
 
-HERE = Path(__file__).parent
-BEGIN, END = "<!-- reconciliation -->", "<!-- end of reconciliation -->"
 DATASET = "hrss/card_master"
 LIMIT = 2.5
 
 
 @contextmanager
-def prepared(rows: int, planted: int) -> Iterator[Rehearsal]:
+def prepared(home: Path, rows: int, planted: int) -> Iterator[Rehearsal]:
     """Cards on both sides; a third of the differences each missing, extra and changed."""
-    home = HERE.parent / ".bench" / "reconcile"
     base = os.environ.get("ONECARD_BENCH_POSTGRES")
     with start(home, persons=1000, seed=1, postgres=base) as stage:
         fill_card_master(stage.city.postgres_url, "hrss", rows)
@@ -74,7 +73,7 @@ def _plant(connection: psycopg.Connection[tuple[object, ...]], gone: int, change
 def read(stage: Rehearsal) -> float:
     """Seconds of one sequential read of the source: psql, COPY binary, to nowhere."""
     copy = "COPY hrss.ac01_card TO STDOUT (FORMAT binary)"
-    return run(f"psql -q '{stage.city.postgres_url}' -c '{copy}' > /dev/null").seconds
+    return run([psql(), "-qX", "-o", os.devnull, stage.city.postgres_url, "-c", copy]).seconds
 
 
 def compared(stage: Rehearsal) -> tuple[float, int]:
@@ -93,9 +92,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--planted", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--home", type=Path, default=HOME, help="of servers and keys")
+    parser.add_argument("--results", type=Path, default=results.FILE)
     options = parser.parse_args()
     reads, runs = [], []
-    with prepared(options.rows, options.planted) as stage:
+    with prepared(options.home / "reconcile", options.rows, options.planted) as stage:
         for number in range(options.rounds):
             reads.append(read(stage))
             seconds, found = compared(stage)
@@ -105,11 +106,7 @@ def main() -> None:
             runs.append(seconds)
             print(f"round {number + 1}: read {reads[-1]:.2f} s, {runs[-1]:.2f} s", flush=True)
     text = section(options.rows, options.planted, (median(reads), median(runs)))
-    results = HERE / "RESULTS.md"
-    page = results.read_text(encoding="utf-8") if results.exists() else ""
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    results.write_text(f"{head.rstrip()}\n\n{text}{tail.lstrip()}", encoding="utf-8")
+    results.put(options.results, "reconciliation", text)
     print(text)
 
 
@@ -121,7 +118,6 @@ def section(rows: int, planted: int, seconds: tuple[float, float]) -> str:
     holds = "yes" if ratio <= LIMIT else f"no, missed by {ratio / LIMIT - 1:.0%}"
     return "\n".join(
         [
-            BEGIN,
             "## Reconciliation",
             "",
             f"Machine: {machine()}. {rows:,} cards of 23 columns in the agency's PostgreSQL and in"
@@ -134,8 +130,6 @@ def section(rows: int, planted: int, seconds: tuple[float, float]) -> str:
             f"| one sequential read of one side (`psql COPY binary`, to nowhere) | {one:.2f} | 1.00 | | |",
             f"| reconciliation: both sides, down to the keys, verified through the gate |"
             f" {whole:.2f} | {ratio:.2f} | {LIMIT} | {holds} |",
-            END,
-            "",
         ]
     )
 

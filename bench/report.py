@@ -31,10 +31,10 @@ def write(
     double: list[Run],
     scale: Mapping[str, float],
 ) -> str:
-    """The page."""
+    """The section of the transfers."""
     copy = _seconds(found["copy"])
     lines = [
-        "# Benchmark results",
+        "## Transfers",
         "",
         f"Machine: {where}. {rows:,} card-master rows of 23 columns, PostgreSQL to PostgreSQL on the"
         f" same server; median of {len(found['copy'])} interleaved rounds; whole processes, start"
@@ -62,8 +62,8 @@ def write(
             f" {2 * rows / _seconds(double):,.0f} | {_peak(double):.0f} |"
         )
     limits = _limits(found, double, scale)
-    why = [] if _seconds(found["first"]) / copy <= 2.5 else ["", "## Why it is missed", "", WHY]
-    return "\n".join([*lines, "", "## Limits", "", *limits, *why, ""])
+    why = [] if _seconds(found["first"]) / copy <= 2.5 else ["", "### Why it is missed", "", WHY]
+    return "\n".join([*lines, "", "### Limits", "", *limits, *why])
 
 
 def _limits(

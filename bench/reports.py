@@ -20,15 +20,15 @@ from statistics import median
 
 import psycopg
 
+from bench import results
 from bench.measure import Run, machine, run
+from bench.world import HOME
 from onecard.base.settings import Settings
 from onecard.store import database, migrate
 from quality.privacy import registry as privacy
 from schemas.models import catalogue, codes
 from schemas.models.catalogue import Catalogue
 
-HERE = Path(__file__).parent
-BEGIN, END = "<!-- stewards' reports -->", "<!-- end of stewards' reports -->"
 FIRST, LAST, MONTH = "2025-10-01", "2026-10-31", "2026-10"
 NOW = "2026-10-31T23:30:00+08:00"
 EVENT = "hrss/card_status_event"
@@ -111,20 +111,23 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--home", type=Path, default=HOME, help="of servers and keys")
+    parser.add_argument("--results", type=Path, default=results.FILE)
     options = parser.parse_args()
-    with filled() as (environment, size):
+    with filled(options.home / "reports") as (environment, size):
         command = [str(Path(sys.executable).with_name("onecard")), "report", "--month", MONTH]
         done = []
         for _ in range(options.rounds):
-            done.append(run(command, environment))
+            done.append(run(command, environment=environment))
             print(f"{done[-1].seconds:.1f} s, {done[-1].megabytes:.0f} MB", flush=True)
-    save(section(size, done))
+    text = section(size, done)
+    results.put(options.results, "stewards' reports", text)
+    print(text)
 
 
 @contextmanager
-def filled() -> Iterator[tuple[dict[str, str], dict[str, int]]]:
+def filled(home: Path) -> Iterator[tuple[dict[str, str], dict[str, int]]]:
     """A hub with 13 months behind it: its environment, and rows by table."""
-    home = HERE.parent / ".bench" / "reports"
     home.mkdir(parents=True, exist_ok=True)
     settings = Settings(home=home, keys_file=home / "keys.json")
     base = os.environ.get("ONECARD_BENCH_POSTGRES") or database.url(settings)
@@ -216,7 +219,6 @@ def section(size: dict[str, int], done: list[Run]) -> str:
     holds = {True: "yes", False: "no"}
     return "\n".join(
         [
-            BEGIN,
             "## Stewards' reports",
             "",
             f"Machine: {machine()}. `onecard report --month {MONTH}`: monthly pages of six agencies"
@@ -231,20 +233,8 @@ def section(size: dict[str, int], done: list[Run]) -> str:
             "|---|---:|---:|---|",
             f"| seconds | {SECONDS:.0f} | {seconds:.1f} | {holds[seconds <= SECONDS]} |",
             f"| peak memory, MB | {MEGABYTES:.0f} | {peak:.0f} | {holds[peak <= MEGABYTES]} |",
-            END,
-            "",
         ]
     )
-
-
-def save(text: str) -> None:
-    """Write the section between its markers."""
-    results = HERE / "RESULTS.md"
-    page = results.read_text(encoding="utf-8") if results.exists() else ""
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    results.write_text(f"{head.rstrip()}\n\n{text}{tail.lstrip()}", encoding="utf-8")
-    print(text)
 
 
 if __name__ == "__main__":

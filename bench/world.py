@@ -21,6 +21,8 @@ from onecard.crypto import keys
 from onecard.store import database, migrate
 
 TABLE = 'hrss."ac01_card"'
+HOME = Path(__file__).parents[1] / ".bench"
+"""Where servers, keys and peers live unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pendulum
 from airflow.sdk import DAG, Asset, Connection, get_current_context, task, task_group
@@ -68,7 +68,7 @@ def _hub(audit: str) -> Any:  # noqa: ANN401 - Hub is imported inside tasks only
     from onecard.base import logs  # noqa: PLC0415
 
     logs.listen(hub_metrics.emit)
-    engine = "gx" if audit == "gx" else "sql"
+    engine: Literal["gx", "sql"] = "gx" if audit == "gx" else "sql"
     return Hub(connections=AirflowConnections(), audit=engine, key_source=_keys())
 
 

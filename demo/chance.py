@@ -69,14 +69,16 @@ def luhn_digit(matrix: Bytes) -> Bytes:
     doubled = values[:, ::-2] * 2
     doubled -= 9 * (doubled > 9)
     total = doubled.sum(axis=1) + values[:, -2::-2].sum(axis=1)
-    return ((10 - total % 10) % 10 + ord("0")).astype(np.uint8)[:, None]
+    found: Bytes = ((10 - total % 10) % 10 + ord("0")).astype(np.uint8)[:, None]
+    return found
 
 
 def id_check(matrix: Bytes) -> Bytes:
     """The MOD 11-2 check character (GB 11643-1999) of seventeen ASCII digits, an (n, 1) matrix."""
     weights = np.array([2 ** (17 - i) % 11 for i in range(17)], np.int64)
     total = (matrix - ord("0")).astype(np.int64) @ weights
-    return np.frombuffer(b"10X98765432", np.uint8)[total % 11][:, None]
+    found: Bytes = np.frombuffer(b"10X98765432", np.uint8)[total % 11][:, None]
+    return found
 
 
 def uscc(numbers: Index) -> pl.Series:

@@ -16,7 +16,7 @@ from demo.rehearsal import REPOSITORY, Rehearsal
 from onecard.errors import FatalError
 from onecard.model.transfers import Transfer
 from onecard.operations import night
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 
 NIGHT = REPOSITORY / "dags" / "night.py"
 LAST_STEPS = ("audit_staged", "stage")
@@ -65,7 +65,7 @@ def through_the_dags(stage: Rehearsal, day: int, *, shown: bool) -> NightRun:
     """
     hub = stage.hub(day)
     with database.connect(hub.address, autocommit=True) as connection:
-        before = max((t.id for t in ledger.latest(connection)), default=0)
+        before = max((t.id for t in transfer_history.latest(connection)), default=0)
     log = stage.home / f"night-{day}.log"
     subjects = len(night.datasets(hub)) + len(night.agreements(hub))
     started = time.monotonic()
@@ -73,7 +73,7 @@ def through_the_dags(stage: Rehearsal, day: int, *, shown: bool) -> NightRun:
         code = _logged([sys.executable, str(NIGHT)], stage.at(day), log, task_teller(ended))
     seconds = time.monotonic() - started
     with database.connect(hub.address, autocommit=True) as connection:
-        transfers = tuple(t for t in ledger.transfers(connection) if t.id > before)
+        transfers = tuple(transfer_history.since(connection, before))
     if code and not transfers:
         msg = f"the night did not start; see {log}"
         raise FatalError(msg)

@@ -20,6 +20,7 @@ from demo.run import DemoCity
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
+from onecard.model.tickets import Answer
 from onecard.operations import night
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
@@ -93,7 +94,7 @@ def stewards(hub: Hub, number: int) -> None:
             # Every third is answered too late: its deadline is a week of working days.
             if ticket.status == "acknowledged" and age == (14 if ticket.id % 3 == 0 else 4):
                 answer = "已在源系统更正并核对。"
-                tickets.answer(connection, ticket.id, "演练专员", "corrected", answer, now)
+                tickets.answer(connection, ticket.id, "演练专员", Answer("corrected", answer), now)
             if ticket.status == "answered" and ticket.seen is not None:
                 tickets.close(connection, ticket.id, "演练专员", {"seen": ticket.seen}, now)
 

@@ -106,9 +106,10 @@ class Planter:
         count = max(2, round(len(frame) * DUPLICATE_RATE)) if len(frame) > 20 else 0
         rows = frame.head(count).to_dicts()
         sequence = self._contract.sequence
-        for row in rows[::2] if sequence else ():
-            older = int(row[sequence]) - 1
-            row[sequence] = str(older) if self._as_text else older
+        if sequence:
+            for row in rows[::2]:
+                older = int(row[sequence]) - 1
+                row[sequence] = str(older) if self._as_text else older
         self.truth.duplicates += len(rows)
         return rows
 

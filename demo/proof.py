@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onecard.app.wiring import Hub
+from onecard.crypto.audit_verify import Verdict
 from onecard.stewardship.disclosure_lookup import look_up
 from onecard.stewardship.receipt_check import holds
 from onecard.store import audit, database, receipts, transfer_lookup
@@ -22,7 +23,7 @@ class Proof:
         resident: a masked ID number, and the deliveries that held that person.
     """
 
-    verdict: audit.Verdict
+    verdict: Verdict
     deliveries: int
     receipted: int
     resident: tuple[str, list[dict[str, Any]]]

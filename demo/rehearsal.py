@@ -15,12 +15,12 @@ from pathlib import Path
 from demo import progress
 from demo.http_api import PUBLIC_KEYS
 from demo.run import DemoCity
-from demo.servers import AgencyServers
+from demo.servers import Addresses, AgencyServers
 from onecard.app.wiring import AuditEngine, Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.crypto import keys
-from onecard.store import agreement_lives, database, migrate
+from onecard.store import agreement_lives, database, embedded, migrate
 from schemas.models import catalogue
 from schemas.models.catalogue import Catalogue
 
@@ -52,6 +52,15 @@ class Rehearsal:
         return Hub(Settings.load(environment), EnvironmentConnections(environment), audit)
 
 
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Addresses of a rehearsal's databases: the hub's, the agencies', Airflow's."""
+
+    hub: str
+    agencies: str
+    airflow: str
+
+
 @contextmanager
 def start(
     home: Path,
@@ -70,7 +79,7 @@ def start(
         postgres: a server to use, where private databases are made; default: an embedded one.
         servers: the agencies' servers, if this process runs them; default: a process of its own.
     """
-    database.stop_embedded(home)
+    embedded.stop(home)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True, mode=0o700)
     settings = Settings(home=home, keys_file=home / "keys.json", profile="demo")
@@ -98,18 +107,8 @@ def start(
     try:
         with city.serving(servers) as addresses:
             progress.ended(SERVERS)
-            yield Rehearsal(
-                home,
-                city,
-                {
-                    **os.environ,
-                    **city.environment(addresses),
-                    **_airflow(home, airflow_url),
-                    "ONECARD_HOME": str(home),
-                    "ONECARD_PROFILE": "demo",
-                    "ONECARD_DATABASE_URL": hub_url,
-                },
-            )
+            databases = Databases(hub_url, agencies_url, airflow_url)
+            yield Rehearsal(home, city, surroundings(home, city, addresses, databases))
     finally:
         if postgres:
             for kind in ("hub", "agencies", "airflow"):
@@ -119,6 +118,27 @@ def start(
 def setup_steps() -> int:
     """How many steps `start` tells of (`demo.progress`)."""
     return len((DATABASES, AGREEMENTS, SERVERS)) + len(catalogue.load().contracts)
+
+
+def surroundings(
+    home: Path, city: DemoCity, addresses: Addresses, databases: Databases
+) -> dict[str, str]:
+    """Everything that a process of a rehearsal's hub finds in its environment, for `subprocess`.
+
+    Args:
+        home: the rehearsal's folder.
+        city: its agencies.
+        addresses: where their servers listen.
+        databases: where the rehearsal's databases are.
+    """
+    return {
+        **os.environ,
+        **city.environment(addresses),
+        **_airflow(home, databases.airflow),
+        "ONECARD_HOME": str(home),
+        "ONECARD_PROFILE": "demo",
+        "ONECARD_DATABASE_URL": databases.hub,
+    }
 
 
 def approve_all(address: str, known: Catalogue) -> None:

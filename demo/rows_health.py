@@ -46,7 +46,7 @@ def health_visit(p: People, day: Day) -> pl.DataFrame:
         dept_code=chance.pick("dept", ["A03", "A04", "B01", "C07"]),
         visit_time=at - timedelta(hours=6),
         discharge_time=pl.when(kind != "21").then(
-            at - timedelta(hours=6) + pl.duration(hours=stay)
+            at - timedelta(hours=6) + pl.duration(hours=pl.lit(stay))
         ),
         diag_code=chance.pick("diag", ["J06.900", "I10.x00", "K29.500", "E11.900"]),
         visit_status=pl.lit("3"),

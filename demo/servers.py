@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class AgencyServers:
         try:
             yield self.addresses
         finally:
+            self._home = None
             if before is not None:
                 self.move(before)
 
@@ -144,7 +146,9 @@ class _Sftp:
             0,
             server_factory=lambda: _Login(self._login, self._clients),
             server_host_keys=[key],
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(self._root)),
+            sftp_factory=lambda channel: asyncssh.SFTPServer(
+                channel, chroot=os.fsencode(self._root)
+            ),
         )
 
     async def _cut_off(self) -> None:
@@ -158,7 +162,7 @@ class _Sftp:
         await self._cut_off()
 
 
-class _Login(asyncssh.SSHServer):  # type: ignore[misc]  # seen as untyped
+class _Login(asyncssh.SSHServer):
     """Password login of one user."""
 
     def __init__(

@@ -10,6 +10,7 @@ import polars as pl
 
 from demo import rows_city, rows_consent, rows_health, rows_housing, rows_hrss
 from demo.calendar import Day
+from demo.chance import uscc
 from demo.people import BLOCK, People, block
 
 Rows = Callable[[People, Day], pl.DataFrame]
@@ -233,7 +234,7 @@ def _event_base(people: People, day: Day) -> pl.DataFrame:
         event_id=rows_hrss.event_id(people, day.number),
         occurred_at=at,
         channel=pl.lit("01"),
-        operator_org=rows_hrss.uscc(people.chance.below("org", 40) + 1_000_000),
+        operator_org=uscc(people.chance.below("org", 40) + 1_000_000),
         cancelled=nothing,
         event_seq=pl.lit(1, pl.Int64),
         from_status=nothing,

@@ -10,9 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
+from demo.servers import AgencyServers
 from onecard.base.settings import Settings
 from onecard.store import database
+from tests import quick_server
+from tests.cities import Cities, alone, empty_hub, with_airflow
 
 DOMAIN = Path(__file__).parents[2] / "shared" / "domain"
 """Public files used in place where they stand beside the project."""
@@ -45,16 +48,57 @@ def listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def quick_postgres(shared_folder: Path) -> str:
+    """The PostgreSQL server of this run: fast, and empty but for what tests make."""
+    with alone(shared_folder / "quick-server.lock"):
+        return quick_server.shared(shared_folder).url
+
+
 @pytest.fixture
-def private_database(postgres: str) -> Iterator[str]:
+def private_database(quick_postgres: str) -> Iterator[str]:
     """A fresh database that goes with the test."""
     name = f"t_{os.urandom(6).hex()}"
-    yield database.create_database(postgres, name)
-    database.drop_database(postgres, name)
+    yield database.create_database(quick_postgres, name)
+    database.drop_database(quick_postgres, name)
 
 
 @pytest.fixture
-def stage(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
+def hub_database(quick_postgres: str, shared_folder: Path) -> Iterator[str]:
+    """A hub's database as the migrations make it, which goes with the test."""
+    with empty_hub(quick_postgres, shared_folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def cities(quick_postgres: str, shared_folder: Path) -> Iterator[Cities]:
+    """Cities cloned from templates, with this worker's servers of agencies."""
+    with AgencyServers() as agencies:
+        yield Cities(quick_postgres, shared_folder, agencies)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End the shared server when the last worker has ended."""
+    made = getattr(session.config, "_tmp_path_factory", None)
+    if made is not None and not hasattr(session.config, "workerinput"):
+        quick_server.end(made.getbasetemp())
+
+
+@pytest.fixture
+def stage(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
     """A small city and a hub beside it, before the first night."""
-    with start(tmp_path / "stage", persons=2_000, seed=11, postgres=postgres) as found:
+    with cities.start(tmp_path / "stage", persons=2_000, seed=11) as found:
         yield found
+
+
+@pytest.fixture
+def airflow_stage(stage: Rehearsal) -> Rehearsal:
+    """The same with a database for Airflow."""
+    return with_airflow(stage)

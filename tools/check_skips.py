@@ -1,4 +1,4 @@
-"""Fails when a test was skipped: `python tools/check_skips.py <junit.xml>` (used by .ci/run).
+"""Fails when a test was skipped: `python tools/check_skips.py <junit.xml>…` (used by .ci/run).
 
 A skipped test proves nothing, so CI allows two reasons only: public files that stand beside the
 project on some machines are absent; there is no browser, and CI could not install it.
@@ -28,7 +28,7 @@ def skipped(report: Path) -> list[tuple[str, str]]:
 
 def main() -> int:
     """Name the skipped tests; 1 when there is one."""
-    found = skipped(Path(sys.argv[1]))
+    found = [line for report in sys.argv[1:] for line in skipped(Path(report))]
     for test, reason in found:
         sys.stderr.write(f"skipped: {test}: {reason}\n")
     return 1 if found else 0

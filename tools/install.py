@@ -81,8 +81,7 @@ def install_locked(python: str, environment: dict[str, str]) -> bool:
     with_uv = os.environ.get("ONECARD_INSTALLER") != "pip"
     if with_uv and run(*pip, "install", "-q", "uv", environment=environment, quiet=True):
         uv = (python, "-m", "uv", "pip", "install", "-q", "--python", python)
-        options = ("--require-hashes", "--compile-bytecode", "-r", LOCK)
-        if run(*uv, *options, environment=environment):
+        if run(*uv, "--require-hashes", "--compile-bytecode", "-r", LOCK, environment=environment):
             return True
     # pip cannot resolve the lock's extras: everything is in the lock, and `pip check` proves it.
     options = ("--no-compile", "--no-deps", "--require-hashes", "-r", LOCK)

@@ -50,7 +50,7 @@ class Mutation:
 def _term(name: str) -> Mutation:
     return Mutation(
         f"`{name}` in the identity",
-        "onecard/store/ledger.py",
+        "onecard/model/transfers.py",
         f"            self.{name},\n",
         "            0,\n",
         f"{PARTS}[{name}]",
@@ -90,8 +90,8 @@ MUTATIONS = (
     Mutation(
         "counting what is filtered by policy",
         "onecard/deliver/outgoing.py",
-        "passage.withheld += found.withheld",
-        "passage.withheld += 0",
+        "tally.withheld += found.withheld",
+        "tally.withheld += 0",
         "tests/integration/test_night.py::test_statistics_hold_no_small_group",
     ),
     Mutation(
@@ -124,7 +124,7 @@ MUTATIONS = (
     ),
     Mutation(
         "knowing a repeated parcel at the consumer",
-        "connectors/sql/sink.py",
+        "connectors/sql/write.py",
         "return bool(found == digest)",
         "return False",
         "tests/connectors/test_sql.py::test_a_repeat_is_known_however_it_is_batched",

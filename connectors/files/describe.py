@@ -13,24 +13,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.common.record_columns import SAMPLE, of_records
+from connectors.common.strict_json import at, parse_json
 from connectors.files.folders import opened
 from connectors.files.options import Csv, FilesSource, JsonDocument
-from connectors.rest.client import parse_json
-from connectors.rest.connector import at
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError
 from onecard.model.drift import Described, Family, SourceColumn
+from schemas.models.contract import Contract
 
 LINE = 1 << 20
 """Characters of one line that are read at most."""
 
 
-def describe(connection: Connection, options: FilesSource, dataset: str) -> Described | None:
+def describe(contract: Contract, connection: Connection) -> Described | None:
     """The newest file by name; None without one.
 
     Raises:
         ProtocolError: it cannot be read as what the contract says it is.
     """
+    options = FilesSource.model_validate(dict(contract.source.options))
     note = options.manifest.suffix if options.manifest else None
     with opened(connection) as folder:
         names = [
@@ -48,7 +49,7 @@ def describe(connection: Connection, options: FilesSource, dataset: str) -> Desc
                 columns = _columns(copy, options)
             except (pa.ArrowException, OSError, ValueError, RecursionError, csv.Error) as error:
                 kind = f"{options.format.kind} ({type(error).__name__})"
-                msg = f"{dataset}: file {newest} cannot be read as {kind}"
+                msg = f"{contract.id}: file {newest} cannot be read as {kind}"
                 raise ProtocolError(msg) from None
     return Described(newest, columns, optional=options.format.kind in ("json", "jsonl"))
 

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from connectors.common.gather import OBJECT_ROWS, regrouped
 from connectors.common.records import check_columns, part
+from connectors.common.strict_json import BadRecord, parse_json
 from connectors.common.wire_text import as_text
 from connectors.files import csv_read
 from connectors.files.options import Csv, JsonDocument, JsonLines, Parquet
-from connectors.rest.client import BadRecord, parse_json
 from onecard.errors import ProtocolError
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, ReadRequest

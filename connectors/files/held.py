@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.files import formats
-from connectors.files.folders import Folder, TooLarge, opened
+from connectors.files.folder import Folder, TooLarge
+from connectors.files.folders import opened
 from connectors.files.options import FilesSink
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, InboxTaken, ProtocolError

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from schemas.models.frozen import Frozen
+from onecard.base.frozen import Frozen
 
 Encoding = Literal["utf-8", "gb18030"]
 

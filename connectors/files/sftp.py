@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from connectors.files.folders import NOTE_LIMIT, Entry, TooLarge, private_file
+from connectors.files.folder import NOTE_LIMIT, Entry, TooLarge, private_file
 from onecard.base import timeouts
 from onecard.base.connections import Connection
 from onecard.errors import NO_ROOM, ConfigError, SourceUnavailable, StorageError, unwritten
@@ -154,7 +154,7 @@ def _own_keys(connection: Connection, where: str) -> Any:  # noqa: ANN401 - asyn
 
 
 class SftpFolder:
-    """Implements `connectors.files.folders.Folder` over an SFTP session."""
+    """Implements `connectors.files.folder.Folder` over an SFTP session."""
 
     def __init__(self, connection: Connection, client: Any, line: _Line) -> None:  # noqa: ANN401
         self._client, self._line = client, line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import requests
 import tenacity
 
 from connectors.common.breaker import watching
+from connectors.common.strict_json import parse_json
 from connectors.rest import auth
 from connectors.rest import body as rest_body
 from connectors.rest.body import TooLarge, Whole
@@ -37,22 +37,6 @@ class _Busy(Exception):
     def __init__(self, status: int, wait: float) -> None:
         super().__init__(status)
         self.status, self.wait = status, wait
-
-
-class BadRecord:
-    """Stands in for a JSON object with a repeated key or a value that JSON does not have.
-
-    Equal to another one of the same content, so that a repeated page is recognised.
-    """
-
-    def __init__(self, content: object = None) -> None:
-        self._content = content
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, BadRecord) and self._content == other._content
-
-    def __hash__(self) -> int:
-        return hash(BadRecord)
 
 
 class Client:
@@ -196,27 +180,6 @@ def _base(connection: Connection) -> str:
     scheme = "https" if "https" in (connection.conn_type, connection.schema_) else "http"
     port = f":{connection.port}" if connection.port else ""
     return f"{scheme}://{connection.host}{port}"
-
-
-def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON
-    """JSON with numbers as their exact text; a damaged object becomes a `BadRecord`.
-
-    Raises:
-        ValueError: not JSON at all.
-    """
-    return json.loads(
-        text, parse_float=str, parse_int=str, parse_constant=_constant, object_pairs_hook=_object
-    )
-
-
-def _constant(name: str) -> BadRecord:
-    return BadRecord(name)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | BadRecord:
-    found = dict(pairs)
-    spoilt = len(found) != len(pairs) or any(isinstance(v, BadRecord) for v in found.values())
-    return BadRecord(pairs) if spoilt else found
 
 
 def _retry_after(reply: Whole) -> float:

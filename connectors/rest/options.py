@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.models.frozen import Frozen
+from onecard.base.frozen import Frozen
 
 
 class Keyset(Frozen):

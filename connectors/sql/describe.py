@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     Date,
@@ -22,13 +22,12 @@ from sqlalchemy.exc import NoSuchTableError
 
 from connectors.common.record_columns import SAMPLE
 from connectors.sql.errors import translated
+from connectors.sql.options import SqlSource
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
 from onecard.model.drift import Described, Family, SourceColumn, shape
-
-if TYPE_CHECKING:
-    from connectors.sql.connector import SqlSource
+from schemas.models.contract import Contract
 
 _FAMILIES: tuple[tuple[Any, Family], ...] = (
     (String, "text"),
@@ -39,21 +38,21 @@ _FAMILIES: tuple[tuple[Any, Family], ...] = (
 )
 
 
-def describe(
-    connection: Connection, options: SqlSource, dataset: str, natives: Collection[str]
-) -> Described:
+def describe(contract: Contract, connection: Connection) -> Described:
     """The table as the database's catalogue has it.
 
     Values are read (of new columns only, at most `SAMPLE`) when a column of the contract is
     missing, so that a rename can be told from a loss; only their shapes are kept.
     """
-    where = f"{dataset} from {options.table}"
+    options = SqlSource.model_validate(dict(contract.source.options))
+    natives = {f.native for f in contract.fields}
+    where = f"{contract.id} from {options.table}"
     engine = create_engine(engine_url(connection))
     try:
         with translated(where, connection):
             declared = _declared(engine, options, where)
             names = {c["name"] for c in declared}
-            asked = names - set(natives) if set(natives) - names else set()
+            asked = names - natives if natives - names else set()
             columns = tuple(
                 _column(c, _shapes(engine, options, c["name"]) if c["name"] in asked else ())
                 for c in declared

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Literal
 
 from sqlalchemy.engine import URL
 
 from onecard.base.connections import Connection
+from onecard.base.extras import extra
 from onecard.base.timeouts import NETWORK
 from onecard.errors import ConfigError, unknown
 
@@ -48,11 +50,19 @@ def address(connection: Connection) -> str:
 
 
 def engine_url(connection: Connection) -> URL:
-    """An SQLAlchemy URL."""
+    """An SQLAlchemy URL.
+
+    Raises:
+        ConfigError: the driver of this kind of database is not installed.
+    """
     kind = dialect(connection)
     if kind == "sqlite":
         return URL.create("sqlite", database=connection.schema_ or connection.host)
-    return url_of(connection, "postgresql+psycopg" if kind == "postgresql" else "mysql+pymysql")
+    if kind == "postgresql":
+        return url_of(connection, "postgresql+psycopg")
+    with extra("mysql"):
+        import_module("pymysql")
+    return url_of(connection, "mysql+pymysql")
 
 
 def url_of(connection: Connection, driver: str) -> URL:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Literal
 
 import connectors
 from onecard.base.connections import Connections, EnvironmentConnections
 from onecard.base.settings import Settings
-from onecard.collect.run import Collect, CollectContext
+from onecard.collect.context import CollectContext
+from onecard.collect.run import Collect
 from onecard.crypto import keys, suites
 from onecard.crypto.signing import Signer
 from onecard.crypto.suites import Suite
-from onecard.deliver.run import Deliver, DeliveryContext
+from onecard.deliver.context import DeliveryContext
+from onecard.deliver.run import Deliver
 from onecard.observe import lineage
-from onecard.observe.log import ToldCollect, ToldDeliver
+from onecard.observe.lineage_flow import Flow, collect_flow, deliver_flow
+from onecard.observe.log import LogListener
 from onecard.ports.auditor import Auditor
 from onecard.ports.connector import Connector
+from onecard.ports.listener import TransferListener
 from onecard.store import database, migrate
 from schemas.models import catalogue
 from schemas.models.catalogue import Catalogue
@@ -97,11 +101,11 @@ class Hub:
         Raises:
             ConfigError: unknown dataset, broken contract, unknown connector.
         """
-        made = lineage.TracedCollect if lineage.enabled() else ToldCollect
         contract = self.catalogue.contract(dataset)
         if source is not None:
             contract = contract.model_copy(update={"drift": contract.drift.of_single_rows()})
-        return made(contract, self.tools(dataset, source))
+        tools = self.tools(dataset, source)
+        return Collect(contract, tools, self._listeners(lambda: collect_flow(contract, tools)))
 
     def tools(self, dataset: str, source: Connector | None = None) -> CollectContext:
         """What a collect of the dataset, or its reconciliation, needs; raises like `collect`."""
@@ -131,23 +135,25 @@ class Hub:
         agreement, registers = self.catalogue.agreement(agreement_id), self.catalogue.registers
         read = {*agreement.datasets, registers.people.cards, registers.people.deaths}
         kind = agreement.delivery.connector if agreement.delivery else "sql"
-        made = lineage.TracedDeliver if lineage.enabled() else ToldDeliver
-        return made(
-            agreement,
-            DeliveryContext(
-                address=self.address,
-                settings=self.settings,
-                connections=self.connections,
-                keys=self.keys,
-                connector=connectors.connector(kind),
-                contracts={d: self.catalogue.contract(d) for d in sorted(read)},
-                agencies=self.catalogue.agencies,
-                registers=registers,
-                suite=self.suite,
-                signer=self.signer,
-                gate=Gate,
-            ),
+        tools = DeliveryContext(
+            address=self.address,
+            settings=self.settings,
+            connections=self.connections,
+            keys=self.keys,
+            connector=connectors.connector(kind),
+            contracts={d: self.catalogue.contract(d) for d in sorted(read)},
+            agencies=self.catalogue.agencies,
+            registers=registers,
+            suite=self.suite,
+            signer=self.signer,
+            gate=Gate,
         )
+        return Deliver(agreement, tools, self._listeners(lambda: deliver_flow(agreement, tools)))
+
+    def _listeners(self, flow: Callable[[], Flow | None]) -> tuple[TransferListener, ...]:
+        """Who is told of a transfer's steps, in this order; lineage only where it is asked for."""
+        traced = (lineage.LineageListener(self.address, flow),) if lineage.enabled() else ()
+        return (LogListener(), *traced)
 
     def _auditor(self) -> Auditor:
         if self.audit_engine == "gx":

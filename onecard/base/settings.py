@@ -26,9 +26,9 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
+from onecard.base.frozen import Frozen
 from onecard.base.timespan import ZONE, instant
 from onecard.errors import ConfigError, unknown
-from schemas.models.frozen import Frozen
 
 Profile = Literal["production", "demo"]
 SuiteName = Literal["international", "national"]

@@ -77,7 +77,7 @@ def between(start: date, end: date) -> int:
 
 def _official(day: date) -> bool | None:
     """Whether that is a working day by the published arrangement; None: not published yet."""
-    import chinese_calendar  # type: ignore[import-untyped]  # noqa: PLC0415 - only where needed
+    import chinese_calendar  # noqa: PLC0415 - only where needed
 
     try:
         return bool(chinese_calendar.is_workday(day))

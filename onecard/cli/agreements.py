@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from onecard.cli.options import Json, why
 from onecard.errors import ConfigError, unknown
 from onecard.model.agreements import ALL, Life
 from onecard.stewardship import agreement_words
-from onecard.store import agreement_lives, audit, database, ledger
+from onecard.store import agreement_lives, audit, database, incidents
 from schemas.models.agreement import Agreement
 
 By = Annotated[str, typer.Option("--by", help="Who decides (name or office).")]
@@ -156,7 +157,7 @@ def incidents_list(*, json: Json = False) -> None:
     with output.errors_as_exit_codes():
         hub = Hub()
         with database.connect(hub.address, autocommit=True) as connection:
-            found = ledger.incidents(connection)
+            found = [astuple(line) for line in incidents.open_ones(connection)]
         columns = ("id", "agreement", "transfer", "rule", "rows delivered", "opened")
         if json:
             output.emit([dict(zip(columns, line, strict=True)) for line in found])
@@ -177,7 +178,7 @@ def incidents_close(
             database.connect(hub.address, autocommit=True) as connection,
             connection.transaction(),
         ):
-            agreement = ledger.close_incident(connection, incident)
+            agreement = incidents.close(connection, incident)
             if agreement is None:
                 msg = f"no open incident {incident}; see `onecard incidents list`"
                 raise ConfigError(msg)

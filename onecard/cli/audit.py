@@ -10,7 +10,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.options import Json
-from onecard.store import audit, database
+from onecard.store import audit, audit_export, database
 
 
 def verify(*, json: Json = False) -> None:
@@ -43,7 +43,7 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder to write into.")]
         hub = Hub()
         anchor = hub.settings.home / "audit"
         with database.connect(hub.address, autocommit=True) as connection:
-            count = audit.export(connection, anchor, folder, hub.signer.public_keys())
+            count = audit_export.export(connection, anchor, folder, hub.signer.public_keys())
         output.say(f"{count:,} entries in {folder}; the format is in docs/audit-format.md")
 
 

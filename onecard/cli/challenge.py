@@ -13,10 +13,10 @@ from onecard.base import workdays
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.errors import ConfigError, unknown
+from onecard.model.tickets import Answer, Ticket, UnknownTicket, WrongState
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
 from onecard.store import database, tickets
-from onecard.store.tickets import Ticket
 from schemas.models.contract import Contract
 
 Id = Annotated[int, typer.Argument(help="Id from `challenge list`.")]
@@ -100,7 +100,7 @@ def show(ticket: Id, *, json: Json = False) -> None:
             found = tickets.get(connection, ticket)
             if found is None:
                 msg = f"no ticket {ticket}; see `onecard challenge list`"
-                raise tickets.UnknownTicket(msg)
+                raise UnknownTicket(msg)
             happened = tickets.events(connection, ticket)
         facts = _summary(found, hub.settings.now().date())
         facts |= {"statement": found.statement, "answer": found.answer}
@@ -138,7 +138,7 @@ def answer(
         hub = Hub()
         with database.connect(hub.address, autocommit=True) as connection:
             actor, now = hub.settings.actor, hub.settings.now()
-            tickets.answer(connection, ticket, actor, outcome, text, now)
+            tickets.answer(connection, ticket, actor, Answer(outcome, text), now)
         output.say(f"ticket {ticket}: answered, {outcome}")
 
 
@@ -162,7 +162,7 @@ def close(
                     f"ticket {ticket}: no collect has seen a correction; wait for `onecard"
                     " challenge review`, or give --without-correction and the reason"
                 )
-                raise tickets.WrongState(msg)
+                raise WrongState(msg)
             tickets.close(connection, ticket, hub.settings.actor, evidence, hub.settings.now())
         output.say(f"ticket {ticket}: closed")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from onecard.cli import output
-from onecard.collect.run import Collected
-from onecard.deliver.run import Delivered
+from onecard.collect.publish import Collected
+from onecard.deliver.context import Delivered
 
 
 class Lines:

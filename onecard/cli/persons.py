@@ -17,6 +17,7 @@ from onecard.errors import ConfigError
 from onecard.stewardship import disclosure_lookup
 from onecard.stewardship.receipt_check import holds
 from onecard.store import audit, database, receipts
+from onecard.store.receipts import Erasure
 
 
 def disclosed(
@@ -108,7 +109,7 @@ def receipt_erased(
             database.connect(hub.address, autocommit=True) as connection,
             connection.transaction(),
         ):
-            if not receipts.record_erasure(connection, delivery, moment, (by, document)):
+            if not receipts.record_erasure(connection, Erasure(delivery, moment, by, document)):
                 msg = f"no confirmed delivery {delivery!r} without an erasure receipt"
                 raise ConfigError(msg)
             audit.append(connection, "copy.erased", delivery, by, {"document": document})

@@ -15,7 +15,7 @@ from onecard.model.transfers import Transfer
 from onecard.observe.exposition import exposition
 from onecard.operations import attention
 from onecard.operations.attention import Issue
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 
 Prometheus = Annotated[bool, typer.Option("--prometheus", help="Print Prometheus text.")]
 
@@ -25,7 +25,7 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
     with output.errors_as_exit_codes():
         hub = Hub()
         with database.connect(hub.address, autocommit=True) as connection:
-            transfers = ledger.latest(connection)
+            transfers = transfer_history.latest(connection)
             issues = attention.issues(connection, hub)
         if prometheus:
             output.say(exposition(transfers, issues).rstrip("\n"))

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from onecard.collect.context import CollectContext
 from onecard.errors import HoldError, OnecardError, RetriableError, StagingLost, SupersededError
 from onecard.model.holds import reading_remarks
-from onecard.store import audit, database, ledger, registry
+from onecard.store import audit, database, datasets, staging, transfers
 from onecard.store.refusals import as_hub_error
 from schemas.models.contract import Contract
 
@@ -18,12 +19,20 @@ def require_staged(connection: database.Connection, contract: Contract, transfer
 
     A crash empties them as a whole, so that one row answers for all.
 
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        transfer: that has staged the rows.
+
     Raises:
         StagingLost: the good rows or the rejected ones are gone.
     """
-    wanted = ledger.staged(connection, transfer)
-    found = registry.staged_any(connection, contract, transfer)
-    if any(rows and not there for rows, there in zip(wanted, found, strict=True)):
+    line = transfers.collect_line(connection, transfer)
+    if line is None:
+        return
+    found = staging.any_rows(connection, contract, transfer)
+    lost = (line.staged and not found.good) or (line.counts.quarantined and not found.rejected)
+    if lost:
         msg = (
             f"{contract.id}: the database restarted, and what transfer {transfer} staged is gone;"
             " nothing was published, it must be staged again"
@@ -38,6 +47,11 @@ class Failing:
     contract: Contract
     address: str
     actor: str
+
+    @classmethod
+    def of(cls, contract: Contract, tools: CollectContext) -> Failing:
+        """That of one dataset."""
+        return cls(contract, tools.address, tools.settings.actor)
 
     @contextmanager
     def noted(self, transfer: int, *, as_a_whole: bool = False) -> Iterator[None]:
@@ -60,9 +74,7 @@ class Failing:
             step_again = _same_again(error) and not as_a_whole
             if not (isinstance(error, HoldError) or step_again):
                 # First of all: the disk may be full of it.
-                registry.drop_staging(
-                    connection, self.contract, older_than=transfer + 1, mine=transfer
-                )
+                staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
             self._note(connection, transfer, error)
         raise error
 
@@ -70,14 +82,11 @@ class Failing:
         """Status and audit entry: published stays so, what is audited may be published yet."""
         status = "held" if isinstance(error, HoldError) else "failed"
         with connection.transaction():
-            now = ledger.status(connection, transfer, lock=True)
+            now = transfers.lock_status(connection, transfer)
             if now != "published":
                 kept = now in ("audited", "held") and _same_again(error)
-                values = {
-                    "status": now if kept else status,
-                    "message": self._said(connection, transfer, error),
-                }
-                ledger.update(connection, transfer, values)
+                said = self._said(connection, transfer, error)
+                transfers.record_end(connection, transfer, now if kept else status, said)
         with connection.transaction():
             body = {"transfer": transfer, "error": type(error).__name__}
             audit.append(connection, f"collect.{status}", self.contract.id, self.actor, body)
@@ -86,7 +95,7 @@ class Failing:
         """The message; a held transfer may go on, so what its reading remarked stays in it."""
         if not isinstance(error, HoldError):
             return str(error)
-        before = ledger.message(connection, transfer)
+        before = transfers.message(connection, transfer)
         remarked = reading_remarks(before, self.contract.id, transfer)
         return "; ".join(filter(None, [remarked, str(error)]))
 
@@ -94,8 +103,14 @@ class Failing:
 def overtaken(
     connection: database.Connection, dataset: str, transfer: int
 ) -> SupersededError | None:
-    """The error of a transfer whose dataset a newer one has claimed, else None."""
-    newer = ledger.state(connection, dataset).claim
+    """The error of a transfer whose dataset a newer one has claimed, else None.
+
+    Args:
+        connection: of the hub's database.
+        dataset: `<agency>/<dataset>`.
+        transfer: the older one.
+    """
+    newer = datasets.state(connection, dataset).claim
     if newer <= transfer:
         return None
     return SupersededError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,21 +14,23 @@ from onecard.base import failpoints
 from onecard.base.prefetch import prefetch
 from onecard.base.timespan import duration
 from onecard.collect import counties
+from onecard.collect.context import CollectContext
 from onecard.crypto.keys import Key
 from onecard.errors import FatalError
+from onecard.model.checkpoints import Checkpoint
 from onecard.model.transfers import Counts
 from onecard.ports.row_gate import Reason, Rejected
-from onecard.ports.source import Checkpoint, Chunk, Counted, Reading, ReadRequest
-from onecard.store import ledger, quarantine, registry
-from onecard.store.database import Connection, query
+from onecard.ports.source import Chunk, Counted, Reading, ReadRequest
+from onecard.store import quarantine_intake, registry, rule_results, staging
+from onecard.store.database import Connection
 from onecard.store.loader import Loader
+from onecard.store.sealing import Sealed, Sealer
 from schemas.models.contract import Contract
 from schemas.models.rules import Unique
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from onecard.collect.run import CollectContext
     from onecard.store.known_hashes import KnownHashes
 
 
@@ -75,13 +77,19 @@ class Intake:
         self._counties = counties.Tally(contract)
 
     def take(self, request: ReadRequest, known: KnownHashes | None, key: Key) -> IntakeResult:
-        """Read to the end: good rows to staging, rejected rows to the transfer's own table."""
+        """Read to the end: good rows to staging, rejected rows to the transfer's own table.
+
+        Args:
+            request: what to read.
+            known: row hashes that are published; None: every good row is staged.
+            key: the quarantine key.
+        """
         tools, contract = self._tools, self._contract
         system = tools.connections.get(contract.source.connection)
         reading = tools.connector.read(system, request)
         tally, digest = _Tally(), hashlib.sha256()
         now = tools.settings.now()
-        table = registry.staging_name(contract, self._transfer)
+        table = staging.table_name(contract, self._transfer)
         with Loader(tools.address, table) as loader:
             for chunk in prefetch(_digested(reading, digest), f"the source of {contract.id}"):
                 good = self._check(chunk, now, tally, key)
@@ -117,21 +125,18 @@ class Intake:
 
     def _move(self, rule: Unique, reason: Reason, *, first: bool) -> int:
         contract = self._contract
-        table = registry.staged(contract, self._transfer)
-        places = registry.duplicates_of(contract, self._transfer, rule, against_registry=not first)
-        rows = self._connection.execute(
-            query(
-                "DELETE FROM {t} x WHERE x.ctid IN ({places}) RETURNING to_jsonb(x) - '_row_hash'",
-                t=table,
-                places=places,
-            )
-        ).fetchall()
-        by = (self._tools.keys.quarantine(), self._tools.suite)
-        rejected = [Rejected(n, _texts(row[0]), (reason,)) for n, row in enumerate(rows, start=1)]
+        rows = staging.take_repeated(
+            self._connection, contract, self._transfer, rule, against_registry=not first
+        )
+        sealer = Sealer(self._tools.keys.quarantine(), self._tools.suite)
+        rejected = [Rejected(n, _texts(row), (reason,)) for n, row in enumerate(rows, start=1)]
         self._counties.add_quarantined(row.values for row in rejected)
-        sealed = [quarantine.seal(contract.id, "staging", row, by) for row in rejected]
-        quarantine.append(self._connection, registry.bad(contract, self._transfer), sealed)
+        self._keep(sealer.seal(contract.id, "staging", row) for row in rejected)
         return len(rows)
+
+    def _keep(self, rows: Iterable[Sealed]) -> None:
+        table = staging.rejected(self._contract, self._transfer)
+        quarantine_intake.append(self._connection, table, rows)
 
     def _check(self, chunk: Chunk, now: datetime, tally: _Tally, key: Key) -> pl.DataFrame:
         checked = self._tools.gate.check(chunk, now)
@@ -146,19 +151,17 @@ class Intake:
         self._counties.add_read(chunk.batch)
         self._counties.add_quarantined(row.values for row in checked.rejected)
         if checked.rejected:
-            sealed = (
-                quarantine.seal(self._contract.id, chunk.origin, row, (key, self._tools.suite))
-                for row in checked.rejected
-            )
-            bad = registry.bad(self._contract, self._transfer)
-            quarantine.append(self._connection, bad, sealed)
+            sealer, dataset = Sealer(key, self._tools.suite), self._contract.id
+            self._keep(sealer.seal(dataset, chunk.origin, row) for row in checked.rejected)
             failpoints.reach("stage.rejected")
         failpoints.reach("stage.checked")
         return checked.good
 
     def _record_counties(self) -> None:
         found = self._counties
-        ledger.record_counties(self._connection, self._transfer, found.read, found.quarantined)
+        rule_results.record_counties(
+            self._connection, self._transfer, found.read, found.quarantined
+        )
 
     def _only_new(
         self, good: pl.DataFrame, known: KnownHashes | None, tally: _Tally
@@ -211,6 +214,5 @@ def _remarks(reading: Reading) -> tuple[str, ...]:
     return (*refused, *(f"waiting for {name}" for name in reading.waiting))
 
 
-def _texts(values: object) -> dict[str, str | None]:
-    pairs = values.items() if isinstance(values, dict) else ()
-    return {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in pairs}
+def _texts(values: Mapping[str, object]) -> dict[str, str | None]:
+    return {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in values.items()}

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
+from onecard.model.checkpoints import Checkpoint
 from onecard.ports.sink import Parcel, Sent
-from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
+from onecard.ports.source import Chunk, ReadRequest, Refusal
 
 
 class NoOptions(BaseModel):

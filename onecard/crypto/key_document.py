@@ -23,8 +23,8 @@ from typing import Any, Literal
 
 from pydantic import SecretStr, ValidationError
 
+from onecard.base.frozen import Frozen
 from onecard.errors import PolicyError, unwritten
-from schemas.models.frozen import Frozen
 
 KEY_BYTES = 32
 TOKEN_PREFIX = "token/"  # noqa: S105 - a purpose, not a secret

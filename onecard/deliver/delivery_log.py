@@ -1,216 +1,222 @@
-"""What is written of a delivery: window, ledger, privacy results, receipt and audit entries."""
+"""What is written of one attempt to deliver: window, ledger, results, receipts, audit entries.
+
+Its life: `DeliveryLog.open` writes the first line, `end_abandoned` ends what was cut off before,
+`open_window` gives the delivery its id, and `confirmed` or `failed` is the last. It holds nothing
+that changes: how far an attempt has come is told by whoever carries it out (`Progress`).
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from onecard.base import failpoints
 from onecard.base.settings import Settings
 from onecard.base.timespan import duration
-from onecard.crypto.keys import Key
-from onecard.crypto.suites import Suite
+from onecard.crypto.audit_format import Signer, anchor
 from onecard.deliver.outgoing import DeliveryTally
 from onecard.deliver.state import DeliveryState
 from onecard.errors import HoldError, OnecardError, SupersededError
 from onecard.model import gate_inputs
 from onecard.model.agreements import Life
-from onecard.ports.privacy_gate import PrivacyBlock, PrivacyGate
+from onecard.model.transfers import DeliveryCounts
+from onecard.ports.privacy_gate import PrivacyBlock, RuleResult
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.sink import Sent
-from onecard.store import audit, ledger, quarantine, receipts
-from onecard.store.audit import Signer
+from onecard.store import (
+    audit,
+    deliveries,
+    incidents,
+    quarantine_intake,
+    receipts,
+    rule_results,
+    transfers,
+)
 from onecard.store.database import Connection
+from onecard.store.deliveries import DeliveredVersion
+from onecard.store.sealing import Sealed, Sealer
 from schemas.models.agreement import Agreement
-
-if TYPE_CHECKING:
-    from onecard.deliver.treatment import Tokeniser
-
 
 AUDITED = "PR-23"
 """The rule that the audit log is sound and takes entries."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt to deliver: the transfer and what signs for it."""
+class Progress:
+    """How far an attempt has come.
 
-    connection: Connection
-    agreement: Agreement
-    transfer: int
-    signer: Signer
+    Attributes:
+        delivery: id of the delivery, the same for every attempt at one window; empty before.
+        left: whether anything may have reached the consumer.
+        tally: of the rows.
+        results: of the privacy gate's rules.
+    """
 
-    def signed(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """The manifest with the hub's signature."""
-        failpoints.reach("send.sealing")
-        return receipts.signed_manifest(manifest, self.signer)
+    delivery: str = ""
+    left: bool = False
+    tally: DeliveryTally = field(default_factory=DeliveryTally)
+    results: tuple[RuleResult, ...] = ()
 
 
-@dataclass
-class Recorded:
+@dataclass(frozen=True, slots=True)
+class DeliveryLog:
     """The record of one attempt.
 
     Attributes:
-        delivery: id of the delivery, the same for every attempt at one window.
-        left: whether anything may have reached the consumer.
+        connection: of the hub's database, whose session holds the agreement's lock.
+        life: approval and state of the agreement.
+        state: of its earlier deliveries.
+        transfer: id of the attempt in the ledger.
+        replay: rows are sent again, whether or not they are due.
     """
 
-    attempt: Attempt
+    connection: Connection
+    agreement: Agreement
     life: Life
+    state: DeliveryState
     settings: Settings
-    replay: bool = False
-    gate: PrivacyGate | None = None
-    tally: DeliveryTally = field(default_factory=DeliveryTally)
-    delivery: str = ""
-    left: bool = False
-    _state: DeliveryState | None = None
+    signer: Signer
+    transfer: int
+    replay: bool
 
-    def opened(self, state: DeliveryState) -> None:
-        """Open the window and say so in the audit log, before anything is selected."""
-        agreement, transfer = self.attempt.agreement, self.attempt.transfer
-        connection = self.attempt.connection
-        self._state = state
-        with connection.transaction():
-            self.delivery = self._window(connection, transfer)
-            body = {
-                "transfer": transfer,
-                "delivery": self.delivery,
-                "version": agreement.version,
-                "fingerprint": agreement.fingerprint,
-            }
-            actor = self.settings.actor
-            audit.append(connection, "delivery.opened", agreement.id, actor, body)
-
-    def failed_abandoned(self) -> None:
+    def end_abandoned(self) -> None:
         """End earlier attempts that were cut off: what may have left has its receipt as well.
 
         The agreement is locked, so nobody carries them out any more.
         """
-        connection, agreement = self.attempt.connection, self.attempt.agreement.id
-        with connection.transaction():
-            dead = ledger.fail_abandoned(connection, "deliver", agreement, self.attempt.transfer)
-            for transfer, delivery in dead:
+        agreement = self.agreement.id
+        with self.connection.transaction():
+            dead = transfers.fail_abandoned(self.connection, "deliver", agreement, self.transfer)
+            for attempt in dead:
                 content = {
                     "kind": "deliver",
                     "outcome": "failed",
                     "agreement": agreement,
-                    "delivery": delivery,
+                    "delivery": attempt.delivery,
                     "error": "cut off",
                     "at": self.settings.now().isoformat(),
-                    "checkpoint": receipts.last_checkpoint(connection),
+                    "checkpoint": receipts.last_checkpoint(self.connection),
                 }
-                receipt = receipts.issue(connection, transfer, content, self.attempt.signer)
+                receipt = receipts.issue(self.connection, attempt.transfer, content, self.signer)
                 body = {
-                    "transfer": transfer,
-                    "delivery": delivery,
+                    "transfer": attempt.transfer,
+                    "delivery": attempt.delivery,
                     "error": "cut off",
-                    "next": self.attempt.transfer,
+                    "next": self.transfer,
                     "receipt": sha256(receipt.body.encode()).hexdigest(),
                 }
-                audit.append(connection, "delivery.failed", agreement, self.settings.actor, body)
+                self._audit("failed", body)
 
-    def manifest(self, tokeniser: Tokeniser | None) -> dict[str, Any]:
-        """What accompanies the rows."""
-        agreement = self.attempt.agreement
-        return {
-            "agreement": agreement.id,
-            "agreementVersion": agreement.version,
-            "consumer": agreement.consumer,
-            "dataset": agreement.dataset,
-            "purpose": agreement.purpose,
-            "basis": f"{agreement.basis.statute} {agreement.basis.article}",
-            "retention": agreement.retention,
-            "expiresAt": (self.settings.now() + duration(agreement.retention)).isoformat(),
-            "columns": list(agreement.names),
-            "tokenEpoch": tokeniser.key.epoch if tokeniser else "",
-        }
+    def open_window(self) -> str:
+        """Open the window and say so in the audit log, before anything is selected.
 
-    def confirmed(self, sent: Sent, key: Key, suite: Suite) -> None:
+        Returns:
+            The delivery's id: that of the attempt that was not confirmed, or a new one.
+        """
+        agreement = self.agreement
+        fresh = f"{agreement.id}-{self.transfer:08d}-{secrets.token_hex(2)}"
+        with self.connection.transaction():
+            delivery = fresh
+            if not self.replay:
+                delivery = deliveries.open_window(self.connection, agreement.id, fresh)
+            transfers.record_delivery_id(self.connection, self.transfer, delivery)
+            body = {
+                "transfer": self.transfer,
+                "delivery": delivery,
+                "version": agreement.version,
+                "fingerprint": agreement.fingerprint,
+            }
+            self._audit("opened", body)
+        return delivery
+
+    def confirmed(self, sent: Sent, progress: Progress, sealer: Sealer) -> None:
         """Delivered versions, closed window, results, receipt and audit entry, at once.
+
+        Args:
+            sent: what the consumer has confirmed.
+            progress: of the attempt, with the whole tally.
+            sealer: for the rows that the gate keeps back.
 
         Raises:
             AccountingError: selected ≠ passed + quarantined + withheld.
             SupersededError: somebody else has ended this transfer.
         """
-        connection, agreement = self.attempt.connection, self.attempt.agreement
-        transfer, tally = self.attempt.transfer, self.tally
+        connection, agreement, tally = self.connection, self.agreement, progress.tally
         tally.check(agreement.id)
         with connection.transaction():
-            if ledger.status(connection, transfer, lock=True) != "running":
-                msg = f"{agreement.id}: transfer {transfer} was overtaken; nothing is confirmed"
+            if transfers.lock_status(connection, self.transfer) != "running":
+                msg = f"{agreement.id}: transfer {self.transfer} was overtaken;"
+                msg += " nothing is confirmed"
                 raise SupersededError(msg)
             if not self.replay:
-                self._advance(connection)
+                self._advance(tally)
             failpoints.reach("confirm.advanced")
-            connection.execute(
-                "DELETE FROM ledger.delivery_window WHERE agreement = %s AND delivery_id = %s",
-                (agreement.id, self.delivery),
-            )
-            ledger.keep_cells(connection, agreement.id, tally.cells)
-            held, keep = self._held(key, suite), self.settings.quarantine_time
-            quarantine.hold(connection, agreement, transfer, held, keep)
+            deliveries.close_window(connection, agreement.id, progress.delivery)
+            deliveries.keep_cells(connection, agreement.id, tally.cells)
+            held, keep = self._held(tally, sealer), self.settings.quarantine_time
+            quarantine_intake.hold(connection, agreement, self.transfer, held, keep)
             failpoints.reach("confirm.held")
-            counts = {
-                "rows_read": tally.selected,
-                "quarantined": len(tally.quarantined),
-                "filtered_by_policy": tally.withheld,
-                "sent_rows": sent.rows,
-                "sent_parts": sent.parts,
-                "digest": sent.digest,
-                **({"deleted_rows": sent.deleted} if agreement.tells_deletes else {}),
-            }
-            ledger.update(connection, transfer, {"status": "confirmed", **counts})
-            self._close("confirmed", {**counts, "columns": list(agreement.names)})
+            counts = DeliveryCounts(
+                rows_read=tally.selected,
+                quarantined=len(tally.quarantined),
+                filtered_by_policy=tally.withheld,
+                sent_rows=sent.rows,
+                sent_parts=sent.parts,
+                digest=sent.digest,
+                deleted_rows=sent.deleted if agreement.tells_deletes else None,
+            )
+            transfers.record_confirmed(connection, self.transfer, counts)
+            told = {name: n for name, n in asdict(counts).items() if n is not None}
+            self._close("confirmed", progress, {**told, "columns": list(agreement.names)})
             failpoints.reach("confirm.before_commit")
         failpoints.reach("confirm.after_commit")
         self._checkpoint()
 
-    def failed(self, error: OnecardError) -> None:
+    def failed(self, error: OnecardError, progress: Progress) -> None:
         """Mark the transfer failed or held; what may have left has its receipt as well.
 
         When the audit log is what stops the delivery, nothing is added to it, and nothing is
         signed: what follows a break would hide it.
         """
-        connection = self.attempt.connection
+        connection = self.connection
         status = "held" if isinstance(error, HoldError) else "failed"
         if connection.broken:
             return  # the line stays `running`; the next run of the agreement goes on from here
         with connection.transaction():
-            if ledger.status(connection, self.attempt.transfer, lock=True) != "running":
+            if transfers.lock_status(connection, self.transfer) != "running":
                 return  # confirmed, and only the anchor failed; or overtaken and ended already
-            values = {"status": status, "message": str(error)}
-            ledger.update(connection, self.attempt.transfer, values)
-            if isinstance(error, PrivacyBlock) and error.rule == AUDITED and not self.left:
+            transfers.record_end(connection, self.transfer, status, str(error))
+            if isinstance(error, PrivacyBlock) and error.rule == AUDITED and not progress.left:
                 return
             if isinstance(error, PrivacyBlock):
-                self._incident(connection, error)
-            counts = {"rows_passed": self.tally.passed, "left": self.left}
-            self._close(status, {**counts, "error": type(error).__name__})
+                self._incident(error, progress)
+            counts = {"rows_passed": progress.tally.passed, "left": progress.left}
+            self._close(status, progress, {**counts, "error": type(error).__name__})
         self._checkpoint()
 
-    def _close(self, outcome: str, facts: Mapping[str, Any]) -> None:
+    def _close(self, outcome: str, progress: Progress, facts: Mapping[str, Any]) -> None:
         """Results of the gate, receipt and audit entry."""
-        connection, transfer = self.attempt.connection, self.attempt.transfer
-        results = self.gate.results if self.gate else ()
-        ledger.record_privacy(connection, transfer, results)
-        content = {**self._statement(outcome), **facts}
-        content["rules"] = {r.rule: [r.outcome, r.checked, r.hits] for r in results}
-        receipt = receipts.issue(connection, transfer, content, self.attempt.signer)
+        rule_results.record_privacy(self.connection, self.transfer, progress.results)
+        content = {**self._statement(outcome, progress), **facts}
+        content["rules"] = {r.rule: [r.outcome, r.checked, r.hits] for r in progress.results}
+        receipt = receipts.issue(self.connection, self.transfer, content, self.signer)
         body = {
-            "transfer": transfer,
-            "delivery": self.delivery,
+            "transfer": self.transfer,
+            "delivery": progress.delivery,
             "receipt": sha256(receipt.body.encode()).hexdigest(),
         }
-        agreement = self.attempt.agreement.id
-        audit.append(connection, f"delivery.{outcome}", agreement, self.settings.actor, body)
+        self._audit(outcome, body)
 
-    def _statement(self, outcome: str) -> dict[str, Any]:
+    def _audit(self, event: str, body: Mapping[str, object]) -> None:
+        kind, actor = f"delivery.{event}", self.settings.actor
+        audit.append(self.connection, kind, self.agreement.id, actor, body)
+
+    def _statement(self, outcome: str, progress: Progress) -> dict[str, Any]:
         """The part of the receipt that is known before anything is sent."""
-        agreement, approval, now = self.attempt.agreement, self.life.approval, self.settings.now()
-        state = self._state
+        agreement, approval, now = self.agreement, self.life.approval, self.settings.now()
         return {
             "kind": "deliver",
             "outcome": outcome,
@@ -223,71 +229,40 @@ class Recorded:
             "consumer": agreement.consumer,
             "purpose": agreement.purpose,
             "basis": f"{agreement.basis.statute} {agreement.basis.article}",
-            "delivery": self.delivery,
-            "versions": dict(self.tally.versions),
+            "delivery": progress.delivery,
+            "versions": dict(progress.tally.versions),
             "at": now.isoformat(),
             "expiresAt": (now + duration(agreement.retention)).isoformat(),
-            "tokenEpoch": state.token_epoch if state else "",
-            "checkpoint": receipts.last_checkpoint(self.attempt.connection),
+            "tokenEpoch": self.state.token_epoch if progress.delivery else "",
+            "checkpoint": receipts.last_checkpoint(self.connection),
         }
 
-    def _window(self, connection: Connection, transfer: int) -> str:
-        """The delivery's id: that of the attempt that was not confirmed, or a new one."""
-        agreement = self.attempt.agreement.id
-        fresh = f"{agreement}-{transfer:08d}-{secrets.token_hex(2)}"
-        if self.replay:
-            ledger.update(connection, transfer, {"delivery_id": fresh})
-            return fresh
-        row = connection.execute(
-            "INSERT INTO ledger.delivery_window (agreement, delivery_id) VALUES (%s, %s)"
-            " ON CONFLICT (agreement) DO UPDATE SET agreement = excluded.agreement"
-            " RETURNING delivery_id",
-            (agreement, fresh),
-        ).fetchone()
-        delivery = str(row[0]) if row else fresh
-        ledger.update(connection, transfer, {"delivery_id": delivery})
-        return delivery
-
-    def _advance(self, connection: Connection) -> None:
+    def _advance(self, tally: DeliveryTally) -> None:
         """Versions that the consumer now has."""
-        epoch = self._state.token_epoch if self._state else ""
-        for dataset, version in self.tally.versions.items():
-            connection.execute(
-                "INSERT INTO ledger.delivered (agreement, dataset, version, confirmed_on,"
-                " token_epoch) VALUES (%s, %s, %s, %s, %s) ON CONFLICT (agreement, dataset)"
-                " DO UPDATE SET version = excluded.version, token_epoch = excluded.token_epoch,"
-                " confirmed_on = excluded.confirmed_on",
-                (
-                    self.attempt.agreement.id,
-                    dataset,
-                    version,
-                    self.settings.now().date(),
-                    epoch,
-                ),
-            )
+        day, epoch = self.settings.now().date(), self.state.token_epoch
+        for dataset, version in tally.versions.items():
+            line = DeliveredVersion(dataset, version, day, epoch)
+            deliveries.advance(self.connection, self.agreement.id, line)
 
-    def _held(self, key: Key, suite: Suite) -> list[tuple[Any, ...]]:
+    def _held(self, tally: DeliveryTally, sealer: Sealer) -> list[Sealed]:
         """Rows that the gate quarantines, sealed."""
         found = []
-        for number, (values, reasons) in enumerate(self.tally.quarantined, start=1):
+        for number, kept in enumerate(tally.quarantined, start=1):
+            values = kept.values
             texts = {n: v if v is None or isinstance(v, str) else str(v) for n, v in values.items()}
-            row = Rejected(number, texts, tuple(Reason(f, r) for f, r in sorted(reasons)))
-            known = str(values[gate_inputs.KEY])
-            found.append(quarantine.seal_held(self.attempt.agreement, known, row, (key, suite)))
+            row = Rejected(number, texts, tuple(Reason(f, r) for f, r in sorted(kept.reasons)))
+            found.append(sealer.seal_held(self.agreement, str(values[gate_inputs.KEY]), row))
         return found
 
-    def _incident(self, connection: Connection, error: PrivacyBlock) -> None:
+    def _incident(self, error: PrivacyBlock, progress: Progress) -> None:
         """A block after something has left is an incident (PR-28; PIPL article 57)."""
-        agreement = self.attempt.agreement.id
-        sent = self.tally.passed if self.left else 0
-        earlier = sum(ledger.delivered_rows(connection, agreement))
-        if sent + earlier:
-            ledger.open_incident(
-                connection, agreement, self.attempt.transfer, (error.rule, sent + earlier)
-            )
+        connection, agreement = self.connection, self.agreement.id
+        sent = progress.tally.passed if progress.left else 0
+        rows = sent + sum(deliveries.usual_rows(connection, agreement))
+        if rows:
+            incidents.open_incident(connection, agreement, self.transfer, error.rule, rows)
 
     def _checkpoint(self) -> None:
         """Sign the audit log's new head, and anchor it outside the database."""
-        made = audit.checkpoint(self.attempt.connection, self.attempt.signer)
-        audit.anchor(self.settings.home / "audit", made)
+        anchor(self.settings.home / "audit", audit.checkpoint(self.connection, self.signer))
         failpoints.reach("anchor.written")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from onecard.deliver.outgoing import Outgoing, cell_keys
+from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.tombstones import Tombstones
 from onecard.model import gate_inputs
+from onecard.model.treated import cell_keys
 from onecard.ports.inbox import Sending
 from onecard.ports.privacy_gate import Batch
 

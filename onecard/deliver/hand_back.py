@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,15 @@ from onecard.errors import ConfigError, PolicyError, unknown
 from onecard.ports.connector import Connector
 from onecard.ports.desk import Desk
 from onecard.ports.sink import Parcel, Sent
-from onecard.store import agreement_lives, audit, database, quarantine, receipts
+from onecard.store import (
+    agreement_lives,
+    audit,
+    audit_queries,
+    database,
+    locks,
+    quarantine,
+    receipts,
+)
 from onecard.store.database import Connection
 from onecard.store.quarantine import Record
 from schemas.models import semantic
@@ -57,6 +65,12 @@ class HandedBack:
 def hand_back(hub: Desk, agency: str, connect: Connect, title: Title) -> list[HandedBack]:
     """Send the agency's held rows back to it.
 
+    Args:
+        hub: where its tools are.
+        agency: id of the agency.
+        connect: the connector of a kind.
+        title: a built-in rule's Chinese title.
+
     Raises:
         ConfigError: no such agency, or its connection or options are wrong.
         PolicyError: the agency has no `handback` block, a foreign connection, a stop, or no key.
@@ -73,8 +87,7 @@ def hand_back(hub: Desk, agency: str, connect: Connect, title: Title) -> list[Ha
         raise PolicyError(msg)
     done: list[HandedBack] = []
     with database.connect(hub.address, autocommit=True) as connection:
-        lock = "SELECT pg_advisory_lock(hashtextextended('handback ' || %s, 0))"
-        connection.execute(lock, (agency,))
+        locks.hold(connection, locks.Kind.HANDBACK, agency)
         _permit(connection, agency)
         for contract in hub.catalogue.datasets_of(agency):
             found = quarantine.opened(connection, contract.id, hub.keys)
@@ -102,9 +115,9 @@ class _Return:
     def run(self, rows: list[Row], connect: Connect, title: Title) -> HandedBack:
         """Send the rows, unless they went back before; opened and confirmed are audited."""
         handback = self._id(rows)
-        done = HandedBack(self._contract.id, handback, len(rows), already=self._known(handback))
-        if done.already:
-            return done
+        done = HandedBack(self._contract.id, handback, len(rows), already=False)
+        if audit_queries.handed_back(self._connection, self._contract.agency, handback):
+            return replace(done, already=True)
         table = self._table(rows, title)
         facts: dict[str, object] = {
             "signed_in": self._hub.signer.epoch,  # no signing key: nothing leaves
@@ -124,14 +137,6 @@ class _Return:
         text = json.dumps([known, self._contract.version, self._block.treatment])
         name = self._contract.id.replace("/", "-")
         return f"handback-{name}-{sha256(text.encode()).hexdigest()[:12]}"
-
-    def _known(self, handback: str) -> bool:
-        row = self._connection.execute(
-            "SELECT FROM ledger.audit WHERE kind = 'handback.confirmed' AND subject = %s"
-            " AND body::jsonb ->> 'handback' = %s LIMIT 1",
-            (self._contract.agency, handback),
-        ).fetchone()
-        return row is not None
 
     def _audit(self, event: str, facts: Mapping[str, object]) -> None:
         actor = self._hub.settings.actor

@@ -6,10 +6,12 @@ counted, so that `selected = sent + quarantined + withheld`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
 
 from onecard.base import failpoints
 from onecard.base.prefetch import prefetch
@@ -17,9 +19,11 @@ from onecard.deliver.query import Selection
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
 from onecard.model.transfers import Counts
+from onecard.model.treated import cell_keys
 from onecard.ports.privacy_gate import Batch, PrivacyGate
-from onecard.store import arrow, disclosures
+from onecard.store import disclosures
 from onecard.store.disclosures import Recorder
+from onecard.store.snapshots import snapshot
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,13 +32,25 @@ if TYPE_CHECKING:
     from onecard.deliver.treatment import Tokeniser
 
 
+@dataclass(frozen=True, slots=True)
+class KeptBack:
+    """A row kept back for a finding: its treated values with its dataset key, and the reasons.
+
+    Attributes:
+        reasons: (field, rule) pairs.
+    """
+
+    values: Mapping[str, Any] = field(repr=False)
+    reasons: tuple[tuple[str, str], ...]
+
+
 @dataclass(slots=True)
 class DeliveryTally:
     """Running sums of one delivery.
 
     Attributes:
         versions: registry version of each dataset in the snapshot that was read.
-        quarantined: rows kept back for a finding: their values and (field, rule) pairs.
+        quarantined: rows kept back for a finding.
         cells: statistical cells that leave, with their values.
     """
 
@@ -42,9 +58,7 @@ class DeliveryTally:
     passed: int = 0
     withheld: int = 0
     versions: dict[str, int] = field(default_factory=dict)
-    quarantined: list[tuple[dict[str, Any], tuple[tuple[str, str], ...]]] = field(
-        default_factory=list, repr=False
-    )
+    quarantined: list[KeptBack] = field(default_factory=list, repr=False)
     cells: dict[str, int] = field(default_factory=dict)
 
     def check(self, agreement: str) -> None:
@@ -97,24 +111,19 @@ class Outgoing:
 
         agreement = self.selection.agreement
         fields = GateInputs(agreement, self.selection.contracts).fields
-        statement = self.selection.statement(limit, due_only=due_only).as_string(None)
+        statement = self.selection.statement(limit, due_only=due_only)
         for batch in prefetch(self._batches(statement), "the hub's database"):
             if not batch.num_rows:
                 continue
             raw = pl.DataFrame(pl.from_arrow(batch))
             yield raw, treatment.treat(raw, agreement, fields, self.tokeniser)
 
-    def _batches(self, statement: str) -> Iterator[pa.RecordBatch]:
+    def _batches(self, statement: sql.Composed) -> Iterator[pa.RecordBatch]:
         """The rows as they stand in the registry, of the versions that one snapshot shows."""
         agreement = self.selection.agreement
-        with arrow.connect(self.address) as connection, connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursor.execute("SET LOCAL jit = off")  # half a second of compiling for little
-            cursor.execute("SELECT dataset, version FROM ledger.dataset")
-            versions = dict(cursor.fetchall())
-            self.tally.versions.update({d: versions[d] for d in agreement.datasets})
-            cursor.execute(statement)
-            yield from _whole(cursor.fetch_record_batch(), whole=bool(agreement.statistics))
+        with snapshot(self.address) as found:
+            self.tally.versions.update({d: found.versions[d] for d in agreement.datasets})
+            yield from _whole(found.batches(statement), whole=bool(agreement.statistics))
 
     def _admit(self, raw: pl.DataFrame, treated: pl.DataFrame) -> pl.DataFrame:
         """The gate's part of one batch, and the references of its persons."""
@@ -127,7 +136,7 @@ class Outgoing:
                 **treated.row(index, named=True),
                 gate_inputs.KEY: raw[gate_inputs.KEY][index],
             }
-            tally.quarantined.append((values, reasons))
+            tally.quarantined.append(KeptBack(values, reasons))
         passed = treated if found.rows.all() else treated.filter(found.rows)
         tally.passed += len(passed)
         if gate_inputs.SUBJECT in raw.columns and self.recorder is not None and self.tokeniser:
@@ -151,15 +160,16 @@ class Outgoing:
         self.recorder.add(found if leave.all() else found[leave.to_numpy()])
 
 
-def cell_keys(groups: pl.DataFrame) -> list[str]:
-    """A text for each statistical cell, from the values of its groups."""
-    return ["|".join(str(value) for value in row) for row in groups.iter_rows()]
-
-
 def batches_of(
     first: pl.DataFrame | None, others: Iterator[pl.DataFrame], columns: list[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Frames as Arrow batches on their way to the connector, all columns or some."""
+    """Frames as Arrow batches on their way to the connector.
+
+    Args:
+        first: the first frame, or None.
+        others: those that follow; all have the same columns.
+        columns: only these; None: all.
+    """
     for frame in chain([] if first is None else [first], others):
         failpoints.reach("send.batch")
         yield from arrow_of(frame.select(columns) if columns else frame).to_batches()
@@ -172,7 +182,7 @@ def arrow_of(frame: pl.DataFrame) -> pa.Table:
     return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
-def _whole(batches: Any, *, whole: bool) -> Iterator[Any]:  # noqa: ANN401 - an Arrow reader
+def _whole(batches: pa.RecordBatchReader, *, whole: bool) -> Iterator[pa.RecordBatch]:
     """The batches; or all in one, where suppression must see all cells of a margin together."""
     if not whole:
         yield from batches

@@ -8,15 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from onecard.base.timespan import duration
 from onecard.deliver.query import Selection
 from onecard.errors import NotCollected
-from onecard.ports.privacy_gate import Access
-from onecard.store import audit_health, receipts, registry
+from onecard.store import audit_health, datasets, deliveries, receipts, registry
 from onecard.store.database import Connection, make_once, query
 from schemas.models.agreement import Agreement
 
@@ -56,24 +55,26 @@ class DeliveryState:
         A flow with tokens starts anew when the token key's epoch has changed: the consumer
         then gets all its rows under the new tokens.
 
+        Args:
+            connection: of the hub's database.
+            agreement: whose deliveries.
+            tokeniser: the consumer's; None only for statistics.
+            needed: datasets without which scope or gate cannot be evaluated.
+
         Raises:
             NotCollected: a needed dataset was never collected, so a rule cannot be evaluated.
         """
         versions = _versions(connection, agreement.id, needed)
-        rows = connection.execute(
-            "SELECT dataset, version, confirmed_on, token_epoch FROM ledger.delivered"
-            " WHERE agreement = %s",
-            (agreement.id,),
-        ).fetchall()
+        lines = deliveries.delivered(connection, agreement.id)
         tokens = any(f.treatment == "token" for f in agreement.fields)
         epoch = tokeniser.key.epoch if tokeniser and tokens else ""
-        if any(str(row[3]) != epoch for row in rows):
-            rows = []
-        days = [row[2] for row in rows if isinstance(row[2], date)]
+        if any(line.token_epoch != epoch for line in lines):
+            lines = []
+        days = [line.confirmed_on for line in lines if line.confirmed_on is not None]
         return cls(
             agreement,
             {d: versions[d] for d in agreement.datasets},
-            {str(dataset): int(str(version)) for dataset, version, _, _ in rows},
+            {line.dataset: line.version for line in lines},
             max(days, default=None),
             epoch,
         )
@@ -102,28 +103,12 @@ class DeliveryState:
             )
             make_once(connection, f"{registry.REGISTRY}.{name}", statement)
 
-    def previous(self, connection: Connection, cells: list[str]) -> dict[str, int]:
-        """Values of statistical cells that the consumer holds."""
-        rows = connection.execute(
-            "SELECT cell, value FROM ledger.statistic WHERE agreement = %s AND cell = ANY(%s)",
-            (self.agreement.id, cells),
-        ).fetchall()
-        return {str(cell): int(str(value)) for cell, value in rows}
-
     def lapsed(self, connection: Connection, now: datetime) -> dict[str, int]:
         """Versions up to which the consumer was to erase what it got, or says that it has.
 
         Rows that were sent anew under another token key since then are not among them.
         """
-        row = connection.execute(
-            "SELECT r.body FROM ledger.receipt r JOIN ledger.transfer t ON t.id = r.transfer"
-            " WHERE t.subject = %s AND t.direction = 'deliver' AND t.status = 'confirmed'"
-            " AND NOT t.replay AND (CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) <= %s"
-            " OR EXISTS (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id))"
-            " ORDER BY t.id DESC LIMIT 1",
-            (self.agreement.id, now),
-        ).fetchone()
-        receipt = json.loads(str(row[0])) if row else {}
+        receipt = json.loads(deliveries.last_lapsed(connection, self.agreement.id, now) or "{}")
         if receipt.get("tokenEpoch", "") != self.token_epoch:
             return {}
         return {str(d): int(v) for d, v in receipt["versions"].items()} if receipt else {}
@@ -133,14 +118,6 @@ class DeliveryState:
         limit = now - duration(self.agreement.retention) - duration("P1D")
         return receipts.overdue_erasures(connection, self.agreement.id, limit)
 
-    def accesses(self, connection: Connection) -> tuple[Access, ...]:
-        """Looks at single persons' data in the last day, from the audit log (PR-19)."""
-        rows: list[tuple[Any, ...]] = connection.execute(
-            "SELECT actor, body, at FROM ledger.audit WHERE kind LIKE 'access.%'"
-            " AND at > clock_timestamp() - interval '1 day'"
-        ).fetchall()
-        return tuple(Access(actor, _seen(body), at) for actor, body, at in rows)
-
     def auditable(self, connection: Connection, folder: Path) -> bool:
         """Whether the audit log, anchored in `folder`, is sound and takes an entry."""
         found = audit_health.problem(connection, folder)
@@ -149,18 +126,8 @@ class DeliveryState:
         return not found
 
 
-def _seen(body: str) -> str:
-    """Whom a look was at: a person's reference, or the quarantined row."""
-    found = json.loads(body)
-    return str(found.get("person") or found.get("record") or "")
-
-
 def _versions(connection: Connection, agreement: str, needed: Sequence[str]) -> dict[str, int]:
-    rows = connection.execute(
-        "SELECT dataset, version FROM ledger.dataset WHERE dataset = ANY(%s) AND version > 0",
-        (list(needed),),
-    ).fetchall()
-    found = {str(dataset): int(str(version)) for dataset, version in rows}
+    found = datasets.versions(connection, needed)
     missing = [d for d in needed if d not in found]
     if missing:
         msg = f"{agreement}: not collected yet: {', '.join(missing)}"

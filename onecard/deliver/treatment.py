@@ -1,6 +1,6 @@
 """Treatment of fields on their way out: masks, keyed tokens, generalisation.
 
-Formats of masks and tokens: `schemas/semantic_types.yaml` and `TOKEN_PATTERN`. A token is the
+Formats of masks: `schemas/semantic_types.yaml`; of tokens: `onecard.model.treated`. A token is the
 first 26 characters of base32(HMAC(key[consumer, epoch], "v1|" + ID number)), SHA-256 or SM3 by
 the suite: the same person has different tokens at different consumers, and the hub keeps no
 reverse table.
@@ -18,14 +18,13 @@ import pyarrow as pa
 from onecard.crypto.keys import Key
 from onecard.crypto.suites import Suite
 from onecard.errors import PolicyError
+from onecard.model.treated import TOKEN_LENGTH
 from schemas.models import semantic
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import SharedField
 from schemas.models.contract import Field
 
 ZONE_NAME = "Asia/Shanghai"
-TOKEN_PATTERN = r"^[A-Z2-7]{26}$"  # noqa: S105 - the shape of a token, not a secret
-TOKEN_LENGTH = 26
 
 
 class Tokeniser:
@@ -147,12 +146,3 @@ def _treated(
         "yuan": (column.cast(pl.Decimal(18, 2)) / pl.lit(100)).cast(pl.Decimal(16, 2)),
     }
     return treated[shared.treatment].alias(shared.name)
-
-
-def pattern_of(shared: SharedField, field: Field | None) -> str | None:
-    """The pattern that every treated value of the field matches, if its treatment has one."""
-    if shared.treatment == "token":
-        return TOKEN_PATTERN
-    if shared.treatment == "mask" and field and field.semantic_type.mask:
-        return semantic.load().masks[field.semantic_type.mask].pattern
-    return None

@@ -105,6 +105,14 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What an agency answers: one of `OUTCOMES`, and why."""
+
+    outcome: str
+    text: str = attribute(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened to a ticket; `transfer` is given for `seen` only."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from onecard.errors import AccountingError
-from onecard.ports.source import Checkpoint
+from onecard.model.checkpoints import Checkpoint
 
 LIVE = ("running", "staged", "audited")
 """States of a collect that has neither ended nor published."""
@@ -22,6 +23,11 @@ class Counts:
     quarantined: int = 0
     deduplicated: int = 0
     filtered_by_policy: int = 0
+
+    @classmethod
+    def taken_from(cls, columns: dict[str, Any]) -> Counts:
+        """The counts among a row's columns, which are taken out of them."""
+        return cls(**{name: columns.pop(name) for name in cls.__slots__})
 
     def check(self, subject: str) -> None:
         """Assert the identity.
@@ -74,3 +80,81 @@ class Transfer:
     def seconds(self) -> float:
         """How long it took, or 0 when it has not ended."""
         return (self.finished_at - self.started_at).total_seconds() if self.finished_at else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """When a transfer ran, how it ended, and how many rows it published or sent."""
+
+    id: int
+    status: str
+    started: datetime
+    finished: datetime | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intaken:
+    """What a collect's first step has read and staged.
+
+    Attributes:
+        checkpoint: of the source, for the next collect.
+        digest: SHA-256 over what was read.
+        message: what the reading remarked.
+        whole: the source was read whole.
+        source_rows: rows that the source holds; None where nobody knows.
+    """
+
+    counts: Counts
+    checkpoint: Checkpoint
+    digest: str
+    message: str
+    whole: bool
+    source_rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectLine:
+    """What the ledger says of a collect between its steps."""
+
+    status: str
+    message: str
+    digest: str | None
+    checkpoint: Checkpoint
+    version: int | None
+    counts: Counts
+    whole: bool
+    source_rows: int | None
+
+    @property
+    def staged(self) -> int:
+        """Rows that were staged."""
+        counts = self.counts
+        return counts.rows_read - counts.unchanged - counts.quarantined - counts.deduplicated
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryCounts:
+    """The terms of a delivery that was confirmed, in rows.
+
+    Attributes:
+        sent_parts: requests, files or transactions.
+        digest: SHA-256 of what was sent.
+        deleted_rows: keys that the consumer dropped; None where it is told of none.
+    """
+
+    rows_read: int
+    quarantined: int
+    filtered_by_policy: int
+    sent_rows: int
+    sent_parts: int
+    digest: str
+    deleted_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A transfer that was cut off; `delivery` is empty for a collect."""
+
+    transfer: int
+    delivery: str

@@ -19,7 +19,8 @@ from openlineage.client.facet_v2 import (
 )
 
 from onecard.errors import OnecardError
-from onecard.observe.lineage import NAMESPACE, PRODUCER, Flow, Named, Origin, Ran
+from onecard.model.transfers import Ran
+from onecard.observe.lineage_flow import NAMESPACE, PRODUCER, Flow, Named, Origin
 
 MASKING = frozenset({"mask", "token"})
 

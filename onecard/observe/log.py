@@ -1,47 +1,47 @@
-"""Transfers that say in the log when each of their steps starts and how it ended."""
+"""The log as a listener: one event when a step of a transfer starts, one when it ends."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from contextlib import ExitStack
 
 from onecard.base import logs
-from onecard.collect.run import Collect, Collected
-from onecard.deliver.run import Deliver, Delivered, Replay
+from onecard.ports.listener import Step
 
 
-class ToldCollect(Collect):
-    """A collect; the ledger notes transfer and counts on the way."""
+class LogListener:
+    """Says in the log how transfers go on (`onecard.base.logs`).
 
-    def stage(self, *, whole: bool = False) -> int:
-        """As in Collect."""
-        with logs.step("collect.stage", **self._about):
-            return super().stage(whole=whole)
+    Every record that is made while a step runs brings the step's facts.
+    """
 
-    def audit(self, transfer: int) -> None:
-        """As in Collect."""
-        with logs.step("collect.audit", **self._about, transfer=transfer):
-            super().audit(transfer)
+    def __init__(self) -> None:
+        self._running: dict[Step, ExitStack] = {}
 
-    def publish(self, transfer: int) -> Collected:
-        """As in Collect."""
-        with logs.step("collect.publish", **self._about, transfer=transfer):
-            done = super().publish(transfer)
-            logs.note(counts=asdict(done.counts))
-            return done
+    def started(self, step: Step) -> None:
+        """One event; from now on records bring the step's facts."""
+        direction = step.name.split(".", maxsplit=1)[0]
+        about: dict[str, object] = {
+            "dataset" if direction == "collect" else "agreement": step.subject,
+            "actor": step.actor,
+        }
+        if step.transfer is not None:
+            about["transfer"] = step.transfer
+        running = self._running[step] = ExitStack()
+        running.enter_context(logs.step(step.name, **about))
 
-    @property
-    def _about(self) -> dict[str, str]:
-        return {"dataset": self._contract.id, "actor": self._tools.settings.actor}
+    def opened(self, step: Step, transfer: int) -> None:  # noqa: ARG002 - of the running step
+        """A fact of the step from now on."""
+        logs.note(transfer=transfer)
 
+    def counted(self, step: Step, counts: Mapping[str, int]) -> None:  # noqa: ARG002
+        """A fact of the step from now on."""
+        logs.note(counts=dict(counts))
 
-class ToldDeliver(Deliver):
-    """A delivery; the ledger notes its transfer."""
+    def ended(self, step: Step) -> None:
+        """One event, with how long it took."""
+        self._running.pop(step).close()
 
-    def run(self, replay: Replay | None = None) -> Delivered:
-        """As in Deliver."""
-        about = {"agreement": self._agreement.id, "actor": self._tools.settings.actor}
-        with logs.step("deliver", **about):
-            done = super().run(replay)
-            names = ("rows", "parts", "already", "quarantined", "withheld")
-            logs.note(counts={name: getattr(done, name) for name in names})
-            return done
+    def failed(self, step: Step, error: Exception) -> None:
+        """One event, with the kind of the error and what it says."""
+        self._running.pop(step).__exit__(type(error), error, error.__traceback__)

@@ -29,13 +29,14 @@ from pydantic import Field
 
 from onecard.base import files
 from onecard.base.connections import Connection
+from onecard.base.frozen import Frozen
 from onecard.base.personal import redact
 from onecard.errors import ConfigError, OnecardError, SourceUnavailable, unwritten
 from onecard.operations.attention import Issue, IssueKind, issues
 from onecard.ports.desk import Desk
 from onecard.store import database
-from schemas.models.frozen import Frozen, Name, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import Name, build
 
 VARIABLE = "ONECARD_ALARMS"
 STATE = "alarms.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
 from onecard.ports.desk import Desk
 from onecard.store import audit, database, disclosures, quarantine
@@ -21,7 +22,7 @@ class Kept:
 
     purged: int
     expired_months: int
-    verdict: audit.Verdict
+    verdict: Verdict
 
     def check(self) -> None:
         """Raise when the audit log is not as it was written.

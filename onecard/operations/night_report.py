@@ -12,7 +12,7 @@ from onecard.base import files
 from onecard.base.timespan import duration
 from onecard.model.transfers import Transfer
 from onecard.ports.desk import Desk
-from onecard.store import database, holds, ledger, reconciliations, rule_counts
+from onecard.store import database, holds, reconciliations, rule_counts, transfer_history
 from quality.reports import holding, night_report
 from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
 from quality.rows.rule_titles import finding_title
@@ -28,7 +28,11 @@ def write_report(desk: Desk, since: int = 0) -> Path:
         Path of the HTML file.
     """
     with database.connect(desk.address, autocommit=True) as connection:
-        done = ledger.transfers(connection, since) if since else ledger.latest(connection)
+        done = (
+            transfer_history.since(connection, since)
+            if since
+            else transfer_history.latest(connection)
+        )
         rules = _rule_lines(desk, connection, done)
         findings = _findings(desk, connection, done)
         held = holding.lines(holds.holds(connection, desk.catalogue), desk.catalogue, "zh")

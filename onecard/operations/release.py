@@ -10,12 +10,21 @@ from dataclasses import dataclass
 
 from onecard.base import failpoints
 from onecard.collect import failure
-from onecard.collect.run import Collected
+from onecard.collect.publish import Collected
 from onecard.errors import ConfigError, PolicyError, SupersededError
 from onecard.model.holds import NEVER
 from onecard.model.signoffs import SignOff
 from onecard.reconcile.services import TransferDesk
-from onecard.store import audit, database, ledger, releases, transfer_lookup
+from onecard.store import (
+    audit,
+    database,
+    datasets,
+    findings,
+    locks,
+    releases,
+    transfer_lookup,
+    transfers,
+)
 from onecard.store.database import Connection
 from onecard.store.transfer_lookup import TransferState
 
@@ -52,8 +61,7 @@ def release(hub: TransferDesk, wanted: str, how: SignOff) -> Released:
     how.check()
     with database.connect(hub.address, autocommit=True) as connection:
         found = _find(connection, wanted)
-        lock = "SELECT pg_advisory_lock(hashtextextended('release', %s))"
-        connection.execute(lock, (found.id,))
+        locks.hold(connection, locks.Kind.RELEASE, found.id)
         found = _find(connection, str(found.id))
         act = _collect if found.direction == "collect" else _delivery
         return act(hub, connection, found, how)
@@ -92,7 +100,7 @@ def _collect(
     if found.status != "held" and not (found.status == "audited" and before):
         raise _not_held(found)
     there = {r.finding for r in before} - set(NEVER)
-    failed = [name for name in releases.failed(connection, found.id) if name not in there]
+    failed = [name for name in findings.failed(connection, found.id) if name not in there]
     _releasable(hub, found, failed)
     if not failed and not before:
         msg = f"{found.subject}: no failed expectation is recorded of held transfer {found.id}"
@@ -107,7 +115,7 @@ def _collect(
 def _record(connection: Connection, found: TransferState, failed: list[str], how: SignOff) -> None:
     """Write who vouches for what, while no newer transfer can claim the dataset."""
     with connection.transaction():
-        ledger.lock_claimed(connection, found.subject, found.id)
+        datasets.lock_claimed(connection, found.subject, found.id)
         new = releases.record(connection, found.id, failed, how.by, how.reason)
         if new:
             body = {"transfer": found.id, "findings": new, "reason": how.reason}
@@ -118,8 +126,8 @@ def _overtaken(connection: Connection, found: TransferState) -> None:
     error = failure.overtaken(connection, found.subject, found.id)
     if error is None:
         return
-    newer = ledger.state(connection, found.subject).claim
-    status = ledger.status(connection, newer)
+    newer = datasets.state(connection, found.subject).claim
+    status = transfers.status(connection, newer)
     more = f"; {newer} is {status}" + (f": `onecard release {newer}`" if status == "held" else "")
     msg = f"{error}{more}"
     raise SupersededError(msg)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from onecard.collect.own_rows import OneRow
-from onecard.deliver.run import Replay
+from onecard.deliver.context import Replay
 from onecard.errors import PolicyError
 from onecard.model import gate_inputs
 from onecard.reconcile.services import TransferDesk
-from onecard.store import audit, database, quarantine
+from onecard.store import audit, database, locks, quarantine
 from onecard.store.quarantine import Record
 
 
@@ -86,7 +86,7 @@ def _locked(
     An advisory lock: the replay itself writes the record when the row breaks a rule again.
     """
     with database.connect(hub.address, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtextextended('quarantine', %s))", (record,))
+        locks.hold(connection, locks.Kind.REPLAY, record)
         found, values = quarantine.reveal(connection, record, hub.keys)
         yield connection, found, values
 

@@ -10,7 +10,7 @@ from typing import get_args
 from onecard.base import files as whole_file
 from onecard.base.timespan import ZONE
 from onecard.ports.desk import Desk
-from onecard.store import database, holds, ledger
+from onecard.store import database, holds, transfer_history
 from quality.reports import content, facts, pages, workbook
 from quality.reports import scheme as schemes
 from quality.reports.scheme import Language
@@ -94,7 +94,7 @@ def write_due(desk: Desk, *, looking_back: bool = False) -> list[Path]:
     month = today.replace(day=1)
     last = (month - timedelta(days=1)).replace(day=1)
     with database.connect(desk.address, autocommit=True) as connection:
-        first = ledger.first_time(connection)
+        first = transfer_history.first_time(connection)
     files = write_daily(desk, today) + write_monthly(desk, month)
     ran = first is not None and first.astimezone(ZONE).date() < month
     if ran and (looking_back or today.day <= STAYS_OPEN):

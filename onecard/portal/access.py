@@ -17,9 +17,10 @@ from pathlib import Path
 
 from pydantic import Field
 
+from onecard.base.frozen import Frozen
 from onecard.errors import ConfigError, unknown
-from schemas.models.frozen import Frozen, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import build
 
 ENGINEER = "*"
 """Stands for every agency."""

@@ -10,11 +10,11 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException as PlainHTTPException
 
 from onecard.errors import OnecardError, PolicyError, RetriableError
+from onecard.model.tickets import UnknownTicket, WrongState
 from onecard.portal import pages, views
 from onecard.portal.guard import guard
 from onecard.portal.security import Headers, page_policy
 from onecard.portal.site import Site
-from onecard.store.tickets import UnknownTicket, WrongState
 
 REASONS = (
     "form",

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from fastapi import Depends, HTTPException, Request
 
+from onecard.model.tickets import Ticket
 from onecard.portal import access, agreement_lines, reports, security
 from onecard.portal.access import Person, Visitor
 from onecard.portal.reports import Report
 from onecard.portal.site import Site
 from onecard.store import database, tickets
-from onecard.store.tickets import Ticket
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from onecard.model.transfers import Transfer
-from onecard.store import ledger, rule_counts
+from onecard.store import rule_counts, transfer_history
 from onecard.store.database import Connection
 from schemas.models.contract import Contract
 
@@ -62,7 +62,7 @@ def problem_list(
         contracts: of the datasets.
         rule_title: Chinese title of a rule that no contract names.
     """
-    newest = {t.subject: t for t in ledger.latest(connection) if t.direction == "collect"}
+    newest = {t.subject: t for t in transfer_history.latest(connection) if t.direction == "collect"}
     found = []
     for contract in contracts:
         transfer = newest.get(contract.id)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fastapi import HTTPException
-from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, Response
 
 from onecard.base.timespan import duration
-from onecard.model.tickets import LONGEST_TEXT
-from onecard.portal import agreement_lines, pages, reports, security
+from onecard.model.tickets import LONGEST_TEXT, OUTCOMES, Answer, Ticket
+from onecard.portal import agreement_lines, reports, security
 from onecard.portal.agreement_lines import AgreementLine
+from onecard.portal.answers import back, hub, note, page
 from onecard.portal.guard import Visit
 from onecard.portal.problems import problem_list
-from onecard.store import agreement_lives, audit, database, holds, tickets
+from onecard.store import agreement_lives, holds, tickets
 from onecard.store.database import Connection
-from onecard.store.tickets import OUTCOMES, Ticket
 from schemas.models.agreement import Agreement
 
 T = TypeVar("T")
@@ -41,7 +40,7 @@ def home(visit: Visit) -> Response:
     """My agencies, and what waits for me."""
     today = visit.site.settings.now().date()
     lines = []
-    with _hub(visit) as connection:
+    with hub(visit) as connection:
         held = holds.holds(connection, visit.catalogue)
         for agency in visit.visitor.agencies:
             waiting = [t for t in tickets.listed(connection, agency) if _unanswered(t)]
@@ -58,19 +57,19 @@ def home(visit: Visit) -> Response:
                     ),
                 }
             )
-    return _page(visit, "home", lines=lines)
+    return page(visit, "home", lines=lines)
 
 
 def report_list(visit: Visit) -> Response:
     """Files of the agency."""
-    return _page(visit, "reports", found=reports.listed(visit.site.settings.home, visit.agency))
+    return page(visit, "reports", found=reports.listed(visit.site.settings.home, visit.agency))
 
 
 def report_file(visit: Visit) -> Response:
     """One report file; workbooks, which name rows, are audited."""
     report = _there(visit.report)
     if report.kind == "problems":
-        _audit(visit, "access.report", visit.agency, {"file": report.name})
+        note(visit, "access.report", visit.agency, {"file": report.name})
     return FileResponse(
         report.path,
         media_type=report.media,
@@ -83,30 +82,30 @@ def report_file(visit: Visit) -> Response:
 def problems(visit: Visit) -> Response:
     """What waits for a person, and what the newest collects found."""
     contracts = visit.catalogue.datasets_of(visit.agency)
-    with _hub(visit) as connection:
+    with hub(visit) as connection:
         found = problem_list(connection, contracts, visit.site.rule_title)
         held = holds.holds(connection, visit.catalogue)
     mine = [h for h in held if agreement_lines.held_for(visit.catalogue, h, visit.agency)]
-    return _page(visit, "problems", datasets=found, held=mine)
+    return page(visit, "problems", datasets=found, held=mine)
 
 
 def agreement_list(visit: Visit) -> Response:
     """What the agency gives and receives."""
-    with _hub(visit) as connection:
+    with hub(visit) as connection:
         found = _lines(visit, connection, visit.agency)
     parts = {
         "gives": [f for f in found if agreement_lines.gives(f.agreement, visit.agency)],
         "receives": [f for f in found if f.agreement.consumer == visit.agency],
     }
-    return _page(visit, "agreements", parts=parts)
+    return page(visit, "agreements", parts=parts)
 
 
 def agreement(visit: Visit) -> Response:
     """One agreement in words; with a form where it waits for this agency's approval."""
-    with _hub(visit) as connection:
+    with hub(visit) as connection:
         line = _line(visit, connection, _there(visit.agreement))
         events = agreement_lives.events(connection, line.id)
-    return _page(
+    return page(
         visit,
         "agreement",
         line=line,
@@ -123,7 +122,7 @@ def approve(visit: Visit) -> Response:
     """Approve the text that was on the page, as the agency that provides the data."""
     found = _there(visit.agreement)
     document = security.written(visit.form, "document", LONGEST_DOCUMENT)
-    with _hub(visit) as connection:
+    with hub(visit) as connection:
         line = _line(visit, connection, found)
         if line.provider != visit.agency:
             raise HTTPException(403, "provider")
@@ -132,25 +131,25 @@ def approve(visit: Visit) -> Response:
         if line.life.state not in WAITING:
             raise HTTPException(409, "not_waiting")
         agreement_lives.approve(connection, found, visit.visitor.name, document)
-    return _back(visit, "agreements", found.id)
+    return back(visit, "agreements", found.id)
 
 
 def ticket_list(visit: Visit) -> Response:
     """Tickets to answer, and tickets that the agency raised."""
-    with _hub(visit) as connection:
+    with hub(visit) as connection:
         mine = tickets.listed(connection, visit.agency)
         everyone = tickets.listed(connection, None)
     raised = [t for t in everyone if t.opened_for == visit.agency]
-    return _page(visit, "tickets", parts={"to_answer": mine, "raised": raised})
+    return page(visit, "tickets", parts={"to_answer": mine, "raised": raised})
 
 
 def ticket(visit: Visit) -> Response:
     """One ticket and what happened to it; looking at it is audited."""
     found = _there(visit.ticket)
-    _audit(visit, "access.ticket", found.dataset, {"ticket": found.id})
-    with _hub(visit) as connection:
+    note(visit, "access.ticket", found.dataset, {"ticket": found.id})
+    with hub(visit) as connection:
         events = tickets.events(connection, found.id)
-    return _page(
+    return page(
         visit,
         "ticket",
         ticket=found,
@@ -166,10 +165,10 @@ def ticket(visit: Visit) -> Response:
 def acknowledge(visit: Visit) -> Response:
     """The agency has read the ticket."""
     found = _answerable(visit)
-    with _hub(visit) as connection:
+    with hub(visit) as connection:
         now = visit.site.settings.now()
         tickets.acknowledge(connection, found.id, visit.visitor.name, now)
-    return _back(visit, "tickets", str(found.id))
+    return back(visit, "tickets", str(found.id))
 
 
 def answer(visit: Visit) -> Response:
@@ -178,10 +177,10 @@ def answer(visit: Visit) -> Response:
     if outcome not in OUTCOMES:
         raise HTTPException(422, "outcome")
     text = security.written(visit.form, "text", LONGEST_TEXT)
-    with _hub(visit) as connection:
+    with hub(visit) as connection:
         now = visit.site.settings.now()
-        tickets.answer(connection, found.id, visit.visitor.name, outcome, text, now)
-    return _back(visit, "tickets", str(found.id))
+        tickets.answer(connection, found.id, visit.visitor.name, Answer(outcome, text), now)
+    return back(visit, "tickets", str(found.id))
 
 
 ROUTES: tuple[tuple[str, str, View], ...] = (
@@ -216,17 +215,6 @@ def _unanswered(found: Ticket) -> bool:
     return found.status in ("open", "acknowledged")
 
 
-@contextmanager
-def _hub(visit: Visit) -> Iterator[Connection]:
-    with database.connect(visit.site.address(), autocommit=True) as connection:
-        yield connection
-
-
-def _audit(visit: Visit, kind: str, subject: str, body: dict[str, object]) -> None:
-    with _hub(visit) as connection, connection.transaction():
-        audit.append(connection, kind, subject, visit.visitor.name, body)
-
-
 def _line(visit: Visit, connection: Connection, found: Agreement) -> AgreementLine:
     today = visit.site.settings.now().date()
     return agreement_lines.line(
@@ -240,20 +228,3 @@ def _lines(visit: Visit, connection: Connection, agency: str) -> list[AgreementL
         for _, found in sorted(visit.catalogue.agreements.items())
         if agreement_lines.concerns(found, agency)
     ]
-
-
-def _page(visit: Visit, template: str, **values: object) -> Response:
-    site = visit.site
-    common: dict[str, object] = {
-        "visitor": visit.visitor,
-        "agencies": visit.catalogue.agencies,
-        "agency": visit.agency,
-        "logout": site.logout,
-        "today": site.settings.now().date(),
-        "csrf": security.token(site.secret, visit.visitor.name, site.settings.now()),
-    }
-    return pages.render(visit.request, template, {**common, **values})
-
-
-def _back(visit: Visit, *parts: str) -> Response:
-    return RedirectResponse(pages.path(visit.request, visit.agency, *parts), 303)

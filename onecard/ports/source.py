@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 from pydantic import BaseModel
 
-Checkpoint = dict[str, Any]
-"""What a source needs to go on from where it was: JSON values only, no personal data.
-
-Sources with a cursor column: `{"cursor": "<ISO 8601 instant or integer as text>"}`, written by
-the core from the published rows. File sources: `{"files": {"<name>": "<sha256>"}}`.
-"""
-
+from onecard.model.checkpoints import Checkpoint
 
 BATCH_ROWS = 131_072
 """Rows in one record batch: large enough for vector work, small enough for bounded memory."""

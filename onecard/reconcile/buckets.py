@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from onecard.store.checksums import Key, Side
+from onecard.ports.comparison import Key, Side
 
 BITS = 16
 """The first division: 65,536 buckets."""

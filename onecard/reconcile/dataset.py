@@ -13,17 +13,17 @@ from datetime import datetime
 
 from onecard.base import logs
 from onecard.base.timespan import duration
-from onecard.collect.run import CollectContext
+from onecard.collect.context import CollectContext
 from onecard.errors import ConfigError
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
+from onecard.ports.comparison import Key
 from onecard.reconcile import deletes
 from onecard.reconcile.heal import heal
 from onecard.reconcile.keys_in_doubt import KeysInDoubt
 from onecard.reconcile.services import TransferDesk
 from onecard.reconcile.source_rows import KeyDifferences, SourceRows
-from onecard.store import absences, database, ledger, reconciliations, registry
-from onecard.store.checksums import Key
+from onecard.store import absences, database, datasets, locks, reconciliations, registry
 from onecard.store.reconciliations import SHOWN
 from onecard.store.record_refs import Referrer
 from onecard.store.refusals import as_hub_error
@@ -72,8 +72,7 @@ def reconcile(hub: TransferDesk, dataset: str, wish: ReconcileOptions | None = N
 def _reconcile(hub: TransferDesk, contract: Contract, wish: ReconcileOptions) -> Reconciled:
     with database.connect(hub.address, autocommit=True) as connection:
         _ready(connection, contract, wish)
-        lock = "SELECT pg_advisory_lock(hashtextextended('reconcile ' || %s, 0))"
-        connection.execute(lock, (contract.id,))
+        locks.hold(connection, locks.Kind.RECONCILIATION, contract.id)
         now, actor = hub.settings.now(), hub.settings.actor
         number = reconciliations.start(connection, "dataset", contract.id, now, wish.since)
         try:
@@ -111,7 +110,7 @@ class _Reconciliation:
         self._hub, self._contract, self._connection = hub, contract, connection
         self._number, self._wish = number, wish
         self._tools: CollectContext = hub.tools(contract.id)
-        self._state = ledger.state(connection, contract.id)
+        self._state = datasets.state(connection, contract.id)
 
     def run(self) -> Reconciled:
         staged = SourceRows(self._tools, self._contract, self._connection, self._number)

@@ -10,14 +10,15 @@ from pathlib import Path
 from psycopg import sql
 from pydantic import Field
 
+from onecard.base.frozen import Frozen
 from onecard.base.timespan import duration
-from onecard.store import absences, dataset_versions, registry
+from onecard.ports.comparison import Key
+from onecard.store import absences, datasets, registry
 from onecard.store.absences import Sweep
-from onecard.store.checksums import Key
 from onecard.store.database import Connection, query
 from schemas.models.contract import Contract
-from schemas.models.frozen import Frozen, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import build
 
 FILE = Path(__file__).with_name("reconcile.yaml")
 
@@ -92,7 +93,8 @@ def tombstone(
     ]
     columns = [sql.Identifier(f"k{i}") for i in range(len(contract.key))]
     with connection.transaction():
-        new = dataset_versions.locked(connection, contract.id) + 1
+        state = datasets.lock(connection, contract.id)
+        new = state.version + 1
         done = connection.execute(
             query(
                 "UPDATE {t} t SET _deleted_at = {now}, _version = {new} FROM unnest({arrays})"
@@ -108,5 +110,5 @@ def tombstone(
             [list(values) for values in zip(*keys, strict=True)],
         ).rowcount
         if done:
-            dataset_versions.move(connection, contract.id, new)
+            datasets.raise_version(connection, contract.id, new)
     return done

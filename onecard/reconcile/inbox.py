@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from onecard.crypto import suites
+from onecard.deliver.context import Replay
 from onecard.deliver.expected_inbox import LAPSED, QUARANTINED, WAITING
-from onecard.deliver.run import Replay
 from onecard.errors import ConfigError, HoldError, InboxTaken
 from onecard.model.reconciliations import Reconciled
 from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sending
 from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.inbox_rows import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxRows
 from onecard.reconcile.services import TransferDesk
-from onecard.store import database, reconciliations
+from onecard.store import database, locks, reconciliations
 from onecard.store.reconciliations import SHOWN
 from onecard.store.refusals import as_hub_error
 from schemas.models.agreement import Agreement
@@ -62,8 +62,7 @@ def reconcile_inbox(hub: TransferDesk, agreement_id: str, *, heal: bool = True) 
         )
         raise ConfigError(msg)
     with database.connect(hub.address, autocommit=True) as connection:
-        lock = "SELECT pg_advisory_lock(hashtextextended('reconcile ' || %s, 0))"
-        connection.execute(lock, (agreement.id,))
+        locks.hold(connection, locks.Kind.RECONCILIATION, agreement.id)
         now, actor = hub.settings.now(), hub.settings.actor
         number = reconciliations.start(connection, "agreement", agreement.id, now, None)
         try:

@@ -17,9 +17,9 @@ from psycopg import sql
 
 from onecard.base.prefetch import prefetch
 from onecard.deliver.expected_inbox import HELD, KEY, LAPSED, LEAVING, QUARANTINED, STATE, WAITING
+from onecard.ports.comparison import Key
 from onecard.reconcile.canonical_text import canonical_text
-from onecard.store import registry
-from onecard.store.checksums import Key
+from onecard.store import staging
 from onecard.store.database import Connection, names, query
 from onecard.store.loader import Loader
 from schemas.models.agreement import Agreement
@@ -218,14 +218,14 @@ class InboxRows:
     def _drop(self) -> None:
         rows = self._connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
-            (registry.STAGING, self._prefix),
+            (staging.STAGING, self._prefix),
         ).fetchall()
         for (name,) in rows:
             self._connection.execute(query("DROP TABLE IF EXISTS {t}", t=_table(str(name))))
 
 
 def _table(name: str) -> sql.Identifier:
-    return sql.Identifier(registry.STAGING, name)
+    return sql.Identifier(staging.STAGING, name)
 
 
 def _values(columns: tuple[str, ...], prefix: str, *, blank: bool) -> sql.Composed:

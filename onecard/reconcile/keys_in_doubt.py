@@ -13,12 +13,12 @@ from typing import Literal
 
 from psycopg import sql
 
-from onecard.collect.run import CollectContext
+from onecard.collect.context import CollectContext
 from onecard.ports.source import Column, ReadRequest
+from onecard.ports.sql_side import Comparable, SqlSide, settle, table_side
 from onecard.reconcile.buckets import Candidates, compare
 from onecard.reconcile.source_rows import SourceRows
 from onecard.store import database, registry
-from onecard.store.checksums import Comparable, SqlSide, settle, table_side
 from onecard.store.database import query
 from schemas.models.contract import Contract
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from onecard.collect.run import Collect, CollectContext
+from onecard.collect.context import CollectContext
+from onecard.collect.run import Collect
 from onecard.deliver.run import Deliver
 from onecard.ports.connector import Connector
 from onecard.ports.desk import Desk

@@ -11,20 +11,25 @@ from datetime import datetime
 from psycopg import sql
 
 from onecard.base.prefetch import prefetch
-from onecard.collect.run import CollectContext
+from onecard.collect.context import CollectContext
 from onecard.errors import ProtocolError
+from onecard.ports.comparison import Key
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Reading
-from onecard.store import known_rejections, ledger, quarantine, registry
-from onecard.store.checksums import Key
+from onecard.reconcile.listed_keys import ListedKeys
+from onecard.store import (
+    datasets,
+    quarantine_intake,
+    staging,
+)
 from onecard.store.database import Connection, query
 from onecard.store.loader import Loader
+from onecard.store.sealing import fingerprint
 from schemas.models.contract import Contract
 from schemas.models.rules import Unique
 
 MOST_UNKNOWN = 100_000
 """Rejected rows that no collect has seen; with more, the source is another than the contract's."""
-CANDIDATES = sql.SQL("pg_temp.onecard_candidate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,11 @@ class SourceRows:
         """
         self._tools, self._contract, self._connection = tools, contract, connection
         self._transfer = -number
+        self._keys = ListedKeys(connection, contract)
         self._rejected = 0
         self._unknown: list[Located] = []
         self._rejected_keys: set[Key] = set()
-        self.version = ledger.state(connection, contract.id).version
+        self.version = datasets.state(connection, contract.id).version
 
     @property
     def rejected(self) -> int:
@@ -87,22 +93,22 @@ class SourceRows:
     @property
     def table(self) -> sql.Identifier:
         """The staged rows."""
-        return registry.staged(self._contract, self._transfer)
+        return staging.table(self._contract, self._transfer)
 
     @property
     def chosen(self) -> sql.Identifier:
         """The staged rows that are healed."""
-        return sql.Identifier(registry.STAGING, self._name + "__heal")
+        return sql.Identifier(staging.STAGING, self._name + "__heal")
 
     @property
     def _name(self) -> str:
-        return registry.staging_name(self._contract, self._transfer)
+        return staging.table_name(self._contract, self._transfer)
 
     @contextmanager
     def opened(self) -> Iterator[SourceRows]:
         """Make the tables, and drop them at the end; also those that a killed run left."""
         self._drop()
-        registry.create_staging(self._connection, self._contract, self._transfer, first=False)
+        staging.create(self._connection, self._contract, self._transfer, first=False)
         try:
             yield self
         finally:
@@ -118,7 +124,7 @@ class SourceRows:
                 self._reject([Located(chunk.origin, row) for row in checked.rejected])
                 if len(checked.good):
                     loader.put(checked.good)
-        registry.deduplicate(self._connection, self._contract, self._transfer)
+        staging.deduplicate(self._connection, self._contract, self._transfer)
         for rule in self._contract.rules:
             if isinstance(rule.check, Unique):
                 self._move(rule.check, Reason(rule.check.columns[-1], rule.name))
@@ -135,8 +141,8 @@ class SourceRows:
         self._rejected += len(found)
         self._rejected_keys.update(_key(self._contract, f.row) for f in found)
         key = self._tools.keys.quarantine()
-        prints = [quarantine.fingerprint(self._contract.id, f.origin, f.row, key) for f in found]
-        known = known_rejections.known(self._connection, self._contract.id, prints)
+        prints = [fingerprint(self._contract.id, f.origin, f.row, key) for f in found]
+        known = quarantine_intake.known(self._connection, self._contract.id, prints)
         self._unknown += [f for f, p in zip(found, prints, strict=True) if p not in known]
         if len(self._unknown) > MOST_UNKNOWN:
             msg = (
@@ -153,9 +159,10 @@ class SourceRows:
             keys: the keys in doubt.
             watermark: staged rows with a cursor from here on are read by the next collect anyway.
         """
-        self._candidates(keys)
+        self._keys.load(keys)
         missing, extra, differing, waiting = [], [], [], []
-        for there, held, differs, waits, *values in self._compared(watermark):
+        compared = self._keys.compared(self.table, self.version, watermark)
+        for there, held, differs, waits, *values in compared:
             key = tuple(str(v) for v in values)
             if waits and (differs or not held):
                 waiting.append(key)
@@ -169,72 +176,12 @@ class SourceRows:
 
     def choose(self, keys: Collection[Key]) -> None:
         """Keep the staged rows of these keys apart, to be published."""
-        self._candidates(keys)
-        self._connection.execute(
-            query(
-                "CREATE UNLOGGED TABLE {chosen} AS SELECT s.* FROM {c} c JOIN {t} s ON {on}",
-                chosen=self.chosen,
-                c=CANDIDATES,
-                t=self.table,
-                on=self._on("s"),
-            )
-        )
-
-    def _compared(self, watermark: datetime | None) -> list[tuple[object, ...]]:
-        contract, first = self._contract, sql.Identifier(self._contract.key[0])
-        cursor = contract.source.cursor
-        waits = query("false")
-        if cursor and watermark:
-            reached = sql.Literal(watermark.isoformat())
-            waits = query("coalesce(s.{c} >= {w}, false)", c=sql.Identifier(cursor), w=reached)
-        columns = [sql.Identifier(f"k{i}") for i in range(len(contract.key))]
-        statement = query(
-            "SELECT s.{k} IS NOT NULL, t.{k} IS NOT NULL AND t._deleted_at IS NULL,"
-            " ROW({s}) IS DISTINCT FROM ROW({t}), {waits}, {columns} FROM {c} c"
-            " LEFT JOIN {staged} s ON {on_s} LEFT JOIN {published} t ON {on_t}"
-            " WHERE t.{k} IS NULL OR t._version <= {version}",
-            k=first,
-            s=_names(contract, "s"),
-            t=_names(contract, "t"),
-            waits=waits,
-            columns=sql.SQL(", ").join(columns),
-            c=CANDIDATES,
-            staged=self.table,
-            on_s=self._on("s"),
-            published=registry.published(contract),
-            on_t=self._on("t"),
-            version=sql.Literal(self.version),
-        )
-        return self._connection.execute(statement).fetchall()
-
-    def _candidates(self, keys: Collection[Key]) -> None:
-        columns = [sql.Identifier(f"k{i}") for i in range(len(self._contract.key))]
-        make = query(
-            "CREATE TEMP TABLE {t} ({c})",
-            t=sql.SQL("onecard_candidate"),
-            c=sql.SQL(", ").join(query("{c} text", c=c) for c in columns),
-        )
-        for setting in ("TimeZone = 'UTC'", "DateStyle = 'ISO'"):  # as the sides write keys
-            self._connection.execute(f"SET {setting}".encode())
-        self._connection.execute(query("DROP TABLE IF EXISTS {t}", t=CANDIDATES))
-        self._connection.execute(make)
-        copy = query("COPY {t} FROM STDIN", t=CANDIDATES)
-        with self._connection.cursor() as cursor, cursor.copy(copy) as target:
-            for key in keys:
-                target.write_row(key)
-        self._connection.execute(query("ANALYZE {t}", t=CANDIDATES))
-
-    def _on(self, alias: str) -> sql.Composed:
-        """Join of the candidates with a table, on the key's values as text."""
-        pairs = [
-            query("{v}::text = c.{k}", v=sql.Identifier(alias, n), k=sql.Identifier(f"k{i}"))
-            for i, n in enumerate(self._contract.key)
-        ]
-        return sql.SQL(" AND ").join(pairs)
+        self._keys.load(keys)
+        self._keys.copy(self.table, self.chosen)
 
     def _move(self, rule: Unique, reason: Reason) -> None:
         """Rows that break a `unique` rule are rejected ones, as in a collect."""
-        places = registry.duplicates_of(self._contract, self._transfer, rule, against_registry=True)
+        places = staging.duplicates_of(self._contract, self._transfer, rule, against_registry=True)
         rows = self._connection.execute(
             query(
                 "DELETE FROM {t} x WHERE x.ctid IN ({places}) RETURNING to_jsonb(x) - '_row_hash'",
@@ -252,15 +199,11 @@ class SourceRows:
     def _drop(self) -> None:
         rows = self._connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
-            (registry.STAGING, f"{self._contract.table}__-"),
+            (staging.STAGING, f"{self._contract.table}__-"),
         ).fetchall()
         for (name,) in rows:
-            table = sql.Identifier(registry.STAGING, str(name))
+            table = sql.Identifier(staging.STAGING, str(name))
             self._connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
-
-
-def _names(contract: Contract, alias: str) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in contract.names)
 
 
 def _key(contract: Contract, row: Rejected) -> Key:

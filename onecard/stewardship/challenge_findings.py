@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from onecard.errors import ConfigError, unknown
+from onecard.model.tickets import Ticket
 from onecard.store import finding_history
 from onecard.store.database import Connection
 from onecard.store.finding_history import WatchedRule
-from onecard.store.tickets import Ticket
 
 
 def finding_baseline(connection: Connection, watched: WatchedRule) -> dict[str, Any]:

@@ -19,14 +19,13 @@ from typing import Any
 from onecard.base import workdays
 from onecard.crypto.keys import KeyStore
 from onecard.errors import ConfigError, PolicyError, unknown
-from onecard.model.tickets import Kind
+from onecard.model.tickets import Kind, NewTicket, Ticket
 from onecard.ports.desk import Desk
 from onecard.stewardship.challenge_findings import finding_baseline, finding_now
-from onecard.store import database, ledger, tickets, transfer_lookup
+from onecard.store import database, datasets, tickets, transfer_lookup
 from onecard.store.database import Connection
 from onecard.store.finding_history import WatchedRule
 from onecard.store.record_refs import Referrer, checked_key, held_in, locate, published_since
-from onecard.store.tickets import NewTicket, Ticket
 from schemas.models.catalogue import Catalogue
 from schemas.models.contract import Contract
 
@@ -134,7 +133,7 @@ def _record(
     place = locate(connection, contract, values, hub.keys)
     (ref,) = referrer.refs([values])
     baseline = {
-        "version": ledger.state(connection, contract.id).version,
+        "version": datasets.state(connection, contract.id).version,
         "published": place.published,
         "quarantined": list(place.quarantined),
     }

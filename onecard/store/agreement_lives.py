@@ -7,20 +7,25 @@ is per consumer or for all, and is looked at before anything leaves.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Literal
 
 from onecard.errors import PolicyError
 from onecard.model.agreements import ALL, Event, Life, State
 from onecard.store import audit
-from onecard.store.database import Connection
+from onecard.store.database import Connection, fetch_all, scalar
 from schemas.models.agreement import Agreement, canonical
 
 
 def life(connection: Connection, agreement: Agreement, today: date) -> Life:
-    """Where the agreement stands on a day."""
+    """Where the agreement stands on a day.
+
+    Args:
+        connection: of the hub's database.
+        agreement: as it stands in its file.
+        today: the hub's day.
+    """
     found = _newest(connection, agreement.id)
     approval = next((e for e in found if e.event == "approved"), None)
     changed = approval is not None and approval.fingerprint != agreement.fingerprint
@@ -42,6 +47,11 @@ def _state(agreement: Agreement, events: list[Event], today: date) -> State:
 
 def permit(connection: Connection, agreement: Agreement, today: date) -> Life:
     """Refuse unless rows may leave right now.
+
+    Args:
+        connection: of the hub's database.
+        agreement: as it stands in its file.
+        today: the hub's day.
 
     Raises:
         PolicyError: not approved in this text, suspended, stopped, or outside its validity.
@@ -90,16 +100,32 @@ def approve(connection: Connection, agreement: Agreement, actor: str, document: 
         if event.event == "approved" and event.version == agreement.version and other:
             msg = f"{agreement.id}: other content was approved as version {event.version}; raise it"
             raise PolicyError(msg)
-    _record(connection, agreement, "approved", (actor, document))
+    _record(connection, agreement, "approved", Act(actor, document))
 
 
 def suspend(connection: Connection, agreement: Agreement, actor: str, reason: str) -> None:
-    """Record a suspension; only a new approval ends it."""
-    _record(connection, agreement, "suspended", (actor, reason))
+    """Record a suspension; only a new approval ends it.
+
+    Args:
+        connection: of the hub's database; a transaction is made.
+        agreement: as it stands in its file.
+        actor: who suspended it.
+        reason: why, or by which document.
+    """
+    _record(connection, agreement, "suspended", Act(actor, reason))
 
 
-def _record(connection: Connection, agreement: Agreement, event: str, by: tuple[str, str]) -> None:
-    actor, document = by
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who acted, and by which document or for which reason."""
+
+    actor: str
+    document: str
+
+
+def _record(
+    connection: Connection, agreement: Agreement, event: Literal["approved", "suspended"], act: Act
+) -> None:
     with connection.transaction():
         connection.execute(
             "INSERT INTO ledger.agreement_event"
@@ -110,21 +136,29 @@ def _record(connection: Connection, agreement: Agreement, event: str, by: tuple[
                 agreement.version,
                 agreement.fingerprint,
                 event,
-                actor,
-                document,
+                act.actor,
+                act.document,
                 canonical(agreement),
             ),
         )
         body = {
             "version": agreement.version,
             "fingerprint": agreement.fingerprint,
-            "document": document,
+            "document": act.document,
         }
-        audit.append(connection, f"agreement.{event}", agreement.id, actor, body)
+        audit.append(connection, f"agreement.{event}", agreement.id, act.actor, body)
 
 
 def set_stop(connection: Connection, scope: str, actor: str, reason: str, *, stopped: bool) -> None:
-    """Stop (or start again) all deliveries to a consumer, or with `ALL` to everybody."""
+    """Stop (or start again) all deliveries to a consumer, or with `ALL` to everybody.
+
+    Args:
+        connection: of the hub's database; a transaction is made.
+        scope: the consumer, or `ALL`.
+        actor: who stopped them.
+        reason: why.
+        stopped: False starts them again.
+    """
     with connection.transaction():
         connection.execute(
             "INSERT INTO ledger.stop_event (scope, stopped, actor, reason) VALUES (%s, %s, %s, %s)",
@@ -136,30 +170,27 @@ def set_stop(connection: Connection, scope: str, actor: str, reason: str, *, sto
 
 def stopped(connection: Connection, consumer: str) -> str | None:
     """Why deliveries to the consumer are stopped, or None."""
-    row = connection.execute(
+    return scalar(
+        connection,
+        str,
         "SELECT reason FROM (SELECT DISTINCT ON (scope) scope, stopped, reason"
         " FROM ledger.stop_event WHERE scope IN (%s, %s) ORDER BY scope, id DESC) newest"
         " WHERE stopped LIMIT 1",
         (consumer, ALL),
-    ).fetchone()
-    return str(row[0]) if row else None
+    )
 
 
 def _newest(connection: Connection, agreement: str) -> list[Event]:
     """The agreement's events, newest first."""
-    rows: list[tuple[Any, ...]] = connection.execute(
+    return fetch_all(
+        connection,
+        Event,
         "SELECT id, event, version, fingerprint, actor, document, content, at"
         " FROM ledger.agreement_event WHERE agreement = %s ORDER BY id DESC",
         (agreement,),
-    ).fetchall()
-    plain: list[tuple[Any, ...]] = [(*row[:6], _content(row[6]), row[7]) for row in rows]
-    return [Event(*row) for row in plain]
+    )
 
 
 def events(connection: Connection, agreement: str) -> list[Event]:
     """The agreement's life, oldest first."""
     return _newest(connection, agreement)[::-1]
-
-
-def _content(found: object) -> Mapping[str, Any]:
-    return dict(found) if isinstance(found, Mapping) else dict(json.loads(str(found)))

@@ -9,67 +9,43 @@ What stands in an entry: kinds, ids, counts, hashes; never a value of a row.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.pq import TransactionStatus
+from psycopg.rows import kwargs_row
 
 from onecard.base import failpoints
 from onecard.crypto import merkle
-from onecard.crypto.audit_format import (
-    ANCHOR,
-    ORIGIN,
-    Checkpoint,
-    Entry,
-    Signer,
-    anchor,
-    canonical,
-    read_anchor,
-)
+from onecard.crypto.audit_format import Checkpoint, Entry, Signer, canonical, read_anchor
 from onecard.crypto.audit_verify import Head, Verdict, Verifier, compare, verify
-from onecard.errors import FatalError, InternalError, unwritten
-from onecard.store.database import Connection
-
-__all__ = [
-    "ORIGIN",
-    "Checkpoint",
-    "Entry",
-    "Head",
-    "Signer",
-    "Verdict",
-    "anchor",
-    "append",
-    "canonical",
-    "checkpoint",
-    "checkpoints",
-    "entries",
-    "export",
-    "head",
-    "newest",
-    "read_anchor",
-    "verify",
-    "verify_log",
-]
+from onecard.errors import FatalError, InternalError
+from onecard.store.database import Connection, fetch_all, fetch_one
 
 _BATCH = 5_000
-_ISO = '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\''
-_NOW = f"to_char(clock_timestamp() AT TIME ZONE 'UTC', {_ISO})"
+_ISO: LiteralString = '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\''
 
 
-def _iso(column: str) -> str:
+def _iso(column: LiteralString) -> LiteralString:
     """A time as text; one that a normal entry cannot have is shown as such, not rounded."""
-    return (
-        f"CASE WHEN {column} >= '0001-01-01 00:00+00' AND {column} < '10000-01-01 00:00+00'"
-        f" THEN to_char({column} AT TIME ZONE 'UTC', {_ISO}) ELSE 'out of range' END"
-    )
+    inside = column + " >= '0001-01-01 00:00+00' AND " + column + " < '10000-01-01 00:00+00'"
+    text = "to_char(" + column + " AT TIME ZONE 'UTC', " + _ISO + ")"
+    return "CASE WHEN " + inside + " THEN " + text + " ELSE 'out of range' END AS " + column
 
 
-_ENTRIES = f"SELECT seq, {_iso('at')}, kind, subject, actor, body, leaf FROM ledger.audit"  # noqa: S608
-_CHECKPOINTS = (
-    f"SELECT size, root, {_iso('signed_at')}, suite, key_epoch, signature"  # noqa: S608
+_HEAD: LiteralString = (
+    "SELECT size, peaks, to_char(clock_timestamp() AT TIME ZONE 'UTC', "
+    + _ISO
+    + ") AS now FROM ledger.audit_head WHERE id = 1"
+)
+_ENTRIES: LiteralString = (
+    "SELECT seq, " + _iso("at") + ", kind, subject, actor, body, leaf FROM ledger.audit"
+)
+_CHECKPOINTS: LiteralString = (
+    "SELECT size, root, " + _iso("signed_at") + ", suite, key_epoch, signature"
     " FROM ledger.audit_checkpoint"
 )
 
@@ -97,12 +73,12 @@ def append(
         msg = "audit: an entry belongs to a transaction; none is open"
         raise InternalError(msg)
     details = canonical(body)
-    found = _head(connection, " FOR UPDATE")
-    if problem := unsigned(connection, Head(found[0], tuple(map(bytes, found[1])))):
+    found = _head(connection, lock=True)
+    if problem := unsigned(connection, found.head):
         msg = f"{problem}: run `onecard audit verify`"
         raise FatalError(msg)
-    tree = merkle.Tree(found[0], list(found[1]))
-    entry = Entry(tree.size + 1, found[2], kind, subject, actor, details, b"")
+    tree = merkle.Tree(found.size, list(found.peaks))
+    entry = Entry(tree.size + 1, found.now, kind, subject, actor, details, b"")
     leaf = entry.computed_leaf()
     tree.append(leaf)
     failpoints.reach("log.before_append")
@@ -116,13 +92,26 @@ def append(
     return entry.seq
 
 
-def _head(connection: Connection, lock: str = "") -> tuple[Any, ...]:
-    statement = f"SELECT size, peaks, {_NOW} FROM ledger.audit_head WHERE id = 1{lock}"  # noqa: S608
-    row = connection.execute(statement.encode()).fetchone()
-    if row is None:
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The log's own head, and the time of its database as text."""
+
+    size: int
+    peaks: list[bytes]
+    now: str
+
+    @property
+    def head(self) -> Head:
+        """Without the time."""
+        return Head(self.size, tuple(self.peaks))
+
+
+def _head(connection: Connection, *, lock: bool = False) -> _Head:
+    found = fetch_one(connection, _Head, _HEAD + " FOR UPDATE" if lock else _HEAD)
+    if found is None:
         msg = "the audit log has no head: restore it from a backup and run `onecard audit verify`"
         raise FatalError(msg)
-    return row
+    return found
 
 
 def head(connection: Connection) -> Head:
@@ -131,36 +120,50 @@ def head(connection: Connection) -> Head:
     Raises:
         FatalError: it is gone.
     """
-    size, peaks, _ = _head(connection)
-    return Head(size, tuple(bytes(peak) for peak in peaks))
+    return _head(connection).head
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    size: int
+    root: bytes
 
 
 def unsigned(connection: Connection, top: Head) -> str:
     """Why the newest checkpoint cannot be one of a log with this head, or an empty text."""
     if len(top.peaks) != top.size.bit_count():
         return f"the head of the audit log is not that of {top.size} entries"
-    row: tuple[Any, ...] | None = connection.execute(
-        "SELECT size, root FROM ledger.audit_checkpoint ORDER BY size DESC LIMIT 1"
-    ).fetchone()
-    return contradiction(top, *row) if row else ""
+    found = fetch_one(
+        connection,
+        _Signed,
+        "SELECT size, root FROM ledger.audit_checkpoint ORDER BY size DESC LIMIT 1",
+    )
+    return contradiction(top, found.size, found.root) if found else ""
 
 
 def contradiction(top: Head, size: int, root: bytes) -> str:
-    """Why a signed size and root cannot be those of a log with this head, or an empty text."""
+    """Why a signed size and root cannot be those of a log with this head, or an empty text.
+
+    Args:
+        top: the log's head.
+        size: entries that were signed.
+        root: of their tree, 32 bytes.
+    """
     if size > top.size:
         return f"the audit log ends at {top.size}, and {size} entries were signed"
-    if size == top.size and bytes(root) != merkle.root(top.peaks):
+    if size == top.size and root != merkle.root(top.peaks):
         return f"the audit log of {size} entries is not the one that was signed"
     return ""
 
 
 def checkpoint(connection: Connection, signer: Signer) -> Checkpoint:
     """Sign the log as it stands, once for each size; `anchor` it when that is committed."""
-    size, peaks, now = _head(connection)
+    found = _head(connection)
+    size = found.size
     stored = _stored(connection, size)
     if stored is not None:
         return stored
-    made = Checkpoint(size, merkle.root(peaks), now, signer.suite, signer.epoch, b"")
+    made = Checkpoint(size, merkle.root(found.peaks), found.now, signer.suite, signer.epoch, b"")
     made = replace(made, signature=signer.sign(made.message()))
     done = connection.execute(
         "INSERT INTO ledger.audit_checkpoint (size, root, signed_at, suite, key_epoch, signature)"
@@ -173,39 +176,34 @@ def checkpoint(connection: Connection, signer: Signer) -> Checkpoint:
 
 
 def _stored(connection: Connection, size: int) -> Checkpoint | None:
-    row = connection.execute((_CHECKPOINTS + " WHERE size = %s").encode(), (size,)).fetchone()
-    return _checkpoint(row) if row else None
-
-
-def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
-    size, root, signed_at, suite, epoch, signature = row
-    return Checkpoint(size, bytes(root), signed_at, suite, epoch, bytes(signature))
+    return fetch_one(connection, Checkpoint, _CHECKPOINTS + " WHERE size = %s", (size,))
 
 
 def checkpoints(connection: Connection) -> list[Checkpoint]:
     """All checkpoints of the database, the smallest first."""
-    rows = connection.execute((_CHECKPOINTS + " ORDER BY size").encode()).fetchall()
-    return [_checkpoint(row) for row in rows]
+    return fetch_all(connection, Checkpoint, _CHECKPOINTS + " ORDER BY size")
 
 
 def entries(connection: Connection) -> Generator[Entry, None, None]:
     """All entries in their order, by a server-side cursor; ends its transaction when closed."""
-    with connection.transaction(), connection.cursor("audit_entries") as cursor:
+    rows = kwargs_row(_entry)
+    with (
+        connection.transaction(),
+        connection.cursor("audit_entries", row_factory=rows) as cursor,
+    ):
         cursor.itersize = _BATCH
-        cursor.execute((_ENTRIES + " ORDER BY seq").encode())
-        for row in cursor:
-            yield _entry(row)
+        cursor.execute(_ENTRIES + " ORDER BY seq")
+        yield from cursor
 
 
 def newest(connection: Connection, limit: int) -> list[Entry]:
     """The last entries, the newest first."""
-    statement = _ENTRIES + " ORDER BY seq DESC LIMIT %s"
-    return [_entry(row) for row in connection.execute(statement.encode(), (limit,)).fetchall()]
+    return fetch_all(connection, _entry, _ENTRIES + " ORDER BY seq DESC LIMIT %s", (limit,))
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    seq, at, kind, subject, actor, body, leaf = row
-    return Entry(seq, at, kind, subject, actor, body, bytes(leaf or b""))
+def _entry(*, leaf: bytes | None, **columns: Any) -> Entry:  # noqa: ANN401 - a row by its columns
+    """An entry; one whose leaf somebody has taken away is none that verifies."""
+    return Entry(leaf=leaf or b"", **columns)
 
 
 def verify_log(connection: Connection, folder: Path, verifier: Verifier) -> Verdict:
@@ -217,7 +215,7 @@ def verify_log(connection: Connection, folder: Path, verifier: Verifier) -> Verd
         verifier: whether a checkpoint's signature is right.
     """
     anchored = read_anchor(folder)  # first: what is anchored is committed, never the reverse
-    with _snapshot(connection):
+    with snapshot(connection):
         stored, top = checkpoints(connection), head(connection)
         with closing(entries(connection)) as found:
             verdict = verify(found, [*stored, *anchored], verifier, top)
@@ -229,7 +227,7 @@ def verify_log(connection: Connection, folder: Path, verifier: Verifier) -> Verd
 
 
 @contextmanager
-def _snapshot(connection: Connection) -> Iterator[None]:
+def snapshot(connection: Connection) -> Iterator[None]:
     """A read-only transaction that sees one state of the database."""
     if connection.info.transaction_status != TransactionStatus.IDLE:
         msg = "audit: a verification needs a connection without an open transaction"
@@ -237,42 +235,3 @@ def _snapshot(connection: Connection) -> Iterator[None]:
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield
-
-
-def export(
-    connection: Connection, folder: Path, target: Path, public_keys: Mapping[str, str]
-) -> int:
-    """Write the log for a third party, who verifies it without our code.
-
-    Args:
-        connection: without an open transaction.
-        folder: of the anchor.
-        target: folder that gets `entries.jsonl` (each line is leaf data), `checkpoints.jsonl`
-            (database and anchor together) and `public_keys.json`; made when it is not there.
-        public_keys: hex by `<suite>/<epoch>`.
-
-    Returns:
-        How many entries.
-    """
-    anchored = read_anchor(folder)
-    try:
-        target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _snapshot(connection):
-            known = dict.fromkeys([*checkpoints(connection), *anchored])
-            with closing(entries(connection)) as found:
-                count = _write(target / "entries.jsonl", (e.line() for e in found))
-        _write(target / ANCHOR, (c.line() for c in known if c.size >= 0))
-        _write(target / "public_keys.json", [canonical(public_keys)])
-    except OSError as error:
-        what = f"export of the audit log to {target}"
-        raise unwritten(what, error, FatalError) from None
-    return count
-
-
-def _write(file: Path, lines: Iterable[str]) -> int:
-    count = 0
-    with file.open("w", encoding="utf-8", newline="\n") as stream:
-        for line in lines:
-            stream.write(line + "\n")
-            count += 1
-    return count

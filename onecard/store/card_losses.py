@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from onecard.store.database import Connection, query
-from onecard.store.report_facts import Span
+from onecard.store.report_frames import Span
 
 # `ended` runs from the newest version down: the least end so far is the first confirmed delivery
 # of that version or a later one. One sort, where a look-up for each version would be quadratic.

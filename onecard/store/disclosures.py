@@ -13,14 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from psycopg import sql
 
 from onecard.base import failpoints
-from onecard.store.database import Connection, make_once, query
+from onecard.store.database import Connection, fetch_all, make_once, query, scalars
 
 BUCKET_BITS = 16
 REFERENCE_BYTES = 8
@@ -91,7 +90,7 @@ def _packed(unique: npt.NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
 def make_partition(connection: Connection, month: date) -> None:
     """Make the table of a month, if it is not there."""
     following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-    name = f"disclosure_{month:%Y_%m}"
+    name = _partition(month)
     statement = query(
         "CREATE TABLE IF NOT EXISTS {t} PARTITION OF ledger.disclosure"
         " FOR VALUES FROM ({a}) TO ({b})",
@@ -119,6 +118,12 @@ class Disclosure:
     receipt: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    transfer: int
+    refs: bytes
+
+
 def of_person(
     connection: Connection, consumer_agreements: Iterable[str], digests: Iterable[bytes]
 ) -> list[Disclosure]:
@@ -136,18 +141,22 @@ def of_person(
     found: set[int] = set()
     for reference in np.unique(wanted):
         needle = int(reference).to_bytes(REFERENCE_BYTES, "big")
-        rows = connection.execute(
+        buckets = fetch_all(
+            connection,
+            _Bucket,
             "SELECT transfer, refs FROM ledger.disclosure WHERE bucket = %s",
             (int(reference) >> (64 - BUCKET_BITS),),
-        ).fetchall()
-        found |= {int(str(t)) for t, refs in rows if _holds(bytes(refs), needle)}  # type: ignore[call-overload]
-    transfers: list[tuple[Any, ...]] = connection.execute(
-        "SELECT t.id, t.subject, coalesce(t.finished_at, t.started_at), t.status, t.sent_rows,"
-        " r.body FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
+        )
+        found |= {bucket.transfer for bucket in buckets if _holds(bucket.refs, needle)}
+    return fetch_all(
+        connection,
+        Disclosure,
+        "SELECT t.id AS transfer, t.subject AS agreement, t.status, t.sent_rows AS rows,"
+        " coalesce(t.finished_at, t.started_at) AS at, r.body AS receipt"
+        " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
         " WHERE t.id = ANY(%s) AND t.subject = ANY(%s) ORDER BY t.id",
         (list(found), list(consumer_agreements)),
-    ).fetchall()
-    return [Disclosure(*row) for row in transfers]
+    )
 
 
 def _holds(packed: bytes, needle: bytes) -> bool:
@@ -158,14 +167,32 @@ def _holds(packed: bytes, needle: bytes) -> bool:
 
 
 def expire(connection: Connection, today: date) -> list[str]:
-    """Drop the months that are older than the retention; returns the dropped tables' names."""
-    oldest = f"disclosure_{today.year - KEPT_YEARS}_{today.month:02d}"
-    rows = connection.execute(
+    """Drop the months that are wholly older than `KEPT_YEARS` (ADR 0012).
+
+    The month of today three years ago stays, as part of it is younger. Waits for look-ups and
+    deliveries that use the table at this moment, and they wait for it.
+
+    Args:
+        connection: of the hub's database; in autocommit each month is dropped for itself.
+        today: the hub's day.
+
+    Returns:
+        Names of the tables that were dropped, the oldest first.
+    """
+    oldest = _partition(today.replace(year=today.year - KEPT_YEARS, day=1))
+    found = scalars(
+        connection,
+        str,
         "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
         " WHERE i.inhparent = 'ledger.disclosure'::regclass AND c.relname < %s ORDER BY 1",
         (oldest,),
-    ).fetchall()
-    names = [str(row[0]) for row in rows]
-    for name in names:
-        connection.execute(query("DROP TABLE {t}", t=sql.Identifier("ledger", name)))
-    return names
+    )
+    for name in found:
+        statement = query("DROP TABLE IF EXISTS {t}", t=sql.Identifier("ledger", name))
+        connection.execute(statement)
+    return found
+
+
+def _partition(month: date) -> str:
+    """Name of a month's table; names stand in the order of their months."""
+    return f"disclosure_{month:%Y_%m}"

@@ -6,7 +6,8 @@ value of a row and without the reason that a person gave.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 from onecard.model.holds import (
     NEVER,
@@ -16,8 +17,8 @@ from onecard.model.holds import (
     collect_hold,
     steward,
 )
-from onecard.store import releases
-from onecard.store.database import Connection
+from onecard.store import findings, releases
+from onecard.store.database import Connection, fetch_all
 from schemas.models.catalogue import Catalogue
 
 
@@ -27,56 +28,100 @@ def holds(connection: Connection, known: Catalogue) -> list[Hold]:
     return sorted(found, key=lambda h: (h.since is None, h.since, h.kind, h.number))
 
 
+@dataclass(frozen=True, slots=True)
+class _Transfer:
+    id: int
+    direction: str
+    subject: str
+    hub_time: datetime
+    message: str
+    released: bool
+
+
 def _transfers(connection: Connection, known: Catalogue) -> list[Hold]:
     """Newest transfers that are held, or were cut off after their release.
 
     One that is under way ends nothing yet: what was held before it is told until it has ended.
     """
-    rows: list[tuple[Any, ...]] = connection.execute(
+    lines = fetch_all(
+        connection,
+        _Transfer,
         "SELECT t.id, direction, subject, hub_time, message, released FROM ("
         " SELECT DISTINCT ON (direction, subject) * FROM (SELECT *, EXISTS (SELECT FROM"
         " ledger.release r WHERE r.transfer = o.id) AS released FROM ledger.transfer o) o"
         " WHERE status NOT IN ('running', 'staged', 'audited') OR (status = 'audited' AND released)"
-        " ORDER BY direction, subject, id DESC) t WHERE status IN ('held', 'audited') ORDER BY t.id"
-    ).fetchall()
-    found = []
-    for number, direction, subject, at, message, released in rows:
-        contract = known.contracts.get(subject)
-        if direction == "collect" and contract is not None:
-            failed = _unreleased(connection, number)
-            told = {"message": message, "since": at, "findings": failed}
-            found.append(collect_hold(contract, number, **told, released=released and not failed))
-        elif direction == "deliver":
-            agreement = known.agreements.get(subject)
-            who = agreement.responsible if agreement else ON_DUTY
-            found.append(Hold("deliver", number, subject, who, message, at, released=released))
-    return found
+        " ORDER BY direction, subject, id DESC) t WHERE status IN ('held', 'audited')"
+        " ORDER BY t.id",
+    )
+    found = [_hold(connection, line, known) for line in lines]
+    return [hold for hold in found if hold is not None]
+
+
+def _hold(connection: Connection, line: _Transfer, known: Catalogue) -> Hold | None:
+    """What waits; None of a dataset that has no contract any more."""
+    contract = known.contracts.get(line.subject)
+    if line.direction == "deliver":
+        agreement = known.agreements.get(line.subject)
+        who = agreement.responsible if agreement else ON_DUTY
+        return Hold(
+            "deliver",
+            line.id,
+            line.subject,
+            who,
+            line.message,
+            line.hub_time,
+            released=line.released,
+        )
+    if contract is None:
+        return None
+    failed = _unreleased(connection, line.id)
+    return collect_hold(
+        contract,
+        line.id,
+        message=line.message,
+        since=line.hub_time,
+        findings=failed,
+        released=line.released and not failed,
+    )
 
 
 def _unreleased(connection: Connection, transfer: int) -> tuple[str, ...]:
     there = {r.finding for r in releases.of(connection, transfer)} - set(NEVER)
-    return tuple(name for name in releases.failed(connection, transfer) if name not in there)
+    return tuple(name for name in findings.failed(connection, transfer) if name not in there)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reconciliation:
+    id: int
+    subject: str
+    hub_time: datetime
+    held: int
+    rows_hub: int
+    rows_other: int
 
 
 def _reconciliations(connection: Connection) -> list[Hold]:
     """Datasets whose last whole reconciliation found more absent than may be deleted at once."""
-    rows: list[tuple[Any, ...]] = connection.execute(
+    lines = fetch_all(
+        connection,
+        _Reconciliation,
         "SELECT id, subject, hub_time, held, rows_hub, rows_other FROM ("
         " SELECT DISTINCT ON (subject) * FROM ledger.reconciliation WHERE kind = 'dataset'"
         " AND since IS NULL AND outcome NOT IN ('running', 'failed')"
-        " ORDER BY subject, id DESC) r WHERE outcome = 'held' ORDER BY id"
-    ).fetchall()
+        " ORDER BY subject, id DESC) r WHERE outcome = 'held' ORDER BY id",
+    )
     return [
         Hold(
             "reconcile",
-            number,
-            subject,
-            steward(agency_of(subject)),
-            f"{absent} of {ours} published rows are absent from the source, which has {theirs}",
-            at,
-            agency=agency_of(subject),
-            rows=absent,
-            emptied=not theirs,
+            line.id,
+            line.subject,
+            steward(agency_of(line.subject)),
+            f"{line.held} of {line.rows_hub} published rows are absent from the source, which has"
+            f" {line.rows_other}",
+            line.hub_time,
+            agency=agency_of(line.subject),
+            rows=line.held,
+            emptied=not line.rows_other,
         )
-        for number, subject, at, absent, ours, theirs in rows
+        for line in lines
     ]

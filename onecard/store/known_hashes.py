@@ -34,11 +34,11 @@ class KnownHashes:
     def _load(cls, address: str, contract: Contract) -> KnownHashes | None:
         table = f'registry."{contract.table}"'
         with arrow.connect(address) as connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608 - name from a contract
+            cursor.execute(f"SELECT count(*) FROM {table}")
             (rows,) = cursor.fetchone()
             if rows > LARGEST:
                 return None
-            cursor.execute(f"SELECT _row_hash FROM {table} WHERE _deleted_at IS NULL")  # noqa: S608
+            cursor.execute(f"SELECT _row_hash FROM {table} WHERE _deleted_at IS NULL")
             batches = [b.column(0).to_numpy() for b in cursor.fetch_record_batch()]
         return cls(np.concatenate(batches) if batches else np.empty(0, np.int64))
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
+
+import psycopg
 
 from onecard.errors import ConfigError
-from onecard.store import database
+from onecard.store import database, locks
 
 HEAD = "0007"
 """The newest revision in `sql/migrations`; a test holds it equal to the files."""
-
-_LOCK = 0x6F6E6563
-"""Advisory lock `onec`: two upgrades at once run one after the other."""
 
 
 def current(address: str) -> str | None:
     """The database's revision, or None for an empty database."""
     with database.connect(address, autocommit=True) as connection:
-        known = connection.execute("SELECT to_regclass('ledger.schema_version')").fetchone()
-        if known is None or known[0] is None:
+        if not database.relation_exists(connection, "ledger.schema_version"):
             return None
-        row = connection.execute("SELECT version_num FROM ledger.schema_version").fetchone()
-        return str(row[0]) if row else None
+        return database.scalar(connection, str, "SELECT version_num FROM ledger.schema_version")
 
 
 def upgrade(address: str) -> str:
@@ -35,7 +33,8 @@ def upgrade(address: str) -> str:
     config.set_main_option("script_location", str(folder))
     engine = create_engine(database.sqlalchemy_url(address))
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        session = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        locks.hold_in_transaction(session, locks.Kind.MIGRATION)
         connection.execute(text("CREATE SCHEMA IF NOT EXISTS ledger"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from onecard.base import failpoints
-from onecard.store.audit import Signer
-from onecard.store.database import Connection
+from onecard.crypto.audit_format import Signer
+from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
 
 FORMAT = 1
+_RECEIPTS: LiteralString = "SELECT transfer, body, suite, key_epoch, signature FROM ledger.receipt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,14 @@ def canonical(content: Mapping[str, Any]) -> str:
 def issue(
     connection: Connection, transfer: int, content: Mapping[str, Any], signer: Signer
 ) -> Receipt:
-    """Sign and store a transfer's receipt, inside the caller's transaction."""
+    """Sign and store a transfer's receipt, inside the caller's transaction.
+
+    Args:
+        connection: with an open transaction.
+        transfer: whose receipt it is.
+        content: what it states; JSON values, none of a row.
+        signer: of the hub.
+    """
     body = canonical({"format": FORMAT, "transfer": transfer, **content})
     receipt = Receipt(transfer, body, signer.suite, signer.epoch, signer.sign(body.encode()))
     connection.execute(
@@ -48,30 +56,28 @@ def issue(
 
 def load(connection: Connection, transfer: int) -> Receipt | None:
     """A transfer's receipt, or None."""
-    row: tuple[Any, ...] | None = connection.execute(
-        "SELECT transfer, body, suite, key_epoch, signature FROM ledger.receipt"
-        " WHERE transfer = %s",
-        (transfer,),
-    ).fetchone()
-    return Receipt(row[0], row[1], row[2], row[3], bytes(row[4])) if row else None
+    return fetch_one(connection, Receipt, _RECEIPTS + " WHERE transfer = %s", (transfer,))
 
 
 def newest(connection: Connection, limit: int) -> list[Receipt]:
     """The newest receipts, newest first."""
-    rows: list[tuple[Any, ...]] = connection.execute(
-        "SELECT transfer, body, suite, key_epoch, signature FROM ledger.receipt"
-        " ORDER BY transfer DESC LIMIT %s",
-        (limit,),
-    ).fetchall()
-    return [Receipt(row[0], row[1], row[2], row[3], bytes(row[4])) for row in rows]
+    return fetch_all(connection, Receipt, _RECEIPTS + " ORDER BY transfer DESC LIMIT %s", (limit,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    size: int
+    root: bytes
 
 
 def last_checkpoint(connection: Connection) -> dict[str, Any] | None:
     """Size and root of the newest signed audit checkpoint: every receipt anchors it."""
-    row: tuple[Any, ...] | None = connection.execute(
-        "SELECT size, root FROM ledger.audit_checkpoint ORDER BY size DESC LIMIT 1"
-    ).fetchone()
-    return {"size": row[0], "root": bytes(row[1]).hex()} if row else None
+    found = fetch_one(
+        connection,
+        _Signed,
+        "SELECT size, root FROM ledger.audit_checkpoint ORDER BY size DESC LIMIT 1",
+    )
+    return {"size": found.size, "root": found.root.hex()} if found else None
 
 
 def signed_manifest(manifest: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
@@ -84,25 +90,39 @@ def signed_manifest(manifest: Mapping[str, Any], signer: Signer) -> dict[str, An
 
 
 def overdue_erasures(connection: Connection, agreement: str, before: datetime) -> int:
-    """Confirmed deliveries that ended before an instant and have no erasure receipt."""
-    row = connection.execute(
+    """Confirmed deliveries that ended before an instant and have no erasure receipt.
+
+    Args:
+        connection: of the hub's database.
+        agreement: its id.
+        before: the instant.
+    """
+    return one_scalar(
+        connection,
+        int,
         "SELECT count(*) FROM ledger.transfer t WHERE t.subject = %s AND t.direction = 'deliver'"
         " AND t.status = 'confirmed' AND t.sent_rows > 0 AND t.finished_at < %s"
         " AND NOT EXISTS (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id)",
         (agreement, before),
-    ).fetchone()
-    return int(str(row[0])) if row else 0
+    )
 
 
-def record_erasure(
-    connection: Connection, delivery: str, erased_at: datetime, by: tuple[str, str]
-) -> bool:
-    """Record a consumer's confirmation that a delivery was erased; False when it is unknown."""
-    actor, document = by
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A consumer's confirmation that a delivery was erased: who recorded it, by which document."""
+
+    delivery: str
+    erased_at: datetime
+    actor: str
+    document: str
+
+
+def record_erasure(connection: Connection, erasure: Erasure) -> bool:
+    """Record a confirmation of erasure; False when the delivery is unknown."""
     done = connection.execute(
         "INSERT INTO ledger.erasure (delivery_id, agreement, erased_at, actor, document)"
         " SELECT delivery_id, subject, %s, %s, %s FROM ledger.transfer"
         " WHERE delivery_id = %s AND status = 'confirmed' LIMIT 1 ON CONFLICT DO NOTHING",
-        (erased_at, actor, document, delivery),
+        (erasure.erased_at, erasure.actor, erasure.document, erasure.delivery),
     )
     return done.rowcount == 1

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from onecard.model.reconciliations import Reconciled, rate
 from onecard.model.signoffs import SignOff
 from onecard.store import audit
-from onecard.store.database import Connection
+from onecard.store.database import Connection, fetch_all, one_scalar, scalar
 
 SHOWN = 20
 """References of so many keys of each kind are kept."""
+
+
+_FINISH = (
+    "UPDATE ledger.reconciliation SET method = %(method)s, buckets = %(buckets)s,"
+    " rows_hub = %(rows_hub)s, rows_other = %(rows_other)s, missing = %(missing)s,"
+    " extra = %(extra)s, differing = %(differing)s, waiting = %(waiting)s,"
+    " quarantined = %(quarantined)s, healed = %(healed)s, tombstoned = %(tombstoned)s,"
+    " held = %(held)s, agreeing = %(agreeing)s, lapsed = %(lapsed)s, outcome = %(outcome)s,"
+    " refs = %(refs)s, finished_at = clock_timestamp() WHERE id = %(id)s"
+)
 
 
 def start(
@@ -21,40 +31,59 @@ def start(
     """Write the first line; returns the reconciliation's id.
 
     The subject is locked: an earlier run of it that is still `running` was cut off.
+
+    Args:
+        connection: of the hub's database.
+        kind: `dataset` or `agreement`.
+        subject: its id.
+        at: the hub's time.
+        since: rows from here on are compared; None: all.
     """
     connection.execute(
         "UPDATE ledger.reconciliation SET outcome = 'failed', finished_at = clock_timestamp()"
         " WHERE subject = %s AND outcome = 'running'",
         (subject,),
     )
-    row = connection.execute(
+    return one_scalar(
+        connection,
+        int,
         "INSERT INTO ledger.reconciliation (kind, subject, hub_time, since) VALUES (%s, %s, %s, %s)"
         " RETURNING id",
         (kind, subject, at, since),
-    ).fetchone()
-    return int(str(row[0])) if row else 0
+    )
 
 
 def finish(
     connection: Connection, done: Reconciled, actor: str, vouched: SignOff | None = None
 ) -> None:
-    """Write how it ended, and the audit entry, in one transaction."""
+    """Write how it ended, and the audit entry, in one transaction.
+
+    Args:
+        connection: of the hub's database.
+        done: what was found and mended.
+        actor: who asked.
+        vouched: who let many deletes pass, if anybody did.
+    """
     values = asdict(done)
     number, subject = values.pop("id"), values.pop("subject")
-    values["refs"] = json.dumps(values["refs"])
-    assignments = ", ".join(f"{name} = %s" for name in values)
-    statement = f"UPDATE ledger.reconciliation SET {assignments}"  # noqa: S608 - our own names
-    statement += ", finished_at = clock_timestamp() WHERE id = %s"
     body = {n: v for n, v in values.items() if n != "refs"} | {"reconciliation": number}
     if vouched:
         body |= {"released_by": vouched.by, "reason": vouched.reason}
     with connection.transaction():
-        connection.execute(statement.encode(), [*values.values(), number])
+        connection.execute(_FINISH, {**asdict(done), "refs": json.dumps(dict(done.refs))})
         audit.append(connection, f"reconcile.{done.outcome}", subject, actor, body)
 
 
 def failed(connection: Connection, number: int, subject: str, error: Exception, actor: str) -> None:
-    """Note that it did not come to an end."""
+    """Note that it did not come to an end.
+
+    Args:
+        connection: of the hub's database.
+        number: the reconciliation's id.
+        subject: dataset or agreement.
+        error: why; only its kind is kept.
+        actor: who asked.
+    """
     with connection.transaction():
         connection.execute(
             "UPDATE ledger.reconciliation SET outcome = 'failed', finished_at = clock_timestamp()"
@@ -66,20 +95,38 @@ def failed(connection: Connection, number: int, subject: str, error: Exception, 
 
 
 def before(connection: Connection, subject: str, number: int) -> int:
-    """Id of the subject's last complete reconciliation before this one, or 0."""
-    row = connection.execute(
+    """Id of the subject's last complete reconciliation before this one, or 0.
+
+    Args:
+        connection: of the hub's database.
+        subject: dataset or agreement.
+        number: this reconciliation's id.
+    """
+    found = scalar(
+        connection,
+        int,
         "SELECT max(id) FROM ledger.reconciliation WHERE subject = %s AND id < %s"
         " AND since IS NULL AND outcome NOT IN ('running', 'failed')",
         (subject, number),
-    ).fetchone()
-    return int(str(row[0])) if row and row[0] is not None else 0
+    )
+    return found or 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    subject: str
+    agreeing: int
+    compared: int
 
 
 def rates(connection: Connection) -> dict[str, float | None]:
     """By agreement, the rate of agreement when its inbox was last judged."""
-    rows = connection.execute(
+    found = fetch_all(
+        connection,
+        _Judged,
         "SELECT DISTINCT ON (subject) subject, agreeing, agreeing + missing + differing + extra"
+        " AS compared"
         " FROM ledger.reconciliation WHERE kind = 'agreement'"
-        " AND outcome IN ('agreed', 'healed', 'open', 'held') ORDER BY subject, id DESC"
-    ).fetchall()
-    return {str(subject): rate(int(str(part)), int(str(of))) for subject, part, of in rows}
+        " AND outcome IN ('agreed', 'healed', 'open', 'held') ORDER BY subject, id DESC",
+    )
+    return {line.subject: rate(line.agreeing, line.compared) for line in found}

@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 from onecard.crypto import suites
 from onecard.crypto.keys import Key, KeyStore
 from onecard.errors import ConfigError
 from onecard.store import quarantine, registry
-from onecard.store.database import Connection, query
+from onecard.store.database import Connection, query, scalars
 from schemas.models.contract import Contract
 
 _BATCH = 20_000
@@ -53,6 +54,13 @@ class Place:
     quarantined: tuple[int, ...] = field(default=())
 
 
+class Newer(NamedTuple):
+    """A record's row since a version: its own version and the transfer that brought it."""
+
+    version: int
+    transfer: int
+
+
 def checked_key(contract: Contract, values: Sequence[str]) -> tuple[str, ...]:
     """The key's values without spaces around them.
 
@@ -72,7 +80,14 @@ def checked_key(contract: Contract, values: Sequence[str]) -> tuple[str, ...]:
 
 
 def locate(connection: Connection, contract: Contract, key: Sequence[str], keys: KeyStore) -> Place:
-    """Where the record of that key stands now: published, held in quarantine, both or nowhere."""
+    """Where the record of that key stands now: published, held in quarantine, both or nowhere.
+
+    Args:
+        connection: of the hub's database.
+        contract: of its dataset.
+        key: values of its key, as `checked_key` gives them.
+        keys: hold the quarantine keys.
+    """
     held = tuple(
         record.id
         for record, values in quarantine.opened(connection, contract.id, keys)
@@ -93,8 +108,15 @@ def locate(connection: Connection, contract: Contract, key: Sequence[str], keys:
 
 def published_since(
     connection: Connection, referrer: Referrer, refs: Collection[bytes], version: int
-) -> dict[bytes, tuple[int, int]]:
-    """Those of `refs` whose row is newer than a version: (its version, its transfer)."""
+) -> dict[bytes, Newer]:
+    """Those of `refs` whose row is newer than a version.
+
+    Args:
+        connection: without an open server-side cursor.
+        referrer: of the dataset, under the key that made `refs`.
+        refs: references of records.
+        version: of the registry table.
+    """
     contract = referrer.contract
     if not registry.exists(connection, contract):
         return {}
@@ -106,28 +128,41 @@ def published_since(
         columns=columns,
         t=registry.published(contract),
     )
-    wanted, found = set(refs), {}
-    with connection.transaction(), connection.cursor("newer_rows") as cursor:
+    wanted = set(refs)
+    found: dict[bytes, Newer] = {}
+    with (
+        connection.transaction(),
+        connection.cursor("newer_rows", row_factory=tuple_row) as cursor,
+    ):
         cursor.execute(statement, (version,))
         while rows := cursor.fetchmany(_BATCH):
-            keys: list[tuple[Any, ...]] = [row[2:] for row in rows]
+            keys = [row[2:] for row in rows]
             for ref, row in zip(referrer.refs(keys), rows, strict=True):
                 if ref in wanted:
-                    found[ref] = (int(str(row[0])), int(str(row[1])))
+                    found[ref] = Newer(row[0], row[1])
     return found
 
 
 def held_in(
     connection: Connection, referrer: Referrer, transfer: int, keys: KeyStore
 ) -> Iterator[bytes]:
-    """References of the held rows that this transfer, or a later one, rejected."""
-    rows = connection.execute(
+    """References of the held rows that this transfer, or a later one, rejected.
+
+    Args:
+        connection: of the hub's database.
+        referrer: of the dataset.
+        transfer: the collect.
+        keys: hold the quarantine keys.
+    """
+    found = scalars(
+        connection,
+        int,
         "SELECT id FROM quarantine.record WHERE dataset = %s AND agreement IS NULL"
         " AND status = 'held' AND last_transfer >= %s ORDER BY id",
         (referrer.contract.id, transfer),
-    ).fetchall()
-    for (record,) in rows:
-        _, values = quarantine.reveal(connection, int(str(record)), keys)
+    )
+    for record in found:
+        _, values = quarantine.reveal(connection, record, keys)
         key = _key_of(referrer.contract, values)
         if key is not None:
             yield from referrer.refs([key])

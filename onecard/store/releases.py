@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from onecard.store.database import Connection
+from onecard.store.database import Connection, fetch_all, scalar
 
 DELIVERY = ""
 """What stands for a finding where a delivery is released."""
@@ -31,7 +30,15 @@ class Release:
 def record(
     connection: Connection, transfer: int, findings: Iterable[str], by: str, reason: str
 ) -> list[str]:
-    """Record a release; returns the findings that nobody had released before."""
+    """Record a release; returns the findings that nobody had released before.
+
+    Args:
+        connection: of the hub's database.
+        transfer: that is held.
+        findings: names of its failed expectations, or `DELIVERY`.
+        by: who vouches.
+        reason: that person's own words.
+    """
     return [
         finding
         for finding in findings
@@ -45,30 +52,29 @@ def record(
 
 def of(connection: Connection, transfer: int) -> list[Release]:
     """Everything that was released of a transfer."""
-    rows: list[tuple[Any, ...]] = connection.execute(
-        "SELECT finding, actor, at, reason FROM ledger.release WHERE transfer = %s"
+    return fetch_all(
+        connection,
+        Release,
+        'SELECT finding, actor AS "by", at, reason FROM ledger.release WHERE transfer = %s'
         " ORDER BY at, finding",
         (transfer,),
-    ).fetchall()
-    return [Release(*row) for row in rows]
-
-
-def failed(connection: Connection, transfer: int) -> list[str]:
-    """Names of the critical expectations that the last audit of a transfer found failed."""
-    rows = connection.execute(
-        "SELECT name FROM ledger.finding WHERE transfer = %s AND severity = 'critical'"
-        " AND NOT passed ORDER BY name",
-        (transfer,),
-    ).fetchall()
-    return [str(row[0]) for row in rows]
+    )
 
 
 def delivery_before(connection: Connection, agreement: str, transfer: int) -> bool:
-    """Whether the agreement's transfer before this one was held and is released."""
-    row = connection.execute(
+    """Whether the agreement's transfer before this one was held and is released.
+
+    Args:
+        connection: of the hub's database.
+        agreement: its id.
+        transfer: this one.
+    """
+    found = scalar(
+        connection,
+        bool,
         "SELECT EXISTS (SELECT FROM ledger.release r WHERE r.transfer = t.id)"
         " FROM ledger.transfer t WHERE subject = %s AND direction = 'deliver' AND id < %s"
         " ORDER BY id DESC LIMIT 1",
         (agreement, transfer),
-    ).fetchone()
-    return bool(row and row[0])
+    )
+    return found is True

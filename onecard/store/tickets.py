@@ -13,45 +13,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from onecard.base.timespan import ZONE
 from onecard.errors import ConfigError, unknown
 from onecard.model.tickets import (
-    KINDS,
     OUTCOMES,
     STATUSES,
+    Answer,
     Event,
     NewTicket,
-    RefusedText,
     Ticket,
     UnknownTicket,
     WrongState,
     clean,
 )
 from onecard.store import audit
-from onecard.store.database import Connection
-
-__all__ = [
-    "KINDS",
-    "OUTCOMES",
-    "STATUSES",
-    "Event",
-    "NewTicket",
-    "RefusedText",
-    "Ticket",
-    "UnknownTicket",
-    "WrongState",
-    "acknowledge",
-    "answer",
-    "close",
-    "events",
-    "get",
-    "listed",
-    "open_ticket",
-    "saw",
-]
+from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
 
 _FROM = {
     "acknowledged": ("open",),
@@ -60,12 +40,35 @@ _FROM = {
 }
 """From which states a ticket may come to each state."""
 
-_TICKETS = (
+_TICKETS: LiteralString = (
     "SELECT t.id, agency, opened_for, opened_by, kind, dataset, field, rule, record_ref,"
     " key_epoch, suite, baseline, statement, opened_at, due_on, clock, status, outcome, answer,"
     " answered_at, closed_at, evidence, (SELECT max(transfer) FROM ledger.ticket_event e"
     " WHERE e.ticket = t.id AND e.event = 'seen') AS seen FROM ledger.ticket t"
 )
+
+_OPEN = (
+    "INSERT INTO ledger.ticket (agency, opened_for, opened_by, kind, dataset, statement,"
+    " opened_at, due_on, clock, field, rule, record_ref, key_epoch, suite, baseline) VALUES"
+    " (%(agency)s, %(opened_for)s, %(opened_by)s, %(kind)s, %(dataset)s, %(statement)s,"
+    " %(opened_at)s, %(due_on)s, %(clock)s, %(field)s, %(rule)s, %(record_ref)s, %(key_epoch)s,"
+    " %(suite)s, %(baseline)s) RETURNING id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step of one ticket, for the audit log."""
+
+    ticket: int
+    event: str
+    dataset: str
+    actor: str
+
+    def audit(self, connection: Connection, facts: Mapping[str, object]) -> None:
+        """Write the entry; `facts` hold no free text."""
+        kind, body = f"ticket.{self.event}", {"ticket": self.ticket, **facts}
+        audit.append(connection, kind, self.dataset, self.actor, body)
 
 
 def open_ticket(connection: Connection, new: NewTicket) -> int:
@@ -78,15 +81,10 @@ def open_ticket(connection: Connection, new: NewTicket) -> int:
     if (new.kind == "record") != (new.record_ref is not None) or not (new.record_ref or new.rule):
         msg = "ticket: a challenge of a record has record_ref, one of a finding has rule"
         raise ConfigError(msg)
-    statement = clean("statement", new.statement)
-    values = {name: getattr(new, name) for name in NewTicket.__slots__}
-    values |= {"statement": statement, "baseline": json.dumps(dict(new.baseline))}
-    columns = ", ".join(values)
-    places = ", ".join(f"%({name})s" for name in values)
-    insert = f"INSERT INTO ledger.ticket ({columns}) VALUES ({places}) RETURNING id"  # noqa: S608
+    statement, baseline = clean("statement", new.statement), json.dumps(dict(new.baseline))
+    values = {**asdict(new), "statement": statement, "baseline": baseline}
     with connection.transaction():
-        row = connection.execute(insert.encode(), values).fetchone()
-        ticket = int(str(row[0])) if row else 0
+        ticket = one_scalar(connection, int, _OPEN, values)
         _note(connection, ticket, Event(new.opened_at, "opened", new.opened_by))
         facts = {
             "for": new.opened_for,
@@ -95,46 +93,56 @@ def open_ticket(connection: Connection, new: NewTicket) -> int:
             "rule": new.rule,
             "due_on": new.due_on.isoformat(),
         }
-        _audit(connection, ("opened", new.dataset, new.opened_by), ticket, facts)
+        _Step(ticket, "opened", new.dataset, new.opened_by).audit(connection, facts)
     return ticket
 
 
 def listed(connection: Connection, agency: str | None, status: str | None = None) -> list[Ticket]:
     """Tickets that an agency must answer, or all; those due first come first.
 
+    Args:
+        connection: of the hub's database.
+        agency: the provider; None: all of them.
+        status: only those of this status; None: of any.
+
     Raises:
         ConfigError: no such status; it lists the known ones.
     """
     if status is not None and status not in STATUSES:
         raise ConfigError(unknown("status", status, STATUSES))
-    rows = connection.execute(
-        (
-            _TICKETS + " WHERE agency = coalesce(%s, agency) AND status = coalesce(%s, status)"
-            " ORDER BY status = 'closed', due_on, t.id"
-        ).encode(),
+    return fetch_all(
+        connection,
+        _ticket,
+        _TICKETS + " WHERE agency = coalesce(%s, agency) AND status = coalesce(%s, status)"
+        " ORDER BY status = 'closed', due_on, t.id",
         (agency, status),
-    ).fetchall()
-    return [_ticket(row) for row in rows]
+    )
 
 
 def get(connection: Connection, ticket_id: int) -> Ticket | None:
     """The ticket of that id, or None."""
-    row = connection.execute((_TICKETS + " WHERE t.id = %s").encode(), (ticket_id,)).fetchone()
-    return _ticket(row) if row else None
+    return fetch_one(connection, _ticket, _TICKETS + " WHERE t.id = %s", (ticket_id,))
 
 
 def events(connection: Connection, ticket_id: int) -> list[Event]:
     """What happened to a ticket, oldest first."""
-    rows: list[tuple[Any, ...]] = connection.execute(
+    return fetch_all(
+        connection,
+        _event,
         "SELECT at, event, actor, text, transfer, detail FROM ledger.ticket_event"
         " WHERE ticket = %s ORDER BY id",
         (ticket_id,),
-    ).fetchall()
-    return [Event(*map(_local, row)) for row in rows]
+    )
 
 
 def acknowledge(connection: Connection, ticket_id: int, actor: str, at: datetime) -> None:
     """The agency has read the ticket.
+
+    Args:
+        connection: the transaction is opened here.
+        ticket_id: of an open ticket.
+        actor: who has read it.
+        at: the hub's time.
 
     Raises:
         UnknownTicket: no such ticket.
@@ -142,15 +150,22 @@ def acknowledge(connection: Connection, ticket_id: int, actor: str, at: datetime
     """
     with connection.transaction():
         found = _enter(connection, ticket_id, "acknowledged")
-        _set(connection, ticket_id, {"status": "acknowledged"})
+        connection.execute(
+            "UPDATE ledger.ticket SET status = 'acknowledged' WHERE id = %s", (ticket_id,)
+        )
         _note(connection, ticket_id, Event(at, "acknowledged", actor))
-        _audit(connection, ("acknowledged", found.dataset, actor), ticket_id, {})
+        _Step(ticket_id, "acknowledged", found.dataset, actor).audit(connection, {})
 
 
-def answer(  # noqa: PLR0913, PLR0917 - what an answer is made of
-    connection: Connection, ticket_id: int, actor: str, outcome: str, text: str, at: datetime
-) -> None:
+def answer(connection: Connection, ticket_id: int, actor: str, given: Answer, at: datetime) -> None:
     """The agency's answer: `corrected` at the source, `confirmed` as right, or `rejected`.
+
+    Args:
+        connection: the transaction is opened here.
+        ticket_id: of a ticket that is open or acknowledged.
+        actor: who answers.
+        given: outcome and text.
+        at: the hub's time.
 
     Raises:
         UnknownTicket: no such ticket.
@@ -158,29 +173,40 @@ def answer(  # noqa: PLR0913, PLR0917 - what an answer is made of
         ConfigError: no such outcome; it lists the known ones.
         RefusedText: the text is empty or holds personal data.
     """
-    if outcome not in OUTCOMES:
-        raise ConfigError(unknown("outcome", outcome, OUTCOMES))
-    said = clean("answer", text)
+    if given.outcome not in OUTCOMES:
+        raise ConfigError(unknown("outcome", given.outcome, OUTCOMES))
+    said = clean("answer", given.text)
     with connection.transaction():
         found = _enter(connection, ticket_id, "answered")
-        values = {"status": "answered", "outcome": outcome, "answer": said, "answered_at": at}
-        _set(connection, ticket_id, values)
-        happened = Event(at, "answered", actor, said, detail={"outcome": outcome})
+        connection.execute(
+            "UPDATE ledger.ticket SET status = 'answered', outcome = %s, answer = %s,"
+            " answered_at = %s WHERE id = %s",
+            (given.outcome, said, at, ticket_id),
+        )
+        happened = Event(at, "answered", actor, said, detail={"outcome": given.outcome})
         _note(connection, ticket_id, happened)
-        facts = {"outcome": outcome, "late": found.overdue(at.astimezone(ZONE).date())}
-        _audit(connection, ("answered", found.dataset, actor), ticket_id, facts)
+        facts = {"outcome": given.outcome, "late": found.overdue(at.astimezone(ZONE).date())}
+        _Step(ticket_id, "answered", found.dataset, actor).audit(connection, facts)
 
 
 def saw(
     connection: Connection, ticket_id: int, transfer: int, detail: Mapping[str, Any], at: datetime
 ) -> bool:
-    """Note that a collect has seen the correction, once per transfer; False when known already."""
+    """Note that a collect has seen the correction, once per transfer; False when known already.
+
+    Args:
+        connection: the transaction is opened here.
+        ticket_id: of the ticket.
+        transfer: the collect.
+        detail: numbers of what it saw.
+        at: the hub's time.
+    """
     with connection.transaction():
         found = _found(connection, ticket_id)
         if found.status == "closed" or (found.seen is not None and found.seen >= transfer):
             return False
         _note(connection, ticket_id, Event(at, "seen", "hub", "", transfer, detail))
-        _audit(connection, ("seen", found.dataset, "hub"), ticket_id, {"transfer": transfer})
+        _Step(ticket_id, "seen", found.dataset, "hub").audit(connection, {"transfer": transfer})
     return True
 
 
@@ -213,12 +239,15 @@ def close(
         seen = [e for e in events(connection, ticket_id) if e.event == "seen"]
         if reason is None:
             kept |= _detail(ticket_id, seen, evidence["seen"])
-        values = {"status": "closed", "closed_at": at, "evidence": json.dumps(kept)}
-        _set(connection, ticket_id, values)
+        connection.execute(
+            "UPDATE ledger.ticket SET status = 'closed', closed_at = %s, evidence = %s"
+            " WHERE id = %s",
+            (at, json.dumps(kept), ticket_id),
+        )
         said = "" if reason is None else str(kept["without_correction"])
         _note(connection, ticket_id, Event(at, "closed", actor, said))
         facts = {"seen": evidence.get("seen"), "without_correction": reason is not None}
-        _audit(connection, ("closed", found.dataset, actor), ticket_id, facts)
+        _Step(ticket_id, "closed", found.dataset, actor).audit(connection, facts)
 
 
 def _detail(ticket: int, seen: list[Event], transfer: object) -> dict[str, Any]:
@@ -252,12 +281,6 @@ def _enter(connection: Connection, ticket_id: int, status: str) -> Ticket:
     return found
 
 
-def _set(connection: Connection, ticket_id: int, values: Mapping[str, Any]) -> None:
-    assignments = ", ".join(f"{name} = %s" for name in values)
-    statement = f"UPDATE ledger.ticket SET {assignments} WHERE id = %s"  # noqa: S608
-    connection.execute(statement.encode(), [*values.values(), ticket_id])
-
-
 def _note(connection: Connection, ticket: int, happened: Event) -> None:
     connection.execute(
         "INSERT INTO ledger.ticket_event (ticket, at, event, actor, text, transfer, detail)"
@@ -274,16 +297,12 @@ def _note(connection: Connection, ticket: int, happened: Event) -> None:
     )
 
 
-def _audit(
-    connection: Connection, what: tuple[str, str, str], ticket: int, facts: Mapping[str, object]
-) -> None:
-    event, dataset, actor = what
-    audit.append(connection, f"ticket.{event}", dataset, actor, {"ticket": ticket, **facts})
+def _ticket(**columns: Any) -> Ticket:  # noqa: ANN401 - a row by its columns
+    return Ticket(**{name: _local(value) for name, value in columns.items()})
 
 
-def _ticket(row: tuple[Any, ...]) -> Ticket:
-    plain: list[Any] = [_local(value) for value in row]
-    return Ticket(*plain)
+def _event(**columns: Any) -> Event:  # noqa: ANN401 - a row by its columns
+    return Event(**{name: _local(value) for name, value in columns.items()})
 
 
 def _local(value: Any) -> Any:  # noqa: ANN401 - a column of any type

@@ -15,6 +15,7 @@ from typing import Any
 
 from psycopg import sql
 
+from onecard.base.extras import extra
 from onecard.errors import FatalError
 from onecard.ports.auditor import Finding, Staged
 from onecard.store import database
@@ -24,7 +25,7 @@ from schemas.models.dataset_checks import Completeness, Expectation
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
-with warnings.catch_warnings():
+with extra("expectations"), warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import great_expectations as gx
     from great_expectations import expectations as gxe

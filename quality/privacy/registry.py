@@ -13,9 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from onecard.base.frozen import Frozen
 from onecard.ports.privacy_gate import Action, Batch, Plan
-from schemas.models.frozen import Frozen, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import build
 
 if TYPE_CHECKING:
     import polars as pl

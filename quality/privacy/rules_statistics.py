@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from onecard.deliver.outgoing import cell_keys
 from onecard.model import gate_inputs
+from onecard.model.treated import cell_keys
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
 from schemas.models.agreement_parts import Statistics
 

@@ -11,9 +11,9 @@ from contextlib import suppress
 import polars as pl
 
 from onecard.base import personal
-from onecard.deliver.treatment import TOKEN_LENGTH, TOKEN_PATTERN, pattern_of
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
+from onecard.model.treated import TOKEN_LENGTH, TOKEN_PATTERN, pattern_of
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
 
 SAMPLE = 1_000

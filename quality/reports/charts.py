@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from onecard.base.extras import extra
 from quality.reports.words import visible
 
 FONT = "Noto Sans CJK SC, Source Han Sans SC, Microsoft YaHei, sans-serif"
@@ -27,7 +28,8 @@ def line(rows: Sequence[Mapping[str, Any]], name: str, titles: tuple[str, str]) 
         name: unique in the page, for the ids inside the SVG.
         titles: of the chart and of the vertical axis.
     """
-    import altair as alt  # noqa: PLC0415 - half a second of import
+    with extra("reports"):
+        import altair as alt  # noqa: PLC0415 - half a second of import
 
     frame = pl.DataFrame(
         list(rows), schema={"when": pl.String, "what": pl.String, "percent": pl.Float64}
@@ -56,7 +58,8 @@ def bars(rows: Sequence[Mapping[str, Any]], name: str, titles: tuple[str, str]) 
         name: of the chart, for the ids in its SVG.
         titles: of the chart, and of the axis of numbers.
     """
-    import altair as alt  # noqa: PLC0415 - half a second of import
+    with extra("reports"):
+        import altair as alt  # noqa: PLC0415 - half a second of import
 
     frame = pl.DataFrame(list(rows), schema={"what": pl.String, "number": pl.Float64})
     chart = (
@@ -73,7 +76,8 @@ def bars(rows: Sequence[Mapping[str, Any]], name: str, titles: tuple[str, str]) 
 
 def _svg(chart: Any, name: str, title: str) -> str:  # noqa: ANN401 - Altair's union of charts
     """The chart as an element with a role, a name and ids of its own."""
-    import vl_convert  # noqa: PLC0415 - a large library
+    with extra("reports"):
+        import vl_convert  # noqa: PLC0415 - a large library
     from markupsafe import escape  # noqa: PLC0415
 
     dressed = chart.configure(font=FONT, background="#ffffff").configure_axis(

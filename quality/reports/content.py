@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -10,29 +9,20 @@ import polars as pl
 
 from onecard.store.card_losses import Loss
 from onecard.store.database import Connection
-from onecard.store.report_facts import Span
+from onecard.store.report_frames import Span
 from quality.reports import facts as ledger_facts
-from quality.reports import problems, words
+from quality.reports import problems
 from quality.reports.facts import Days, Facts, before, following, midnight
 from quality.reports.losses import STATUS_DATASET, Losses, losses
-from quality.reports.measures import (
-    Figures,
-    Month,
-    Scope,
-    dimensions,
-    measure,
-    months,
-    score,
-    share,
-)
+from quality.reports.measures import dimensions, measure, score
 from quality.reports.problems import ListedProblem
-from quality.reports.scheme import Language, Scheme
+from quality.reports.scheme import Scheme
+from quality.reports.scope import Figures, Month, Scope, months
 from schemas.models.catalogue import Catalogue
 
 HISTORY = 13
 """Months that a report looks back on, its own included."""
 CARD_RULE = "legal_transition"
-ARTICLES = (7, 9, 11, 13, 19)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,104 +135,6 @@ class Maker:
         }
 
 
-def lead(content: Content, scheme: Scheme, language: Language) -> str:
-    """The month in two sentences.
-
-    Args:
-        content: of the report.
-        scheme: how it is scored.
-        language: of the sentences.
-    """
-    say, figures = words.sayer(language), content.figures
-    silent = sum(figures[f"collect.{c.id}.rows_read"] == 0 for c in content.scope.contracts)
-    text = say(
-        "lead",
-        datasets=len(content.scope.contracts),
-        read=words.number(figures["collect.total.rows_read"]),
-        bad=words.number(figures["collect.total.quarantined"]),
-        runs=words.number(figures["deliver.total.runs"]),
-        done=words.number(figures["deliver.total.done"]),
-        sent=words.number(figures["deliver.total.sent"]),
-    )
-    total = score(figures, "total", scheme)
-    if total is not None:
-        grade = scheme.grade(total).name(language)
-        text += " " + say("lead_score", score=words.points(total), grade=grade)
-    if silent:
-        text += say("lead_silent", n=silent)
-    late = sum(p.status == "overdue" for p in content.problems)
-    return text + say("lead_problems", n=len(content.problems), late=late)
-
-
-def articles(content: Content, version: str, language: Language) -> list[tuple[str, str, str]]:
-    """For each article: its number, what it asks, what the month shows.
-
-    Args:
-        content: of the report.
-        version: of the hub.
-        language: of the sentences.
-    """
-    say, f = words.sayer(language), content.figures
-    parts: Mapping[int, Mapping[str, object]] = {
-        7: {"agreements": f["law.agreements"], "purposes": f["law.purposes"], "version": version},
-        9: {
-            "of": f["kpi.merged.of"],
-            "part": f["kpi.merged.part"],
-            "hits": f.get("privacy.PR-27.hits") or 0,
-        },
-        11: {
-            "of": f["kpi.catalogued.of"],
-            "part": f["kpi.catalogued.part"],
-            "done": f["collect.total.done"],
-            "runs": f["collect.total.runs"],
-        },
-        13: {
-            "hits": f["law.beyond"],
-            "done": f["deliver.total.done"],
-            "receipts": f["deliver.total.receipts"],
-        },
-        19: {
-            "checked": f.get("privacy.PR-16.checked") or 0,
-            "hits": f.get("privacy.PR-16.hits") or 0,
-            "sent": f["law.bank_rows"],
-        },
-    }
-    shown = {
-        a: {k: words.number(v) if isinstance(v, int) else v for k, v in p.items()}
-        for a, p in parts.items()
-    }
-    return [
-        (words.article(a, language), say(f"law_{a}"), say(f"law_{a}_text", **shown[a]))
-        for a in ARTICLES
-    ]
-
-
-def focus(content: Content, language: Language) -> list[str]:
-    """What to work on next month: made of what went wrong, nothing else."""
-    say, f = words.sayer(language), content.figures
-    found = [
-        say(
-            "focus_rule",
-            dataset=p.contract.title if language == "zh" else p.contract.id,
-            rule=p.rule_title if language == "zh" else p.rule,
-            n=words.number(p.failed),
-        )
-        for p in content.problems[:3]
-        if p.severity == "error"
-    ]
-    for contract in content.scope.contracts:
-        name = contract.title if language == "zh" else contract.id
-        part, of = f[f"collect.{contract.id}.days"], f["days"]
-        if int(part or 0) < int(of or 0):
-            found.append(say("focus_late", dataset=name, part=part, of=of))
-        failed = f[f"collect.{contract.id}.failed"]
-        if failed:
-            found.append(say("focus_failed", dataset=name, n=failed))
-    if f["ticket.overdue"]:
-        found.append(say("focus_tickets", n=f["ticket.overdue"]))
-    return found or [say("focus_none")]
-
-
 def _loss_figures(found: Losses) -> Figures:
     key, counts = f"card.{found.agreement}", found.counts
     return {
@@ -273,6 +165,3 @@ def _trend(at: Month) -> list[dict[str, object]]:
     percent = 100 * (1 - pl.col("quarantined") / pl.col("rows_read"))
     rows = by.with_columns(percent=percent, when=pl.col("day").dt.strftime("%m-%d"))
     return rows.sort("day", "what").select("when", "what", "percent").to_dicts()
-
-
-__all__ = ["Content", "Maker", "articles", "focus", "lead", "share"]

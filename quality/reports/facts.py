@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from onecard.store import report_facts
+from onecard.store import report_facts, report_frames
 from onecard.store.database import Connection
-from onecard.store.report_facts import Span
+from onecard.store.report_frames import Span
 
 _LONG = ("collects", "rules", "tickets")
 """Facts of which scores over 13 months and the recurrence of problems are made."""
@@ -26,7 +26,7 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Frames of counts, named and with columns as in `onecard.store.report_facts.FRAMES`.
+    """Frames of counts, named and with columns as in `onecard.store.report_frames.FRAMES`.
 
     Attributes:
         first: day of the hub's first transfer.
@@ -41,7 +41,7 @@ class Facts:
     filled: Mapping[str, date]
 
     def __getitem__(self, name: str) -> pl.DataFrame:
-        """One frame, with the columns of its name in `report_facts.FRAMES`."""
+        """One frame, with the columns of its name in `report_frames.FRAMES`."""
         return self.frames[name]
 
 
@@ -58,9 +58,9 @@ def read(connection: Connection, days: Days, as_of: datetime) -> Facts:
     end = midnight(days.end, as_of)
     recent = max(days.start, before((days.end - timedelta(days=1)).replace(day=1)))
     frames = {}
-    for name in report_facts.FRAMES:
+    for name in report_frames.FRAMES:
         first = days.start if name in _LONG else recent
-        frames[name] = report_facts.frame(connection, name, Span(midnight(first, as_of), end))
+        frames[name] = report_frames.frame(connection, name, Span(midnight(first, as_of), end))
     return Facts(
         frames=frames,
         first=report_facts.first_day(connection),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from onecard.store import card_losses
 from onecard.store.card_losses import Loss, LossCounts, StatusTable
 from onecard.store.database import Connection
-from onecard.store.report_facts import Span
+from onecard.store.report_frames import Span
 from schemas.models.catalogue import Catalogue
 
 STATUS_DATASET = "hrss/card_status_event"

@@ -7,94 +7,21 @@ a share whose denominator is 0 was not measured (未报送), which is not 100%.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any
 
 import polars as pl
 
-from quality.reports.facts import Facts, before, following
+from quality.reports.facts import Facts, following
+from quality.reports.indicators import indicators
 from quality.reports.scheme import Scheme
-from schemas.models.agreement import Agreement
-from schemas.models.catalogue import Catalogue
-from schemas.models.contract import Contract
+from quality.reports.scope import Figures, Month, Number, Scope, own_tickets, rows_by, within
 
-Number = int | float | None
-Figures = dict[str, Number]
 ROW_DIMENSIONS = ("conformity", "completeness", "accuracy", "consistency")
 COUNTS = (
     *("runs", "done", "failed", "held", "rows_read", "published", "unchanged"),
     *("quarantined", "deduplicated", "filtered_by_policy"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Whose report it is: one providing agency's, or the whole city's (the bureau's)."""
-
-    agency: str
-    contracts: tuple[Contract, ...]
-    agreements: tuple[Agreement, ...]
-    whole: bool
-
-    @classmethod
-    def of(cls, known: Catalogue, agency: str) -> Scope:
-        """The scope of an agency: its datasets and what is delivered of them."""
-        whole = not any(c.agency == agency for c in known.contracts.values())
-        contracts = [c for c in known.contracts.values() if whole or c.agency == agency]
-        ids = {c.id for c in contracts}
-        served = [a for a in known.agreements.values() if a.served and a.dataset in ids]
-        return cls(
-            agency,
-            tuple(sorted(contracts, key=lambda c: c.id)),
-            tuple(sorted(served, key=lambda a: a.id)),
-            whole,
-        )
-
-    def units(self) -> dict[str, tuple[Contract, ...]]:
-        """What is scored by itself: the datasets of an agency, the agencies of the city."""
-        units: dict[str, tuple[Contract, ...]] = {}
-        for contract in self.contracts:
-            unit = contract.agency if self.whole else contract.id
-            units[unit] = (*units.get(unit, ()), contract)
-        return units
-
-
-class Month:
-    """The frames of one month and one scope."""
-
-    def __init__(self, facts: Facts, scope: Scope, month: date) -> None:
-        """Take the rows of one month and scope.
-
-        Args:
-            facts: of several months.
-            scope: whose report it is.
-            month: its first day.
-        """
-        self.facts, self.scope, self.month = facts, scope, month
-        datasets = [c.id for c in scope.contracts]
-        agreements = [a.id for a in scope.agreements]
-        self._of = {"dataset": datasets, "agreement": agreements, "subject": datasets + agreements}
-
-    def frame(self, name: str) -> pl.DataFrame:
-        """One frame's rows of this month and scope; columns as in `report_facts.FRAMES`."""
-        frame = self.facts[name]
-        if "day" in frame.columns:
-            days = (pl.col("day") >= self.month) & (pl.col("day") < following(self.month))
-            frame = frame.filter(days)
-        elif "month" in frame.columns:
-            frame = frame.filter(pl.col("month") == self.month)
-        for column, wanted in self._of.items():
-            if column in frame.columns:
-                frame = frame.filter(pl.col(column).is_in(wanted))
-        return frame
-
-    def days(self) -> int:
-        """Days of the month on which the hub ran already: from its first to the newest."""
-        first = max(self.facts.first or self.month, self.month)
-        last = min(following(self.month) - timedelta(days=1), self.facts.as_of.date())
-        return max((last - first).days + 1, 0) if self.facts.first else 0
 
 
 def measure(facts: Facts, scope: Scope, month: date, scheme: Scheme) -> Figures:
@@ -111,7 +38,7 @@ def measure(facts: Facts, scope: Scope, month: date, scheme: Scheme) -> Figures:
     figures |= _collects(at)
     figures |= _deliveries(at)
     figures |= dimensions(at, scheme)
-    figures |= _kpis(at, figures, scheme)
+    figures |= indicators(at, figures, scheme)
     figures |= _privacy(at)
     figures |= _counties(at)
     figures |= _tickets(at)
@@ -143,8 +70,8 @@ def score(figures: Mapping[str, Number], unit: str, scheme: Scheme) -> float | N
 def _collects(at: Month) -> Figures:
     figures: Figures = {}
     frame = at.frame("collects")
-    by = _rows(frame.group_by("dataset").agg(pl.col(*COUNTS).sum()), "dataset")
-    arrived = _rows(
+    by = rows_by(frame.group_by("dataset").agg(pl.col(*COUNTS).sum()), "dataset")
+    arrived = rows_by(
         frame.filter(pl.col("done") > 0).group_by("dataset").agg(pl.len().alias("days")), "dataset"
     )
     total = dict.fromkeys(COUNTS, 0)
@@ -162,10 +89,12 @@ def _collects(at: Month) -> Figures:
 
 def _deliveries(at: Month) -> Figures:
     names = ("runs", "done", "failed", "held", "sent")
-    by = _rows(at.frame("deliveries").group_by("agreement").agg(pl.col(*names).sum()), "agreement")
-    blocked = _rows(at.frame("blocked"), "agreement")
-    receipts = _rows(at.frame("receipts"), "agreement")
-    inboxes = _rows(at.frame("inboxes"), "agreement")
+    by = rows_by(
+        at.frame("deliveries").group_by("agreement").agg(pl.col(*names).sum()), "agreement"
+    )
+    blocked = rows_by(at.frame("blocked"), "agreement")
+    receipts = rows_by(at.frame("receipts"), "agreement")
+    inboxes = rows_by(at.frame("inboxes"), "agreement")
     figures: Figures = {}
     total = dict.fromkeys((*names, "blocked", "receipts"), 0)
     for agreement in at.scope.agreements:
@@ -188,11 +117,11 @@ def dimensions(at: Month, scheme: Scheme) -> Figures:
     for dataset, rule, failed in rules.select("dataset", "rule", "failed").iter_rows():
         key = (dataset, scheme.dimension_of(contracts[dataset], rule))
         broken[key] = broken.get(key, 0) + failed
-    collects = _rows(
+    collects = rows_by(
         at.frame("collects").group_by("dataset").agg(pl.col("runs", "failed", "rows_read").sum()),
         "dataset",
     )
-    arrived = _rows(
+    arrived = rows_by(
         at.frame("collects").filter(pl.col("done") > 0).group_by("dataset").agg(days=pl.len()),
         "dataset",
     )
@@ -213,84 +142,6 @@ def dimensions(at: Month, scheme: Scheme) -> Figures:
             figures[f"dim.{unit}.{dimension}.part"] = part
             figures[f"dim.{unit}.{dimension}.of"] = of
     return figures
-
-
-def _kpis(at: Month, known: Mapping[str, Number], scheme: Scheme) -> Figures:
-    read = _whole(known, "collect.total.rows_read")
-    bad = _whole(known, "collect.total.quarantined")
-    required, missing = _required(at)
-    reviewed = at.frame("reviewed")
-    now, earlier = problems_of(at), problems_of(Month(at.facts, at.scope, before(at.month)))
-    due = [t for t in _own_tickets(at) if _in(t["due_on"], at.month)]
-    in_time = [t for t in due if t["answered"] is not None and t["answered"] <= t["due_on"]]
-    runs = _whole(known, "deliver.total.runs")
-    shares = {
-        "record_complete": (read - bad, read),
-        "filled": (required - missing, required),
-        "conform": _dim(known, "conformity"),
-        "unique": (read - min(_repeats(at), read), read),
-        "consistent": _consistency_checks(at),
-        "timely": _dim(known, "timeliness"),
-        "available": _dim(known, "accessibility"),
-        "blocked": (_whole(known, "deliver.total.blocked"), runs),
-        "false_block": (int(reviewed["released"].sum()), int(reviewed["rows"].sum())),
-        "fixed_in_time": (len(in_time), len(due)),
-        "recurring": (len(now & earlier), len(now)),
-        "catalogued": _catalogued(at),
-    }
-    figures: Figures = {}
-    for kpi in scheme.kpis:
-        if kpi in shares:
-            figures[f"kpi.{kpi}.part"], figures[f"kpi.{kpi}.of"] = shares[kpi]
-    return figures
-
-
-def _catalogued(at: Month) -> tuple[int, int]:
-    """Datasets that held data at the month's end; nothing is due in a month before the hub ran."""
-    contracts = at.scope.contracts if at.days() else ()
-    days = [at.facts.filled.get(c.id) for c in contracts]
-    return sum(d is not None and d < following(at.month) for d in days), len(contracts)
-
-
-def problems_of(at: Month) -> set[tuple[str, str, str]]:
-    """The month's problems: each dataset, field and rule of severity error with failing rows."""
-    frame = at.frame("rules").filter((pl.col("severity") == "error") & (pl.col("failed") > 0))
-    return set(frame.select("dataset", "field", "rule").iter_rows())
-
-
-def _required(at: Month) -> tuple[int, int]:
-    """Required values that were due, and those that were missing."""
-    read = _rows(at.frame("collects").group_by("dataset").agg(pl.col("rows_read").sum()), "dataset")
-    due = sum(
-        read.get(c.id, {}).get("rows_read", 0) * sum(f.required for f in c.fields)
-        for c in at.scope.contracts
-    )
-    frame = at.frame("rules").filter(pl.col("rule") == "required")
-    return due, min(int(frame["failed"].sum()), due)
-
-
-def _repeats(at: Month) -> int:
-    """Rows that repeat another: broken `unique` rules and rows dropped as duplicates."""
-    unique = [
-        (c.id, r.name) for c in at.scope.contracts for r in c.rules if r.dimension == "uniqueness"
-    ]
-    rules = at.frame("rules").select("dataset", "rule", "failed").iter_rows()
-    broken: int = sum(n for dataset, rule, n in rules if (dataset, rule) in unique)
-    return broken + int(at.frame("collects")["deduplicated"].sum())
-
-
-def _consistency_checks(at: Month) -> tuple[int, int]:
-    """Consistency expectations of the month: how many passed, how many ran."""
-    names = [
-        (c.id, e.name)
-        for c in at.scope.contracts
-        for e in c.expectations
-        if e.dimension == "consistency"
-    ]
-    rows = at.frame("findings").select("dataset", "name", "runs", "failed").iter_rows()
-    mine = [(runs, failed) for dataset, name, runs, failed in rows if (dataset, name) in names]
-    runs = sum(n for n, _ in mine)
-    return runs - sum(n for _, n in mine), runs
 
 
 def _privacy(at: Month) -> Figures:
@@ -314,47 +165,18 @@ def _counties(at: Month) -> Figures:
 
 
 def _tickets(at: Month) -> Figures:
-    mine = _own_tickets(at)
+    mine = own_tickets(at)
     today = min(at.facts.as_of.date(), following(at.month) - timedelta(days=1))
-    closed = [t for t in mine if t["answered"] is not None and _in(t["answered"], at.month)]
+    closed = [t for t in mine if t["answered"] is not None and within(t["answered"], at.month)]
     late = [t for t in mine if (t["answered"] or date.max) > today and t["due_on"] < today]
     return {
-        "ticket.received": sum(_in(t["opened"], at.month) for t in mine),
+        "ticket.received": sum(within(t["opened"], at.month) for t in mine),
         "ticket.answered": len(closed),
         "ticket.corrected": sum(t["outcome"] == "corrected" for t in closed),
         "ticket.overdue": len(late),
     }
 
 
-def _own_tickets(at: Month) -> list[dict[str, Any]]:
-    frame = at.facts["tickets"]
-    if not at.scope.whole:
-        frame = frame.filter(pl.col("agency") == at.scope.agency)
-    return frame.to_dicts()
-
-
-def _rows(frame: pl.DataFrame, key: str) -> dict[str, dict[str, int]]:
-    return {str(row.pop(key)): row for row in frame.to_dicts()}
-
-
 def _add(pair: list[int], part: int, of: int) -> None:
     pair[0] += part
     pair[1] += of
-
-
-def _dim(figures: Mapping[str, Number], dimension: str) -> tuple[int, int]:
-    key = f"dim.total.{dimension}"
-    return _whole(figures, f"{key}.part"), _whole(figures, f"{key}.of")
-
-
-def _whole(figures: Mapping[str, Number], key: str) -> int:
-    return int(figures.get(key) or 0)
-
-
-def _in(day: object, month: date) -> bool:
-    return isinstance(day, date) and month <= day < following(month)
-
-
-def months(last: date, count: int) -> Iterable[date]:
-    """The `count` months up to `last`, oldest first."""
-    return [before(last, n) for n in range(count - 1, -1, -1)]

@@ -7,17 +7,18 @@ from datetime import date, datetime
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from onecard import __version__
 from onecard.model.holds import Hold
 from quality.privacy import registry
-from quality.reports import charts, content, holding, words
+from quality.reports import charts, holding, sentences, words
 from quality.reports.content import Content
-from quality.reports.measures import Figures, Number, Scope, score, share
+from quality.reports.marked_numbers import MarkedNumbers
 from quality.reports.night_report import TEMPLATES
 from quality.reports.problems import ListedProblem
-from quality.reports.scheme import Kpi, Language, Scheme
+from quality.reports.scheme import Language, Scheme
+from quality.reports.scope import Figures, Number, Scope
 from quality.rows.rule_titles import finding_title
 from schemas.models import codes
 from schemas.models.catalogue import Catalogue
@@ -52,7 +53,7 @@ class Writer:
 
     def monthly(self, found: Content) -> str:
         """The monthly report of one scope."""
-        self._numbers = _Numbers(self, found.figures, found.previous)
+        self._numbers = MarkedNumbers(self.scheme, self.language, found.figures, found.previous)
         top = [p for p in found.problems if p.severity == "error"][:TOP]
         units = [*found.scope.units(), "total"]
         listed = codes.labels("division_zz")
@@ -63,15 +64,15 @@ class Writer:
         ]
         page = {
             "c": found,
-            "lead": content.lead(found, self.scheme, self.language),
+            "lead": sentences.lead(found, self.scheme, self.language),
             "dimensions": [d.name(self.language) for d in self.scheme.dimensions.values()],
             "units": units,
             "charts": self._charts(found, top),
             "top": top,
             "counties": [(c, listed.get(c) or self.say("elsewhere")) for c in counties],
             "privacy": self._privacy(found.figures),
-            "articles": content.articles(found, self.known.registers.list_version, self.language),
-            "focus": content.focus(found, self.language),
+            "articles": sentences.articles(found, self.known.registers.list_version, self.language),
+            "focus": sentences.focus(found, self.language),
             "limit": LISTED,
         }
         heading = f"{self.say('title')}（{self._month(found.month)}）"
@@ -92,7 +93,7 @@ class Writer:
             bad = int(figures[f"collect.{contract.id}.quarantined"] or 0)
             figures[f"collect.{contract.id}.good.part"] = read - bad
             figures[f"collect.{contract.id}.good.of"] = read
-        self._numbers = _Numbers(self, figures, {})
+        self._numbers = MarkedNumbers(self.scheme, self.language, figures, {})
         heading = f"{self.say('daily_title')}（{day}）"
         common = self._common(heading, str(day), found.scope, found.as_of)
         ids = {c.id for c in found.scope.contracts} | {a.id for a in found.scope.agreements}
@@ -204,74 +205,3 @@ class Writer:
 
     def _month(self, month: date) -> str:
         return f"{month.year}年{month.month}月" if self.language == "zh" else f"{month:%Y-%m}"
-
-
-class _Numbers:
-    """Numbers as marked elements: each carries its key, so that a test can recompute it."""
-
-    def __init__(self, writer: Writer, figures: Figures, previous: Figures) -> None:
-        self._writer, self._now, self._before = writer, figures, previous
-
-    def functions(self) -> dict[str, Any]:
-        """What the templates call."""
-        return {
-            "figures": self._now,
-            "num": self.num,
-            "ratio": self.ratio,
-            "part": self.part,
-            "target": self.target,
-            "scored": self.scored,
-            "graded": self.graded,
-            "met": self.met,
-        }
-
-    def num(self, key: str, *, previous: bool = False) -> Markup:
-        """One number."""
-        value = (self._before if previous else self._now).get(key)
-        mark = f"prev:{key}" if previous else key
-        template = '<span data-f="{}">{}</span>'
-        return Markup(template).format(mark, words.number(value))  # noqa: S704 - format escapes
-
-    def ratio(self, key: str, *, previous: bool = False) -> Markup:
-        """A percentage above its numerator and denominator."""
-        figures = self._before if previous else self._now
-        if not figures.get(f"{key}.of"):
-            unmeasured = "silent" if key.startswith(("dim.", "collect.")) else "unmeasured"
-            return escape(self._writer.say(unmeasured))
-        percent = words.percent(share(figures, key))
-        part = self.num(f"{key}.part", previous=previous)
-        of = self.num(f"{key}.of", previous=previous)
-        mark = f"prev:{key}" if previous else key
-        template = '<span data-p="{}">{}</span><br><small>{}/{}</small>'
-        return Markup(template).format(mark, percent, part, of)  # noqa: S704
-
-    @staticmethod
-    def part(p: ListedProblem) -> Markup:
-        """A problem's share of the rows read; its rows stand in the column beside it."""
-        template = '<span data-q="{}">{}</span>'
-        return Markup(template).format(p.key, words.percent(p.failed / p.of if p.of else None))  # noqa: S704
-
-    @staticmethod
-    def target(kpi: Kpi, name: str) -> Markup:
-        """A key figure's target."""
-        sign = "≥" if kpi.better == "up" else "≤"
-        return Markup('<span data-t="{}">{} {}%</span>').format(name, sign, kpi.target)
-
-    def scored(self, unit: str) -> Markup:
-        """A unit's score."""
-        found = score(self._now, unit, self._writer.scheme)
-        if found is None:
-            return escape(self._writer.say("silent"))
-        template = '<span data-s="{}">{}</span>'
-        return Markup(template).format(unit, words.points(found))  # noqa: S704
-
-    def graded(self, unit: str) -> str:
-        """A unit's grade."""
-        found = score(self._now, unit, self._writer.scheme)
-        writer = self._writer
-        return "—" if found is None else writer.scheme.grade(found).name(writer.language)
-
-    def met(self, kpi: Kpi, key: str) -> str:
-        """Whether a key figure reaches its target."""
-        found = kpi.met(share(self._now, key))
-        return "—" if found is None else self._writer.say("yes" if found else "no")

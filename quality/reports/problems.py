@@ -14,7 +14,7 @@ from onecard.store import report_facts
 from onecard.store.database import Connection
 from onecard.store.report_facts import Sample
 from quality.reports.facts import before, following
-from quality.reports.measures import Month
+from quality.reports.scope import Month
 from quality.rows.rule_titles import title as built_in_title
 from schemas.models import service_levels
 from schemas.models.contract import Contract

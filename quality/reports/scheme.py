@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from onecard.base.frozen import Frozen
 from schemas.models.contract import Contract
-from schemas.models.frozen import Frozen, Version, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import Version, build
 
 FILE = Path(__file__).with_name("scheme.yaml")
 Language = Literal["zh", "en"]

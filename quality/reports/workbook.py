@@ -11,11 +11,13 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from openpyxl import Workbook
-from openpyxl.styles import Alignment, Font
-from openpyxl.utils import get_column_letter
-
 from onecard.base import files
+from onecard.base.extras import extra
+
+with extra("reports"):
+    from openpyxl import Workbook
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.utils import get_column_letter
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LONGEST = 32_767

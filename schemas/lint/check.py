@@ -24,10 +24,10 @@ from schemas.models.agreement import AgreementFile
 from schemas.models.agreement_parts import Delivery
 from schemas.models.catalogue import ROOT, Agencies, Agency, Catalogue, expect_id
 from schemas.models.contract import Source
-from schemas.models.frozen import build
 from schemas.models.odcs import ContractFile
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import Document, parse
+from schemas.models.values import build
 
 
 def lint(

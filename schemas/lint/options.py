@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from schemas.models.frozen import build
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import Document
+from schemas.models.values import build
 
 
 class OptionModels(Protocol):

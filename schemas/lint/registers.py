@@ -9,10 +9,10 @@ from onecard.errors import unknown
 from schemas.models import codes
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
-from schemas.models.frozen import build
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.registers import Registers
 from schemas.models.strict_yaml import Document, parse
+from schemas.models.values import build
 
 
 def check(file: Path, catalogue: Catalogue) -> Iterator[Problem]:

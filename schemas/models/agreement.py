@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import Field as Attribute
 from pydantic import StringConstraints, model_validator
 
+from onecard.base.frozen import Frozen
 from schemas.models.agreement_parts import (
     Basis,
     Consent,
@@ -28,8 +29,8 @@ from schemas.models.agreement_parts import (
     Statistics,
     Validity,
 )
-from schemas.models.frozen import DatasetId, Duration, Frozen, Name, Version, build
 from schemas.models.strict_yaml import Document, parse
+from schemas.models.values import DatasetId, Duration, Name, Version, build
 
 AgreementId = Annotated[str, StringConstraints(pattern=r"^f\d{2}(-[a-z0-9_]+)+$")]
 RegisterId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3}(-[0-9A-Z]+)+$")]

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Attribute
 from pydantic import StringConstraints, model_validator
 
-from schemas.models.frozen import DatasetId, Frozen, Name
+from onecard.base.frozen import Frozen
+from schemas.models.values import DatasetId, Name
 
 Path_ = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*$")]
 """A field of the agreement's dataset, or `<join alias>.<field>`."""

@@ -13,17 +13,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from onecard.base.frozen import Frozen
 from onecard.errors import ConfigError, unknown
 from schemas.models import agreement as agreements
 from schemas.models import odcs, registers, service_levels
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 from schemas.models.contract import Contract
-from schemas.models.frozen import Frozen, build
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.registers import Registers
 from schemas.models.service_levels import ServiceLevels
 from schemas.models.strict_yaml import parse
+from schemas.models.values import build
 
 ROOT = Path(__file__).parents[1]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from schemas.models.frozen import Frozen, Name
+from onecard.base.frozen import Frozen
+from schemas.models.values import Name
 
 Scalar = str | int
 

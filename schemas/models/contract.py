@@ -8,11 +8,12 @@ from typing import Any, Literal
 from pydantic import Field as Attribute
 from pydantic import model_validator
 
+from onecard.base.frozen import Frozen
 from schemas.models import codes as code_lists
 from schemas.models.drift_policy import Drift
-from schemas.models.frozen import DatasetId, Duration, Frozen, Name, Version
 from schemas.models.rules import Expectation, Rule
 from schemas.models.semantic import Level, Pii, SemanticType, semantic_type
+from schemas.models.values import DatasetId, Duration, Name, Version
 
 LogicalType = Literal["string", "date", "timestamp", "integer", "number"]
 

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from onecard.base.frozen import Frozen
 from schemas.models.condition import Condition, Scalar
-from schemas.models.frozen import DatasetId, Duration, Frozen, Name
+from schemas.models.values import DatasetId, Duration, Name
 
 
 class Volume(Frozen):

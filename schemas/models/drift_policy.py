@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from schemas.models.frozen import Frozen
+from onecard.base.frozen import Frozen
 
 Decision = Literal["fail", "quarantine"]
 

@@ -18,10 +18,10 @@ from schemas.models import semantic
 from schemas.models.contract import Contract, Field, Source
 from schemas.models.dataset_checks import DATASET_KINDS, Expectation, Freshness, Shrinkage
 from schemas.models.drift_policy import Drift
-from schemas.models.frozen import DURATION, build
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.rules import Rule
 from schemas.models.strict_yaml import Document, parse
+from schemas.models.values import DURATION, build
 
 UPDATED = "source_updated_at"
 """The field, where a contract has it, in which a source dates its rows."""

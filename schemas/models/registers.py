@@ -12,10 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from onecard.base.frozen import Frozen
 from schemas.models.agreement import AgreementId, RegisterId
 from schemas.models.agreement_parts import Validity
-from schemas.models.frozen import DatasetId, Frozen, Name, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import DatasetId, Name, build
 
 FILE = Path(__file__).parents[1] / "registers.yaml"
 

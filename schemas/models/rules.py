@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from onecard.base.frozen import Frozen
 from schemas.models.condition import Condition, Scalar
 from schemas.models.dataset_checks import Expectation
-from schemas.models.frozen import Duration, Frozen, Name
+from schemas.models.values import Duration, Name
 
 __all__ = ["Condition", "Expectation", "Scalar"]
 """Defined elsewhere, and read from here by those who read rules."""

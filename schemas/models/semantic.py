@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from onecard.base.frozen import Frozen
 from onecard.errors import ConfigError, unknown
-from schemas.models.frozen import Frozen, build
 from schemas.models.strict_yaml import parse
+from schemas.models.values import build
 
 FILE = Path(__file__).parents[1] / "semantic_types.yaml"
 

@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from onecard.base.frozen import Frozen
 from onecard.errors import unknown
-from schemas.models.frozen import Frozen, Name, build
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import parse
+from schemas.models.values import Name, build
 
 FILE = Path(__file__).parents[1] / "service_levels.yaml"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.portal import logins
+from tests.cities import Cities, with_airflow
+from tests.ports import free_port
 
 DEADLINE_S = 180
 
@@ -33,10 +34,10 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def airflow_server(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Server]:
+def airflow_server(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("portal")
-    with start(home / "stage", persons=1_000, seed=11, postgres=postgres) as stage:
-        folder = Path(stage.environment["AIRFLOW_HOME"])
+    with cities.start(home / "stage", persons=1_000, seed=11) as stage:
+        folder = Path(with_airflow(stage).environment["AIRFLOW_HOME"])
         made = logins.make(folder, stage.hub(0).catalogue.agencies)
         port = free_port()
         url = f"http://127.0.0.1:{port}"
@@ -75,12 +76,6 @@ def end(server: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(server.pid, signal.SIGKILL)
             server.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

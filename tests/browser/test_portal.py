@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from onecard.model.tickets import NewTicket
 from onecard.model.transfers import Counts
 from onecard.portal import views
 from onecard.ports.row_gate import Reason
-from onecard.store import agreement_lives, database, ledger, tickets
+from onecard.store import agreement_lives, database, rule_results, tickets, transfers
 from tests.browser.conftest import Server
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.timeout(400),
     # Greenlets of Playwright leave their sockets to the collector at the end.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -40,15 +41,15 @@ def ticket(airflow_server: Server) -> int:
         (folder / REPORT).write_text(page, encoding="utf-8")
         (folder / "problems-2026-10.xlsx").write_bytes(b"PK")
     with database.connect(hub.address, autocommit=True) as connection:
-        transfer = ledger.open_transfer(connection, "collect", "health/death_notice", "1", now)
-        ledger.record_rules(connection, transfer, {Reason("name", "required"): 3}, "error")
+        transfer = transfers.open_transfer(connection, "collect", "health/death_notice", "1", now)
+        rule_results.record_rules(connection, transfer, {Reason("name", "required"): 3}, "error")
         counts = Counts(200, 197, 0, 3, 0, 0)
-        ledger.update(connection, transfer, {"status": "published", "counts": counts})
+        transfers.record_published(connection, transfer, 1, counts)
         agreement = hub.catalogue.agreement(AGREEMENT)
         agreement_lives.suspend(connection, agreement, "演练", "演练中止")
         return tickets.open_ticket(
             connection,
-            tickets.NewTicket(
+            NewTicket(
                 agency="health",
                 opened_for="hrss",
                 opened_by="hrss",

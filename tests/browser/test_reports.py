@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.history import live
-from demo.rehearsal import start
 from onecard.operations.application_list import write_page
 from onecard.operations.night_report import write_report
 from onecard.operations.reports import write_daily, write_monthly
+from tests.cities import Cities
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.nightly
 WIDTHS = (1280, 390)
 NIGHTS = (0, 1, 6)
 GRAVE = {"resultTypes": ["violations"]}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Path:
     """Reports of a small city: of the first days of a month, of everybody, in both languages."""
     home = tmp_path_factory.mktemp("pages")
-    with start(home / "stage", persons=1_000, seed=5, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=1_000, seed=5) as stage:
         hub = live(stage, NIGHTS)
         write_monthly(hub, date(2026, 10, 1))
         write_daily(hub, hub.settings.now().date())

@@ -353,7 +353,7 @@ def test_known_files_are_not_fetched_again(
     reading = start(local, CSV, manifest={})
     assert len(list(reading)) == 1
     (out / "f.dat").chmod(0)
-    monkeypatch.setattr("connectors.files.connector.file_digest", pytest.fail)
+    monkeypatch.setattr("connectors.files.manifest.file_digest", pytest.fail)
     assert list(start(local, CSV, manifest={}, checkpoint=reading.checkpoint)) == []
 
 

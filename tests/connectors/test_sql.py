@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 import connectors
-from connectors.sql.connector import SqlSink, SqlSource
 from connectors.sql.errors import translated, verdict_of
+from connectors.sql.options import SqlSink, SqlSource
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
 from onecard.errors import (

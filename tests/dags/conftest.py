@@ -11,13 +11,13 @@ from demo.rehearsal import Rehearsal
 
 
 @pytest.fixture
-def airflow(stage: Rehearsal):
+def airflow(airflow_stage: Rehearsal):
     """Runs Python code in a process with the stage's Airflow; returns its output."""
 
     def run(code: str) -> str:
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", code],
-            env=stage.at(0),
+            env=airflow_stage.at(0),
             capture_output=True,
             text=True,
             check=False,

@@ -96,12 +96,12 @@ print(deliver.deliver_operator.test().state)
 
 
 def test_deliveries_whose_datasets_were_never_collected_are_skipped_with_the_reason(
-    stage: Rehearsal, airflow: Callable[[str], str]
+    airflow_stage: Rehearsal, airflow: Callable[[str], str]
 ) -> None:
-    stage.environment["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"
+    airflow_stage.environment["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"
     said = airflow(NEVER_COLLECTED)
     assert said.splitlines()[-1] == "success"
-    url = stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
+    url = airflow_stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
     with psycopg.connect(url) as connection:
         states = connection.execute("SELECT task_id, state FROM task_instance").fetchall()
     assert states, "no task ran"

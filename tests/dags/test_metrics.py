@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from demo.rehearsal import Rehearsal
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 
 NIGHT = """
 from airflow.utils.db import upgradedb
@@ -79,7 +79,8 @@ def airflow(stage: Rehearsal, statsd: socket.socket, **more: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_figures_of_a_night(stage: Rehearsal, statsd: socket.socket) -> None:
+def test_figures_of_a_night(airflow_stage: Rehearsal, statsd: socket.socket) -> None:
+    stage = airflow_stage
     for dataset in ("hrss/card_master", "health/death_notice"):  # enough for f01
         stage.hub(0).collect(dataset).run()
     gone: dict[str, Any] = {"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "login": "x"}
@@ -87,7 +88,7 @@ def test_figures_of_a_night(stage: Rehearsal, statsd: socket.socket) -> None:
     text = received(statsd)
     found = figures(text)
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
-        newest = {t.subject: t for t in ledger.latest(connection)}
+        newest = {t.subject: t for t in transfer_history.latest(connection)}
     rides = newest["transport/transit_ride"]
     for name in type(rides.counts).__slots__:
         assert found[f"onecard.collect.run.{name}", rides.subject] == getattr(rides.counts, name)

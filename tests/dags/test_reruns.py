@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
-from onecard.store import database, ledger
+from demo.rehearsal import Rehearsal
+from onecard.store import database, datasets, transfer_history
+from tests.cities import Cities, with_airflow
 from tests.dags.test_scheduler import command, known_dags, query, scheduler, wait_for
 
 EVENTS = "hrss/card_status_event"
@@ -24,7 +25,7 @@ import os
 from datetime import timedelta
 
 import onecard_factory as factory
-from schemas import catalogue
+from schemas.models import catalogue
 
 factory.DEFAULTS |= {{"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}}
 known = catalogue.load()
@@ -50,11 +51,12 @@ for dag, task, name, value in (
 
 
 @pytest.fixture
-def small(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
+def small(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
     """A city of 300 persons, whose other datasets are collected."""
-    with start(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as stage:
+    with cities.start(tmp_path / "stage", persons=300, seed=5) as stage:
         for dataset in ("hrss/card_master", "health/death_notice"):
             stage.hub(0).collect(dataset).run()
+        with_airflow(stage)
         folder = tmp_path / "dags"
         folder.mkdir()
         (folder / "reruns.py").write_text(DAGS)
@@ -90,13 +92,15 @@ def left(stage: Rehearsal) -> tuple[object, ...]:
             b"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM"
             b" (SELECT to_jsonb(r) FROM registry.hrss__card_status_event r) t"
         ).fetchone()
-        state = ledger.state(connection, EVENTS)
-        statuses = [t.status for t in ledger.transfers(connection) if t.direction == "deliver"]
+        state = datasets.state(connection, EVENTS)
+        statuses = [
+            t.status for t in transfer_history.since(connection) if t.direction == "deliver"
+        ]
     inbox = stage.city.inbox("medical_insurance")[AGREEMENT]
     return rows, state.version, state.checkpoint, statuses.count("confirmed"), inbox.to_dicts()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(500)
 @pytest.mark.fault("F01", "Airflow's own retries end a killed publication and delivery well")
 @pytest.mark.fault("F03", "cleared tasks and a backfill change neither registry nor inbox")

@@ -14,7 +14,7 @@ import pytest
 
 from demo import standalone
 from demo.rehearsal import Rehearsal
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 
 DEADLINE_S = 200
 
@@ -49,9 +49,10 @@ def environment(stage: Rehearsal) -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(400)
-def test_collected_card_events_start_their_deliveries(stage: Rehearsal) -> None:
+def test_collected_card_events_start_their_deliveries(airflow_stage: Rehearsal) -> None:
+    stage = airflow_stage
     agreement = "f02-hrss-medical_insurance-card-status"
     wanted = ("collect_hrss", "deliver_medical_insurance")
     with scheduler(stage):
@@ -65,7 +66,7 @@ def test_collected_card_events_start_their_deliveries(stage: Rehearsal) -> None:
         cause = run_types(stage, "deliver_medical_insurance")
     assert "asset_triggered" in cause
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
-        done = {t.subject: t.status for t in ledger.latest(connection)}
+        done = {t.subject: t.status for t in transfer_history.latest(connection)}
     assert done["hrss/card_status_event"] == "published"
     assert done[agreement] == "confirmed"
 

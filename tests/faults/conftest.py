@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo.rehearsal import start
+from tests.cities import Cities
 from tests.faults.harness import Harness
 from tests.faults.server import OwnServer, own_server
 
@@ -19,11 +20,13 @@ def server() -> Iterator[OwnServer]:
 
 
 @pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory, server: OwnServer) -> Iterator[Harness]:
+def harness(
+    tmp_path_factory: pytest.TempPathFactory, server: OwnServer, cities: Cities
+) -> Iterator[Harness]:
     """A city of 300 persons, all of it in that server."""
     home = tmp_path_factory.mktemp("faults") / "stage"
     with (
-        start(home, persons=300, seed=23, postgres=server.url) as stage,
+        start(home, persons=300, seed=23, postgres=server.url, servers=cities.agencies) as stage,
         Harness.of(stage) as made,
     ):
         yield made

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import os
 import secrets
 import shutil
 import sqlite3
-import tempfile
 import time
 import traceback
 from collections import Counter
@@ -35,7 +33,8 @@ from onecard.base.settings import Settings
 from onecard.model.signoffs import SignOff
 from onecard.model.transfers import LIVE
 from onecard.operations.release import release
-from onecard.store import audit, database, ledger
+from onecard.store import audit, database, transfer_history
+from tests.forked import become, context
 
 DATASETS = (
     "health/death_notice",
@@ -50,32 +49,11 @@ AGREEMENTS = (
     "f06-hrss-housing_fund-card-status",  # a table
 )
 _OURS = ("delivery_id", "received_at")
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(
-    [
-        "adbc_driver_postgresql.dbapi",
-        "connectors.files.connector",
-        "connectors.rest.connector",
-        "connectors.sql.connector",
-        "connectors.sql.sink",
-        "onecard.deliver.treatment",
-        "onecard.app.wiring",
-        "polars",
-        "psycopg",
-        "pyarrow.parquet",
-        "quality.datasets.sql_audit",
-        "quality.privacy.gate",
-        "quality.rows.gate",
-        "tests.faults.harness",
-    ]
-)
 
 
 def transfers(environment: dict[str, str], report: str) -> None:
     """All collects, then all deliveries, as `onecard nightly` runs them; ends with 1 on failure."""
-    os.environ.clear()
-    os.environ.update(environment)
-    tempfile.tempdir = None  # it may have been looked up before TMPDIR was set
+    become(environment)
     try:
         hub = Hub(Settings.load(), EnvironmentConnections())
         for dataset in DATASETS:
@@ -90,8 +68,7 @@ def transfers(environment: dict[str, str], report: str) -> None:
 
 def release_one(environment: dict[str, str], report: str, transfer: int) -> None:
     """What `onecard release` does; ends with 1 on failure."""
-    os.environ.clear()
-    os.environ.update(environment)
+    become(environment)
     try:
         hub = Hub(Settings.load(), EnvironmentConnections())
         release(hub, str(transfer), SignOff("a person", "checked"))
@@ -274,7 +251,7 @@ class Harness:
         """
         found = []
         with database.connect(self.address, autocommit=True) as connection:
-            for done in ledger.transfers(connection, since):
+            for done in transfer_history.since(connection, since):
                 if done.status in LIVE:
                     found.append(f"transfer {done.id} of {done.subject} is {done.status} for ever")
                 if done.status == "published":

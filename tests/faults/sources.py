@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import OnecardError
 from onecard.model.transfers import Counts
 from onecard.store import audit, database
 from schemas.models import catalogue
+from tests.cities import Cities
 
 PAGE = 20
 TIMES = "attempts: 3\n            timeout_s: 1\n            max_wait_s: 0.2\n            "
@@ -147,7 +148,7 @@ class World:
 
 
 @contextmanager
-def world(home: Path, postgres: str, persons: int = 1_500) -> Iterator[World]:
+def world(home: Path, cities: Cities, persons: int = 1_500) -> Iterator[World]:
     """A city, with small pages and short waits in a copy of its contracts."""
     schemas = home / "schemas"
     shutil.copytree(catalogue.ROOT, schemas, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
@@ -157,6 +158,6 @@ def world(home: Path, postgres: str, persons: int = 1_500) -> Iterator[World]:
             text = text.replace("size: 1000", f"size: {PAGE}").replace("size: 500", f"size: {PAGE}")
             text = text.replace("            paginator:", f"            {TIMES}paginator:")
             file.write_text(text, encoding="utf-8")
-    with start(home / "stage", persons=persons, seed=31, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=persons, seed=31) as stage:
         stage.environment["ONECARD_SCHEMAS"] = str(schemas)
         yield World(stage, schemas)

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from demo.rehearsal import start
 from onecard.base import timeouts
 from onecard.errors import OnecardError
 from onecard.store import database
+from tests.cities import Cities
 from tests.faults.harness import AGREEMENTS, DATASETS, Harness
 
 
 @pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
+def harness(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
     """A city of 300 persons, whose registry is filled and from which nothing has left."""
     home = tmp_path_factory.mktemp("audit") / "stage"
     with (
-        start(home, persons=300, seed=23, postgres=postgres) as stage,
+        cities.start(home, persons=400, seed=23) as stage,
         Harness.of(stage) as made,
     ):
         made.fresh()

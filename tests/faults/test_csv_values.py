@@ -9,6 +9,7 @@ import pytest
 from demo.defects import checked
 from onecard.errors import ProtocolError
 from onecard.store import database, quarantine
+from tests.cities import Cities
 from tests.faults.pupils import PUPILS, Pupils
 from tests.faults.sources import World, world
 
@@ -17,8 +18,8 @@ RARE = "㐀𠮷䶮"
 
 
 @pytest.fixture(scope="module")
-def pupils(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Pupils]:
-    with world(tmp_path_factory.mktemp("values"), postgres, persons=300) as city:
+def pupils(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Pupils]:
+    with world(tmp_path_factory.mktemp("values"), cities, persons=300) as city:
         yield Pupils(city)
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
-from onecard.deliver.delivery_log import Recorded
+from demo.rehearsal import Rehearsal
+from onecard.deliver.delivery_log import DeliveryLog
 from onecard.errors import FatalError, OnecardError, SupersededError
-from onecard.store import database, ledger, registry
+from onecard.store import database, datasets, registry, staging, transfer_history, transfers
+from tests.cities import Cities
 from tests.faults.harness import Harness, stopped
 
 EVENTS = "hrss/card_status_event"
@@ -22,16 +23,16 @@ INSURANCE = "f02-hrss-medical_insurance-card-status"
 
 
 @pytest.fixture
-def small(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
+def small(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
     """A city of 300 persons."""
-    with start(tmp_path / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with cities.start(tmp_path / "stage", persons=300, seed=5) as found:
         yield found
 
 
 def statuses(stage: Rehearsal) -> dict[int, str]:
     """State of every transfer."""
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
-        return {t.id: t.status for t in ledger.transfers(connection)}
+        return {t.id: t.status for t in transfer_history.since(connection)}
 
 
 @pytest.mark.fault("F04", "a run that sleeps blocks nobody, and publishes nothing when it wakes")
@@ -124,7 +125,7 @@ def test_staging_twice_ends_the_first_as_failed(small: Rehearsal) -> None:
         left = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'staging' ORDER BY 1"
         ).fetchall()
-    name = registry.staging_name(contract, second)
+    name = staging.table_name(contract, second)
     assert [t for (t,) in left] == [name, name + "__bad"]
 
 
@@ -134,7 +135,7 @@ def test_an_anchor_that_fails_undoes_no_confirmation(
 ) -> None:
     for dataset in (EVENTS, "hrss/card_master", "health/death_notice"):
         small.hub(0).collect(dataset).run()
-    folder, confirmed = small.home / "audit", Recorded.confirmed
+    folder, confirmed = small.home / "audit", DeliveryLog.confirmed
 
     def broken(*arguments: Any) -> None:
         """It breaks after the rows have left: before, nothing would have."""
@@ -143,7 +144,7 @@ def test_an_anchor_that_fails_undoes_no_confirmation(
         confirmed(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Recorded, "confirmed", broken)
+        patch.setattr(DeliveryLog, "confirmed", broken)
         with pytest.raises(FatalError, match="anchor"):
             small.hub(0).deliver(INSURANCE).run()
     assert list(statuses(small).values()).count("confirmed") == 1
@@ -160,7 +161,7 @@ def test_an_attempt_that_was_cut_off_is_ended_when_nothing_is_due(small: Rehears
     hub.deliver(INSURANCE).run()
     before = small.city.inbox("medical_insurance")[INSURANCE]
     with database.connect(hub.address, autocommit=True) as connection:
-        dead = ledger.open_transfer(connection, "deliver", INSURANCE, "1", hub.settings.now())
+        dead = transfers.open_transfer(connection, "deliver", INSURANCE, "1", hub.settings.now())
     assert hub.deliver(INSURANCE).run().rows == 0
     assert statuses(small)[dead] == "failed"
     assert small.city.inbox("medical_insurance")[INSURANCE].equals(before)
@@ -183,7 +184,7 @@ def test_a_newer_claim_alone_stops_an_audited_transfer(small: Rehearsal) -> None
     transfer = collect.stage()
     collect.audit(transfer)
     with database.connect(small.hub(0).address, autocommit=True) as connection:
-        ledger.claim(connection, EVENTS, transfer + 1)
+        datasets.claim(connection, EVENTS, transfer + 1)
         with pytest.raises(SupersededError, match="overtaken"):
             collect.publish(transfer)
         assert not registry.exists(connection, small.hub(0).catalogue.contract(EVENTS))
@@ -202,7 +203,7 @@ def test_an_unconfirmed_delivery_is_sent_again_under_the_same_id(
         raise KeyboardInterrupt(msg)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Recorded, "confirmed", lost)
+        patch.setattr(DeliveryLog, "confirmed", lost)
         with pytest.raises(KeyboardInterrupt):
             small.hub(0).deliver(INSURANCE).run()
     before = small.city.inbox("medical_insurance")[INSURANCE]

@@ -15,6 +15,7 @@ from onecard.model.transfers import Counts
 from onecard.operations.drift_look import look
 from onecard.operations.replay import replay
 from schemas.models.drift_policy import Drift
+from tests.cities import Cities
 from tests.faults.pupils import PUPILS, Pupils
 from tests.faults.sources import World, world
 
@@ -62,8 +63,8 @@ EVERY = pytest.mark.parametrize("change", CHANGES, ids=lambda c: c[0])
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("drift"), postgres, persons=300) as found:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("drift"), cities, persons=300) as found:
         yield found
 
 

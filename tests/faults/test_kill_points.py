@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from demo.rehearsal import start
 from onecard.base import failpoints
 from onecard.errors import ConfigError, InternalError
+from tests.cities import Cities
 from tests.faults.harness import Harness
+from tests.sampling import sampled
 
 RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS", "40"))
 KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
@@ -27,14 +28,19 @@ OF_A_NIGHT = tuple(p for p in failpoints.POINTS if not p.startswith("release."))
 """A release is a person's act; `tests/integration/test_release.py` kills it."""
 COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.after_append#9")
 """The same points later in the night, in other datasets and in the second part of a parcel."""
+QUICK = (
+    *("stage.checked", "load.after_commit", "publish.before_commit", "disclose.after"),
+    *("send.after", "confirm.before_commit", "log.after_append#9"),
+)
+"""One of each step; `make test-nightly` kills at all others."""
 
 
 @pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
+def harness(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
     """A city of 400 persons."""
     home = tmp_path_factory.mktemp("kill") / "stage"
     with (
-        start(home, persons=400, seed=23, postgres=postgres) as stage,
+        cities.start(home, persons=400, seed=23) as stage,
         Harness.of(stage) as made,
     ):
         yield made
@@ -67,10 +73,9 @@ def test_every_point_is_reached_in_a_normal_night(harness: Harness, tmp_path: Pa
     assert set(trace.read_text().split()) == set(OF_A_NIGHT)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("F01", "killed at every named point, the next run ends the same")
 @pytest.mark.fault("F22", "a checkpoint is only written with the rows that it stands for")
-@pytest.mark.parametrize("point", [*OF_A_NIGHT, *COUNTED])
+@pytest.mark.parametrize("point", sampled([*OF_A_NIGHT, *COUNTED], QUICK))
 def test_killed_at_a_point(harness: Harness, wanted: dict[str, object], point: str) -> None:
     harness.fresh()
     assert harness.run(ONECARD_KILL_AT=point) == -signal.SIGKILL
@@ -78,9 +83,8 @@ def test_killed_at_a_point(harness: Harness, wanted: dict[str, object], point: s
     same(harness, wanted)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("F01", "killed at random times, the next run ends the same")
-@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("batch", sampled(range(BATCHES), [0]))
 def test_killed_at_random_times(
     harness: Harness, wanted: dict[str, object], batch: int, tmp_path: Path
 ) -> None:

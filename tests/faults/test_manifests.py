@@ -17,6 +17,7 @@ import pytest
 
 from demo.http_api import PUBLIC_KEYS
 from demo.rehearsal import REPOSITORY
+from tests.cities import Cities
 from tests.faults.sources import World, world
 
 F01, F02 = "f01-hrss-transport-card-status", "f02-hrss-medical_insurance-card-status"
@@ -34,8 +35,8 @@ class Received:
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("manifests"), postgres, persons=300) as found:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("manifests"), cities, persons=300) as found:
         needed = ("health/death_notice", "housing_fund/hf_account", "hrss/card_master")
         for dataset in (*needed, "hrss/card_status_event"):
             found.collect(dataset)

@@ -17,6 +17,7 @@ from onecard.errors import PolicyError
 from onecard.operations import night
 from onecard.operations.replay import release, replay
 from onecard.store import agreement_lives, database, quarantine
+from tests.cities import Cities
 from tests.faults.sources import World, world
 
 INBOXES = {
@@ -33,8 +34,8 @@ DATASETS = (
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("leaves"), postgres, persons=300) as found:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("leaves"), cities, persons=300) as found:
         for dataset in DATASETS:
             found.collect(dataset)
         yield found

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.store import database
+from tests.cities import Cities
 
 DATASET = "hrss/card_master"
 REFRESH = f"from onecard.app.wiring import Hub; Hub().collect({DATASET!r}).run(whole=True)"
@@ -24,9 +25,9 @@ SEEN = (
 
 
 @pytest.fixture
-def small(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
+def small(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
     """A city of 1,000 persons."""
-    with start(tmp_path / "stage", persons=1_000, seed=5, postgres=postgres) as found:
+    with cities.start(tmp_path / "stage", persons=1_000, seed=5) as found:
         yield found
 
 

@@ -22,7 +22,7 @@ def soak(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[So
         yield found
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_nights_with_faults_end_as_nights_without(soak: Soak) -> None:
     assert [f.night for f in soak.done] == [0, 1]
     assert all(f.rows_read > 0 and f.sizes["staging"] == 0 for f in soak.done)
@@ -30,6 +30,7 @@ def test_nights_with_faults_end_as_nights_without(soak: Soak) -> None:
     assert list(differences(soak.stage, soak.twin, 1)) == []
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("table", "damage", "found"),
     [
@@ -50,6 +51,7 @@ def test_a_difference_is_named(soak: Soak, table: str, damage: str, found: str) 
         connection.execute(b"DROP TABLE public.kept")
 
 
+@pytest.mark.nightly
 def test_what_is_left_behind_is_named(soak: Soak) -> None:
     with database.connect(soak.stage.hub(1).address, autocommit=True) as connection:
         connection.execute("CREATE UNLOGGED TABLE staging.orphan (a int)")

@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import connectors
-from connectors.files import folders, formats, sftp
+from connectors.files import folder as folder_port
+from connectors.files import formats, sftp
 from connectors.rest import body as rest_body
 from onecard.base import timeouts
 from onecard.base.connections import Connection
@@ -208,7 +209,7 @@ def test_a_link_is_no_manifest(out: Path, local: Connection, tmp_path: Path) -> 
 @pytest.mark.parametrize("kind", ["fs", "sftp"])
 def test_a_huge_manifest_is_refused(out: Path, local: Connection, kind: str) -> None:
     (out / "f.csv").write_text("X\n1\n")
-    (out / "f.csv.manifest.json").write_bytes(b" " * (folders.NOTE_LIMIT + 1) + b"{}")
+    (out / "f.csv.manifest.json").write_bytes(b" " * (folder_port.NOTE_LIMIT + 1) + b"{}")
     note = {"manifest": {}, "pattern": "*.csv"}
     with pytest.raises(ProtocolError, match="too large"):
         if kind == "fs":

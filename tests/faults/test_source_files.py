@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from onecard.errors import SourceUnavailable
+from tests.cities import Cities
 from tests.faults.proxy import TcpProxy, tcp_proxy
 from tests.faults.sources import World, world
 
@@ -17,8 +18,8 @@ PAYMENTS = "education/campus_payment"
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("files"), postgres) as found:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("files"), cities) as found:
         yield found
 
 

@@ -16,6 +16,7 @@ from onecard.errors import (
     SchemaMismatch,
     SourceUnavailable,
 )
+from tests.cities import Cities
 from tests.faults.proxy import (
     Fault,
     HttpProxy,
@@ -33,8 +34,8 @@ APIS = {EVENTS: "hrss_api", SETTLEMENTS: "medical_insurance_api"}
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("http"), postgres) as found:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("http"), cities) as found:
         yield found
 
 

@@ -12,6 +12,7 @@ import pytest
 from onecard.app.wiring import Hub
 from onecard.base.settings import Settings
 from onecard.errors import AuditFailed, SourceUnavailable
+from tests.cities import Cities
 from tests.faults.proxy import TcpProxy, tcp_proxy
 from tests.faults.sources import World, world
 
@@ -20,8 +21,8 @@ TIME = "source_updated_at"
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("tables"), postgres) as found:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("tables"), cities) as found:
         yield found
 
 

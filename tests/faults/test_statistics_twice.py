@@ -8,7 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from onecard.deliver.run import Delivered
+from onecard.deliver.context import Delivered
+from tests.cities import Cities
 from tests.faults.sources import World, world
 
 ACCOUNTS, PAID = "housing_fund/hf_account", "housing_fund/hf_contribution"
@@ -26,8 +27,8 @@ JOIN registry.housing_fund__hf_account a USING (grzh) WHERE a.employer_uscc = %s
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("twice"), postgres, persons=600) as found:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("twice"), cities, persons=600) as found:
         for dataset in (ACCOUNTS, PAID):
             found.collect(dataset)
         yield found

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from demo.rehearsal import REPOSITORY
+from tests.cities import Cities
 from tests.faults.sources import World, world
 
 CARDS, RIDES = "hrss/card_master", "transport/transit_ride"
@@ -28,15 +29,15 @@ FROM chosen WHERE chosen.k = t."AAZ500"
 """
 """All cards that stand there once change, each a second before the one that is read before it."""
 SMALL = (
-    "import connectors.sql.connector; connectors.sql.connector.HINT_BYTES = 2_000;"
+    "import connectors.sql.read_postgres; connectors.sql.read_postgres.HINT_BYTES = 2_000;"
     "from onecard.cli.app import main; main()"
 )
 """The command line, reading tables in batches of a few rows."""
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("unordered"), postgres, persons=300) as found:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("unordered"), cities, persons=300) as found:
         with psycopg.connect(found.stage.city.postgres_url) as connection:
             connection.execute("CREATE TABLE hrss.newest_first (LIKE hrss.ac01_card INCLUDING ALL)")
             connection.execute(

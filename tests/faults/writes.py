@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from connectors.files.folders import opened, private_file
-from connectors.sql.connector import SqlConnector, SqlSink
+from connectors.files.folder import private_file
+from connectors.files.folders import opened
+from connectors.sql.connector import SqlConnector
+from connectors.sql.options import SqlSink
 from onecard.base import files
 from onecard.crypto import keys
 from onecard.crypto.audit_format import Checkpoint, anchor

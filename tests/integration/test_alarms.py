@@ -9,7 +9,6 @@ import re
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -28,7 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.errors import AuditFailed, SourceUnavailable
@@ -36,17 +35,19 @@ from onecard.model.signoffs import SignOff
 from onecard.operations import alarms
 from onecard.operations.alarm_channels import SENDERS
 from onecard.operations.release import release
-from onecard.store import database, holds, ledger
+from onecard.store import database, holds, transfers
 from schemas.models.problem import InvalidFile
+from tests import forked
+from tests.cities import Cities
 
 CARDS = "hrss/card_master"
 PASSWORD = "geheim-alarm-1"
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("alarms")
-    with start(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with cities.start(home / "stage", persons=300, seed=5) as found:
         found.hub(0).collect(CARDS).run()
         yield found
 
@@ -207,8 +208,8 @@ def hub_of(city: Rehearsal) -> Iterator[Any]:
 def fail(city: Rehearsal, subject: str, status: str = "failed", message: str = "down") -> None:
     hub = city.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
-        made = ledger.open_transfer(connection, "collect", subject, "1.0.0", hub.settings.now())
-        ledger.update(connection, made, {"status": status, "message": message})
+        made = transfers.open_transfer(connection, "collect", subject, "1.0.0", hub.settings.now())
+        transfers.record_end(connection, made, status, message)
 
 
 def test_a_failure_is_mailed_once_and_once_more_when_over(
@@ -382,15 +383,7 @@ def test_the_command(city: Rehearsal, hub_of: Any, tmp_path: Path, hook: Hook) -
     fail(city, CARDS)
 
     def run(**more: str) -> subprocess.CompletedProcess[str]:
-        command = ("-W", "ignore", "-m", "tests.integration.run_onecard", "alarms", "send")
-        return subprocess.run(
-            [sys.executable, *command, "--json"],
-            env=city.at(0) | to_hook(hook) | more,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=REPOSITORY,
-        )
+        return forked.onecard(city.at(0) | to_hook(hook) | more, "alarms", "send", "--json")
 
     done = run(ONECARD_ALARMS=str(tmp_path / "alarms.yaml"))
     assert done.returncode == 0, done.stderr

@@ -32,14 +32,14 @@ ENGINES: dict[str, Auditor] = {"sql": SqlAuditor(), "gx": GxAuditor()}
 
 
 @pytest.fixture(scope="module")
-def address(postgres: str) -> Iterator[str]:
+def address(quick_postgres: str) -> Iterator[str]:
     name = f"t_{os.urandom(6).hex()}"
-    made = database.create_database(postgres, name)
+    made = database.create_database(quick_postgres, name)
     with psycopg.connect(made, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA staging")
         connection.execute("CREATE SCHEMA registry")
     yield made
-    database.drop_database(postgres, name)
+    database.drop_database(quick_postgres, name)
 
 
 def contract(key: tuple[str, ...] = ("person", "item")) -> Contract:

@@ -11,10 +11,12 @@ import psycopg
 import pytest
 
 from onecard.crypto import keys
+from onecard.crypto.audit_format import anchor
+from onecard.crypto.audit_verify import Verdict
 from onecard.crypto.keys import KeyStore
 from onecard.crypto.signing import Signer
 from onecard.errors import InternalError
-from onecard.store import audit, database, migrate
+from onecard.store import audit, audit_export, database
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,18 +28,17 @@ def signer(tmp_path: Path) -> Signer:
 
 
 @pytest.fixture
-def address(private_database: str, signer: Signer, tmp_path: Path) -> str:
+def address(hub_database: str, signer: Signer, tmp_path: Path) -> str:
     """A log of 40 entries, each with its checkpoint, anchored."""
-    migrate.upgrade(private_database)
-    with database.connect(private_database, autocommit=True) as connection:
+    with database.connect(hub_database, autocommit=True) as connection:
         for number in range(40):
             with connection.transaction():
                 audit.append(connection, "test", f"subject {number}", "张三", {"number": number})
-            audit.anchor(tmp_path / "anchor", audit.checkpoint(connection, signer))
-    return private_database
+            anchor(tmp_path / "anchor", audit.checkpoint(connection, signer))
+    return hub_database
 
 
-def verdict(address: str, signer: Signer, tmp_path: Path) -> audit.Verdict:
+def verdict(address: str, signer: Signer, tmp_path: Path) -> Verdict:
     with database.connect(address, autocommit=True) as connection:
         return audit.verify_log(connection, tmp_path / "anchor", signer.holds)
 
@@ -118,7 +119,8 @@ def test_an_entry_goes_with_its_transaction(address: str) -> None:
 def test_a_third_party_verifies_an_export(address: str, signer: Signer, tmp_path: Path) -> None:
     target = tmp_path / "export"
     with database.connect(address, autocommit=True) as connection:
-        assert audit.export(connection, tmp_path / "anchor", target, signer.public_keys()) == 40
+        anchored, known = tmp_path / "anchor", signer.public_keys()
+        assert audit_export.export(connection, anchored, target, known) == 40
 
     def check() -> int:
         script = ROOT / "docs" / "verify_audit.py"

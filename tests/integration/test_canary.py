@@ -27,11 +27,14 @@ import pytest
 from demo.calendar import Day
 from demo.people import People, block
 from demo.planting import Planter
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import REPOSITORY, Rehearsal
 from demo.tables import append_postgres
 from demo.world import STOCK
 from onecard.store import database, quarantine
 from schemas.models import catalogue
+from tests import forked
+from tests.cities import Cities, with_airflow
+from tests.sampling import sampled
 
 COUNT = 500
 NAME, MOBILE = "金丝雀", "1990000"
@@ -86,14 +89,7 @@ def echo() -> Iterator[int]:
 
 def onecard(stage: Rehearsal, *arguments: str, **more: str) -> str:
     """Everything that a command of ours says."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-        env=stage.at(0) | {"TMPDIR": str(stage.home / "tmp")} | more,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-    )
+    done = forked.onecard(stage.at(0) | {"TMPDIR": str(stage.home / "tmp")} | more, *arguments)
     return done.stdout + done.stderr
 
 
@@ -149,10 +145,32 @@ def files(stage: Rehearsal) -> Iterator[tuple[str, bytes]]:
             yield str(file.relative_to(stage.home)), file.name.encode() + file.read_bytes()
 
 
+def nightly(stage: Rehearsal, refusing: str) -> str:
+    """What `onecard nightly` says, while the bank's system refuses every row and says it back."""
+    return onecard(stage, "nightly", AIRFLOW_CONN_BANK_API=refusing)
+
+
+def by_airflow(stage: Rehearsal, refusing: str) -> str:
+    """What Airflow says of the same night."""
+    log = subprocess.run(
+        [sys.executable, REPOSITORY / "dags" / "night.py"],
+        env=with_airflow(stage).at(0)
+        | {"AIRFLOW_CONN_BANK_API": refusing, "TMPDIR": str(stage.home / "tmp")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return log.stdout + log.stderr
+
+
+NIGHTS = {"command": nightly, "airflow": by_airflow}
+
+
 @pytest.mark.fault("F34", "found nowhere but in store, quarantine and payload")
 @pytest.mark.timeout(280)
-def test_nothing_of_a_canary_gets_out(tmp_path: Path, postgres: str, echo: int) -> None:
-    with start(tmp_path / "stage", persons=1_000, seed=4, postgres=postgres) as stage:
+@pytest.mark.parametrize("how", sampled(["command", "airflow"], ["command"]))
+def test_nothing_of_a_canary_gets_out(tmp_path: Path, cities: Cities, echo: int, how: str) -> None:
+    with cities.start(tmp_path / "stage", persons=1_000, seed=4) as stage:
         plant(stage)
         (stage.home / "tmp").mkdir()
         with psycopg.connect(stage.city.postgres_url, autocommit=True) as connection:
@@ -167,15 +185,7 @@ def test_nothing_of_a_canary_gets_out(tmp_path: Path, postgres: str, echo: int) 
         said = {"killed collect": killed(stage, "collect", "hrss")}
         refusing = json.dumps({"conn_type": "http", "host": "127.0.0.1", "port": echo,
                                "login": "hub", "password": "x"})  # fmt: skip
-        log = subprocess.run(
-            [sys.executable, REPOSITORY / "dags" / "night.py"],
-            env=stage.at(0)
-            | {"AIRFLOW_CONN_BANK_API": refusing, "TMPDIR": str(stage.home / "tmp")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said["night"] = log.stdout + log.stderr
+        said["night"] = NIGHTS[how](stage, refusing)
         said["refused"] = onecard(stage, "deliver", "bank", AIRFLOW_CONN_BANK_API=refusing)
         said["database error"] = onecard(stage, "deliver", "f17-hrss-hrss-subsidy-failure")
         said["killed deliver"] = killed(stage, "deliver", "bank")
@@ -198,13 +208,12 @@ def test_nothing_of_a_canary_gets_out(tmp_path: Path, postgres: str, echo: int) 
         sent = str([f.to_dicts() for f in stage.city.inbox("bank").values()])
         assert NAME in sent
 
-        airflow_url = stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace(
-            "+psycopg", ""
-        )
         places = [(f"output of {name}", text.encode()) for name, text in said.items()]
         places += list(files(stage))
         places += list(tables(hub_url, ("registry", "staging")))
-        places += list(tables(airflow_url, ()))
+        if how == "airflow":
+            url = stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+            places += list(tables(url.replace("+psycopg", ""), ()))
         assert len(places) > 60
         pattern = forms()
         leaks = [name for name, content in places if pattern.search(content)]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,23 +11,25 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError
+from onecard.model.tickets import Answer, RefusedText, UnknownTicket, WrongState
 from onecard.operations import night
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
 from onecard.store import audit, database, quarantine, tickets
-from onecard.store.tickets import RefusedText, UnknownTicket, WrongState
+from tests import forked
+from tests.cities import Cities
 
 CARDS, RULE, TABLE = "hrss/card_master", "issue_date_not_future", "card_master"
 
 
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def collected(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     """A city after the first night of one dataset."""
     home = tmp_path_factory.mktemp("challenges")
-    with start(home / "stage", persons=2_000, seed=31, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=2_000, seed=31) as stage:
         stage.hub(0).collect(CARDS).run()
         yield stage
 
@@ -38,15 +38,7 @@ def onecard(
     stage: Rehearsal, *arguments: str, given: str = "", night: str | None = None
 ) -> tuple[int, str]:
     environment = stage.at(0) | ({"ONECARD_NOW": night} if night else {})
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-        input=given,
-    )
+    done = forked.onecard(environment, *arguments, given=given)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -284,8 +276,8 @@ def test_states_evidence_and_events_hold_in_the_database_as_well(collected: Rehe
         with pytest.raises(WrongState, match="is open; only one that is answered can be closed"):
             tickets.close(connection, ticket, "a", {"without_correction": "x"}, now)
         with pytest.raises(ConfigError, match="known: confirmed, corrected, rejected"):
-            tickets.answer(connection, ticket, "a", "fine", "x", now)
-        tickets.answer(connection, ticket, "a", "confirmed", "复核无误", now)
+            tickets.answer(connection, ticket, "a", Answer("fine", "x"), now)
+        tickets.answer(connection, ticket, "a", Answer("confirmed", "复核无误"), now)
         with pytest.raises(WrongState, match="saw a correction; those that did: none"):
             tickets.close(connection, ticket, "a", {"seen": 1}, now)
         with pytest.raises(RefusedText, match="reason: it is empty"):
@@ -329,7 +321,7 @@ def test_two_answers_at_once_count_once(collected: Rehearsal, tmp_path: Path) ->
     def answer(outcome: str) -> None:
         with database.connect(hub.address, autocommit=True) as connection:
             try:
-                tickets.answer(connection, ticket, "a", outcome, "x", hub.settings.now())
+                tickets.answer(connection, ticket, "a", Answer(outcome, "x"), hub.settings.now())
                 outcomes.append("done")
             except WrongState:
                 outcomes.append("refused")

@@ -16,16 +16,16 @@ import psycopg
 import pytest
 from sqlalchemy import MetaData, Table, create_engine, select
 
-from demo.rehearsal import start
 from onecard.app.wiring import Hub
-from onecard.deliver import run as deliver
+from onecard.deliver import attempt
 from onecard.model.signoffs import SignOff
 from onecard.operations.release import release
 from onecard.ports.privacy_gate import VolumeHold
 from onecard.reconcile.dataset import reconcile
 from onecard.reconcile.inbox import reconcile_inbox
-from onecard.store import agreement_lives, database, ledger
+from onecard.store import agreement_lives, database, deliveries
 from schemas.models import catalogue
+from tests.cities import Cities
 from tests.faults.harness import Harness
 
 CARDS, EVENTS = "hrss/card_master", "hrss/card_status_event"
@@ -36,7 +36,7 @@ F14 = "f14-transport-transport-concession"
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
     """A city whose datasets are collected; F14 and F02 tell of deletes as well."""
     home = tmp_path_factory.mktemp("deletes")
     changed = home / "schemas"
@@ -47,7 +47,7 @@ def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Ha
         assert before in text
         text = text.replace(before, f"{before}  deletes: rows\n").replace("1.1.0", "1.9.0")
         file.write_text(text, encoding="utf-8")
-    with start(home / "stage", persons=400, seed=23, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=400, seed=23) as stage:
         stage.environment["ONECARD_SCHEMAS"] = str(changed)
         hub = stage.hub(0)
         for dataset in hub.catalogue.contracts:
@@ -198,8 +198,8 @@ def test_a_key_that_another_row_still_gives_is_not_dropped(fund: Fund) -> None:
 def test_unusually_many_deletes_are_held_until_a_person_releases_them(
     fund: Fund, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliver, "FEW_DELETES", 1)
-    monkeypatch.setattr(ledger, "delivered_rows", lambda *_: [2])
+    monkeypatch.setattr(attempt, "FEW_DELETES", 1)
+    monkeypatch.setattr(deliveries, "usual_rows", lambda *_: [2])
     fail_abandoned(fund.hub, EVENTS)
     with pytest.raises(VolumeHold, match="told to drop 3 rows"):
         fund.deliver()

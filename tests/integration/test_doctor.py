@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,19 +12,21 @@ from typing import Any
 
 import pytest
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.crypto import keys
 from onecard.operations.doctor import CheckLine, examine
 from onecard.operations.doctor_probes import probes
 from onecard.store import agreement_lives, database, migrate
+from tests import forked
+from tests.cities import Cities
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("doctor")
-    with start(home / "stage", persons=200, seed=5, postgres=postgres) as found:
+    with cities.start(home / "stage", persons=300, seed=5) as found:
         yield found
 
 
@@ -181,17 +181,7 @@ def test_airflows_settings_where_it_is_its_environment(city: Rehearsal, tmp_path
 
 def test_the_command(city: Rehearsal) -> None:
     def run(environment: dict[str, str]) -> tuple[int, list[dict[str, str]]]:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard"),
-                *("doctor", "--json"),
-            ],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=REPOSITORY,
-        )
+        done = forked.onecard(environment, "doctor", "--json")
         return done.returncode, json.loads(done.stdout)
 
     code, lines = run(city.at(0))

@@ -6,7 +6,6 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,19 +16,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.base.connections import EnvironmentConnections
 from onecard.errors import SchemaMismatch
 from onecard.operations import night
 from onecard.operations.drift_look import Looked, look
 from schemas.models import catalogue, odcs
+from tests import forked
+from tests.cities import Cities
 
 CARDS = "hrss/card_master"
 
 
 @pytest.fixture
-def stage(tmp_path: Path, postgres: str) -> Iterator[Rehearsal]:
-    with start(tmp_path / "stage", persons=400, seed=5, postgres=postgres) as found:
+def stage(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
+    with cities.start(tmp_path / "stage", persons=400, seed=5) as found:
         yield found
 
 
@@ -180,14 +181,7 @@ def test_the_command(stage: Rehearsal) -> None:
     alter(stage, 'RENAME COLUMN "AAC003" TO "AAC003_NEW"')
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-            env=stage.at(0),
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=REPOSITORY,
-        )
+        return forked.onecard(stage.at(0), *arguments)
 
     bad = run("drift", CARDS, "--json")
     assert bad.returncode == 1, bad.stderr

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from quality.rows.gate import compile_gate
 from schemas.models import catalogue
 from schemas.models.contract import Contract, Field
 from schemas.models.semantic import load as semantic_types
+from tests.sampling import sampled
 
 CONTRACTS = catalogue.load().contracts
 NOW = Day(0).night
@@ -64,10 +64,8 @@ json.dump(found, sys.stdout)
 
 
 @pytest.fixture
-def address(postgres: str) -> Iterator[str]:
-    name = f"t_{os.urandom(6).hex()}"
-    yield database.create_database(postgres, name)
-    database.drop_database(postgres, name)
+def address(private_database: str) -> str:
+    return private_database
 
 
 def planted(contract: Contract, seed: int) -> tuple[pl.DataFrame, int]:
@@ -126,9 +124,8 @@ def of_rows(outcomes: list[dict[str, Any]]) -> Failing:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize("seed", [7, 20261123, 4711])
+@pytest.mark.parametrize("seed", sampled([7, 20261123, 4711], [7]))
 def test_failing_rows_equal_the_gates(seed: int, address: str, tmp_path: Path) -> None:
     export(CONTRACTS.values(), tmp_path, "demo")
     gate: dict[str, Failing] = {}

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from demo.rehearsal import REPOSITORY, Rehearsal
+from demo.rehearsal import Rehearsal
 from onecard.cli.app import app
 from onecard.store import database, receipts
+from tests import forked
 
 F02, F07 = "f02-hrss-medical_insurance-card-status", "f07-hrss-operator-card-status"
 
 
 def onecard(stage: Rehearsal, *arguments: str, given: str = "") -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-        env=stage.at(0),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-        input=given,
-    )
+    done = forked.onecard(stage.at(0), *arguments, given=given)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import pytest
 
 from connectors import connector
 from demo import inbox
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base import personal
 from onecard.crypto import keys
@@ -25,6 +23,8 @@ from onecard.store import agreement_lives, audit, database, quarantine
 from quality.rows.rule_titles import title
 from schemas.lint import check
 from schemas.models import catalogue, semantic
+from tests import forked
+from tests.cities import Cities
 
 DATASETS = {
     "education": "education/edu_enrolment",
@@ -37,10 +37,10 @@ DATASETS = {
 
 
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def collected(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     """A city of which one dataset of each agency was collected."""
     home = tmp_path_factory.mktemp("handback")
-    with start(home / "stage", persons=2_000, seed=17, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=2_000, seed=17) as stage:
         for dataset in DATASETS.values():
             stage.hub(0).collect(dataset).run()
         yield stage
@@ -205,17 +205,7 @@ def test_sealed_rows_open_with_the_agencys_own_key_only(
 
 
 def test_the_command_says_what_went_back(collected: Rehearsal) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard"),
-            *("quarantine", "hand-back", "housing_fund", "--json"),
-        ],
-        env=collected.at(0),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-    )
+    done = forked.onecard(collected.at(0), "quarantine", "hand-back", "housing_fund", "--json")
     assert done.returncode == 0, done.stderr
     (line,) = json.loads(done.stdout)
     assert (line["dataset"], line["rows"]) == (

@@ -15,19 +15,18 @@ import pytest
 import yaml
 from openpyxl import load_workbook
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
+from onecard.model.tickets import NewTicket
 from onecard.operations import night_report, reports
 from onecard.store import database, tickets
 from schemas.models import catalogue
+from tests.cities import Cities
 from tests.integration.report_page import Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.timeout(300)
 HOSTILE = (
     "<script>alert(1)</script>",
     '=HYPERLINK("http://x","y")',
@@ -36,6 +35,7 @@ HOSTILE = (
     "𠮷𡈽\U0001f600",
     '"><img src=x onerror=alert(1)>',
 )
+
 NAMES = (*(f"{text}某甲乙" for text in HOSTILE[:5]), "𠮷某甲乙")
 """Persons' names, the last one valid: none may appear; each ends with a mark of its own."""
 DATASETS = ("health/death_notice", "health/health_visit", "hrss/card_master")
@@ -43,9 +43,9 @@ MONTH = date(2026, 10, 1)
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Hub]:
+def hub(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Hub]:
     home = tmp_path_factory.mktemp("hostile")
-    with start(home / "stage", persons=1_000, seed=5, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=1_000, seed=5) as stage:
         with psycopg.connect(stage.city.postgres_url, autocommit=True) as connection:
             row = connection.execute(
                 "SELECT quote_ident(column_name) FROM information_schema.columns"
@@ -89,7 +89,7 @@ def prepared(stage: Rehearsal, schemas: Path) -> Hub:
     now = plain.settings.now()
     with database.connect(plain.address, autocommit=True) as connection:
         for text in HOSTILE:
-            new = tickets.NewTicket(
+            new = NewTicket(
                 agency="health",
                 opened_for="bureau",
                 opened_by="bureau",

@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.base.connections import EnvironmentConnections, parse
 from onecard.errors import OnecardError
 from onecard.observe import lineage
+from onecard.observe.lineage_flow import PRODUCER
 from onecard.operations import night
-from onecard.store import database, ledger
+from onecard.store import database, transfer_history
 from schemas.models.contract import Contract
+from tests.cities import Cities
 from tests.integration.openlineage_model import ENDS, problems
 
 CARDS, EVENTS = "hrss/card_master", "hrss/card_status_event"
@@ -27,9 +29,9 @@ F02, F06 = "f02-hrss-medical_insurance-card-status", "f06-hrss-housing_fund-card
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("lineage")
-    with start(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with cities.start(home / "stage", persons=300, seed=5) as found:
         yield found
 
 
@@ -148,7 +150,7 @@ def test_a_failure_tells_why_and_the_next_run_is_another(city: Rehearsal, told: 
 def test_a_whole_night_and_one_with_faults(city: Rehearsal, told: Path) -> None:
     """Every dataset and agreement; then some systems are gone."""
     with database.connect(city.hub(1).address, autocommit=True) as connection:
-        before = {t.subject for t in ledger.latest(connection)}
+        before = {t.subject for t in transfer_history.latest(connection)}
     night.run(city.hub(1))
     good = read(told)
     jobs = {e["job"]["name"] for e in good}
@@ -178,7 +180,7 @@ def test_a_whole_night_and_one_with_faults(city: Rehearsal, told: Path) -> None:
 SOUND = {
     "eventType": "START",
     "eventTime": "2026-10-16T02:00:00+08:00",
-    "producer": lineage.PRODUCER,
+    "producer": PRODUCER,
     "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
     "run": {"runId": str(uuid.UUID(int=7))},
     "job": {"namespace": "onecard", "name": "x", "facets": {}},
@@ -189,7 +191,7 @@ SOUND = {
             "name": "x",
             "outputFacets": {
                 "outputStatistics": {
-                    "_producer": lineage.PRODUCER,
+                    "_producer": PRODUCER,
                     "_schemaURL": "https://openlineage.io/spec/facets/1-0-2/"
                     "OutputStatisticsOutputDatasetFacet.json#/$defs/"
                     "OutputStatisticsOutputDatasetFacet",

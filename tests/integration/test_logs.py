@@ -15,10 +15,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from demo.rehearsal import REPOSITORY, Rehearsal, set_up
+from demo.rehearsal import Rehearsal
 from onecard.base import logs
 from onecard.errors import ConfigError, HoldError
 from schemas.models import catalogue
+from tests import forked
+from tests.cities import Cities
 
 ID, MOBILE = "410199194901010014", "13812345678"
 ANYBODY = re.compile(r"410199(?:19|20)[0-9]{9}[0-9X]")
@@ -28,20 +30,15 @@ SUBSIDY = "f17-hrss-hrss-subsidy-failure"
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def stage(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("logs") / "stage"
-    with set_up(home, persons=300, seed=9, postgres=postgres) as found:
+    with cities.start(home, persons=300, seed=5) as found:
         yield found
 
 
 def onecard(stage: Rehearsal, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-        env=stage.at(0) | {"ONECARD_LOG": "json", "ONECARD_ACTOR": "王工"} | more,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
+    return forked.onecard(
+        stage.at(0) | {"ONECARD_LOG": "json", "ONECARD_ACTOR": "王工"} | more, *arguments
     )
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
-from onecard.store import database, disclosures, migrate
+from onecard.store import database, disclosures
 
 
-def test_transfers_at_the_turn_of_a_month_make_its_partition_once(private_database: str) -> None:
-    hub_url = private_database
-    migrate.upgrade(hub_url)
+def test_transfers_at_the_turn_of_a_month_make_its_partition_once(hub_database: str) -> None:
+    hub_url = hub_database
 
     def make(month: int) -> None:
         with database.connect(hub_url) as connection:

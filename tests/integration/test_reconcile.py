@@ -16,15 +16,16 @@ from psycopg import sql
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError, HoldError
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
+from onecard.ports.sql_side import SqlSide
 from onecard.reconcile.buckets import compare
 from onecard.reconcile.dataset import ReconcileOptions, reconcile
 from onecard.store import database
-from onecard.store.checksums import SqlSide
+from tests.cities import Cities
 from tests.conftest import listening
 
 CARDS = "hrss/card_master"
@@ -299,7 +300,7 @@ ACCOUNTS, TABLE = "housing_fund/hf_account", "gr_account"
 
 @pytest.fixture
 def maria(
-    tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cities: Cities, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Hub, Engine]]:
     """A city whose housing fund keeps its accounts in a MariaDB, after their first collect."""
     server = make_url(os.environ.get("ONECARD_TEST_MARIADB", "mysql://root@127.0.0.1:3306/test"))
@@ -312,7 +313,7 @@ def maria(
     url = server.set(drivername="mysql+pymysql", database=name)
     monkeypatch.setenv("ONECARD_DEMO_MARIADB", url.render_as_string(hide_password=False))
     source = create_engine(url)
-    with start(tmp_path / "stage", persons=400, seed=11, postgres=postgres) as stage:
+    with cities.start(tmp_path / "stage", persons=400, seed=23) as stage:
         hub = stage.hub(0)
         hub.collect(ACCOUNTS).run()
         with database.connect(hub.address, autocommit=True) as connection:

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from sqlalchemy import Engine, MetaData, Table, create_engine, delete, insert, s
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
-from demo.rehearsal import start
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
@@ -32,6 +30,8 @@ from onecard.model.reconciliations import Reconciled
 from onecard.operations.replay import release
 from onecard.reconcile.inbox import readable, reconcile_inbox
 from onecard.store import database
+from tests import forked
+from tests.cities import Cities
 from tests.conftest import listening
 from tests.faults.harness import Harness
 
@@ -50,10 +50,10 @@ def counts(done: Reconciled) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
     """A city whose datasets are collected; nothing is delivered yet."""
     home = tmp_path_factory.mktemp("inbox") / "stage"
-    with start(home, persons=400, seed=23, postgres=postgres) as stage:
+    with cities.start(home, persons=400, seed=23) as stage:
         hub = stage.hub(0)
         for dataset in hub.catalogue.contracts:
             hub.collect(dataset).run()
@@ -428,13 +428,7 @@ def test_a_table_that_somebody_else_has_locked_is_waited_for_and_then_tried_agai
 
 
 def onecard(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.integration.run_onecard", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forked.onecard(environment, *words)
 
 
 @pytest.mark.fault("F22", "a reconciliation of an inbox is killed; the next one leaves nothing")

@@ -10,22 +10,23 @@ from typing import Any
 
 import pytest
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.errors import ProtocolError
 from onecard.operations.housekeeping import keep_house
 from onecard.reconcile import source_rows
 from onecard.reconcile.dataset import reconcile
 from onecard.store import database
+from tests.cities import Cities
 
 PAYMENTS = "education/campus_payment"
 BROKEN = "origin LIKE '%.csv' AND reasons::text LIKE '%record.%'"
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def stage(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     """A small city whose school file has two records that cannot be split, collected."""
     home = tmp_path_factory.mktemp("rejected") / "stage"
-    with start(home, persons=300, seed=5, postgres=postgres) as found:
+    with cities.start(home, persons=300, seed=5) as found:
         (file,) = (found.city.home / "sftp" / "outbox" / "campus_payment").glob("*.csv")
         note = Path(f"{file}.manifest.json")
         lines = file.read_bytes().splitlines(keepends=True)

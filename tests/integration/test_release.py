@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import (
     AuditFailed,
@@ -35,8 +33,19 @@ from onecard.operations.night_report import write_report
 from onecard.operations.release import Released, release
 from onecard.operations.reports import write_daily
 from onecard.reconcile.dataset import reconcile
-from onecard.store import audit, database, holds, ledger, receipts, releases
+from onecard.store import (
+    audit,
+    database,
+    datasets,
+    holds,
+    receipts,
+    releases,
+    transfer_history,
+    transfers,
+)
 from schemas.models import catalogue
+from tests import forked
+from tests.cities import Cities
 from tests.faults.harness import Harness
 
 ECARDS, F08 = "hrss/ecard_binding", "f08-hrss-operator-ecard"
@@ -98,23 +107,16 @@ class City:
 
     def status(self, transfer: int) -> str:
         with database.connect(self.hub.address, autocommit=True) as connection:
-            return ledger.status(connection, transfer)
+            return transfers.status(connection, transfer)
 
     def onecard(self, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-            env=self.stage.at(0),
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=REPOSITORY,
-        )
+        done = forked.onecard(self.stage.at(0), *arguments)
         return done.returncode, done.stdout + done.stderr
 
     def sound(self) -> None:
         """The accounting identity, one receipt for each publishing, the audit log, no old staging."""
         with database.connect(self.hub.address, autocommit=True) as connection:
-            for done in ledger.transfers(connection):
+            for done in transfer_history.since(connection):
                 if done.status == "published":
                     done.counts.check(done.subject)
                     assert receipts.load(connection, done.id), done.id
@@ -129,9 +131,9 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[City]:
+def made(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[City]:
     home = tmp_path_factory.mktemp("release")
-    with start(home / "stage", persons=400, seed=5, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=400, seed=5) as stage:
         city = City(stage)
         for dataset in (ECARDS, *PEOPLE):
             city.hub.collect(dataset).run()
@@ -378,10 +380,10 @@ def reported(city: City) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Harness]:
+def harness(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
     """A hub with one held collect, to be cloned for each case; its anchor lies beside it."""
     home = tmp_path_factory.mktemp("killed") / "stage"
-    with start(home, persons=300, seed=5, postgres=postgres) as stage:
+    with cities.start(home, persons=300, seed=5) as stage:
         city = City(stage)
         city.hub.collect(ECARDS).run()
         city.halve()
@@ -394,7 +396,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator
 def outcome(harness: Harness) -> dict[str, object]:
     """What a release leaves, without times."""
     with database.connect(harness.address, autocommit=True) as connection:
-        (transfer,) = [t for t in ledger.transfers(connection) if t.id == 2]
+        (transfer,) = [t for t in transfer_history.since(connection) if t.id == 2]
         transfer.counts.check(ECARDS)
         rows = connection.execute(
             "SELECT count(*), md5(string_agg((to_jsonb(t))::text, '|' ORDER BY to_jsonb(t)::text))"
@@ -411,7 +413,7 @@ def outcome(harness: Harness) -> dict[str, object]:
             "status": transfer.status,
             "counts": transfer.counts,
             "rows": rows,
-            "state": ledger.state(connection, ECARDS),
+            "state": datasets.state(connection, ECARDS),
             "kinds": [str(kind) for (kind,) in kinds],
             "released": [(r.finding, r.by, r.reason) for r in releases.of(connection, 2)],
             "vouched": [r["by"] for r in json.loads(receipt.body)["released"]],
@@ -450,7 +452,7 @@ def test_killed_in_a_release(harness: Harness, undisturbed: dict[str, object], p
         assert harness.release(2, ONECARD_KILL_AT=point) == -signal.SIGKILL
         hub = harness.hub()
         with database.connect(hub.address, autocommit=True) as connection:
-            published = ledger.status(connection, 2) == "published"
+            published = transfers.status(connection, 2) == "published"
             found = holds.holds(connection, hub.catalogue)
         assert [h.number for h in found] == ([] if published else [2]), "told until it is done"
         assert harness.release(2) == 0, harness.report.read_text()
@@ -482,7 +484,7 @@ def test_in_any_order_nothing_is_lost(made: City, steps: list[str]) -> None:
         _step(made, step, first)
         made.sound()
     with database.connect(made.hub.address, autocommit=True) as connection:
-        state = ledger.state(connection, ECARDS)
+        state = datasets.state(connection, ECARDS)
         rows = made.ask("SELECT count(*), max(_version) FROM registry.hrss__ecard_binding")[0]
     assert rows[0] >= made.run("SELECT FROM hrss.kept") * 0.5, "no reading takes a row away"
     assert rows[1] <= state.version

@@ -16,7 +16,7 @@ from onecard.base.settings import Settings
 from onecard.errors import ConfigError, FatalError, OnecardError, PolicyError
 from onecard.operations.housekeeping import keep_house
 from onecard.operations.replay import release, replay
-from onecard.store import database, disclosures, ledger, quarantine
+from onecard.store import database, datasets, disclosures, quarantine
 from schemas.models import catalogue
 
 CARDS, RULE = "hrss/card_master", "issue_date_not_future"
@@ -66,14 +66,14 @@ def test_a_row_that_breaks_its_contract_again_stays(stage: Rehearsal) -> None:
 def test_a_row_that_the_contract_of_now_allows_is_published(lenient: Rehearsal) -> None:
     hub = lenient.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
-        watermark = ledger.state(connection, CARDS).checkpoint
+        watermark = datasets.state(connection, CARDS).checkpoint
     before = cards(hub)
     (record, *_) = held(hub, CARDS, RULE)
     assert replay(hub, record, "contract changed").done
     assert cards(hub) == before + 1
     assert record not in held(hub, CARDS, RULE)
     with database.connect(hub.address, autocommit=True) as connection:
-        assert ledger.state(connection, CARDS).checkpoint == watermark
+        assert datasets.state(connection, CARDS).checkpoint == watermark
     with pytest.raises(ConfigError, match="is replayed"):
         replay(hub, record, "again")
 

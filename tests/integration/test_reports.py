@@ -15,20 +15,19 @@ import psycopg
 import pytest
 from openpyxl import load_workbook
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.base.timespan import ZONE
+from onecard.model.tickets import Answer, NewTicket
 from onecard.operations import night, reports
 from onecard.store import database, tickets
+from tests.cities import Cities
 from tests.integration.report_oracle import SCHEME, Oracle, end_of, floored, score, start_before
 from tests.integration.report_page import Element, Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-]
+pytestmark = pytest.mark.timeout(600)
 MONTH, DAY = date(2026, 11, 1), date(2026, 11, 3)
 NIGHTS = (0, 1, 17, 18)
 BROKEN_NIGHT, BROKEN = 18, "health/death_notice"
@@ -37,6 +36,7 @@ SCOPES = (
     *("education", "health", "housing_fund", "hrss", "medical_insurance", "transport"),
     "bureau",
 )
+
 SECTIONS = {
     "s1": "kpi.",
     "s2": ("collect.", "deliver.", "p95.", "days", "inbox."),
@@ -59,9 +59,9 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[City]:
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[City]:
     home = tmp_path_factory.mktemp("reports")
-    with start(home / "stage", persons=1_500, seed=31, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=1_500, seed=31) as stage:
         for number in NIGHTS:
             if number:
                 stage.city.prepare(number)
@@ -92,7 +92,7 @@ def happenings(hub: Hub) -> None:
         dues = ((0, 8, 4), (1, 5, None), (2, 20, 17), (10, 5, 16), (11, 30, None))
         for opened, due, answered in dues:
             at = first + timedelta(days=opened)
-            new = tickets.NewTicket(
+            new = NewTicket(
                 agency="hrss" if opened else "health",
                 opened_for="bureau",
                 opened_by="bureau",
@@ -108,7 +108,7 @@ def happenings(hub: Hub) -> None:
             if answered:
                 when = first + timedelta(days=answered)
                 outcome = "corrected" if opened else "rejected"
-                tickets.answer(connection, ticket, "演练", outcome, "已核对", when)
+                tickets.answer(connection, ticket, "演练", Answer(outcome, "已核对"), when)
         for statement in SYNTHETIC:
             connection.execute(statement.encode())
 

@@ -12,7 +12,7 @@ from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.crypto import keys
-from onecard.store import database, migrate, quarantine
+from onecard.store import database, quarantine
 from schemas.models import catalogue
 
 CONTRACT = Path(__file__).parents[1] / "data" / "shenzhen" / "szt_ride.odcs.yaml"
@@ -20,7 +20,7 @@ FILE = "szt_shenzhen_swipes_100.json"
 
 
 @pytest.fixture
-def hub(tmp_path: Path, domain: Path, private_database: str) -> Hub:
+def hub(tmp_path: Path, domain: Path, hub_database: str) -> Hub:
     schemas = tmp_path / "schemas"
     (schemas / "contracts" / "transport").mkdir(parents=True)
     shutil.copy(CONTRACT, schemas / "contracts" / "transport" / "szt_ride.odcs.yaml")
@@ -28,13 +28,12 @@ def hub(tmp_path: Path, domain: Path, private_database: str) -> Hub:
     inbox = tmp_path / "files" / "rides"
     inbox.mkdir(parents=True)
     shutil.copy(domain / "transit" / FILE, inbox / FILE)
-    migrate.upgrade(private_database)
     keys.create(tmp_path / "keys.json", ["bureau"], "2026")
     settings = Settings(
         home=tmp_path,
         keys_file=tmp_path / "keys.json",
         schemas=schemas,
-        database_url=private_database,
+        database_url=hub_database,
     )
     connection = {"conn_type": "fs", "extra": {"path": str(tmp_path / "files")}}
     return Hub(settings, EnvironmentConnections({"AIRFLOW_CONN_SZT_FILES": json.dumps(connection)}))

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.rehearsal import REPOSITORY, Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import OnecardError
 from onecard.model.tickets import NewTicket
 from onecard.observe.exposition import exposition
 from onecard.operations import attention as situation
 from onecard.operations.attention import Issue
-from onecard.store import agreement_lives, database, ledger, releases, tickets
+from onecard.store import (
+    agreement_lives,
+    database,
+    releases,
+    tickets,
+    transfer_history,
+    transfers,
+)
+from tests import forked
+from tests.cities import Cities
 
 CARDS, F02 = "hrss/card_master", "f02-hrss-medical_insurance-card-status"
 
 
 @pytest.fixture
-def stage(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def stage(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     home = tmp_path_factory.mktemp("status")
-    with start(home / "stage", persons=300, seed=5, postgres=postgres) as found:
+    with cities.start(home / "stage", persons=300, seed=5) as found:
         yield found
 
 
@@ -40,7 +47,7 @@ def test_figures_for_prometheus(stage: Rehearsal) -> None:
     counts = hub.collect(CARDS).run().counts
     broken(hub, "health/death_notice")
     with database.connect(hub.address, autocommit=True) as connection:
-        transfers, found = ledger.latest(connection), situation.issues(connection, hub)
+        transfers, found = transfer_history.latest(connection), situation.issues(connection, hub)
     text = exposition(transfers, found)
     samples = {
         (s.name, *sorted(s.labels.values())): s.value
@@ -94,8 +101,8 @@ def test_failures_are_counted_in_a_row_and_end_with_a_success(stage: Rehearsal) 
 def test_a_held_delivery_names_who_and_how(stage: Rehearsal) -> None:
     hub = stage.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
-        transfer = ledger.open_transfer(connection, "deliver", F02, "1.0.0", hub.settings.now())
-        ledger.update(connection, transfer, {"status": "held", "message": "too many"})
+        transfer = transfers.open_transfer(connection, "deliver", F02, "1.0.0", hub.settings.now())
+        transfers.record_end(connection, transfer, "held", "too many")
     held = issues(hub, "held")[F02]
     assert held.who == hub.catalogue.agreement(F02).responsible
     assert f"`onecard release {transfer} --by … --reason …`" in held.todo
@@ -149,17 +156,8 @@ def test_the_command_and_its_json(stage: Rehearsal) -> None:
     stage.hub(0).collect(CARDS).run()
 
     def run(day: int, *options: str) -> str:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard"),
-                *("status", *options),
-            ],
-            env=stage.at(day),
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=REPOSITORY,
-        )
+        done = forked.onecard(stage.at(day), "status", *options)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     lines = json.loads(run(3, "--json"))

@@ -15,15 +15,16 @@ from typing import Any
 
 import pytest
 
-from connectors.files import connector
-from connectors.files.folders import LocalFolder
+from connectors.files import manifest
+from connectors.files.local import LocalFolder
 from connectors.rest import client
-from connectors.sql import sink
-from demo.rehearsal import Rehearsal, start
+from connectors.sql import write as sql_write
+from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import PolicyError
 from onecard.model.agreements import ALL
 from onecard.store import agreement_lives, audit, database
+from tests.cities import Cities
 
 REST = "f02-hrss-medical_insurance-card-status"
 SQL = ("f06-hrss-housing_fund-card-status", "f17-hrss-hrss-subsidy-failure")
@@ -43,10 +44,10 @@ class Attempt:
 
 
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Rehearsal]:
+def collected(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     """A city whose registry holds what the deliveries below need."""
     home = tmp_path_factory.mktemp("stops")
-    with start(home / "stage", persons=4_000, seed=23, postgres=postgres) as stage:
+    with cities.start(home / "stage", persons=4_000, seed=23) as stage:
         hub = stage.hub(0)
         needed = {d for a in (REST, *SQL, *FILES) for d in hub.catalogue.agreement(a).datasets} | {
             hub.catalogue.registers.people.cards,
@@ -156,9 +157,9 @@ def once(stage: Rehearsal, agreement: str, rows: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("scope", [None, ALL], ids=["its consumer", "all"])
 def test_rest(
-    tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch, scope: str | None
+    tmp_path: Path, cities: Cities, monkeypatch: pytest.MonkeyPatch, scope: str | None
 ) -> None:
-    with start(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
+    with cities.start(tmp_path / "stage", persons=2_000, seed=23) as stage:
         for dataset in stage.hub(0).catalogue.agreement(REST).datasets:
             stage.hub(0).collect(dataset).run()
         stop, post = stopping(stage, REST, scope), client.Client.post
@@ -173,10 +174,10 @@ def test_rest(
                 stop()
             return reply
 
-        from connectors.rest.connector import _Sending
+        from connectors.rest.write import Sending
 
-        batches = _Sending._batches
-        monkeypatch.setattr(_Sending, "_batches", small)
+        batches = Sending._batches
+        monkeypatch.setattr(Sending, "_batches", small)
         monkeypatch.setattr(client.Client, "post", then_stop)
         refused(stage, REST)
         before = posted(stage, REST)
@@ -198,10 +199,10 @@ def test_rest(
 
 
 def test_rest_stopped_before_its_manifest(
-    tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cities: Cities, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All rows are there already: what is missing is only the word that they are complete."""
-    with start(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
+    with cities.start(tmp_path / "stage", persons=2_000, seed=23) as stage:
         for dataset in stage.hub(0).catalogue.agreement(REST).datasets:
             stage.hub(0).collect(dataset).run()
         stop, post = stopping(stage, REST), client.Client.post
@@ -240,7 +241,7 @@ def test_sql(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement: s
                 if len(pieces) == 2:
                     stop()
 
-    monkeypatch.setattr(sink, "_small", small)
+    monkeypatch.setattr(sql_write, "_small", small)
     refused(collected, agreement)
     assert len(pieces) > 2
     assert tabled(collected, agreement) == []
@@ -261,13 +262,13 @@ def test_sql(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement: s
 @pytest.mark.parametrize("agreement", FILES, ids=["local folder", "SFTP"])
 def test_files(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement: str) -> None:
     """Stopped while the file is still written here, nothing appears at the receiver."""
-    stop, digest = stopping(collected, agreement), connector.file_digest
+    stop, digest = stopping(collected, agreement), manifest.file_digest
 
     def then_stop(path: Path) -> str:
         stop()
         return digest(path)
 
-    monkeypatch.setattr(connector, "file_digest", then_stop)
+    monkeypatch.setattr(manifest, "file_digest", then_stop)
     refused(collected, agreement)
     assert filed(collected, agreement) == []
     refused(collected, agreement)
@@ -285,11 +286,11 @@ def test_files(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement:
 
 
 def test_files_stopped_between_file_and_manifest(
-    tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cities: Cities, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The receiver takes a file with its manifest only: after the stop that does not come."""
     agreement = FILES[0]
-    with start(tmp_path / "stage", persons=2_000, seed=23, postgres=postgres) as stage:
+    with cities.start(tmp_path / "stage", persons=2_000, seed=23) as stage:
         for dataset in stage.hub(0).catalogue.agreement(agreement).datasets:
             stage.hub(0).collect(dataset).run()
         stop, write = stopping(stage, agreement), LocalFolder.write

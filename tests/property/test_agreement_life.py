@@ -20,14 +20,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from pydantic import BaseModel
 
-from demo.rehearsal import Rehearsal, start
+from demo.rehearsal import Rehearsal
 from onecard.base.settings import Settings
-from onecard.deliver.run import Deliver, DeliveryContext
+from onecard.deliver.context import DeliveryContext
+from onecard.deliver.run import Deliver
 from onecard.errors import OnecardError
 from onecard.ports.sink import Parcel, Sent
 from onecard.store import agreement_lives, database
 from quality.privacy.gate import Gate
 from schemas.models.agreement import Agreement
+from tests.cities import Cities
 
 ID = "f02-hrss-medical_insurance-card-status"
 
@@ -221,10 +223,10 @@ def _lasting(registers: Any) -> Any:
 
 @pytest.mark.fault("F35", "in any life of an agreement no row leaves outside it")
 @pytest.mark.timeout(240)
-def test_no_row_leaves_outside_an_agreement_in_force(postgres: str) -> None:
+def test_no_row_leaves_outside_an_agreement_in_force(cities: Cities) -> None:
     home = Path(tempfile.mkdtemp())
     try:
-        with start(home / "stage", persons=2_000, seed=5, postgres=postgres) as stage:
+        with cities.start(home / "stage", persons=2_000, seed=5) as stage:
             for dataset in ("hrss/card_master", "hrss/card_status_event"):
                 stage.hub(0).collect(dataset).run()
             Life.stage = stage

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onecard.ports.comparison import Buckets, Key
 from onecard.reconcile.buckets import compare
-from onecard.store.checksums import Buckets, Key
 
 
 @dataclass

@@ -52,8 +52,8 @@ def section(fell: Mapping[str, int]) -> str:
             f"Machine: {machine()}. {sum(fell.values())} nights, each killed by SIGKILL at a random"
             " time and run again: no difference from a night without faults in registry,"
             " quarantine, watermarks, delivered versions or any inbox; nothing left in staging,"
-            " no row twice in an inbox, the audit log whole. Made by `make kills`; `make test` does"
-            " 40 of them, and one kill at every named point."
+            " no row twice in an inbox, the audit log whole. Made by `make kills`;"
+            " `make test-all` does 40 of them, and one kill at every named point."
         ),
         "",
         "| last point before the kill | kills |",

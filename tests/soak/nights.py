@@ -24,7 +24,8 @@ from demo.http_api import PUBLIC_KEYS
 from demo.rehearsal import Rehearsal, start
 from onecard.store import database
 from schemas.models import catalogue
-from tests.faults.harness import Harness, context
+from tests.faults.harness import Harness
+from tests.forked import context
 from tests.soak.compare import differences, unplanted
 from tests.soak.faults import AROUND, AT, QUIET, Ring, ring
 from tests.soak.worker import HALVES, Worker, once

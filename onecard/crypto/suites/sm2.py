@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from cryptography.hazmat.primitives.hashes import SM3
 
+from onecard.base.extras import extra
 from onecard.crypto.suites import common
 
 USER_ID = b"1234567812345678"
@@ -133,6 +134,7 @@ def _proven() -> None:
 
 
 def _engine(private: str = "") -> Any:  # noqa: ANN401 - the library has no types
-    from gmssl.sm2 import CryptSM2  # type: ignore[import-untyped] # noqa: PLC0415
+    with extra("national"):
+        from gmssl.sm2 import CryptSM2  # noqa: PLC0415
 
     return CryptSM2(private_key=private, public_key="")

@@ -16,7 +16,8 @@ from onecard.crypto.suites import suite
 from onecard.errors import AccountingError, ConfigError, PolicyError
 from onecard.model.transfers import Counts
 from onecard.ports.row_gate import Reason, Rejected
-from onecard.store import database, migrate, quarantine, registry
+from onecard.store import database, quarantine, quarantine_intake, registry
+from onecard.store.sealing import Sealer
 
 
 @pytest.mark.parametrize(
@@ -114,14 +115,11 @@ def test_the_identity_notices_every_term(term: str) -> None:
         dataclasses.replace(right, **{term: getattr(right, term) + 1}).check("a/b")
 
 
-def test_a_quarantined_payload_opens_only_in_its_place(
-    tmp_path: Path, private_database: str
-) -> None:
+def test_a_quarantined_payload_opens_only_in_its_place(tmp_path: Path, hub_database: str) -> None:
     keys.create(tmp_path / "keys.json", [], "2026")
     store = keys.KeyStore(tmp_path / "keys.json")
-    migrate.upgrade(private_database)
     row = Rejected(7, {"person_name": "张三", "mobile": None}, (Reason("mobile", "required"),))
-    with database.connect(private_database) as connection:
+    with database.connect(hub_database) as connection:
         connection.execute(
             "INSERT INTO ledger.transfer (direction, subject, status, policy_version)"
             " VALUES ('collect', 'a/b', 'running', '1')"
@@ -130,12 +128,13 @@ def test_a_quarantined_payload_opens_only_in_its_place(
             "CREATE TABLE staging.x (fingerprint bytea, origin text, row_number bigint,"
             " reasons jsonb, payload bytea, key_epoch text, suite text)"
         )
-        sealed = quarantine.seal(
-            "a/b", "file.csv", row, (store.quarantine(), suite("international"))
+        sealer = Sealer(store.quarantine(), suite("international"))
+        sealed = sealer.seal("a/b", "file.csv", row)
+        assert "张三".encode() not in sealed.payload
+        quarantine_intake.append(
+            connection, registry.sql.Identifier("staging", "x"), [sealed, sealed]
         )
-        assert "张三".encode() not in sealed[4]
-        quarantine.append(connection, registry.sql.Identifier("staging", "x"), [sealed, sealed])
-        quarantine.absorb(
+        quarantine_intake.absorb(
             connection, registry.sql.Identifier("staging", "x"), "a/b", 1, timedelta(1)
         )
         (found,) = quarantine.records(connection)

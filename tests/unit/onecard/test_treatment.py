@@ -19,6 +19,7 @@ from onecard.deliver import treatment
 from onecard.deliver.treatment import Tokeniser
 from onecard.errors import PolicyError
 from onecard.model.gate_inputs import GateInputs
+from onecard.model.treated import TOKEN_PATTERN
 from schemas.models import agreement_parts, catalogue, semantic
 
 KEY = Key("2026", bytes(range(32)))
@@ -63,7 +64,7 @@ def tokeniser(secret: bytes = KEY.secret, name: str = "international") -> Tokeni
 @pytest.mark.parametrize("name", ["international", "national"])
 def test_a_token_is_keyed_stable_and_shaped(name: str) -> None:
     first = tokeniser(name=name).token("410199194901010014")
-    assert re.match(treatment.TOKEN_PATTERN, first)
+    assert re.match(TOKEN_PATTERN, first)
     assert first == tokeniser(name=name).token("410199194901010014")
     assert first != tokeniser(bytes(32), name).token("410199194901010014")
     assert first != tokeniser(name=name).token("410199198802290020")

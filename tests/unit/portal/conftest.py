@@ -14,15 +14,23 @@ from fastapi import HTTPException, Request
 
 from onecard.base.settings import Settings
 from onecard.base.timespan import ZONE
+from onecard.model.tickets import NewTicket
 from onecard.model.transfers import Counts
 from onecard.portal.access import Person
 from onecard.portal.app import create_app
 from onecard.portal.site import Site
 from onecard.ports.row_gate import Reason
-from onecard.store import agreement_lives, database, ledger, migrate, tickets
+from onecard.store import (
+    agreement_lives,
+    database,
+    rule_results,
+    tickets,
+    transfers,
+)
 from onecard.store.database import Connection
 from quality.rows.rule_titles import title
 from schemas.models import catalogue
+from tests.cities import empty_hub
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for httpx2, a package of another name
@@ -80,11 +88,11 @@ class Portal:
     def collect(self, dataset: str, read: int, rules: dict[Reason, int]) -> int:
         """A published collect, as the hub writes it."""
         with self.connect() as connection:
-            transfer = ledger.open_transfer(connection, "collect", dataset, "1", NOW)
+            transfer = transfers.open_transfer(connection, "collect", dataset, "1", NOW)
             bad = max(rules.values(), default=0)
             counts = Counts(read, read - bad, 0, bad, 0, 0)
-            ledger.record_rules(connection, transfer, rules, "error")
-            ledger.update(connection, transfer, {"status": "published", "counts": counts})
+            rule_results.record_rules(connection, transfer, rules, "error")
+            transfers.record_published(connection, transfer, 1, counts)
         return transfer
 
     def ticket(self, statement: str = "出生日期不对", agency: str = "health") -> int:
@@ -98,9 +106,9 @@ class Portal:
             ).fetchall()
 
 
-def challenge(statement: str, agency: str) -> tickets.NewTicket:
+def challenge(statement: str, agency: str) -> NewTicket:
     dataset = {"health": "health/death_notice", "education": "education/edu_enrolment"}[agency]
-    return tickets.NewTicket(
+    return NewTicket(
         agency=agency,
         opened_for="hrss",
         opened_by="hrss",
@@ -115,15 +123,12 @@ def challenge(statement: str, agency: str) -> tickets.NewTicket:
 
 
 @pytest.fixture(scope="module")
-def hub(postgres: str) -> Iterator[str]:
+def hub(quick_postgres: str, shared_folder: Path) -> Iterator[str]:
     """A migrated database for all tests of a file."""
-    name = f"t_portal_{secrets.token_hex(4)}"
-    address = database.create_database(postgres, name)
-    migrate.upgrade(address)
-    with database.connect(address, autocommit=True) as connection:
-        approve(connection, APPROVED)
-    yield address
-    database.drop_database(postgres, name)
+    with empty_hub(quick_postgres, shared_folder) as address:
+        with database.connect(address, autocommit=True) as connection:
+            approve(connection, APPROVED)
+        yield address
 
 
 def approve(connection: Connection, agreement: str) -> None:

@@ -11,7 +11,7 @@ from onecard.portal import security
 from onecard.portal.access import Person
 from onecard.ports.auditor import Finding
 from onecard.ports.row_gate import Reason
-from onecard.store import agreement_lives, ledger, tickets
+from onecard.store import agreement_lives, findings, tickets, transfers
 from tests.unit.portal.conftest import APPROVED, HOSTILE, NOW, WAITING, Portal
 
 
@@ -102,8 +102,8 @@ def test_what_is_held_is_shown_to_its_own_agency_with_the_command(portal: Portal
     transfer = portal.collect("transport/transit_ride", 5, {})
     with portal.connect() as connection:
         finding = Finding("shrinkage", "critical", passed=False, observed=0.1)
-        ledger.record_findings(connection, transfer, [finding])
-        ledger.update(connection, transfer, {"status": "held", "message": "x"})
+        findings.record(connection, transfer, [finding])
+        transfers.record_end(connection, transfer, "held", "x")
     command = f"onecard release {transfer} --by … --reason …"
     mine, theirs = portal.client("x/onecard-transport"), portal.client("hrss")
     assert "待人工处理 1" in text(mine.get("/").text)
@@ -114,7 +114,7 @@ def test_what_is_held_is_shown_to_its_own_agency_with_the_command(portal: Portal
     assert command not in theirs.get("/hrss/problems").text
     assert "Held for a person" in mine.get("/transport/problems?lang=en").text
     with portal.connect() as connection:
-        ledger.record_findings(connection, transfer, [replace(finding, name="key_unique")])
+        findings.record(connection, transfer, [replace(finding, name="key_unique")])
     page = mine.get("/transport/problems").text
     assert command not in page
     assert "不可放行" in page

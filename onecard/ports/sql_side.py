@@ -9,24 +9,22 @@ servers agree.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import LiteralString, Protocol, cast, runtime_checkable
+from typing import Any, LiteralString, Protocol, runtime_checkable
 
-import numpy as np
 import psycopg
 from psycopg import sql
+from psycopg.rows import scalar_row, tuple_row
 
 from onecard.base.connections import Connection as System
+from onecard.base.sql_text import query
+from onecard.ports.comparison import Buckets, Key
 from onecard.ports.source import Reading, ReadRequest
-from onecard.store.database import query
 from schemas.models.contract import Contract, Field
 
-Key = tuple[str, ...]
-"""A row's key as PostgreSQL writes its values (dates ISO, times in UTC)."""
-
-PROBE = (
+PROBE: LiteralString = (
     "SELECT hash_record_extended(ROW('卡'::text, 1::bigint, 1.50::numeric, DATE '1988-09-11',"
     " TIMESTAMPTZ '1988-09-11 01:30+09', NULL::text), 0)"
 )
@@ -41,72 +39,6 @@ _CASTS: dict[str, dict[int, LiteralString]] = {
 texts, 1082 date, 1114 and 1184 timestamps, 1700 numeric) → the registry's type of it."""
 
 
-_BUCKET = np.dtype([("number", np.int64), ("rows", np.int64), ("checksum", np.int64)])
-
-
-class Buckets:
-    """How many rows fell into each bucket, and their hashes combined by XOR.
-
-    Arrays, since there are 65,536 buckets of each side at first: some 100 bytes each as objects.
-    """
-
-    def __init__(self, triples: Iterable[tuple[int, int, int]]) -> None:
-        """Take number, rows and checksum of each bucket that is not empty, in any order."""
-        self._found = np.sort(np.fromiter(triples, _BUCKET), order="number")
-
-    @property
-    def total(self) -> int:
-        """Rows of all buckets."""
-        return int(self._found["rows"].sum())
-
-    def unlike(self, other: Buckets) -> list[int]:
-        """Numbers of the buckets that are not the same in both."""
-        numbers = np.union1d(self._found["number"], other._found["number"])
-        differ = self._at(numbers) != other._at(numbers)
-        return [int(n) for n in numbers[differ]]
-
-    def rows(self, numbers: Collection[int]) -> int:
-        """Rows of some buckets."""
-        return int(self._at(np.fromiter(numbers, np.int64))["rows"].sum())
-
-    def _at(self, numbers: np.ndarray) -> np.ndarray:
-        """Buckets of these numbers; nought where there is none."""
-        there = np.zeros(len(numbers), _BUCKET)
-        there["number"] = numbers
-        known = np.isin(numbers, self._found["number"])
-        there[known] = self._found[np.searchsorted(self._found["number"], numbers[known])]
-        return there
-
-
-class Side(Protocol):
-    """What is compared; buckets are numbered by the low bits of the key's hash."""
-
-    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> Buckets:
-        """All rows by bucket, or those `within` (bits, buckets) of a coarser division."""
-        ...
-
-    def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
-        """The rows of some buckets: key → hash of the row."""
-        ...
-
-
-@runtime_checkable
-class Comparable(Protocol):
-    """A connector that can compare inside the agency's database."""
-
-    def side(
-        self, connection: System, request: ReadRequest, contract: Contract
-    ) -> AbstractContextManager[SqlSide | None]:
-        """The source's side; None when it is not such a database, or its types do not allow it."""
-        ...
-
-    def read_keys(
-        self, connection: System, request: ReadRequest, key: Key, wanted: Collection[Key]
-    ) -> Reading:
-        """The source's rows of the `wanted` keys only; `key` names the key's fields."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class SqlSide:
     """A table in a PostgreSQL, read in the snapshot of one read-only transaction.
@@ -117,7 +49,7 @@ class SqlSide:
         where: which rows are compared.
     """
 
-    connection: psycopg.Connection[tuple[object, ...]]
+    connection: psycopg.Connection[Any]
     table: sql.Composable
     values: dict[str, sql.Composed]
     key: tuple[str, ...]
@@ -126,35 +58,37 @@ class SqlSide:
     def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> Buckets:
         """Rows and XOR of the row hashes by bucket."""
         where = self._within(*within) if within else self.where
-        rows = self.connection.execute(
-            query(
-                "SELECT {bucket}, count(*), bit_xor({row}) FROM {t} WHERE {where} GROUP BY 1",
-                bucket=self._bucket(bits),
-                row=self._row(),
-                t=self.table,
-                where=where,
+        with self.connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                query(
+                    "SELECT {bucket}, count(*), bit_xor({row}) FROM {t} WHERE {where} GROUP BY 1",
+                    bucket=self._bucket(bits),
+                    row=self._row(),
+                    t=self.table,
+                    where=where,
+                )
             )
-        )
-        return Buckets(cast("Iterable[tuple[int, int, int]]", rows))
+            return Buckets((number, rows, checksum) for number, rows, checksum in cursor)
 
     def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
         """Key and row hash of the rows in some buckets."""
         texts = sql.SQL(", ").join(query("{v}::text", v=self.values[n]) for n in self.key)
-        rows = self.connection.execute(
-            query(
-                "SELECT {row}, {key} FROM {t} WHERE {where}",
-                row=self._row(),
-                key=texts,
-                t=self.table,
-                where=self._within(bits, chosen),
+        with self.connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                query(
+                    "SELECT {row}, {key} FROM {t} WHERE {where}",
+                    row=self._row(),
+                    key=texts,
+                    t=self.table,
+                    where=self._within(bits, chosen),
+                )
             )
-        ).fetchall()
-        return {tuple(str(v) for v in key): int(str(found)) for found, *key in rows}
+            return {tuple(key): found for found, *key in cursor}
 
     def probe(self) -> int:
         """The hash of a record that is the same everywhere."""
-        row = self.connection.execute(PROBE.encode()).fetchone()
-        return int(str(row[0])) if row else 0
+        with self.connection.cursor(row_factory=scalar_row) as cursor:
+            return int(cursor.execute(PROBE).fetchone() or 0)
 
     def _within(self, bits: int, chosen: Collection[int]) -> sql.Composed:
         listed = sql.SQL(", ").join(sql.Literal(n) for n in sorted(chosen))
@@ -180,20 +114,45 @@ class SqlSide:
         return query("hash_record_extended(ROW({v}), 0)", v=listed)
 
 
-def settle(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+@runtime_checkable
+class Comparable(Protocol):
+    """A connector that can compare inside the agency's database."""
+
+    def side(
+        self, connection: System, request: ReadRequest, contract: Contract
+    ) -> AbstractContextManager[SqlSide | None]:
+        """The source's side; None when it is not such a database, or its types do not allow it."""
+        ...
+
+    def read_keys(
+        self, connection: System, request: ReadRequest, key: Key, wanted: Collection[Key]
+    ) -> Reading:
+        """The source's rows of the `wanted` keys only; `key` names the key's fields."""
+        ...
+
+
+def settle(connection: psycopg.Connection[Any]) -> None:
     """One snapshot, no writing, and texts of dates and times that do not depend on the server.
 
     Sums by bucket stay in memory: the planner, which cannot know how few buckets there are, would
     sort all rows; and JIT costs more than it saves. For this transaction only.
     """
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    texts = ("TimeZone = 'UTC'", "DateStyle = 'ISO'")
-    for setting in (*texts, "work_mem = '64MB'", "enable_sort = off", "jit = off"):
-        connection.execute(f"SET LOCAL {setting}".encode())
+    connection.execute("SET LOCAL TimeZone = 'UTC'")
+    connection.execute("SET LOCAL DateStyle = 'ISO'")
+    connection.execute("SET LOCAL work_mem = '64MB'")
+    connection.execute("SET LOCAL enable_sort = off")
+    connection.execute("SET LOCAL jit = off")
 
 
-def canonical(field: Field, column: sql.Composable, oid: int, zone: str) -> sql.Composed | None:
+def registry_form(field: Field, column: sql.Composable, oid: int, zone: str) -> sql.Composed | None:
     """A source's column as the registry's type; None when a value might not fit it.
+
+    Args:
+        field: the contract's field.
+        column: the source's column.
+        oid: type of the column (`pg_type.h`).
+        zone: of the source's timestamps without one.
 
     What equals the registry's value here equals it after the gate too; what differs is looked at
     again through the gate before anyone calls it a difference.
@@ -204,11 +163,18 @@ def canonical(field: Field, column: sql.Composable, oid: int, zone: str) -> sql.
 
 
 def table_side(
-    connection: psycopg.Connection[tuple[object, ...]],
+    connection: psycopg.Connection[Any],
     contract: Contract,
     table: sql.Composable,
     where: sql.Composable,
 ) -> SqlSide:
-    """A table of the hub's own (registry or staging) as a side: its columns are canonical."""
+    """A table of the hub's own (registry or staging) as a side: its columns are canonical.
+
+    Args:
+        connection: of the hub's database, in a snapshot (`settle`).
+        contract: of the dataset.
+        table: with the contract's fields.
+        where: which rows are compared.
+    """
     values = {f.name: query("{c}", c=sql.Identifier(f.name)) for f in contract.fields}
     return SqlSide(connection, table, values, contract.key, where)

@@ -9,14 +9,17 @@ import psycopg
 from psycopg import sql
 
 from connectors.sql.arrow import normalised
-from connectors.sql.connector import HINT_BYTES, SqlSource
 from connectors.sql.errors import translated
+from connectors.sql.options import SqlSource
+from connectors.sql.read_postgres import HINT_BYTES
 from connectors.sql.url import address, dialect
 from onecard.base.connections import Connection
+from onecard.base.sql_text import query
 from onecard.base.timeouts import BoundedConnection
-from onecard.ports.source import Checkpoint, Chunk, ReadRequest, Refusal
-from onecard.store.checksums import Key, SqlSide, canonical, settle
-from onecard.store.database import query
+from onecard.model.checkpoints import Checkpoint
+from onecard.ports.comparison import Key
+from onecard.ports.source import Chunk, ReadRequest, Refusal
+from onecard.ports.sql_side import SqlSide, registry_form, settle
 from schemas.models.contract import Contract
 
 AT_ONCE = 1_000
@@ -128,7 +131,7 @@ def _values(
     cursor = database.execute(query("SELECT {n} FROM {t} LIMIT 0", n=native, t=table))
     found: dict[str, sql.Composed] = {}
     for field, column in zip(contract.fields, cursor.description or (), strict=True):
-        value = canonical(field, sql.Identifier(field.native), column.type_code, zone)
+        value = registry_form(field, sql.Identifier(field.native), column.type_code, zone)
         if value is None:
             return None
         found[field.name] = value

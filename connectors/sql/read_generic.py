@@ -31,15 +31,15 @@ from connectors.common.gather import OBJECT_ROWS
 from connectors.sql import since as sql_since
 from connectors.sql.arrow import zoned
 from connectors.sql.errors import translated
+from connectors.sql.options import SqlSource
 from connectors.sql.url import dialect, engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SchemaMismatch
-from onecard.ports.source import Checkpoint, Chunk, Column, ReadRequest, Refusal
+from onecard.model.checkpoints import Checkpoint
+from onecard.ports.source import Chunk, Column, ReadRequest, Refusal
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
-
-    from connectors.sql.connector import SqlSource
 
 ENCODING = "record.encoding"
 OFFSETS = {"Asia/Shanghai": "+08:00", "UTC": "+00:00"}

@@ -1,10 +1,10 @@
-"""The base of all models that are read from YAML, and how their errors are reported."""
+"""Names and spans of time in models that are read from YAML, and how errors are reported."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import Document
@@ -20,12 +20,6 @@ Duration = Annotated[str, StringConstraints(pattern=DURATION)]
 """An ISO 8601 duration of days, hours, minutes and seconds (GB/T 7408)."""
 
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
-
-
-class Frozen(BaseModel):
-    """Immutable, and refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -1,0 +1,79 @@
+"""What a folder offers, wherever it lies, and the private files that reading and writing need."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from onecard.errors import NO_ROOM, unwritten
+
+NOTE_LIMIT = 1024**2
+"""Bytes of a manifest."""
+
+
+class TooLarge(Exception):
+    """A file has more bytes than are taken, whatever its folder's list says (F33)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A plain file of a folder."""
+
+    name: str
+    size: int
+
+
+class Folder(Protocol):
+    """A folder below the connection's own base; paths are relative to it, with slashes."""
+
+    def entries(self, directory: str) -> list[Entry]:
+        """Plain files of a directory by name; links and odd names are left out."""
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """A small file's content, or None when it is not there; raises TooLarge."""
+        ...
+
+    @contextmanager
+    def local(self, path: str, limit: int = 1 << 62) -> Iterator[Path]:
+        """The file as a local one, for as long as the block runs.
+
+        Raises:
+            TooLarge: it has more than `limit` bytes, counted as they come.
+        """
+        ...
+
+    def write(self, path: str, source: Path) -> None:
+        """Put a file in place under its name at once (temporary name, then rename).
+
+        Raises:
+            StorageError: there is no room; nothing of it is left.
+        """
+        ...
+
+    def sweep(self, directory: str) -> None:
+        """Remove the drafts that killed attempts left in a directory, where there is one."""
+        ...
+
+
+@contextmanager
+def private_file() -> Iterator[Path]:
+    """A temporary file without a name: it is gone with this process, however that ends (F34).
+
+    The path leads to it in this process only.
+
+    Raises:
+        StorageError: there is no room for it where the system keeps temporary files.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        what = f"a temporary file in {tempfile.gettempdir()}"
+        raise unwritten(what, error) from None

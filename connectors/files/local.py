@@ -1,0 +1,67 @@
+"""A folder of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from connectors.files.folder import NOTE_LIMIT, Entry, TooLarge
+from onecard.base import files
+from onecard.base.connections import Connection
+from onecard.errors import ConfigError
+
+
+class LocalFolder:
+    """Implements `connectors.files.folder.Folder` on this machine."""
+
+    def __init__(self, connection: Connection) -> None:
+        base = connection.extra.get("path")
+        if not isinstance(base, str) or not Path(base).is_dir():
+            msg = f"connection {connection.id!r}: extra.path names no folder"
+            raise ConfigError(msg)
+        self._base = Path(base).resolve()
+
+    def entries(self, directory: str) -> list[Entry]:
+        """Plain files by name."""
+        folder = self._base / directory
+        if not folder.is_dir():
+            msg = f"folder {directory!r} is not there"
+            raise ConfigError(msg)
+        found = [(item.name, item.stat(follow_symlinks=False)) for item in os.scandir(folder)]
+        return [
+            Entry(n, s.st_size)
+            for n, s in sorted(found, key=lambda f: f[0])
+            if stat.S_ISREG(s.st_mode)
+        ]
+
+    def read(self, path: str) -> bytes | None:
+        """A small file's content, or None."""
+        file = self._base / path
+        if file.is_symlink() or not file.is_file():
+            return None
+        with file.open("rb") as stream:
+            found = stream.read(NOTE_LIMIT + 1)
+        if len(found) > NOTE_LIMIT:
+            raise TooLarge
+        return found
+
+    @contextmanager
+    def local(self, path: str, limit: int = 1 << 62) -> Iterator[Path]:
+        """The file itself."""
+        file = self._base / path
+        if file.is_file() and file.stat().st_size > limit:
+            raise TooLarge
+        yield file
+
+    def write(self, path: str, source: Path) -> None:
+        """Copy beside the target, then rename."""
+        with files.replacing(self._base / path) as draft:
+            shutil.copyfile(source, draft)
+
+    def sweep(self, directory: str) -> None:
+        """Remove the drafts that nobody writes any more."""
+        files.sweep(self._base / directory)

@@ -1,0 +1,75 @@
+"""Delivering into a folder: one file, the keys of deleted rows beside it, and last its manifest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from connectors.files import formats, manifest
+from connectors.files.folder import private_file
+from connectors.files.folders import opened
+from connectors.files.options import FilesSink
+from onecard.base.connections import Connection
+from onecard.ports.sink import Parcel, Sent
+
+
+def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
+    """Write one file and its manifest; the same content under the same id is a no-op.
+
+    Keys of deleted rows go into a file of their own, which the manifest names.
+    """
+    path = sink.path(parcel.agreement, parcel.delivery_id)
+    with (
+        opened(connection) as folder,
+        private_file() as draft,
+        private_file() as gone,
+        private_file() as note,
+    ):
+        folder.sweep(path.rpartition("/")[0])
+        deletes = _deletes(gone, sink, parcel)
+        deleted = int(deletes.get(sink.manifest.rows, 0))
+        rows = formats.write(draft, sink.format, parcel)
+        digest = manifest.file_digest(draft)
+        note_path = path + sink.manifest.suffix
+        before = manifest.parsed(folder.read(note_path), note_path)
+        same = before and before.get("deletes", {}) == deletes
+        if before and same and before.get(sink.manifest.digest) == digest:
+            return Sent(rows, 1, 1, digest, deleted)
+        parcel.leave()
+        folder.write(path, draft)
+        if deleted:
+            parcel.leave()
+            folder.write(sink.deletes_path(parcel.agreement, parcel.delivery_id), gone)
+        told = parcel.sign(
+            {
+                "columns": list(parcel.schema.names),
+                **dict(parcel.manifest),
+                sink.manifest.rows: rows,
+                sink.manifest.digest: digest,
+                "file": Path(path).name,
+                "deliveryId": parcel.delivery_id,
+                **({"deletes": deletes} if deletes else {}),
+            }
+        )
+        note.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+        parcel.leave()  # without its manifest the consumer does not take the file
+        folder.write(note_path, note)
+    return Sent(rows, 1, 0, digest, deleted)
+
+
+def _deletes(file: Path, sink: FilesSink, parcel: Parcel) -> dict[str, Any]:
+    """Write the keys of deleted rows; returns what the manifest says of them."""
+    if parcel.deletes is None:
+        return {}
+    keys = replace(parcel, schema=parcel.key_schema, batches=parcel.deletes)
+    rows = formats.write(file, sink.format, keys)
+    if not rows:
+        return {sink.manifest.rows: 0}
+    path = sink.deletes_path(parcel.agreement, parcel.delivery_id)
+    return {
+        sink.manifest.rows: rows,
+        sink.manifest.digest: manifest.file_digest(file),
+        "file": Path(path).name,
+    }

@@ -1,0 +1,33 @@
+"""What a collect needs from outside the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onecard.base.connections import Connections
+from onecard.base.settings import Settings
+from onecard.crypto.audit_format import Signer
+from onecard.crypto.keys import KeyStore
+from onecard.crypto.suites import Suite
+from onecard.ports.auditor import Auditor
+from onecard.ports.connector import Connector
+from onecard.ports.row_gate import RowGate
+
+
+@dataclass(frozen=True, slots=True)
+class CollectContext:
+    """What a collect needs from outside the core; `onecard.app.wiring` fills it.
+
+    Attributes:
+        address: of the hub's database.
+    """
+
+    address: str
+    settings: Settings
+    connections: Connections
+    keys: KeyStore
+    connector: Connector
+    gate: RowGate
+    auditor: Auditor
+    suite: Suite
+    signer: Signer

@@ -1,0 +1,161 @@
+"""The last step of a collect: what is audited becomes the registry's, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from onecard.base import failpoints
+from onecard.collect.context import CollectContext
+from onecard.collect.failure import Failing, require_staged
+from onecard.crypto.audit_format import anchor
+from onecard.errors import FatalError, PolicyError
+from onecard.model.transfers import CollectLine, Counts, DatasetState
+from onecard.ports.listener import Telling
+from onecard.store import (
+    audit,
+    database,
+    datasets,
+    quarantine_intake,
+    receipts,
+    registry,
+    releases,
+    staging,
+    transfers,
+)
+from onecard.store.releases import Release
+from schemas.models.contract import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """How one collect ended."""
+
+    transfer: int
+    dataset: str
+    counts: Counts
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStep:
+    """The publication of what one transfer has staged."""
+
+    contract: Contract
+    tools: CollectContext
+    telling: Telling
+
+    def run(self, transfer: int) -> Collected:
+        """As `Collect.publish`."""
+        contract, tools = self.contract, self.tools
+        failing = Failing.of(contract, tools)
+        with failing.noted(transfer), database.connect(tools.address) as connection:
+            line = transfers.collect_line(connection, transfer)
+            if line is not None and line.status == "published":
+                self._anchor()  # the run that published may have been cut off before it
+                return self._collected(transfer, line.counts, line.version or 0)
+            state = datasets.lock_claimed(connection, contract.id, transfer)
+            failpoints.reach("publish.locked")
+            line = self._audited(connection, transfer)
+            counts = self._counted(connection, transfer, line)
+            version = self._merge(connection, transfer, state, counts)
+            failpoints.reach("publish.merged")
+            rejected, keep = staging.rejected(contract, transfer), tools.settings.quarantine_time
+            quarantine_intake.absorb(connection, rejected, contract.id, transfer, keep)
+            failpoints.reach("publish.absorbed")
+            counts.check(contract.id)
+            published = DatasetState(version, transfer, line.checkpoint)
+            datasets.publish(connection, contract.id, published, contract.version)
+            transfers.record_published(connection, transfer, version, counts)
+            staging.drop(connection, contract, older_than=transfer + 1, mine=transfer)
+            self._sign(connection, transfer, self._collected(transfer, counts, version), line)
+            failpoints.reach("publish.before_commit")
+        failpoints.reach("publish.after_commit")
+        self._anchor()
+        return self._collected(transfer, counts, version)
+
+    def _collected(self, transfer: int, counts: Counts, version: int) -> Collected:
+        self.telling.counted(asdict(counts))
+        return Collected(transfer, self.contract.id, counts, version)
+
+    def _audited(self, connection: database.Connection, transfer: int) -> CollectLine:
+        """What the ledger says of the transfer, which is audited."""
+        line = transfers.collect_line(connection, transfer)
+        if line is None:
+            msg = f"no transfer {transfer} in the ledger"
+            raise PolicyError(msg)
+        if line.status != "audited":
+            msg = (
+                f"{self.contract.id}: transfer {transfer} is {line.status}:"
+                " only audited is published"
+            )
+            raise FatalError(msg)
+        require_staged(connection, self.contract, transfer)
+        return line
+
+    def _counted(self, connection: database.Connection, transfer: int, line: CollectLine) -> Counts:
+        """The final terms of the identity: what the gate counted, and the staged rows' fate."""
+        fate, gate = registry.fate(connection, self.contract, transfer), line.counts
+        return Counts(
+            rows_read=gate.rows_read,
+            published=fate.published,
+            unchanged=gate.unchanged + fate.unchanged,
+            quarantined=gate.quarantined,
+            deduplicated=gate.deduplicated + fate.stale,
+        )
+
+    def _merge(
+        self, connection: database.Connection, transfer: int, state: DatasetState, counts: Counts
+    ) -> int:
+        """Publish the staged rows; returns the registry table's version from now on."""
+        version = state.version + 1
+        if not registry.exists(connection, self.contract):
+            registry.adopt(connection, self.contract, transfer, version)
+        elif counts.published:
+            registry.merge(connection, self.contract, transfer, version)
+        else:
+            return state.version
+        return version
+
+    def _sign(
+        self, connection: database.Connection, transfer: int, done: Collected, line: CollectLine
+    ) -> None:
+        """Receipt and audit entry, last in the transaction: the audit log takes turns."""
+        contract, tools = self.contract, self.tools
+        content = {
+            "kind": "collect",
+            "outcome": "published",
+            "dataset": contract.id,
+            "contractVersion": contract.version,
+            "version": done.version,
+            "counts": asdict(done.counts),
+            "sourceDigest": line.digest,
+            "remarks": line.message,
+            **_vouched(releases.of(connection, transfer)),
+            "at": tools.settings.now().isoformat(),
+            "checkpoint": receipts.last_checkpoint(connection),
+        }
+        receipt = receipts.issue(connection, transfer, content, tools.signer)
+        body = {
+            "transfer": transfer,
+            "version": done.version,
+            "receipt": hashlib.sha256(receipt.body.encode()).hexdigest(),
+        }
+        audit.append(connection, "collect.published", contract.id, tools.settings.actor, body)
+
+    def _anchor(self) -> None:
+        """Sign the audit log's new head, and anchor it outside the database."""
+        with database.connect(self.tools.address, autocommit=True) as connection:
+            made = audit.checkpoint(connection, self.tools.signer)
+        anchor(self.tools.settings.home / "audit", made)
+        failpoints.reach("anchor.written")
+
+
+def _vouched(found: Iterable[Release]) -> dict[str, object]:
+    """What a receipt says of a transfer that a person has released; nothing where none was."""
+    lines = [
+        {"finding": r.finding, "by": r.by, "at": r.at.isoformat(), "reason": r.reason}
+        for r in found
+    ]
+    return {"released": lines} if lines else {}

@@ -1,0 +1,69 @@
+"""What a delivery needs from outside the core, and what may be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from onecard.base.connections import Connections
+from onecard.base.settings import Settings
+from onecard.crypto.audit_format import Signer
+from onecard.crypto.keys import KeyStore
+from onecard.crypto.suites import Suite
+from onecard.ports.connector import Connector
+from onecard.ports.privacy_gate import Plan, PrivacyGate
+from schemas.models.catalogue import Agency
+from schemas.models.contract import Contract
+from schemas.models.registers import Registers
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryContext:
+    """What a delivery needs from outside the core; `onecard.app.wiring` fills it.
+
+    Attributes:
+        address: of the hub's database.
+        contracts: of every dataset that the agreement reads, and of the registers of people.
+        gate: makes the privacy gate of one delivery.
+    """
+
+    address: str
+    settings: Settings
+    connections: Connections
+    keys: KeyStore
+    connector: Connector
+    contracts: Mapping[str, Contract]
+    agencies: Mapping[str, Agency]
+    registers: Registers
+    suite: Suite
+    signer: Signer
+    gate: Callable[[Plan], PrivacyGate]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How one delivery ended; `transfer` is None when nothing was due."""
+
+    agreement: str
+    transfer: int | None
+    rows: int = 0
+    parts: int = 0
+    already: int = 0
+    quarantined: int = 0
+    withheld: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Rows that are delivered again, whether or not they are due.
+
+    Attributes:
+        keys: values of one row's dataset key.
+        vouched: dataset keys for which a person vouches, so that the gate lets them pass.
+        chosen: staging table of the dataset keys; statistics are then sent whole.
+    """
+
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    vouched: frozenset[str] = field(default=frozenset(), repr=False)
+    chosen: str = ""

@@ -1,0 +1,192 @@
+"""What consumers have: confirmed versions, open windows, statistical cells, earlier deliveries.
+
+Tables `ledger.delivered`, `ledger.delivery_window`, `ledger.statistic`, and the deliveries among
+`ledger.transfer` with their receipts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from onecard.ports.inbox import Sending
+from onecard.store.database import Connection, fetch_all, one_scalar, scalar, scalars
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredVersion:
+    """The version of one dataset that a consumer has confirmed.
+
+    Attributes:
+        token_epoch: of the tokens that were sent; empty without tokens.
+    """
+
+    dataset: str
+    version: int
+    confirmed_on: date | None
+    token_epoch: str
+
+
+def delivered(connection: Connection, agreement: str) -> list[DeliveredVersion]:
+    """What the agreement's consumer has confirmed."""
+    return fetch_all(
+        connection,
+        DeliveredVersion,
+        "SELECT dataset, version, confirmed_on, token_epoch FROM ledger.delivered"
+        " WHERE agreement = %s",
+        (agreement,),
+    )
+
+
+def advance(connection: Connection, agreement: str, line: DeliveredVersion) -> None:
+    """Write the version of a dataset that the consumer now has.
+
+    Args:
+        connection: in the transaction that confirms.
+        agreement: its id.
+        line: dataset, version, day and token epoch.
+    """
+    connection.execute(
+        "INSERT INTO ledger.delivered (agreement, dataset, version, confirmed_on, token_epoch)"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (agreement, dataset)"
+        " DO UPDATE SET version = excluded.version, token_epoch = excluded.token_epoch,"
+        " confirmed_on = excluded.confirmed_on",
+        (agreement, line.dataset, line.version, line.confirmed_on, line.token_epoch),
+    )
+
+
+def open_window(connection: Connection, agreement: str, fresh: str) -> str:
+    """Open the agreement's window, unless it is open.
+
+    Args:
+        connection: in the transaction that opens the delivery.
+        agreement: its id.
+        fresh: id of the delivery where none is open.
+
+    Returns:
+        Id of the delivery: that of the attempt that was not confirmed, or the fresh one.
+    """
+    return one_scalar(
+        connection,
+        str,
+        "INSERT INTO ledger.delivery_window (agreement, delivery_id) VALUES (%s, %s)"
+        " ON CONFLICT (agreement) DO UPDATE SET agreement = excluded.agreement"
+        " RETURNING delivery_id",
+        (agreement, fresh),
+    )
+
+
+def close_window(connection: Connection, agreement: str, delivery: str) -> None:
+    """Close the agreement's window, if it is that delivery's.
+
+    Args:
+        connection: in the transaction that confirms.
+        agreement: its id.
+        delivery: id of the delivery that was confirmed.
+    """
+    connection.execute(
+        "DELETE FROM ledger.delivery_window WHERE agreement = %s AND delivery_id = %s",
+        (agreement, delivery),
+    )
+
+
+def usual_rows(connection: Connection, agreement: str, last: int = 14) -> list[int]:
+    """Rows of the agreement's last confirmed deliveries that sent any, newest first.
+
+    Args:
+        connection: of the hub's database.
+        agreement: its id.
+        last: at most so many.
+    """
+    return scalars(
+        connection,
+        int,
+        "SELECT sent_rows FROM ledger.transfer WHERE subject = %s AND direction = 'deliver'"
+        " AND status = 'confirmed' AND sent_rows > 0 AND NOT replay ORDER BY id DESC LIMIT %s",
+        (agreement, last),
+    )
+
+
+def sendings(connection: Connection, agreement: str, now: datetime) -> tuple[Sending, ...]:
+    """Deliveries that may have reached the consumer, oldest first.
+
+    Those whose retention is over, or that the consumer says it has erased, need not be there.
+
+    Args:
+        connection: of the hub's database.
+        agreement: its id.
+        now: the hub's time.
+    """
+    found = fetch_all(
+        connection,
+        Sending,
+        "SELECT t.delivery_id AS id, coalesce(bool_or(t.status = 'confirmed'"
+        " AND t.sent_rows + t.deleted_rows > 0"
+        " AND CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) > %s AND NOT EXISTS"
+        " (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id)), false) AS confirmed"
+        " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
+        " WHERE t.subject = %s AND t.direction = 'deliver' AND t.delivery_id IS NOT NULL"
+        " GROUP BY t.delivery_id ORDER BY max(t.id)",
+        (now, agreement),
+    )
+    return tuple(found)
+
+
+def last_lapsed(connection: Connection, agreement: str, now: datetime) -> str | None:
+    """Receipt, as text, of the last delivery that the consumer was to erase, or says it has.
+
+    Args:
+        connection: of the hub's database.
+        agreement: its id.
+        now: the hub's time.
+    """
+    return scalar(
+        connection,
+        str,
+        "SELECT r.body FROM ledger.receipt r JOIN ledger.transfer t ON t.id = r.transfer"
+        " WHERE t.subject = %s AND t.direction = 'deliver' AND t.status = 'confirmed'"
+        " AND NOT t.replay AND (CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) <= %s"
+        " OR EXISTS (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id))"
+        " ORDER BY t.id DESC LIMIT 1",
+        (agreement, now),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    cell: str
+    value: int
+
+
+def cells(connection: Connection, agreement: str, wanted: list[str]) -> dict[str, int]:
+    """Values of statistical cells that a consumer holds.
+
+    Args:
+        connection: of the hub's database.
+        agreement: its id.
+        wanted: names of cells.
+    """
+    found = fetch_all(
+        connection,
+        _Cell,
+        "SELECT cell, value FROM ledger.statistic WHERE agreement = %s AND cell = ANY(%s)",
+        (agreement, wanted),
+    )
+    return {line.cell: line.value for line in found}
+
+
+def keep_cells(connection: Connection, agreement: str, sent: Mapping[str, int]) -> None:
+    """Remember the statistical cells that a consumer now holds.
+
+    Args:
+        connection: in the transaction that confirms.
+        agreement: its id.
+        sent: value by name of the cell.
+    """
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO ledger.statistic (agreement, cell, value) VALUES (%s, %s, %s)"
+            " ON CONFLICT (agreement, cell) DO UPDATE SET value = excluded.value",
+            [(agreement, cell, value) for cell, value in sorted(sent.items())],
+        )

@@ -1,0 +1,58 @@
+"""Every advisory lock of the project, by kind: who holds one makes others of its kind wait.
+
+A lock's key is a hash of its kind and of the name of what is locked, so that two kinds never share
+one. A lock is waited for as long as `onecard.base.timeouts` says. It is held by a session or by a
+transaction, and goes with it, also when its process is killed.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+import psycopg
+
+
+class Kind(Enum):
+    """What a lock keeps apart."""
+
+    DELIVERY = "delivery"
+    """One delivery of an agreement (by its id) at a time; the second finds nothing due."""
+
+    HANDBACK = "handback"
+    """One hand-back to an agency at a time."""
+
+    RECONCILIATION = "reconciliation"
+    """One reconciliation of a dataset or an agreement at a time."""
+
+    RELEASE = "release"
+    """One release of a transfer at a time."""
+
+    REPLAY = "replay"
+    """One replay of a quarantined row at a time; the second finds it resolved."""
+
+    MAKING = "making"
+    """Statements that make a table or an index where it is missing take turns."""
+
+    MIGRATION = "migration"
+    """Two upgrades at once run one after the other."""
+
+
+def hold(connection: psycopg.Connection[Any], kind: Kind, name: str | int) -> None:
+    """Wait for a lock, and hold it until the session ends.
+
+    Args:
+        connection: whose session holds it.
+        kind: what it keeps apart.
+        name: of what is locked: an id of the ledger, a dataset, an agreement, an agency.
+    """
+    connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (_key(kind, name),))
+
+
+def hold_in_transaction(connection: psycopg.Connection[Any], kind: Kind) -> None:
+    """Wait for the one lock of a kind, and hold it until the transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (_key(kind, ""),))
+
+
+def _key(kind: Kind, name: str | int) -> str:
+    return f"onecard {kind.value} {name}"

@@ -1,0 +1,109 @@
+"""A rejected row as it is kept: sealed under the quarantine key, and known again by a keyed hash.
+
+A row is one record however often it is read again: its fingerprint is a keyed hash of dataset
+and values. The payload is sealed by the suite (AES-256-GCM or SM4-GCM); dataset and fingerprint
+are its associated data, so that a payload cannot be moved to another record.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from dataclasses import dataclass
+
+from onecard.crypto.keys import Key
+from onecard.crypto.suites import Suite
+from onecard.ports.row_gate import Rejected
+from schemas.models.agreement import Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One rejected row as stored; `reasons` are JSON pairs of field and rule."""
+
+    fingerprint: bytes
+    origin: str
+    row_number: int
+    reasons: str
+    payload: bytes
+    key_epoch: str
+    suite: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Seals rows under the quarantine key."""
+
+    key: Key
+    suite: Suite
+
+    def seal(self, dataset: str, origin: str, row: Rejected) -> Sealed:
+        """One rejected row of a source.
+
+        Args:
+            dataset: whose row it is.
+            origin: table, file or page that it came from.
+            row: its values and why it was rejected.
+        """
+        known = _identity(dataset, origin, row)
+        return self._sealed(dataset, _fingerprint(known, self.key), origin, row)
+
+    def seal_held(self, agreement: Agreement, key_text: str, row: Rejected) -> Sealed:
+        """A row that the privacy gate kept back from a delivery.
+
+        Args:
+            agreement: under which it would have left.
+            key_text: the row's dataset key; a row is one record per agreement.
+            row: as it would have left, and why it did not.
+        """
+        known = held_fingerprint(agreement, key_text, self.key)
+        return self._sealed(agreement.dataset, known, f"delivery {agreement.id}", row)
+
+    def _sealed(self, dataset: str, known: bytes, origin: str, row: Rejected) -> Sealed:
+        content = _text(row).encode("utf-8", "surrogatepass")
+        return Sealed(
+            fingerprint=known,
+            origin=origin,
+            row_number=row.number,
+            reasons=json.dumps([[r.field, r.rule] for r in row.reasons]),
+            payload=self.suite.seal(self.key.secret, content, dataset.encode() + known),
+            key_epoch=self.key.epoch,
+            suite=self.suite.name,
+        )
+
+
+def fingerprint(dataset: str, origin: str, row: Rejected, key: Key) -> bytes:
+    """By which a rejected row of a source is known again; that of `Sealer.seal`.
+
+    Args:
+        dataset: whose row it is.
+        origin: table, file or page that it came from.
+        row: its values.
+        key: the quarantine key.
+    """
+    return _fingerprint(_identity(dataset, origin, row), key)
+
+
+def held_fingerprint(agreement: Agreement, key_text: str, key: Key) -> bytes:
+    """By which a row that the privacy gate kept back is known again.
+
+    Args:
+        agreement: under which it would have left.
+        key_text: the row's dataset key.
+        key: the quarantine key.
+    """
+    return _fingerprint(f"{agreement.id}|{key_text}", key)
+
+
+def _identity(dataset: str, origin: str, row: Rejected) -> str:
+    """Its values; of a record that could not be split, its place."""
+    known = _text(row) if row.values else f"{origin}#{row.number}"
+    return f"{dataset}|{known}"
+
+
+def _text(row: Rejected) -> str:
+    return json.dumps(row.values, ensure_ascii=False, sort_keys=True)
+
+
+def _fingerprint(known: str, key: Key) -> bytes:
+    return hmac.digest(key.secret, known.encode("utf-8", "surrogatepass"), "sha256")

@@ -1,0 +1,275 @@
+"""Staging tables of one transfer: good rows by the contract's columns, and rejected rows sealed.
+
+`staging.<table>__<transfer>` has the contract's fields and `_row_hash`; beside it,
+`…__bad` has the columns of `onecard.store.sealing.Sealed`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg import errors, sql
+
+from onecard.store.database import (
+    Connection,
+    fetch_one,
+    names,
+    one_scalar,
+    query,
+    scalars,
+)
+from schemas.models.contract import Contract, Field
+from schemas.models.rules import Unique
+
+STAGING: LiteralString = "staging"
+_TYPES: dict[str, LiteralString] = {
+    "string": "text",
+    "date": "date",
+    "timestamp": "timestamptz",
+    "integer": "bigint",
+}
+
+
+def column_type(field: Field) -> sql.Composed:
+    """PostgreSQL type of a field; identifiers are text, money is numeric, times have a zone."""
+    if field.type == "number":
+        size = (sql.Literal(field.precision), sql.Literal(field.scale))
+        return query("numeric({p},{s})", p=size[0], s=size[1])
+    return query(_TYPES[field.type])
+
+
+def table_name(contract: Contract, transfer: int) -> str:
+    """Name of a transfer's staging table."""
+    return f"{contract.table}__{transfer}"
+
+
+def table(contract: Contract, transfer: int) -> sql.Identifier:
+    """The transfer's staging table, quoted."""
+    return sql.Identifier(STAGING, table_name(contract, transfer))
+
+
+def rejected(contract: Contract, transfer: int) -> sql.Identifier:
+    """The table of the transfer's rejected rows, quoted."""
+    return sql.Identifier(STAGING, table_name(contract, transfer) + "__bad")
+
+
+def create(connection: Connection, contract: Contract, transfer: int, *, first: bool) -> None:
+    """Make the staging tables; the first load's becomes the registry table, so it is logged.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        transfer: whose tables they are; a reconciliation's number is negative.
+        first: nothing of the dataset is published yet.
+    """
+    columns = [
+        query("{name} {type}", name=sql.Identifier(f.name), type=column_type(f))
+        for f in contract.fields
+    ]
+    kind = sql.SQL("" if first else "UNLOGGED ")
+    body = sql.SQL(", ").join([*columns, sql.SQL("_row_hash bigint NOT NULL")])
+    connection.execute(
+        query(
+            "CREATE {kind}TABLE {table} ({body})",
+            kind=kind,
+            table=table(contract, transfer),
+            body=body,
+        )
+    )
+    connection.execute(
+        query(
+            "CREATE UNLOGGED TABLE {table} (fingerprint bytea, origin text, row_number bigint,"
+            " reasons jsonb, payload bytea, key_epoch text, suite text)",
+            table=rejected(contract, transfer),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AnyRows:
+    """Whether the staging table, and that of the rejected rows, hold any row."""
+
+    good: bool
+    rejected: bool
+
+
+def any_rows(connection: Connection, contract: Contract, transfer: int) -> AnyRows:
+    """Whether a transfer's tables hold any row.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        transfer: whose tables they are.
+    """
+    statement = query(
+        "SELECT EXISTS (SELECT FROM {good}) AS good, EXISTS (SELECT FROM {bad}) AS rejected",
+        good=table(contract, transfer),
+        bad=rejected(contract, transfer),
+    )
+    return fetch_one(connection, AnyRows, statement) or AnyRows(good=False, rejected=False)
+
+
+def count(connection: Connection, contract: Contract, transfer: int) -> int:
+    """How many good rows are staged.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        transfer: whose table it is.
+    """
+    statement = query("SELECT count(*) FROM {t}", t=table(contract, transfer))
+    return one_scalar(connection, int, statement)
+
+
+def drop(connection: Connection, contract: Contract, *, older_than: int, mine: int = 0) -> None:
+    """Drop what earlier, dead transfers of the dataset left behind.
+
+    A table that somebody still writes (an older run that has been overtaken and sleeps) is left to
+    the next transfer; only the tables of `mine` are waited for.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        older_than: the tables of transfers with a lower id.
+        mine: the caller's own transfer.
+    """
+    found = scalars(
+        connection,
+        str,
+        "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename LIKE %s",
+        (STAGING, contract.table.replace("_", r"\_") + r"\_\_%"),
+    )
+    for name in found:
+        number = name.removeprefix(contract.table + "__").split("__")[0]
+        if number.isdigit() and int(number) < older_than:
+            _drop(connection, sql.Identifier(STAGING, name), wait=int(number) == mine)
+
+
+def _drop(connection: Connection, table: sql.Identifier, *, wait: bool) -> None:
+    with suppress(errors.LockNotAvailable, errors.UndefinedTable), connection.transaction():
+        if not wait:
+            connection.execute(query("LOCK TABLE {t} IN ACCESS EXCLUSIVE MODE NOWAIT", t=table))
+        connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
+
+
+def deduplicate(connection: Connection, contract: Contract, transfer: int) -> int:
+    """Keep the newest version of each key among the staged rows; return how many were dropped.
+
+    Args:
+        connection: of the hub's database.
+        contract: names key, sequence and cursor.
+        transfer: whose table it is.
+    """
+    order = [n for n in (contract.sequence, contract.source.cursor) if n]
+    ranked = sql.SQL(", ").join(
+        [query("{c} DESC NULLS LAST", c=sql.Identifier(n)) for n in order] + [sql.SQL("ctid DESC")]
+    )
+    cursor = connection.execute(
+        query(
+            "DELETE FROM {t} s USING (SELECT ctid AS place, row_number() OVER (PARTITION BY {key}"
+            " ORDER BY {ranked}) AS n FROM {t}) d WHERE s.ctid = d.place AND d.n > 1",
+            t=table(contract, transfer),
+            key=names(contract.key),
+            ranked=ranked,
+        )
+    )
+    return cursor.rowcount
+
+
+def add_key(connection: Connection, contract: Contract, transfer: int) -> bool:
+    """Give the staged table its primary key; False when rows share a key (nothing changed).
+
+    Args:
+        connection: of the hub's database.
+        contract: names the key.
+        transfer: whose table it is.
+    """
+    try:
+        with connection.transaction():
+            # For building the key of a first load: the server's default sorts it on disk.
+            connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
+            connection.execute(
+                query(
+                    "ALTER TABLE {t} ADD PRIMARY KEY ({key})",
+                    t=table(contract, transfer),
+                    key=names(contract.key),
+                )
+            )
+    except errors.UniqueViolation:
+        return False
+    return True
+
+
+def duplicates_of(
+    contract: Contract, transfer: int, rule: Unique, *, against_registry: bool
+) -> sql.Composed:
+    """Query: ctid of staged rows that repeat another row's unique columns and came later.
+
+    Args:
+        contract: of the dataset.
+        transfer: whose table it is.
+        rule: names the columns.
+        against_registry: compare with published rows too.
+    """
+    order = names(
+        [n for n in (contract.sequence, contract.source.cursor) if n] + list(contract.key)
+    )
+    inside = query(
+        "SELECT place FROM (SELECT ctid AS place, row_number() OVER (PARTITION BY {columns}"
+        " ORDER BY {order}) AS n FROM {t}) d WHERE n > 1",
+        columns=names(rule.columns),
+        order=order,
+        t=table(contract, transfer),
+    )
+    if not against_registry:
+        return inside
+    same = pairs(rule.columns)
+    other_key = query("({t}) <> ({s})", t=names(contract.key, "t."), s=names(contract.key, "s."))
+    replaced = query(
+        "EXISTS (SELECT FROM {staging} r WHERE {same_key})",
+        staging=table(contract, transfer),
+        same_key=sql.SQL(" AND ").join(
+            query("r.{c} = t.{c}", c=sql.Identifier(c)) for c in contract.key
+        ),
+    )
+    return inside + query(
+        " UNION SELECT s.ctid FROM {staging} s JOIN {registry} t ON {same} AND {other}"
+        " AND t._deleted_at IS NULL AND NOT {replaced}",
+        staging=table(contract, transfer),
+        registry=sql.Identifier("registry", contract.table),
+        same=same,
+        other=other_key,
+        replaced=replaced,
+    )
+
+
+def take_repeated(
+    connection: Connection,
+    contract: Contract,
+    transfer: int,
+    rule: Unique,
+    *,
+    against_registry: bool,
+) -> list[dict[str, object]]:
+    """Take out the staged rows that `duplicates_of` finds; returns their values by field.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        transfer: whose table it is.
+        rule: names the columns.
+        against_registry: compare with published rows too.
+    """
+    statement = query(
+        "DELETE FROM {t} x WHERE x.ctid IN ({places}) RETURNING to_jsonb(x) - '_row_hash'",
+        t=table(contract, transfer),
+        places=duplicates_of(contract, transfer, rule, against_registry=against_registry),
+    )
+    return scalars(connection, dict, statement)
+
+
+def pairs(columns: tuple[str, ...]) -> sql.Composed:
+    """Condition: `s` and `t` have the same values in some columns."""
+    return sql.SQL(" AND ").join(query("s.{c} = t.{c}", c=sql.Identifier(c)) for c in columns)

@@ -1,0 +1,109 @@
+"""Whose report it is, and the frames of one month of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from quality.reports.facts import Facts, before, following
+from schemas.models.agreement import Agreement
+from schemas.models.catalogue import Catalogue
+from schemas.models.contract import Contract
+
+Number = int | float | None
+Figures = dict[str, Number]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose report it is: one providing agency's, or the whole city's (the bureau's)."""
+
+    agency: str
+    contracts: tuple[Contract, ...]
+    agreements: tuple[Agreement, ...]
+    whole: bool
+
+    @classmethod
+    def of(cls, known: Catalogue, agency: str) -> Scope:
+        """The scope of an agency: its datasets and what is delivered of them."""
+        whole = not any(c.agency == agency for c in known.contracts.values())
+        contracts = [c for c in known.contracts.values() if whole or c.agency == agency]
+        ids = {c.id for c in contracts}
+        served = [a for a in known.agreements.values() if a.served and a.dataset in ids]
+        return cls(
+            agency,
+            tuple(sorted(contracts, key=lambda c: c.id)),
+            tuple(sorted(served, key=lambda a: a.id)),
+            whole,
+        )
+
+    def units(self) -> dict[str, tuple[Contract, ...]]:
+        """What is scored by itself: the datasets of an agency, the agencies of the city."""
+        units: dict[str, tuple[Contract, ...]] = {}
+        for contract in self.contracts:
+            unit = contract.agency if self.whole else contract.id
+            units[unit] = (*units.get(unit, ()), contract)
+        return units
+
+
+class Month:
+    """The frames of one month and one scope."""
+
+    def __init__(self, facts: Facts, scope: Scope, month: date) -> None:
+        """Take the rows of one month and scope.
+
+        Args:
+            facts: of several months.
+            scope: whose report it is.
+            month: its first day.
+        """
+        self.facts, self.scope, self.month = facts, scope, month
+        datasets = [c.id for c in scope.contracts]
+        agreements = [a.id for a in scope.agreements]
+        self._of = {"dataset": datasets, "agreement": agreements, "subject": datasets + agreements}
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """One frame's rows of this month and scope; columns as in `report_frames.FRAMES`."""
+        frame = self.facts[name]
+        if "day" in frame.columns:
+            days = (pl.col("day") >= self.month) & (pl.col("day") < following(self.month))
+            frame = frame.filter(days)
+        elif "month" in frame.columns:
+            frame = frame.filter(pl.col("month") == self.month)
+        for column, wanted in self._of.items():
+            if column in frame.columns:
+                frame = frame.filter(pl.col(column).is_in(wanted))
+        return frame
+
+    def days(self) -> int:
+        """Days of the month on which the hub ran already: from its first to the newest."""
+        first = max(self.facts.first or self.month, self.month)
+        last = min(following(self.month) - timedelta(days=1), self.facts.as_of.date())
+        return max((last - first).days + 1, 0) if self.facts.first else 0
+
+
+def own_tickets(at: Month) -> list[dict[str, Any]]:
+    """Tickets for the scope's agency, as rows of the frame `tickets`."""
+    frame = at.facts["tickets"]
+    if not at.scope.whole:
+        frame = frame.filter(pl.col("agency") == at.scope.agency)
+    return frame.to_dicts()
+
+
+def within(day: object, month: date) -> bool:
+    """Whether a day, if it is one, lies in the month."""
+    return isinstance(day, date) and month <= day < following(month)
+
+
+def rows_by(frame: pl.DataFrame, key: str) -> dict[str, dict[str, int]]:
+    """The frame's other columns as dictionaries, by the column `key`."""
+    return {str(row.pop(key)): row for row in frame.to_dicts()}
+
+
+def months(last: date, count: int) -> Iterable[date]:
+    """The `count` months up to `last`, oldest first."""
+    return [before(last, n) for n in range(count - 1, -1, -1)]
