@@ -11,7 +11,7 @@ PYTEST   := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-nightly test-all up lint bench soak kills mutations screenshots lock clean
+.PHONY: help setup demo history test test-nightly test-all up lint bench soak kills mutations screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,7 +24,10 @@ $(STAMP): requirements.lock pyproject.toml tools/install.py
 	$(PYTHON) tools/install.py $(VENV)
 	@touch $(STAMP)
 
-demo: setup ## Run the nightly sync for real on simulated agencies
+demo: setup ## Run the nightly sync for real on simulated agencies, and six more nights
+	$(BIN)/onecard demo --history 6 $(ARGS)
+
+history: setup ## As demo, with forty nights in all: reports that look back on whole months
 	$(BIN)/onecard demo --history 39 $(ARGS)
 
 up: setup ## Start Airflow with the simulated agencies

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 HERE = Path(__file__).parent
+FORK = multiprocessing.get_context("fork")
+ENTERING = FORK.Semaphore()
+"""`dag.test()` enters its bundle in Airflow's database first; two at once break unique keys."""
 PROCESSES = 2
 STAGES = ("collect", "deliver")
 """Each is a file of DAGs; the later waits for the earlier."""
@@ -43,8 +46,7 @@ def run() -> int:
     _say({"tasks": sum(len(dag.tasks) for found in made.values() for dag in found.values())})
     logging.disable(logging.WARNING)
     states: dict[str, dict[str, object]] = {}
-    fork = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(PROCESSES, mp_context=fork) as pool:
+    with ProcessPoolExecutor(PROCESSES, mp_context=FORK) as pool:
         for stage, found in made.items():
             longest_first = sorted(found, key=lambda name: -len(found[name].tasks))
             ended = pool.map(partial(_test, stage), longest_first)
@@ -70,21 +72,48 @@ def _dags(stage: str) -> dict[str, DAG]:
     for dag in found.values():
         for task in dag.tasks:
             task.retries = 0  # nobody waits minutes for a rehearsal's retry
-            task.on_success_callback = partial(_ended, "success")
-            task.on_failure_callback = partial(_ended, "failed")
-            task.on_skipped_callback = partial(_ended, "skipped")
+            task.on_execute_callback = [_entered]
+            task.on_success_callback = [_succeeded]
+            task.on_failure_callback = [_failed]
+            task.on_skipped_callback = [_skipped]
     return found
 
 
 def _test(stage: str, name: str) -> dict[str, object]:
     """Run one DAG, in a process forked from the one that has imported it."""
     started = time.monotonic()
-    done = getattr(import_module(stage), name).test()
+    ENTERING.acquire()
+    _mine.append(name)
+    try:
+        done = getattr(import_module(stage), name).test()
+    finally:
+        _entered()
     return {"state": str(done.state), "seconds": round(time.monotonic() - started, 2)}
 
 
-def _ended(state: str, context: Mapping[str, Any]) -> None:
-    """Tell which task has ended."""
+_mine: list[str] = []
+"""The DAG that this process is entering in Airflow's database, until its first task starts."""
+
+
+def _entered(_context: Mapping[str, Any] | None = None) -> None:
+    if _mine:
+        _mine.clear()
+        ENTERING.release()
+
+
+def _succeeded(context: Mapping[str, Any]) -> None:
+    _ended(context, "success")
+
+
+def _failed(context: Mapping[str, Any]) -> None:
+    _ended(context, "failed")
+
+
+def _skipped(context: Mapping[str, Any]) -> None:
+    _ended(context, "skipped")
+
+
+def _ended(context: Mapping[str, Any], state: str) -> None:
     ti = context["ti"]
     _say({"task": f"{ti.dag_id}.{ti.task_id}", "state": state})
 

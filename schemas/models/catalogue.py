@@ -142,9 +142,16 @@ def _digest(root: Path) -> str:
     """Names and bytes of every file that a contract or an agreement may come from or refer to."""
     seen = hashlib.sha256()
     for file in sorted(f for kind in ("*.yaml", "*.csv", "*.json") for f in root.rglob(kind)):
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
-        seen.update(f"{file.relative_to(root).as_posix()}\0{content}\n".encode())
+        seen.update(f"{file.relative_to(root).as_posix()}\0{_content(file)}\n".encode())
     return seen.hexdigest()
+
+
+def _content(file: Path) -> str:
+    """Digest of a file; of one that cannot be read, why: what reads it then says so as well."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.errno}"
 
 
 @lru_cache(maxsize=4)

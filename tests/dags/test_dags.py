@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
 import connectors
 from demo.rehearsal import REPOSITORY, Rehearsal
 from schemas.models import catalogue
@@ -83,3 +85,25 @@ def test_a_broken_contract_takes_out_only_its_own_dataset(stage: Rehearsal, tmp_
     )
     assert loud.returncode != 0
     assert "health_visit.odcs.yaml" in loud.stderr
+
+
+NEVER_COLLECTED = """
+from airflow.utils.db import upgradedb
+upgradedb()
+import deliver
+print(deliver.deliver_operator.test().state)
+"""
+
+
+def test_deliveries_whose_datasets_were_never_collected_are_skipped_with_the_reason(
+    airflow_stage: Rehearsal, airflow: Callable[[str], str]
+) -> None:
+    airflow_stage.environment["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"
+    said = airflow(NEVER_COLLECTED)
+    assert said.splitlines()[-1] == "success"
+    url = airflow_stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
+    with psycopg.connect(url) as connection:
+        states = connection.execute("SELECT task_id, state FROM task_instance").fetchall()
+    assert states, "no task ran"
+    assert {state for _, state in states} == {"skipped"}
+    assert "f07-hrss-operator-card-status: not collected yet: hrss/card_status_event" in said

@@ -7,12 +7,7 @@ one after the consumer has everything and before the hub has noted it.
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +15,7 @@ import pytest
 from demo.rehearsal import Rehearsal
 from onecard.store import database, datasets, transfer_history
 from tests.cities import Cities, with_airflow
-from tests.dags.test_scheduler import command, environment, known_dags, query, wait_for
+from tests.dags.test_scheduler import command, known_dags, query, scheduler, wait_for
 
 EVENTS = "hrss/card_status_event"
 AGREEMENT = "f02-hrss-medical_insurance-card-status"
@@ -30,8 +25,7 @@ import os
 from datetime import timedelta
 
 import onecard_factory as factory
-from schemas import catalogue
-from tests.cities import Cities, with_airflow
+from schemas.models import catalogue
 
 factory.DEFAULTS |= {{"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}}
 known = catalogue.load()
@@ -68,31 +62,6 @@ def small(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
         (folder / "reruns.py").write_text(DAGS)
         stage.environment["AIRFLOW__CORE__DAGS_FOLDER"] = str(folder)
         yield stage
-
-
-@contextmanager
-def scheduler(stage: Rehearsal) -> Iterator[None]:
-    """A running `airflow standalone`."""
-    folder = Path(stage.environment["AIRFLOW_HOME"])
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "passwords.json").write_text('{"admin": "admin"}')
-    with (folder / "standalone.log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "airflow", "standalone"],
-            env=environment(stage),
-            start_new_session=True,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield
-        finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
-                server.wait()
 
 
 def airflow(stage: Rehearsal, *arguments: str) -> None:

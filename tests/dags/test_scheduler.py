@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from demo import standalone
 from demo.rehearsal import Rehearsal
 from onecard.store import database, transfer_history
-from tests.ports import free_port
 
 DEADLINE_S = 200
 
@@ -30,16 +30,20 @@ def command(stage: Rehearsal, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
+@contextmanager
+def scheduler(stage: Rehearsal) -> Iterator[None]:
+    """A running `airflow standalone`, on free ports; from now on the stage's Airflow."""
+    stage.environment.update(standalone.ports())
+    folder = Path(stage.environment["AIRFLOW_HOME"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "passwords.json").write_text('{"admin": "admin"}')
+    with standalone.running(environment(stage)):
+        yield
+
+
 def environment(stage: Rehearsal) -> dict[str, str]:
-    """Of Airflow, which listens on ports of the city's own."""
-    names = ("API__PORT", "LOGGING__WORKER_LOG_SERVER_PORT", "LOGGING__TRIGGER_LOG_SERVER_PORT")
-    for name in names:
-        stage.environment.setdefault(f"AIRFLOW__{name}", str(free_port()))
-    port = stage.environment["AIRFLOW__API__PORT"]
     return stage.at(0) | {
-        "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "PYTHONWARNINGS": "ignore",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     }
@@ -49,36 +53,17 @@ def environment(stage: Rehearsal) -> dict[str, str]:
 @pytest.mark.timeout(400)
 def test_collected_card_events_start_their_deliveries(airflow_stage: Rehearsal) -> None:
     stage = airflow_stage
-    folder = Path(stage.environment["AIRFLOW_HOME"])
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "passwords.json").write_text('{"admin": "admin"}')
-    log = (folder / "standalone.log").open("w")
-    server = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "airflow", "standalone"],
-        env=environment(stage),
-        start_new_session=True,
-        stdout=log,
-        stderr=log,
-    )
-    try:
-        wanted = ("collect_hrss", "deliver_medical_insurance")
+    agreement = "f02-hrss-medical_insurance-card-status"
+    wanted = ("collect_hrss", "deliver_medical_insurance")
+    with scheduler(stage):
         wait_for(lambda: known_dags(stage) >= set(wanted), "the DAG processor lists the DAGs")
         for dag in ("deliver_medical_insurance", "collect_hrss"):
             unpaused = command(stage, "dags", "unpause", "-y", dag)
             assert unpaused.returncode == 0, unpaused.stderr[-800:]
         triggered = command(stage, "dags", "trigger", "collect_hrss")
         assert triggered.returncode == 0, triggered.stderr[-800:]
-        agreement = "f02-hrss-medical_insurance-card-status"
         wait_for(lambda: agreement in stage.city.inbox("medical_insurance"), "the delivery arrives")
         cause = run_types(stage, "deliver_medical_insurance")
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
-        log.close()
     assert "asset_triggered" in cause
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
         done = {t.subject: t.status for t in transfer_history.latest(connection)}

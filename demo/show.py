@@ -1,0 +1,93 @@
+"""Tables that people see of a rehearsal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from demo.dag_night import NightRun
+from demo.proof import Proof
+from demo.verify import Verdict
+from onecard.app.wiring import Hub
+from onecard.cli import output
+from onecard.model.transfers import Transfer
+from onecard.operations.night import agreements, datasets
+
+
+def night(hub: Hub, done: NightRun, day: int) -> None:
+    """What one night collected and delivered, and what did not end well."""
+    _collected([t for t in done.transfers if t.direction == "collect"], day)
+    _delivered(hub, [t for t in done.transfers if t.direction == "deliver"], day)
+    subjects = len(datasets(hub)) + len(agreements(hub))
+    output.say(
+        f"night {day}: {done.ended} transfers of {subjects} subjects in {done.seconds:.1f} s,"
+        f" {done.transfer_seconds:.1f} s in transfers"
+    )
+    for transfer in done.transfers:
+        if transfer.status in ("failed", "held"):
+            output.say(f"{transfer.status}: {transfer.subject}: {transfer.message}")
+
+
+def verdicts(found: Mapping[str, Verdict], *, exact: bool) -> None:
+    """The quarantine beside the planted truth."""
+    output.table(
+        "verified",
+        ("dataset", "planted", "found", "missed", "wrong"),
+        [(d, v.planted, v.found, len(v.missed), len(v.wrong)) for d, v in found.items()],
+    )
+    kinds = {rule for v in found.values() for _, rule in v.kinds}
+    total = sum(v.planted for v in found.values())
+    said = "quarantine is exact" if exact else "quarantine DIFFERS"
+    output.say(f"{total:,} planted defects of {len(kinds)} kinds: {said}")
+    for dataset, verdict in found.items():
+        for name, rows in (("missed", verdict.missed), ("wrong", verdict.wrong)):
+            for _, reasons in rows[:5]:
+                output.say(f"{dataset}: {name}: {reasons}")
+
+
+def proof(found: Proof) -> None:
+    """Who received one resident's data, and whether audit log and receipts hold."""
+    number, lines = found.resident
+    columns = ("at", "consumer", "agreement", "purpose", "status")
+    title = f"who received data of resident {number}"
+    output.table(title, columns, [[str(line[c]) for c in columns] for line in lines])
+    verdict = found.verdict
+    state = "verified" if verdict.ok else f"NOT verified: {verdict.problem}"
+    output.say(f"audit log of {verdict.entries} entries: {state}")
+    output.say(f"receipts: {found.receipted} valid of {found.deliveries} deliveries")
+
+
+def _collected(transfers: Iterable[Transfer], day: int) -> None:
+    output.table(
+        f"night {day}: collected",
+        ("dataset", "status", "read", "published", "unchanged", "quarantined", "dedup.", "seconds"),
+        [
+            (
+                t.subject,
+                t.status,
+                t.counts.rows_read,
+                t.counts.published,
+                t.counts.unchanged,
+                t.counts.quarantined,
+                t.counts.deduplicated,
+                t.seconds,
+            )
+            for t in transfers
+        ],
+    )
+
+
+def _delivered(hub: Hub, transfers: Iterable[Transfer], day: int) -> None:
+    output.table(
+        f"night {day}: delivered",
+        ("agreement", "consumer", "over", "status", "rows", "seconds"),
+        [
+            (t.subject, *_consumer_and_way(hub, t.subject), t.status, t.sent_rows, t.seconds)
+            for t in transfers
+        ],
+    )
+
+
+def _consumer_and_way(hub: Hub, agreement: str) -> tuple[str, str]:
+    found = hub.catalogue.agreement(agreement)
+    way = hub.connections.get(found.delivery.connection).conn_type if found.delivery else ""
+    return hub.catalogue.agencies[found.consumer].short, way
