@@ -146,7 +146,9 @@ class _Sftp:
             0,
             server_factory=lambda: _Login(self._login, self._clients),
             server_host_keys=[key],
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=os.fsencode(self._root)),
+            sftp_factory=lambda channel: asyncssh.SFTPServer(
+                channel, chroot=os.fsencode(self._root)
+            ),
         )
 
     async def _cut_off(self) -> None:

@@ -18,16 +18,18 @@ from pathlib import Path
 
 from demo.rehearsal import REPOSITORY
 from onecard.cli.app import main
+from onecard.cli.commands import COMMANDS
 
 LIMIT_S = 240
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(
     [
+        *sorted({command.target.partition(":")[0] for command in COMMANDS}),
         "adbc_driver_postgresql.dbapi",
         "connectors.files.connector",
         "connectors.rest.connector",
         "connectors.sql.connector",
-        "connectors.sql.sink",
+        "connectors.sql.write",
         "onecard.app.wiring",
         "onecard.cli.app",
         "onecard.deliver.treatment",

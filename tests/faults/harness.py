@@ -49,25 +49,6 @@ AGREEMENTS = (
     "f06-hrss-housing_fund-card-status",  # a table
 )
 _OURS = ("delivery_id", "received_at")
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(
-    [
-        "adbc_driver_postgresql.dbapi",
-        "connectors.files.connector",
-        "connectors.rest.connector",
-        "connectors.sql.connector",
-        "connectors.sql.write",
-        "onecard.deliver.treatment",
-        "onecard.app.wiring",
-        "polars",
-        "psycopg",
-        "pyarrow.parquet",
-        "quality.datasets.sql_audit",
-        "quality.privacy.gate",
-        "quality.rows.gate",
-        "tests.faults.harness",
-    ]
-)
 
 
 def transfers(environment: dict[str, str], report: str) -> None:
