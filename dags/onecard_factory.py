@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import pendulum
 from airflow.sdk import DAG, Asset, Connection, get_current_context, task, task_group
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from onecard.base.connections import Connection as HubConnection
 from onecard.base.connections import parse
-from onecard.errors import FatalError, HoldError
+from onecard.errors import FatalError, HoldError, NotCollected
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 
@@ -131,9 +131,14 @@ def publish(dataset: str, transfer: int) -> dict[str, int]:
 
 @task(doc_md=HELD)
 def deliver(agreement: str) -> dict[str, int]:
-    """Send what one agreement's consumer does not have yet."""
+    """Send what one agreement's consumer does not have yet.
+
+    Skipped while a dataset that it needs was never collected: that is no fault of the delivery.
+    """
     try:
         done = _hub("sql").deliver(agreement).run()
+    except NotCollected as error:
+        raise AirflowSkipException(str(error)) from None
     except (FatalError, HoldError) as error:
         raise _final(error) from None
     return {"transfer": done.transfer or 0, "rows": done.rows, "parts": done.parts}

@@ -162,7 +162,7 @@ class _Sftp:
         await self._cut_off()
 
 
-class _Login(asyncssh.SSHServer):  # type: ignore[misc]  # seen as untyped
+class _Login(asyncssh.SSHServer):
     """Password login of one user."""
 
     def __init__(

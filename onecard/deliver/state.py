@@ -14,7 +14,7 @@ from psycopg import sql
 
 from onecard.base.timespan import duration
 from onecard.deliver.query import Selection
-from onecard.errors import PolicyError
+from onecard.errors import NotCollected
 from onecard.store import audit_health, datasets, deliveries, receipts, registry
 from onecard.store.database import Connection, make_once, query
 from schemas.models.agreement import Agreement
@@ -62,7 +62,7 @@ class DeliveryState:
             needed: datasets without which scope or gate cannot be evaluated.
 
         Raises:
-            PolicyError: a needed dataset was never collected, so a rule cannot be evaluated.
+            NotCollected: a needed dataset was never collected, so a rule cannot be evaluated.
         """
         versions = _versions(connection, agreement.id, needed)
         lines = deliveries.delivered(connection, agreement.id)
@@ -131,5 +131,5 @@ def _versions(connection: Connection, agreement: str, needed: Sequence[str]) -> 
     missing = [d for d in needed if d not in found]
     if missing:
         msg = f"{agreement}: not collected yet: {', '.join(missing)}"
-        raise PolicyError(msg)
+        raise NotCollected(msg)
     return found

@@ -13,6 +13,7 @@
     │   ├── SupersededError     a newer transfer of the same dataset has taken over
     │   ├── InboxTaken          the consumer has taken its parcels: nobody can see what it holds
     │   ├── PolicyError         no agreement, key or right: nothing leaves
+    │   │   └── NotCollected    a dataset that the delivery needs was never published
     │   └── InternalError       a defect of the hub itself, by its type and place only
     └── HoldError               a person must decide (`onecard status` shows who and why)
         └── AuditFailed         a critical expectation failed on the staged rows
@@ -83,6 +84,10 @@ class InboxTaken(FatalError):
 
 class PolicyError(FatalError):
     """No agreement in force, no key, or an unreadable policy: nothing leaves."""
+
+
+class NotCollected(PolicyError):
+    """A delivery needs a dataset of which nothing was ever published; collect it first."""
 
 
 class InternalError(FatalError):

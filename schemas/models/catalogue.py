@@ -6,8 +6,10 @@ A broken file takes out its own dataset or agreement and nothing else; its probl
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -125,7 +127,28 @@ class Catalogue:
 
 
 def load(root: Path = ROOT) -> Catalogue:
-    """Read everything below `root`; problems are kept, not raised."""
+    """Read everything below `root`; problems are kept, not raised.
+
+    A process parses the same bytes once: what it has read is given again until any file below
+    `root` has other bytes, appears or goes.
+    """
+    found = _load(root, _digest(root))
+    return replace(
+        found, contracts=dict(found.contracts), agreements=dict(found.agreements)
+    )  # what a caller does to its maps is its own
+
+
+def _digest(root: Path) -> str:
+    """Names and bytes of every file that a contract or an agreement may come from or refer to."""
+    seen = hashlib.sha256()
+    for file in sorted(f for kind in ("*.yaml", "*.csv", "*.json") for f in root.rglob(kind)):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        seen.update(f"{file.relative_to(root).as_posix()}\0{content}\n".encode())
+    return seen.hexdigest()
+
+
+@lru_cache(maxsize=4)
+def _load(root: Path, digest: str) -> Catalogue:  # noqa: ARG001 - the digest says what was read
     problems: list[Problem] = []
     document = parse(root / "agencies.yaml")
     found_contracts: dict[str, Contract] = {}
