@@ -38,7 +38,7 @@ class Tally:
         self.quarantined: Counter[str] = Counter()
 
     def add_read(self, batch: pa.RecordBatch) -> None:
-        """Count a batch as it was read."""
+        """Count a batch as it was read: columns by contract name, as text or typed."""
         if self.field is None or not batch.num_rows:
             return
         if self.field not in batch.schema.names:  # a source that has the column no more

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from onecard.model.checkpoints import Checkpoint
 from onecard.model.transfers import Counts
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Chunk, Counted, Reading, ReadRequest
-from onecard.store import quarantine_intake, registry, rule_results, staging
+from onecard.store import quarantine_intake, registry, rule_results, staged_repeats, staging
 from onecard.store.database import Connection
 from onecard.store.loader import Loader
 from onecard.store.sealing import Sealed, Sealer
@@ -125,11 +124,11 @@ class Intake:
 
     def _move(self, rule: Unique, reason: Reason, *, first: bool) -> int:
         contract = self._contract
-        rows = staging.take_repeated(
+        rows = staged_repeats.take_repeated(
             self._connection, contract, self._transfer, rule, against_registry=not first
         )
         sealer = Sealer(self._tools.keys.quarantine(), self._tools.suite)
-        rejected = [Rejected(n, _texts(row), (reason,)) for n, row in enumerate(rows, start=1)]
+        rejected = [Rejected(n, row, (reason,)) for n, row in enumerate(rows, start=1)]
         self._counties.add_quarantined(row.values for row in rejected)
         self._keep(sealer.seal(contract.id, "staging", row) for row in rejected)
         return len(rows)
@@ -212,7 +211,3 @@ def _digest(chunk: Chunk, digest: hashlib._Hash) -> None:
 def _remarks(reading: Reading) -> tuple[str, ...]:
     refused = [f"refused {r.origin}: {r.rule}" for r in reading.refused]
     return (*refused, *(f"waiting for {name}" for name in reading.waiting))
-
-
-def _texts(values: Mapping[str, object]) -> dict[str, str | None]:
-    return {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in values.items()}

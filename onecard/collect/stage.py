@@ -14,7 +14,16 @@ from onecard.collect.intake import Intake, IntakeResult
 from onecard.model.transfers import DatasetState, Intaken
 from onecard.ports.listener import Telling
 from onecard.ports.source import ReadRequest
-from onecard.store import audit, database, datasets, registry, rule_results, staging, transfers
+from onecard.store import (
+    audit,
+    database,
+    datasets,
+    registry,
+    rule_results,
+    staged_repeats,
+    staging,
+    transfers,
+)
 from onecard.store.known_hashes import KnownHashes
 from schemas.models.contract import Contract
 
@@ -102,7 +111,7 @@ class StageStep:
         first = not registry.exists(connection, contract)
         dropped = 0
         if not first or not staging.add_key(connection, contract, transfer):
-            dropped = staging.deduplicate(connection, contract, transfer)
+            dropped = staged_repeats.deduplicate(connection, contract, transfer)
             if first:
                 staging.add_key(connection, contract, transfer)
         repeated = intake.repeated(first=first)

@@ -42,7 +42,9 @@ class ExpectedInbox:
     vouched: set[str] = field(default_factory=set, repr=False)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """The treated rows in the agreement's order, with their state and dataset key.
+        """The treated rows in the agreement's order.
+
+        Columns: the agreement's, `_state` (below) and `_key` (the dataset key as text).
 
         `held`: delivered, within the retention. `waiting`: the next delivery sends it. `lapsed`:
         the consumer was to erase it. `quarantined`: kept back by the gate until a person decides,

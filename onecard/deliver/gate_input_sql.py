@@ -78,7 +78,7 @@ class GateInputSql:
         )
 
     def _consent(self, column: str) -> sql.Composed:
-        found = consent(self.agreement, self.contracts, self.path, (column, None))
+        found = consent(self.agreement, self.contracts, self.path, column)
         return query("({e})", e=found)
 
     @property
@@ -92,7 +92,8 @@ def consent(
     agreement: Agreement,
     contracts: Mapping[str, Contract],
     path: PathSql,
-    what: tuple[str, sql.Literal | None],
+    column: str,
+    after: sql.Literal | None = None,
 ) -> sql.Composed:
     """A subquery: a column of the person's newest consent to this agreement, not withdrawn.
 
@@ -100,10 +101,10 @@ def consent(
         agreement: with a consent block.
         contracts: of what it reads.
         path: SQL of a path.
-        what: the column, and the version that the consent must be newer than (None: any).
+        column: of the consents' dataset.
+        after: the version that the consent must be newer than; None: any.
     """
     assert agreement.consent is not None  # noqa: S101 - only called with consent
-    column, after = what
     fresh = query("AND c._version > {v}", v=after) if after is not None else query("")
     return query(
         "SELECT c.{c} FROM {t} c WHERE c.person_id18 = {s} AND c.agreement = {a}"

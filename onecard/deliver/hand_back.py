@@ -113,7 +113,13 @@ class _Return:
         self._contract, self._block = contract, block
 
     def run(self, rows: list[Row], connect: Connect, title: Title) -> HandedBack:
-        """Send the rows, unless they went back before; opened and confirmed are audited."""
+        """Send the rows, unless they went back before; opened and confirmed are audited.
+
+        Args:
+            rows: held rows of the dataset, with their values by field.
+            connect: the connector of a kind.
+            title: a built-in rule's Chinese title.
+        """
         handback = self._id(rows)
         done = HandedBack(self._contract.id, handback, len(rows), already=False)
         if audit_queries.handed_back(self._connection, self._contract.agency, handback):

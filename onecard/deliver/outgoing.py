@@ -95,7 +95,10 @@ class Outgoing:
     tally: DeliveryTally = field(default_factory=DeliveryTally)
 
     def frames(self, limit: int | None = None, *, due_only: bool = True) -> Iterator[pl.DataFrame]:
-        """Treated batches that may leave, in the agreement's order; empty ones are left out."""
+        """Treated batches that may leave, in the agreement's order; empty ones are left out.
+
+        Columns: the agreement's.
+        """
         for raw, treated in self.pairs(limit, due_only=due_only):
             passed = self._admit(raw, treated)
             if len(passed):
@@ -104,7 +107,11 @@ class Outgoing:
     def pairs(
         self, limit: int | None = None, *, due_only: bool = True
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Batches of one snapshot as selected, control columns included, and treated."""
+        """Batches of one snapshot, as selected and treated, row for row.
+
+        Columns: as selected, the agreement's and the gate's (`onecard.model.gate_inputs`); as
+        treated, the agreement's.
+        """
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
         from onecard.deliver import treatment  # noqa: PLC0415
@@ -176,7 +183,7 @@ def batches_of(
 
 
 def arrow_of(frame: pl.DataFrame) -> pa.Table:
-    """A frame as Arrow of types that every receiver reads."""
+    """A frame as Arrow, in the same columns, of types that every receiver reads."""
     import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
     return frame.to_arrow(compat_level=pl.CompatLevel.oldest())

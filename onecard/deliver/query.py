@@ -2,9 +2,7 @@
 
 Default deny: a column that the agreement does not name is never in the statement, but for the
 gate's own control columns (`onecard.model.gate_inputs`), which the gate drops before anything
-leaves (ADR 0010). A row is due when it, or a row it is joined with, is newer than what the
-consumer has confirmed, or when its person has come of the age that the agreement asks for since
-then.
+leaves (ADR 0010). Which rows there are says `scope_sql`, which of them are due `due_sql`.
 """
 
 from __future__ import annotations
@@ -12,22 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import LiteralString
 
 from psycopg import sql
 
-from onecard.deliver.gate_input_sql import GateInputSql, consent
-from onecard.deliver.treatment import ZONE_NAME
+from onecard.deliver.due_sql import DueSql
+from onecard.deliver.gate_input_sql import GateInputSql
+from onecard.deliver.scope_sql import BASE, ScopeSql
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
 from onecard.store.database import query
 from schemas.models.agreement import Agreement
-from schemas.models.agreement_parts import Exists, Filter, SharedField
-from schemas.models.contract import Contract, Field
+from schemas.models.contract import Contract
 from schemas.models.registers import People
-
-BASE = "o"
-_BORN: LiteralString = "to_date(substr({p}, 7, 8), 'YYYYMMDD')"
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class Selection:
         people: where the gate looks up cards and deaths; None: no control columns.
         confirmed_on: day of the consumer's last confirmed delivery.
         keys: only the row whose dataset key has these values (a replay).
-        chosen: only rows whose dataset key (`control.KEY`) stands in this staging table.
+        chosen: only rows whose dataset key (`gate_inputs.KEY`) stands in this staging table.
         lapsed: the versions whose retention is over at the consumer; given: every row says
             whether it is due, and whether it was delivered after these versions.
         departed: select instead the rows that the agreement gave by their last values, and gives
@@ -60,21 +54,21 @@ class Selection:
     departed: bool = False
 
     def statement(self, limit: int | None = None, *, due_only: bool = True) -> sql.Composed:
-        """The whole SELECT, in the agreement's order."""
+        """The whole SELECT, in the agreement's order.
+
+        Its columns are the agreement's, then the gate's (`onecard.model.gate_inputs`).
+        """
         if self.agreement.statistics:
             return self._statistics(limit, due_only=due_only)
         if self.departed:
             return self._departed(limit)
-        due = self.due() if due_only else sql.SQL("true")
         return query(
             "SELECT {columns} FROM {tables} WHERE {scope} AND {due} ORDER BY {order} {limit}",
-            columns=sql.SQL(", ").join(
-                [*(self._column(f) for f in self.agreement.fields), *self._controls()]
-            ),
-            tables=self._tables(),
-            scope=self._scope(),
-            due=due,
-            order=self._order(),
+            columns=self._columns(),
+            tables=self._rows.tables(),
+            scope=self._scope(self._rows),
+            due=self._when.due() if due_only else sql.SQL("true"),
+            order=self._rows.order(),
             limit=_limit(limit),
         )
 
@@ -102,10 +96,18 @@ class Selection:
             return query("SELECT count(*) FROM ({rows}) x", rows=self._departed(None))
         return query(
             "SELECT count(*) FROM {tables} WHERE {scope} AND {due}",
-            tables=self._tables(),
-            scope=self._scope(),
-            due=self.due() if due_only else sql.SQL("true"),
+            tables=self._rows.tables(),
+            scope=self._scope(self._rows),
+            due=self._when.due() if due_only else sql.SQL("true"),
         )
+
+    @property
+    def _rows(self) -> ScopeSql:
+        return ScopeSql(self.agreement, self.contracts, self.today, self.departed)
+
+    @property
+    def _when(self) -> DueSql:
+        return DueSql(self._rows, self.after, self.confirmed_on)
 
     def _statistics(self, limit: int | None, *, due_only: bool) -> sql.Composed:
         """Groups with their counts, and with the largest share of one contributor.
@@ -118,20 +120,20 @@ class Selection:
         groups = [f for f in self.agreement.fields if f.name != block.count]
         names = [sql.Identifier(f.name) for f in groups]
         unit = (
-            query("count(DISTINCT {c})", c=self._path(block.distinct))
+            query("count(DISTINCT {c})", c=self._rows.path(block.distinct))
             if block.distinct
             else query("count(*)")
         )
         inner = query(
             "SELECT {columns}, {who} AS _who, {unit} AS _units, bool_or({due}) AS _due"
             " FROM {tables} WHERE {scope} GROUP BY {groups}, {who}",
-            columns=sql.SQL(", ").join(self._column(f) for f in groups),
-            who=self._path(block.contributor),
+            columns=sql.SQL(", ").join(self._rows.columns(groups)),
+            who=self._rows.path(block.contributor),
             unit=unit,
-            due=self.due(),
-            tables=self._tables(),
-            scope=self._scope(),
-            groups=sql.SQL(", ").join(self._expression(f) for f in groups),
+            due=self._when.due(),
+            tables=self._rows.tables(),
+            scope=self._scope(self._rows),
+            groups=sql.SQL(", ").join(self._rows.expression(f) for f in groups),
         )
         cells = query(
             "SELECT {names}, sum(_units)::bigint AS {count}, max(_units)::bigint AS {top},"
@@ -163,116 +165,47 @@ class Selection:
 
     def _departed(self, limit: int | None) -> sql.Composed:
         """Rows in scope with tombstones overlooked, whose keys no row in scope has now."""
-        live = replace(self, departed=False)
+        now = replace(self._rows, departed=False)
         key = [f for f in self.agreement.fields if f.name in self.agreement.key]
-        same = [
-            query("{e} = d.{n}", e=live._expression(f), n=sql.Identifier(f.name))  # noqa: SLF001
-            for f in key
-        ]
+        same = [query("{e} = d.{n}", e=now.expression(f), n=sql.Identifier(f.name)) for f in key]
         return query(
             "SELECT * FROM (SELECT {columns} FROM {tables} WHERE {scope} AND {died}"
             " AND o._first_version <= {after}) d"
             " WHERE NOT EXISTS (SELECT FROM {live} WHERE {granted} AND {same}) {limit}",
-            columns=sql.SQL(", ").join(
-                [*(self._column(f) for f in self.agreement.fields), *self._controls()]
-            ),
-            tables=self._tables(),
-            scope=self._scope(),
-            died=self._died(),
-            after=self._after(self.agreement.dataset),
-            live=live._tables(),  # noqa: SLF001
-            granted=live._scope(),  # noqa: SLF001
+            columns=self._columns(),
+            tables=self._rows.tables(),
+            scope=self._scope(self._rows),
+            died=self._when.died(),
+            after=self._when.version(self.agreement.dataset),
+            live=now.tables(),
+            granted=self._scope(now),
             same=sql.SQL(" AND ").join(same),
             limit=_limit(limit),
         )
 
-    def _died(self) -> sql.Composed:
-        """Condition: a row, or one that it needs, was deleted since the last delivery."""
-        sources = [(BASE, self.agreement.dataset)]
-        sources += [(join.alias, join.dataset) for join in self.agreement.joins]
-        ways = [
-            query(
-                "({a}._deleted_at IS NOT NULL AND {a}._version > {v})",
-                a=sql.Identifier(alias),
-                v=self._after(dataset),
-            )
-            for alias, dataset in sources
-        ]
-        ways += [
-            query("EXISTS ({e} AND x._deleted_at IS NOT NULL)", e=self._exists(found, "_version"))
-            for found in self.agreement.scope.exists
-        ]
-        return query("({w})", w=sql.SQL(" OR ").join(ways))
-
-    def _controls(self) -> list[sql.Composed]:
-        """The gate's control columns; none for a selection without a gate."""
-        if self.people is None:
-            return []
-        marked = self.lapsed is not None
-        exists = [self._exists(e) for e in self.agreement.scope.exists]
-        return [*self._gate(self.people).all(exists, keyed=marked), *self._marks()]
+    def _columns(self) -> sql.Composed:
+        """The agreement's, and the gate's; those not for a selection without a gate."""
+        found = self._rows.columns(self.agreement.fields)
+        if self.people is not None:
+            exists = [self._rows.exists(e) for e in self.agreement.scope.exists]
+            marked = self.lapsed is not None
+            found += [*self._gate(self.people).all(exists, keyed=marked), *self._marks()]
+        return sql.SQL(", ").join(found)
 
     def _gate(self, people: People) -> GateInputSql:
-        return GateInputSql(self.agreement, self.contracts, people, self._path)
+        return GateInputSql(self.agreement, self.contracts, people, self._rows.path)
 
     def _marks(self) -> list[sql.Composed]:
         """Of a reconciliation: whether a row is due, and whether it came within the retention."""
         if self.lapsed is None:
             return []
-        newer = replace(self, after=self.lapsed, confirmed_on=None)
-        recent = newer.due() if self.lapsed else query("true")
-        found = {gate_inputs.DUE: self.due(), gate_inputs.RECENT: recent}
+        recent = DueSql(self._rows, self.lapsed).due() if self.lapsed else query("true")
+        found = {gate_inputs.DUE: self._when.due(), gate_inputs.RECENT: recent}
         return [query("{e} AS {n}", e=e, n=sql.Identifier(n)) for n, e in found.items()]
 
-    def _consent(self, *, newer: bool = False) -> sql.Composed:
-        """Whether the person consents (with `newer`: by a record that is due)."""
-        assert self.agreement.consent is not None  # noqa: S101 - only called with consent
-        after = self._after(self.agreement.consent.dataset) if newer else None
-        found = consent(self.agreement, self.contracts, self._path, ("consent_id", after))
-        return query("({e}) IS NOT NULL", e=found)
-
-    def _column(self, shared: SharedField) -> sql.Composed:
-        return query("{e} AS {n}", e=self._expression(shared), n=sql.Identifier(shared.name))
-
-    def _expression(self, shared: SharedField) -> sql.Composed:
-        if shared.origin is None:
-            return query("{v}::text", v=sql.Literal(shared.value))
-        field = self._field(shared.origin)
-        path = self._path(shared.origin)
-        if field.type == "number":
-            return query("{p}::text", p=path)
-        if shared.treatment == "hour" and self.agreement.statistics:
-            return query("date_trunc('hour', {p}, {z})", p=path, z=sql.Literal(ZONE_NAME))
-        return path
-
-    def _tables(self) -> sql.Composed:
-        base = self.contracts[self.agreement.dataset]
-        parts = [query("{t} o", t=sql.Identifier("registry", base.table))]
-        for join in self.agreement.joins:
-            on = [
-                query("{a} = {p}", a=sql.Identifier(join.alias, column), p=self._path(path))
-                for path, column in join.match.items()
-            ]
-            if not self.departed:
-                on.append(query("{a} IS NULL", a=sql.Identifier(join.alias, "_deleted_at")))
-            parts.append(
-                query(
-                    "JOIN {t} {a} ON {on}",
-                    a=sql.Identifier(join.alias),
-                    t=sql.Identifier("registry", self.contracts[join.dataset].table),
-                    on=sql.SQL(" AND ").join(on),
-                )
-            )
-        return sql.SQL(" ").join(parts)
-
-    def _scope(self) -> sql.Composed:
-        conditions = [query("true" if self.departed else "o._deleted_at IS NULL")]
-        conditions += [self._filter(f, self._path(f.field)) for f in self.agreement.scope.filters]
-        conditions += [
-            query("EXISTS ({e})", e=self._exists(e)) for e in self.agreement.scope.exists
-        ]
-        if self.agreement.consent:
-            conditions.append(self._consent())
+    def _scope(self, rows: ScopeSql) -> sql.Composed:
+        """Which rows there are: the agreement's scope, and those of a replay."""
+        conditions = rows.conditions()
         for column, value in zip(
             self.contracts[self.agreement.dataset].key, self.keys or (), strict=False
         ):
@@ -288,97 +221,6 @@ class Selection:
                 )
             )
         return sql.SQL(" AND ").join(conditions)
-
-    def _exists(self, found: Exists, newer: LiteralString | None = None) -> sql.Composed:
-        table = sql.Identifier("registry", self.contracts[found.dataset].table)
-        conditions = [
-            query("x.{c} = {p}", c=sql.Identifier(column), p=self._path(path))
-            for path, column in found.match.items()
-        ]
-        if not self.departed:
-            conditions.append(query("x._deleted_at IS NULL"))
-        conditions += [
-            self._filter(f, query("x.{c}", c=sql.Identifier(f.field))) for f in found.where
-        ]
-        if newer:
-            conditions.append(query("x." + newer + " > {v}", v=self._after(found.dataset)))
-        return query("SELECT FROM {t} x WHERE {c}", t=table, c=sql.SQL(" AND ").join(conditions))
-
-    def due(self) -> sql.Composed:
-        """Condition: the row is due."""
-        ways = [query("o._version > {v}", v=self._after(self.agreement.dataset))]
-        for join in self.agreement.joins:
-            column = "_version" if join.on_change == "deliver" else "_first_version"
-            ways.append(
-                query(
-                    "{c} > {v}", c=sql.Identifier(join.alias, column), v=self._after(join.dataset)
-                )
-            )
-        for found in self.agreement.scope.exists:
-            newer: LiteralString = "_version" if found.on_change == "deliver" else "_first_version"
-            ways.append(query("EXISTS ({e})", e=self._exists(found, newer)))
-        if self.agreement.consent:
-            ways.append(self._consent(newer=True))
-        if self.confirmed_on is not None:
-            ways += [self._came_of_age(path, years) for path, years in self._ages()]
-        return query("({w})", w=sql.SQL(" OR ").join(ways))
-
-    def _ages(self) -> list[tuple[str, int]]:
-        """Ages that decide whether a row may leave, with the path of the ID number."""
-        found = [
-            (f.field, f.min_age) for f in self.agreement.scope.filters if f.min_age is not None
-        ]
-        if self.agreement.subject and not self.agreement.child_rules:
-            found.append((self.agreement.subject, gate_inputs.CHILD_YEARS))
-        return found
-
-    def _came_of_age(self, path: str, years: int) -> sql.Composed:
-        birthday = query(
-            "(" + _BORN + " + make_interval(years => {n}))",
-            p=self._path(path),
-            n=sql.Literal(years),
-        )
-        return query(
-            "({b} > {first} AND {b} <= {last})",
-            b=birthday,
-            first=sql.Literal(self.confirmed_on),
-            last=sql.Literal(self.today),
-        )
-
-    def _filter(self, condition: Filter, path: sql.Composed) -> sql.Composed:
-        if condition.null is not None:
-            return query("{p} IS " + ("NULL" if condition.null else "NOT NULL"), p=path)
-        if condition.min_age is not None:
-            born = query(_BORN, p=path)
-            return query(
-                "{b} + make_interval(years => {n}) <= {d}",
-                b=born,
-                n=sql.Literal(condition.min_age),
-                d=sql.Literal(self.today),
-            )
-        values, negate = (
-            (condition.in_, "") if condition.in_ is not None else (condition.not_in, "NOT ")
-        )
-        listed = sql.SQL(", ").join(sql.Literal(v) for v in values or ())
-        return query("{p} " + negate + "IN ({v})", p=path, v=listed)
-
-    def _order(self) -> sql.Composed:
-        paths = [self._path(p) for p in self.agreement.order]
-        key = self.contracts[self.agreement.dataset].key
-        paths += [self._path(k) for k in key if k not in self.agreement.order]
-        return sql.SQL(", ").join(paths)
-
-    def _path(self, path: str) -> sql.Composed:
-        alias, _, column = path.rpartition(".")
-        return query("{c}", c=sql.Identifier(alias or BASE, column))
-
-    def _field(self, path: str) -> Field:
-        alias, _, column = path.rpartition(".")
-        datasets = {"": self.agreement.dataset} | {j.alias: j.dataset for j in self.agreement.joins}
-        return self.contracts[datasets[alias]].field(column)
-
-    def _after(self, dataset: str) -> sql.Literal:
-        return sql.Literal(self.after.get(dataset, 0))
 
 
 def _limit(limit: int | None) -> sql.Composed:

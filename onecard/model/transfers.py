@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from onecard.errors import AccountingError
-from onecard.model.checkpoints import Checkpoint
 
 LIVE = ("running", "staged", "audited")
 """States of a collect that has neither ended nor published."""
@@ -56,7 +55,7 @@ class DatasetState:
 
     version: int = 0
     claim: int = 0
-    checkpoint: Checkpoint = field(default_factory=dict)
+    checkpoint: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ class Intaken:
     """
 
     counts: Counts
-    checkpoint: Checkpoint
+    checkpoint: dict[str, Any]
     digest: str
     message: str
     whole: bool
@@ -120,7 +119,7 @@ class CollectLine:
     status: str
     message: str
     digest: str | None
-    checkpoint: Checkpoint
+    checkpoint: dict[str, Any]
     version: int | None
     counts: Counts
     whole: bool

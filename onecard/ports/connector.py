@@ -32,6 +32,11 @@ class Connector(Protocol):
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
         """Deliver a parcel; a repeated parcel changes nothing at the receiver.
 
+        Args:
+            connection: of the receiver's system.
+            options: of the agreement's `delivery` block, validated by `sink_options`.
+            parcel: rows, manifest and what must be asked before anything leaves.
+
         Raises:
             SourceUnavailable: the receiver cannot be reached.
             ProtocolError: the receiver answered neither stored (00) nor already stored (01).

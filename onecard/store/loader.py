@@ -18,7 +18,6 @@ from onecard.store import arrow
 if TYPE_CHECKING:
     import polars as pl
 
-_END = None
 DATABASE = "the hub's database"
 
 
@@ -42,6 +41,9 @@ class Loader:
 
     def put(self, batch: pl.DataFrame) -> None:
         """Hand over a batch; waits when the database is slower than the gate.
+
+        Args:
+            batch: in the columns of the staging table.
 
         Raises:
             SourceUnavailable: the database has taken nothing for too long.
@@ -70,7 +72,7 @@ class Loader:
         end = time.monotonic() + timeouts.seconds()
         while self._thread.is_alive() and time.monotonic() < end:
             try:
-                self._queue.put(_END, timeout=0.5)
+                self._queue.put(None, timeout=0.5)  # the end
                 break
             except queue.Full:
                 if self._abort.is_set():
@@ -99,7 +101,7 @@ class Loader:
 
     def _load(self) -> None:
         first = self._queue.get()
-        if first is _END:
+        if first is None:
             return
         with arrow.connect(self._address) as connection, connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
@@ -113,7 +115,7 @@ class Loader:
 
     def _batches(self, first: pl.DataFrame) -> Iterator[pa.RecordBatch]:
         frame: pl.DataFrame | None = first
-        while frame is not _END and not self._abort.is_set():
+        while frame is not None and not self._abort.is_set():
             yield from _arrow(frame).to_batches()
             frame = self._queue.get()
 

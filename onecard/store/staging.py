@@ -21,7 +21,6 @@ from onecard.store.database import (
     scalars,
 )
 from schemas.models.contract import Contract, Field
-from schemas.models.rules import Unique
 
 STAGING: LiteralString = "staging"
 _TYPES: dict[str, LiteralString] = {
@@ -154,30 +153,6 @@ def _drop(connection: Connection, table: sql.Identifier, *, wait: bool) -> None:
         connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
 
 
-def deduplicate(connection: Connection, contract: Contract, transfer: int) -> int:
-    """Keep the newest version of each key among the staged rows; return how many were dropped.
-
-    Args:
-        connection: of the hub's database.
-        contract: names key, sequence and cursor.
-        transfer: whose table it is.
-    """
-    order = [n for n in (contract.sequence, contract.source.cursor) if n]
-    ranked = sql.SQL(", ").join(
-        [query("{c} DESC NULLS LAST", c=sql.Identifier(n)) for n in order] + [sql.SQL("ctid DESC")]
-    )
-    cursor = connection.execute(
-        query(
-            "DELETE FROM {t} s USING (SELECT ctid AS place, row_number() OVER (PARTITION BY {key}"
-            " ORDER BY {ranked}) AS n FROM {t}) d WHERE s.ctid = d.place AND d.n > 1",
-            t=table(contract, transfer),
-            key=names(contract.key),
-            ranked=ranked,
-        )
-    )
-    return cursor.rowcount
-
-
 def add_key(connection: Connection, contract: Contract, transfer: int) -> bool:
     """Give the staged table its primary key; False when rows share a key (nothing changed).
 
@@ -200,74 +175,6 @@ def add_key(connection: Connection, contract: Contract, transfer: int) -> bool:
     except errors.UniqueViolation:
         return False
     return True
-
-
-def duplicates_of(
-    contract: Contract, transfer: int, rule: Unique, *, against_registry: bool
-) -> sql.Composed:
-    """Query: ctid of staged rows that repeat another row's unique columns and came later.
-
-    Args:
-        contract: of the dataset.
-        transfer: whose table it is.
-        rule: names the columns.
-        against_registry: compare with published rows too.
-    """
-    order = names(
-        [n for n in (contract.sequence, contract.source.cursor) if n] + list(contract.key)
-    )
-    inside = query(
-        "SELECT place FROM (SELECT ctid AS place, row_number() OVER (PARTITION BY {columns}"
-        " ORDER BY {order}) AS n FROM {t}) d WHERE n > 1",
-        columns=names(rule.columns),
-        order=order,
-        t=table(contract, transfer),
-    )
-    if not against_registry:
-        return inside
-    same = pairs(rule.columns)
-    other_key = query("({t}) <> ({s})", t=names(contract.key, "t."), s=names(contract.key, "s."))
-    replaced = query(
-        "EXISTS (SELECT FROM {staging} r WHERE {same_key})",
-        staging=table(contract, transfer),
-        same_key=sql.SQL(" AND ").join(
-            query("r.{c} = t.{c}", c=sql.Identifier(c)) for c in contract.key
-        ),
-    )
-    return inside + query(
-        " UNION SELECT s.ctid FROM {staging} s JOIN {registry} t ON {same} AND {other}"
-        " AND t._deleted_at IS NULL AND NOT {replaced}",
-        staging=table(contract, transfer),
-        registry=sql.Identifier("registry", contract.table),
-        same=same,
-        other=other_key,
-        replaced=replaced,
-    )
-
-
-def take_repeated(
-    connection: Connection,
-    contract: Contract,
-    transfer: int,
-    rule: Unique,
-    *,
-    against_registry: bool,
-) -> list[dict[str, object]]:
-    """Take out the staged rows that `duplicates_of` finds; returns their values by field.
-
-    Args:
-        connection: of the hub's database.
-        contract: of the dataset.
-        transfer: whose table it is.
-        rule: names the columns.
-        against_registry: compare with published rows too.
-    """
-    statement = query(
-        "DELETE FROM {t} x WHERE x.ctid IN ({places}) RETURNING to_jsonb(x) - '_row_hash'",
-        t=table(contract, transfer),
-        places=duplicates_of(contract, transfer, rule, against_registry=against_registry),
-    )
-    return scalars(connection, dict, statement)
 
 
 def pairs(columns: tuple[str, ...]) -> sql.Composed:

@@ -91,17 +91,17 @@ def test_figures_of_a_night(airflow_stage: Rehearsal, statsd: socket.socket) -> 
         newest = {t.subject: t for t in transfer_history.latest(connection)}
     rides = newest["transport/transit_ride"]
     for name in type(rides.counts).__slots__:
-        assert found[f"onecard.collect.run.{name}", rides.subject] == getattr(rides.counts, name)
-    assert found["onecard.collect.run.rows_read", rides.subject] > 0
-    assert found["onecard.collect.run.done", rides.subject] == 1
-    assert found["onecard.collect.run.failed", "hrss/card_master"] == 1
-    assert "onecard.collect.run.failed,dataset=hrss/card_master,error=SourceUnavailable:1|c" in text
+        assert found[f"onecard.collect.{name}", rides.subject] == getattr(rides.counts, name)
+    assert found["onecard.collect.rows_read", rides.subject] > 0
+    assert found["onecard.collect.done", rides.subject] == 1
+    assert found["onecard.collect.failed", "hrss/card_master"] == 1
+    assert "onecard.collect.failed,dataset=hrss/card_master,error=SourceUnavailable:1|c" in text
     assert re.search(r"onecard\.collect\.seconds,dataset=transport/\w+,step=collect\.audit:", text)
-    assert found["onecard.deliver.run.failed", "f13-education-transport-student-concession"] == 1
+    assert found["onecard.deliver.failed", "f13-education-transport-student-concession"] == 1
     sent = [t for t in newest.values() if t.direction == "deliver" and t.status == "confirmed"]
     assert {t.subject for t in sent} >= {"f01-hrss-transport-card-status"}
     for transfer in sent:
-        assert found["onecard.deliver.run.rows", transfer.subject] == transfer.sent_rows
+        assert found["onecard.deliver.rows", transfer.subject] == transfer.sent_rows
     assert found["onecard.attention.failing", ""] > 0
     assert found["onecard.attention.late", ""] > 0
     assert not re.search(r"410199(?:19|20)[0-9]{9}[0-9X]", text)

@@ -16,7 +16,7 @@ import pytest
 from demo.rehearsal import Rehearsal
 from onecard.base.connections import EnvironmentConnections, parse
 from onecard.errors import OnecardError
-from onecard.observe import lineage
+from onecard.observe import lineage, lineage_flow
 from onecard.observe.lineage_flow import PRODUCER
 from onecard.operations import night
 from onecard.store import database, transfer_history
@@ -271,9 +271,11 @@ def test_a_lineage_server_that_refuses_fails_no_transfer(
     assert "no OpenLineage event was sent" in caplog.text
 
 
-def test_off_by_default(city: Rehearsal) -> None:
-    assert not isinstance(city.hub(0).collect(CARDS), lineage.TracedCollect)
-    assert not isinstance(city.hub(0).deliver(F02), lineage.TracedDeliver)
+def test_off_by_default(city: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(lineage.LineageListener, "started", lambda _, step: seen.append(step))
+    city.hub(0).collect(CARDS).run()
+    assert seen == []
     assert not lineage.enabled({})
     assert lineage.enabled({"OPENLINEAGE_URL": "http://x"})
     assert not lineage.enabled({"OPENLINEAGE_URL": "http://x", "OPENLINEAGE_DISABLED": "true"})
@@ -296,5 +298,5 @@ def test_off_by_default(city: Rehearsal) -> None:
 def test_names_follow_the_systems_and_hold_no_login(
     uri: str, options: dict[str, str], namespace: str, name: str
 ) -> None:
-    found = lineage.system(parse("x", uri), options)
+    found = lineage_flow.system(parse("x", uri), options)
     assert (found.namespace, found.name) == (namespace, name)

@@ -1,0 +1,56 @@
+"""ADR 0012: the disclosure ledger keeps three years, by month."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+
+from onecard.store import database, disclosures, migrate, transfers
+
+TODAY = date(2031, 5, 17)
+
+
+@pytest.fixture
+def address(private_database: str) -> str:
+    """A hub with disclosures of five months around the edge of the retention."""
+    migrate.upgrade(private_database)
+    now = datetime(2031, 5, 17, 2, tzinfo=UTC)
+    with database.connect(private_database, autocommit=True) as connection:
+        transfer = transfers.open_transfer(connection, "deliver", "f01", "1", now)
+        for month in (date(2027, 12, 1), date(2028, 4, 30), date(2028, 5, 1), date(2031, 5, 17)):
+            recorder = disclosures.Recorder(connection, transfer, month)
+            recorder.add(np.array([month.toordinal()], np.uint64))
+            recorder.flush()
+    return private_database
+
+
+def months(address: str) -> list[date]:
+    with database.connect(address, autocommit=True) as connection:
+        return database.scalars(
+            connection, date, "SELECT DISTINCT month FROM ledger.disclosure ORDER BY 1"
+        )
+
+
+def test_months_that_are_wholly_older_than_three_years_go(address: str) -> None:
+    with database.connect(address, autocommit=True) as connection:
+        gone = disclosures.expire(connection, TODAY)
+    assert gone == ["disclosure_2027_12", "disclosure_2028_04"]
+    assert months(address) == [date(2028, 5, 1), date(2031, 5, 1)]
+
+
+def test_a_second_run_finds_nothing_and_a_day_before_nothing_more(address: str) -> None:
+    with database.connect(address, autocommit=True) as connection:
+        assert disclosures.expire(connection, date(2031, 4, 30)) == ["disclosure_2027_12"]
+        assert disclosures.expire(connection, date(2031, 4, 30)) == []
+        assert disclosures.expire(connection, date(2031, 5, 1)) == ["disclosure_2028_04"]
+
+
+def test_a_leap_day_has_a_day_three_years_ago(address: str) -> None:
+    with database.connect(address, autocommit=True) as connection:
+        assert disclosures.expire(connection, date(2032, 2, 29)) == [
+            "disclosure_2027_12",
+            "disclosure_2028_04",
+            "disclosure_2028_05",
+        ]
