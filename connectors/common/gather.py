@@ -16,7 +16,13 @@ Part = tuple[pa.RecordBatch, Mapping[int, str]]
 
 
 def regrouped(parts: Iterable[Part], origin: str, size: int) -> Iterator[Chunk]:
-    """Chunks of `size` rows, the last one smaller; their rows are numbered from 1."""
+    """Chunks of `size` rows, the last one smaller; their rows are numbered from 1.
+
+    Args:
+        parts: batches of one schema, each with its damaged rows by offset.
+        origin: table, file or page that they came from.
+        size: rows of a chunk.
+    """
     held: list[pa.RecordBatch] = []
     damaged: dict[int, str] = {}
     rows, first = 0, 1

@@ -20,6 +20,11 @@ _DIGITS = re.compile(r"[0-9]{6}")
 def part(records: Sequence[Any], request: ReadRequest, origin: str) -> Part:
     """Records (objects as parsed, numbers as text) as a batch; what is no flat object is damaged.
 
+    Args:
+        records: one page or piece of objects as parsed.
+        request: names the columns; the batch has them as text, by their contract names.
+        origin: page or file, for messages.
+
     Raises:
         SchemaMismatch: records hold a key that the contract does not name, or lack one.
     """
@@ -35,6 +40,11 @@ def part(records: Sequence[Any], request: ReadRequest, origin: str) -> Part:
 
 def check_columns(found: Iterable[str], request: ReadRequest, origin: str) -> None:
     """Compare a file's columns with the contract's.
+
+    Args:
+        found: native names of the columns that are there.
+        request: names those of the contract.
+        origin: file, for messages.
 
     Raises:
         SchemaMismatch: names the unknown and the missing columns.

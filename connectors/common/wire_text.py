@@ -26,7 +26,7 @@ def as_text(column: pa.Array) -> pa.Array:
 
 
 def rows_as_text(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """A batch as a list of objects whose values are text or None."""
+    """A batch as a list of objects: its columns are the keys, the values text or None."""
     columns = [as_text(column) for column in batch.columns]
     named = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
     rows: list[dict[str, Any]] = named.to_pylist()

@@ -28,11 +28,23 @@ class FilesConnector:
         return FilesReading(connection, request)
 
     def held(self, connection: Connection, request: ReadRequest, arrivals: Arrivals) -> Held:
-        """The rows of the parcels that lie in an inbox folder, in the order of their sending."""
+        """The rows of the parcels that lie in an inbox folder, in the order of their sending.
+
+        Args:
+            connection: of the inbox.
+            request: agreement, columns, and the sink's options.
+            arrivals: what may have come, and the key.
+        """
         sink = FilesSink.model_validate(request.options.model_dump())
         blank = sink.format.kind == "csv"
         return Held(held.chunks(connection, sink, request, arrivals), blank)
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
-        """Write one file and its manifest; the same content under the same id is a no-op."""
+        """Write one file and its manifest; the same content under the same id is a no-op.
+
+        Args:
+            connection: of the inbox.
+            options: the sink's options, of this kind's model.
+            parcel: delivery id, schema, key, rows and deletes as Arrow batches.
+        """
         return write.send(connection, FilesSink.model_validate(options.model_dump()), parcel)

@@ -39,6 +39,12 @@ _IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
 def chunks(path: Path, origin: str, options: Csv, request: ReadRequest) -> Iterator[Chunk]:
     """The file's rows.
 
+    Args:
+        path: of a local copy.
+        origin: name of the file, for messages.
+        options: encoding and delimiter.
+        request: names the columns; the batches have them as text, by their contract names.
+
     Raises:
         SchemaMismatch: unknown, missing or repeated columns.
         ProtocolError: no header row, an endless line, or UTF-8 where GB18030 is declared.

@@ -20,7 +20,7 @@ class TooLarge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedFile:
     """A plain file of a folder."""
 
     name: str
@@ -30,7 +30,7 @@ class Entry:
 class Folder(Protocol):
     """A folder below the connection's own base; paths are relative to it, with slashes."""
 
-    def entries(self, directory: str) -> list[Entry]:
+    def entries(self, directory: str) -> list[ListedFile]:
         """Plain files of a directory by name; links and odd names are left out."""
         ...
 

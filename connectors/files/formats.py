@@ -31,7 +31,14 @@ BATCH_LIMIT = 2 * 1024**3
 def chunks(
     path: Path, origin: str, options: Csv | JsonLines | Parquet, request: ReadRequest
 ) -> Iterator[Chunk]:
-    """The file's rows; raises SchemaMismatch or ProtocolError naming the file."""
+    """The file's rows; raises SchemaMismatch or ProtocolError naming the file.
+
+    Args:
+        path: of a local copy.
+        origin: name of the file, for messages.
+        options: of the file's format.
+        request: names the columns that the batches have.
+    """
     if isinstance(options, Csv):
         yield from csv_read.chunks(path, origin, options, request)
     elif isinstance(options, Parquet):
@@ -44,7 +51,13 @@ def chunks(
 
 
 def json_chunks(records: object, origin: str, request: ReadRequest) -> Iterator[Chunk]:
-    """The rows of a JSON document's list."""
+    """The rows of a JSON document's list.
+
+    Args:
+        records: what stands at the document's path of rows.
+        origin: name of the file, for messages.
+        request: names the columns that the batches have, as text.
+    """
     if not isinstance(records, list):
         msg = f"{request.dataset}: file {origin} has no list of rows where the contract says"
         raise ProtocolError(msg)
@@ -66,7 +79,13 @@ def count_rows(path: Path, options: Csv | JsonLines | JsonDocument | Parquet) ->
 
 
 def write(path: Path, options: Csv | Parquet, parcel: Parcel) -> int:
-    """Write a parcel's rows; returns how many."""
+    """Write a parcel's rows; returns how many.
+
+    Args:
+        path: of the draft.
+        options: of the file's format.
+        parcel: schema and rows.
+    """
     rows = 0
     if isinstance(options, Parquet):
         with pq.ParquetWriter(path, parcel.schema) as writer:

@@ -25,6 +25,12 @@ def chunks(
     """Deletes and rows of all parcels, oldest first; rows that cannot be split are left out.
 
     A parcel without its manifest is one that the consumer does not take: it is not there.
+
+    Args:
+        connection: of the inbox.
+        sink: where its files lie, and their format.
+        request: agreement and columns.
+        arrivals: deliveries, oldest first, and the key.
     """
     with opened(connection) as folder:
         agreement = request.dataset

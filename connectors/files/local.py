@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from connectors.files.folder import NOTE_LIMIT, Entry, TooLarge
+from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge
 from onecard.base import files
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
@@ -25,7 +25,7 @@ class LocalFolder:
             raise ConfigError(msg)
         self._base = Path(base).resolve()
 
-    def entries(self, directory: str) -> list[Entry]:
+    def entries(self, directory: str) -> list[ListedFile]:
         """Plain files by name."""
         folder = self._base / directory
         if not folder.is_dir():
@@ -33,7 +33,7 @@ class LocalFolder:
             raise ConfigError(msg)
         found = [(item.name, item.stat(follow_symlinks=False)) for item in os.scandir(folder)]
         return [
-            Entry(n, s.st_size)
+            ListedFile(n, s.st_size)
             for n, s in sorted(found, key=lambda f: f[0])
             if stat.S_ISREG(s.st_mode)
         ]

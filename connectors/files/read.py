@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from connectors.common.strict_json import at, parse_json
 from connectors.files import formats, manifest
-from connectors.files.folder import Entry, Folder, TooLarge
+from connectors.files.folder import Folder, ListedFile, TooLarge
 from connectors.files.folders import opened
 from connectors.files.options import FilesSource
 from onecard.base.connections import Connection
@@ -58,7 +58,7 @@ class FilesReading:
                 if wanted and not (note and entry.name.endswith(note)):
                     yield from self._file(folder, entry)
 
-    def _file(self, folder: Folder, entry: Entry) -> Iterator[Chunk]:
+    def _file(self, folder: Folder, entry: ListedFile) -> Iterator[Chunk]:
         options, path = self._options, f"{self._options.directory}/{entry.name}"
         promise: dict[str, Any] = {}
         if options.manifest:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from connectors.files.folder import NOTE_LIMIT, Entry, TooLarge, private_file
+from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge, private_file
 from onecard.base import timeouts
 from onecard.base.connections import Connection
 from onecard.errors import NO_ROOM, ConfigError, SourceUnavailable, StorageError, unwritten
@@ -161,11 +161,11 @@ class SftpFolder:
         self._base = str(connection.extra.get("path") or ".")
         self._where = f"connection {connection.id!r}"
 
-    def entries(self, directory: str) -> list[Entry]:
+    def entries(self, directory: str) -> list[ListedFile]:
         """Plain files by name."""
         found = self._call(self._client.readdir(self._path(directory)), directory)
         plain = [
-            Entry(str(f.filename), int(f.attrs.size or 0))
+            ListedFile(str(f.filename), int(f.attrs.size or 0))
             for f in found
             if stat.S_ISREG(f.attrs.permissions or 0)
         ]

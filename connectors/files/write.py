@@ -19,6 +19,11 @@ def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
     """Write one file and its manifest; the same content under the same id is a no-op.
 
     Keys of deleted rows go into a file of their own, which the manifest names.
+
+    Args:
+        connection: of the inbox.
+        sink: where its files lie, and their format.
+        parcel: delivery id, schema, key, rows and deletes as Arrow batches.
     """
     path = sink.path(parcel.agreement, parcel.delivery_id)
     with (

@@ -100,7 +100,13 @@ class _Token(Renewable):
 def build(
     connection: Connection, options: Auth, fetch: Callable[[str, dict[str, Any]], Any]
 ) -> Renewable | None:
-    """The authentication that the options choose; `fetch` posts JSON without authentication."""
+    """The authentication that the options choose; `fetch` posts JSON without authentication.
+
+    Args:
+        connection: login and secret.
+        options: which kind of authentication.
+        fetch: posts a JSON body to a path, without authentication, and gives the reply.
+    """
     if isinstance(options, NoAuth):
         return None
     if connection.secret is None:

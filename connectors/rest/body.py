@@ -16,7 +16,7 @@ PATIENCE = 20
 PIECE = 1 << 16
 
 
-class TooLarge(Exception):
+class ReplyTooLarge(Exception):
     """The reply unpacks to more than `LIMIT`."""
 
 
@@ -33,7 +33,7 @@ def whole(reply: requests.Response, timeout_s: float) -> Whole:
     """Read a streamed reply to its end.
 
     Raises:
-        TooLarge: it unpacks to more than `LIMIT`; no more than that is ever held.
+        ReplyTooLarge: it unpacks to more than `LIMIT`; no more than that is ever held.
         requests.Timeout: it drips.
         requests.RequestException: it breaks off or cannot be unpacked.
     """
@@ -42,7 +42,7 @@ def whole(reply: requests.Response, timeout_s: float) -> Whole:
         for piece in _pieces(reply):
             body += piece
             if len(body) > LIMIT:
-                raise TooLarge
+                raise ReplyTooLarge
             if time.monotonic() > until:
                 raise requests.Timeout
     return Whole(reply.status_code, reply.headers, bytes(body))

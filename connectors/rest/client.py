@@ -16,7 +16,7 @@ from connectors.common.breaker import watching
 from connectors.common.strict_json import parse_json
 from connectors.rest import auth
 from connectors.rest import body as rest_body
-from connectors.rest.body import TooLarge, Whole
+from connectors.rest.body import ReplyTooLarge, Whole
 from connectors.rest.options import Wire
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
@@ -66,6 +66,11 @@ class Client:
     def call(self, method: str, path: str, **arguments: Any) -> Any:  # noqa: ANN401 - requests'
         """One call with retries.
 
+        Args:
+            method: `GET` or `POST`.
+            path: below the connection's host.
+            **arguments: those of `requests.Session.request`.
+
         Raises:
             SourceUnavailable: down, or still busy after the last attempt.
             ConfigError: the login is refused (401, 403), or the address is none.
@@ -97,7 +102,7 @@ class Client:
         except _PASSING as error:
             msg = f"{where}: cannot be reached ({type(error).__name__})"
             raise SourceUnavailable(msg) from None
-        except TooLarge:
+        except ReplyTooLarge:
             msg = f"{where}: a reply unpacks to more than {rest_body.LIMIT} bytes"
             raise ProtocolError(msg) from None
         except requests.RequestException as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from connectors.rest.client import Client
 from connectors.rest.options import RestSink, RestSource
 from connectors.rest.read import RestReading
-from connectors.rest.write import Sending
+from connectors.rest.write import RestSending
 from onecard.base.connections import Connection
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
@@ -28,10 +28,16 @@ class RestConnector:
         return RestReading(connection, request)
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
-        """POST the rows in batches, then the manifest."""
+        """POST the rows in batches, then the manifest.
+
+        Args:
+            connection: of the inbox.
+            options: the sink's options, of this kind's model.
+            parcel: delivery id, schema, key, rows and deletes as Arrow batches.
+        """
         sink = RestSink.model_validate(options.model_dump())
         client = Client(connection, sink, f"{parcel.agreement}")
         try:
-            return Sending(client, sink, parcel).run()
+            return RestSending(client, sink, parcel).run()
         finally:
             client.close()

@@ -28,6 +28,11 @@ def describe(contract: Contract, connection: Connection) -> Described | None:
 def first_page(what: str, connection: Connection, options: RestSource) -> list[Any]:
     """The records of an API's first page.
 
+    Args:
+        what: dataset or connection, for messages.
+        connection: of the agency's system.
+        options: path, records and paginator.
+
     Raises:
         OnecardError: as the client raises it; ProtocolError also where there is no list of rows.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Sending:
+class RestSending:
     """The batches of one parcel, each under an id that holds the digest of its rows."""
 
     def __init__(self, client: Client, sink: RestSink, parcel: Parcel) -> None:

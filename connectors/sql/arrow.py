@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 
 def normalised(batch: pa.RecordBatch, zone: str) -> pa.RecordBatch:
-    """NUMERIC arrives as an extension over text and becomes text; naive times get their zone."""
+    """The same columns: NUMERIC, an extension over text, becomes text; naive times get `zone`."""
     columns = [
         zoned(c, zone) if pa.types.is_timestamp(c.type) and c.type.tz is None else _storage(c)
         for c in batch.columns

@@ -17,7 +17,7 @@ from onecard.base.connections import Connection
 from onecard.base.sql_text import query
 from onecard.base.timeouts import BoundedConnection
 from onecard.model.checkpoints import Checkpoint
-from onecard.ports.comparison import Key
+from onecard.ports.comparison import RowKey
 from onecard.ports.source import Chunk, ReadRequest, Refusal
 from onecard.ports.sql_side import SqlSide, registry_form, settle
 from schemas.models.contract import Contract
@@ -38,6 +38,11 @@ def side(
 
     None for another database than PostgreSQL, for an old one, and where a column is of a type
     that only the gate can bring to the contract's.
+
+    Args:
+        connection: of the agency's system.
+        request: dataset, columns and the table's options.
+        contract: fields, their types and the key.
     """
     if dialect(connection) != "postgresql":
         yield None
@@ -67,7 +72,7 @@ class KeyedReading:
     waiting: tuple[str, ...] = ()
 
     def __init__(
-        self, connection: Connection, request: ReadRequest, key: Key, wanted: Collection[Key]
+        self, connection: Connection, request: ReadRequest, key: RowKey, wanted: Collection[RowKey]
     ) -> None:
         self._connection, self._request = connection, request
         self._key, self._wanted = key, sorted(wanted)
@@ -93,7 +98,7 @@ class KeyedReading:
                         yield Chunk(normalised(batch, self._options.timezone), where, first)
                     first += batch.num_rows
 
-    def _statement(self, keys: list[Key]) -> sql.Composed:
+    def _statement(self, keys: list[RowKey]) -> sql.Composed:
         columns = sql.SQL(", ").join(
             query("{n} AS {c}", n=sql.Identifier(c.native), c=sql.Identifier(c.name))
             for c in self._request.columns

@@ -20,7 +20,7 @@ from onecard.ports.source import Reading, ReadRequest
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from onecard.ports.comparison import Key
+    from onecard.ports.comparison import RowKey
     from onecard.ports.sql_side import SqlSide
     from schemas.models.contract import Contract
 
@@ -44,15 +44,28 @@ class SqlConnector:
     def side(
         self, connection: Connection, request: ReadRequest, contract: Contract
     ) -> AbstractContextManager[SqlSide | None]:
-        """The table's side of a reconciliation; None where streaming must do."""
+        """The table's side of a reconciliation; None where streaming must do.
+
+        Args:
+            connection: of the agency's system.
+            request: dataset, columns and the table's options.
+            contract: fields, their types and the key.
+        """
         from connectors.sql.compare import side  # noqa: PLC0415 - only for reconciliations
 
         return side(connection, request, contract)
 
     def read_keys(
-        self, connection: Connection, request: ReadRequest, key: Key, wanted: Collection[Key]
+        self, connection: Connection, request: ReadRequest, key: RowKey, wanted: Collection[RowKey]
     ) -> Reading:
-        """The rows of the `wanted` keys; only where `side` gave one."""
+        """The rows of the `wanted` keys; only where `side` gave one.
+
+        Args:
+            connection: of the agency's system.
+            request: dataset, columns and the table's options.
+            key: names of the key fields.
+            wanted: their values, in that order.
+        """
         from connectors.sql.compare import KeyedReading  # noqa: PLC0415 - as above
 
         return KeyedReading(connection, request, key, wanted)
@@ -63,7 +76,13 @@ class SqlConnector:
         request: ReadRequest,
         arrivals: Arrivals,  # noqa: ARG002 - the table holds what all of them left
     ) -> Held:
-        """The rows of an inbox table; none when there is no such table."""
+        """The rows of an inbox table; none when there is no such table.
+
+        Args:
+            connection: of the inbox.
+            request: agreement, columns, and the sink's options.
+            arrivals: not needed: the table holds what all of them left.
+        """
         sink = SqlSink.model_validate(request.options.model_dump(by_alias=True))
         with translated(f"{request.dataset} in {sink.table}", connection):
             if not write.there(connection, sink.schema_, sink.table):
@@ -72,7 +91,13 @@ class SqlConnector:
         return Held(iter(self.read(connection, replace(request, options=options))))
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
-        """Upsert the parcel by its key in one transaction."""
+        """Upsert the parcel by its key in one transaction.
+
+        Args:
+            connection: of the inbox.
+            options: the sink's options, of this kind's model.
+            parcel: delivery id, schema, key, rows and deletes as Arrow batches.
+        """
         sink = SqlSink.model_validate(options.model_dump(by_alias=True))
         with translated(f"{parcel.agreement} into {sink.table}", connection):
             return write.send(connection, sink.schema_, sink.table, parcel)

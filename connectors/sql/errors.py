@@ -19,9 +19,9 @@ from onecard.errors import (
 )
 from onecard.ports.source import Column
 
-Verdict = Literal["login", "right", "table", "column", "down", "full", "other"]
+Meaning = Literal["login", "right", "table", "column", "down", "full", "other"]
 
-_STATES: dict[str, Verdict] = {
+_STATES: dict[str, Meaning] = {
     "28": "login",
     "08": "down",
     "40": "down",  # serialization failure, deadlock: the same again may succeed
@@ -38,7 +38,7 @@ _STATES: dict[str, Verdict] = {
 }
 """SQLSTATE (PostgreSQL, appendix A), by its class or whole."""
 
-_NUMBERS: dict[int, Verdict] = {
+_NUMBERS: dict[int, Meaning] = {
     **dict.fromkeys((1045, 1698), "login"),
     **dict.fromkeys((1044, 1142, 1143, 1227), "right"),
     **dict.fromkeys((1049, 1146), "table"),
@@ -49,7 +49,7 @@ _NUMBERS: dict[int, Verdict] = {
 }
 """Error numbers of MariaDB and MySQL."""
 
-_WORDS: tuple[tuple[str, Verdict], ...] = (
+_WORDS: tuple[tuple[str, Meaning], ...] = (
     ("authentication", "login"),
     ("no password supplied", "login"),
     ("pg_hba.conf", "login"),
@@ -72,7 +72,7 @@ _WORDS: tuple[tuple[str, Verdict], ...] = (
 """Where a driver gives no code: libpq before there is a session, and SQLite."""
 
 
-_SAID: dict[Verdict, tuple[type[OnecardError], str]] = {
+_SAID: dict[Meaning, tuple[type[OnecardError], str]] = {
     "table": (ConfigError, "the table or database is not there"),
     "login": (ConfigError, "login refused"),
     "right": (ConfigError, "the login lacks the right"),
@@ -84,6 +84,11 @@ _SAID: dict[Verdict, tuple[type[OnecardError], str]] = {
 @contextmanager
 def translated(what: str, connection: Connection, columns: Iterable[Column] = ()) -> Iterator[None]:
     """Raise any driver's error as ours.
+
+    Args:
+        what: what is done, for the message.
+        connection: of the agency's system.
+        columns: those that are read, to name one that is missing.
 
     Raises:
         ConfigError: wrong login, missing table or right.
@@ -105,11 +110,11 @@ def translated(what: str, connection: Connection, columns: Iterable[Column] = ()
 def _ours(
     cause: BaseException, where: str, connection: Connection, columns: Iterable[Column]
 ) -> OnecardError:
-    verdict, by = verdict_of(cause), f"connection {connection.id!r}"
-    if verdict == "column":
+    meaning, by = meaning_of(cause), f"connection {connection.id!r}"
+    if meaning == "column":
         return SchemaMismatch(f"{where}: column {_named(cause, columns)} is missing ({by})")
-    if verdict in _SAID:
-        kind, says = _SAID[verdict]
+    if meaning in _SAID:
+        kind, says = _SAID[meaning]
         return kind(f"{where}: {says} ({by})")
     state = _state(cause)
     return ProtocolError(
@@ -117,7 +122,7 @@ def _ours(
     )
 
 
-def verdict_of(error: BaseException) -> Verdict:
+def meaning_of(error: BaseException) -> Meaning:
     """What a driver's error means; codes first, words only where there is no code."""
     number = error.args[0] if error.args else None
     if isinstance(number, int):  # MariaDB's SQLSTATE says less than its numbers
@@ -126,7 +131,7 @@ def verdict_of(error: BaseException) -> Verdict:
     if state:
         return _STATES.get(state) or _STATES.get(state[:2], "other")
     text = str(error).lower()
-    return next((verdict for word, verdict in _WORDS if word in text), "other")
+    return next((meaning for word, meaning in _WORDS if word in text), "other")
 
 
 def _state(error: BaseException) -> str:

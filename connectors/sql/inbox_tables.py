@@ -39,7 +39,13 @@ and A, for equal."""
 
 
 def tables(schema: str | None, name: str, parcel: Parcel) -> tuple[Table, Table]:
-    """The inbox of a parcel, and the table of all deliveries beside it."""
+    """The inbox of a parcel, and the table of all deliveries beside it.
+
+    Args:
+        schema: of both tables; None: the login's own.
+        name: of the inbox's table.
+        parcel: schema and key.
+    """
     metadata = MetaData(schema=schema)
     columns: list[Column[Any]] = [
         Column(
@@ -70,7 +76,7 @@ def tables(schema: str | None, name: str, parcel: Parcel) -> tuple[Table, Table]
 
 
 def stored(batch: pa.RecordBatch, dialect: str) -> pa.RecordBatch:
-    """A batch as the database stores it.
+    """A batch, its columns as the database stores them.
 
     Where its times have no zone, they are Asia/Shanghai local times; SQLite knows no exact
     decimals, so they are text there.

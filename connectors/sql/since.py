@@ -18,6 +18,11 @@ def number(since: str) -> int | None:
 def moment(since: str, zone: str, dataset: str) -> datetime:
     """The bound as an instant in `zone`; a bound without a zone is wall time there.
 
+    Args:
+        since: ISO 8601 text.
+        zone: name of the database's zone.
+        dataset: for the message.
+
     Raises:
         ConfigError: the bound is neither an integer nor an ISO 8601 instant.
     """

@@ -34,7 +34,14 @@ AT_ONCE = 500
 
 
 def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
-    """Drop and upsert rows and write the manifest; the same delivery again is a no-op."""
+    """Drop and upsert rows and write the manifest; the same delivery again is a no-op.
+
+    Args:
+        system: connection of the inbox.
+        schema: of the table; None: the login's own.
+        name: of the table.
+        parcel: delivery id, schema, key, rows and deletes as Arrow batches.
+    """
     engine = create_engine(engine_url(system))
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", _patient)
@@ -59,7 +66,13 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
 
 
 def there(system: System, schema: str | None, name: str) -> bool:
-    """Whether the inbox has its table."""
+    """Whether the inbox has its table.
+
+    Args:
+        system: connection of the inbox.
+        schema: of the table; None: the login's own.
+        name: of the table.
+    """
     engine = create_engine(engine_url(system))
     try:
         return inspect(engine).has_table(name, schema=schema)

@@ -45,7 +45,7 @@ class Hub:
         settings: Settings | None = None,
         connections: Connections | None = None,
         audit: AuditEngine = "sql",
-        key_source: keys.Source | None = None,
+        key_source: keys.PassedText | None = None,
     ) -> None:
         self.settings = settings or Settings.load()
         self._key_source = key_source

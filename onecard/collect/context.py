@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from onecard.base.connections import Connections
 from onecard.base.settings import Settings
-from onecard.crypto.audit_format import Signer
 from onecard.crypto.keys import KeyStore
+from onecard.crypto.signing import Signer
 from onecard.crypto.suites import Suite
 from onecard.ports.auditor import Auditor
 from onecard.ports.connector import Connector

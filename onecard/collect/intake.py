@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from onecard.base import failpoints
 from onecard.base.prefetch import prefetch
-from onecard.base.timespan import duration
 from onecard.collect import counties
 from onecard.collect.context import CollectContext
 from onecard.crypto.keys import Key
@@ -180,10 +179,10 @@ class Intake:
         self, request: ReadRequest, reading: Reading, tally: _Tally, now: datetime
     ) -> Checkpoint:
         """The next checkpoint: never past now minus lag (F19), never behind the last one."""
-        latest = now - duration(self._contract.source.lag)
+        latest = now - self._contract.source.lag.span
         moments = [m for m in (tally.cursor,) if isinstance(m, datetime)]
         if request.since is not None:
-            overlap = duration(self._contract.source.overlap)
+            overlap = self._contract.source.overlap.span
             moments.append(datetime.fromisoformat(request.since) + overlap)
         found: Checkpoint = {}
         if moments:

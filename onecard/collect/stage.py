@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from onecard.base import failpoints
-from onecard.base.timespan import duration
 from onecard.collect import drift_policy
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing
@@ -90,7 +89,7 @@ class StageStep:
         cursor = state.checkpoint.get("cursor")
         since = None
         if source.cursor and isinstance(cursor, str) and not whole:
-            since = (datetime.fromisoformat(cursor) - duration(source.overlap)).isoformat()
+            since = (datetime.fromisoformat(cursor) - source.overlap.span).isoformat()
         return ReadRequest(
             dataset=self.contract.id,
             columns=drift_policy.columns(self.contract),

@@ -12,7 +12,6 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from onecard.crypto import merkle
 from onecard.errors import FatalError, InternalError, unwritten
@@ -25,22 +24,7 @@ _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, se
 _quoted = _JSON.encode
 
 
-class Signer(Protocol):
-    """Signs with the current key of a suite."""
-
-    @property
-    def suite(self) -> str:
-        """Name of the suite."""
-
-    @property
-    def epoch(self) -> str:
-        """Epoch of the key."""
-
-    def sign(self, message: bytes) -> bytes:
-        """The signature of a message."""
-
-
-def canonical(value: Mapping[str, object]) -> str:
+def canonical_json(value: Mapping[str, object]) -> str:
     """JSON with keys sorted by code point, no spaces, characters as they are.
 
     Raises:
@@ -104,7 +88,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class AuditCheckpoint:
     """A signed statement: at that time the log had this size and this root.
 
     Attributes:
@@ -129,7 +113,7 @@ class Checkpoint:
 
     def message(self) -> bytes:
         """What is signed: canonical JSON of origin, root, signed_at, size."""
-        return canonical(self._signed()).encode()
+        return canonical_json(self._signed()).encode()
 
     def line(self) -> str:
         """A line of the anchor, complete in itself."""
@@ -138,7 +122,7 @@ class Checkpoint:
             "signature": self.signature.hex(),
             "suite": self.suite,
         }
-        return canonical(self._signed() | more)
+        return canonical_json(self._signed() | more)
 
     def _signed(self) -> dict[str, object]:
         return {
@@ -149,7 +133,7 @@ class Checkpoint:
         }
 
 
-def anchor(folder: Path, checkpoint: Checkpoint) -> None:
+def anchor(folder: Path, checkpoint: AuditCheckpoint) -> None:
     """Append a checkpoint to the anchor file, outside the database; it is on disk on return.
 
     Call it after the checkpoint's transaction is committed: what is anchored must be in the log.
@@ -215,7 +199,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_anchor(folder: Path) -> list[Checkpoint]:
+def read_anchor(folder: Path) -> list[AuditCheckpoint]:
     """All anchored checkpoints; a line that is none has size -1, which no verifier takes."""
     file = folder / ANCHOR
     if not file.exists():
@@ -224,7 +208,7 @@ def read_anchor(folder: Path) -> list[Checkpoint]:
     return [_parsed(line, f"anchor line {i}") for i, line in enumerate(lines, 1) if line.strip()]
 
 
-def _parsed(line: bytes, source: str) -> Checkpoint:
+def _parsed(line: bytes, source: str) -> AuditCheckpoint:
     try:
         found = json.loads(line)
         size, signed_at = found["size"], found["signed_at"]
@@ -233,7 +217,7 @@ def _parsed(line: bytes, source: str) -> Checkpoint:
         whole = len(found) == 7 and type(size) is int and size >= 0
         if whole and all(isinstance(text, str) for text in texts):
             suite, epoch, origin = texts[1:]
-            return Checkpoint(size, root, signed_at, suite, epoch, signature, origin, source)
+            return AuditCheckpoint(size, root, signed_at, suite, epoch, signature, origin, source)
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
-    return Checkpoint(-1, b"", "", "", "", b"", source=source)
+    return AuditCheckpoint(-1, b"", "", "", "", b"", source=source)

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from onecard.crypto import merkle
-from onecard.crypto.audit_format import ORIGIN, Checkpoint, Entry
+from onecard.crypto.audit_format import ORIGIN, AuditCheckpoint, Entry
 
-Verifier = Callable[[Checkpoint], bool]
+Verifier = Callable[[AuditCheckpoint], bool]
 _SHOWN = 3
 
 
@@ -54,10 +54,10 @@ class _Signed:
     """Checkpoints sorted out: roots by size, and what is wrong with the rest."""
 
     roots: dict[int, set[bytes]] = field(default_factory=dict)
-    bad: list[Checkpoint] = field(default_factory=list)
+    bad: list[AuditCheckpoint] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def take(self, checkpoint: Checkpoint, verifier: Verifier) -> None:
+    def take(self, checkpoint: AuditCheckpoint, verifier: Verifier) -> None:
         if checkpoint.size < 0:
             self.bad.append(checkpoint)
             self.problems.append(f"{checkpoint.source} is not a checkpoint")
@@ -159,7 +159,7 @@ class _Walk:
 
 def verify(
     entries: Iterable[Entry],
-    checkpoints: Iterable[Checkpoint],
+    checkpoints: Iterable[AuditCheckpoint],
     verifier: Verifier,
     head: Head | None = None,
 ) -> Verdict:
@@ -184,7 +184,7 @@ def verify(
     return Verdict(not problem, walk.tree.size, first_bad, problem, walk.covered)
 
 
-def compare(database: Iterable[Checkpoint], anchored: Iterable[Checkpoint]) -> str:
+def compare(database: Iterable[AuditCheckpoint], anchored: Iterable[AuditCheckpoint]) -> str:
     """How the checkpoints of the database and those of the anchor disagree; empty: they do not.
 
     Newer ones of the database may be on their way to the anchor; those of the anchor were in the

@@ -58,7 +58,7 @@ class Purpose(Frozen):
     epochs: Mapping[str, Epoch]
 
 
-class Document(Frozen):
+class KeyDocument(Frozen):
     """The whole document."""
 
     format: Literal[2] = 2
@@ -94,7 +94,7 @@ def fresh(purpose: str, today: date) -> Epoch:
     return Epoch(secret=SecretStr(secret.hex()), created=today)
 
 
-def parse(text: str, place: str) -> Document:
+def parse(text: str, place: str) -> KeyDocument:
     """The document of a text; `place` says in messages where the text came from.
 
     Raises:
@@ -115,18 +115,18 @@ def _json(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
         return None
 
 
-def _validated(content: Any) -> Document | str:  # noqa: ANN401
+def _validated(content: Any) -> KeyDocument | str:  # noqa: ANN401
     if not isinstance(content, dict):
         return "holds no JSON mapping"
     if "format" not in content and "token" in content:
         return "is of format 1; move it away and make a new one with `onecard keys init`"
     try:
-        return Document.model_validate(content)
+        return KeyDocument.model_validate(content)
     except ValidationError as error:
         return f"is no key document of format 2 ({error.error_count()} mistakes, see docs/keys.md)"
 
 
-def read(file: Path) -> Document:
+def read(file: Path) -> KeyDocument:
     """The document of a private file.
 
     Raises:
@@ -173,7 +173,7 @@ def locked(file: Path) -> Iterator[None]:
         raise unwritten(what, error, PolicyError) from None
 
 
-def write(file: Path, document: Document) -> None:
+def write(file: Path, document: KeyDocument) -> None:
     """Replace the file in one step, mode 0600; call it inside `locked`."""
     descriptor, made = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:

@@ -19,13 +19,13 @@ from pathlib import Path
 
 from onecard.base.timespan import ZONE
 from onecard.crypto import key_document
-from onecard.crypto.key_document import Document, Purpose
+from onecard.crypto.key_document import KeyDocument, Purpose
 from onecard.errors import OnecardError, PolicyError, unknown
 
 VARIABLE = "ONECARD_KEYS"
 QUARANTINE = "quarantine"
 SIGNING = "signing"
-Source = Callable[[], str]
+PassedText = Callable[[], str]
 _EPOCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
@@ -62,7 +62,7 @@ class KeyStore:
         source: the key file, or a callable that returns the document's text.
     """
 
-    def __init__(self, source: Path | Source) -> None:
+    def __init__(self, source: Path | PassedText) -> None:
         self._source = source
         self._place = f"key file {source}" if isinstance(source, Path) else "the key source"
 
@@ -115,7 +115,7 @@ class KeyStore:
     def _key(self, name: str, epoch: str | None = None) -> Key:
         return self._found(self._document(), name, epoch)
 
-    def _found(self, document: Document, name: str, epoch: str | None = None) -> Key:
+    def _found(self, document: KeyDocument, name: str, epoch: str | None = None) -> Key:
         purpose = document.purposes.get(name)
         wanted = purpose.current if purpose and epoch is None else epoch
         found = purpose.epochs.get(wanted) if purpose and wanted else None
@@ -125,7 +125,7 @@ class KeyStore:
             raise PolicyError(msg)
         return Key(wanted, found.reveal(f"key {name} of epoch {wanted!r} in {self._place}"))
 
-    def _document(self) -> Document:
+    def _document(self) -> KeyDocument:
         if isinstance(self._source, Path):
             return key_document.read(self._source)
         failed = ""
@@ -160,6 +160,12 @@ def handback_purpose(agency: str) -> str:
 def create(file: Path, consumers: Iterable[str], epoch: str, today: date | None = None) -> None:
     """Make a key file with fresh keys for all purposes, mode 0600.
 
+    Args:
+        file: that must not be there yet.
+        consumers: agencies that get a token key each.
+        epoch: name of the first epoch.
+        today: the day it begins.
+
     Raises:
         PolicyError: the file is there already (keys are never overwritten), or cannot be written.
     """
@@ -172,11 +178,17 @@ def create(file: Path, consumers: Iterable[str], epoch: str, today: date | None 
         if file.exists():
             msg = f"key file {file} is there already; keys are never overwritten"
             raise PolicyError(msg)
-        key_document.write(file, Document(purposes=fresh))
+        key_document.write(file, KeyDocument(purposes=fresh))
 
 
 def add(file: Path, purpose: str, epoch: str, today: date) -> None:
     """Make the first key of a purpose, e.g. of a consumer that came later.
+
+    Args:
+        file: the key file.
+        purpose: `token/<consumer>` and the like.
+        epoch: name of its first epoch.
+        today: the day it begins.
 
     Raises:
         PolicyError: the purpose has keys already (rotate them), or the file cannot be written.
@@ -190,11 +202,18 @@ def add(file: Path, purpose: str, epoch: str, today: date) -> None:
             msg = f"{purpose} has keys already; see `onecard keys rotate`"
             raise PolicyError(msg)
         made = {purpose: Purpose(current=epoch, epochs={epoch: key_document.fresh(purpose, today)})}
-        key_document.write(file, Document(purposes={**document.purposes, **made}))
+        key_document.write(file, KeyDocument(purposes={**document.purposes, **made}))
 
 
 def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date) -> None:
     """Make a new current epoch; the old one is good for delivery until today + window.
+
+    Args:
+        file: the key file.
+        purpose: whose key is renewed.
+        epoch: name of the new epoch.
+        window: how long the epoch before it still delivers.
+        today: the day it begins.
 
     Raises:
         PolicyError: no such purpose (it lists the known ones), the epoch is there already, or
@@ -222,10 +241,10 @@ def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date)
         }
         epochs = {**ended, epoch: key_document.fresh(purpose, today)}
         renewed = {purpose: Purpose(current=epoch, epochs=epochs)}
-        key_document.write(file, Document(purposes={**document.purposes, **renewed}))
+        key_document.write(file, KeyDocument(purposes={**document.purposes, **renewed}))
 
 
-def _listed(document: Document) -> tuple[KeyInfo, ...]:
+def _listed(document: KeyDocument) -> tuple[KeyInfo, ...]:
     found = [
         KeyInfo(name, epoch, key.created, key.until, epoch == purpose.current)
         for name, purpose in document.purposes.items()

@@ -98,7 +98,15 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
 def verify_inclusion(
     leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes
 ) -> bool:
-    """Whether the leaf is entry `index` of the tree with that root (RFC 9162, 2.1.3.2)."""
+    """Whether the leaf is entry `index` of the tree with that root (RFC 9162, 2.1.3.2).
+
+    Args:
+        leaf: hash of the leaf, 32 bytes.
+        index: of the leaf, from 0.
+        size: leaves of the tree.
+        proof: hashes of the siblings, from the leaf up.
+        expected: root of the tree.
+    """
     if not 0 <= index < size:
         return False
     at, last, found = index, size - 1, leaf

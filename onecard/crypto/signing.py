@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from onecard.crypto.audit_format import Checkpoint
+from onecard.crypto.audit_format import AuditCheckpoint
 from onecard.crypto.keys import SIGNING, Key, KeyStore
 from onecard.crypto.suites import SuiteName, suite
 from onecard.errors import ConfigError, PolicyError
@@ -49,11 +49,18 @@ class Signer:
         return suite(self._name).sign(self._key.secret, message)
 
     def verify(self, suite_name: str, epoch: str, message: bytes, signature: bytes) -> bool:
-        """Whether a signature is right; False also for a suite or an epoch that is not known."""
+        """Whether a signature is right; False also for a suite or an epoch that is not known.
+
+        Args:
+            suite_name: of the suite that signed.
+            epoch: of the key that signed.
+            message: that was signed.
+            signature: to be verified.
+        """
         public = self._public_key(suite_name, epoch)
         return public is not None and suite(suite_name).verify(public, message, signature)
 
-    def holds(self, checkpoint: Checkpoint) -> bool:
+    def holds(self, checkpoint: AuditCheckpoint) -> bool:
         """Whether a checkpoint's signature is right: the verifier of `audit.verify`."""
         name, epoch = checkpoint.suite, checkpoint.key_epoch
         return self.verify(name, epoch, checkpoint.message(), checkpoint.signature)

@@ -8,7 +8,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
-from onecard.base.timespan import duration
 from onecard.deliver.context import Delivered, DeliveryContext, Replay
 from onecard.deliver.delivery_log import DeliveryLog, Progress
 from onecard.deliver.outgoing import Outgoing, arrow_of, batches_of
@@ -186,7 +185,7 @@ class Attempt:
             "purpose": agreement.purpose,
             "basis": f"{agreement.basis.statute} {agreement.basis.article}",
             "retention": agreement.retention,
-            "expiresAt": (now + duration(agreement.retention)).isoformat(),
+            "expiresAt": (now + agreement.retention.span).isoformat(),
             "columns": list(agreement.names),
             "tokenEpoch": tokeniser.key.epoch if tokeniser else "",
         }

@@ -15,8 +15,8 @@ from typing import Any
 
 from onecard.base import failpoints
 from onecard.base.settings import Settings
-from onecard.base.timespan import duration
-from onecard.crypto.audit_format import Signer, anchor
+from onecard.crypto.audit_format import anchor
+from onecard.crypto.signing import Signer
 from onecard.deliver.outgoing import DeliveryTally
 from onecard.deliver.state import DeliveryState
 from onecard.errors import HoldError, OnecardError, SupersededError
@@ -232,7 +232,7 @@ class DeliveryLog:
             "delivery": progress.delivery,
             "versions": dict(progress.tally.versions),
             "at": now.isoformat(),
-            "expiresAt": (now + duration(agreement.retention)).isoformat(),
+            "expiresAt": (now + agreement.retention.span).isoformat(),
             "tokenEpoch": self.state.token_epoch if progress.delivery else "",
             "checkpoint": receipts.last_checkpoint(self.connection),
         }

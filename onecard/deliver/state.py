@@ -6,13 +6,12 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from onecard.base.timespan import duration
 from onecard.deliver.query import Selection
 from onecard.errors import NotCollected
 from onecard.store import audit_health, datasets, deliveries, receipts, registry
@@ -115,7 +114,7 @@ class DeliveryState:
 
     def overdue_erasures(self, connection: Connection, now: datetime) -> int:
         """Copies that should be erased since a day, and of whose erasure nothing is known."""
-        limit = now - duration(self.agreement.retention) - duration("P1D")
+        limit = now - self.agreement.retention.span - timedelta(days=1)
         return receipts.overdue_erasures(connection, self.agreement.id, limit)
 
     def auditable(self, connection: Connection, folder: Path) -> bool:

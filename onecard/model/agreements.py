@@ -15,11 +15,11 @@ ALL = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class AgreementEvent:
     """One line of an agreement's life.
 
     Attributes:
-        content: the agreement's text at that time, as `Agreement.canonical` gives it.
+        content: the agreement's text at that time, as `Agreement.canonical_text` gives it.
     """
 
     id: int
@@ -43,7 +43,7 @@ class Life:
     """
 
     state: State
-    approval: Event | None = None
+    approval: AgreementEvent | None = None
     changed: bool = False
     stopped: str | None = None
 

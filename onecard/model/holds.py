@@ -89,7 +89,13 @@ def steward(agency: str) -> str:
 
 
 def audit_failed(contract: Contract, transfer: int, failed: Iterable[str]) -> str:
-    """What a held collect says: why, who may release it, and how."""
+    """What a held collect says: why, who may release it, and how.
+
+    Args:
+        contract: of the dataset.
+        transfer: id of the collect.
+        failed: names of the critical expectations that failed.
+    """
     names = tuple(failed)
     held = collect_hold(contract, transfer, findings=names)
     done = held.todo if held.releasable else f"nobody can release {names[0]}; {held.todo}"
@@ -97,7 +103,13 @@ def audit_failed(contract: Contract, transfer: int, failed: Iterable[str]) -> st
 
 
 def reading_remarks(message: str, dataset: str, transfer: int) -> str:
-    """What the reading of a collect remarked, without what the hold said after it."""
+    """What the reading of a collect remarked, without what the hold said after it.
+
+    Args:
+        message: of the transfer's line.
+        dataset: its id.
+        transfer: id of the collect.
+    """
     return message.partition(_head(dataset, transfer))[0].removesuffix("; ")
 
 
@@ -106,7 +118,13 @@ def _head(dataset: str, transfer: int) -> str:
 
 
 def collect_hold(contract: Contract, transfer: int, **more: Any) -> Hold:  # noqa: ANN401 - Hold's own
-    """The hold of a collect."""
+    """The hold of a collect.
+
+    Args:
+        contract: of the dataset.
+        transfer: id of the collect.
+        **more: other attributes of `Hold`.
+    """
     who, fast = steward(contract.agency), contract.lane == "event"
     told = {"message": "", "agency": contract.agency, "fast": fast, **more}
     return Hold("collect", transfer, contract.id, who, **told)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from onecard.base import files
-from onecard.base.timespan import duration
 from onecard.model.gate_inputs import GateInputs
 from onecard.ports.desk import Desk
 from onecard.stewardship.agreement_words import TREATMENTS
@@ -66,6 +65,6 @@ def _application(desk: Desk, agreement: Agreement, state: str) -> Application:
         basis=f"{agreement.basis.statute}{agreement.basis.article}",
         fields=fields,
         scope=agreement.scope.title,
-        retention_days=duration(agreement.retention).days,
+        retention_days=agreement.retention.span.days,
         valid_to=agreement.validity.last,
     )

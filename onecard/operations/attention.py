@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from onecard.base.timespan import duration
 from onecard.model.holds import agency_of
 from onecard.ports.desk import Desk
 from onecard.store import agreement_lives, holds, tickets
@@ -69,7 +68,7 @@ def _late(connection: Connection, desk: Desk) -> Iterator[Issue]:
         if last is None:
             yield Issue("late", dataset, "never published", todo, contract.agency)
             continue
-        due = last + duration(contract.freshness)
+        due = last + contract.freshness.span
         if now > due:
             says = f"published {_ago(now - last)} ago, the contract says {contract.freshness}"
             yield Issue("late", dataset, says, todo, contract.agency, due)

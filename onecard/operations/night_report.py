@@ -9,7 +9,6 @@ from psycopg import sql
 
 from onecard import __version__
 from onecard.base import files
-from onecard.base.timespan import duration
 from onecard.model.transfers import Transfer
 from onecard.ports.desk import Desk
 from onecard.store import database, holds, reconciliations, rule_counts, transfer_history
@@ -61,7 +60,7 @@ def write_report(desk: Desk, since: int = 0) -> Path:
 def _dataset_line(desk: Desk, transfer: Transfer, now: datetime) -> DatasetLine:
     contract = desk.catalogue.contract(transfer.subject)
     counts = transfer.counts
-    limit = duration(contract.freshness)
+    limit = contract.freshness.span
     newest = _newest(desk, contract.id)
     return DatasetLine(
         id=contract.id,

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from fastapi import HTTPException
 from fastapi.responses import FileResponse, Response
 
-from onecard.base.timespan import duration
 from onecard.model.tickets import LONGEST_TEXT, OUTCOMES, Answer, Ticket
 from onecard.portal import agreement_lines, reports, security
 from onecard.portal.agreement_lines import AgreementLine
@@ -113,7 +112,7 @@ def agreement(visit: Visit) -> Response:
         changes=agreement_lines.changes(visit.catalogue, line),
         events=events,
         waits=line.provider == visit.agency and line.life.state in WAITING,
-        retention=duration(line.agreement.retention).days,
+        retention=line.agreement.retention.span.days,
         longest=LONGEST_DOCUMENT,
     )
 

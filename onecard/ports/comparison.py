@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-Key = tuple[str, ...]
+RowKey = tuple[str, ...]
 """A row's key as PostgreSQL writes its values (dates ISO, times in UTC)."""
 
 _BUCKET = np.dtype([("number", np.int64), ("rows", np.int64), ("checksum", np.int64)])
@@ -54,6 +54,6 @@ class Side(Protocol):
         """All rows by bucket, or those `within` (bits, buckets) of a coarser division."""
         ...
 
-    def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
+    def members(self, bits: int, chosen: Collection[int]) -> dict[RowKey, int]:
         """The rows of some buckets: key → hash of the row."""
         ...

@@ -20,7 +20,7 @@ from psycopg.rows import scalar_row, tuple_row
 
 from onecard.base.connections import Connection as System
 from onecard.base.sql_text import query
-from onecard.ports.comparison import Buckets, Key
+from onecard.ports.comparison import Buckets, RowKey
 from onecard.ports.source import Reading, ReadRequest
 from schemas.models.contract import Contract, Field
 
@@ -70,8 +70,8 @@ class SqlSide:
             )
             return Buckets((number, rows, checksum) for number, rows, checksum in cursor)
 
-    def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
-        """Key and row hash of the rows in some buckets."""
+    def members(self, bits: int, chosen: Collection[int]) -> dict[RowKey, int]:
+        """RowKey and row hash of the rows in some buckets."""
         texts = sql.SQL(", ").join(query("{v}::text", v=self.values[n]) for n in self.key)
         with self.connection.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(
@@ -121,13 +121,26 @@ class Comparable(Protocol):
     def side(
         self, connection: System, request: ReadRequest, contract: Contract
     ) -> AbstractContextManager[SqlSide | None]:
-        """The source's side; None when it is not such a database, or its types do not allow it."""
+        """The source's side; None when it is not such a database, or its types do not allow it.
+
+        Args:
+            connection: of the agency's system.
+            request: dataset, columns and the table's options.
+            contract: fields, their types and the key.
+        """
         ...
 
     def read_keys(
-        self, connection: System, request: ReadRequest, key: Key, wanted: Collection[Key]
+        self, connection: System, request: ReadRequest, key: RowKey, wanted: Collection[RowKey]
     ) -> Reading:
-        """The source's rows of the `wanted` keys only; `key` names the key's fields."""
+        """The source's rows of the `wanted` keys only; `key` names the key's fields.
+
+        Args:
+            connection: of the agency's system.
+            request: dataset, columns and the table's options.
+            key: names of the key fields.
+            wanted: their values, in that order.
+        """
         ...
 
 

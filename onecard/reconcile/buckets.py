@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from onecard.ports.comparison import Key, Side
+from onecard.ports.comparison import RowKey, Side
 
 BITS = 16
 """The first division: 65,536 buckets."""
@@ -24,15 +24,15 @@ _T = TypeVar("_T")
 class Candidates:
     """What two sides do not share: missing from ours, extra in ours, differing; and the sums."""
 
-    missing: frozenset[Key]
-    extra: frozenset[Key]
-    differing: frozenset[Key]
+    missing: frozenset[RowKey]
+    extra: frozenset[RowKey]
+    differing: frozenset[RowKey]
     buckets: int
     rows_ours: int
     rows_theirs: int
 
     @property
-    def keys(self) -> frozenset[Key]:
+    def keys(self) -> frozenset[RowKey]:
         """All of them."""
         return self.missing | self.extra | self.differing
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onecard.base import logs
-from onecard.base.timespan import duration
 from onecard.collect.context import CollectContext
 from onecard.errors import ConfigError
 from onecard.model.reconciliations import Reconciled
 from onecard.model.signoffs import SignOff
-from onecard.ports.comparison import Key
+from onecard.ports.comparison import RowKey
 from onecard.reconcile import deletes
 from onecard.reconcile.heal import heal
 from onecard.reconcile.keys_in_doubt import KeysInDoubt
@@ -147,13 +146,13 @@ class _Reconciliation:
         cursor = self._state.checkpoint.get("cursor")
         if not self._contract.source.cursor or not isinstance(cursor, str):
             return None
-        return datetime.fromisoformat(cursor) - duration(self._contract.source.overlap)
+        return datetime.fromisoformat(cursor) - self._contract.source.overlap.span
 
     def _judges_absence(self) -> bool:
         never = deletes.rules().never_from
         return self._wish.since is None and self._contract.source.connector not in never
 
-    def _deletes(self, done: Reconciled, absent: tuple[Key, ...], version: int) -> Reconciled:
+    def _deletes(self, done: Reconciled, absent: tuple[RowKey, ...], version: int) -> Reconciled:
         """Publish as deleted what the hold rules allow."""
         if not self._judges_absence():
             return done
@@ -178,7 +177,7 @@ class _Reconciliation:
         return Referrer(self._contract, self._tools.keys.quarantine(), self._tools.suite.name)
 
     def _references(self, differences: KeyDifferences) -> dict[str, list[str]]:
-        kinds: dict[str, Iterable[Key]] = {
+        kinds: dict[str, Iterable[RowKey]] = {
             "missing": differences.missing,
             "extra": differences.extra,
             "differing": differences.differing,

@@ -11,14 +11,13 @@ from psycopg import sql
 from pydantic import Field
 
 from onecard.base.frozen import Frozen
-from onecard.base.timespan import duration
-from onecard.ports.comparison import Key
+from onecard.ports.comparison import RowKey
 from onecard.store import absences, datasets, registry
 from onecard.store.absences import Sweep
 from onecard.store.database import Connection, query
 from schemas.models.contract import Contract
 from schemas.models.strict_yaml import parse
-from schemas.models.values import build
+from schemas.models.values import Duration, build
 
 FILE = Path(__file__).with_name("reconcile.yaml")
 
@@ -26,7 +25,7 @@ FILE = Path(__file__).with_name("reconcile.yaml")
 class HoldRules(Frozen):
     """The rules of `reconcile.yaml`; the file says what each means."""
 
-    grace: str
+    grace: Duration
     most_rows: int = Field(ge=0)
     most_share: float = Field(ge=0, le=0.5)
     never_from: tuple[str, ...] = ()
@@ -58,12 +57,12 @@ def sweep(number: int, before: int, now: datetime) -> Sweep:
         before: id of the last complete one of the dataset before it; 0: none.
         now: the hub's time.
     """
-    return Sweep(number, before, now, now - duration(rules().grace))
+    return Sweep(number, before, now, now - rules().grace.span)
 
 
 def believed(
-    connection: Connection, dataset: str, absent: Mapping[bytes, Key], look: Sweep
-) -> list[Key]:
+    connection: Connection, dataset: str, absent: Mapping[bytes, RowKey], look: Sweep
+) -> list[RowKey]:
     """Remember what is absent now, forget what is back; returns the absences to be believed.
 
     Args:
@@ -76,7 +75,7 @@ def believed(
 
 
 def tombstone(
-    connection: Connection, contract: Contract, keys: Sequence[Key], version: int, now: datetime
+    connection: Connection, contract: Contract, keys: Sequence[RowKey], version: int, now: datetime
 ) -> int:
     """Publish rows as deleted, under a new version; returns how many.
 

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from onecard.base.prefetch import prefetch
 from onecard.deliver.expected_inbox import HELD, KEY, LAPSED, LEAVING, QUARANTINED, STATE, WAITING
-from onecard.ports.comparison import Key
+from onecard.ports.comparison import RowKey
 from onecard.reconcile.canonical_text import canonical_text
 from onecard.store import staging
 from onecard.store.database import Connection, names, query
@@ -139,7 +139,7 @@ class InboxRows:
         ).fetchall()
         return dict.fromkeys(VERDICTS, 0) | {str(v): int(str(n)) for v, n in rows}
 
-    def keys(self, verdict: str, limit: int) -> list[Key]:
+    def keys(self, verdict: str, limit: int) -> list[RowKey]:
         """The first keys with a verdict."""
         rows = self._connection.execute(
             query(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from psycopg import sql
 
-from onecard.ports.comparison import Key
+from onecard.ports.comparison import RowKey
 from onecard.store import registry
 from onecard.store.database import Connection, query
 from schemas.models.contract import Contract
@@ -21,7 +21,7 @@ class ListedKeys:
     def __init__(self, connection: Connection, contract: Contract) -> None:
         self._connection, self._contract = connection, contract
 
-    def load(self, keys: Collection[Key]) -> None:
+    def load(self, keys: Collection[RowKey]) -> None:
         """Replace what is listed."""
         make = query(
             "CREATE TEMP TABLE {t} ({c})",

@@ -12,7 +12,7 @@ from psycopg import sql
 from onecard.base.prefetch import prefetch
 from onecard.collect.context import CollectContext
 from onecard.errors import ProtocolError
-from onecard.ports.comparison import Key
+from onecard.ports.comparison import RowKey
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Reading
 from onecard.reconcile.listed_keys import ListedKeys
@@ -36,10 +36,10 @@ MOST_UNKNOWN = 100_000
 class KeyDifferences:
     """What the source, read through the gate, says of the keys that were in doubt."""
 
-    missing: tuple[Key, ...]
-    extra: tuple[Key, ...]
-    differing: tuple[Key, ...]
-    waiting: tuple[Key, ...]
+    missing: tuple[RowKey, ...]
+    extra: tuple[RowKey, ...]
+    differing: tuple[RowKey, ...]
+    waiting: tuple[RowKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class SourceRows:
         self._keys = ListedKeys(connection, contract)
         self._rejected = 0
         self._unknown: list[Located] = []
-        self._rejected_keys: set[Key] = set()
+        self._rejected_keys: set[RowKey] = set()
         self.version = datasets.state(connection, contract.id).version
 
     @property
@@ -152,7 +152,7 @@ class SourceRows:
             )
             raise ProtocolError(msg)
 
-    def judge(self, keys: Collection[Key], watermark: datetime | None) -> KeyDifferences:
+    def judge(self, keys: Collection[RowKey], watermark: datetime | None) -> KeyDifferences:
         """Compare the staged rows of these keys with the registry, value by value.
 
         Args:
@@ -174,7 +174,7 @@ class SourceRows:
                 extra.append(key)
         return KeyDifferences(tuple(missing), tuple(extra), tuple(differing), tuple(waiting))
 
-    def choose(self, keys: Collection[Key]) -> None:
+    def choose(self, keys: Collection[RowKey]) -> None:
         """Keep the staged rows of these keys apart, to be published."""
         self._keys.load(keys)
         self._keys.copy(self.table, self.chosen)
@@ -200,7 +200,7 @@ class SourceRows:
             self._connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
 
 
-def _key(contract: Contract, row: Rejected) -> Key:
+def _key(contract: Contract, row: Rejected) -> RowKey:
     """The key of a rejected row; not that of any record when a part is absent."""
     values = [row.values.get(name) for name in contract.key]
     return tuple(v for v in values if v is not None)

@@ -12,10 +12,10 @@ from datetime import date
 from typing import Literal
 
 from onecard.errors import PolicyError
-from onecard.model.agreements import ALL, Event, Life, State
+from onecard.model.agreements import ALL, AgreementEvent, Life, State
 from onecard.store import audit
 from onecard.store.database import Connection, fetch_all, scalar
-from schemas.models.agreement import Agreement, canonical
+from schemas.models.agreement import Agreement
 
 
 def life(connection: Connection, agreement: Agreement, today: date) -> Life:
@@ -33,7 +33,7 @@ def life(connection: Connection, agreement: Agreement, today: date) -> Life:
     return Life(state, approval, changed, stopped(connection, agreement.consumer))
 
 
-def _state(agreement: Agreement, events: list[Event], today: date) -> State:
+def _state(agreement: Agreement, events: list[AgreementEvent], today: date) -> State:
     if not agreement.served:
         return "not_served"
     if today > agreement.validity.last:
@@ -138,7 +138,7 @@ def _record(
                 event,
                 act.actor,
                 act.document,
-                canonical(agreement),
+                agreement.canonical_text,
             ),
         )
         body = {
@@ -180,17 +180,17 @@ def stopped(connection: Connection, consumer: str) -> str | None:
     )
 
 
-def _newest(connection: Connection, agreement: str) -> list[Event]:
+def _newest(connection: Connection, agreement: str) -> list[AgreementEvent]:
     """The agreement's events, newest first."""
     return fetch_all(
         connection,
-        Event,
+        AgreementEvent,
         "SELECT id, event, version, fingerprint, actor, document, content, at"
         " FROM ledger.agreement_event WHERE agreement = %s ORDER BY id DESC",
         (agreement,),
     )
 
 
-def events(connection: Connection, agreement: str) -> list[Event]:
+def events(connection: Connection, agreement: str) -> list[AgreementEvent]:
     """The agreement's life, oldest first."""
     return _newest(connection, agreement)[::-1]

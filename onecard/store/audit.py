@@ -20,8 +20,9 @@ from psycopg.rows import kwargs_row
 
 from onecard.base import failpoints
 from onecard.crypto import merkle
-from onecard.crypto.audit_format import Checkpoint, Entry, Signer, canonical, read_anchor
+from onecard.crypto.audit_format import AuditCheckpoint, Entry, canonical_json, read_anchor
 from onecard.crypto.audit_verify import Head, Verdict, Verifier, compare, verify
+from onecard.crypto.signing import Signer
 from onecard.errors import FatalError, InternalError
 from onecard.store.database import Connection, fetch_all, fetch_one
 
@@ -72,7 +73,7 @@ def append(
     if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
         msg = "audit: an entry belongs to a transaction; none is open"
         raise InternalError(msg)
-    details = canonical(body)
+    details = canonical_json(body)
     found = _head(connection, lock=True)
     if problem := unsigned(connection, found.head):
         msg = f"{problem}: run `onecard audit verify`"
@@ -156,14 +157,16 @@ def contradiction(top: Head, size: int, root: bytes) -> str:
     return ""
 
 
-def checkpoint(connection: Connection, signer: Signer) -> Checkpoint:
+def checkpoint(connection: Connection, signer: Signer) -> AuditCheckpoint:
     """Sign the log as it stands, once for each size; `anchor` it when that is committed."""
     found = _head(connection)
     size = found.size
     stored = _stored(connection, size)
     if stored is not None:
         return stored
-    made = Checkpoint(size, merkle.root(found.peaks), found.now, signer.suite, signer.epoch, b"")
+    made = AuditCheckpoint(
+        size, merkle.root(found.peaks), found.now, signer.suite, signer.epoch, b""
+    )
     made = replace(made, signature=signer.sign(made.message()))
     done = connection.execute(
         "INSERT INTO ledger.audit_checkpoint (size, root, signed_at, suite, key_epoch, signature)"
@@ -175,13 +178,13 @@ def checkpoint(connection: Connection, signer: Signer) -> Checkpoint:
     return made if done.rowcount else _stored(connection, size) or made
 
 
-def _stored(connection: Connection, size: int) -> Checkpoint | None:
-    return fetch_one(connection, Checkpoint, _CHECKPOINTS + " WHERE size = %s", (size,))
+def _stored(connection: Connection, size: int) -> AuditCheckpoint | None:
+    return fetch_one(connection, AuditCheckpoint, _CHECKPOINTS + " WHERE size = %s", (size,))
 
 
-def checkpoints(connection: Connection) -> list[Checkpoint]:
+def checkpoints(connection: Connection) -> list[AuditCheckpoint]:
     """All checkpoints of the database, the smallest first."""
-    return fetch_all(connection, Checkpoint, _CHECKPOINTS + " ORDER BY size")
+    return fetch_all(connection, AuditCheckpoint, _CHECKPOINTS + " ORDER BY size")
 
 
 def entries(connection: Connection) -> Generator[Entry, None, None]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from onecard.crypto.audit_format import ANCHOR, canonical, read_anchor
+from onecard.crypto.audit_format import ANCHOR, canonical_json, read_anchor
 from onecard.errors import FatalError, unwritten
 from onecard.store.audit import checkpoints, entries, snapshot
 from onecard.store.database import Connection
@@ -35,7 +35,7 @@ def export(
             with closing(entries(connection)) as found:
                 count = _write(target / "entries.jsonl", (e.line() for e in found))
         _write(target / ANCHOR, (c.line() for c in known if c.size >= 0))
-        _write(target / "public_keys.json", [canonical(public_keys)])
+        _write(target / "public_keys.json", [canonical_json(public_keys)])
     except OSError as error:
         what = f"export of the audit log to {target}"
         raise unwritten(what, error, FatalError) from None

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from onecard.base import failpoints
-from onecard.crypto.audit_format import Signer
+from onecard.crypto.signing import Signer
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
 
 FORMAT = 1

@@ -15,7 +15,6 @@ from statistics import median
 
 from psycopg import sql
 
-from onecard.base.timespan import duration
 from onecard.ports.auditor import Finding, Staged
 from onecard.store import database
 from quality.datasets.invariants import invariants
@@ -100,7 +99,7 @@ def ages(staged: Staged, connection: database.Connection) -> dict[str, float | N
             )
             row = connection.execute(statement).fetchone()
             newest = row[0] if row else None
-            limit = duration(e.check.limit)
+            limit = e.check.limit.span
             aware = isinstance(newest, datetime)
             found[e.name] = (staged.now - newest) / limit if aware else None  # type: ignore[operator]
     return found

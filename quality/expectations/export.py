@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from quality.expectations.suites import Profile, suite
+from quality.expectations.suites import SuiteProfile, suite
 from schemas.models.contract import Contract
 
 HERE = Path(__file__).parent
@@ -15,9 +15,14 @@ MODULE = "onecard_expectations"
 
 
 def export(
-    contracts: Iterable[Contract], folder: Path, profile: Profile = "production"
+    contracts: Iterable[Contract], folder: Path, profile: SuiteProfile = "production"
 ) -> list[Path]:
     """Write suites, the custom expectations and a README; returns the suites' files.
+
+    Args:
+        contracts: to write a suite for each.
+        folder: that they are written into.
+        profile: `production`, or `demo`, which knows the made-up division too.
 
     Raises:
         ConfigError: a field is written in a way that no suite can say.

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from onecard.base.timespan import duration
 from onecard.errors import ConfigError
 from quality.expectations.onecard_expectations.forms import CONTROL, written_date
 from quality.expectations.patterns import admits_controls, portable
@@ -26,7 +25,7 @@ from schemas.models.dataset_checks import Completeness, Freshness
 from schemas.models.rules import Compare, Pattern, Rule, TupleIn, Unique
 
 Json = dict[str, Any]
-Profile = Literal["production", "demo"]
+SuiteProfile = Literal["production", "demo"]
 
 NOW = {"$PARAMETER": "now"}
 """The suite's one parameter: the time to judge by."""
@@ -42,7 +41,7 @@ CUSTOM = {
 }
 
 
-def suite(contract: Contract, profile: Profile = "production") -> Json:
+def suite(contract: Contract, profile: SuiteProfile = "production") -> Json:
     """The contract's suite, as `great_expectations.ExpectationSuite(**suite)` reads it.
 
     Args:
@@ -63,7 +62,7 @@ def suite(contract: Contract, profile: Profile = "production") -> Json:
     }
 
 
-def spec(field: Field, profile: Profile) -> Json:
+def spec(field: Field, profile: SuiteProfile) -> Json:
     """A field as `onecard_expectations` knows it; the checks of `quality.rows.fieldchecks`."""
     found: Json = {"type": field.type, "required": field.required}
     if field.format:
@@ -99,7 +98,7 @@ def _written(field: Field) -> str:
     raise ConfigError(msg)
 
 
-def _refused(profile: Profile) -> list[str]:
+def _refused(profile: SuiteProfile) -> list[str]:
     refused = set(codes.codes("division_statistical"))
     return sorted(refused if profile == "demo" else refused | {DEMO_DIVISION})
 
@@ -113,7 +112,7 @@ def _meta(field: str, rule: str, words: str, kind: str = "row") -> Json:
     return {"name": name, "field": field, "rule": rule, "kind": kind, "title": words}
 
 
-def _of_field(field: Field, given: Json, profile: Profile) -> Iterator[Json]:
+def _of_field(field: Field, given: Json, profile: SuiteProfile) -> Iterator[Json]:
     name = field.name
 
     def made(rule: str, kind: str, **kwargs: Any) -> Json:  # noqa: ANN401 - JSON
@@ -152,7 +151,7 @@ def _of_text(field: Field, given: Json, made: Any) -> Iterator[Json]:  # noqa: A
         yield made("max_length", kind, max_value=given["max_length"])
 
 
-def _listed(field: Field, given: Json, profile: Profile) -> Json:
+def _listed(field: Field, given: Json, profile: SuiteProfile) -> Json:
     """An unknown division warns and rejects nobody."""
     rule = f"{field.semantic}.{LISTED}"
     known = set(codes.codes("division")) | set(codes.codes("division_statistical"))
@@ -177,7 +176,7 @@ def _of_rule(rule: Rule, specs: dict[str, Json]) -> Json:
         return _unique(check.columns, meta, severity)
     found = check.model_dump(by_alias=True, exclude_none=True, mode="json")
     if isinstance(check, Compare) and check.plus:
-        found["plus_seconds"] = int(duration(check.plus).total_seconds())
+        found["plus_seconds"] = int(check.plus.span.total_seconds())
     if isinstance(check, Pattern):
         found["regex"] = portable(check.pattern)
     if isinstance(check, TupleIn):
@@ -228,7 +227,7 @@ def _of_dataset(contract: Contract, specs: dict[str, Json]) -> list[Json]:
                     e.severity,
                     column=column,
                     spec=specs[column] | {"required": False},
-                    max_age=int(duration(e.check.limit).total_seconds()),
+                    max_age=int(e.check.limit.span.total_seconds()),
                     now=NOW,
                 )
             )

@@ -11,7 +11,7 @@ import polars as pl
 
 from onecard.ports.privacy_gate import Admitted, Batch, Outcome, Plan, PrivacyBlock, RuleResult
 from onecard.ports.sink import Sent
-from quality.privacy.registry import Evidence, Phase, Verdict, functions, texts
+from quality.privacy.registry import Evidence, Phase, Ruling, functions, texts
 
 
 class Gate:
@@ -68,7 +68,7 @@ class Gate:
         action = texts()[name].action
         return RuleResult(name, action, outcome, self._checked[name], self._hits[name], detail)
 
-    def _evaluate(self, phase: Phase, evidence: Evidence) -> Iterator[tuple[str, Verdict]]:
+    def _evaluate(self, phase: Phase, evidence: Evidence) -> Iterator[tuple[str, Ruling]]:
         for name, text in texts().items():
             if text.phase != phase:
                 continue
@@ -85,20 +85,20 @@ class Gate:
                 raise PrivacyBlock(name, msg)
             yield name, verdict
 
-    def _verdict(self, name: str, evidence: Evidence) -> Verdict:
+    def _verdict(self, name: str, evidence: Evidence) -> Ruling:
         try:
             return functions()[name](evidence)
         except Exception as error:  # noqa: BLE001 - whatever it is, the rule was not evaluated
             frames = extract_tb(error.__traceback__)
             place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-            self._note(name, Verdict(checked=1, hits=1, detail="not evaluated"))
+            self._note(name, Ruling(checked=1, hits=1, detail="not evaluated"))
             msg = (
                 f"{self._plan.agreement.id}: {name} {texts()[name].title} cannot be evaluated"
                 f" ({type(error).__name__} in {place}): nothing leaves"
             )
         raise PrivacyBlock(name, msg)
 
-    def _note(self, name: str, verdict: Verdict) -> None:
+    def _note(self, name: str, verdict: Ruling) -> None:
         self._seen.add(name)
         self._checked[name] += verdict.checked
         self._hits[name] += verdict.hits

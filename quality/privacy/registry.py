@@ -70,7 +70,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Ruling:
     """What a rule found.
 
     Attributes:
@@ -90,8 +90,8 @@ class Verdict:
     quarantined: Mapping[str, pl.Series] | None = None
 
 
-NOT_APPLICABLE = Verdict(applicable=False)
-Evaluate = Callable[[Evidence], Verdict]
+NOT_APPLICABLE = Ruling(applicable=False)
+Evaluate = Callable[[Evidence], Ruling]
 _functions: dict[str, Evaluate] = {}
 
 
@@ -130,6 +130,6 @@ def functions() -> Mapping[str, Evaluate]:
     return dict(_functions)
 
 
-def fact(problem: str) -> Verdict:
+def fact(problem: str) -> Ruling:
     """The verdict about one fact: broken when there is a problem."""
-    return Verdict(checked=1, hits=int(bool(problem)), detail=problem)
+    return Ruling(checked=1, hits=int(bool(problem)), detail=problem)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from onecard.base.connections import Connection
 from onecard.model.gate_inputs import GateInputs
 from onecard.ports.privacy_gate import Access
-from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
+from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
 
 HEALTH_FIELDS = frozenset({"diag_code", "dept_code", "med_type"})
 """Fields that only medical insurance may have (PR-14)."""
@@ -34,7 +34,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 
 
 @rule("PR-13")
-def location(evidence: Evidence) -> Verdict:
+def location(evidence: Evidence) -> Ruling:
     """Location leaves only as counts of a station and an hour."""
     agreement, contracts = evidence.plan.agreement, evidence.plan.contracts
     fields = GateInputs(agreement, contracts).fields
@@ -58,7 +58,7 @@ def _track(evidence: Evidence) -> bool:
 
 
 @rule("PR-14")
-def health(evidence: Evidence) -> Verdict:
+def health(evidence: Evidence) -> Ruling:
     """Health fields reach medical insurance only, and never a credit flow."""
     agreement = evidence.plan.agreement
     fields = GateInputs(agreement, evidence.plan.contracts).fields
@@ -74,7 +74,7 @@ def health(evidence: Evidence) -> Verdict:
 
 
 @rule("PR-15")
-def credit(evidence: Evidence) -> Verdict:
+def credit(evidence: Evidence) -> Ruling:
     """A credit flow serves one of four domains and explains automated decisions."""
     agreement = evidence.plan.agreement
     if agreement.credit is None:
@@ -87,18 +87,18 @@ def credit(evidence: Evidence) -> Verdict:
 
 
 @rule("PR-17")
-def retention(evidence: Evidence) -> Verdict:
+def retention(evidence: Evidence) -> Ruling:
     """Copies past their retention have an erasure receipt."""
     late = evidence.plan.overdue_erasures
     detail = f"{late} deliveries past retention without erasure receipt" if late else ""
-    return Verdict(checked=max(late, 1), hits=late, detail=detail)
+    return Ruling(checked=max(late, 1), hits=late, detail=detail)
 
 
 @rule("PR-19")
-def unusual_queries(evidence: Evidence) -> Verdict:
+def unusual_queries(evidence: Evidence) -> Ruling:
     """Look-ups of persons by operators: volume, hours, sequence, many operators for one."""
     found = list(unusual(evidence.plan.accesses))
-    return Verdict(
+    return Ruling(
         checked=len(evidence.plan.accesses), hits=len(found), detail=", ".join(sorted(set(found)))
     )
 
@@ -125,7 +125,7 @@ def unusual(accesses: Iterable[Access]) -> Iterable[str]:
 
 
 @rule("PR-20")
-def encryption(evidence: Evidence) -> Verdict:
+def encryption(evidence: Evidence) -> Ruling:
     """The channel is encrypted or does not leave the machine, and the manifest is signed."""
     plan = evidence.plan
     if not plan.signable:
@@ -159,7 +159,7 @@ def _on_this_machine(connection: Connection) -> bool:
 
 
 @rule("PR-22")
-def domestic(evidence: Evidence) -> Verdict:
+def domestic(evidence: Evidence) -> Ruling:
     """Every address of the destination lies in a registered network."""
     connection = evidence.plan.destination
     if connection is None:
@@ -171,11 +171,11 @@ def domestic(evidence: Evidence) -> Verdict:
     found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
     outside = [a for a in found if not any(ipaddress.ip_address(a) in n for n in networks)]
     detail = f"{connection.id}: {len(outside)} of {len(found)} addresses in no registered network"
-    return Verdict(checked=len(found), hits=len(outside), detail=detail if outside else "")
+    return Ruling(checked=len(found), hits=len(outside), detail=detail if outside else "")
 
 
 @rule("PR-23")
-def audited(evidence: Evidence) -> Verdict:
+def audited(evidence: Evidence) -> Ruling:
     """The audit log takes an entry; without one nothing is sent (fault F6)."""
     if not evidence.plan.auditable:
         msg = "the audit log takes no entry"
@@ -184,7 +184,7 @@ def audited(evidence: Evidence) -> Verdict:
 
 
 @rule("PR-27")
-def overlapping_schemes(evidence: Evidence) -> Verdict:
+def overlapping_schemes(evidence: Evidence) -> Ruling:
     """Card and code schemes in use are registered, and none is a new overlapping one."""
     plan = evidence.plan
     findings = [
@@ -206,11 +206,11 @@ def overlapping_schemes(evidence: Evidence) -> Verdict:
             used = set(treated[name].drop_nulls().unique())
             findings += [f"{name}: unregistered scheme" for _ in used - registered]
     checked = len(plan.registers.schemes)
-    return Verdict(checked=checked, hits=len(findings), detail="; ".join(sorted(set(findings))))
+    return Ruling(checked=checked, hits=len(findings), detail="; ".join(sorted(set(findings))))
 
 
 @rule("PR-21")
-def complete(evidence: Evidence) -> Verdict:
+def complete(evidence: Evidence) -> Ruling:
     """The receiver confirmed as many rows as passed, and there is a digest of what was sent."""
     sent = evidence.sent
     if sent is None:
@@ -221,7 +221,7 @@ def complete(evidence: Evidence) -> Verdict:
 
 
 @rule("PR-28")
-def incident(evidence: Evidence) -> Verdict:
+def incident(evidence: Evidence) -> Ruling:
     """Nothing to find when a delivery ends well: a block after rows left opens the incident.
 
     `onecard.deliver.delivery_log` opens it, because by then the gate has stopped.
@@ -232,7 +232,7 @@ def incident(evidence: Evidence) -> Verdict:
 
 
 @rule("PR-30")
-def graded(evidence: Evidence) -> Verdict:
+def graded(evidence: Evidence) -> Ruling:
     """A token flow has a recorded grade of identifiability."""
     plan = evidence.plan
     if all(f.treatment != "token" for f in plan.agreement.fields):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
+from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
 from schemas.models import codes
 
 STATE_ROLES = ("card_owner", "provider", "statistics")
@@ -22,7 +22,7 @@ _DIGITS = {c: n for n, c in enumerate("〇一二三四五六七八九")}
 
 
 @rule("PR-26")
-def share_type(evidence: Evidence) -> Verdict:
+def share_type(evidence: Evidence) -> Ruling:
     """Type 3 is never shared; type 2 needs a document of approval."""
     plan = evidence.plan
     kinds = {d: plan.contracts[d].share_type for d in _shared(evidence)}
@@ -46,7 +46,7 @@ def _shared(evidence: Evidence) -> set[str]:
 
 
 @rule("PR-01")
-def purpose(evidence: Evidence) -> Verdict:
+def purpose(evidence: Evidence) -> Ruling:
     """One of thirteen purposes; a named project is published, in time and of that purpose."""
     plan = evidence.plan
     agreement, projects = plan.agreement, plan.registers.projects
@@ -65,7 +65,7 @@ def purpose(evidence: Evidence) -> Verdict:
 
 
 @rule("PR-18")
-def single_queries(evidence: Evidence) -> Verdict:
+def single_queries(evidence: Evidence) -> Ruling:
     """Query flows: one person a call, within quota, with reason code and operator."""
     query = evidence.plan.query
     if evidence.plan.agreement.mode not in ("query", "verify"):
@@ -82,7 +82,7 @@ def single_queries(evidence: Evidence) -> Verdict:
 
 
 @rule("PR-02")
-def lawful_basis(evidence: Evidence) -> Verdict:
+def lawful_basis(evidence: Evidence) -> Ruling:
     """An item of PIPL 13(1), and an article of a law or administrative regulation."""
     statistics = evidence.plan.agreement.mode == "statistics"
     return fact(_statute(evidence) or ("" if statistics else _item(evidence)))
@@ -133,7 +133,7 @@ def _number(text: str) -> int:
 
 
 @rule("PR-25")
-def entrusted(evidence: Evidence) -> Verdict:
+def entrusted(evidence: Evidence) -> Ruling:
     """An entrusted party has a contract in force, without sub-entrustment."""
     plan = evidence.plan
     if plan.agencies[plan.agreement.consumer].role != "entrusted_operator":
@@ -148,7 +148,7 @@ def entrusted(evidence: Evidence) -> Verdict:
 
 
 @rule("PR-24")
-def notice(evidence: Evidence) -> Verdict:
+def notice(evidence: Evidence) -> Ruling:
     """A published notice to residents covers the flow."""
     plan = evidence.plan
     entry = plan.registers.notices.get(plan.agreement.notice or "")

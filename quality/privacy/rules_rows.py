@@ -8,7 +8,7 @@ import polars as pl
 
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
-from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
+from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
 from schemas.models.agreement_parts import GUARDIAN_KIND, Filter
 
 REVIEWED_WITHIN = timedelta(days=366)
@@ -16,7 +16,7 @@ REVIEWED_WITHIN = timedelta(days=366)
 
 
 @rule("PR-03")
-def columns(evidence: Evidence) -> Verdict:
+def columns(evidence: Evidence) -> Ruling:
     """The columns that would leave are exactly the agreement's."""
     granted, found = evidence.plan.agreement.names, tuple(evidence.rows.treated.columns)
     extra = sorted(set(found) - set(granted))
@@ -24,13 +24,13 @@ def columns(evidence: Evidence) -> Verdict:
     problem = ", ".join([*(f"+{n}" for n in extra), *(f"-{n}" for n in missing)])
     if not problem and found != granted:
         problem = "columns are in another order"
-    return Verdict(
+    return Ruling(
         checked=len(found), hits=len(extra) + len(missing) or bool(problem), detail=problem
     )
 
 
 @rule("PR-04")
-def scope(evidence: Evidence) -> Verdict:
+def scope(evidence: Evidence) -> Ruling:
     """Every row lies within the agreement's scope, looked at a second time."""
     agreement, raw = evidence.plan.agreement, evidence.rows.raw
     if agreement.mode == "statistics":
@@ -46,7 +46,7 @@ def scope(evidence: Evidence) -> Verdict:
             outside |= ~(born <= limit).fill_null(value=False)
     for index in range(len(agreement.scope.exists)):
         outside |= ~raw[gate_inputs.exists_name(index)].fill_null(value=False)
-    return Verdict(checked=len(raw), hits=int(outside.sum()), detail=_if(outside, "outside scope"))
+    return Ruling(checked=len(raw), hits=int(outside.sum()), detail=_if(outside, "outside scope"))
 
 
 def _holds(condition: Filter, name: str) -> pl.Expr:
@@ -59,7 +59,7 @@ def _holds(condition: Filter, name: str) -> pl.Expr:
 
 
 @rule("PR-05")
-def sensitive(evidence: Evidence) -> Verdict:
+def sensitive(evidence: Evidence) -> Ruling:
     """Sensitive information: an assessment on file, and separate consent of each person."""
     plan, raw = evidence.plan, evidence.rows.raw
     agreement = plan.agreement
@@ -71,12 +71,12 @@ def sensitive(evidence: Evidence) -> Verdict:
     if held or children:
         problem = _assessment(evidence)
         if problem:
-            return Verdict(checked=len(raw), hits=len(raw), detail=problem)
+            return Ruling(checked=len(raw), hits=len(raw), detail=problem)
     if agreement.basis.item != "13-1-1":
-        return Verdict(checked=len(raw)) if held or children else NOT_APPLICABLE
+        return Ruling(checked=len(raw)) if held or children else NOT_APPLICABLE
     missing = raw[gate_inputs.CONSENT].is_null() | (raw[gate_inputs.CONSENT] == "")
     detail = _if(missing, "rows without separate consent")
-    return Verdict(checked=len(raw), hits=int(missing.sum()), detail=detail)
+    return Ruling(checked=len(raw), hits=int(missing.sum()), detail=detail)
 
 
 def _assessment(evidence: Evidence) -> str:
@@ -91,7 +91,7 @@ def _assessment(evidence: Evidence) -> str:
 
 
 @rule("PR-06")
-def children(evidence: Evidence) -> Verdict:
+def children(evidence: Evidence) -> Ruling:
     """Rows of children under 14 leave only under rules for them, with a guardian's consent."""
     plan, raw = evidence.plan, evidence.rows.raw
     agreement = plan.agreement
@@ -99,29 +99,29 @@ def children(evidence: Evidence) -> Verdict:
         return NOT_APPLICABLE
     if agreement.child_rules is not None:
         if agreement.child_rules not in plan.registers.child_rules:
-            return Verdict(checked=len(raw), hits=len(raw), detail="no such rules for children")
+            return Ruling(checked=len(raw), hits=len(raw), detail="no such rules for children")
         if agreement.basis.item != "13-1-1":
-            return Verdict(checked=len(raw))
+            return Ruling(checked=len(raw))
     stays = is_child(raw[gate_inputs.SUBJECT], plan.now.date())
     if agreement.child_rules is not None:
         stays &= (raw[gate_inputs.CONSENT_KIND] != GUARDIAN_KIND).fill_null(value=True)
     detail = _if(stays, "children's rows stay back")
-    return Verdict(checked=len(raw), hits=int(stays.sum()), detail=detail, withheld=stays)
+    return Ruling(checked=len(raw), hits=int(stays.sum()), detail=detail, withheld=stays)
 
 
 @rule("PR-29")
-def ended(evidence: Evidence) -> Verdict:
+def ended(evidence: Evidence) -> Ruling:
     """Rows of the deceased and of people whose cards are all cancelled stay back."""
     agreement, raw = evidence.plan.agreement, evidence.rows.raw
     if agreement.mode == "statistics" or agreement.after_death == "deliver":
         return NOT_APPLICABLE
     stays = raw[gate_inputs.ENDED].fill_null(value=True)
     detail = _if(stays, "rows of ended persons stay back")
-    return Verdict(checked=len(raw), hits=int(stays.sum()), detail=detail, withheld=stays)
+    return Ruling(checked=len(raw), hits=int(stays.sum()), detail=detail, withheld=stays)
 
 
 @rule("PR-16")
-def activated(evidence: Evidence) -> Verdict:
+def activated(evidence: Evidence) -> Ruling:
     """Who is paid, or whose bank account leaves, has activated the financial function."""
     plan, raw = evidence.plan, evidence.rows.raw
     if not GateInputs(plan.agreement, plan.contracts).financial:
@@ -130,7 +130,7 @@ def activated(evidence: Evidence) -> Verdict:
         return fact("a bank account in statistics")
     idle = ~raw[gate_inputs.ACTIVE].fill_null(value=False)
     detail = _if(idle, "financial account is not activated")
-    return Verdict(checked=len(raw), hits=int(idle.sum()), detail=detail)
+    return Ruling(checked=len(raw), hits=int(idle.sum()), detail=detail)
 
 
 def birth_dates(numbers: pl.Series) -> pl.Series:

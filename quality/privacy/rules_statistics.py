@@ -6,7 +6,7 @@ import polars as pl
 
 from onecard.model import gate_inputs
 from onecard.model.treated import cell_keys
-from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
+from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
 from schemas.models.agreement_parts import Statistics
 
 DOMINANCE = 0.85
@@ -14,7 +14,7 @@ DOMINANCE = 0.85
 
 
 @rule("PR-12")
-def small_cells(evidence: Evidence) -> Verdict:
+def small_cells(evidence: Evidence) -> Ruling:
     """Suppress cells that are small, dominated by one, or computable from others."""
     agreement, raw = evidence.plan.agreement, evidence.rows.raw
     block = agreement.statistics
@@ -30,7 +30,7 @@ def small_cells(evidence: Evidence) -> Verdict:
     stays = stays.fill_null(value=True)
     number = int(stays.sum())
     detail = f"{number} cells suppressed" if number else ""
-    return Verdict(checked=len(raw), hits=number, detail=detail, withheld=stays)
+    return Ruling(checked=len(raw), hits=number, detail=detail, withheld=stays)
 
 
 def _differences(evidence: Evidence, block: Statistics) -> pl.Series:

@@ -14,7 +14,7 @@ from onecard.base import personal
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
 from onecard.model.treated import TOKEN_LENGTH, TOKEN_PATTERN, pattern_of
-from quality.privacy.registry import NOT_APPLICABLE, Evidence, Verdict, fact, rule
+from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
 
 SAMPLE = 1_000
 """Persons of the first batch that the attacks of PR-09 and PR-11 are tried on, evenly spread.
@@ -40,7 +40,7 @@ COMBINATIONS: tuple[frozenset[str], ...] = (
 
 
 @rule("PR-10")
-def free_text(evidence: Evidence) -> Verdict:
+def free_text(evidence: Evidence) -> Ruling:
     """No personal data in text that is not meant to hold any; such rows are quarantined."""
     batch = evidence.rows
     names = GateInputs(evidence.plan.agreement, evidence.plan.contracts).scanned
@@ -52,7 +52,7 @@ def free_text(evidence: Evidence) -> Verdict:
         found = {name: hits & kept for name, hits in found.items()}
     hits = {name: rows for name, rows in found.items() if rows.any()}
     number = sum(int(rows.sum()) for rows in hits.values())
-    return Verdict(
+    return Ruling(
         checked=len(batch.treated) * len(names),
         hits=number,
         detail=", ".join(sorted(hits)),
@@ -61,7 +61,7 @@ def free_text(evidence: Evidence) -> Verdict:
 
 
 @rule("PR-07")
-def masked(evidence: Evidence) -> Verdict:
+def masked(evidence: Evidence) -> Ruling:
     """Every masked value looks masked."""
     plan, treated = evidence.plan, evidence.rows.treated
     fields = GateInputs(plan.agreement, plan.contracts).fields
@@ -75,13 +75,13 @@ def masked(evidence: Evidence) -> Verdict:
             return fact(f"{shared.name}: its type has no mask")
         wrong = (~treated[shared.name].drop_nulls().str.contains(pattern)).sum()
         broken.update({shared.name: int(wrong)} if wrong else {})
-    return Verdict(
+    return Ruling(
         checked=len(treated) * len(listed), hits=sum(broken.values()), detail=", ".join(broken)
     )
 
 
 @rule("PR-08")
-def tokens(evidence: Evidence) -> Verdict:
+def tokens(evidence: Evidence) -> Ruling:
     """Tokens are those of the consumer's current key, and no ID number stands beside them."""
     plan, batch = evidence.plan, evidence.rows
     listed = [f for f in plan.agreement.fields if f.treatment == "token"]
@@ -105,7 +105,7 @@ def tokens(evidence: Evidence) -> Verdict:
             continue
         raw = int(suspects.is_in(batch.raw[gate_inputs.SUBJECT].implode()).sum())
         wrong.update({f"{name} is an ID number": raw} if raw else {})
-    return Verdict(checked=len(batch.raw), hits=sum(wrong.values()), detail=", ".join(wrong))
+    return Ruling(checked=len(batch.raw), hits=sum(wrong.values()), detail=", ".join(wrong))
 
 
 def _texts(frame: pl.DataFrame) -> dict[str, pl.Series]:
@@ -113,7 +113,7 @@ def _texts(frame: pl.DataFrame) -> dict[str, pl.Series]:
 
 
 @rule("PR-09")
-def linkable(evidence: Evidence) -> Verdict:
+def linkable(evidence: Evidence) -> Ruling:
     """Tokens of two consumers have nothing in common, and nothing beside them re-identifies."""
     plan = evidence.plan
     if all(f.treatment != "token" for f in plan.agreement.fields):
@@ -133,9 +133,7 @@ def linkable(evidence: Evidence) -> Verdict:
     people = _spread(evidence.rows.raw.select(gate_inputs.SUBJECT))[gate_inputs.SUBJECT].to_list()
     mine = set(digests(own, people))
     shared = [c for c, key in keys.items() if mine & set(digests(key, people))]
-    return Verdict(
-        checked=len(people) * (len(keys) + 1), hits=len(shared), detail=", ".join(shared)
-    )
+    return Ruling(checked=len(people) * (len(keys) + 1), hits=len(shared), detail=", ".join(shared))
 
 
 def _treatment(evidence: Evidence, name: str) -> str:
@@ -143,7 +141,7 @@ def _treatment(evidence: Evidence, name: str) -> str:
 
 
 @rule("PR-11")
-def reversible(evidence: Evidence) -> Verdict:
+def reversible(evidence: Evidence) -> Ruling:
     """Masked and tokenised values cannot be turned back: both known attacks are tried."""
     plan, batch = evidence.plan, evidence.rows
     listed = [f.name for f in plan.agreement.fields if f.treatment in ("mask", "token")]
@@ -153,7 +151,7 @@ def reversible(evidence: Evidence) -> Verdict:
         return NOT_APPLICABLE  # the treatment does not change within a delivery
     found = [n for n in listed if _reversed(batch.raw[n], batch.treated[n])]
     checked = len(listed) * min(SAMPLE, len(batch.raw))
-    return Verdict(checked=checked, hits=len(found), detail=", ".join(found))
+    return Ruling(checked=checked, hits=len(found), detail=", ".join(found))
 
 
 def _reversed(raw: pl.Series, treated: pl.Series) -> bool:

@@ -9,13 +9,13 @@ import polars as pl
 
 from onecard.ports.row_gate import Reason
 from quality.rows import identifiers
-from quality.rows.identifiers import Divisions, Mask
+from quality.rows.identifiers import Divisions, RowMask
 from schemas.models.contract import Field
 
 CONTROL = "text.control"
 _CONTROL = r"[\x00-\x1f\x7f\x{fffd}]"
 
-Kernel = Callable[[pl.Series, int], Mapping[str, Mask]]
+Kernel = Callable[[pl.Series, int], Mapping[str, RowMask]]
 """Aspects of a column on a day (yyyymmdd): True where the value is right."""
 
 

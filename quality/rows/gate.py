@@ -22,7 +22,7 @@ from onecard.ports.row_gate import Checked, Reason, Rejected
 from onecard.ports.source import Chunk
 from quality.rows import identifiers, reading
 from quality.rows.fieldchecks import CONTROL, field_checks, kernel
-from quality.rows.identifiers import Divisions, Mask
+from quality.rows.identifiers import Divisions, RowMask
 from quality.rows.parsing import ZONE, Parsed, parse, text_of
 from quality.rows.reading import Rows
 from quality.rows.rules import Builder, compile_rule, main_field
@@ -80,14 +80,14 @@ class _Batch:
         """The transfer's date in China, as yyyymmdd."""
         return int(self.now.astimezone(ZoneInfo(ZONE)).strftime("%Y%m%d"))
 
-    def only(self, mask: Mask) -> _Batch:
+    def only(self, mask: RowMask) -> _Batch:
         """Some of the rows."""
         raw, typed = self.raw.filter(mask), self.typed.filter(mask)
         return replace(self, raw=raw, typed=typed, numbers=self.numbers[mask])
 
-    def marks(self, frame: pl.DataFrame, broken: pl.Expr) -> Mask:
+    def marks(self, frame: pl.DataFrame, broken: pl.Expr) -> RowMask:
         """Rows of raw or typed where an expression holds; NULL does not."""
-        found: Mask = (
+        found: RowMask = (
             frame.select(broken.fill_null(value=False)).to_series().to_numpy(writable=True)
         )
         return found
@@ -161,7 +161,7 @@ class PolarsGate:
         typed = raw.select(p.value.alias(name) for name, p in parsed.items())
         return _Batch(raw, typed, numbers, parsed, rows.plain, now, rows.absent)
 
-    def _right(self, batch: _Batch) -> tuple[Mask, dict[str, Mask]]:
+    def _right(self, batch: _Batch) -> tuple[RowMask, dict[str, RowMask]]:
         """Rows that break nothing (a few may be doubted that turn out right), in one pass.
 
         Returns:
@@ -181,7 +181,7 @@ class PolarsGate:
         for name, parsed in batch.parsed.items():
             if parsed.faults and raw[name].null_count() != typed[name].null_count():
                 right &= (typed[name].is_not_null() | raw[name].is_null()).to_numpy()
-        unlisted: dict[str, Mask] = {}
+        unlisted: dict[str, RowMask] = {}
         for name, judge in self._kernels.items():
             for aspect, mask in judge(typed[name], batch.today).items():
                 if aspect != LISTED:
@@ -199,7 +199,7 @@ class PolarsGate:
                     found[rule.reason] = found.get(rule.reason, 0) + number
         return found
 
-    def _judge(self, suspects: _Batch, rejected: list[Rejected]) -> Mask:
+    def _judge(self, suspects: _Batch, rejected: list[Rejected]) -> RowMask:
         """Reject each suspect that breaks something, with all its reasons; say which did."""
         marks = self._field_marks(suspects)
         guilty = np.zeros(len(suspects.numbers), np.bool_)
@@ -223,7 +223,7 @@ class PolarsGate:
                 rejected.append(Rejected(int(suspects.numbers[i]), values, reasons))
         return guilty
 
-    def _field_marks(self, suspects: _Batch) -> dict[Reason, Mask]:
+    def _field_marks(self, suspects: _Batch) -> dict[Reason, RowMask]:
         """Every check of every field by itself, on the suspects."""
         raw, typed = suspects.raw, suspects.typed
         all_rows = np.ones(len(raw), np.bool_)

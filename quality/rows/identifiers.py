@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 Bytes = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
+RowMask = npt.NDArray[np.bool_]
 
 ID_LENGTH = 18
 _ID_WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2], np.float32)
@@ -29,7 +29,7 @@ _USCC_VALUE[np.frombuffer(_USCC_ALPHABET, np.uint8)] = np.arange(31, dtype=np.ui
 _DAYS_IN_MONTH = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int32)
 
 
-def matrix(values: pl.Series, width: int) -> tuple[Bytes, Mask]:
+def matrix(values: pl.Series, width: int) -> tuple[Bytes, RowMask]:
     """UTF-8 bytes of a text column as an (n, width) matrix.
 
     Returns:
@@ -37,7 +37,7 @@ def matrix(values: pl.Series, width: int) -> tuple[Bytes, Mask]:
         that are exactly `width` bytes.
     """
     sized = (values.str.len_bytes() == width).fill_null(value=False)
-    mask: Mask = sized.to_numpy()
+    mask: RowMask = sized.to_numpy()
     everything = bool(mask.all())
     chosen = values if everything else values.filter(sized)
     table = np.zeros((len(values), width), np.uint8)
@@ -68,7 +68,7 @@ def divisions(known: Iterable[str], refused: Iterable[str]) -> Divisions:
     return table
 
 
-def id_number(values: pl.Series, today: int, known: Divisions) -> dict[str, Mask]:
+def id_number(values: pl.Series, today: int, known: Divisions) -> dict[str, RowMask]:
     """Aspects of an ID number; each mask is True where the value is right (or not looked at).
 
     Args:
@@ -116,7 +116,7 @@ def _number(digits: Bytes, start: int, end: int) -> npt.NDArray[np.int32]:
     return found
 
 
-def uscc(values: pl.Series) -> dict[str, Mask]:
+def uscc(values: pl.Series) -> dict[str, RowMask]:
     """Aspects `format` and `checksum` of a unified social credit code."""
     table, sized = matrix(values, 18)
     digits = _USCC_VALUE[table]
@@ -129,7 +129,7 @@ def uscc(values: pl.Series) -> dict[str, Mask]:
     }
 
 
-def bank_account(values: pl.Series) -> dict[str, Mask]:
+def bank_account(values: pl.Series) -> dict[str, RowMask]:
     """Aspects `format` (16 to 19 digits) and `luhn` of a bank account or card number."""
     right = values.is_null().to_numpy().copy()
     luhn = np.ones(len(values), np.bool_)

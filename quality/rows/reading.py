@@ -55,6 +55,11 @@ def read(
 ) -> Rows:
     """The contract's columns of a batch, of which `spares` may be lacking.
 
+    Args:
+        batch: columns by contract name, text or already typed.
+        fields: the contract's, in order.
+        optional_fields: those whose column may be lacking.
+
     Raises:
         SchemaMismatch: the batch lacks a column.
     """

@@ -42,7 +42,14 @@ def title(rule: str) -> str:
 
 
 def finding_title(known: Catalogue, dataset: str, name: str, language: Literal["zh", "en"]) -> str:
-    """Title of a dataset-level expectation; in English its name."""
+    """Title of a dataset-level expectation; in English its name.
+
+    Args:
+        known: all contracts.
+        dataset: its id.
+        name: of the expectation.
+        language: `zh` or `en`.
+    """
     if language == "en":
         return name
     titles = {e.name: e.title for e in known.contract(dataset).expectations}

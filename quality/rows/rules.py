@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from onecard.base.timespan import duration
 from quality.rows.parsing import INSTANT, ZONE, target
 from schemas.models import codes
 from schemas.models.contract import Contract, Field
@@ -90,7 +89,7 @@ def _logical(check: Check, contract: Contract) -> pl.Expr:
 
 def _compare(check: Compare, contract: Contract) -> Builder:
     field = contract.field(check.left)
-    plus = pl.lit(duration(check.plus)) if check.plus else None
+    plus = pl.lit(check.plus.span) if check.plus else None
     left = pl.col(check.left)
     fixed = None if check.value in (None, "now") else literal(check.value, field)
     if check.right is not None:

@@ -23,7 +23,13 @@ FITTING = {
 
 
 def check(file: AgreementFile, catalogue: Catalogue, broken: frozenset[str]) -> Iterator[Problem]:
-    """All problems of one agreement; a dataset whose own file is `broken` is left out."""
+    """All problems of one agreement; a dataset whose own file is `broken` is left out.
+
+    Args:
+        file: the agreement and its document.
+        catalogue: all contracts and registers that could be read.
+        broken: datasets whose contracts could not be read: they are not called unknown.
+    """
     agreement, document = file.agreement, file.document
     if agreement.purpose not in codes.codes("purpose"):
         message = unknown("purpose", agreement.purpose, codes.codes("purpose"))

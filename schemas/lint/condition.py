@@ -14,7 +14,14 @@ from schemas.models.strict_yaml import Document
 def condition_problems(
     contract: Contract, document: Document, condition: Condition, at: str
 ) -> Iterator[Problem]:
-    """Codes that the field's lists do not have, and numbers where the field is text."""
+    """Codes that the field's lists do not have, and numbers where the field is text.
+
+    Args:
+        contract: whose fields it names.
+        document: the file it stands in.
+        condition: field, and codes or NULL.
+        at: its path in the file.
+    """
     field = contract.field(condition.field)
     listed = [*(condition.in_ or ()), *(condition.not_in or ())]
     for value in listed if field.codes else ():

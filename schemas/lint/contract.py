@@ -59,16 +59,16 @@ def check(file: ContractFile, catalogue: Catalogue) -> Iterator[Problem]:
             yield from _rule(contract, document, rule, f"schema.0.quality.{i}.implementation")
         expectation = expectations.get(item.get("name"))
         if expectation is not None:
-            place = (file, f"schema.0.quality.{i}.implementation")
-            yield from _expectation(place, expectation, catalogue)
+            at = f"schema.0.quality.{i}.implementation"
+            yield from _expectation(file, at, expectation, catalogue)
 
 
 def _expectation(
-    place: tuple[ContractFile, str], expectation: Expectation, catalogue: Catalogue
+    file: ContractFile, at: str, expectation: Expectation, catalogue: Catalogue
 ) -> Iterator[Problem]:
     check_ = expectation.check
     if isinstance(check_, Invariant):
-        yield from invariant.check(place, check_, catalogue)
+        yield from invariant.check(file, at, check_, catalogue)
     if not isinstance(check_, Shrinkage):
         return
     usual = Shrinkage(check="shrinkage").above
@@ -78,7 +78,7 @@ def _expectation(
             f"{expectation.name}: a source that has become empty or lost half is held for a person;"
             " say in `reason` why not this one"
         )
-        yield place[0].document.problem(place[1], "rule.relaxed", message)
+        yield file.document.problem(at, "rule.relaxed", message)
 
 
 def _field(document: Document, field: Field, at: str) -> Iterator[Problem]:

@@ -14,19 +14,18 @@ from schemas.models.odcs import ContractFile
 from schemas.models.problem import Problem
 from schemas.models.strict_yaml import Document
 
-Place = tuple[ContractFile, str]
-"""The contract, and the path of the invariant in its file."""
 
-
-def check(place: Place, invariant: Invariant, catalogue: Catalogue) -> Iterator[Problem]:
+def check(
+    file: ContractFile, at: str, invariant: Invariant, catalogue: Catalogue
+) -> Iterator[Problem]:
     """All problems of one invariant: datasets, fields, types and codes that do not exist.
 
     Args:
-        place: where it stands.
+        file: the contract.
+        at: path of the invariant in the file.
         invariant: the check.
         catalogue: all contracts that could be read.
     """
-    file, at = place
     contract, document = file.contract, file.document
     if isinstance(invariant, Paired):
         yield from _fields(document, contract, (invariant.field, *invariant.per), at)

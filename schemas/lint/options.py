@@ -22,7 +22,14 @@ class OptionModels(Protocol):
 def options_problems(
     document: Document, at: str, model: type[BaseModel], options: dict[str, Any]
 ) -> Iterator[Problem]:
-    """Problems of one options block."""
+    """Problems of one options block.
+
+    Args:
+        document: the file they stand in.
+        at: their path in the file.
+        model: of the connector's options.
+        options: as the file has them.
+    """
     try:
         build(model, options, document, at)
     except InvalidFile as error:

@@ -28,27 +28,27 @@ from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract, Field
 from schemas.models.problem import InvalidFile, Problem
 
-Part = Literal["major", "minor", "patch"]
-_ORDER: tuple[Part, ...] = ("patch", "minor", "major")
+VersionPart = Literal["major", "minor", "patch"]
+_ORDER: tuple[VersionPart, ...] = ("patch", "minor", "major")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One change between two versions of a contract, and the part of the version it needs."""
 
-    part: Part
+    part: VersionPart
     says: str
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class Edition:
     """A contract and the folder that its code lists stand in."""
 
     contract: Contract
     codes: Path = code_lists.CODES
 
 
-def differences(old: Side, new: Side) -> tuple[Difference, ...]:
+def differences(old: Edition, new: Edition) -> tuple[Difference, ...]:
     """Everything that changed, those that break first."""
     before, after = old.contract, new.contract
     found: list[Difference] = []
@@ -62,7 +62,7 @@ def differences(old: Side, new: Side) -> tuple[Difference, ...]:
             found.append(_gone(item, before, after))
     for item in after.fields:
         if item.name not in before.names:
-            part: Part = "major" if item.required else "minor"
+            part: VersionPart = "major" if item.required else "minor"
             kind = "required" if item.required else "optional"
             found.append(Difference(part, f"{kind} field {item.name} is new"))
     checks = (before.rules, before.expectations) != (after.rules, after.expectations)
@@ -113,7 +113,7 @@ def _limits(old: Field, new: Field) -> Iterator[Difference]:
         if before == after:
             continue
         narrower = before is None or (after is not None and after < before)
-        part: Part = "major" if narrower else "minor"
+        part: VersionPart = "major" if narrower else "minor"
         yield Difference(part, f"{old.name}: {what} {before or 'free'} is now {after or 'free'}")
 
 
@@ -125,7 +125,7 @@ def _codes(old: Field, new: Field, folders: tuple[Path, Path]) -> Iterator[Diffe
     before = {c for n in old.codes for c in code_lists.codes(n, folders[0])}
     after = {c for n in new.codes for c in code_lists.codes(n, folders[1])}
     if bool(old.codes) != bool(new.codes):
-        part: Part = "major" if new.codes else "minor"
+        part: VersionPart = "major" if new.codes else "minor"
         yield Difference(part, f"{old.name}: a code list is {'demanded' if new.codes else 'gone'}")
         return
     if gone := sorted(before - after):
@@ -134,8 +134,14 @@ def _codes(old: Field, new: Field, folders: tuple[Path, Path]) -> Iterator[Diffe
         yield Difference("minor", f"{old.name}: code {', '.join(more)} is new")
 
 
-def enough(old: str, new: str, needed: Part) -> bool:
-    """Whether a version rose in the needed part, or in a higher one."""
+def enough(old: str, new: str, needed: VersionPart) -> bool:
+    """Whether a version rose in the needed part, or in a higher one.
+
+    Args:
+        old: version before, `1.2.3`.
+        new: version now.
+        needed: the part that must have risen.
+    """
     before = tuple(int(p) for p in old.split("."))
     after = tuple(int(p) for p in new.split("."))
     if after <= before:
@@ -144,7 +150,7 @@ def enough(old: str, new: str, needed: Part) -> bool:
     return risen <= {"major": 0, "minor": 1, "patch": 2}[needed]
 
 
-def least(old: str, needed: Part) -> str:
+def least(old: str, needed: VersionPart) -> str:
     """The lowest version that is enough."""
     major, minor, patch = (int(p) for p in old.split("."))
     return {
@@ -158,6 +164,11 @@ def check(root: Path, against: Path, agreements: Mapping[str, Agreement]) -> Ite
     """Problems of the contracts below `root` against those below `against`.
 
     Files that cannot be read now are left to the rest of lint.
+
+    Args:
+        root: folder of the schemas as they are now.
+        against: folder of the schemas as they were.
+        agreements: all agreements of now, to say whom a change concerns.
     """
     for file in sorted(against.glob("contracts/*/*.odcs.yaml")):
         present = root / file.relative_to(against)
@@ -177,14 +188,14 @@ def check(root: Path, against: Path, agreements: Mapping[str, Agreement]) -> Ite
             found = odcs.load(present)
         except InvalidFile:
             continue
-        sides = Side(before, _codes_of(against)), Side(found.contract, _codes_of(root))
+        sides = Edition(before, _codes_of(against)), Edition(found.contract, _codes_of(root))
         changed = differences(*sides)
         if changed and not enough(before.version, found.contract.version, changed[0].part):
             says = _refusal(sides, changed) + readers(before.id, agreements)
             yield found.document.problem("version", f"version.{changed[0].part}", says)
 
 
-def _refusal(sides: tuple[Side, Side], changed: tuple[Difference, ...]) -> str:
+def _refusal(sides: tuple[Edition, Edition], changed: tuple[Difference, ...]) -> str:
     old, part = sides[0].contract, changed[0].part
     told = "; ".join(d.says for d in changed if d.part == part)
     now, due = sides[1].contract.version, least(old.version, part)

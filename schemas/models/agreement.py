@@ -108,9 +108,15 @@ class Agreement(Frozen):
         return self.delivery is not None and self.delivery.deletes == "rows"
 
     @property
+    def canonical_text(self) -> str:
+        """The agreement as one line of JSON, keys sorted."""
+        content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the whole content: whatever changes in it needs approval again."""
-        return hashlib.sha256(canonical(self).encode()).hexdigest()
+        return hashlib.sha256(self.canonical_text.encode()).hexdigest()
 
     @model_validator(mode="after")
     def _consistent(self) -> Agreement:
@@ -175,12 +181,6 @@ def _deletes(agreement: Agreement) -> Iterator[str]:
                 f"agreement.deletes: key {field.name!r} is {field.treatment}: other rows could"
                 " have the same; valid treatments of a key are then as_is and token"
             )
-
-
-def canonical(agreement: Agreement) -> str:
-    """The agreement as one line of JSON, keys sorted."""
-    content = agreement.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

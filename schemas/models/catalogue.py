@@ -172,7 +172,13 @@ def _load(root: Path, digest: str) -> Catalogue:  # noqa: ARG001 - the digest sa
 
 
 def expect_id(file: Path, found: str, expected: str) -> None:
-    """Refuse a file whose id is not what its name says."""
+    """Refuse a file whose id is not what its name says.
+
+    Args:
+        file: that the id belongs to.
+        found: id in the file.
+        expected: id that its place says.
+    """
     if found != expected:
         problem = Problem(
             file, 1, "id", "file.name", f"id is {found!r}, the file says {expected!r}"

@@ -73,8 +73,8 @@ class Source(Frozen):
     connector: str
     connection: Name
     cursor: Name | None = None
-    overlap: Duration = "PT10M"
-    lag: Duration = "PT0S"
+    overlap: Duration = Duration("PT10M")
+    lag: Duration = Duration("PT0S")
     options: Mapping[str, Any] = Attribute(default_factory=dict)
 
 

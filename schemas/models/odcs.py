@@ -21,7 +21,7 @@ from schemas.models.drift_policy import Drift
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.rules import Rule
 from schemas.models.strict_yaml import Document, parse
-from schemas.models.values import DURATION, build
+from schemas.models.values import Duration, build
 
 UPDATED = "source_updated_at"
 """The field, where a contract has it, in which a source dates its rows."""
@@ -34,7 +34,6 @@ SHRINKAGE = Expectation(
 )
 """What every contract demands of its source that does not say something else about it."""
 _DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
-_DURATION = re.compile(DURATION)
 _SNAKE = {"shareType": "share_type"}
 _ODCS_NAMES = {
     "level": "classification",
@@ -126,9 +125,13 @@ class _Reader:
         times = [f.name for f in fields if f and f.type == "timestamp"]
         cursor = source.cursor if source else None
         name = next((n for n in (UPDATED, cursor) if n in times), None)
-        if name is None or not _DURATION.fullmatch(limit or ""):
+        try:
+            span = Duration(limit or "")
+        except ValueError:
             return []  # the contract's own check refuses a bad duration
-        check = Freshness(check="freshness", field=name, limit=str(limit))
+        if name is None:
+            return []
+        check = Freshness(check="freshness", field=name, limit=span)
         made = Expectation(
             name="freshness",
             title="数据及时",

@@ -51,7 +51,13 @@ class Document:
         return self.lines.get(path, 1)
 
     def problem(self, path: str, rule: str, message: str) -> Problem:
-        """A problem of this file at `path`."""
+        """A problem of this file at `path`.
+
+        Args:
+            path: dotted path of the value; the line is its own, or that of what holds it.
+            rule: id of the rule, `area.rule`.
+            message: what is wrong, with the valid choices.
+        """
         return Problem(self.file, self.line(path), path, rule, message)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from datetime import timedelta
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, StringConstraints, ValidationError
+from pydantic import BaseModel, GetCoreSchemaHandler, StringConstraints, ValidationError
+from pydantic_core import core_schema
 
+from onecard.base.timespan import duration
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import Document
 
@@ -15,11 +18,45 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 DatasetId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*/[a-z][a-z0-9_]*$")]
 """`<agency>/<dataset>`."""
 
-DURATION = r"^P(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?$"
-Duration = Annotated[str, StringConstraints(pattern=DURATION)]
-"""An ISO 8601 duration of days, hours, minutes and seconds (GB/T 7408)."""
+_DURATION = r"^P(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?$"
 
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+
+
+class Duration(str):
+    """An ISO 8601 duration of days, hours, minutes and seconds (GB/T 7408), read once.
+
+    It stays the text that its author wrote, so that an agreement's fingerprint and messages do not
+    change by reading it (`PT24H` is not `P1D`).
+
+    Attributes:
+        span: the same as a `timedelta`.
+    """
+
+    __slots__ = ("span",)
+    span: timedelta
+
+    def __new__(cls, text: str) -> Self:
+        """Read the text.
+
+        Raises:
+            ValueError: it is no such duration, or longer than a calendar.
+        """
+        made = super().__new__(cls, text)
+        try:
+            made.span = duration(text)
+        except OverflowError:
+            msg = f"not a duration that can be reckoned with: {text!r}"
+            raise ValueError(msg) from None
+        return made
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, _source: object, _handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """A text of that pattern, then a `Duration`."""
+        text = core_schema.str_schema(pattern=_DURATION)
+        return core_schema.no_info_after_validator_function(cls, text)
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -27,6 +64,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def build(model: type[Model], data: Any, document: Document, at: str = "") -> Model:  # noqa: ANN401
     """Validate `data` (which stands at path `at` of the document) as `model`.
+
+    Args:
+        model: a frozen model.
+        data: as parsed.
+        document: the file, for lines.
+        at: path of `data` in the file; empty: all of it.
 
     Raises:
         InvalidFile: one problem per error, with line, field, rule and the valid choices; the

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 import connectors
-from connectors.sql.errors import translated, verdict_of
+from connectors.sql.errors import meaning_of, translated
 from connectors.sql.options import SqlSink, SqlSource
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
@@ -342,7 +342,7 @@ def test_errors_hold_no_value_of_a_row(database: Database) -> None:
     ],
 )
 def test_codes_decide_before_words(error: Exception, verdict: str) -> None:
-    assert verdict_of(error) == verdict
+    assert meaning_of(error) == verdict
 
 
 def test_what_is_unknown_is_told_by_class_only() -> None:

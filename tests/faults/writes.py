@@ -14,7 +14,7 @@ from connectors.sql.connector import SqlConnector
 from connectors.sql.options import SqlSink
 from onecard.base import files
 from onecard.crypto import keys
-from onecard.crypto.audit_format import Checkpoint, anchor
+from onecard.crypto.audit_format import AuditCheckpoint, anchor
 from onecard.operations import alarms
 from onecard.ports.sink import Parcel
 from quality.reports import workbook
@@ -46,7 +46,7 @@ def write_workbook(home: Path) -> None:
 
 def write_anchor(home: Path) -> None:
     at = datetime(2026, 11, 1, tzinfo=UTC).isoformat()
-    anchor(home / "audit", Checkpoint(7, b"r" * 32, at, "international", "2026", b"s" * 64))
+    anchor(home / "audit", AuditCheckpoint(7, b"r" * 32, at, "international", "2026", b"s" * 64))
 
 
 def write_temporary(_: Path) -> None:

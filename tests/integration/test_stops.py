@@ -174,10 +174,10 @@ def test_rest(
                 stop()
             return reply
 
-        from connectors.rest.write import Sending
+        from connectors.rest.write import RestSending
 
-        batches = Sending._batches
-        monkeypatch.setattr(Sending, "_batches", small)
+        batches = RestSending._batches
+        monkeypatch.setattr(RestSending, "_batches", small)
         monkeypatch.setattr(client.Client, "post", then_stop)
         refused(stage, REST)
         before = posted(stage, REST)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onecard.ports.comparison import Buckets, Key
+from onecard.ports.comparison import Buckets, RowKey
 from onecard.reconcile.buckets import compare
 
 
@@ -27,7 +27,7 @@ class Held:
                 found[key % (1 << bits)] = (rows + 1, checksum ^ row)
         return Buckets((number, *bucket) for number, bucket in found.items())
 
-    def members(self, bits: int, chosen: Collection[int]) -> dict[Key, int]:
+    def members(self, bits: int, chosen: Collection[int]) -> dict[RowKey, int]:
         found = {(str(k),): r for k, r in self.rows.items() if k % (1 << bits) in chosen}
         self.listed += len(found)
         return found

@@ -62,6 +62,11 @@ class Suite(Protocol):
     def unseal(self, secret: bytes, sealed: bytes, bound: bytes) -> bytes:
         """Open what `seal` made.
 
+        Args:
+            secret: the key, 32 bytes.
+            sealed: what `seal` gave.
+            bound: the same that it was sealed with.
+
         Raises:
             PolicyError: altered, moved to another place, or another key; it holds no value.
         """
@@ -74,7 +79,13 @@ class Suite(Protocol):
         """
 
     def verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
-        """Whether the signature is right; False also for anything malformed."""
+        """Whether the signature is right; False also for anything malformed.
+
+        Args:
+            public: the signing key's public half.
+            message: that was signed.
+            signature: to be verified.
+        """
 
     def public(self, secret: bytes) -> bytes:
         """The public key of a signing secret; raises like `sign`."""

@@ -27,7 +27,13 @@ Vector = tuple[str, bytes, bytes]
 
 
 def keyed_digests(algorithm: HashAlgorithm, secret: bytes, values: Iterable[str]) -> list[bytes]:
-    """HMAC of `v1|` and each value; the keyed state is made once and copied."""
+    """HMAC of `v1|` and each value; the keyed state is made once and copied.
+
+    Args:
+        algorithm: hash of the HMAC.
+        secret: the key.
+        values: texts, one digest each.
+    """
     started = HMAC(secret, algorithm)
     started.update(DIGEST_PREFIX)
     copy = started.copy
@@ -44,6 +50,11 @@ def digest_rows(
 ) -> npt.NDArray[np.uint8]:
     """HMAC of `v1|` and each value of a column, each distinct value computed once.
 
+    Args:
+        algorithm: hash of the HMAC.
+        secret: the key.
+        values: a column of text; one row of 32 bytes for each value.
+
     Returns:
         One row of 32 bytes for each value; a NULL's row is that of the empty text.
     """
@@ -57,7 +68,13 @@ def digest_rows(
 
 
 def hmac(algorithm: HashAlgorithm, secret: bytes, data: bytes) -> bytes:
-    """One HMAC of bytes."""
+    """One HMAC of bytes.
+
+    Args:
+        algorithm: its hash.
+        secret: the key.
+        data: that is authenticated.
+    """
     one = HMAC(secret, algorithm)
     one.update(data)
     return one.finalize()

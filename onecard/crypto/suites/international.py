@@ -53,12 +53,24 @@ class International:
         return _octets(_hashed(secret, values))
 
     def seal(self, secret: bytes, data: bytes, bound: bytes) -> bytes:
-        """AES-256-GCM under SHA-256 of the secret."""
+        """AES-256-GCM under SHA-256 of the secret.
+
+        Args:
+            secret: the key, 32 bytes.
+            data: that is sealed.
+            bound: not sealed, but the same is needed to unseal.
+        """
         nonce = secrets.token_bytes(common.NONCE_BYTES)
         return nonce + AESGCM(self.hash(secret)).encrypt(nonce, data, bound)
 
     def unseal(self, secret: bytes, sealed: bytes, bound: bytes) -> bytes:
-        """Open what `seal` made; raises PolicyError when it does not open."""
+        """Open what `seal` made; raises PolicyError when it does not open.
+
+        Args:
+            secret: the key, 32 bytes.
+            sealed: what `seal` gave.
+            bound: the same that it was sealed with.
+        """
         nonce, rest = sealed[: common.NONCE_BYTES], sealed[common.NONCE_BYTES :]
         try:
             return AESGCM(self.hash(secret)).decrypt(nonce, rest, bound)
@@ -70,7 +82,13 @@ class International:
         return _private(secret).sign(message)
 
     def verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
-        """Whether the signature is right."""
+        """Whether the signature is right.
+
+        Args:
+            public: the signing key's public half.
+            message: that was signed.
+            signature: to be verified.
+        """
         try:
             Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
         except (InvalidSignature, ValueError):

@@ -46,12 +46,24 @@ class National:
         return common.digest_rows(SM3(), secret, values)
 
     def seal(self, secret: bytes, data: bytes, bound: bytes) -> bytes:
-        """SM4-GCM (RFC 8998) under the first 16 bytes of SM3 of the secret."""
+        """SM4-GCM (RFC 8998) under the first 16 bytes of SM3 of the secret.
+
+        Args:
+            secret: the key, 32 bytes.
+            data: that is sealed.
+            bound: not sealed, but the same is needed to unseal.
+        """
         nonce = secrets.token_bytes(common.NONCE_BYTES)
         return nonce + _encrypt(self._sealing_key(secret), nonce, data, bound)
 
     def unseal(self, secret: bytes, sealed: bytes, bound: bytes) -> bytes:
-        """Open what `seal` made; raises PolicyError when it does not open."""
+        """Open what `seal` made; raises PolicyError when it does not open.
+
+        Args:
+            secret: the key, 32 bytes.
+            sealed: what `seal` gave.
+            bound: the same that it was sealed with.
+        """
         if len(sealed) < common.NONCE_BYTES + common.TAG_BYTES:
             raise common.does_not_open()
         nonce, tag = sealed[: common.NONCE_BYTES], sealed[-common.TAG_BYTES :]
@@ -70,7 +82,13 @@ class National:
         return sm2.sign(secret, message)
 
     def verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
-        """Whether the signature is right."""
+        """Whether the signature is right.
+
+        Args:
+            public: the signing key's public half.
+            message: that was signed.
+            signature: to be verified.
+        """
         from onecard.crypto.suites import sm2  # noqa: PLC0415
 
         return sm2.verify(public, message, signature)

@@ -53,6 +53,11 @@ def sign(secret: bytes, message: bytes) -> bytes:
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the signature is right; anything malformed is not.
 
+    Args:
+        public: point of the key, uncompressed (65 bytes).
+        message: that was signed.
+        signature: DER of r and s.
+
     Raises:
         PolicyError: the library fails its known answer.
     """

@@ -11,13 +11,19 @@ import pandas as pd
 from . import forms
 from .forms import Spec
 
-Mask = Any
-Faults = dict[str, Mask]
+PandasMask = Any
+Faults = dict[str, PandasMask]
 """True where a value breaks the rule; NULL breaks only `required`."""
 
 
 def faults(spec: Spec, column: Any, now: str | None) -> Faults:  # noqa: ANN401 - pandas Series
-    """Every check of a field by itself."""
+    """Every check of a field by itself.
+
+    Args:
+        spec: what the field's values must be, as the suite has it.
+        column: the field's column, texts or None.
+        now: ISO 8601 instant of the check; None: not asked for.
+    """
     values = column.astype(object).to_numpy()
     null = pd.isna(values)
     found: Faults = {"required": null} if spec.get("required") else {}
@@ -51,7 +57,7 @@ def _of_texts(spec: Spec, texts: list[str], now: str | None) -> Faults:
     return found
 
 
-def matches(texts: list[str], regex: str) -> Mask:
+def matches(texts: list[str], regex: str) -> PandasMask:
     """Where a regular expression is found."""
     plain = pd.Series(texts, dtype=object)
     return plain.str.contains(regex, regex=True).to_numpy(dtype=bool)
@@ -105,7 +111,7 @@ def _clock(texts: list[str]) -> Any:  # noqa: ANN401 - numpy array
     return total.astype("timedelta64[us]")
 
 
-def _real(numbers: Any) -> Mask:  # noqa: ANN401 - list or array of yyyymmdd
+def _real(numbers: Any) -> PandasMask:  # noqa: ANN401 - list or array of yyyymmdd
     """Which numbers yyyymmdd are days of the calendar, from year 1 on."""
     given = np.asarray(numbers, dtype=np.int64)
     year, month, day = given // 10000, given // 100 % 100, given % 100
@@ -158,13 +164,13 @@ def _bank_account(texts: list[str], _spec: Spec, _now: str | None) -> Faults:
     return {"format": ~right, "luhn": _spread(right, total % 10 != 0)}
 
 
-def _bytes(texts: list[str], right: Mask, width: int) -> Any:  # noqa: ANN401 - numpy array
+def _bytes(texts: list[str], right: PandasMask, width: int) -> Any:  # noqa: ANN401 - numpy array
     """The right ASCII texts as a matrix of bytes."""
     joined = "".join(t for t, ok in zip(texts, right, strict=True) if ok).encode("ascii")
     return np.frombuffer(joined, np.uint8).reshape(-1, width)
 
 
-def _spread(right: Mask, broken: Mask) -> Mask:
+def _spread(right: PandasMask, broken: PandasMask) -> PandasMask:
     """A mask over the right texts as a mask over all of them."""
     mask = np.zeros(len(right), dtype=bool)
     mask[right] = broken

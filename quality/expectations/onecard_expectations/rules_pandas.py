@@ -13,9 +13,9 @@ import pandas as pd
 
 from . import forms
 from .forms import Spec
-from .on_pandas import Mask, faults, matches, moments
+from .on_pandas import PandasMask, faults, matches, moments
 
-Rule = dict[str, Any]
+RuleDict = dict[str, Any]
 Specs = dict[str, Spec]
 Columns = dict[str, Any]
 """Typed values by field: arrays of fractions, datetime64[us] or text, None or NaT for NULL."""
@@ -29,8 +29,15 @@ OPS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def broken(rule: Rule, specs: Specs, frame: Any, now: str | None) -> Mask:  # noqa: ANN401
-    """Rows that break the rule, among those whose fields are each right."""
+def broken(rule: RuleDict, specs: Specs, frame: Any, now: str | None) -> PandasMask:  # noqa: ANN401
+    """Rows that break the rule, among those whose fields are each right.
+
+    Args:
+        rule: as the suite has it.
+        specs: of the fields it names.
+        frame: columns by contract name, texts or None.
+        now: ISO 8601 instant of the check; None: not asked for.
+    """
     wanted = forms.names(rule)
     sound = np.ones(len(frame), dtype=bool)
     for name in dict.fromkeys(wanted):
@@ -76,7 +83,7 @@ def _utc(at: datetime) -> Any:  # noqa: ANN401 - datetime64
     return np.datetime64(at.replace(tzinfo=None) - (at.utcoffset() or timedelta()), "us")
 
 
-def _compare(rule: Rule, specs: Specs, columns: Columns, now: str | None) -> Mask:
+def _compare(rule: RuleDict, specs: Specs, columns: Columns, now: str | None) -> PandasMask:
     left, spec = columns[rule["left"]], specs[rule["left"]]
     if rule.get("right"):
         right = columns[rule["right"]]
@@ -101,7 +108,7 @@ def _day(column: Any, spec: Spec) -> Any:  # noqa: ANN401 - datetime64
     return local.dt.tz_localize(None).dt.normalize().to_numpy(dtype="datetime64[us]")
 
 
-def _range(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> Mask:
+def _range(rule: RuleDict, specs: Specs, columns: Columns, _now: str | None) -> PandasMask:
     column, spec = columns[rule["field"]], specs[rule["field"]]
     found = np.zeros(len(column), dtype=bool)
     if rule.get("min") is not None:
@@ -111,13 +118,13 @@ def _range(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> Mask
     return found
 
 
-def _sum(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> Mask:
+def _sum(rule: RuleDict, specs: Specs, columns: Columns, _now: str | None) -> PandasMask:
     scale = max(specs[n].get("scale") or 0 for n in forms.names(rule))
     total = columns[rule["total"]] - sum(columns[n] for n in rule["parts"])
     return np.array([abs(v) > _tolerance(rule, scale) for v in total], dtype=bool)
 
 
-def _product(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> Mask:
+def _product(rule: RuleDict, specs: Specs, columns: Columns, _now: str | None) -> PandasMask:
     """The product is rounded half away from zero to the result's scale."""
     scale = specs[rule["result"]].get("scale") or 0
     first, second = (columns[n] for n in rule["factors"])
@@ -131,18 +138,18 @@ def _rounded(exact: Fraction, scale: int) -> Fraction:
     return Fraction(units if exact >= 0 else -units, 10**scale)
 
 
-def _tolerance(rule: Rule, scale: int) -> Fraction:
+def _tolerance(rule: RuleDict, scale: int) -> Fraction:
     return Fraction(int(Fraction(rule.get("tolerance", "0")) * 10**scale), 10**scale)
 
 
-def _implies(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> Mask:
+def _implies(rule: RuleDict, specs: Specs, columns: Columns, _now: str | None) -> PandasMask:
     found = ~_holds(rule["then"], specs, columns)
     for condition in rule["when"]:
         found &= _holds(condition, specs, columns)
     return found
 
 
-def _holds(condition: Rule, specs: Specs, columns: Columns) -> Mask:
+def _holds(condition: RuleDict, specs: Specs, columns: Columns) -> PandasMask:
     """Whether a condition holds; a NULL field meets only `null: true`."""
     column, spec = columns[condition["field"]], specs[condition["field"]]
     null = pd.isna(column)
@@ -161,28 +168,28 @@ def _holds(condition: Rule, specs: Specs, columns: Columns) -> Mask:
     return found
 
 
-def _pattern(rule: Rule, _specs: Specs, columns: Columns, _now: str | None) -> Mask:
+def _pattern(rule: RuleDict, _specs: Specs, columns: Columns, _now: str | None) -> PandasMask:
     return ~matches(columns[rule["field"]].tolist(), rule["regex"])
 
 
-def _tuple_in(rule: Rule, _specs: Specs, columns: Columns, _now: str | None) -> Mask:
+def _tuple_in(rule: RuleDict, _specs: Specs, columns: Columns, _now: str | None) -> PandasMask:
     known = {tuple(row) for row in rule["rows"]}
     rows = zip(*(columns[n] for n in rule["columns"]), strict=True)
     return np.array([row not in known for row in rows], dtype=bool)
 
 
-def _sex_of(rule: Rule, _specs: Specs, columns: Columns, _now: str | None) -> Mask:
+def _sex_of(rule: RuleDict, _specs: Specs, columns: Columns, _now: str | None) -> PandasMask:
     pairs = zip(columns[rule["id_number"]], columns[rule["field"]], strict=True)
     return np.array([s != ("1" if n[16] in "13579" else "2") for n, s in pairs], dtype=bool)
 
 
-def _birth_date_of(rule: Rule, _specs: Specs, columns: Columns, _now: str | None) -> Mask:
+def _birth_date_of(rule: RuleDict, _specs: Specs, columns: Columns, _now: str | None) -> PandasMask:
     born = np.datetime_as_string(columns[rule["field"]], unit="D")
     pairs = zip(columns[rule["id_number"]], born, strict=True)
     return np.array([n[6:14] != day.replace("-", "") for n, day in pairs], dtype=bool)
 
 
-_KINDS: dict[str, Callable[[Rule, Specs, Columns, str | None], Mask]] = {
+_KINDS: dict[str, Callable[[RuleDict, Specs, Columns, str | None], PandasMask]] = {
     "compare": _compare,
     "range": _range,
     "sum": _sum,

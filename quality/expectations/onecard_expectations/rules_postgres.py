@@ -11,7 +11,7 @@ from . import forms
 from .forms import Spec
 from .on_postgres import date_of, faults, instant_of, listed, quoted
 
-Rule = dict[str, Any]
+RuleDict = dict[str, Any]
 Specs = dict[str, Spec]
 Columns = Mapping[str, str]
 """Quoted columns by field."""
@@ -19,8 +19,15 @@ Columns = Mapping[str, str]
 _OPS = {"<": "<", "<=": "<=", "=": "=", ">=": ">=", ">": ">"}
 
 
-def broken(rule: Rule, specs: Specs, columns: Columns, now: str | None) -> str:
-    """The condition of rows that break the rule, among those whose fields are each right."""
+def broken(rule: RuleDict, specs: Specs, columns: Columns, now: str | None) -> str:
+    """The condition of rows that break the rule, among those whose fields are each right.
+
+    Args:
+        rule: as the suite has it.
+        specs: of the fields it names.
+        columns: field → quoted column.
+        now: ISO 8601 instant of the check; None: not asked for.
+    """
     wanted = list(dict.fromkeys(forms.names(rule)))
     wrong = [c for n in wanted for c in faults(specs[n], columns[n], now).values()]
     if rule["check"] != "implies":
@@ -55,7 +62,7 @@ def _utc(at: datetime) -> str:
     return f"timestamp {quoted(at.astimezone(UTC).replace(tzinfo=None).isoformat())}"
 
 
-def _compare(rule: Rule, specs: Specs, columns: Columns, now: str | None) -> str:
+def _compare(rule: RuleDict, specs: Specs, columns: Columns, now: str | None) -> str:
     spec = specs[rule["left"]]
     left = _typed(spec, columns[rule["left"]])
     if rule.get("right"):
@@ -80,7 +87,7 @@ def _day(x: str, spec: Spec) -> str:
     return f"CAST(({x} AT TIME ZONE 'UTC') AT TIME ZONE {quoted(forms.ZONE)} AS date)"
 
 
-def _range(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> str:
+def _range(rule: RuleDict, specs: Specs, columns: Columns, _now: str | None) -> str:
     spec = specs[rule["field"]]
     x, tests = _typed(spec, columns[rule["field"]]), []
     if rule.get("min") is not None:
@@ -90,14 +97,14 @@ def _range(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> str:
     return "(" + " OR ".join(tests) + ")"
 
 
-def _sum(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> str:
+def _sum(rule: RuleDict, specs: Specs, columns: Columns, _now: str | None) -> str:
     scale = max(specs[n].get("scale") or 0 for n in forms.names(rule))
     total = _typed(specs[rule["total"]], columns[rule["total"]])
     parts = [_typed(specs[n], columns[n]) for n in rule["parts"]]
     return f"abs({' - '.join([total, *parts])}) > {_tolerance(rule, scale)}"
 
 
-def _product(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> str:
+def _product(rule: RuleDict, specs: Specs, columns: Columns, _now: str | None) -> str:
     """PostgreSQL's `round` of a numeric goes half away from zero."""
     scale = specs[rule["result"]].get("scale") or 0
     first, second = (_typed(specs[n], columns[n]) for n in rule["factors"])
@@ -105,16 +112,16 @@ def _product(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> st
     return f"abs(round({first} * {second}, {int(scale)}) - {given}) > {_tolerance(rule, scale)}"
 
 
-def _tolerance(rule: Rule, scale: int) -> str:
+def _tolerance(rule: RuleDict, scale: int) -> str:
     return f"trunc(CAST({quoted(str(Decimal(rule.get('tolerance', '0'))))} AS numeric), {scale})"
 
 
-def _implies(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> str:
+def _implies(rule: RuleDict, specs: Specs, columns: Columns, _now: str | None) -> str:
     when = [_holds(condition, specs, columns) for condition in rule["when"]]
     return f"({' AND '.join(when)} AND NOT {_holds(rule['then'], specs, columns)})"
 
 
-def _holds(condition: Rule, specs: Specs, columns: Columns) -> str:
+def _holds(condition: RuleDict, specs: Specs, columns: Columns) -> str:
     """Whether a condition holds; a NULL field meets only `null: true`."""
     spec, column = specs[condition["field"]], columns[condition["field"]]
     if condition.get("null") is not None:
@@ -131,27 +138,27 @@ def _holds(condition: Rule, specs: Specs, columns: Columns) -> str:
     return f"coalesce({test}, false)"
 
 
-def _pattern(rule: Rule, _specs: Specs, columns: Columns, _now: str | None) -> str:
+def _pattern(rule: RuleDict, _specs: Specs, columns: Columns, _now: str | None) -> str:
     return f"NOT ({columns[rule['field']]} ~ {quoted(rule['regex'])})"
 
 
-def _tuple_in(rule: Rule, _specs: Specs, columns: Columns, _now: str | None) -> str:
+def _tuple_in(rule: RuleDict, _specs: Specs, columns: Columns, _now: str | None) -> str:
     row = ", ".join(columns[n] for n in rule["columns"])
     known = ", ".join(f"({listed(list(r))})" for r in rule["rows"])
     return f"({row}) NOT IN ({known})"
 
 
-def _sex_of(rule: Rule, _specs: Specs, columns: Columns, _now: str | None) -> str:
+def _sex_of(rule: RuleDict, _specs: Specs, columns: Columns, _now: str | None) -> str:
     odd = f"substr({columns[rule['id_number']]}, 17, 1) IN ('1', '3', '5', '7', '9')"
     return f"{columns[rule['field']]} <> (CASE WHEN {odd} THEN '1' ELSE '2' END)"
 
 
-def _birth_date_of(rule: Rule, specs: Specs, columns: Columns, _now: str | None) -> str:
+def _birth_date_of(rule: RuleDict, specs: Specs, columns: Columns, _now: str | None) -> str:
     born = _typed(specs[rule["field"]], columns[rule["field"]])
     return f"substr({columns[rule['id_number']]}, 7, 8) <> to_char({born}, 'YYYYMMDD')"
 
 
-_KINDS: dict[str, Callable[[Rule, Specs, Columns, str | None], str]] = {
+_KINDS: dict[str, Callable[[RuleDict, Specs, Columns, str | None], str]] = {
     "compare": _compare,
     "range": _range,
     "sum": _sum,

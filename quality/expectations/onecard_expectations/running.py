@@ -25,7 +25,13 @@ GX takes the partial count as the limit of places in SQL.
 
 
 def on_frame(suite: Mapping[str, Any], frame: Any, now: str) -> Any:  # noqa: ANN401 - GX and pandas
-    """Run a suite on a pandas frame of strings; rows are known by the frame's index."""
+    """Run a suite on a pandas frame of strings; rows are known by the frame's index.
+
+    Args:
+        suite: as `export` wrote it.
+        frame: columns by contract name, texts or None.
+        now: ISO 8601 instant to judge by.
+    """
     source = _context().data_sources.add_pandas("pandas")
     asset = source.add_dataframe_asset("rows")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})

@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from onecard.crypto import merkle
-from onecard.crypto.audit_format import Checkpoint, Entry
+from onecard.crypto.audit_format import AuditCheckpoint, Entry
 from onecard.crypto.audit_verify import Head, verify
 from tests.sampling import sampled
 
@@ -28,13 +28,13 @@ def log() -> tuple[Entry, ...]:
 
 
 @cache
-def signed(every: int = 1) -> tuple[Checkpoint, ...]:
+def signed(every: int = 1) -> tuple[AuditCheckpoint, ...]:
     tree, found = merkle.Tree(), []
     for entry in log():
         tree.append(entry.leaf)
         if tree.size % every == 0:
             at = "2026-11-24T02:00:00.000000Z"
-            found.append(Checkpoint(tree.size, tree.root(), at, "test", "2026", GOOD))
+            found.append(AuditCheckpoint(tree.size, tree.root(), at, "test", "2026", GOOD))
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from onecard.crypto.keys import Key
 from onecard.crypto.suites import suite
 from onecard.deliver.treatment import Tokeniser
 from onecard.model import gate_inputs
-from onecard.model.agreements import Event, Life
+from onecard.model.agreements import AgreementEvent, Life
 from onecard.ports.privacy_gate import Admitted, Batch, Plan, RuleResult
 from quality.privacy.gate import Gate
 from quality.privacy.registry import Evidence, functions
@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 24, 2, tzinfo=UTC)
 INTERNATIONAL = suite("international")
 KEYS = {name: Key("2026", bytes([n]) * 32) for n, name in enumerate(sorted(KNOWN.agencies), 1)}
 ADULT, OTHER = "410199194901010014", "410199198802290020"
-EVENT = Event(1, "approved", "1.1.0", "", "official", "document", {}, NOW)
+EVENT = AgreementEvent(1, "approved", "1.1.0", "", "official", "document", {}, NOW)
 
 
 def agreement(number: str, **changes: Any) -> Agreement:
