@@ -18,11 +18,13 @@ from pathlib import Path
 
 from demo.rehearsal import REPOSITORY
 from onecard.cli.app import main
+from onecard.cli.commands import COMMANDS
 
 LIMIT_S = 240
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(
     [
+        *sorted({command.target.partition(":")[0] for command in COMMANDS}),
         "adbc_driver_postgresql.dbapi",
         "connectors.files.connector",
         "connectors.rest.connector",
