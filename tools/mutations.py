@@ -104,7 +104,7 @@ MUTATIONS = (
     Mutation(
         "the overlap of two readings",
         "onecard/collect/stage.py",
-        "since = (datetime.fromisoformat(cursor) - duration(source.overlap)).isoformat()",
+        "since = (datetime.fromisoformat(cursor) - source.overlap.span).isoformat()",
         "since = datetime.fromisoformat(cursor).isoformat()",
         TABLES + "test_a_late_commit_is_found_by_the_overlap",
     ),

@@ -56,9 +56,9 @@ def harness(stage: Rehearsal) -> Iterator[Harness]:
 
 
 @pytest.fixture
-def proxy(postgres: str) -> Iterator[TcpProxy]:
-    """Between the hub and PostgreSQL."""
-    url = make_url(postgres)
+def proxy(cities: Cities) -> Iterator[TcpProxy]:
+    """Between the hub and the PostgreSQL of its city."""
+    url = make_url(cities.server)
     with tcp_proxy(url.host or "127.0.0.1", url.port or 5432) as found:
         yield found
 
@@ -145,8 +145,8 @@ def test_a_mariadb_falls_silent(tmp_path: Path, postgres: str) -> None:
 
 @pytest.mark.fault("F07", "a consumer's PostgreSQL falls silent: nothing is taken for delivered")
 @pytest.mark.usefixtures("hasty")
-def test_a_consumers_database_falls_silent(tmp_path: Path, postgres: str, proxy: TcpProxy) -> None:
-    with opened("postgres", tmp_path, postgres) as system:
+def test_a_consumers_database_falls_silent(tmp_path: Path, cities: Cities, proxy: TcpProxy) -> None:
+    with opened("postgres", tmp_path, cities.server) as system:
         at = system.connection
         slow = at.model_copy(update={"host": "127.0.0.1", "port": proxy.port})
         proxy.cut(2_000, "stalled")

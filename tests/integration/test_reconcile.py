@@ -16,7 +16,7 @@ from psycopg import sql
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
-from demo.rehearsal import Rehearsal
+from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.sql_text import query
 from onecard.errors import ConfigError, HoldError
@@ -301,7 +301,10 @@ ACCOUNTS, TABLE = "housing_fund/hf_account", "gr_account"
 def maria(
     tmp_path: Path, cities: Cities, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Hub, Engine]]:
-    """A city whose housing fund keeps its accounts in a MariaDB, after their first collect."""
+    """A city whose housing fund keeps its accounts in a MariaDB, after their first collect.
+
+    It is made anew: the templates' housing funds keep theirs in SQLite.
+    """
     server = make_url(os.environ.get("ONECARD_TEST_MARIADB", "mysql://root@127.0.0.1:3306/test"))
     if not listening(server.port or 3306):
         pytest.skip("MariaDB is not running on 127.0.0.1:3306 (ONECARD_TEST_MARIADB)")
@@ -312,7 +315,8 @@ def maria(
     url = server.set(drivername="mysql+pymysql", database=name)
     monkeypatch.setenv("ONECARD_DEMO_MARIADB", url.render_as_string(hide_password=False))
     source = create_engine(url)
-    with cities.start(tmp_path / "stage", persons=400, seed=23) as stage:
+    home = tmp_path / "stage"
+    with start(home, persons=400, seed=23, postgres=cities.server) as stage:
         hub = stage.hub(0)
         hub.collect(ACCOUNTS).run()
         with database.connect(hub.address, autocommit=True) as connection:

@@ -94,7 +94,9 @@ def test_who_is_connected_is_cut_off_when_the_servers_move(
                 await asyncio.to_thread(servers.move, second)
                 await sftp.stat("whose.txt")
 
-    with pytest.raises((asyncssh.ConnectionLost, asyncssh.SFTPConnectionLost)):
+    with pytest.raises(
+        (asyncssh.ConnectionLost, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
+    ):
         asyncio.run(over_the_move())
 
 
