@@ -33,6 +33,7 @@ def airflow_says(stage: Rehearsal, statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement.encode()).fetchall()
 
 
+@pytest.mark.nightly
 @pytest.mark.fault("F15", "held: a failed task that is not retried, no asset, no delivery")
 def test_a_held_collect_is_no_silent_green(stage: Rehearsal, airflow: Callable[[str], str]) -> None:
     stage.hub(0).collect(CARDS).run()

@@ -79,6 +79,7 @@ def airflow(stage: Rehearsal, statsd: socket.socket, **more: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.nightly
 def test_figures_of_a_night(airflow_stage: Rehearsal, statsd: socket.socket) -> None:
     stage = airflow_stage
     for dataset in ("hrss/card_master", "health/death_notice"):  # enough for f01

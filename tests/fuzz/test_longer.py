@@ -1,0 +1,26 @@
+"""The targets of this folder once more, with other cases each time and five times as many."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TARGETS = Path(__file__).with_name("test_parsers.py")
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_many_cases_of_every_target() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", str(TARGETS)],
+        env={**os.environ, "ONECARD_FUZZ_CASES": "300"},
+        cwd=TARGETS.parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
