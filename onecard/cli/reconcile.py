@@ -46,7 +46,17 @@ def reconcile(  # noqa: PLR0913 - one parameter for each option
     reason: Annotated[str, why("Of --release: why; it is kept, so name no person.")] = "",
     json: Json = False,
 ) -> None:
-    """Compare a dataset with its source, or an inbox with its agreement, and heal it."""
+    """Compare a dataset with its source, or an inbox with its agreement, and heal it.
+
+    Args:
+        subject: id of a dataset (compared with its source) or of an agreement (with its inbox).
+        since: ISO 8601: only rows with a cursor from then on; None: all.
+        heal: publish, or deliver again, what is missing or differs.
+        release: delete more rows than the limit allows; needs `by` and `reason`.
+        by: who vouches for that, by name and office.
+        reason: why; kept, so it names no person.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         how = _vouching(release=release, by=by, reason=reason)
         start = None if since is None else instant(since, "--since")

@@ -132,5 +132,11 @@ def unwritten(
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """Say that `name` is no `what`, and which ones there are."""
+    """Say that `name` is no `what`, and which ones there are.
+
+    Args:
+        what: kind of thing, e.g. `dataset`.
+        name: what was asked for.
+        known: the valid names.
+    """
     return f"unknown {what} {name!r}; known: {', '.join(sorted(known)) or 'none'}"
