@@ -136,7 +136,7 @@ class _Reconciliation:
                 healed=healed,
                 refs=self._references(differences),
             )
-            return _settled(self._deletes(done, differences.extra, rows.version))
+            return _with_outcome(self._deletes(done, differences.extra, rows.version))
 
     def _healed(self, rows: SourceRows, differences: KeyDifferences) -> int:
         wrong = (*differences.missing, *differences.differing)
@@ -195,7 +195,7 @@ class _Reconciliation:
         }
 
 
-def _settled(done: ReconciliationResult) -> ReconciliationResult:
+def _with_outcome(done: ReconciliationResult) -> ReconciliationResult:
     """The outcome: the worst of what was found and not mended."""
     if done.held:
         return replace(done, outcome="held")
