@@ -76,18 +76,18 @@ def _vouching(*, release: bool, by: str, reason: str) -> SignOff | None:
     return None
 
 
-def _run(hub: Hub, subject: str, wish: ReconcileOptions) -> ReconciliationResult:
+def _run(hub: Hub, subject: str, options: ReconcileOptions) -> ReconciliationResult:
     known = hub.catalogue
     if subject in known.contracts:
-        return reconcile_dataset(hub, subject, wish)
+        return reconcile_dataset(hub, subject, options)
     if subject not in known.agreements:
         raise ConfigError(
             unknown("dataset or agreement", subject, [*known.contracts, *known.agreements])
         )
-    if wish.since or wish.release:
+    if options.since or options.release:
         msg = f"{subject}: --since and --release are of datasets; an inbox is compared whole"
         raise ConfigError(msg)
-    return reconcile_inbox(hub, subject, heal=wish.heal)
+    return reconcile_inbox(hub, subject, heal=options.heal)
 
 
 def _show(done: ReconciliationResult, *, as_json: bool) -> None:

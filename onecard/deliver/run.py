@@ -125,7 +125,7 @@ class Deliver:
         return pl.concat(frames) if frames else pl.DataFrame(schema=list(self._agreement.names))
 
     @contextmanager
-    def standing(self) -> Iterator[ExpectedInbox]:
+    def expected_inbox(self) -> Iterator[ExpectedInbox]:
         """What the consumer should hold by now; its deliveries wait until the block ends.
 
         Raises:
