@@ -39,6 +39,6 @@ def attention(hub: Any) -> None:  # noqa: ANN401 - Hub is imported inside tasks 
     from onecard.store import database  # noqa: PLC0415
 
     with database.connect(hub.address, autocommit=True) as connection:
-        found = Counter(trouble.kind for trouble in attention.issues(connection, hub))
+        found = Counter(issue.kind for issue in attention.issues(connection, hub))
     for kind in get_args(attention.IssueKind):
         stats.gauge(f"onecard.attention.{kind}", found[kind])

@@ -106,7 +106,13 @@ def stage(dataset: str, audit: str) -> int:
 
 @task(doc_md=HELD)
 def audit_staged(dataset: str, transfer: int, audit: str) -> int:
-    """Run the dataset-level expectations on the staged rows; returns the transfer to publish."""
+    """Run the dataset-level expectations on the staged rows; returns the transfer to publish.
+
+    Args:
+        dataset: id, e.g. `hrss/card_master`.
+        transfer: the staged transfer's id.
+        audit: engine: `sql` or `gx`.
+    """
     try:
         return int(_hub(audit).collect(dataset).audited(transfer))
     except (FatalError, HoldError) as error:
@@ -238,7 +244,13 @@ def collect_group(contract: Contract, audit: str) -> Any:  # noqa: ANN401 - an A
 
 
 def collect_dag(agency: str, title: str, contracts: Iterable[Contract]) -> DAG:
-    """The nightly collect of one agency's datasets."""
+    """The nightly collect of one agency's datasets.
+
+    Args:
+        agency: id; names the DAG.
+        title: the agency's title, for the description.
+        contracts: its datasets, a group of tasks each.
+    """
     with scheduled(
         f"collect_{agency}",
         schedule=NIGHTLY,
@@ -251,7 +263,13 @@ def collect_dag(agency: str, title: str, contracts: Iterable[Contract]) -> DAG:
 
 
 def deliver_dag(consumer: str, title: str, agreements: Iterable[Agreement]) -> DAG:
-    """Deliveries to one consumer: when a dataset they need is published, and after the night."""
+    """Deliveries to one consumer: when a dataset they need is published, and after the night.
+
+    Args:
+        consumer: id; names the DAG.
+        title: the consumer's title, for the description.
+        agreements: those that grant it something, a task each.
+    """
     from airflow.sdk import AssetAny, AssetOrTimeSchedule, CronTriggerTimetable  # noqa: PLC0415
 
     listed = list(agreements)

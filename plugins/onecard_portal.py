@@ -75,7 +75,13 @@ def portal() -> FastAPI:
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-    """The portal as an ASGI application that is made when it is first asked."""
+    """The portal as an ASGI application that is made when it is first asked.
+
+    Args:
+        scope: ASGI: what the connection is.
+        receive: ASGI: gives the next message of the client.
+        send: ASGI: takes a message to the client.
+    """
     await portal()(scope, receive, send)
 
 

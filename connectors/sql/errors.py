@@ -104,10 +104,12 @@ def translated(what: str, connection: Connection, columns: Iterable[Column] = ()
             raise
         except Exception as error:  # noqa: BLE001 - three drivers and Arrow, each its own tree
             cause = getattr(error, "orig", None) or error
-            raise _ours(cause, f"{what} at {connection.address}", connection, columns) from None
+            raise _as_onecard_error(
+                cause, f"{what} at {connection.address}", connection, columns
+            ) from None
 
 
-def _ours(
+def _as_onecard_error(
     cause: BaseException, where: str, connection: Connection, columns: Iterable[Column]
 ) -> OnecardError:
     meaning, by = meaning_of(cause), f"connection {connection.id!r}"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import polars as pl
 
-Kind = Literal["id_number", "mobile", "bank_card", "passport", "plate"]
+PersonalKind = Literal["id_number", "mobile", "bank_card", "passport", "plate"]
 
 PROVINCES = frozenset(
     str(n)
@@ -63,7 +63,7 @@ _FOREIGN = r"[^\x00-\x{FF}\x{2000}-\x{206F}\x{3000}-\x{9FFF}\x{20000}-\x{3FFFF}]
 class Hit:
     """Where personal data stands in a text: `text[start:end]`."""
 
-    kind: Kind
+    kind: PersonalKind
     start: int
     end: int
 

@@ -78,6 +78,11 @@ class BoundedConnection(psycopg.Connection[tuple[object, ...]]):
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """As psycopg's own; one statement's answer, or one block of a COPY, is waited for.
 
+        Args:
+            gen: psycopg's generator, which says what to wait for.
+            interval: seconds between two looks for an interrupt.
+            timeout: seconds; None: twice the limit of the hub's settings.
+
         Raises:
             psycopg.OperationalError: nothing came; the session is closed.
         """
@@ -95,6 +100,11 @@ def within(call: Callable[[], T], limit: float, what: str) -> T:
     """What `call` returns; it runs in a thread of its own, which is left behind when it hangs.
 
     For drivers that wait in C and know no limit.
+
+    Args:
+        call: takes no argument.
+        limit: seconds to wait for it.
+        what: names the system, for the message.
 
     Raises:
         SourceUnavailable: `what` has said nothing for `limit` seconds.

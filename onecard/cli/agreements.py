@@ -82,7 +82,13 @@ def approve(
     by: By,
     document: Annotated[str, typer.Option("--document", help="Document of approval.")],
 ) -> None:
-    """Record that the agreement's present text is approved."""
+    """Record that the agreement's present text is approved.
+
+    Args:
+        agreement: its id.
+        by: who decides, by name or office.
+        document: number of the document of approval.
+    """
     with output.errors_as_exit_codes():
         hub = HubDesk()
         found = hub.catalogue.agreement(agreement)
@@ -93,7 +99,13 @@ def approve(
 
 
 def suspend(agreement: Id, *, by: By, reason: Reason) -> None:
-    """Suspend an agreement; only a new approval ends it."""
+    """Suspend an agreement; only a new approval ends it.
+
+    Args:
+        agreement: its id.
+        by: who decides, by name or office.
+        reason: why; kept in the audit log.
+    """
     with output.errors_as_exit_codes():
         hub = HubDesk()
         found = hub.catalogue.agreement(agreement)
@@ -127,7 +139,13 @@ def stop(
     by: By,
     reason: Reason,
 ) -> None:
-    """Stop deliveries at once, also those that are under way."""
+    """Stop deliveries at once, also those that are under way.
+
+    Args:
+        consumer: its id, or `all`.
+        by: who decides, by name or office.
+        reason: why; kept in the audit log.
+    """
     _switch(consumer, by, reason, stopped=True)
 
 
@@ -137,7 +155,13 @@ def start(
     by: By,
     reason: Reason,
 ) -> None:
-    """Let deliveries go on again."""
+    """Let deliveries go on again.
+
+    Args:
+        consumer: its id, or `all`.
+        by: who decides, by name or office.
+        reason: why; kept in the audit log.
+    """
     _switch(consumer, by, reason, stopped=False)
 
 
@@ -171,7 +195,13 @@ def incidents_close(
     by: By,
     reason: Annotated[str, why("What was found and done.")],
 ) -> None:
-    """Close an incident after it was handled; audited."""
+    """Close an incident after it was handled; audited.
+
+    Args:
+        incident: id from `incidents list`.
+        by: who decides, by name or office.
+        reason: what was found and done; kept in the audit log.
+    """
     with output.errors_as_exit_codes():
         hub = HubDesk()
         with (

@@ -34,7 +34,17 @@ def open_(  # noqa: PLR0913 - a challenge's parts, each an option
     field: Annotated[str, typer.Option(help="The field that is wrong.")] = "",
     json: Json = False,
 ) -> None:
-    """Open a challenge; the providing agency must answer it in working days."""
+    """Open a challenge; the providing agency must answer it in working days.
+
+    Args:
+        dataset: id, e.g. `hrss/card_master`.
+        opened_for: agency whose challenge it is.
+        statement: what is wrong; no personal data.
+        record: a record is challenged: its key is read from a prompt or standard input.
+        rule: rule or expectation that found it; empty: none.
+        field: the field that is wrong; empty: none.
+        json: print JSON instead of text.
+    """
     if not record and not rule:
         msg = "say which record or which finding is challenged"
         raise typer.BadParameter(msg, param_hint="--record / --rule")
@@ -63,7 +73,14 @@ def list_all(
     overdue: Annotated[bool, typer.Option("--overdue", help="Only those answered late.")] = False,
     json: Json = False,
 ) -> None:
-    """List challenges, those due first on top."""
+    """List challenges, those due first on top.
+
+    Args:
+        agency: only those that it must answer; None: all.
+        status: only those in this state; None: all.
+        overdue: only those answered late.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         hub = HubDesk()
         if agency is not None and agency not in hub.catalogue.agencies:
@@ -133,7 +150,13 @@ def answer(
     outcome: Annotated[str, typer.Option(help="corrected, confirmed or rejected.")],
     text: Annotated[str, typer.Option(help="What was found; no personal data.")],
 ) -> None:
-    """Answer a challenge for the agency."""
+    """Answer a challenge for the agency.
+
+    Args:
+        ticket: id from `challenge list`.
+        outcome: corrected, confirmed or rejected.
+        text: what was found; no personal data.
+    """
     with output.errors_as_exit_codes():
         hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:

@@ -20,7 +20,14 @@ def check(
     encoding: Annotated[str, typer.Option(help="Encoding of a CSV: utf-8 or gb18030.")] = "utf-8",
     json: Json = False,
 ) -> None:
-    """Run a dataset's gate on a local file; no database, nothing is stored, no value is printed."""
+    """Run a dataset's gate on a local file; no database, nothing is stored, no value is printed.
+
+    Args:
+        dataset: id of the contract to check against.
+        file: CSV, JSON Lines or Parquet, by its suffix.
+        encoding: of a CSV: utf-8 or gb18030.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         hub = Hub()
         found = check_file(hub.settings, hub.catalogue.contract(dataset), file, encoding)

@@ -20,7 +20,13 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("expectations"),
     json: Json = False,
 ) -> None:
-    """Write suites, custom expectations and a README: a folder that needs only GX."""
+    """Write suites, custom expectations and a README: a folder that needs only GX.
+
+    Args:
+        datasets: ids; None: every contract.
+        out: folder to write; made when it is not there.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         hub = Hub()
         chosen = datasets or sorted(hub.catalogue.contracts)

@@ -55,7 +55,13 @@ def add(
         str, typer.Option("--for", help="token: what it receives; handback: its own bad rows.")
     ] = "token",
 ) -> None:
-    """Make the first key of an agency that came later: for its tokens, or to seal its own rows."""
+    """Make the first key of an agency that came later: for its tokens, or to seal its own rows.
+
+    Args:
+        agency: id; it has no key of this purpose yet.
+        epoch: name of the key's first epoch, e.g. `2027`.
+        purpose_of: `token` or `handback`.
+    """
     made = {"token": keys.token_purpose, "handback": keys.handback_purpose}
     with output.errors_as_exit_codes():
         hub = HubDesk()
@@ -76,7 +82,13 @@ def rotate(
         str, typer.Option(help="How long the old epoch still delivers, ISO 8601.")
     ] = "P30D",
 ) -> None:
-    """Make a new current key of a purpose; the old one stays for a window, then for look-ups."""
+    """Make a new current key of a purpose; the old one stays for a window, then for look-ups.
+
+    Args:
+        purpose: e.g. `token/bank`, `quarantine`, `signing`.
+        epoch: name of the new epoch, e.g. `2027`.
+        window: how long the old epoch still delivers: days as an ISO 8601 duration.
+    """
     with output.errors_as_exit_codes():
         try:
             length = duration(window)

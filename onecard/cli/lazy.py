@@ -32,7 +32,8 @@ class Listed(TyperCommand):
         """Import the function behind it; with it come the options."""
         module, _, function = self._entry.target.partition(":")
         single = typer.Typer(add_completion=False)
-        single.command(self._entry.name)(getattr(_imported(module), function))
+        # Not the docstring: its arguments are for readers of the code, the options say them here.
+        single.command(self._entry.name, help=self.help)(getattr(_imported(module), function))
         return typer.main.get_command(single)
 
 

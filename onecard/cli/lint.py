@@ -23,7 +23,13 @@ def lint(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check every YAML file; names file, line, field, rule and the valid choices."""
+    """Check every YAML file; names file, line, field, rule and the valid choices.
+
+    Args:
+        folder: with `contracts/`, `agreements/`; None: the project's own.
+        against: Git reference or folder to compare versions with; None: nothing.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         problems = linting.lint(folder or linting.ROOT, against)
         if json:

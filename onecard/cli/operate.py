@@ -24,7 +24,14 @@ def collect(
     audit: Audit = "sql",
     json: Json = False,
 ) -> None:
-    """Collect datasets from their agencies into the registry."""
+    """Collect datasets from their agencies into the registry.
+
+    Args:
+        datasets: ids of datasets or agencies.
+        whole: read all, not from the watermark.
+        audit: engine: `sql` or `gx`.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         hub = Hub(audit=engine(audit))
         wanted = [d for name in datasets for d in _datasets(hub, name)]

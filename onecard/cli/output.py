@@ -27,7 +27,13 @@ def say(text: str = "") -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; columns of numbers are aligned right."""
+    """Print a table; columns of numbers are aligned right.
+
+    Args:
+        title: stands above it.
+        columns: their headings.
+        rows: cells in the order of the columns.
+    """
     from rich.console import Console  # noqa: PLC0415 - only for people
     from rich.table import Table  # noqa: PLC0415
 
@@ -45,7 +51,13 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 
 @contextmanager
 def progress(title: str, total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """A bar of so many steps on standard error; yields what to call after each step."""
+    """A bar of so many steps on standard error; yields what to call after each step.
+
+    Args:
+        title: stands beside the bar.
+        total: number of steps.
+        shown: False: nothing is printed.
+    """
     from rich.console import Console  # noqa: PLC0415 - only for people
     from rich.progress import Progress  # noqa: PLC0415
 

@@ -28,7 +28,13 @@ def disclosed(
     reason: Annotated[str, why("Why it is looked up; audited.")],
     json: Json = False,
 ) -> None:
-    """Who received one person's data, when, for which purpose and on which basis."""
+    """Who received one person's data, when, for which purpose and on which basis.
+
+    Args:
+        person: ask for an ID number; required.
+        reason: why it is looked up; audited.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         if not person:
             msg = "say --person; the ID number is read from a prompt or standard input"
@@ -101,7 +107,14 @@ def receipt_erased(
     document: Annotated[str, typer.Option("--document", help="The consumer's erasure receipt.")],
     at: Annotated[str, typer.Option("--at", help="When, ISO 8601 with offset; default now.")] = "",
 ) -> None:
-    """Record a consumer's confirmation that it erased a delivery (PR-17)."""
+    """Record a consumer's confirmation that it erased a delivery (PR-17).
+
+    Args:
+        delivery: id of the delivery that was erased.
+        by: who confirms it.
+        document: number of the consumer's receipt of erasure.
+        at: ISO 8601 with offset; empty: now.
+    """
     with output.errors_as_exit_codes():
         hub = HubDesk()
         moment = instant(at, "--at") if at else hub.settings.now()

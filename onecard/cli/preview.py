@@ -18,7 +18,13 @@ def preview(
     rows: Annotated[int, typer.Option(min=1, help="How many rows at most.")] = 20,
     json: Json = False,
 ) -> None:
-    """Show what would leave now under an agreement, after scope and treatment; sends nothing."""
+    """Show what would leave now under an agreement, after scope and treatment; sends nothing.
+
+    Args:
+        agreement: its id.
+        rows: how many at most.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         hub = Hub()
         frame = hub.deliver(agreement).preview(rows)

@@ -23,7 +23,13 @@ def list_all(
     limit: Annotated[int, typer.Option(min=1)] = 50,
     json: Json = False,
 ) -> None:
-    """List rejected rows: where they stood and why; no values."""
+    """List rejected rows: where they stood and why; no values.
+
+    Args:
+        dataset: only its rows; None: all.
+        limit: how many rows at most.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
@@ -70,7 +76,14 @@ def show(
     reason: Annotated[str, why("Why; needed with --reveal.")] = "",
     json: Json = False,
 ) -> None:
-    """Show one rejected row, its values masked; `--reveal` shows them and is audited."""
+    """Show one rejected row, its values masked; `--reveal` shows them and is audited.
+
+    Args:
+        record: id from `quarantine list`.
+        reveal: show values in clear; audited.
+        reason: why; needed with `reveal`.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         if reveal and not reason.strip():
             msg = "--reveal needs --reason; both are audited"

@@ -46,7 +46,17 @@ def reconcile(  # noqa: PLR0913 - one parameter for each option
     reason: Annotated[str, why("Of --release: why; it is kept, so name no person.")] = "",
     json: Json = False,
 ) -> None:
-    """Compare a dataset with its source, or an inbox with its agreement, and heal it."""
+    """Compare a dataset with its source, or an inbox with its agreement, and heal it.
+
+    Args:
+        subject: id of a dataset (compared with its source) or of an agreement (with its inbox).
+        since: ISO 8601: only rows with a cursor from then on; None: all.
+        heal: publish, or deliver again, what is missing or differs.
+        release: delete more rows than the limit allows; needs `by` and `reason`.
+        by: who vouches for that, by name and office.
+        reason: why; kept, so it names no person.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         how = _vouching(release=release, by=by, reason=reason)
         start = None if since is None else instant(since, "--since")
@@ -66,18 +76,18 @@ def _vouching(*, release: bool, by: str, reason: str) -> SignOff | None:
     return None
 
 
-def _run(hub: Hub, subject: str, wish: ReconcileOptions) -> ReconciliationResult:
+def _run(hub: Hub, subject: str, options: ReconcileOptions) -> ReconciliationResult:
     known = hub.catalogue
     if subject in known.contracts:
-        return reconcile_dataset(hub, subject, wish)
+        return reconcile_dataset(hub, subject, options)
     if subject not in known.agreements:
         raise ConfigError(
             unknown("dataset or agreement", subject, [*known.contracts, *known.agreements])
         )
-    if wish.since or wish.release:
+    if options.since or options.release:
         msg = f"{subject}: --since and --release are of datasets; an inbox is compared whole"
         raise ConfigError(msg)
-    return reconcile_inbox(hub, subject, heal=wish.heal)
+    return reconcile_inbox(hub, subject, heal=options.heal)
 
 
 def _show(done: ReconciliationResult, *, as_json: bool) -> None:

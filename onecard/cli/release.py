@@ -23,7 +23,14 @@ def release(
     reason: Annotated[str, why("Why; it is kept, so name no person.")],
     json: Json = False,
 ) -> None:
-    """Let a held transfer pass: a collect is published at once, a delivery with its next run."""
+    """Let a held transfer pass: a collect is published at once, a delivery with its next run.
+
+    Args:
+        transfer: id of the held transfer, or a dataset: its newest one.
+        by: who vouches for it, by name and office.
+        reason: why; kept, so it names no person.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         done = run(Hub(), transfer, SignOff(by, reason))
         lines = Lines(as_json=json)

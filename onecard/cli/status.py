@@ -43,7 +43,7 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
 
 
 def _lines(transfers: list[Transfer], issues: list[Issue]) -> list[dict[str, Any]]:
-    """One line for each newest transfer; what troubles its subject stands in `attention`."""
+    """One line for each newest transfer; its subject's issues stand in `attention`."""
     return [
         {
             "subject": t.subject,
@@ -61,23 +61,23 @@ def _lines(transfers: list[Transfer], issues: list[Issue]) -> list[dict[str, Any
     ]
 
 
-def _attention(trouble: Issue) -> dict[str, Any]:
+def _attention(issue: Issue) -> dict[str, Any]:
     """A line of direction `attention`, after the transfers."""
     return {
-        "subject": trouble.subject,
+        "subject": issue.subject,
         "direction": "attention",
-        "status": trouble.kind,
-        "started_at": trouble.since,
-        "message": trouble.says,
-        "times": trouble.times,
-        "who": trouble.who,
-        "todo": trouble.todo,
+        "status": issue.kind,
+        "started_at": issue.since,
+        "message": issue.says,
+        "times": issue.times,
+        "who": issue.who,
+        "todo": issue.todo,
     }
 
 
-def _row(trouble: Issue) -> tuple[str, ...]:
-    since = _local(trouble.since) if trouble.since else ""
-    return trouble.kind, trouble.subject, since, trouble.says, trouble.who, trouble.todo
+def _row(issue: Issue) -> tuple[str, ...]:
+    since = _local(issue.since) if issue.since else ""
+    return issue.kind, issue.subject, since, issue.says, issue.who, issue.todo
 
 
 def _transfer(found: Transfer) -> tuple[Any, ...]:

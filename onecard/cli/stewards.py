@@ -27,7 +27,15 @@ def report(
     lang: Annotated[list[str] | None, typer.Option(help="zh or en. Default: both.")] = None,
     json: Json = False,
 ) -> None:
-    """Write agencies' reports: HTML pages, and the problem list as a workbook."""
+    """Write agencies' reports: HTML pages, and the problem list as a workbook.
+
+    Args:
+        agency: ids; `bureau` is the whole city; None: all.
+        month: e.g. `2026-10`; empty: this month.
+        day: e.g. `2026-10-31`: the daily report; empty: the monthly one.
+        lang: `zh`, `en`; None: both.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         hub = Hub()
         agencies, languages = _agencies(hub, agency or []), _languages(lang or [])

@@ -88,7 +88,7 @@ class Collect:
             OnecardError: as the connector, the gate or the database raise it; the transfer is
                 then marked failed, and nothing of it remains but its line in the ledger.
         """
-        with self._told("collect.stage") as telling:
+        with self._step("collect.stage") as telling:
             return StageStep(self._contract, self._tools, telling).run(whole=whole)
 
     def audit(self, transfer: int) -> None:
@@ -99,7 +99,7 @@ class Collect:
                 and nothing is published.
             StagingLost: the database has crashed since they were staged.
         """
-        with self._told("collect.audit", transfer):
+        with self._step("collect.audit", transfer):
             AuditStep(self._contract, self._tools).run(transfer)
 
     def publish(self, transfer: int) -> Collected:
@@ -110,11 +110,11 @@ class Collect:
             AccountingError: the identity does not hold; nothing is published.
             StagingLost: the database has crashed since the rows were staged.
         """
-        with self._told("collect.publish", transfer) as telling:
+        with self._step("collect.publish", transfer) as telling:
             return PublishStep(self._contract, self._tools, telling).run(transfer)
 
     @contextmanager
-    def _told(self, name: StepName, transfer: int | None = None) -> Iterator[Telling]:
+    def _step(self, name: StepName, transfer: int | None = None) -> Iterator[Telling]:
         step = Step(name, self._contract.id, self._tools.settings.actor, transfer)
-        with Telling(step, self._listeners).told() as telling:
+        with Telling(step, self._listeners).running() as telling:
             yield telling

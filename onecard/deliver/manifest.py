@@ -11,7 +11,7 @@ from typing import Any
 
 from onecard.crypto import suites
 from onecard.errors import ConfigError, PolicyError
-from onecard.store.receipts import canonical
+from onecard.store.receipts import signed_text
 
 
 def refusal(
@@ -40,7 +40,7 @@ def refusal(
         value = bytes.fromhex(str(signed.get("value")))
     except (ConfigError, PolicyError, ValueError):
         return "signature cannot be read"
-    if not suite.verify(bytes.fromhex(public), canonical(content).encode(), value):
+    if not suite.verify(bytes.fromhex(public), signed_text(content).encode(), value):
         return "signature is not valid"
     if content.get("consumer") != consumer:
         return "meant for another consumer"

@@ -82,7 +82,7 @@ class Deliver:
                 and the next run sends the same delivery again under the same id.
         """
         step = Step("deliver", self._agreement.id, self._tools.settings.actor)
-        with Telling(step, self._listeners).told() as telling:
+        with Telling(step, self._listeners).running() as telling:
             done = self._run(replay, telling)
             names = ("rows", "parts", "already", "quarantined", "withheld")
             telling.counted({name: getattr(done, name) for name in names})
@@ -125,7 +125,7 @@ class Deliver:
         return pl.concat(frames) if frames else pl.DataFrame(schema=list(self._agreement.names))
 
     @contextmanager
-    def standing(self) -> Iterator[ExpectedInbox]:
+    def expected_inbox(self) -> Iterator[ExpectedInbox]:
         """What the consumer should hold by now; its deliveries wait until the block ends.
 
         Raises:

@@ -1,5 +1,9 @@
 """Every error that the hub raises on purpose; the type says what the caller does next.
 
+In: what went wrong, by names and numbers. Out: one tree, which every room and face knows.
+Nothing here imports another room. A message names dataset, field, rule and row reference; it never
+holds a value of a row.
+
     OnecardError
     ├── RetriableError          try again later (Airflow retries)
     │   ├── SourceUnavailable   the other side is down, slow or refuses for now
@@ -17,8 +21,6 @@
     │   └── InternalError       a defect of the hub itself, by its type and place only
     └── HoldError               a person must decide (`onecard status` shows who and why)
         └── AuditFailed         a critical expectation failed on the staged rows
-
-A message names dataset, field, rule and row reference. It never holds a value of a row.
 """
 
 from __future__ import annotations
@@ -132,5 +134,11 @@ def unwritten(
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """Say that `name` is no `what`, and which ones there are."""
+    """Say that `name` is no `what`, and which ones there are.
+
+    Args:
+        what: kind of thing, e.g. `dataset`.
+        name: what was asked for.
+        known: the valid names.
+    """
     return f"unknown {what} {name!r}; known: {', '.join(sorted(known)) or 'none'}"

@@ -12,14 +12,14 @@ from typing import Any, Literal, get_args
 from onecard.base import personal
 from onecard.base.workdays import Clock
 from onecard.errors import ConfigError, PolicyError
+from schemas.models.service_levels import ChallengeKind
 
-Kind = Literal["record", "finding"]
 Status = Literal["open", "acknowledged", "answered", "closed"]
-Outcome = Literal["corrected", "confirmed", "rejected"]
+AnswerOutcome = Literal["corrected", "confirmed", "rejected"]
 
-KINDS: tuple[str, ...] = get_args(Kind)
+KINDS: tuple[str, ...] = get_args(ChallengeKind)
 STATUSES: tuple[str, ...] = get_args(Status)
-OUTCOMES: tuple[str, ...] = get_args(Outcome)
+OUTCOMES: tuple[str, ...] = get_args(AnswerOutcome)
 
 LONGEST_TEXT = 2_000
 """Characters of a statement, an answer or a reason."""
@@ -57,7 +57,7 @@ class NewTicket:
     agency: str
     opened_for: str
     opened_by: str
-    kind: Kind
+    kind: ChallengeKind
     dataset: str
     statement: str = attribute(repr=False)
     opened_at: datetime
@@ -79,7 +79,7 @@ class Ticket:
     agency: str
     opened_for: str
     opened_by: str
-    kind: Kind
+    kind: ChallengeKind
     dataset: str
     field: str
     rule: str
@@ -92,7 +92,7 @@ class Ticket:
     due_on: date
     clock: Clock
     status: Status
-    outcome: Outcome | Literal[""]
+    outcome: AnswerOutcome | Literal[""]
     answer: str = attribute(repr=False)
     answered_at: datetime | None
     closed_at: datetime | None

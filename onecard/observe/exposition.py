@@ -9,8 +9,7 @@ from typing import get_args
 
 from onecard.base.timespan import ZONE
 from onecard.model.transfers import Transfer
-from onecard.operations import attention as situation
-from onecard.operations.attention import Issue
+from onecard.operations.attention import Issue, IssueKind
 
 SUBJECT = ("direction", "subject")
 
@@ -40,7 +39,7 @@ def exposition(transfers: Iterable[Transfer], issues: Iterable[Issue]) -> str:
         ended.labels(*subject).set(t.finished_at.timestamp() if t.finished_at else 0)
         status.labels(*subject, t.status).set(1)
     attention = gauge("attention", "How many things of a kind need a person.", "kind")
-    for kind in get_args(situation.IssueKind):
+    for kind in get_args(IssueKind):
         attention.labels(kind).set(waiting[kind])
     now = gauge("written_timestamp_seconds", "When this was written, by the system's clock.")
     now.set(datetime.now(ZONE).timestamp())

@@ -72,7 +72,7 @@ def _smtp(connection: Connection) -> smtplib.SMTP:
 
 
 def webhook(connection: Connection, channel: Webhook, news: News) -> None:
-    """POST title, text, new and ended troubles as JSON.
+    """POST title, text, new and ended issues as JSON.
 
     Args:
         connection: of the endpoint; its password is the bearer token.

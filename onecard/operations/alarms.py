@@ -1,4 +1,4 @@
-"""Alarms by e-mail or webhook: each trouble is told once, and once more when it is over.
+"""Alarms by e-mail or webhook: each issue is told once, and once more when it is over.
 
 `ONECARD_ALARMS` names a YAML file:
 
@@ -173,7 +173,7 @@ def _name(channel: Channel) -> str:
 
 
 def _key(issue: Issue) -> str:
-    """What makes a trouble the same one: a second failure in a row is no news."""
+    """What makes an issue the same one: a second failure in a row is no news."""
     return f"{issue.kind}|{issue.subject}"
 
 

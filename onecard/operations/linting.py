@@ -33,7 +33,7 @@ PATTERNS = ("*.yaml", "contracts/*/*.odcs.yaml", "agreements/*.yaml")
 CODE = (onecard, schemas, connectors)
 log = logging.getLogger(__name__)
 
-Check = Callable[[], tuple[Problem, ...]]
+Linter = Callable[[], tuple[Problem, ...]]
 
 
 def lint(root: Path, against: str | None = None) -> tuple[Problem, ...]:
@@ -48,7 +48,7 @@ def lint(root: Path, against: str | None = None) -> tuple[Problem, ...]:
     return remembered(root, _folder(), lambda: _checked(root, None))
 
 
-def remembered(root: Path, memory: Path, check: Check) -> tuple[Problem, ...]:
+def remembered(root: Path, memory: Path, check: Linter) -> tuple[Problem, ...]:
     """What `check` found of these very files before, else what it finds now.
 
     Args:

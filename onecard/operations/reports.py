@@ -72,7 +72,7 @@ def write_daily(
     scheme = schemes.load()
     files: list[Path] = []
     with database.connect(desk.address, autocommit=True) as connection:
-        span = facts.Days(day, day + timedelta(days=1))
+        span = facts.Period(day, day + timedelta(days=1))
         maker = content.Maker(connection, desk.catalogue, scheme, span, desk.settings.now())
         held = holds.holds(connection, desk.catalogue) if day == desk.settings.now().date() else []
         for agency in agencies or reporting(desk):

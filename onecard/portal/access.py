@@ -48,7 +48,7 @@ class Visitor:
     engineer: bool
 
 
-class Access(Frozen):
+class AccessMap(Frozen):
     """The mapping: agencies (or `*`) by user name and by group or role."""
 
     users: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -64,7 +64,7 @@ class Access(Frozen):
         return Visitor(person.name, agencies, engineer) if agencies else None
 
 
-def load(file: Path | None, known: Iterable[str]) -> Access:
+def load(file: Path | None, known: Iterable[str]) -> AccessMap:
     """Read the mapping; without a file nobody is mapped.
 
     Raises:
@@ -72,9 +72,9 @@ def load(file: Path | None, known: Iterable[str]) -> Access:
         ConfigError: names an agency that is not in `agencies.yaml`.
     """
     if file is None:
-        return Access()
+        return AccessMap()
     document = parse(file)
-    found = build(Access, document.data, document)
+    found = build(AccessMap, document.data, document)
     agencies = {ENGINEER, *known}
     for part, mapping in (("users", found.users), ("groups", found.groups)):
         for name, granted in mapping.items():

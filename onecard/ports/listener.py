@@ -68,7 +68,7 @@ class Telling:
         self._all(lambda listener: listener.counted(self.step, counts))
 
     @contextmanager
-    def told(self) -> Iterator[Telling]:
+    def running(self) -> Iterator[Telling]:
         """Tell of the start, and of the end as it comes."""
         self._all(lambda listener: listener.started(self.step))
         try:

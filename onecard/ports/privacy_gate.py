@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Action = Literal["block", "quarantine", "warn", "alert", "audit"]
-Outcome = Literal["passed", "hit", "not_applicable"]
+RuleOutcome = Literal["passed", "hit", "not_applicable"]
 
 
 class PrivacyBlock(PolicyError):
@@ -56,7 +56,7 @@ class RuleResult:
 
     rule: str
     action: Action
-    outcome: Outcome
+    outcome: RuleOutcome
     checked: int = 0
     hits: int = 0
     detail: str = ""

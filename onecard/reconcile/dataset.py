@@ -48,7 +48,7 @@ class ReconcileOptions:
 
 
 def reconcile(
-    hub: TransferDesk, dataset: str, wish: ReconcileOptions | None = None
+    hub: TransferDesk, dataset: str, options: ReconcileOptions | None = None
 ) -> ReconciliationResult:
     """Compare one dataset with its source, and heal it.
 
@@ -57,7 +57,7 @@ def reconcile(
     Args:
         hub: the hub.
         dataset: its id.
-        wish: what the run shall do; default: compare everything and heal.
+        options: what the run shall do; default: compare everything and heal.
 
     Raises:
         ConfigError: unknown dataset, nothing published yet, `since` without a cursor, a release
@@ -65,22 +65,22 @@ def reconcile(
         OnecardError: as connector, gate and collect raise it; the ledger then says `failed`.
     """
     with logs.step("reconcile", dataset=dataset, actor=hub.settings.actor):
-        done = _reconcile(hub, hub.catalogue.contract(dataset), wish or ReconcileOptions())
+        done = _reconcile(hub, hub.catalogue.contract(dataset), options or ReconcileOptions())
         logs.note(counts={name: getattr(done, name) for name in COUNTED})
     return done
 
 
 def _reconcile(
-    hub: TransferDesk, contract: Contract, wish: ReconcileOptions
+    hub: TransferDesk, contract: Contract, options: ReconcileOptions
 ) -> ReconciliationResult:
     with database.connect(hub.address, autocommit=True) as connection:
-        _ready(connection, contract, wish)
+        _ready(connection, contract, options)
         locks.hold(connection, locks.Kind.RECONCILIATION, contract.id)
         now, actor = hub.settings.now(), hub.settings.actor
-        number = reconciliations.start(connection, "dataset", contract.id, now, wish.since)
+        number = reconciliations.start(connection, "dataset", contract.id, now, options.since)
         try:
-            done = _Reconciliation(hub, contract, connection, number, wish).run()
-            reconciliations.finish(connection, done, actor, wish.release)
+            done = _Reconciliation(hub, contract, connection, number, options).run()
+            reconciliations.finish(connection, done, actor, options.release)
         except Exception as caught:  # noqa: BLE001 - noted, then raised as one of ours
             error = as_hub_error(caught)
             reconciliations.failed(connection, number, contract.id, error, actor)
@@ -88,13 +88,13 @@ def _reconcile(
     return done
 
 
-def _ready(connection: database.Connection, contract: Contract, wish: ReconcileOptions) -> None:
-    if wish.release:
-        wish.release.check()
+def _ready(connection: database.Connection, contract: Contract, options: ReconcileOptions) -> None:
+    if options.release:
+        options.release.check()
     if not registry.exists(connection, contract):
         msg = f"{contract.id}: nothing is published yet; run `onecard collect {contract.id}` first"
         raise ConfigError(msg)
-    if wish.since and not contract.source.cursor:
+    if options.since and not contract.source.cursor:
         msg = f"{contract.id}: --since needs a cursor, which the contract's source does not name"
         raise ConfigError(msg)
 
@@ -108,17 +108,18 @@ class _Reconciliation:
         contract: Contract,
         connection: database.Connection,
         number: int,
-        wish: ReconcileOptions,
+        options: ReconcileOptions,
     ) -> None:
         self._hub, self._contract, self._connection = hub, contract, connection
-        self._number, self._wish = number, wish
+        self._number, self._options = number, options
         self._tools: CollectContext = hub.tools(contract.id)
         self._state = datasets.state(connection, contract.id)
 
     def run(self) -> ReconciliationResult:
         staged = SourceRows(self._tools, self._contract, self._connection, self._number)
         with staged.opened() as rows:
-            method, found = KeysInDoubt(self._tools, self._contract, self._wish.since).found(rows)
+            doubt = KeysInDoubt(self._tools, self._contract, self._options.since)
+            method, found = doubt.found(rows)
             differences = rows.judge(found.keys, self._watermark())
             healed = self._healed(rows, differences)
             done = ReconciliationResult(
@@ -136,11 +137,11 @@ class _Reconciliation:
                 healed=healed,
                 refs=self._references(differences),
             )
-            return _settled(self._deletes(done, differences.extra, rows.version))
+            return _with_outcome(self._deletes(done, differences.extra, rows.version))
 
     def _healed(self, rows: SourceRows, differences: KeyDifferences) -> int:
         wrong = (*differences.missing, *differences.differing)
-        if not self._wish.heal or not (wrong or rows.unknown):
+        if not self._options.heal or not (wrong or rows.unknown):
             return 0
         rows.choose(wrong)
         return heal(self._hub, self._contract, rows)
@@ -154,7 +155,7 @@ class _Reconciliation:
 
     def _judges_absence(self) -> bool:
         never = deletes.rules().never_from
-        return self._wish.since is None and self._contract.source.connector not in never
+        return self._options.since is None and self._contract.source.connector not in never
 
     def _deletes(
         self, done: ReconciliationResult, absent: tuple[RowKey, ...], version: int
@@ -168,10 +169,10 @@ class _Reconciliation:
         look = deletes.sweep(self._number, before, self._hub.settings.now())
         believed = deletes.believed(self._connection, self._contract.id, by_ref, look)
         limits = deletes.rules()
-        released = self._wish.release and done.rows_other
+        released = self._options.release and done.rows_other
         if limits.too_many(len(absent), done.rows_hub, done.rows_other) and not released:
             return replace(done, held=len(absent))
-        if not believed or not self._wish.heal:
+        if not believed or not self._options.heal:
             return done
         number = deletes.tombstone(self._connection, self._contract, believed, version, look.now)
         gone = set(believed)
@@ -195,7 +196,7 @@ class _Reconciliation:
         }
 
 
-def _settled(done: ReconciliationResult) -> ReconciliationResult:
+def _with_outcome(done: ReconciliationResult) -> ReconciliationResult:
     """The outcome: the worst of what was found and not mended."""
     if done.held:
         return replace(done, outcome="held")

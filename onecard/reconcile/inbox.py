@@ -114,9 +114,9 @@ class _Reconciliation:
 
     def _compared(self, rows: InboxRows) -> tuple[ReconciliationResult, frozenset[str]]:
         """What both sides hold, and the keys for which a person vouches."""
-        with self.hub.deliver(self.agreement.id).standing() as standing:
-            schema = rows.load(rows.expected, _batches(standing.frames()), None)
-            held = self._held(standing.sendings)
+        with self.hub.deliver(self.agreement.id).expected_inbox() as expected:
+            schema = rows.load(rows.expected, _batches(expected.frames()), None)
+            held = self._held(expected.sendings)
             rows.load(rows.present, map(_found, held.chunks), schema)
         found = rows.judge(blank_is_null=held.blank_is_null)
         both = found[AGREEING] + found[DIFFERING]
@@ -133,7 +133,7 @@ class _Reconciliation:
             quarantined=found[QUARANTINED],
             refs=self._references(rows),
         )
-        return done, frozenset(standing.vouched)
+        return done, frozenset(expected.vouched)
 
     def _held(self, sendings: tuple[Sending, ...]) -> Held:
         block = self.agreement.delivery

@@ -19,7 +19,7 @@ from typing import Any
 from onecard.base import workdays
 from onecard.crypto.keys import KeyStore
 from onecard.errors import ConfigError, PolicyError, unknown
-from onecard.model.tickets import Kind, NewTicket, Ticket
+from onecard.model.tickets import NewTicket, Ticket
 from onecard.ports.desk import Desk
 from onecard.stewardship.challenge_findings import finding_baseline, finding_now
 from onecard.store import database, datasets, tickets, transfer_lookup
@@ -28,6 +28,7 @@ from onecard.store.finding_history import WatchedRule
 from onecard.store.record_refs import Referrer, checked_key, held_in, locate, published_since
 from schemas.models.catalogue import Catalogue
 from schemas.models.contract import Contract
+from schemas.models.service_levels import ChallengeKind
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def _check_names(catalogue: Catalogue, contract: Contract, challenge: Challenge)
 def _new_ticket(
     hub: Desk, connection: Connection, contract: Contract, challenge: Challenge
 ) -> NewTicket:
-    kind: Kind = "finding" if challenge.key is None else "record"
+    kind: ChallengeKind = "finding" if challenge.key is None else "record"
     now = hub.settings.now()
     due = workdays.after(now.date(), hub.catalogue.service_levels.days(contract.agency, kind))
     if challenge.key is None:

@@ -27,7 +27,7 @@ class Receipt:
     signature: bytes
 
 
-def canonical(content: Mapping[str, Any]) -> str:
+def signed_text(content: Mapping[str, Any]) -> str:
     """JSON with sorted keys and no spaces: what is signed, as UTF-8."""
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -43,7 +43,7 @@ def issue(
         content: what it states; JSON values, none of a row.
         signer: of the hub.
     """
-    body = canonical({"format": FORMAT, "transfer": transfer, **content})
+    body = signed_text({"format": FORMAT, "transfer": transfer, **content})
     receipt = Receipt(transfer, body, signer.suite, signer.epoch, signer.sign(body.encode()))
     connection.execute(
         "INSERT INTO ledger.receipt (transfer, body, suite, key_epoch, signature)"
@@ -82,7 +82,7 @@ def last_checkpoint(connection: Connection) -> dict[str, Any] | None:
 
 def signed_manifest(manifest: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
     """The manifest with a signature over its canonical form (PR-20)."""
-    signature = signer.sign(canonical(manifest).encode()).hex()
+    signature = signer.sign(signed_text(manifest).encode()).hex()
     return {
         **manifest,
         "signature": {"suite": signer.suite, "epoch": signer.epoch, "value": signature},

@@ -1,5 +1,8 @@
 """Contracts as Great Expectations suites that anyone can run with GX alone.
 
+In: contracts. Out: suites as JSON, and a folder of custom expectations that needs only GX.
+What the row gate checks, said a second time; a test compares the two on the same rows.
+
 `suites` compiles a contract to a list of expectations, `export` writes suites, the custom
 expectations (`onecard_expectations`, which imports nothing of this project) and a README.
 

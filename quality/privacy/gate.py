@@ -9,7 +9,7 @@ from traceback import extract_tb
 
 import polars as pl
 
-from onecard.ports.privacy_gate import Admitted, Batch, Outcome, Plan, PrivacyBlock, RuleResult
+from onecard.ports.privacy_gate import Admitted, Batch, Plan, PrivacyBlock, RuleOutcome, RuleResult
 from onecard.ports.sink import Sent
 from quality.privacy.registry import Evidence, Phase, Ruling, functions, texts
 
@@ -61,7 +61,7 @@ class Gate:
         return tuple(self._result(name) for name in sorted(texts()))
 
     def _result(self, name: str) -> RuleResult:
-        outcome: Outcome = "hit" if self._hits[name] else "passed"
+        outcome: RuleOutcome = "hit" if self._hits[name] else "passed"
         if name not in self._seen:
             outcome = "not_applicable"
         detail = "; ".join(self._details[name])[:500]

@@ -12,12 +12,12 @@ from onecard.store.database import Connection
 from onecard.store.report_frames import Span
 from quality.reports import facts as ledger_facts
 from quality.reports import problems
-from quality.reports.facts import Days, Facts, before, following, midnight
+from quality.reports.facts import Facts, Period, before, following, midnight
 from quality.reports.losses import STATUS_DATASET, Losses, losses
 from quality.reports.measures import dimensions, measure, score
 from quality.reports.problems import ListedProblem
-from quality.reports.scheme import Scheme
-from quality.reports.scope import Figures, Month, Scope, months
+from quality.reports.scheme import ScoringScheme
+from quality.reports.scope import Figures, Month, ReportScope, months
 from schemas.models.catalogue import Catalogue
 
 HISTORY = 13
@@ -36,7 +36,7 @@ class Content:
         trend: by day and unit, good rows in percent.
     """
 
-    scope: Scope
+    scope: ReportScope
     month: date
     as_of: datetime
     figures: Figures
@@ -55,8 +55,8 @@ class Maker:
         self,
         connection: Connection,
         known: Catalogue,
-        scheme: Scheme,
-        of: date | Days,
+        scheme: ScoringScheme,
+        of: date | Period,
         now: datetime,
     ) -> None:
         """Read the ledger up to `now`.
@@ -69,7 +69,7 @@ class Maker:
             now: the hub's time.
         """
         self._connection, self._known, self._scheme, self._now = connection, known, scheme, now
-        days = Days(before(of, HISTORY - 1), following(of)) if isinstance(of, date) else of
+        days = Period(before(of, HISTORY - 1), following(of)) if isinstance(of, date) else of
         self._month = (of if isinstance(of, date) else of.start).replace(day=1)
         self._facts: Facts = ledger_facts.read(connection, days, now)
         loss = Loss(scheme.loss_events, scheme.loss_within_seconds)
@@ -78,7 +78,7 @@ class Maker:
 
     def content(self, agency: str) -> Content:
         """The content of one agency's report."""
-        scope = Scope.of(self._known, agency)
+        scope = ReportScope.of(self._known, agency)
         figures = measure(self._facts, scope, self._month, self._scheme)
         previous = measure(self._facts, scope, before(self._month), self._scheme)
         at = Month(self._facts, scope, self._month)
@@ -112,7 +112,7 @@ class Maker:
             trend=_trend(at),
         )
 
-    def _scores(self, scope: Scope) -> list[tuple[date, float | None]]:
+    def _scores(self, scope: ReportScope) -> list[tuple[date, float | None]]:
         found = []
         for month in months(self._month, HISTORY):
             figures = dimensions(Month(self._facts, scope, month), self._scheme)

@@ -17,7 +17,7 @@ _LONG = ("collects", "rules", "tickets")
 
 
 @dataclass(frozen=True, slots=True)
-class Days:
+class Period:
     """Days from `start` to the one before `end`."""
 
     start: date
@@ -45,7 +45,7 @@ class Facts:
         return self.frames[name]
 
 
-def read(connection: Connection, days: Days, as_of: datetime) -> Facts:
+def read(connection: Connection, days: Period, as_of: datetime) -> Facts:
     """Read the facts of some days.
 
     What is shown of one month and the month before only is read of these two months.

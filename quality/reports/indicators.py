@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import polars as pl
 
 from quality.reports.facts import before, following
-from quality.reports.scheme import Scheme
+from quality.reports.scheme import ScoringScheme
 from quality.reports.scope import Figures, Month, Number, own_tickets, rows_by, within
 
 
-def indicators(at: Month, known: Mapping[str, Number], scheme: Scheme) -> Figures:
+def indicators(at: Month, known: Mapping[str, Number], scheme: ScoringScheme) -> Figures:
     """Numerators and denominators of the key figures.
 
     Args:

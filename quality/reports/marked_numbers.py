@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from quality.reports import words
 from quality.reports.measures import score, share
 from quality.reports.problems import ListedProblem
-from quality.reports.scheme import Kpi, Language, Scheme
+from quality.reports.scheme import Kpi, Language, ScoringScheme
 from quality.reports.scope import Figures
 
 
@@ -17,7 +17,7 @@ class MarkedNumbers:
     """Numbers of one month, and of the one before."""
 
     def __init__(
-        self, scheme: Scheme, language: Language, figures: Figures, previous: Figures
+        self, scheme: ScoringScheme, language: Language, figures: Figures, previous: Figures
     ) -> None:
         """Take the numbers.
 

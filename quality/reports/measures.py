@@ -14,8 +14,8 @@ import polars as pl
 
 from quality.reports.facts import Facts, following
 from quality.reports.indicators import indicators
-from quality.reports.scheme import Scheme
-from quality.reports.scope import Figures, Month, Number, Scope, own_tickets, rows_by, within
+from quality.reports.scheme import ScoringScheme
+from quality.reports.scope import Figures, Month, Number, ReportScope, own_tickets, rows_by, within
 
 ROW_DIMENSIONS = ("conformity", "completeness", "accuracy", "consistency")
 COUNTS = (
@@ -24,7 +24,7 @@ COUNTS = (
 )
 
 
-def measure(facts: Facts, scope: Scope, month: date, scheme: Scheme) -> Figures:
+def measure(facts: Facts, scope: ReportScope, month: date, scheme: ScoringScheme) -> Figures:
     """All figures of one month, without the comparison with the month before.
 
     Args:
@@ -51,7 +51,7 @@ def share(figures: Mapping[str, Number], key: str) -> float | None:
     return None if part is None or not of else part / of
 
 
-def score(figures: Mapping[str, Number], unit: str, scheme: Scheme) -> float | None:
+def score(figures: Mapping[str, Number], unit: str, scheme: ScoringScheme) -> float | None:
     """Sum of weight times dimension, over the dimensions that were measured, out of 100.
 
     Args:
@@ -109,7 +109,7 @@ def _deliveries(at: Month) -> Figures:
     return figures | {f"deliver.total.{name}": number for name, number in total.items()}
 
 
-def dimensions(at: Month, scheme: Scheme) -> Figures:
+def dimensions(at: Month, scheme: ScoringScheme) -> Figures:
     """Numerators and denominators of the six dimensions, by unit and in total."""
     contracts = {c.id: c for c in at.scope.contracts}
     broken: dict[tuple[str, str], int] = {}

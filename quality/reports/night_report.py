@@ -150,7 +150,7 @@ class NightReport:
     held: Sequence[HeldLine] = field(default=())
 
     @property
-    def trouble(self) -> list[DatasetLine | DeliveryLine | HeldLine]:
+    def attention(self) -> list[DatasetLine | DeliveryLine | HeldLine]:
         """What waits for a person, then what failed."""
         lines: list[DatasetLine | DeliveryLine] = [*self.datasets, *self.deliveries]
         told = {line.subject for line in self.held}

@@ -17,8 +17,8 @@ from quality.reports.content import Content
 from quality.reports.marked_numbers import MarkedNumbers
 from quality.reports.night_report import TEMPLATES
 from quality.reports.problems import ListedProblem
-from quality.reports.scheme import Language, Scheme
-from quality.reports.scope import Figures, Number, Scope
+from quality.reports.scheme import Language, ScoringScheme
+from quality.reports.scope import Figures, Number, ReportScope
 from quality.rows.rule_titles import finding_title
 from schemas.models import codes
 from schemas.models.catalogue import Catalogue
@@ -32,7 +32,7 @@ TOP = 10
 class Writer:
     """Writes pages in one language."""
 
-    def __init__(self, known: Catalogue, scheme: Scheme, language: Language) -> None:
+    def __init__(self, known: Catalogue, scheme: ScoringScheme, language: Language) -> None:
         """Load the templates.
 
         Args:
@@ -125,7 +125,9 @@ class Writer:
             p.times,
         ]
 
-    def _common(self, heading: str, period: str, scope: Scope, as_of: datetime) -> dict[str, Any]:
+    def _common(
+        self, heading: str, period: str, scope: ReportScope, as_of: datetime
+    ) -> dict[str, Any]:
         numbers = self._numbers
         return {
             "language": self.language,

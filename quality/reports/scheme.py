@@ -37,7 +37,7 @@ class Weighted(Titled):
     weight: int = Field(gt=0)
 
 
-class Grade(Titled):
+class ScoreGrade(Titled):
     """A grade, and the score from which it holds."""
 
     start: float = Field(alias="from", ge=0, le=100)
@@ -59,12 +59,12 @@ class Kpi(Titled):
         return percent >= self.target if self.better == "up" else percent <= self.target
 
 
-class Scheme(Frozen):
+class ScoringScheme(Frozen):
     """The whole scheme."""
 
     version: Version
     dimensions: dict[Dimension, Weighted]
-    grades: tuple[Grade, ...]
+    grades: tuple[ScoreGrade, ...]
     odcs: dict[str, Dimension]
     built_in: dict[Dimension, tuple[str, ...]]
     loss_within_seconds: int = Field(gt=0)
@@ -72,7 +72,7 @@ class Scheme(Frozen):
     kpis: dict[str, Kpi]
 
     @model_validator(mode="after")
-    def _whole(self) -> Scheme:
+    def _whole(self) -> ScoringScheme:
         if sum(d.weight for d in self.dimensions.values()) != 100:
             msg = "dimensions: the weights must add up to 100"
             raise ValueError(msg)
@@ -82,7 +82,7 @@ class Scheme(Frozen):
             raise ValueError(msg)
         return self
 
-    def grade(self, score: float) -> Grade:
+    def grade(self, score: float) -> ScoreGrade:
         """The grade of a score out of 100."""
         return next(g for g in self.grades if score >= g.start)
 
@@ -99,11 +99,11 @@ class Scheme(Frozen):
 
 
 @cache
-def load(file: Path = FILE) -> Scheme:
+def load(file: Path = FILE) -> ScoringScheme:
     """Read the scheme.
 
     Raises:
         InvalidFile: with file, line, field, rule and the valid choices.
     """
     document = parse(file)
-    return build(Scheme, document.data, document)
+    return build(ScoringScheme, document.data, document)

@@ -19,7 +19,7 @@ Figures = dict[str, Number]
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ReportScope:
     """Whose report it is: one providing agency's, or the whole city's (the bureau's)."""
 
     agency: str
@@ -28,7 +28,7 @@ class Scope:
     whole: bool
 
     @classmethod
-    def of(cls, known: Catalogue, agency: str) -> Scope:
+    def of(cls, known: Catalogue, agency: str) -> ReportScope:
         """The scope of an agency: its datasets and what is delivered of them."""
         whole = not any(c.agency == agency for c in known.contracts.values())
         contracts = [c for c in known.contracts.values() if whole or c.agency == agency]
@@ -53,7 +53,7 @@ class Scope:
 class Month:
     """The frames of one month and one scope."""
 
-    def __init__(self, facts: Facts, scope: Scope, month: date) -> None:
+    def __init__(self, facts: Facts, scope: ReportScope, month: date) -> None:
         """Take the rows of one month and scope.
 
         Args:

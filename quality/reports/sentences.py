@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from quality.reports import words
 from quality.reports.content import Content
 from quality.reports.measures import score
-from quality.reports.scheme import Language, Scheme
+from quality.reports.scheme import Language, ScoringScheme
 
 ARTICLES = (7, 9, 11, 13, 19)
 
 
-def lead(content: Content, scheme: Scheme, language: Language) -> str:
+def lead(content: Content, scheme: ScoringScheme, language: Language) -> str:
     """The month in two sentences.
 
     Args:

@@ -63,7 +63,7 @@ class Entrustment(Frozen):
     sub_entrustment: bool = False
 
 
-class Grade(Frozen):
+class IdentifiabilityGrade(Frozen):
     """A graded assessment of how identifiable a de-identified flow is (GB/T 42460)."""
 
     agreement: AgreementId
@@ -78,7 +78,7 @@ class ChildRules(Frozen):
     published: date
 
 
-class Scheme(Frozen):
+class CardScheme(Frozen):
     """A card or code scheme in use (order 249, article 9).
 
     Attributes:
@@ -118,9 +118,9 @@ class Registers(Frozen):
     assessments: Mapping[RegisterId, Assessment]
     notices: Mapping[RegisterId, Notice]
     entrustments: Mapping[RegisterId, Entrustment]
-    grades: Mapping[RegisterId, Grade]
+    grades: Mapping[RegisterId, IdentifiabilityGrade]
     child_rules: Mapping[RegisterId, ChildRules]
-    schemes: Mapping[RegisterId, Scheme]
+    schemes: Mapping[RegisterId, CardScheme]
     networks: tuple[str, ...]
     people: People
 

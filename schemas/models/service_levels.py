@@ -17,7 +17,7 @@ from schemas.models.values import Name, build
 
 FILE = Path(__file__).parents[1] / "service_levels.yaml"
 
-Kind = Literal["record", "finding"]
+ChallengeKind = Literal["record", "finding"]
 Days = Annotated[int, Field(ge=1, le=60)]
 
 
@@ -41,7 +41,7 @@ class ServiceLevels(Frozen):
     working_days: Levels
     agencies: Mapping[Name, OwnLevels] = {}
 
-    def days(self, agency: str, kind: Kind) -> int:
+    def days(self, agency: str, kind: ChallengeKind) -> int:
         """Working days that the agency has to answer."""
         own = self.agencies.get(agency, OwnLevels())
         found = own.record if kind == "record" else own.finding

@@ -1,4 +1,4 @@
-"""`onecard doctor` on a real hub: every trouble is provoked, and its line says what to do."""
+"""`onecard doctor` on a real hub: everything that can be wrong is provoked, and its line says what to do."""
 
 from __future__ import annotations
 
@@ -109,33 +109,33 @@ def test_a_system_that_accepts_and_never_answers_is_given_up(city: Rehearsal) ->
 
 
 def test_keys_missing_open_and_near_their_end(city: Rehearsal, tmp_path: Path) -> None:
-    def told(file: Path) -> list[CheckLine]:
+    def lines_of(file: Path) -> list[CheckLine]:
         hub = city.hub(0)
         hub.keys = keys.KeyStore(file)
         return of(examine(hub, [], {}), "keys")
 
     hub = city.hub(0)
     today = hub.settings.now().date()
-    (line,) = told(tmp_path / "none.json")
+    (line,) = lines_of(tmp_path / "none.json")
     assert (line.level, "keys init" in line.todo) == ("fail", True)
 
     some = tmp_path / "some.json"
     keys.create(some, ["transport"], "2026", today)
-    missing = [x for x in told(some) if x.level == "fail"]
+    missing = [x for x in lines_of(some) if x.level == "fail"]
     assert "no key token/health" in [x.says for x in missing]
     assert all(("keys add" in x.todo) == ("token" in x.says) for x in missing)
 
     full = tmp_path / "full.json"
     keys.create(full, hub.catalogue.agencies, "2026", today)
-    assert [x.level for x in told(full)] == ["ok"]
+    assert [x.level for x in lines_of(full)] == ["ok"]
     keys.rotate(full, "token/health", "2027", timedelta(days=10), today)
     keys.rotate(full, "token/bank", "2027", timedelta(days=90), today)
-    near = [x for x in told(full) if x.level == "warn"]
+    near = [x for x in lines_of(full) if x.level == "warn"]
     assert [x.says for x in near] == [
         f"token/health: epoch 2026 ends on {today + timedelta(days=10)}"
     ]
     full.chmod(0o644)
-    assert told(full)[0].level == "fail"
+    assert lines_of(full)[0].level == "fail"
 
 
 def test_stopped_consumers_and_rows_near_their_end(city: Rehearsal) -> None:

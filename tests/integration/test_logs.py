@@ -64,14 +64,14 @@ def events(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return found
 
 
-def told(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def steps_of(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(line["step"], line.get("outcome", line["event"])) for line in found]
 
 
 def test_a_collect_a_delivery_and_a_reconciliation(stage: Rehearsal) -> None:
     collected = events(onecard(stage, "collect", "hrss/card_master", "housing_fund"))
     cards = [line for line in collected if line["dataset"] == "hrss/card_master"]
-    assert told(cards) == [
+    assert steps_of(cards) == [
         ("collect.stage", "started"), ("collect.stage", "done"),
         ("collect.audit", "started"), ("collect.audit", "done"),
         ("collect.publish", "started"), ("collect.publish", "done"),
@@ -81,11 +81,11 @@ def test_a_collect_a_delivery_and_a_reconciliation(stage: Rehearsal) -> None:
     assert counts["quarantined"] > 0
     assert {line["transfer"] for line in cards[1:]} == {cards[1]["transfer"]}
     sent = events(onecard(stage, "deliver", "f22-housing_fund-hrss-headcount"))
-    assert told(sent) == [("deliver", "started"), ("deliver", "done")]
+    assert steps_of(sent) == [("deliver", "started"), ("deliver", "done")]
     assert sent[-1]["counts"]["rows"] > 0
     compared = events(onecard(stage, "reconcile", "hrss/card_master"))
-    assert told(compared)[0] == ("reconcile", "started")
-    assert told(compared)[-1] == ("reconcile", "done")
+    assert steps_of(compared)[0] == ("reconcile", "started")
+    assert steps_of(compared)[-1] == ("reconcile", "done")
     assert compared[-1]["counts"]["rows_hub"] > 0
 
 

@@ -442,14 +442,14 @@ def test_a_killed_run_leaves_nothing_behind(table: Inbox, harness: Harness, poin
     assert left[0][0] > 0
     assert table.reconcile().healed == 1
     assert table.read() == [
-        {**row, **_ours(now)} for row, now in zip(rows, table.read(), strict=True)
+        {**row, **_stamp(now)} for row, now in zip(rows, table.read(), strict=True)
     ]
     assert harness.problems() == []
     lines = table.ask("SELECT outcome FROM ledger.reconciliation ORDER BY id")
     assert lines == [("failed",), ("healed",)]
 
 
-def _ours(row: dict[str, Any]) -> dict[str, Any]:
+def _stamp(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("delivery_id", "received_at")}
 
 

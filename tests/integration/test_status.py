@@ -1,4 +1,4 @@
-"""`onecard status`: every kind of trouble provoked on a real hub, seen, and gone when mended."""
+"""`onecard status`: every kind of issue provoked on a real hub, seen, and gone when mended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onecard.app.wiring import Hub
 from onecard.errors import OnecardError
 from onecard.model.tickets import NewTicket
 from onecard.observe.exposition import exposition
-from onecard.operations import attention as situation
+from onecard.operations import attention
 from onecard.operations.attention import Issue
 from onecard.store import (
     agreement_lives,
@@ -39,7 +39,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[
 
 def issues(hub: Hub, kind: str) -> dict[str, Issue]:
     with database.connect(hub.address, autocommit=True) as connection:
-        return {t.subject: t for t in situation.issues(connection, hub) if t.kind == kind}
+        return {t.subject: t for t in attention.issues(connection, hub) if t.kind == kind}
 
 
 def test_figures_for_prometheus(stage: Rehearsal) -> None:
@@ -47,7 +47,7 @@ def test_figures_for_prometheus(stage: Rehearsal) -> None:
     counts = hub.collect(CARDS).run().counts
     broken(hub, "health/death_notice")
     with database.connect(hub.address, autocommit=True) as connection:
-        transfers, found = transfer_history.latest(connection), situation.issues(connection, hub)
+        transfers, found = transfer_history.latest(connection), attention.issues(connection, hub)
     text = exposition(transfers, found)
     samples = {
         (s.name, *sorted(s.labels.values())): s.value
@@ -164,8 +164,8 @@ def test_the_command_and_its_json(stage: Rehearsal) -> None:
     (cards,) = [x for x in lines if x["subject"] == CARDS and x["direction"] == "collect"]
     assert (cards["status"], cards["attention"]) == ("published", ["late"])
     assert cards["rows_read"] > 0
-    attention = [x for x in lines if x["direction"] == "attention"]
-    assert {"late"} == {x["status"] for x in attention}
+    needing = [x for x in lines if x["direction"] == "attention"]
+    assert {"late"} == {x["status"] for x in needing}
     page = run(3)
     assert "needs a person" in page
     assert "newest transfers" in page

@@ -77,6 +77,11 @@ def test_what_rooms_say_is_fresh() -> None:
     assert subprocess.run(command, check=False).returncode == 0, "run tools/make_architecture.py"
 
 
+def test_every_room_says_what_enters_and_what_leaves() -> None:
+    said = re.findall(r"^\*\*`([^`]+)`\*\*: (.*)$", PAGE, re.MULTILINE)
+    assert [name for name, text in said if not re.search(r" In: \S.* Out: \S", text)] == []
+
+
 def test_there_are_three_ways() -> None:
     assert list(ways()) == [
         "Through a collect",

@@ -250,7 +250,7 @@ def test_onecard_commands_in_documents_exist() -> None:
     for file in documents():
         text = file.read_text(encoding="utf-8")
         for name, inner in re.findall(
-            r"(?:^|`|worker )onecard ([a-z-]+)(?: ([a-z-]+))?", text, re.M
+            r"(?:^|`|worker )onecard ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", text, re.M
         ):
             called = f"{name} {inner}" if name in groups and inner else name
             if called not in known:

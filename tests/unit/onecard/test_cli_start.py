@@ -76,6 +76,7 @@ def test_every_command_has_a_page_of_help(command: Command) -> None:
     done = CliRunner().invoke(cli.app, [*command.words.split(), "--help"])
     assert done.exit_code == 0, done.output
     assert f"onecard {command.words}" in done.output
+    assert "Args:" not in done.output
 
 
 def test_the_page_lists_every_command_with_its_line() -> None:

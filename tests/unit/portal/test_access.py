@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 
 from onecard.errors import ConfigError
 from onecard.portal import access, security, views
-from onecard.portal.access import ENGINEER, Access, Person
+from onecard.portal.access import ENGINEER, AccessMap, Person
 from onecard.portal.airflow_user import person
 from onecard.portal.app import create_app
 from schemas.models.problem import InvalidFile
@@ -162,7 +162,7 @@ def test_errors_carry_the_headers_too(portal: Portal) -> None:
 
 
 def test_users_and_groups_add_up() -> None:
-    mapping = Access(users={"li": ("hrss",)}, groups={"g": ("health",), "e": (ENGINEER,)})
+    mapping = AccessMap(users={"li": ("hrss",)}, groups={"g": ("health",), "e": (ENGINEER,)})
     known = ("health", "hrss", "bank")
     both = mapping.visitor(Person("li", frozenset(["g"])), known)
     assert both is not None
@@ -171,7 +171,7 @@ def test_users_and_groups_add_up() -> None:
     assert engineer is not None
     assert (engineer.agencies, engineer.engineer) == (known, True)
     assert mapping.visitor(Person("LI"), known) is None
-    assert access.load(None, known) == Access()
+    assert access.load(None, known) == AccessMap()
 
 
 def test_a_mapping_to_no_agency_is_an_error_that_names_it(tmp_path: Path) -> None:

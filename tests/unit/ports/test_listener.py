@@ -49,7 +49,7 @@ STEP = Step("collect.stage", "hrss/card_master", "王工")
 
 def test_a_step_that_ends_well_is_told_from_its_start_to_its_end() -> None:
     notes = Notes()
-    with Telling(STEP, (notes,)).told() as telling:
+    with Telling(STEP, (notes,)).running() as telling:
         telling.opened(7)
         telling.counted({"rows_read": 3})
     assert notes.told == [
@@ -62,7 +62,7 @@ def test_a_step_that_ends_well_is_told_from_its_start_to_its_end() -> None:
 
 def test_a_failure_is_told_and_goes_on() -> None:
     notes = Notes()
-    with pytest.raises(HoldError), Telling(STEP, (notes,)).told():
+    with pytest.raises(HoldError), Telling(STEP, (notes,)).running():
         msg = "a person must decide"
         raise HoldError(msg)
     assert notes.told == [("started", "collect.stage"), ("failed", HoldError)]
@@ -72,7 +72,7 @@ def test_a_listener_that_fails_fails_nothing_and_silences_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     notes = Notes()
-    with Telling(STEP, (Broken(), notes)).told() as telling:
+    with Telling(STEP, (Broken(), notes)).running() as telling:
         telling.opened(7)
     assert notes.told == [("started", "collect.stage"), ("opened", 7), "ended"]
     assert caplog.messages == ["a listener failed (RuntimeError)"] * 3
@@ -83,7 +83,7 @@ def test_the_log_has_one_event_at_the_start_and_one_at_the_end(
 ) -> None:
     with (
         caplog.at_level(logging.INFO, "onecard.steps"),
-        Telling(STEP, (LogListener(),)).told() as telling,
+        Telling(STEP, (LogListener(),)).running() as telling,
     ):
         telling.opened(7)
         telling.counted({"rows_read": 3})

@@ -211,7 +211,7 @@ def test_the_page_is_self_contained_and_well_formed(made: NightReport) -> None:
     assert {"lang": "zh-CN"} in [a for t, a in tags.seen if t == "html"]
 
 
-def test_trouble_says_what_to_do() -> None:
+def test_attention_says_what_to_do() -> None:
     page = render(
         report(
             datasets=[dataset(status="held"), dataset(id="hrss/other", status="failed")],
