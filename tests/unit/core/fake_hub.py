@@ -129,5 +129,6 @@ def typed(contract: Contract, rows: list[dict[str, Any]]) -> pl.DataFrame:
         "date": pl.Date,
         "timestamp": pl.Datetime("us", "UTC"),
         "integer": pl.Int64,
+        "number": pl.Decimal(18, 2),
     }
     return pl.DataFrame(rows, schema={f.name: types[f.type] for f in contract.fields})
