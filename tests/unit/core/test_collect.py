@@ -104,3 +104,10 @@ def test_a_listener_is_told_of_all_three_steps_in_order(hub: FakeHub) -> None:
     ends = [(event, step) for event, step, _ in hub.listener.told if event in ("started", "ended")]
     steps = ("collect.stage", "collect.audit", "collect.publish")
     assert ends == [(event, step) for step in steps for event in ("started", "ended")]
+
+
+def test_each_step_tells_its_counts_once(hub: FakeHub) -> None:
+    hub.offers(ecards(1))
+    hub.collect().run()
+    counted = [step for event, step, _ in hub.listener.told if event == "counted"]
+    assert counted == ["collect.stage", "collect.publish"]

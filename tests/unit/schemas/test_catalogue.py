@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.models import agreement as agreements
 from schemas.models import catalogue
 
 AGREEMENT = "f07-hrss-operator-card-status"
@@ -73,14 +74,14 @@ def test_what_was_read_while_somebody_wrote_is_not_kept(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = root / "agreements" / f"{AGREEMENT}.yaml"
-    text, parsed = file.read_text(), catalogue.agreements.load
+    text, parsed = file.read_text(), agreements.load
 
     def writing(path: Path) -> object:
         if path == file:
             file.unlink(missing_ok=True)
         return parsed(path)
 
-    monkeypatch.setattr(catalogue.agreements, "load", writing)
+    monkeypatch.setattr(agreements, "load", writing)
     assert AGREEMENT not in catalogue.load(root).agreements
     monkeypatch.undo()
     file.write_text(text)
