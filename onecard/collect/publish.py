@@ -69,11 +69,12 @@ class PublishStep:
             datasets.publish(connection, contract.id, published, contract.version)
             transfers.record_published(connection, transfer, version, counts)
             staging.drop(connection, contract, older_than=transfer + 1, mine=transfer)
-            self._sign(connection, transfer, self._collected(transfer, counts, version), line)
+            done = self._collected(transfer, counts, version)
+            self._sign(connection, transfer, done, line)
             failpoints.reach("publish.before_commit")
         failpoints.reach("publish.after_commit")
         self._anchor()
-        return self._collected(transfer, counts, version)
+        return done
 
     def _collected(self, transfer: int, counts: Counts, version: int) -> Collected:
         self.telling.counted(asdict(counts))

@@ -50,10 +50,9 @@ class StageStep:
                 first = self._make_tables(connection, transfer)
                 request = self._request(state, whole=whole)
                 known = None if first or request.since else self._known()
-                intake = Intake(tools, contract, connection, transfer)
-                taken = intake.take(request, known, key)
+                taken = Intake(tools, contract, connection, transfer).take(request, known, key)
                 drift_policy.enforce(contract, taken.rules)
-                taken = self._settle(connection, transfer, intake, taken)
+                taken = self._settle(connection, transfer, taken)
                 failpoints.reach("stage.settled")
                 with connection.transaction():
                     datasets.lock_claimed(connection, contract.id, transfer)
@@ -103,7 +102,7 @@ class StageStep:
         return KnownHashes.load(self.tools.address, self.contract)
 
     def _settle(
-        self, connection: database.Connection, transfer: int, intake: Intake, taken: IntakeResult
+        self, connection: database.Connection, transfer: int, taken: IntakeResult
     ) -> IntakeResult:
         """Deduplicate by key and quarantine what breaks a `unique` rule, inside PostgreSQL."""
         contract = self.contract
@@ -113,7 +112,8 @@ class StageStep:
             dropped = staged_repeats.deduplicate(connection, contract, transfer)
             if first:
                 staging.add_key(connection, contract, transfer)
-        repeated = intake.repeated(first=first)
+        # An intake of its own: what the first has counted by county is written already.
+        repeated = Intake(self.tools, contract, connection, transfer).repeated(first=first)
         counts = replace(
             taken.counts,
             deduplicated=taken.counts.deduplicated + dropped,

@@ -25,6 +25,7 @@ import schemas
 from onecard.base import files
 from onecard.errors import OnecardError
 from schemas.models.problem import Problem
+from schemas.models.strict_yaml import UNREADABLE
 
 ROOT = Path(schemas.__path__[0])
 """The package's own contracts and agreements."""
@@ -62,7 +63,8 @@ def remembered(root: Path, memory: Path, check: Linter) -> tuple[Problem, ...]:
     if known is not None:
         return known
     found = check()
-    if digest(root) == before:  # else somebody wrote meanwhile: of which state is the verdict?
+    whole = all(problem.rule != UNREADABLE for problem in found)
+    if whole and digest(root) == before:  # else somebody wrote: of which state is the verdict?
         _remember(place, before, found)
     return found
 
@@ -87,7 +89,15 @@ def _contents(root: Path) -> Iterator[str]:
     for base, found in ((root, of_root), *((Path(p.__path__[0]), None) for p in CODE)):
         for file in _files(base) if found is None else found:
             yield str(file.relative_to(base))
-            yield hashlib.sha256(file.read_bytes()).hexdigest()
+            yield _content(file)
+
+
+def _content(file: Path) -> str:
+    """Digest of a file; of one that cannot be read, why: the check then says so as well."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.errno}"
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -71,7 +71,10 @@ class SqlSide:
             return Buckets((number, rows, checksum) for number, rows, checksum in cursor)
 
     def members(self, bits: int, chosen: Collection[int]) -> dict[RowKey, int]:
-        """RowKey and row hash of the rows in some buckets."""
+        """Key and row hash of the rows in some buckets; rows without a whole key are left out.
+
+        A source may hold such rows where nothing forbids it; they are no rows of the dataset.
+        """
         texts = sql.SQL(", ").join(query("{v}::text", v=self.values[n]) for n in self.key)
         with self.connection.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(
@@ -83,7 +86,7 @@ class SqlSide:
                     where=self._within(bits, chosen),
                 )
             )
-            return {tuple(key): found for found, *key in cursor}
+            return {tuple(key): found for found, *key in cursor if None not in key}
 
     def probe(self) -> int:
         """The hash of a record that is the same everywhere."""

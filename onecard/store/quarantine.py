@@ -85,9 +85,10 @@ def records(
 
 
 @dataclass(frozen=True, slots=True)
-class _Payload:
-    """What is sealed of a record; `payload` is None when it was purged or resolved."""
+class _Kept:
+    """A record and what is sealed of it; `payload` is None when it was purged or resolved."""
 
+    record: Record
     fingerprint: bytes
     payload: bytes | None
     key_epoch: str
@@ -108,30 +109,26 @@ def reveal(
         ConfigError: no such record, or its payload is purged.
         PolicyError: the key of its epoch is missing, or the payload was tampered with.
     """
-    found = fetch_one(
+    kept = fetch_one(
         connection,
-        _record,
-        "SELECT " + _COLUMNS + " FROM quarantine.record WHERE id = %s",
+        _kept,
+        "SELECT "
+        + _COLUMNS
+        + ", fingerprint, payload, key_epoch, suite FROM quarantine.record WHERE id = %s",
         (record,),
     )
-    if found is None:
+    if kept is None:
         msg = f"no quarantined row {record}; see `onecard quarantine list`"
         raise ConfigError(msg)
-    sealed = fetch_one(
-        connection,
-        _Payload,
-        "SELECT fingerprint, payload, key_epoch, suite FROM quarantine.record WHERE id = %s",
-        (record,),
-    )
-    if sealed is None or sealed.payload is None:
-        msg = f"quarantined row {record} is {found.status}; its values are gone"
+    if kept.payload is None:
+        msg = f"quarantined row {record} is {kept.record.status}; its values are gone"
         raise ConfigError(msg)
-    text = suites.suite(sealed.suite).unseal(
-        keys.quarantine_of(sealed.key_epoch).secret,
-        sealed.payload,
-        found.dataset.encode() + sealed.fingerprint,
+    text = suites.suite(kept.suite).unseal(
+        keys.quarantine_of(kept.key_epoch).secret,
+        kept.payload,
+        kept.record.dataset.encode() + kept.fingerprint,
     )
-    return found, json.loads(text.decode("utf-8", "surrogatepass"))
+    return kept.record, json.loads(text.decode("utf-8", "surrogatepass"))
 
 
 def opened(
@@ -183,3 +180,9 @@ def purge(connection: Connection, now: datetime, actor: str) -> int:
 def _record(*, reasons: list[tuple[str, str]], **columns: Any) -> Record:  # noqa: ANN401
     """A row by its columns."""
     return Record(reasons=tuple((str(field), str(rule)) for field, rule in reasons), **columns)
+
+
+def _kept(**columns: Any) -> _Kept:  # noqa: ANN401 - a row by its columns
+    """A row by its columns, those of the payload among them."""
+    sealed = {n: columns.pop(n) for n in ("fingerprint", "payload", "key_epoch", "suite")}
+    return _Kept(_record(**columns), **sealed)

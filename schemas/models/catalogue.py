@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 from onecard.base.frozen import Frozen
@@ -23,7 +23,7 @@ from schemas.models.contract import Contract
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.registers import Registers
 from schemas.models.service_levels import ServiceLevels
-from schemas.models.strict_yaml import parse
+from schemas.models.strict_yaml import UNREADABLE, parse
 from schemas.models.values import build
 
 ROOT = Path(__file__).parents[1]
@@ -130,18 +130,45 @@ def load(root: Path = ROOT) -> Catalogue:
     """Read everything below `root`; problems are kept, not raised.
 
     A process parses the same bytes once: what it has read is given again until any file below
-    `root` has other bytes, appears or goes.
+    `root` has other bytes, appears or goes. What was read while somebody wrote, or while a file
+    could not be opened, is not kept.
     """
-    found = _load(root, _digest(root))
-    return replace(
-        found, contracts=dict(found.contracts), agreements=dict(found.agreements)
-    )  # what a caller does to its maps is its own
+    digest = _digest(root)
+    found = _KEPT.get((root, digest))
+    if found is None:
+        found = _read(root)
+        whole = all(problem.rule != UNREADABLE for problem in found.problems)
+        if whole and _digest(root) == digest:  # else: of which state is it?
+            _keep(root, digest, found)
+    return replace(  # what a caller does to its maps is its own
+        found,
+        agencies=dict(found.agencies),
+        contracts=dict(found.contracts),
+        agreements=dict(found.agreements),
+    )
+
+
+_KEPT: dict[tuple[Path, str], Catalogue] = {}
+_MOST_KEPT = 4
+_keeping = Lock()
+
+
+def _keep(root: Path, digest: str, found: Catalogue) -> None:
+    with _keeping:
+        _KEPT[root, digest] = found
+        while len(_KEPT) > _MOST_KEPT:
+            del _KEPT[next(iter(_KEPT))]
 
 
 def _digest(root: Path) -> str:
-    """Names and bytes of every file that a contract or an agreement may come from or refer to."""
+    """Names and bytes of every file that a contract or an agreement may come from or refer to.
+
+    The files that are parsed are looked for in the same way as to parse them: `**` does not follow
+    a link to a folder, and `*` does.
+    """
     seen = hashlib.sha256()
-    for file in sorted(f for kind in ("*.yaml", "*.csv", "*.json") for f in root.rglob(kind)):
+    below = [f for kind in ("*.yaml", "*.csv", "*.json") for f in root.rglob(kind)]
+    for file in sorted({*below, *_contract_files(root), *_agreement_files(root)}):
         seen.update(f"{file.relative_to(root).as_posix()}\0{_content(file)}\n".encode())
     return seen.hexdigest()
 
@@ -154,12 +181,19 @@ def _content(file: Path) -> str:
         return f"unreadable: {error.errno}"
 
 
-@lru_cache(maxsize=4)
-def _load(root: Path, digest: str) -> Catalogue:  # noqa: ARG001 - the digest says what was read
+def _contract_files(root: Path) -> list[Path]:
+    return sorted((root / "contracts").glob("*/*.odcs.yaml"))
+
+
+def _agreement_files(root: Path) -> list[Path]:
+    return sorted((root / "agreements").glob("*.yaml"))
+
+
+def _read(root: Path) -> Catalogue:
     problems: list[Problem] = []
     document = parse(root / "agencies.yaml")
     found_contracts: dict[str, Contract] = {}
-    for file in sorted((root / "contracts").glob("*/*.odcs.yaml")):
+    for file in _contract_files(root):
         try:
             contract = odcs.load(file).contract
             expect_id(file, contract.id, f"{file.parent.name}/{file.name.split('.')[0]}")
@@ -167,7 +201,7 @@ def _load(root: Path, digest: str) -> Catalogue:  # noqa: ARG001 - the digest sa
         except InvalidFile as error:
             problems.extend(error.problems)
     found_agreements: dict[str, Agreement] = {}
-    for file in sorted((root / "agreements").glob("*.yaml")):
+    for file in _agreement_files(root):
         try:
             agreement = agreements.load(file).agreement
             expect_id(file, agreement.id, file.stem)

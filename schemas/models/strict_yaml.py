@@ -16,6 +16,9 @@ import yaml
 
 from schemas.models.problem import InvalidFile, Problem
 
+UNREADABLE = "file.unreadable"
+"""Rule of a file that the operating system does not give, now or ever."""
+
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _AMBIGUOUS = re.compile(
@@ -148,7 +151,7 @@ def parse(file: Path, text: str | None = None) -> Document:
         raise InvalidFile([Problem(file, 1, "", "yaml.encoding", "not UTF-8")]) from None
     except OSError as error:
         reason = error.strerror or "unreadable"
-        raise InvalidFile([Problem(file, 0, "", "file.unreadable", reason)]) from None
+        raise InvalidFile([Problem(file, 0, "", UNREADABLE, reason)]) from None
     except RecursionError:
         raise InvalidFile([_too_deep(file)]) from None
     builder = _Builder(file)

@@ -124,10 +124,11 @@ def ecards(*numbers: int, status: str = "1") -> pl.DataFrame:
 
 def typed(contract: Contract, rows: list[dict[str, Any]]) -> pl.DataFrame:
     """Rows with a column for each field of a contract, as a row gate types them."""
-    types = {
+    types: dict[str, Any] = {
         "string": pl.String,
         "date": pl.Date,
         "timestamp": pl.Datetime("us", "UTC"),
         "integer": pl.Int64,
+        "number": pl.Decimal(18, 2),
     }
     return pl.DataFrame(rows, schema={f.name: types[f.type] for f in contract.fields})

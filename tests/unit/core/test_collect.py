@@ -9,7 +9,7 @@ from onecard.ports.auditor import Finding
 from onecard.ports.fakes import FakeAuditor, FakeRowGate
 from onecard.ports.row_gate import Reason
 from onecard.store import database, holds
-from tests.unit.core.fake_hub import ECARDS, KNOWN, FakeHub, ecards
+from tests.unit.core.fake_hub import ECARDS, KNOWN, NOW, FakeHub, ecards, typed
 
 PUBLISHED = "SELECT count(*), max(_version) FROM registry.hrss__ecard_binding"
 SHRUNK = (Finding("shrinkage", "critical", passed=False, observed=0.1),)
@@ -76,9 +76,38 @@ def test_a_finding_that_is_not_critical_is_on_record_and_holds_nothing(hub: Fake
     assert hub.ask("SELECT name, passed FROM ledger.finding") == [("volume", False)]
 
 
+def test_rows_are_counted_once_by_county(hub: FakeHub) -> None:
+    at, subsidies = "410101", "hrss/subsidy_payment"
+    rows = [
+        {
+            "pay_id": f"P{number}",
+            "person_id18": "410199194901010014",
+            "subsidy_item": "A",
+            "period": period,
+            "division9": f"{at}001",
+            "source_updated_at": NOW,
+            "source_seq": number,
+        }
+        for number, period in enumerate(("202601", "202601", "202602", "202603"), start=1)
+    ]
+    hub.offers(typed(KNOWN.contract(subsidies), rows))
+    hub.rows = FakeRowGate({4: (Reason("amount", "amount_positive"),)})
+    counts = hub.collect(subsidies).run().counts
+    assert (counts.rows_read, counts.published, counts.quarantined) == (4, 2, 2)
+    found = hub.ask("SELECT sum(rows_read), sum(quarantined) FROM ledger.county_count")
+    assert found == [(4, 2)], "one rejected by the gate, one for what it repeats"
+
+
 def test_a_listener_is_told_of_all_three_steps_in_order(hub: FakeHub) -> None:
     hub.offers(ecards(1))
     hub.collect().run()
     ends = [(event, step) for event, step, _ in hub.listener.told if event in ("started", "ended")]
     steps = ("collect.stage", "collect.audit", "collect.publish")
     assert ends == [(event, step) for step in steps for event in ("started", "ended")]
+
+
+def test_each_step_tells_its_counts_once(hub: FakeHub) -> None:
+    hub.offers(ecards(1))
+    hub.collect().run()
+    counted = [step for event, step, _ in hub.listener.told if event == "counted"]
+    assert counted == ["collect.stage", "collect.publish"]

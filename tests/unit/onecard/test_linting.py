@@ -84,6 +84,14 @@ def test_problems_are_remembered_as_they_were_found(memory: Memory) -> None:
     assert memory.runs == 2
 
 
+def test_a_file_that_cannot_be_read_is_a_problem_each_time(memory: Memory) -> None:
+    broken = memory.root / "agreements" / "f99-nobody.yaml"
+    broken.symlink_to("nowhere.yaml")
+    assert [(p.file, p.rule) for p in memory.lint()] == [(broken, "file.unreadable")]
+    memory.lint()
+    assert memory.runs == 3, "what could not be read is not remembered"
+
+
 def test_one_changed_byte_is_found(memory: Memory) -> None:
     file = memory.root / "contracts" / "hrss" / "card_master.odcs.yaml"
     replace(file, "id: hrss/card_master", "id: hrss/card_mastex")

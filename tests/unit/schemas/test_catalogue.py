@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.models import agreement as agreements
 from schemas.models import catalogue
 
 AGREEMENT = "f07-hrss-operator-card-status"
@@ -51,6 +52,54 @@ def test_a_file_that_appears_or_goes_is_seen(root: Path) -> None:
 
 def test_what_one_caller_does_to_its_maps_is_its_own(root: Path) -> None:
     found = catalogue.load(root)
-    assert isinstance(found.contracts, dict)
-    found.contracts.clear()
-    assert "hrss/card_master" in catalogue.load(root).contracts
+    for part in (found.contracts, found.agreements, found.agencies):
+        assert isinstance(part, dict)
+        part.clear()
+    again = catalogue.load(root)
+    assert "hrss/card_master" in again.contracts
+    assert AGREEMENT in again.agreements
+    assert "hrss" in again.agencies
+
+
+def test_a_change_behind_a_link_to_a_folder_is_seen(root: Path) -> None:
+    real = root.parent / "real"
+    (root / "agreements").rename(real)
+    (root / "agreements").symlink_to(real)
+    assert AGREEMENT in catalogue.load(root).agreements
+    (real / f"{AGREEMENT}.yaml").unlink()
+    assert AGREEMENT not in catalogue.load(root).agreements
+
+
+def test_what_was_read_while_somebody_wrote_is_not_kept(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = root / "agreements" / f"{AGREEMENT}.yaml"
+    text, parsed = file.read_text(), agreements.load
+
+    def writing(path: Path) -> object:
+        if path == file:
+            file.unlink(missing_ok=True)
+        return parsed(path)
+
+    monkeypatch.setattr(agreements, "load", writing)
+    assert AGREEMENT not in catalogue.load(root).agreements
+    monkeypatch.undo()
+    file.write_text(text)
+    assert AGREEMENT in catalogue.load(root).agreements, "the file is as it was before"
+
+
+def test_a_file_that_could_not_be_opened_once_is_read_the_next_time(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = root / "agreements" / f"{AGREEMENT}.yaml"
+    read_text = Path.read_text
+
+    def refused(path: Path, *args: str, **more: str) -> str:
+        if path == file:
+            raise OSError(24, "Too many open files")
+        return read_text(path, *args, **more)
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    assert AGREEMENT not in catalogue.load(root).agreements
+    monkeypatch.undo()
+    assert AGREEMENT in catalogue.load(root).agreements
