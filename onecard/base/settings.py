@@ -45,6 +45,13 @@ def login_name() -> str:
         return "unknown"
 
 
+def memory_folder() -> Path:
+    """Where memories are (`onecard.base.memory`): in ONECARD_HOME if set, else the user's cache."""
+    if home := os.environ.get("ONECARD_HOME"):
+        return Path(home) / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onecard"
+
+
 class Settings(Frozen):
     """Where things are and which rules of the house apply."""
 

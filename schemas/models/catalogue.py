@@ -132,13 +132,13 @@ def load(root: Path = ROOT) -> Catalogue:
     A process parses the same bytes once: what it has read is given again until any file below
     `root` has other bytes, appears or goes.
     """
-    found = _load(root, _digest(root))
+    found = _load(root, digest(root))
     return replace(
         found, contracts=dict(found.contracts), agreements=dict(found.agreements)
     )  # what a caller does to its maps is its own
 
 
-def _digest(root: Path) -> str:
+def digest(root: Path) -> str:
     """Names and bytes of every file that a contract or an agreement may come from or refer to."""
     seen = hashlib.sha256()
     for file in sorted(f for kind in ("*.yaml", "*.csv", "*.json") for f in root.rglob(kind)):
@@ -155,7 +155,7 @@ def _content(file: Path) -> str:
 
 
 @lru_cache(maxsize=4)
-def _load(root: Path, digest: str) -> Catalogue:  # noqa: ARG001 - the digest says what was read
+def _load(root: Path, state: str) -> Catalogue:  # noqa: ARG001 - the state is what was read
     problems: list[Problem] = []
     document = parse(root / "agencies.yaml")
     found_contracts: dict[str, Contract] = {}
