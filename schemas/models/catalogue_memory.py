@@ -3,8 +3,8 @@
 Reading it strictly takes longer than all that `onecard status` then does. What was read is kept
 (`onecard.base.memory`) under a digest of every file that it may come from, of our own code and code
 lists, of Python and all installed packages: one other byte, and everything is read and checked
-anew. It is a pickle, since rebuilding the models from JSON costs what reading YAML costs; nothing
-but the catalogue's own classes can be made from it.
+anew. It is a pickle, since from JSON all validators would be made and run again; nothing but the
+catalogue's own classes can be made from it.
 
 For short processes only: one that outlives an upgrade would keep, under the new code's digest,
 what the old code read.
