@@ -2,7 +2,7 @@
 
 Whole processes of this interpreter, interleaved rounds, the median of each; `status` against a
 hub's PostgreSQL that runs (ONECARD_BENCH_POSTGRES, else the embedded server, started before),
-`lint` after a first run that filled its memory. Writes the section "start" of RESULTS.md.
+all after a first run that filled the memories and wrote bytecode, as an installed wheel has it. Writes the section "start" of RESULTS.md.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def hub() -> Iterator[dict[str, str]]:
         try:
             migrate.upgrade(address)
             keys.create(settings.keys_file, ["operator"], "2026")
-            yield {**os.environ, "ONECARD_HOME": folder, "ONECARD_DATABASE_URL": address}
+            given = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+            yield {**given, "ONECARD_HOME": folder, "ONECARD_DATABASE_URL": address}
         finally:
             database.drop_database(base, name)
 

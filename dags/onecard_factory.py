@@ -6,7 +6,6 @@ XCom carries transfer ids and counts; rows and personal values never.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from onecard.base.connections import Connection as HubConnection
 from onecard.base.connections import parse
+from onecard.base.settings import keys_from_airflow
 from onecard.errors import FatalError, HoldError, NotCollected
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
@@ -79,7 +79,7 @@ def _keys() -> Callable[[], str] | None:
     """
     from airflow.sdk import Variable  # noqa: PLC0415 - asks Airflow: not while parsing
 
-    if os.environ.get("ONECARD_KEYS_FROM_AIRFLOW") != "1":
+    if not keys_from_airflow():
         return None
     return lambda: str(Variable.get("onecard_keys"))
 

@@ -40,11 +40,11 @@ def portal() -> FastAPI:
     from fastapi import Depends  # noqa: PLC0415
 
     from onecard.app.wiring import Hub  # noqa: PLC0415
-    from onecard.base.settings import Settings  # noqa: PLC0415
+    from onecard.base.settings import Settings, portal_users  # noqa: PLC0415
     from onecard.portal.access import Person  # noqa: PLC0415
     from onecard.portal.airflow_user import person  # noqa: PLC0415
     from onecard.portal.app import create_app  # noqa: PLC0415
-    from onecard.portal.site import Site, users_file  # noqa: PLC0415
+    from onecard.portal.site import Site  # noqa: PLC0415
     from quality.rows.rule_titles import title  # noqa: PLC0415
 
     logged_in = Depends(get_user)
@@ -67,7 +67,7 @@ def portal() -> FastAPI:
             identity=identity,
             secret=hmac.new(key, b"onecard portal forms", hashlib.sha256).digest(),
             rule_title=title,
-            users=users_file(),
+            users=portal_users(),
             login=login,
             logout=f"{root()}/api/v2/auth/logout",
         )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from onecard.base.connections import Connections, EnvironmentConnections
+from onecard.base.memory import Memory
 from onecard.base.settings import Settings
-from onecard.crypto import keys, suites
-from onecard.crypto.signing import Signer
-from onecard.crypto.suites import Suite
 from onecard.store import database, migrate
-from schemas.models import catalogue
+from schemas.models import catalogue, catalogue_memory
 from schemas.models.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from onecard.crypto import keys
+    from onecard.crypto.signing import Signer
+    from onecard.crypto.suites import Suite
 
 
 class HubDesk:
@@ -21,6 +25,7 @@ class HubDesk:
         settings: default: from the environment.
         connections: default: `AIRFLOW_CONN_<ID>` variables; DAGs pass Airflow's own store.
         key_source: gives the key document as text; default: ONECARD_KEYS, else the key file.
+        memory: where the catalogue that was read is kept for the next process; default: nowhere.
     """
 
     def __init__(
@@ -28,19 +33,26 @@ class HubDesk:
         settings: Settings | None = None,
         connections: Connections | None = None,
         key_source: keys.PassedText | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.settings = settings or Settings.load()
         self._key_source = key_source
+        self._memory = memory
         self.connections = connections or EnvironmentConnections()
 
     @cached_property
     def catalogue(self) -> Catalogue:
         """Contracts and agreements."""
-        return catalogue.load(self.settings.schemas or catalogue.ROOT)
+        root = self.settings.schemas or catalogue.ROOT
+        if self._memory is not None:
+            return catalogue_memory.load(root, self._memory)
+        return catalogue.load(root)
 
     @cached_property
     def keys(self) -> keys.KeyStore:
         """The key store."""
+        from onecard.crypto import keys  # noqa: PLC0415 - `status` needs no key
+
         if self._key_source is not None:
             return keys.KeyStore(self._key_source)
         return keys.configured(self.settings.keys_file)
@@ -48,11 +60,15 @@ class HubDesk:
     @cached_property
     def suite(self) -> Suite:
         """The cryptographic suite that ONECARD_SUITE names."""
+        from onecard.crypto import suites  # noqa: PLC0415 - nor any cipher
+
         return suites.suite(self.settings.suite)
 
     @cached_property
     def signer(self) -> Signer:
         """Signs receipts, manifests and checkpoints; raises PolicyError without a key."""
+        from onecard.crypto.signing import Signer  # noqa: PLC0415 - nor a signature
+
         return Signer(self.settings.suite, self.keys)
 
     @cached_property

@@ -9,10 +9,16 @@
 | ONECARD_SCHEMAS | folder of contracts and agreements | the package's own |
 | ONECARD_SUITE | `international` or `national` algorithms (`docs/keys.md`) | `international` |
 | ONECARD_PORTAL_USERS | file of who sees which agency in the portal (`docs/portal.md`) | nobody |
+| ONECARD_KEYS | the key document itself, before the key file (`docs/keys.md`) | the key file |
+| ONECARD_KEYS_FROM_AIRFLOW | `1`: DAGs take keys from Airflow's secrets | the hub's own |
+| ONECARD_ALARMS | file of who is told of what (`docs/monitoring.md`) | nobody |
 | ONECARD_QUARANTINE_DAYS | how long a rejected row is kept after it was last seen | 90 |
 | ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
 | ONECARD_PATIENCE | seconds to wait for a lock or a silent system (`onecard.base.timeouts`) | 600 |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
+| ONECARD_LOG, ONECARD_LOG_LEVEL | form and level of the log (`onecard.base.logs`) | none, WARNING |
+
+ONECARD_* variables are read in `onecard.base` and nowhere else; a test holds it.
 """
 
 from __future__ import annotations
@@ -35,6 +41,7 @@ SuiteName = Literal["international", "national"]
 QUARANTINE_DAYS = 90
 """The default: as long as copies of a card's status are kept by those who receive them."""
 LONGEST_DAYS = 3650
+KEYS, ALARMS = "ONECARD_KEYS", "ONECARD_ALARMS"
 
 
 def login_name() -> str:
@@ -43,6 +50,43 @@ def login_name() -> str:
         return getpass.getuser() or "unknown"
     except (OSError, KeyError, ImportError):  # no user of that number: containers
         return "unknown"
+
+
+Variables = Mapping[str, str] | None
+"""An environment; None: that of this process, as it is now."""
+
+
+def _read(name: str, environment: Variables) -> str:
+    return (os.environ if environment is None else environment).get(name, "")
+
+
+def keys_text(environment: Variables = None) -> str:
+    """The key document that ONECARD_KEYS holds, or nothing; no part of `Settings`: it is secret."""
+    return _read(KEYS, environment)
+
+
+def keys_from_airflow() -> bool:
+    """Whether DAGs take the key document from Airflow."""
+    return _read("ONECARD_KEYS_FROM_AIRFLOW", None) == "1"
+
+
+def alarm_file(environment: Variables = None) -> Path | None:
+    """The file that ONECARD_ALARMS names, if any."""
+    named = _read(ALARMS, environment)
+    return Path(named) if named else None
+
+
+def portal_users(environment: Variables = None) -> Path | None:
+    """The file that ONECARD_PORTAL_USERS names, if any."""
+    named = _read("ONECARD_PORTAL_USERS", environment)
+    return Path(named) if named else None
+
+
+def memory_folder() -> Path:
+    """Where memories are (`onecard.base.memory`): in ONECARD_HOME if set, else the user's cache."""
+    if home := os.environ.get("ONECARD_HOME"):
+        return Path(home) / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onecard"
 
 
 class Settings(Frozen):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onecard.app.hub_desk import HubDesk
+from onecard.base.settings import ALARMS
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.errors import ConfigError
@@ -15,7 +16,7 @@ def send(*, json: Json = False) -> None:
     with output.errors_as_exit_codes():
         wanted = alarms.configured()
         if wanted is None:
-            msg = f"{alarms.VARIABLE}: names no file; see docs/monitoring.md"
+            msg = f"{ALARMS}: names no file; see docs/monitoring.md"
             raise ConfigError(msg)
         done = after_night(HubDesk())
         if json:

@@ -92,6 +92,8 @@ def main() -> None:
 
 def _begin() -> None:
     """Redaction and logs, before the command's own modules are imported; `--help` needs neither."""
+    # Plugins would see what is validated, and looking for them reads every package's metadata.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from onecard.base import logs, redaction  # noqa: PLC0415
 
     redaction.install()

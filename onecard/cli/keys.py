@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from onecard.app.hub_desk import HubDesk
-from onecard.base.settings import Settings
+from onecard.base.settings import KEYS, Settings, keys_text
 from onecard.base.timespan import duration
 from onecard.cli import output
 from onecard.crypto import keys
@@ -105,7 +104,7 @@ def rotate(
 
 def _file(settings: Settings) -> Path:
     """The key file; keys that the environment gives must be changed where they are kept."""
-    if os.environ.get(keys.VARIABLE):
-        msg = f"keys come from {keys.VARIABLE}: change them where that is kept, or unset it"
+    if keys_text():
+        msg = f"keys come from {KEYS}: change them where that is kept, or unset it"
         raise ConfigError(msg)
     return settings.keys_file

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from onecard.app.hub_desk import HubDesk
+from onecard.base.memory import Memory
+from onecard.base.settings import memory_folder
 from onecard.base.timespan import ZONE
 from onecard.cli import output
 from onecard.cli.options import Json
@@ -23,7 +25,7 @@ Prometheus = Annotated[bool, typer.Option("--prometheus", help="Print Prometheus
 def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
     """What is late, held, failing, overdue, unapproved or expiring, and the newest transfers."""
     with output.errors_as_exit_codes():
-        hub = HubDesk()
+        hub = HubDesk(memory=Memory(memory_folder()))
         with database.connect(hub.address, autocommit=True) as connection:
             transfers = transfer_history.latest(connection)
             issues = attention.issues(connection, hub)

@@ -10,19 +10,18 @@ up: opening the quarantine, disclosures, old signatures. Nothing ever makes a mi
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from onecard.base.settings import keys_text
 from onecard.base.timespan import ZONE
 from onecard.crypto import key_document
 from onecard.crypto.key_document import KeyDocument, Purpose
 from onecard.errors import OnecardError, PolicyError, unknown
 
-VARIABLE = "ONECARD_KEYS"
 QUARANTINE = "quarantine"
 SIGNING = "signing"
 PassedText = Callable[[], str]
@@ -143,8 +142,8 @@ class KeyStore:
 
 def configured(file: Path, environment: Mapping[str, str] | None = None) -> KeyStore:
     """The store of keys: ONECARD_KEYS where that is set, else the file."""
-    env = os.environ if environment is None else environment
-    return KeyStore(lambda: env.get(VARIABLE, "")) if env.get(VARIABLE) else KeyStore(file)
+    given = keys_text(environment)
+    return KeyStore(lambda: keys_text(environment)) if given else KeyStore(file)
 
 
 def token_purpose(consumer: str) -> str:

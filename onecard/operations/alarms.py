@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from onecard.base import files
 from onecard.base.connections import Connection
 from onecard.base.frozen import Frozen
 from onecard.base.personal import redact
+from onecard.base.settings import alarm_file
 from onecard.errors import ConfigError, OnecardError, SourceUnavailable, unwritten
 from onecard.operations.attention import Issue, IssueKind, issues
 from onecard.ports.desk import Desk
@@ -38,7 +38,6 @@ from onecard.store import database
 from schemas.models.strict_yaml import parse
 from schemas.models.values import Name, build
 
-VARIABLE = "ONECARD_ALARMS"
 STATE = "alarms.json"
 TITLES: dict[str, str] = {
     "late": "逾期",
@@ -123,10 +122,10 @@ def configured(environment: Mapping[str, str] | None = None) -> AlarmFile | None
     Raises:
         InvalidFile: with file, line, field, rule and the valid choices.
     """
-    name = (os.environ if environment is None else environment).get(VARIABLE)
-    if not name:
+    file = alarm_file(environment)
+    if file is None:
         return None
-    document = parse(Path(name))
+    document = parse(file)
     return build(AlarmFile, document.data, document)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,12 +14,6 @@ from schemas.models.catalogue import Catalogue
 
 Identity = Callable[..., access.Person | Awaitable[access.Person]]
 """A FastAPI dependency that gives the logged-in person, or raises HTTPException 401."""
-
-
-def users_file(environment: Mapping[str, str] | None = None) -> Path | None:
-    """The file that ONECARD_PORTAL_USERS names, if any."""
-    named = (os.environ if environment is None else environment).get("ONECARD_PORTAL_USERS")
-    return Path(named) if named else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from onecard.base.connections import Connections
-from onecard.base.settings import Settings
-from onecard.crypto.keys import KeyStore
-from onecard.crypto.signing import Signer
-from onecard.crypto.suites import Suite
-from schemas.models.catalogue import Catalogue
+if TYPE_CHECKING:  # a port imports nothing: who uses one part of it waits for no other
+    from onecard.base.connections import Connections
+    from onecard.base.settings import Settings
+    from onecard.crypto.keys import KeyStore
+    from onecard.crypto.signing import Signer
+    from onecard.crypto.suites import Suite
+    from schemas.models.catalogue import Catalogue
 
 
 class Desk(Protocol):

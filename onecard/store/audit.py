@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from psycopg.pq import TransactionStatus
 from psycopg.rows import kwargs_row
@@ -22,9 +22,11 @@ from onecard.base import failpoints
 from onecard.crypto import merkle
 from onecard.crypto.audit_format import AuditCheckpoint, Entry, canonical_json, read_anchor
 from onecard.crypto.audit_verify import Head, Verdict, Verifier, compare, verify
-from onecard.crypto.signing import Signer
 from onecard.errors import FatalError, InternalError
 from onecard.store.database import Connection, fetch_all, fetch_one
+
+if TYPE_CHECKING:  # who only appends or reads signs nothing
+    from onecard.crypto.signing import Signer
 
 _BATCH = 5_000
 _ISO: LiteralString = '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\''

@@ -133,13 +133,13 @@ def load(root: Path = ROOT) -> Catalogue:
     `root` has other bytes, appears or goes. What was read while somebody wrote, or while a file
     could not be opened, is not kept.
     """
-    digest = _digest(root)
-    found = _KEPT.get((root, digest))
+    state = digest(root)
+    found = _KEPT.get((root, state))
     if found is None:
         found = _read(root)
         whole = all(problem.rule != UNREADABLE for problem in found.problems)
-        if whole and _digest(root) == digest:  # else: of which state is it?
-            _keep(root, digest, found)
+        if whole and digest(root) == state:  # else: of which state is it?
+            _keep(root, state, found)
     return replace(  # what a caller does to its maps is its own
         found,
         agencies=dict(found.agencies),
@@ -153,14 +153,14 @@ _MOST_KEPT = 4
 _keeping = Lock()
 
 
-def _keep(root: Path, digest: str, found: Catalogue) -> None:
+def _keep(root: Path, state: str, found: Catalogue) -> None:
     with _keeping:
-        _KEPT[root, digest] = found
+        _KEPT[root, state] = found
         while len(_KEPT) > _MOST_KEPT:
             del _KEPT[next(iter(_KEPT))]
 
 
-def _digest(root: Path) -> str:
+def digest(root: Path) -> str:
     """Names and bytes of every file that a contract or an agreement may come from or refer to.
 
     The files that are parsed are looked for in the same way as to parse them: `**` does not follow
