@@ -89,15 +89,7 @@ def _contents(root: Path) -> Iterator[str]:
     for base, found in ((root, of_root), *((Path(p.__path__[0]), None) for p in CODE)):
         for file in _files(base) if found is None else found:
             yield str(file.relative_to(base))
-            yield _content(file)
-
-
-def _content(file: Path) -> str:
-    """Digest of a file; of one that cannot be read, why: the check then says so as well."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        return f"unreadable: {error.errno}"
+            yield files.digest(file)
 
 
 def _files(folder: Path) -> Iterator[Path]:
