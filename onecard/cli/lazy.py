@@ -29,10 +29,18 @@ class Listed(TyperCommand):
         self._entry = entry
 
     def load(self) -> AnyCommand:
-        """Import the function behind it; with it come the options."""
+        """Import the function behind it; with it come the options.
+
+        Raises:
+            typer.Exit: it needs an extra that is not installed; says which one.
+        """
+        from onecard.cli import output  # noqa: PLC0415 - `--help` starts without it
+
         module, _, function = self._entry.target.partition(":")
+        with output.errors_as_exit_codes():
+            found = _imported(module)
         single = typer.Typer(add_completion=False)
-        single.command(self._entry.name)(getattr(_imported(module), function))
+        single.command(self._entry.name)(getattr(found, function))
         return typer.main.get_command(single)
 
 
