@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,14 @@ def replacing(target: Path) -> Iterator[Path]:
             os.close(descriptor)
     except OSError as error:
         raise unwritten(str(target), error) from None
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal; of one that cannot be read, why: who reads it says so too."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.errno}"
 
 
 def draft_of(target: Path) -> Path:

@@ -99,15 +99,7 @@ def contents(base: Path, chosen: Iterable[Path] | None = None) -> Iterator[str]:
     """
     for file in _files(base) if chosen is None else chosen:
         yield str(file.relative_to(base))
-        yield _content(file)
-
-
-def _content(file: Path) -> str:
-    """Digest of a file; of one that cannot be read, why: whoever reads it then says so as well."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        return f"unreadable: {error.errno}"
+        yield files.digest(file)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -29,11 +29,19 @@ class Listed(TyperCommand):
         self._entry = entry
 
     def load(self) -> AnyCommand:
-        """Import the function behind it; with it come the options."""
+        """Import the function behind it; with it come the options.
+
+        Raises:
+            typer.Exit: it needs an extra that is not installed; says which one.
+        """
+        from onecard.cli import output  # noqa: PLC0415 - `--help` starts without it
+
         module, _, function = self._entry.target.partition(":")
+        with output.errors_as_exit_codes():
+            found = _imported(module)
         single = typer.Typer(add_completion=False)
         # Not the docstring: its arguments are for readers of the code, the options say them here.
-        single.command(self._entry.name, help=self.help)(getattr(_imported(module), function))
+        single.command(self._entry.name, help=self.help)(getattr(found, function))
         return typer.main.get_command(single)
 
 

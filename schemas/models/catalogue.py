@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
+from onecard.base import files
 from onecard.base.frozen import Frozen
 from onecard.errors import ConfigError, unknown
 from schemas.models import agreement as agreements
@@ -169,16 +170,8 @@ def digest(root: Path) -> str:
     seen = hashlib.sha256()
     below = [f for kind in ("*.yaml", "*.csv", "*.json") for f in root.rglob(kind)]
     for file in sorted({*below, *_contract_files(root), *_agreement_files(root)}):
-        seen.update(f"{file.relative_to(root).as_posix()}\0{_content(file)}\n".encode())
+        seen.update(f"{file.relative_to(root).as_posix()}\0{files.digest(file)}\n".encode())
     return seen.hexdigest()
-
-
-def _content(file: Path) -> str:
-    """Digest of a file; of one that cannot be read, why: what reads it then says so as well."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        return f"unreadable: {error.errno}"
 
 
 def _contract_files(root: Path) -> list[Path]:

@@ -10,7 +10,9 @@ from importlib import import_module, metadata
 import pytest
 from typer.testing import CliRunner
 
+from onecard.base.extras import extra
 from onecard.cli import app as cli
+from onecard.cli import lazy
 from onecard.cli.commands import COMMANDS, GROUPS, Command
 
 ALL = (*COMMANDS, *cli.added())
@@ -124,3 +126,17 @@ def test_a_broken_table_costs_its_own_command_only(monkeypatch: pytest.MonkeyPat
     assert "demo.commands:NOTHING cannot be read" in " ".join(page.output.split())
     called = CliRunner().invoke(cli.app, ["x"])
     assert isinstance(called.exception, AttributeError)
+
+
+def test_a_command_without_its_extra_says_which_and_exits_1(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def imported(_: str) -> None:
+        with extra("reports"):
+            import_module("nowhere_at_all")
+
+    monkeypatch.setattr(lazy, "_imported", imported)
+    called = CliRunner().invoke(cli.app, ["nightly"])
+    assert called.exit_code == 1
+    assert "onecard-hub[reports]" in called.stderr
+    assert "Traceback" not in called.stderr
