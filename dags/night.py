@@ -4,8 +4,8 @@ Every collect_<agency>, then every deliver_<consumer>, by `dag.test()`: the same
 error handling that the scheduler uses. DAGs that do not wait for each other run side by side, in
 processes that are forked when everything is imported.
 
-Prints a JSON line for each task that ended, `{"task": …, "state": …}`, with the number of all of
-them first, `{"tasks": …}`, and last `{"night": …}`: seconds and state of each DAG.
+Prints the number of all tasks when Airflow is ready, `{"tasks": …}`, then a JSON line for each task
+that ended, `{"task": …, "state": …}`, and last `{"night": …}`: seconds and state of each DAG.
 """
 
 from __future__ import annotations

@@ -138,8 +138,8 @@ def _nights(stage: Rehearsal, days: int, more: int, *, shown: bool) -> dict[str,
 def _reports(hub: Hub, *, shown: bool) -> list[str]:
     """The agencies' reports of the last night's month, of the month before and of the last day."""
     started = time.monotonic()
-    with progress("reports", None, shown=shown):
-        files = write_due(hub, looking_back=True)
+    with progress("reports", None, shown=shown) as ended:
+        files = write_due(hub, looking_back=True, told=ended)
     if shown:
         folder, seconds = hub.settings.home / "reports", time.monotonic() - started
         output.say(f"{len(files)} agencies' reports in {seconds:.1f} s: {folder}")

@@ -19,6 +19,8 @@ from onecard.operations import night
 from onecard.store import database, transfer_history
 
 NIGHT = REPOSITORY / "dags" / "night.py"
+READY = "Airflow is ready"
+"""The first step of a night, before any task."""
 LAST_STEPS = ("audit_staged", "stage")
 """Steps of a dataset after which, if they end well, another follows."""
 
@@ -67,9 +69,9 @@ def through_the_dags(stage: Rehearsal, day: int, *, shown: bool) -> NightRun:
     with database.connect(hub.address, autocommit=True) as connection:
         before = max((t.id for t in transfer_history.latest(connection)), default=0)
     log = stage.home / f"night-{day}.log"
-    subjects = len(night.datasets(hub)) + len(night.agreements(hub))
+    steps = len((READY, *night.datasets(hub), *night.agreements(hub)))
     started = time.monotonic()
-    with progress(f"night {day}", subjects, shown=shown) as ended:
+    with progress(f"night {day}", steps, shown=shown) as ended:
         code = _logged([sys.executable, str(NIGHT)], stage.at(day), log, task_teller(ended))
     seconds = time.monotonic() - started
     with database.connect(hub.address, autocommit=True) as connection:
@@ -150,6 +152,9 @@ def task_teller(ended: Listener) -> Callable[[str], None]:
     """Reads the lines of dags/night.py; tells what was collected or delivered, or failed."""
 
     def tell(line: str) -> None:
+        if line.startswith('{"tasks"'):
+            ended(READY)
+            return
         said = json.loads(line) if line.startswith('{"task"') else {}
         dag, _, task = str(said.get("task", "")).partition(".")
         dataset, _, step = task.partition(".")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Literal
 
 Clock = Literal["holidays", "weekdays"]
@@ -75,6 +76,7 @@ def between(start: date, end: date) -> int:
     return sum(is_workday(start + _DAY * n) for n in range(1, (end - start).days + 1))
 
 
+@lru_cache(4096)
 def _official(day: date) -> bool | None:
     """Whether that is a working day by the published arrangement; None: not published yet."""
     import chinese_calendar  # noqa: PLC0415 - only where needed

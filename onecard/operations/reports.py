@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import get_args
@@ -20,12 +20,20 @@ CITY = "bureau"
 STAYS_OPEN = 5
 """Until this day of a month, the last month's report takes in what was answered meanwhile."""
 
+Told = Callable[[str], None]
+"""Is told of each agency's finished report: whose, and of which month or day."""
+
+
+def _nobody(_report: str) -> None:
+    """Nobody waits for the reports."""
+
 
 def write_monthly(
     desk: Desk,
     month: date,
     agencies: Sequence[str] = (),
     languages: Sequence[Language] = get_args(Language),
+    told: Told = _nobody,
 ) -> list[Path]:
     """Write monthly reports and problem workbooks below `reports/<agency>`; returns the files.
 
@@ -34,6 +42,7 @@ def write_monthly(
         month: its first day.
         agencies: whose; without any, all that have a report.
         languages: of the pages; the workbook is written in the first.
+        told: is called after each agency's report.
     """
     scheme = schemes.load()
     writers = [pages.Writer(desk.catalogue, scheme, language) for language in languages]
@@ -50,6 +59,7 @@ def write_monthly(
             file = folder / f"problems-{month:%Y-%m}.xlsx"
             workbook.write(file, writers[0].say("s6"), columns, rows)
             files.append(file)
+            told(f"{agency} {month:%Y-%m}")
     return files
 
 
@@ -58,6 +68,7 @@ def write_daily(
     day: date,
     agencies: Sequence[str] = (),
     languages: Sequence[Language] = get_args(Language),
+    told: Told = _nobody,
 ) -> list[Path]:
     """Write the reports of one day below `reports/<agency>`; returns the files.
 
@@ -68,8 +79,10 @@ def write_daily(
         day: in the hub's time zone.
         agencies: whose; without any, all that have a report.
         languages: of the pages.
+        told: is called after each agency's report.
     """
     scheme = schemes.load()
+    writers = [pages.Writer(desk.catalogue, scheme, language) for language in languages]
     files: list[Path] = []
     with database.connect(desk.address, autocommit=True) as connection:
         span = facts.Period(day, day + timedelta(days=1))
@@ -77,28 +90,31 @@ def write_daily(
         held = holds.holds(connection, desk.catalogue) if day == desk.settings.now().date() else []
         for agency in agencies or reporting(desk):
             found = maker.content(agency)
-            for language in languages:
-                writer = pages.Writer(desk.catalogue, scheme, language)
-                name = f"daily-{day}.{language}.html"
+            for writer in writers:
+                name = f"daily-{day}.{writer.language}.html"
                 page = writer.daily(day, found, held)
                 files.append(whole_file.write(_folder(desk, agency) / name, page))
+            told(f"{agency} {day}")
     return files
 
 
-def write_due(desk: Desk, *, looking_back: bool = False) -> list[Path]:
+def write_due(desk: Desk, *, looking_back: bool = False, told: Told = _nobody) -> list[Path]:
     """What is due after a night: today's report, this month's, and the last month's until the 5th.
 
-    `looking_back` writes the last month's on any day, if the hub ran then.
+    Args:
+        desk: the hub.
+        looking_back: write the last month's on any day, if the hub ran then.
+        told: is called after each agency's report.
     """
     today = desk.settings.now().date()
     month = today.replace(day=1)
     last = (month - timedelta(days=1)).replace(day=1)
     with database.connect(desk.address, autocommit=True) as connection:
         first = transfer_history.first_time(connection)
-    files = write_daily(desk, today) + write_monthly(desk, month)
+    files = write_daily(desk, today, told=told) + write_monthly(desk, month, told=told)
     ran = first is not None and first.astimezone(ZONE).date() < month
     if ran and (looking_back or today.day <= STAYS_OPEN):
-        files += write_monthly(desk, last)
+        files += write_monthly(desk, last, told=told)
     return files
 
 

@@ -93,6 +93,6 @@ def _svg(chart: Any, name: str, title: str) -> str:  # noqa: ANN401 - Altair's u
         labelColor=INK, titleColor=INK, labelFontSize=11, titleFontSize=11
     )
     dressed = dressed.configure_legend(labelColor=INK, orient="bottom", columns=2, labelLimit=260)
-    svg = vl_convert.vegalite_to_svg(dressed.to_dict())
+    svg = vl_convert.vegalite_to_svg(dressed.to_dict(validate=False))
     svg = str(visible(svg)).replace('id="', f'id="{name}-').replace("url(#", f"url(#{name}-")
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -29,11 +30,24 @@ LISTED = 50
 TOP = 10
 
 
+@cache
+def _templates() -> Environment:
+    """The templates of all pages, compiled once a process; words come from each page's writer."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=words.visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 class Writer:
     """Writes pages in one language."""
 
     def __init__(self, known: Catalogue, scheme: ScoringScheme, language: Language) -> None:
-        """Load the templates.
+        """What the pages are made of.
 
         Args:
             known: contracts, agreements, agencies.
@@ -42,14 +56,6 @@ class Writer:
         """
         self.known, self.scheme, self.language = known, scheme, language
         self.say = words.sayer(language)
-        self._environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            finalize=words.visible,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
     def monthly(self, found: Content) -> str:
         """The monthly report of one scope."""
@@ -77,7 +83,7 @@ class Writer:
         }
         heading = f"{self.say('title')}（{self._month(found.month)}）"
         common = self._common(heading, self._month(found.month), found.scope, found.as_of)
-        return self._environment.get_template("monthly.html.j2").render({**common, **page})
+        return _templates().get_template("monthly.html.j2").render({**common, **page})
 
     def daily(self, day: date, found: Content, held: Iterable[Hold] = ()) -> str:
         """The report of one day.
@@ -99,7 +105,7 @@ class Writer:
         ids = {c.id for c in found.scope.contracts} | {a.id for a in found.scope.agreements}
         waiting = holding.lines((h for h in held if h.subject in ids), self.known, self.language)
         page = {"scope": found.scope, "rules": found.problems, "held": waiting}
-        return self._environment.get_template("daily.html.j2").render({**common, **page})
+        return _templates().get_template("daily.html.j2").render({**common, **page})
 
     def problem_rows(self, found: Content) -> tuple[list[str], list[list[str | int | float]]]:
         """The problem list as columns and rows, for the workbook."""

@@ -36,7 +36,7 @@ def sayer(language: Language) -> Say:
 
 def visible(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
     """A text with the characters that turn or hide others written out; anything else as it is."""
-    if type(value) is not str:
+    if type(value) is not str or value.isprintable():  # what `_hidden` finds is not printable
         return value
     return "".join(f"⟨U+{ord(c):04X}⟩" if _hidden(c) else c for c in value)
 

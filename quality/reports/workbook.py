@@ -52,13 +52,14 @@ def write(
         cell = sheet.cell(1, number, harmless(name))
         cell.font = Font(bold=True)
         sheet.column_dimensions[get_column_letter(number)].width = 18
+    at_top = Alignment(vertical="top", wrap_text=True)
     for at, row in enumerate(rows, start=2):
         for number, value in enumerate(row, start=1):
             cell = sheet.cell(at, number)
             cell.value = harmless(value) if isinstance(value, str) else value
             if isinstance(value, str):
                 cell.data_type = "s"
-            cell.alignment = Alignment(vertical="top", wrap_text=True)
+            cell.alignment = at_top
     sheet.freeze_panes = "A2"
     book.properties.creator = "onecard-hub"
     with files.replacing(file) as draft:

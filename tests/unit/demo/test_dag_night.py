@@ -33,10 +33,10 @@ def test_a_step_that_does_not_end_well_is_told_of() -> None:
     ]
 
 
-def test_deliveries_are_told_of_and_other_lines_are_not() -> None:
+def test_airflow_and_deliveries_are_told_of_and_other_lines_are_not() -> None:
     assert lines_of(
         '{"tasks": 75}',
         "a library's own words",
         task("deliver_medical_insurance.f02-hrss-medical_insurance-card-status", "success"),
         '{"night": {}}',
-    ) == ["f02-hrss-medical_insurance-card-status"]
+    ) == ["Airflow is ready", "f02-hrss-medical_insurance-card-status"]
