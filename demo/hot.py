@@ -38,7 +38,7 @@ def fill_card_master(
     frames = _cards(rows, seed)
     if defect_rate:
         frames = (part for frame in frames for part in planter.spoil(frame))
-    append_postgres(address, (schema, table), contract, frames)
+    append_postgres(address, schema, table, contract, frames)
     index_postgres(address, schema, table, contract.field("source_updated_at").native)
     return len(planter.truth.defects)
 

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -198,17 +199,23 @@ def store(folder: Path, agreement: str, body: dict[str, Any], *, manifest: bool)
     return "00"
 
 
-def _page(
-    file: Path, query: dict[str, str], names: tuple[str, str, str]
-) -> tuple[list[str], int | None]:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What an API calls the parameters of a page."""
+
+    since: str
+    after: str = "after"
+    limit: str = "limit"
+
+
+def _page(file: Path, query: dict[str, str], names: Names) -> tuple[list[str], int | None]:
     """Bodies after the cursor, and the position to go on from (None at the end)."""
-    since_name, after_name, limit_name = names
-    limit, after = int(query.get(limit_name, "500")), int(query.get(after_name, "0"))
+    limit, after = int(query.get(names.limit, "500")), int(query.get(names.after, "0"))
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         rows = database.execute(
             "SELECT position, body FROM rows WHERE position > ? AND moment >= ?"
             " ORDER BY position LIMIT ?",
-            (after, moment(query.get(since_name)), limit + 1),
+            (after, moment(query.get(names.since)), limit + 1),
         ).fetchall()
     more = len(rows) > limit
     rows = rows[:limit]
@@ -221,15 +228,13 @@ def moment(text: str | None) -> int:
 
 
 def _events(folder: Path, query: dict[str, str]) -> str:
-    bodies, following = _page(
-        folder / "card_status_event.sqlite", query, ("since", "after", "limit")
-    )
+    bodies, following = _page(folder / "card_status_event.sqlite", query, Names("since"))
     items, after = ",".join(bodies), json.dumps(_text(following))
     return f'{{"code":"00","data":{{"items":[{items}],"next":{after}}}}}'
 
 
 def _visits(folder: Path, query: dict[str, str], name: str = "health_visit") -> str:
-    bodies, following = _page(folder / f"{name}.sqlite", query, ("updatedSince", "after", "limit"))
+    bodies, following = _page(folder / f"{name}.sqlite", query, Names("updatedSince"))
     more = "false" if following is None else "true"
     return (
         f'{{"code":"00","result":{{"rows":[{",".join(bodies)}],'

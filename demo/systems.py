@@ -65,8 +65,10 @@ class Systems:
 
     def delete_ecards(self, contract: Contract, numbers: list[str]) -> None:
         """Hard deletes at the source."""
-        place = ("hrss", str(contract.source.options["table"]))
-        delete_postgres(self.postgres, place, contract.field("ecard_sign_no").native, numbers)
+        table = str(contract.source.options["table"])
+        delete_postgres(
+            self.postgres, "hrss", table, contract.field("ecard_sign_no").native, numbers
+        )
 
     def _create(self, contract: Contract) -> None:
         if contract.source.connection == "hrss_db":
@@ -78,12 +80,12 @@ class Systems:
             engine.dispose()
 
     def _postgres(self, contract: Contract, frames: list[pl.DataFrame], day: Day) -> None:
-        place = ("hrss", str(contract.source.options["table"]))
+        table = str(contract.source.options["table"])
         if day.number:
             key = contract.key[0]
             keys = [k for frame in frames for k in frame[key].to_list()]
-            delete_postgres(self.postgres, place, contract.field(key).native, keys)
-        append_postgres(self.postgres, place, contract, frames)
+            delete_postgres(self.postgres, "hrss", table, contract.field(key).native, keys)
+        append_postgres(self.postgres, "hrss", table, contract, frames)
 
     def _housing(self, contract: Contract, frames: list[pl.DataFrame], day: Day) -> None:
         table = self._housing_table(contract)

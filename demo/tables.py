@@ -37,10 +37,9 @@ def index_postgres(address: str, schema: str, table: str, native: str) -> None:
 
 
 def append_postgres(
-    address: str, place: tuple[str, str], contract: Contract, frames: Iterable[pl.DataFrame]
+    address: str, schema: str, table: str, contract: Contract, frames: Iterable[pl.DataFrame]
 ) -> int:
     """COPY frames (contract names) into the agency's table; returns the number of rows."""
-    schema, table = place
     native = {f.name: f.native for f in contract.fields}
     rows = 0
     with dbapi.connect(address) as connection, connection.cursor() as cursor:
@@ -55,11 +54,10 @@ def append_postgres(
     return rows
 
 
-def delete_postgres(address: str, place: tuple[str, str], native: str, keys: list[str]) -> None:
+def delete_postgres(address: str, schema: str, table: str, native: str, keys: list[str]) -> None:
     """Delete rows by one key column."""
     import psycopg  # noqa: PLC0415 - ADBC binds no arrays
 
-    schema, table = place
     with psycopg.connect(address) as connection:
         statement = f'DELETE FROM "{schema}"."{table}" WHERE "{native}" = ANY(%s)'  # noqa: S608 - our own names
         connection.execute(statement.encode(), (keys,))

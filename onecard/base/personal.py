@@ -128,11 +128,10 @@ def _numbers(text: str) -> Iterator[Hit]:
             before = end
             if len(digits) > LONGEST:
                 break
-            yield from _number(text, digits, (start, end))
+            yield from _number(text, digits, start, end)
 
 
-def _number(text: str, digits: str, span: tuple[int, int]) -> Iterator[Hit]:
-    start, end = span
+def _number(text: str, digits: str, start: int, end: int) -> Iterator[Hit]:
     if len(digits) == 11 and digits[0] == "1" and digits[1] >= "3":
         yield Hit("mobile", start, end)
     if len(digits) == 17:

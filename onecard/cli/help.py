@@ -9,36 +9,50 @@ from __future__ import annotations
 import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import typer
 
-Line = tuple[str, str]
-"""What is typed, and what it does."""
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is typed, and what it does."""
+
+    typed: str
+    does: str
 
 
-def page(usage: str, about: str, panels: Sequence[tuple[str, Sequence[Line]]]) -> str:
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A frame of lines under a title."""
+
+    title: str
+    lines: Sequence[Line]
+
+
+def page(usage: str, about: str, panels: Sequence[Panel]) -> str:
     """The page of a group; colours are taken out again where nobody sees them (`typer.echo`).
 
     Args:
         usage: how it is called, e.g. `onecard [OPTIONS] COMMAND [ARGS]...`.
         about: one line on what it is.
-        panels: title and lines, e.g. its options and its commands.
+        panels: e.g. its options and its commands.
     """
     width = shutil.get_terminal_size().columns
     called = f" {typer.style('Usage:', fg='yellow', bold=True)} {typer.style(usage, bold=True)}"
-    drawn = [line for title, lines in panels for line in _panel(title, lines, width)]
+    drawn = [line for panel in panels for line in _drawn(panel, width)]
     return "\n".join(["", called, "", f" {about}", "", *drawn])
 
 
-def _panel(title: str, lines: Sequence[Line], width: int) -> Iterator[str]:
+def _drawn(panel: Panel, width: int) -> Iterator[str]:
     """A frame of so many columns."""
-    left = max(_columns(typed) for typed, _ in lines)
+    left = max(_columns(line.typed) for line in panel.lines)
     right = max(width - left - 6, 20)
     inside = left + right + 4
-    yield _dim(f"╭─ {title} " + "─" * (inside - _columns(title) - 3) + "╮")
-    for typed, does in lines:
-        for number, part in enumerate(_wrapped(does, right)):
-            name = typed if number == 0 else ""
+    yield _dim(f"╭─ {panel.title} " + "─" * (inside - _columns(panel.title) - 3) + "╮")
+    for line in panel.lines:
+        for number, part in enumerate(_wrapped(line.does, right)):
+            name = line.typed if number == 0 else ""
             head = typer.style(name.ljust(left), fg="cyan", bold=True)
             yield f"{_dim('│')} {head}  {part}{' ' * (right - _columns(part))} {_dim('│')}"
     yield _dim("╰" + "─" * inside + "╯")

@@ -15,7 +15,7 @@ from typer._click.formatting import HelpFormatter
 from typer.core import TyperCommand, TyperGroup
 
 from onecard.cli.commands import Command
-from onecard.cli.help import page
+from onecard.cli.help import Line, Panel, page
 
 Resolved = tuple[str | None, AnyCommand | None, list[str]]
 """What Click makes of the first argument: the name, the command, the other arguments."""
@@ -67,13 +67,13 @@ class Group(TyperGroup):
         """Print the page at once, as Typer's own does: it counts on that where it ends with 2."""
         usage = " ".join([ctx.command_path, *self.collect_usage_pieces(ctx)])
         options = [_option(parameter) for parameter in self.get_params(ctx)]
-        commands = [(name, self.commands[name].help or "") for name in self.list_commands(ctx)]
-        panels = [("Options", options), ("Commands", commands)]
+        commands = [Line(name, self.commands[name].help or "") for name in self.list_commands(ctx)]
+        panels = [Panel("Options", options), Panel("Commands", commands)]
         typer.echo(page(usage, self.help or "", panels))
 
 
-def _option(parameter: Parameter) -> tuple[str, str]:
-    return ", ".join(parameter.opts), str(getattr(parameter, "help", ""))
+def _option(parameter: Parameter) -> Line:
+    return Line(", ".join(parameter.opts), str(getattr(parameter, "help", "")))
 
 
 def tree(entries: Iterable[Command], groups: Mapping[str, str]) -> dict[str, AnyCommand]:

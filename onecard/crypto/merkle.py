@@ -151,23 +151,29 @@ def consistency_proof(leaves: Sequence[bytes], first: int) -> list[bytes]:
     return proof[::-1]
 
 
-def verify_consistency(
-    first: int, second: int, roots: tuple[bytes, bytes], proof: Sequence[bytes]
-) -> bool:
-    """Whether the tree of size `second` continues that of size `first` (RFC 9162, 2.1.4.2).
+@dataclass(frozen=True, slots=True)
+class TreeHead:
+    """How many leaves a tree has, and its root."""
+
+    size: int
+    root: bytes
+
+
+def verify_consistency(earlier: TreeHead, later: TreeHead, proof: Sequence[bytes]) -> bool:
+    """Whether the later tree continues the earlier one (RFC 9162, 2.1.4.2).
 
     Args:
-        first: size of the earlier tree, at least 1.
-        second: size of the later tree.
-        roots: root of the earlier tree, root of the later one.
+        earlier: a tree of at least one leaf.
+        later: what is said to have grown from it.
         proof: as `consistency_proof` makes it.
     """
+    first, second = earlier.size, later.size
     if not 0 < first <= second:
         return False
     if first == second:
-        return not proof and roots[0] == roots[1]
-    path = [roots[0], *proof] if first & (first - 1) == 0 else list(proof)
-    return bool(proof) and _recomputed(first - 1, second - 1, path) == roots
+        return not proof and earlier.root == later.root
+    path = [earlier.root, *proof] if first & (first - 1) == 0 else list(proof)
+    return bool(proof) and _recomputed(first - 1, second - 1, path) == (earlier.root, later.root)
 
 
 def _recomputed(at: int, last: int, path: Sequence[bytes]) -> tuple[bytes, bytes] | None:

@@ -14,7 +14,13 @@ from onecard.model.transfers import Transfer
 from onecard.ports.desk import Desk
 from onecard.store import database, holds, reconciliations, rule_counts, transfer_history
 from quality.reports import holding, night_report
-from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine
+from quality.reports.night_report import (
+    DatasetLine,
+    DeliveryLine,
+    FindingLine,
+    NightReport,
+    RuleLine,
+)
 from quality.rows.rule_titles import finding_title
 from quality.rows.rule_titles import title as rule_title
 from schemas.models import codes
@@ -147,11 +153,12 @@ def _rule_lines(
 
 def _findings(
     desk: Desk, connection: database.Connection, done: list[Transfer]
-) -> list[tuple[str, str, str, str, bool, float | None]]:
+) -> list[FindingLine]:
     subjects = {t.id: t.subject for t in done if t.direction == "collect"}
     lines = []
     for found in rule_counts.expectations(connection, subjects):
         dataset = subjects[found.transfer]
         title = finding_title(desk.catalogue, dataset, found.name, "zh")
-        lines.append((dataset, found.name, title, found.severity, found.passed, found.observed))
+        severity, passed = found.severity, found.passed
+        lines.append(FindingLine(dataset, found.name, title, severity, passed, found.observed))
     return lines

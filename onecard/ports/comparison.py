@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -47,11 +48,24 @@ class Buckets:
         return there
 
 
+@dataclass(frozen=True, slots=True)
+class Coarser:
+    """Some buckets of a coarser division.
+
+    Attributes:
+        bits: of that division: 2 to that power of buckets.
+        chosen: numbers of the buckets.
+    """
+
+    bits: int
+    chosen: Collection[int]
+
+
 class Side(Protocol):
     """What is compared; buckets are numbered by the low bits of the key's hash."""
 
-    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> Buckets:
-        """All rows by bucket, or those `within` (bits, buckets) of a coarser division."""
+    def buckets(self, bits: int, within: Coarser | None) -> Buckets:
+        """All rows by bucket, or those `within` some buckets of a coarser division."""
         ...
 
     def members(self, bits: int, chosen: Collection[int]) -> dict[RowKey, int]:

@@ -20,7 +20,7 @@ from psycopg.rows import scalar_row, tuple_row
 
 from onecard.base.connections import Connection as System
 from onecard.base.sql_text import query
-from onecard.ports.comparison import Buckets, RowKey
+from onecard.ports.comparison import Buckets, Coarser, RowKey
 from onecard.ports.source import Reading, ReadRequest
 from schemas.models.contract import Contract, Field
 
@@ -55,9 +55,9 @@ class SqlSide:
     key: tuple[str, ...]
     where: sql.Composable
 
-    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> Buckets:
+    def buckets(self, bits: int, within: Coarser | None) -> Buckets:
         """Rows and XOR of the row hashes by bucket."""
-        where = self._within(*within) if within else self.where
+        where = self._within(within.bits, within.chosen) if within else self.where
         with self.connection.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(
                 query(

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from onecard.ports.comparison import RowKey, Side
+from onecard.ports.comparison import Coarser, RowKey, Side
 
 BITS = 16
 """The first division: 65,536 buckets."""
@@ -58,7 +58,7 @@ def compare(ours: Side, theirs: Side, *, bits: int = BITS, leaf: int = LEAF) -> 
         rows = first.rows(chosen) + second.rows(chosen)
         if rows <= leaf or bits + FINER > FINEST or 2 * len(chosen) > (1 << bits):
             break
-        coarser, bits = (bits, chosen), bits + FINER
+        coarser, bits = Coarser(bits, chosen), bits + FINER
         first, second = _both(ours, theirs, lambda s: s.buckets(bits, coarser))  # noqa: B023
         seen += len(chosen) << FINER
     mine, its = _both(ours, theirs, lambda side: side.members(bits, chosen))

@@ -125,6 +125,23 @@ class DeliveryLine:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingLine:
+    """A dataset-level expectation and how it went.
+
+    Attributes:
+        severity: `critical` (a failure holds the transfer) or `warning`.
+        observed: the number that it judged by; None where there is none.
+    """
+
+    dataset: str
+    name: str
+    title: str
+    severity: str
+    passed: bool
+    observed: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over the night."""
 
@@ -145,7 +162,7 @@ class NightReport:
     hub_version: str
     datasets: Sequence[DatasetLine]
     rules: Sequence[RuleLine] = field(default=())
-    findings: Sequence[tuple[str, str, str, str, bool, float | None]] = field(default=())
+    findings: Sequence[FindingLine] = field(default=())
     deliveries: Sequence[DeliveryLine] = field(default=())
     held: Sequence[HeldLine] = field(default=())
 
@@ -174,9 +191,9 @@ class NightReport:
         return [line for line in self.deliveries if not line.failed]
 
     @property
-    def failed_findings(self) -> list[tuple[str, str, str, str, bool, float | None]]:
+    def failed_findings(self) -> list[FindingLine]:
         """Dataset-level checks that did not pass."""
-        return [finding for finding in self.findings if not finding[4]]
+        return [finding for finding in self.findings if not finding.passed]
 
     @property
     def complaints(self) -> int:

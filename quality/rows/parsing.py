@@ -85,10 +85,10 @@ def _same_kind(field: Field, column: pl.Expr, found: pl.DataType) -> pl.Expr | N
     if field.type == "timestamp" and isinstance(found, pl.Datetime):
         return _instant(column, found)
     if field.type == "date" and found == pl.Date:
-        return _within(column, _DAYS)
+        return _within(column, *_DAYS)
     if field.type == "integer" and found.is_integer():
         wide = column.cast(pl.Int128) if found == pl.UInt64 else column
-        return _within(wide, _INTEGERS).cast(pl.Int64, strict=False)
+        return _within(wide, *_INTEGERS).cast(pl.Int64, strict=False)
     if field.type == "string" and found.is_integer():
         return column.cast(pl.String)
     return None
@@ -101,7 +101,7 @@ def text_of(name: str, found: pl.DataType) -> pl.Expr:
         return _text_of_instant(column, found)
     if found == pl.Date:
         return pl.coalesce(
-            _within(column, _DAYS).dt.strftime("%Y-%m-%d"), column.to_physical().cast(pl.String)
+            _within(column, *_DAYS).dt.strftime("%Y-%m-%d"), column.to_physical().cast(pl.String)
         )
     return column.cast(pl.String)
 
@@ -110,17 +110,17 @@ def _or_wrong_type(value: pl.Expr, column: pl.Expr) -> Parsed:
     return Parsed(value, {"type": value.is_null() & column.is_not_null()})
 
 
-def _within(column: pl.Expr, bounds: tuple[int, int]) -> pl.Expr:
+def _within(column: pl.Expr, low: int, high: int) -> pl.Expr:
     """The values within bounds, in the column's own unit; NULL for the others."""
-    low, high = (pl.lit(bound, pl.Int64) for bound in bounds)
-    return pl.when(column.to_physical().is_between(low, high)).then(column)
+    first, last = pl.lit(low, pl.Int64), pl.lit(high, pl.Int64)
+    return pl.when(column.to_physical().is_between(first, last)).then(column)
 
 
 def _bounded(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
     if found.time_unit == "ns":  # 64 bits of nanoseconds end in 2262
         return column
     low, high = (bound // _PER_UNIT[found.time_unit] for bound in _MICROSECONDS)
-    return _within(column, (low, high))
+    return _within(column, low, high)
 
 
 def _instant(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
@@ -134,7 +134,7 @@ def _instant(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
 def _local(naive: pl.Expr) -> pl.Expr:
     """Naive local time as an instant; NULL where summer time (1986-1991) makes it none or two."""
     zoned = naive.dt.replace_time_zone(ZONE, ambiguous="null", non_existent="null")
-    return _within(zoned.dt.convert_time_zone("UTC"), _MICROSECONDS)
+    return _within(zoned.dt.convert_time_zone("UTC"), *_MICROSECONDS)
 
 
 def _text_of_instant(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
@@ -168,7 +168,7 @@ def _from_text(field: Field, column: pl.Expr) -> Parsed:
 def _text_date(field: Field, column: pl.Expr) -> pl.Expr:
     if field.format:
         found = column.str.to_date(field.format, strict=False)
-        return _written(_within(found, _DAYS), column, field.format)
+        return _written(_within(found, *_DAYS), column, field.format)
     shaped = pl.when(column.str.contains(_DATE)).then(column)
     return shaped.str.to_date("%Y-%m-%d", strict=False)
 
@@ -176,11 +176,11 @@ def _text_date(field: Field, column: pl.Expr) -> pl.Expr:
 def _text_instant(field: Field, column: pl.Expr) -> pl.Expr:
     if field.format:
         naive = column.str.to_datetime(field.format, time_unit="us", strict=False)
-        return _local(_written(_within(naive, _MICROSECONDS), column, field.format))
+        return _local(_written(_within(naive, *_MICROSECONDS), column, field.format))
     shaped = pl.when(column.str.contains(_INSTANT)).then(column)
     plain = shaped.str.replace(" ", "T", literal=True).str.replace("Z$", "+00:00")
     found = plain.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False)
-    return _within(found.dt.convert_time_zone("UTC"), _MICROSECONDS)
+    return _within(found.dt.convert_time_zone("UTC"), *_MICROSECONDS)
 
 
 def _written(value: pl.Expr, column: pl.Expr, form: str) -> pl.Expr:

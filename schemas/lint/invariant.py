@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from onecard.errors import unknown
 from schemas.lint.condition import condition_problems
@@ -43,9 +44,10 @@ def check(
             message = unknown("dataset", invariant.dataset, catalogue.contracts)
             yield document.problem(f"{at}.dataset", "rule.unknown_dataset", message)
         return
-    yield from _pairs(document, (contract, other), invariant.by, f"{at}.by")
+    sides = _Sides(contract, other)
+    yield from _pairs(document, sides, invariant.by, f"{at}.by")
     if isinstance(invariant, Matches):
-        yield from _pairs(document, (contract, other), invariant.same, f"{at}.same")
+        yield from _pairs(document, sides, invariant.same, f"{at}.same")
         return
     yield from _conditions(document, contract, invariant.where, f"{at}.where")
     yield from _conditions(document, other, invariant.there, f"{at}.there")
@@ -65,10 +67,18 @@ def _fields(
             yield document.problem(at, "rule.unknown_field", message)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The contract of an invariant, and the one that it refers to."""
+
+    mine: Contract
+    theirs: Contract
+
+
 def _pairs(
-    document: Document, sides: tuple[Contract, Contract], pairs: Mapping[str, str], at: str
+    document: Document, sides: _Sides, pairs: Mapping[str, str], at: str
 ) -> Iterator[Problem]:
-    mine, theirs = sides
+    mine, theirs = sides.mine, sides.theirs
     for left, right in pairs.items():
         wrong = [
             *_fields(document, mine, (left,), at),

@@ -48,6 +48,14 @@ class Edition:
     codes: Path = code_lists.CODES
 
 
+@dataclass(frozen=True, slots=True)
+class CodeFolders:
+    """Where the code lists of both editions stand."""
+
+    old: Path
+    new: Path
+
+
 def differences(old: Edition, new: Edition) -> tuple[Difference, ...]:
     """Everything that changed, those that break first."""
     before, after = old.contract, new.contract
@@ -57,7 +65,7 @@ def differences(old: Edition, new: Edition) -> tuple[Difference, ...]:
     there = {f.name: f for f in after.fields}
     for item in before.fields:
         if item.name in there:
-            found += _field(item, there[item.name], (old.codes, new.codes))
+            found += _field(item, there[item.name], CodeFolders(old.codes, new.codes))
         else:
             found.append(_gone(item, before, after))
     for item in after.fields:
@@ -88,7 +96,7 @@ def _gone(item: Field, before: Contract, after: Contract) -> Difference:
     return _major(f"field {item.name} is " + (f"renamed to {other}" if other else "removed"))
 
 
-def _field(old: Field, new: Field, folders: tuple[Path, Path]) -> Iterator[Difference]:
+def _field(old: Field, new: Field, folders: CodeFolders) -> Iterator[Difference]:
     name = old.name
     for what in ("type", "semantic", "format"):
         if getattr(old, what) != getattr(new, what):
@@ -121,9 +129,9 @@ def _whole(field: Field) -> int | None:
     return None if field.precision is None else field.precision - (field.scale or 0)
 
 
-def _codes(old: Field, new: Field, folders: tuple[Path, Path]) -> Iterator[Difference]:
-    before = {c for n in old.codes for c in code_lists.codes(n, folders[0])}
-    after = {c for n in new.codes for c in code_lists.codes(n, folders[1])}
+def _codes(old: Field, new: Field, folders: CodeFolders) -> Iterator[Difference]:
+    before = {c for n in old.codes for c in code_lists.codes(n, folders.old)}
+    after = {c for n in new.codes for c in code_lists.codes(n, folders.new)}
     if bool(old.codes) != bool(new.codes):
         part: VersionPart = "major" if new.codes else "minor"
         yield Difference(part, f"{old.name}: a code list is {'demanded' if new.codes else 'gone'}")
@@ -188,18 +196,18 @@ def check(root: Path, against: Path, agreements: Mapping[str, Agreement]) -> Ite
             found = odcs.load(present)
         except InvalidFile:
             continue
-        sides = Edition(before, _codes_of(against)), Edition(found.contract, _codes_of(root))
-        changed = differences(*sides)
+        old = Edition(before, _codes_of(against))
+        new = Edition(found.contract, _codes_of(root))
+        changed = differences(old, new)
         if changed and not enough(before.version, found.contract.version, changed[0].part):
-            says = _refusal(sides, changed) + readers(before.id, agreements)
+            says = _refusal(old, new, changed) + readers(before.id, agreements)
             yield found.document.problem("version", f"version.{changed[0].part}", says)
 
 
-def _refusal(sides: tuple[Edition, Edition], changed: tuple[Difference, ...]) -> str:
-    old, part = sides[0].contract, changed[0].part
-    told = "; ".join(d.says for d in changed if d.part == part)
-    now, due = sides[1].contract.version, least(old.version, part)
-    return f"{told}: a {part} change of {old.version}, version is {now}, write {due} or higher"
+def _refusal(old: Edition, new: Edition, changed: tuple[Difference, ...]) -> str:
+    before, now, part = old.contract.version, new.contract.version, changed[0].part
+    says, due = "; ".join(d.says for d in changed if d.part == part), least(before, part)
+    return f"{says}: a {part} change of {before}, version is {now}, write {due} or higher"
 
 
 def readers(dataset: str, agreements: Mapping[str, Agreement]) -> str:

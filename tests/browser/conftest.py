@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from demo.rehearsal import Rehearsal
+from demo.standalone import free_port
 from onecard.portal import logins
 from tests.cities import Cities, with_airflow
-from tests.ports import free_port
 
 DEADLINE_S = 180
 

@@ -61,8 +61,8 @@ def plant(stage: Rehearsal) -> None:
         contract = known.contract(dataset)
         rows = {**STOCK, **DAILY}[dataset](people, Day(0))
         planter = Planter(contract, 3, 0, as_text=False, rate=0.2)
-        place = ("hrss", str(contract.source.options["table"]))
-        append_postgres(stage.city.postgres_url, place, contract, planter.spoil(rows))
+        table = str(contract.source.options["table"])
+        append_postgres(stage.city.postgres_url, "hrss", table, contract, planter.spoil(rows))
 
 
 class Echo(BaseHTTPRequestHandler):

@@ -46,14 +46,14 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import pandas as pd
 from onecard_expectations import outcomes
-from onecard_expectations.running import on_frame, on_table
+from onecard_expectations.running import Table, on_frame, on_table
 assert not [m for m in sys.modules if m.split(".")[0] in ("onecard", "quality", "schemas")]
 found, now, url = {}, sys.argv[2], sys.argv[3]
 for file in sorted(Path(sys.argv[1], "suites").glob("*.json")):
     suite = json.loads(file.read_text(encoding="utf-8"))
     frame = pd.read_parquet(Path(sys.argv[1], file.stem + ".parquet"))
     frame.index = frame.index + 1
-    by_table = on_table(suite, url, ("public", file.stem), now, "_row")
+    by_table = on_table(suite, Table(url, file.stem, "public", "_row"), now)
     results = {"pandas": on_frame(suite, frame, now), "postgres": by_table}
     for engine, result in results.items():
         row = None if engine == "pandas" else "_row"

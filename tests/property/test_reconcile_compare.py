@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onecard.ports.comparison import Buckets, RowKey
+from onecard.ports.comparison import Buckets, Coarser, RowKey
 from onecard.reconcile.buckets import compare
 
 
@@ -19,10 +19,10 @@ class Held:
     rows: dict[int, int]
     listed: int = 0
 
-    def buckets(self, bits: int, within: tuple[int, Collection[int]] | None) -> Buckets:
+    def buckets(self, bits: int, within: Coarser | None) -> Buckets:
         found: dict[int, tuple[int, int]] = {}
         for key, row in self.rows.items():
-            if within is None or key % (1 << within[0]) in within[1]:
+            if within is None or key % (1 << within.bits) in within.chosen:
                 rows, checksum = found.get(key % (1 << bits), (0, 0))
                 found[key % (1 << bits)] = (rows + 1, checksum ^ row)
         return Buckets((number, *bucket) for number, bucket in found.items())

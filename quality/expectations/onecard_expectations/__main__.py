@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from . import forms
-from .running import on_frame, on_table, outcomes
+from .running import Table, on_frame, on_table, outcomes
 
 
 def main() -> int:
@@ -25,9 +25,8 @@ def main() -> int:
         frame.index = frame.index + 1
         found = outcomes(on_frame(suite, frame, now))
     else:
-        place = (options.schema, options.table)
-        result = on_table(suite, options.postgres, place, now, options.row)
-        found = outcomes(result, options.row)
+        table = Table(options.postgres, options.table, options.schema, options.row)
+        found = outcomes(on_table(suite, table, now), options.row)
     json.dump(found, sys.stdout, ensure_ascii=False, indent=1)
     if any(o["error"] for o in found):
         return 3

@@ -9,6 +9,7 @@ number), and where they apply `required`, `codes`, `regex`, `max_length`, `contr
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -54,8 +55,18 @@ def fits(spec: Spec) -> str:
     return f"\\A-?0*[0-9]{{0,{precision - scale}}}{fraction}\\Z"
 
 
-def written_date(form: str) -> tuple[str, tuple[int, int, int]]:
-    """A date format (%Y, %m and %d once each) as regular expression and three places from 0.
+@dataclass(frozen=True)
+class Dated:
+    """How text with a date in it looks, and where the date's parts stand, from 0."""
+
+    regex: str
+    year: int = 0
+    month: int = 5
+    day: int = 8
+
+
+def written_date(form: str) -> Dated:
+    """A date format (%Y, %m and %d once each) as regular expression and places.
 
     Raises:
         ValueError: it holds anything else that varies.
@@ -75,7 +86,7 @@ def written_date(form: str) -> tuple[str, tuple[int, int, int]]:
     if len(places) != len(_PARTS):
         msg = f"not a date format of %Y, %m and %d: {form!r}"
         raise ValueError(msg)
-    return f"\\A{regex}\\Z", (places["%Y"], places["%m"], places["%d"])
+    return Dated(f"\\A{regex}\\Z", places["%Y"], places["%m"], places["%d"])
 
 
 def divisions(spec: Spec) -> list[str]:

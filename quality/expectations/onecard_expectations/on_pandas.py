@@ -76,14 +76,13 @@ def moments(spec: Spec, texts: list[str]) -> Any:  # noqa: ANN401 - numpy array
     """Dates and instants (UTC) as datetime64 in microseconds, NaT where the text is none."""
     found = np.full(len(texts), np.datetime64("NaT"), dtype="datetime64[us]")
     if spec["type"] == "date":
-        regex, places = forms.DATE, (0, 5, 8)
-        if spec.get("format"):
-            regex, places = forms.written_date(spec["format"])
+        written = spec.get("format")
+        dated = forms.written_date(written) if written else forms.Dated(forms.DATE)
     else:
-        regex, places = forms.INSTANT, (0, 5, 8)
-    shaped = np.flatnonzero(matches(texts, regex))
+        dated = forms.Dated(forms.INSTANT)
+    shaped = np.flatnonzero(matches(texts, dated.regex))
     chosen = [texts[i] for i in shaped]
-    days = [_iso(text, places) for text in chosen]
+    days = [_iso(text, dated) for text in chosen]
     real = np.flatnonzero(_real([int(day.replace("-", "")) for day in days]))
     found[shaped[real]] = np.array([days[i] for i in real], dtype="datetime64[us]")
     if spec["type"] == "timestamp" and len(real):
@@ -93,8 +92,8 @@ def moments(spec: Spec, texts: list[str]) -> Any:  # noqa: ANN401 - numpy array
     return found
 
 
-def _iso(text: str, places: tuple[int, int, int]) -> str:
-    year, month, day = places
+def _iso(text: str, dated: forms.Dated) -> str:
+    year, month, day = dated.year, dated.month, dated.day
     return f"{text[year : year + 4]}-{text[month : month + 2]}-{text[day : day + 2]}"
 
 

@@ -74,16 +74,16 @@ def _guarded(test: str, then: str) -> str:
     return f"(CASE WHEN {test} THEN {then} ELSE false END)"
 
 
-def _shape(spec: Spec) -> tuple[str, tuple[int, int, int]]:
+def _shape(spec: Spec) -> forms.Dated:
     if spec.get("format"):
         return forms.written_date(spec["format"])
-    return forms.DATE, (0, 5, 8)
+    return forms.Dated(forms.DATE)
 
 
-def _parts(x: str, places: tuple[int, int, int]) -> tuple[str, str, str]:
+def _parts(x: str, dated: forms.Dated) -> tuple[str, str, str]:
     year, month, day = (
         f"CAST(substr({x}, {at + 1}, {width}) AS integer)"
-        for at, width in zip(places, (4, 2, 2), strict=True)
+        for at, width in zip((dated.year, dated.month, dated.day), (4, 2, 2), strict=True)
     )
     return year, month, day
 
@@ -99,20 +99,21 @@ def _real(year: str, month: str, day: str) -> str:
 
 
 def _is_date(spec: Spec, x: str) -> str:
-    regex, places = _shape(spec)
-    return _guarded(f"{x} ~ {quoted(regex)}", _real(*_parts(x, places)))
+    dated = _shape(spec)
+    return _guarded(f"{x} ~ {quoted(dated.regex)}", _real(*_parts(x, dated)))
 
 
 def date_of(spec: Spec, x: str) -> str:
     """The date that text spells; only for text that is one."""
-    year, month, day = _parts(x, _shape(spec)[1])
+    year, month, day = _parts(x, _shape(spec))
     return f"make_date({year}, {month}, {day})"
 
 
 def _is_instant(x: str) -> str:
     low, high = (f"timestamp {quoted(t)}" for t in (forms.FIRST_INSTANT, forms.LAST_INSTANT))
-    within = _guarded(_real(*_parts(x, (0, 5, 8))), f"{instant_of(x)} BETWEEN {low} AND {high}")
-    return _guarded(f"{x} ~ {quoted(forms.INSTANT)}", within)
+    dated = forms.Dated(forms.INSTANT)
+    within = _guarded(_real(*_parts(x, dated)), f"{instant_of(x)} BETWEEN {low} AND {high}")
+    return _guarded(f"{x} ~ {quoted(dated.regex)}", within)
 
 
 def instant_of(x: str) -> str:
@@ -139,7 +140,7 @@ def _id_number(x: str, spec: Spec, now: str | None) -> dict[str, str]:
     wrong = f"{expected} <> right({x}, 1)"
     born = f"CAST(substr({x}, 7, 8) AS integer)"
     day = (
-        f"{_real(*_parts(x, (6, 10, 12)))}"
+        f"{_real(*_parts(x, forms.Dated(forms.ID_NUMBER, 6, 10, 12)))}"
         f" AND {born} BETWEEN {forms.FIRST_BIRTH} AND {forms.yyyymmdd(now)}"
     )
     refused = spec.get("refused") or [""]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import great_expectations as gx
@@ -38,22 +39,34 @@ def on_frame(suite: Mapping[str, Any], frame: Any, now: str) -> Any:  # noqa: AN
     return _validate(batch, suite, NO_VALUES, now)
 
 
-def on_table(
-    suite: Mapping[str, Any], url: str, table: tuple[str | None, str], now: str, row: str | None
-) -> Any:  # noqa: ANN401 - GX
-    """Run a suite on a PostgreSQL table of text; rows are known by the column `row`.
+@dataclass(frozen=True)
+class Table:
+    """A PostgreSQL table of text.
+
+    Attributes:
+        url: an SQLAlchemy URL.
+        schema: None: the search path's.
+        row: a column that numbers the rows; None: failing rows are counted only.
+    """
+
+    url: str = field(repr=False)
+    name: str
+    schema: str | None = None
+    row: str | None = None
+
+
+def on_table(suite: Mapping[str, Any], table: Table, now: str) -> Any:  # noqa: ANN401 - GX
+    """Run a suite on a table; rows are known by its column `row`.
 
     Args:
         suite: the suite's JSON.
-        url: an SQLAlchemy URL.
-        table: its schema (None: the search path's) and name.
-        now: the time to judge by.
-        row: a column that numbers the rows; None: failing rows are counted only.
+        table: of text columns with the contract's names.
+        now: ISO 8601 instant to judge by.
     """
-    source = _context().data_sources.add_sql("sql", connection_string=url.replace("$", "\\$"))
+    url, row = table.url.replace("$", "\\$"), table.row
+    source = _context().data_sources.add_sql("sql", connection_string=url)
     try:
-        schema, name = table
-        asset = source.add_table_asset("rows", table_name=name, schema_name=schema)
+        asset = source.add_table_asset("rows", table_name=table.name, schema_name=table.schema)
         batch = asset.add_batch_definition_whole_table("all").get_batch()
         form = {**NO_VALUES, "unexpected_index_column_names": [row]} if row else BASIC
         return _validate(batch, suite, form, now)

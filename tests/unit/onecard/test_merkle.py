@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onecard.crypto import merkle
+from onecard.crypto.merkle import TreeHead
 
 INPUTS = [
     bytes.fromhex(text)
@@ -159,11 +160,17 @@ def test_every_consistency_proof_holds_and_no_altered_one(size: int) -> None:
     for first in range(1, size + 1):
         earlier = merkle.root_of(leaves[:first])
         proof = merkle.consistency_proof(leaves, first)
-        assert merkle.verify_consistency(first, size, (earlier, root), proof)
-        assert not merkle.verify_consistency(first, size, (merkle.EMPTY, root), proof)
-        assert not merkle.verify_consistency(first, size, (earlier, merkle.EMPTY), proof)
+        assert merkle.verify_consistency(TreeHead(first, earlier), TreeHead(size, root), proof)
+        assert not merkle.verify_consistency(
+            TreeHead(first, merkle.EMPTY), TreeHead(size, root), proof
+        )
+        assert not merkle.verify_consistency(
+            TreeHead(first, earlier), TreeHead(size, merkle.EMPTY), proof
+        )
         for wrong in altered(proof):
-            assert not merkle.verify_consistency(first, size, (earlier, root), wrong)
+            assert not merkle.verify_consistency(
+                TreeHead(first, earlier), TreeHead(size, root), wrong
+            )
 
 
 @given(st.integers(1, 400), st.data())
@@ -174,7 +181,9 @@ def test_proofs_of_larger_trees_hold(size: int, data: st.DataObject) -> None:
     proof = merkle.inclusion_proof(leaves, i)
     assert merkle.verify_inclusion(leaves[i], i, size, proof, root)
     steps = merkle.consistency_proof(leaves, first)
-    assert merkle.verify_consistency(first, size, (merkle.root_of(leaves[:first]), root), steps)
+    assert merkle.verify_consistency(
+        TreeHead(first, merkle.root_of(leaves[:first])), TreeHead(size, root), steps
+    )
 
 
 def test_what_is_not_in_the_tree_has_no_proof() -> None:
@@ -184,5 +193,5 @@ def test_what_is_not_in_the_tree_has_no_proof() -> None:
     for first in (0, 4):
         with pytest.raises(IndexError, match="no earlier tree"):
             merkle.consistency_proof(many(3), first)
-    assert not merkle.verify_consistency(0, 3, (merkle.EMPTY, merkle.EMPTY), [])
-    assert not merkle.verify_consistency(1, 3, (LEAVES[0], LEAVES[0]), [])
+    assert not merkle.verify_consistency(TreeHead(0, merkle.EMPTY), TreeHead(3, merkle.EMPTY), [])
+    assert not merkle.verify_consistency(TreeHead(1, LEAVES[0]), TreeHead(3, LEAVES[0]), [])

@@ -11,7 +11,14 @@ import pytest
 
 from onecard.model.holds import Hold
 from quality.reports.holding import lines
-from quality.reports.night_report import DatasetLine, DeliveryLine, NightReport, RuleLine, render
+from quality.reports.night_report import (
+    DatasetLine,
+    DeliveryLine,
+    FindingLine,
+    NightReport,
+    RuleLine,
+    render,
+)
 from schemas.models.catalogue import load
 
 START = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
@@ -104,8 +111,8 @@ def full() -> NightReport:
         ],
         rules=[rule, RuleLine("a/b", "f", "某项", "type", "类型", 0, 0)],
         findings=[
-            ("hrss/card_master", "volume", "数据量", "critical", True, 1.0),
-            ("hrss/card_master", "codes", "分布", "warning", False, None),
+            FindingLine("hrss/card_master", "volume", "数据量", "critical", True, 1.0),
+            FindingLine("hrss/card_master", "codes", "分布", "warning", False, None),
         ],
         deliveries=[delivery(), delivery(agreement="f02", status="held", rows=77)],
     )
@@ -147,7 +154,7 @@ def test_failures_are_counted_and_named() -> None:
 def test_lateness_and_failed_checks_are_no_full_success() -> None:
     page = render(report(datasets=[dataset(late=True)]))
     assert "1 项需要关注" in lead(page)
-    finding = ("d", "codes", "分布", "warning", False, 0.5)
+    finding = FindingLine("d", "codes", "分布", "warning", False, 0.5)
     assert "1 项需要关注" in lead(render(report(findings=[finding])))
     assert "没有任务运行" in lead(render(report(datasets=[], deliveries=[])))
 
@@ -173,7 +180,7 @@ def test_an_unknown_status_is_shown_as_it_is() -> None:
 @pytest.mark.fault("F41", "HTML in any text of the report is escaped")
 def test_html_in_any_text_is_escaped() -> None:
     rule = RuleLine(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, 2)
-    finding = (HOSTILE, HOSTILE, HOSTILE, HOSTILE, False, 0.5)
+    finding = FindingLine(HOSTILE, HOSTILE, HOSTILE, HOSTILE, False, 0.5)
     texts = dict.fromkeys(("id", "title", "agency_title", "status", "message"), HOSTILE)
     sent = dict.fromkeys(
         ("agreement", "title", "consumer_title", "purpose", "purpose_title", "mode", "status"),
