@@ -2,7 +2,8 @@
 
 Whole processes of this interpreter, interleaved rounds, the median of each; `status` against a
 hub's PostgreSQL that runs (ONECARD_BENCH_POSTGRES, else the embedded server, started before),
-all after a first run that filled the memories and wrote bytecode, as an installed wheel has it. Writes the section "start" of RESULTS.md.
+all after a first run that filled the memories and wrote bytecode, as an installed wheel has it.
+Writes the section "start" of RESULTS.md.
 """
 
 from __future__ import annotations

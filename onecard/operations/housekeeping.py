@@ -36,15 +36,18 @@ class Kept:
 
 
 def keep_house(hub: Desk) -> Kept:
-    """Drop rejected values and disclosures whose time is over, then verify the audit log.
+    """Drop rejected values whose time is over, verify the audit log, drop old disclosures.
+
+    The log is verified before a month of disclosures goes, so that whatever is wrong with the one
+    is known whether or not the other can be done.
 
     Raises:
         SourceUnavailable: the hub's database cannot be reached.
     """
     with database.connect(hub.address, autocommit=True) as connection:
         purged = purge(hub, connection)
-        months = expire_disclosures(hub, connection)
         verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
+        months = expire_disclosures(hub, connection)
     return Kept(purged, months, verdict)
 
 
