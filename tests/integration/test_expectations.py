@@ -137,8 +137,8 @@ FEW = (
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize(
     ("seed", "datasets"),
-    sampled([(7, FEW), *((seed, tuple(CONTRACTS)) for seed in (7, 20261123, 4711))], [(7, FEW)]),
-    ids=["a few", "7", "20261123", "4711"],
+    sampled([(7, FEW), *((seed, tuple(CONTRACTS)) for seed in (20261123, 4711))], [(7, FEW)]),
+    ids=["a few", "20261123", "4711"],
 )
 def test_failing_rows_equal_the_gates(
     seed: int, datasets: tuple[str, ...], address: str, tmp_path: Path
