@@ -16,7 +16,7 @@ from demo import standalone
 from demo.rehearsal import Rehearsal
 from onecard.store import database, transfer_history
 
-DEADLINE_S = 200
+DEADLINE_S = 400
 
 
 def command(stage: Rehearsal, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,7 +50,7 @@ def environment(stage: Rehearsal) -> dict[str, str]:
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_collected_card_events_start_their_deliveries(airflow_stage: Rehearsal) -> None:
     stage = airflow_stage
     agreement = "f02-hrss-medical_insurance-card-status"

@@ -134,7 +134,7 @@ FEW = (
 """Datasets that have rules of every kind between them."""
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("seed", "datasets"),
     sampled([(7, FEW), *((seed, tuple(CONTRACTS)) for seed in (20261123, 4711))], [(7, FEW)]),
