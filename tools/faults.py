@@ -7,13 +7,10 @@ names a fault that there is not, or the file is stale.
 
 from __future__ import annotations
 
-import ast
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from marks import ROOT, Proof, proofs
+
 TARGET = ROOT / "docs" / "faults.md"
 PARTS: dict[str, dict[str, str]] = {
     "Crash": {
@@ -89,51 +86,13 @@ that provoke it (file without `tests/` and `test_`), and what comes of it.
 """
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Proof:
-    """A test that provokes a fault."""
-
-    fault: str
-    file: str
-    test: str
-    outcome: str
-
-
-def proofs(root: Path = ROOT) -> list[Proof]:
-    """Every fault mark below `root/tests`, by fault, file and test.
-
-    Raises:
-        ValueError: a mark is not two texts.
-    """
-    found = []
-    for file in sorted((root / "tests").rglob("test_*.py")):
-        name = file.relative_to(root).as_posix()
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                found += [Proof(n, name, node.name, said) for n, said in _marks(node, name)]
-    return sorted(found)
-
-
-def _marks(
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, file: str
-) -> Iterator[tuple[str, str]]:
-    for mark in node.decorator_list:
-        if not (isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault"):
-            continue
-        texts = [a.value for a in mark.args if isinstance(a, ast.Constant)]
-        if len(texts) != 2 or mark.keywords:
-            msg = f"{file}:{mark.lineno}: write fault(number, outcome), two plain texts"
-            raise ValueError(msg)
-        yield str(texts[0]), str(texts[1])
-
-
 def problems(found: list[Proof]) -> list[str]:
     """Faults without a test, and tests of faults that there are not."""
-    there = {proof.fault for proof in found}
+    there = {proof.id for proof in found}
     untested = [
         f"{n}: no test provokes it ({said})" for n, said in FAULTS.items() if n not in there
     ]
-    odd = [f"{p.file}::{p.test}: no fault {p.fault}" for p in found if p.fault not in FAULTS]
+    odd = [f"{p.file}::{p.test}: no fault {p.id}" for p in found if p.id not in FAULTS]
     return untested + odd
 
 
@@ -145,24 +104,18 @@ def page(found: list[Proof]) -> str:
             f"\n## {part}\n\n| fault | what goes wrong | test | outcome |\n|---|---|---|---|\n"
         )
         for number, said in faults.items():
-            rows = [p for p in found if p.fault == number]
+            rows = [p for p in found if p.id == number]
             if not rows:
                 lines.append(f"| {number} | {said} | none yet | |\n")
             for i, proof in enumerate(rows):
                 first = (number, said) if i == 0 else ("", "")
-                test = f"`{_short(proof.file)}::{proof.test.removeprefix('test_')}`"
-                lines.append(f"| {first[0]} | {first[1]} | {test} | {proof.outcome} |\n")
+                lines.append(f"| {first[0]} | {first[1]} | {proof.place} | {proof.outcome} |\n")
     return "".join([*lines, TAIL])
-
-
-def _short(file: str) -> str:
-    folder, _, name = file.removeprefix("tests/").rpartition("/")
-    return f"{folder}/{name.removeprefix('test_').removesuffix('.py')}"
 
 
 def main() -> int:
     """Write the file, or with --check name what is wrong with it."""
-    found = proofs()
+    found = proofs("fault")
     wrong = problems(found)
     if "--check" not in sys.argv[1:]:
         TARGET.write_text(page(found), encoding="utf-8")

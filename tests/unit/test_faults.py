@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def faults() -> ModuleType:
     """The tool, as a module."""
+    sys.path.insert(0, str(ROOT / "tools"))
     spec = importlib.util.spec_from_file_location("faults_tool", ROOT / "tools" / "faults.py")
     assert spec
     assert spec.loader
@@ -25,11 +26,11 @@ def faults() -> ModuleType:
 
 
 def test_every_fault_has_a_test_that_provokes_it(faults: ModuleType) -> None:
-    assert faults.problems(faults.proofs()) == []
+    assert faults.problems(faults.proofs("fault")) == []
 
 
 def test_the_document_is_fresh(faults: ModuleType) -> None:
-    assert faults.TARGET.read_text(encoding="utf-8") == faults.page(faults.proofs()), (
+    assert faults.TARGET.read_text(encoding="utf-8") == faults.page(faults.proofs("fault")), (
         "python tools/faults.py"
     )
 
@@ -43,12 +44,12 @@ def test_what_is_missing_or_unknown_is_named(faults: ModuleType, tmp_path: Path)
     file = tmp_path / "tests" / "test_a.py"
     marks = "\n".join(f'@pytest.mark.fault("F{n:02}", "held")' for n in range(2, 44))
     file.write_text(f"{marks}\ndef test_all(): ...\n")
-    found = faults.problems(faults.proofs(tmp_path))
+    found = faults.problems(faults.proofs("fault", tmp_path))
     assert [line[:30] for line in found] == [
         "F01: no test provokes it (SIGK",
         "tests/test_a.py::test_all: no ",
     ]
-    assert "| F01 | SIGKILL before" in faults.page(faults.proofs(tmp_path))
+    assert "| F01 | SIGKILL before" in faults.page(faults.proofs("fault", tmp_path))
     file.write_text('@pytest.mark.fault("F01")\ndef test_all(): ...\n')
     with pytest.raises(ValueError, match="two plain texts"):
-        faults.proofs(tmp_path)
+        faults.proofs("fault", tmp_path)
