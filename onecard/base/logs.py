@@ -27,7 +27,7 @@ from typing import Literal
 
 from onecard.base import redaction
 from onecard.base.personal import redact
-from onecard.base.timespan import ZONE
+from onecard.base.times import ZONE
 from onecard.errors import ConfigError, HoldError, OnecardError, as_onecard_error, unknown
 
 Form = Literal["json", "text"]

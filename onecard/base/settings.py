@@ -33,7 +33,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from onecard.base.frozen import Frozen
-from onecard.base.timespan import ZONE, instant
+from onecard.base.times import ZONE, instant
 from onecard.errors import ConfigError, unknown
 
 Profile = Literal["production", "demo"]
@@ -108,7 +108,7 @@ class Settings(Frozen):
         return timedelta(days=self.quarantine_days)
 
     def now(self) -> datetime:
-        """The hub's time, aware, in Asia/Shanghai."""
+        """The hub's time, aware, at +08:00."""
         return self.fixed_now or datetime.now(ZONE)
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from onecard.app.hub_desk import HubDesk
+from onecard.base.times import shown
 from onecard.cli import output
 from onecard.cli.options import Json, why
 from onecard.errors import ConfigError, unknown
@@ -72,7 +73,7 @@ def show(agreement: Id, *, json: Json = False) -> None:
         output.say(f"basis: {found.basis.statute} {found.basis.article}")
         fields = [(f.name, f.origin or "(constant)", f.treatment) for f in found.fields]
         output.table("what leaves", ("field", "from", "treatment"), fields)
-        lines = [(str(e.at)[:19], e.event, e.version, e.actor, e.document) for e in events]
+        lines = [(shown(e.at), e.event, e.version, e.actor, e.document) for e in events]
         output.table("life", ("at", "event", "version", "by", "document or reason"), lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -54,8 +55,9 @@ def list_newest(*, last: Annotated[int, typer.Option(min=1)] = 20, json: Json = 
         with database.connect(hub.address, autocommit=True) as connection:
             found = audit.newest(connection, last)
         columns = ("seq", "at", "kind", "subject", "actor", "body")
-        lines = [[str(getattr(entry, name)) for name in columns] for entry in found]
+        lines = [{name: str(getattr(entry, name)) for name in columns} for entry in found]
+        timed = [{**line, "at": datetime.fromisoformat(line["at"])} for line in lines]
         if json:
-            output.emit([dict(zip(columns, line, strict=True)) for line in lines])
+            output.emit(timed)
         else:
-            output.table("audit log", columns, lines)
+            output.table("audit log", columns, [list(line.values()) for line in timed])

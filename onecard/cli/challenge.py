@@ -10,6 +10,7 @@ import typer
 
 from onecard.app.hub_desk import HubDesk
 from onecard.base import workdays
+from onecard.base.times import shown
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.errors import ConfigError, unknown
@@ -129,7 +130,7 @@ def show(ticket: Id, *, json: Json = False) -> None:
             return
         output.table(f"ticket {ticket}", ("", ""), [(n, str(v)) for n, v in facts.items() if v])
         rows = [
-            (f"{e.at:%Y-%m-%d %H:%M}", e.event, e.actor, str(e.transfer or ""), e.text)
+            (shown(e.at, "%Y-%m-%d %H:%M"), e.event, e.actor, str(e.transfer or ""), e.text)
             for e in happened
         ]
         output.table("events", ("at", "event", "by", "transfer", "text"), rows)

@@ -6,17 +6,19 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import typer
 
 from onecard.base import logs
+from onecard.base.times import iso, shown
 from onecard.errors import OnecardError
 
 
 def emit(data: object) -> None:
-    """Print JSON to standard output."""
-    json.dump(data, sys.stdout, ensure_ascii=False, indent=1, default=str)
+    """Print JSON to standard output; times are ISO 8601 with +08:00."""
+    json.dump(data, sys.stdout, ensure_ascii=False, indent=1, default=_as_json)
     sys.stdout.write("\n")
 
 
@@ -66,7 +68,13 @@ def progress(title: str, total: int, *, shown: bool) -> Iterator[Callable[[], No
         yield lambda: bar.advance(task)
 
 
+def _as_json(value: object) -> str:
+    return iso(value) if isinstance(value, datetime) else str(value)
+
+
 def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return shown(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

@@ -10,7 +10,7 @@ import typer
 
 from onecard.app.hub_desk import HubDesk
 from onecard.base import personal
-from onecard.base.timespan import instant
+from onecard.base.times import instant
 from onecard.cli import output
 from onecard.cli.options import Json, why
 from onecard.errors import ConfigError
@@ -45,7 +45,7 @@ def disclosed(
             output.emit(found)
             return
         columns = ("at", "consumer", "agreement", "status", "purpose", "basis", "fields")
-        rows = [[str(line[c]) for c in columns] for line in found]
+        rows = [[line[c] for c in columns] for line in found]
         output.table("disclosures", columns, rows)
         output.say(f"{len(found)} deliveries")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from onecard.app.hub_desk import HubDesk
+from onecard.base.times import shown
 from onecard.cli import output
 from onecard.cli.options import Json, why
 from onecard.deliver.treatment_display import masked
@@ -62,7 +63,7 @@ def list_all(
                     r.origin,
                     str(r.row_number),
                     ", ".join(f"{f} {rule}".strip() for f, rule in r.reasons),
-                    f"{r.last_seen:%m-%d %H:%M}",
+                    shown(r.last_seen, "%m-%d %H:%M"),
                 )
                 for r in found
             ],

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from onecard.app.wiring import Hub
-from onecard.base.timespan import instant
+from onecard.base.times import instant
 from onecard.cli import output
 from onecard.cli.options import Json, why
 from onecard.errors import ConfigError, unknown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from onecard.app.hub_desk import HubDesk
 from onecard.base.memory import Memory
 from onecard.base.settings import memory_folder
-from onecard.base.timespan import ZONE
+from onecard.base.times import shown
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.model.transfers import Transfer
@@ -78,7 +77,7 @@ def _attention(issue: Issue) -> dict[str, Any]:
 
 
 def _row(issue: Issue) -> tuple[str, ...]:
-    since = _local(issue.since) if issue.since else ""
+    since = shown(issue.since, "%m-%d %H:%M") if issue.since else ""
     return issue.kind, issue.subject, since, issue.says, issue.who, issue.todo
 
 
@@ -87,13 +86,9 @@ def _transfer(found: Transfer) -> tuple[Any, ...]:
     return (
         found.subject,
         found.status,
-        f"{found.started_at:%m-%d %H:%M:%S}",
+        shown(found.started_at, "%m-%d %H:%M:%S"),
         counts.rows_read,
         counts.published,
         counts.quarantined,
         found.sent_rows,
     )
-
-
-def _local(moment: datetime) -> str:
-    return f"{moment.astimezone(ZONE):%m-%d %H:%M}"

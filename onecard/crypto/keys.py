@@ -17,7 +17,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from onecard.base.settings import keys_text
-from onecard.base.timespan import ZONE
+from onecard.base.times import ZONE
 from onecard.crypto import key_document
 from onecard.crypto.key_document import KeyDocument, Purpose
 from onecard.errors import OnecardError, PolicyError, unknown

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import get_args
 
-from onecard.base.timespan import ZONE
+from onecard.base.times import ZONE
 from onecard.model.transfers import Transfer
 from onecard.operations.attention import Issue, IssueKind
 

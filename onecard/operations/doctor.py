@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from onecard.base.times import shown
 from onecard.crypto import keys
 from onecard.errors import OnecardError
 from onecard.operations.attention import EXPIRY_NEAR
@@ -119,7 +120,9 @@ def _quarantine(connection: Connection, now: datetime) -> CheckLine:
     if not found:
         return CheckLine("quarantine", "ok", f"nothing expires within {EXPIRY_NEAR.days} days")
     number, first = sum(f.rows for f in found), min(f.first for f in found)
-    says = f"{number} row(s) expire within {EXPIRY_NEAR.days} days, the first {first:%Y-%m-%d}"
+    says = f"{number} row(s) expire within {EXPIRY_NEAR.days} days, the first " + shown(
+        first, "%Y-%m-%d"
+    )
     todo = "have them corrected: `onecard quarantine list`, `hand-back` or `replay`"
     return CheckLine("quarantine", "warn", says, todo)
 
@@ -232,5 +235,5 @@ def _airflow(env: Mapping[str, str]) -> Iterator[CheckLine]:
     if env.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite").startswith("sqlite"):
         todo = "set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN to a PostgreSQL database of its own"
         yield CheckLine(before, "warn", "Airflow keeps its metadata in SQLite", todo)
-    now = f"{datetime.now(UTC):%H:%M} UTC"
-    yield CheckLine(before, "ok", f"settings looked at ({now})")
+    now = shown(datetime.now(UTC), "%H:%M")
+    yield CheckLine(before, "ok", f"settings looked at ({now} Beijing time)")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from onecard.base import files as whole_file
-from onecard.base.timespan import ZONE
+from onecard.base.times import ZONE
 from onecard.ports.desk import Desk
 from onecard.store import database, holds, transfer_history
 from quality.reports import content, facts, pages, workbook

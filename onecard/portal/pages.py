@@ -15,7 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from onecard.base.timespan import ZONE
+from onecard.base.times import shown
 from onecard.portal.security import visible
 from onecard.stewardship.agreement_words import TREATMENTS
 from schemas.models.strict_yaml import parse
@@ -125,7 +125,7 @@ def _environment() -> Environment:
 
 
 def _clock(at: datetime) -> str:
-    return f"{at.astimezone(ZONE):%Y-%m-%d %H:%M}"
+    return shown(at, "%Y-%m-%d %H:%M")
 
 
 def _share(share: float) -> str:

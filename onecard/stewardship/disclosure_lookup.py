@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from operator import itemgetter
 from typing import Any
 
-from onecard.base.timespan import ZONE
 from onecard.crypto.keys import token_purpose
 from onecard.ports.desk import Desk
 from onecard.store import audit, database, disclosures
@@ -41,7 +41,7 @@ def look_up(desk: Desk, id_number: str, reason: str) -> list[dict[str, Any]]:
         with connection.transaction():
             body = {"person": reference, "reason": reason, "deliveries": len(found)}
             audit.append(connection, "access.disclosures", "person", desk.settings.actor, body)
-    return sorted(found, key=lambda line: str(line["at"]))
+    return sorted(found, key=itemgetter("at"))
 
 
 def _line(desk: Desk, consumer: str, entry: disclosures.Disclosure) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _line(desk: Desk, consumer: str, entry: disclosures.Disclosure) -> dict[str,
     said = json.loads(entry.receipt) if entry.receipt else {}
     purpose = str(said.get("purpose", agreement.purpose))
     return {
-        "at": f"{entry.at.astimezone(ZONE):%Y-%m-%d %H:%M:%S}",
+        "at": entry.at,
         "consumer": desk.catalogue.agencies[consumer].title,
         "agreement": f"{entry.agreement} {said.get('agreementVersion', agreement.version)}",
         "transfer": entry.transfer,

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
-from onecard.base.timespan import ZONE
+from onecard.base.times import ZONE
 from onecard.errors import ConfigError, unknown
 from onecard.model.tickets import (
     OUTCOMES,

@@ -19,7 +19,7 @@ from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
-from onecard.base.timespan import ZONE
+from onecard.base.times import ZONE
 from onecard.model.tickets import Answer, NewTicket
 from onecard.operations import night, reports
 from onecard.store import database, tickets

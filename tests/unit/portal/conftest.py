@@ -13,7 +13,7 @@ import pytest
 from fastapi import HTTPException, Request
 
 from onecard.base.settings import Settings
-from onecard.base.timespan import ZONE
+from onecard.base.times import ZONE
 from onecard.model.tickets import NewTicket
 from onecard.model.transfers import Counts
 from onecard.portal.access import Person
