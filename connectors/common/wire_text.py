@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-ZONE = "Asia/Shanghai"
+from onecard.base.times import OFFSET
+
 PLAIN_SCALE = 6
 """Up to this scale Arrow writes decimals plainly; beyond it 0.0000001 becomes 1E-7."""
 
@@ -15,9 +16,8 @@ PLAIN_SCALE = 6
 def as_text(column: pa.Array) -> pa.Array:
     """A column as text."""
     if pa.types.is_timestamp(column.type) and column.type.tz:
-        local = column.cast(pa.timestamp("us", ZONE))
-        text = pc.strftime(local, format="%Y-%m-%dT%H:%M:%S%z")
-        return pc.replace_substring_regex(text, pattern=r"([+-]\d\d)(\d\d)$", replacement=r"\1:\2")
+        local = column.cast(pa.timestamp("us", OFFSET))
+        return pc.strftime(local, format=f"%Y-%m-%dT%H:%M:%S{OFFSET}")
     if pa.types.is_decimal(column.type) and not 0 <= column.type.scale <= PLAIN_SCALE:
         return pa.array(
             [None if v is None else format(v, "f") for v in column.to_pylist()], pa.string()

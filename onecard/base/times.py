@@ -2,8 +2,8 @@
 
 The People's Republic has one legal time, UTC+8. The zone database's `Asia/Shanghai` is the history
 of that city's clocks: local mean time (+08:05:43) until 1901, summer time (+09:00) in 1919, in
-1940 to 1949 and in 1986 to 1991. It serves to read local times of those years
-(`quality.rows.parsing`); what is written has the fixed offset, so that 1900-01-01T00:00:00+08:00
+1940 to 1949 and in 1986 to 1991. It serves only to read clock times
+without a zone (`CLOCKS`); what is written has the fixed offset, so that 1900-01-01T00:00:00+08:00
 and 1988-07-01T08:00:00+08:00 leave as they came.
 """
 
@@ -20,6 +20,11 @@ OFFSET = "+08:00"
 """The same for Arrow, Polars and MariaDB."""
 POSIX_ZONE: LiteralString = "Etc/GMT-8"
 """The same for PostgreSQL, where `+08:00` is eight hours *west* of Greenwich (POSIX)."""
+CLOCKS = "Asia/Shanghai"
+"""By which clock times without a zone are read from `CLOCKS_SINCE` on; before, they are at +08:00."""
+CLOCKS_SINCE = datetime(1950, 1, 1)  # noqa: DTZ001 - a clock time
+"""Older ones were written by people and programs that know one offset only: a 1900-01-01 00:00:00
+means "unknown", and a day of birth in July 1945 shall not begin an hour before midnight."""
 
 
 def iso(moment: datetime) -> str:

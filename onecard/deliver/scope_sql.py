@@ -13,8 +13,8 @@ from typing import LiteralString
 from psycopg import sql
 
 from onecard.base.sql_text import query
+from onecard.base.times import POSIX_ZONE
 from onecard.deliver.gate_input_sql import consent
-from onecard.deliver.treatment import ZONE_NAME
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Exists, Filter, SharedField
 from schemas.models.contract import Contract, Field
@@ -107,9 +107,7 @@ class ScopeSql:
         path = self.path(shared.origin)
         if field.type == "number":
             return query("{p}::text", p=path)
-        if shared.treatment == "hour" and self.agreement.statistics:
-            return query("date_trunc('hour', {p}, {z})", p=path, z=sql.Literal(ZONE_NAME))
-        return path
+        return _cell(shared, field, path) if self.agreement.statistics else path
 
     def order(self) -> sql.Composed:
         """The agreement's order, made complete by the dataset's key."""
@@ -143,3 +141,15 @@ class ScopeSql:
         alias, _, column = path.rpartition(".")
         datasets = {"": self.agreement.dataset} | {j.alias: j.dataset for j in self.agreement.joins}
         return self.contracts[datasets[alias]].field(column)
+
+
+def _cell(shared: SharedField, field: Field, path: sql.Composed) -> sql.Composed:
+    """A field of statistics, coarse enough that rows of one treated value are one cell."""
+    if shared.treatment == "county":
+        return query("left({p}, 6)", p=path)
+    if shared.treatment not in ("year", "month", "day", "hour"):
+        return path
+    unit = sql.Literal(shared.treatment)
+    if field.type == "date":
+        return query("CAST(date_trunc({u}, CAST({p} AS timestamp)) AS date)", u=unit, p=path)
+    return query("date_trunc({u}, {p}, {z})", u=unit, p=path, z=sql.Literal(POSIX_ZONE))

@@ -3,7 +3,7 @@
 Formats of masks: `schemas/semantic_types.yaml`; of tokens: `onecard.model.treated`. A token is the
 first 26 characters of base32(HMAC(key[consumer, epoch], "v1|" + ID number)), SHA-256 or SM3 by
 the suite: the same person has different tokens at different consumers, and the hub keeps no
-reverse table.
+reverse table. Instants leave in Beijing time, and their year, month, day and hour are those there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from onecard.base.times import OFFSET
 from onecard.crypto.keys import Key
 from onecard.crypto.suites import Suite
 from onecard.errors import PolicyError
@@ -23,8 +24,6 @@ from schemas.models import semantic
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import SharedField
 from schemas.models.contract import Field
-
-ZONE_NAME = "Asia/Shanghai"
 
 
 class Tokeniser:
@@ -124,7 +123,8 @@ def _treated(
     column = pl.col(shared.name)
     if field is not None and field.type == "number" and frame[shared.name].dtype == pl.String:
         column = column.cast(pl.Decimal(field.precision or 38, field.scale or 0))
-    local = column.dt.convert_time_zone(ZONE_NAME) if shared.treatment == "hour" else column
+    if isinstance(frame[shared.name].dtype, pl.Datetime):
+        column = column.dt.convert_time_zone(OFFSET)
     if shared.treatment == "token":
         if tokeniser is None:
             msg = f"field {shared.name}: no token key for the consumer: nothing leaves"
@@ -141,7 +141,7 @@ def _treated(
         "year": column.dt.year().cast(pl.String),
         "month": column.dt.strftime("%Y-%m"),
         "day": column.dt.strftime("%Y-%m-%d"),
-        "hour": local.dt.truncate("1h"),
+        "hour": column.dt.truncate("1h"),
         "county": column.str.slice(0, 6),
         "yuan": (column.cast(pl.Decimal(18, 2)) / pl.lit(100)).cast(pl.Decimal(16, 2)),
     }

@@ -20,10 +20,13 @@ from psycopg.rows import scalar_row, tuple_row
 
 from onecard.base.connections import Connection as System
 from onecard.base.sql_text import query
+from onecard.base.times import CLOCKS, CLOCKS_SINCE, POSIX_ZONE
 from onecard.ports.comparison import Buckets, Coarser, RowKey
 from onecard.ports.source import Reading, ReadRequest
 from schemas.models.contract import Contract, Field
 
+CLOCK_TIME = 1114
+"""`timestamp without time zone` (OID in pg_type.h)."""
 PROBE: LiteralString = (
     "SELECT hash_record_extended(ROW('卡'::text, 1::bigint, 1.50::numeric, DATE '1988-09-11',"
     " TIMESTAMPTZ '1988-09-11 01:30+09', NULL::text), 0)"
@@ -175,6 +178,14 @@ def registry_form(field: Field, column: sql.Composable, oid: int, zone: str) -> 
     """
     if oid not in _CASTS[field.type]:
         return None
+    if oid == CLOCK_TIME and zone == CLOCKS:
+        return query(
+            "(CASE WHEN {c} < {first} THEN {c} AT TIME ZONE {old} ELSE {c} AT TIME ZONE {z} END)",
+            c=column,
+            first=sql.Literal(CLOCKS_SINCE),
+            old=sql.Literal(POSIX_ZONE),
+            z=sql.Literal(zone),
+        )
     return query(_CASTS[field.type][oid], c=column, z=sql.Literal(zone))
 
 

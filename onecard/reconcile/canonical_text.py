@@ -1,7 +1,7 @@
 """Values as one text each, however a system stores them.
 
 What leaves as `12.50` stands in an inbox as NUMERIC, as text (SQLite, CSV) or as a Parquet decimal;
-a time stands there with a zone, or as local time. Two values are the same when their canonical
+a time stands there with a zone, or as Beijing time. Two values are the same when their canonical
 texts are: integers and decimals plain and with the scale they left with, dates ISO 8601, times in
 UTC to the microsecond, NULL as NULL and never as the empty string.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-ZONE = "Asia/Shanghai"
-"""Of times that an inbox holds without a zone."""
+from onecard.base.times import OFFSET
+
 PLAIN_SCALE = 6
 """Up to this scale Arrow writes decimals plainly; beyond it 0.0000001 becomes 1E-7."""
 UNREADABLE = "?"
@@ -64,8 +64,8 @@ def _typed(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _instants(column: pa.Array) -> pa.Array:
-    if column.type.tz is None:  # an hour that was twice is taken for the first of the two
-        column = pc.assume_timezone(column, ZONE, ambiguous="earliest", nonexistent="latest")
+    if column.type.tz is None:
+        column = pc.assume_timezone(column, OFFSET)
     return column.cast(pa.timestamp("us", "UTC"))
 
 

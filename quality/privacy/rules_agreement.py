@@ -7,9 +7,9 @@ import socket
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import date
-from zoneinfo import ZoneInfo
 
 from onecard.base.connections import Connection
+from onecard.base.times import ZONE
 from onecard.model.gate_inputs import GateInputs
 from onecard.ports.privacy_gate import Access
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
@@ -30,7 +30,6 @@ MANY_OPERATORS = 20
 """A person looked up by more operators than this in a day is unusual (rule PR-19)."""
 
 TLS_MODES = frozenset({"require", "verify-ca", "verify-full"})
-ZONE = ZoneInfo("Asia/Shanghai")
 
 
 @rule("PR-13")

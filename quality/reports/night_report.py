@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from onecard.base.times import ZONE
 from quality.reports.holding import HeldLine
 from quality.reports.words import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
-ZONE = ZoneInfo("Asia/Shanghai")
 
 STATUS_TITLES = {
     "published": "已发布",

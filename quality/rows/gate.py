@@ -11,19 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from onecard.base.times import shown
 from onecard.errors import FatalError
 from onecard.ports.row_gate import Checked, Reason, Rejected
 from onecard.ports.source import Chunk
 from quality.rows import identifiers, reading
 from quality.rows.fieldchecks import CONTROL, field_checks, kernel
 from quality.rows.identifiers import Divisions, RowMask
-from quality.rows.parsing import ZONE, Parsed, parse, text_of
+from quality.rows.parsing import Parsed, parse, text_of
 from quality.rows.reading import Rows
 from quality.rows.rules import Builder, compile_rule, main_field
 from schemas.models import codes
@@ -78,7 +78,7 @@ class _Batch:
     @property
     def today(self) -> int:
         """The transfer's date in China, as yyyymmdd."""
-        return int(self.now.astimezone(ZoneInfo(ZONE)).strftime("%Y%m%d"))
+        return int(shown(self.now, "%Y%m%d"))
 
     def only(self, mask: RowMask) -> _Batch:
         """Some of the rows."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from onecard.base.times import CLOCKS, CLOCKS_SINCE, OFFSET
 from schemas.models.contract import Field
 
-ZONE = "Asia/Shanghai"
 INSTANT = pl.Datetime("us", "UTC")
 
 _YEAR = r"(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
@@ -27,7 +27,8 @@ _NUMBER = r"^-?[0-9]+(?:\.[0-9]+)?$"
 
 _DAYS = (-719_162, 2_932_896)
 """0001-01-01 and 9999-12-31 in days since 1970: years of four digits, as text writes them."""
-_MICROSECONDS = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+_MICROSECONDS = (-62_135_596_800_000_000, 253_402_271_999_999_999)
+"""Instants with years of four digits in UTC and in Beijing."""
 _PER_UNIT = {"ms": 1_000, "us": 1}
 _INTEGERS = (-(10**18) + 1, 10**18 - 1)
 _WIDEST = 38
@@ -133,8 +134,10 @@ def _instant(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
 
 def _local(naive: pl.Expr) -> pl.Expr:
     """Naive local time as an instant; NULL where summer time (1986-1991) makes it none or two."""
-    zoned = naive.dt.replace_time_zone(ZONE, ambiguous="null", non_existent="null")
-    return _within(zoned.dt.convert_time_zone("UTC"), *_MICROSECONDS)
+    clocks = naive.dt.replace_time_zone(CLOCKS, ambiguous="null", non_existent="null")
+    before = naive.dt.replace_time_zone(OFFSET).dt.convert_time_zone("UTC")
+    found = pl.when(naive < CLOCKS_SINCE).then(before).otherwise(clocks.dt.convert_time_zone("UTC"))
+    return _within(found, *_MICROSECONDS)
 
 
 def _text_of_instant(column: pl.Expr, found: pl.Datetime) -> pl.Expr:

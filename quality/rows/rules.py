@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from quality.rows.parsing import INSTANT, ZONE, target
+from onecard.base.times import OFFSET, ZONE
+from quality.rows.parsing import INSTANT, target
 from schemas.models import codes
 from schemas.models.contract import Contract, Field
 from schemas.models.rules import (
@@ -121,12 +121,12 @@ def _same_kind(left: Field, right: Field) -> tuple[pl.Expr, pl.Expr]:
 
 def _as_date(field: Field) -> pl.Expr:
     column = pl.col(field.name)
-    return column if field.type == "date" else column.dt.convert_time_zone(ZONE).dt.date()
+    return column if field.type == "date" else column.dt.convert_time_zone(OFFSET).dt.date()
 
 
 def _now(now: datetime, field: Field) -> pl.Expr:
     if field.type == "date":
-        return pl.lit(now.astimezone(ZoneInfo(ZONE)).date())
+        return pl.lit(now.astimezone(ZONE).date())
     return pl.lit(now.astimezone(UTC)).cast(INSTANT)
 
 
@@ -226,7 +226,7 @@ def literal(value: Scalar | None, field: Field) -> pl.Expr:
         return pl.lit(date.fromisoformat(text))
     if field.type == "timestamp":
         instant = datetime.fromisoformat(text)
-        local = instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(ZONE))
+        local = instant if instant.tzinfo else instant.replace(tzinfo=ZONE)
         return pl.lit(local.astimezone(UTC)).cast(target(field))
     return pl.lit(text)
 

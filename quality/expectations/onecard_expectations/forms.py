@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 Spec = dict[str, Any]
 
-ZONE = "Asia/Shanghai"
+ZONE = "Etc/GMT-8"
+"""Beijing time, +08:00 in every year (the sign is POSIX's)."""
 CONTROL = "[\\x00-\\x1f\\x7f\ufffd]"
 """U+FFFD stands for bytes that could not be decoded."""
 
@@ -33,7 +34,8 @@ ID_NUMBER = "\\A[0-9]{17}[0-9X]\\Z"
 USCC = "\\A[0-9A-HJ-NP-RTUWXY]{18}\\Z"
 BANK_ACCOUNT = "\\A[0-9]{16,19}\\Z"
 
-FIRST_INSTANT, LAST_INSTANT = "0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"
+FIRST_INSTANT, LAST_INSTANT = "0001-01-01T00:00:00", "9999-12-31T15:59:59.999999"
+"""In UTC: years of four digits there and in Beijing."""
 FIRST_BIRTH = 18800101
 
 ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
