@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Date,
     DateTime,
     Double,
@@ -19,34 +20,66 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 from connectors.common.wire_text import as_text
+from connectors.sql.options import DELIVERIES
 from onecard.base.times import OFFSET
 from onecard.ports.sink import Parcel
 
-DELIVERIES = "onecard_delivery"
+REMARKS = ("delivery_id", "received_at")
+"""Columns of an inbox beside the agreement's: the hub's own remarks on a row."""
 KEY_LENGTH = 190
 """Characters of a text column in a key: MariaDB indexes at most 767 bytes of utf8mb4."""
-MARIADB: dict[str, Any] = {
-    "mysql_engine": "InnoDB",
-    "mysql_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_bin",
-}
-"""Transactions, and keys that differ when they differ: the usual collation holds 𠮷 and 𠮶, or a
-and A, for equal."""
+EXACT = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin")
+"""Of MariaDB and of MySQL: keys differ when they differ. The usual collation holds 𠮷 and 𠮶, or a
+and A, for equal; `utf8mb4_bin` still pads the shorter with blanks, so that `A` equals `A `."""
+PADDING = "utf8mb4_bin"
+"""Of servers older than those: a key with a blank at its end is refused there (`inbox_fit`)."""
+_EXACT = text(
+    "SELECT COLLATION_NAME FROM information_schema.COLLATIONS"
+    " WHERE COLLATION_NAME IN (:mariadb, :mysql)"
+)
+DELIVERY_SCHEMA = pa.schema(
+    [
+        ("delivery_id", pa.string()),
+        ("agreement", pa.string()),
+        ("rows", pa.int64()),
+        ("digest", pa.string()),
+        ("manifest", pa.string()),
+    ]
+)
+"""What is written of each delivery, beside when it came."""
 
 
-def tables(schema: str | None, name: str, parcel: Parcel) -> tuple[Table, Table]:
+def exact_collation(database: Connection) -> str:
+    """The collation with which a MariaDB or MySQL tells every key from every other."""
+    if database.dialect.name != "mysql":
+        return PADDING
+    mariadb, mysql_ = EXACT
+    found = database.execute(_EXACT, {"mariadb": mariadb, "mysql": mysql_})
+    return str(found.scalar() or PADDING)
+
+
+def tables(
+    schema: str | None, name: str, parcel: Parcel, collation: str = PADDING
+) -> tuple[Table, Table]:
     """The inbox of a parcel, and the table of all deliveries beside it.
 
     Args:
         schema: of both tables; None: the login's own.
         name: of the inbox's table.
         parcel: schema and key.
+        collation: of new tables in MariaDB or MySQL (`exact_collation`).
     """
+    shape: dict[str, Any] = {
+        "mysql_engine": "InnoDB",
+        "mysql_charset": "utf8mb4",
+        "mysql_collate": collation,
+    }
     metadata = MetaData(schema=schema)
     columns: list[Column[Any]] = [
         Column(
@@ -57,11 +90,9 @@ def tables(schema: str | None, name: str, parcel: Parcel) -> tuple[Table, Table]
         )
         for f in parcel.schema
     ]
-    extra: list[Column[Any]] = [
-        Column("delivery_id", String(KEY_LENGTH)),
-        Column("received_at", DateTime()),
-    ]
-    inbox = Table(name, metadata, *columns, *extra, **MARIADB)
+    own, came = REMARKS
+    extra: list[Column[Any]] = [Column(own, String(KEY_LENGTH)), Column(came, DateTime())]
+    inbox = Table(name, metadata, *columns, *extra, **shape)
     deliveries = Table(
         DELIVERIES,
         metadata,
@@ -71,7 +102,7 @@ def tables(schema: str | None, name: str, parcel: Parcel) -> tuple[Table, Table]
         Column("digest", String(64)),
         Column("manifest", _long()),
         Column("received_at", DateTime()),
-        **MARIADB,
+        **shape,
     )
     return inbox, deliveries
 
@@ -79,8 +110,8 @@ def tables(schema: str | None, name: str, parcel: Parcel) -> tuple[Table, Table]
 def stored(batch: pa.RecordBatch, dialect: str) -> pa.RecordBatch:
     """A batch, its columns as the database stores them.
 
-    Where its times have no zone, they are Asia/Shanghai local times; SQLite knows no exact
-    decimals, so they are text there.
+    Where its times have no zone, they are Beijing time; SQLite knows no exact decimals, so they
+    are text there.
     """
     if dialect == "postgresql":
         return batch

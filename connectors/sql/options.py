@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from onecard.base.frozen import Frozen
+
+DELIVERIES = "onecard_delivery"
+"""The table of all deliveries, beside the inboxes."""
 
 
 class SqlSource(Frozen):
@@ -29,3 +32,11 @@ class SqlSink(Frozen):
 
     table: str
     schema_: str | None = Field(default=None, alias="schema")
+
+    @field_validator("table")
+    @classmethod
+    def _own(cls, value: str) -> str:
+        if value.lower() == DELIVERIES:
+            msg = f"sql.table: {DELIVERIES} lists the deliveries of all inboxes, it is none"
+            raise ValueError(msg)
+        return value

@@ -1,21 +1,23 @@
-"""Delivering into a table: upsert by key, the whole parcel in one transaction."""
+"""Delivering into a table: looked at, upserted by key, the whole parcel in one transaction."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import (
     Connection,
     Engine,
+    LargeBinary,
+    String,
     Table,
-    create_engine,
+    and_,
+    cast,
     delete,
-    event,
     insert,
     inspect,
     select,
@@ -23,10 +25,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateSchema
 
-from connectors.sql.inbox_tables import stored, tables
-from connectors.sql.url import engine_url
+from connectors.sql import inbox_fit
+from connectors.sql.inbox_look import InboxTable, look, named
+from connectors.sql.inbox_proof import Key, Proof, Record
+from connectors.sql.inbox_session import inbox_engine
+from connectors.sql.inbox_tables import (
+    DELIVERY_SCHEMA,
+    exact_collation,
+    stored,
+    tables,
+)
 from onecard.base.connections import Connection as System
-from onecard.base.timeouts import BoundedConnection
+from onecard.base.times import ZONE
+from onecard.errors import ConfigError, ProtocolError
+from onecard.model.treated import TextShape
 from onecard.ports.sink import Parcel, Sent
 
 AT_ONCE = 500
@@ -41,25 +53,30 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
         schema: of the table; None: the login's own.
         name: of the table.
         parcel: delivery id, schema, key, rows and deletes as Arrow batches.
+
+    Raises:
+        ConfigError: the table would not keep what is sent; nothing was sent.
+        ProtocolError: the table does not hold what was sent; nothing was kept.
     """
-    engine = create_engine(engine_url(system))
-    if engine.dialect.name == "postgresql":
-        event.listen(engine, "do_connect", _patient)
+    engine = inbox_engine(system)
     try:
-        inbox, deliveries = tables(schema, name, parcel)
-        _create(engine, schema, inbox)
-        with engine.connect() as connection, connection.begin() as transaction:
-            found = hashlib.sha256()
-            deleted = _drop(connection, inbox, parcel, found)
-            rows = _upsert(connection, inbox, parcel, found)
-            digest = found.hexdigest()
-            already = _already(connection, deliveries, parcel.delivery_id, digest)
-            if already:
-                transaction.rollback()
-            else:
-                told = {} if parcel.deletes is None else {"deletes": {"rows": deleted}}
-                _manifest(connection, deliveries, parcel, {"rows": rows, "digest": digest, **told})
-                parcel.leave()  # right before the commit: until then the receiver has nothing
+        with engine.connect() as connection:
+            inbox, deliveries, found = _looked_at(connection, schema, name, parcel)
+            connection.commit()
+            with connection.begin() as transaction:
+                sending = _Sending(connection, inbox, parcel, found)
+                deleted, rows = sending.drop(), sending.upsert()
+                digest = sending.digest
+                already = _already(connection, deliveries, parcel.delivery_id, digest)
+                if already:
+                    transaction.rollback()
+                else:
+                    told: dict[str, Any] = {"rows": rows, "digest": digest}
+                    if parcel.deletes is not None:
+                        told["deletes"] = {"rows": deleted}
+                    sending.prove()
+                    _manifest(connection, deliveries, parcel, told)
+                    parcel.leave()  # right before the commit: until then nothing is there
     finally:
         engine.dispose()
     return Sent(rows, 1, int(already), digest, deleted)
@@ -73,68 +90,139 @@ def there(system: System, schema: str | None, name: str) -> bool:
         schema: of the table; None: the login's own.
         name: of the table.
     """
-    engine = create_engine(engine_url(system))
+    engine = inbox_engine(system)
     try:
         return inspect(engine).has_table(name, schema=schema)
     finally:
         engine.dispose()
 
 
-def _patient(
-    _dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]
-) -> BoundedConnection:
-    """SQLAlchemy's sessions give up on a silent server, too; MariaDB's driver does by itself."""
-    return BoundedConnection.connect(*arguments, **named)
+def _looked_at(
+    connection: Connection, schema: str | None, name: str, parcel: Parcel
+) -> tuple[Table, Table, InboxTable]:
+    """The inbox and its table of deliveries; what is absent is made, what is there must fit.
+
+    A login without the right to create works where it is all there.
+    """
+    inbox, deliveries = tables(schema, name, parcel)
+    seen = [look(connection, schema, table.name) for table in (inbox, deliveries)]
+    if None in seen:
+        made = tables(schema, name, parcel, exact_collation(connection))
+        connection.commit()
+        _create(connection.engine, schema, made[0])
+        seen = [look(connection, schema, table.name) for table in made]
+    found, log = seen
+    if found is None or log is None:
+        msg = f"the inbox {inbox.fullname} was made and is not there"
+        raise ConfigError(msg)
+    plain = TextShape(len(parcel.delivery_id), None, ascii=True, distinct=True)
+    texts = {**parcel.texts, "delivery_id": plain}
+    inbox_fit.check(connection, inbox, found, parcel.schema, texts)
+    agreement = TextShape(len(parcel.agreement), None, ascii=True, distinct=True)
+    known = {"delivery_id": plain, "agreement": agreement, "digest": TextShape(64, 64, ascii=True)}
+    inbox_fit.check(connection, deliveries, log, DELIVERY_SCHEMA, known)
+    _alone(connection, inbox, deliveries, parcel.agreement)
+    return inbox, deliveries, found
 
 
 def _create(engine: Engine, schema: str | None, inbox: Table) -> None:
-    """Make what is absent; a login without the right to create works where it is all there."""
+    """Make what is absent."""
     if schema and engine.dialect.name != "sqlite" and not inspect(engine).has_schema(schema):
         with engine.begin() as connection:
             connection.execute(CreateSchema(schema, if_not_exists=True))
     inbox.metadata.create_all(engine)
 
 
-def _drop(connection: Connection, inbox: Table, parcel: Parcel, digest: Any) -> int:  # noqa: ANN401 - hashlib's
-    """Delete the rows of the parcel's deletes; returns how many keys there were."""
-    keys, number = tuple_(*(inbox.c[name] for name in parcel.key)), 0
-    for batch in _small(parcel.deletes or iter(())):
-        records: list[dict[str, Any]] = stored(batch, connection.dialect.name).to_pylist()
-        for record in records:
-            digest.update(b"-" + _line(record))
-        gone = [tuple(record[name] for name in parcel.key) for record in records]
-        connection.execute(delete(inbox).where(keys.in_(gone)))
-        number += len(records)
-    return number
-
-
-def _line(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, default=str, ensure_ascii=False).encode() + b"\n"
-
-
-def _upsert(connection: Connection, inbox: Table, parcel: Parcel, digest: Any) -> int:  # noqa: ANN401 - hashlib's
-    """Delete rows of the same keys, insert the new ones; returns how many rows there were."""
-    rows = 0
-    now = datetime.now(UTC).replace(tzinfo=None)
-    keys = tuple_(*(inbox.c[name] for name in parcel.key))
-    for batch in _small(parcel.batches):
-        records: list[dict[str, Any]] = stored(batch, connection.dialect.name).to_pylist()
-        for record in records:  # one line a row: the same digest however the rows are batched
-            digest.update(_line(record))
-        latest = {tuple(r[name] for name in parcel.key): r for r in records}
-        connection.execute(delete(inbox).where(keys.in_(list(latest))))
-        connection.execute(
-            insert(inbox),
-            [{**r, "delivery_id": parcel.delivery_id, "received_at": now} for r in latest.values()],
+def _alone(connection: Connection, inbox: Table, deliveries: Table, agreement: str) -> None:
+    """Refuse a table with rows of another agreement: each would replace the other's."""
+    some = connection.execute(select(inbox.c.delivery_id).limit(1)).scalar()
+    wanted = deliveries.c.delivery_id == some
+    other = some and connection.execute(select(deliveries.c.agreement).where(wanted)).scalar()
+    if other and other != agreement:
+        msg = (
+            f"the inbox {inbox.fullname} holds rows of {other}; give each agreement a table of its"
+            " own, or empty this one; nothing was sent"
         )
-        rows += len(records)
-    return rows
+        raise ConfigError(msg)
 
 
-def _small(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        for start in range(0, batch.num_rows, AT_ONCE):
-            yield batch.slice(start, AT_ONCE)
+class _Sending:
+    """One parcel on its way into one table, in one transaction."""
+
+    def __init__(
+        self, connection: Connection, inbox: Table, parcel: Parcel, found: InboxTable
+    ) -> None:
+        self._connection, self._inbox, self._parcel = connection, inbox, parcel
+        columns = {n: found.columns[named(connection, n)] for n in parcel.schema.names}
+        self._limits = inbox_fit.Limits(inbox.fullname, parcel.key, columns, parcel.texts)
+        self._proof = Proof(connection, inbox, parcel.schema, parcel.key, found.triggers)
+        self._digest = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """Of what was sent so far."""
+        return self._digest.hexdigest()
+
+    def drop(self) -> int:
+        """Delete the rows of the parcel's deletes; returns how many keys there were."""
+        number = 0
+        for records in self._records(self._parcel.deletes or iter(()), b"-"):
+            gone = [self._key(record) for record in records]
+            self._delete(gone)
+            self._proof.dropped(gone)
+            number += len(records)
+        return number
+
+    def upsert(self) -> int:
+        """Delete rows of the same keys, insert the new ones; returns how many rows there were."""
+        now = datetime.now(ZONE).replace(tzinfo=None, microsecond=0)
+        remarks = {"delivery_id": self._parcel.delivery_id, "received_at": now}
+        rows = 0
+        for records in self._records(self._parcel.batches, b""):
+            latest = {self._key(record): record for record in records}
+            self._delete(list(latest))
+            done = self._connection.execute(
+                insert(self._inbox),
+                [{**record, **remarks} for record in latest.values()],
+                execution_options={"preserve_rowcount": True},
+            )
+            self._proof.stored(latest, done.rowcount)
+            rows += len(records)
+        return rows
+
+    def prove(self) -> None:
+        """Read some of what was sent back; raises as `Proof.whole`."""
+        self._proof.whole()
+
+    def _records(self, batches: Iterator[pa.RecordBatch], mark: bytes) -> Iterator[list[Record]]:
+        """Rows as the database stores them, so many at a time."""
+        for batch in batches:
+            self._limits.check(batch)
+            for start in range(0, batch.num_rows, AT_ONCE):
+                part = stored(batch.slice(start, AT_ONCE), self._connection.dialect.name)
+                records: list[Record] = part.to_pylist()
+                for record in records:  # one line a row: the same digest however they are batched
+                    self._digest.update(mark + _line(record))
+                yield records
+
+    def _key(self, record: Record) -> Key:
+        return tuple(record[name] for name in self._parcel.key)
+
+    def _delete(self, keys: list[Key]) -> None:
+        """Delete these keys and no others, also where the collation pads with blanks."""
+        columns = [self._inbox.c[name] for name in self._parcel.key]
+        wanted: Any = tuple_(*columns).in_(keys)
+        if self._limits.padded:
+            texts = [i for i, c in enumerate(columns) if isinstance(c.type, String)]
+            exact = tuple_(*(cast(columns[i], LargeBinary) for i in texts))
+            wanted = and_(
+                wanted, exact.in_([tuple(key[i].encode() for i in texts) for key in keys])
+            )
+        self._connection.execute(delete(self._inbox).where(wanted))
+
+
+def _line(record: Record) -> bytes:
+    return json.dumps(record, default=str, ensure_ascii=False).encode() + b"\n"
 
 
 def _already(connection: Connection, deliveries: Table, delivery: str, digest: str) -> bool:
@@ -149,7 +237,7 @@ def _manifest(
 ) -> None:
     manifest = parcel.sign({**parcel.manifest, "deliveryId": parcel.delivery_id, **sent})
     connection.execute(delete(deliveries).where(deliveries.c.delivery_id == parcel.delivery_id))
-    connection.execute(
+    done = connection.execute(
         insert(deliveries),
         {
             "delivery_id": parcel.delivery_id,
@@ -157,6 +245,10 @@ def _manifest(
             "rows": sent["rows"],
             "digest": sent["digest"],
             "manifest": json.dumps(manifest, ensure_ascii=False),
-            "received_at": datetime.now(UTC).replace(tzinfo=None),
+            "received_at": datetime.now(ZONE).replace(tzinfo=None, microsecond=0),
         },
+        execution_options={"preserve_rowcount": True},
     )
+    if done.rowcount != 1:
+        msg = f"the manifest was not stored in {deliveries.fullname}; nothing was kept"
+        raise ProtocolError(msg)

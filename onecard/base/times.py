@@ -21,7 +21,7 @@ OFFSET = "+08:00"
 POSIX_ZONE: LiteralString = "Etc/GMT-8"
 """The same for PostgreSQL, where `+08:00` is eight hours *west* of Greenwich (POSIX)."""
 CLOCKS = "Asia/Shanghai"
-"""By which clock times without a zone are read from `CLOCKS_SINCE` on; before, they are at +08:00."""
+"""By which times without a zone are read from `CLOCKS_SINCE` on; older ones are at +08:00."""
 CLOCKS_SINCE = datetime(1950, 1, 1)  # noqa: DTZ001 - a clock time
 """Older ones were written by people and programs that know one offset only: a 1900-01-01 00:00:00
 means "unknown", and a day of birth in July 1945 shall not begin an hour before midnight."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from onecard.base import failpoints
+from onecard.base.times import iso
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing, require_staged
 from onecard.crypto.audit_format import anchor
@@ -155,8 +156,5 @@ class PublishStep:
 
 def _vouched(found: Iterable[Release]) -> dict[str, object]:
     """What a receipt says of a transfer that a person has released; nothing where none was."""
-    lines = [
-        {"finding": r.finding, "by": r.by, "at": r.at.isoformat(), "reason": r.reason}
-        for r in found
-    ]
+    lines = [{"finding": r.finding, "by": r.by, "at": iso(r.at), "reason": r.reason} for r in found]
     return {"released": lines} if lines else {}

@@ -14,6 +14,8 @@ from onecard.deliver.outgoing import Outgoing, arrow_of, batches_of
 from onecard.deliver.query import Selection
 from onecard.deliver.tombstones import Tombstones
 from onecard.errors import PolicyError, ProtocolError
+from onecard.model.gate_inputs import GateInputs
+from onecard.model.treated import TextShape, shape_of
 from onecard.ports.privacy_gate import PrivacyGate, VolumeHold
 from onecard.ports.sink import Parcel, Sent
 from onecard.store import agreement_lives, database, deliveries, receipts, releases
@@ -157,7 +159,14 @@ class Attempt:
             leave=self._leave,
             sign=self._signed,
             deletes=contents.deletes,
+            texts=self._texts(),
         )
+
+    def _texts(self) -> dict[str, TextShape]:
+        """What is known of the texts that leave, by column."""
+        agreement = self.log.agreement
+        behind = GateInputs(agreement, self.chosen.selection.contracts).fields
+        return {f.name: shape_of(f, behind.get(f.name)) for f in agreement.fields}
 
     def _leave(self) -> None:
         """Right before anything leaves: still permitted, and on record."""

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from onecard.base import failpoints
 from onecard.base.prefetch import prefetch
+from onecard.base.times import OFFSET
 from onecard.deliver.query import Selection
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
@@ -183,10 +184,20 @@ def batches_of(
 
 
 def arrow_of(frame: pl.DataFrame) -> pa.Table:
-    """A frame as Arrow, in the same columns, of types that every receiver reads."""
-    import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+    """A frame as Arrow, in the same columns, of types that every receiver reads.
 
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    Instants have the zone `+08:00`: Polars names it `Etc/GMT-8`, for which a receiver would need
+    the zone database.
+    """
+    import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+    import pyarrow as pa  # noqa: PLC0415
+
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    fields = [
+        f.with_type(pa.timestamp(f.type.unit, OFFSET)) if pa.types.is_timestamp(f.type) else f
+        for f in table.schema
+    ]
+    return table.cast(pa.schema(fields))
 
 
 def _whole(batches: pa.RecordBatchReader, *, whole: bool) -> Iterator[pa.RecordBatch]:

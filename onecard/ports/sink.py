@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+
+from onecard.model.treated import TextShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Parcel:
         sign: the manifest with the hub's signature.
         deletes: keys of rows that the receiver must drop before it takes the others, in columns of
             the key only; None when the agreement says nothing of deletes.
+        texts: what is known of the texts of a column, so that an inbox too narrow for them is
+            refused before anything is sent; nothing is known of those that are not named.
     """
 
     delivery_id: str
@@ -37,6 +41,7 @@ class Parcel:
     leave: Callable[[], None]
     sign: Callable[[Mapping[str, Any]], dict[str, Any]]
     deletes: Iterator[pa.RecordBatch] | None = None
+    texts: Mapping[str, TextShape] = field(default_factory=dict)
 
     @property
     def key_schema(self) -> pa.Schema:
