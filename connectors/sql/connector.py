@@ -13,6 +13,7 @@ from connectors.sql.options import SqlSink, SqlSource
 from connectors.sql.read_postgres import PostgresReading
 from connectors.sql.url import dialect
 from onecard.base.connections import Connection
+from onecard.base.times import OFFSET
 from onecard.ports.inbox import Arrivals, Held
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
@@ -87,7 +88,8 @@ class SqlConnector:
         with translated(f"{request.dataset} in {sink.table}", connection):
             if not write.there(connection, sink.schema_, sink.table):
                 return Held(iter(()))
-        options = SqlSource.model_validate(sink.model_dump(by_alias=True))
+        written = {**sink.model_dump(by_alias=True), "timezone": OFFSET}
+        options = SqlSource.model_validate(written)
         return Held(iter(self.read(connection, replace(request, options=options))))
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:

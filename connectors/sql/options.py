@@ -16,14 +16,15 @@ class SqlSource(Frozen):
     """Options of a table that is read.
 
     Attributes:
-        timezone: zone of timestamps that the database stores without one.
+        timezone: zone of timestamps that the database stores without one; `+08:00` where the
+            summers of 1986 to 1991 stand there in Beijing time as well.
         count: count the table's rows when only its newest are read, so that a table that has lost
             half is noticed; `false` spares a database to which a count is dear.
     """
 
     table: str
     schema_: str | None = Field(default=None, alias="schema")
-    timezone: Literal["Asia/Shanghai", "UTC"] = "Asia/Shanghai"
+    timezone: Literal["Asia/Shanghai", "+08:00", "UTC"] = "Asia/Shanghai"
     count: bool = True
 
 

@@ -34,6 +34,7 @@ from connectors.sql.errors import translated
 from connectors.sql.options import SqlSource
 from connectors.sql.url import dialect, engine_url
 from onecard.base.connections import Connection
+from onecard.base.times import OFFSET
 from onecard.errors import ConfigError, SchemaMismatch
 from onecard.model.checkpoints import Checkpoint
 from onecard.ports.source import Chunk, Column, ReadRequest, Refusal
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
 ENCODING = "record.encoding"
-OFFSETS = {"Asia/Shanghai": "+08:00", "UTC": "+00:00"}
+OFFSETS = {"Asia/Shanghai": OFFSET, OFFSET: OFFSET, "UTC": "+00:00"}
 """MariaDB need not have the tables of named zones; it turns TIMESTAMP columns into this one."""
 
 

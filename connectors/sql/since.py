@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from onecard.base.times import OFFSET, ZONE
 from onecard.errors import ConfigError
 from onecard.ports.source import ReadRequest
 
@@ -31,7 +32,7 @@ def moment(since: str, zone: str, dataset: str) -> datetime:
     except ValueError:
         msg = f"{dataset}: the bound {since!r} is neither an integer nor an ISO 8601 instant"
         raise ConfigError(msg) from None
-    local = ZoneInfo(zone)
+    local = ZONE if zone == OFFSET else ZoneInfo(zone)
     return found.astimezone(local) if found.tzinfo else found.replace(tzinfo=local)
 
 

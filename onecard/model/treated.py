@@ -34,6 +34,7 @@ def cell_keys(groups: pl.DataFrame) -> list[str]:
     """
     return ["|".join(str(value) for value in row) for row in groups.iter_rows()]
 
+
 @dataclass(frozen=True, slots=True)
 class TextShape:
     """What is known of the texts of a column that leaves.

@@ -20,7 +20,7 @@ from psycopg.rows import scalar_row, tuple_row
 
 from onecard.base.connections import Connection as System
 from onecard.base.sql_text import query
-from onecard.base.times import CLOCKS, CLOCKS_SINCE, POSIX_ZONE
+from onecard.base.times import CLOCKS, CLOCKS_SINCE, OFFSET, POSIX_ZONE
 from onecard.ports.comparison import Buckets, Coarser, RowKey
 from onecard.ports.source import Reading, ReadRequest
 from schemas.models.contract import Contract, Field
@@ -186,7 +186,8 @@ def registry_form(field: Field, column: sql.Composable, oid: int, zone: str) -> 
             old=sql.Literal(POSIX_ZONE),
             z=sql.Literal(zone),
         )
-    return query(_CASTS[field.type][oid], c=column, z=sql.Literal(zone))
+    posix = POSIX_ZONE if zone == OFFSET else zone
+    return query(_CASTS[field.type][oid], c=column, z=sql.Literal(posix))
 
 
 def table_side(
