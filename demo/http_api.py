@@ -118,10 +118,16 @@ class _Handler(BaseHTTPRequestHandler):
     server: Api
 
     def do_GET(self) -> None:
-        """Serve a page of rows."""
+        """Serve a page of rows, or say how many rows of a delivery are in an inbox."""
         if not self._admitted():
             return
         path, query = self._target()
+        parts = path.strip("/").split("/")
+        if parts[0] == "inbox" and parts[2:] == ["count"]:
+            folder = self.server.home / "inbox" / self.server.name
+            held = count(folder, parts[1], query.get("deliveryId", ""))
+            self._reply(200, json.dumps({"code": "00", "rows": held}))
+            return
         pages = {
             "/card-status/events": _events,
             "/api/visits": _visits,
@@ -197,6 +203,16 @@ def store(folder: Path, agreement: str, body: dict[str, Any], *, manifest: bool)
     with marker.open("a") as file:
         file.write(name + "\n")
     return "00"
+
+
+def count(folder: Path, agreement: str, delivery: str) -> int:
+    """How many rows of a delivery the stored batches hold."""
+    file = folder / f"{agreement}.batches.jsonl"
+    if not file.exists():
+        return 0
+    with file.open(encoding="utf-8") as lines:
+        batches = [json.loads(line) for line in lines]
+    return sum(len(b["rows"]) for b in batches if b["deliveryId"] == delivery)
 
 
 @dataclass(frozen=True, slots=True)

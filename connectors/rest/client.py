@@ -40,7 +40,11 @@ class _Busy(Exception):
 
 
 class Client:
-    """Calls one API through one HTTP session."""
+    """Calls one API through one HTTP session.
+
+    Attributes:
+        tries: requests that have left so far, those that were tried again among them.
+    """
 
     def __init__(self, connection: Connection, wire: Wire, what: str) -> None:
         self._connection, self._wire, self._what = connection, wire, what
@@ -48,6 +52,7 @@ class Client:
         self._session = requests.Session()
         self._session.trust_env = False
         self._next = 0.0
+        self.tries = 0
         self._auth = auth.build(connection, wire.auth, self._post_openly)
 
     def close(self) -> None:
@@ -76,7 +81,7 @@ class Client:
             ConfigError: the login is refused (401, 403), or the address is none.
             ProtocolError: another status, HTML, or no JSON.
         """
-        where = f"{self._what} at {self._base}{path.lstrip('/')}"
+        where = f"{self._what} at {self._url(path)}"
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((_Busy, *_PASSING)),
             wait=self._wait,
@@ -117,11 +122,16 @@ class Client:
             raise _Busy(reply.status_code, _retry_after(reply))
         return reply
 
+    def _url(self, path: str) -> str:
+        """The address that is asked, and that messages name."""
+        return f"{self._base}/{path.lstrip('/')}"
+
     def _sent(self, method: str, path: str, **arguments: Any) -> Whole:  # noqa: ANN401 - requests'
         self._pace()
+        self.tries += 1
         reply = self._session.request(
             method,
-            self._base + path,
+            self._url(path),
             auth=self._auth,
             timeout=self._wire.timeout_s,
             allow_redirects=False,
@@ -163,9 +173,9 @@ class Client:
             raise ProtocolError(msg) from None
 
     def _post_openly(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
-        where = f"{self._what} at {self._base}{path.lstrip('/')}"
+        where = f"{self._what} at {self._url(path)}"
         sent = self._session.post(
-            self._base + path,
+            self._url(path),
             json=body,
             timeout=self._wire.timeout_s,
             allow_redirects=False,

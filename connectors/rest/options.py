@@ -111,10 +111,28 @@ class RestSource(Wire):
     success: Success | None = None
 
 
-class RestSink(Wire):
-    """Options of an inbox endpoint; it answers 00 for stored and 01 for stored already."""
+class Count(Frozen):
+    """Where an inbox says how many rows of one delivery it holds; asked before the manifest.
+
+    Attributes:
+        rows: dotted path of the number in the reply.
+        delivery_param: parameter that takes the delivery's id.
+    """
 
     path: str
+    rows: str = "rows"
+    delivery_param: str = "deliveryId"
+
+
+class RestSink(Wire):
+    """Options of an inbox endpoint; it answers 00 for stored and 01 for stored already.
+
+    Attributes:
+        count: where it can be asked how many rows it holds.
+    """
+
+    path: str
+    count: Count | None = None
     batch_rows: int = Field(default=1000, ge=1)
     code: str = "code"
     stored: str = "00"

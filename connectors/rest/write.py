@@ -17,6 +17,9 @@ from onecard.ports.sink import Parcel, Sent
 if TYPE_CHECKING:
     import pyarrow as pa
 
+COUNT_DIGITS = 18
+"""Of a number of rows that is believed."""
+
 
 class RestSending:
     """The batches of one parcel, each under an id that holds the digest of its rows."""
@@ -27,13 +30,13 @@ class RestSending:
     def run(self) -> Sent:
         """Send everything; raises ProtocolError when a batch is not stored."""
         parts: list[dict[str, Any]] = []
-        already = 0
+        already = unsent = 0
         for sequence, content in enumerate(self._contents(), start=1):
             told = content.get("deleted", content["rows"])
             text = json.dumps(told, ensure_ascii=False, sort_keys=True)
             digest = hashlib.sha256(text.encode()).hexdigest()
             batch = f"{self._parcel.delivery_id}-{sequence}-{digest[:8]}"
-            already += self._post(
+            known, odd = self._post(
                 self._sink.path,
                 {
                     **self._head(),
@@ -43,6 +46,8 @@ class RestSending:
                     **content,
                 },
             )
+            already += known
+            unsent += odd
             counts = {name: len(listed) for name, listed in content.items()}
             parts.append({"batchId": batch, **counts, "digest": digest})
         rows_sent = sum(part["rows"] for part in parts)
@@ -58,8 +63,37 @@ class RestSending:
                 **({} if self._parcel.deletes is None else {"deletes": {"rows": deleted}}),
             }
         )
-        self._post(f"{self._sink.path}/manifest", manifest)
-        return Sent(rows_sent, len(parts), already, whole, deleted)
+        self._counted(rows_sent)
+        _, odd = self._post(f"{self._sink.path}/manifest", manifest)
+        remarks = tuple(self._remarks(unsent + odd, len(parts) + 1))
+        return Sent(rows_sent, len(parts), already, whole, deleted, remarks)
+
+    def _remarks(self, unsent: int, parts: int) -> Iterator[str]:
+        """That the receiver takes for known what nobody ever sent it."""
+        if not unsent:
+            return
+        counted = "its rows were counted" if self._sink.count else "its rows cannot be counted"
+        yield (
+            f"the receiver said {self._sink.already} (there already) to {unsent} of {parts}"
+            f" requests that were sent for the first time; {counted} (delivery option `count`)"
+        )
+
+    def _counted(self, rows: int) -> None:
+        """Ask how many rows of this delivery are there, where that can be asked.
+
+        A delivery that is sent again may have left other rows at its first attempt.
+        """
+        asked, parcel = self._sink.count, self._parcel
+        if asked is None:
+            return
+        reply = self._client.get(asked.path, {asked.delivery_param: parcel.delivery_id})
+        said = scalar_text(at(reply, asked.rows)) or ""
+        if not (said.isascii() and said.isdigit() and len(said) <= COUNT_DIGITS):
+            msg = f"{parcel.agreement}: {asked.path} says no number of rows at {asked.rows!r}"
+            raise ProtocolError(msg)
+        if int(said) < rows or (int(said) > rows and not parcel.again):
+            msg = f"{parcel.agreement}: {rows} rows were sent, the receiver holds {int(said)}"
+            raise ProtocolError(msg)
 
     def _contents(self) -> Iterator[dict[str, list[dict[str, str | None]]]]:
         """Bodies of the requests: keys to drop first, without rows; then rows."""
@@ -83,12 +117,14 @@ class RestSending:
         if held:
             yield held
 
-    def _post(self, path: str, body: dict[str, Any]) -> bool:
-        """Whether the receiver had it already."""
+    def _post(self, path: str, body: dict[str, Any]) -> tuple[bool, bool]:
+        """Whether the receiver had it already, and whether it cannot have had it."""
         self._parcel.leave()
+        before = self._client.tries
         reply = self._client.post(path, json.dumps(body, ensure_ascii=False).encode())
         code = scalar_text(at(reply, self._sink.code))
         if code not in (self._sink.stored, self._sink.already):
             msg = f"{self._parcel.agreement}: the receiver did not store a batch ({path})"
             raise ProtocolError(msg)
-        return code == self._sink.already
+        known = code == self._sink.already
+        return known, known and not self._parcel.again and self._client.tries == before + 1

@@ -29,6 +29,8 @@ class Lines:
             line |= {name: getattr(result, name) for name in names}
             text = f"delivered {result.rows:,}" if result.transfer else "nothing due"
             text += f", deletes {result.deleted:,}" if result.deleted else ""
+            line |= {"remarks": list(result.remarks)} if result.remarks else {}
+            text += "".join(f"; {remark}" for remark in result.remarks)
         else:
             line |= {"error": str(result), "kind": type(result).__name__}
             text = f"{type(result).__name__}: {result}"

@@ -109,6 +109,7 @@ class Attempt:
             len(outgoing.tally.quarantined),
             outgoing.tally.withheld,
             sent.deleted,
+            sent.remarks,
         )
 
     @property
@@ -160,6 +161,7 @@ class Attempt:
             sign=self._signed,
             deletes=contents.deletes,
             texts=self._texts(),
+            again=self.log.tried_before(self._delivery),
         )
 
     def _texts(self) -> dict[str, TextShape]:

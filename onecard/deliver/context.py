@@ -52,6 +52,7 @@ class Delivered:
     quarantined: int = 0
     withheld: int = 0
     deleted: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ class DeliveryLog:
             The delivery's id: that of the attempt that was not confirmed, or a new one.
         """
         agreement = self.agreement
-        fresh = f"{agreement.id}-{self.transfer:08d}-{secrets.token_hex(2)}"
+        fresh = f"{self._own}{secrets.token_hex(2)}"
         with self.connection.transaction():
             delivery = fresh
             if not self.replay:
@@ -131,6 +131,15 @@ class DeliveryLog:
             }
             self._audit("opened", body)
         return delivery
+
+    def tried_before(self, delivery: str) -> bool:
+        """Whether another attempt at this delivery came before this one."""
+        return not delivery.startswith(self._own)
+
+    @property
+    def _own(self) -> str:
+        """How the id of a delivery begins that this attempt is the first at."""
+        return f"{self.agreement.id}-{self.transfer:08d}-"
 
     def confirmed(self, sent: Sent, progress: Progress, sealer: Sealer) -> None:
         """Delivered versions, closed window, results, receipt and audit entry, at once.
@@ -168,8 +177,9 @@ class DeliveryLog:
                 digest=sent.digest,
                 deleted_rows=sent.deleted if agreement.tells_deletes else None,
             )
-            transfers.record_confirmed(connection, self.transfer, counts)
-            told = {name: n for name, n in asdict(counts).items() if n is not None}
+            transfers.record_confirmed(connection, self.transfer, counts, "; ".join(sent.remarks))
+            told: dict[str, Any] = {n: v for n, v in asdict(counts).items() if v is not None}
+            told |= {"remarks": list(sent.remarks)} if sent.remarks else {}
             self._close("confirmed", progress, {**told, "columns": list(agreement.names)})
             failpoints.reach("confirm.before_commit")
         failpoints.reach("confirm.after_commit")

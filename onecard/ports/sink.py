@@ -28,6 +28,7 @@ class Parcel:
         sign: the manifest with the hub's signature.
         deletes: keys of rows that the receiver must drop before it takes the others, in columns of
             the key only; None when the agreement says nothing of deletes.
+        again: an earlier attempt at this delivery may have left something.
         texts: what is known of the texts of a column, so that an inbox too narrow for them is
             refused before anything is sent; nothing is known of those that are not named.
     """
@@ -42,6 +43,7 @@ class Parcel:
     sign: Callable[[Mapping[str, Any]], dict[str, Any]]
     deletes: Iterator[pa.RecordBatch] | None = None
     texts: Mapping[str, TextShape] = field(default_factory=dict)
+    again: bool = True
 
     @property
     def key_schema(self) -> pa.Schema:
@@ -55,6 +57,7 @@ class Sent:
 
     Attributes:
         deleted: keys of deleted rows, which do not count as rows.
+        remarks: what is odd about the receiver's answers, though nothing is lost for certain.
     """
 
     rows: int
@@ -62,3 +65,4 @@ class Sent:
     already: int
     digest: str
     deleted: int = 0
+    remarks: tuple[str, ...] = ()

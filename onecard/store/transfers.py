@@ -233,21 +233,24 @@ def record_delivery_id(connection: Connection, transfer: int, delivery: str) -> 
     )
 
 
-def record_confirmed(connection: Connection, transfer: int, counts: DeliveryCounts) -> None:
+def record_confirmed(
+    connection: Connection, transfer: int, counts: DeliveryCounts, remarks: str = ""
+) -> None:
     """The consumer has confirmed a delivery.
 
     Args:
         connection: in the transaction that confirms.
         transfer: the delivery.
         counts: what was selected, kept back, sent and deleted.
+        remarks: what is odd about the consumer's answers.
     """
     connection.execute(
         "UPDATE ledger.transfer SET status = 'confirmed', finished_at = clock_timestamp(),"
         " rows_read = %(rows_read)s, quarantined = %(quarantined)s,"
         " filtered_by_policy = %(filtered_by_policy)s, sent_rows = %(sent_rows)s,"
-        " sent_parts = %(sent_parts)s, digest = %(digest)s,"
+        " sent_parts = %(sent_parts)s, digest = %(digest)s, message = %(remarks)s,"
         " deleted_rows = coalesce(%(deleted_rows)s, deleted_rows) WHERE id = %(transfer)s",
-        {**asdict(counts), "transfer": transfer},
+        {**asdict(counts), "transfer": transfer, "remarks": remarks},
     )
 
 

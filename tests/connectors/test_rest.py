@@ -11,6 +11,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -520,18 +521,26 @@ SCHEMA = pa.schema(
 )
 
 
-def send(server: Server, count: int, *, batches: int = 1, batch_rows: int = 2) -> Any:
+def send(
+    server: Server,
+    count: int,
+    *,
+    batches: int = 1,
+    batch_rows: int = 2,
+    again: bool = True,
+    asked: Any = None,
+) -> Any:
     row = {"amount": Decimal("0.10"), "born": date(2000, 1, 2), "n": None}
     at = datetime(2026, 11, 1, 16, tzinfo=UTC)
     all_rows = [{"key": f"𠮷{i}", "at": at, **row} for i in range(count)]
     table = pa.Table.from_pylist(all_rows, schema=SCHEMA).combine_chunks()
     parts = table.to_batches(max_chunksize=max(1, -(-count // batches)))
     given = {"path": "/inbox", "batch_rows": batch_rows, "auth": {"kind": "bearer"}}
-    options = RestConnector.sink_options.model_validate(
-        {**given, "attempts": 3, "max_wait_s": 0.05}
+    wanted = RestConnector.sink_options.model_validate(
+        {**given, "attempts": 3, "max_wait_s": 0.05, "count": asked}
     )
     parcel = Parcel("d-1", "f00", SCHEMA, ("key",), iter(parts), {"purpose": "p"}, free, marked)
-    return RestConnector().send(system(server), options, parcel)
+    return RestConnector().send(system(server), wanted, replace(parcel, again=again))
 
 
 @pytest.mark.parametrize(("count", "parts"), [(0, 0), (1, 1), (2, 1), (5, 3)])
@@ -594,6 +603,89 @@ def test_a_lost_acknowledgement_is_answered_by_the_repeat(server: Server) -> Non
     sent = send(server, 5)
     assert (sent.rows, sent.parts, sent.already) == (5, 3, 1)
     assert len(inbox.stored) == 4
+
+
+@pytest.mark.case("screen-4", "01 to what was never sent before is remarked, with its number")
+def test_what_is_known_before_it_was_sent_is_remarked(server: Server) -> None:
+    server.answer = lambda _: {"code": "01"}
+    sent = send(server, 5, again=False)
+    assert (sent.rows, sent.already) == (5, 3)
+    (remark,) = sent.remarks
+    assert "said 01 (there already) to 4 of 4 requests" in remark
+    assert "cannot be counted (delivery option `count`)" in remark
+
+
+@pytest.mark.case("screen-4", "01 to a repeat, or after a lost answer, is no remark")
+def test_a_repeat_that_is_known_is_no_remark(server: Server) -> None:
+    server.answer = inbox = Inbox()
+    inbox.lose = 1
+    assert send(server, 5, again=False).remarks == ()
+    assert send(server, 5, again=True).already == 3
+    assert send(server, 5, again=True).remarks == ()
+
+
+def counting(inbox: Inbox, says: Callable[[int], Any]) -> Callable[[dict[str, Any]], Any]:
+    """The inbox, which also says how many rows of a delivery it holds."""
+
+    def answer(call: dict[str, Any]) -> Any:
+        if call["path"] != "/inbox/count":
+            return inbox(call)
+        assert call["query"] == {"deliveryId": "d-1"}
+        held = sum(len(b.get("parts") or b["rows"]) for b in inbox.stored.values())
+        return {"code": "00", "data": {"held": says(held)}}
+
+    return answer
+
+
+COUNT = {"path": "/inbox/count", "rows": "data.held"}
+
+
+@pytest.mark.case("screen-4", "the inbox's own count is asked before the manifest, and must agree")
+@pytest.mark.parametrize("says", [lambda n: n, str])
+def test_an_inbox_that_can_count_is_asked(server: Server, says: Callable[[int], Any]) -> None:
+    server.answer = counting(Inbox(), says)
+    assert send(server, 5, again=False, asked=COUNT).rows == 5
+    assert [c["path"] for c in server.seen[-2:]] == ["/inbox/count", "/inbox/manifest"]
+
+
+@pytest.mark.case(
+    "screen-4", "an inbox that counts fewer rows, or says no number, fails the delivery"
+)
+@pytest.mark.parametrize(
+    ("says", "again", "words"),
+    [
+        (lambda n: n - 1, False, "5 rows were sent, the receiver holds 4"),
+        (lambda n: n - 1, True, "5 rows were sent, the receiver holds 4"),
+        (lambda n: n + 1, False, "5 rows were sent, the receiver holds 6"),
+        (lambda _: None, False, "no number of rows at 'data.held'"),
+        (lambda _: -5, False, "no number of rows"),
+        (lambda _: 5.0, False, "no number of rows"),
+        (lambda _: "9" * 5000, False, "no number of rows"),
+    ],
+)
+def test_a_wrong_count_fails_the_delivery(
+    server: Server, says: Callable[[int], Any], again: bool, words: str
+) -> None:
+    server.answer = counting(Inbox(), says)
+    with pytest.raises(ProtocolError, match=words):
+        send(server, 5, again=again, asked=COUNT)
+    assert server.seen[-1]["path"] == "/inbox/count"
+
+
+@pytest.mark.case("screen-4", "rows that an earlier attempt left are none too many")
+def test_rows_of_an_earlier_attempt_are_none_too_many(server: Server) -> None:
+    server.answer = counting(Inbox(), lambda n: n + 2)
+    assert send(server, 5, again=True, asked=COUNT).rows == 5
+
+
+@pytest.mark.case("people-18", "addresses stand in messages as they were asked for")
+@pytest.mark.parametrize("path", ["/rows", "rows", "//rows"])
+def test_messages_name_the_address_that_was_asked(server: Server, path: str) -> None:
+    server.answer = lambda _: (404, {}, {})
+    address = f"http://127.0.0.1:{server.server_address[1]}/rows:"
+    with pytest.raises(ProtocolError, match=address):
+        read(server, path=path)
+    assert server.seen[-1]["path"] == "/rows"
 
 
 @pytest.mark.parametrize("code", ["02", None, 0])
