@@ -128,8 +128,7 @@ def _fast(data: bytes, header: list[str], options: Csv, skipped: Skipped) -> pa.
         if b'"' in text and not plainly_quoted(text, options.delimiter):
             return None
         text = text if text.endswith(b"\n") else text + b"\n"  # else Arrow quotes a last empty cell
-        text, blank = _without_blanks(text, options)
-        table = _arrow(text, header, options)
+        table, text, blank = _without_blanks(text, header, options)
     except (UnicodeError, pa.ArrowInvalid):
         return None
     if table.num_rows != text.count(b"\n"):
@@ -138,14 +137,30 @@ def _fast(data: bytes, header: list[str], options: Csv, skipped: Skipped) -> pa.
     return table
 
 
-def _without_blanks(text: bytes, options: Csv) -> tuple[bytes, int]:
-    """Whole lines (UTF-8, no quote open at an end) less the blank ones, and how many those were."""
-    blanks = options.blanks
-    inside = any(b"\n%c" % byte in text for byte in blanks)
-    if not inside and text[:1] not in [b"%c" % byte for byte in blanks]:
-        return text, 0
-    kept = _blank_lines(blanks).sub(b"\n", b"\n" + text)[1:]
-    return kept, text.count(b"\n") - kept.count(b"\n")
+def _without_blanks(text: bytes, header: list[str], options: Csv) -> tuple[pa.Table, bytes, int]:
+    """The rows of whole lines (no quote open at an end), those lines, how many blank ones went.
+
+    Blank lines are looked for where Arrow stumbles, or where a first cell could be of one.
+    """
+    try:
+        table = _arrow(text, header, options)
+        if not _may_be_blank(table.column(0)):
+            return table, text, 0
+    except pa.ArrowInvalid:
+        table = None
+    kept = _blank_lines(options.blanks).sub(b"\n", b"\n" + text)[1:]
+    blank = text.count(b"\n") - kept.count(b"\n")
+    if table is None or blank:
+        table = _arrow(kept, header, options)
+    return table, kept, blank
+
+
+def _may_be_blank(first: pa.ChunkedArray) -> bool:
+    """Whether a cell is NULL or begins with a blank."""
+    if first.null_count:
+        return True
+    starts = pc.utf8_slice_codeunits(first, 0, 1)
+    return bool(pc.any(pc.less_equal(starts, " ")).as_py())
 
 
 @cache

@@ -1,4 +1,4 @@
-"""JSON Lines into records: an object a line, blank lines left out, a broken line a damaged record."""
+"""JSON Lines into records: an object a line; blank lines are none, a broken one is damaged."""
 
 from __future__ import annotations
 

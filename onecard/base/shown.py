@@ -18,8 +18,9 @@ from onecard.base.personal import find, redact
 
 LONGEST = 64
 """Characters of a name that are shown."""
-DIGEST = 12
-"""Hexadecimal digits of a file's SHA-256 that stand behind its masked name."""
+DIGEST = 10
+"""Hexadecimal digits of a file's SHA-256 behind its masked name: too few for a mobile number, and
+one too many for a passport's, so that a masked name is masked again to the same."""
 _UNSEEN = "[" + BLANKS + CONTROLS + "]"
 _AROUND = re.compile(f"^{_UNSEEN}+|{_UNSEEN}+$")
 _RUN = 6

@@ -26,7 +26,7 @@ from quality.rows.identifiers import Divisions, RowMask
 from quality.rows.parsing import Parsed, parse, text_of
 from quality.rows.reading import Rows
 from quality.rows.rules import Builder, compile_rule, main_field
-from quality.rows.text_forms import AROUND, LONGEST_WORD, NULL_WORD, NULL_WORDS, TRIMMED, meant
+from quality.rows.text_forms import AROUND, NULL_WORD, NULL_WORDS, TRIMMED, meant
 from schemas.models import codes
 from schemas.models.contract import Contract
 
@@ -228,14 +228,10 @@ class PolarsGate:
     ) -> dict[Reason, int]:
         """Good rows by field whose blanks were taken off, or that hold a word for NULL as text."""
         found: dict[Reason, int] = {}
-        short = [pl.col(n).str.len_bytes() <= LONGEST_WORD for n in self._free]
-        if short and len(good):
-            names = pl.col(self._free)
-            some = good.filter(pl.any_horizontal(short))
-            counts = some.select(names.is_in(list(NULL_WORDS)).sum()).row(0) if len(some) else ()
-            for name, number in zip(self._free, counts, strict=False):
-                if number:
-                    found[Reason(name, NULL_WORD)] = number
+        if self._free and len(good):
+            words = good.select(pl.col(self._free).is_in(list(NULL_WORDS)).sum()).row(0)
+            counts = zip(self._free, words, strict=True)
+            found = {Reason(name, NULL_WORD): number for name, number in counts if number}
         for name, form in self._forms.items():
             if form.trim and batch.given.schema[name] == pl.String and len(batch.given):
                 bare = meant(pl.col(name), form.model_copy(update={"null": ()}))

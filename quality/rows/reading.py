@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,8 @@ _BEGINS_BLANK[: _SPACE + 1] = True
 _BEGINS_BLANK[sorted({c.encode()[0] for c in BLANKS})] = True
 """First bytes of what may be a blank, controls among it."""
 
-Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
+Offsets = npt.NDArray[Any]
+"""32 or 64 bits, as the column has them."""
 Bytes = npt.NDArray[np.uint8]
 
 _HELD = (
@@ -89,7 +91,7 @@ def read(
         if not held:
             foreign.add(field.name)
         if _is_text(array.type):
-            if _tight(array):
+            if field.type == "string" and not field.codes and _tight(array):
                 tight.add(field.name)
             if _printable(array):
                 plain.add(field.name)
@@ -161,7 +163,7 @@ def _printable(array: pa.Array) -> bool:
     """Whether all bytes of a text column are printable ASCII: then it is UTF-8 without controls."""
     found = _bytes(array)
     if found is None:
-        return array.null_count == len(array)
+        return bool(array.null_count == len(array))
     offsets, data = found
     data = data[offsets[0] : offsets[-1]]
     return not len(data) or bool(data.min() >= 0x20 and data.max() < 0x7F)
@@ -175,7 +177,7 @@ def _tight(array: pa.Array) -> bool:
     """
     found = _bytes(array)
     if found is None:
-        return array.null_count == len(array)
+        return bool(array.null_count == len(array))
     offsets, data = found
     starts, ends = offsets[:-1], offsets[1:]
     long = ends > starts

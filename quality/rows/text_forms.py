@@ -35,7 +35,6 @@ NULL_WORDS = (
     "nil",
 )
 """What exports of databases and spreadsheets write for NULL: a value that is such a word warns."""
-LONGEST_WORD = max(map(len, NULL_WORDS))
 
 _CLASS = "[" + "".join(rf"\x{{{ord(c):x}}}" for c in BLANKS) + "]"
 _YEAR, _TWO, _ONE_OR_TWO = r"[0-9]{4}", r"[0-9]{2}", r"[0-9]{1,2}"
@@ -71,7 +70,7 @@ def digits(column: pl.Expr, form: TextForm, *, decimals: bool) -> pl.Expr:
     point, group = re.escape(form.decimal), re.escape(form.thousands or "")
     whole = rf"[0-9]+|[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+" if group else "[0-9]+"
     fraction = rf"(?:{point}[0-9]+)?" if decimals else ""
-    text = pl.when(column.str.contains(rf"^-?(?:{whole}){fraction}$")).then(column)
+    text: pl.Expr = pl.when(column.str.contains(rf"^-?(?:{whole}){fraction}$")).then(column)
     if form.thousands:
         text = text.str.replace_all(form.thousands, "", literal=True)
     return text.str.replace(form.decimal, ".", literal=True) if form.decimal != "." else text
