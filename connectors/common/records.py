@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
 
 import pyarrow as pa
 
 from connectors.common.gather import Part
+from connectors.common.strict_json import Written
+from onecard.base import shown
 from onecard.errors import SchemaMismatch
 from onecard.ports.source import Column, ReadRequest
 
-JSON_RULE = "record.json"
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-_DIGITS = re.compile(r"[0-9]{6}")
+JSON_RULE, BOOLEAN_RULE = "record.json", "record.boolean"
 
 
 def part(records: Sequence[Any], request: ReadRequest, origin: str) -> Part:
     """Records (objects as parsed, numbers as text) as a batch; what is no flat object is damaged.
+
+    A key has one form however its number is written (1, 1.0, 1e0); true and false are no key.
 
     Args:
         records: one page or piece of objects as parsed.
@@ -31,11 +32,14 @@ def part(records: Sequence[Any], request: ReadRequest, origin: str) -> Part:
     damaged = {i: JSON_RULE for i, r in enumerate(records) if not _flat(r)}
     sound = [{} if i in damaged else r for i, r in enumerate(records)]
     _check_keys([r for i, r in enumerate(sound) if i not in damaged], request, origin)
+    keys = [c.native for c in request.columns if c.key]
+    spoilt = {i: BOOLEAN_RULE for i, r in enumerate(sound) if _no_key(r, keys)}
     arrays = [
-        pa.array([_text(r.get(c.native)) for r in sound], pa.string()) for c in request.columns
+        pa.array([_text(r.get(c.native), key=c.key) for r in sound], pa.string())
+        for c in request.columns
     ]
     names = [c.name for c in request.columns]
-    return pa.RecordBatch.from_arrays(arrays, names=names), damaged
+    return pa.RecordBatch.from_arrays(arrays, names=names), damaged | spoilt
 
 
 def check_columns(found: Iterable[str], request: ReadRequest, origin: str) -> None:
@@ -49,41 +53,45 @@ def check_columns(found: Iterable[str], request: ReadRequest, origin: str) -> No
     Raises:
         SchemaMismatch: names the unknown and the missing columns.
     """
-    there = set(found)
-    unknown = sorted(there - {c.native for c in request.columns})
-    missing = [c for c in request.columns if c.required_to_read and c.native not in there]
-    _refuse(unknown, missing, request, origin)
+    names = list(found)
+    known = {c.native for c in request.columns}
+    unknown = [place for place, name in enumerate(names) if name not in known]
+    missing = [c for c in request.columns if c.required_to_read and c.native not in set(names)]
+    if unknown:
+        _refuse_unknown(shown.columns(names, known, unknown), request, origin)
+    _refuse_missing(missing, request, origin)
 
 
 def _check_keys(records: Sequence[dict[str, Any]], request: ReadRequest, origin: str) -> None:
     known = {c.native for c in request.columns}
-    shapes = {frozenset(r) for r in records}
-    unknown = sorted({key for shape in shapes for key in shape - known})
+    shapes = {tuple(r) for r in records}
+    unknown = {
+        (shown.column(key, shape, known) if key else "(without a name)")
+        for shape in shapes
+        for key in shape
+        if key not in known
+    }
+    if unknown:
+        _refuse_unknown(", ".join(sorted(unknown)), request, origin)
     needed = [c for c in request.columns if c.required and c.required_to_read]
     missing = [c for c in needed if any(c.native not in s for s in shapes)]
-    _refuse(unknown, missing, request, origin)
+    _refuse_missing(missing, request, origin)
 
 
-def _refuse(unknown: list[str], missing: list[Column], request: ReadRequest, origin: str) -> None:
-    if unknown:
-        known = ", ".join(c.native for c in request.columns)
-        msg = (
-            f"{request.dataset} from {origin}: column {describe(unknown)} is not in the "
-            f"contract and is refused; known: {known}"
-        )
-        raise SchemaMismatch(msg)
+def _refuse_unknown(names: str, request: ReadRequest, origin: str) -> NoReturn:
+    known = ", ".join(c.native for c in request.columns)
+    msg = (
+        f"{request.dataset} from {origin}: column {names} is not in the contract and is "
+        f"refused; known: {known}"
+    )
+    raise SchemaMismatch(msg)
+
+
+def _refuse_missing(missing: Sequence[Column], request: ReadRequest, origin: str) -> None:
     if missing:
         names = ", ".join(f"{c.native} ({c.name})" for c in missing)
         msg = f"{request.dataset} from {origin}: column {names} is missing"
         raise SchemaMismatch(msg)
-
-
-def describe(names: Iterable[str]) -> str:
-    """Column names for a message; what may be a value in a header's place is only counted."""
-    listed = list(names)
-    plain = sorted(n for n in listed if _PLAIN.fullmatch(n) and not _DIGITS.search(n))
-    hidden = len(listed) - len(plain)
-    return ", ".join([*plain, *([f"({hidden} not shown: no plain names)"] if hidden else [])])
 
 
 def _flat(record: object) -> bool:
@@ -100,7 +108,13 @@ def _encodable(value: object) -> bool:
     return not any("\ud800" <= c <= "\udfff" for c in value)
 
 
-def _text(value: object) -> str | None:
+def _no_key(record: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    return any(isinstance(record.get(native), bool) for native in keys)
+
+
+def _text(value: object, *, key: bool) -> str | None:
+    if key and isinstance(value, Written):
+        return value.plain()
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else None

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
+
+WIDEST = 64
+"""Digits that a number in its plain form has at most; a longer one stays as it is written."""
 
 
 class BadRecord:
@@ -22,6 +26,22 @@ class BadRecord:
         return hash(BadRecord)
 
 
+class Written(str):
+    """A number with a point or an exponent, as its exact text: 1.0, 1e0."""
+
+    __slots__ = ()
+
+    def plain(self) -> str:
+        """The one form of all texts of the same number: 1, -0.5."""
+        number = Decimal(self)
+        if number.is_zero():
+            return "0"
+        if not -WIDEST < number.adjusted() < WIDEST:
+            return str(self)
+        text = format(number, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON
     """JSON with numbers as their exact text; a damaged object becomes a `BadRecord`.
 
@@ -29,7 +49,11 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON
         ValueError: not JSON at all.
     """
     return json.loads(
-        text, parse_float=str, parse_int=str, parse_constant=_constant, object_pairs_hook=_object
+        text,
+        parse_float=Written,
+        parse_int=str,
+        parse_constant=_constant,
+        object_pairs_hook=_object,
     )
 
 
@@ -49,6 +73,13 @@ def at(document: object, path: str | None) -> Any:  # noqa: ANN401 - JSON
     for step in (path or "").split("."):
         found = found.get(step) if isinstance(found, dict) else None
     return found
+
+
+def has(document: object, path: str) -> bool:
+    """Whether something stands at a dotted path, null included."""
+    head, _, last = path.rpartition(".")
+    found = at(document, head) if head else document
+    return isinstance(found, dict) and last in found
 
 
 def scalar_text(value: object) -> str | None:

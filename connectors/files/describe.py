@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import fnmatch
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.common.record_columns import SAMPLE, of_records
-from connectors.common.strict_json import at, parse_json
+from connectors.common.strict_json import parse_json
+from connectors.files import csv_header, jsonl_read
 from connectors.files.folders import opened
+from connectors.files.formats import Text
+from connectors.files.manifest import file_digest
 from connectors.files.options import Csv, FilesSource, JsonDocument
+from connectors.files.skipped import Skipped
+from onecard.base import shown
 from onecard.base.connections import Connection
-from onecard.errors import ProtocolError
+from onecard.errors import ProtocolError, SchemaMismatch
 from onecard.model.drift import Described, Family, SourceColumn
 from schemas.models.contract import Contract
 
 LINE = 1 << 20
-"""Characters of one line that are read at most."""
+"""Bytes of one line that are read at most."""
 
 
 def describe(contract: Contract, connection: Connection) -> Described | None:
-    """The newest file by name; None without one.
+    """The newest file by name; None without one, or without a record where only those have names.
 
     Raises:
         ProtocolError: it cannot be read as what the contract says it is.
+        SchemaMismatch: what stands in its header's place names no column of the contract.
     """
     options = FilesSource.model_validate(dict(contract.source.options))
     note = options.manifest.suffix if options.manifest else None
@@ -45,35 +51,52 @@ def describe(contract: Contract, connection: Connection) -> Described | None:
             return None
         newest = max(names)
         with folder.local(f"{options.directory}/{newest}") as copy:
+            origin = _name(copy, newest)
             try:
-                columns = _columns(copy, options)
+                columns = _columns(Text(copy, origin), options, contract)
             except (pa.ArrowException, OSError, ValueError, RecursionError, csv.Error) as error:
                 kind = f"{options.format.kind} ({type(error).__name__})"
-                msg = f"{contract.id}: file {newest} cannot be read as {kind}"
+                msg = f"{contract.id}: file {origin} cannot be read as {kind}"
                 raise ProtocolError(msg) from None
-    return Described(newest, columns, optional=options.format.kind in ("json", "jsonl"))
+    optional = options.format.kind in ("json", "jsonl")
+    if optional and not columns:
+        return None
+    if not shown.is_header([c.name for c in columns], [f.native for f in contract.fields]):
+        msg = f"{contract.id} from {origin}: none of its {len(columns)} names is the contract's"
+        raise SchemaMismatch(msg)
+    return Described(origin, columns, optional=optional)
 
 
-def _columns(copy: Path, options: FilesSource) -> tuple[SourceColumn, ...]:
-    layout = options.format
+def _name(copy: Path, listed: str) -> str:
+    """The file's name as a reading of it will show it."""
+    return (
+        listed if shown.file_name(listed) == listed else shown.file_name(listed, file_digest(copy))
+    )
+
+
+def _columns(file: Text, options: FilesSource, contract: Contract) -> tuple[SourceColumn, ...]:
+    layout, copy = options.format, file.path
     if layout.kind == "parquet":
         return tuple(_of_arrow(field) for field in pq.read_schema(copy))
     if isinstance(layout, Csv):
-        return of_records(_csv(copy, layout))
+        return of_records(_csv(file, layout, contract))
     if isinstance(layout, JsonDocument):
-        found = at(parse_json(copy.read_text(encoding="utf-8-sig")), layout.records)
+        found = layout.rows_of(parse_json(copy.read_text(encoding="utf-8-sig")))
         return of_records(found if isinstance(found, list) else ())
-    with copy.open(encoding="utf-8") as stream:
-        return of_records([parse_json(line) for line in islice(stream, SAMPLE)])
+    records = chain.from_iterable(jsonl_read.records(copy, file.origin, Skipped()))
+    return of_records(islice(records, SAMPLE))
 
 
-def _csv(copy: Path, options: Csv) -> Iterator[dict[str, str]]:
+def _csv(file: Text, options: Csv, contract: Contract) -> Iterator[dict[str, str]]:
     """The header as a record without values, then a sample; what fails the gate fails there."""
-    with copy.open(encoding=options.encoding, errors="replace", newline="") as stream:
-        lines = (stream.readline(LINE) for _ in range(SAMPLE))
-        rows = csv.reader((line for line in lines if line), delimiter=options.delimiter)
-        header = [name.removeprefix("\ufeff") for name in next(rows, [])]
+    natives = [f.native for f in contract.fields]
+    with file.path.open("rb") as stream:
+        found = csv_header.read(stream, file.origin, options)
+        csv_header.check_form(found, f"{contract.id} from {file.origin}", natives, options)
+        header = found.names
         yield dict.fromkeys(header, "")
+        lines = (stream.readline(LINE).decode(options.codec, "replace") for _ in range(SAMPLE))
+        rows = csv.reader((line for line in lines if line), delimiter=options.delimiter)
         yield from (dict(zip(header, r, strict=True)) for r in rows if len(r) == len(header))
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,10 +13,10 @@ import pyarrow.parquet as pq
 
 from connectors.common.gather import OBJECT_ROWS, regrouped
 from connectors.common.records import check_columns, part
-from connectors.common.strict_json import BadRecord, parse_json
 from connectors.common.wire_text import as_text
-from connectors.files import csv_read
+from connectors.files import csv_read, jsonl_read, looks
 from connectors.files.options import Csv, JsonDocument, JsonLines, Parquet
+from connectors.files.skipped import Skipped
 from onecard.errors import ProtocolError
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, ReadRequest
@@ -28,26 +27,37 @@ BATCH_LIMIT = 2 * 1024**3
 """Unpacked bytes of one batch: it is held in memory as a whole."""
 
 
-def chunks(
-    path: Path, origin: str, options: Csv | JsonLines | Parquet, request: ReadRequest
-) -> Iterator[Chunk]:
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A local copy of a file and what messages call it.
+
+    Attributes:
+        path: of the copy.
+        origin: name of the file, as it may be shown.
+        skipped: counts its lines that are no rows.
+    """
+
+    path: Path
+    origin: str
+    skipped: Skipped = field(default_factory=Skipped)
+
+
+def chunks(file: Text, options: Csv | JsonLines | Parquet, request: ReadRequest) -> Iterator[Chunk]:
     """The file's rows; raises SchemaMismatch or ProtocolError naming the file.
 
     Args:
-        path: of a local copy.
-        origin: name of the file, for messages.
+        file: a local copy.
         options: of the file's format.
         request: names the columns that the batches have.
     """
     if isinstance(options, Csv):
-        yield from csv_read.chunks(path, origin, options, request)
+        yield from csv_read.chunks(file.path, file.origin, options, request, file.skipped)
     elif isinstance(options, Parquet):
-        yield from _parquet(path, origin, request)
+        yield from _parquet(file.path, file.origin, request)
     else:
-        with path.open("rb") as stream:
-            taken = iter(lambda: [_line(line) for line in islice(stream, OBJECT_ROWS)], [])
-            parts = (part(records, request, origin) for records in taken)
-            yield from regrouped(parts, origin, request.batch_rows)
+        records = jsonl_read.records(file.path, file.origin, file.skipped)
+        parts = (part(some, request, file.origin) for some in records)
+        yield from regrouped(parts, file.origin, request.batch_rows)
 
 
 def json_chunks(records: object, origin: str, request: ReadRequest) -> Iterator[Chunk]:
@@ -66,16 +76,15 @@ def json_chunks(records: object, origin: str, request: ReadRequest) -> Iterator[
     yield from regrouped(parts, origin, request.batch_rows)
 
 
-def count_rows(path: Path, options: Csv | JsonLines | JsonDocument | Parquet) -> int | None:
+def count_rows(file: Text, options: Csv | JsonLines | JsonDocument | Parquet) -> int | None:
     """Rows of a file as its manifest counts them; None where it cannot be told cheaply."""
     if isinstance(options, Parquet):
-        return int(_opened(path, path.name).metadata.num_rows)
+        return int(_opened(file.path, file.origin).metadata.num_rows)
     if isinstance(options, JsonDocument):
         return None
     if isinstance(options, Csv):
-        return csv_read.count(path, options)
-    with path.open("rb") as stream:
-        return sum(1 for _ in stream)
+        return csv_read.count(file.path, file.origin, options)
+    return jsonl_read.count(file.path, file.origin)
 
 
 def write(path: Path, options: Csv | Parquet, parcel: Parcel) -> int:
@@ -93,7 +102,7 @@ def write(path: Path, options: Csv | Parquet, parcel: Parcel) -> int:
                 writer.write_batch(batch)
                 rows += batch.num_rows
         return rows
-    with path.open("w", encoding=options.encoding, newline="") as stream:
+    with path.open("w", encoding=options.codec, newline="") as stream:
         writer = csv.writer(stream, delimiter=options.delimiter, lineterminator="\r\n")
         writer.writerow(parcel.schema.names)
         for batch in parcel.batches:
@@ -144,12 +153,7 @@ def _opened(path: Path, origin: str, dictionaries: Sequence[str] = ()) -> pq.Par
     try:
         return pq.ParquetFile(path, read_dictionary=list(dictionaries))
     except (pa.ArrowInvalid, OSError):
-        msg = f"{origin}: not a Parquet file"
+        kind = looks.foreign(looks.head(path)) if path.is_file() else ""
+        hint = f"; it looks like {kind}" if kind and kind != "Parquet" else ""
+        msg = f"{origin}: not a Parquet file{hint}"
         raise ProtocolError(msg) from None
-
-
-def _line(line: bytes) -> Any:  # noqa: ANN401 - JSON
-    try:
-        return parse_json(line.decode("utf-8"))
-    except (ValueError, RecursionError):
-        return BadRecord()

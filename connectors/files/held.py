@@ -12,6 +12,7 @@ import pyarrow as pa
 from connectors.files import formats
 from connectors.files.folder import Folder, TooLarge
 from connectors.files.folders import opened
+from connectors.files.formats import Text
 from connectors.files.options import FilesSink
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, InboxTaken, ProtocolError
@@ -52,7 +53,7 @@ def _parts(folder: Folder, path: str, sink: FilesSink, request: ReadRequest) -> 
         with folder.local(path) as copy:
             if not copy.is_file():
                 raise InboxTaken(_gone(request.dataset, name))
-            for part in formats.chunks(copy, name, sink.format, request):
+            for part in formats.chunks(Text(copy, name), sink.format, request):
                 yield _sound(part)
     except (pa.ArrowException, OSError) as error:
         msg = f"{request.dataset}: {name} cannot be read back ({type(error).__name__})"

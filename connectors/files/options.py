@@ -6,9 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from connectors.common.strict_json import at
+from connectors.files import gb18030
 from onecard.base.frozen import Frozen
 
 Encoding = Literal["utf-8", "gb18030"]
+_NOTHING = b" \t\v\f\r\n\x1a"
+"""What is not seen on a line; CTRL-Z is where old systems end a text."""
 
 
 class Csv(Frozen):
@@ -18,6 +22,49 @@ class Csv(Frozen):
     encoding: Encoding = "utf-8"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
 
+    @field_validator("delimiter")
+    @classmethod
+    def _separates(cls, value: str) -> str:
+        if value in '"\r\n' or value.isalnum():
+            msg = "files.delimiter: a quote, a line end, a letter or a digit separates no cells"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def codec(self) -> str:
+        """Python's name of the encoding: GB 18030 in its edition of 2022."""
+        return gb18030.NAME if self.encoding == "gb18030" else self.encoding
+
+    @property
+    def skips_headers(self) -> bool:
+        """Whether a repeated header row is left out, not rejected."""
+        return False
+
+    def is_blank(self, line: bytes) -> bool:
+        """Whether a line (as in the file) holds nothing but blanks and delimiters."""
+        return not line.strip(self.blanks)
+
+    @property
+    def blanks(self) -> bytes:
+        """Bytes that a blank line may hold."""
+        return _NOTHING + (self.delimiter.encode() if self.delimiter.isascii() else b"")
+
+
+class CsvSource(Csv):
+    """The same as it is read.
+
+    Attributes:
+        repeated_header: what becomes of a header row among the rows, as files have it that were
+            put together: `reject` it like a damaged record, or `skip` it.
+    """
+
+    repeated_header: Literal["reject", "skip"] = "reject"
+
+    @property
+    def skips_headers(self) -> bool:
+        """Whether a repeated header row is left out, not rejected."""
+        return self.repeated_header == "skip"
+
 
 class JsonLines(Frozen):
     """One JSON object a line, UTF-8."""
@@ -26,10 +73,18 @@ class JsonLines(Frozen):
 
 
 class JsonDocument(Frozen):
-    """One JSON document; `records` is the dotted path of the list of rows."""
+    """One JSON document.
+
+    Attributes:
+        records: dotted path of the list of rows; `$` where the document is that list itself.
+    """
 
     kind: Literal["json"]
     records: str
+
+    def rows_of(self, document: object) -> object:
+        """What stands where the rows should be."""
+        return document if self.records == "$" else at(document, self.records)
 
 
 class Parquet(Frozen):
@@ -51,7 +106,7 @@ class Manifest(Frozen):
     digest: str = "sha256"
 
 
-Format = Annotated[Csv | JsonLines | JsonDocument | Parquet, Field(discriminator="kind")]
+Format = Annotated[CsvSource | JsonLines | JsonDocument | Parquet, Field(discriminator="kind")]
 SinkFormat = Annotated[Csv | Parquet, Field(discriminator="kind")]
 
 

@@ -1,4 +1,8 @@
-"""Reading a folder: the files that are new since the checkpoint, each held against its manifest."""
+"""Reading a folder: the files that are new since the checkpoint, each held against its manifest.
+
+Whatever leaves of a file's name (checkpoint, origin of rows, remarks, messages) is the name as it
+may be shown (`onecard.base.shown.file_name`).
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.common.strict_json import at, parse_json
-from connectors.files import formats, manifest
+from connectors.common.strict_json import parse_json
+from connectors.files import formats, looks, manifest
 from connectors.files.folder import Folder, ListedFile, TooLarge
 from connectors.files.folders import opened
+from connectors.files.formats import Text
 from connectors.files.options import FilesSource
 from onecard.base.connections import Connection
+from onecard.base.shown import file_name
 from onecard.errors import ConfigError, ProtocolError
 from onecard.model.checkpoints import Checkpoint
 from onecard.ports.source import Chunk, ReadRequest, Refusal
@@ -30,13 +36,15 @@ class FilesReading:
         self._connection, self._request = connection, request
         self._options = FilesSource.model_validate(request.options.model_dump())
         known = request.checkpoint.get("files")
-        self._taken: dict[str, str] = dict(known) if isinstance(known, dict) else {}
+        taken: dict[str, str] = known if isinstance(known, dict) else {}
+        self._taken = {file_name(name, digest): digest for name, digest in taken.items()}
         self._refused: list[Refusal] = []
         self._waiting: list[str] = []
+        self._remarks: list[str] = []
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Digest of every file taken, by name."""
+        """Digest of every file taken, by its name as it may be shown."""
         return {"files": dict(sorted(self._taken.items()))}
 
     @property
@@ -48,6 +56,11 @@ class FilesReading:
     def waiting(self) -> tuple[str, ...]:
         """Files without a manifest."""
         return tuple(self._waiting)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Lines that were left out, by file."""
+        return tuple(self._remarks)
 
     def __iter__(self) -> Iterator[Chunk]:
         options = self._options
@@ -61,48 +74,53 @@ class FilesReading:
     def _file(self, folder: Folder, entry: ListedFile) -> Iterator[Chunk]:
         options, path = self._options, f"{self._options.directory}/{entry.name}"
         promise: dict[str, Any] = {}
+        told = ""
         if options.manifest:
             found = self._promise(folder, path + options.manifest.suffix)
             if found is None:
-                self._waiting.append(entry.name)
+                self._waiting.append(file_name(entry.name))
                 return
-            promise = found
-            if self._taken.get(entry.name) == manifest.promised_digest(promise, options.manifest):
+            promise, told = found, manifest.promised_digest(found, options.manifest)
+            if self._taken.get(file_name(entry.name, told)) == told:
                 return
         if entry.size > options.max_bytes:
-            self._refused.append(Refusal(entry.name, "file.size"))
+            self._refused.append(Refusal(file_name(entry.name, told), "file.size"))
             return
         try:
             with folder.local(path, options.max_bytes) as copy:
                 yield from self._copy(copy, entry.name, promise)
         except TooLarge:  # more than its folder's list said
-            self._refused.append(Refusal(entry.name, "file.size"))
+            self._refused.append(Refusal(file_name(entry.name, told), "file.size"))
 
     def _promise(self, folder: Folder, path: str) -> dict[str, Any] | None:
         try:
-            return manifest.parsed(folder.read(path), path)
+            return manifest.parsed(folder.read(path), file_name(path))
         except TooLarge:
-            msg = f"{self._request.dataset}: the manifest {path} is too large for one"
+            msg = f"{self._request.dataset}: the manifest {file_name(path)} is too large for one"
             raise ProtocolError(msg) from None
 
-    def _copy(self, copy: Path, name: str, promise: dict[str, Any]) -> Iterator[Chunk]:
+    def _copy(self, copy: Path, listed: str, promise: dict[str, Any]) -> Iterator[Chunk]:
         try:
             digest = manifest.file_digest(copy)
         except OSError as error:
+            name = file_name(listed)
             msg = f"{self._request.dataset}: file {name} cannot be read ({type(error).__name__})"
             raise ConfigError(msg) from None
+        name = file_name(listed, digest)
         if self._taken.get(name) == digest:
             return
-        problem = self._broken_promise(copy, name, digest, promise)
+        file = Text(copy, name)
+        problem = self._broken_promise(file, digest, promise)
         if problem:
             self._refused.append(Refusal(name, problem))
             return
         if name in self._taken:
             log.warning("%s: file %s was replaced; it is read again", self._request.dataset, name)
-        yield from self._chunks(copy, name)
+        yield from self._chunks(file)
         self._taken[name] = digest
+        self._remarks += file.skipped.remarks(name)
 
-    def _broken_promise(self, copy: Path, name: str, digest: str, promise: dict[str, Any]) -> str:
+    def _broken_promise(self, file: Text, digest: str, promise: dict[str, Any]) -> str:
         """The rule that the file breaks against its manifest, or an empty text."""
         note = self._options.manifest
         if note is None:
@@ -112,39 +130,40 @@ class FilesReading:
         promised = promise.get(note.rows)
         if promised is None:
             return ""
-        return "" if str(self._count(copy, name)) == str(promised) else "manifest.rows"
+        return "" if str(self._count(file)) == str(promised) else "manifest.rows"
 
-    def _count(self, copy: Path, name: str) -> int | None:
+    def _count(self, file: Text) -> int | None:
         """Rows of the file, damaged ones included."""
         layout = self._options.format
         if layout.kind != "json":
-            return formats.count_rows(copy, layout)
-        document = _document(copy, f"{self._request.dataset}: file {name}")
-        found = at(document, layout.records)
+            return formats.count_rows(file, layout)
+        found = layout.rows_of(_document(file, self._request.dataset))
         return len(found) if isinstance(found, list) else None
 
-    def _chunks(self, copy: Path, name: str) -> Iterator[Chunk]:
-        options = self._options.format
-        where = f"{self._request.dataset}: file {name}"
+    def _chunks(self, file: Text) -> Iterator[Chunk]:
+        options, dataset = self._options.format, self._request.dataset
         if options.kind == "json":
-            document = _document(copy, where)
-            yield from formats.json_chunks(at(document, options.records), name, self._request)
+            found = options.rows_of(_document(file, dataset))
+            yield from formats.json_chunks(found, file.origin, self._request)
             return
-        parts = formats.chunks(copy, name, options, self._request)
+        parts = formats.chunks(file, options, self._request)
         while True:
             try:
                 part = next(parts, None)
             except (pa.ArrowException, OSError) as error:
-                msg = f"{where} cannot be read as {options.kind} ({type(error).__name__})"
+                kind = f"{options.kind} ({type(error).__name__})"
+                msg = f"{dataset}: file {file.origin} cannot be read as {kind}"
                 raise ProtocolError(msg) from None
             if part is None:
                 return
             yield part
 
 
-def _document(copy: Path, where: str) -> Any:  # noqa: ANN401 - JSON
+def _document(file: Text, dataset: str) -> Any:  # noqa: ANN401 - JSON
     try:
-        return parse_json(copy.read_text(encoding="utf-8-sig"))
+        return parse_json(file.path.read_text(encoding="utf-8-sig").rstrip("\x1a"))
     except (ValueError, RecursionError):
-        msg = f"{where} is not JSON"
+        kind = looks.foreign(looks.head(file.path))
+        hint = f"; it looks like {kind}" if kind else ""
+        msg = f"{dataset}: file {file.origin} is not JSON{hint}"
         raise ProtocolError(msg) from None

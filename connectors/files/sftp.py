@@ -20,6 +20,7 @@ import asyncssh
 from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge, private_file
 from onecard.base import timeouts
 from onecard.base.connections import Connection
+from onecard.base.shown import file_name
 from onecard.errors import NO_ROOM, ConfigError, SourceUnavailable, StorageError, unwritten
 
 T = TypeVar("T")
@@ -254,6 +255,7 @@ class SftpFolder:
         return f"{self._base}/{path}"
 
     def _call(self, work: Any, path: str) -> Any:  # noqa: ANN401 - asyncssh has no types
+        path = file_name(path)
         try:
             return self._line.run(work)
         except asyncssh.SFTPNoSuchFile:

@@ -7,13 +7,16 @@ from typing import Any, NoReturn
 
 from connectors.common.gather import regrouped
 from connectors.common.records import part
-from connectors.common.strict_json import at, scalar_text
+from connectors.common.strict_json import at, has, scalar_text
 from connectors.rest.client import Client
 from connectors.rest.options import Keyset, PageNumber, RestSource
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError, SourceUnavailable
 from onecard.model.checkpoints import Checkpoint
 from onecard.ports.source import Chunk, ReadRequest, Refusal
+
+_MORE = {None: None, True: True, False: False, "true": True, "false": False, "1": True, "0": False}
+"""What APIs say of further pages, in the words that JSON and text have for yes and no."""
 
 
 class RestReading:
@@ -26,11 +29,18 @@ class RestReading:
     def __init__(self, connection: Connection, request: ReadRequest) -> None:
         self._connection, self._request = connection, request
         self._options = RestSource.model_validate(request.options.model_dump())
+        self._remarks: list[str] = []
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Where the API said something else of its pages than they showed."""
+        return tuple(self._remarks)
 
     def __iter__(self) -> Iterator[Chunk]:
         options, request = self._options, self._request
         client = Client(self._connection, options, request.dataset)
         pages = _Pages(client, request.dataset, options, self._params())
+        self._remarks = pages.remarks
         parts = (part(page, request, options.path) for page in pages)
         try:
             yield from regrouped(parts, options.path, request.batch_rows)
@@ -52,6 +62,7 @@ class _Pages:
     ) -> None:
         self._client, self._options, self._params = client, options, params
         self._where = f"{dataset} at {options.path}"
+        self.remarks: list[str] = []
 
     def __iter__(self) -> Iterator[list[Any]]:
         paginator = self._options.paginator
@@ -69,35 +80,53 @@ class _Pages:
     def _keyset(self, paginator: Keyset) -> Iterator[list[Any]]:
         seen: set[str] = set()
         cursor: str | None = None
+        before: list[Any] = []
+        ended = False
         while True:
             params = {**self._params, paginator.size_param: str(paginator.size)}
             if cursor is not None:
                 params[paginator.cursor_param] = cursor
             reply = self._get(params)
-            yield self._records(reply)
-            more = at(reply, paginator.has_more) if paginator.has_more else None
-            found = at(reply, paginator.next)
-            if more is True and found is None:
-                self._refuse("it says there is more but names no next cursor")
-            if found is None or more is False:
+            page = self._records(reply)
+            if ended and (not page or page == before):
+                return
+            if ended:
+                remark = f"{self._options.path}: said there is no more, and {len(page)} rows came"
+                self.remarks.append(remark)
+            yield page
+            before = page
+            more, found = self._more(reply, paginator), at(reply, paginator.next)
+            if found is None:
+                if more:
+                    self._refuse("it says there is more but names no next cursor")
                 return
             if not isinstance(found, str) or not found:
                 self._refuse(f"{paginator.next} is no cursor")
             if found in seen:
+                if more is False:
+                    return
                 self._refuse("its cursors run in a loop")
             seen.add(found)
-            cursor = found
+            # Some name a cursor for later behind their last page: an empty page proves it the last.
+            cursor, ended = found, more is False
+
+    def _more(self, reply: object, paginator: Keyset) -> bool | None:
+        """What the reply says of further pages; None where the API has no word for it."""
+        if not paginator.has_more:
+            return None
+        said = at(reply, paginator.has_more)
+        word = said.lower() if isinstance(said, str) else said
+        if not isinstance(word, str | bool | None) or word not in _MORE:
+            self._refuse(f"{paginator.has_more} is neither true nor false")
+        if word is None and not has(reply, paginator.next):
+            why = f"it has neither {paginator.has_more} nor {paginator.next}"
+            self._refuse(f"{why}: nothing tells whether this is the last page")
+        return _MORE[word]
 
     def _numbered(self, paginator: PageNumber) -> Iterator[list[Any]]:
         number, read, most = paginator.first, 0, 0
         while True:
-            reply = self._get(
-                {
-                    **self._params,
-                    paginator.page_param: str(number),
-                    paginator.size_param: str(paginator.size),
-                }
-            )
+            reply = self._numbered_page(paginator, number)
             page = self._records(reply)
             yield page
             read, number = read + len(page), number + 1
@@ -108,10 +137,29 @@ class _Pages:
                 msg = f"{self._where}: the number of its rows fell while they were read"
                 raise SourceUnavailable(msg)
             most = int(total)
-            if read >= int(total):
-                return
-            if not page:
-                self._refuse(f"it promised {int(total)} rows and gave {read}")
+            if read < most:
+                if not page:
+                    self._refuse(f"it promised {most} rows and gave {read}")
+                continue
+            if len(page) < paginator.size or self._is_last(paginator, number, page):
+                break
+        if read > most:
+            self.remarks.append(f"{self._options.path}: told of {most} rows, and {read} came")
+
+    def _is_last(self, paginator: PageNumber, number: int, page: list[Any]) -> bool:
+        """Whether nothing stands behind a full page that reaches the total.
+
+        Some refuse a page behind the last one, some give the last one again.
+        """
+        try:
+            behind = self._records(self._numbered_page(paginator, number))
+        except ProtocolError:
+            return True
+        return not behind or behind == page
+
+    def _numbered_page(self, paginator: PageNumber, number: int) -> Any:  # noqa: ANN401 - JSON
+        params = {paginator.page_param: str(number), paginator.size_param: str(paginator.size)}
+        return self._get({**self._params, **params})
 
     def _get(self, params: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
         reply = self._client.get(self._options.path, params)

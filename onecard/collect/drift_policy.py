@@ -15,7 +15,13 @@ def columns(contract: Contract) -> tuple[Column, ...]:
     """The columns to read, and whether the reading fails without each."""
     optional_fields = contract.optional_fields
     return tuple(
-        Column(f.name, f.native, f.required, required_to_read=f.name not in optional_fields)
+        Column(
+            f.name,
+            f.native,
+            f.required,
+            required_to_read=f.name not in optional_fields,
+            key=f.key_position is not None,
+        )
         for f in contract.fields
     )
 

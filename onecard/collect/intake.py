@@ -18,7 +18,7 @@ from onecard.errors import FatalError
 from onecard.model.checkpoints import Checkpoint
 from onecard.model.transfers import Counts
 from onecard.ports.row_gate import Reason, Rejected
-from onecard.ports.source import Chunk, Counted, Reading, ReadRequest
+from onecard.ports.source import Chunk, Counted, Reading, ReadRequest, Remarking
 from onecard.store import quarantine_intake, registry, rule_results, staged_repeats, staging
 from onecard.store.database import Connection
 from onecard.store.loader import Loader
@@ -209,4 +209,5 @@ def _digest(chunk: Chunk, digest: hashlib._Hash) -> None:
 
 def _remarks(reading: Reading) -> tuple[str, ...]:
     refused = [f"refused {r.origin}: {r.rule}" for r in reading.refused]
-    return (*refused, *(f"waiting for {name}" for name in reading.waiting))
+    said = reading.remarks if isinstance(reading, Remarking) else ()
+    return (*refused, *(f"waiting for {name}" for name in reading.waiting), *said)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Literal
 
+from onecard.base import shown
 from onecard.model.drift import Described, Family, SourceColumn
 from schemas.models.contract import Contract, Field
 
@@ -73,7 +74,7 @@ class Change:
 def changes(
     contract: Contract, source: Described, known_shapes: dict[str, frozenset[str]] | None = None
 ) -> tuple[Change, ...]:
-    """All differences, in the contract's order, new columns last.
+    """All differences, in the contract's order, new columns last, by names that may be shown.
 
     Args:
         contract: as it stands.
@@ -83,6 +84,9 @@ def changes(
     there = {c.name: c for c in source.columns}
     natives = {f.native for f in contract.fields}
     unnamed = {n: c for n, c in there.items() if n not in natives}
+    # A table's names are declared; what stands in a header's place may be a row of data.
+    header = [*there, *natives] if source.named else [*there]
+    hidden = {n for n in unnamed if not shown.may_show(n, header, natives)}
     found: list[Change] = []
     # A table that declares NOT NULL hardly anywhere (its key at most) says nothing by a NULL.
     strict = sum(c.nullable is False for c in source.columns) > 1
@@ -93,14 +97,16 @@ def changes(
             continue
         if source.optional and not item.required and not unnamed:
             continue
-        new = _renamed(item, unnamed.values(), (known_shapes or {}).get(item.name, frozenset()))
+        candidates = [c for n, c in unnamed.items() if n not in hidden]
+        new = _renamed(item, candidates, (known_shapes or {}).get(item.name, frozenset()))
         if new is not None:
             del unnamed[new.name]
             found.append(_change("renamed", item, f"is probably {new.name} now", new.name))
         elif item.required or not source.optional:
             found.append(_change("missing", item, "the source has it no more"))
     decided = [_decided(contract, source, change) for change in found]
-    return (*decided, *(_new(c, named=source.named) for c in unnamed.values()))
+    names = [shown.column(n, header, natives) for n in unnamed]
+    return (*decided, *(_new(name, named=source.named) for name in names))
 
 
 def _decided(contract: Contract, source: Described, change: Change) -> Change:
@@ -120,13 +126,13 @@ def _decided(contract: Contract, source: Described, change: Change) -> Change:
     return replace(change, policy=policy, says=says)
 
 
-def _new(column: SourceColumn, *, named: bool) -> Change:
+def _new(name: str, *, named: bool) -> Change:
     says = (
         "not in the contract: never read until the contract names it"
         if named
         else "not in the contract: refused until the contract names and classifies it"
     )
-    return Change("new", "pass" if named else "fail", column.name, "", says)
+    return Change("new", "pass" if named else "fail", name, "", says)
 
 
 def _change(kind: ChangeKind, item: Field, says: str, found: str = "") -> Change:

@@ -3,31 +3,57 @@
 from __future__ import annotations
 
 import csv
+import fnmatch
 import json as json_lines
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 import connectors
+from connectors.files import gb18030
 from onecard.base.connections import Connection
 from onecard.base.settings import Settings
 from onecard.collect import drift_policy
 from onecard.errors import ConfigError, unknown
-from onecard.ports.source import Reading, ReadRequest
+from onecard.ports.row_gate import Reason
+from onecard.ports.source import Reading, ReadRequest, Remarking
 from quality.rows.gate import compile_gate
 from schemas.models.contract import Contract
 
-FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+FORMATS = {
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+"""What a suffix tells where the contract says nothing of files, or of files of another kind."""
+
+Layout = dict[str, Any]
+"""A format as the options of files have it: kind, and what belongs to the kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """Outcome: rows read, accepted, rejected, and each reason by row number (from 1)."""
+    """Outcome: rows read, accepted, rejected, and each reason by row number (from 1).
+
+    Attributes:
+        layout: as what the file was read: the contract's format, and what was asked for instead.
+        warnings: accepted rows by field and rule that only warns.
+        remarks: of the reading: lines that were no rows.
+    """
 
     read: int
     accepted: int
     rejected: int
     rows: tuple[dict[str, Any], ...]
+    layout: Layout
+    warnings: tuple[dict[str, Any], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The outcome without any value of a row."""
@@ -36,55 +62,86 @@ class FileCheck:
             "accepted": self.accepted,
             "rejected": self.rejected,
             "rows": list(self.rows),
+            "format": self.layout,
+            "warnings": list(self.warnings),
+            "remarks": list(self.remarks),
         }
 
 
-def check_file(settings: Settings, contract: Contract, file: Path, encoding: str) -> FileCheck:
+def check_file(
+    settings: Settings, contract: Contract, file: Path, instead: Mapping[str, str]
+) -> FileCheck:
     """Read the file as its format's connector does and run the gate on every row.
 
-    Columns are named as in the contract or by their native names.
+    The format is the contract's where it names one of the file's kind; columns are named as in the
+    contract or by their native names.
 
     Args:
         settings: profile and clock of the hub.
         contract: of the dataset.
-        file: CSV, JSON lines or Parquet, by its suffix.
-        encoding: of a CSV file.
+        file: CSV, JSON, JSON Lines or Parquet, by its suffix or by the contract.
+        instead: parts of the format (encoding, delimiter, records) that are asked for instead.
 
     Raises:
-        ConfigError: no such file, or a format that is not supported.
+        ConfigError: no such file, or a format that is not supported or does not have such a part.
         SchemaMismatch: a column is missing, or one is there that the contract does not name.
     """
-    kind = FORMATS.get(file.suffix.lower())
-    if kind is None:
-        raise ConfigError(f"{file}: " + unknown("file format", file.suffix, FORMATS))
     if not file.is_file():
         msg = f"{file}: no such file"
         raise ConfigError(msg)
+    layout = _layout(contract, file, instead)
     gate = compile_gate(contract, profile=settings.profile)
     read = accepted = rejected = 0
     reasons: list[dict[str, Any]] = []
+    warned: Counter[Reason] = Counter()
     now = settings.now()
-    for chunk in _reading(contract, file, kind, encoding):
+    reading = _reading(contract, file, layout)
+    for chunk in reading:
         checked = gate.check(chunk, now)
         read += chunk.batch.num_rows
         accepted += len(checked.good)
         rejected += len(checked.rejected)
+        warned.update(checked.warnings)
         reasons.extend(
             {"row": row.number, "field": reason.field, "rule": reason.rule}
             for row in checked.rejected
             for reason in row.reasons
         )
-    return FileCheck(read, accepted, rejected, tuple(reasons))
+    warnings = [
+        {"field": reason.field, "rule": reason.rule, "rows": number}
+        for reason, number in sorted(warned.items())
+    ]
+    remarks = reading.remarks if isinstance(reading, Remarking) else ()
+    rows = tuple(reasons)
+    return FileCheck(read, accepted, rejected, rows, layout, tuple(warnings), remarks)
 
 
-def _reading(contract: Contract, file: Path, kind: str, encoding: str) -> Reading:
+def _layout(contract: Contract, file: Path, instead: Mapping[str, str]) -> Layout:
+    """The format of a file; the contract's where its own files are of that kind."""
+    given = contract.source.options if contract.source.connector == "files" else {}
+    own = dict(given.get("format") or {})
+    taken = fnmatch.fnmatchcase(file.name, str(given.get("pattern", "")))
+    kind = own.get("kind") if taken else FORMATS.get(file.suffix.lower(), own.get("kind"))
+    if kind is None:
+        raise ConfigError(f"{file}: " + unknown("file format", file.suffix, FORMATS))
+    layout = own if own.get("kind") == kind else {"kind": kind}
+    if kind == "json" and "records" not in layout:
+        layout["records"] = "$"
+    return {**layout, **instead}
+
+
+def _reading(contract: Contract, file: Path, layout: Layout) -> Reading:
     """The file as the connector of files reads it: chunks of the contract's columns."""
     files = connectors.connector("files")
-    layout = {"kind": kind, "encoding": encoding} if kind == "csv" else {"kind": kind}
-    options = files.source_options.model_validate(
-        {"directory": ".", "pattern": file.name.replace("[", "[[]"), "format": layout}
-    )
-    here = _column_names(file, kind, encoding)
+    try:
+        options = files.source_options.model_validate(
+            {"directory": ".", "pattern": _literally(file.name), "format": layout}
+        )
+    except ValidationError as error:
+        parts = sorted({str(e["loc"][-1]) for e in error.errors()})
+        msg = f"{file}: format {layout['kind']} cannot be read with this {', '.join(parts)}"
+        raise ConfigError(msg) from None
+    here = _column_names(file, layout)
     columns = tuple(
         replace(column, native=column.name) if column.name in here else column
         for column in drift_policy.columns(contract)
@@ -95,8 +152,14 @@ def _reading(contract: Contract, file: Path, kind: str, encoding: str) -> Readin
     return files.read(home, ReadRequest(contract.id, columns, options))
 
 
-def _column_names(file: Path, kind: str, encoding: str) -> set[str]:
+def _literally(name: str) -> str:
+    """A pattern that matches a name alone."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _column_names(file: Path, layout: Layout) -> set[str]:
     """Names in the file's own header; a header that cannot be read is left to the connector."""
+    kind = layout["kind"]
     if kind == "parquet":
         import pyarrow.parquet as pq  # noqa: PLC0415 - only for Parquet
         from pyarrow import ArrowInvalid  # noqa: PLC0415
@@ -105,12 +168,13 @@ def _column_names(file: Path, kind: str, encoding: str) -> set[str]:
             return set(pq.read_schema(file).names)
         except ArrowInvalid:
             return set()
-    with file.open(
-        encoding="utf-8-sig" if encoding == "utf-8" else encoding, errors="replace", newline=""
-    ) as stream:
-        first = stream.readline()
+    if kind == "json":
+        return set()
+    codec = gb18030.NAME if layout.get("encoding") == "gb18030" else "utf-8-sig"
+    with file.open(encoding=codec, errors="replace", newline="") as stream:
+        first = next((line for line in stream if line.strip()), "").removeprefix("\ufeff")
     if kind == "csv":
-        return set(next(csv.reader([first]), []))
+        return set(next(csv.reader([first], delimiter=layout.get("delimiter", ",")), []))
     try:
         record = json_lines.loads(first)
     except ValueError:

@@ -27,12 +27,14 @@ class Column:
         required: whether the source must have the column at all.
         required_to_read: whether the reading fails without it; else the batches just lack it, and
             the gate rejects every row.
+        key: whether it is of the dataset's key, whose values have one form each.
     """
 
     name: str
     native: str
     required: bool = True
     required_to_read: bool = True
+    key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,10 @@ class Chunk:
         origin: table, file or page the rows came from; never a value of a row.
         first_row: number of the batch's first row within `origin`, from 1.
         damaged: row offsets in the batch whose record could not be split into its columns
-            (wrong number of CSV cells, undecodable bytes, a JSON value that is no row), with the
-            rule that each breaks: `record.cells`, `record.encoding`, `record.json`.
+            (wrong number of CSV cells, undecodable bytes, a JSON value that is no row) or that is
+            none (a header row among the rows, a key that is true or false), with the rule that each
+            breaks: `record.cells`, `record.encoding`, `record.json`, `record.header`,
+            `record.boolean`.
     """
 
     batch: pa.RecordBatch
@@ -105,6 +109,16 @@ class Reading(Protocol):
     @property
     def waiting(self) -> tuple[str, ...]:
         """Files that are still growing or lack their manifest."""
+        ...
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """A reading that has something to say of what it read, though nothing of it was refused."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences of names and numbers, valid only after a complete iteration."""
         ...
 
 

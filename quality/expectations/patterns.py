@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from onecard.base.blanks import BLANKS
+
 _CONTROLS = [*map(chr, range(32)), "\x7f", "\ufffd"]
 
 
@@ -18,9 +20,18 @@ def portable(pattern: str) -> str:
 
 def admits_controls(regex: str) -> bool:
     """Whether text that matches could hold a control character (in doubt: yes)."""
+    return _admits(regex, _CONTROLS)
+
+
+def admits_blanks(regex: str) -> bool:
+    """Whether text that matches could hold a blank, of any width (in doubt: yes)."""
+    return _admits(regex, list(BLANKS))
+
+
+def _admits(regex: str, characters: list[str]) -> bool:
     body = regex.removeprefix(r"\A").removesuffix(r"\Z")
     classes = re.findall(r"\[[^\]]*\]", body)
     rest = re.sub(r"\[[^\]]*\]", "", body)
-    if any(c in rest for c in (".", "\\", *_CONTROLS)):
+    if any(c in rest for c in (".", "\\", *characters)):
         return True
-    return any(re.fullmatch(c, control) for c in classes for control in _CONTROLS)
+    return any(re.fullmatch(c, character) for c in classes for character in characters)

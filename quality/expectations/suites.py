@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from onecard.errors import ConfigError
-from quality.expectations.onecard_expectations.forms import CONTROL, written_date
-from quality.expectations.patterns import admits_controls, portable
+from quality.expectations.onecard_expectations.forms import AROUND, CONTROL, written_date
+from quality.expectations.patterns import admits_blanks, admits_controls, portable
 from quality.rows.fieldchecks import CONTROL as CONTROL_RULE
 from quality.rows.gate import DEMO_DIVISION, LISTED
 from quality.rows.rule_titles import title
 from quality.rows.rules import main_field
+from quality.rows.text_forms import AROUND as AROUND_RULE
 from schemas.models import codes
 from schemas.models.contract import Contract, Field
 from schemas.models.dataset_checks import Completeness, Freshness
@@ -51,6 +52,11 @@ def suite(contract: Contract, profile: SuiteProfile = "production") -> Json:
     Raises:
         ConfigError: a field is written in a way that no suite can say.
     """
+    for field in contract.fields:
+        form = contract.text_form(field)
+        if form.normalises or form.grouped:
+            msg = f"field {field.name}: no suite can say a form of text of its own (`text`)"
+            raise ConfigError(msg)
     specs = {f.name: spec(f, profile) for f in contract.fields}
     expectations = [e for f in contract.fields for e in _of_field(f, specs[f.name], profile)]
     expectations += [_of_rule(rule, specs) for rule in contract.rules]
@@ -144,8 +150,12 @@ def _of_text(field: Field, given: Json, made: Any) -> Iterator[Json]:  # noqa: A
         if admits_controls(regex):
             kind = "expect_column_values_to_have_no_controls"
             yield made(CONTROL_RULE, kind, spec=given, fault=CONTROL_RULE)
+        if admits_blanks(regex):
+            kind = "expect_column_values_to_have_no_blanks_around"
+            yield made(AROUND_RULE, kind, spec=given, fault=AROUND_RULE)
     elif not validated:
         yield made(CONTROL_RULE, "expect_column_values_to_not_match_regex", regex=CONTROL)
+        yield made(AROUND_RULE, "expect_column_values_to_not_match_regex", regex=AROUND)
     if "max_length" in given:
         kind = "expect_column_value_lengths_to_be_between"
         yield made("max_length", kind, max_value=given["max_length"])

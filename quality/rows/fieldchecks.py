@@ -1,4 +1,4 @@
-"""Checks of one field by itself: code list, format, length, control characters, identifiers."""
+"""Checks of one field by itself: code list, format, length, blanks, controls, identifiers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 from onecard.ports.row_gate import Reason
 from quality.rows import identifiers
 from quality.rows.identifiers import Divisions, RowMask
+from quality.rows.text_forms import AROUND, NULL_WORDS, blank_around
 from schemas.models.contract import Field
 
 CONTROL = "text.control"
@@ -25,6 +26,15 @@ class FieldCheck:
 
     reason: Reason
     broken: pl.Expr
+
+
+def may_hold_null_word(field: Field) -> bool:
+    """Whether a word that stands for NULL elsewhere would be a right value of the field."""
+    kind = field.semantic_type
+    if field.type != "string" or field.codes or kind.validator:
+        return False
+    words = pl.Series(NULL_WORDS)
+    return not kind.pattern or bool(words.str.contains(rf"\A(?:{kind.pattern})\z").any())
 
 
 def field_checks(field: Field) -> list[FieldCheck]:
@@ -47,8 +57,10 @@ def field_checks(field: Field) -> list[FieldCheck]:
         right = column.str.contains(rf"\A(?:{kind.pattern})\z")
         add(f"{field.semantic}.format", ~right)
         add(CONTROL, right & column.str.contains(_CONTROL))
+        add(AROUND, right & blank_around(column))
     elif not kind.validator:
         add(CONTROL, column.str.contains(_CONTROL))
+        add(AROUND, blank_around(column))
     if field.max_length and not (field.codes or kind.validator):
         add("max_length", column.str.len_chars() > field.max_length)
     return checks

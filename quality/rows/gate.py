@@ -21,11 +21,12 @@ from onecard.errors import FatalError
 from onecard.ports.row_gate import Checked, Reason, Rejected
 from onecard.ports.source import Chunk
 from quality.rows import identifiers, reading
-from quality.rows.fieldchecks import CONTROL, field_checks, kernel
+from quality.rows.fieldchecks import CONTROL, field_checks, kernel, may_hold_null_word
 from quality.rows.identifiers import Divisions, RowMask
 from quality.rows.parsing import Parsed, parse, text_of
 from quality.rows.reading import Rows
 from quality.rows.rules import Builder, compile_rule, main_field
+from quality.rows.text_forms import AROUND, NULL_WORD, NULL_WORDS, TRIMMED, meant
 from schemas.models import codes
 from schemas.models.contract import Contract
 
@@ -65,13 +66,20 @@ class _RowRule:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Rows on their way: as read, as typed, and their numbers in the origin."""
+    """Rows on their way: as given, as read, as typed, and their numbers in the origin.
 
+    Attributes:
+        given: as the source has them.
+        raw: the same, blanks and NULL tokens taken off where the contract says so.
+        skips: rule → text columns that it need not look at.
+    """
+
+    given: pl.DataFrame
     raw: pl.DataFrame
     typed: pl.DataFrame
     numbers: np.ndarray[tuple[int], np.dtype[np.int64]]
     parsed: Mapping[str, Parsed]
-    plain: frozenset[str]
+    skips: Mapping[str, frozenset[str]]
     now: datetime
     absent: frozenset[str]
 
@@ -83,7 +91,8 @@ class _Batch:
     def only(self, mask: RowMask) -> _Batch:
         """Some of the rows."""
         raw, typed = self.raw.filter(mask), self.typed.filter(mask)
-        return replace(self, raw=raw, typed=typed, numbers=self.numbers[mask])
+        given = raw if self.given is self.raw else self.given.filter(mask)
+        return replace(self, given=given, raw=raw, typed=typed, numbers=self.numbers[mask])
 
     def marks(self, frame: pl.DataFrame, broken: pl.Expr) -> RowMask:
         """Rows of raw or typed where an expression holds; NULL does not."""
@@ -100,6 +109,8 @@ class PolarsGate:
         self._id = contract.id
         self._fields = contract.fields
         self._spares = contract.optional_fields
+        self._forms = {f.name: contract.text_form(f) for f in contract.fields}
+        self._free = [f.name for f in contract.fields if may_hold_null_word(f)]
         self._required = [f.name for f in contract.fields if f.required]
         self._checks = [check for field in contract.fields for check in field_checks(field)]
         kernels = {f.name: kernel(f, known) for f in contract.fields}
@@ -140,7 +151,7 @@ class PolarsGate:
             guilty = self._judge(suspects, rejected)
             right[np.flatnonzero(~right)] = ~guilty
         good = batch.typed if right.all() else batch.typed.filter(right)
-        warnings = self._warnings(batch, good)
+        warnings = self._warnings(batch, good) | self._text_warnings(batch, right, good)
         for name, mask in unlisted.items():
             if number := int((mask & right).sum()):
                 warnings[Reason(name, f"{self._semantic[name]}.division")] = number
@@ -154,12 +165,25 @@ class PolarsGate:
             keep = np.ones(len(raw), np.bool_)
             keep[list(chunk.damaged)] = False
             raw, numbers = raw.filter(keep), numbers[keep]
+        given, raw = raw, self._meant(raw)
         parsed = {
-            f.name: parse(f, raw.schema[f.name], foreign=f.name in rows.foreign)
+            f.name: parse(
+                f, raw.schema[f.name], self._forms[f.name], foreign=f.name in rows.foreign
+            )
             for f in self._fields
         }
         typed = raw.select(p.value.alias(name) for name, p in parsed.items())
-        return _Batch(raw, typed, numbers, parsed, rows.plain, now, rows.absent)
+        skips = {CONTROL: rows.plain, AROUND: rows.tight}
+        return _Batch(given, raw, typed, numbers, parsed, skips, now, rows.absent)
+
+    def _meant(self, given: pl.DataFrame) -> pl.DataFrame:
+        """Text without the blanks and tokens that the contract's forms take off."""
+        changed = [
+            meant(pl.col(name), form).alias(name)
+            for name, form in self._forms.items()
+            if form.normalises and given.schema[name] == pl.String
+        ]
+        return given.with_columns(changed) if changed else given
 
     def _right(self, batch: _Batch) -> tuple[RowMask, dict[str, RowMask]]:
         """Rows that break nothing (a few may be doubted that turn out right), in one pass.
@@ -171,7 +195,7 @@ class PolarsGate:
         broken = [
             check.broken.fill_null(value=False)
             for check in self._checks
-            if check.reason.rule != CONTROL or check.reason.field not in batch.plain
+            if check.reason.field not in batch.skips.get(check.reason.rule, ())
         ]
         broken += [pl.col(n).is_null() for n in self._required if typed[n].null_count()]
         broken += [r.build(batch.now).fill_null(value=False) for r in self._rules if not r.warns]
@@ -199,6 +223,23 @@ class PolarsGate:
                     found[rule.reason] = found.get(rule.reason, 0) + number
         return found
 
+    def _text_warnings(
+        self, batch: _Batch, right: RowMask, good: pl.DataFrame
+    ) -> dict[Reason, int]:
+        """Good rows by field whose blanks were taken off, or that hold a word for NULL as text."""
+        found: dict[Reason, int] = {}
+        if self._free and len(good):
+            words = good.select(pl.col(self._free).is_in(list(NULL_WORDS)).sum()).row(0)
+            counts = zip(self._free, words, strict=True)
+            found = {Reason(name, NULL_WORD): number for name, number in counts if number}
+        for name, form in self._forms.items():
+            if form.trim and batch.given.schema[name] == pl.String and len(batch.given):
+                bare = meant(pl.col(name), form.model_copy(update={"null": ()}))
+                changed = batch.given.select(bare.ne_missing(pl.col(name))).to_series()
+                if number := int((changed.to_numpy() & right).sum()):
+                    found[Reason(name, TRIMMED)] = number
+        return found
+
     def _judge(self, suspects: _Batch, rejected: list[Rejected]) -> RowMask:
         """Reject each suspect that breaks something, with all its reasons; say which did."""
         marks = self._field_marks(suspects)
@@ -212,8 +253,8 @@ class PolarsGate:
                 sound = ~np.logical_or.reduce([spoilt[name] for name in rule.fields])
                 marks[rule.reason] = marks.get(rule.reason, guilty) | (mark & sound)
         marks = {reason: mark for reason, mark in sorted(marks.items()) if mark.any()}
-        kinds = suspects.raw.schema.items()
-        there = suspects.raw.select(
+        kinds = suspects.given.schema.items()
+        there = suspects.given.select(
             text_of(n, kind).alias(n) for n, kind in kinds if n not in suspects.absent
         )
         texts = there.to_dicts()

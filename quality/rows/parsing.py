@@ -12,8 +12,12 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from onecard.base.times import CLOCKS, CLOCKS_SINCE, OFFSET
+from quality.rows.text_forms import digits, written
 from schemas.models.contract import Field
+from schemas.models.text_form import TextForm
 
+PLAIN = TextForm()
+"""Numbers with a point and no groups."""
 INSTANT = pl.Datetime("us", "UTC")
 
 _YEAR = r"(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
@@ -60,19 +64,22 @@ def target(field: Field) -> pl.DataType:
     return kinds[field.type]
 
 
-def parse(field: Field, found: pl.DataType, *, foreign: bool = False) -> Parsed:
+def parse(
+    field: Field, found: pl.DataType, form: TextForm = PLAIN, *, foreign: bool = False
+) -> Parsed:
     """How a column of type `found` becomes the field's type.
 
     Args:
         field: the contract's field.
         found: type of the column as read.
+        form: in which text has its numbers.
         foreign: the source gave a type that no field has; nothing of it is taken.
     """
     column = pl.col(field.name)
     if found == pl.Null:
         return Parsed(column.cast(target(field)))
     if found == pl.String and not foreign:
-        return _from_text(field, column)
+        return _from_text(field, column, form)
     if field.type == "number" and (found.is_decimal() or found.is_integer()):
         return _from_decimal(field, column, found)
     value = _same_kind(field, column, found)
@@ -154,13 +161,14 @@ def _text_of_instant(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
     )
 
 
-def _from_text(field: Field, column: pl.Expr) -> Parsed:
+def _from_text(field: Field, column: pl.Expr, form: TextForm) -> Parsed:
     if field.type == "string":
         return Parsed(column)
     if field.type == "number":
-        return _number(field, column)
+        return _number(field, column, form)
     if field.type == "integer":
-        value = pl.when(column.str.contains(_INTEGER)).then(column).cast(pl.Int64, strict=False)
+        text = digits(column, form, decimals=False) if form.grouped else column
+        value = pl.when(text.str.contains(_INTEGER)).then(text).cast(pl.Int64, strict=False)
     elif field.type == "date":
         value = _text_date(field, column)
     else:
@@ -188,14 +196,20 @@ def _text_instant(field: Field, column: pl.Expr) -> pl.Expr:
 
 def _written(value: pl.Expr, column: pl.Expr, form: str) -> pl.Expr:
     """Only values that were written exactly in the format: the parser skips blanks and signs."""
+    shape = written(form)
+    if shape is not None:
+        return pl.when(column.str.contains(shape)).then(value)
     return pl.when(value.dt.strftime(form) == column).then(value)
 
 
-def _number(field: Field, column: pl.Expr) -> Parsed:
+def _number(field: Field, given: pl.Expr, form: TextForm) -> Parsed:
+    column, numeric = given, given.str.contains(_NUMBER)
+    if form.grouped:
+        column = digits(given, form, decimals=True)
+        numeric = pl.when(given.is_not_null()).then(column.is_not_null())
     precision, scale = field.precision or _WIDEST, field.scale or 0
     fraction = rf"(?:\.[0-9]{{1,{scale}}}0*)?" if scale else r"(?:\.0+)?"
     fits = rf"^-?0*[0-9]{{0,{precision - scale}}}{fraction}$"
-    numeric = column.str.contains(_NUMBER)
     exact = numeric & column.str.contains(fits)
     kept = (
         column.str.replace(rf"(\.[0-9]{{{scale}}})0+$", "${1}")

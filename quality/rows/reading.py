@@ -8,18 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from onecard.base.blanks import BLANKS
 from onecard.errors import SchemaMismatch
 from schemas.models.contract import Field
 
 _BEYOND_SECONDS = 400_000_000_000
 """A second far after the year 9999: instants beyond it are cut to it, and refused later."""
+
+_SPACE, _HIGH = 0x20, 0x80
+_BEGINS_BLANK = np.zeros(256, np.bool_)
+_BEGINS_BLANK[: _SPACE + 1] = True
+_BEGINS_BLANK[sorted({c.encode()[0] for c in BLANKS})] = True
+"""First bytes of what may be a blank, controls among it."""
+
+Offsets = npt.NDArray[Any]
+"""32 or 64 bits, as the column has them."""
+Bytes = npt.NDArray[np.uint8]
 
 _HELD = (
     types.is_null,
@@ -41,6 +54,7 @@ class Rows:
         foreign: fields given as a type that no field has (binary, list, time ...): their values
             stand as text, and each of them is of the wrong type.
         plain: text columns that hold nothing but printable ASCII.
+        tight: text columns in which no value has a blank, of whatever width, at an end.
         absent: fields that the batch lacks and that may be lacking; NULL in the frame.
     """
 
@@ -48,6 +62,7 @@ class Rows:
     foreign: frozenset[str]
     plain: frozenset[str]
     absent: frozenset[str] = frozenset()
+    tight: frozenset[str] = frozenset()
 
 
 def read(
@@ -63,7 +78,7 @@ def read(
     Raises:
         SchemaMismatch: the batch lacks a column.
     """
-    columns, foreign, plain = {}, set(), set()
+    columns, foreign, plain, tight = {}, set(), set(), set()
     absent = optional_fields - set(batch.schema.names)
     for field in fields:
         if field.name in absent:
@@ -76,13 +91,15 @@ def read(
         if not held:
             foreign.add(field.name)
         if _is_text(array.type):
+            if field.type == "string" and not field.codes and _tight(array):
+                tight.add(field.name)
             if _printable(array):
                 plain.add(field.name)
             else:
                 array = _valid(array)
         columns[field.name] = array
     frame = pl.DataFrame(pl.from_arrow(pa.record_batch(columns)))
-    return Rows(frame, frozenset(foreign), frozenset(plain), absent)
+    return Rows(frame, frozenset(foreign), frozenset(plain), absent, frozenset(tight))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -132,16 +149,52 @@ def _as_text(array: pa.Array) -> pa.Array:
         return pa.array([kind if there else None for there in array.is_valid()], pa.string())
 
 
-def _printable(array: pa.Array) -> bool:
-    """Whether all bytes of a text column are printable ASCII: then it is UTF-8 without controls."""
+def _bytes(array: pa.Array) -> tuple[Offsets, Bytes] | None:
+    """Where each text begins, the end of the last behind them, and the bytes; None without any."""
     buffers = array.buffers()
     if types.is_string_view(array.type) or not len(array) or buffers[2] is None:
-        return not len(array) or array.null_count == len(array)
+        return None
     wide = np.int64 if types.is_large_string(array.type) else np.int32
-    offsets = np.frombuffer(buffers[1], wide)
-    data = np.frombuffer(buffers[2], np.uint8)
-    data = data[offsets[array.offset] : offsets[array.offset + len(array)]]
+    offsets = np.frombuffer(buffers[1], wide)[array.offset : array.offset + len(array) + 1]
+    return offsets, np.frombuffer(buffers[2], np.uint8)
+
+
+def _printable(array: pa.Array) -> bool:
+    """Whether all bytes of a text column are printable ASCII: then it is UTF-8 without controls."""
+    found = _bytes(array)
+    if found is None:
+        return bool(array.null_count == len(array))
+    offsets, data = found
+    data = data[offsets[0] : offsets[-1]]
     return not len(data) or bool(data.min() >= 0x20 and data.max() < 0x7F)
+
+
+def _tight(array: pa.Array) -> bool:
+    """Whether no text of a column can have a blank at an end, told by bytes of UTF-8.
+
+    A blank is ASCII, or has two bytes that begin with C2, CD or D8, or three that begin with E1,
+    E2, E3 or EF; ideographs of the BMP but extension A begin with E4 to E9.
+    """
+    found = _bytes(array)
+    if found is None:
+        return bool(array.null_count == len(array))
+    offsets, data = found
+    starts, ends = offsets[:-1], offsets[1:]
+    long = ends > starts
+    if not long.all():
+        starts, ends = starts[long], ends[long]
+    if not len(starts):
+        return True
+    begins = _BEGINS_BLANK
+    if begins[data[starts]].any() or (data[ends - 1] <= _SPACE).any():
+        return False
+    if data[offsets[0] : offsets[-1]].max() < _HIGH:
+        return True
+    two, three = np.maximum(ends - 2, starts), np.maximum(ends - 3, starts)
+    return (
+        not (begins[data[two]] & (data[two] >= _HIGH)).any()
+        and not (begins[data[three]] & (data[three] >= _HIGH)).any()
+    )
 
 
 def _valid(array: pa.Array) -> pa.Array:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from onecard.errors import unknown
-from schemas.lint import invariant
+from schemas.lint import invariant, text_form
 from schemas.lint.condition import condition_problems
 from schemas.models import codes
 from schemas.models.catalogue import Catalogue
@@ -38,6 +38,9 @@ def check(file: ContractFile, catalogue: Catalogue) -> Iterator[Problem]:
         yield document.problem("id", "contract.unknown_agency", message)
     for i, field in enumerate(contract.fields):
         yield from _field(document, field, f"schema.0.properties.{i}")
+        for message in text_form.complaints(contract, field):
+            at = f"schema.0.properties.{i}"
+            yield document.problem(at, "contract.text_form", f"{field.name}: {message}")
     cursor = contract.source.cursor
     if cursor and contract.field(cursor).type not in ("timestamp", "date"):
         message = f"cursor {cursor} must be a timestamp or a date"

@@ -13,6 +13,7 @@ from schemas.models import codes as code_lists
 from schemas.models.drift_policy import Drift
 from schemas.models.rules import Expectation, Rule
 from schemas.models.semantic import Level, Pii, SemanticType, semantic_type
+from schemas.models.text_form import TextForm
 from schemas.models.values import DatasetId, Duration, Name, Version
 
 LogicalType = Literal["string", "date", "timestamp", "integer", "number"]
@@ -28,6 +29,7 @@ class Field(Frozen):
         format: how a text source writes a date or timestamp (strftime); default ISO 8601.
         codes: names of the code lists, one of which must hold the value.
         spi: category of sensitive personal information (PIPL article 28), if any.
+        text: how its source writes its values as text, where it differs from `Source.text`.
     """
 
     name: Name
@@ -45,6 +47,7 @@ class Field(Frozen):
     format: str | None = None
     codes: tuple[str, ...] = ()
     spi: Literal["BIO", "REL", "SPC", "MED", "FIN", "LOC"] | None = None
+    text: TextForm | None = None
 
     @property
     def semantic_type(self) -> SemanticType:
@@ -67,6 +70,7 @@ class Source(Frozen):
             (files: only new files are read).
         overlap: how far behind the watermark reading starts again (late commits).
         lag: the watermark never moves past now minus this.
+        text: how it writes values as text; a field may differ.
         options: the connector's own settings, validated by its model.
     """
 
@@ -75,6 +79,7 @@ class Source(Frozen):
     cursor: Name | None = None
     overlap: Duration = Duration("PT10M")
     lag: Duration = Duration("PT0S")
+    text: TextForm = TextForm()
     options: Mapping[str, Any] = Attribute(default_factory=dict)
 
 
@@ -131,6 +136,10 @@ class Contract(Frozen):
     def names(self) -> tuple[str, ...]:
         """Names of all fields, in order."""
         return tuple(f.name for f in self.fields)
+
+    def text_form(self, field: Field) -> TextForm:
+        """How the source writes a field's values as text."""
+        return self.source.text.under(field.text)
 
     def field(self, name: str) -> Field:
         """The field of that name (KeyError otherwise)."""

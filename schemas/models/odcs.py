@@ -46,6 +46,7 @@ _ODCS_NAMES = {
     "semantic": "customProperties",
     "pii": "customProperties",
     "spi": "customProperties",
+    "text": "customProperties",
 }
 """Our models' names, and the ODCS keys that their values stand under."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncssh
 import pyarrow as pa
@@ -19,9 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.files import csv_read
+from connectors.files import csv_header, csv_read
 from connectors.files.connector import FilesConnector
-from connectors.files.options import Csv
+from connectors.files.options import CsvSource
+from connectors.files.skipped import Skipped
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
 from onecard.ports.sink import Parcel
@@ -106,7 +107,6 @@ def test_delimiter_and_order_of_columns(out: Path, local: Connection) -> None:
     [
         (b"1", "record.cells"),
         (b"1,2,3", "record.cells"),
-        (b"", "record.cells"),
         (b'"1,2', "record.cells"),
         (b'1,"2', "record.cells"),
         (b'"1"2,3', "record.cells"),
@@ -149,24 +149,38 @@ def test_a_header_alone_is_no_rows(out: Path, local: Connection, data: bytes) ->
     assert read_csv(out, local, data) == ([], {})
 
 
+PIECES = [*'a",\n\r ', "\r\n", "𠮷", "1,2\n", '"p","q"\n', ",\n", " \t,\r\n", "X,Y\n", '"X",Y\r\n']
+
+
+@pytest.mark.case("file-2", "fast or careful, the same lines are blank")
+@pytest.mark.case("people-22", "fast or careful, the same lines are header rows again")
 @given(
-    st.lists(st.sampled_from([*'a",\n\r', "\r\n", "𠮷", "1,2\n", '"p","q"\n']), max_size=14),
+    st.lists(st.sampled_from(PIECES), max_size=14),
     st.sampled_from([1, 3, 8, 1000]),
+    st.sampled_from(["reject", "skip"]),
 )
-def test_every_way_of_reading_gives_the_same_rows(pieces: list[str], size: int) -> None:
+def test_every_way_of_reading_gives_the_same_rows(
+    pieces: list[str], size: int, repeated: Literal["reject", "skip"]
+) -> None:
     """Fast or careful, at once or in pieces cut anywhere."""
-    header, options = ["X", "Y"], Csv(kind="csv")
+    header, options = ["X", "Y"], CsvSource(kind="csv", repeated_header=repeated)
     data = "".join(pieces).encode()
-    (careful, damaged), tail = csv_read._careful(data, header, options, final=True)
+    counted, quick, cut = Skipped(), Skipped(), Skipped()
+    (careful, damaged), tail = csv_read._careful(data, header, options, counted, final=True)
+    if not data:
+        counted = Skipped()
     wanted = [tuple(r.values()) for r in careful.to_pylist()] if data else []
     assert tail == b""
-    fast = csv_read._fast(data, header, options) if data else None
+    fast = csv_read._fast(data, header, options, quick) if data else None
     if fast is not None:
-        assert [tuple(r.values()) for r in fast.to_pylist()] == wanted
-        assert not damaged
+        sifted = [csv_read._sifted(b, header, options, quick) for b in fast.to_batches()]
+        assert [tuple(r.values()) for b, _ in sifted for r in b.to_pylist()] == wanted
+        assert [rule for _, spoilt in sifted for rule in spoilt.values()] == [*damaged.values()]
+        assert quick == counted
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_read, "PIECE", size)
-        parts = list(csv_read._parts(io.BytesIO(data), "f", header, options))
+        parts = list(csv_read._parts(io.BytesIO(data), "f", header, options, cut))
+    assert cut == counted
     found = [
         (tuple(r.values()), spoilt.get(place, ""))
         for batch, spoilt in parts
@@ -188,7 +202,7 @@ def test_an_endless_line_is_refused(
     out: Path, local: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_read, "PIECE", 100)
-    monkeypatch.setattr(csv_read, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(csv_header, "LONGEST_LINE", 1000)
     with pytest.raises(ProtocolError, match="longer than 1000 bytes"):
         read_csv(out, local, b"X,Y\n" + b"a" * 5000)
 

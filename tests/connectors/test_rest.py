@@ -183,7 +183,7 @@ def test_numbered_pages_run_to_the_total(server: Server, count: int, first: int)
     server.answer = answer
     found = rows(read(server, paginator={**NUMBERED, "first": first}))
     assert [r["x"] for r in found] == [str(i) for i in range(count)]
-    assert len(server.seen) == max(1, -(-count // 2))
+    assert len(server.seen) == count // 2 + 1, "a full last page is believed when none follows"
 
 
 def test_since_params_and_size_are_sent(server: Server) -> None:
@@ -240,6 +240,132 @@ def test_a_total_that_is_no_number_is_refused(server: Server, total: Any) -> Non
     server.answer = lambda _: {"data": {"items": []}, "total": total}
     with pytest.raises(ProtocolError, match="gives no total"):
         read(server, paginator=NUMBERED)
+
+
+def reading(server: Server, **options: Any) -> Any:
+    """As `read`, for what it remarks: a key X, and Y."""
+    given = {"path": "/rows", "records": "data.items", "paginator": KEYSET, **options}
+    found = RestConnector.source_options.model_validate({"attempts": 1, **given})
+    columns = (Column("x", "X", key=True), Column("y", "Y", required=False))
+    return RestConnector().read(system(server), ReadRequest("agency/dataset", columns, found))
+
+
+@pytest.mark.case("page-3", "says more in any word, gives no way on: refused")
+@pytest.mark.parametrize("more", ["true", "True", "TRUE", 1, "1", True])
+def test_more_without_a_way_on_is_refused(server: Server, more: Any) -> None:
+    server.answer = lambda _: {"data": {"items": [{"X": "a"}], "next": None, "more": more}}
+    with pytest.raises(ProtocolError, match="says there is more but names no next cursor"):
+        read(server)
+
+
+@pytest.mark.case("page-3", "a flag that is neither yes nor no, or silence, is refused")
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"next": None, "more": "yes"}, "neither true nor false"),
+        ({"next": None, "more": 2}, "neither true nor false"),
+        ({"next": None, "more": [False]}, "neither true nor false"),
+        ({}, "nothing tells whether this is the last page"),
+    ],
+)
+def test_a_flag_that_says_nothing_is_refused(server: Server, data: Any, says: str) -> None:
+    server.answer = lambda _: {"data": {"items": [{"X": "a"}], **data}}
+    with pytest.raises(ProtocolError, match=says):
+        read(server)
+
+
+@pytest.mark.case("page-3", "no more in any word ends the reading")
+@pytest.mark.parametrize("more", ["false", "False", 0, "0", False, None])
+def test_no_more_in_any_word_is_the_end(server: Server, more: Any) -> None:
+    server.answer = lambda _: {"data": {"items": [{"X": "a"}], "next": None, "more": more}}
+    assert len(rows(read(server))) == 1
+    assert len(server.seen) == 1
+
+
+@pytest.mark.case("page-3", "no more, but a cursor: an empty page proves it, rows are read")
+@pytest.mark.parametrize("behind", ["nothing", "the same", "rows"])
+def test_no_more_beside_a_cursor(server: Server, behind: str) -> None:
+    pages: dict[str, list[Any]] = {
+        "0": [{"X": "a"}],
+        "1": {"nothing": [], "the same": [{"X": "a"}], "rows": [{"X": "b"}]}[behind],
+        "2": [],
+    }
+
+    def answer(call: dict[str, Any]) -> Any:
+        place = call["query"].get("after", "0")
+        return {"data": {"items": pages[place], "next": str(int(place) + 1), "more": False}}
+
+    server.answer = answer
+    found = reading(server)
+    assert [r["x"] for r in rows(list(found))] == (["a", "b"] if behind == "rows" else ["a"])
+    said = ("/rows: said there is no more, and 1 rows came",)
+    assert found.remarks == (said if behind == "rows" else ())
+
+
+@pytest.mark.case("page-4", "more rows than told: all are read, both numbers are remarked")
+@pytest.mark.parametrize("told", [0, 1, 2, 3, 4, "3"])
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_more_rows_than_the_total(server: Server, told: Any, size: int) -> None:
+    def answer(call: dict[str, Any]) -> Any:
+        start = (int(call["query"]["page"]) - 1) * size
+        items = [{"X": str(i)} for i in range(7)][start : start + size]
+        return {"data": {"items": items}, "total": told}
+
+    server.answer = answer
+    found = reading(server, paginator={**NUMBERED, "size": size})
+    assert [r["x"] for r in rows(list(found))] == [str(i) for i in range(7)]
+    assert found.remarks == (f"/rows: told of {told} rows, and 7 came",)
+
+
+@pytest.mark.case("page-4", "a page behind the last that is refused or repeated ends the reading")
+@pytest.mark.parametrize("beyond", ["refused", "repeated", "null"])
+def test_an_api_that_has_no_page_behind_its_last(server: Server, beyond: str) -> None:
+    last: list[Any] = [{"X": "c"}, {"X": "d"}]
+
+    def answer(call: dict[str, Any]) -> Any:
+        page = int(call["query"]["page"])
+        if page > 2 and beyond == "refused":
+            return 400, {"message": "no such page"}, {}
+        items = [{"X": "a"}, {"X": "b"}] if page == 1 else last
+        return {"data": {"items": None if page > 2 and beyond == "null" else items}, "total": 4}
+
+    server.answer = answer
+    found = reading(server, paginator=NUMBERED)
+    assert [r["x"] for r in rows(list(found))] == ["a", "b", "c", "d"]
+    assert found.remarks == ()
+
+
+@pytest.mark.case("page-5", "a key has one form however its number is written, others their text")
+def test_a_key_has_one_form(server: Server) -> None:
+    numbers = ["1", "1.0", "1e0", "10E-1", "0.1e1", '"1"', "1.50", "1.5", "15e-1", "-0.0", "1e-7"]
+    items = ",".join(f'{{"X":{n},"Y":{n}}}' for n in [*numbers, "1e400000"])
+    server.answer = lambda _: (200, f'{{"data":{{"items":[{items}],"next":null}}}}'.encode(), {})
+    found = rows(list(reading(server)))
+    assert [r["x"] for r in found] == [
+        *["1"] * 6, "1.5", "1.5", "1.5", "0", "0.0000001", "1e400000",
+    ]  # fmt: skip
+    assert [r["y"] for r in found] == [n.strip('"') for n in [*numbers, "1e400000"]]
+
+
+@pytest.mark.case("page-5", "true and false are no key: their rows are rejected, no other")
+def test_a_boolean_is_no_key(server: Server) -> None:
+    items = [{"X": True, "Y": "a"}, {"X": "true", "Y": True}, {"X": False}]
+    server.answer = lambda _: one(*items)
+    (chunk,) = reading(server)
+    assert chunk.damaged == dict.fromkeys((0, 2), "record.boolean")
+    assert chunk.batch.to_pylist()[1] == {"x": "true", "y": "true"}
+
+
+@pytest.mark.case("people-19", "keys of JSON are shown by the same rule as names of columns")
+def test_unknown_keys_are_shown_where_they_are_names(server: Server) -> None:
+    server.answer = lambda _: one({"X": "a", "Y": "b", "备用": "", "410101199001011234": ""})
+    with pytest.raises(SchemaMismatch, match=r"column \(name not shown\), 备用 is not") as refused:
+        list(reading(server))
+    assert "199001" not in str(refused.value)
+    server.answer = lambda _: one({"吴娜": "a"}, {"X": "b"})
+    with pytest.raises(SchemaMismatch, match=r"column \(name not shown\) is not") as refused:
+        list(reading(server))
+    assert "吴娜" not in str(refused.value)
 
 
 @pytest.mark.fault("F31", "amounts keep their exact text, never a float")

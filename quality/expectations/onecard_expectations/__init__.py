@@ -7,6 +7,7 @@ Needs great_expectations, pandas and SQLAlchemy, and nothing of the hub. Importi
 - `ExpectColumnValuesToBeSocialCreditCode`: GB 32100-2015.
 - `ExpectColumnValuesToBeBankAccount`: ISO/IEC 7812-1 (Luhn).
 - `ExpectColumnValuesToHaveNoControls`: no control character in text that is otherwise right.
+- `ExpectColumnValuesToHaveNoBlanksAround`: no blank at an end of text that is otherwise right.
 - `ExpectRowsToFollowRule`: a rule over several fields, on rows whose fields are each right.
 - `ExpectNewestToBeRecent`: the newest instant of a column is not older than a duration.
 
@@ -26,6 +27,7 @@ from .custom import (
     ExpectColumnValuesToBeBankAccount,
     ExpectColumnValuesToBeIdNumber,
     ExpectColumnValuesToBeSocialCreditCode,
+    ExpectColumnValuesToHaveNoBlanksAround,
     ExpectColumnValuesToHaveNoControls,
     ExpectColumnValuesToParse,
     ExpectRowsToFollowRule,
@@ -38,6 +40,7 @@ __all__ = [
     "ExpectColumnValuesToBeBankAccount",
     "ExpectColumnValuesToBeIdNumber",
     "ExpectColumnValuesToBeSocialCreditCode",
+    "ExpectColumnValuesToHaveNoBlanksAround",
     "ExpectColumnValuesToHaveNoControls",
     "ExpectColumnValuesToParse",
     "ExpectNewestToBeRecent",

@@ -117,6 +117,10 @@ class ExpectColumnValuesToHaveNoControls(_OfField):
     """Expect no control character in values of right format; fault `text.control`."""
 
 
+class ExpectColumnValuesToHaveNoBlanksAround(_OfField):
+    """Expect no blank, of any width, at an end of values of right format; fault `text.blanks`."""
+
+
 class ExpectRowsToFollowRule(MulticolumnMapExpectation):
     """Expect rows to follow a rule, where each field it reads is right by itself."""
 

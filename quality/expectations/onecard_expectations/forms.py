@@ -20,6 +20,14 @@ ZONE = "Etc/GMT-8"
 """Beijing time, +08:00 in every year (the sign is POSIX's)."""
 CONTROL = "[\\x00-\\x1f\\x7f\ufffd]"
 """U+FFFD stands for bytes that could not be decoded."""
+BLANKS = (
+    " \u0085\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b\u180c\u180d\u180e"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f"
+    "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2061\u2062\u2063\u2064"
+    "\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f\u2800\u3000\u3164\ufeff\uffa0"
+)
+"""Characters that are not seen: White_Space and what renders nothing; controls aside."""
+AROUND = f"\\A[{BLANKS}]|[{BLANKS}]\\Z"
 
 _YEAR = "(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
 _CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"

@@ -47,8 +47,10 @@ def _of_texts(spec: Spec, texts: list[str], now: str | None) -> Faults:
         right = matches(texts, spec["regex"])
         found[f"{semantic}.format"] = ~right
         found["text.control"] = right & matches(texts, forms.CONTROL)
+        found["text.blanks"] = right & matches(texts, forms.AROUND)
     elif not validator:
         found["text.control"] = matches(texts, forms.CONTROL)
+        found["text.blanks"] = matches(texts, forms.AROUND)
     if spec.get("max_length"):
         found["max_length"] = np.array([len(t) > spec["max_length"] for t in texts], dtype=bool)
     if validator:

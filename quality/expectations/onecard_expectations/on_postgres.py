@@ -41,15 +41,17 @@ def _of_texts(spec: Spec, x: str, now: str | None) -> dict[str, str]:
         return _types(spec, x)
     validator, semantic = spec.get("validator"), spec.get("semantic")
     found: dict[str, str] = {}
-    control = f"{x} ~ {quoted(forms.CONTROL)}"
+    control, around = f"{x} ~ {quoted(forms.CONTROL)}", f"{x} ~ {quoted(forms.AROUND)}"
     if spec.get("codes"):
         found["codes"] = f"{x} NOT IN ({listed(spec['codes'])})"
     elif spec.get("regex"):
         right = f"{x} ~ {quoted(spec['regex'])}"
         found[f"{semantic}.format"] = f"NOT ({right})"
         found["text.control"] = f"{right} AND {control}"
+        found["text.blanks"] = f"{right} AND {around}"
     elif not validator:
         found["text.control"] = control
+        found["text.blanks"] = around
     if spec.get("max_length"):
         found["max_length"] = f"length({x}) > {int(spec['max_length'])}"
     if validator:

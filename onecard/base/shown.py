@@ -1,0 +1,124 @@
+"""Names that come from outside, as a message, a page or a record may show them.
+
+Columns: what stands in a header's place may be a row of data. Where none of the names that the
+contract knows stands there, nothing of it is shown; a name with many digits, or with personal data
+in it, never is. Files: people write numbers of persons into names of files; those are masked, and
+the beginning of the file's own digest tells one such file from another (nothing that is computed
+from the number could: there are few enough numbers to try them all).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from onecard.base.blanks import BLANKS, CONTROLS
+from onecard.base.personal import find, redact
+
+LONGEST = 64
+"""Characters of a name that are shown."""
+DIGEST = 10
+"""Hexadecimal digits of a file's SHA-256 behind its masked name: too few for a mobile number, and
+one too many for a passport's, so that a masked name is masked again to the same."""
+_UNSEEN = "[" + BLANKS + CONTROLS + "]"
+_AROUND = re.compile(f"^{_UNSEEN}+|{_UNSEEN}+$")
+_RUN = 6
+"""Digits one after the other, separators aside, from which on a name may be a number."""
+_SEPARATED = re.compile(rf"{_UNSEEN}|[\-‐-―._·•,/]")
+_WITH_EXTENSION = re.compile(r"(?s)(.*?)((?:\.[A-Za-z][A-Za-z0-9]{0,9}){0,3})")
+
+
+def columns(header: Sequence[str], known: Collection[str], places: Iterable[int] = ()) -> str:
+    """Names of columns for a message, joined by commas.
+
+    Args:
+        header: all names in the place of a header, in order.
+        known: names that the contract has for them.
+        places: which of them to name, from 0; none: all.
+    """
+    wanted = list(places) or range(len(header))
+    names = tuple(_each(header, known))
+    return ", ".join(names[place] for place in wanted)
+
+
+def column(name: str, header: Collection[str], known: Collection[str]) -> str:
+    """One column's name for a table; in parentheses what it is where the name is not shown.
+
+    Args:
+        name: as it stands in the source.
+        header: all names beside which it stands.
+        known: names that the contract has for them.
+    """
+    return _shown(name) if may_show(name, header, known) else "(name not shown)"
+
+
+def may_show(name: str, header: Collection[str], known: Collection[str]) -> bool:
+    """Whether a column's name is a name, and no value of a row."""
+    if name in known:
+        return True
+    return is_header(header, known) and not _like_a_value(name)
+
+
+def is_header(names: Collection[str], known: Collection[str]) -> bool:
+    """Whether any of the contract's names stands among these, blanks around it aside."""
+    return not {bare(n) for n in names}.isdisjoint(bare(n) for n in known)
+
+
+def bare(name: str) -> str:
+    """A name without what is not seen around it, in normal width."""
+    return unicodedata.normalize("NFKC", _AROUND.sub("", name))
+
+
+def file_name(name: str, digest: str = "") -> str:
+    """A file's name, or its path: personal data in it masked, controls made visible.
+
+    Args:
+        name: as its folder lists it.
+        digest: SHA-256 of the file in hexadecimal, if it is known; the masked name ends in its
+            beginning, and the digest of that file gives the same name again.
+    """
+    hidden = redact(name)
+    if hidden == name:
+        return _visible(name)
+    whole = _WITH_EXTENSION.fullmatch(hidden)
+    stem, extension = whole.groups() if whole else (hidden, "")
+    mark = digest[:DIGEST] if re.fullmatch("[0-9a-f]{64}", digest) else ""
+    return _visible(f"{stem}~{mark}{extension}" if mark else hidden)
+
+
+def _each(header: Sequence[str], known: Collection[str]) -> Iterator[str]:
+    for place, name in enumerate(header, start=1):
+        if not name:
+            yield f"{place} (without a name)"
+        elif may_show(name, header, known):
+            yield _shown(name) + _likeness(name, known)
+        else:
+            yield f"{place} (name not shown)"
+
+
+def _likeness(name: str, known: Collection[str]) -> str:
+    """What a name looks like that is not quite one of the contract's."""
+    if name in known:
+        return ""
+    like = next((k for k in known if bare(k) == bare(name)), None)
+    if like is not None:
+        around = "with blanks around it" if _AROUND.search(name) else "in another width"
+        return f" (looks like {like} {around})"
+    return " (with blanks around it)" if _AROUND.search(name) else ""
+
+
+def _like_a_value(name: str) -> bool:
+    digits = "".join("0" if c.isdecimal() else c for c in _SEPARATED.sub("", name))
+    return "0" * _RUN in digits or bool(find(name))
+
+
+def _shown(name: str) -> str:
+    cut = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    seen = _visible(cut)
+    return f"'{seen}'" if _AROUND.search(name) or "," in name else seen
+
+
+def _visible(text: str) -> str:
+    """Controls, and what changes the direction of writing or is not seen, as escapes."""
+    return "".join(c if c == " " or c.isprintable() else ascii(c)[1:-1] for c in text)
