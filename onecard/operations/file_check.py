@@ -12,7 +12,7 @@ import connectors
 from onecard.base.connections import Connection
 from onecard.base.settings import Settings
 from onecard.collect import drift_policy
-from onecard.errors import ConfigError, unknown
+from onecard.errors import UsageError, unknown
 from onecard.ports.source import Reading, ReadRequest
 from quality.rows.gate import compile_gate
 from schemas.models.contract import Contract
@@ -56,10 +56,10 @@ def check_file(settings: Settings, contract: Contract, file: Path, encoding: str
     """
     kind = FORMATS.get(file.suffix.lower())
     if kind is None:
-        raise ConfigError(f"{file}: " + unknown("file format", file.suffix, FORMATS))
+        raise UsageError(f"{file}: " + unknown("file format", file.suffix, FORMATS))
     if not file.is_file():
         msg = f"{file}: no such file"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     gate = compile_gate(contract, profile=settings.profile)
     read = accepted = rejected = 0
     reasons: list[dict[str, Any]] = []

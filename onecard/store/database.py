@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import kwargs_row, scalar_row
 
+from onecard.base import uris
 from onecard.base.settings import Settings
 from onecard.base.sql_text import query
 from onecard.base.timeouts import BoundedConnection, bounded
@@ -40,11 +41,12 @@ def plain_url(text: str) -> str:
     """A libpq URL from an SQLAlchemy one (`postgresql+psycopg://…`).
 
     Raises:
-        ConfigError: not a PostgreSQL URL.
+        ConfigError: not a PostgreSQL URL, or one that can be read in two ways.
     """
     if not text.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
         msg = "ONECARD_DATABASE_URL: the hub's store is PostgreSQL; write postgresql://…"
         raise ConfigError(msg)
+    uris.check(text, "ONECARD_DATABASE_URL")
     return "postgresql://" + text.split("://", 1)[1]
 
 
