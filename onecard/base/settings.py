@@ -14,7 +14,7 @@
 | ONECARD_ALARMS | file of who is told of what (`docs/monitoring.md`) | nobody |
 | ONECARD_QUARANTINE_DAYS | how long a rejected row is kept after it was last seen | 90 |
 | ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
-| ONECARD_CONNECT_TIMEOUT | seconds for a system to accept a connection (`onecard.base.timeouts`) | 5 |
+| ONECARD_CONNECT_TIMEOUT | seconds to be let in by a system (`onecard.base.timeouts`) | 5 |
 | ONECARD_PATIENCE | seconds to wait for a lock or a silent system (`onecard.base.timeouts`) | 600 |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
 | ONECARD_LOG, ONECARD_LOG_LEVEL | form and level of the log (`onecard.base.logs`) | none, WARNING |
