@@ -185,6 +185,8 @@ def reconcile(dataset: str) -> dict[str, int]:
     try:
         done = compare(_hub("sql"), dataset)
         done.check()
+    except NotCollected as error:
+        raise AirflowSkipException(str(error)) from None
     except (FatalError, HoldError) as error:
         raise _final(error) from None
     names = ("missing", "extra", "differing", "waiting", "healed", "tombstoned")
@@ -220,6 +222,8 @@ def reconcile_inbox(agreement: str) -> dict[str, int]:
     try:
         done = compare(_hub("sql"), agreement)
         done.check()
+    except NotCollected as error:
+        raise AirflowSkipException(str(error)) from None
     except (FatalError, HoldError) as error:
         raise _final(error) from None
     names = ("agreeing", "missing", "extra", "differing", "waiting", "healed")

@@ -17,7 +17,7 @@ from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
 from onecard.deliver.state import DeliveryState
 from onecard.deliver.tombstones import Tombstones
-from onecard.errors import ConfigError, Interrupted
+from onecard.errors import Interrupted, NotCollected
 from onecard.model.agreements import Life
 from onecard.model.gate_inputs import GateInputs
 from onecard.ports.listener import Step, Telling, TransferListener
@@ -137,7 +137,7 @@ class Deliver:
         """What the consumer should hold by now; its deliveries wait until the block ends.
 
         Raises:
-            ConfigError: nothing was delivered yet (under the present token key).
+            NotCollected: nothing was delivered yet (under the present token key).
             PolicyError: not in force, stopped, no key, or a rule of the privacy gate blocks.
         """
         now, agreement = self._tools.settings.now(), self._agreement
@@ -145,7 +145,7 @@ class Deliver:
             connection, state = ready.connection, ready.state
             if not state.after:
                 msg = f"{agreement.id}: nothing was delivered yet; run `onecard deliver` first"
-                raise ConfigError(msg)
+                raise NotCollected(msg)
             lapsed = state.lapsed(connection, now)
             gate = self._gate(ready)
             gate.open()

@@ -18,7 +18,7 @@ holds a value of a row.
     │   ├── SupersededError     a newer transfer of the same dataset has taken over
     │   ├── InboxTaken          the consumer has taken its parcels: nobody can see what it holds
     │   ├── PolicyError         no agreement, key or right: nothing leaves
-    │   │   └── NotCollected    a dataset that the delivery needs was never published
+    │   │   └── NotCollected    what is needed was never published or delivered: no fault
     │   └── InternalError       a defect of the hub itself, by its type and place only
     ├── Interrupted             somebody stopped the process: the next run goes on
     └── HoldError               a person must decide (`onecard status` shows who and why)
@@ -98,7 +98,7 @@ class PolicyError(FatalError):
 
 
 class NotCollected(PolicyError):
-    """A delivery needs a dataset of which nothing was ever published; collect it first."""
+    """What a delivery or a comparison needs was never published or delivered: no fault."""
 
 
 class InternalError(FatalError):

@@ -108,6 +108,6 @@ def _checked(root: Path, against: str | None) -> tuple[Problem, ...]:
     """The whole check; its modules are imported only when it is needed."""
     from schemas.lint import check, versions  # noqa: PLC0415
 
-    kinds: dict[str, Any] = {kind: connectors.connector(kind) for kind in connectors.KINDS}
+    kinds = {kind: connectors.options(kind) for kind in connectors.KINDS}
     with versions.earlier(against, root) if against else nullcontext() as before:
         return check.lint(root, connectors=kinds, against=before)
