@@ -42,9 +42,9 @@ READ_BACK = frozenset({"files", "sql"})
 """Kinds whose inboxes can be read back: these implement `onecard.ports.inbox.Readable`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Options:
-    """The models of a kind's options; implements `schemas.lint.check.OptionModels`."""
+    """The models of a kind's options; implements `schemas.lint.options.OptionModels`."""
 
     source_options: type[BaseModel]
     sink_options: type[BaseModel]
