@@ -23,7 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from connectors.common.wire_text import ZONE, as_text
+from connectors.common.wire_text import as_text
+from onecard.base.times import OFFSET
 from onecard.ports.sink import Parcel
 
 DELIVERIES = "onecard_delivery"
@@ -89,7 +90,7 @@ def stored(batch: pa.RecordBatch, dialect: str) -> pa.RecordBatch:
 
 def _stored(column: pa.Array, dialect: str) -> pa.Array:
     if pa.types.is_timestamp(column.type) and column.type.tz:
-        return pc.local_timestamp(column.cast(pa.timestamp("us", ZONE)))
+        return pc.local_timestamp(column.cast(pa.timestamp("us", OFFSET)))
     if pa.types.is_decimal(column.type) and dialect == "sqlite":
         return as_text(column)
     return column

@@ -52,6 +52,7 @@ class _State:
         self.received = 0
         self.lock = threading.Lock()
         self.noting = threading.Lock()
+        self.word = threading.Lock()
         self.open: dict[int, Close] = {}
 
 
@@ -97,6 +98,11 @@ def pending() -> bool:
 def number_of(error: BaseException | None = None) -> int:
     """The signal behind an interrupt; a bare KeyboardInterrupt is a Ctrl-C."""
     return int(getattr(error, "signal", 0)) or _now.received or int(signal.SIGINT)
+
+
+def first_to_say() -> bool:
+    """Whether nobody has said yet that the process is interrupted; whoever asks says it."""
+    return _now.word.acquire(blocking=False)
 
 
 @contextmanager
@@ -168,6 +174,7 @@ def _end(number: int) -> None:
     """End now, as a signal would, but with a word."""
     with suppress(OSError, ValueError):
         sys.stdout.flush()
-    with suppress(OSError):
-        os.write(2, b"interrupted\n")
+    if first_to_say():
+        with suppress(OSError):
+            os.write(2, b"interrupted\n")
     os._exit(ENDED_BY_SIGNAL + number)

@@ -166,12 +166,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _by_code(error: BaseException) -> Reason | None:
+    number = error.args[0] if error.args else None
+    if isinstance(number, int) and not isinstance(error, OSError):
+        return _NUMBERS.get(number)  # MariaDB's SQLSTATE says less than its numbers
     state = getattr(error, "sqlstate", None)
     if isinstance(state, str) and (state := state.strip("\0 ")):
         return next((why for start, why in _STATES if state.startswith(start)), None)
-    number = error.args[0] if error.args else None
-    if isinstance(number, int) and not isinstance(error, OSError):
-        return _NUMBERS.get(number)
     return None
 
 

@@ -114,7 +114,8 @@ def interrupts_as_exit_codes() -> Iterator[None]:
 
 def _stop(number: int) -> NoReturn:
     stopped = Interrupted(number)
-    logs.complain(stopped)
+    if interrupts.first_to_say():
+        logs.complain(stopped)
     raise typer.Exit(stopped.exit_code) from None
 
 

@@ -167,15 +167,14 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
         known: the valid names.
     """
     names = sorted(set(known))
-    near = nearest(str(name), names)
-    found = [f"unknown {what} {name!r}"]
+    near, said = nearest(str(name), names), f"unknown {what} {name!r};"
     if near:
-        found.append(f"did you mean {' or '.join(near)}?")
+        said += f" did you mean {' or '.join(near)}?"
     if len(names) <= LISTED:
-        found.append(f"known: {', '.join(names) or 'none'}")
+        said += f" known: {', '.join(names) or 'none'}"
     elif not near:
-        found.append(f"known: {', '.join(names[:LISTED])} and {len(names) - LISTED} more")
-    return "; ".join(found)
+        said += f" known: {', '.join(names[:LISTED])} and {len(names) - LISTED} more"
+    return said
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
