@@ -7,6 +7,7 @@ Each kind of system stands in a room of its own and is imported when first asked
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from onecard.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from onecard.ports.connector import Connector
 
 KINDS = {
@@ -23,8 +26,38 @@ KINDS = {
 }
 """Every kind of system, and the class that speaks to it."""
 
+SOURCES = {
+    "files": "connectors.files.options:FilesSource",
+    "rest": "connectors.rest.options:RestSource",
+    "sql": "connectors.sql.options:SqlSource",
+}
+SINKS = {
+    "files": "connectors.files.options:FilesSink",
+    "rest": "connectors.rest.options:RestSink",
+    "sql": "connectors.sql.options:SqlSink",
+}
+"""Each kind's options, which `onecard lint` reads without the drivers; a test compares them."""
+
 READ_BACK = frozenset({"files", "sql"})
 """Kinds whose inboxes can be read back: these implement `onecard.ports.inbox.Readable`."""
+
+
+@dataclass(slots=True)
+class Options:
+    """The models of a kind's options; implements `schemas.lint.options.OptionModels`."""
+
+    source_options: type[BaseModel]
+    sink_options: type[BaseModel]
+
+
+def options(kind: str) -> Options:
+    """The models of that kind's options; no driver is imported.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    what = "connector"
+    return Options(offered(what, kind, SOURCES), offered(what, kind, SINKS))
 
 
 @cache

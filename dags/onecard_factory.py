@@ -15,7 +15,7 @@ from airflow.sdk import DAG, Asset, Connection, get_current_context, task, task_
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from onecard.base.connections import Connection as HubConnection
-from onecard.base.connections import parse
+from onecard.base.connections import check_environment, parse
 from onecard.base.settings import keys_from_airflow
 from onecard.errors import FatalError, HoldError, NotCollected
 from schemas.models.agreement import Agreement
@@ -58,6 +58,7 @@ class AirflowConnections:
 
     def get(self, connection_id: str) -> HubConnection:
         """The connection of that id, as the hub understands it."""
+        check_environment(connection_id)
         return parse(connection_id, Connection.get(connection_id).as_json())
 
 
@@ -184,6 +185,8 @@ def reconcile(dataset: str) -> dict[str, int]:
     try:
         done = compare(_hub("sql"), dataset)
         done.check()
+    except NotCollected as error:
+        raise AirflowSkipException(str(error)) from None
     except (FatalError, HoldError) as error:
         raise _final(error) from None
     names = ("missing", "extra", "differing", "waiting", "healed", "tombstoned")
@@ -219,6 +222,8 @@ def reconcile_inbox(agreement: str) -> dict[str, int]:
     try:
         done = compare(_hub("sql"), agreement)
         done.check()
+    except NotCollected as error:
+        raise AirflowSkipException(str(error)) from None
     except (FatalError, HoldError) as error:
         raise _final(error) from None
     names = ("agreeing", "missing", "extra", "differing", "waiting", "healed")

@@ -18,6 +18,7 @@ from demo.proof import prove
 from demo.rehearsal import Rehearsal, setup_steps, start
 from demo.verify import verify as compare
 from onecard.app.wiring import Hub
+from onecard.base import interrupts
 from onecard.base.settings import Settings
 from onecard.cli import output
 from onecard.cli.options import Json
@@ -47,6 +48,7 @@ def demo(  # noqa: PLR0913 - one parameter for each option
     json: Json = False,
 ) -> None:
     """Run the nightly sync for real, through the DAGs, on simulated agencies."""
+    interrupts.release()  # the agencies' servers are ended on the way out
     shown = not json
     started = time.monotonic()
     result: dict[str, Any] = {"persons": persons, "seed": seed}
@@ -78,6 +80,7 @@ def up(
     ] = None,
 ) -> None:
     """Start Airflow with the simulated agencies; ends with Ctrl-C."""
+    interrupts.release()  # Airflow and the agencies' servers are ended on the way out
     home = Settings.load().home / "up"
     with output.errors_as_exit_codes(), _city(home, persons, seed, shown=True) as stage:
         folder = Path(stage.environment["AIRFLOW_HOME"])

@@ -7,6 +7,7 @@ when no byte of a file has moved, or no other request has ended, for twice `ONEC
 from __future__ import annotations
 
 import asyncio
+import socket
 import stat
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,13 +19,14 @@ from typing import Any, TypeVar
 import asyncssh
 
 from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge, private_file
-from onecard.base import timeouts
+from onecard.base import timeouts, unreachable
 from onecard.base.connections import Connection
 from onecard.base.shown import file_name
 from onecard.errors import NO_ROOM, ConfigError, SourceUnavailable, StorageError, unwritten
 
 T = TypeVar("T")
-CONNECT_S = 15.0
+LOGIN_S = 15.0
+"""How long an SSH server may take to show its key and to take the login."""
 KEEPALIVE_S = 15
 """A server that answers nothing for three such intervals is taken for lost."""
 _FULL = (
@@ -112,6 +114,7 @@ async def _connect(connection: Connection) -> Any:  # noqa: ANN401 - asyncssh ha
             asyncssh.connect(
                 connection.host,
                 connection.port or 22,
+                sock=await _line_to(connection),
                 username=connection.login,
                 password=connection.secret,
                 client_keys=keys,
@@ -120,16 +123,26 @@ async def _connect(connection: Connection) -> Any:  # noqa: ANN401 - asyncssh ha
                 agent_path=None,
                 keepalive_interval=KEEPALIVE_S,
             ),
-            CONNECT_S,
+            LOGIN_S,
         )
     except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed):
         msg = f"{where}: the server does not show the pinned host key"
     except asyncssh.PermissionDenied:
         msg = f"{where}: login refused"
     except (OSError, asyncssh.Error, TimeoutError) as error:
-        down = f"{where}: cannot be reached ({type(error).__name__})"
+        why = unreachable.said(error, connection.extra)
+        down = f"{where}: cannot be reached{why} ({type(error).__name__})"
         raise SourceUnavailable(down) from None
     raise ConfigError(msg)
+
+
+async def _line_to(connection: Connection) -> socket.socket:
+    """A TCP connection; the login may take longer than it."""
+    place = (connection.host or "", connection.port or 22)
+    limit = timeouts.connect_seconds(connection.extra)
+    found = await asyncio.to_thread(socket.create_connection, place, limit)
+    found.settimeout(0)  # asyncio wants it not to block
+    return found
 
 
 def _host_key(connection: Connection, where: str) -> Any:  # noqa: ANN401 - asyncssh has no types

@@ -18,6 +18,7 @@ from connectors.rest import auth
 from connectors.rest import body as rest_body
 from connectors.rest.body import ReplyTooLarge, Whole
 from connectors.rest.options import Wire
+from onecard.base import timeouts, unreachable
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
 
@@ -31,6 +32,12 @@ _PASSING = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether another attempt may help; whoever does not answer the network's knocks is gone."""
+    gone = isinstance(error, requests.ConnectTimeout)
+    return isinstance(error, (_Busy, *_PASSING)) and not gone
 
 
 class _Busy(Exception):
@@ -83,7 +90,7 @@ class Client:
         """
         where = f"{self._what} at {self._url(path)}"
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((_Busy, *_PASSING)),
+            retry=tenacity.retry_if_exception(_passes),
             wait=self._wait,
             stop=tenacity.stop_after_attempt(self._wire.attempts),
             reraise=True,
@@ -105,7 +112,7 @@ class Client:
             msg = f"{where}: HTTP {busy.status} after {self._wire.attempts} attempts"
             raise SourceUnavailable(msg) from None
         except _PASSING as error:
-            msg = f"{where}: cannot be reached ({type(error).__name__})"
+            msg = f"{where}: cannot be reached{self._why(error)} ({type(error).__name__})"
             raise SourceUnavailable(msg) from None
         except ReplyTooLarge:
             msg = f"{where}: a reply unpacks to more than {rest_body.LIMIT} bytes"
@@ -133,12 +140,24 @@ class Client:
             method,
             self._url(path),
             auth=self._auth,
-            timeout=self._wire.timeout_s,
+            timeout=self._limits,
             allow_redirects=False,
             stream=True,
             **arguments,
         )
         return rest_body.whole(reply, self._wire.timeout_s)
+
+    @property
+    def _limits(self) -> tuple[float, float]:
+        """Seconds to be let in, and between two pieces of an answer."""
+        own = timeouts.connect_seconds(self._connection.extra)
+        return min(own, self._wire.timeout_s), self._wire.timeout_s
+
+    def _why(self, error: Exception) -> str:
+        """What stands behind requests' own error; a silent API is none that cannot be reached."""
+        if isinstance(error, requests.ReadTimeout):
+            return f": it has said nothing for {self._wire.timeout_s:g} s (timeout_s)"
+        return unreachable.said(error, self._connection.extra)
 
     def _pace(self) -> None:
         """Wait until the contract's rate allows the next call."""
@@ -177,7 +196,7 @@ class Client:
         sent = self._session.post(
             self._url(path),
             json=body,
-            timeout=self._wire.timeout_s,
+            timeout=self._limits,
             allow_redirects=False,
             stream=True,
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.rest.describe import first_page
 from connectors.rest.options import RestSource
+from onecard.base import unreachable
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable
 
@@ -39,5 +40,6 @@ def _port(connection: Connection) -> str:
         with socket.create_connection((connection.host, port), timeout=SECONDS):
             return "reached; the login is tried by a delivery only"
     except OSError as error:
-        msg = f"{connection.address}: cannot be reached ({type(error).__name__})"
+        why = unreachable.said(error)
+        msg = f"{connection.address}: cannot be reached{why} ({type(error).__name__})"
         raise SourceUnavailable(msg) from None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from connectors.common.breaker import watching
+from onecard.base import unreachable
 from onecard.base.connections import Connection
 from onecard.errors import (
     ConfigError,
@@ -81,6 +82,10 @@ _SAID: dict[Meaning, tuple[type[OnecardError], str]] = {
 }
 
 
+_UNREACHED = ("login", "down", "table", "other")
+"""Meanings behind which it may stand that there is no session at all."""
+
+
 @contextmanager
 def translated(what: str, connection: Connection, columns: Iterable[Column] = ()) -> Iterator[None]:
     """Raise any driver's error as ours.
@@ -113,11 +118,15 @@ def _as_onecard_error(
     cause: BaseException, where: str, connection: Connection, columns: Iterable[Column]
 ) -> OnecardError:
     meaning, by = meaning_of(cause), f"connection {connection.id!r}"
+    why = unreachable.of_error(cause, connection.extra) if meaning in _UNREACHED else None
+    if why is not None and why.kind != "down":
+        return ConfigError(f"{where}: {why.says} ({by})")
     if meaning == "column":
         return SchemaMismatch(f"{where}: column {_named(cause, columns)} is missing ({by})")
     if meaning in _SAID:
         kind, says = _SAID[meaning]
-        return kind(f"{where}: {says} ({by})")
+        more = f": {why.says}" if why else ""
+        return kind(f"{where}: {says}{more} ({by})")
     state = _state(cause)
     return ProtocolError(
         f"{where}: the database refused ({type(cause).__name__} {state}".strip() + ")"

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from onecard.base.connections import Connection
 from onecard.base.extras import extra
-from onecard.base.timeouts import NETWORK
+from onecard.base.timeouts import connect_seconds, network
 from onecard.errors import ConfigError, unknown
 
 Dialect = Literal["postgresql", "mysql", "sqlite"]
@@ -24,7 +24,6 @@ _DIALECTS: dict[str, Dialect] = {
 
 _MYSQL = {
     "charset": "utf8mb4",
-    "connect_timeout": "10",
     "read_timeout": "600",
     "write_timeout": "600",
 }
@@ -67,8 +66,10 @@ def engine_url(connection: Connection) -> URL:
 
 def url_of(connection: Connection, driver: str) -> URL:
     """The connection's parts under a driver name."""
-    wanted = _MYSQL if driver.startswith("mysql") else NETWORK
-    query = {**wanted, **{key: str(value) for key, value in connection.extra.items()}}
+    extra = connection.extra
+    mysql = {"connect_timeout": str(connect_seconds(extra)), **_MYSQL}
+    wanted = mysql if driver.startswith("mysql") else network(extra)
+    query = {**wanted, **{key: str(value) for key, value in extra.items()}}
     return URL.create(
         driver,
         username=connection.login,

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from onecard.base import uris
 from onecard.errors import ConfigError
 
 PREFIX = "AIRFLOW_CONN_"
@@ -67,7 +68,7 @@ class EnvironmentConnections:
         Raises:
             ConfigError: the variable is not set or cannot be parsed.
         """
-        variable = PREFIX + connection_id.upper()
+        variable = variable_of(connection_id)
         text = self._environment.get(variable)
         if not text:
             known = sorted(k[len(PREFIX) :].lower() for k in self._environment if k[:13] == PREFIX)
@@ -79,23 +80,51 @@ class EnvironmentConnections:
         return parse(connection_id, text)
 
 
+def variable_of(connection_id: str) -> str:
+    """The environment variable that Airflow reads for a connection."""
+    return PREFIX + connection_id.upper()
+
+
+def check_environment(connection_id: str, environment: Mapping[str, str] | None = None) -> None:
+    """Refuse a connection of the environment that can be read in two ways.
+
+    Airflow reads it by itself, and what it hands on shows no more that a piece of the password was
+    taken for the host.
+
+    Args:
+        connection_id: as a contract or an agreement names it.
+        environment: variables; None: those of this process.
+
+    Raises:
+        ConfigError: it can; nothing of it is shown.
+    """
+    variable = variable_of(connection_id)
+    text = (os.environ if environment is None else environment).get(variable, "").strip()
+    if text and not text.startswith("{"):
+        uris.check(text, variable)
+
+
 def parse(connection_id: str, text: str) -> Connection:
     """Read one connection from Airflow's JSON or URI form.
 
     Raises:
-        ConfigError: neither form; the text itself is not shown, it may hold a password.
+        ConfigError: neither form, or an address that can be read in two ways; the text itself is
+            not shown, it may hold a password.
     """
+    variable, text = variable_of(connection_id), text.strip()
+    if not text.startswith("{"):
+        uris.check(text, variable)
     try:
-        fields = json.loads(text) if text.lstrip().startswith("{") else _from_uri(text)
+        fields = json.loads(text) if text.startswith("{") else _from_uri(text)
         if isinstance(fields.get("extra"), str):
             fields["extra"] = json.loads(fields["extra"] or "{}")
         fields = {key: value for key, value in fields.items() if value is not None}
+        uris.check_host(str(fields.get("host", "")), variable)
         return Connection.model_validate({"id": connection_id, **fields})
     except ValidationError as error:
         where = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
     except (ValueError, TypeError, AttributeError):
         where = "not JSON and not a URI"
-    variable = PREFIX + connection_id.upper()
     msg = f"connection {connection_id!r} cannot be read ({where}); see {variable}"
     raise ConfigError(msg)
 

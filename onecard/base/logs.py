@@ -28,7 +28,14 @@ from typing import Literal
 from onecard.base import redaction
 from onecard.base.personal import redact
 from onecard.base.times import ZONE
-from onecard.errors import ConfigError, HoldError, OnecardError, as_onecard_error, unknown
+from onecard.errors import (
+    ConfigError,
+    HoldError,
+    Interrupted,
+    OnecardError,
+    as_onecard_error,
+    unknown,
+)
 
 Form = Literal["json", "text"]
 FORMS = ("json", "text")
@@ -141,6 +148,7 @@ def set_up(environment: Mapping[str, str]) -> None:
         raise ConfigError("ONECARD_LOG_LEVEL: " + unknown("level", level, LEVELS))
     handler = logging.StreamHandler()
     handler.setFormatter(Json() if form == "json" else Text())
+    handler.addFilter(_of_ours_or_grave)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
@@ -149,6 +157,12 @@ def set_up(environment: Mapping[str, str]) -> None:
     logging.captureWarnings(capture=bool(form))
     if form == "json":
         sys.excepthook = _uncaught
+
+
+def _of_ours_or_grave(record: logging.LogRecord) -> bool:
+    """Libraries speak up when something is wrong, or where DEBUG was asked for; they chatter."""
+    grave = record.levelno >= logging.WARNING or logging.getLogger().level <= logging.DEBUG
+    return grave or record.name.partition(".")[0] in (*OURS, "demo")
 
 
 def as_json() -> bool:
@@ -215,7 +229,9 @@ def _clean(value: object) -> object:
 def complain(error: OnecardError) -> None:
     """Tell why a command ends: a line for people, or one more line of JSON."""
     if as_json():
-        facts = {"event": "refused", "error": type(error).__name__}
+        event = "interrupted" if isinstance(error, Interrupted) else "refused"
+        facts = {"event": event, "error": type(error).__name__}
         logging.getLogger("onecard.cli").error("%s", error, extra=facts)
     else:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        head = "" if isinstance(error, Interrupted) else f"{type(error).__name__}: "
+        sys.stderr.write(f"{head}{redact(str(error))}\n")

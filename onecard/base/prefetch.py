@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
-from onecard.base import timeouts
+from onecard.base import interrupts, timeouts
 
 T = TypeVar("T")
 _END = object()
+_BRIEFLY_S = 0.2
+"""Where the process ends: long enough for a thread that can end."""
 
 
 def prefetch(items: Iterable[T], what: str, depth: int = 2) -> Iterator[T]:
@@ -40,7 +42,7 @@ def prefetch(items: Iterable[T], what: str, depth: int = 2) -> Iterator[T]:
         raise timeouts.silent(what, limit) from None
     finally:
         stop.set()
-        thread.join(0 if hangs else limit)
+        thread.join(0 if hangs else _BRIEFLY_S if interrupts.pending() else limit)
 
 
 class _Raised:

@@ -14,6 +14,7 @@
 | ONECARD_ALARMS | file of who is told of what (`docs/monitoring.md`) | nobody |
 | ONECARD_QUARANTINE_DAYS | how long a rejected row is kept after it was last seen | 90 |
 | ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
+| ONECARD_CONNECT_TIMEOUT | seconds to be let in by a system (`onecard.base.timeouts`) | 5 |
 | ONECARD_PATIENCE | seconds to wait for a lock or a silent system (`onecard.base.timeouts`) | 600 |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
 | ONECARD_LOG, ONECARD_LOG_LEVEL | form and level of the log (`onecard.base.logs`) | none, WARNING |
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import tempfile
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -86,7 +88,12 @@ def memory_folder() -> Path:
     """Where memories are (`onecard.base.memory`): in ONECARD_HOME if set, else the user's cache."""
     if home := os.environ.get("ONECARD_HOME"):
         return Path(home) / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onecard"
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache) / "onecard"
+    try:
+        return Path.home() / ".cache" / "onecard"
+    except RuntimeError:  # a user without a home, as in many containers
+        return Path(tempfile.gettempdir()) / f"onecard-{os.getuid()}"
 
 
 class Settings(Frozen):
@@ -134,10 +141,18 @@ class Settings(Frozen):
             suite="national" if suite == "national" else "international",
             actor=env.get("ONECARD_ACTOR") or login_name(),
             keys_file=Path(env.get("ONECARD_KEYS_FILE") or home / "keys.json"),
-            schemas=Path(schemas) if schemas else None,
+            schemas=_folder(schemas),
             quarantine_days=_days(env.get("ONECARD_QUARANTINE_DAYS")),
             fixed_now=_fixed(env.get("ONECARD_NOW")),
         )
+
+
+def _folder(text: str | None) -> Path | None:
+    """A folder that is not there would pass for one in which nothing is wrong."""
+    if text and not Path(text).is_dir():
+        msg = f"ONECARD_SCHEMAS: {text} is no folder"
+        raise ConfigError(msg)
+    return Path(text) if text else None
 
 
 def _days(text: str | None) -> int:

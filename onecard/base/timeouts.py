@@ -10,12 +10,16 @@
   opened it sleeps, or was cut off from the network.
 
 A machine that is gone is noticed by TCP itself within about a minute.
+
+`ONECARD_CONNECT_TIMEOUT` (seconds, default 5) bounds how long any system may take to accept a
+connection: the hub's database, agencies' databases, APIs and SFTP servers. One system may have a
+bound of its own: `connect_timeout` in the extra of its connection.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Thread
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -28,9 +32,10 @@ from onecard.errors import ConfigError, SourceUnavailable
 
 VARIABLE = "ONECARD_PATIENCE"
 DEFAULT_S = 600
+CONNECT = "ONECARD_CONNECT_TIMEOUT"
+CONNECT_S = 5
 T = TypeVar("T")
 NETWORK = {
-    "connect_timeout": "10",
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
@@ -45,9 +50,36 @@ def seconds() -> int:
     Raises:
         ConfigError: ONECARD_PATIENCE is no number of seconds.
     """
-    text = os.environ.get(VARIABLE) or str(DEFAULT_S)
+    return _whole(os.environ.get(VARIABLE) or str(DEFAULT_S), VARIABLE)
+
+
+def connect_seconds(extra: Mapping[str, Any] | None = None) -> int:
+    """How long a system may take to accept a connection.
+
+    Args:
+        extra: of its connection, which may say `connect_timeout`.
+
+    Raises:
+        ConfigError: it, or ONECARD_CONNECT_TIMEOUT, is no number of seconds.
+    """
+    own = (extra or {}).get("connect_timeout")
+    if own is not None:
+        return _whole(str(own), "extra.connect_timeout")
+    return _whole(os.environ.get(CONNECT) or str(CONNECT_S), CONNECT)
+
+
+def network(extra: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Libpq's parameters of a connection that notices in time that nobody is there.
+
+    Args:
+        extra: of an agency's connection, which may say `connect_timeout`.
+    """
+    return {"connect_timeout": str(connect_seconds(extra)), **NETWORK}
+
+
+def _whole(text: str, where: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        msg = f"{VARIABLE}: write whole seconds, at least 1"
+        msg = f"{where}: write whole seconds, at least 1"
         raise ConfigError(msg)
     return int(text)
 
@@ -67,7 +99,7 @@ def bounded(address: str) -> str:
     # A tab, for SQLAlchemy writes a blank as a plus, which libpq takes for a plus.
     session = "\t".join(f"-c{name}={value}s" for name, value in options.items())
     own = dict(parse_qsl(urlsplit(address).query))
-    more = {k: v for k, v in {**NETWORK, "options": session}.items() if k not in own}
+    more = {k: v for k, v in {**network(), "options": session}.items() if k not in own}
     glue = "&" if "?" in address else "?"
     return address + glue + urlencode(more, quote_via=quote) if more else address
 

@@ -11,7 +11,7 @@ from onecard.app.hub_desk import HubDesk
 from onecard.base.times import shown
 from onecard.cli import output
 from onecard.cli.options import Json, why
-from onecard.errors import ConfigError, unknown
+from onecard.errors import UsageError, unknown
 from onecard.model.agreements import ALL, Life
 from onecard.stewardship import agreement_words
 from onecard.store import agreement_lives, audit, database, incidents
@@ -115,8 +115,21 @@ def suspend(agreement: Id, *, by: By, reason: Reason) -> None:
         output.say(f"{agreement}: suspended")
 
 
-def diff(agreement: Id, *, json: Json = False) -> None:
-    """What would newly flow compared with the approved text; exit 1 when anything changes."""
+def diff(
+    agreement: Id,
+    *,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 1 when anything changes, as git does.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """What would newly flow compared with the approved text.
+
+    Args:
+        agreement: its id.
+        exit_code: exit 1 when anything changes; without it only failures are no success.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
         hub = HubDesk()
         found = hub.catalogue.agreement(agreement)
@@ -130,7 +143,7 @@ def diff(agreement: Id, *, json: Json = False) -> None:
             output.emit({"agreement": agreement, "approved": version, "changes": lines})
         else:
             output.say("\n".join(lines) or "与已批准文本一致")
-    if lines:
+    if lines and exit_code:
         raise typer.Exit(1)
 
 
@@ -170,7 +183,7 @@ def _switch(consumer: str, by: str, reason: str, *, stopped: bool) -> None:
     with output.errors_as_exit_codes():
         hub = HubDesk()
         if consumer != "all" and consumer not in hub.catalogue.agencies:
-            raise ConfigError(unknown("consumer", consumer, [*hub.catalogue.agencies, "all"]))
+            raise UsageError(unknown("consumer", consumer, [*hub.catalogue.agencies, "all"]))
         scope = ALL if consumer == "all" else consumer
         with database.connect(hub.address, autocommit=True) as connection:
             agreement_lives.set_stop(connection, scope, by, reason, stopped=stopped)
@@ -212,7 +225,7 @@ def incidents_close(
             agreement = incidents.close(connection, incident)
             if agreement is None:
                 msg = f"no open incident {incident}; see `onecard incidents list`"
-                raise ConfigError(msg)
+                raise UsageError(msg)
             body = {"incident": incident, "reason": reason}
             audit.append(connection, "incident.closed", agreement, by, body)
         output.say(f"incident {incident} is closed")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer._click.core import Context
 
+from onecard.base import interrupts
 from onecard.cli.commands import COMMANDS, GROUPS, Command
 from onecard.cli.lazy import Group, Resolved, tree
 from onecard.errors import ConfigError
@@ -54,9 +55,12 @@ class Root(Group):
 
     def invoke(self, ctx: Context) -> Any:  # noqa: ANN401 - as typer declares it
         """Run a command; `ctx.obj` is what to do before, e.g. to set up the log."""
+        from onecard.cli import output  # noqa: PLC0415 - `--help` starts without it
+
         if ctx.obj is not None:
             ctx.obj()
-        return super().invoke(ctx)
+        with output.interrupts_as_exit_codes():
+            return super().invoke(ctx)
 
 
 app = typer.Typer(
@@ -86,7 +90,8 @@ def options(
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the words of this process's command line; `onecard.cli.entry` is what is installed."""
+    interrupts.install()
     app(obj=_begin)
 
 

@@ -38,14 +38,19 @@ def verify(*, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def export(folder: Annotated[Path, typer.Argument(help="Folder to write into.")]) -> None:
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write into.")], *, json: Json = False
+) -> None:
     """Write entries, checkpoints and public keys, for a verifier without our code."""
     with output.errors_as_exit_codes():
         hub = HubDesk()
         anchor = hub.settings.home / "audit"
         with database.connect(hub.address, autocommit=True) as connection:
             count = audit_export.export(connection, anchor, folder, hub.signer.public_keys())
-        output.say(f"{count:,} entries in {folder}; the format is in docs/audit-format.md")
+        if json:
+            output.emit({"entries": count, "folder": folder})
+        else:
+            output.say(f"{count:,} entries in {folder}; the format is in docs/audit-format.md")
 
 
 def list_newest(*, last: Annotated[int, typer.Option(min=1)] = 20, json: Json = False) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from onecard.app.wiring import AuditEngine
-from onecard.errors import ConfigError, unknown
+from onecard.errors import UsageError, unknown
 
 Audit = Annotated[str, typer.Option(help="Engine of dataset-level expectations: sql or gx.")]
 
@@ -16,8 +16,8 @@ def engine(name: str) -> AuditEngine:
     """The engine of that name.
 
     Raises:
-        ConfigError: there is none; it names those that there are.
+        UsageError: there is none; it names those that there are.
     """
     if name not in ("sql", "gx"):
-        raise ConfigError(unknown("audit engine", name, ("sql", "gx")))
+        raise UsageError(unknown("audit engine", name, ("sql", "gx")))
     return "gx" if name == "gx" else "sql"

@@ -13,7 +13,7 @@ from onecard.base import workdays
 from onecard.base.times import shown
 from onecard.cli import output
 from onecard.cli.options import Json
-from onecard.errors import ConfigError, unknown
+from onecard.errors import UsageError, unknown
 from onecard.model.tickets import Answer, Ticket, UnknownTicket, WrongState
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
@@ -85,7 +85,7 @@ def list_all(
     with output.errors_as_exit_codes():
         hub = HubDesk()
         if agency is not None and agency not in hub.catalogue.agencies:
-            raise ConfigError(unknown("agency", agency, hub.catalogue.agencies))
+            raise UsageError(unknown("agency", agency, hub.catalogue.agencies))
         today = hub.settings.now().date()
         with database.connect(hub.address, autocommit=True) as connection:
             found = tickets.listed(connection, agency, status)

@@ -154,7 +154,7 @@ COMMANDS = (
     Command(
         "agreements diff",
         "onecard.cli.agreements:diff",
-        "What would newly flow compared with the approved text; exit 1 when anything changes.",
+        "What would newly flow compared with the approved text.",
     ),
     Command(
         "agreements stop",

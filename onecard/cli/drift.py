@@ -9,8 +9,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.options import Json
-from onecard.errors import ConfigError, unknown
-from onecard.operations import night
+from onecard.operations import choice, night
 from onecard.operations.drift_look import Looked, look
 
 
@@ -24,7 +23,7 @@ def drift(
     """Compare the sources' present columns with the contracts; exit 1 when a night would fail."""
     with output.errors_as_exit_codes():
         hub = Hub()
-        found = [look(hub, d) for d in _wanted(hub, datasets or [])]
+        found = [look(hub, d) for d in _wanted(hub, datasets)]
         if json:
             output.emit([item.as_json() for item in found])
         else:
@@ -33,16 +32,8 @@ def drift(
         raise typer.Exit(1)
 
 
-def _wanted(hub: Hub, names: list[str]) -> list[str]:
-    if not names:
-        return list(night.datasets(hub))
-    known, agencies = hub.catalogue.contracts, hub.catalogue.agencies
-    found: list[str] = []
-    for name in names:
-        if "/" not in name and name not in agencies:
-            raise ConfigError(unknown("dataset or agency", name, [*agencies, *known]))
-        found += [hub.catalogue.contract(name).id] if "/" in name else night.datasets(hub, name)
-    return found
+def _wanted(hub: Hub, names: list[str] | None) -> tuple[str, ...]:
+    return choice.datasets(hub.catalogue, names) if names else night.datasets(hub)
 
 
 def _show(found: list[Looked]) -> None:

@@ -12,8 +12,9 @@ from onecard.app.hub_desk import HubDesk
 from onecard.base.settings import KEYS, Settings, keys_text
 from onecard.base.timespan import duration
 from onecard.cli import output
+from onecard.cli.options import Json
 from onecard.crypto import keys
-from onecard.errors import ConfigError, unknown
+from onecard.errors import ConfigError, UsageError, unknown
 
 
 def init() -> None:
@@ -26,7 +27,7 @@ def init() -> None:
         output.say(f"keys of epoch {today.year} in {file}; back it up apart")
 
 
-def list_keys(*, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_keys(*, json: Json = False) -> None:
     """Show purposes, epochs and their dates; no secrets."""
     with output.errors_as_exit_codes():
         settings = Settings.load()
@@ -65,9 +66,9 @@ def add(
     with output.errors_as_exit_codes():
         hub = HubDesk()
         if agency not in hub.catalogue.agencies:
-            raise ConfigError(unknown("agency", agency, hub.catalogue.agencies))
+            raise UsageError(unknown("agency", agency, hub.catalogue.agencies))
         if purpose_of not in made:
-            raise ConfigError(unknown("purpose", purpose_of, made))
+            raise UsageError(unknown("purpose", purpose_of, made))
         purpose = made[purpose_of](agency)
         keys.add(_file(hub.settings), purpose, epoch, hub.settings.now().date())
         output.say(f"{purpose}: epoch {epoch} is current")
@@ -93,7 +94,7 @@ def rotate(
             length = duration(window)
         except (ValueError, OverflowError):
             msg = f"--window: not an ISO 8601 duration of days: {window!r}; e.g. P30D"
-            raise ConfigError(msg) from None
+            raise UsageError(msg) from None
         settings = Settings.load()
         today = settings.now().date()
         keys.rotate(_file(settings), purpose, epoch, length, today)

@@ -14,6 +14,7 @@ from typer._click.core import Context, Parameter
 from typer._click.formatting import HelpFormatter
 from typer.core import TyperCommand, TyperGroup
 
+from onecard.base import interrupts
 from onecard.cli.commands import Command
 from onecard.cli.help import Line, Panel, page
 
@@ -39,6 +40,7 @@ class Listed(TyperCommand):
         module, _, function = self._entry.target.partition(":")
         with output.errors_as_exit_codes():
             found = _imported(module)
+        interrupts.orderly()
         single = typer.Typer(add_completion=False)
         # Not the docstring: its arguments are for readers of the code, the options say them here.
         single.command(self._entry.name, help=self.help)(getattr(found, function))

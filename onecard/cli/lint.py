@@ -26,12 +26,13 @@ def lint(
     """Check every YAML file; names file, line, field, rule and the valid choices.
 
     Args:
-        folder: with `contracts/`, `agreements/`; None: the project's own.
+        folder: with `contracts/`, `agreements/`; None: the folder that every other command reads.
         against: Git reference or folder to compare versions with; None: nothing.
         json: print JSON instead of text.
     """
     with output.errors_as_exit_codes():
-        problems = linting.lint(folder or linting.ROOT, against)
+        root = folder or linting.folder_in_force()
+        problems = linting.lint(root, against)
         if json:
             output.emit(
                 [
@@ -48,6 +49,7 @@ def lint(
         else:
             for problem in problems:
                 output.say(str(problem))
-            output.say(f"{len(problems)} problem(s)" if problems else "all YAML files are valid")
+            found = f"{len(problems)} problem(s) in" if problems else "all YAML files are valid:"
+            output.say(f"{found} {root}")
     if problems:
         raise typer.Exit(1)

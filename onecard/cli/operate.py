@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -11,8 +12,7 @@ from onecard.cli import output
 from onecard.cli.audit_engine import Audit, engine
 from onecard.cli.lines import Lines
 from onecard.cli.options import Json
-from onecard.errors import ConfigError, unknown
-from onecard.operations import night
+from onecard.operations import choice, night
 
 
 def collect(
@@ -34,7 +34,7 @@ def collect(
     """
     with output.errors_as_exit_codes():
         hub = Hub(audit=engine(audit))
-        wanted = [d for name in datasets for d in _datasets(hub, name)]
+        wanted = choice.datasets(hub.catalogue, datasets)
         _run(wanted, lambda d: hub.collect(d).run(whole=whole), as_json=json)
 
 
@@ -46,28 +46,13 @@ def deliver(
     """Deliver to consumers what their agreements grant and they do not have yet."""
     with output.errors_as_exit_codes():
         hub = Hub()
-        wanted = [a for name in agreements for a in _agreements(hub, name)]
+        wanted = choice.agreements(hub.catalogue, agreements)
         _run(wanted, lambda a: hub.deliver(a).run(), as_json=json)
 
 
-def _run(subjects: list[str], run: object, *, as_json: bool) -> None:
+def _run(subjects: Iterable[str], run: object, *, as_json: bool) -> None:
     lines = Lines(as_json=as_json)
     outcome = night.run_each(subjects, run, lines.note)  # type: ignore[arg-type]
     lines.close()
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)
-
-
-def _datasets(hub: Hub, name: str) -> tuple[str, ...]:
-    if "/" in name:
-        return (hub.catalogue.contract(name).id,)
-    found = night.datasets(hub, name)
-    if not found:
-        known = {c.agency for c in hub.catalogue.contracts.values()}
-        raise ConfigError(unknown("agency", name, known))
-    return found
-
-
-def _agreements(hub: Hub, name: str) -> tuple[str, ...]:
-    found = night.agreements(hub, name)
-    return found or (hub.catalogue.agreement(name).id,)

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
-from onecard.base import logs
+from onecard.base import interrupts, logs
 from onecard.base.times import iso, shown
-from onecard.errors import OnecardError
+from onecard.errors import Interrupted, OnecardError
 
 
 def emit(data: object) -> None:
     """Print JSON to standard output; times are ISO 8601 with +08:00."""
-    json.dump(data, sys.stdout, ensure_ascii=False, indent=1, default=_as_json)
-    sys.stdout.write("\n")
+    _write(json.dumps(data, ensure_ascii=False, indent=1, default=_as_json) + "\n")
 
 
 def say(text: str = "") -> None:
     """Print a line for people."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    _write(text + "\n")
+
+
+def _write(text: str) -> None:
+    """Write at once; a reader that has gone (`| head`) stops no transfer."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -48,7 +58,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         found.add_row(*(_cell(value) for value in row))
     console = Console()
     width = None if console.is_terminal else 160
-    Console(width=width).print(found)
+    console = Console(width=width)
+    with console.capture() as drawn:  # Rich would end the process when its reader has gone
+        console.print(found)
+    _write(drawn.get())
 
 
 @contextmanager
@@ -82,6 +95,28 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}"
     return "" if value is None else str(value)
+
+
+@contextmanager
+def interrupts_as_exit_codes() -> Iterator[None]:
+    """Turn Ctrl-C and signals to end into one word on standard error and 128 and their number."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        _stop(interrupts.number_of(error))
+    except (typer.Exit, SystemExit):
+        raise
+    except Exception:
+        if not interrupts.pending():
+            raise
+        _stop(interrupts.number_of())  # a library made something of its own out of it
+
+
+def _stop(number: int) -> NoReturn:
+    stopped = Interrupted(number)
+    if interrupts.first_to_say():
+        logs.complain(stopped)
+    raise typer.Exit(stopped.exit_code) from None
 
 
 @contextmanager

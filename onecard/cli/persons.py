@@ -10,10 +10,9 @@ import typer
 
 from onecard.app.hub_desk import HubDesk
 from onecard.base import personal
-from onecard.base.times import instant
 from onecard.cli import output
-from onecard.cli.options import Json, why
-from onecard.errors import ConfigError
+from onecard.cli.options import Json, moment, why
+from onecard.errors import ConfigError, UsageError
 from onecard.stewardship import disclosure_lookup
 from onecard.stewardship.receipt_check import holds
 from onecard.store import audit, database, receipts
@@ -38,7 +37,7 @@ def disclosed(
     with output.errors_as_exit_codes():
         if not person:
             msg = "say --person; the ID number is read from a prompt or standard input"
-            raise ConfigError(msg)
+            raise UsageError(msg)
         hub = HubDesk()
         found = disclosure_lookup.look_up(hub, _id_number(), reason)
         if json:
@@ -74,7 +73,7 @@ def receipt_list(*, last: Annotated[int, typer.Option(min=1)] = 20, json: Json =
         for receipt in found:
             said = json_module.loads(receipt.body)
             subject = said.get("agreement") or said.get("dataset")
-            valid = "valid" if holds(hub, receipt) else "INVALID"
+            valid = _verdict(valid=holds(hub, receipt))
             lines.append((receipt.transfer, subject, said["outcome"], receipt.suite, valid))
         if json:
             names = ("transfer", "subject", "outcome", "suite", "signature")
@@ -85,18 +84,34 @@ def receipt_list(*, last: Annotated[int, typer.Option(min=1)] = 20, json: Json =
             )
 
 
-def receipt_show(transfer: Annotated[int, typer.Argument(help="Id of a transfer.")]) -> None:
-    """One receipt as it was signed, and whether its signature holds."""
+def _verdict(*, valid: bool) -> str:
+    return "valid" if valid else "INVALID"
+
+
+def receipt_show(
+    transfer: Annotated[int, typer.Argument(help="Id of a transfer.")], *, json: Json = False
+) -> None:
+    """One receipt as it was signed, and whether its signature holds.
+
+    Args:
+        transfer: its id.
+        json: print one JSON document, in which the receipt stands beside the verdict.
+    """
     with output.errors_as_exit_codes():
         hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found = receipts.load(connection, transfer)
         if found is None:
             msg = f"transfer {transfer} has no receipt; see `onecard receipts list`"
-            raise ConfigError(msg)
-        output.emit(json_module.loads(found.body))
-        output.say(f"signature {'valid' if holds(hub, found) else 'INVALID'} ({found.suite})")
-    if not holds(hub, found):
+            raise UsageError(msg)
+        valid, receipt = holds(hub, found), json_module.loads(found.body)
+        if json:
+            facts = {"signature": _verdict(valid=valid), "suite": found.suite}
+            output.emit({"transfer": transfer, **facts, "receipt": receipt})
+        else:
+            output.emit(receipt)
+            output.say(f"signature {_verdict(valid=valid)} ({found.suite})")
+    if not valid:
         raise typer.Exit(1)
 
 
@@ -117,13 +132,13 @@ def receipt_erased(
     """
     with output.errors_as_exit_codes():
         hub = HubDesk()
-        moment = instant(at, "--at") if at else hub.settings.now()
+        erased_at = moment(at, "--at") if at else hub.settings.now()
         with (
             database.connect(hub.address, autocommit=True) as connection,
             connection.transaction(),
         ):
-            if not receipts.record_erasure(connection, Erasure(delivery, moment, by, document)):
+            if not receipts.record_erasure(connection, Erasure(delivery, erased_at, by, document)):
                 msg = f"no confirmed delivery {delivery!r} without an erasure receipt"
-                raise ConfigError(msg)
+                raise UsageError(msg)
             audit.append(connection, "copy.erased", delivery, by, {"document": document})
         output.say(f"{delivery}: erasure recorded")

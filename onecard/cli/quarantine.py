@@ -11,7 +11,7 @@ from onecard.base.times import shown
 from onecard.cli import output
 from onecard.cli.options import Json, why
 from onecard.deliver.treatment_display import masked
-from onecard.errors import ConfigError
+from onecard.errors import UsageError
 from onecard.operations import housekeeping
 from onecard.store import audit, database, quarantine
 
@@ -35,6 +35,8 @@ def list_all(
         hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found = quarantine.records(connection, dataset, limit)
+        if dataset is not None and not found:
+            hub.catalogue.contract(dataset)  # else nobody would see a slip of the pen
         if json:
             output.emit(
                 [
@@ -88,7 +90,7 @@ def show(
     with output.errors_as_exit_codes():
         if reveal and not reason.strip():
             msg = "--reveal needs --reason; both are audited"
-            raise ConfigError(msg)
+            raise UsageError(msg)
         hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
             found, values = quarantine.reveal(connection, record, hub.keys)

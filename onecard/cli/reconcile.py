@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from onecard.app.wiring import Hub
-from onecard.base.times import instant
 from onecard.cli import output
-from onecard.cli.options import Json, why
-from onecard.errors import ConfigError, unknown
+from onecard.cli.options import Json, moment, why
+from onecard.errors import UsageError, unknown
 from onecard.model.reconciliations import ReconciliationResult
 from onecard.model.signoffs import SignOff
 from onecard.reconcile.dataset import ReconcileOptions
@@ -59,7 +58,7 @@ def reconcile(  # noqa: PLR0913 - one parameter for each option
     """
     with output.errors_as_exit_codes():
         how = _vouching(release=release, by=by, reason=reason)
-        start = None if since is None else instant(since, "--since")
+        start = None if since is None else moment(since, "--since")
         done = _run(Hub(), subject, ReconcileOptions(start, heal, how))
         _show(done, as_json=json)
         done.check()
@@ -72,7 +71,7 @@ def _vouching(*, release: bool, by: str, reason: str) -> SignOff | None:
         return SignOff(by, reason)
     if by or reason:
         msg = "--by and --reason say who releases and why: they need --release"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     return None
 
 
@@ -81,12 +80,12 @@ def _run(hub: Hub, subject: str, options: ReconcileOptions) -> ReconciliationRes
     if subject in known.contracts:
         return reconcile_dataset(hub, subject, options)
     if subject not in known.agreements:
-        raise ConfigError(
+        raise UsageError(
             unknown("dataset or agreement", subject, [*known.contracts, *known.agreements])
         )
     if options.since or options.release:
         msg = f"{subject}: --since and --release are of datasets; an inbox is compared whole"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     return reconcile_inbox(hub, subject, heal=options.heal)
 
 

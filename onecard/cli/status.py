@@ -32,7 +32,8 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
             output.say(exposition(transfers, issues).rstrip("\n"))
             return
         if json:
-            output.emit([*_lines(transfers, issues), *map(_attention, issues)])
+            attention_lines = [_attention(issue) for issue in issues]
+            output.emit({"attention": attention_lines, "transfers": _lines(transfers, issues)})
             return
         if issues:
             heads = ("what", "subject", "since", "found", "who", "what to do")
@@ -44,7 +45,7 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
 
 
 def _lines(transfers: list[Transfer], issues: list[Issue]) -> list[dict[str, Any]]:
-    """One line for each newest transfer; its subject's issues stand in `attention`."""
+    """One line for each newest transfer; kinds of its subject's issues stand in `attention`."""
     return [
         {
             "subject": t.subject,
@@ -63,13 +64,12 @@ def _lines(transfers: list[Transfer], issues: list[Issue]) -> list[dict[str, Any
 
 
 def _attention(issue: Issue) -> dict[str, Any]:
-    """A line of direction `attention`, after the transfers."""
+    """What needs a person, under the names of the table's columns."""
     return {
+        "kind": issue.kind,
         "subject": issue.subject,
-        "direction": "attention",
-        "status": issue.kind,
-        "started_at": issue.since,
-        "message": issue.says,
+        "since": issue.since,
+        "found": issue.says,
         "times": issue.times,
         "who": issue.who,
         "todo": issue.todo,

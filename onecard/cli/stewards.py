@@ -12,7 +12,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.options import Json
-from onecard.errors import ConfigError, unknown
+from onecard.errors import UsageError, unknown
 from onecard.operations import reports
 from quality.reports.scheme import Language
 
@@ -41,9 +41,9 @@ def report(
         agencies, languages = _agencies(hub, agency or []), _languages(lang or [])
         if day and month:
             msg = "report: give --month or --day, not both"
-            raise ConfigError(msg)
+            raise UsageError(msg)
         if day:
-            files = reports.write_daily(hub, _day(day), agencies, languages)
+            files = reports.write_daily(hub, _day(hub, day), agencies, languages)
         else:
             files = reports.write_monthly(hub, _month(hub, month), agencies, languages)
         if json:
@@ -56,7 +56,7 @@ def _agencies(hub: Hub, wanted: Iterable[str]) -> tuple[str, ...]:
     known = reports.reporting(hub)
     for name in wanted:
         if name not in known:
-            raise ConfigError(unknown("agency", name, known))
+            raise UsageError(unknown("agency", name, known))
     return tuple(wanted) or known
 
 
@@ -64,7 +64,7 @@ def _languages(wanted: Iterable[str]) -> tuple[Language, ...]:
     known: tuple[Language, ...] = get_args(Language)
     for name in wanted:
         if name not in known:
-            raise ConfigError(unknown("language", name, known))
+            raise UsageError(unknown("language", name, known))
     return tuple(language for language in known if language in wanted) or known
 
 
@@ -73,13 +73,24 @@ def _month(hub: Hub, text: str) -> date:
         return hub.settings.now().date().replace(day=1)
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
         msg = f"--month {text!r}: write a month as 2026-10"
-        raise ConfigError(msg)
-    return date.fromisoformat(f"{text}-01")
+        raise UsageError(msg)
+    month = date.fromisoformat(f"{text}-01")
+    _not_ahead(hub, month, f"--month {text}")
+    return month
 
 
-def _day(text: str) -> date:
+def _day(hub: Hub, text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         msg = f"--day {text!r}: write a day as 2026-10-31"
-        raise ConfigError(msg) from None
+        raise UsageError(msg) from None
+    _not_ahead(hub, day, f"--day {text}")
+    return day
+
+
+def _not_ahead(hub: Hub, day: date, what: str) -> None:
+    today = hub.settings.now().date()
+    if day > today:
+        msg = f"{what} is in the future: today is {today}"
+        raise UsageError(msg)

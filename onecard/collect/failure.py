@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from onecard.base import interrupts
 from onecard.collect.context import CollectContext
-from onecard.errors import HoldError, OnecardError, RetriableError, StagingLost, SupersededError
+from onecard.errors import (
+    HoldError,
+    Interrupted,
+    OnecardError,
+    RetriableError,
+    StagingLost,
+    SupersededError,
+)
 from onecard.model.holds import reading_remarks
 from onecard.store import audit, database, datasets, staging, transfers
 from onecard.store.refusals import as_hub_error
@@ -64,7 +72,8 @@ class Failing:
         """
         error: OnecardError | None = None
         try:
-            yield
+            with interrupts.closing(lambda: self._interrupted(transfer)):
+                yield
         except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
             error = as_hub_error(caught)
         if error is None:
@@ -77,6 +86,14 @@ class Failing:
                 staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
             self._note(connection, transfer, error)
         raise error
+
+    def _interrupted(self, transfer: int) -> None:
+        """Close a transfer whose process ends; by a session of its own, which waits for nobody."""
+        with database.connect(self.address, autocommit=True) as connection:
+            database.hurry(connection)
+            if overtaken(connection, self.contract.id, transfer) is None:
+                self._note(connection, transfer, Interrupted(interrupts.number_of()))
+                staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
 
     def _note(self, connection: database.Connection, transfer: int, error: OnecardError) -> None:
         """Status and audit entry: published stays so, what is audited may be published yet."""

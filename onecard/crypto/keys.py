@@ -20,7 +20,7 @@ from onecard.base.settings import keys_text
 from onecard.base.times import ZONE
 from onecard.crypto import key_document
 from onecard.crypto.key_document import KeyDocument, Purpose
-from onecard.errors import OnecardError, PolicyError, unknown
+from onecard.errors import OnecardError, PolicyError, UsageError, unknown
 
 QUARANTINE = "quarantine"
 SIGNING = "signing"
@@ -215,8 +215,8 @@ def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date)
         today: the day it begins.
 
     Raises:
-        PolicyError: no such purpose (it lists the known ones), the epoch is there already, or
-            the file cannot be read or written.
+        UsageError: no such purpose; it lists the known ones.
+        PolicyError: the epoch is there already, or the file cannot be read or written.
     """
     _check_epoch(epoch)
     try:
@@ -229,7 +229,7 @@ def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date)
     with key_document.locked(file):
         document = key_document.read(file)
         if purpose not in document.purposes:
-            raise PolicyError(unknown("purpose", purpose, document.purposes))
+            raise UsageError(unknown("purpose", purpose, document.purposes))
         present = document.purposes[purpose]
         if epoch in present.epochs:
             msg = f"{purpose} has an epoch {epoch!r} already; keys are never overwritten"

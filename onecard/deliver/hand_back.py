@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from onecard.base import personal
 from onecard.deliver.treatment_display import SHOWN_LEVELS
-from onecard.errors import ConfigError, PolicyError, unknown
+from onecard.errors import PolicyError, UsageError, unknown
 from onecard.ports.connector import Connector
 from onecard.ports.desk import Desk
 from onecard.ports.sink import Parcel, Sent
@@ -77,7 +77,7 @@ def hand_back(hub: Desk, agency: str, connect: Connect, title: Title) -> list[Ha
         SourceUnavailable, ProtocolError: as the connector raises them; run it again.
     """
     if agency not in hub.catalogue.agencies:
-        raise ConfigError(unknown("agency", agency, hub.catalogue.agencies))
+        raise UsageError(unknown("agency", agency, hub.catalogue.agencies))
     block = hub.catalogue.agencies[agency].handback
     if block is None:
         msg = f"{agency}: agencies.yaml has no handback block for it: nothing leaves"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from onecard.base import failpoints
+from onecard.base import failpoints, interrupts
 from onecard.deliver.attempt import Attempt, Chosen
 from onecard.deliver.context import Delivered, DeliveryContext, Replay
 from onecard.deliver.delivery_log import DeliveryLog
@@ -17,7 +17,7 @@ from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
 from onecard.deliver.state import DeliveryState
 from onecard.deliver.tombstones import Tombstones
-from onecard.errors import ConfigError
+from onecard.errors import Interrupted, NotCollected
 from onecard.model.agreements import Life
 from onecard.model.gate_inputs import GateInputs
 from onecard.ports.listener import Step, Telling, TransferListener
@@ -100,12 +100,20 @@ class Deliver:
             chosen = Chosen(selection, ready.tokeniser, replay)
             attempt = Attempt(log, self._tools, chosen, lambda: self._gate(ready))
             try:
-                log.end_abandoned()
-                return attempt.carry_out()
+                with interrupts.closing(lambda: self._interrupted(log, attempt)):
+                    log.end_abandoned()
+                    return attempt.carry_out()
             except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
                 error = as_hub_error(caught)
                 log.failed(error, attempt.progress())
                 raise error from None
+
+    def _interrupted(self, log: DeliveryLog, attempt: Attempt) -> None:
+        """Close an attempt whose process ends; by a session of its own, which waits for nobody."""
+        with database.connect(self._tools.address, autocommit=True) as connection:
+            database.hurry(connection)
+            stopped = Interrupted(interrupts.number_of())
+            replace(log, connection=connection).failed(stopped, attempt.progress())
 
     def preview(self, rows: int, *, due_only: bool = False) -> pl.DataFrame:
         """What would leave now, after scope, treatment and gate; nothing is sent.
@@ -129,7 +137,7 @@ class Deliver:
         """What the consumer should hold by now; its deliveries wait until the block ends.
 
         Raises:
-            ConfigError: nothing was delivered yet (under the present token key).
+            NotCollected: nothing was delivered yet (under the present token key).
             PolicyError: not in force, stopped, no key, or a rule of the privacy gate blocks.
         """
         now, agreement = self._tools.settings.now(), self._agreement
@@ -137,7 +145,7 @@ class Deliver:
             connection, state = ready.connection, ready.state
             if not state.after:
                 msg = f"{agreement.id}: nothing was delivered yet; run `onecard deliver` first"
-                raise ConfigError(msg)
+                raise NotCollected(msg)
             lapsed = state.lapsed(connection, now)
             gate = self._gate(ready)
             gate.open()

@@ -11,20 +11,23 @@ holds a value of a row.
     │   └── StagingLost         the database restarted and emptied what was staged: stage again
     ├── FatalError              trying again does not help (Airflow fails at once)
     │   ├── ConfigError         a YAML file, a setting or a connection is wrong
+    │   │   └── UsageError      what was asked for is not there, or is written wrongly: ask again
     │   ├── ProtocolError       the other side answered what its contract does not allow
     │   ├── SchemaMismatch      the source's columns are not the contract's
     │   ├── AccountingError     the accounting identity does not hold
     │   ├── SupersededError     a newer transfer of the same dataset has taken over
     │   ├── InboxTaken          the consumer has taken its parcels: nobody can see what it holds
     │   ├── PolicyError         no agreement, key or right: nothing leaves
-    │   │   └── NotCollected    a dataset that the delivery needs was never published
+    │   │   └── NotCollected    what is needed was never published or delivered: no fault
     │   └── InternalError       a defect of the hub itself, by its type and place only
+    ├── Interrupted             somebody stopped the process: the next run goes on
     └── HoldError               a person must decide (`onecard status` shows who and why)
         └── AuditFailed         a critical expectation failed on the staged rows
 """
 
 from __future__ import annotations
 
+import difflib
 import errno
 import traceback
 from collections.abc import Iterable
@@ -64,6 +67,12 @@ class ConfigError(FatalError):
     """A YAML file, a setting or a connection is wrong."""
 
 
+class UsageError(ConfigError):
+    """What was asked for is not there, or is written wrongly; the same words never succeed."""
+
+    exit_code = 2
+
+
 class ProtocolError(FatalError):
     """The other side answered what its contract does not allow."""
 
@@ -89,11 +98,23 @@ class PolicyError(FatalError):
 
 
 class NotCollected(PolicyError):
-    """A delivery needs a dataset of which nothing was ever published; collect it first."""
+    """What a delivery or a comparison needs was never published or delivered: no fault."""
 
 
 class InternalError(FatalError):
     """A defect of the hub itself; its own text is dropped, it could quote a row."""
+
+
+class Interrupted(OnecardError):
+    """Ctrl-C, or a signal to end: nothing is broken, and the next run goes on from there.
+
+    Args:
+        signal: number of the signal.
+    """
+
+    def __init__(self, signal: int) -> None:
+        super().__init__("interrupted")
+        self.exit_code = 128 + signal
 
 
 class HoldError(OnecardError):
@@ -133,12 +154,44 @@ def unwritten(
     return kind(f"{what} cannot be written: {error.strerror or type(error).__name__}")
 
 
+LISTED = 12
+"""So many names a person reads; of more only those are said that look alike."""
+
+
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """Say that `name` is no `what`, and which ones there are.
+    """Say that `name` is no `what`, and which ones there are, those first that look like it.
 
     Args:
         what: kind of thing, e.g. `dataset`.
         name: what was asked for.
         known: the valid names.
     """
-    return f"unknown {what} {name!r}; known: {', '.join(sorted(known)) or 'none'}"
+    names = sorted(set(known))
+    near, said = nearest(str(name), names), f"unknown {what} {name!r};"
+    if near:
+        said += f" did you mean {' or '.join(near)}?"
+    if len(names) <= LISTED:
+        said += f" known: {', '.join(names) or 'none'}"
+    elif not near:
+        said += f" known: {', '.join(names[:LISTED])} and {len(names) - LISTED} more"
+    return said
+
+
+def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Names that somebody may have meant who wrote `name`, the likeliest first.
+
+    Args:
+        name: as it was written; case and surrounding blanks count for nothing.
+        known: the valid names.
+        most: so many at most.
+    """
+    wanted = name.strip().casefold()
+    if not wanted:
+        return []
+    folded: dict[str, str] = {}
+    for one in known:
+        for part in (one, one.rpartition("/")[2], one.partition("-")[0]):
+            folded.setdefault(part.casefold(), one)
+    alike = difflib.get_close_matches(wanted, folded, n=most, cutoff=0.7)
+    within = [one for part, one in folded.items() if len(wanted) >= 3 and wanted in part]
+    return list(dict.fromkeys([folded[part] for part in alike] + within))[:most]

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from onecard.base import personal
 from onecard.base.workdays import Clock
-from onecard.errors import ConfigError, PolicyError
+from onecard.errors import ConfigError, PolicyError, UsageError
 from schemas.models.service_levels import ChallengeKind
 
 Status = Literal["open", "acknowledged", "answered", "closed"]
@@ -25,7 +25,7 @@ LONGEST_TEXT = 2_000
 """Characters of a statement, an answer or a reason."""
 
 
-class UnknownTicket(ConfigError):
+class UnknownTicket(UsageError):
     """There is no ticket of that id."""
 
 

@@ -18,7 +18,7 @@ from connectors.files import gb18030
 from onecard.base.connections import Connection
 from onecard.base.settings import Settings
 from onecard.collect import drift_policy
-from onecard.errors import ConfigError, unknown
+from onecard.errors import UsageError, unknown
 from onecard.ports.row_gate import Reason
 from onecard.ports.source import Reading, ReadRequest, Remarking
 from quality.rows.gate import compile_gate
@@ -83,12 +83,12 @@ def check_file(
         instead: parts of the format (encoding, delimiter, records) that are asked for instead.
 
     Raises:
-        ConfigError: no such file, or a format that is not supported or does not have such a part.
+        UsageError: no such file, or a format that is not supported or does not have such a part.
         SchemaMismatch: a column is missing, or one is there that the contract does not name.
     """
     if not file.is_file():
         msg = f"{file}: no such file"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     layout = _layout(contract, file, instead)
     gate = compile_gate(contract, profile=settings.profile)
     read = accepted = rejected = 0
@@ -123,7 +123,7 @@ def _layout(contract: Contract, file: Path, instead: Mapping[str, str]) -> Layou
     taken = fnmatch.fnmatchcase(file.name, str(given.get("pattern", "")))
     kind = own.get("kind") if taken else FORMATS.get(file.suffix.lower(), own.get("kind"))
     if kind is None:
-        raise ConfigError(f"{file}: " + unknown("file format", file.suffix, FORMATS))
+        raise UsageError(f"{file}: " + unknown("file format", file.suffix, FORMATS))
     layout = own if own.get("kind") == kind else {"kind": kind}
     if kind == "json" and "records" not in layout:
         layout["records"] = "$"
@@ -140,7 +140,7 @@ def _reading(contract: Contract, file: Path, layout: Layout) -> Reading:
     except ValidationError as error:
         parts = sorted({str(e["loc"][-1]) for e in error.errors()})
         msg = f"{file}: format {layout['kind']} cannot be read with this {', '.join(parts)}"
-        raise ConfigError(msg) from None
+        raise UsageError(msg) from None
     here = _column_names(file, layout)
     columns = tuple(
         replace(column, native=column.name) if column.name in here else column

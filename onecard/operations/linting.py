@@ -20,7 +20,8 @@ import connectors
 import onecard
 import schemas
 from onecard.base.memory import Memory, contents, digest_of, runtime
-from onecard.base.settings import memory_folder
+from onecard.base.settings import Settings, memory_folder
+from onecard.errors import UsageError
 from schemas.models.problem import Problem
 from schemas.models.strict_yaml import UNREADABLE
 
@@ -40,10 +41,24 @@ def lint(root: Path, against: str | None = None) -> tuple[Problem, ...]:
     Args:
         root: folder with agencies.yaml, contracts/ and agreements/.
         against: git reference or folder of an earlier state; then nothing is remembered.
+
+    Raises:
+        UsageError: there is no such folder, or none of these files is in it.
     """
+    if not root.is_dir():
+        msg = f"{root} is no folder: nothing was checked"
+        raise UsageError(msg)
+    if not any(next(root.glob(pattern), None) for pattern in PATTERNS):
+        msg = f"{root} holds none of {', '.join(PATTERNS)}: nothing was checked"
+        raise UsageError(msg)
     if against is not None:
         return _checked(root, against)
     return remembered(root, memory_folder(), lambda: _checked(root, None))
+
+
+def folder_in_force() -> Path:
+    """The folder that every command reads: ONECARD_SCHEMAS, else the package's own."""
+    return Settings.load().schemas or ROOT
 
 
 def remembered(root: Path, memory: Path, check: Linter) -> tuple[Problem, ...]:
@@ -93,6 +108,6 @@ def _checked(root: Path, against: str | None) -> tuple[Problem, ...]:
     """The whole check; its modules are imported only when it is needed."""
     from schemas.lint import check, versions  # noqa: PLC0415
 
-    kinds: dict[str, Any] = {kind: connectors.connector(kind) for kind in connectors.KINDS}
+    kinds = {kind: connectors.options(kind) for kind in connectors.KINDS}
     with versions.earlier(against, root) if against else nullcontext() as before:
         return check.lint(root, connectors=kinds, against=before)

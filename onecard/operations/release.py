@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from onecard.base import failpoints
 from onecard.collect import failure
 from onecard.collect.publish import Collected
-from onecard.errors import ConfigError, PolicyError, SupersededError
+from onecard.errors import ConfigError, PolicyError, SupersededError, UsageError
 from onecard.model.holds import NEVER
 from onecard.model.signoffs import SignOff
 from onecard.reconcile.services import TransferDesk
@@ -71,7 +71,7 @@ def _find(connection: Connection, wanted: str) -> TransferState:
     found = transfer_lookup.by_name(connection, wanted)
     if found is None:
         msg = f"no transfer {wanted!r}; `onecard status` shows what is held"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     return found
 
 

@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from onecard.base import interrupts
+from onecard.errors import Interrupted
+
 log = logging.getLogger(__name__)
 
 StepName = Literal["collect.stage", "collect.audit", "collect.publish", "deliver"]
@@ -76,6 +79,10 @@ class Telling:
         except Exception as caught:
             error = caught
             self._all(lambda listener: listener.failed(self.step, error))
+            raise
+        except KeyboardInterrupt as caught:
+            stopped = Interrupted(interrupts.number_of(caught))
+            self._all(lambda listener: listener.failed(self.step, stopped))
             raise
         self._all(lambda listener: listener.ended(self.step))
 

@@ -13,19 +13,19 @@ from datetime import datetime
 
 from onecard.base import logs
 from onecard.collect.context import CollectContext
-from onecard.errors import ConfigError
+from onecard.errors import ConfigError, NotCollected
 from onecard.model.reconciliations import ReconciliationResult
 from onecard.model.signoffs import SignOff
 from onecard.ports.comparison import RowKey
 from onecard.reconcile import deletes
 from onecard.reconcile.heal import heal
 from onecard.reconcile.keys_in_doubt import KeysInDoubt
+from onecard.reconcile.noting import noted
 from onecard.reconcile.services import TransferDesk
 from onecard.reconcile.source_rows import KeyDifferences, SourceRows
 from onecard.store import absences, database, datasets, locks, reconciliations, registry
 from onecard.store.reconciliations import SHOWN
 from onecard.store.record_refs import Referrer
-from onecard.store.refusals import as_hub_error
 from schemas.models.contract import Contract
 
 COUNTED = ("rows_hub", "rows_other", "missing", "extra", "differing", "healed", "tombstoned")
@@ -60,7 +60,8 @@ def reconcile(
         options: what the run shall do; default: compare everything and heal.
 
     Raises:
-        ConfigError: unknown dataset, nothing published yet, `since` without a cursor, a release
+        NotCollected: nothing is published yet.
+        ConfigError: unknown dataset, `since` without a cursor, a release
             that `SignOff.check` refuses.
         OnecardError: as connector, gate and collect raise it; the ledger then says `failed`.
     """
@@ -78,13 +79,9 @@ def _reconcile(
         locks.hold(connection, locks.Kind.RECONCILIATION, contract.id)
         now, actor = hub.settings.now(), hub.settings.actor
         number = reconciliations.start(connection, "dataset", contract.id, now, options.since)
-        try:
+        with noted(hub, connection, number, contract.id):
             done = _Reconciliation(hub, contract, connection, number, options).run()
             reconciliations.finish(connection, done, actor, options.release)
-        except Exception as caught:  # noqa: BLE001 - noted, then raised as one of ours
-            error = as_hub_error(caught)
-            reconciliations.failed(connection, number, contract.id, error, actor)
-            raise error from None
     return done
 
 
@@ -93,7 +90,7 @@ def _ready(connection: database.Connection, contract: Contract, options: Reconci
         options.release.check()
     if not registry.exists(connection, contract):
         msg = f"{contract.id}: nothing is published yet; run `onecard collect {contract.id}` first"
-        raise ConfigError(msg)
+        raise NotCollected(msg)
     if options.since and not contract.source.cursor:
         msg = f"{contract.id}: --since needs a cursor, which the contract's source does not name"
         raise ConfigError(msg)

@@ -23,10 +23,10 @@ from onecard.model.reconciliations import ReconciliationResult
 from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sending
 from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.inbox_rows import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxRows
+from onecard.reconcile.noting import noted
 from onecard.reconcile.services import TransferDesk
 from onecard.store import database, locks, reconciliations
 from onecard.store.reconciliations import SHOWN
-from onecard.store.refusals import as_hub_error
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 
@@ -52,7 +52,8 @@ def reconcile_inbox(
         heal: deliver what is missing or differs again.
 
     Raises:
-        ConfigError: unknown agreement, nothing delivered yet, or an inbox that cannot be read back.
+        NotCollected: nothing was delivered yet.
+        ConfigError: unknown agreement, or an inbox that cannot be read back.
         OnecardError: as connector, gate and delivery raise it; the ledger then says `failed`.
     """
     agreement = hub.catalogue.agreement(agreement_id)
@@ -67,13 +68,9 @@ def reconcile_inbox(
         locks.hold(connection, locks.Kind.RECONCILIATION, agreement.id)
         now, actor = hub.settings.now(), hub.settings.actor
         number = reconciliations.start(connection, "agreement", agreement.id, now, None)
-        try:
+        with noted(hub, connection, number, agreement.id):
             done = _Reconciliation(hub, agreement, connection, number).run(heal=heal)
             reconciliations.finish(connection, done, actor)
-        except Exception as caught:  # noqa: BLE001 - noted, then raised as one of ours
-            error = as_hub_error(caught)
-            reconciliations.failed(connection, number, agreement.id, error, actor)
-            raise error from None
     return done
 
 

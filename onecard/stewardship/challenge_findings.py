@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from onecard.errors import ConfigError, unknown
+from onecard.errors import UsageError, unknown
 from onecard.model.tickets import Ticket
 from onecard.store import finding_history
 from onecard.store.database import Connection
@@ -29,7 +29,7 @@ def finding_baseline(connection: Connection, watched: WatchedRule) -> dict[str, 
     if unmet is not None:
         return {"what": "expectation", "transfer": unmet}
     known = finding_history.ever_failed(connection, watched.dataset, watched.field)
-    raise ConfigError(f"{watched.dataset}: " + unknown("finding", watched.rule, known))
+    raise UsageError(f"{watched.dataset}: " + unknown("finding", watched.rule, known))
 
 
 def finding_now(connection: Connection, ticket: Ticket) -> tuple[int, dict[str, Any]] | None:

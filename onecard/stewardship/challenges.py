@@ -18,7 +18,7 @@ from typing import Any
 
 from onecard.base import workdays
 from onecard.crypto.keys import KeyStore
-from onecard.errors import ConfigError, PolicyError, unknown
+from onecard.errors import ConfigError, PolicyError, UsageError, unknown
 from onecard.model.tickets import NewTicket, Ticket
 from onecard.ports.desk import Desk
 from onecard.stewardship.challenge_findings import finding_baseline, finding_now
@@ -88,9 +88,9 @@ def open_challenge(hub: Desk, challenge: Challenge) -> Ticket:
 
 def _check_names(catalogue: Catalogue, contract: Contract, challenge: Challenge) -> None:
     if challenge.opened_for not in catalogue.agencies:
-        raise ConfigError(unknown("agency", challenge.opened_for, catalogue.agencies))
+        raise UsageError(unknown("agency", challenge.opened_for, catalogue.agencies))
     if challenge.at_field and challenge.at_field not in contract.names:
-        raise ConfigError(f"{contract.id}: " + unknown("field", challenge.at_field, contract.names))
+        raise UsageError(f"{contract.id}: " + unknown("field", challenge.at_field, contract.names))
     if challenge.key is None and not challenge.rule:
         msg = "a challenge names a record or a rule"
         raise ConfigError(msg)

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import kwargs_row, scalar_row
 
+from onecard.base import uris
 from onecard.base.settings import Settings
 from onecard.base.sql_text import query
 from onecard.base.timeouts import BoundedConnection, bounded
@@ -40,11 +41,12 @@ def plain_url(text: str) -> str:
     """A libpq URL from an SQLAlchemy one (`postgresql+psycopg://…`).
 
     Raises:
-        ConfigError: not a PostgreSQL URL.
+        ConfigError: not a PostgreSQL URL, or one that can be read in two ways.
     """
     if not text.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
         msg = "ONECARD_DATABASE_URL: the hub's store is PostgreSQL; write postgresql://…"
         raise ConfigError(msg)
+    uris.check(text, "ONECARD_DATABASE_URL")
     return "postgresql://" + text.split("://", 1)[1]
 
 
@@ -82,6 +84,12 @@ def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
     """
     with refusals(), BoundedConnection.connect(address, autocommit=autocommit) as connection:
         yield connection
+
+
+def hurry(connection: Connection) -> None:
+    """Let this session wait for no lock and for no long statement: its process ends."""
+    connection.execute("SET lock_timeout = '200ms'")
+    connection.execute("SET statement_timeout = '400ms'")
 
 
 def fetch_all(

@@ -7,13 +7,18 @@ from functools import cache
 from pathlib import Path
 
 from onecard.base.extras import extra
+from onecard.errors import unwritten
 
 
 @cache
 def start(home: Path) -> str:
     """Start the server of a home, unless it runs already; returns its address."""
     data = _data(home)
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        what = f"ONECARD_HOME {home}"
+        raise unwritten(what, error) from None
     with warnings.catch_warnings():
         # It looks for a folder that a server login has not, when imported and when started.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from onecard.base import failpoints, timeouts
+from onecard.base import failpoints, interrupts, timeouts
 from onecard.errors import as_onecard_error
 from onecard.store import arrow
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 DATABASE = "the hub's database"
+_BRIEFLY_S = 0.2
+"""Where the process ends: the server rolls back what it did not get whole."""
 
 
 class Loader:
@@ -69,7 +71,7 @@ class Loader:
     ) -> None:
         if error is not None:
             self._abort.set()
-        end = time.monotonic() + timeouts.seconds()
+        end = time.monotonic() + (_BRIEFLY_S if interrupts.pending() else timeouts.seconds())
         while self._thread.is_alive() and time.monotonic() < end:
             try:
                 self._queue.put(None, timeout=0.5)  # the end
@@ -78,7 +80,7 @@ class Loader:
                 if self._abort.is_set():
                     self._drain()
         limit = 2 * timeouts.seconds()
-        self._thread.join(limit)
+        self._thread.join(_BRIEFLY_S if interrupts.pending() else limit)
         if error is None:
             self._raise()
             if self._thread.is_alive():  # it hangs in the driver; it is left behind

@@ -9,6 +9,7 @@ import psycopg
 
 from onecard.errors import ConfigError
 from onecard.store import database, locks
+from onecard.store.refusals import refusals
 
 HEAD = "0007"
 """The newest revision in `sql/migrations`; a test holds it equal to the files."""
@@ -23,16 +24,17 @@ def current(address: str) -> str | None:
 
 
 def upgrade(address: str) -> str:
-    """Bring the database to HEAD and return the revision."""
+    """Bring the database to HEAD and return the revision; raises as `database.connect`."""
     from alembic import command  # noqa: PLC0415 - heavy, and not on the path of a transfer
     from alembic.config import Config  # noqa: PLC0415
     from sqlalchemy import create_engine, text  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
     config = Config()
     folder = Path(__file__).parents[2] / "sql" / "migrations"
     config.set_main_option("script_location", str(folder))
     engine = create_engine(database.sqlalchemy_url(address))
-    with engine.begin() as connection:
+    with refusals(psycopg.Error, DBAPIError), engine.begin() as connection:
         session = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
         locks.hold_in_transaction(session, locks.Kind.MIGRATION)
         connection.execute(text("CREATE SCHEMA IF NOT EXISTS ledger"))

@@ -15,7 +15,7 @@ from typing import Any, LiteralString
 
 from onecard.crypto import suites
 from onecard.crypto.keys import Key, KeyStore
-from onecard.errors import ConfigError
+from onecard.errors import ConfigError, UsageError
 from onecard.store.database import Connection, fetch_all, fetch_one, scalars
 from onecard.store.sealing import held_fingerprint
 from schemas.models.agreement import Agreement
@@ -119,7 +119,7 @@ def reveal(
     )
     if kept is None:
         msg = f"no quarantined row {record}; see `onecard quarantine list`"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     if kept.payload is None:
         msg = f"quarantined row {record} is {kept.record.status}; its values are gone"
         raise ConfigError(msg)

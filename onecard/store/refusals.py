@@ -8,12 +8,17 @@ from contextlib import contextmanager
 import psycopg
 
 from onecard import errors
-from onecard.errors import FatalError, OnecardError, SourceUnavailable, StorageError
+from onecard.base import unreachable
+from onecard.errors import ConfigError, FatalError, OnecardError, SourceUnavailable, StorageError
 
 FULL = ("53100", "58030")
 """SQLSTATE (PostgreSQL, appendix A): the disk is full, or fails."""
 PASSING = ("08", "25P03", "40", "53", "55P03", "57", "58")
 """Connection, ended while idle, serialisation, resources, lock, shut down or cancelled, system."""
+
+
+WHERE = "ONECARD_DATABASE_URL says where it is"
+"""What to look at; without it an embedded server runs in ONECARD_HOME."""
 
 
 @contextmanager
@@ -25,6 +30,7 @@ def refusals(*kinds: type[Exception]) -> Iterator[None]:
 
     Raises:
         SourceUnavailable: the server cannot be reached, went away or says nothing.
+        ConfigError: it is reached and does not let us in: login, database, TLS; says which.
         StorageError: it has no room left.
         FatalError: any other database error, as SQLSTATE and class only.
     """
@@ -43,12 +49,17 @@ def as_hub_error(error: Exception) -> OnecardError:
 
 
 def refusal(error: Exception) -> OnecardError:
-    """A driver's error as one of ours."""
+    """A driver's error, or SQLAlchemy's round it, as one of ours."""
+    error = getattr(error, "orig", None) or error
     kind, state = type(error).__name__, (getattr(error, "sqlstate", None) or "").strip("\0 ")
     if state in FULL:
         return StorageError(f"the hub's database has no room, or its disk fails ({kind} {state})")
+    why = unreachable.of_error(error) if state or _lost(error) else None
+    if why is not None and why.kind != "down":
+        return ConfigError(f"the hub's database cannot be used: {why.says} ({WHERE})")
     if state.startswith(PASSING) or (not state and _lost(error)):
-        return SourceUnavailable(f"the hub's database is unavailable ({kind} {state})")
+        said = why.says if why else f"{kind} {state}".strip()
+        return SourceUnavailable(f"the hub's database is unavailable: {said} ({WHERE})")
     return FatalError(f"the hub's database refused ({kind} {state}{_place(error, state)})")
 
 

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from onecard.base.times import ZONE
-from onecard.errors import ConfigError, unknown
+from onecard.errors import ConfigError, UsageError, unknown
 from onecard.model.tickets import (
     OUTCOMES,
     STATUSES,
@@ -109,7 +109,7 @@ def listed(connection: Connection, agency: str | None, status: str | None = None
         ConfigError: no such status; it lists the known ones.
     """
     if status is not None and status not in STATUSES:
-        raise ConfigError(unknown("status", status, STATUSES))
+        raise UsageError(unknown("status", status, STATUSES))
     return fetch_all(
         connection,
         _ticket,
@@ -174,7 +174,7 @@ def answer(connection: Connection, ticket_id: int, actor: str, given: Answer, at
         RefusedText: the text is empty or holds personal data.
     """
     if given.outcome not in OUTCOMES:
-        raise ConfigError(unknown("outcome", given.outcome, OUTCOMES))
+        raise UsageError(unknown("outcome", given.outcome, OUTCOMES))
     said = clean("answer", given.text)
     with connection.transaction():
         found = _enter(connection, ticket_id, "answered")

@@ -15,7 +15,7 @@ from typing import Literal
 
 from onecard.base import files
 from onecard.base.frozen import Frozen
-from onecard.errors import ConfigError, unknown
+from onecard.errors import UsageError, unknown
 from schemas.models import agreement as agreements
 from schemas.models import odcs, registers, service_levels
 from schemas.models.agreement import Agreement
@@ -87,24 +87,24 @@ class Catalogue:
 
         Raises:
             InvalidFile: its file is broken.
-            ConfigError: there is no such dataset.
+            UsageError: there is no such dataset.
         """
         if dataset in self.contracts:
             return self.contracts[dataset]
         self._raise_broken(f"{dataset}.odcs.yaml")
-        raise ConfigError(unknown("dataset", dataset, self.contracts))
+        raise UsageError(unknown("dataset", dataset, self.contracts))
 
     def agreement(self, agreement_id: str) -> Agreement:
         """The agreement of that id.
 
         Raises:
             InvalidFile: its file is broken.
-            ConfigError: there is no such agreement.
+            UsageError: there is no such agreement.
         """
         if agreement_id in self.agreements:
             return self.agreements[agreement_id]
         self._raise_broken(f"agreements/{agreement_id}.yaml")
-        raise ConfigError(unknown("agreement", agreement_id, self.agreements))
+        raise UsageError(unknown("agreement", agreement_id, self.agreements))
 
     def datasets_of(self, agency: str) -> tuple[Contract, ...]:
         """The agency's datasets, in order of id."""

@@ -95,6 +95,7 @@ print(deliver.deliver_operator.test().state)
 """
 
 
+@pytest.mark.case("people-9", "a fresh Airflow: deliveries are skipped, and say what is lacking")
 def test_deliveries_whose_datasets_were_never_collected_are_skipped_with_the_reason(
     airflow_stage: Rehearsal, airflow: Callable[[str], str]
 ) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.base.sql_text import query
-from onecard.errors import ConfigError, HoldError
+from onecard.errors import ConfigError, HoldError, NotCollected
 from onecard.model.reconciliations import ReconciliationResult
 from onecard.model.signoffs import SignOff
 from onecard.ports.sql_side import SqlSide
@@ -246,7 +246,7 @@ def test_since_compares_only_newer_rows_and_judges_no_absence(cards: Cards) -> N
 
 
 def test_nothing_published_is_said(stage: Rehearsal) -> None:
-    with pytest.raises(ConfigError, match="nothing is published yet"):
+    with pytest.raises(NotCollected, match="nothing is published yet"):
         reconcile(stage.hub(0), CARDS)
 
 

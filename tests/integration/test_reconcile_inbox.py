@@ -25,7 +25,7 @@ from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.cli.app import app
-from onecard.errors import ConfigError, RetriableError
+from onecard.errors import ConfigError, NotCollected, RetriableError
 from onecard.model.reconciliations import ReconciliationResult
 from onecard.operations.replay import release
 from onecard.reconcile.inbox import readable, reconcile_inbox
@@ -405,7 +405,7 @@ def test_an_http_inbox_says_why_it_cannot_be_read_back(harness: Harness) -> None
 
 
 def test_before_the_first_delivery_there_is_nothing_to_compare(harness: Harness) -> None:
-    with pytest.raises(ConfigError, match="nothing was delivered yet"):
+    with pytest.raises(NotCollected, match="nothing was delivered yet"):
         reconcile_inbox(harness.hub(), F06)
 
 

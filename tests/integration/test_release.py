@@ -160,9 +160,7 @@ def test_from_the_hold_to_the_consumer(city: City) -> None:
     assert (hold.subject, hold.release, hold.findings) == (ECARDS, command, ("shrinkage",))
 
     code, said = city.onecard("status", "--json")
-    (line,) = [
-        x for x in json.loads(said) if x["direction"] == "attention" and x["status"] == "held"
-    ]
+    (line,) = [x for x in json.loads(said)["attention"] if x["kind"] == "held"]
     assert (line["subject"], line["who"]) == (ECARDS, "hrss, with the engineer on duty")
     assert f"`{command}` publishes it" in line["todo"]
     pages = [write_report(city.hub), *write_daily(city.hub, city.hub.settings.now().date())]

@@ -152,6 +152,7 @@ def test_an_overdue_challenge_is_told_from_the_day_after(stage: Rehearsal) -> No
     assert (found.who, f"challenge answer {ticket}" in found.todo) == ("hrss", True)
 
 
+@pytest.mark.case("people-8", "two keys: what needs a person, and the newest transfers")
 def test_the_command_and_its_json(stage: Rehearsal) -> None:
     stage.hub(0).collect(CARDS).run()
 
@@ -160,12 +161,13 @@ def test_the_command_and_its_json(stage: Rehearsal) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    lines = json.loads(run(3, "--json"))
-    (cards,) = [x for x in lines if x["subject"] == CARDS and x["direction"] == "collect"]
+    said = json.loads(run(3, "--json"))
+    assert list(said) == ["attention", "transfers"]
+    (cards,) = [x for x in said["transfers"] if x["subject"] == CARDS]
+    assert cards["direction"] == "collect"
     assert (cards["status"], cards["attention"]) == ("published", ["late"])
     assert cards["rows_read"] > 0
-    needing = [x for x in lines if x["direction"] == "attention"]
-    assert {"late"} == {x["status"] for x in needing}
+    assert {"late"} == {x["kind"] for x in said["attention"]}
     page = run(3)
     assert "needs a person" in page
     assert "newest transfers" in page

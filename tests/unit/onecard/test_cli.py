@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -72,24 +73,90 @@ def test_check_of_a_sound_file_exits_0(run, tmp_path: Path) -> None:
     assert run("check", "hrss/card_master", str(tmp_path / "c.csv")).exit_code == 0
 
 
+@pytest.mark.case("people-14", "a slip of the pen: exit 2, the nearest names, no long list")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (
-            ("check", "hrss/nothing", "x.csv"),
-            "unknown dataset 'hrss/nothing'; known: education/campus_payment",
-        ),
+        (("check", "hrss/card_mastr", "x.csv"), "did you mean hrss/card_master"),
+        (("collect", "card_master"), "did you mean hrss/card_master"),
+        (("collect", "HRSS"), "did you mean hrss"),
+        (("collect", " hrss "), "did you mean hrss"),
+        (("collect", "hrss/card"), "did you mean hrss/card_master or hrss/card_status_event"),
+        (("collect", ""), "unknown dataset or agency ''"),
+        (("collect", "bank"), "bank provides no dataset: it receives"),
+        (("collect", "police"), "unknown dataset or agency 'police'"),
+        (("drift", "card_master"), "did you mean hrss/card_master"),
+        (("preview", "f01"), "did you mean f01-hrss-transport-card-status"),
+        (("deliver", "f16-hrss-bank-subsidy"), "did you mean f16-hrss-bank-subsidy-payment"),
+        (("expectations", "list", "ecard_binding"), "did you mean hrss/ecard_binding"),
+        (("report", "--agency", "hrs"), "did you mean hrss"),
+        (("report", "--lang", "cn"), "unknown language 'cn'; known: en, zh"),
         (("check", "hrss/card_master", "/nowhere/x.csv"), "no such file"),
-        (("check", "hrss/card_master", "x.xlsx"), "unknown file format '.xlsx'; known: .csv"),
-        (("collect", "police"), "unknown agency 'police'"),
-        (("preview", "f99-x"), "unknown agreement 'f99-x'"),
+        (("check", "hrss/card_master", "x.xlsx"), "unknown file format '.xlsx'; "),
         (("collect", "hrss", "--audit", "soda"), "unknown audit engine 'soda'; known: gx, sql"),
+        (("lint", "/nowhere"), "/nowhere is no folder: nothing was checked"),
     ],
 )
 def test_bad_input_names_what_and_the_choices(run, arguments: tuple[str, ...], words: str) -> None:
     done = run(*arguments)
-    assert done.exit_code == 1
-    assert words in done.output
+    assert (done.exit_code, words in done.output) == (2, True), done.output
+    assert len(done.output) < 400
+
+
+@pytest.mark.case("people-13", "a month or a day that has not come yet: exit 2, no page")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--month", "2030-01"), "--month 2030-01 is in the future: today is 2026-"),
+        (("--day", "2030-01-31"), "--day 2030-01-31 is in the future"),
+        (("--month", "2026-13"), "write a month as 2026-10"),
+        (("--day", "2026-02-30"), "write a day as 2026-10-31"),
+        (("--month", "2026-10", "--day", "2026-10-31"), "give --month or --day"),
+    ],
+)
+def test_a_report_of_no_month(run, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    done = run("report", *arguments)
+    assert (done.exit_code, words in done.output) == (2, True), done.output
+    assert not (tmp_path / "home" / "reports").exists()
+
+
+@pytest.mark.case(
+    "people-12", "every command reads the folder of ONECARD_SCHEMAS, or says it is none"
+)
+@pytest.mark.parametrize(
+    "words", [("lint",), ("drift",), ("collect", "hrss"), ("agreements", "list"), ("doctor",)]
+)
+def test_a_folder_of_schemas_that_is_none(run, monkeypatch, words: tuple[str, ...]) -> None:
+    monkeypatch.setenv("ONECARD_SCHEMAS", "/nowhere")
+    done = run(*words)
+    assert (done.exit_code, done.output) == (
+        1,
+        "ConfigError: ONECARD_SCHEMAS: /nowhere is no folder\n",
+    )
+
+
+@pytest.mark.case(
+    "people-12", "lint says which folder it read, and that an empty one holds nothing"
+)
+def test_lint_reads_the_folder_in_force(run, monkeypatch, tmp_path: Path) -> None:
+    copy = tmp_path / "own"
+    monkeypatch.setenv("ONECARD_SCHEMAS", str(copy))
+    copy.mkdir()
+    empty = run("lint")
+    assert (empty.exit_code, "nothing was checked" in empty.output) == (2, True)
+    for part in ("contracts", "agreements"):
+        shutil.copytree(catalogue.ROOT / part, copy / part)
+    for file in catalogue.ROOT.glob("*.yaml"):
+        shutil.copy(file, copy)
+    assert run("lint").output == f"all YAML files are valid: {copy}\n"
+    file = copy / "contracts" / "hrss" / "card_master.odcs.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("kind: DataContract", "kind: X"))
+    broken = run("lint")
+    assert broken.exit_code == 1
+    assert f"in {copy}" in broken.output
+    assert str(file) in broken.output
+    given = run("lint", str(catalogue.ROOT))
+    assert given.output == f"all YAML files are valid: {catalogue.ROOT}\n"
 
 
 def test_usage_errors_exit_2(run) -> None:

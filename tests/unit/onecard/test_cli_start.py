@@ -22,7 +22,7 @@ MAY_IMPORT = {"annotated_doc", "demo", "onecard", "rich", "shellingham", "typer"
 LOADED = """
 import sys
 before = set(sys.modules)
-from onecard.cli.app import main
+from onecard.cli.entry import main
 sys.argv = ["onecard", *sys.argv[1:]]
 try:
     main()
@@ -48,7 +48,8 @@ def test_help_and_version_import_nothing_heavy(option: str) -> None:
     ours = {name for name in found if name.split(".")[0] in ("onecard", "demo")}
     assert ours <= {
         *("onecard", "onecard.errors", "demo", "demo.commands", "onecard.cli"),
-        *(f"onecard.cli.{name}" for name in ("app", "commands", "help", "lazy")),
+        *("onecard.base", "onecard.base.interrupts"),
+        *(f"onecard.cli.{name}" for name in ("app", "commands", "entry", "help", "lazy")),
     }
 
 
@@ -103,6 +104,7 @@ def test_the_pages_frame_is_straight_also_around_chinese() -> None:
     assert {len(line.encode("gbk")) for line in wide} == {62}  # each │ is one column, two bytes
 
 
+@pytest.mark.case("people-7", "--version prints the installed version")
 def test_the_installed_version_is_printed() -> None:
     done = CliRunner().invoke(cli.app, ["--version"])
     assert done.output.split() == ["onecard", metadata.version("onecard-hub")]

@@ -20,7 +20,7 @@ from onecard.cli.app import app
 from onecard.crypto import key_document, keys
 from onecard.crypto.keys import Key, KeyStore
 from onecard.crypto.suites import suite
-from onecard.errors import ConfigError, PolicyError, SourceUnavailable
+from onecard.errors import ConfigError, PolicyError, SourceUnavailable, UsageError
 
 DAY = date(2026, 11, 24)
 HEX = "ab" * 32
@@ -238,7 +238,7 @@ def test_a_purpose_turns_alone(file: Path) -> None:
 def test_what_rotate_cannot_do_changes_nothing(file: Path) -> None:
     before = file.read_bytes()
     known = "known: quarantine, signing, token/bank, token/operator"
-    with pytest.raises(PolicyError, match=f"'token/police'; {known}"):
+    with pytest.raises(UsageError, match=f"'token/police'; {known}"):
         keys.rotate(file, "token/police", "2027", timedelta(0), DAY)
     with pytest.raises(PolicyError, match="9999"):
         keys.rotate(file, "signing", "2027", timedelta(days=9_000_000), DAY)
@@ -370,7 +370,7 @@ def test_commands_refuse_in_one_line(run, tmp_path: Path, monkeypatch) -> None:
     assert "never overwritten" in run("init").stderr
     for window in ("30 days", "P" + "9" * 30 + "D"):
         done = run("rotate", "signing", "--epoch", "2027", "--window", window)
-        assert (done.exit_code, "--window" in done.stderr) == (1, True)
+        assert (done.exit_code, "--window" in done.stderr) == (2, True)
     assert "known: quarantine" in run("rotate", "tokens", "--epoch", "2027").stderr
     monkeypatch.setenv("ONECARD_KEYS", document())
     assert "ONECARD_KEYS" in run("rotate", "signing", "--epoch", "2027").stderr

@@ -72,6 +72,7 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
+@pytest.mark.case("people-6", "byte for byte the same: nothing is parsed or checked again")
 def test_the_second_time_nothing_is_checked(memory: Memory) -> None:
     assert memory.lint() == ()
     assert memory.runs == 1

@@ -177,7 +177,9 @@ def test_users_and_groups_add_up() -> None:
 def test_a_mapping_to_no_agency_is_an_error_that_names_it(tmp_path: Path) -> None:
     file = tmp_path / "users.yaml"
     file.write_text("users:\n  li: [hrsss]\n")
-    with pytest.raises(ConfigError, match=r"users\.li: unknown agency 'hrsss'; known: .*hrss"):
+    with pytest.raises(
+        ConfigError, match=r"users\.li: unknown agency 'hrsss'; did you mean hrss\? known: .*hrss"
+    ):
         access.load(file, ["hrss"])
     file.write_text("admins: {}\n")
     with pytest.raises(InvalidFile, match="admins"):
