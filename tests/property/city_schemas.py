@@ -225,7 +225,6 @@ def _agreement(agreement: str, wide: tuple[int, bool]) -> dict[str, Any]:
         "child_rules": "CR-2026-01",
         "grade": f"G-2026-{agreement[1:3]}" if agreement in TOKENS else None,
         "key": list(AGREEMENT_KEYS[agreement]),
-        "scope": {"title": "全部"},
         "validity": {"from": SINCE, "to": date(2028, 12, 31)},
         "retention": "P3650D",
         "freshness": "每夜",
@@ -241,8 +240,7 @@ def _agreement(agreement: str, wide: tuple[int, bool]) -> dict[str, Any]:
         "f07": _F07,
         "f08": _F08,
     }[agreement[:3]]
-    scope = {"title": "按协议", **own.pop("scope", {})}
-    made |= {"scope": scope, **own}
+    made |= {**own, "scope": {"title": "按协议", **own.get("scope", {})}}
     return {n: v for n, v in made.items() if v is not None}
 
 
