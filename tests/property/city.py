@@ -130,8 +130,12 @@ class City:
         self._agencies = database.create_database(server, name)
         self._open.callback(database.drop_database, server, name)
         self.table = self._open.enter_context(psycopg.connect(self._agencies, autocommit=True))
+        self.registry = self._open.enter_context(psycopg.connect(hub, autocommit=True))
         self._make_tables()
+        self._postgres = create_engine(_driver(self._agencies))
         self._mysql = self._mysql_engine()
+        for engine in (self._postgres, self._mysql):
+            self._open.callback(engine.dispose)
         self.consumers = Consumers()
         self._open.callback(self.consumers.server_close)
         threading.Thread(target=self.consumers.serve_forever, daemon=True).start()
@@ -271,8 +275,7 @@ class City:
         names = city_schemas.FIELDS[dataset]
         table = f"registry.{dataset.replace('/', '__')}"
         statement = f"SELECT {', '.join(names)} FROM {table} WHERE _deleted_at IS NULL"
-        with database.connect(self.environment["ONECARD_DATABASE_URL"], autocommit=True) as hub:
-            found = hub.execute(statement.encode()).fetchall()
+        found = self.registry.execute(statement.encode()).fetchall()
         rows = [dict(zip(names, map(_local, row), strict=True)) for row in found]
         return {tuple(r[n] for n in KEYS[dataset]): r for r in rows}
 
@@ -280,7 +283,7 @@ class City:
         """What a consumer holds now."""
         box = agreement[:3]
         if box in ("f01", "f05"):
-            return self._table(create_engine(_driver(self._agencies)), box, "inbox", agreement)
+            return self._table(self._postgres, box, "inbox", agreement)
         if box == "f04":
             return self._table(self._mysql, box, None, agreement)
         if box in ("f03", "f07"):
@@ -293,7 +296,6 @@ class City:
         place = f"{schema}.{name}" if schema else name
         with engine.connect() as connection:
             rows = [dict(r) for r in connection.execute(text(f"SELECT * FROM {place}")).mappings()]
-        engine.dispose()
         found: Held = {}
         for row in rows:
             mark = row.pop("delivery_id")

@@ -305,7 +305,7 @@ class Life(RuleBasedStateMachine):
         for _ in range(2):
             reconcile(self.city.hub(), dataset, ReconcileOptions(release=OFFICIAL))
         self.registry.reconcile(dataset, self.city.read(dataset), self.city.now)
-        self._compare(dataset)
+        self._collect(dataset)  # what is newer than the watermark waits for it
 
     @step(agreement=st.sampled_from(READABLE), damaged=st.booleans())
     def reconcile_an_inbox(self, agreement: str, damaged: bool) -> None:
@@ -466,7 +466,7 @@ def test_the_tiny_city_passes_lint(tmp_path: Path) -> None:
     assert check.lint(tmp_path, connectors=kinds) == ()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_city_in_any_order(quick_postgres: str, shared_folder: Path) -> None:
     assert _live(quick_postgres, shared_folder, 3, 40) >= 100
 
