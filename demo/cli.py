@@ -17,6 +17,7 @@ from demo.progress import progress
 from demo.proof import prove
 from demo.rehearsal import Rehearsal, setup_steps, start
 from demo.verify import verify as compare
+from demo.verify_inboxes import verify_inboxes
 from onecard.app.wiring import Hub
 from onecard.base import interrupts
 from onecard.base.settings import Settings
@@ -43,7 +44,12 @@ def demo(  # noqa: PLR0913 - one parameter for each option
         int, typer.Option(min=0, help="Nights after them, without Airflow: a past for the reports.")
     ] = 0,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare with the planted truth.")
+        bool,
+        typer.Option(
+            "--verify",
+            help="Compare the quarantine with what was planted, and after every night every inbox"
+            " with its agreement.",
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -55,9 +61,9 @@ def demo(  # noqa: PLR0913 - one parameter for each option
     home = Settings.load().home / "demo"
     with output.errors_as_exit_codes(), _city(home, persons, seed, shown=shown) as stage:
         result["prepare_seconds"] = round(time.monotonic() - started, 1)
-        result |= _nights(stage, days, history, shown=shown)
+        result |= _nights(stage, days, history, shown=shown, verify=verify)
         if verify:
-            result["verified"] = _verify(stage, days - 1, shown=shown)
+            result["verified"] = _verify(stage, days - 1 + history, shown=shown)
         last = stage.hub(days - 1 + history)
         result["reports"] = _reports(last, shown=shown)
         result["proven"] = _prove(last, shown=shown)
@@ -66,7 +72,8 @@ def demo(  # noqa: PLR0913 - one parameter for each option
         output.emit(result)
     else:
         output.say(f"done in {result['seconds']} s; report: {result['report']}")
-    if result["exit_code"] or not result["proven"] or not result.get("verified", True):
+    well = (result["proven"], result.get("verified", True), result.get("inboxes_verified", True))
+    if result["exit_code"] or not all(well):
         raise typer.Exit(1)
 
 
@@ -112,9 +119,10 @@ def _city(home: Path, persons: int, seed: int, *, shown: bool) -> Iterator[Rehea
         yield stage
 
 
-def _nights(stage: Rehearsal, days: int, more: int, *, shown: bool) -> dict[str, Any]:
+def _nights(stage: Rehearsal, days: int, more: int, *, shown: bool, verify: bool) -> dict[str, Any]:
     """The nights through the DAGs, then those without; what the last one through them did."""
     result: dict[str, Any] = {}
+    same = True
     for day in range(days):
         if day:
             with progress(f"day {day}", len(stage.city.catalogue.contracts), shown=shown):
@@ -130,8 +138,12 @@ def _nights(stage: Rehearsal, days: int, more: int, *, shown: bool) -> dict[str,
             "report": str(write_report(stage.hub(day), done.before)),
             "log": str(done.log),
         }
+        if verify:
+            same &= _verify_inboxes(stage, day, shown=shown)
+            result["inboxes_verified"] = same
     if more:
-        seconds = dag_night.without_airflow(stage, range(days, days + more), shown=shown)
+        nights = range(days, days + more)
+        seconds = dag_night.without_airflow(stage, nights, shown=shown, verify=verify)
         result["history_seconds"] = round(seconds, 1)
         if shown:
             output.say(f"{more} more nights, without Airflow, in {seconds:.1f} s")
@@ -156,6 +168,15 @@ def _prove(hub: Hub, *, shown: bool) -> bool:
     if shown:
         show.proof(proof)
     return bool(proof.holds)
+
+
+def _verify_inboxes(stage: Rehearsal, day: int, *, shown: bool) -> bool:
+    """Whether every consumer holds what its agreement says after the night."""
+    with progress(f"verifying night {day}", None, shown=shown):
+        found = verify_inboxes(stage.hub(day), stage.city)
+    if shown:
+        show.inboxes(found, day)
+    return all(verdict.same for verdict in found.values())
 
 
 def _verify(stage: Rehearsal, day: int, *, shown: bool) -> bool:

@@ -82,16 +82,17 @@ def through_the_dags(stage: Rehearsal, day: int, *, shown: bool) -> NightRun:
     return NightRun(code, seconds, log, before, transfers)
 
 
-def without_airflow(stage: Rehearsal, nights: range, *, shown: bool) -> float:
+def without_airflow(stage: Rehearsal, nights: range, *, shown: bool, verify: bool = False) -> float:
     """Run more nights as `onecard nightly` would, all in one process; returns the seconds.
 
     Args:
         stage: a running rehearsal, in which all earlier nights have run.
         nights: which ones.
         shown: whether people see how far it is.
+        verify: compare every inbox with its agreement after every night.
 
     Raises:
-        FatalError: not all of them ended well.
+        FatalError: not all of them ended well, or an inbox differs.
     """
     started = time.monotonic()
     city, log = stage.city, stage.home / "history.log"
@@ -108,7 +109,7 @@ def without_airflow(stage: Rehearsal, nights: range, *, shown: bool) -> float:
         "POLARS_MAX_THREADS": "1",  # small batches: more threads only wait for each other
     }
     with progress("more nights", len(nights), shown=shown) as ended:
-        command = [sys.executable, "-m", "demo.history", *arguments]
+        command = [sys.executable, "-m", "demo.history", *arguments, *["--verify"] * verify]
         code = _logged(command, environment, log, lambda line: ended(f"night {line.strip()}"))
     if code:
         msg = f"the nights of the history did not all end well; see {log}"

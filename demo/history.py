@@ -2,7 +2,8 @@
 
 `python -m demo.history --home H --seed S --persons N --first A --last B` runs the nights A to B in
 this process as `onecard nightly` would, after the nights before A have run. It reads where things
-are from the environment, as every process of the hub does.
+are from the environment, as every process of the hub does. With `--verify` every inbox is compared
+with its agreement after every night.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ from pathlib import Path
 from demo.calendar import Day
 from demo.rehearsal import Rehearsal
 from demo.run import DemoCity
+from demo.verify_inboxes import verify_inboxes
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.model.tickets import Answer
 from onecard.operations import night
+from onecard.reconcile.dataset import reconcile
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
 from onecard.store import database, rule_counts, tickets
 
 WORKERS = 4
+WEEK = 7
+DELETING = ("health/death_notice", "hrss/ecard_binding")
+"""Datasets whose sources delete rows."""
 CHALLENGED = 6
 """Every so many days a consumer challenges the finding with the largest loss."""
 
@@ -39,6 +45,7 @@ def main() -> int:
     parser.add_argument("--persons", type=int, required=True)
     parser.add_argument("--first", type=int, required=True)
     parser.add_argument("--last", type=int, required=True)
+    parser.add_argument("--verify", action="store_true")
     wanted = parser.parse_args()
     postgres = os.environ["ONECARD_DEMO_AGENCIES"]
     city = DemoCity(
@@ -56,10 +63,21 @@ def main() -> int:
         failed += len(outcome.failed) + len(outcome.held)
         for subject, message in {**outcome.failed, **outcome.held}.items():
             sys.stderr.write(f"night {number}: {subject}: {message}\n")
+        if wanted.verify:
+            failed += _differing(hub, city, number)
+        weekly(hub, number)
         stewards(hub, number)
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
     return 1 if failed else 0
+
+
+def _differing(hub: Hub, city: DemoCity, number: int) -> int:
+    """How many inboxes are not as their agreements say, after saying which."""
+    wrong = [(n, v) for n, v in verify_inboxes(hub, city).items() if not v.same]
+    for name, verdict in wrong:
+        sys.stderr.write(f"night {number}: inbox of {name}: {verdict}\n")
+    return len(wrong)
 
 
 def live(stage: Rehearsal, numbers: Iterable[int]) -> Hub:
@@ -70,8 +88,16 @@ def live(stage: Rehearsal, numbers: Iterable[int]) -> Hub:
             stage.city.prepare(number)
         hub = stage.hub(number)
         night.run(hub)
+        weekly(hub, number)
         stewards(hub, number)
     return hub
+
+
+def weekly(hub: Hub, number: int) -> None:
+    """On every seventh day, look which rows their sources have deleted without a word."""
+    if number % WEEK == WEEK - 1:
+        for dataset in DELETING:
+            reconcile(hub, dataset)
 
 
 def stewards(hub: Hub, number: int) -> None:

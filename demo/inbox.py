@@ -1,48 +1,109 @@
-"""Reads what the consumers really hold in their inboxes."""
+"""Reads what the consumers really hold in their inboxes: rows that came, without those dropped."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from sqlalchemy import MetaData, Table, create_engine, inspect, select
 
+DELETES = ".deletes"
+"""Before the ending of a file that holds keys of rows to drop (docs/receiving.md)."""
 
-def http(folder: Path) -> dict[str, pl.DataFrame]:
-    """Rows of every stored batch of an HTTP inbox, in the order in which they came."""
-    found: dict[str, pl.DataFrame] = {}
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What came at once: keys of rows to drop, and then rows."""
+
+    dropped: pl.DataFrame
+    rows: pl.DataFrame
+
+
+def holding(sendings: Iterable[Sending], key: Sequence[str]) -> pl.DataFrame:
+    """Of each key the row that came last, unless it was dropped since.
+
+    Args:
+        sendings: in the order in which they came.
+        key: columns of the agreement's key.
+    """
+    rows, gone = [], []
+    for number, sending in enumerate(sendings):
+        if len(sending.rows):
+            rows.append(sending.rows.with_columns(_at=pl.lit(2 * number + 1)))
+        if len(sending.dropped):
+            gone.append(sending.dropped.select(key).with_columns(_gone=pl.lit(2 * number)))
+    if not rows:
+        return pl.DataFrame()
+    held = pl.concat(rows).unique(list(key), keep="last", maintain_order=True)
+    if not gone:
+        return held.drop("_at")
+    last = pl.concat(gone).group_by(list(key)).max()
+    marked = held.join(last, on=list(key), how="left", nulls_equal=True, maintain_order="left")
+    there = pl.col("_gone").is_null() | (pl.col("_gone") < pl.col("_at"))
+    return marked.filter(there).drop("_at", "_gone")
+
+
+def http_sendings(folder: Path) -> dict[str, list[Sending]]:
+    """Every stored batch of an HTTP inbox, by agreement, in the order in which they came."""
+    found: dict[str, list[Sending]] = {}
     for file in sorted(folder.glob("*.batches.jsonl")):
-        rows = [
-            row
-            for line in file.read_text(encoding="utf-8").splitlines()
-            for row in json.loads(line)["rows"]
+        bodies = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+        found[file.name.removesuffix(".batches.jsonl")] = [
+            Sending(
+                pl.DataFrame(body.get("deleted", []), infer_schema_length=None),
+                pl.DataFrame(body["rows"], infer_schema_length=None),
+            )
+            for body in bodies
         ]
-        found[file.name.removesuffix(".batches.jsonl")] = pl.DataFrame(
-            rows, infer_schema_length=None
-        )
     return found
 
 
-def files(folder: Path) -> dict[str, pl.DataFrame]:
-    """Rows of every complete file of a file inbox (`<agreement>/<delivery>.csv|parquet`).
+def http(folder: Path) -> dict[str, pl.DataFrame]:
+    """Rows of every stored batch of an HTTP inbox, in the order in which they came."""
+    return {
+        name: pl.concat([s.rows for s in sendings if len(s.rows)] or [pl.DataFrame()])
+        for name, sendings in http_sendings(folder).items()
+    }
+
+
+def file_sendings(folder: Path) -> dict[str, list[Sending]]:
+    """Every complete file of a file inbox (`<agreement>/<delivery>.csv|parquet`), by agreement.
 
     Raises:
         ValueError: a file is not what its manifest says, or has none.
     """
-    parts: dict[str, list[pl.DataFrame]] = {}
+    found: dict[str, list[Sending]] = {}
     for file in sorted(folder.glob("*/*"), key=lambda f: (f.stat().st_mtime_ns, f.name)):
-        if file.suffix not in (".csv", ".parquet"):
+        if file.suffix not in (".csv", ".parquet") or file.stem.endswith(DELETES):
             continue
         note = json.loads(Path(f"{file}.manifest.json").read_text(encoding="utf-8"))
-        if hashlib.sha256(file.read_bytes()).hexdigest() != note["sha256"]:
-            msg = f"{file.name} is not what its manifest says"
-            raise ValueError(msg)
-        text = file.read_bytes().decode("gb18030").encode() if file.suffix == ".csv" else b""
-        frame = pl.read_csv(text, infer_schema=False) if text else pl.read_parquet(file)
-        parts.setdefault(file.parent.name, []).append(frame)
-    return {name: pl.concat(frames) for name, frames in parts.items()}
+        rows, gone = _checked(file, note["sha256"]), pl.DataFrame()
+        told = note.get("deletes", {})
+        if told.get("rows"):
+            gone = _checked(file.with_name(told["file"]), told["sha256"])
+        found.setdefault(file.parent.name, []).append(Sending(gone, rows))
+    return found
+
+
+def files(folder: Path) -> dict[str, pl.DataFrame]:
+    """Rows of every complete file of a file inbox, as `file_sendings` gives them."""
+    return {
+        name: pl.concat([s.rows for s in sendings])
+        for name, sendings in file_sendings(folder).items()
+    }
+
+
+def _checked(file: Path, digest: str) -> pl.DataFrame:
+    if hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+        msg = f"{file.name} is not what its manifest says"
+        raise ValueError(msg)
+    if file.suffix == ".parquet":
+        return pl.read_parquet(file)
+    return pl.read_csv(file.read_bytes().decode("gb18030").encode(), infer_schema=False)
 
 
 def tables(

@@ -26,6 +26,43 @@ def consent_record(p: People, day: Day) -> pl.DataFrame:
     )
 
 
+RENEWED, REGRETTED = 3, 8
+"""Days after a resident's turn: a consent is given anew; half of these are withdrawn."""
+
+
+def renewals(p: People, day: Day, turn: int) -> pl.DataFrame:
+    """Consents that are given a second time, and those of them that are withdrawn some days later.
+
+    A third of the first consents behind them was never withdrawn: the newest decides.
+
+    Args:
+        p: residents of the stock.
+        day: today.
+        turn: the residents' turns come in so many days.
+    """
+    frames = [consent_record(p, Day(0)).head(0)]
+    for since, withdrawn in ((RENEWED, False), (REGRETTED, True)):
+        if day.number < since:
+            continue
+        given = Day(day.number - since + RENEWED).moments(p.chance, "renewed-at")
+        at = day.moments(p.chance, "regretted-at") if withdrawn else given
+        first = consent_record(People(p.chance, p.frame.with_columns(_given=given, _at=at)), Day(0))
+        index = pl.col("index")
+        chosen = (index % turn == (day.number - since) % turn) & (index % 3 != 2)
+        frames.append(
+            first.filter(chosen & (index % 2 == 0) if withdrawn else chosen)
+            .with_columns(
+                consent_id=pl.col("consent_id").str.replace("CS", "CR"),
+                given_at=pl.col("_given"),
+                withdrawn_at=pl.col("_at") if withdrawn else pl.lit(None, pl.Datetime("us", "UTC")),
+                source_updated_at=pl.col("_at"),
+                source_seq=pl.lit(1 + day.number, pl.Int64),
+            )
+            .select(frames[0].columns)
+        )
+    return pl.concat(frames)
+
+
 def _consents(p: People, day: Day, agreement: str, people: pl.Series, share: float) -> pl.DataFrame:
     chance, count, flow = p.chance, len(p.frame), agreement[1:3]
     child = pl.col("birth_date").dt.offset_by(f"{CHILD_UNTIL}y") > day.date

@@ -163,9 +163,11 @@ def employment_status(p: People, day: Day) -> pl.DataFrame:
 
 
 def subsidy_payment(p: People, day: Day) -> pl.DataFrame:
-    """D15: paid to the card's own account."""
+    """D15: paid to the card's own account; what waits for its activation is not paid yet."""
     chance, count = p.chance, len(p.frame)
-    failed = chance.pick("failed", ["0", "1", "1", "1", "1", "1", "1", "1", "1", "2"])
+    drawn = chance.pick("failed", ["0", "1", "1", "1", "1", "1", "1", "1", "1", "2"])
+    idle = p.frame["fin_status"] == "1"
+    failed = pl.select(pl.when(idle).then(pl.lit("0")).otherwise(drawn)).to_series()
     return p.frame.with_columns(
         pay_id=text(constant(f"P{day.number:03d}", count), digits(chance.index, 10)),
         subsidy_item=chance.pick("item", ITEMS),
@@ -179,7 +181,7 @@ def subsidy_payment(p: People, day: Day) -> pl.DataFrame:
         source_seq=pl.lit(1 + day.number, pl.Int64),
     ).filter(
         pl.col("has_card")
-        & (pl.col("fin_status") == "2")
+        & pl.col("fin_status").is_in(["1", "2"])
         & ~died(p)
         & pl.Series(chance.share("subsidy", 0.16))
     )

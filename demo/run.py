@@ -79,6 +79,10 @@ class DemoCity:
         gone = self._world.deleted_ecards(number)
         if gone:
             self._systems.delete_ecards(self.catalogue.contracts["hrss/ecard_binding"], gone)
+        back = self._world.withdrawn_deaths(number)
+        if back:
+            contract = self.catalogue.contracts["health/death_notice"]
+            self._systems.delete_deaths(contract, back)
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
 
     @property
@@ -112,27 +116,32 @@ class DemoCity:
     def inbox(self, consumer: str) -> dict[str, pl.DataFrame]:
         """What a consumer holds, by agreement: of each key the row that came last.
 
-        Rows handed back for correction lie in the same inbox and are left out.
+        Rows handed back for correction lie in the same inbox and are left out, and so are those
+        that the consumer was told to drop.
         """
         known = self.catalogue.agreements
+        tables = self._tables(consumer)
+        if tables is not None:
+            return tables
         return {
-            name: frame.unique(list(known[name].key), keep="last", maintain_order=True)
-            if len(frame)
-            else frame
-            for name, frame in self._received(consumer).items()
+            name: inbox.holding(sendings, known[name].key)
+            for name, sendings in self._sendings(consumer).items()
             if name in known
         }
 
-    def _received(self, consumer: str) -> dict[str, pl.DataFrame]:
+    def _sendings(self, consumer: str) -> dict[str, list[inbox.Sending]]:
         if consumer in INBOX_ONLY:
-            return inbox.http(self.home / "inbox" / INBOX_ONLY[consumer])
-        if consumer == "transport":
-            return inbox.files(self.home / "transport" / "inbox")
-        if consumer == "education":
-            return inbox.files(self.home / "sftp" / "inbox")
+            return inbox.http_sendings(self.home / "inbox" / INBOX_ONLY[consumer])
+        folder = {"transport": "transport", "education": "sftp"}[consumer]
+        return inbox.file_sendings(self.home / folder / "inbox")
+
+    def _tables(self, consumer: str) -> dict[str, pl.DataFrame] | None:
+        """Inboxes of tables, which the hub itself keeps up to date; None: another kind."""
         agreements = [a.id for a in self.catalogue.agreements.values() if a.consumer == consumer]
-        postgres = "postgresql+psycopg://" + self._postgres.split("://", 1)[1]
         if consumer == "housing_fund":
             return inbox.tables(self._housing, None, "inbox_", agreements)
-        schema = {"hrss": "inbox", "bureau": "bureau_inbox"}[consumer]
+        schema = {"hrss": "inbox", "bureau": "bureau_inbox"}.get(consumer)
+        if schema is None:
+            return None
+        postgres = "postgresql+psycopg://" + self._postgres.split("://", 1)[1]
         return inbox.tables(postgres, schema, "", agreements)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from demo.dag_night import NightRun
 from demo.proof import Proof
 from demo.verify import Verdict
+from demo.verify_inboxes import InboxVerdict
 from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.model.transfers import Transfer
@@ -42,6 +43,18 @@ def verdicts(found: Mapping[str, Verdict], *, exact: bool) -> None:
         for name, rows in (("missed", verdict.missed), ("wrong", verdict.wrong)):
             for _, reasons in rows[:5]:
                 output.say(f"{dataset}: {name}: {reasons}")
+
+
+def inboxes(found: Mapping[str, InboxVerdict], day: int) -> None:
+    """What consumers hold beside what their agreements say."""
+    output.table(
+        f"night {day}: inboxes verified",
+        ("agreement", "granted", "held", "missing", "differing", "extra"),
+        [(n, v.granted, v.held, v.missing, v.differing, v.extra) for n, v in found.items()],
+    )
+    wrong = sum(not v.same for v in found.values())
+    state = "each as its agreement says" if not wrong else f"{wrong} DIFFER"
+    output.say(f"{len(found)} inboxes: {state}")
 
 
 def proof(found: Proof) -> None:

@@ -70,6 +70,16 @@ class Systems:
             self.postgres, "hrss", table, contract.field("ecard_sign_no").native, numbers
         )
 
+    def delete_deaths(self, contract: Contract, numbers: list[str]) -> None:
+        """Hard deletes at the source: deaths that were noted by mistake."""
+        native = contract.field("person_id18").native
+        file = self.home / "http" / f"{contract.id.split('/')[1]}.sqlite"
+        with closing(sqlite3.connect(file)) as database, database:
+            database.executemany(
+                "DELETE FROM rows WHERE json_extract(body, '$.' || ?) = ?",
+                [(native, number) for number in numbers],
+            )
+
     def _create(self, contract: Contract) -> None:
         if contract.source.connection == "hrss_db":
             create_postgres(self.postgres, "hrss", str(contract.source.options["table"]), contract)

@@ -44,6 +44,10 @@ LIFE_CYCLE = 97
 """On day d something happens to the residents whose index leaves remainder d."""
 TURN = 199
 """On day d the records of the residents whose index leaves remainder d elsewhere change, too."""
+WEEK = 7
+"""Days until a bank finds again what was lost."""
+MISTAKEN = 2
+"""Days until a death that was noted by mistake is taken back."""
 LATE = timedelta(minutes=5)
 """How far before the previous day's end a late update is dated: inside the overlap."""
 
@@ -81,6 +85,14 @@ class World:
             gone += frame.filter(chosen)["ecard_sign_no"].to_list()
         return gone
 
+    def withdrawn_deaths(self, number: int) -> list[str]:
+        """ID numbers of residents whose death the source takes back on a day, without a trace."""
+        if number <= MISTAKEN:
+            return []
+        noted = Day(number - MISTAKEN)
+        frames = [_mistaken(people, noted) for people in self._blocks(noted)]
+        return [p for frame in frames for p in frame["person_id18"].to_list()]
+
     def _blocks(self, day: Day) -> Iterator[People]:
         for start in range(0, self.persons, BLOCK):
             yield block(self.seed, start, min(BLOCK, self.persons - start), day.date)
@@ -98,6 +110,7 @@ class World:
             chosen = _touched(people, day)
             if len(chosen.frame):
                 frames += _life(dataset, people, chosen, day)
+            frames += _second_thoughts(dataset, people, day)
         frames += [_turned(dataset, people, day) for people in self._blocks(Day(0))]
         empty = STOCK[dataset](self._newcomers(day), day).head(0)
         return pl.concat([f.select(empty.columns) for f in frames] or [empty])
@@ -109,11 +122,53 @@ def _turned(dataset: str, people: People, day: Day) -> pl.DataFrame:
     frame = people.frame.with_columns(_at=day.moments(chance, f"turn-at{dataset}{day.number}"))
     rows = STOCK[dataset](People(chance, frame), Day(0))
     chosen, changes = _routine(day).get(dataset, (pl.lit(value=False), {}))
-    return rows.filter(chosen & (pl.col("index") % TURN == day.number % TURN)).with_columns(
-        **changes,
+    today = pl.col("index") % TURN == day.number % TURN
+    if dataset == "hrss/card_master":
+        found = _accounts(rows, day)
+    else:
+        found = rows.filter(chosen & today).with_columns(**changes)
+    return found.with_columns(
         **{name: pl.col("_at") for name in rows.columns if name == "source_updated_at"},
         **{name: pl.lit(1 + day.number, pl.Int64) for name in rows.columns if name == "source_seq"},
     )
+
+
+def _accounts(cards: pl.DataFrame, day: Day) -> pl.DataFrame:
+    """Accounts that are activated (1 to 2), or lost (2 to 3) and found after a week (back to 2)."""
+    index, before = pl.col("index"), pl.col("fin_status")
+    today = index % TURN == day.number % TURN
+    week_ago = (index % TURN == (day.number - WEEK) % TURN) & (day.number > WEEK)
+    loses = (before == "2") & (index % 3 == 0)
+    after = (
+        pl.when(today & (before == "1"))
+        .then(pl.lit("2"))
+        .when(today & loses)
+        .then(pl.lit("3"))
+        .when(week_ago & loses)
+        .then(pl.lit("2"))
+    )
+    chosen = after.is_not_null() & (index % LIFE_CYCLE != day.number % LIFE_CYCLE)
+    return cards.filter(chosen).with_columns(fin_status=after)
+
+
+def _second_thoughts(dataset: str, people: People, day: Day) -> list[pl.DataFrame]:
+    """What is said today and taken back later: deaths by mistake, consents given anew."""
+    if dataset == "health/death_notice":
+        return [_mistaken(people, day)]
+    if dataset == "hrss/consent_record":
+        return [rows_consent.renewals(people, day, TURN)]
+    return []
+
+
+def _mistaken(people: People, day: Day) -> pl.DataFrame:
+    """Deaths of living people under sixty that are noted today by mistake."""
+    index = pl.col("index")
+    chosen = (index % TURN == day.number % TURN) & (index % 17 == 3) & (pl.col("age") < 60)
+    return people.frame.with_columns(
+        death_date=pl.lit(day.date - timedelta(days=1)),
+        source_updated_at=day.moments(people.chance, f"mistaken-at{day.number}"),
+        source_seq=pl.lit(1 + day.number, pl.Int64),
+    ).filter(chosen & (index % LIFE_CYCLE != day.number % LIFE_CYCLE))
 
 
 def _routine(day: Day) -> dict[str, tuple[pl.Expr, dict[str, pl.Expr]]]:
@@ -138,7 +193,7 @@ def _routine(day: Day) -> dict[str, tuple[pl.Expr, dict[str, pl.Expr]]]:
             {"grzhye": (pl.col("grzhye") + pl.col("gryjce")).cast(pl.Decimal(16, 2))},
         ),
         "hrss/consent_record": (
-            pl.col("withdrawn_at").is_null(),
+            pl.col("withdrawn_at").is_null() & (pl.col("index") % 3 != 0),
             {"withdrawn_at": pl.col("_at")},
         ),
         "hrss/ecard_binding": (
