@@ -102,12 +102,17 @@ class Planter:
         return None, {}
 
     def _repeats(self, frame: pl.DataFrame) -> list[Row]:
-        """Exact repeats, and where rows have a sequence also older versions of the same key."""
+        """Exact repeats, and where rows have a sequence also older versions of the same key.
+
+        Numbered pages have older versions only: the same row on two of them is a lost one.
+        """
         count = max(2, round(len(frame) * DUPLICATE_RATE)) if len(frame) > 20 else 0
         rows = frame.head(count).to_dicts()
         sequence = self._contract.sequence
         if sequence:
-            for row in rows[::2]:
+            paginator = self._contract.source.options.get("paginator") or {}
+            numbered = paginator.get("kind") == "page_number"
+            for row in rows if numbered else rows[::2]:
                 older = int(row[sequence]) - 1
                 row[sequence] = str(older) if self._as_text else older
         self.truth.duplicates += len(rows)

@@ -22,6 +22,7 @@ class FilesConnector:
     kind: ClassVar[str] = "files"
     source_options: ClassVar[type[BaseModel]] = FilesSource
     sink_options: ClassVar[type[BaseModel]] = FilesSink
+    in_order: ClassVar[bool] = True
 
     def read(self, connection: Connection, request: ReadRequest) -> Reading:
         """Read the files that are new since the checkpoint."""

@@ -99,11 +99,14 @@ class Manifest(Frozen):
     Attributes:
         rows: key of the number of rows.
         digest: key of the SHA-256 of the file, hexadecimal.
+        time: key of the moment of which the file tells (ISO 8601; without a zone it is Beijing
+            time); by it files follow each other where the contract says `order: manifest_time`.
     """
 
     suffix: str = ".manifest.json"
     rows: str = "rows"
     digest: str = "sha256"
+    time: str | None = None
 
 
 Format = Annotated[CsvSource | JsonLines | JsonDocument | Parquet, Field(discriminator="kind")]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import fnmatch
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from connectors.files.folder import Folder, ListedFile, TooLarge
 from connectors.files.folders import opened
 from connectors.files.formats import Text
 from connectors.files.options import FilesSource
+from connectors.files.order import FilePlaces, FoundFile
 from onecard.base.connections import Connection
 from onecard.base.shown import file_name
 from onecard.errors import ConfigError, ProtocolError
@@ -30,7 +33,11 @@ log = logging.getLogger(__name__)
 
 
 class FilesReading:
-    """One pass over the new files of a folder, in order of name."""
+    """One pass over the new files of a folder, oldest first.
+
+    Where the contract orders files, those that were taken before and are newer than a new one are
+    read again behind it: what they say of a row stands against the older file.
+    """
 
     def __init__(self, connection: Connection, request: ReadRequest) -> None:
         self._connection, self._request = connection, request
@@ -38,14 +45,16 @@ class FilesReading:
         known = request.checkpoint.get("files")
         taken: dict[str, str] = known if isinstance(known, dict) else {}
         self._taken = {file_name(name, digest): digest for name, digest in taken.items()}
+        self._places = FilePlaces(request, self._options.manifest)
+        self._new = False
         self._refused: list[Refusal] = []
         self._waiting: list[str] = []
         self._remarks: list[str] = []
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Digest of every file taken, by its name as it may be shown."""
-        return {"files": dict(sorted(self._taken.items()))}
+        """Digest of every file taken, by its name as it may be shown; and what orders the files."""
+        return self._places.checkpoint(self._taken)
 
     @property
     def refused(self) -> tuple[Refusal, ...]:
@@ -63,34 +72,61 @@ class FilesReading:
         return tuple(self._remarks)
 
     def __iter__(self) -> Iterator[Chunk]:
+        with opened(self._connection) as folder:
+            entries = self._wanted(folder)
+            self._places.look({entry.name for entry in entries})
+            found = [file for file in map(partial(self._found, folder), entries) if file]
+            for file in sorted(found, key=lambda f: f.place):
+                yield from self._file(folder, file)
+
+    def _wanted(self, folder: Folder) -> list[ListedFile]:
         options = self._options
         note = options.manifest.suffix if options.manifest else None
-        with opened(self._connection) as folder:
-            for entry in folder.entries(options.directory):
-                wanted = fnmatch.fnmatchcase(entry.name, options.pattern)
-                if wanted and not (note and entry.name.endswith(note)):
-                    yield from self._file(folder, entry)
+        return [
+            entry
+            for entry in folder.entries(options.directory)
+            if fnmatch.fnmatchcase(entry.name, options.pattern)
+            and not (note and entry.name.endswith(note))
+        ]
 
-    def _file(self, folder: Folder, entry: ListedFile) -> Iterator[Chunk]:
-        options, path = self._options, f"{self._options.directory}/{entry.name}"
+    def _found(self, folder: Folder, entry: ListedFile) -> FoundFile | None:
+        """A file with its manifest's promise and its place among the others; None: not yet, or not.
+
+        A file without its manifest waits; one whose place cannot be told is refused.
+        """
         promise: dict[str, Any] = {}
         told = ""
-        if options.manifest:
-            found = self._promise(folder, path + options.manifest.suffix)
+        if self._options.manifest:
+            path = f"{self._options.directory}/{entry.name}{self._options.manifest.suffix}"
+            found = self._promise(folder, path)
             if found is None:
                 self._waiting.append(file_name(entry.name))
-                return
-            promise, told = found, manifest.promised_digest(found, options.manifest)
-            if self._taken.get(file_name(entry.name, told)) == told:
-                return
+                return None
+            promise, told = found, manifest.promised_digest(found, self._options.manifest)
+        place = self._places.place(entry.name, promise, told)
+        if place is None:
+            self._refused.append(Refusal(file_name(entry.name, told), "manifest.time"))
+            return None
+        return FoundFile(entry, promise, told, place)
+
+    def _file(self, folder: Folder, file: FoundFile) -> Iterator[Chunk]:
+        options, entry, told = self._options, file.entry, file.told
+        known = bool(told) and self._taken.get(file_name(entry.name, told)) == told
+        if known and not self._again:
+            return
         if entry.size > options.max_bytes:
             self._refused.append(Refusal(file_name(entry.name, told), "file.size"))
             return
         try:
-            with folder.local(path, options.max_bytes) as copy:
-                yield from self._copy(copy, entry.name, promise)
+            with folder.local(f"{options.directory}/{entry.name}", options.max_bytes) as copy:
+                yield from self._copy(copy, file)
         except TooLarge:  # more than its folder's list said
             self._refused.append(Refusal(file_name(entry.name, told), "file.size"))
+
+    @property
+    def _again(self) -> bool:
+        """Whether files taken before are read again: an older one, new to the hub, came first."""
+        return self._new and self._request.file_order is not None
 
     def _promise(self, folder: Folder, path: str) -> dict[str, Any] | None:
         try:
@@ -99,7 +135,8 @@ class FilesReading:
             msg = f"{self._request.dataset}: the manifest {file_name(path)} is too large for one"
             raise ProtocolError(msg) from None
 
-    def _copy(self, copy: Path, listed: str, promise: dict[str, Any]) -> Iterator[Chunk]:
+    def _copy(self, copy: Path, found: FoundFile) -> Iterator[Chunk]:
+        listed, promise = found.entry.name, found.promise
         try:
             digest = manifest.file_digest(copy)
         except OSError as error:
@@ -107,7 +144,8 @@ class FilesReading:
             msg = f"{self._request.dataset}: file {name} cannot be read ({type(error).__name__})"
             raise ConfigError(msg) from None
         name = file_name(listed, digest)
-        if self._taken.get(name) == digest:
+        same = self._taken.get(name) == digest
+        if same and not self._again:
             return
         file = Text(copy, name)
         problem = self._broken_promise(file, digest, promise)
@@ -115,8 +153,12 @@ class FilesReading:
             self._refused.append(Refusal(name, problem))
             return
         if name in self._taken:
-            log.warning("%s: file %s was replaced; it is read again", self._request.dataset, name)
-        yield from self._chunks(file)
+            why = "an older file came after it" if same else "it was replaced"
+            log.warning("%s: file %s is read again: %s", self._request.dataset, name, why)
+        self._new = self._new or not same
+        late = self._places.late(found.place)
+        for chunk in self._chunks(file):
+            yield replace(chunk, late=True) if late else chunk
         self._taken[name] = digest
         self._remarks += file.skipped.remarks(name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -27,7 +27,17 @@ class Keyset(Frozen):
 
 
 class PageNumber(Frozen):
-    """Pages by number; the reply says how many rows there are in total."""
+    """Pages by number; the reply says how many rows there are in total.
+
+    Attributes:
+        order: query parameters that make the API give its rows in one order (`{sort: id}`), or
+            `stable` where it does so by itself; in another order rows stand on two pages or on
+            none.
+        versions: the API lists older versions of a row too, so that a key may stand on several
+            pages; then only the same version (by the contract's order) must not.
+        confirm: readings of at most so many pages are asked for a second time, and each page must
+            hold the rows that it held, so that no row has moved past the reader; 0: never.
+    """
 
     kind: Literal["page_number"]
     page_param: str
@@ -35,6 +45,9 @@ class PageNumber(Frozen):
     size: int = Field(default=1000, ge=1)
     total: str
     first: int = 1
+    order: Mapping[str, str] | Literal["stable"] | None = None
+    versions: bool = False
+    confirm: int = Field(default=20, ge=0)
 
 
 class NoAuth(Frozen):
@@ -109,6 +122,17 @@ class RestSource(Wire):
     since_param: str | None = None
     params: Mapping[str, str] = Field(default_factory=dict)
     success: Success | None = None
+
+    def asks(self) -> Iterator[tuple[str, str, str]]:
+        """What lint asks for: numbered pages in a stated order."""
+        if isinstance(self.paginator, PageNumber) and self.paginator.order is None:
+            message = (
+                "numbered pages need one order, else rows stand on two pages or on none: write the"
+                " query parameters that the API takes for it, e.g. {sort: id}; or `stable` where"
+                " it keeps one by itself. Without it a reading in which a row stands on two pages"
+                " is begun again, and fails at the third time"
+            )
+            yield "paginator.order", "rest.page_order", message
 
 
 class Count(Frozen):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from connectors.common.gather import regrouped
@@ -10,8 +10,9 @@ from connectors.common.records import part
 from connectors.common.strict_json import at, has, scalar_text
 from connectors.rest.client import Client
 from connectors.rest.options import Keyset, PageNumber, RestSource
+from connectors.rest.repeats import PageKeys
 from onecard.base.connections import Connection
-from onecard.errors import ProtocolError, SourceUnavailable
+from onecard.errors import ProtocolError, UnstableSource
 from onecard.model.checkpoints import Checkpoint
 from onecard.ports.source import Chunk, ReadRequest, Refusal
 
@@ -39,7 +40,7 @@ class RestReading:
     def __iter__(self) -> Iterator[Chunk]:
         options, request = self._options, self._request
         client = Client(self._connection, options, request.dataset)
-        pages = _Pages(client, request.dataset, options, self._params())
+        pages = _Pages(client, request.dataset, options, self._params(), self._keys())
         self._remarks = pages.remarks
         parts = (part(page, request, options.path) for page in pages)
         try:
@@ -47,8 +48,20 @@ class RestReading:
         finally:
             client.close()
 
+    def _keys(self) -> PageKeys:
+        """What must not stand on two numbered pages: a key, or a version of a row."""
+        paginator, request = self._options.paginator, self._request
+        if not isinstance(paginator, PageNumber):
+            return PageKeys(())
+        versions = request.order if paginator.versions else ()
+        key = request.natives(request.key)
+        return PageKeys(key, request.natives(versions), paginator.confirm)
+
     def _params(self) -> dict[str, str]:
+        paginator = self._options.paginator
         params = dict(self._options.params)
+        if isinstance(paginator, PageNumber) and isinstance(paginator.order, Mapping):
+            params |= paginator.order
         if self._options.since_param and self._request.since:
             params[self._options.since_param] = self._request.since
         return params
@@ -58,9 +71,15 @@ class _Pages:
     """The loop over pages, with its detection of repeats and losses."""
 
     def __init__(
-        self, client: Client, dataset: str, options: RestSource, params: dict[str, str]
+        self,
+        client: Client,
+        dataset: str,
+        options: RestSource,
+        params: dict[str, str],
+        keys: PageKeys,
     ) -> None:
         self._client, self._options, self._params = client, options, params
+        self._keys = keys
         self._where = f"{dataset} at {options.path}"
         self.remarks: list[str] = []
 
@@ -75,6 +94,7 @@ class _Pages:
             if page and page == last:
                 self._refuse("a page was repeated")
             last = page
+            self._keys.add(page)
             yield page
 
     def _keyset(self, paginator: Keyset) -> Iterator[list[Any]]:
@@ -135,7 +155,7 @@ class _Pages:
                 self._refuse(f"it gives no {paginator.total}")
             if int(total) < most:  # later rows moved up: one of them was on no page (F10)
                 msg = f"{self._where}: the number of its rows fell while they were read"
-                raise SourceUnavailable(msg)
+                raise UnstableSource(msg)
             most = int(total)
             if read < most:
                 if not page:
@@ -143,23 +163,41 @@ class _Pages:
                 continue
             if len(page) < paginator.size or self._is_last(paginator, number, page):
                 break
+        self._confirm(paginator)
         if read > most:
             self.remarks.append(f"{self._options.path}: told of {most} rows, and {read} came")
 
     def _is_last(self, paginator: PageNumber, number: int, page: list[Any]) -> bool:
         """Whether nothing stands behind a full page that reaches the total.
 
-        Some refuse a page behind the last one, some give the last one again.
+        Some refuse a page behind the last one, some give the last or the first one again.
         """
         try:
             behind = self._records(self._numbered_page(paginator, number))
         except ProtocolError:
             return True
-        return not behind or behind == page
+        return not behind or behind == page or self._keys.all_seen(behind)
 
     def _numbered_page(self, paginator: PageNumber, number: int) -> Any:  # noqa: ANN401 - JSON
         params = {paginator.page_param: str(number), paginator.size_param: str(paginator.size)}
         return self._get({**self._params, **params})
+
+    def _confirm(self, paginator: PageNumber) -> None:
+        """No row may stand on two pages, and those of a short reading must hold the same again."""
+        if repeated := self._keys.repeated():
+            twice = f"{repeated} row(s) stood on two pages, others may be on none"
+            raise self._unstable(twice)
+        for number in range(self._keys.to_confirm):
+            page = self._records(self._numbered_page(paginator, paginator.first + number))
+            if not self._keys.same(number, page):
+                moved = "a page asked for again holds other rows, some may be on none"
+                raise self._unstable(moved)
+
+    def _unstable(self, what: str) -> UnstableSource:
+        return UnstableSource(
+            f"{self._where}: {what}: its pages are not in a stable order, or rows came or went"
+            " while they were read"
+        )
 
     def _get(self, params: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
         reply = self._client.get(self._options.path, params)

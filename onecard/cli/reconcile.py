@@ -12,12 +12,16 @@ from onecard.cli import output
 from onecard.cli.options import Json, moment, why
 from onecard.errors import UsageError, unknown
 from onecard.model.reconciliations import ReconciliationResult
+from onecard.model.row_order import accepting
 from onecard.model.signoffs import SignOff
-from onecard.reconcile.dataset import ReconcileOptions
+from onecard.reconcile.dataset import AcceptOlder, ReconcileOptions
 from onecard.reconcile.dataset import reconcile as reconcile_dataset
 from onecard.reconcile.inbox import reconcile_inbox
 
-SHOWN = ("missing", "extra", "differing", "waiting", "quarantined", "healed", "tombstoned", "held")
+SHOWN = (
+    *("missing", "extra", "differing", "older", "waiting", "quarantined"),
+    *("healed", "tombstoned", "held"),
+)
 SHOWN_OF_INBOX = (
     *("agreeing", "missing", "extra", "differing", "waiting", "lapsed", "quarantined"),
     *("healed", "held"),
@@ -41,8 +45,21 @@ def reconcile(  # noqa: PLR0913 - one parameter for each option
         bool,
         typer.Option("--release", help="Of a dataset: delete more rows than the limit allows."),
     ] = False,
-    by: Annotated[str, typer.Option(help="Of --release: who vouches, by name and office.")] = "",
-    reason: Annotated[str, why("Of --release: why; it is kept, so name no person.")] = "",
+    accept_older: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-older",
+            metavar="REF",
+            help="Of a dataset: let this older row of the source replace the newer published one;"
+            " `all`: all of them.",
+        ),
+    ] = None,
+    by: Annotated[
+        str, typer.Option(help="Of --release, --accept-older: who vouches, by name and office.")
+    ] = "",
+    reason: Annotated[
+        str, why("Of --release, --accept-older: why; it is kept, so name no person.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Compare a dataset with its source, or an inbox with its agreement, and heal it.
@@ -52,25 +69,30 @@ def reconcile(  # noqa: PLR0913 - one parameter for each option
         since: ISO 8601: only rows with a cursor from then on; None: all.
         heal: publish, or deliver again, what is missing or differs.
         release: delete more rows than the limit allows; needs `by` and `reason`.
+        accept_older: references of rows that are older at the source and are published all the
+            same; needs `by` and `reason`.
         by: who vouches for that, by name and office.
         reason: why; kept, so it names no person.
         json: print JSON instead of text.
     """
     with output.errors_as_exit_codes():
-        how = _vouching(release=release, by=by, reason=reason)
+        accepted = tuple(accept_older or ())
+        how = _vouching(needed=release or bool(accepted), by=by, reason=reason)
         start = None if since is None else moment(since, "--since")
-        done = _run(Hub(), subject, ReconcileOptions(start, heal, how))
+        accept = AcceptOlder(accepted, how) if how and accepted else None
+        options = ReconcileOptions(start, heal, how if release else None, accept)
+        done = _run(Hub(), subject, options)
         _show(done, as_json=json)
         done.check()
     if done.outcome in ("open", "unjudged"):
         raise typer.Exit(1)
 
 
-def _vouching(*, release: bool, by: str, reason: str) -> SignOff | None:
-    if release:
+def _vouching(*, needed: bool, by: str, reason: str) -> SignOff | None:
+    if needed:
         return SignOff(by, reason)
     if by or reason:
-        msg = "--by and --reason say who releases and why: they need --release"
+        msg = "--by and --reason say who vouches and why: they need --release or --accept-older"
         raise UsageError(msg)
     return None
 
@@ -83,8 +105,11 @@ def _run(hub: Hub, subject: str, options: ReconcileOptions) -> ReconciliationRes
         raise UsageError(
             unknown("dataset or agreement", subject, [*known.contracts, *known.agreements])
         )
-    if options.since or options.release:
-        msg = f"{subject}: --since and --release are of datasets; an inbox is compared whole"
+    if options.since or options.release or options.accept:
+        msg = (
+            f"{subject}: --since, --release and --accept-older are of datasets; an inbox is"
+            " compared whole"
+        )
         raise UsageError(msg)
     return reconcile_inbox(hub, subject, heal=options.heal)
 
@@ -106,6 +131,12 @@ def _show(done: ReconciliationResult, *, as_json: bool) -> None:
         output.say(f"  状态一致率 {_percent(done.rate)}")
     for kind, refs in done.refs.items():
         output.say(f"  {kind}: {' '.join(ref[:16] for ref in refs)}")
+    if done.older and done.outcome == "open":
+        output.say(
+            "  older: the source has these rows in a state that is older than what is published,"
+            " or was published as deleted, by the contract's order; no collect publishes them."
+            f" Mend the source, or `{accepting(done.subject)}`"
+        )
 
 
 def _percent(rate: float | None) -> str:

@@ -10,7 +10,7 @@ from onecard.crypto.keys import KeyStore
 from onecard.crypto.signing import Signer
 from onecard.crypto.suites import Suite
 from onecard.ports.auditor import Auditor
-from onecard.ports.connector import Connector
+from onecard.ports.connector import Connector, InOrder
 from onecard.ports.row_gate import RowGate
 
 
@@ -31,3 +31,8 @@ class CollectContext:
     auditor: Auditor
     suite: Suite
     signer: Signer
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the connector's readings come in order: a later row is a newer one."""
+        return isinstance(self.connector, InOrder) and self.connector.in_order

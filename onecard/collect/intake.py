@@ -19,7 +19,14 @@ from onecard.model.checkpoints import Checkpoint
 from onecard.model.transfers import Counts
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Chunk, Counted, Reading, ReadRequest, Remarking
-from onecard.store import quarantine_intake, registry, rule_results, staged_repeats, staging
+from onecard.store import (
+    quarantine_intake,
+    registry,
+    row_order,
+    rule_results,
+    staged_repeats,
+    staging,
+)
 from onecard.store.database import Connection
 from onecard.store.loader import Loader
 from onecard.store.sealing import Sealed, Sealer
@@ -52,11 +59,16 @@ class IntakeResult:
 
 @dataclass(slots=True)
 class _Tally:
-    """Running sums of one intake."""
+    """Running sums of one intake.
+
+    Attributes:
+        place: of the next good row in the reading.
+    """
 
     read: int = 0
     unchanged: int = 0
     quarantined: int = 0
+    place: int = 1
     cursor: object = None
     rules: Counter[Reason] = field(default_factory=Counter)
     warnings: Counter[Reason] = field(default_factory=Counter)
@@ -91,7 +103,7 @@ class Intake:
         with Loader(tools.address, table) as loader:
             for chunk in prefetch(_digested(reading, digest), f"the source of {contract.id}"):
                 good = self._check(chunk, now, tally, key)
-                good = self._only_new(good, known, tally)
+                good = self._only_new(self._placed(good, chunk, tally), known, tally)
                 if len(good):
                     loader.put(good)
         self._record_counties()
@@ -99,8 +111,14 @@ class Intake:
         there = reading.rows_there if isinstance(reading, Counted) else None
         if request.since is None and "source" not in checkpoint:
             there = tally.read
+        repeats = known.repeats if known else 0
         return IntakeResult(
-            counts=Counts(tally.read, 0, tally.unchanged, tally.quarantined),
+            counts=Counts(
+                rows_read=tally.read,
+                unchanged=tally.unchanged - repeats,
+                quarantined=tally.quarantined,
+                deduplicated=repeats,
+            ),
             checkpoint=checkpoint,
             digest=digest.hexdigest(),
             rules=tally.rules,
@@ -166,14 +184,22 @@ class Intake:
     ) -> pl.DataFrame:
         cursor = self._contract.source.cursor
         if cursor and len(good):
-            newest = good[cursor].max()
-            tally.cursor = newest if tally.cursor is None else max(tally.cursor, newest)  # type: ignore[call-overload]
+            found = (tally.cursor, good[cursor].max())
+            tally.cursor = max((c for c in found if c is not None), default=None)  # type: ignore[type-var]
         if known is None or not len(good):
             return good
-        mask = known.contains(good[registry.HASH].to_numpy())
+        places = good[row_order.POSITION].to_numpy() if self._tools.in_order else None
+        mask = known.contains(good[registry.HASH].to_numpy(), places)
         fresh = good.filter(~mask)
         tally.unchanged += len(good) - len(fresh)
         return fresh
+
+    def _placed(self, good: pl.DataFrame, chunk: Chunk, tally: _Tally) -> pl.DataFrame:
+        """The rows with their places in the reading, where these mean something."""
+        if not self._tools.in_order:
+            return good
+        first, tally.place = tally.place, tally.place + len(good)
+        return row_order.placed(good, first, late=chunk.late)
 
     def _checkpoint(
         self, request: ReadRequest, reading: Reading, tally: _Tally, now: datetime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from onecard.base import failpoints
 from onecard.base.times import iso
@@ -12,8 +12,10 @@ from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing, require_staged
 from onecard.crypto.audit_format import anchor
 from onecard.errors import FatalError, PolicyError
+from onecard.model.row_order import OLDER, RETURNED, accepting
 from onecard.model.transfers import CollectLine, Counts, DatasetState
 from onecard.ports.listener import Telling
+from onecard.ports.row_gate import Reason
 from onecard.store import (
     audit,
     database,
@@ -22,9 +24,11 @@ from onecard.store import (
     receipts,
     registry,
     releases,
+    rule_results,
     staging,
     transfers,
 )
+from onecard.store.registry import Fate, Merging
 from onecard.store.releases import Release
 from schemas.models.contract import Contract
 
@@ -59,8 +63,10 @@ class PublishStep:
             state = datasets.lock_claimed(connection, contract.id, transfer)
             failpoints.reach("publish.locked")
             line = self._audited(connection, transfer)
-            counts = self._counted(connection, transfer, line)
-            version = self._merge(connection, transfer, state, counts)
+            merging = self._merging(connection, transfer)
+            fate = merging.fate()
+            counts, line = _counted(line, fate), self._noted(connection, transfer, line, fate)
+            version = self._merge(merging, state, counts)
             failpoints.reach("publish.merged")
             rejected, keep = staging.rejected(contract, transfer), tools.settings.quarantine_time
             quarantine_intake.absorb(connection, rejected, contract.id, transfer, keep)
@@ -96,26 +102,30 @@ class PublishStep:
         require_staged(connection, self.contract, transfer)
         return line
 
-    def _counted(self, connection: database.Connection, transfer: int, line: CollectLine) -> Counts:
-        """The final terms of the identity: what the gate counted, and the staged rows' fate."""
-        fate, gate = registry.fate(connection, self.contract, transfer), line.counts
-        return Counts(
-            rows_read=gate.rows_read,
-            published=fate.published,
-            unchanged=gate.unchanged + fate.unchanged,
-            quarantined=gate.quarantined,
-            deduplicated=gate.deduplicated + fate.stale,
-        )
+    def _merging(self, connection: database.Connection, transfer: int) -> Merging:
+        vouched = {release.finding for release in releases.of(connection, transfer)}
+        return Merging(connection, self.contract, transfer, accepted=OLDER in vouched)
 
-    def _merge(
-        self, connection: database.Connection, transfer: int, state: DatasetState, counts: Counts
-    ) -> int:
+    def _noted(
+        self, connection: database.Connection, transfer: int, line: CollectLine, fate: Fate
+    ) -> CollectLine:
+        """Rows older than the published ones are findings, and stand in the transfer's message."""
+        if not fate.stale:
+            return line
+        found = {Reason("", OLDER): fate.stale - fate.returned, Reason("", RETURNED): fate.returned}
+        found = {reason: number for reason, number in found.items() if number}
+        rule_results.record_rules(connection, transfer, found, "warning")
+        said = "; ".join(filter(None, [line.message, older_rows(self.contract, fate)]))
+        transfers.record_audited(connection, transfer, said)
+        return replace(line, message=said)
+
+    def _merge(self, merging: Merging, state: DatasetState, counts: Counts) -> int:
         """Publish the staged rows; returns the registry table's version from now on."""
-        version = state.version + 1
-        if not registry.exists(connection, self.contract):
-            registry.adopt(connection, self.contract, transfer, version)
+        version, transfer = state.version + 1, merging.transfer
+        if not registry.exists(merging.connection, self.contract):
+            registry.adopt(merging.connection, self.contract, transfer, version)
         elif counts.published:
-            registry.merge(connection, self.contract, transfer, version)
+            merging.merge(version)
         else:
             return state.version
         return version
@@ -152,6 +162,36 @@ class PublishStep:
             made = audit.checkpoint(connection, self.tools.signer)
         anchor(self.tools.settings.home / "audit", made)
         failpoints.reach("anchor.written")
+
+
+def _counted(gate: CollectLine, fate: Fate) -> Counts:
+    """The final terms of the identity: what the gate counted, and the staged rows' fate."""
+    counts = gate.counts
+    return Counts(
+        rows_read=counts.rows_read,
+        published=fate.published,
+        unchanged=counts.unchanged + fate.unchanged,
+        quarantined=counts.quarantined,
+        deduplicated=counts.deduplicated + fate.stale,
+    )
+
+
+def older_rows(contract: Contract, fate: Fate) -> str:
+    """What is said of rows that are older than the published ones of their keys.
+
+    Args:
+        contract: of the dataset.
+        fate: of the staged rows.
+    """
+    order = ", then ".join(contract.ordering) or "the order of the files"
+    found = f"{fate.stale} row(s) are older than what is published, by {order}, and replace nothing"
+    if fate.returned:
+        found += (
+            f"; {fate.returned} of them come back after they were published as deleted:"
+            f" `onecard reconcile {contract.id}` names them, and `{accepting(contract.id)}`"
+            " publishes them"
+        )
+    return found
 
 
 def _vouched(found: Iterable[Release]) -> dict[str, object]:

@@ -14,12 +14,10 @@ from onecard.collect.context import CollectContext
 from onecard.collect.publish import Collected, PublishStep
 from onecard.collect.stage import StageStep
 from onecard.errors import StagingLost
+from onecard.model.row_order import OLDER
+from onecard.model.signoffs import SignOff
 from onecard.ports.listener import Step, StepName, Telling, TransferListener
-from onecard.store import (
-    database,
-    datasets,
-    transfers,
-)
+from onecard.store import audit, database, datasets, releases, transfers
 from schemas.models.contract import Contract
 
 
@@ -45,18 +43,31 @@ class Collect:
         self.audit(transfer)
         return self.publish(transfer)
 
-    def replay(self) -> Collected:
+    def replay(self, accepted: SignOff | None = None) -> Collected:
         """Publish what the connector gives, and leave watermark and history as they are.
 
         For single rows out of quarantine: the gate's row rules are checked again; expectations
         about volume say nothing about one row.
+
+        Args:
+            accepted: who lets rows replace what is published although they are older, and why; it
+                stands in the audit log and in the receipt.
         """
         with database.connect(self._tools.address, autocommit=True) as connection:
             before = datasets.state(connection, self._contract.id).checkpoint
         transfer = self.stage()
         with database.connect(self._tools.address, autocommit=True) as connection:
             transfers.record_single_row(connection, transfer, before)
+            if accepted is not None:
+                self._accept(connection, transfer, accepted)
         return self.publish(transfer)
+
+    def _accept(self, connection: database.Connection, transfer: int, how: SignOff) -> None:
+        """Write who accepts older rows, and why."""
+        with connection.transaction():
+            releases.record(connection, transfer, [OLDER], how.by, how.reason)
+            body = {"transfer": transfer, "finding": OLDER, "reason": how.reason}
+            audit.append(connection, "older.accepted", self._contract.id, how.by, body)
 
     def audited(self, transfer: int) -> int:
         """As `audit`; rows that went with a crash of the database are staged again.

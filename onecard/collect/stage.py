@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import logging
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from onecard.base import failpoints
@@ -10,6 +11,8 @@ from onecard.collect import drift_policy
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing
 from onecard.collect.intake import Intake, IntakeResult
+from onecard.collect.settle import SettleStep
+from onecard.errors import UnstableSource
 from onecard.model.transfers import DatasetState, Intaken
 from onecard.ports.listener import Telling
 from onecard.ports.source import ReadRequest
@@ -19,12 +22,16 @@ from onecard.store import (
     datasets,
     registry,
     rule_results,
-    staged_repeats,
     staging,
     transfers,
 )
 from onecard.store.known_hashes import KnownHashes
 from schemas.models.contract import Contract
+
+log = logging.getLogger(__name__)
+
+READINGS = 3
+"""So often a source is read whose pages shift while they are read, before the transfer fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class StageStep:
     def run(self, *, whole: bool) -> int:
         """Read, check and stage; returns the transfer's id; as `Collect.stage`."""
         contract, tools = self.contract, self.tools
-        key, failing = tools.keys.quarantine(), Failing.of(contract, tools)
+        failing = Failing.of(contract, tools)
         with database.connect(tools.address, autocommit=True) as connection:
             transfer = transfers.open_transfer(
                 connection, "collect", contract.id, contract.version, tools.settings.now()
@@ -49,10 +56,7 @@ class StageStep:
                 state = self._claim(connection, transfer)
                 first = self._make_tables(connection, transfer)
                 request = self._request(state, whole=whole)
-                known = None if first or request.since else self._known()
-                taken = Intake(tools, contract, connection, transfer).take(request, known, key)
-                drift_policy.enforce(contract, taken.rules)
-                taken = self._settle(connection, transfer, taken)
+                taken = self._taken(connection, transfer, request, first=first)
                 failpoints.reach("stage.settled")
                 with connection.transaction():
                     datasets.lock_claimed(connection, contract.id, transfer)
@@ -79,9 +83,33 @@ class StageStep:
         first = not registry.exists(connection, contract)
         if not first:
             registry.widen(connection, contract)
-        staging.create(connection, contract, transfer, first=first)
+        staging.create(connection, contract, transfer, first=first, positions=self.tools.in_order)
         failpoints.reach("stage.created")
         return first
+
+    def _taken(
+        self, connection: database.Connection, transfer: int, request: ReadRequest, *, first: bool
+    ) -> IntakeResult:
+        """Read and stage; once more from the start where pages shifted while they were read."""
+        for _ in range(READINGS - 1):
+            try:
+                return self._read(connection, transfer, request, first=first)
+            except UnstableSource as error:
+                log.warning("%s; it is read again", error)
+            staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
+            self._make_tables(connection, transfer)
+        return self._read(connection, transfer, request, first=first)
+
+    def _read(
+        self, connection: database.Connection, transfer: int, request: ReadRequest, *, first: bool
+    ) -> IntakeResult:
+        """Read, check, stage and settle what repeats."""
+        contract, tools = self.contract, self.tools
+        known = None if first or request.since else self._known()
+        intake = Intake(tools, contract, connection, transfer)
+        taken = intake.take(request, known, tools.keys.quarantine())
+        drift_policy.enforce(contract, taken.rules)
+        return SettleStep(contract, tools, connection, transfer).run(taken, known)
 
     def _request(self, state: DatasetState, *, whole: bool) -> ReadRequest:
         source = self.contract.source
@@ -89,40 +117,23 @@ class StageStep:
         since = None
         if source.cursor and isinstance(cursor, str) and not whole:
             since = (datetime.fromisoformat(cursor) - source.overlap.span).isoformat()
+        taken = dict(state.checkpoint.get("source") or {})
         return ReadRequest(
             dataset=self.contract.id,
             columns=drift_policy.columns(self.contract),
             options=self.tools.connector.source_options.model_validate(dict(source.options)),
             cursor=source.cursor,
             since=since,
-            checkpoint={} if whole else dict(state.checkpoint.get("source") or {}),
+            checkpoint={} if whole else taken,
+            key=self.contract.key,
+            order=self.contract.ordering,
+            file_order=self.contract.file_order,
+            order_stated=self.contract.stated_file_order is not None,
+            taken=taken,
         )
 
     def _known(self) -> KnownHashes | None:
-        return KnownHashes.load(self.tools.address, self.contract)
-
-    def _settle(
-        self, connection: database.Connection, transfer: int, taken: IntakeResult
-    ) -> IntakeResult:
-        """Deduplicate by key and quarantine what breaks a `unique` rule, inside PostgreSQL."""
-        contract = self.contract
-        first = not registry.exists(connection, contract)
-        dropped = 0
-        if not first or not staging.add_key(connection, contract, transfer):
-            dropped = staged_repeats.deduplicate(connection, contract, transfer)
-            if first:
-                staging.add_key(connection, contract, transfer)
-        # An intake of its own: what the first has counted by county is written already.
-        repeated = Intake(self.tools, contract, connection, transfer).repeated(first=first)
-        counts = replace(
-            taken.counts,
-            deduplicated=taken.counts.deduplicated + dropped,
-            quarantined=taken.counts.quarantined + sum(repeated.values()),
-        )
-        rules = dict(taken.rules)
-        for reason, number in repeated.items():
-            rules[reason] = rules.get(reason, 0) + number
-        return replace(taken, counts=counts, rules=rules)
+        return KnownHashes.load(self.tools.address, self.contract, places=self.tools.in_order)
 
     def _record(
         self, connection: database.Connection, transfer: int, taken: IntakeResult, *, whole: bool

@@ -7,6 +7,7 @@ holds a value of a row.
     OnecardError
     ├── RetriableError          try again later (Airflow retries)
     │   ├── SourceUnavailable   the other side is down, slow or refuses for now
+    │   │   └── UnstableSource  its pages shifted while they were read: read it again
     │   ├── StorageError        a disk is full, over its quota or failing: make room, run again
     │   └── StagingLost         the database restarted and emptied what was staged: stage again
     ├── FatalError              trying again does not help (Airflow fails at once)
@@ -46,6 +47,10 @@ class RetriableError(OnecardError):
 
 class SourceUnavailable(RetriableError):
     """The agency's system cannot be reached, or refuses for now."""
+
+
+class UnstableSource(SourceUnavailable):
+    """The pages of a source shifted while they were read: a row may stand on two or on none."""
 
 
 class StorageError(RetriableError):

@@ -23,6 +23,8 @@ class ReconciliationResult:
         missing: the other side has them, the hub neither published nor quarantined them (of an
             inbox: the hub says they were delivered, the inbox has them not).
         extra: the hub holds them, the source has them not (of an inbox: the reverse).
+        older: of a dataset: the source has the row, or has it again, in a state that is older than
+            the published one by the contract's order; a person decides.
         waiting: newer than the watermark: the next collect takes them.
         quarantined: the source's rows looked at that stand in quarantine.
         tombstoned: published as deleted; `held` those that a person must decide.
@@ -40,6 +42,7 @@ class ReconciliationResult:
     missing: int = 0
     extra: int = 0
     differing: int = 0
+    older: int = 0
     waiting: int = 0
     quarantined: int = 0
     healed: int = 0

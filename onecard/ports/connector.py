@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -42,3 +42,10 @@ class Connector(Protocol):
             ProtocolError: the receiver answered neither stored (00) nor already stored (01).
         """
         ...
+
+
+@runtime_checkable
+class InOrder(Protocol):
+    """A connector whose readings come in an order that means something: a later row is newer."""
+
+    in_order: ClassVar[bool]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -48,6 +48,12 @@ class ReadRequest:
         cursor: contract name of the cursor column, or None when the source is read whole.
         since: read rows with cursor >= this (ISO 8601 text; the overlap is already taken off).
         checkpoint: what the source itself returned after its last complete reading.
+        key: contract names of the key's fields.
+        order: contract names of the fields that order the rows of one key.
+        file_order: by what files follow each other (`manifest_time`, `file_name`), or None.
+        order_stated: the contract itself states `file_order`; else it is only how files are read.
+        taken: as `checkpoint`, also where everything is read again: what is older than something
+            taken before that is gone is marked `late`.
     """
 
     dataset: str
@@ -56,7 +62,17 @@ class ReadRequest:
     cursor: str | None = None
     since: str | None = None
     checkpoint: Checkpoint = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    file_order: str | None = None
+    order_stated: bool = False
+    taken: Checkpoint = field(default_factory=dict)
     batch_rows: int = BATCH_ROWS
+
+    def natives(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Names in the agency's system of some of the columns."""
+        native = {c.name: c.native for c in self.columns}
+        return tuple(native[name] for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +89,15 @@ class Chunk:
             none (a header row among the rows, a key that is true or false), with the rule that each
             breaks: `record.cells`, `record.encoding`, `record.json`, `record.header`,
             `record.boolean`.
+        late: the rows are older than others that were taken before and cannot be read again; they
+            replace nothing that is published, unless their own fields say that they are newer.
     """
 
     batch: pa.RecordBatch
     origin: str
     first_row: int = 1
     damaged: Mapping[int, str] = field(default_factory=dict)
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ through connector and gate and compared value by value: only that counts as a di
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,8 +29,45 @@ from onecard.store.reconciliations import SHOWN
 from onecard.store.record_refs import Referrer
 from schemas.models.contract import Contract
 
-COUNTED = ("rows_hub", "rows_other", "missing", "extra", "differing", "healed", "tombstoned")
+COUNTED = (
+    *("rows_hub", "rows_other", "missing", "extra", "differing", "older", "healed", "tombstoned"),
+)
 """Counts that the log tells."""
+ALL = "all"
+SHORTEST = 8
+"""Hexadecimal digits of a reference that name a row: 1 of 4 billion."""
+_REFERENCE = re.compile(f"[0-9a-f]{{{SHORTEST},64}}")
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptOlder:
+    """Which rows may replace newer published ones, who says so, and why.
+
+    Attributes:
+        refs: beginnings of the rows' references, as a reconciliation shows them; `all`: all.
+    """
+
+    refs: tuple[str, ...]
+    how: SignOff
+
+    def check(self) -> None:
+        """Raise when it names no row by enough letters, or as `SignOff.check` does.
+
+        Raises:
+            ConfigError: names what is missing.
+        """
+        self.how.check()
+        short = [r for r in self.refs if r != ALL and not _REFERENCE.fullmatch(r)]
+        if short or not self.refs:
+            msg = (
+                f"--accept-older {' '.join(short)}: write `{ALL}`, or references of rows as"
+                f" `onecard reconcile` shows them: {SHORTEST} or more hexadecimal digits"
+            )
+            raise ConfigError(msg)
+
+    def names(self, ref: bytes) -> bool:
+        """Whether a row is among them."""
+        return any(r == ALL or ref.hex().startswith(r) for r in self.refs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +78,13 @@ class ReconcileOptions:
         since: compare only rows whose cursor is not before; absences are then not judged.
         heal: publish what is missing or differs, and what is deleted by the hold rules.
         release: who lets more absences be deleted than the limit allows, and why.
+        accept: which older rows of the source replace newer published ones.
     """
 
     since: datetime | None = None
     heal: bool = True
     release: SignOff | None = None
+    accept: AcceptOlder | None = None
 
 
 def reconcile(
@@ -88,6 +128,8 @@ def _reconcile(
 def _ready(connection: database.Connection, contract: Contract, options: ReconcileOptions) -> None:
     if options.release:
         options.release.check()
+    if options.accept:
+        options.accept.check()
     if not registry.exists(connection, contract):
         msg = f"{contract.id}: nothing is published yet; run `onecard collect {contract.id}` first"
         raise NotCollected(msg)
@@ -115,10 +157,14 @@ class _Reconciliation:
     def run(self) -> ReconciliationResult:
         staged = SourceRows(self._tools, self._contract, self._connection, self._number)
         with staged.opened() as rows:
-            doubt = KeysInDoubt(self._tools, self._contract, self._options.since)
+            taken = self._state.checkpoint.get("source") or {}
+            doubt = KeysInDoubt(self._tools, self._contract, self._options.since, taken)
             method, found = doubt.found(rows)
             differences = rows.judge(found.keys, self._watermark())
+            if not self._judges_older():
+                differences = replace(differences, older=())
             healed = self._healed(rows, differences)
+            accepted = self._accepted(rows, differences.older)
             done = ReconciliationResult(
                 id=self._number,
                 subject=self._contract.id,
@@ -130,8 +176,9 @@ class _Reconciliation:
                 extra=len(differences.extra) if self._judges_absence() else 0,
                 differing=len(differences.differing),
                 waiting=len(differences.waiting),
+                older=len(differences.older),
                 quarantined=rows.rejected - len(rows.unknown),
-                healed=healed,
+                healed=healed + accepted,
                 refs=self._references(differences),
             )
             return _with_outcome(self._deletes(done, differences.extra, rows.version))
@@ -142,6 +189,26 @@ class _Reconciliation:
             return 0
         rows.choose(wrong)
         return heal(self._hub, self._contract, rows)
+
+    def _accepted(self, rows: SourceRows, older: tuple[RowKey, ...]) -> int:
+        """Publish the older rows that a person has named, each as the source has it."""
+        accept = self._options.accept
+        if accept is None or not self._options.heal:
+            return 0
+        refs = self._referrer().refs(older)
+        chosen = [key for key, ref in zip(older, refs, strict=True) if accept.names(ref)]
+        if not chosen:
+            msg = (
+                f"{self._contract.id}: no row of the source that is older than the published one"
+                f" has such a reference; `onecard reconcile {self._contract.id}` shows them"
+            )
+            raise ConfigError(msg)
+        rows.choose(chosen)
+        return heal(self._hub, self._contract, rows, accept.how)
+
+    def _judges_older(self) -> bool:
+        """Old rows in a folder of files are no difference: newer files have replaced them."""
+        return self._contract.source.connector not in deletes.rules().never_from
 
     def _watermark(self) -> datetime | None:
         """From here on the next collect reads the source anyway."""
@@ -185,6 +252,7 @@ class _Reconciliation:
             "missing": differences.missing,
             "extra": differences.extra,
             "differing": differences.differing,
+            "older": differences.older,
         }
         shown = {kind: sorted(keys)[:SHOWN] for kind, keys in kinds.items()}
         referrer = self._referrer()
@@ -197,7 +265,8 @@ def _with_outcome(done: ReconciliationResult) -> ReconciliationResult:
     """The outcome: the worst of what was found and not mended."""
     if done.held:
         return replace(done, outcome="held")
-    if not done.missing + done.differing + done.extra:
+    wrong = done.missing + done.differing + done.older
+    if not wrong + done.extra:
         return replace(done, outcome="agreed")
-    mended = done.healed >= done.missing + done.differing and done.tombstoned == done.extra
+    mended = done.healed >= wrong and done.tombstoned == done.extra
     return replace(done, outcome="healed" if mended else "open")

@@ -11,6 +11,7 @@ from psycopg import sql
 from onecard.base.connections import Connection
 from onecard.base.sql_text import query
 from onecard.collect.own_rows import OwnReading, OwnRows
+from onecard.model.signoffs import SignOff
 from onecard.ports.source import Chunk, ReadRequest
 from onecard.reconcile.services import TransferDesk
 from onecard.reconcile.source_rows import Located, SourceRows
@@ -20,7 +21,9 @@ from schemas.models.contract import Contract
 ORIGIN = "reconciliation"
 
 
-def heal(hub: TransferDesk, contract: Contract, rows: SourceRows) -> int:
+def heal(
+    hub: TransferDesk, contract: Contract, rows: SourceRows, accepted: SignOff | None = None
+) -> int:
     """Publish the chosen staged rows, and quarantine the rejected unknown ones; returns how many.
 
     A collect of its own: gate, accounting, receipt and audit as always, the watermark unmoved.
@@ -29,9 +32,10 @@ def heal(hub: TransferDesk, contract: Contract, rows: SourceRows) -> int:
         hub: the hub.
         contract: of the dataset.
         rows: the source's rows, those to be published chosen.
+        accepted: who lets them replace newer rows, and why; the rejected ones then stay out.
     """
-    source = ChosenRows(hub.address, contract, rows)
-    done = hub.collect(contract.id, source).replay()
+    source = ChosenRows(hub.address, contract, rows, rejected=accepted is None)
+    done = hub.collect(contract.id, source).replay(accepted)
     return done.counts.published + done.counts.quarantined
 
 
@@ -40,21 +44,25 @@ class ChosenRows(OwnRows):
 
     kind: ClassVar[str] = "staged_rows"
 
-    def __init__(self, address: str, contract: Contract, rows: SourceRows) -> None:
+    def __init__(
+        self, address: str, contract: Contract, rows: SourceRows, *, rejected: bool = True
+    ) -> None:
         """Take what is published.
 
         Args:
             address: of the hub's database.
             contract: of the dataset.
             rows: the source's rows, those to be published chosen.
+            rejected: give also what the gate refused and no collect has seen.
         """
         self._address, self._contract, self._rows = address, contract, rows
+        self._rejected = rows.unknown if rejected else ()
 
     def read(self, connection: Connection, request: ReadRequest) -> ChosenReading:  # noqa: ARG002
         """The chosen rows as typed chunks of the contract's fields, then the rejected as text."""
         statement = self._statement().as_string(None)
         names = [c.name for c in request.columns]
-        return ChosenReading(self._address, statement, names, self._rows.unknown)
+        return ChosenReading(self._address, statement, names, self._rejected)
 
     def _statement(self) -> sql.Composed:
         """The chosen rows that nobody has published in the meantime."""

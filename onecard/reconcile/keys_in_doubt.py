@@ -15,6 +15,7 @@ from psycopg import sql
 
 from onecard.base.sql_text import query
 from onecard.collect.context import CollectContext
+from onecard.model.checkpoints import Checkpoint
 from onecard.ports.source import Column, ReadRequest
 from onecard.ports.sql_side import Comparable, SqlSide, settle, table_side
 from onecard.reconcile.buckets import Candidates, compare
@@ -29,15 +30,23 @@ MOST_KEYS = 100_000
 class KeysInDoubt:
     """Looks for the keys in doubt of one dataset."""
 
-    def __init__(self, tools: CollectContext, contract: Contract, since: datetime | None) -> None:
+    def __init__(
+        self,
+        tools: CollectContext,
+        contract: Contract,
+        since: datetime | None,
+        taken: Checkpoint,
+    ) -> None:
         """Take what a collect of the dataset needs.
 
         Args:
             tools: connector, connections, the hub's database.
             contract: of the dataset.
             since: only rows whose cursor is not before are compared; None: all.
+            taken: checkpoint of the source itself: what the collects have taken of it.
         """
         self._tools, self._contract, self._since = tools, contract, since
+        self._taken = taken
 
     def found(self, rows: SourceRows) -> tuple[Literal["sql", "stream"], Candidates]:
         """The keys in doubt and how they were found; their rows then stand in `rows`."""
@@ -102,4 +111,9 @@ class KeysInDoubt:
                 dict(contract.source.options)
             ),
             cursor=contract.source.cursor,
+            key=contract.key,
+            order=contract.ordering,
+            file_order=contract.file_order,
+            order_stated=contract.stated_file_order is not None,
+            taken=self._taken,
         )

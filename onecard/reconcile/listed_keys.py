@@ -9,7 +9,7 @@ from psycopg import sql
 
 from onecard.base.sql_text import query
 from onecard.ports.comparison import RowKey
-from onecard.store import registry
+from onecard.store import registry, row_order, staging
 from onecard.store.database import Connection
 from schemas.models.contract import Contract
 
@@ -40,7 +40,8 @@ class ListedKeys:
         self._connection.execute(query("ANALYZE {t}", t=LISTED))
 
     def copy(self, staged: sql.Identifier, into: sql.Identifier) -> None:
-        """Make a table of the staged rows of the listed keys."""
+        """Make a table of the staged rows of the listed keys, in the place of an earlier one."""
+        self._connection.execute(query("DROP TABLE IF EXISTS {into}", into=into))
         self._connection.execute(
             query(
                 "CREATE UNLOGGED TABLE {into} AS SELECT s.* FROM {c} c JOIN {t} s ON {on}",
@@ -63,18 +64,25 @@ class ListedKeys:
 
         Returns:
             For each key: whether it is staged, whether it is published, whether the rows differ,
-            whether the staged one waits, then the key's values as texts.
+            whether the staged one waits, whether it is older than the published one, also than
+            one that was published as deleted, then the key's values as texts.
         """
         contract = self._contract
+        positions = staging.has_positions(self._connection, staged)
         statement = query(
             "SELECT s.{k} IS NOT NULL, t.{k} IS NOT NULL AND t._deleted_at IS NULL,"
-            " ROW({s}) IS DISTINCT FROM ROW({t}), {waits}, {columns} FROM {c} c"
+            " ROW({s}) IS DISTINCT FROM ROW({t}), {waits}, {older}, {columns} FROM {c} c"
             " LEFT JOIN {staged} s ON {on_s} LEFT JOIN {published} t ON {on_t}"
             " WHERE t.{k} IS NULL OR t._version <= {version}",
             k=sql.Identifier(contract.key[0]),
             s=self._names("s"),
             t=self._names("t"),
             waits=self._waits(watermark),
+            older=query(
+                "t.{k} IS NOT NULL AND {older}",
+                k=sql.Identifier(contract.key[0]),
+                older=row_order.older(contract, positions=positions),
+            ),
             columns=sql.SQL(", ").join(self._columns),
             c=LISTED,
             staged=staged,

@@ -20,6 +20,7 @@ from onecard.reconcile.listed_keys import ListedKeys
 from onecard.store import (
     datasets,
     quarantine_intake,
+    row_order,
     staged_repeats,
     staging,
 )
@@ -35,12 +36,18 @@ MOST_UNKNOWN = 100_000
 
 @dataclass(frozen=True, slots=True)
 class KeyDifferences:
-    """What the source, read through the gate, says of the keys that were in doubt."""
+    """What the source, read through the gate, says of the keys that were in doubt.
+
+    Attributes:
+        older: they differ or are missing, and the source's row is older than the published one
+            (or than the one that was published as deleted): no collect publishes it.
+    """
 
     missing: tuple[RowKey, ...]
     extra: tuple[RowKey, ...]
     differing: tuple[RowKey, ...]
     waiting: tuple[RowKey, ...]
+    older: tuple[RowKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,10 @@ class SourceRows:
     def opened(self) -> Iterator[SourceRows]:
         """Make the tables, and drop them at the end; also those that a killed run left."""
         self._drop()
-        staging.create(self._connection, self._contract, self._transfer, first=False)
+        positions = self._tools.in_order
+        staging.create(
+            self._connection, self._contract, self._transfer, first=False, positions=positions
+        )
         try:
             yield self
         finally:
@@ -117,14 +127,18 @@ class SourceRows:
 
     def fill(self, reading: Reading) -> int:
         """Take all rows of a reading; returns how many were read."""
-        now, read = self._tools.settings.now(), 0
+        now, read, place = self._tools.settings.now(), 0, 1
         with Loader(self._tools.address, self._name) as loader:
             for chunk in prefetch(iter(reading), f"the source of {self._contract.id}"):
                 checked = self._tools.gate.check(chunk, now)
                 read += chunk.batch.num_rows
                 self._reject([Located(chunk.origin, row) for row in checked.rejected])
-                if len(checked.good):
-                    loader.put(checked.good)
+                good = checked.good
+                if self._tools.in_order:
+                    good = row_order.placed(good, place, late=chunk.late)
+                    place += len(good)
+                if len(good):
+                    loader.put(good)
         staged_repeats.deduplicate(self._connection, self._contract, self._transfer)
         for rule in self._contract.rules:
             if isinstance(rule.check, Unique):
@@ -161,19 +175,21 @@ class SourceRows:
             watermark: staged rows with a cursor from here on are read by the next collect anyway.
         """
         self._keys.load(keys)
-        missing, extra, differing, waiting = [], [], [], []
+        missing, extra, differing, waiting, older = [], [], [], [], []
         compared = self._keys.compared(self.table, self.version, watermark)
-        for there, held, differs, waits, *values in compared:
+        for there, held, differs, waits, is_older, *values in compared:
             key = tuple(str(v) for v in values)
             if waits and (differs or not held):
                 waiting.append(key)
+            elif there and is_older and (differs or not held):
+                older.append(key)
             elif there and not held:
                 missing.append(key)
             elif there and differs:
                 differing.append(key)
             elif not there and held and key not in self._rejected_keys:
                 extra.append(key)
-        return KeyDifferences(tuple(missing), tuple(extra), tuple(differing), tuple(waiting))
+        return KeyDifferences(*map(tuple, (missing, extra, differing, waiting, older)))
 
     def choose(self, keys: Collection[RowKey]) -> None:
         """Keep the staged rows of these keys apart, to be published."""

@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING
 from onecard.store.refusals import refusals
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from adbc_driver_manager.dbapi import Connection, _SharedDatabase
+    from psycopg import sql
 
 _handles: dict[str, _SharedDatabase] = {}
 _lock = threading.Lock()
@@ -36,6 +39,21 @@ def connect(address: str) -> Iterator[Connection]:
 
     with refusals(driver.Error, OSError), _opened(address) as made:
         yield made
+
+
+def integers(address: str, statement: sql.Composed) -> npt.NDArray[np.int64]:
+    """One column of integers, 8 bytes a row; raises like `connect`.
+
+    Args:
+        address: of the hub's database.
+        statement: gives them, none of them NULL.
+    """
+    import numpy as np  # noqa: PLC0415 - only where rows flow
+
+    with connect(address) as connection, connection.cursor() as cursor:
+        cursor.execute(statement.as_string(None))
+        batches = [batch.column(0).to_numpy() for batch in cursor.fetch_record_batch()]
+    return np.concatenate(batches) if batches else np.empty(0, np.int64)
 
 
 def _opened(address: str) -> Connection:

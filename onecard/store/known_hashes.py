@@ -20,36 +20,81 @@ LARGEST = 40_000_000
 
 
 class KnownHashes:
-    """Answers which of a batch's row hashes are published."""
+    """Answers which of a batch's row hashes are published, and remembers which were met."""
 
-    def __init__(self, hashes: npt.NDArray[np.int64]) -> None:
+    def __init__(self, hashes: npt.NDArray[np.int64], *, places: bool = False) -> None:
+        """Take the hashes.
+
+        Args:
+            hashes: of the published rows.
+            places: remember also where in the reading each was met last: 8 bytes a row more.
+        """
         self._hashes = np.sort(hashes)
+        kind = np.int64 if places else np.bool_
+        self._last: npt.NDArray[np.int64 | np.bool_] = np.zeros(len(hashes), kind)
+        self._found = 0
 
     @classmethod
-    def load(cls, address: str, contract: Contract) -> KnownHashes | None:
-        """Read the hashes of all live registry rows, or None when there are too many."""
+    def load(cls, address: str, contract: Contract, *, places: bool) -> KnownHashes | None:
+        """Read the hashes of all live registry rows, or None when there are too many.
+
+        Args:
+            address: of the hub's database.
+            contract: of the dataset.
+            places: as for the class.
+        """
         limit = 2 * timeouts.seconds()
-        return timeouts.within(lambda: cls._load(address, contract), limit, "the hub's database")
+        found = timeouts.within(lambda: _load(address, contract), limit, "the hub's database")
+        return None if found is None else cls(found, places=places)
 
-    @classmethod
-    def _load(cls, address: str, contract: Contract) -> KnownHashes | None:
-        table = registry.published(contract)
-        count = query("SELECT count(*) FROM {t}", t=table)
-        hashes = query("SELECT _row_hash FROM {t} WHERE _deleted_at IS NULL", t=table)
-        with arrow.connect(address) as connection, connection.cursor() as cursor:
-            cursor.execute(count.as_string(None))
-            (rows,) = cursor.fetchone() or (0,)
-            if rows > LARGEST:
-                return None
-            cursor.execute(hashes.as_string(None))
-            batches = [b.column(0).to_numpy() for b in cursor.fetch_record_batch()]
-        return cls(np.concatenate(batches) if batches else np.empty(0, np.int64))
+    @property
+    def met(self) -> int:
+        """How many of the published rows were met."""
+        return int(np.count_nonzero(self._last))
 
-    def contains(self, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which of `hashes` are known."""
+    @property
+    def repeats(self) -> int:
+        """How many rows repeated one that had been met."""
+        return self._found - self.met
+
+    def contains(
+        self, hashes: npt.NDArray[np.int64], places: npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Which of `hashes` are known; these are noted as met.
+
+        Args:
+            hashes: of rows, in the order of the reading.
+            places: of the rows in the reading, rising and never 0; only where they are remembered.
+        """
         if not len(self._hashes):
             return np.zeros(len(hashes), np.bool_)
-        places = np.searchsorted(self._hashes, hashes)
-        places[places == len(self._hashes)] = 0
-        found: npt.NDArray[np.bool_] = self._hashes[places] == hashes
+        at = np.searchsorted(self._hashes, hashes)
+        at[at == len(self._hashes)] = 0
+        found: npt.NDArray[np.bool_] = self._hashes[at] == hashes
+        # Of equal indexes NumPy keeps the last value: that of the highest place.
+        self._last[at[found]] = True if places is None else places[found]
+        self._found += int(np.count_nonzero(found))
         return found
+
+    def last_places(self, hashes: npt.NDArray[np.int64]) -> dict[int, int]:
+        """Those of `hashes` that were met, each with its last place (1 where none is remembered).
+
+        Args:
+            hashes: of published rows.
+        """
+        wanted = np.unique(hashes)
+        if not len(self._hashes) or not len(wanted):
+            return {}
+        at = np.searchsorted(self._hashes, wanted)
+        at[at == len(self._hashes)] = 0
+        met = (self._hashes[at] == wanted) & (self._last[at] != 0)
+        return dict(zip(wanted[met].tolist(), map(int, self._last[at[met]]), strict=True))
+
+
+def _load(address: str, contract: Contract) -> npt.NDArray[np.int64] | None:
+    table = registry.published(contract)
+    (rows,) = arrow.integers(address, query("SELECT count(*) FROM {t}", t=table))
+    if rows > LARGEST:
+        return None
+    hashes = query("SELECT _row_hash FROM {t} WHERE _deleted_at IS NULL", t=table)
+    return arrow.integers(address, hashes)

@@ -18,7 +18,7 @@ SHOWN = 20
 _FINISH = (
     "UPDATE ledger.reconciliation SET method = %(method)s, buckets = %(buckets)s,"
     " rows_hub = %(rows_hub)s, rows_other = %(rows_other)s, missing = %(missing)s,"
-    " extra = %(extra)s, differing = %(differing)s, waiting = %(waiting)s,"
+    " extra = %(extra)s, differing = %(differing)s, older = %(older)s, waiting = %(waiting)s,"
     " quarantined = %(quarantined)s, healed = %(healed)s, tombstoned = %(tombstoned)s,"
     " held = %(held)s, agreeing = %(agreeing)s, lapsed = %(lapsed)s, outcome = %(outcome)s,"
     " refs = %(refs)s, finished_at = clock_timestamp() WHERE id = %(id)s"

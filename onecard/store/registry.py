@@ -13,7 +13,7 @@ from psycopg import sql
 
 from onecard.base.sql_text import names, query
 from onecard.errors import ConfigError
-from onecard.store import staging
+from onecard.store import row_order, staging
 from onecard.store.database import Connection, fetch_all, fetch_one, relation_exists
 from schemas.models.contract import Contract, Field
 
@@ -106,6 +106,13 @@ def adopt(connection: Connection, contract: Contract, transfer: int, version: in
         )
     connection.execute(query("ALTER TABLE {t} ADD COLUMN _deleted_at timestamptz", t=table))
     connection.execute(
+        query(
+            "ALTER TABLE {t} DROP COLUMN IF EXISTS {p}",
+            t=table,
+            p=sql.Identifier(row_order.POSITION),
+        )
+    )
+    connection.execute(
         query("ALTER TABLE {t} RENAME TO {n}", t=table, n=sql.Identifier(contract.table))
     )
     connection.execute(
@@ -117,97 +124,115 @@ def adopt(connection: Connection, contract: Contract, transfer: int, version: in
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of staged rows: how many are published, are there already, are too old."""
+    """What becomes of staged rows: how many are published, are there already, are too old.
+
+    Attributes:
+        stale: older than the published row of their key, by the contract's order.
+        returned: those of them whose key is published as deleted.
+    """
 
     published: int
     unchanged: int = 0
     stale: int = 0
+    returned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
     publish: int
     stale: int
+    returned: int
     everything: int
 
 
-def fate(connection: Connection, contract: Contract, transfer: int) -> Fate:
-    """What becomes of a transfer's staged rows, against the registry.
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """Staged rows on their way into the registry.
 
-    Args:
-        connection: in the transaction that publishes.
-        contract: of the dataset.
-        transfer: that has staged the rows.
+    Attributes:
+        accepted: a person has accepted that older rows replace newer ones.
     """
-    if not exists(connection, contract):
-        return Fate(staging.count(connection, contract, transfer))
-    found = fetch_one(
-        connection,
-        _Compared,
-        query(
-            "SELECT count(*) FILTER (WHERE {new} OR {changed}) AS publish,"
-            " count(*) FILTER (WHERE {stale}) AS stale, count(*) AS everything"
-            " FROM {s} s LEFT JOIN {t} t ON {on}",
-            new=query("t.{k} IS NULL", k=sql.Identifier(contract.key[0])),
-            changed=_changed(contract),
-            stale=_stale(contract),
-            s=staging.table(contract, transfer),
-            t=published(contract),
-            on=staging.pairs(contract.key),
-        ),
-    ) or _Compared(0, 0, 0)
-    unchanged = found.everything - found.publish - found.stale
-    return Fate(found.publish, unchanged, found.stale)
 
+    connection: Connection
+    contract: Contract
+    transfer: int
+    accepted: bool = False
 
-def merge(connection: Connection, contract: Contract, transfer: int, version: int) -> None:
-    """Merge staged rows into the registry.
+    def fate(self) -> Fate:
+        """What becomes of the staged rows, against the registry."""
+        connection, contract = self.connection, self.contract
+        if not exists(connection, contract):
+            return Fate(staging.count(connection, contract, self.transfer))
+        stale = self._stale()
+        found = fetch_one(
+            connection,
+            _Compared,
+            query(
+                "SELECT count(*) FILTER (WHERE {new} OR {changed}) AS publish,"
+                " count(*) FILTER (WHERE {stale}) AS stale,"
+                " count(*) FILTER (WHERE {stale} AND t._deleted_at IS NOT NULL) AS returned,"
+                " count(*) AS everything FROM {s} s LEFT JOIN {t} t ON {on}",
+                new=query("t.{k} IS NULL", k=sql.Identifier(contract.key[0])),
+                changed=self._changed(stale),
+                stale=stale,
+                s=staging.table(contract, self.transfer),
+                t=published(contract),
+                on=staging.pairs(contract.key),
+            ),
+        ) or _Compared(0, 0, 0, 0)
+        unchanged = found.everything - found.publish - found.stale
+        return Fate(found.publish, unchanged, found.stale, found.returned)
 
-    Rows whose hash is equal are left alone; where only the hash differs (another hash function)
-    it is refreshed without a new version; a lower sequence never overwrites a higher one.
+    def merge(self, version: int) -> None:
+        """Merge the staged rows into the registry.
 
-    Args:
-        connection: in the transaction that publishes.
-        contract: of the dataset.
-        transfer: that has staged the rows.
-        version: of the registry table from now on.
-    """
-    columns = contract.names
-    assignments = sql.SQL(", ").join(query("{c} = s.{c}", c=sql.Identifier(c)) for c in columns)
-    values = {"version": sql.Literal(version), "transfer": sql.Literal(transfer)}
-    connection.execute(
-        query(
-            "MERGE INTO {t} t USING {s} s ON {on}"
-            " WHEN MATCHED AND {changed} THEN UPDATE SET {assignments}, _row_hash = s._row_hash,"
-            " _version = {version}, _transfer_id = {transfer}, _deleted_at = NULL"
-            " WHEN MATCHED AND s._row_hash <> t._row_hash AND NOT {stale} THEN"
-            " UPDATE SET _row_hash = s._row_hash"
-            " WHEN NOT MATCHED THEN INSERT ({columns}, _row_hash, _version, _first_version,"
-            " _transfer_id) VALUES ({inserted}, s._row_hash, {version}, {version}, {transfer})",
-            t=published(contract),
-            s=staging.table(contract, transfer),
-            on=staging.pairs(contract.key),
-            changed=_changed(contract),
-            stale=_stale(contract),
-            assignments=assignments,
-            columns=names(columns),
-            inserted=names(columns, "s."),
-            **values,
+        Rows whose hash is equal are left alone; where only the hash differs (another hash
+        function) it is refreshed without a new version; an older row never overwrites a newer one.
+
+        Args:
+            version: of the registry table from now on.
+        """
+        contract, columns, stale = self.contract, self.contract.names, self._stale()
+        assignments = sql.SQL(", ").join(query("{c} = s.{c}", c=sql.Identifier(c)) for c in columns)
+        self.connection.execute(
+            query(
+                "MERGE INTO {t} t USING {s} s ON {on}"
+                " WHEN MATCHED AND {changed} THEN UPDATE SET {assignments},"
+                " _row_hash = s._row_hash, _version = {version}, _transfer_id = {transfer},"
+                " _deleted_at = NULL"
+                " WHEN MATCHED AND s._row_hash <> t._row_hash AND NOT {stale} THEN"
+                " UPDATE SET _row_hash = s._row_hash"
+                " WHEN NOT MATCHED THEN INSERT ({columns}, _row_hash, _version, _first_version,"
+                " _transfer_id)"
+                " VALUES ({inserted}, s._row_hash, {version}, {version}, {transfer})",
+                t=published(contract),
+                s=staging.table(contract, self.transfer),
+                on=staging.pairs(contract.key),
+                changed=self._changed(stale),
+                stale=stale,
+                assignments=assignments,
+                columns=names(columns),
+                inserted=names(columns, "s."),
+                version=sql.Literal(version),
+                transfer=sql.Literal(self.transfer),
+            )
         )
-    )
 
+    def _changed(self, stale: sql.Composed) -> sql.Composed:
+        return query(
+            "(((s._row_hash <> t._row_hash AND ROW({t}) IS DISTINCT FROM ROW({s}))"
+            " OR t._deleted_at IS NOT NULL) AND NOT {stale})",
+            t=names(self.contract.names, "t."),
+            s=names(self.contract.names, "s."),
+            stale=stale,
+        )
 
-def _changed(contract: Contract) -> sql.Composed:
-    differs = query(
-        "((s._row_hash <> t._row_hash AND ROW({t}) IS DISTINCT FROM ROW({s}))"
-        " OR t._deleted_at IS NOT NULL)",
-        t=names(contract.names, "t."),
-        s=names(contract.names, "s."),
-    )
-    return query("({differs} AND NOT {stale})", differs=differs, stale=_stale(contract))
-
-
-def _stale(contract: Contract) -> sql.Composed:
-    if contract.sequence is None:
-        return query("false")
-    return query("coalesce(s.{c} < t.{c}, false)", c=sql.Identifier(contract.sequence))
+    def _stale(self) -> sql.Composed:
+        """Condition: the staged row differs from the published one, and is older."""
+        if self.accepted:
+            return query("false")
+        positions = staging.positioned(self.connection, self.contract, self.transfer)
+        return query(
+            "((s._row_hash <> t._row_hash OR t._deleted_at IS NOT NULL) AND {older})",
+            older=row_order.older(self.contract, positions=positions),
+        )

@@ -1,7 +1,8 @@
 """Staging tables of one transfer: good rows by the contract's columns, and rejected rows sealed.
 
-`staging.<table>__<transfer>` has the contract's fields and `_row_hash`; beside it,
-`…__bad` has the columns of `onecard.store.sealing.Sealed`.
+`staging.<table>__<transfer>` has the contract's fields and `_row_hash`, and where the order of the
+reading means something `_position` (`onecard.store.row_order`); beside it, `…__bad` has the columns
+of `onecard.store.sealing.Sealed`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from psycopg import errors, sql
 
 from onecard.base.sql_text import names, query
 from onecard.store.database import Connection, fetch_one, one_scalar, scalars
+from onecard.store.row_order import POSITION
 from schemas.models.contract import Contract, Field
 
 STAGING: LiteralString = "staging"
@@ -48,7 +50,14 @@ def rejected(contract: Contract, transfer: int) -> sql.Identifier:
     return sql.Identifier(STAGING, table_name(contract, transfer) + "__bad")
 
 
-def create(connection: Connection, contract: Contract, transfer: int, *, first: bool) -> None:
+def create(
+    connection: Connection,
+    contract: Contract,
+    transfer: int,
+    *,
+    first: bool,
+    positions: bool = False,
+) -> None:
     """Make the staging tables; the first load's becomes the registry table, so it is logged.
 
     Args:
@@ -56,13 +65,17 @@ def create(connection: Connection, contract: Contract, transfer: int, *, first: 
         contract: of the dataset.
         transfer: whose tables they are; a reconciliation's number is negative.
         first: nothing of the dataset is published yet.
+        positions: the rows come in an order that means something, and bring their places.
     """
     columns = [
         query("{name} {type}", name=sql.Identifier(f.name), type=column_type(f))
         for f in contract.fields
     ]
+    columns.append(query("_row_hash bigint NOT NULL"))
+    if positions:
+        columns.append(query("{p} bigint NOT NULL", p=sql.Identifier(POSITION)))
     kind = sql.SQL("" if first else "UNLOGGED ")
-    body = sql.SQL(", ").join([*columns, sql.SQL("_row_hash bigint NOT NULL")])
+    body = sql.SQL(", ").join(columns)
     connection.execute(
         query(
             "CREATE {kind}TABLE {table} ({body})",
@@ -77,6 +90,28 @@ def create(connection: Connection, contract: Contract, transfer: int, *, first: 
             " reasons jsonb, payload bytea, key_epoch text, suite text)",
             table=rejected(contract, transfer),
         )
+    )
+
+
+def positioned(connection: Connection, contract: Contract, transfer: int) -> bool:
+    """Whether a transfer's rows have brought their places in the reading.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        transfer: whose table it is.
+    """
+    return has_positions(connection, table(contract, transfer))
+
+
+def has_positions(connection: Connection, staged: sql.Identifier) -> bool:
+    """Whether a staging table has the rows' places in their reading."""
+    return one_scalar(
+        connection,
+        bool,
+        "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s)"
+        " AND attname = %s AND NOT attisdropped)",
+        (staged.as_string(None), POSITION),
     )
 
 

@@ -24,6 +24,10 @@ BUILT_IN = {
     "record.boolean": "主键是布尔值",
     "manifest.rows": "文件行数与清单不符",
     "manifest.digest": "文件摘要与清单不符",
+    "manifest.time": "清单未写明时间",
+    "order.tie": "同一主键多行而先后不明",
+    "order.older": "早于已发布的行",
+    "order.returned": "已删除的行以更早的版本重现",
 }
 ASPECTS = {
     "format": "格式不符",

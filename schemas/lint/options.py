@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -19,6 +19,15 @@ class OptionModels(Protocol):
     sink_options: Any
 
 
+@runtime_checkable
+class Asking(Protocol):
+    """Options that can be run as they are, and of which lint asks more."""
+
+    def asks(self) -> Iterator[tuple[str, str, str]]:
+        """Dotted place below the options, rule and message of each thing that is missing."""
+        ...
+
+
 def options_problems(
     document: Document, at: str, model: type[BaseModel], options: dict[str, Any]
 ) -> Iterator[Problem]:
@@ -31,6 +40,10 @@ def options_problems(
         options: as the file has them.
     """
     try:
-        build(model, options, document, at)
+        found = build(model, options, document, at)
     except InvalidFile as error:
         yield from error.problems
+        return
+    if isinstance(found, Asking):
+        for place, rule, message in found.asks():
+            yield document.problem(f"{at}.{place}", rule, message)

@@ -17,6 +17,8 @@ from schemas.models.text_form import TextForm
 from schemas.models.values import DatasetId, Duration, Name, Version
 
 LogicalType = Literal["string", "date", "timestamp", "integer", "number"]
+FileOrder = Literal["manifest_time", "file_name"]
+"""By what the files of a folder follow each other; inside a file, its rows do."""
 
 
 class Field(Frozen):
@@ -88,6 +90,8 @@ class Contract(Frozen):
 
     Attributes:
         sequence: field that orders versions of one row; a lower one never overwrites a higher.
+        order: what decides between rows of one key where sequence and cursor do not: fields, in
+            this order; or the order of the files; or `unique`: the source holds each key once.
         share_type: 1 unconditional, 2 conditional, 3 not shared (政务数据共享条例).
         lane: `nightly`, or `event` for the near-real-time lane.
         freshness: how old the newest published row may be before the report says late.
@@ -105,6 +109,7 @@ class Contract(Frozen):
     lane: Literal["nightly", "event"] = "nightly"
     share_type: Literal["1", "2", "3"] = "2"
     sequence: Name | None = None
+    order: tuple[Name, ...] | FileOrder | Literal["unique"] | None = None
     drift: Drift = Drift()
     rules: tuple[Rule, ...] = ()
     expectations: tuple[Expectation, ...] = ()
@@ -130,7 +135,27 @@ class Contract(Frozen):
         """Fields whose absence from the source costs all rows, but not the transfer."""
         if self.drift.missing == "fail":
             return frozenset()
-        return frozenset(self.names) - {*self.key, self.source.cursor, self.sequence}
+        return frozenset(self.names) - {*self.key, *self.ordering}
+
+    @property
+    def ordering(self) -> tuple[str, ...]:
+        """Fields that order the rows of one key, the first that differs decides; higher is newer.
+
+        Sequence, then cursor, then the fields of `order`. NULL is older than any value.
+        """
+        more = self.order if isinstance(self.order, tuple) else ()
+        named = (self.sequence, self.source.cursor, *more)
+        return tuple(dict.fromkeys(name for name in named if name))
+
+    @property
+    def stated_file_order(self) -> FileOrder | None:
+        """By what the contract says that files follow each other."""
+        return self.order if self.order in ("manifest_time", "file_name") else None
+
+    @property
+    def file_order(self) -> FileOrder | None:
+        """By what files follow each other, or None where the rows' own fields order them."""
+        return self.stated_file_order or (None if self.ordering else "file_name")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -175,7 +200,9 @@ def _complaints(contract: Contract) -> list[str]:
         for n in contract.key
         if not contract.field(n).required
     ]
-    for role, name in (("cursor", contract.source.cursor), ("sequence", contract.sequence)):
+    more = contract.order if isinstance(contract.order, tuple) else ()
+    roles = [("cursor", contract.source.cursor), ("sequence", contract.sequence)]
+    for role, name in (*roles, *(("order", name) for name in more)):
         if name is not None and name not in names:
             found.append(f"contract.unknown_field: {role} {name!r} is no field; {known}")
     for rule in contract.rules:

@@ -20,6 +20,7 @@ F04 = "agreements/f04-hrss-education-card-status.yaml"
 F21 = "agreements/f21-transport-bureau-ride-statistics.yaml"
 F09 = "agreements/f09-hrss-health-card-query.yaml"
 SUBSIDY = "contracts/hrss/subsidy_payment.odcs.yaml"
+SETTLEMENTS = "contracts/medical_insurance/med_settlement.odcs.yaml"
 PENSION = "contracts/hrss/pension_status.odcs.yaml"
 RIDES = "contracts/transport/transit_ride.odcs.yaml"
 PROPERTY = "schema.0.properties"
@@ -76,6 +77,10 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
     "contract-without-length": (CONTRACT, "        logicalTypeOptions: {maxLength: 18}\n", "", "contract.max_length", f"{PROPERTY}.2"),
     "contract-decimal": (HOUSE, "physicalType: decimal(5,4)\n        required: true\n        classification: L2\n        customProperties:\n          - {property: semantic, value: rate}\n          - {property: pii, value: PI}\n      - name: grjcbl", "physicalType: number\n        required: true\n        classification: L2\n        customProperties:\n          - {property: semantic, value: rate}\n          - {property: pii, value: PI}\n      - name: grjcbl", "contract.decimal", f"{PROPERTY}.8.physicalType"),
     "contract-unknown-level": (CONTRACT, "classification: L3\n        customProperties:\n          - {property: semantic, value: id_number}", "classification: L9\n        customProperties:\n          - {property: semantic, value: id_number}", "model.literal_error", f"{PROPERTY}.2.classification"),
+    "contract-order-unknown-field": (CONTRACT, "  - {property: sequence, value: source_seq}\n", "  - {property: sequence, value: source_seq}\n  - {property: order, value: [source_seq, arrival]}\n", "contract.unknown_field", ""),
+    "contract-order-of-files": (CONTRACT, "  - {property: sequence, value: source_seq}\n", "  - {property: sequence, value: source_seq}\n  - {property: order, value: file_name}\n", "contract.order", "customProperties"),
+    "contract-order-without-time": (RIDES, "  - {property: sequence, value: source_seq}\n", "  - {property: sequence, value: source_seq}\n  - {property: order, value: manifest_time}\n", "contract.order", "customProperties"),
+    "contract-pages-without-order": (SETTLEMENTS, ", order: stable, versions: true", "", "rest.page_order", "servers.0.customProperties.0.value.options.paginator.order"),
     "contract-unknown-connector": (CONTRACT, "connector: sql", "connector: ftp", "connector.unknown", "servers.0.customProperties.0.value.connector"),
     "contract-unknown-option": (CONTRACT, "            table: ac02_ecard", "            tabel: ac02_ecard\n            table: ac02_ecard", "model.unknown_key", "servers.0.customProperties.0.value.options.tabel"),
     "contract-unknown-drift": (CONTRACT, "  - {property: shareType, value: '2'}", "  - {property: shareType, value: '2'}\n  - {property: drift, value: {renamed: fail}}", "contract.unknown_drift", "customProperties.2.value"),
