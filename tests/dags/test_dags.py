@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 
 import connectors
 from demo.rehearsal import REPOSITORY, Rehearsal

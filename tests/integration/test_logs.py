@@ -113,7 +113,7 @@ def test_a_database_that_quotes_the_row_in_its_error(stage: Rehearsal) -> None:
 def test_a_system_that_is_down(stage: Rehearsal) -> None:
     gone = json.dumps({"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "login": "x"})
     unknown = onecard(stage, "collect", "hrss/cards")
-    assert (lines(unknown)[-1]["event"], unknown.returncode) == ("refused", 1)
+    assert (lines(unknown)[-1]["event"], unknown.returncode) == ("refused", 2)
     done = onecard(stage, "collect", "hrss/card_master", AIRFLOW_CONN_HRSS_DB=gone)
     ended = events(done)[-1]
     assert (ended["step"], ended["outcome"]) == ("collect.stage", "failed")
