@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from onecard.errors import NO_ROOM, unwritten
+from onecard.errors import NO_ROOM, StorageError, unwritten
 
 NOTE_LIMIT = 1024**2
 """Bytes of a manifest."""
@@ -55,9 +55,36 @@ class Folder(Protocol):
         """
         ...
 
+    def ready(self, directory: str, size: int) -> None:
+        """See that a directory, made where it is missing, takes so many bytes now.
+
+        Raises:
+            ConfigError: nothing may be written there.
+            StorageError: there is no room.
+        """
+        ...
+
     def sweep(self, directory: str) -> None:
         """Remove the drafts that killed attempts left in a directory, where there is one."""
         ...
+
+
+def check_room(what: str, size: int, free: int) -> None:
+    """Whether so many bytes find room.
+
+    Args:
+        what: names the folder.
+        size: bytes that are needed.
+        free: bytes that are free.
+
+    Raises:
+        StorageError: they do not.
+    """
+    if free < size:
+        msg = (
+            f"{what} cannot be written: {size} bytes are needed, {free} are free; nothing was sent"
+        )
+        raise StorageError(msg)
 
 
 @contextmanager

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge
+from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge, check_room
 from onecard.base import files
 from onecard.base.connections import Connection
-from onecard.errors import ConfigError
+from onecard.errors import ConfigError, unwritten
 
 
 class LocalFolder:
@@ -61,6 +62,20 @@ class LocalFolder:
         """Copy beside the target, then rename."""
         with files.replacing(self._base / path) as draft:
             shutil.copyfile(source, draft)
+
+    def ready(self, directory: str, size: int) -> None:
+        """See that a draft can be made there, and that the file system has the room."""
+        folder = self._base / directory
+        what = f"the inbox folder {directory!r}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part"):
+                pass
+            room = shutil.disk_usage(folder)
+        except OSError as error:
+            raise unwritten(what, error) from None
+        if room.total:  # some network file systems do not tell
+            check_room(what, size, room.free)
 
     def sweep(self, directory: str) -> None:
         """Remove the drafts that nobody writes any more."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge, private_file
+from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge, check_room, private_file
 from onecard.base import timeouts, unreachable
 from onecard.base.connections import Connection
 from onecard.base.shown import file_name
@@ -243,6 +243,31 @@ class SftpFolder:
             why = f"cannot be written: the server has no room for it ({error})"
             msg = f"{self._where}: {path!r} {why}"
             raise StorageError(msg) from None
+
+    def ready(self, directory: str, size: int) -> None:
+        """See that a draft can be made there, and that there is room, where the server tells."""
+        folder = self._path(directory)
+
+        async def work() -> int | None:
+            await self._client.makedirs(folder, exist_ok=True)
+            part = f"{folder}/.ready.part"
+            async with self._client.open(part, "wb"):
+                pass
+            await self._client.remove(part)
+            try:
+                found = await self._client.statvfs(folder)
+            except asyncssh.SFTPError:  # an extension that not every server has
+                return None
+            return int(found.bavail * found.frsize) if found.blocks else None
+
+        what = f"{self._where}: {directory!r}"
+        try:
+            free = self._call(work(), directory)
+        except _NoRoom as error:
+            msg = f"{what} cannot be written ({error}); nothing was sent"
+            raise StorageError(msg) from None
+        if free is not None:
+            check_room(what, size, free)
 
     def sweep(self, directory: str) -> None:
         """Remove drafts; the hub sends one delivery of an agreement at a time."""

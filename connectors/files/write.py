@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.files import formats, manifest
-from connectors.files.folder import private_file
+from connectors.files.folder import NOTE_LIMIT, private_file
 from connectors.files.folders import opened
 from connectors.files.options import FilesSink
 from onecard.base.connections import Connection
@@ -42,6 +42,8 @@ def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
         same = before and before.get("deletes", {}) == deletes
         if before and same and before.get(sink.manifest.digest) == digest:
             return Sent(rows, 1, 1, digest, deleted)
+        needed = sum(file.stat().st_size for file in (draft, gone)) + NOTE_LIMIT
+        folder.ready(path.rpartition("/")[0], needed)
         parcel.leave()
         folder.write(path, draft)
         if deleted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import asyncssh
 import pyarrow as pa
@@ -24,7 +25,13 @@ from connectors.files.connector import FilesConnector
 from connectors.files.options import CsvSource
 from connectors.files.skipped import Skipped
 from onecard.base.connections import Connection
-from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
+from onecard.errors import (
+    ConfigError,
+    ProtocolError,
+    SchemaMismatch,
+    SourceUnavailable,
+    StorageError,
+)
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, Reading, ReadRequest, Refusal
 from tests.connectors.systems import conn, free, marked, sftp
@@ -542,3 +549,46 @@ def test_a_base_that_is_not_there_is_a_setting_to_mend(path: str | None) -> None
 def test_another_kind_of_store_is_named() -> None:
     with pytest.raises(ConfigError, match="known: fs, sftp"):
         send(conn(conn_type="ftp"), CSV)
+
+
+@pytest.mark.case("inbox-4", "a folder without room or right is named before anything is sent")
+@pytest.mark.parametrize("trouble", ["full", "read-only", "a file"])
+@pytest.mark.parametrize("kind", ["local", "sftp"])
+def test_an_inbox_that_takes_nothing_is_named_before_sending(
+    trouble: str, kind: str, out: Path, local: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = out.parent
+    if trouble == "a file":
+        (root / "in").write_text("")
+    if trouble == "read-only":
+        monkeypatch.setattr(tempfile, "NamedTemporaryFile", _denied)
+        monkeypatch.setattr(asyncssh.SFTPServer, "open", _denied)
+    if trouble == "full":
+        monkeypatch.setattr("shutil.disk_usage", lambda _: _Room(10**9, 10**9, 5))
+        monkeypatch.setattr(asyncssh.SFTPServer, "statvfs", lambda *_: _statvfs())
+    left: list[bool] = []
+    table = pa.table({"k": ["1"]})
+    batches = iter(table.to_batches())
+    parcel = Parcel(
+        "d", "f00", table.schema, ("k",), batches, {}, lambda: left.append(True), marked
+    )
+    options = FilesConnector.sink_options.model_validate({"directory": "in", "format": CSV})
+    with contextlib.ExitStack() as stack:
+        system = local if kind == "local" else stack.enter_context(sftp(root))
+        with pytest.raises((ConfigError, StorageError, SourceUnavailable), match="in/f00"):
+            FilesConnector().send(system, options, parcel)
+    assert not left
+
+
+class _Room(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+def _denied(*_: object, **__: object) -> Any:
+    raise PermissionError(13, "Permission denied")
+
+
+def _statvfs() -> asyncssh.SFTPVFSAttrs:
+    return asyncssh.SFTPVFSAttrs(bsize=1, frsize=1, blocks=10**9, bfree=5, bavail=5)
