@@ -168,7 +168,7 @@ def _mistaken(people: People, day: Day) -> pl.DataFrame:
         death_date=pl.lit(day.date - timedelta(days=1)),
         source_updated_at=day.moments(people.chance, f"mistaken-at{day.number}"),
         source_seq=pl.lit(1 + day.number, pl.Int64),
-    ).filter(chosen & (index % LIFE_CYCLE != day.number % LIFE_CYCLE))
+    ).filter(chosen & ((index - day.number) % LIFE_CYCLE > MISTAKEN))
 
 
 def _routine(day: Day) -> dict[str, tuple[pl.Expr, dict[str, pl.Expr]]]:

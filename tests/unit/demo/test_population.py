@@ -129,7 +129,8 @@ def test_a_subsidy_is_paid_to_the_cards_own_account() -> None:
     cards = rows("hrss/card_master").select("person_id18", "bank_account", "fin_status")
     joined = rows("hrss/subsidy_payment").join(cards, on="person_id18", how="left", suffix="_card")
     assert joined["bank_account"].equals(joined["bank_account_card"].alias("bank_account"))
-    assert set(joined["fin_status"]) == {"2"}
+    assert set(joined["fin_status"]) == {"1", "2"}
+    assert set(joined.filter(pl.col("fin_status") == "1")["pay_status"]) == {"0"}
 
 
 def test_a_pensioner_contributes_nothing() -> None:
@@ -238,3 +239,29 @@ def test_the_night_comes_after_everything_of_its_day() -> None:
         "2026-10-17T02:00:00+08:00",
     ]
     assert np.diff([Day(n).night.timestamp() for n in range(3)]).tolist() == [86_400, 86_400]
+
+
+def test_what_is_said_is_taken_back_later() -> None:
+    """Accounts are activated, lost and found; deaths and consents are withdrawn (forty nights)."""
+    world = World(5, 4_000)
+    accounts: dict[str, list[str]] = {}
+    noted: dict[str, int] = {}
+    taken_back: dict[str, int] = {}
+    consents: dict[str, list[bool]] = {}
+    for number in range(40):
+        for frame in world.rows("hrss/card_master", number):
+            for card, status in frame.select("card_no", "fin_status").iter_rows():
+                accounts.setdefault(card, []).append(status)
+        for frame in world.rows("health/death_notice", number):
+            noted = dict.fromkeys(frame["person_id18"], number) | noted
+        taken_back |= dict.fromkeys(world.withdrawn_deaths(number), number)
+        for frame in world.rows("hrss/consent_record", number):
+            for consent, withdrawn in frame.select("consent_id", "withdrawn_at").iter_rows():
+                consents.setdefault(consent, []).append(withdrawn is not None)
+    lives = list(accounts.values())
+    assert sum(life[:2] == ["1", "2"] for life in lives) > 5
+    assert sum(life[:3] == ["2", "3", "2"] for life in lives) > 20
+    assert len(taken_back) > 5
+    assert all(taken_back[person] - noted[person] == 2 for person in taken_back)
+    again = [said for name, said in consents.items() if name.startswith("CR")]
+    assert sum(said == [False, True] for said in again) > 5
