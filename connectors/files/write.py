@@ -42,7 +42,7 @@ def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
         same = before and before.get("deletes", {}) == deletes
         if before and same and before.get(sink.manifest.digest) == digest:
             return Sent(rows, 1, 1, digest, deleted)
-        parcel.leave()
+        parcel.leave(rows)
         folder.write(path, draft)
         if deleted:
             parcel.leave()

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from onecard.base.sql_text import names, query
 from onecard.errors import ConfigError
-from onecard.store import staging
+from onecard.store import former, staging
 from onecard.store.database import Connection, fetch_all, fetch_one, relation_exists
 from schemas.models.contract import Contract, Field
 
@@ -172,6 +172,9 @@ def merge(connection: Connection, contract: Contract, transfer: int, version: in
         transfer: that has staged the rows.
         version: of the registry table from now on.
     """
+    former.keep(
+        connection, contract, staging.table(contract, transfer), _changed(contract), version
+    )
     columns = contract.names
     assignments = sql.SQL(", ").join(query("{c} = s.{c}", c=sql.Identifier(c)) for c in columns)
     values = {"version": sql.Literal(version), "transfer": sql.Literal(transfer)}
