@@ -37,6 +37,7 @@ from onecard.deliver.run import Deliver
 from onecard.ports.privacy_gate import Admitted, Batch
 from onecard.ports.sink import Parcel
 from onecard.store import agreement_lives, database, disclosures
+from onecard.store.snapshots import Snapshot
 from quality.privacy.gate import Gate
 from schemas.models import registers
 from schemas.models.agreement import Agreement
@@ -137,9 +138,16 @@ def plain(stage: Rehearsal) -> float:
     """The same rows, selected and sent without any governance."""
     wanted = agreement("as_is")
     tools = outbound(stage)
-    selection = Selection(wanted, tools.contracts, {}, tools.settings.now().date())
+    selection = Selection(wanted, tools.contracts, tools.settings.now().date())
     started = time.perf_counter()
-    frames = Outgoing(tools.address, selection, NoGate(), None).frames()  # type: ignore[arg-type]
+    with Snapshot(tools.address) as snapshot:
+        outgoing = Outgoing(snapshot, selection, NoGate(), None)  # type: ignore[arg-type]
+        _send_plain(tools, wanted, outgoing)
+    return time.perf_counter() - started
+
+
+def _send_plain(tools: DeliveryContext, wanted: Agreement, outgoing: Outgoing) -> None:
+    frames = outgoing.frames()
     level = pl.CompatLevel.oldest()
     first = next(frames)
     schema = first.to_arrow(compat_level=level).schema
@@ -155,14 +163,13 @@ def plain(stage: Rehearsal) -> float:
         key=wanted.key,
         batches=batches(),
         manifest={},
-        leave=lambda: None,
+        leave=lambda rows=0: None,  # noqa: ARG005 - the port's
         sign=dict,
     )
     connector, block = tools.connector, wanted.delivery
     assert block
     options = connector.sink_options.model_validate(dict(block.options))
     connector.send(tools.connections.get(block.connection), options, parcel)
-    return time.perf_counter() - started
 
 
 def _chain(first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -11,6 +11,7 @@ import polars as pl
 
 from demo import inbox, progress, serve
 from demo.calendar import Day
+from demo.inbox import Sending
 from demo.logins import Logins
 from demo.planting import Planter
 from demo.servers import Addresses, AgencyServers
@@ -129,7 +130,7 @@ class DemoCity:
             if name in known
         }
 
-    def _sendings(self, consumer: str) -> dict[str, list[inbox.Sending]]:
+    def _sendings(self, consumer: str) -> dict[str, list[Sending]]:
         if consumer in INBOX_ONLY:
             return inbox.http_sendings(self.home / "inbox" / INBOX_ONLY[consumer])
         folder = {"transport": "transport", "education": "sftp"}[consumer]

@@ -44,7 +44,7 @@ def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
             return Sent(rows, 1, 1, digest, deleted)
         needed = sum(file.stat().st_size for file in (draft, gone)) + NOTE_LIMIT
         folder.ready(path.rpartition("/")[0], needed)
-        parcel.leave()
+        parcel.leave(rows)
         folder.write(path, draft)
         if deleted:
             parcel.leave()

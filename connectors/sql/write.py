@@ -76,7 +76,7 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
                         told["deletes"] = {"rows": deleted}
                     sending.prove()
                     _manifest(connection, deliveries, parcel, told)
-                    parcel.leave()  # right before the commit: until then nothing is there
+                    parcel.leave(rows)  # right before the commit: until then nothing is there
     finally:
         engine.dispose()
     return Sent(rows, 1, int(already), digest, deleted)

@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
 from onecard.deliver.context import Delivered, DeliveryContext, Replay
-from onecard.deliver.delivery_log import DeliveryLog, Progress
+from onecard.deliver.delivery_log import DeliveryLog, Outcome, Progress
 from onecard.deliver.outgoing import Outgoing, arrow_of, batches_of
 from onecard.deliver.query import Selection
-from onecard.deliver.tombstones import Tombstones
 from onecard.errors import PolicyError, ProtocolError
 from onecard.model.gate_inputs import GateInputs
 from onecard.model.treated import TextShape, shape_of
 from onecard.ports.privacy_gate import PrivacyGate, VolumeHold
 from onecard.ports.sink import Parcel, Sent
-from onecard.store import agreement_lives, database, deliveries, receipts, releases
+from onecard.store import agreement_lives, deliveries, receipts, releases
 from onecard.store.disclosures import Recorder
 from onecard.store.sealing import Sealer
+from onecard.store.snapshots import Snapshot
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
+    from onecard.deliver.difference import Difference
+    from onecard.deliver.record import Pending, Record
     from onecard.deliver.treatment import Tokeniser
 
 USUAL_DELIVERIES = 3
@@ -44,16 +47,20 @@ class Chosen:
     Attributes:
         tokeniser: the consumer's; None only for statistics.
         replay: of rows that are sent again, else None.
+        record: of what the consumer holds; None for statistics.
+        old_tokens: of the tokens in the keys that it has, where they are of an earlier key.
     """
 
     selection: Selection
     tokeniser: Tokeniser | None
     replay: Replay | None
+    record: Record | None
+    old_tokens: Tokeniser | None = None
 
     @property
-    def due_only(self) -> bool:
-        """Whether only what is due leaves."""
-        return self.replay is None
+    def alone(self) -> bool:
+        """Whether rows are sent beside what is due, and nothing is withdrawn."""
+        return self.replay is not None and self.replay.alone
 
 
 @dataclass(slots=True)
@@ -70,83 +77,130 @@ class Attempt:
     chosen: Chosen
     make_gate: Callable[[], PrivacyGate]
     _gate: PrivacyGate | None = field(default=None, init=False)
-    _outgoing: Outgoing | None = field(default=None, init=False)
+    _work: Difference | None = field(default=None, init=False)
+    _recorder: Recorder | None = field(default=None, init=False)
+    _pending: Pending | None = field(default=None, init=False)
     _delivery: str = field(default="", init=False)
     _left: bool = field(default=False, init=False)
+    _left_rows: int = field(default=0, init=False)
 
     def progress(self) -> Progress:
         """How far it has come."""
         results = self._gate.results if self._gate else ()
-        found = Progress(self._delivery, self._left, results=results)
-        return replace(found, tally=self._outgoing.tally) if self._outgoing else found
+        found = Progress(self._delivery, self._left, self._left_rows, results=results)
+        return replace(found, tally=self._work.tally) if self._work else found
 
     def carry_out(self) -> Delivered:
         """Send what was chosen, and confirm it; raises as `Deliver.run`."""
-        agreement, removing = self.log.agreement, self._removing
-        self._refuse_unusual()
-        if removing:
-            self._refuse_deletes()
-        gate = self._gate = self.make_gate()
-        gate.open()
-        self._delivery = self.log.open_window()
-        failpoints.reach("deliver.window")
-        outgoing = self._outgoing = self._rows(gate)
-        gone = Tombstones.beside(outgoing) if removing else None
-        sent = self._send(outgoing, gone)
-        failpoints.reach("send.after")
-        gate.close(sent, outgoing.tally.passed)
-        if sent.deleted != (gone.passed if gone else 0):
+        agreement, log = self.log.agreement, self.log
+        today = self.tools.settings.now().date()
+        self._recorder = Recorder(log.connection, log.transfer, today)
+        gate = self._opened_gate()
+        with Snapshot(self.tools.address) as snapshot:
+            work = self._work = self._difference(snapshot, gate)
+            work.survey()
+            if self._told is not None:
+                work.gone = self._told
+            self._refuse_unusual(work)
+            self._refuse_deletes(work)
+            self._delivery = log.open_window()
+            failpoints.reach("deliver.window")
+            sent = self._send(work)
+            failpoints.reach("send.after")
+        assert self._gate is not None  # noqa: S101 - opened above
+        self._gate.close(sent, work.tally.passed)
+        if sent.deleted != len(work.gone):
             msg = f"{agreement.id}: {sent.deleted} deletes were confirmed, not all that left"
             raise ProtocolError(msg)
         sealer = Sealer(self.tools.keys.quarantine(), self.tools.suite)
-        self.log.confirmed(sent, self.progress(), sealer)
+        log.confirmed(sent, self.progress(), sealer, self._outcome(work, snapshot))
         return Delivered(
             agreement.id,
-            self.log.transfer,
+            log.transfer,
             sent.rows,
             sent.parts,
             sent.already,
-            len(outgoing.tally.quarantined),
-            outgoing.tally.withheld,
+            len(work.tally.quarantined),
+            work.tally.withheld,
             sent.deleted,
             sent.remarks,
         )
 
     @property
-    def _removing(self) -> bool:
-        """Whether the consumer is told of deleted rows."""
-        return self.log.agreement.tells_deletes and self.chosen.replay is None
+    def _told(self) -> pl.DataFrame | None:
+        """Keys that a reconciliation withdraws."""
+        replay = self.chosen.replay
+        return replay.gone if replay and self.log.agreement.tells_deletes else None
 
-    def _rows(self, gate: PrivacyGate) -> Outgoing:
-        chosen, today = self.chosen, self.tools.settings.now().date()
-        return Outgoing(
-            self.tools.address,
-            chosen.selection,
-            gate,
-            chosen.tokeniser,
-            Recorder(self.log.connection, self.log.transfer, today),
-            chosen.replay.vouched if chosen.replay else frozenset(),
+    def _opened_gate(self) -> PrivacyGate:
+        gate = self._gate = self.make_gate()
+        gate.open()
+        return gate
+
+    def _difference(self, snapshot: Snapshot, gate: PrivacyGate) -> Difference:
+        from onecard.deliver.difference import Difference, Wanted  # noqa: PLC0415 - Polars only here
+        from onecard.deliver.record import Pending  # noqa: PLC0415
+
+        chosen, log, replay = self.chosen, self.log, self.chosen.replay
+        lapse = log.state.lapse
+        wanted = Wanted(
+            removing=log.agreement.tells_deletes and not chosen.alone,
+            every=replay is not None,
+            alone=chosen.alone,
+            released=replay.vouched if replay else frozenset(),
+            old_tokens=chosen.old_tokens,
+            lapsed=lapse.transfer if lapse else 0,
+            last=deliveries.last_confirmed(log.connection, log.agreement.id),
+        )
+        record = chosen.record
+        if record is not None and chosen.alone:
+            record = record.under_own_key()
+        self._pending = Pending(record, log.transfer) if record else None
+        return Difference(
+            Outgoing(snapshot, chosen.selection, gate, chosen.tokeniser),
+            record,
+            wanted,
+            self._opened_gate,
+            lambda cells: deliveries.cells(log.connection, log.agreement.id, cells),
+            log.transfer,
         )
 
-    def _send(self, outgoing: Outgoing, gone: Tombstones | None) -> Sent:
-        frames = outgoing.frames(due_only=self.chosen.due_only)
+    def _outcome(self, work: Difference, snapshot: Snapshot) -> Outcome:
+        """What the record of the consumer is to be."""
+        needed = self.log.state.versions
+        versions = {d: snapshot.versions[d] for d in needed}
+        change = work.change() if work.record is not None else None
+        return Outcome(work.record, change, versions, self.chosen.alone)
+
+    def _send(self, work: Difference) -> Sent:
+        frames = self._noted(work)
         first = next(frames, None)
-        # Only now, when the rows' snapshot is taken: a later delete is told again next time.
-        leaving = gone.frames() if gone else iter(())
-        last = next(leaving, None)
-        example = first if first is not None else last
-        if example is None:
+        if first is None and not len(work.gone):
             return Sent(0, 0, 0, "")
         block = self.log.agreement.delivery
         if block is None:
             msg = f"{self.log.agreement.id} says nowhere where to deliver: nothing leaves"
             raise PolicyError(msg)
-        deletes = batches_of(last, leaving, list(self.log.agreement.key)) if gone else None
-        schema = arrow_of(example).schema
+        schema = arrow_of(first if first is not None else work.schema_frame).schema
+        deletes = None
+        if self.log.agreement.tells_deletes and (not self.chosen.alone or len(work.gone)):
+            deletes = batches_of(work.gone if len(work.gone) else None, iter(()))
+            if self._recorder is not None:
+                for persons in work.gone_persons:
+                    self._recorder.add(persons)
         parcel = self._parcel(_Contents(schema, batches_of(first, frames), deletes))
         connector = self.tools.connector
         options = connector.sink_options.model_validate(dict(block.options))
         return connector.send(self.tools.connections.get(block.connection), options, parcel)
+
+    def _noted(self, work: Difference) -> Iterator[pl.DataFrame]:
+        """Rows to be sent; whom they are about and which they are is noted before they leave."""
+        for leaving in work.frames():
+            if leaving.persons is not None and self._recorder is not None:
+                self._recorder.add(leaving.persons)
+            if leaving.entries is not None and self._pending is not None:
+                self._pending.add(leaving.entries)
+            yield leaving.frame
 
     def _parcel(self, contents: _Contents) -> Parcel:
         agreement = self.log.agreement
@@ -170,13 +224,16 @@ class Attempt:
         behind = GateInputs(agreement, self.chosen.selection.contracts).fields
         return {f.name: shape_of(f, behind.get(f.name)) for f in agreement.fields}
 
-    def _leave(self) -> None:
+    def _leave(self, rows: int = 0) -> None:
         """Right before anything leaves: still permitted, and on record."""
         today = self.tools.settings.now().date()
         agreement_lives.permit(self.log.connection, self.log.agreement, today)
-        if self._outgoing is not None and self._outgoing.recorder is not None:
-            self._outgoing.recorder.flush()
+        if self._recorder is not None:
+            self._recorder.flush()
+        if self._pending is not None:
+            self._pending.flush()
         self._left = True
+        self._left_rows += rows
         failpoints.reach("send.leaving")
 
     def _signed(self, manifest: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -201,28 +258,27 @@ class Attempt:
             "tokenEpoch": tokeniser.key.epoch if tokeniser else "",
         }
 
-    def _refuse_unusual(self) -> None:
+    def _refuse_unusual(self, work: Difference) -> None:
         """Hold a delivery that is far larger than usual, unless a person has released it."""
-        agreement, connection = self.log.agreement, self.log.connection
-        chosen = self.chosen.selection
-        if self.chosen.replay is not None and not self.chosen.replay.chosen:
+        agreement, connection, replay = self.log.agreement, self.log.connection, self.chosen.replay
+        if replay is not None and not replay.chosen and not replay.whole:
             return
         usual = deliveries.usual_rows(connection, agreement.id)
         if len(usual) < USUAL_DELIVERIES or agreement.statistics:
             return
-        due = database.one_scalar(connection, int, chosen.count(due_only=not chosen.chosen))
+        due = work.tally.passed if work.surveyed else work.counted()
         limit = max(FEW_ROWS, agreement.unusual_factor * round(median(usual)))
         if due <= limit or self._released():
             return
         found = f"{due} rows are due, usually {round(median(usual))}"
         raise self._hold(found)
 
-    def _refuse_deletes(self) -> None:
+    def _refuse_deletes(self, work: Difference) -> None:
         """Hold a delivery that would take far more away than usual ones bring."""
-        agreement, connection = self.log.agreement, self.log.connection
-        departed = replace(self.chosen.selection, departed=True)
-        due = database.one_scalar(connection, int, departed.count())
-        usual = deliveries.usual_rows(connection, agreement.id)
+        due = len(work.gone)
+        if due <= FEW_DELETES:
+            return
+        usual = deliveries.usual_rows(self.log.connection, self.log.agreement.id)
         limit = max(FEW_DELETES, round(median(usual)) if usual else 0)
         if due <= limit or self._released():
             return

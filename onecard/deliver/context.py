@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from onecard.base.connections import Connections
 from onecard.base.settings import Settings
@@ -15,6 +16,9 @@ from onecard.ports.privacy_gate import Plan, PrivacyGate
 from schemas.models.catalogue import Agency
 from schemas.models.contract import Contract
 from schemas.models.registers import Registers
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,20 @@ class Replay:
     """Rows that are delivered again, whether or not they are due.
 
     Attributes:
+        whole: all rows, and withdrawals as always: the consumer asks for a whole delivery.
         keys: values of one row's dataset key.
         vouched: dataset keys for which a person vouches, so that the gate lets them pass.
         chosen: staging table of the dataset keys; statistics are then sent whole.
+        gone: keys to withdraw, as they left: rows that the inbox holds beyond its agreement.
     """
 
     keys: tuple[str, ...] = field(default=(), repr=False)
     vouched: frozenset[str] = field(default=frozenset(), repr=False)
     chosen: str = ""
+    whole: bool = False
+    gone: pl.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def alone(self) -> bool:
+        """Whether these rows are sent beside what is due."""
+        return not self.whole

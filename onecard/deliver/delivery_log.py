@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
 from onecard.base.settings import Settings
@@ -29,6 +29,7 @@ from onecard.ports.sink import Sent
 from onecard.store import (
     audit,
     deliveries,
+    holding,
     incidents,
     quarantine_intake,
     receipts,
@@ -37,8 +38,12 @@ from onecard.store import (
 )
 from onecard.store.database import Connection
 from onecard.store.deliveries import DeliveredVersion
+from onecard.store.holding import Head
 from onecard.store.sealing import Sealed, Sealer
 from schemas.models.agreement import Agreement
+
+if TYPE_CHECKING:
+    from onecard.deliver.record import Change, Record
 
 AUDITED = "PR-23"
 """The rule that the audit log is sound and takes entries."""
@@ -51,14 +56,33 @@ class Progress:
     Attributes:
         delivery: id of the delivery, the same for every attempt at one window; empty before.
         left: whether anything may have reached the consumer.
+        left_rows: rows that may have.
         tally: of the rows.
         results: of the privacy gate's rules.
     """
 
     delivery: str = ""
     left: bool = False
+    left_rows: int = 0
     tally: DeliveryTally = field(default_factory=DeliveryTally)
     results: tuple[RuleResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a confirmed delivery makes of the record of what the consumer holds.
+
+    Attributes:
+        record: as it was; None for statistics.
+        change: against it; None for statistics.
+        versions: of every dataset that was looked at, in the snapshot.
+        alone: rows were sent beside what is due: versions stay.
+    """
+
+    record: Record | None
+    change: Change | None
+    versions: dict[str, int]
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +94,8 @@ class DeliveryLog:
         life: approval and state of the agreement.
         state: of its earlier deliveries.
         transfer: id of the attempt in the ledger.
-        replay: rows are sent again, whether or not they are due.
+        replay: rows are sent again, beside what is due.
+        basis: what decides which rows the consumer should hold.
     """
 
     connection: Connection
@@ -81,6 +106,7 @@ class DeliveryLog:
     signer: Signer
     transfer: int
     replay: bool
+    basis: str
 
     def end_abandoned(self) -> None:
         """End earlier attempts that were cut off: what may have left has its receipt as well.
@@ -111,7 +137,7 @@ class DeliveryLog:
                 self._audit("failed", body)
 
     def open_window(self) -> str:
-        """Open the window and say so in the audit log, before anything is selected.
+        """Open the window and say so in the audit log, before anything leaves.
 
         Returns:
             The delivery's id: that of the attempt that was not confirmed, or a new one.
@@ -141,13 +167,14 @@ class DeliveryLog:
         """How the id of a delivery begins that this attempt is the first at."""
         return f"{self.agreement.id}-{self.transfer:08d}-"
 
-    def confirmed(self, sent: Sent, progress: Progress, sealer: Sealer) -> None:
-        """Delivered versions, closed window, results, receipt and audit entry, at once.
+    def confirmed(self, sent: Sent, progress: Progress, sealer: Sealer, outcome: Outcome) -> None:
+        """Versions, what the consumer holds, closed window, receipt and audit entry, at once.
 
         Args:
             sent: what the consumer has confirmed.
             progress: of the attempt, with the whole tally.
             sealer: for the rows that the gate keeps back.
+            outcome: what the consumer holds now.
 
         Raises:
             AccountingError: selected ≠ passed + quarantined + withheld.
@@ -162,6 +189,7 @@ class DeliveryLog:
                 raise SupersededError(msg)
             if not self.replay:
                 self._advance(tally)
+            written = self._hold(outcome)
             failpoints.reach("confirm.advanced")
             deliveries.close_window(connection, agreement.id, progress.delivery)
             deliveries.keep_cells(connection, agreement.id, tally.cells)
@@ -169,7 +197,7 @@ class DeliveryLog:
             quarantine_intake.hold(connection, agreement, self.transfer, held, keep)
             failpoints.reach("confirm.held")
             counts = DeliveryCounts(
-                rows_read=tally.selected,
+                rows_read=tally.selected - tally.unchanged,
                 quarantined=len(tally.quarantined),
                 filtered_by_policy=tally.withheld,
                 sent_rows=sent.rows,
@@ -183,6 +211,7 @@ class DeliveryLog:
             self._close("confirmed", progress, {**told, "columns": list(agreement.names)})
             failpoints.reach("confirm.before_commit")
         failpoints.reach("confirm.after_commit")
+        holding.give_place_back(connection, written)
         self._checkpoint()
 
     def failed(self, error: OnecardError, progress: Progress) -> None:
@@ -203,7 +232,7 @@ class DeliveryLog:
                 return
             if isinstance(error, PrivacyBlock):
                 self._incident(error, progress)
-            counts = {"rows_passed": progress.tally.passed, "left": progress.left}
+            counts = {"rows_left": progress.left_rows, "left": progress.left}
             self._close(status, progress, {**counts, "error": type(error).__name__})
         self._checkpoint()
 
@@ -254,6 +283,19 @@ class DeliveryLog:
             line = DeliveredVersion(dataset, version, day, epoch)
             deliveries.advance(self.connection, self.agreement.id, line)
 
+    def _hold(self, outcome: Outcome) -> int:
+        """Write what the consumer holds now; returns how much was written."""
+        today, record = self.settings.now().date(), outcome.record
+        if record is not None and outcome.change is not None:
+            if outcome.alone:
+                record.add(outcome.change.held, self.transfer)
+                return 0
+            return record.confirm(outcome.change, outcome.versions, today)
+        if not outcome.alone:
+            head = Head(self.agreement.id, "", self.basis, "", "", 1, 0, outcome.versions, today)
+            holding.put_head(self.connection, head)
+        return 0
+
     def _held(self, tally: DeliveryTally, sealer: Sealer) -> list[Sealed]:
         """Rows that the gate quarantines, sealed."""
         found = []
@@ -267,7 +309,7 @@ class DeliveryLog:
     def _incident(self, error: PrivacyBlock, progress: Progress) -> None:
         """A block after something has left is an incident (PR-28; PIPL article 57)."""
         connection, agreement = self.connection, self.agreement.id
-        sent = progress.tally.passed if progress.left else 0
+        sent = progress.left_rows
         rows = sent + sum(deliveries.usual_rows(connection, agreement))
         if rows:
             incidents.open_incident(connection, agreement, self.transfer, error.rule, rows)

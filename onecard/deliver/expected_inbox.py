@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from onecard.deliver.outgoing import Outgoing
-from onecard.deliver.tombstones import Tombstones
 from onecard.model import gate_inputs
 from onecard.model.treated import cell_keys
 from onecard.ports.inbox import Sending
 from onecard.ports.privacy_gate import Batch
+from onecard.store import holding
 
 if TYPE_CHECKING:
     import polars as pl
 
-STATE, KEY = "_state", "_key"
+    from onecard.deliver.record import Record
+
+STATE, KEY, ENTRY = "_state", "_key", "_entry"
 HELD, WAITING, LAPSED, QUARANTINED = "held", "waiting", "lapsed", "quarantined"
 LEAVING = "leaving"
 
@@ -26,61 +28,110 @@ class ExpectedInbox:
     """Reads one agreement's rows, delivered or not.
 
     Attributes:
-        outgoing: its selection marks the rows (`Selection.lapsed`).
+        outgoing: its selection has the dataset's key.
+        record: of what the consumer holds; None for statistics.
         sendings: deliveries that may have reached the consumer.
         released: of dataset keys, those of rows that a person let pass the gate.
         previous: values of statistical cells as they were last delivered.
-        removals: rows that the next delivery tells the consumer to drop.
+        lapsed: id of the last delivery whose retention is over; 0: none.
         vouched: the released keys met so far.
     """
 
     outgoing: Outgoing
+    record: Record | None
     sendings: tuple[Sending, ...]
     released: Callable[[Iterable[str]], set[str]]
     previous: Callable[[list[str]], Mapping[str, int]]
-    removals: Tombstones | None = None
+    lapsed: int = 0
     vouched: set[str] = field(default_factory=set, repr=False)
+
+    @property
+    def schema_frame(self) -> pl.DataFrame:
+        """No row, in the columns and types with which rows leave."""
+        outgoing = self.outgoing
+        return outgoing.treated(outgoing.snapshot.frame(outgoing.selection.statement(0)))
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """The treated rows in the agreement's order.
 
-        Columns: the agreement's, `_state` (below) and `_key` (the dataset key as text).
+        Columns: the agreement's, `_state` (below), `_key` (the dataset key as text) and `_entry`
+        (reference and digest, hexadecimal). Rows that are `leaving` have the agreement's key alone.
 
         `held`: delivered, within the retention. `waiting`: the next delivery sends it. `lapsed`:
         the consumer was to erase it. `quarantined`: kept back by the gate until a person decides,
         so that an earlier state of it may be there. `leaving`: the next delivery tells the consumer
         to drop it. Rows that never leave are left out.
         """
+        if self.record is None:
+            for raw in self.outgoing.rows(self.outgoing.selection.statement()):
+                yield self._cells(raw, self.outgoing.treated(raw))
+        else:
+            yield from self._rows(self.record)
+
+    def _rows(self, record: Record) -> Iterator[pl.DataFrame]:
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
-        agreement = self.outgoing.selection.agreement
-        shape = self._cells if agreement.statistics else self._rows
-        for raw, treated in self.outgoing.pairs(due_only=False):
-            yield shape(raw, treated)
-        for gone in self.removals.frames() if self.removals else ():
-            yield gone.with_columns(pl.lit(LEAVING).alias(STATE), pl.lit("").alias(KEY))
+        held, keys = record.whole(sure=True), list(holding.KEY)
+        present = []
+        for raw in self.outgoing.rows(self.outgoing.selection.statement()):
+            entries = record.refs.of(raw)
+            treated = self.outgoing.treated(raw)
+            found = self.outgoing.gate.check(Batch(raw, treated))
+            kept = {i: str(raw[gate_inputs.KEY][i]) for i in found.quarantined}
+            stays = pl.Series(range(len(raw)), dtype=pl.Int64).is_in(list(kept))
+            present.append(entries.filter(found.rows | stays).select(keys))
+            marked = self._marked(treated, entries, held, kept)
+            yield marked.with_columns(raw[gate_inputs.KEY].alias(KEY)).filter(found.rows | stays)
+        if self.outgoing.selection.agreement.tells_deletes:
+            yield from self._leaving(record, record.whole(), present)
 
-    def _rows(self, raw: pl.DataFrame, treated: pl.DataFrame) -> pl.DataFrame:
+    def _marked(
+        self, treated: pl.DataFrame, entries: pl.DataFrame, held: pl.DataFrame, kept: dict[int, str]
+    ) -> pl.DataFrame:
+        """Rows with their states and entries."""
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
-        found = self.outgoing.gate.check(Batch(raw, treated))
-        keys = raw[gate_inputs.KEY]
-        kept = {index: str(keys[index]) for index in found.quarantined}
         vouched = self.released(kept.values()) if kept else set()
         self.vouched.update(vouched)
-        number = pl.Series(range(len(raw)), dtype=pl.Int64)
+        number = pl.Series(range(len(treated)), dtype=pl.Int64)
         stays = number.is_in([index for index, key in kept.items() if key not in vouched])
+        was = entries.join(
+            held.rename({"digest": "was"}), on=list(holding.KEY), how="left", maintain_order="left"
+        )
+        same = (was["was"] == was["digest"]).fill_null(value=False)
         state = (
             pl.when(stays)
             .then(pl.lit(QUARANTINED))
-            .when(raw[gate_inputs.DUE])
+            .when(~same)
             .then(pl.lit(WAITING))
-            .when(raw[gate_inputs.RECENT])
+            .when(was["transfer"] > self.lapsed)
             .then(pl.lit(HELD))
             .otherwise(pl.lit(LAPSED))
         )
-        marked = treated.with_columns(state.alias(STATE), keys.alias(KEY))
-        return marked.filter(found.rows | number.is_in(list(kept)))
+        written = [entries[n].cast(pl.String) for n in ("high", "low", "digest")]
+        return treated.with_columns(
+            state.alias(STATE),
+            pl.select(pl.concat_str(written, separator=" ")).to_series().alias(ENTRY),
+        )
+
+    def _leaving(
+        self, record: Record, held: pl.DataFrame, present: list[pl.DataFrame]
+    ) -> Iterator[pl.DataFrame]:
+        """Keys that the next delivery withdraws."""
+        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+        keys = list(holding.KEY)
+        absent = held.join(
+            pl.concat([holding.no_entries().select(keys), *present]), on=keys, how="anti"
+        )
+        if not len(absent):
+            return
+        for raw in self.outgoing.rows(self.outgoing.selection.candidates(None).statement()):
+            refs = record.refs.of(raw, digests=False).with_row_index("row")
+            hit = refs.join(absent, on=keys, how="semi")["row"]
+            if len(hit):
+                gone = self.outgoing.treated_keys(raw[hit], self.outgoing.tokeniser)
+                yield gone.with_columns(pl.lit(LEAVING).alias(STATE), pl.lit("").alias(KEY))
 
     def _cells(self, raw: pl.DataFrame, treated: pl.DataFrame) -> pl.DataFrame:
         """Cells with the values that were last delivered; new ones wait.
@@ -98,7 +149,7 @@ class ExpectedInbox:
         known = self.previous(cells)
         now = treated[block.count]
         before = pl.Series([known.get(cell) for cell in cells], dtype=now.dtype)
-        due = passed & raw[gate_inputs.DUE] & now.ne_missing(before)
+        due = passed & now.ne_missing(before)
         state = pl.when(due).then(pl.lit(WAITING)).otherwise(pl.lit(HELD))
         value = pl.when(due).then(now).otherwise(before)
         marked = treated.with_columns(

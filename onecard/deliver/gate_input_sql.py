@@ -89,30 +89,28 @@ class GateInputSql:
 
 
 def consent(
-    agreement: Agreement,
-    contracts: Mapping[str, Contract],
-    path: PathSql,
-    column: str,
-    after: sql.Literal | None = None,
+    agreement: Agreement, contracts: Mapping[str, Contract], path: PathSql, column: str
 ) -> sql.Composed:
-    """A subquery: a column of the person's newest consent to this agreement, not withdrawn.
+    """A subquery: a column of the person's consent to this agreement; NULL where it is withdrawn.
+
+    The newest record decides: an older one, not withdrawn, does not bring back what the person took
+    back since (PIPL article 15). Of two given at one moment, one that is withdrawn decides; of
+    others the one with the higher id.
 
     Args:
         agreement: with a consent block.
         contracts: of what it reads.
         path: SQL of a path.
         column: of the consents' dataset.
-        after: the version that the consent must be newer than; None: any.
     """
     assert agreement.consent is not None  # noqa: S101 - only called with consent
-    fresh = query("AND c._version > {v}", v=after) if after is not None else query("")
     return query(
-        "SELECT c.{c} FROM {t} c WHERE c.person_id18 = {s} AND c.agreement = {a}"
-        " AND c.withdrawn_at IS NULL AND c._deleted_at IS NULL {fresh}"
-        " ORDER BY c.given_at DESC LIMIT 1",
+        "SELECT CASE WHEN n.withdrawn_at IS NULL THEN n.found END FROM (SELECT c.withdrawn_at,"
+        " c.{c} AS found FROM {t} c WHERE c.person_id18 = {s} AND c.agreement = {a}"
+        " AND c._deleted_at IS NULL ORDER BY c.given_at DESC NULLS LAST,"
+        " (c.withdrawn_at IS NOT NULL) DESC, c.consent_id DESC LIMIT 1) n",
         c=sql.Identifier(column),
         t=sql.Identifier("registry", contracts[agreement.consent.dataset].table),
         s=path(str(agreement.subject)),
         a=sql.Literal(agreement.id),
-        fresh=fresh,
     )

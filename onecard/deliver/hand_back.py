@@ -170,7 +170,7 @@ class _Return:
                 "treatment": block.treatment,
                 "at": self._hub.settings.now().isoformat(),
             },
-            leave=lambda: _permit(self._connection, agency),
+            leave=lambda rows=0: _permit(self._connection, agency),  # noqa: ARG005 - the port's
             sign=lambda manifest: receipts.signed_manifest(manifest, self._hub.signer),
         )
         wanted = connector.sink_options.model_validate(options)

@@ -1,7 +1,7 @@
-"""The rows of one delivery on their way out: select, treat, gate, and note whom they are about.
+"""The rows of one delivery on their way out: select, treat, gate.
 
-All batches come from one snapshot of the registry. What the gate quarantines or withholds is
-counted, so that `selected = sent + quarantined + withheld`.
+All batches come from one snapshot of the registry. What becomes of a row is counted, so that
+`selected = passed + unchanged + quarantined + withheld`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,12 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from onecard.base import failpoints
-from onecard.base.prefetch import prefetch
 from onecard.base.times import OFFSET
 from onecard.deliver.query import Selection
-from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
 from onecard.model.transfers import Counts
-from onecard.model.treated import cell_keys
 from onecard.ports.privacy_gate import Batch, PrivacyGate
-from onecard.store import disclosures
-from onecard.store.disclosures import Recorder
-from onecard.store.snapshots import snapshot
+from onecard.store.snapshots import Snapshot
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,17 +45,24 @@ class DeliveryTally:
     """Running sums of one delivery.
 
     Attributes:
-        versions: registry version of each dataset in the snapshot that was read.
+        versions: registry version of each dataset of the agreement in the snapshot that was read.
+        passed: rows to be sent.
+        unchanged: rows that the consumer has already, and equal rows of one key.
+        left: rows that were handed to the connector so far.
         quarantined: rows kept back for a finding.
         cells: statistical cells that leave, with their values.
+        unexplained: keys that the consumer has, in scope no more, of which no row tells the values.
     """
 
     selected: int = 0
     passed: int = 0
+    unchanged: int = 0
     withheld: int = 0
+    left: int = 0
     versions: dict[str, int] = field(default_factory=dict)
     quarantined: list[KeptBack] = field(default_factory=list, repr=False)
     cells: dict[str, int] = field(default_factory=dict)
+    unexplained: int = 0
 
     def check(self, agreement: str) -> None:
         """Assert the accounting identity of a delivery.
@@ -71,101 +73,82 @@ class DeliveryTally:
         Counts(
             rows_read=self.selected,
             published=self.passed,
+            unchanged=self.unchanged,
             quarantined=len(self.quarantined),
             filtered_by_policy=self.withheld,
         ).check(agreement)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outgoing:
-    """Reads one agreement's rows and lets through what may leave.
+    """Reads one agreement's rows and treats them.
 
     Attributes:
-        address: of the hub's database.
+        snapshot: of the hub's database, open.
+        gate: the privacy gate, open.
         tokeniser: the consumer's; None only for statistics.
-        recorder: takes the references of the persons; None for a preview.
-        released: dataset keys that a person has released from quarantine.
     """
 
-    address: str
+    snapshot: Snapshot
     selection: Selection
     gate: PrivacyGate
     tokeniser: Tokeniser | None
-    recorder: Recorder | None = None
-    released: frozenset[str] = frozenset()
-    tally: DeliveryTally = field(default_factory=DeliveryTally)
 
-    def frames(self, limit: int | None = None, *, due_only: bool = True) -> Iterator[pl.DataFrame]:
-        """Treated batches that may leave, in the agreement's order; empty ones are left out.
+    @property
+    def versions(self) -> dict[str, int]:
+        """Of the agreement's datasets, in the snapshot."""
+        return {d: self.snapshot.versions[d] for d in self.selection.agreement.datasets}
+
+    def frames(self, limit: int | None = None) -> Iterator[pl.DataFrame]:
+        """Treated batches that may leave now, in the agreement's order; empty ones are left out.
 
         Columns: the agreement's.
         """
-        for raw, treated in self.pairs(limit, due_only=due_only):
-            passed = self._admit(raw, treated)
-            if len(passed):
-                yield passed
+        for raw in self.rows(self.selection.statement(limit)):
+            treated = self.treated(raw)
+            found = treated.filter(self.gate.check(Batch(raw, treated)).rows)
+            if len(found):
+                yield found
 
-    def pairs(
-        self, limit: int | None = None, *, due_only: bool = True
-    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Batches of one snapshot, as selected and treated, row for row.
+    def rows(self, statement: sql.Composed) -> Iterator[pl.DataFrame]:
+        """Batches as they are selected; statistics in one, as cells of a margin are seen together.
 
-        Columns: as selected, the agreement's and the gate's (`onecard.model.gate_inputs`); as
-        treated, the agreement's.
+        Columns: the statement's.
         """
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+        import pyarrow as pa  # noqa: PLC0415
 
-        from onecard.deliver import treatment  # noqa: PLC0415
+        batches: Iterator[pa.RecordBatch] = (
+            b for b in self.snapshot.batches(statement) if b.num_rows
+        )
+        if self.selection.agreement.statistics:
+            found = list(batches)
+            batches = iter(
+                pa.Table.from_batches(found).combine_chunks().to_batches() if found else ()
+            )
+        for batch in batches:
+            yield pl.DataFrame(pl.from_arrow(batch))
+
+    def treated(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """The agreement's columns as they would leave, row for row."""
+        from onecard.deliver import treatment  # noqa: PLC0415 - Polars only where rows flow
 
         agreement = self.selection.agreement
         fields = GateInputs(agreement, self.selection.contracts).fields
-        statement = self.selection.statement(limit, due_only=due_only)
-        for batch in prefetch(self._batches(statement), "the hub's database"):
-            if not batch.num_rows:
-                continue
-            raw = pl.DataFrame(pl.from_arrow(batch))
-            yield raw, treatment.treat(raw, agreement, fields, self.tokeniser)
+        return treatment.treat(raw, agreement, fields, self.tokeniser)
 
-    def _batches(self, statement: sql.Composed) -> Iterator[pa.RecordBatch]:
-        """The rows as they stand in the registry, of the versions that one snapshot shows."""
-        agreement = self.selection.agreement
-        with snapshot(self.address) as found:
-            self.tally.versions.update({d: found.versions[d] for d in agreement.datasets})
-            yield from _whole(found.batches(statement), whole=bool(agreement.statistics))
+    def treated_keys(self, raw: pl.DataFrame, tokeniser: Tokeniser | None) -> pl.DataFrame:
+        """The key's columns as they would leave, row for row.
 
-    def _admit(self, raw: pl.DataFrame, treated: pl.DataFrame) -> pl.DataFrame:
-        """The gate's part of one batch, and the references of its persons."""
-        found = self.gate.check(Batch(raw, treated, self.released))
-        tally = self.tally
-        tally.selected += len(raw)
-        tally.withheld += found.withheld
-        for index, reasons in found.quarantined.items():
-            values = {
-                **treated.row(index, named=True),
-                gate_inputs.KEY: raw[gate_inputs.KEY][index],
-            }
-            tally.quarantined.append(KeptBack(values, reasons))
-        passed = treated if found.rows.all() else treated.filter(found.rows)
-        tally.passed += len(passed)
-        if gate_inputs.SUBJECT in raw.columns and self.recorder is not None and self.tokeniser:
-            self._note(raw[gate_inputs.SUBJECT], found.rows)
-        block = self.selection.agreement.statistics
-        if block:
-            names = [n for n in passed.columns if n != block.count]
-            keys = cell_keys(passed.select(names))
-            tally.cells.update(zip(keys, passed[block.count].to_list(), strict=True))
-        return passed
-
-    def _note(self, subjects: pl.Series, rows: pl.Series) -> None:
-        """References of the persons whose rows leave.
-
-        Digests are made of the whole column, so that they are those of the tokens.
+        Args:
+            raw: the key's columns as they are selected.
+            tokeniser: of the tokens that the consumer has.
         """
-        assert self.tokeniser is not None  # noqa: S101 - asked by the caller
-        assert self.recorder is not None  # noqa: S101 - asked by the caller
-        found = disclosures.references(self.tokeniser.digests(subjects))
-        leave = rows & subjects.is_not_null()
-        self.recorder.add(found if leave.all() else found[leave.to_numpy()])
+        from onecard.deliver import treatment  # noqa: PLC0415 - Polars only where rows flow
+
+        agreement = self.selection.agreement
+        fields = GateInputs(agreement, self.selection.contracts).fields
+        return treatment.treat_some(raw, agreement, fields, tokeniser, agreement.key)
 
 
 def batches_of(
@@ -198,12 +181,3 @@ def arrow_of(frame: pl.DataFrame) -> pa.Table:
         for f in table.schema
     ]
     return table.cast(pa.schema(fields))
-
-
-def _whole(batches: pa.RecordBatchReader, *, whole: bool) -> Iterator[pa.RecordBatch]:
-    """The batches; or all in one, where suppression must see all cells of a margin together."""
-    if not whole:
-        yield from batches
-        return
-    table = batches.read_all().combine_chunks()
-    yield from table.to_batches()

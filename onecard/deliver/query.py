@@ -1,20 +1,20 @@
-"""The SQL of a delivery: only the agreement's columns, only its rows, only what is due.
+"""The SQL of a delivery: only the agreement's columns, only its rows, only keys that are asked for.
 
 Default deny: a column that the agreement does not name is never in the statement, but for the
 gate's own control columns (`onecard.model.gate_inputs`), which the gate drops before anything
-leaves (ADR 0010). Which rows there are says `scope_sql`, which of them are due `due_sql`.
+leaves (ADR 0010). Which rows there are says `scope_sql`, whose may have changed `candidate_sql`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from psycopg import sql
 
 from onecard.base.sql_text import query
-from onecard.deliver.due_sql import DueSql
+from onecard.deliver.candidate_sql import CandidateSql, Since
 from onecard.deliver.gate_input_sql import GateInputSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
 from onecard.model import gate_inputs
@@ -23,6 +23,22 @@ from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 from schemas.models.registers import People
 
+KEYS = "candidate_key"
+"""Temporary table of the keys that a delivery looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a hub without a record of held rows knows of them: versions that were delivered.
+
+    Attributes:
+        delivered: per dataset, the version that the consumer has confirmed.
+        lapsed: the versions whose retention is over at the consumer; empty: none.
+    """
+
+    delivered: Mapping[str, int]
+    lapsed: Mapping[str, int]
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -30,53 +46,73 @@ class Selection:
 
     Attributes:
         contracts: of every dataset that the agreement reads.
-        after: per dataset, the version that the consumer has confirmed.
         today: for age conditions.
         people: where the gate looks up cards and deaths; None: no control columns.
-        confirmed_on: day of the consumer's last confirmed delivery.
         keys: only the row whose dataset key has these values (a replay).
         chosen: only rows whose dataset key (`gate_inputs.KEY`) stands in this staging table.
-        lapsed: the versions whose retention is over at the consumer; given: every row says
-            whether it is due, and whether it was delivered after these versions.
-        departed: select instead the rows that the agreement gave by their last values, and gives
-            no more because they, or rows that they are joined with, were deleted since.
+        before: given: every row says whether it was delivered by these versions.
+        keyed: every row has its dataset's key (`gate_inputs.KEY`).
     """
 
     agreement: Agreement
     contracts: Mapping[str, Contract]
-    after: Mapping[str, int]
     today: date
     people: People | None = None
-    confirmed_on: date | None = None
     keys: tuple[str, ...] | None = None
     chosen: str | None = None
-    lapsed: Mapping[str, int] | None = None
-    departed: bool = False
+    before: Before | None = None
+    keyed: bool = False
 
-    def statement(self, limit: int | None = None, *, due_only: bool = True) -> sql.Composed:
+    def statement(self, limit: int | None = None, *, among_keys: bool = False) -> sql.Composed:
         """The whole SELECT, in the agreement's order.
 
         Its columns are the agreement's, then the gate's (`onecard.model.gate_inputs`).
+
+        Args:
+            limit: at most so many rows.
+            among_keys: only rows whose key stands in the table `KEYS`.
         """
         if self.agreement.statistics:
-            return self._statistics(limit, due_only=due_only)
-        if self.departed:
-            return self._departed(limit)
+            return self._statistics(limit)
         return query(
-            "SELECT {columns} FROM {tables} WHERE {scope} AND {due} ORDER BY {order} {limit}",
+            "SELECT {columns} FROM {tables} WHERE {scope} ORDER BY {order} {limit}",
             columns=self._columns(),
-            tables=self._rows.tables(),
-            scope=self._scope(self._rows),
-            due=self._when.due() if due_only else sql.SQL("true"),
+            tables=self._tables(among_keys=among_keys),
+            scope=self._scope(),
             order=self._rows.order(),
             limit=_limit(limit),
+        )
+
+    def candidates(self, since: Since | None) -> CandidateSql:
+        """Keys whose rows may have changed since then; None: all keys."""
+        looked_up: tuple[str, ...] = ()
+        if self.people is not None:
+            looked_up = GateInputs(self.agreement, self.contracts).looked_up(self.people)
+        return CandidateSql(self._rows, looked_up, since)
+
+    def repeated(self, *, among_keys: bool = False) -> sql.Composed:
+        """Keys in scope that several rows have. Columns: the key's, and `differs`.
+
+        Args:
+            among_keys: only those in the table `KEYS`.
+        """
+        names = sql.SQL(", ").join(map(sql.Identifier, self.agreement.key))
+        return query(
+            "SELECT {names}, min(h) <> max(h) AS differs FROM (SELECT {columns},"
+            " hash_record_extended(ROW({all}), 0) AS h FROM {tables} WHERE {scope}) r"
+            " GROUP BY {names} HAVING count(*) > 1",
+            names=names,
+            columns=sql.SQL(", ").join(self._rows.columns(self.candidates(None).key_fields())),
+            all=sql.SQL(", ").join(self._rows.expression(f) for f in self.agreement.fields),
+            tables=self._tables(among_keys=among_keys),
+            scope=self._scope(),
         )
 
     def indexes(self) -> list[tuple[str, str]]:
         """(registry table, column) pairs that this statement wants an index on."""
         wanted = [(self.contracts[d].table, "_version") for d in self.agreement.datasets]
         matches = [(j.dataset, j.match) for j in self.agreement.joins]
-        matches += [(e.dataset, e.match) for e in self.agreement.scope.exists]
+        matches += [(e.dataset, e.match) for e in self.agreement.semi_joins]
         for dataset, match in matches:
             contract = self.contracts[dataset]
             for path, column in match.items():
@@ -84,37 +120,46 @@ class Selection:
                     wanted.append((contract.table, column))
                 if "." not in path and self.contracts[self.agreement.dataset].key != (path,):
                     wanted.append((self.contracts[self.agreement.dataset].table, path))
+        wanted += self._key_index()
         looked_up = [self.agreement.consent.dataset] if self.agreement.consent else []
         if self.people:
             looked_up += GateInputs(self.agreement, self.contracts).looked_up(self.people)
         wanted += [(self.contracts[d].table, "person_id18") for d in looked_up]
         return list(dict.fromkeys(wanted))
 
-    def count(self, *, due_only: bool = True) -> sql.Composed:
-        """How many rows there are, or are due."""
-        if self.departed:
-            return query("SELECT count(*) FROM ({rows}) x", rows=self._departed(None))
+    def count(self) -> sql.Composed:
+        """How many rows there are."""
         return query(
-            "SELECT count(*) FROM {tables} WHERE {scope} AND {due}",
+            "SELECT count(*) FROM {tables} WHERE {scope}",
             tables=self._rows.tables(),
-            scope=self._scope(self._rows),
-            due=self._when.due() if due_only else sql.SQL("true"),
+            scope=self._scope(),
         )
 
     @property
     def _rows(self) -> ScopeSql:
-        return ScopeSql(self.agreement, self.contracts, self.today, self.departed)
+        return ScopeSql(self.agreement, self.contracts, self.today)
 
-    @property
-    def _when(self) -> DueSql:
-        return DueSql(self._rows, self.after, self.confirmed_on)
+    def _key_index(self) -> list[tuple[str, str]]:
+        """On the first field of the key, by which rows of candidates are found."""
+        if self.agreement.statistics:
+            return []
+        for shared in self.candidates(None).key_fields():
+            if shared.origin is not None:
+                alias, _, column = shared.origin.rpartition(".")
+                datasets = {j.alias: j.dataset for j in self.agreement.joins}
+                contract = self.contracts[datasets.get(alias, self.agreement.dataset)]
+                return [] if contract.key == (column,) else [(contract.table, column)]
+        return []
 
-    def _statistics(self, limit: int | None, *, due_only: bool) -> sql.Composed:
-        """Groups with their counts, and with the largest share of one contributor.
+    def _tables(self, *, among_keys: bool) -> sql.Composed:
+        tables = self._rows.tables()
+        if not among_keys:
+            return tables
+        keys, pairs = sql.Identifier("pg_temp", KEYS), self.candidates(None).pairs()
+        return query("{tables} JOIN {keys} k ON {pairs}", tables=tables, keys=keys, pairs=pairs)
 
-        A group is due when one of its rows is, or when a group beside it in a margin is: what
-        is suppressed depends on all groups of a margin.
-        """
+    def _statistics(self, limit: int | None) -> sql.Composed:
+        """Groups with their counts, and with the largest share of one contributor."""
         block = self.agreement.statistics
         assert block is not None  # noqa: S101 - the model ties mode and block together
         groups = [f for f in self.agreement.fields if f.name != block.count]
@@ -125,61 +170,26 @@ class Selection:
             else query("count(*)")
         )
         inner = query(
-            "SELECT {columns}, {who} AS _who, {unit} AS _units, bool_or({due}) AS _due"
-            " FROM {tables} WHERE {scope} GROUP BY {groups}, {who}",
+            "SELECT {columns}, {who} AS _who, {unit} AS _units FROM {tables}"
+            " WHERE {scope} GROUP BY {groups}, {who}",
             columns=sql.SQL(", ").join(self._rows.columns(groups)),
             who=self._rows.path(block.contributor),
             unit=unit,
-            due=self._when.due(),
             tables=self._rows.tables(),
-            scope=self._scope(self._rows),
+            scope=self._scope(),
             groups=sql.SQL(", ").join(self._rows.expression(f) for f in groups),
         )
-        cells = query(
-            "SELECT {names}, sum(_units)::bigint AS {count}, max(_units)::bigint AS {top},"
-            " bool_or(_due) AS _due FROM ({inner}) i GROUP BY {names}",
+        return query(
+            "SELECT {columns} FROM (SELECT {names}, sum(_units)::bigint AS {count},"
+            " max(_units)::bigint AS {top} FROM ({inner}) i GROUP BY {names}) c"
+            " ORDER BY {names} {limit}",
+            columns=sql.SQL(", ").join(
+                sql.Identifier(n) for n in (*self.agreement.names, gate_inputs.TOP)
+            ),
             names=sql.SQL(", ").join(names),
             count=sql.Identifier(block.count),
             top=sql.Identifier(gate_inputs.TOP),
             inner=inner,
-        )
-        margins = [sql.SQL(", ").join(map(sql.Identifier, m)) for m in block.margins]
-        more = [] if self.lapsed is None else [sql.Identifier(gate_inputs.DUE)]
-        due = [
-            query("_due"),
-            *(query("bool_or(_due) OVER (PARTITION BY {m})", m=m) for m in margins),
-        ]
-        return query(
-            "SELECT {columns} FROM (SELECT *, ({due}) AS {flag} FROM ({cells}) c) d"
-            " WHERE {flag} OR {all} ORDER BY {names} {limit}",
-            columns=sql.SQL(", ").join(
-                [*(sql.Identifier(n) for n in (*self.agreement.names, gate_inputs.TOP)), *more]
-            ),
-            flag=sql.Identifier(gate_inputs.DUE),
-            all=sql.Literal(not due_only),
-            due=sql.SQL(" OR ").join(due),
-            cells=cells,
-            names=sql.SQL(", ").join(names),
-            limit=_limit(limit),
-        )
-
-    def _departed(self, limit: int | None) -> sql.Composed:
-        """Rows in scope with tombstones overlooked, whose keys no row in scope has now."""
-        now = replace(self._rows, departed=False)
-        key = [f for f in self.agreement.fields if f.name in self.agreement.key]
-        same = [query("{e} = d.{n}", e=now.expression(f), n=sql.Identifier(f.name)) for f in key]
-        return query(
-            "SELECT * FROM (SELECT {columns} FROM {tables} WHERE {scope} AND {died}"
-            " AND o._first_version <= {after}) d"
-            " WHERE NOT EXISTS (SELECT FROM {live} WHERE {granted} AND {same}) {limit}",
-            columns=self._columns(),
-            tables=self._rows.tables(),
-            scope=self._scope(self._rows),
-            died=self._when.died(),
-            after=self._when.version(self.agreement.dataset),
-            live=now.tables(),
-            granted=self._scope(now),
-            same=sql.SQL(" AND ").join(same),
             limit=_limit(limit),
         )
 
@@ -188,24 +198,42 @@ class Selection:
         found = self._rows.columns(self.agreement.fields)
         if self.people is not None:
             exists = [self._rows.exists(e) for e in self.agreement.scope.exists]
-            marked = self.lapsed is not None
-            found += [*self._gate(self.people).all(exists, keyed=marked), *self._marks()]
+            found += [*self._gate(self.people).all(exists, keyed=self.keyed), *self._marks()]
         return sql.SQL(", ").join(found)
 
     def _gate(self, people: People) -> GateInputSql:
         return GateInputSql(self.agreement, self.contracts, people, self._rows.path)
 
     def _marks(self) -> list[sql.Composed]:
-        """Of a reconciliation: whether a row is due, and whether it came within the retention."""
-        if self.lapsed is None:
+        """Of the first delivery with a record: whether a row was delivered before, and lapsed."""
+        if self.before is None:
             return []
-        recent = DueSql(self._rows, self.lapsed).due() if self.lapsed else query("true")
-        found = {gate_inputs.DUE: self._when.due(), gate_inputs.RECENT: recent}
-        return [query("{e} AS {n}", e=e, n=sql.Identifier(n)) for n, e in found.items()]
+        marks = {
+            gate_inputs.DELIVERED: self._delivered_by(self.before.delivered),
+            gate_inputs.LAPSED: self._delivered_by(self.before.lapsed),
+        }
+        return [query("{e} AS {n}", e=e, n=sql.Identifier(n)) for n, e in marks.items()]
 
-    def _scope(self, rows: ScopeSql) -> sql.Composed:
+    def _delivered_by(self, versions: Mapping[str, int]) -> sql.Composed:
+        """Whether nothing about a row that a version tells is newer than these versions."""
+        if not versions:
+            return query("false")
+        parts = [(BASE, self.agreement.dataset, "_version")]
+        for join in self.agreement.joins:
+            if not join.first_by:
+                column = "_version" if join.on_change == "deliver" else "_first_version"
+                parts.append((join.alias, join.dataset, column))
+        return query(
+            "({parts})",
+            parts=sql.SQL(" AND ").join(
+                query("{c} <= {v}", c=sql.Identifier(a, c), v=sql.Literal(versions.get(dataset, 0)))
+                for a, dataset, c in parts
+            ),
+        )
+
+    def _scope(self) -> sql.Composed:
         """Which rows there are: the agreement's scope, and those of a replay."""
-        conditions = rows.conditions()
+        conditions = self._rows.conditions()
         for column, value in zip(
             self.contracts[self.agreement.dataset].key, self.keys or (), strict=False
         ):

@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from onecard.base import failpoints, interrupts
+from onecard.crypto import suites
 from onecard.deliver.attempt import Attempt, Chosen
 from onecard.deliver.context import Delivered, DeliveryContext, Replay
 from onecard.deliver.delivery_log import DeliveryLog
@@ -16,7 +17,6 @@ from onecard.deliver.expected_inbox import ExpectedInbox
 from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
 from onecard.deliver.state import DeliveryState
-from onecard.deliver.tombstones import Tombstones
 from onecard.errors import Interrupted, NotCollected
 from onecard.model.agreements import Life
 from onecard.model.gate_inputs import GateInputs
@@ -32,22 +32,42 @@ from onecard.store import (
     transfers,
 )
 from onecard.store.refusals import as_hub_error
+from onecard.store.snapshots import Snapshot
 from schemas.models.agreement import Agreement
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from onecard.deliver.record import Record
     from onecard.deliver.treatment import Tokeniser
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """An agreement that is locked and permitted, and where its deliveries stand."""
+    """An agreement that is locked and permitted, and where its deliveries stand.
+
+    Attributes:
+        basis: what decides which rows the consumer should hold now.
+        record: of what it holds; None for statistics, of which the cells are known.
+        old_tokens: of the tokens that the consumer has, where they are of an earlier key.
+    """
 
     connection: database.Connection
     life: Life
     tokeniser: Tokeniser | None
     state: DeliveryState
+    basis: str
+    record: Record | None
+    old_tokens: Tokeniser | None
+
+    def due(self, today: date) -> bool:
+        """Whether the consumer may have to get or to drop anything."""
+        if self.record is None:
+            head = self.state.head
+            return head is None or self.state.due(today, self.basis, head.key, head.shape)
+        refs = self.record.refs
+        pending = len(self.record.pending()) > 0
+        return pending or self.state.due(today, self.basis, refs.name, refs.shape)
 
 
 class Deliver:
@@ -73,7 +93,7 @@ class Deliver:
         """Send what is due and confirm it.
 
         Args:
-            replay: send only these rows, whether or not they are due.
+            replay: send only these rows, or all, whether or not they are due.
 
         Raises:
             PolicyError: not in force, stopped, no key, or a rule of the privacy gate blocks.
@@ -88,16 +108,16 @@ class Deliver:
             telling.counted({name: getattr(done, name) for name in names})
         return done
 
-    def _run(self, replay: Replay | None, telling: Telling) -> Delivered:
+    def _run(self, how: Replay | None, telling: Telling) -> Delivered:
         agreement = self._agreement
         with self._ready(locked=True) as ready:
-            due = replay is not None or ready.state.due(self._today)
+            due = how is not None or ready.due(self._today)
             if not due and not transfers.cut_off(ready.connection, "deliver", agreement.id):
                 return Delivered(agreement.id, None)
-            selection = self._selection(ready.state, replay)
-            ready.state.make_indexes(ready.connection, selection)
-            log = self._open(ready, replay, telling)
-            chosen = Chosen(selection, ready.tokeniser, replay)
+            selection = self._selection(ready.state, how)
+            ready.state.prepare(ready.connection, selection)
+            log = self._open(ready, how, telling)
+            chosen = Chosen(selection, ready.tokeniser, how, ready.record, ready.old_tokens)
             attempt = Attempt(log, self._tools, chosen, lambda: self._gate(ready))
             try:
                 with interrupts.closing(lambda: self._interrupted(log, attempt)):
@@ -115,21 +135,19 @@ class Deliver:
             stopped = Interrupted(interrupts.number_of())
             replace(log, connection=connection).failed(stopped, attempt.progress())
 
-    def preview(self, rows: int, *, due_only: bool = False) -> pl.DataFrame:
-        """What would leave now, after scope, treatment and gate; nothing is sent.
+    def preview(self, rows: int) -> pl.DataFrame:
+        """What may leave now, after scope, treatment and gate, held or not; nothing is sent.
 
         Returns:
             At most so many rows, in the agreement's columns.
         """
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
-        with self._ready(locked=False) as ready:
-            state = ready.state if due_only else ready.state.nothing_sent()
+        with self._ready(locked=False) as ready, Snapshot(self._tools.address) as snapshot:
             gate = self._gate(ready)
             gate.open()
-            selection = self._selection(state, None)
-            outgoing = Outgoing(self._tools.address, selection, gate, ready.tokeniser)
-            frames = list(outgoing.frames(rows, due_only=due_only))
+            selection = self._selection(ready.state.nothing_sent(), None)
+            frames = list(Outgoing(snapshot, selection, gate, ready.tokeniser).frames(rows))
         return pl.concat(frames) if frames else pl.DataFrame(schema=list(self._agreement.names))
 
     @contextmanager
@@ -143,23 +161,22 @@ class Deliver:
         now, agreement = self._tools.settings.now(), self._agreement
         with self._ready(locked=True) as ready:
             connection, state = ready.connection, ready.state
-            if not state.after:
+            if state.head is None:
                 msg = f"{agreement.id}: nothing was delivered yet; run `onecard deliver` first"
                 raise NotCollected(msg)
-            lapsed = state.lapsed(connection, now)
             gate = self._gate(ready)
             gate.open()
             key = self._tools.keys.quarantine()
-            selection = replace(self._selection(state, None), lapsed=lapsed)
-            outgoing = Outgoing(self._tools.address, selection, gate, ready.tokeniser)
-            gone = Tombstones.beside(outgoing) if agreement.tells_deletes else None
-            yield ExpectedInbox(
-                outgoing,
-                deliveries.sendings(connection, agreement.id, now),
-                lambda keys: quarantine.released(connection, agreement, keys, key),
-                lambda cells: deliveries.cells(connection, agreement.id, cells),
-                gone,
-            )
+            selection = replace(self._selection(state, None), keyed=not agreement.statistics)
+            with Snapshot(self._tools.address) as snapshot:
+                yield ExpectedInbox(
+                    Outgoing(snapshot, selection, gate, ready.tokeniser),
+                    ready.record and ready.record.under_own_key(),
+                    deliveries.sendings(connection, agreement.id, now),
+                    lambda keys: quarantine.released(connection, agreement, keys, key),
+                    lambda cells: deliveries.cells(connection, agreement.id, cells),
+                    state.lapse.transfer if state.lapse else 0,
+                )
 
     @contextmanager
     def _ready(self, *, locked: bool) -> Iterator[_Ready]:
@@ -175,8 +192,10 @@ class Deliver:
                 failpoints.reach("deliver.locked")
             life = agreement_lives.permit(connection, agreement, self._today)
             tokeniser = self._tokeniser()
-            state = DeliveryState.load(connection, agreement, tokeniser, self._needed)
-            yield _Ready(connection, life, tokeniser, state)
+            now = self._tools.settings.now()
+            state = DeliveryState.load(connection, agreement, tokeniser, self._needed, now)
+            record = None if agreement.statistics else self._record(connection, state)
+            yield _Ready(connection, life, tokeniser, state, self._basis, record, self._old(state))
 
     def _open(self, ready: _Ready, replay: Replay | None, telling: Telling) -> DeliveryLog:
         """Write the first line of the attempt."""
@@ -186,7 +205,8 @@ class Deliver:
         )
         telling.opened(transfer)
         failpoints.reach("deliver.opened")
-        if replay is not None:
+        alone = replay is not None and replay.alone
+        if alone:
             transfers.mark_replay(ready.connection, transfer)
         return DeliveryLog(
             ready.connection,
@@ -196,7 +216,8 @@ class Deliver:
             settings,
             self._tools.signer,
             transfer,
-            replay is not None,
+            alone,
+            ready.basis,
         )
 
     def _gate(self, ready: _Ready) -> PrivacyGate:
@@ -224,17 +245,56 @@ class Deliver:
         )
         return tools.gate(plan)
 
-    def _selection(self, state: DeliveryState, replay: Replay | None) -> Selection:
-        return Selection(
-            self._agreement,
+    def _selection(self, state: DeliveryState, how: Replay | None) -> Selection:
+        agreement = self._agreement
+        found = Selection(
+            agreement,
             self._tools.contracts,
-            state.after,
             self._today,
-            None if self._agreement.statistics else self._tools.registers.people,
-            state.confirmed_on,
-            (replay.keys or None) if replay else None,
-            replay.chosen if replay else None,
+            None if agreement.statistics else self._tools.registers.people,
+            (how.keys or None) if how else None,
+            how.chosen if how else None,
+            state.before if how is None or how.whole else None,
         )
+        if agreement.statistics:
+            return found
+        return replace(found, keyed=not found.candidates(None).alone())
+
+    @property
+    def _basis(self) -> str:
+        """What decides which rows there should be: the text, and where the gate looks."""
+        from onecard.deliver import row_refs  # noqa: PLC0415 - Polars only where rows flow
+
+        return row_refs.basis(self._agreement, list(self._needed))
+
+    def _record(self, connection: database.Connection, state: DeliveryState) -> Record:
+        """The record of what the consumer holds."""
+        from onecard.deliver import row_refs  # noqa: PLC0415 - Polars only where rows flow
+        from onecard.deliver.record import Record  # noqa: PLC0415
+
+        tools, agreement, head = self._tools, self._agreement, state.head
+        shape = row_refs.shape(agreement, tools.contracts, state.token_epoch)
+        refs = row_refs.RowRefs(agreement, tools.suite, tools.keys.quarantine(), shape)
+        old = None
+        if head is not None and head.key != refs.name:
+            name, _, epoch = head.key.partition("/")
+            key = tools.keys.quarantine_of(epoch)
+            old = row_refs.RowRefs(agreement, suites.suite(name), key, head.shape)
+        return Record(connection, refs, old, head, self._basis, state.token_epoch, state.before)
+
+    def _old(self, state: DeliveryState) -> Tokeniser | None:
+        """Of the tokens in the keys that the consumer has, where they are of an earlier key."""
+        agreement, head = self._agreement, state.head
+        tokens = {f.name for f in agreement.fields if f.treatment == "token"}
+        if head is None or head.token_epoch in ("", state.token_epoch):
+            return None
+        if not tokens & set(agreement.key):
+            return None
+        from onecard.deliver.treatment import Tokeniser  # noqa: PLC0415 - Polars only where rows flow
+
+        known = self._tools.keys.token_epochs(agreement.consumer)
+        found = [k for k in known if k.epoch == head.token_epoch]
+        return Tokeniser(self._tools.suite, found[0]) if found else None
 
     def _tokeniser(self) -> Tokeniser | None:
         """Of every delivery about persons: the disclosure ledger needs the digests as well."""

@@ -8,25 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import LiteralString
 
 from psycopg import sql
 
-from onecard.base.sql_text import query
+from onecard.base.ages import latest_birth
+from onecard.base.sql_text import names, query
 from onecard.base.times import POSIX_ZONE
 from onecard.deliver.gate_input_sql import consent
 from schemas.models.agreement import Agreement
-from schemas.models.agreement_parts import Exists, Filter, SharedField
+from schemas.models.agreement_parts import Exists, Filter, Join, SharedField, When
 from schemas.models.contract import Contract, Field
 
 BASE = "o"
 """Alias of the agreement's own dataset."""
-_BORN: LiteralString = "to_date(substr({p}, 7, 8), 'YYYYMMDD')"
 
 
 def born(path: sql.Composed) -> sql.Composed:
-    """The day of birth that stands in an ID number."""
-    return query(_BORN, p=path)
+    """The day of birth that stands in an ID number (GB 11643, digits 7 to 14)."""
+    return query("to_date(substr({p}, 7, 8), 'YYYYMMDD')", p=path)
 
 
 @dataclass(frozen=True)
@@ -36,63 +35,94 @@ class ScopeSql:
     Attributes:
         contracts: of every dataset that the agreement reads.
         today: for age conditions.
-        departed: rows by their last values: tombstones are overlooked.
     """
 
     agreement: Agreement
     contracts: Mapping[str, Contract]
     today: date
-    departed: bool = False
 
     def tables(self) -> sql.Composed:
         """The agreement's dataset and what it is joined with."""
         base = self.contracts[self.agreement.dataset]
         parts = [query("{t} o", t=sql.Identifier("registry", base.table))]
-        for join in self.agreement.joins:
-            on = [
-                query("{a} = {p}", a=sql.Identifier(join.alias, column), p=self.path(path))
-                for path, column in join.match.items()
-            ]
-            if not self.departed:
-                on.append(query("{a} IS NULL", a=sql.Identifier(join.alias, "_deleted_at")))
-            parts.append(
-                query(
-                    "JOIN {t} {a} ON {on}",
-                    a=sql.Identifier(join.alias),
-                    t=sql.Identifier("registry", self.contracts[join.dataset].table),
-                    on=sql.SQL(" AND ").join(on),
-                )
-            )
+        parts += [self._first(j) if j.first_by else self._joined(j) for j in self.agreement.joins]
         return sql.SQL(" ").join(parts)
+
+    def _joined(self, join: Join) -> sql.Composed:
+        on = [
+            query("{a} = {p}", a=sql.Identifier(join.alias, column), p=self.path(path))
+            for path, column in join.match.items()
+        ]
+        on.append(query("{a} IS NULL", a=sql.Identifier(join.alias, "_deleted_at")))
+        return query(
+            "JOIN {t} {a} ON {on}",
+            a=sql.Identifier(join.alias),
+            t=sql.Identifier("registry", self.contracts[join.dataset].table),
+            on=sql.SQL(" AND ").join(on),
+        )
+
+    def _first(self, join: Join) -> sql.Composed:
+        """A join that may meet several rows: of those that the scope admits, the first counts."""
+        contract = self.contracts[join.dataset]
+        where = [query("j._deleted_at IS NULL")]
+        where += [
+            query("j.{c} = {p}", c=sql.Identifier(column), p=self.path(path))
+            for path, column in join.match.items()
+        ]
+        for found in self.agreement.scope.filters:
+            alias, _, column = found.field.rpartition(".")
+            if alias == join.alias:
+                where.append(self._filter(found, query("j.{c}", c=sql.Identifier(column))))
+        ordered = [*join.first_by, *(k for k in contract.key if k not in join.first_by)]
+        return query(
+            "JOIN LATERAL (SELECT {columns} FROM {t} j WHERE {where} ORDER BY {order} LIMIT 1) {a}"
+            " ON true",
+            columns=names(self.used(join.alias), "j."),
+            t=sql.Identifier("registry", contract.table),
+            where=sql.SQL(" AND ").join(where),
+            order=sql.SQL(", ").join(_ordered(name) for name in ordered),
+            a=sql.Identifier(join.alias),
+        )
+
+    def used(self, alias: str) -> list[str]:
+        """The columns of a join that the agreement names."""
+        return sorted({c for a, c in map(_split, self._paths()) if a == alias})
+
+    def _paths(self) -> list[str]:
+        agreement = self.agreement
+        found = [f.origin for f in agreement.fields if f.origin is not None]
+        found += [f.field for f in agreement.tests]
+        found += [path for exists in agreement.semi_joins for path in exists.match]
+        found += [path for join in agreement.joins for path in join.match]
+        found += [*agreement.order, *([agreement.subject] if agreement.subject else [])]
+        block = agreement.statistics
+        return found + ([p for p in (block.contributor, block.distinct) if p] if block else [])
 
     def conditions(self) -> list[sql.Composed]:
         """The row is there, passes the filters, and its person consents where that is needed."""
-        found = [query("true" if self.departed else "o._deleted_at IS NULL")]
+        found = [query("o._deleted_at IS NULL")]
         found += [self._filter(f, self.path(f.field)) for f in self.agreement.scope.filters]
         found += [query("EXISTS ({e})", e=self.exists(e)) for e in self.agreement.scope.exists]
         if self.agreement.consent:
             found.append(self.consents())
         return found
 
-    def exists(self, found: Exists, more: sql.Composed | None = None) -> sql.Composed:
-        """The rows of a semi-join, as a subquery; `more` is a further condition on row `x`."""
+    def exists(self, found: Exists) -> sql.Composed:
+        """The rows of a semi-join, as a subquery."""
         table = sql.Identifier("registry", self.contracts[found.dataset].table)
         conditions = [
             query("x.{c} = {p}", c=sql.Identifier(column), p=self.path(path))
             for path, column in found.match.items()
         ]
-        if not self.departed:
-            conditions.append(query("x._deleted_at IS NULL"))
+        conditions.append(query("x._deleted_at IS NULL"))
         conditions += [
             self._filter(f, query("x.{c}", c=sql.Identifier(f.field))) for f in found.where
         ]
-        if more is not None:
-            conditions.append(more)
         return query("SELECT FROM {t} x WHERE {c}", t=table, c=sql.SQL(" AND ").join(conditions))
 
-    def consents(self, after: sql.Literal | None = None) -> sql.Composed:
-        """Whether the person consents, by a record that is newer than a version (None: any)."""
-        found = consent(self.agreement, self.contracts, self.path, "consent_id", after)
+    def consents(self) -> sql.Composed:
+        """Whether the person consents: by the newest record of this agreement."""
+        found = consent(self.agreement, self.contracts, self.path, "consent_id")
         return query("({e}) IS NOT NULL", e=found)
 
     def columns(self, fields: tuple[SharedField, ...] | list[SharedField]) -> list[sql.Composed]:
@@ -101,6 +131,8 @@ class ScopeSql:
 
     def expression(self, shared: SharedField) -> sql.Composed:
         """A shared field before its treatment."""
+        if shared.when is not None:
+            return self._answer(shared.when)
         if shared.origin is None:
             return query("{v}::text", v=sql.Literal(shared.value))
         field = self._field(shared.origin)
@@ -108,6 +140,17 @@ class ScopeSql:
         if field.type == "number":
             return query("{p}::text", p=path)
         return _cell(shared, field, path) if self.agreement.statistics else path
+
+    def _answer(self, when: When) -> sql.Composed:
+        """Yes or no, for everybody in scope; a test that meets NULL says no."""
+        tests = [self._filter(f, self.path(f.field)) for f in when.filters]
+        tests += [query("EXISTS ({e})", e=self.exists(e)) for e in when.exists]
+        return query(
+            "CASE WHEN {test} THEN {yes}::text ELSE {no}::text END",
+            test=sql.SQL(" AND ").join(tests),
+            yes=sql.Literal(when.answers[0]),
+            no=sql.Literal(when.answers[1]),
+        )
 
     def order(self) -> sql.Composed:
         """The agreement's order, made complete by the dataset's key."""
@@ -125,12 +168,8 @@ class ScopeSql:
         if condition.null is not None:
             return query("{p} IS NULL" if condition.null else "{p} IS NOT NULL", p=path)
         if condition.min_age is not None:
-            return query(
-                "{b} + make_interval(years => {n}) <= {d}",
-                b=born(path),
-                n=sql.Literal(condition.min_age),
-                d=sql.Literal(self.today),
-            )
+            last = latest_birth(self.today, condition.min_age)
+            return query("{b} <= {d}", b=born(path), d=sql.Literal(last))
         listed = condition.in_ if condition.in_ is not None else condition.not_in
         values = sql.SQL(", ").join(sql.Literal(v) for v in listed or ())
         if condition.in_ is not None:
@@ -153,3 +192,13 @@ def _cell(shared: SharedField, field: Field, path: sql.Composed) -> sql.Composed
     if field.type == "date":
         return query("CAST(date_trunc({u}, CAST({p} AS timestamp)) AS date)", u=unit, p=path)
     return query("date_trunc({u}, {p}, {z})", u=unit, p=path, z=sql.Literal(POSIX_ZONE))
+
+
+def _split(path: str) -> tuple[str, str]:
+    alias, _, column = path.rpartition(".")
+    return alias, column
+
+
+def _ordered(name: str) -> sql.Composed:
+    column = query("j.{c}", c=sql.Identifier(name.removeprefix("-")))
+    return query("{c} DESC NULLS LAST", c=column) if name.startswith("-") else column

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +11,15 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from onecard.base.ages import latest_birth
 from onecard.base.sql_text import query
-from onecard.deliver.query import Selection
+from onecard.deliver.query import Before, Selection
 from onecard.errors import NotCollected
-from onecard.store import audit_health, datasets, deliveries, receipts, registry
+from onecard.model import gate_inputs
+from onecard.store import audit_health, datasets, deliveries, former, holding, receipts, registry
 from onecard.store.database import Connection, make_once
+from onecard.store.deliveries import Lapse
+from onecard.store.holding import Head
 from schemas.models.agreement import Agreement
 
 if TYPE_CHECKING:
@@ -30,17 +33,19 @@ class DeliveryState:
     """Where deliveries of one agreement stand.
 
     Attributes:
-        versions: published version of every dataset that is needed.
-        after: per dataset, the version that the consumer has confirmed.
-        confirmed_on: day of the last confirmed delivery.
-        token_epoch: epoch of the tokens that will be sent.
+        versions: published version of every dataset that is needed, also by the gate alone.
+        after: per dataset of the agreement, the version that the consumer has confirmed.
+        head: of the record of what the consumer holds; None where there is none.
+        token_epoch: epoch of the tokens that will be sent; empty without tokens.
+        lapse: the last delivery whose retention is over; None where there is none.
     """
 
     agreement: Agreement
     versions: Mapping[str, int]
     after: Mapping[str, int] = field(default_factory=dict)
-    confirmed_on: date | None = None
+    head: Head | None = None
     token_epoch: str = ""
+    lapse: Lapse | None = None
 
     @classmethod
     def load(
@@ -49,17 +54,16 @@ class DeliveryState:
         agreement: Agreement,
         tokeniser: Tokeniser | None,
         needed: Sequence[str],
+        now: datetime,
     ) -> DeliveryState:
         """Read it from the ledger.
-
-        A flow with tokens starts anew when the token key's epoch has changed: the consumer
-        then gets all its rows under the new tokens.
 
         Args:
             connection: of the hub's database.
             agreement: whose deliveries.
             tokeniser: the consumer's; None only for statistics.
             needed: datasets without which scope or gate cannot be evaluated.
+            now: the hub's time.
 
         Raises:
             NotCollected: a needed dataset was never collected, so a rule cannot be evaluated.
@@ -68,31 +72,53 @@ class DeliveryState:
         lines = deliveries.delivered(connection, agreement.id)
         tokens = any(f.treatment == "token" for f in agreement.fields)
         epoch = tokeniser.key.epoch if tokeniser and tokens else ""
-        if any(line.token_epoch != epoch for line in lines):
-            lines = []
-        days = [line.confirmed_on for line in lines if line.confirmed_on is not None]
+        head = holding.head(connection, agreement.id) if lines else None
+        if head is None and any(line.token_epoch != epoch for line in lines):
+            lines = []  # what a hub without a record has sent under other tokens is sent anew
         return cls(
             agreement,
-            {d: versions[d] for d in agreement.datasets},
+            versions,
             {line.dataset: line.version for line in lines},
-            max(days, default=None),
+            head,
             epoch,
+            deliveries.last_lapsed(connection, agreement.id, now),
         )
 
-    def nothing_sent(self) -> DeliveryState:
-        """As before the first delivery."""
-        return replace(self, after={}, confirmed_on=None)
+    @property
+    def before(self) -> Before | None:
+        """What a hub without a record knows of deliveries; None with a record, or without any."""
+        if self.head is not None or not self.after or self.agreement.statistics:
+            return None
+        lapsed = self.lapse.versions if self.lapse else {}
+        return Before(self.after, lapsed)
 
-    def due(self, today: date) -> bool:
-        """Whether anything can be due: newer rows, or somebody who came of age."""
-        if any(self.after.get(d, 0) < v for d, v in self.versions.items()):
+    def due(self, today: date, basis: str, key: str, shape: str) -> bool:
+        """Whether the consumer may have to get or to drop anything.
+
+        Args:
+            today: the hub's day.
+            basis: what decides which rows there should be.
+            key: name of the key of references.
+            shape: what makes of a row what leaves.
+        """
+        head = self.head
+        if head is None or (head.basis, head.key, head.shape) != (basis, key, shape):
             return True
-        ages = any(f.min_age is not None for f in self.agreement.scope.filters)
-        aging = ages or (self.agreement.subject and not self.agreement.child_rules)
-        return bool(aging and self.confirmed_on and self.confirmed_on < today)
+        if any(head.versions.get(d, 0) < v for d, v in self.versions.items()):
+            return True
+        return any(latest_birth(head.looked_on, n) < latest_birth(today, n) for n in self._ages())
 
-    def make_indexes(self, connection: Connection, selection: Selection) -> None:
-        """Make the indexes that this agreement's selection wants, once."""
+    def _ages(self) -> list[int]:
+        found = [f.min_age for f in self.agreement.tests if f.min_age is not None]
+        aging = self.agreement.subject and (
+            self.agreement.consent or not self.agreement.child_rules
+        )
+        return [*found, *([gate_inputs.CHILD_YEARS] if aging else [])]
+
+    def prepare(self, connection: Connection, selection: Selection) -> None:
+        """Keep old values of link fields from now on; make the indexes that are wanted, once."""
+        if not self.agreement.statistics:
+            former.require(connection, selection.candidates(None).links())
         for table, column in selection.indexes():
             name = f"{table}_{column.lstrip('_')}"[:63]
             statement = query(
@@ -103,15 +129,9 @@ class DeliveryState:
             )
             make_once(connection, f"{registry.REGISTRY}.{name}", statement)
 
-    def lapsed(self, connection: Connection, now: datetime) -> dict[str, int]:
-        """Versions up to which the consumer was to erase what it got, or says that it has.
-
-        Rows that were sent anew under another token key since then are not among them.
-        """
-        receipt = json.loads(deliveries.last_lapsed(connection, self.agreement.id, now) or "{}")
-        if receipt.get("tokenEpoch", "") != self.token_epoch:
-            return {}
-        return {str(d): int(v) for d, v in receipt["versions"].items()} if receipt else {}
+    def nothing_sent(self) -> DeliveryState:
+        """As before the first delivery."""
+        return replace(self, after={}, head=None)
 
     def overdue_erasures(self, connection: Connection, now: datetime) -> int:
         """Copies that should be erased since a day, and of whose erasure nothing is known."""

@@ -111,10 +111,27 @@ def treat(
     Raises:
         PolicyError: a treatment cannot be applied (no key, no mask): nothing leaves.
     """
-    columns = [
-        _treated(frame, shared, fields.get(shared.name), tokeniser) for shared in agreement.fields
-    ]
-    return frame.select(columns)
+    return treat_some(frame, agreement, fields, tokeniser, agreement.names)
+
+
+def treat_some(
+    frame: pl.DataFrame,
+    agreement: Agreement,
+    fields: Mapping[str, Field],
+    tokeniser: Tokeniser | None,
+    names: tuple[str, ...],
+) -> pl.DataFrame:
+    """As `treat`, some columns alone.
+
+    Args:
+        frame: has these columns.
+        agreement: says how each field is treated.
+        fields: the contract field behind each shared field that has one.
+        tokeniser: the consumer's; needed when a field is tokenised.
+        names: of shared fields.
+    """
+    shared = {f.name: f for f in agreement.fields}
+    return frame.select([_treated(frame, shared[n], fields.get(n), tokeniser) for n in names])
 
 
 def _treated(

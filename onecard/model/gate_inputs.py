@@ -31,11 +31,11 @@ ENDED = "_gate_ended"
 TOP = "_gate_top"
 """Largest contribution of one contributor to a statistical cell."""
 
-DUE = "_gate_due"
-"""Whether the next delivery sends the row (in a reconciliation of the inbox only)."""
+DELIVERED = "_gate_delivered"
+"""Whether the row was delivered, by the versions that a hub without a record of it knows."""
 
-RECENT = "_gate_recent"
-"""Whether the row was delivered within the retention (in a reconciliation of the inbox only)."""
+LAPSED = "_gate_lapsed"
+"""Whether the consumer was to erase the row since it was delivered; beside `DELIVERED`."""
 
 CHILD_YEARS = 14
 """Under this age all personal information is sensitive (PIPL article 28)."""

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from onecard.model.treated import TextShape
+
+
+class Leave(Protocol):
+    """Called right before anything leaves."""
+
+    def __call__(self, rows: int = 0) -> None:
+        """Raises when nothing may leave any more.
+
+        Args:
+            rows: how many leave with it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +35,8 @@ class Parcel:
         manifest: what accompanies the rows (versions, purpose, basis); the sink adds rows and
             digests, lets `sign` sign it and sends it last.
         leave: the sink calls it right before anything leaves (each request, each file, each
-            commit); it raises when deliveries were stopped in the meantime.
+            commit), with the number of rows that leave with it; it raises when deliveries were
+            stopped in the meantime.
         sign: the manifest with the hub's signature.
         deletes: keys of rows that the receiver must drop before it takes the others, in columns of
             the key only; None when the agreement says nothing of deletes.
@@ -39,7 +51,7 @@ class Parcel:
     key: tuple[str, ...]
     batches: Iterator[pa.RecordBatch]
     manifest: Mapping[str, Any]
-    leave: Callable[[], None]
+    leave: Leave
     sign: Callable[[Mapping[str, Any]], dict[str, Any]]
     deletes: Iterator[pa.RecordBatch] | None = None
     texts: Mapping[str, TextShape] = field(default_factory=dict)

@@ -41,6 +41,27 @@ def canonical_text(column: pa.Array, kind: pa.DataType) -> pa.Array:
         return pa.array([_alone(column[i : i + 1], kind) for i in range(len(column))], pa.string())
 
 
+def typed(texts: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Canonical texts as values again.
+
+    Args:
+        texts: as `canonical_text` gives them.
+        kind: the type with which the column left the hub.
+
+    Returns:
+        Values of that type; NULL for what is none.
+    """
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return texts.cast(kind)
+    found = []
+    for index in range(len(texts)):
+        try:
+            found.append(_typed(texts[index : index + 1], kind).cast(kind)[0])
+        except _REFUSED:
+            found.append(pa.scalar(None, kind))
+    return pa.array(found, kind)
+
+
 def _alone(value: pa.Array, kind: pa.DataType) -> str | None:
     """One value of a column that holds others which are no values of its type."""
     try:

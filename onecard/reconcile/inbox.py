@@ -18,6 +18,7 @@ import pyarrow as pa
 from onecard.crypto import suites
 from onecard.deliver.context import Replay
 from onecard.deliver.expected_inbox import LAPSED, QUARANTINED, WAITING
+from onecard.deliver.outgoing import arrow_of
 from onecard.errors import ConfigError, HoldError, InboxTaken
 from onecard.model.reconciliations import ReconciliationResult
 from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sending
@@ -25,7 +26,8 @@ from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.inbox_rows import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxRows
 from onecard.reconcile.noting import noted
 from onecard.reconcile.services import TransferDesk
-from onecard.store import database, locks, reconciliations
+from onecard.store import database, deliveries, locks, reconciliations
+from onecard.store.holding import KEY
 from onecard.store.reconciliations import SHOWN
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
@@ -91,31 +93,53 @@ class _Reconciliation:
         rows = InboxRows(self.hub.address, self.connection, self.agreement)
         with rows.opened():
             try:
-                done, vouched = self._compared(rows)
+                done, vouched, schema = self._compared(rows, settle=heal)
             except InboxTaken:
                 return replace(self._nothing(), outcome="unjudged")
             wrong = done.missing + done.differing
             if not wrong + done.extra:
                 return done
-            if not wrong or not heal:
+            gone = self._gone(rows, schema) if done.extra else None
+            told = wrong + (len(gone) if gone is not None else 0)
+            if not told or not heal:
                 return replace(done, outcome="open")
+            how = Replay(vouched=vouched, chosen=rows.chosen, gone=gone)
             try:
-                self.hub.deliver(self.agreement.id).run(Replay(vouched=vouched, chosen=rows.chosen))
+                self.hub.deliver(self.agreement.id).run(how)
             except HoldError:
-                return replace(done, outcome="held", held=wrong)
+                return replace(done, outcome="held", held=told)
         with rows.opened():
-            after, _ = self._compared(rows)
-        healed = max(wrong - after.missing - after.differing, 0)
+            after, _, _ = self._compared(rows, settle=True)
+        left = after.missing + after.differing + after.extra
+        healed = max(wrong + done.extra - left, 0)
         mended = not after.missing + after.differing + after.extra
         return replace(done, healed=healed, outcome="healed" if mended else "open")
 
-    def _compared(self, rows: InboxRows) -> tuple[ReconciliationResult, frozenset[str]]:
-        """What both sides hold, and the keys for which a person vouches."""
+    def _gone(self, rows: InboxRows, schema: pa.Schema) -> pl.DataFrame | None:
+        """Keys that the inbox holds beyond its agreement, where the consumer is told of deletes."""
+        if not self.agreement.tells_deletes:
+            return None
+        return rows.keys_typed(EXTRA, schema)
+
+    def _compared(
+        self, rows: InboxRows, *, settle: bool
+    ) -> tuple[ReconciliationResult, frozenset[str], pa.Schema]:
+        """What both sides hold, the keys for which a person vouches, and the types that leave.
+
+        Args:
+            rows: empty staging tables.
+            settle: where nothing is missing or differs, make the record of what the inbox holds.
+        """
         with self.hub.deliver(self.agreement.id).expected_inbox() as expected:
-            schema = rows.load(rows.expected, _batches(expected.frames()), None)
+            schema = arrow_of(expected.schema_frame).schema
+            rows.load(rows.expected, _batches(expected.frames()), schema)
             held = self._held(expected.sendings)
             rows.load(rows.present, map(_found, held.chunks), schema)
-        found = rows.judge(blank_is_null=held.blank_is_null)
+            found = rows.judge(blank_is_null=held.blank_is_null)
+            if settle and expected.record and not found[MISSING] + found[DIFFERING]:
+                kept = rows.entries(LAPSED, QUARANTINED, WAITING).select(KEY)
+                last = deliveries.last_confirmed(self.connection, self.agreement.id)
+                expected.record.rebuild(rows.entries(AGREEING), kept, last)
         both = found[AGREEING] + found[DIFFERING]
         done = replace(
             self._nothing(),
@@ -130,7 +154,7 @@ class _Reconciliation:
             quarantined=found[QUARANTINED],
             refs=self._references(rows),
         )
-        return done, frozenset(expected.vouched)
+        return done, frozenset(expected.vouched), schema
 
     def _held(self, sendings: tuple[Sending, ...]) -> Held:
         block = self.agreement.delivery

@@ -17,9 +17,18 @@ from psycopg import sql
 
 from onecard.base.prefetch import prefetch
 from onecard.base.sql_text import names, query
-from onecard.deliver.expected_inbox import HELD, KEY, LAPSED, LEAVING, QUARANTINED, STATE, WAITING
+from onecard.deliver.expected_inbox import (
+    ENTRY,
+    HELD,
+    KEY,
+    LAPSED,
+    LEAVING,
+    QUARANTINED,
+    STATE,
+    WAITING,
+)
 from onecard.ports.comparison import RowKey
-from onecard.reconcile.canonical_text import canonical_text
+from onecard.reconcile.canonical_text import canonical_text, typed
 from onecard.store import staging
 from onecard.store.database import Connection
 from onecard.store.loader import Loader
@@ -66,7 +75,7 @@ class InboxRows:
         self._address, self._connection, self._agreement = address, connection, agreement
         digest = hashlib.sha256(agreement.id.encode()).hexdigest()
         self._prefix = f"inbox_{digest[:16]}__"
-        self.expected = StagingTable(self._prefix + "expected", (STATE, KEY))
+        self.expected = StagingTable(self._prefix + "expected", (STATE, KEY, ENTRY))
         self.present = StagingTable(self._prefix + "present", (GONE_FLAG,))
         self.chosen = self._prefix + "chosen"
 
@@ -117,7 +126,7 @@ class InboxRows:
         """
         self._connection.execute(
             query(
-                "CREATE UNLOGGED TABLE {t} AS SELECT coalesce(s._k, h._k) AS _k, s._key,"
+                "CREATE UNLOGGED TABLE {t} AS SELECT coalesce(s._k, h._k) AS _k, s._key, s._entry,"
                 " {verdict} AS verdict FROM ({expected}) s FULL JOIN ({present}) h ON s._k = h._k",
                 t=_table(self._verdict),
                 verdict=self._judged(blank=blank_is_null),
@@ -140,8 +149,8 @@ class InboxRows:
         ).fetchall()
         return dict.fromkeys(VERDICTS, 0) | {str(v): int(str(n)) for v, n in rows}
 
-    def keys(self, verdict: str, limit: int) -> list[RowKey]:
-        """The first keys with a verdict."""
+    def keys(self, verdict: str, limit: int | None) -> list[RowKey]:
+        """The first keys with a verdict, or all."""
         rows = self._connection.execute(
             query(
                 "SELECT _k FROM {v} WHERE verdict = {verdict} ORDER BY 1 LIMIT {n}",
@@ -151,6 +160,45 @@ class InboxRows:
             )
         ).fetchall()
         return [tuple(str(v) for v in json.loads(str(row[0]))) for row in rows]
+
+    def entries(self, *verdicts: str) -> pl.DataFrame:
+        """References and digests of rows with one of these verdicts.
+
+        Returns:
+            Columns `high`, `low`, `digest`.
+        """
+        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+        listed = sql.SQL(", ").join(sql.Literal(v) for v in verdicts)
+        rows = self._connection.execute(
+            query(
+                "SELECT _entry FROM {v} WHERE verdict IN ({listed}) AND _entry IS NOT NULL",
+                v=_table(self._verdict),
+                listed=listed,
+            )
+        ).fetchall()
+        split = pl.Series([str(row[0]) for row in rows], dtype=pl.String).str.split(" ")
+        names = ("high", "low", "digest")
+        return pl.DataFrame({n: split.list.get(i).cast(pl.UInt64) for i, n in enumerate(names)})
+
+    def keys_typed(self, verdict: str, schema: pa.Schema) -> pl.DataFrame:
+        """Keys with a verdict, in the columns and types with which keys leave.
+
+        A key that is no value of its type, which nobody can have sent, is left out.
+
+        Args:
+            verdict: one of `VERDICTS`.
+            schema: the types with which rows leave.
+        """
+        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+        found = self.keys(verdict, None)
+        columns = {}
+        for index, name in enumerate(self._agreement.key):
+            texts = pa.array([key[index] for key in found], pa.string())
+            columns[name] = typed(texts, schema.field(name).type)
+        frame = pl.DataFrame(pl.from_arrow(pa.table(columns)))
+        return frame.drop_nulls()
 
     @property
     def _verdict(self) -> str:

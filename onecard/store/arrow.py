@@ -35,10 +35,17 @@ def connect(address: str) -> Iterator[Connection]:
     Raises:
         OnecardError: as `onecard.store.database.connect`, for whatever fails inside the block.
     """
+    with refused(), _opened(address) as made:
+        yield made
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """Raise what the driver raises as ours."""
     import adbc_driver_manager as driver  # noqa: PLC0415 - only where rows flow
 
-    with refusals(driver.Error, OSError), _opened(address) as made:
-        yield made
+    with refusals(driver.Error, OSError):
+        yield
 
 
 def integers(address: str, statement: sql.Composed) -> npt.NDArray[np.int64]:

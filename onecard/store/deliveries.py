@@ -6,12 +6,13 @@ Tables `ledger.delivered`, `ledger.delivery_window`, `ledger.statistic`, and the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from onecard.ports.inbox import Sending
-from onecard.store.database import Connection, fetch_all, one_scalar, scalar, scalars
+from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +134,58 @@ def sendings(connection: Connection, agreement: str, now: datetime) -> tuple[Sen
     return tuple(found)
 
 
-def last_lapsed(connection: Connection, agreement: str, now: datetime) -> str | None:
-    """Receipt, as text, of the last delivery that the consumer was to erase, or says it has.
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """The last delivery that the consumer was to erase, or says it has; all before it as well.
+
+    Attributes:
+        transfer: its id.
+        versions: of the datasets, as they were then.
+    """
+
+    transfer: int
+    versions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    transfer: int
+    body: str
+
+
+def last_lapsed(connection: Connection, agreement: str, now: datetime) -> Lapse | None:
+    """The last delivery whose copies the consumer was to erase, or says it has erased.
 
     Args:
         connection: of the hub's database.
         agreement: its id.
         now: the hub's time.
     """
-    return scalar(
+    found = fetch_one(
         connection,
-        str,
-        "SELECT r.body FROM ledger.receipt r JOIN ledger.transfer t ON t.id = r.transfer"
-        " WHERE t.subject = %s AND t.direction = 'deliver' AND t.status = 'confirmed'"
-        " AND NOT t.replay AND (CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) <= %s"
+        _Receipt,
+        "SELECT t.id AS transfer, r.body FROM ledger.receipt r JOIN ledger.transfer t"
+        " ON t.id = r.transfer WHERE t.subject = %s AND t.direction = 'deliver'"
+        " AND t.status = 'confirmed' AND NOT t.replay"
+        " AND (CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) <= %s"
         " OR EXISTS (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id))"
         " ORDER BY t.id DESC LIMIT 1",
         (agreement, now),
+    )
+    if found is None:
+        return None
+    versions = json.loads(found.body)["versions"]
+    return Lapse(found.transfer, {str(d): int(v) for d, v in versions.items()})
+
+
+def last_confirmed(connection: Connection, agreement: str) -> int:
+    """Id of the agreement's last confirmed delivery; 0 where there is none."""
+    return one_scalar(
+        connection,
+        int,
+        "SELECT coalesce(max(id), 0) FROM ledger.transfer WHERE subject = %s"
+        " AND direction = 'deliver' AND status = 'confirmed'",
+        (agreement,),
     )
 
 

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from onecard.base.sql_text import names, query
 from onecard.errors import ConfigError
-from onecard.store import row_order, staging
+from onecard.store import former, row_order, staging
 from onecard.store.database import Connection, fetch_all, fetch_one, relation_exists
 from schemas.models.contract import Contract, Field
 
@@ -193,6 +193,8 @@ class Merging:
             version: of the registry table from now on.
         """
         contract, columns, stale = self.contract, self.contract.names, self._stale()
+        staged, changed = staging.table(contract, self.transfer), self._changed(stale)
+        former.keep(self.connection, contract, staged, changed, version)
         assignments = sql.SQL(", ").join(query("{c} = s.{c}", c=sql.Identifier(c)) for c in columns)
         self.connection.execute(
             query(
@@ -206,9 +208,9 @@ class Merging:
                 " _transfer_id)"
                 " VALUES ({inserted}, s._row_hash, {version}, {version}, {transfer})",
                 t=published(contract),
-                s=staging.table(contract, self.transfer),
+                s=staged,
                 on=staging.pairs(contract.key),
-                changed=self._changed(stale),
+                changed=changed,
                 stale=stale,
                 assignments=assignments,
                 columns=names(columns),

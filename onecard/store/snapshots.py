@@ -2,41 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
+from onecard.base.prefetch import prefetch
+from onecard.errors import SourceUnavailable
 from onecard.store import arrow
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
+WHAT = "the hub's database"
 
-@dataclass(frozen=True, slots=True)
+
 class Snapshot:
-    """One state of the hub's database.
+    """One state of the hub's database, asked one statement after the other.
+
+    Nothing in it changes the database: what it makes is temporary, and gone when it is closed. Each
+    statement runs in a thread of its own, as the driver waits for a silent server for ever; one
+    that hangs is left behind with its connection.
 
     Attributes:
         versions: of every dataset's registry table.
     """
 
-    versions: Mapping[str, int]
-    _cursor: Any = field(repr=False)
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._stack = ExitStack()
+        self._cursor: Any = None
+        self._hangs = False
+        self.versions: Mapping[str, int] = {}
 
-    def batches(self, statement: sql.Composed) -> pa.RecordBatchReader:
-        """The rows of a SELECT on registry tables, with its columns, batch by batch."""
-        self._cursor.execute(statement.as_string(None))
-        return self._cursor.fetch_record_batch()
+    def __enter__(self) -> Snapshot:
+        """Take it; raises as `onecard.store.arrow.connect`."""
+        self._ask(self._open)
+        return self
 
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it, unless its driver hangs."""
+        if not self._hangs:
+            self._stack.close()
 
-@contextmanager
-def snapshot(address: str) -> Iterator[Snapshot]:
-    """The state of the hub's database at this moment; raises as `onecard.store.arrow.connect`."""
-    with arrow.connect(address) as connection, connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    def batches(self, statement: sql.Composed) -> Iterator[pa.RecordBatch]:
+        """The rows of a SELECT, with its columns, batch by batch; a few ahead of the caller."""
+        yield from self._running(lambda: self._read(statement))
+
+    def frame(self, statement: sql.Composed) -> pl.DataFrame:
+        """All rows of a SELECT that gives few."""
+        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+        found: list[pa.Table] = []
+        self._ask(lambda: found.append(self._table(statement)))
+        return pl.DataFrame(pl.from_arrow(found[0]))
+
+    def do(self, statement: sql.Composed) -> None:
+        """Run a statement that makes something temporary."""
+        self._ask(lambda: self._cursor.execute(statement.as_string(None)))
+
+    def _open(self) -> None:
+        connection = self._stack.enter_context(arrow.connect(self._address))
+        cursor = self._cursor = self._stack.enter_context(connection.cursor())
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("SET LOCAL jit = off")  # half a second of compiling for little
         cursor.execute("SELECT dataset, version FROM ledger.dataset")
-        yield Snapshot(dict(cursor.fetchall()), cursor)
+        self.versions = dict(cursor.fetchall())
+
+    def _table(self, statement: sql.Composed) -> pa.Table:
+        self._cursor.execute(statement.as_string(None))
+        return self._cursor.fetch_arrow_table()
+
+    def _read(self, statement: sql.Composed) -> Iterator[pa.RecordBatch]:
+        with arrow.refused():
+            self._cursor.execute(statement.as_string(None))
+            yield from self._cursor.fetch_record_batch()
+
+    def _ask(self, done: Callable[[], object]) -> None:
+        def once() -> Iterator[None]:
+            with arrow.refused():
+                done()
+            yield
+
+        for _ in self._running(once):
+            pass
+
+    def _running(self, items: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        try:
+            yield from prefetch(items(), WHAT)
+        except SourceUnavailable:
+            self._hangs = True
+            raise

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from onecard.base.ages import latest_birth
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
@@ -42,7 +43,7 @@ def scope(evidence: Evidence) -> Ruling:
             outside |= ~raw.select(_holds(condition, held.name))[held.name].fill_null(value=False)
         elif condition.field == agreement.subject:
             born = birth_dates(raw[gate_inputs.SUBJECT])
-            limit = _years_before(evidence.plan.now.date(), condition.min_age)
+            limit = latest_birth(evidence.plan.now.date(), condition.min_age)
             outside |= ~(born <= limit).fill_null(value=False)
     for index in range(len(agreement.scope.exists)):
         outside |= ~raw[gate_inputs.exists_name(index)].fill_null(value=False)
@@ -139,20 +140,8 @@ def birth_dates(numbers: pl.Series) -> pl.Series:
 
 
 def is_child(numbers: pl.Series, on: date) -> pl.Series:
-    """Who is under 14 on a day; an unreadable birth date counts as a child's.
-
-    A person completes a year of life on the birthday; who was born on 29 February completes it
-    on 1 March of a common year.
-    """
-    return (birth_dates(numbers) > _years_before(on, gate_inputs.CHILD_YEARS)).fill_null(value=True)
-
-
-def _years_before(on: date, years: int) -> date:
-    """The latest birth date of somebody who is that old on the day."""
-    try:
-        return on.replace(year=on.year - years)
-    except ValueError:  # 29 February
-        return date(on.year - years, 2, 28)
+    """Who is under 14 on a day (`onecard.base.ages`); an unreadable birth date is a child's."""
+    return (birth_dates(numbers) > latest_birth(on, gate_inputs.CHILD_YEARS)).fill_null(value=True)
 
 
 def _if(found: pl.Series, text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from onecard.errors import unknown
 from schemas.models import codes
 from schemas.models.agreement import Agreement, AgreementFile
-from schemas.models.agreement_parts import Filter, SharedField
+from schemas.models.agreement_parts import Exists, Filter, Join, SharedField
 from schemas.models.catalogue import Catalogue
 from schemas.models.contract import Contract, Field
 from schemas.models.problem import Problem
@@ -72,7 +72,10 @@ def _place(agreement: Agreement, dataset: str) -> str:
     if agreement.consent and agreement.consent.dataset == dataset:
         return "consent.dataset"
     exists = [e.dataset for e in agreement.scope.exists]
-    return f"scope.exists.{exists.index(dataset)}.dataset"
+    if dataset in exists:
+        return f"scope.exists.{exists.index(dataset)}.dataset"
+    asked = [i for i, f in enumerate(agreement.fields) if f.when]
+    return f"fields.{asked[0]}.when"
 
 
 class _Paths:
@@ -91,22 +94,45 @@ class _Paths:
         for i, shared in enumerate(agreement.fields):
             if shared.origin is not None and shared.name != counted:
                 yield from self._shared(shared, f"fields.{i}")
+            if shared.when is not None:
+                yield from self._tests(shared.when.filters, shared.when.exists, f"fields.{i}.when")
         for i, join in enumerate(agreement.joins):
-            yield from self._match(join.match, join.dataset, f"joins.{i}.match")
-        for i, found in enumerate(agreement.scope.filters):
-            field, problem = self._field(found.field, f"scope.filters.{i}")
-            yield from [problem] if problem else self._filter(found, field, f"scope.filters.{i}")
-        for i, exists in enumerate(agreement.scope.exists):
-            at = f"scope.exists.{i}"
-            yield from self._match(exists.match, exists.dataset, f"{at}.match")
-            for j, where in enumerate(exists.where):
-                field, problem = self._named(exists.dataset, where.field, f"{at}.where.{j}")
-                yield from [problem] if problem else self._filter(where, field, f"{at}.where.{j}")
+            yield from self._join(join, f"joins.{i}")
+        yield from self._tests(agreement.scope.filters, agreement.scope.exists, "scope")
         if agreement.subject:
             yield from self._subject(agreement.subject)
         for path in agreement.order:
             _, problem = self._field(path, "order")
             yield from [problem] if problem else []
+
+    def _tests(
+        self, filters: tuple[Filter, ...], semi_joins: tuple[Exists, ...], at: str
+    ) -> Iterator[Problem]:
+        """Problems of filters and semi-joins below one place."""
+        for i, found in enumerate(filters):
+            field, problem = self._field(found.field, f"{at}.filters.{i}")
+            yield from [problem] if problem else self._filter(found, field, f"{at}.filters.{i}")
+        for i, exists in enumerate(semi_joins):
+            here = f"{at}.exists.{i}"
+            yield from self._match(exists.match, exists.dataset, f"{here}.match")
+            for j, where in enumerate(exists.where):
+                field, problem = self._named(exists.dataset, where.field, f"{here}.where.{j}")
+                yield from [problem] if problem else self._filter(where, field, f"{here}.where.{j}")
+
+    def _join(self, join: Join, at: str) -> Iterator[Problem]:
+        """Problems of a join: what it names, and whether a row meets one row at most."""
+        yield from self._match(join.match, join.dataset, f"{at}.match")
+        for name in join.first_by:
+            _, problem = self._named(join.dataset, name.removeprefix("-"), f"{at}.first_by")
+            yield from [problem] if problem else []
+        key = self._contracts[join.dataset].key
+        if not join.first_by and not set(key) <= set(join.match.values()):
+            message = (
+                f"a row can meet several rows of {join.dataset}, whose key is {', '.join(key)}:"
+                " match the whole key, or say by first_by which row counts"
+                " (first_by: [-field, …], the first of those that the scope admits)"
+            )
+            yield self._document.problem(at, "agreement.join_not_unique", message)
 
     def _subject(self, path: str) -> Iterator[Problem]:
         field, problem = self._field(path, "subject")

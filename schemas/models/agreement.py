@@ -22,6 +22,8 @@ from schemas.models.agreement_parts import (
     Consent,
     Credit,
     Delivery,
+    Exists,
+    Filter,
     Join,
     Path_,
     Scope,
@@ -98,9 +100,27 @@ class Agreement(Frozen):
     @property
     def datasets(self) -> tuple[str, ...]:
         """Every dataset that a delivery reads."""
-        others = [j.dataset for j in self.joins] + [e.dataset for e in self.scope.exists]
+        others = [j.dataset for j in self.joins] + [e.dataset for e in self.semi_joins]
         others += [self.consent.dataset] if self.consent else []
         return tuple(dict.fromkeys([self.dataset, *others]))
+
+    @property
+    def semi_joins(self) -> tuple[Exists, ...]:
+        """Of the scope and of conditions whose answer leaves."""
+        asked = [e for f in self.fields if f.when for e in f.when.exists]
+        return (*self.scope.exists, *asked)
+
+    @property
+    def tests(self) -> tuple[Filter, ...]:
+        """Filters of the scope and of conditions whose answer leaves."""
+        asked = [t for f in self.fields if f.when for t in f.when.filters]
+        return (*self.scope.filters, *asked)
+
+    @property
+    def says_only_yes(self) -> bool:
+        """Whether a row says no more than that it is there, or answers yes or no."""
+        said = [f for f in self.fields if f.name not in self.key]
+        return all(f.origin is None for f in said)
 
     @property
     def tells_deletes(self) -> bool:
@@ -160,7 +180,7 @@ def _complaints(agreement: Agreement) -> list[str]:
     found += _deletes(agreement)
     aliases = [j.alias for j in agreement.joins]
     used = [f.origin for f in agreement.fields if f.origin]
-    used += [x.field for x in agreement.scope.filters]
+    used += [x.field for x in agreement.tests]
     used += [agreement.subject] if agreement.subject else []
     found += [
         f"agreement.unknown_alias: {path!r} names no join; known: {', '.join(aliases) or 'none'}"
@@ -172,6 +192,11 @@ def _complaints(agreement: Agreement) -> list[str]:
 
 def _deletes(agreement: Agreement) -> Iterator[str]:
     if not agreement.tells_deletes:
+        if agreement.delivery and agreement.says_only_yes and not agreement.statistics:
+            yield (
+                "agreement.deletes: a row says only yes, or yes or no: the consumer would keep it"
+                " for ever; write delivery.deletes: rows, so that it is withdrawn"
+            )
         return
     if agreement.statistics:
         yield "agreement.deletes: statistics have no rows that could be deleted"

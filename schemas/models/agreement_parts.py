@@ -15,6 +15,9 @@ from schemas.models.values import DatasetId, Name
 Path_ = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*$")]
 """A field of the agreement's dataset, or `<join alias>.<field>`."""
 
+Ordered = Annotated[str, StringConstraints(pattern=r"^-?[a-z][a-z0-9_]*$")]
+"""A field by which rows are ordered; `-name` is descending."""
+
 Treatment = Literal["as_is", "mask", "token", "year", "month", "day", "hour", "county", "yuan"]
 
 
@@ -33,38 +36,19 @@ class Join(Frozen):
     Attributes:
         alias: how fields name it.
         match: field of the agreement's dataset (or of an earlier alias) → field of the joined one.
-        on_change: `deliver` sends a row again when the joined row changed; `ignore` only when
-            the joined row is new.
+        on_change: `deliver` sends a row again when a joined value that leaves has changed; `ignore`
+            leaves the consumer with the value that it has. Whether a row is in scope follows the
+            joined row either way.
+        first_by: of several joined rows that the scope's filters on this alias admit, the first in
+            this order counts; `-name` is descending, NULL last, and the joined key ends the order.
+            Without it the match must cover the joined dataset's key.
     """
 
     alias: Name
     dataset: DatasetId
     match: Mapping[Path_, Name] = Attribute(min_length=1)
     on_change: Literal["deliver", "ignore"] = "deliver"
-
-
-class SharedField(Frozen):
-    """One column that leaves: its name for the consumer, where it comes from, its treatment.
-
-    `value` gives a constant instead of a source (a published code, never personal data).
-    """
-
-    name: Name
-    from_: Path_ | None = Attribute(default=None, alias="from")
-    value: str | None = None
-    treatment: Treatment = "as_is"
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> SharedField:
-        if self.from_ is not None and self.value is not None:
-            msg = "agreement.field_origin: give from or value, not both"
-            raise ValueError(msg)
-        return self
-
-    @property
-    def origin(self) -> str | None:
-        """Path of the source field; None for a constant."""
-        return None if self.value is not None else (self.from_ or self.name)
+    first_by: tuple[Ordered, ...] = ()
 
 
 class Filter(Frozen):
@@ -85,16 +69,65 @@ class Filter(Frozen):
 
 
 class Exists(Frozen):
-    """A semi-join of the row scope: only residents whom the consumer serves.
-
-    A row whose semi-join came to hold since the last delivery is due as well: when the matched
-    row is new (`ignore`), or whenever it changed (`deliver`).
-    """
+    """A semi-join of the row scope: only residents whom the consumer serves."""
 
     dataset: DatasetId
     match: Mapping[Path_, Name] = Attribute(min_length=1)
     where: tuple[Filter, ...] = ()
-    on_change: Literal["deliver", "ignore"] = "ignore"
+
+
+class When(Frozen):
+    """A condition whose answer leaves instead of values: yes when all its tests hold, else no.
+
+    Everybody in scope gets an answer. A test that meets NULL does not hold.
+
+    Attributes:
+        answers: what leaves for yes and for no (`[是, 否]`).
+    """
+
+    filters: tuple[Filter, ...] = ()
+    exists: tuple[Exists, ...] = ()
+    answers: tuple[str, str] = ("1", "0")
+
+    @model_validator(mode="after")
+    def _tested(self) -> When:
+        if not self.filters and not self.exists:
+            msg = "agreement.when: give at least one of filters, exists"
+            raise ValueError(msg)
+        if self.answers[0] == self.answers[1] or not all(self.answers):
+            msg = "agreement.when: answers are two texts that differ, of yes and of no"
+            raise ValueError(msg)
+        return self
+
+
+class SharedField(Frozen):
+    """One column that leaves: its name for the consumer, where it comes from, its treatment.
+
+    `value` gives a constant instead of a source (a published code, never personal data), `when` the
+    answer yes or no to a condition.
+    """
+
+    name: Name
+    from_: Path_ | None = Attribute(default=None, alias="from")
+    value: str | None = None
+    when: When | None = None
+    treatment: Treatment = "as_is"
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> SharedField:
+        if sum(g is not None for g in (self.from_, self.value, self.when)) > 1:
+            msg = "agreement.field_origin: give only one of from, value, when"
+            raise ValueError(msg)
+        if self.when is not None and self.treatment != "as_is":
+            msg = "agreement.field_origin: an answer yes or no leaves as_is"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def origin(self) -> str | None:
+        """Path of the source field; None for a constant, or an answer."""
+        given = self.value is not None or self.when is not None
+        return None if given else (self.from_ or self.name)
 
 
 class Scope(Frozen):

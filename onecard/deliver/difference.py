@@ -1,0 +1,485 @@
+"""What a delivery sends and what it takes back: the agreement's rows against the consumer's record.
+
+Rows are judged by the agreement's key. All keys are looked at when there is no record, or when what
+decides has changed; else those whose rows may have changed (`candidate_sql`). In scope and let
+through by the gate, and not in the record as it is: to send. In the record, and not let through or
+not in scope any more: to withdraw, where the agreement tells deletes. Withdrawals leave before the
+rows, so that a look at all of them comes first; rows are kept in memory from it, up to `MOST_ROWS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from psycopg import sql
+
+from onecard.base.sql_text import query
+from onecard.deliver.candidate_sql import Since
+from onecard.deliver.outgoing import DeliveryTally, KeptBack, Outgoing
+from onecard.deliver.query import KEYS
+from onecard.deliver.record import Change, Record, joined, renamed
+from onecard.deliver.row_refs import RowRefs
+from onecard.model import gate_inputs
+from onecard.model.treated import cell_keys
+from onecard.ports.privacy_gate import Batch, PrivacyGate
+from onecard.store import disclosures, holding
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from onecard.deliver.treatment import Tokeniser
+
+MOST_ROWS = 200_000
+"""Rows to be sent that are kept in memory; of more, all rows are read a second time."""
+
+MOST_KEYS = 200_000
+"""So many keys are looked up one by one; of more, and of a fifth of all, all rows are looked at."""
+
+REPEATED = "repeated_key"
+"""Rule: rows of one key differ, so that nobody can say which of them the consumer should have."""
+
+KEY = list(holding.KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A batch that leaves.
+
+    Attributes:
+        frame: treated.
+        entries: of the rows, columns `high`, `low`, `digest`; None for statistics.
+        persons: references of the persons.
+    """
+
+    frame: pl.DataFrame
+    entries: pl.DataFrame | None
+    persons: npt.NDArray[np.uint64] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a delivery is to do.
+
+    Attributes:
+        removing: withdraw what is in scope no more.
+        every: send what the consumer has as well.
+        alone: rows that are sent beside what is due, and nothing else (a replay).
+        released: dataset keys for which a person vouches.
+        old_tokens: of the tokens that the consumer has, where they are of an earlier key.
+        lapsed: id of the last delivery whose retention is over; 0: none.
+        last: id of the last confirmed delivery.
+    """
+
+    removing: bool = False
+    every: bool = False
+    alone: bool = False
+    released: frozenset[str] = frozenset()
+    old_tokens: Tokeniser | None = None
+    lapsed: int = 0
+    last: int = 0
+
+
+@dataclass
+class Difference:
+    """One delivery's difference; `survey` first, then `gone` and `frames`.
+
+    Attributes:
+        previous: values of statistical cells that the consumer has.
+        transfer: id of the delivery.
+        tally: what became of the rows.
+        gone: keys to withdraw, as they leave.
+        gone_persons: references of the persons whom they are about.
+    """
+
+    outgoing: Outgoing
+    record: Record | None
+    wanted: Wanted
+    fresh_gate: Callable[[], PrivacyGate]
+    previous: Callable[[list[str]], dict[str, int]]
+    transfer: int
+    tally: DeliveryTally = field(default_factory=DeliveryTally)
+    gone: pl.DataFrame = field(default_factory=pl.DataFrame, init=False)
+    gone_persons: list[npt.NDArray[np.uint64]] = field(default_factory=list, init=False)
+    surveyed: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._held = holding.no_entries()
+        self._known = _Known(self._held)
+        self._second = False
+        self._buffer: list[Leaving] | None = None
+        self._repeated = pl.DataFrame()
+        self._twins: set[tuple[int, int]] = set()
+        self._entries: list[pl.DataFrame] = []
+        self._kept: list[pl.DataFrame] = []
+        self._present: list[pl.DataFrame] = []
+        self._gone: list[pl.DataFrame] = []
+        self._gone_refs: list[pl.DataFrame] = []
+        self._all = True
+        self._rekeyed = False
+        self._keys: pl.DataFrame | None = None
+
+    def survey(self) -> None:
+        """Find out what is to be sent and withdrawn; sends nothing.
+
+        Without anything in the record that could be withdrawn, rows are read as they leave, and
+        `surveyed` stays False: how many they are is not known before.
+        """
+        self.tally.versions.update(self.outgoing.versions)
+        self._look()
+        self._known = _Known(self._held)
+        seeding = self.record is not None and self.record.before is not None
+        if not len(self._held) and not (seeding and self.wanted.removing) and self._all:
+            return
+        self.surveyed = True
+        self._buffer, rows = [], 0
+        for leaving in self._passing():
+            rows += len(leaving.frame)
+            if self._buffer is not None:
+                self._buffer.append(leaving)
+            if rows > MOST_ROWS:
+                self._buffer = None
+        self._depart()
+        if self._buffer is None:
+            self._again()
+
+    def frames(self) -> Iterator[Leaving]:
+        """Batches to be sent, in the agreement's order."""
+        for leaving in self._buffer if self._buffer is not None else self._passing():
+            if leaving.entries is not None:
+                self._entries.append(leaving.entries)
+            self.tally.left += len(leaving.frame)
+            yield leaving
+
+    def change(self) -> Change:
+        """What the consumer holds when all of it is confirmed."""
+        transfer = pl.lit(self.transfer, pl.UInt32).alias("transfer")
+        sent = joined([e.with_columns(transfer) for e in self._entries])
+        gone = pl.concat([holding.no_entries().select(KEY), *self._gone_refs]).unique()
+        kept = joined(self._kept).join(gone, on=KEY, how="anti")
+        told = joined([sent, kept]).unique(KEY, keep="first", maintain_order=True)
+        rest = self._held.join(told, on=KEY, how="anti").join(gone, on=KEY, how="anti")
+        if self._all and (self._rekeyed or 4 * len(told) > len(self._held)):
+            return Change(pl.concat([rest, told]), gone, anew=not self.wanted.alone)
+        unsure = rest.filter(pl.col("digest") == holding.UNKNOWN)
+        return Change(pl.concat([told, unsure]), gone)
+
+    def counted(self) -> int:
+        """How many rows are in scope: all of them are to be sent."""
+        count = self.outgoing.selection.count()
+        return int(self.outgoing.snapshot.frame(count).row(0)[0])
+
+    @property
+    def schema_frame(self) -> pl.DataFrame:
+        """No row, in the columns and types with which rows leave."""
+        outgoing = self.outgoing
+        return outgoing.treated(outgoing.snapshot.frame(outgoing.selection.statement(0)))
+
+    def _look(self) -> None:
+        """Decide which keys are looked at, and read what the record has of them."""
+        selection, record = self.outgoing.selection, self.record
+        if record is None or self.wanted.alone:
+            self._statement = selection.statement()
+            return
+        if record.head is not None and record.old_refs is not None:
+            self._rekey(record, record.old_refs)
+        elif record.sound and not self.wanted.every and self._few(record):
+            return
+        else:
+            self._held = record.whole()
+        self._statement = selection.statement()
+        self._find_repeated()
+
+    def _few(self, record: Record) -> bool:
+        """Whether the keys that may have changed are few; they are looked at then."""
+        head, snapshot = record.head, self.outgoing.snapshot
+        assert head is not None  # noqa: S101 - of a sound record
+        former = snapshot.frame(_newer(dict(head.versions)))["dataset"].to_list()
+        since = Since(head.versions, head.looked_on, frozenset(former))
+        _keys_table(self.outgoing, since)
+        count = snapshot.frame(query("SELECT count(*) AS n FROM {k}", k=_KEYS))["n"][0]
+        if count > max(MOST_KEYS, head.rows // 5):
+            snapshot.do(query("DROP TABLE {k}", k=_KEYS))
+            return False
+        self._all = False
+        self._keys = snapshot.frame(query("SELECT * FROM {k}", k=_KEYS))
+        refs = record.refs.of(self._keys, digests=False)
+        self._keys = pl.concat([self._keys, refs], how="horizontal")
+        pending = record.pending().join(refs, on=KEY, how="anti")
+        self._held = record.of(pl.concat([refs, pending]))
+        self._statement = self.outgoing.selection.statement(among_keys=True)
+        self._find_repeated()
+        return True
+
+    def _find_repeated(self) -> None:
+        """Keys that several rows in scope have."""
+        selection = self.outgoing.selection
+        assert self.record is not None  # noqa: S101 - asked by the caller
+        if selection.candidates(None).alone():
+            return
+        statement = selection.repeated(among_keys=not self._all)
+        found = self.outgoing.snapshot.frame(statement)
+        if len(found):
+            refs = self.record.refs.of(found, digests=False)
+            self._repeated = refs.with_columns(found["differs"])
+
+    def _rekey(self, record: Record, old: RowRefs) -> None:
+        """Turn the record's entries into those under the present key."""
+        before = record.whole()
+        made: list[pl.DataFrame] = []
+        for raw in self.outgoing.rows(self.outgoing.selection.statement()):
+            was = old.of(raw).rename({"high": "h", "low": "l", "digest": "d"})
+            made.append(pl.concat([was, record.refs.of(raw)], how="horizontal"))
+        for raw in self.outgoing.rows(_all_keys(self.outgoing)):
+            was = old.of(raw, digests=False).rename({"high": "h", "low": "l"})
+            unknown = pl.lit(holding.UNKNOWN, pl.UInt64)
+            now = record.refs.of(raw, digests=False).with_columns(unknown.alias("digest"))
+            found = pl.concat([was, now], how="horizontal").with_columns(unknown.alias("d"))
+            made.append(found.select("h", "l", "d", "high", "low", "digest"))
+        if made:
+            known = pl.concat(made).unique(["h", "l"], keep="first", maintain_order=True)
+            both = before.rename({"high": "h", "low": "l", "digest": "was"}).join(
+                known, on=["h", "l"], how="inner"
+            )
+            same = (pl.col("was") == pl.col("d")) & (pl.col("was") != holding.UNKNOWN)
+            digest = pl.when(same).then(pl.col("digest")).otherwise(holding.UNKNOWN)
+            self._held = both.with_columns(digest.cast(pl.UInt64)).select(list(holding.SCHEMA))
+        self.tally.unexplained = len(before) - len(self._held)
+        self.record = renamed(record, self._held)
+        self._rekeyed = True
+
+    def _again(self) -> None:
+        """Read a second time: with another gate, and sums anew."""
+        self.outgoing = replace(self.outgoing, gate=self.fresh_gate())
+        before = self.tally
+        self.tally = DeliveryTally(versions=before.versions, unexplained=before.unexplained)
+        self._twins, self._kept = set(), []
+        self._second = True
+
+    def _passing(self) -> Iterator[Leaving]:
+        for raw in self.outgoing.rows(self._statement):
+            treated = self.outgoing.treated(raw)
+            found = self.outgoing.gate.check(Batch(raw, treated, self.wanted.released))
+            self.tally.selected += len(raw)
+            self.tally.withheld += found.withheld
+            quarantined = pl.Series(range(len(raw)), dtype=pl.Int64).is_in(list(found.quarantined))
+            judged = _Judged(raw, treated, found.rows, quarantined, dict(found.quarantined))
+            leaving = self._cells(judged) if self._statistics else self._judge(judged)
+            if leaving is not None:
+                yield leaving
+
+    @property
+    def _statistics(self) -> bool:
+        return self.outgoing.selection.agreement.statistics is not None
+
+    def _judge(self, rows: _Judged) -> Leaving | None:
+        """What becomes of one batch."""
+        entries = known = None
+        same = pl.repeat(False, len(rows.raw), eager=True)  # noqa: FBT003 - polars' own signature
+        if self.record is not None:
+            entries = self.record.refs.of(rows.raw)
+            known, same = self._compare(entries, rows)
+        leave = rows.passed
+        if entries is not None and len(self._repeated):
+            leave = leave & self._single(entries, rows, same)
+        send = leave & ~same if not self.wanted.every else leave
+        for index, reasons in rows.reasons.items():
+            if same[index]:
+                self.tally.unchanged += 1
+            else:
+                self._keep_back(rows, index, reasons)
+        self.tally.passed += int(send.sum())
+        self.tally.unchanged += int((leave & ~send).sum())
+        if entries is not None and known is not None:
+            self._withhold(rows, entries, known)
+        if not send.any():
+            return None
+        told = entries.filter(send) if entries is not None else None
+        return Leaving(rows.treated.filter(send), told, self._persons(rows.raw, send))
+
+    def _compare(self, entries: pl.DataFrame, rows: _Judged) -> tuple[pl.Series, pl.Series]:
+        """Whether the consumer has something of each key, and whether it has this very row."""
+        was = self._known.digests(entries)
+        known = was.is_not_null()
+        same = (was == entries["digest"]).fill_null(value=False)
+        if gate_inputs.DELIVERED in rows.raw.columns:
+            seeded = rows.raw[gate_inputs.DELIVERED] & ~known
+            number = pl.when(rows.raw[gate_inputs.LAPSED].fill_null(value=False))
+            transfer = number.then(self.wanted.lapsed).otherwise(self.wanted.last)
+            marked = entries.with_columns(transfer.cast(pl.UInt32).alias("transfer"))
+            self._kept.append(marked.filter(seeded))
+            known, same = known | seeded, same | seeded
+        if len(self._held) and not self._second:
+            self._present.append(entries.select(KEY))
+        return known, same
+
+    def _single(self, entries: pl.DataFrame, rows: _Judged, same: pl.Series) -> pl.Series:
+        """Rows whose key no other row has; of equal rows the first."""
+        found = entries.join(self._repeated, on=KEY, how="left", maintain_order="left")
+        differs = found["differs"].fill_null(value=False)
+        alone = ~differs
+        self.tally.unchanged += int((rows.passed & differs & same).sum())
+        for index in (rows.passed & differs & ~same).arg_true():
+            self._keep_back(rows, index, tuple((n, REPEATED) for n in self._key_names))
+        for index in (rows.passed & found["differs"].is_not_null() & ~differs).arg_true():
+            ref = (entries["high"][index], entries["low"][index])
+            if ref in self._twins:
+                alone[index] = False
+                self.tally.unchanged += 1
+            self._twins.add(ref)
+        return alone
+
+    def _keep_back(self, rows: _Judged, index: int, reasons: tuple[tuple[str, str], ...]) -> None:
+        key = rows.raw[gate_inputs.KEY][index]
+        values = {**rows.treated.row(index, named=True), gate_inputs.KEY: key}
+        self.tally.quarantined.append(KeptBack(values, reasons))
+
+    def _withhold(self, rows: _Judged, entries: pl.DataFrame, known: pl.Series) -> None:
+        """Withdraw what the gate lets through no more."""
+        stays = known & ~rows.passed & ~rows.quarantined
+        once = not self._swept and not self._second
+        if self.wanted.removing and once and stays.any():
+            self._withdraw(rows.raw.filter(stays), entries.filter(stays))
+
+    @property
+    def _swept(self) -> bool:
+        """Whether all that the consumer holds is withdrawn, as its tokens are of an earlier key."""
+        return self.wanted.old_tokens is not None
+
+    def _depart(self) -> None:
+        """Withdraw what is in scope no more."""
+        if not self.wanted.removing or self.record is None:
+            self._finish_gone()
+            return
+        present = pl.concat([holding.no_entries().select(KEY), *self._present])
+        absent = self._held if self._swept else self._held.join(present, on=KEY, how="anti")
+        self._present = []
+        if self._keys is not None:
+            leaves = self._keys.join(absent, on=KEY, how="semi")
+            if len(leaves):
+                self._withdraw(leaves, leaves.select(KEY))
+        elif len(absent):
+            self._explain(absent)
+        self._finish_gone()
+
+    def _explain(self, absent: pl.DataFrame) -> None:
+        """Find the keys of references in all rows that there are and were."""
+        assert self.record is not None  # noqa: S101 - asked by the caller
+        found = 0
+        for raw in self.outgoing.rows(_all_keys(self.outgoing)):
+            refs = self.record.refs.of(raw, digests=False)
+            hit = refs.with_row_index("row").join(absent, on=KEY, how="semi")["row"]
+            if len(hit):
+                self._withdraw(raw[hit], refs[hit])
+                found += len(hit)
+        self.tally.unexplained += len(absent) - found
+
+    def _withdraw(self, raw: pl.DataFrame, refs: pl.DataFrame) -> None:
+        tokeniser = self.wanted.old_tokens or self.outgoing.tokeniser
+        self._gone.append(self.outgoing.treated_keys(raw, tokeniser))
+        self._gone_refs.append(refs.select(KEY))
+        every = pl.repeat(True, len(raw), eager=True)  # noqa: FBT003 - polars' own signature
+        persons = self._persons(raw, every)
+        if persons is not None:
+            self.gone_persons.append(persons)
+
+    def _finish_gone(self) -> None:
+        if self._gone:
+            self.gone = pl.concat(self._gone).unique(maintain_order=True)
+
+    def _persons(self, raw: pl.DataFrame, rows: pl.Series) -> npt.NDArray[np.uint64] | None:
+        """References of the persons whose rows leave.
+
+        Digests are made of the whole column, so that they are those of the tokens.
+        """
+        tokeniser = self.outgoing.tokeniser
+        if tokeniser is None or gate_inputs.SUBJECT not in raw.columns:
+            return None
+        subjects = raw[gate_inputs.SUBJECT]
+        found = disclosures.references(tokeniser.digests(subjects))
+        leave = rows & subjects.is_not_null()
+        return found if leave.all() else found[leave.to_numpy()]
+
+    def _cells(self, rows: _Judged) -> Leaving | None:
+        """Cells whose value the consumer has not."""
+        block = self.outgoing.selection.agreement.statistics
+        assert block is not None  # noqa: S101 - asked by the caller
+        names = [n for n in rows.treated.columns if n != block.count]
+        cells = cell_keys(rows.treated.select(names))
+        now = rows.treated[block.count]
+        known = self.previous(cells)
+        before = pl.Series([known.get(cell) for cell in cells], dtype=now.dtype)
+        send = rows.passed & (now.ne_missing(before) if not self.wanted.every else rows.passed)
+        self.tally.passed += int(send.sum())
+        self.tally.unchanged += int((rows.passed & ~send).sum())
+        for index in send.arg_true():
+            self.tally.cells[cells[index]] = now[index]
+        return Leaving(rows.treated.filter(send), None, None) if send.any() else None
+
+    @property
+    def _key_names(self) -> tuple[str, ...]:
+        return self.outgoing.selection.agreement.key
+
+
+class _Known:
+    """Looks up digests of what the consumer has, batch by batch."""
+
+    def __init__(self, held: pl.DataFrame) -> None:
+        self._held = held.select(*KEY, "digest").sort(KEY)
+        self._high, self._low = (self._held[n].to_numpy() for n in KEY)
+        self._plain = bool((self._high[1:] != self._high[:-1]).all())
+
+    def digests(self, entries: pl.DataFrame) -> pl.Series:
+        """The digest of each entry's reference, NULL where there is none; row for row."""
+        if not len(self._held):
+            return pl.repeat(None, len(entries), dtype=pl.UInt64, eager=True)
+        if not self._plain:  # two references with one first half: once in ten million records
+            was = self._held.rename({"digest": "was"})
+            return entries.join(was, on=KEY, how="left", maintain_order="left")["was"]
+        high, low = (entries[n].to_numpy() for n in KEY)
+        place = np.searchsorted(self._high, high).clip(max=len(self._high) - 1)
+        there = (self._high[place] == high) & (self._low[place] == low)
+        found = self._held["digest"].gather(place)
+        return pl.select(pl.when(pl.Series(there)).then(found)).to_series()
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One batch and what the gate says of it."""
+
+    raw: pl.DataFrame
+    treated: pl.DataFrame
+    passed: pl.Series
+    quarantined: pl.Series
+    reasons: dict[int, tuple[tuple[str, str], ...]]
+
+
+_KEYS = sql.Identifier("pg_temp", KEYS)
+
+
+def _keys_table(outgoing: Outgoing, since: Since) -> None:
+    """Make the table of keys that may have changed, and let PostgreSQL know its size."""
+    statement = outgoing.selection.candidates(since).statement()
+    snapshot = outgoing.snapshot
+    snapshot.do(query("CREATE TEMP TABLE {k} ON COMMIT DROP AS {s}", k=_KEYS, s=statement))
+    snapshot.do(query("ANALYZE {k}", k=_KEYS))
+
+
+def _all_keys(outgoing: Outgoing) -> sql.Composed:
+    """Every key that there is or was, in scope or not."""
+    return outgoing.selection.candidates(None).statement()
+
+
+def _newer(versions: dict[str, int]) -> sql.Composed:
+    """Datasets with old values that are newer than these versions."""
+    some = [
+        query("(dataset = {d} AND version > {v})", d=sql.Literal(d), v=sql.Literal(v))
+        for d, v in sorted(versions.items())
+    ]
+    return query(
+        "SELECT DISTINCT dataset FROM registry.former WHERE {some}",
+        some=sql.SQL(" OR ").join(some) if some else query("false"),
+    )

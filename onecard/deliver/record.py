@@ -1,0 +1,211 @@
+"""The record of what one agreement's consumer holds, as a delivery uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from onecard.deliver.query import Before
+from onecard.deliver.row_refs import RowRefs
+from onecard.store import former, holding
+from onecard.store.database import Connection
+from onecard.store.holding import Head
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Record:
+    """The record of one agreement.
+
+    Attributes:
+        connection: of the hub's database, whose session holds the agreement's lock.
+        refs: makes references under the present key.
+        old_refs: makes them under the key of the record, where that is another.
+        head: None where there is no record.
+        basis: what decides which rows there should be now.
+        token_epoch: of the tokens that leave.
+        before: what a hub without a record knows of deliveries; None where it knows of none.
+    """
+
+    connection: Connection
+    refs: RowRefs
+    old_refs: RowRefs | None
+    head: Head | None
+    basis: str
+    token_epoch: str
+    before: Before | None = None
+
+    @property
+    def sound(self) -> bool:
+        """Whether what is new since tells all that can have changed."""
+        head = self.head
+        if head is None or self.old_refs is not None:
+            return False
+        return head.basis == self.basis and head.shape == self.refs.shape
+
+    @property
+    def tokens_changed(self) -> bool:
+        """Whether the consumer has tokens of an earlier key."""
+        return self.head is not None and self.head.token_epoch != self.token_epoch
+
+    def under_own_key(self) -> Record:
+        """The same, with references made under the key that its entries have."""
+        return self if self.old_refs is None else replace(self, refs=self.old_refs, old_refs=None)
+
+    def whole(self, *, sure: bool = False) -> pl.DataFrame:
+        """All that the consumer holds, or may hold. Columns: `holding.SCHEMA`.
+
+        Args:
+            sure: without what was sent by deliveries that were not confirmed.
+        """
+        if self.head is None:
+            found = holding.no_entries()
+        else:
+            found = holding.whole(self.connection, self.refs.agreement.id)
+        return found if sure else _marked(found, self.pending())
+
+    def of(self, refs: pl.DataFrame) -> pl.DataFrame:
+        """What it holds, or may hold, of some references. Columns: `holding.SCHEMA`."""
+        if self.head is None:
+            return holding.no_entries()
+        found = holding.of(self.connection, self.head, refs)
+        mine = self.pending().join(refs, on=list(holding.KEY), how="semi")
+        return _marked(found, mine)
+
+    def pending(self) -> pl.DataFrame:
+        """Rows of deliveries that were not confirmed. Columns: `holding.KEY`."""
+        return holding.pending(self.connection, self.refs.agreement.id)
+
+    def confirm(self, change: Change, versions: dict[str, int], today: date) -> int:
+        """Write what the consumer holds now; returns how many buckets were written.
+
+        Args:
+            change: against what it held.
+            versions: of every dataset that was looked at, in the snapshot.
+            today: the hub's day.
+        """
+        agreement = self.refs.agreement.id
+        made = Head(
+            agreement,
+            self.refs.name,
+            self.basis,
+            self.refs.shape,
+            self.token_epoch,
+            self.head.buckets if self.head else 1,
+            self.head.rows if self.head else 0,
+            versions,
+            today,
+        )
+        held, anew = change.held, change.anew or self.head is None
+        written = holding.write(self.connection, made, held, change.gone, anew=anew)
+        holding.settle_pending(self.connection, agreement)
+        former.purge(self.connection, today)
+        return written
+
+    def add(self, held: pl.DataFrame, transfer: int) -> None:
+        """Note rows that were sent beside the deliveries of what is due.
+
+        Args:
+            held: columns `holding.SCHEMA`.
+            transfer: that has sent them.
+        """
+        if self.head is None:
+            return  # the first delivery looks at all rows
+        if len(held):
+            none = holding.no_entries()
+            holding.write(self.connection, self.head, held, none, anew=False)
+        holding.settle_pending(self.connection, self.refs.agreement.id, transfer)
+
+    def rebuild(self, found: pl.DataFrame, kept: pl.DataFrame, transfer: int) -> None:
+        """Make the record of what the inbox holds.
+
+        Args:
+            found: rows that are there; columns `high`, `low`, `digest`.
+            kept: rows of which the record stays as it is; columns `holding.KEY`.
+            transfer: id of the last confirmed delivery, of rows that the record had not.
+        """
+        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+        if self.head is None or not self.sound:
+            return
+        keys, before = list(holding.KEY), self.whole()
+        stays = before.join(kept, on=keys, how="semi").join(found, on=keys, how="anti")
+        known = found.join(before.select(*keys, "transfer"), on=keys, how="left")
+        made = known.with_columns(pl.col("transfer").fill_null(transfer))
+        held = pl.concat([stays, joined([made.unique(keys)])])
+        with self.connection.transaction():
+            holding.write(self.connection, self.head, held, holding.no_entries(), anew=True)
+            holding.settle_pending(self.connection, self.refs.agreement.id)
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a delivery changes what the consumer holds.
+
+    Attributes:
+        held: new or changed entries, columns `holding.SCHEMA`; with `anew` all of them.
+        gone: references of rows that it was told to drop, columns `holding.KEY`.
+        anew: the record is made of `held` alone.
+    """
+
+    held: pl.DataFrame
+    gone: pl.DataFrame
+    anew: bool = False
+
+
+@dataclass
+class Pending:
+    """Notes what may reach the consumer, before it leaves."""
+
+    record: Record
+    transfer: int
+    _waiting: list[pl.DataFrame] = field(default_factory=list)
+
+    def add(self, entries: pl.DataFrame) -> None:
+        """Take the references of a batch that is about to leave."""
+        self._waiting.append(entries.select(holding.KEY))
+
+    def flush(self) -> None:
+        """Write them, before anything leaves."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            agreement = self.record.refs.agreement.id
+            holding.note_pending(self.record.connection, agreement, self.transfer, waiting)
+
+
+def joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Entries as one frame. Columns: `holding.SCHEMA`."""
+    import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+    none = holding.no_entries()
+    schema = none.schema
+    return pl.concat([none, *(f.select(none.columns).cast(schema) for f in frames)])
+
+
+def renamed(record: Record, held: pl.DataFrame) -> Record:
+    """The record under the present key, once its entries are.
+
+    Args:
+        record: under the old key.
+        held: its entries under the present key.
+    """
+    assert record.head is not None  # noqa: S101 - only a record has an old key
+    head = replace(record.head, key=record.refs.name, rows=len(held))
+    return replace(record, head=head, old_refs=None)
+
+
+def _marked(found: pl.DataFrame, pending: pl.DataFrame) -> pl.DataFrame:
+    """With what is pending: it may be there, in which state nobody knows."""
+    import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+    if not len(pending):
+        return found
+    unknown = pending.with_columns(
+        pl.lit(holding.UNKNOWN, pl.UInt64).alias("digest"), pl.lit(0, pl.UInt32).alias("transfer")
+    )
+    sure = found.join(pending, on=list(holding.KEY), how="anti")
+    return pl.concat([sure, unknown.select(found.columns)])

@@ -1,0 +1,138 @@
+"""Keyed references and digests of the rows that a consumer has (`onecard.store.holding`).
+
+A row's reference is 128 bits of HMAC(key, agreement and the values of its key before treatment):
+SHA-256 or SM3 by the suite, under a key derived from the quarantine key. The other 128 bits are
+stored nowhere; with them before the text, XXH3 makes the row's digest, 64 bits. So each row has a
+secret of its own: whoever has the database, without the key, cannot try values against it (ADR
+0020).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from onecard.crypto.keys import Key
+from onecard.crypto.suites import Suite
+from onecard.model.gate_inputs import GateInputs
+from schemas.models.agreement import Agreement
+from schemas.models.agreement_parts import SharedField
+from schemas.models.contract import Contract
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FORMAT = 1
+"""Of references and digests; another one makes all records anew."""
+_DERIVED = "holding"
+
+
+@dataclass(frozen=True)
+class RowRefs:
+    """Makes the entries of one agreement's rows under one key.
+
+    Attributes:
+        key: the quarantine key.
+        shape: see `shape`.
+    """
+
+    agreement: Agreement
+    suite: Suite
+    key: Key
+    shape: str
+    _secret: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        derived = self.suite.digests(self.key.secret, [_DERIVED])[0]
+        object.__setattr__(self, "_secret", derived.hex().encode())
+
+    @property
+    def name(self) -> str:
+        """Of the key, as a record's head names it."""
+        return f"{self.suite.name}/{self.key.epoch}"
+
+    def of(self, rows: pl.DataFrame, *, digests: bool = True) -> pl.DataFrame:
+        """The entry of each row.
+
+        Args:
+            rows: the agreement's columns before treatment; without digests, of the key alone.
+            digests: with them.
+
+        Returns:
+            Columns `high`, `low` and, with digests, `digest`; row for row.
+        """
+        import numpy as np  # noqa: PLC0415 - only where rows flow
+        import polars as pl  # noqa: PLC0415
+
+        keys = rows.select(_text(rows, self.agreement.key, self.agreement.id)).to_series()
+        made = self.suite.digest_rows(self._secret, keys)
+        words = np.ascontiguousarray(made).view(">u8").astype(np.uint64).reshape(-1, 4)
+        found = pl.DataFrame({"high": words[:, 0], "low": words[:, 1]})
+        if not digests:
+            return found
+        import polars_hash  # noqa: F401, PLC0415 - registers the expression below
+
+        secret = pl.concat_str(pl.lit(pl.Series(words[:, 2])), pl.lit(pl.Series(words[:, 3])))
+        text = pl.concat_str(secret, _text(rows, _told(self.agreement), self.shape), separator="\0")
+        digest = rows.select(text.nchash.xxh3_64().alias("digest"))  # type: ignore[attr-defined]
+        return found.with_columns(digest["digest"].clip(lower_bound=1))
+
+
+def shape(agreement: Agreement, contracts: Mapping[str, Contract], token_epoch: str) -> str:
+    """A digest of whatever makes of a row what leaves: fields, treatments, masks, token epoch.
+
+    Args:
+        agreement: whose rows.
+        contracts: of what it reads.
+        token_epoch: of the tokens that leave; empty without tokens.
+    """
+    behind = GateInputs(agreement, contracts).fields
+
+    def content(shared: SharedField) -> list[object]:
+        below = behind.get(shared.name)
+        mask = below.semantic_type.mask if below and shared.treatment == "mask" else None
+        return [shared.model_dump(mode="json", by_alias=True), mask, below.type if below else None]
+
+    fields = [content(f) for f in agreement.fields]
+    text = json.dumps([FORMAT, token_epoch, fields], ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def basis(agreement: Agreement, more: object) -> str:
+    """A digest of whatever decides which rows there are, besides the registry.
+
+    Args:
+        agreement: its approved text.
+        more: what else decides, as JSON.
+    """
+    text = json.dumps([FORMAT, agreement.fingerprint, more], ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _told(agreement: Agreement) -> tuple[str, ...]:
+    """Fields whose change sends a row again: not those of a join whose changes are ignored."""
+    ignored = {j.alias for j in agreement.joins if j.on_change == "ignore"}
+    return tuple(
+        f.name
+        for f in agreement.fields
+        if f.origin is None or f.origin.rpartition(".")[0] not in ignored
+    )
+
+
+def _text(rows: pl.DataFrame, names: tuple[str, ...], head: str) -> pl.Expr:
+    """Values as one text, which no other values give: PostgreSQL's text holds no NUL."""
+    import polars as pl  # noqa: PLC0415 - only where rows flow
+
+    parts: list[pl.Expr] = [pl.lit(head)]
+    for name in names:
+        column, kind = pl.col(name), rows.schema[name]
+        if isinstance(kind, pl.Datetime):
+            column = column.dt.epoch("us")
+        elif kind == pl.Date:
+            column = column.cast(pl.Int32)
+        text = pl.concat_str(pl.lit("="), column.cast(pl.String))
+        parts.append(text.fill_null("~"))
+    return pl.concat_str(parts, separator="\0")
