@@ -40,6 +40,11 @@ class Header:
 def read(stream: BinaryIO, origin: str, options: Csv) -> Header:
     """The header row; the stream stands behind it.
 
+    Args:
+        stream: the file from its beginning; it can be sought.
+        origin: name of the file, for messages.
+        options: encoding and delimiter.
+
     Raises:
         ProtocolError: there is none, or not in the declared encoding; says what the file looks
             like instead.
@@ -75,6 +80,12 @@ def read(stream: BinaryIO, origin: str, options: Csv) -> Header:
 
 def check(header: Header, origin: str, request: ReadRequest, options: Csv) -> None:
     """Compare the header with the contract; a first row of data is never named in a message.
+
+    Args:
+        header: as it was read.
+        origin: name of the file, for messages.
+        request: names the contract's columns.
+        options: the delimiter.
 
     Raises:
         SchemaMismatch: no column of the contract, or unknown, missing, nameless or repeated ones.

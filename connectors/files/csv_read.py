@@ -62,7 +62,13 @@ def chunks(
 
 
 def count(path: Path, origin: str, options: Csv) -> int:
-    """Records of the file after its header, damaged ones included."""
+    """Records of the file after its header, damaged ones included.
+
+    Args:
+        path: of a local copy.
+        origin: name of the file, for messages.
+        options: encoding and delimiter.
+    """
     with path.open("rb") as stream:
         header = csv_header.read(stream, origin, options)
         parts = _parts(stream, origin, header.names, options, Skipped())

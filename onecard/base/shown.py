@@ -54,7 +54,13 @@ def column(name: str, header: Collection[str], known: Collection[str]) -> str:
 
 
 def may_show(name: str, header: Collection[str], known: Collection[str]) -> bool:
-    """Whether a column's name is a name, and no value of a row."""
+    """Whether a column's name is a name, and no value of a row.
+
+    Args:
+        name: as it stands in the source.
+        header: all names beside which it stands.
+        known: names that the contract has for them.
+    """
     if name in known:
         return True
     return is_header(header, known) and not _like_a_value(name)

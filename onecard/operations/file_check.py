@@ -86,10 +86,10 @@ def check_file(
         UsageError: no such file, or a format that is not supported or does not have such a part.
         SchemaMismatch: a column is missing, or one is there that the contract does not name.
     """
+    layout = _layout(contract, file, instead)
     if not file.is_file():
         msg = f"{file}: no such file"
         raise UsageError(msg)
-    layout = _layout(contract, file, instead)
     gate = compile_gate(contract, profile=settings.profile)
     read = accepted = rejected = 0
     reasons: list[dict[str, Any]] = []
