@@ -96,12 +96,13 @@ def stage_published(
     positions = staging.positioned(connection, contract, transfer)
     more = query(", {p}", p=sql.Identifier(row_order.POSITION)) if positions else query("")
     statement = query(
-        "INSERT INTO {s} ({columns}, _row_hash{more}) SELECT {values}, t._row_hash{place}"
-        " FROM unnest(%s::bigint[], %s::bigint[]) AS u (hash, place)"
-        " JOIN {t} t ON t._row_hash = u.hash WHERE t._deleted_at IS NULL"
-        " AND EXISTS (SELECT FROM {s} s WHERE {same_key})",
-        s=staging.table(contract, transfer),
+        "INSERT INTO {staged} ({columns}, _row_hash{more}) SELECT {values}, t._row_hash{place}"
+        " FROM (SELECT DISTINCT {key} FROM {staged}) s JOIN {t} t ON {same_key}"
+        " JOIN unnest(%s::bigint[], %s::bigint[]) AS u (hash, place) ON u.hash = t._row_hash"
+        " WHERE t._deleted_at IS NULL",
+        staged=staging.table(contract, transfer),
         t=registry.published(contract),
+        key=names(contract.key),
         columns=names(contract.names),
         values=names(contract.names, "t."),
         more=more,
