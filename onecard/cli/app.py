@@ -14,6 +14,7 @@ from typer._click.core import Context
 from onecard.base import interrupts
 from onecard.cli.commands import COMMANDS, GROUPS, Command
 from onecard.cli.lazy import Group, Resolved, tree
+from onecard.cli.standard_output import write
 from onecard.errors import ConfigError
 
 DISTRIBUTION = "onecard-hub"
@@ -74,7 +75,7 @@ app = typer.Typer(
 
 def _version(*, wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"onecard {metadata.version(DISTRIBUTION)}\n")
+        write(f"onecard {metadata.version(DISTRIBUTION)}\n")
         raise typer.Exit
 
 

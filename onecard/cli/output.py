@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,28 +12,18 @@ import typer
 
 from onecard.base import interrupts, logs
 from onecard.base.times import iso, shown
+from onecard.cli.standard_output import write
 from onecard.errors import Interrupted, OnecardError
 
 
 def emit(data: object) -> None:
     """Print JSON to standard output; times are ISO 8601 with +08:00."""
-    _write(json.dumps(data, ensure_ascii=False, indent=1, default=_as_json) + "\n")
+    write(json.dumps(data, ensure_ascii=False, indent=1, default=_as_json) + "\n")
 
 
 def say(text: str = "") -> None:
     """Print a line for people."""
-    _write(text + "\n")
-
-
-def _write(text: str) -> None:
-    """Write at once; a reader that has gone (`| head`) stops no transfer."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    write(text + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -61,7 +49,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     console = Console(width=width)
     with console.capture() as drawn:  # Rich would end the process when its reader has gone
         console.print(found)
-    _write(drawn.get())
+    write(drawn.get())
 
 
 @contextmanager

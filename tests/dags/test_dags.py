@@ -109,3 +109,24 @@ def test_deliveries_whose_datasets_were_never_collected_are_skipped_with_the_rea
     assert states, "no task ran"
     assert {state for _, state in states} == {"skipped"}
     assert "f07-hrss-operator-card-status: not collected yet: hrss/card_status_event" in said
+
+
+NEVER_COMPARED = """
+from airflow.utils.db import upgradedb
+upgradedb()
+import reconcile
+run = reconcile.reconcile.test()
+print(run.state)
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.case("people-9", "the weekly comparison too: there is nothing to compare yet")
+def test_comparisons_with_nothing_to_compare_are_skipped(
+    airflow_stage: Rehearsal, airflow: Callable[[str], str]
+) -> None:
+    assert airflow(NEVER_COMPARED).splitlines()[-1] == "success"
+    url = airflow_stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
+    with psycopg.connect(url) as connection:
+        states = connection.execute("SELECT DISTINCT state FROM task_instance").fetchall()
+    assert states == [("skipped",)]

@@ -39,6 +39,7 @@ def start(program: str, home: Path, address: str | None) -> str:
 
 
 @pytest.mark.nightly
+@pytest.mark.case("people-27", "each program of the bench runs on a server")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", sorted(PROGRAMS))
 def test_it_runs_on_a_server(program: str, tmp_path: Path, postgres: str) -> None:
@@ -48,6 +49,7 @@ def test_it_runs_on_a_server(program: str, tmp_path: Path, postgres: str) -> Non
 
 
 @pytest.mark.nightly
+@pytest.mark.case("people-27", "it runs on the embedded server, with that server's own programs")
 @pytest.mark.timeout(600)
 def test_it_runs_on_the_embedded_server(tmp_path: Path) -> None:
     page = start("bench", tmp_path, None)

@@ -251,7 +251,7 @@ def test_the_command_lists_and_exports(tmp_path: Path, monkeypatch: pytest.Monke
     text = (folder / "suites" / "hrss__card_master.json").read_text(encoding="utf-8")
     assert json.loads(text) == suite(CONTRACTS["hrss/card_master"])
     unknown = runner.invoke(app, ["expectations", "list", "hrss/cards"])
-    assert unknown.exit_code == 1
+    assert unknown.exit_code == 2
 
 
 def test_the_module_runs_on_a_file_by_itself(tmp_path: Path) -> None:

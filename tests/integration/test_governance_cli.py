@@ -100,6 +100,31 @@ def test_a_changed_text_waits_for_approval_and_says_what_is_new(
     assert onecard(collected, "deliver", F07)[0] == 0
 
 
+@pytest.mark.case("people-3", "no notice names the agreement: the gate blocks, nothing leaves")
+def test_an_agreement_that_no_notice_names_does_not_leave(
+    collected: Rehearsal, tmp_path: Path
+) -> None:
+    import shutil
+
+    from schemas.models import catalogue
+
+    shutil.copytree(catalogue.ROOT, tmp_path / "schemas")
+    file = tmp_path / "schemas" / "registers.yaml"
+    before, notices, after = file.read_text(encoding="utf-8").partition("\nnotices:\n")
+    listed = after.replace(f"{F02}, ", "", 1)
+    assert listed != after
+    file.write_text(before + notices + listed, encoding="utf-8")
+    collected.environment["ONECARD_SCHEMAS"] = str(tmp_path / "schemas")
+    assert onecard(collected, "lint")[0] == 0
+    code, said = onecard(collected, "deliver", F02)
+    assert (code, f"{F02}: PR-24 告知 blocks" in said) == (1, True), said
+    assert "no notice covers this flow: nothing leaves" in said
+    assert F02 not in collected.city.inbox("medical_insurance")
+    assert onecard(collected, "preview", F02)[0] == 1
+    file.write_text(before + notices + after, encoding="utf-8")
+    assert onecard(collected, "deliver", F02)[0] == 0
+
+
 def test_receipts_audit_and_one_persons_disclosures(collected: Rehearsal) -> None:
     assert onecard(collected, "deliver", F02, F07)[0] == 0
     code, said = onecard(collected, "receipts", "list", "--json")

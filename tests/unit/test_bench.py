@@ -24,6 +24,7 @@ def test_a_pipe_hands_on_its_output_and_is_measured() -> None:
     assert done.megabytes > 1
 
 
+@pytest.mark.case("people-27", "a part of a pipe that fails is named: nothing is hidden")
 @pytest.mark.parametrize("broken", [0, 1, 2])
 def test_a_pipe_fails_with_any_of_its_parts(broken: int) -> None:
     parts = [python("import sys; sys.stdin.read()") for _ in range(3)]
@@ -67,6 +68,7 @@ def test_the_page_in_the_repository_has_every_section() -> None:
         assert page.count(f"<!-- {name} -->") == page.count(f"<!-- end of {name} -->") == 1
 
 
+@pytest.mark.case("people-27", "peers are installed one by one, and again when the list changes")
 def test_a_peer_that_cannot_be_had_keeps_no_other_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

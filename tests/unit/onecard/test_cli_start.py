@@ -49,7 +49,10 @@ def test_help_and_version_import_nothing_heavy(option: str) -> None:
     assert ours <= {
         *("onecard", "onecard.errors", "demo", "demo.commands", "onecard.cli"),
         *("onecard.base", "onecard.base.interrupts"),
-        *(f"onecard.cli.{name}" for name in ("app", "commands", "entry", "help", "lazy")),
+        *(
+            f"onecard.cli.{name}"
+            for name in ("app", "commands", "entry", "help", "lazy", "standard_output")
+        ),
     }
 
 
