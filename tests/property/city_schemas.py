@@ -271,6 +271,7 @@ _F02 = {
             "dataset": "hrss/card",
             "match": {"person_id18": "person_id18", "bank_account": "bank_account"},
             "on_change": "ignore",
+            "first_by": ["card_no"],
         }
     ],
     "scope": {
