@@ -254,9 +254,10 @@ class City:
             agreement_lives.suspend(connection, text_, "official", "reason")
 
     def rewrite(self, agreement: str, wide: tuple[int, bool]) -> None:
-        """Give an agreement another text, under a new version."""
+        """Give an agreement another text, under a new version; its consumer has made room."""
         self.numbers["version"] += 1
         city_schemas.write_agreement(self.schemas, agreement, self.numbers["version"], wide)
+        self.table.execute("ALTER TABLE inbox.f01 ADD COLUMN IF NOT EXISTS changed_on text")
 
     def rotate(self, purpose: str) -> None:
         """Begin a new epoch of a key; the old one is good no more for delivery."""

@@ -248,8 +248,14 @@ class Life(RuleBasedStateMachine):
         self.city.suspend(agreement)
         self.permitted[agreement] = False
 
-    @step(agreement=st.sampled_from(list(AGREEMENT_KEYS)))
-    def approve(self, agreement: str) -> None:
+    @step()
+    def approve(self) -> None:
+        """Every text as it stands in its file."""
+        for agreement, permitted in self.permitted.items():
+            if not permitted:
+                self._approve(agreement)
+
+    def _approve(self, agreement: str) -> None:
         self.city.approve(agreement)
         self.permitted[agreement] = True
         if agreement == F01:
@@ -262,7 +268,7 @@ class Life(RuleBasedStateMachine):
         self.city.rewrite(F01, self.text)
         self.permitted[F01] = False
         if at_once:
-            self.approve(agreement=F01)
+            self._approve(F01)
 
     @step(purpose=st.sampled_from(PURPOSES))
     def renew_a_key(self, purpose: str) -> None:
@@ -270,6 +276,9 @@ class Life(RuleBasedStateMachine):
 
     @step(days=st.integers(1, 12))
     def pass_time(self, days: int) -> None:
+        self._pass_time(days)
+
+    def _pass_time(self, days: int) -> None:
         """Children and elders come of age; the city ends with its year."""
         if (self.city.now + timedelta(days=days + 30)).date() < city_schemas.LAST:
             self.city.now += timedelta(days=days)
@@ -292,6 +301,11 @@ class Life(RuleBasedStateMachine):
     @step(agreement=st.sampled_from(list(AGREEMENT_KEYS)))
     def deliver(self, agreement: str) -> None:
         self._deliver(agreement)
+
+    @step(days=st.integers(1, 12))
+    def a_later_night(self, days: int) -> None:
+        self._pass_time(days)
+        self.night()
 
     @step()
     def night(self) -> None:
@@ -437,7 +451,7 @@ def _columns(rows: dict[Key, Row]) -> tuple[str, ...]:
 
 
 def _shown(row: Row, names: Any) -> tuple[str, ...]:
-    return tuple("" if row[n] is None else str(row[n]) for n in names)
+    return tuple("" if row.get(n) is None else str(row[n]) for n in names)
 
 
 def _live(server: str, templates: Path, examples: int, length: int) -> int:
