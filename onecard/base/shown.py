@@ -1,10 +1,10 @@
 """Names that come from outside, as a message, a page or a record may show them.
 
 Columns: what stands in a header's place may be a row of data. Where none of the names that the
-contract knows stands there, nothing of it is shown; a name with many digits, or with personal data
-in it, never is. Files: people write numbers of persons into names of files; those are masked, and
-the beginning of the file's own digest tells one such file from another (nothing that is computed
-from the number could: there are few enough numbers to try them all).
+contract knows stands there, or one with many digits or with personal data in it does, nothing of it
+is shown but names of the contract. Files: people write numbers of persons into names of files;
+those are masked, and the beginning of the file's own digest tells one such file from another
+(nothing that is computed from the number could: there are few enough numbers to try them all).
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def may_show(name: str, header: Collection[str], known: Collection[str]) -> bool
     """
     if name in known:
         return True
-    return is_header(header, known) and not _like_a_value(name)
+    others = {name, *header}.difference(known)
+    return is_header(header, known) and not any(map(_like_a_value, others))
 
 
 def is_header(names: Collection[str], known: Collection[str]) -> bool:
@@ -94,10 +95,11 @@ def file_name(name: str, digest: str = "") -> str:
 
 
 def _each(header: Sequence[str], known: Collection[str]) -> Iterator[str]:
+    named = is_header(header, known) and not any(map(_like_a_value, set(header) - set(known)))
     for place, name in enumerate(header, start=1):
         if not name:
             yield f"{place} (without a name)"
-        elif may_show(name, header, known):
+        elif named or name in known:
             yield _shown(name) + _likeness(name, known)
         else:
             yield f"{place} (name not shown)"

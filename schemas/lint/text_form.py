@@ -27,12 +27,10 @@ def complaints(contract: Contract, field: Field) -> Iterator[str]:
     meant = sorted(set(form.null) & set(field.allowed))
     if meant:
         yield f"null token {', '.join(meant)} is a code of its list: say `text: {{null: []}}`"
-    if field.required and "null" in own and field.text and field.text.null:
-        yield "a required field has no NULL: no null token"
-    if contract.source.connector == "sql" and form.normalises and _guides(contract, field):
+    if contract.source.connector == "sql" and form.trim and _guides(contract, field):
         yield (
             "a key, cursor or sequence is compared inside the source's database as it stands "
-            "there: trim it, or make it NULL, in a view"
+            "there: say `text: {trim: false}` here, and trim it in a view"
         )
 
 

@@ -87,9 +87,8 @@ class _Reader:
         properties = table.get("properties") or []
         fields = [self._field(p, f"schema.0.properties.{i}") for i, p in enumerate(properties)]
         row_rules, expectations = self._quality(table.get("quality") or [])
-        source = self._part(
-            Source, self._custom(server, "servers.0").get("source"), "servers.0.customProperties"
-        )
+        at = self._place_of(server, "source", "servers.0.")
+        source = self._part(Source, self._custom(server, "servers.0").get("source"), at)
         custom = self._custom(data, "")
         if "drift" in custom:
             custom["drift"] = self._part(Drift, custom["drift"], self._place_of(data, "drift"))
@@ -257,11 +256,15 @@ class _Reader:
         return found
 
     @staticmethod
-    def _place_of(data: Mapping[str, Any], name: str) -> str:
-        """Path of the value of one of the contract's own custom properties."""
-        items = data["customProperties"]
-        place = next(i for i, p in enumerate(items) if p.get("property") == name)
-        return f"customProperties.{place}.value"
+    def _place_of(data: Mapping[str, Any], name: str, before: str = "") -> str:
+        """Path of the value of a custom property; of all of them where there is no such."""
+        items = data.get("customProperties") or []
+        found = (
+            i for i, p in enumerate(items) if isinstance(p, dict) and p.get("property") == name
+        )
+        place = next(found, None)
+        whole = f"{before}customProperties"
+        return whole if place is None else f"{whole}.{place}.value"
 
     def _freshness(self, data: Mapping[str, Any]) -> str | None:
         for item in data.get("slaProperties") or []:
@@ -276,4 +279,6 @@ class _Reader:
 def _in_odcs_words(problem: Problem) -> Problem:
     """The same problem at the key that the author of the file wrote."""
     head, _, last = problem.field.rpartition(".")
+    if ".value" in head or head.startswith("servers."):  # our own words stand in the file
+        return problem
     return replace(problem, field=f"{head}.{_ODCS_NAMES.get(last, last)}".lstrip("."))

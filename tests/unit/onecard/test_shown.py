@@ -46,6 +46,8 @@ def test_names_are_shown(header: list[str], says: str) -> None:
 )
 def test_a_name_that_may_be_a_value_is_not_shown(header: list[str]) -> None:
     assert shown.columns(header, KNOWN) == "1 (name not shown), 姓名"
+    both = shown.columns([*header, "吴娜"], KNOWN)
+    assert both == "1 (name not shown), 姓名, 3 (name not shown)", "it may be of the same row"
     assert shown.column(header[0], header, KNOWN) == "(name not shown)"
 
 
