@@ -23,11 +23,16 @@ _TRIGGERS = text(
 )
 
 
-def look(database: Connection, _schema: str | None, name: str) -> InboxTable | None:
+def look(
+    database: Connection,
+    schema: str | None,  # noqa: ARG001 - the file is the schema
+    name: str,
+) -> InboxTable | None:
     """The table as it is; None when there is none of that name.
 
     Args:
         database: a session of the inbox.
+        schema: not used: SQLite's file is the schema.
         name: of the table.
     """
     at = {"name": name}

@@ -25,7 +25,7 @@ SAMPLE = 200
 AT_ONCE = 500
 """Keys of one statement."""
 Record = dict[str, Any]
-Key = tuple[Any, ...]
+KeyValues = tuple[Any, ...]
 
 
 class Proof:
@@ -50,9 +50,9 @@ class Proof:
         self._database, self._inbox, self._key = database, inbox, key
         self._kinds = {f.name: f.type for f in schema}
         self._triggers = triggers
-        self._kept: dict[Key, Record] = {}
+        self._kept: dict[KeyValues, Record] = {}
 
-    def stored(self, records: dict[Key, Record], rows: int) -> None:
+    def stored(self, records: dict[KeyValues, Record], rows: int) -> None:
         """Rows were sent; the database says how many it stored.
 
         Args:
@@ -78,7 +78,7 @@ class Proof:
             new = random.choice(list(records))  # noqa: S311
             self._kept[new] = records[new]
 
-    def dropped(self, gone: list[Key]) -> None:
+    def dropped(self, gone: list[KeyValues]) -> None:
         """Keys were told to go.
 
         Raises:
@@ -108,7 +108,7 @@ class Proof:
         listed = ", ".join(self._triggers)
         return f" (its triggers: {listed}); nothing was kept" if listed else "; nothing was kept"
 
-    def _compare(self, records: dict[Key, Record]) -> None:
+    def _compare(self, records: dict[KeyValues, Record]) -> None:
         if self._triggers and self._database.dialect.name == "postgresql":
             self._database.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
         sent = {self._plain_key(r): self._plain(r) for r in records.values()}
@@ -127,7 +127,7 @@ class Proof:
             msg = f"{self._where} changed what it was given: {', '.join(sorted(differ))}{self._by}"
             raise ProtocolError(msg)
 
-    def _read(self, keys: list[Key]) -> Iterator[Record]:
+    def _read(self, keys: list[KeyValues]) -> Iterator[Record]:
         columns: list[Any] = [column(name) for name in self._kinds]  # as the driver gives them
         for start in range(0, len(keys), AT_ONCE):
             wanted = self._matches(keys[start : start + AT_ONCE])
@@ -135,13 +135,13 @@ class Proof:
             for row in self._database.execute(statement).mappings():
                 yield dict(row)
 
-    def _matches(self, keys: list[Key]) -> Any:  # noqa: ANN401 - an expression
+    def _matches(self, keys: list[KeyValues]) -> Any:  # noqa: ANN401 - an expression
         return tuple_(*(self._inbox.c[name] for name in self._key)).in_(keys)
 
     def _plain(self, record: Record) -> Record:
         return {name: plain(record[name], kind) for name, kind in self._kinds.items()}
 
-    def _plain_key(self, record: Record) -> Key:
+    def _plain_key(self, record: Record) -> KeyValues:
         return tuple(plain(record[name], self._kinds[name]) for name in self._key)
 
 

@@ -27,7 +27,7 @@ from sqlalchemy.schema import CreateSchema
 
 from connectors.sql import inbox_fit
 from connectors.sql.inbox_look import InboxTable, look, named
-from connectors.sql.inbox_proof import Key, Proof, Record
+from connectors.sql.inbox_proof import KeyValues, Proof, Record
 from connectors.sql.inbox_session import inbox_engine
 from connectors.sql.inbox_tables import (
     DELIVERY_SCHEMA,
@@ -205,10 +205,10 @@ class _Sending:
                     self._digest.update(mark + _line(record))
                 yield records
 
-    def _key(self, record: Record) -> Key:
+    def _key(self, record: Record) -> KeyValues:
         return tuple(record[name] for name in self._parcel.key)
 
-    def _delete(self, keys: list[Key]) -> None:
+    def _delete(self, keys: list[KeyValues]) -> None:
         """Delete these keys and no others, also where the collation pads with blanks."""
         columns = [self._inbox.c[name] for name in self._parcel.key]
         wanted: Any = tuple_(*columns).in_(keys)

@@ -477,6 +477,7 @@ def test_a_loose_server_is_strict_for_the_hub(loose: Inbox) -> None:
 
 
 @pytest.mark.case("inbox-6", "columns without a zone hold Beijing time, whatever the server's zone")
+@pytest.mark.case("time-3", "received_at is Beijing time, whatever the server's zone")
 def test_times_without_a_zone_are_beijing_time(inbox: Inbox) -> None:
     elsewhere(inbox)
     times = [
