@@ -19,7 +19,8 @@ JSON_RULE, BOOLEAN_RULE = "record.json", "record.boolean"
 def part(records: Sequence[Any], request: ReadRequest, origin: str) -> Part:
     """Records (objects as parsed, numbers as text) as a batch; what is no flat object is damaged.
 
-    A key has one form however its number is written (1, 1.0, 1e0); true and false are no key.
+    A number of a key, an integer or a decimal has one form however it is written (1, 1.0, 1e0);
+    true and false are no key.
 
     Args:
         records: one page or piece of objects as parsed.
@@ -35,7 +36,7 @@ def part(records: Sequence[Any], request: ReadRequest, origin: str) -> Part:
     keys = [c.native for c in request.columns if c.key]
     spoilt = {i: BOOLEAN_RULE for i, r in enumerate(sound) if _no_key(r, keys)}
     arrays = [
-        pa.array([_text(r.get(c.native), key=c.key) for r in sound], pa.string())
+        pa.array([_text(r.get(c.native), plain=_is_plain(c)) for r in sound], pa.string())
         for c in request.columns
     ]
     names = [c.name for c in request.columns]
@@ -112,8 +113,13 @@ def _no_key(record: Mapping[str, Any], keys: Sequence[str]) -> bool:
     return any(isinstance(record.get(native), bool) for native in keys)
 
 
-def _text(value: object, *, key: bool) -> str | None:
-    if key and isinstance(value, Written):
+def _is_plain(column: Column) -> bool:
+    """Whether numbers of a column have one form; elsewhere they are texts, as they are written."""
+    return column.key or column.type in ("integer", "number")
+
+
+def _text(value: object, *, plain: bool) -> str | None:
+    if plain and isinstance(value, Written):
         return value.plain()
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -33,6 +33,9 @@ class Written(str):
 
     def plain(self) -> str:
         """The one form of all texts of the same number: 1, -0.5."""
+        _, _, power = self.replace("E", "e").partition("e")
+        if len(power) > len("+000"):  # beyond what a decimal of ours can say
+            return str(self)
         number = Decimal(self)
         if number.is_zero():
             return "0"

@@ -7,23 +7,22 @@ import fnmatch
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from connectors.common.record_columns import SAMPLE, of_records
+from connectors.common.source_types import drift_family
 from connectors.common.strict_json import parse_json
-from connectors.files import csv_header, jsonl_read
+from connectors.files import csv_header, jsonl_read, parquet_read, parquet_types
 from connectors.files.folders import opened
 from connectors.files.formats import Text
 from connectors.files.manifest import file_digest
-from connectors.files.options import Csv, FilesSource, JsonDocument
+from connectors.files.options import Csv, FilesSource, JsonDocument, ParquetSource
 from connectors.files.skipped import Skipped
 from onecard.base import shown
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError, SchemaMismatch
-from onecard.model.drift import Described, Family, SourceColumn
+from onecard.model.drift import Described, SourceColumn
 from schemas.models.contract import Contract
 
 LINE = 1 << 20
@@ -76,8 +75,9 @@ def _name(copy: Path, listed: str) -> str:
 
 def _columns(file: Text, options: FilesSource, contract: Contract) -> tuple[SourceColumn, ...]:
     layout, copy = options.format, file.path
-    if layout.kind == "parquet":
-        return tuple(_of_arrow(field) for field in pq.read_schema(copy))
+    if isinstance(layout, ParquetSource):
+        where = f"{contract.id} from {file.origin}"
+        return tuple(_parquet(file, layout, where, [f.native for f in contract.fields]))
     if isinstance(layout, Csv):
         return of_records(_csv(file, layout, contract))
     if isinstance(layout, JsonDocument):
@@ -100,24 +100,19 @@ def _csv(file: Text, options: Csv, contract: Contract) -> Iterator[dict[str, str
         yield from (dict(zip(header, r, strict=True)) for r in rows if len(r) == len(header))
 
 
-def _of_arrow(field: Any) -> SourceColumn:  # noqa: ANN401 - pyarrow has no types
-    kind, types = field.type, pa.types
-    family: Family = "other"
-    if types.is_string(kind) or types.is_large_string(kind):
-        family = "text"
-    elif types.is_integer(kind):
-        family = "integer"
-    elif types.is_decimal(kind):
-        family = "number"
-    elif types.is_date(kind):
-        family = "date"
-    elif types.is_timestamp(kind):
-        family = "timestamp"
-    decimal = family == "number"
-    return SourceColumn(
-        field.name,
-        family,
-        str(kind),
-        precision=kind.precision if decimal else None,
-        scale=kind.scale if decimal else None,
-    )
+def _parquet(
+    copy: Text, options: ParquetSource, where: str, natives: list[str]
+) -> Iterator[SourceColumn]:
+    file = parquet_read.opened(copy.path, copy.origin)
+    parquet_read.each_once(file.schema_arrow.names, natives, where)
+    for column in parquet_types.declared(file, options.timezone).values():
+        kind = file.schema_arrow.field(column.name).type
+        decimal = pa.types.is_decimal(kind)
+        yield SourceColumn(
+            column.name,
+            drift_family(column.type),
+            column.declared,
+            accepts=column.type,
+            precision=kind.precision if decimal else None,
+            scale=kind.scale if decimal else None,
+        )

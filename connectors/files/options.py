@@ -93,6 +93,18 @@ class Parquet(Frozen):
     kind: Literal["parquet"]
 
 
+class ParquetSource(Parquet):
+    """Apache Parquet that is read.
+
+    Attributes:
+        timezone: zone of times that a file stores without one: INT96 and times that are not
+            adjusted to UTC. Spark and Hive write UTC, Impala local time. Without it such a column
+            is refused.
+    """
+
+    timezone: Literal["Asia/Shanghai", "+08:00", "UTC"] | None = None
+
+
 class Manifest(Frozen):
     """The file beside a data file that says it is complete: `<name><suffix>`, JSON.
 
@@ -109,7 +121,9 @@ class Manifest(Frozen):
     time: str | None = None
 
 
-Format = Annotated[CsvSource | JsonLines | JsonDocument | Parquet, Field(discriminator="kind")]
+Format = Annotated[
+    CsvSource | JsonLines | JsonDocument | ParquetSource, Field(discriminator="kind")
+]
 SinkFormat = Annotated[Csv | Parquet, Field(discriminator="kind")]
 
 

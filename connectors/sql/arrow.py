@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from onecard.base.times import CLOCKS, CLOCKS_SINCE, OFFSET
+from connectors.common.instants import zoned
 
 
 def normalised(batch: pa.RecordBatch, zone: str) -> pa.RecordBatch:
@@ -15,23 +14,6 @@ def normalised(batch: pa.RecordBatch, zone: str) -> pa.RecordBatch:
         for c in batch.columns
     ]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-
-
-def zoned(column: pa.Array, zone: str) -> pa.Array:
-    """Naive local times as instants.
-
-    A column with a time that was twice (1988-09-11 01:30) or never stays naive: the gate takes such
-    columns for local time as well, and quarantines only the rows concerned (F24).
-    """
-    instants = pa.timestamp("us", "UTC")
-    try:
-        found = pc.assume_timezone(column, zone).cast(instants)
-    except pa.ArrowInvalid:
-        return column
-    old = pc.less(column, pa.scalar(CLOCKS_SINCE, column.type))
-    if zone != CLOCKS or not pc.any(old).as_py():
-        return found
-    return pc.if_else(old, pc.assume_timezone(column, OFFSET).cast(instants), found)
 
 
 def _storage(column: pa.Array) -> pa.Array:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from connectors.sql import postgres_types as types
 from connectors.sql.arrow import normalised
 from connectors.sql.errors import translated
 from connectors.sql.options import SqlSource
-from connectors.sql.read_postgres import HINT_BYTES
+from connectors.sql.read_postgres import HINT_BYTES, columns_there, table_name
 from connectors.sql.url import address, dialect
 from onecard.base.connections import Connection
 from onecard.base.sql_text import query
@@ -90,19 +92,20 @@ class KeyedReading:
             cursor.adbc_statement.set_options(
                 **{"adbc.postgresql.batch_size_hint_bytes": str(HINT_BYTES)}
             )
+            columns = self._columns(cursor)
             for start in range(0, len(self._wanted), AT_ONCE):
-                statement = self._statement(self._wanted[start : start + AT_ONCE])
+                statement = self._statement(columns, self._wanted[start : start + AT_ONCE])
                 cursor.execute(statement.as_string(None))
                 for batch in cursor.fetch_record_batch():
                     if batch.num_rows:
                         yield Chunk(normalised(batch, self._options.timezone), where, first)
                     first += batch.num_rows
 
-    def _statement(self, keys: list[RowKey]) -> sql.Composed:
-        columns = sql.SQL(", ").join(
-            query("{n} AS {c}", n=sql.Identifier(c.native), c=sql.Identifier(c.name))
-            for c in self._request.columns
-        )
+    def _columns(self, cursor: Any) -> sql.SQL:  # noqa: ANN401 - ADBC has no types
+        there = columns_there(cursor, table_name(self._options))
+        return sql.SQL(", ".join(types.expression(c, there) for c in self._request.columns))
+
+    def _statement(self, columns: sql.SQL, keys: list[RowKey]) -> sql.Composed:
         native = {c.name: c.native for c in self._request.columns}
         key = sql.SQL(", ").join(sql.Identifier(native[n]) for n in self._key)
         listed = sql.SQL(", ").join(

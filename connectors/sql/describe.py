@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import (
-    Date,
-    DateTime,
-    Engine,
-    Integer,
-    Numeric,
-    String,
-    column,
-    create_engine,
-    inspect,
-    select,
-    table,
-)
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy import Connection as Database
+from sqlalchemy import Engine, column, create_engine, select, table
 
 from connectors.common.record_columns import SAMPLE
+from connectors.common.source_types import drift_family
+from connectors.sql import generic_types, postgres_types
 from connectors.sql.errors import translated
 from connectors.sql.options import SqlSource
-from connectors.sql.url import engine_url
+from connectors.sql.read_postgres import table_name
+from connectors.sql.url import dialect, engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
-from onecard.model.drift import Described, Family, SourceColumn, shape
+from onecard.model.drift import Described, SourceColumn, shape
+from onecard.model.source_types import DeclaredColumn
 from schemas.models.contract import Contract
 
-_FAMILIES: tuple[tuple[Any, Family], ...] = (
-    (String, "text"),
-    (Integer, "integer"),
-    (Numeric, "number"),
-    (DateTime, "timestamp"),
-    (Date, "date"),
-)
+_LENGTHS = re.compile(r"[a-z ]+\((\d+)(?:,\s*(\d+))?\)")
 
 
 def describe(contract: Contract, connection: Connection) -> Described:
@@ -50,11 +37,15 @@ def describe(contract: Contract, connection: Connection) -> Described:
     engine = create_engine(engine_url(connection))
     try:
         with translated(where, connection):
-            declared = _declared(engine, options, where)
-            names = {c["name"] for c in declared}
+            with engine.connect() as database:
+                declared = _declared(database, connection, options)
+            if not declared:
+                msg = f"{where}: the table is not there"
+                raise ConfigError(msg)
+            names = {c.name for c in declared}
             asked = names - natives if natives - names else set()
             columns = tuple(
-                _column(c, _shapes(engine, options, c["name"]) if c["name"] in asked else ())
+                _column(c, _shapes(engine, options, c.name) if c.name in asked else ())
                 for c in declared
             )
     finally:
@@ -62,26 +53,30 @@ def describe(contract: Contract, connection: Connection) -> Described:
     return Described(options.table, columns, named=True)
 
 
-def _declared(engine: Engine, options: SqlSource, where: str) -> list[Any]:
-    try:
-        return list(inspect(engine).get_columns(options.table, schema=options.schema_))
-    except NoSuchTableError:
-        msg = f"{where}: the table is not there"
-        raise ConfigError(msg) from None
+def _declared(
+    database: Database, connection: Connection, options: SqlSource
+) -> list[DeclaredColumn]:
+    kind = dialect(connection)
+    if kind == "postgresql":
+        found = database.exec_driver_sql(postgres_types.statement(table_name(options)))
+        return list(postgres_types.declared(found.all()).values())
+    system = "sqlite" if kind == "sqlite" else "mariadb"
+    return list(generic_types.columns(database, system, options.table, options.schema_).values())
 
 
-def _column(declared: Any, shapes: Collection[str]) -> SourceColumn:  # noqa: ANN401 - a TypedDict
-    kind = declared["type"]
-    family: Family = next((name for base, name in _FAMILIES if isinstance(kind, base)), "other")
-    decimal = isinstance(kind, Numeric)
+def _column(declared: DeclaredColumn, shapes: Collection[str]) -> SourceColumn:
+    family = drift_family(declared.type)
+    length = _LENGTHS.match(declared.declared)
+    first, second = (int(n) if n else None for n in (length.groups() if length else (None, None)))
     return SourceColumn(
-        str(declared["name"]),
+        declared.name,
         family,
-        str(kind).lower(),
-        width=getattr(kind, "length", None) if family == "text" else None,
-        precision=kind.precision if decimal else None,
-        scale=kind.scale if decimal else None,
-        nullable=None if declared.get("nullable") is None else bool(declared["nullable"]),
+        declared.declared,
+        accepts=declared.type,
+        width=first if family == "text" else None,
+        precision=first if family == "number" else None,
+        scale=(second or 0) if family == "number" and first is not None else None,
+        nullable=declared.nullable,
         shapes=frozenset(shapes),
     )
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,32 +18,34 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
-    inspect,
     or_,
     select,
     table,
     text,
 )
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy import Connection as Database
 
+from connectors.common import source_types
 from connectors.common.gather import OBJECT_ROWS
+from connectors.sql import generic_bounds, generic_types, generic_values
 from connectors.sql import since as sql_since
-from connectors.sql.arrow import zoned
 from connectors.sql.errors import translated
+from connectors.sql.generic_values import Cells
 from connectors.sql.options import SqlSource
 from connectors.sql.url import dialect, engine_url
 from onecard.base.connections import Connection
-from onecard.base.times import OFFSET
 from onecard.errors import ConfigError, SchemaMismatch
 from onecard.model.checkpoints import Checkpoint
+from onecard.model.source_types import DeclaredColumn
 from onecard.ports.source import Chunk, Column, ReadRequest, Refusal
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
-ENCODING = "record.encoding"
-OFFSETS = {"Asia/Shanghai": OFFSET, OFFSET: OFFSET, "UTC": "+00:00"}
-"""MariaDB need not have the tables of named zones; it turns TIMESTAMP columns into this one."""
+_WITHOUT_PADDING = (
+    "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')"
+)
+"""CHAR's padding is its type's, not a part of its values."""
 
 
 class GenericReading:
@@ -58,9 +59,11 @@ class GenericReading:
         self._connection = connection
         self._request = request
         self._options = options
+        self._system = "sqlite" if dialect(connection) == "sqlite" else "mariadb"
         self._counts = options.count and sql_since.native(request) is not None
         self.rows_there: int | None = None
         self._columns = request.columns
+        self._there: dict[str, DeclaredColumn] = {}
 
     def __iter__(self) -> Iterator[Chunk]:
         request, name = self._request, self._options.table
@@ -70,93 +73,105 @@ class GenericReading:
         with (
             _engine(self._connection, where) as engine,
             translated(where, self._connection, request.columns),
+            engine.connect() as database,
         ):
-            for rows in self._pages(engine, size):
+            for rows in self._pages(database, size):
                 yield self._chunk(rows, first)
                 first += len(rows)
 
-    def _pages(self, engine: Engine, size: int) -> Iterator[Sequence[Sequence[Any]]]:
-        self._columns = self._wanted(engine)
-        statement = self._statement(engine)
-        with engine.connect() as database:
-            if dialect(self._connection) == "mysql":
-                offset = OFFSETS[self._options.timezone]
-                database.execute(text("SET time_zone = :offset"), {"offset": offset})
-                database.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-                database.execute(text("START TRANSACTION WITH CONSISTENT SNAPSHOT"))
-            stream = database.execution_options(stream_results=True, yield_per=size)
-            yield from stream.execute(statement).partitions(size)
-            if self._counts:
-                every = table(self._options.table, schema=self._options.schema_)
-                self.rows_there = database.scalar(select(func.count()).select_from(every))
+    def _pages(self, database: Database, size: int) -> Iterator[Sequence[Sequence[Any]]]:
+        options = self._options
+        if self._system == "mariadb":
+            database.execute(text("SET time_zone = '+00:00'"))
+            database.execute(text(_WITHOUT_PADDING))
+        self._there = generic_types.columns(database, self._system, options.table, options.schema_)
+        self._columns = self._wanted()
+        statement = self._statement()
+        if self._system == "mariadb":
+            database.rollback()
+            database.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            database.execute(text("START TRANSACTION WITH CONSISTENT SNAPSHOT"))
+        stream = database.execution_options(stream_results=True, yield_per=size)
+        yield from stream.execute(statement).partitions(size)
+        if self._counts:
+            every = table(options.table, schema=options.schema_)
+            self.rows_there = database.scalar(select(func.count()).select_from(every))
 
-    def _wanted(self, engine: Engine) -> tuple[Column, ...]:
+    def _wanted(self) -> tuple[Column, ...]:
         """The contract's columns, without those that may be lacking and are.
 
         Raises:
-            SchemaMismatch: a column is missing from SQLite, which would read its quoted name as
-                text and give that for every row.
+            SchemaMismatch: a column is of a type that is refused, or missing from SQLite, which
+                would read its quoted name as text and give that for every row.
         """
-        wanted, name = self._request.columns, self._options.table
-        lite = dialect(self._connection) == "sqlite"
-        if not lite and all(c.required_to_read for c in wanted):
-            return wanted
-        try:
-            declared = inspect(engine).get_columns(name, schema=self._options.schema_)
-        except NoSuchTableError:
-            return wanted  # the reading itself says so
-        there = {str(c["name"]).lower() for c in declared}
-        lost = [c for c in wanted if c.native.lower() not in there]
-        if lite and (
-            required_to_read := ", ".join(
-                f"{c.native} ({c.name})" for c in lost if c.required_to_read
-            )
-        ):
+        request, name = self._request, self._options.table
+        if not self._there:
+            return request.columns  # the reading itself says what is wrong
+        lost = [c for c in request.columns if c.native.lower() not in self._there]
+        needed = ", ".join(f"{c.native} ({c.name})" for c in lost if c.required_to_read)
+        if needed and self._system == "sqlite":
             by = f"(connection {self._connection.id!r})"
-            msg = f"{self._request.dataset} from {name}: column {required_to_read} is missing {by}"
+            msg = f"{request.dataset} from {name}: column {needed} is missing {by}"
             raise SchemaMismatch(msg)
-        return tuple(c for c in wanted if c.required_to_read or c not in lost)
+        wanted = tuple(c for c in request.columns if c.required_to_read or c not in lost)
+        where = f"{request.dataset} from {name}"
+        source_types.require(self._system, where, wanted, self._column)
+        return wanted
 
-    def _statement(self, engine: Engine) -> Select[Any]:
-        columns: list[Any] = [column(c.native) for c in self._columns]
+    def _column(self, native: str) -> DeclaredColumn | None:
+        return self._there.get(native.lower())
+
+    def _statement(self) -> Select[Any]:
+        columns = [generic_types.selected(c, self._column(c.native)) for c in self._columns]
         statement = select(*columns).select_from(
             table(self._options.table, schema=self._options.schema_)
         )
         native = sql_since.native(self._request)
         if native is None:
             return statement
-        return statement.where(or_(self._reached(engine, native), column(native).is_(None)))
+        return statement.where(self._reached(native))
 
-    def _reached(self, engine: Engine, native: str) -> ColumnElement[bool]:
+    def _reached(self, native: str) -> ColumnElement[bool]:
         """`cursor >= bound` in the cursor's own type; the bound is only ever rounded down.
 
-        SQLite keeps times as text, with a blank or a T between date and time.
+        Rows without a cursor, and those whose cursor is no time at all, have no place behind any
+        bound: they are read every time.
         """
-        since = str(self._request.since)
+        since, zone = str(self._request.since), self._options.timezone
+        cursor: ColumnElement[Any] = column(native)
         if (number := sql_since.number(since)) is not None:
-            return column(native, BigInteger()) >= number
-        aware = sql_since.moment(since, self._options.timezone, self._request.dataset)
-        moment = aware.replace(tzinfo=None)
-        if dialect(self._connection) == "sqlite":
-            later = func.replace(column(native), "T", " ") >= moment.isoformat(" ", "seconds")
-            return or_(later, column(native) == moment.date().isoformat())
-        if isinstance(self._type(engine, native), Date):
-            return column(native, Date()) >= moment.date()
-        return column(native, DateTime()) >= moment
-
-    def _type(self, engine: Engine, native: str) -> object:
-        there = inspect(engine).get_columns(self._options.table, schema=self._options.schema_)
-        return next((c["type"] for c in there if c["name"].lower() == native.lower()), None)
+            return or_(column(native, BigInteger()) >= number, cursor.is_(None))
+        aware = sql_since.moment(since, zone, self._request.dataset)
+        if self._system == "sqlite":
+            return generic_bounds.sqlite_reached(cursor, aware)
+        there = self._column(native)
+        kind = there.type if there else None
+        if kind is not None and kind.family == "date":
+            later = column(native, Date()) >= aware.date()
+        elif kind is not None and kind.read == "utc":
+            later = column(native, DateTime()) >= aware.astimezone(UTC).replace(tzinfo=None)
+        else:
+            later = column(native, DateTime()) >= aware.replace(tzinfo=None)
+        if kind is None or kind.family not in ("date", "timestamp"):
+            return or_(later, cursor.is_(None))
+        return or_(later, cursor.is_(None), generic_bounds.mariadb_no_time(cursor))
 
     def _chunk(self, rows: Sequence[Sequence[Any]], first: int) -> Chunk:
-        damaged: dict[int, str] = {}
-        arrays = [
-            _array(list(values), self._options.timezone, damaged)
-            for values in zip(*rows, strict=True)
-        ]
-        names = [c.name for c in self._columns]
-        batch = pa.RecordBatch.from_arrays(arrays, names=names)
-        return Chunk(batch, self._options.table, first, damaged)
+        found = {
+            c.name: self._cells(c, list(values))
+            for c, values in zip(self._columns, zip(*rows, strict=True), strict=True)
+        }
+        batch = pa.RecordBatch.from_arrays([c.array for c in found.values()], names=list(found))
+        damaged = {place: rule for c in found.values() for place, rule in c.damaged.items()}
+        unread = {name: c.unread for name, c in found.items() if c.unread}
+        return Chunk(batch, self._options.table, first, damaged, unread=unread)
+
+    def _cells(self, wanted: Column, values: list[Any]) -> Cells:
+        zone, there = self._options.timezone, self._column(wanted.native)
+        if wanted.type is None or there is None:
+            utc = there is not None and there.type.read == "utc"
+            return generic_values.as_it_is(values, "UTC" if utc else zone)
+        return generic_values.typed(values, there.type, wanted.type, zone)
 
 
 @contextmanager
@@ -184,40 +199,4 @@ def _decoded(data: bytes) -> str | bytes:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data
-
-
-def _array(values: list[Any], zone: str, damaged: dict[int, str]) -> pa.Array:
-    """One column: Arrow's own types where the column is uniform, else text.
-
-    Rows whose bytes are no text are added to `damaged`.
-    """
-    kinds = {type(v) for v in values if v is not None}
-    if kinds == {datetime} and not any(v.tzinfo for v in values if v is not None):
-        return zoned(pa.array(values, pa.timestamp("us")), zone)
-    if len(kinds) == 1 and not kinds & {Decimal, timedelta, bytes, bool, float}:
-        try:
-            return pa.array(values)
-        except (OverflowError, pa.ArrowInvalid, UnicodeError):
-            pass
-    texts: list[str | None] = []
-    for place, value in enumerate(values):
-        try:
-            texts.append(None if value is None else _text(value))
-        except UnicodeError:
-            texts.append(None)
-            damaged[place] = ENCODING
-    return pa.array(texts, pa.string())
-
-
-def _text(value: object) -> str:
-    """A value as text: decimals plain, floats exact, bytes as UTF-8 (else UnicodeError)."""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    if isinstance(value, float):
-        return repr(value)
-    found = str(value)
-    found.encode("utf-8")
-    return found
+        return generic_values.Undecoded(data)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from connectors.common import source_types
+from connectors.sql import postgres_types as types
 from connectors.sql import since as sql_since
 from connectors.sql.errors import translated
 from connectors.sql.options import SqlSource
@@ -12,7 +14,8 @@ from connectors.sql.url import address
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
 from onecard.model.checkpoints import Checkpoint
-from onecard.ports.source import Chunk, Column, ReadRequest, Refusal
+from onecard.model.source_types import DeclaredColumn
+from onecard.ports.source import Chunk, ReadRequest, Refusal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +36,7 @@ class PostgresReading:
         self._zone = options.timezone
         self._counts = options.count and sql_since.native(request) is not None
         self.rows_there: int | None = None
-        self._table = ".".join(_quoted(p) for p in (options.schema_, options.table) if p)
+        self._table = table_name(options)
 
     def __iter__(self) -> Iterator[Chunk]:
         from adbc_driver_postgresql import dbapi  # noqa: PLC0415 - only where PostgreSQL is read
@@ -65,47 +68,53 @@ class PostgresReading:
                 first += part.num_rows
 
     def _statement(self, cursor: Any) -> str:  # noqa: ANN401 - ADBC has no types
-        columns = ", ".join(
-            f"{_quoted(c.native)} AS {_quoted(c.name)}" for c in self._wanted(cursor)
-        )
+        there = columns_there(cursor, self._table)
+        wanted = [c for c in self._request.columns if c.required_to_read or c.native in there]
+        where = f"{self._request.dataset} from {self._table}"
+        source_types.require(types.SYSTEM, where, wanted, there.get)
+        columns = ", ".join(types.expression(c, there) for c in wanted)
         text = f"SELECT {columns} FROM {self._table}"  # noqa: S608 - identifiers are quoted
         native = sql_since.native(self._request)
-        if native is None:
+        if native is None or native not in there:  # what is not there, the statement says
             return text
-        name = _quoted(native)
-        probe = f"SELECT {name} FROM {self._table}"  # noqa: S608 - identifiers are quoted
-        kind = cursor.adbc_execute_schema(probe).field(0).type
-        return f"{text} WHERE {name} >= {self._bound(kind)} OR {name} IS NULL"
+        return f"{text} WHERE {self._reached(there[native])}"
 
-    def _wanted(self, cursor: Any) -> tuple[Column, ...]:  # noqa: ANN401 - ADBC has no types
-        """The contract's columns, without those that may be lacking and are."""
-        wanted = self._request.columns
-        if all(c.required_to_read for c in wanted):
-            return wanted
-        everything = f"SELECT * FROM {self._table}"  # noqa: S608 - identifiers are quoted
-        there = set(cursor.adbc_execute_schema(everything).names)
-        return tuple(c for c in wanted if c.required_to_read or c.native in there)
+    def _reached(self, cursor: DeclaredColumn) -> str:
+        """The rows behind the bound, which is a literal made of digits and ISO signs only.
 
-    def _bound(self, kind: pa.DataType) -> str:
-        """The bound as a literal of the cursor column's type, made of digits and ISO signs only."""
-        import pyarrow as pa  # noqa: PLC0415 - loaded by ADBC already
-
-        since = str(self._request.since)
-        if pa.types.is_integer(kind) and (number := sql_since.number(since)) is not None:
-            return str(number)
+        Rows without a cursor, and those whose cursor lies before the year 1, have no place behind
+        any bound: they are read every time.
+        """
+        name, since, kind = types.quoted(cursor.name), str(self._request.since), cursor.type
+        if kind.family in ("integer", "long") and (number := sql_since.number(since)) is not None:
+            return f"{name} >= {number} OR {name} IS NULL"
         moment = sql_since.moment(since, self._zone, self._request.dataset)
-        if pa.types.is_date(kind):
-            return f"DATE '{moment.date().isoformat()}'"
-        if pa.types.is_timestamp(kind) and kind.tz:
-            return f"TIMESTAMPTZ '{moment.isoformat()}'"
-        if pa.types.is_timestamp(kind):
-            return f"TIMESTAMP '{moment.replace(tzinfo=None).isoformat()}'"
-        msg = (
-            f"{self._request.dataset} from {self._table}: the cursor {self._request.cursor!r} "
-            f"is of type {kind}; it must be a timestamp, a date or an integer"
-        )
-        raise ConfigError(msg)
+        forms = {
+            "date": ("DATE", moment.date().isoformat()),
+            "timestamp with time zone": ("TIMESTAMPTZ", moment.isoformat()),
+            "timestamp without time zone": ("TIMESTAMP", moment.replace(tzinfo=None).isoformat()),
+        }
+        if kind.name not in forms:
+            msg = (
+                f"{self._request.dataset} from {self._table}: the cursor {self._request.cursor!r} "
+                f"is {cursor.declared}; it must be a timestamp, a date or an integer"
+            )
+            raise ConfigError(msg)
+        word, bound = forms[kind.name]
+        return f"{name} >= {word} '{bound}' OR {name} < {word} '0001-01-01' OR {name} IS NULL"
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def table_name(options: SqlSource) -> str:
+    """The quoted name of the table, with its schema where one is named."""
+    return ".".join(types.quoted(p) for p in (options.schema_, options.table) if p)
+
+
+def columns_there(cursor: Any, table: str) -> dict[str, DeclaredColumn]:  # noqa: ANN401 - ADBC
+    """The table's columns by name, as its catalogue has them.
+
+    Args:
+        cursor: of an ADBC connection.
+        table: its quoted name.
+    """
+    cursor.execute(types.statement(table))
+    return types.declared(cursor.fetchall())

@@ -44,9 +44,10 @@ def check(
         if json:
             output.emit(found.as_json())
         else:
-            rows = [(r["row"], r["field"], r["rule"]) for r in found.rows]
+            names = ("row", "field", "rule", "expected")
+            rows = [tuple(r.get(name, "") for name in names) for r in found.rows]
             if rows:
-                output.table("rejected rows", ("row", "field", "rule"), rows)
+                output.table("rejected rows", names, rows)
             warned = [(w["field"], w["rule"], w["rows"]) for w in found.warnings]
             if warned:
                 output.table("warnings", ("field", "rule", "rows"), warned)

@@ -14,6 +14,7 @@ from onecard.deliver.treatment_display import masked
 from onecard.errors import UsageError
 from onecard.operations import housekeeping
 from onecard.store import audit, database, quarantine
+from schemas.models.expected import expected
 
 Id = Annotated[int, typer.Argument(help="Id from `quarantine list`.")]
 
@@ -112,17 +113,23 @@ def show(
                     "dataset": found.dataset,
                     "agreement": found.agreement,
                     "reasons": found.reasons,
+                    "expected": {
+                        field: form
+                        for field, rule in found.reasons
+                        if (form := expected(contract, field, rule))
+                    },
                     "values": shown,
                 }
             )
             return
         rules: dict[str, list[str]] = {}
         for field, rule in found.reasons:
-            rules.setdefault(field, []).append(rule)
+            form = expected(contract, field, rule)
+            rules.setdefault(field, []).append(f"{rule}: expected {form}" if form else rule)
         output.table(
             f"{found.dataset} #{found.id}",
             ("field", "value" if reveal else "value (masked)", "broken rules"),
-            [(name, value or "", ", ".join(rules.get(name, ()))) for name, value in shown.items()],
+            [(name, value or "", "; ".join(rules.get(name, ()))) for name, value in shown.items()],
         )
 
 

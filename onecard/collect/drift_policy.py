@@ -9,6 +9,7 @@ from onecard.ports.row_gate import Reason
 from onecard.ports.source import Column
 from schemas.models.contract import Contract
 from schemas.models.drift_policy import RULES
+from schemas.models.expected import expected
 
 
 def columns(contract: Contract) -> tuple[Column, ...]:
@@ -21,6 +22,7 @@ def columns(contract: Contract) -> tuple[Column, ...]:
             f.required,
             required_to_read=f.name not in optional_fields,
             key=f.key_position is not None,
+            type=f.type,
         )
         for f in contract.fields
     )
@@ -39,7 +41,7 @@ def enforce(contract: Contract, rejected: Mapping[Reason, int]) -> None:
     """
     own = {rule.name for rule in contract.rules}
     met = [
-        f"{reason.field}: {RULES[reason.rule]} ({number} row(s))"
+        f"{reason.field}: {RULES[reason.rule]} ({number} row(s))" + _form(contract, reason)
         for reason, number in sorted(rejected.items())
         if reason.rule in RULES
         and reason.rule not in own
@@ -51,3 +53,8 @@ def enforce(contract: Contract, rejected: Mapping[Reason, int]) -> None:
             "its drift policy is to fail, and nothing was published"
         )
         raise SchemaMismatch(msg)
+
+
+def _form(contract: Contract, reason: Reason) -> str:
+    form = expected(contract, reason.field, reason.rule)
+    return f", expected {form}" if form else ""

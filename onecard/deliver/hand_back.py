@@ -37,6 +37,7 @@ from onecard.store.quarantine import Record
 from schemas.models import semantic
 from schemas.models.catalogue import HandBack
 from schemas.models.contract import Contract, Field
+from schemas.models.expected import expected
 
 if TYPE_CHECKING:
     import polars as pl
@@ -183,7 +184,8 @@ class _Return:
 
         def reason(field: str, rule: str) -> str:
             where = f"{names.get(field, field)}：" if field else ""
-            return where + (titles.get(rule) or title(rule))
+            form = expected(self._contract, field, rule, "zh")
+            return where + (titles.get(rule) or title(rule)) + (f"（应为：{form}）" if form else "")
 
         reasons = ["；".join(reason(f, r) for f, r in record.reasons) for record, _ in rows]
         found: dict[str, Any] = {

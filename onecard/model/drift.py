@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from onecard.model.source_types import SourceType
+from schemas.models.contract import LogicalType
+
 Family = Literal["text", "integer", "number", "date", "timestamp", "other"]
 
 
@@ -18,6 +21,7 @@ class SourceColumn:
         width: length of text: declared by a database; of a sample, what nine tenths keep to
             (single longer values are defects of their rows, not of the source).
         shapes: shapes of sampled values (digits 9, letters a, ideographs x); never the values.
+        accepts: its type, and what that is to a contract; None: text, of which each value is tried.
         always: whether every sampled record has it (records of APIs may leave keys out).
     """
 
@@ -30,6 +34,11 @@ class SourceColumn:
     nullable: bool | None = None
     shapes: frozenset[str] = field(default=frozenset(), repr=False)
     always: bool = True
+    accepts: SourceType | None = None
+
+    def taken_for(self, wanted: LogicalType) -> bool:
+        """Whether any value of the column can be one of a logical type."""
+        return self.accepts is None or self.accepts.acceptance(wanted) != "refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 A connector describes the source (`Described`); `changes` compares, and says of each change what the
 night will do: a column that the contract does not name is refused where it would come along (APIs,
-files) and never asked for where columns are named (SQL); what is missing, wider, of another type
-or empty fails the transfer or costs its rows, as the contract's policy decides
-(`schemas.models.drift_policy`). Values are looked at for their shape only, and only to tell a
-rename from a loss; none is kept or shown.
+files) and never asked for where columns are named (SQL); what is missing, wider or empty fails the
+transfer or costs its rows, as the contract's policy decides (`schemas.models.drift_policy`); a
+column of a type that is never taken for its field's (`connectors/source_types.yaml`) is refused.
+Values are looked at for their shape only, and only to tell a rename from a loss; none is kept or
+shown.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from onecard.base import shown
-from onecard.model.drift import Described, Family, SourceColumn
+from onecard.model.drift import Described, SourceColumn
 from schemas.models.contract import Contract, Field
 
 ChangeKind = Literal["new", "missing", "renamed", "widened", "narrowed", "type", "nullable"]
@@ -26,7 +27,6 @@ _ROWS: dict[ChangeKind, str] = {
     "missing": "rows without it",
     "renamed": "rows without it",
     "widened": "larger rows",
-    "type": "rows that do not fit",
     "nullable": "rows without it",
 }
 _THEN: dict[ChangePolicy, str] = {"fail": "fail the transfer", "quarantine": "are quarantined"}
@@ -37,15 +37,6 @@ ANY_WIDTH = 255
 
 ALIKE = 0.6
 """Names that share so much of their letters are similar (difflib's ratio)."""
-
-_FITS: dict[str, tuple[Family, ...]] = {
-    "string": ("text", "integer"),
-    "integer": ("text", "integer"),
-    "number": ("text", "integer", "number"),
-    "date": ("text", "date"),
-    "timestamp": ("text", "timestamp", "date"),
-}
-"""Families that the gate can read as each logical type; text is parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +108,9 @@ def _decided(contract: Contract, source: Described, change: Change) -> Change:
     """
     if change.kind == "narrowed":
         return change
+    if change.kind == "type":
+        says = f"{change.says}: refused before the first row is read"
+        return replace(change, policy="fail", says=says)
     lost = change.kind in ("missing", "renamed")
     policy: ChangePolicy = contract.drift.decision("missing" if lost else change.kind)
     refused = change.kind == "renamed" and not source.named
@@ -140,8 +134,8 @@ def _change(kind: ChangeKind, item: Field, says: str, found: str = "") -> Change
 
 
 def _differences(item: Field, column: SourceColumn, *, strict: bool) -> Iterator[Change]:
-    if column.family not in _FITS[item.type]:
-        yield _change("type", item, f"is {column.type}, the contract says {item.type}")
+    if not column.taken_for(item.type):
+        yield _change("type", item, _not_taken(item, column))
     elif column.family == "text" and item.type == "string":
         yield from _width(item, column)
     elif item.type == "number":
@@ -150,6 +144,11 @@ def _differences(item: Field, column: SourceColumn, *, strict: bool) -> Iterator
         yield _change("nullable", item, "may be empty now")
     if item.required and not column.always:
         yield _change("missing", item, "some records leave it out")
+
+
+def _not_taken(item: Field, column: SourceColumn) -> str:
+    why = f", which {column.accepts.why}" if column.accepts and column.accepts.why else ""
+    return f"is {column.type}{why}; the contract says {item.type}"
 
 
 def _width(item: Field, column: SourceColumn) -> Iterator[Change]:
@@ -184,7 +183,7 @@ def _renamed(
     """The most similar new column of a fitting type: by its name, else by its values' shape."""
     best: tuple[float, SourceColumn] | None = None
     for column in candidates:
-        if column.family not in _FITS[item.type]:
+        if not column.taken_for(item.type):
             continue
         score = max(_alike(item.native, column.name), _alike(item.name, column.name))
         if known and column.shapes:

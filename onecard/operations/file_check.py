@@ -23,6 +23,7 @@ from onecard.ports.row_gate import Reason
 from onecard.ports.source import Reading, ReadRequest, Remarking
 from quality.rows.gate import compile_gate
 from schemas.models.contract import Contract
+from schemas.models.expected import expected
 
 FORMATS = {
     ".csv": "csv",
@@ -104,6 +105,7 @@ def check_file(
         warned.update(checked.warnings)
         reasons.extend(
             {"row": row.number, "field": reason.field, "rule": reason.rule}
+            | _form(contract, reason)
             for row in checked.rejected
             for reason in row.reasons
         )
@@ -114,6 +116,11 @@ def check_file(
     remarks = reading.remarks if isinstance(reading, Remarking) else ()
     rows = tuple(reasons)
     return FileCheck(read, accepted, rejected, rows, layout, tuple(warnings), remarks)
+
+
+def _form(contract: Contract, reason: Reason) -> dict[str, str]:
+    form = expected(contract, reason.field, reason.rule)
+    return {"expected": form} if form else {}
 
 
 def _layout(contract: Contract, file: Path, instead: Mapping[str, str]) -> Layout:

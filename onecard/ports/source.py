@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from onecard.model.checkpoints import Checkpoint
+from schemas.models.contract import LogicalType
 
 if TYPE_CHECKING:  # who only reads the ledger starts without it
     import pyarrow as pa
@@ -28,6 +29,8 @@ class Column:
         required_to_read: whether the reading fails without it; else the batches just lack it, and
             the gate rejects every row.
         key: whether it is of the dataset's key, whose values have one form each.
+        type: what the contract makes of its values, by which the source's type is accepted or
+            refused; None: whatever the source holds is wanted as it is (inboxes read back).
     """
 
     name: str
@@ -35,6 +38,7 @@ class Column:
     required: bool = True
     required_to_read: bool = True
     key: bool = False
+    type: LogicalType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class Chunk:
             `record.boolean`.
         late: the rows are older than others that were taken before and cannot be read again; they
             replace nothing that is published, unless their own fields say that they are newer.
+        unread: column → row offset → a value that is none of its column's type (`0000-00-00` in a
+            column of times), as text; NULL in the batch. It costs its row, by rule `type`.
     """
 
     batch: pa.RecordBatch
@@ -98,6 +104,7 @@ class Chunk:
     first_row: int = 1
     damaged: Mapping[int, str] = field(default_factory=dict)
     late: bool = False
+    unread: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,9 @@ class KeysInDoubt:
         contract = self._contract
         return ReadRequest(
             dataset=contract.id,
-            columns=tuple(Column(f.name, f.native, f.required) for f in contract.fields),
+            columns=tuple(
+                Column(f.name, f.native, f.required, type=f.type) for f in contract.fields
+            ),
             options=self._tools.connector.source_options.model_validate(
                 dict(contract.source.options)
             ),

@@ -82,6 +82,7 @@ class _Batch:
     skips: Mapping[str, frozenset[str]]
     now: datetime
     absent: frozenset[str]
+    unread: tuple[str, ...]
 
     @property
     def today(self) -> int:
@@ -143,7 +144,7 @@ class PolarsGate:
         raise FatalError(msg)
 
     def _check(self, chunk: Chunk, now: datetime) -> Checked:
-        batch = self._typed(chunk, reading.read(chunk.batch, self._fields, self._spares), now)
+        batch = self._typed(chunk, reading.read(chunk, self._fields, self._spares), now)
         right, unlisted = self._right(batch)
         rejected = _damaged(chunk)
         if not right.all():
@@ -174,7 +175,7 @@ class PolarsGate:
         }
         typed = raw.select(p.value.alias(name) for name, p in parsed.items())
         skips = {CONTROL: rows.plain, AROUND: rows.tight}
-        return _Batch(given, raw, typed, numbers, parsed, skips, now, rows.absent)
+        return _Batch(given, raw, typed, numbers, parsed, skips, now, rows.absent, rows.unread)
 
     def _meant(self, given: pl.DataFrame) -> pl.DataFrame:
         """Text without the blanks and tokens that the contract's forms take off."""
@@ -205,6 +206,8 @@ class PolarsGate:
         for name, parsed in batch.parsed.items():
             if parsed.faults and raw[name].null_count() != typed[name].null_count():
                 right &= (typed[name].is_not_null() | raw[name].is_null()).to_numpy()
+        for name in batch.unread:
+            right &= raw[reading.unread(name)].is_null().to_numpy()
         unlisted: dict[str, RowMask] = {}
         for name, judge in self._kernels.items():
             for aspect, mask in judge(typed[name], batch.today).items():
@@ -253,16 +256,19 @@ class PolarsGate:
                 sound = ~np.logical_or.reduce([spoilt[name] for name in rule.fields])
                 marks[rule.reason] = marks.get(rule.reason, guilty) | (mark & sound)
         marks = {reason: mark for reason, mark in sorted(marks.items()) if mark.any()}
-        kinds = suspects.given.schema.items()
-        there = suspects.given.select(
-            text_of(n, kind).alias(n) for n, kind in kinds if n not in suspects.absent
-        )
-        texts = there.to_dicts()
+        texts = self._texts(suspects).to_dicts()
         for i, values in enumerate(texts):
             if reasons := tuple(reason for reason, mark in marks.items() if mark[i]):
                 guilty[i] = True
                 rejected.append(Rejected(int(suspects.numbers[i]), values, reasons))
         return guilty
+
+    def _texts(self, suspects: _Batch) -> pl.DataFrame:
+        """The rows as they were read, as texts; without fields that their source has no more."""
+        kinds, lost = suspects.given.schema, suspects.unread
+        texts = {n: text_of(n, kinds[n]) for n in suspects.parsed if n not in suspects.absent}
+        texts |= {n: pl.coalesce(pl.col(reading.unread(n)), texts[n]) for n in lost}
+        return suspects.given.select(text.alias(name) for name, text in texts.items())
 
     def _field_marks(self, suspects: _Batch) -> dict[Reason, RowMask]:
         """Every check of every field by itself, on the suspects."""
@@ -275,6 +281,10 @@ class PolarsGate:
         for name, parsed in suspects.parsed.items():
             for rule, fault in parsed.faults.items():
                 marks[Reason(name, rule)] = suspects.marks(raw, fault)
+        for name in suspects.unread:
+            lost, none = raw[reading.unread(name)].is_not_null().to_numpy(), ~all_rows
+            marks[Reason(name, "type")] = marks.get(Reason(name, "type"), none) | lost
+            marks[Reason(name, "required")] = marks.get(Reason(name, "required"), none) & ~lost
         for check in self._checks:
             marks[check.reason] = suspects.marks(typed, check.broken)
         for name, judge in self._kernels.items():

@@ -34,6 +34,7 @@ _DAYS = (-719_162, 2_932_896)
 _MICROSECONDS = (-62_135_596_800_000_000, 253_402_271_999_999_999)
 """Instants with years of four digits in UTC and in Beijing."""
 _PER_UNIT = {"ms": 1_000, "us": 1}
+_A_DAY = 86_400_000_000
 _INTEGERS = (-(10**18) + 1, 10**18 - 1)
 _WIDEST = 38
 
@@ -90,16 +91,26 @@ def parse(
 
 def _same_kind(field: Field, column: pl.Expr, found: pl.DataType) -> pl.Expr | None:
     """A typed column as the field's type; None when the types are of different kinds."""
-    if field.type == "timestamp" and isinstance(found, pl.Datetime):
-        return _instant(column, found)
-    if field.type == "date" and found == pl.Date:
-        return _within(column, *_DAYS)
+    if field.type in ("date", "timestamp") and found.is_temporal():
+        return _day_or_instant(field, column, found)
     if field.type == "integer" and found.is_integer():
         wide = column.cast(pl.Int128) if found == pl.UInt64 else column
         return _within(wide, *_INTEGERS).cast(pl.Int64, strict=False)
     if field.type == "string" and found.is_integer():
         return column.cast(pl.String)
     return None
+
+
+def _day_or_instant(field: Field, column: pl.Expr, found: pl.DataType) -> pl.Expr | None:
+    """A day is its midnight in Beijing, and that midnight is the day."""
+    if isinstance(found, pl.Datetime):
+        return _instant(column, found) if field.type == "timestamp" else _day_of(column, found)
+    if found != pl.Date:
+        return None
+    day = _within(column, *_DAYS)
+    if field.type == "date":
+        return day
+    return _within(_east(day.cast(pl.Datetime("us"))), *_MICROSECONDS)
 
 
 def text_of(name: str, found: pl.DataType) -> pl.Expr:
@@ -132,26 +143,59 @@ def _bounded(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
 
 
 def _instant(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
+    exact = _exact(column, found)
+    return exact.dt.convert_time_zone("UTC") if found.time_zone else _local(exact)
+
+
+def _exact(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
+    """A time in microseconds; NULL beyond four digits of a year, or with finer parts."""
     exact = _bounded(column, found)
     if found.time_unit == "ns":
         exact = pl.when(column.to_physical() % 1000 == 0).then(column)
-    exact = exact.dt.cast_time_unit("us")
-    return exact.dt.convert_time_zone("UTC") if found.time_zone else _local(exact)
+    return exact.dt.cast_time_unit("us")
 
 
 def _local(naive: pl.Expr) -> pl.Expr:
     """Naive local time as an instant; NULL where summer time (1986-1991) makes it none or two."""
     clocks = naive.dt.replace_time_zone(CLOCKS, ambiguous="null", non_existent="null")
-    before = naive.dt.replace_time_zone(OFFSET).dt.convert_time_zone("UTC")
-    found = pl.when(naive < CLOCKS_SINCE).then(before).otherwise(clocks.dt.convert_time_zone("UTC"))
+    found = (
+        pl.when(naive < CLOCKS_SINCE)
+        .then(_east(naive))
+        .otherwise(clocks.dt.convert_time_zone("UTC"))
+    )
     return _within(found, *_MICROSECONDS)
+
+
+def _east(naive: pl.Expr) -> pl.Expr:
+    """A time at +08:00 as an instant."""
+    return naive.dt.replace_time_zone(OFFSET).dt.convert_time_zone("UTC")
+
+
+def _day_of(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
+    """The date of a midnight; NULL at any other time of the day.
+
+    A midnight is one without a zone, one by the clocks of Beijing (summer time in 1986-1991 too),
+    or one at +08:00: the three never give an instant two dates.
+    """
+    exact = _within(_exact(column, found), *_MICROSECONDS)
+    if found.time_zone is None:
+        return _midnight(exact)
+    utc = exact.dt.convert_time_zone("UTC")
+    zones = (CLOCKS, OFFSET)
+    clocks, east = (utc.dt.convert_time_zone(z).dt.replace_time_zone(None) for z in zones)
+    since = pl.when(clocks >= CLOCKS_SINCE).then(clocks)
+    return pl.coalesce(_midnight(since), _midnight(east))
+
+
+def _midnight(naive: pl.Expr) -> pl.Expr:
+    return pl.when(naive.to_physical() % _A_DAY == 0).then(naive).dt.date()
 
 
 def _text_of_instant(column: pl.Expr, found: pl.Datetime) -> pl.Expr:
     """Beijing time to the microsecond; naive where it is no instant, a count where no date."""
     bounded = _bounded(column, found)
     naive = bounded if found.time_zone is None else bounded.dt.replace_time_zone(None)
-    instant = _local(naive) if found.time_zone is None else bounded
+    instant = _local(_exact(column, found)) if found.time_zone is None else bounded
     east = instant.dt.replace_time_zone(None).dt.offset_by("8h")
     form = "%Y-%m-%dT%H:%M:%S%.9f"
     return pl.coalesce(

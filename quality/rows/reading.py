@@ -19,6 +19,7 @@ from pyarrow import types
 
 from onecard.base.blanks import BLANKS
 from onecard.errors import SchemaMismatch
+from onecard.ports.source import Chunk
 from schemas.models.contract import Field
 
 _BEYOND_SECONDS = 400_000_000_000
@@ -56,6 +57,8 @@ class Rows:
         plain: text columns that hold nothing but printable ASCII.
         tight: text columns in which no value has a blank, of whatever width, at an end.
         absent: fields that the batch lacks and that may be lacking; NULL in the frame.
+        unread: fields with values that the source could not give as its own type; these stand as
+            text in a column more each (`unread`), and are NULL in the field's.
     """
 
     frame: pl.DataFrame
@@ -63,22 +66,29 @@ class Rows:
     plain: frozenset[str]
     absent: frozenset[str] = frozenset()
     tight: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
+
+
+def unread(name: str) -> str:
+    """Name of the column that holds what could not be read of a field; no field is called so."""
+    return f"unread {name}"
 
 
 def read(
-    batch: pa.RecordBatch, fields: Iterable[Field], optional_fields: frozenset[str] = frozenset()
+    chunk: Chunk, fields: Iterable[Field], optional_fields: frozenset[str] = frozenset()
 ) -> Rows:
-    """The contract's columns of a batch, of which `spares` may be lacking.
+    """The contract's columns of a chunk, of which `optional_fields` may be lacking.
 
     Args:
-        batch: columns by contract name, text or already typed.
+        chunk: columns by contract name, text or already typed.
         fields: the contract's, in order.
         optional_fields: those whose column may be lacking.
 
     Raises:
         SchemaMismatch: the batch lacks a column.
     """
-    columns, foreign, plain, tight = {}, set(), set(), set()
+    batch, columns = chunk.batch, {}
+    foreign, plain, tight = set(), set(), set()
     absent = optional_fields - set(batch.schema.names)
     for field in fields:
         if field.name in absent:
@@ -98,8 +108,12 @@ def read(
             else:
                 array = _valid(array)
         columns[field.name] = array
+    lost = tuple(name for name in columns if chunk.unread.get(name))
+    for name in lost:
+        texts = chunk.unread[name]
+        columns[unread(name)] = pa.array(map(texts.get, range(batch.num_rows)), pa.string())
     frame = pl.DataFrame(pl.from_arrow(pa.record_batch(columns)))
-    return Rows(frame, frozenset(foreign), frozenset(plain), absent, frozenset(tight))
+    return Rows(frame, frozenset(foreign), frozenset(plain), absent, frozenset(tight), lost)
 
 
 def _is_text(kind: pa.DataType) -> bool:

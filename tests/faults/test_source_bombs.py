@@ -25,7 +25,7 @@ import pytest
 
 import connectors
 from connectors.files import folder as folder_port
-from connectors.files import formats, sftp
+from connectors.files import parquet_read, sftp
 from connectors.rest import body as rest_body
 from onecard.base import timeouts
 from onecard.base.connections import Connection
@@ -78,10 +78,10 @@ def test_a_parquet_that_unpacks_to_too_much_in_all_is_refused(
     out: Path, local: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pq.write_table(pa.table({"X": ["卡" * 100] * 100_000}), out / "f.parquet", store_schema=False)
-    monkeypatch.setattr(formats, "UNPACKED_LIMIT", 20_000_000)
+    monkeypatch.setattr(parquet_read, "UNPACKED_LIMIT", 20_000_000)
     with pytest.raises(ProtocolError, match="unpacks to"):
         list(reading(local, {"kind": "parquet"}))
-    monkeypatch.setattr(formats, "UNPACKED_LIMIT", 40_000_000)
+    monkeypatch.setattr(parquet_read, "UNPACKED_LIMIT", 40_000_000)
     chunks = list(reading(local, {"kind": "parquet"}))
     assert [c.first_row for c in chunks] == [1]
     assert sum(c.batch.num_rows for c in chunks) == 100_000

@@ -79,6 +79,7 @@ def test_a_database_column_more_is_told_and_one_less_fails_the_night(stage: Rehe
         stage.hub(0).collect(CARDS).run()
 
 
+@pytest.mark.case("people-23", "a column more of a table is told by drift and never asked for")
 def test_a_new_database_column_alone_lets_the_night_pass(stage: Rehearsal) -> None:
     alter(stage, "ADD COLUMN zz_remark text")
     looked = look(stage.hub(0), CARDS)
@@ -128,11 +129,15 @@ def test_wider_columns_give_a_patch_with_a_minor_version(stage: Rehearsal, tmp_p
     assert contract.version == "1.1.0"
 
 
-def test_a_column_of_another_type_costs_its_rows(stage: Rehearsal) -> None:
-    alter(stage, 'ALTER COLUMN "AAC006" TYPE boolean USING true')
+@pytest.mark.case("type-7", "a column of a type that is never taken fails the night, told before")
+def test_a_column_of_another_type_is_refused(stage: Rehearsal) -> None:
+    alter(stage, 'ALTER COLUMN "AAC006" TYPE double precision USING 1')
     looked = look(stage.hub(0), CARDS)
     assert kinds(looked) == {"AAC006": "type"}
-    assert looked.changes[0].policy == "quarantine"
+    assert looked.fails
+    assert "is double precision, which holds binary fractions" in looked.changes[0].says
+    with pytest.raises(SchemaMismatch, match=r"column AAC006 \(birth_date\) is double precision"):
+        stage.hub(0).collect(CARDS).run()
 
 
 def test_an_api_with_a_new_key_and_without_a_required_one(stage: Rehearsal) -> None:

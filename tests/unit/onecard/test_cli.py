@@ -68,6 +68,20 @@ def test_check_names_rows_fields_and_rules_and_no_value(
     assert "410199" not in plain.output + done.output
 
 
+@pytest.mark.case("people-5", "a value of the wrong type: what form is expected, never the value")
+def test_check_says_the_expected_form(run, tmp_path: Path) -> None:
+    wrong = pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("31.12.1999")).otherwise("birth_date")
+    cards(native=False).with_columns(birth_date=wrong).write_csv(tmp_path / "c.csv")
+    found = json.loads(run("check", "hrss/card_master", str(tmp_path / "c.csv"), "--json").stdout)
+    said = [r for r in found["rows"] if r["rule"] == "type"]
+    assert said == [
+        {"row": 1, "field": "birth_date", "rule": "type", "expected": "a date, as 2026-01-31"}
+    ]
+    plain = run("check", "hrss/card_master", str(tmp_path / "c.csv")).output
+    assert "expected" in plain
+    assert "31.12.1999" not in plain
+
+
 def test_check_of_a_sound_file_exits_0(run, tmp_path: Path) -> None:
     cards(native=False).filter(pl.int_range(pl.len()) > 10).write_csv(tmp_path / "c.csv")
     assert run("check", "hrss/card_master", str(tmp_path / "c.csv")).exit_code == 0

@@ -96,7 +96,7 @@ def test_bad_text(judge, field, text, rule) -> None:
     [
         (DATE, pa.array([19_000, 2**31 - 1, -(2**31), None], pa.int32()).cast(pa.date32()), "gbbg"),
         (DATE, pa.array([date(2020, 1, 1)], pa.date64()), "g"),
-        (DATE, pa.array([naive("2020-01-01")], pa.timestamp("us")), "b"),
+        (DATE, pa.array([naive("2020-01-01T00:00:01")], pa.timestamp("us")), "b"),
         (DATE, pa.array([20200101], pa.int64()), "b"),
         (TIME, pa.array([0, 2**62, -(2**62)], pa.int64()).cast(pa.timestamp("us", "UTC")), "gbb"),
         (
@@ -106,7 +106,7 @@ def test_bad_text(judge, field, text, rule) -> None:
         ),
         (TIME, pa.array([0, 2**62, None], pa.int64()).cast(pa.timestamp("s", "Asia/Tokyo")), "gbg"),
         (TIME, pa.array([1000, 1001], pa.int64()).cast(pa.timestamp("ns", "UTC")), "gb"),
-        (TIME, pa.array([date(2020, 1, 1)]), "b"),
+        (TIME, pa.array([1], pa.int64()), "b"),
         (INTEGER, pa.array([0, 2**64 - 1, 10**18, 10**18 - 1], pa.uint64()), "gbbg"),
         (INTEGER, pa.array([0, -(10**18), 1 - 10**18], pa.int64()), "gbg"),
         (INTEGER, pa.array([1.0]), "b"),
@@ -197,3 +197,50 @@ def test_rejected_values_are_kept_as_text(contract_of, chunk_of, now, values, te
     rejected = compile_gate(contract).check(chunk, now).rejected
     assert [row.values["f"] for row in rejected] == texts
     assert "'" not in repr(rejected[0]).split("reasons")[0]
+
+
+@pytest.mark.case("type-9", "a midnight is its date and a date its midnight, whatever the unit")
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize(
+    ("zone", "written", "day"),
+    [
+        (None, "2024-02-29T00:00:00", date(2024, 2, 29)),
+        (None, "1900-01-01T00:00:00", date(1900, 1, 1)),
+        (None, "1940-06-01T00:00:00", date(1940, 6, 1)),
+        ("UTC", "2024-02-28T16:00:00", date(2024, 2, 29)),
+        ("UTC", "1988-06-30T15:00:00", date(1988, 7, 1)),
+        ("UTC", "1988-06-30T16:00:00", date(1988, 7, 1)),
+        ("UTC", "1899-12-31T16:00:00", date(1900, 1, 1)),
+    ],
+)
+def test_midnights(contract_of, chunk_of, now, judge, unit, zone, written, day) -> None:
+    kind = pa.timestamp(unit, zone)
+    values = pa.array([naive(written), None]).cast(kind)
+    assert typed(contract_of, chunk_of, now, DATE, values) == [day, None]
+    late = pa.array([naive(written) + timedelta(seconds=1)]).cast(kind)
+    assert judge(DATE, late) == [["type"]]
+
+
+@pytest.mark.case("type-9", "a date is its midnight at UTC+8, in summers with another time too")
+def test_dates_are_midnights(contract_of, chunk_of, now, judge) -> None:
+    days = pa.array([date(2024, 2, 29), date(1900, 1, 1), date(1988, 7, 1), None])
+    assert typed(contract_of, chunk_of, now, TIME, days) == [
+        datetime(2024, 2, 28, 16, tzinfo=UTC),
+        datetime(1899, 12, 31, 16, tzinfo=UTC),
+        datetime(1988, 6, 30, 16, tzinfo=UTC),
+        None,
+    ]
+    assert judge(TIME, pa.array([date(1, 1, 1)])) == [["type"]], "there is no year 0 before it"
+
+
+def test_what_could_not_be_read_costs_its_row_and_is_shown(contract_of, chunk_of, now) -> None:
+    contract = contract_of({"name": "f", **TIME, "required": True})
+    values = pa.array([naive("2024-01-02"), None, None], pa.timestamp("us"))
+    chunk = chunk_of({"f": values}, unread={"f": {1: "0000-00-00"}})
+    checked = compile_gate(contract).check(chunk, now)
+    assert len(checked.good) == 1
+    assert [(r.number, r.values["f"], [(x.field, x.rule) for x in r.reasons]) for r in
+            checked.rejected] == [
+        (2, "0000-00-00", [("f", "type")]),
+        (3, None, [("f", "required")]),
+    ]  # fmt: skip
