@@ -406,6 +406,35 @@ def test_tokens_may_have_any_collation(inbox: Inbox) -> None:
     assert [r["k"] for r in inbox.rows()] == tokens
 
 
+@pytest.mark.case("inbox-4", "fixed and narrow types that hold every token are taken")
+def test_tokens_may_stand_in_narrow_types(server: Inbox) -> None:
+    kinds = {"postgresql": "char(26)", "mysql": "char(26) CHARACTER SET latin1"}
+    server.make(k=kinds[server.kind])
+    tokens = ["A" * 26, "B" * 26]
+    texts = {**TEXTS, "k": TOKENS}
+    server.send([row(t) for t in tokens], texts=texts)
+    server.send([row(tokens[0], seq=1)], texts=texts)
+    assert server.read_back() == expected([row(tokens[0], seq=1), row(tokens[1])])
+    refused(server, "column k is", "char", "needs VARCHAR(32)")
+
+
+@pytest.mark.case("inbox-5", "a warning of MariaDB fails the delivery")
+def test_a_warning_fails_the_delivery(maria: Inbox) -> None:
+    maria.make(owner="varchar(2)")
+    with maria.engine.begin() as session:
+        session.execute(text("SET SESSION sql_mode = ''"))
+        session.execute(
+            text(
+                f"CREATE TRIGGER {maria.name}_loose BEFORE INSERT ON {maria.name}"
+                " FOR EACH ROW SET NEW.owner = 'long'"
+            )
+        )
+        session.execute(text("SET SESSION sql_mode = DEFAULT"))
+    with pytest.raises(ProtocolError, match=r"warned [0-9]+ time\(s\)"):
+        maria.send([row("a"), row("b")])
+    assert maria.rows() == []
+
+
 @pytest.mark.case("inbox-2", "keys A and A with a blank are two rows in the hub's own tables")
 def test_a_blank_at_the_end_makes_another_key(inbox: Inbox) -> None:
     rows = [row("A"), row("A ", name="李四")]
