@@ -10,6 +10,7 @@ from connectors.sql.url import engine_url
 from onecard.base.connections import Connection as System
 from onecard.base.timeouts import BoundedConnection
 from onecard.base.times import OFFSET, POSIX_ZONE
+from onecard.errors import ProtocolError
 
 SQL_MODE = (
     "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
@@ -57,7 +58,30 @@ def inbox_engine(system: System) -> Engine:
 
     if settings:
         event.listen(engine, "connect", strict)
+    if engine.dialect.name == "mysql":
+        event.listen(engine, "after_cursor_execute", _unwarned)
     return engine
+
+
+def _unwarned(
+    _connection: object,
+    cursor: Any,  # noqa: ANN401 - a driver's own
+    statement: str,
+    _parameters: object,
+    _context: object,
+    _many: object,
+) -> None:
+    """What is stored with a warning is not stored as it was sent.
+
+    Raises:
+        ProtocolError: MariaDB or MySQL has warned, if only by a note (a rounded decimal).
+    """
+    if statement.startswith("INSERT") and cursor.warning_count:
+        msg = (
+            f"the inbox's database warned {cursor.warning_count} time(s) of what it stored"
+            " (cut or rounded values); nothing was kept"
+        )
+        raise ProtocolError(msg)
 
 
 def _patient(

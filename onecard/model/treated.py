@@ -73,8 +73,10 @@ def shape_of(shared: SharedField, field: Field | None) -> TextShape:
         size = _LENGTHS[shared.treatment]
         return TextShape(size, size, ascii=True, distinct=True)
     if field is None:
-        text = shared.value or ""
-        return TextShape(len(text), len(text), text.isascii(), distinct=True)
+        texts = shared.when.answers if shared.when else (shared.value or "",)
+        sizes = {len(t) for t in texts}
+        always = sizes.pop() if len(sizes) == 1 else None
+        return TextShape(max(map(len, texts)), always, all(t.isascii() for t in texts))
     if shared.treatment == "mask":
         return TextShape(field.max_length)
     if field.codes:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
 import connectors
-from connectors.sql import inbox_look_mysql, inbox_proof
+from connectors.sql import inbox_fit, inbox_look_mysql, inbox_proof
 from connectors.sql.inbox_tables import DELIVERIES
 from connectors.sql.options import SqlSink
 from connectors.sql.url import engine_url
@@ -404,6 +404,27 @@ def test_tokens_may_have_any_collation(inbox: Inbox) -> None:
     tokens = ["A" * 26, "B" * 26]
     inbox.send([row(t) for t in tokens], texts={**TEXTS, "k": TOKENS})
     assert [r["k"] for r in inbox.rows()] == tokens
+
+
+@pytest.mark.case("inbox-4", "fixed and narrow types that hold every token are taken")
+def test_tokens_may_stand_in_narrow_types(server: Inbox) -> None:
+    kinds = {"postgresql": "char(26)", "mysql": "char(26) CHARACTER SET latin1"}
+    server.make(k=kinds[server.kind])
+    tokens = ["A" * 26, "B" * 26]
+    texts = {**TEXTS, "k": TOKENS}
+    server.send([row(t) for t in tokens], texts=texts)
+    server.send([row(tokens[0], seq=1)], texts=texts)
+    assert server.read_back() == expected([row(tokens[0], seq=1), row(tokens[1])])
+    refused(server, "column k is", "char", "needs VARCHAR(32)")
+
+
+@pytest.mark.case("inbox-5", "a table changed since it was looked at: MariaDB's warning fails it")
+def test_a_warning_fails_the_delivery(maria: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    maria.make(amount="decimal(18, 1)")
+    monkeypatch.setattr(inbox_fit, "check", lambda *_: None)
+    with pytest.raises(ProtocolError, match=r"warned 1 time\(s\) of what it stored"):
+        maria.send([row("a"), row("b", amount=Decimal("12.50"))])
+    assert maria.rows() == []
 
 
 @pytest.mark.case("inbox-2", "keys A and A with a blank are two rows in the hub's own tables")
