@@ -55,7 +55,8 @@ class ExpectedInbox:
         """The treated rows in the agreement's order.
 
         Columns: the agreement's, `_state` (below), `_key` (the dataset key as text) and `_entry`
-        (reference and digest, hexadecimal). Rows that are `leaving` have the agreement's key alone.
+        (reference and digest, as numbers). Rows that are `leaving` have of the agreement's columns
+        the key alone, and the entry that the record keeps until they are dropped.
 
         `held`: delivered, within the retention. `waiting`: the next delivery sends it. `lapsed`:
         the consumer was to erase it. `quarantined`: kept back by the gate until a person decides,
@@ -108,11 +109,7 @@ class ExpectedInbox:
             .then(pl.lit(HELD))
             .otherwise(pl.lit(LAPSED))
         )
-        written = [entries[n].cast(pl.String) for n in ("high", "low", "digest")]
-        return treated.with_columns(
-            state.alias(STATE),
-            pl.select(pl.concat_str(written, separator=" ")).to_series().alias(ENTRY),
-        )
+        return treated.with_columns(state.alias(STATE), _written(entries).alias(ENTRY))
 
     def _leaving(
         self, record: Record, held: pl.DataFrame, present: list[pl.DataFrame]
@@ -127,11 +124,13 @@ class ExpectedInbox:
         if not len(absent):
             return
         for raw in self.outgoing.rows(self.outgoing.selection.candidates(None).statement()):
-            refs = record.refs.of(raw, digests=False).with_row_index("row")
-            hit = refs.join(absent, on=keys, how="semi")["row"]
+            refs = record.refs.of(raw, digests=False).with_row_index("row").select("row", *keys)
+            hit = refs.join(absent.select(*keys, "digest"), on=keys, maintain_order="left")
             if len(hit):
-                gone = self.outgoing.treated_keys(raw[hit], self.outgoing.tokeniser)
-                yield gone.with_columns(pl.lit(LEAVING).alias(STATE), pl.lit("").alias(KEY))
+                gone = self.outgoing.treated_keys(raw[hit["row"]], self.outgoing.tokeniser)
+                yield gone.with_columns(
+                    pl.lit(LEAVING).alias(STATE), pl.lit("").alias(KEY), _written(hit).alias(ENTRY)
+                )
 
     def _cells(self, raw: pl.DataFrame, treated: pl.DataFrame) -> pl.DataFrame:
         """Cells with the values that were last delivered; new ones wait.
@@ -156,3 +155,11 @@ class ExpectedInbox:
             value.alias(block.count), state.alias(STATE), pl.lit("").alias(KEY)
         )
         return marked.filter(due | before.is_not_null())
+
+
+def _written(entries: pl.DataFrame) -> pl.Series:
+    """Reference and digest of each row as one text."""
+    import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+    parts = [entries[n].cast(pl.String) for n in ("high", "low", "digest")]
+    return pl.select(pl.concat_str(parts, separator=" ")).to_series()

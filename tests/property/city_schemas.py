@@ -118,6 +118,8 @@ def _contract(dataset: str) -> dict[str, Any]:
     custom = {"shareType": "3" if name == "consent" else "2"}
     if "seq" in names:
         custom["sequence"] = "seq"
+    if name == "event":
+        custom["order"] = "file_name"
     rules: list[dict[str, Any]] = []
     if name == "event":
         rules = [
@@ -270,6 +272,7 @@ _F02 = {
             "alias": "card",
             "dataset": "hrss/card",
             "match": {"person_id18": "person_id18", "bank_account": "bank_account"},
+            "first_by": ["-changed_at"],
             "on_change": "ignore",
             "first_by": ["card_no"],
         }
