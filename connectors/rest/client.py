@@ -36,8 +36,14 @@ _PASSING = (
 
 def _passes(error: BaseException) -> bool:
     """Whether another attempt may help; whoever does not answer the network's knocks is gone."""
-    gone = isinstance(error, requests.ConnectTimeout)
+    gone = isinstance(error, requests.ConnectTimeout) or _untrusted(error)
     return isinstance(error, (_Busy, *_PASSING)) and not gone
+
+
+def _untrusted(error: BaseException) -> bool:
+    """Whether the server's certificate is none that we trust: a person must mend that."""
+    wrapped = isinstance(error, requests.exceptions.SSLError)
+    return wrapped and unreachable.of_error(error) == unreachable.BAD_CERTIFICATE
 
 
 class _Busy(Exception):
@@ -85,7 +91,8 @@ class Client:
 
         Raises:
             SourceUnavailable: down, or still busy after the last attempt.
-            ConfigError: the login is refused (401, 403), or the address is none.
+            ConfigError: the login is refused (401, 403), the server's certificate is not trusted,
+                or the address is none.
             ProtocolError: another status, HTML, or no JSON.
         """
         where = f"{self._what} at {self._url(path)}"
@@ -113,7 +120,8 @@ class Client:
             raise SourceUnavailable(msg) from None
         except _PASSING as error:
             msg = f"{where}: cannot be reached{self._why(error)} ({type(error).__name__})"
-            raise SourceUnavailable(msg) from None
+            kind = ConfigError if _untrusted(error) else SourceUnavailable
+            raise kind(msg) from None
         except ReplyTooLarge:
             msg = f"{where}: a reply unpacks to more than {rest_body.LIMIT} bytes"
             raise ProtocolError(msg) from None

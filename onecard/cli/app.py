@@ -67,7 +67,8 @@ class Root(Group):
 app = typer.Typer(
     name="onecard",
     cls=Root,
-    help="The integration and control layer of the resident One-Card.",
+    help="The integration and control layer of the resident One-Card. Its settings are ONECARD_*"
+    " variables (docs/operations.md); `onecard doctor` looks at them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

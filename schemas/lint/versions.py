@@ -21,7 +21,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
-from onecard.errors import ConfigError
+from onecard.errors import ConfigError, UsageError
 from schemas.models import codes as code_lists
 from schemas.models import odcs
 from schemas.models.agreement import Agreement
@@ -230,7 +230,7 @@ def earlier(ref: str, root: Path) -> Iterator[Path]:
     """The folder as it was: a directory as it is, else a git commit, tag or branch.
 
     Raises:
-        ConfigError: neither a folder nor something that git knows there.
+        UsageError: neither a folder nor something that git knows there.
     """
     if Path(ref).is_dir():
         yield Path(ref)
@@ -262,5 +262,5 @@ def _commit(ref: str, root: Path) -> str:
         done = None
     if done is None or done.returncode != 0:
         msg = f"--against {ref}: no folder, and no commit, tag or branch of git here"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     return done.stdout.strip()

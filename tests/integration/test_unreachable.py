@@ -6,14 +6,22 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncssh
 import psycopg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from sqlalchemy.engine import make_url
 
 import connectors
@@ -220,3 +228,48 @@ def test_a_piece_of_a_password_reaches_no_record(hub_database: str, tmp_path: Pa
         assert "percent-encode" in json.loads(row)["message"]
         assert SECRET not in row
         assert "wx7" not in row
+
+
+@pytest.mark.case(
+    "people-11", "an API whose certificate nobody vouches for: TLS, at once, no retry"
+)
+def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
+    calls: list[object] = []
+    with untrusted_api(tmp_path, calls) as port:
+        api = conn(conn_type="https", host="127.0.0.1", port=port)
+        began = time.monotonic()
+        with pytest.raises(ConfigError, match="certificate cannot be verified"):
+            Client(api, API, "a/d").get("/x", {})
+        assert time.monotonic() - began < 5
+    assert len(calls) == 1
+
+
+@contextmanager
+def untrusted_api(folder: Path, calls: list[object]) -> Iterator[int]:
+    """A TLS server with a certificate that it has signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    form = serialization.PrivateFormat.PKCS8
+    own = folder / "own.pem"
+    signed = made.sign(key, hashes.SHA256()).public_bytes(pem)
+    own.write_bytes(signed + key.private_bytes(pem, form, plain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
+
+    def serve(listening: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                taken, place = listening.accept()
+                calls.append(place)
+                with suppress(OSError), context.wrap_socket(taken, server_side=True):
+                    pass
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        yield int(listening.getsockname()[1])

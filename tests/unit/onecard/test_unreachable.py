@@ -25,7 +25,7 @@ SAYINGS = [
     ("server does not support SSL, but SSL was required", unreachable.NO_TLS),
     ("SSL error: certificate verify failed", unreachable.BAD_CERTIFICATE),
     (
-        'root certificate file "/root/.postgresql/root.crt" does not exist',
+        'root certificate file "/x/.postgresql/root.crt" does not exist',
         unreachable.BAD_CERTIFICATE,
     ),
     ("SSL error: unsupported protocol", unreachable.TLS_FAILED),
