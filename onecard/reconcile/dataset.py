@@ -26,7 +26,7 @@ from onecard.reconcile.services import TransferDesk
 from onecard.reconcile.source_rows import KeyDifferences, SourceRows
 from onecard.store import absences, database, datasets, locks, reconciliations, registry
 from onecard.store.reconciliations import SHOWN
-from onecard.store.record_refs import Referrer
+from onecard.store.referrer import Referrer
 from schemas.models.contract import Contract
 
 COUNTED = (

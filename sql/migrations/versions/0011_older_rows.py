@@ -6,7 +6,7 @@ Revision ID: 0011
 from alembic import op
 
 revision = "0011"
-down_revision = "0008"
+down_revision = "0009"
 
 STATEMENTS = """
 ALTER TABLE ledger.reconciliation ADD COLUMN older bigint NOT NULL DEFAULT 0;
