@@ -61,7 +61,7 @@ def replay(  # noqa: PLR0913 - one parameter for each option
         for each in again.replay_all(hub, chosen, reason, force=force):
             done.append(each)
             if not json:
-                output.say(f"row {each.record}: {each.outcome} {each.says}".rstrip())
+                output.say(f"row {each.record}{_of(each)}: {_words(each)}")
         summary = Counter(each.outcome for each in done)
         if json:
             lines = [
@@ -74,6 +74,16 @@ def replay(  # noqa: PLR0913 - one parameter for each option
             output.say(f"{len(done):,} rows: {listed}" if done else "no row waits that is so")
     if not all(each.done for each in done):
         raise typer.Exit(1)
+
+
+def _of(each: Replayed) -> str:
+    return f" of {each.subject}" if each.subject else ""
+
+
+def _words(each: Replayed) -> str:
+    if each.done:
+        return f"passed, {each.outcome}"
+    return each.says or "fails again"
 
 
 def _chosen(hub: Hub, which: Wanted) -> list[int]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from onecard.base.timespan import ZONE
+from onecard.base.times import shown
 from onecard.collect.context import CollectContext
 from onecard.collect.own_rows import OneRow
 from onecard.errors import OlderRow, PolicyError
@@ -133,4 +133,4 @@ class OnceMore:
 
 def _clock(moment: datetime) -> str:
     """Beijing time, to the minute."""
-    return f"{moment.astimezone(ZONE):%Y-%m-%d %H:%M}"
+    return shown(moment, "%Y-%m-%d %H:%M")

@@ -86,21 +86,23 @@ class AuditStep:
             rejected_known=rejected.known,
             pending=pending,
         )
-        if whole or not found.published or not found.rows_read:
+        since = window.since(contract, datasets.state(connection, contract.id))
+        if whole or not found.published or not found.rows_read or since is None:
             return found
-        return replace(found, behind=self._behind(connection, transfer, found))
+        asked = behind.Window(transfer, since)
+        return replace(
+            found,
+            rows_again=behind.unchanged(connection, contract, asked),
+            behind=self._behind(connection, asked, found),
+        )
 
     def _behind(
-        self, connection: database.Connection, transfer: int, staged: Staged
+        self, connection: database.Connection, asked: behind.Window, staged: Staged
     ) -> Behind | None:
         """What the reading gave again of the rows behind the watermark; None: all is well there.
 
         The registry is only searched where not one row came again, or a hold is open.
         """
-        since = window.since(self.contract, datasets.state(connection, self.contract.id))
-        if since is None:
-            return None
-        asked = behind.Window(transfer, since)
         given = behind.given(connection, self.contract, asked)
         shrunk = _names_of(self.contract, Shrinkage)
         if given and not staged.pending & shrunk:
@@ -114,9 +116,8 @@ class AuditStep:
         if not _names_of(self.contract, RejectedShare) & set(held) or not staged.rejected:
             return ""
         why = rejected_rows.reasons(connection, self.contract, transfer)
-        rows = staged.rows_read - staged.rejected_known
         listed = ", ".join(map(str, why))
-        return f"{staged.rejected:,} of {rows:,} new rows were rejected: {listed}"
+        return f"{staged.rejected:,} of {staged.rows_news:,} new rows were rejected: {listed}"
 
 
 def undecided(found: Iterable[Finding], pending: frozenset[str]) -> tuple[Finding, ...]:

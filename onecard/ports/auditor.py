@@ -34,6 +34,7 @@ class Staged:
         rows_before: rows of the last published reading of any kind; 0 when there was none.
         rejected: rows that the gate rejected, without those that stand in quarantine already.
         rejected_known: rejected rows that stand in quarantine already.
+        rows_again: of a reading behind a watermark: rows that are published as they are.
         behind: of a reading behind a watermark, where it was asked: published rows that it must
             give again, and how many of them it gave.
         pending: expectations for which the dataset's last audited reading was held, and which
@@ -52,8 +53,14 @@ class Staged:
     rows_before: int = 0
     rejected: int = 0
     rejected_known: int = 0
+    rows_again: int = 0
     behind: Behind | None = None
     pending: frozenset[str] = frozenset()
+
+    @property
+    def rows_news(self) -> int:
+        """Rows that say something new: neither known from the quarantine, nor read once more."""
+        return self.rows_read - self.rejected_known - self.rows_again
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,23 @@ def given(connection: Connection, contract: Contract, window: Window) -> int:
     return one_scalar(connection, int, statement)
 
 
+def unchanged(connection: Connection, contract: Contract, window: Window) -> int:
+    """Rows of a reading that are published as they are: a watermark's overlap brings them again.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        window: the reading.
+    """
+    statement = query(
+        "SELECT count(*) FROM {s} s JOIN {t} t ON {on} WHERE s._row_hash = t._row_hash",
+        s=staging.table(contract, window.transfer),
+        t=registry.published(contract),
+        on=staging.pairs(contract.key),
+    )
+    return one_scalar(connection, int, statement)
+
+
 def published(connection: Connection, contract: Contract, window: Window) -> int:
     """Published rows of the window: their source held them when they were read.
 

@@ -123,11 +123,11 @@ def volumes(staged: Staged) -> dict[str, float | None]:
 
 
 def _rejected(staged: Staged, at_least: int, *, pending: bool) -> float | None:
-    """Share of the rows not known from the quarantine that were rejected; None of too few.
+    """Share of the rows that are news which were rejected; None of too few.
 
     A reading that was held is judged by any number of rows that the next one reads.
     """
-    rows = staged.rows_read - staged.rejected_known
+    rows = staged.rows_news
     fewest = 1 if pending else at_least
     return staged.rejected / rows if rows >= fewest else None
 

@@ -192,7 +192,7 @@ def test_the_evening_before(cards: World) -> None:
 def test_a_replay_of_a_lost_column(cards: World) -> None:
     drifts(cards, CHANGES[0])
     with policy(cards, CARDS, missing="quarantine", nullable="fail", new_code="fail"):
-        cards.hub().collect(CARDS).run(whole=True)
+        cards.collect(CARDS, whole=True)
         with cards.hub_database() as connection:
             row = connection.execute("SELECT min(id) FROM quarantine.record").fetchone()
         assert not replay(cards.hub(), int(row[0]), "drift").done
