@@ -23,7 +23,7 @@ Id = Annotated[int, typer.Argument(help="Id from `quarantine list`.")]
 SHOWN = 50
 """Rows of a table."""
 Dataset = Annotated[str | None, typer.Option("--dataset", help="Only this dataset.")]
-Rule = Annotated[
+RuleName = Annotated[
     str | None, typer.Option("--rule", help="Only rows that broke it: RULE, or 'FIELD RULE'.")
 ]
 Since = Annotated[
@@ -38,7 +38,7 @@ def list_all(  # noqa: PLR0913 - one parameter for each option
     dataset: Annotated[str | None, typer.Argument(help="Only this dataset.")] = None,
     *,
     of: Dataset = None,
-    rule: Rule = None,
+    rule: RuleName = None,
     since: Since = None,
     transfer: TransferId = None,
     open_only: Annotated[

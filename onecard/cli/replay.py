@@ -10,7 +10,7 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.options import Json, why
-from onecard.cli.quarantine import Dataset, Id, Rule, Since, TransferId, wanted
+from onecard.cli.quarantine import Dataset, Id, RuleName, Since, TransferId, wanted
 from onecard.errors import ConfigError
 from onecard.operations import replay as again
 from onecard.operations.replay import Replayed
@@ -34,7 +34,7 @@ def replay(  # noqa: PLR0913 - one parameter for each option
     *,
     reason: Reason,
     dataset: Dataset = None,
-    rule: Rule = None,
+    rule: RuleName = None,
     since: Since = None,
     transfer: TransferId = None,
     force: Annotated[

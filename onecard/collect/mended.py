@@ -48,11 +48,21 @@ class Watch:
 
     @classmethod
     def of(cls, connection: Connection, contract: Contract, keys: KeyStore) -> Watch:
-        """That of a dataset's rows in quarantine now."""
+        """That of a dataset's rows in quarantine now.
+
+        Args:
+            connection: to the hub's database.
+            contract: of the dataset.
+            keys: hold the quarantine keys.
+        """
         return cls(contract, keys, quarantine_ends.open_records(connection, contract.id))
 
     def look(self, good: pl.DataFrame) -> None:
-        """Note which records stand among some good rows, typed as the gate gives them."""
+        """Note which records stand among some good rows.
+
+        Args:
+            good: as the gate types them: a column for each field of the contract.
+        """
         if not self._groups or not len(good):
             return
         keys = _texts(self._contract, good)

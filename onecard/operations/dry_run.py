@@ -110,7 +110,7 @@ def dry_run(hub: TransferDesk, dataset: str, *, whole: bool = False, limit: int 
     if sums.whole:
         refused = tuple(f"refused {r.origin}: {r.rule}" for r in reading.refused)
         remarks = (*refused, *(f"waiting for {name}" for name in reading.waiting))
-    return _told(contract, sums, remarks)
+    return _outcome(contract, sums, remarks)
 
 
 def _request(contract: Contract, tools: CollectContext, *, whole: bool) -> ReadRequest:
@@ -142,7 +142,7 @@ def _limited(chunks: Iterator[Chunk], limit: int, sums: _Sums) -> Iterator[Chunk
         left -= rows
 
 
-def _told(contract: Contract, sums: _Sums, remarks: tuple[str, ...]) -> DryRun:
+def _outcome(contract: Contract, sums: _Sums, remarks: tuple[str, ...]) -> DryRun:
     repeated = 0
     if sums.keys:
         keys = pl.concat(sums.keys)
