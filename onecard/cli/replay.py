@@ -11,7 +11,7 @@ from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.options import Json, why
 from onecard.cli.quarantine import Dataset, Id, RuleName, Since, TransferId, wanted
-from onecard.errors import ConfigError
+from onecard.errors import UsageError
 from onecard.operations import replay as again
 from onecard.operations.replay import Replayed
 from onecard.store import database, quarantine
@@ -90,10 +90,10 @@ def _chosen(hub: Hub, which: Wanted) -> list[int]:
     """Ids of the rows that wait and are so, oldest first.
 
     Raises:
-        ConfigError: nothing says which.
+        UsageError: nothing says which.
     """
     if which == Wanted():
         msg = "say which rows: ids, or one of --dataset, --rule, --since, --transfer"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     with database.connect(hub.address, autocommit=True) as connection:
         return [record.id for record in reversed(quarantine.wanted(connection, which))]

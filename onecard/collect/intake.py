@@ -132,7 +132,7 @@ class Intake:
             digest=digest.hexdigest(),
             rules=tally.rules,
             warnings=tally.warnings,
-            remarks=_remarks(reading),
+            remarks=remarks(reading),
             there=there,
         )
 
@@ -242,7 +242,8 @@ def _digest(chunk: Chunk, digest: hashlib._Hash) -> None:
             digest.update(buffer)
 
 
-def _remarks(reading: Reading) -> tuple[str, ...]:
+def remarks(reading: Reading) -> tuple[str, ...]:
+    """What a reading says of itself at its end: files refused or waiting, and its own remarks."""
     refused = [f"refused {r.origin}: {r.rule}" for r in reading.refused]
     said = reading.remarks if isinstance(reading, Remarking) else ()
     return (*refused, *(f"waiting for {name}" for name in reading.waiting), *said)

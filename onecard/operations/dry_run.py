@@ -13,6 +13,7 @@ import polars as pl
 
 from onecard.collect import drift_policy, window
 from onecard.collect.context import CollectContext
+from onecard.collect.intake import remarks
 from onecard.errors import SchemaMismatch
 from onecard.ports.row_gate import Reason
 from onecard.ports.source import Chunk, ReadRequest
@@ -106,11 +107,7 @@ def dry_run(hub: TransferDesk, dataset: str, *, whole: bool = False, limit: int 
         for name in contract.names:
             sums.filled[name] += len(checked.good) - checked.good[name].null_count()
         sums.keys.append(checked.good.select(contract.key))
-    remarks: tuple[str, ...] = ()
-    if sums.whole:
-        refused = tuple(f"refused {r.origin}: {r.rule}" for r in reading.refused)
-        remarks = (*refused, *(f"waiting for {name}" for name in reading.waiting))
-    return _outcome(contract, sums, remarks)
+    return _outcome(contract, sums, remarks(reading) if sums.whole else ())
 
 
 def _request(contract: Contract, tools: CollectContext, *, whole: bool) -> ReadRequest:
@@ -142,7 +139,7 @@ def _limited(chunks: Iterator[Chunk], limit: int, sums: _Sums) -> Iterator[Chunk
         left -= rows
 
 
-def _outcome(contract: Contract, sums: _Sums, remarks: tuple[str, ...]) -> DryRun:
+def _outcome(contract: Contract, sums: _Sums, said: tuple[str, ...]) -> DryRun:
     repeated = 0
     if sums.keys:
         keys = pl.concat(sums.keys)
@@ -165,7 +162,7 @@ def _outcome(contract: Contract, sums: _Sums, remarks: tuple[str, ...]) -> DryRu
             ColumnFound(f.name, f.native, f.type, sums.filled[f.name], sums.spoilt[f.name])
             for f in contract.fields
         ),
-        remarks=remarks,
+        remarks=said,
         holds=_holds(contract, sums),
         fails=fails,
     )

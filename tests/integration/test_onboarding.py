@@ -98,6 +98,8 @@ def test_only_some_agencies(small: SmallHub) -> None:
     assert small.ask("SELECT count(*) FROM ledger.transfer") == [(0,)]
     night.run(small.hub, only=["hrss"])
     assert small.ask("SELECT DISTINCT subject FROM ledger.transfer") == [(DATASET,)]
+    code, said = small.onecard("nightly", "--only", "hrss", "health", "--audit", "sql")
+    assert code == 0, said
     code, said = small.onecard("nightly", "--only", "hrs")
     assert (code != 0, "unknown agency 'hrs'" in said) == (True, True)
 
