@@ -7,10 +7,12 @@ rows of the dataset stand in quarantine.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from onecard.crypto.keys import KeyStore
-from onecard.errors import PolicyError
+from onecard.errors import ConfigError, PolicyError
 from onecard.store import live_keys, quarantine, quarantine_ends
 from onecard.store.database import Connection
 from onecard.store.quarantine_ends import OpenRecord
@@ -24,19 +26,29 @@ if TYPE_CHECKING:
 class Watch:
     """Looks for records of quarantined rows among the good rows of one reading.
 
+    Where the contract names a sequence, a good row with a lower one than the rejected row's is an
+    older version, and mends nothing.
+
     Attributes:
         found: ids of the quarantined rows whose record was read as a good row.
     """
 
-    def __init__(self, contract: Contract, keys: KeyStore, waiting: list[OpenRecord]) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        keys: KeyStore,
+        waiting: list[OpenRecord],
+        sequence_of: Callable[[int], int | None],
+    ) -> None:
         """Group them by the key under which their references were made.
 
         Args:
             contract: of the dataset.
             keys: hold the quarantine keys.
             waiting: quarantined rows that have not ended.
+            sequence_of: a quarantined row's sequence; None where nobody knows.
         """
-        self._contract = contract
+        self._contract, self._sequence_of = contract, cache(sequence_of)
         self.found: set[int] = set()
         self._groups: list[tuple[Referrer, dict[bytes, list[int]]]] = []
         for epoch, suite in sorted({(r.key_epoch, r.suite) for r in waiting}):
@@ -55,7 +67,12 @@ class Watch:
             contract: of the dataset.
             keys: hold the quarantine keys.
         """
-        return cls(contract, keys, quarantine_ends.open_records(connection, contract.id))
+
+        def sequence_of(record: int) -> int | None:
+            return _sequence(connection, contract, keys, record)
+
+        waiting = quarantine_ends.open_records(connection, contract.id)
+        return cls(contract, keys, waiting, sequence_of)
 
     def look(self, good: pl.DataFrame) -> None:
         """Note which records stand among some good rows.
@@ -65,10 +82,27 @@ class Watch:
         """
         if not self._groups or not len(good):
             return
-        keys = _texts(self._contract, good)
+        keys, sequence = _texts(self._contract, good), self._contract.sequence
+        numbers: list[int | None] = good[sequence].to_list() if sequence else [None] * len(good)
         for referrer, ids in self._groups:
-            for ref in ids.keys() & set(referrer.refs(keys)):
-                self.found.update(ids[ref])
+            for ref, number in zip(referrer.refs(keys), numbers, strict=True):
+                self.found.update(i for i in ids.get(ref, ()) if not self._older(i, number))
+
+    def _older(self, record: int, number: int | None) -> bool:
+        """Whether a good row with this sequence is older than a quarantined row."""
+        mine = None if number is None else self._sequence_of(record)
+        return mine is not None and number is not None and number < mine
+
+
+def _sequence(
+    connection: Connection, contract: Contract, keys: KeyStore, record: int
+) -> int | None:
+    """A quarantined row's sequence; None where its values are gone or are no number."""
+    try:
+        _, values = quarantine.reveal(connection, record, keys)
+        return int(values.get(contract.sequence or "") or "")
+    except (ConfigError, PolicyError, ValueError):
+        return None
 
 
 def _texts(contract: Contract, good: pl.DataFrame) -> list[tuple[str, ...]]:

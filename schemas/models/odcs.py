@@ -105,6 +105,13 @@ class _Reader:
             Source, self._custom(server, "servers.0").get("source"), "servers.0.customProperties"
         )
         custom = self._custom(data, "")
+        if "onboarding" in custom:
+            self._refuse(
+                self._place_of(data, "onboarding"),
+                "contract.onboarding",
+                "a dataset that is not on board yet says status: draft; a whole agency says"
+                " onboarding: true in agencies.yaml",
+            )
         if "drift" in custom:
             custom["drift"] = self._part(Drift, custom["drift"], self._place_of(data, "drift"))
         if self.problems:

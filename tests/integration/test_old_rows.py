@@ -67,6 +67,39 @@ def test_another_rejected_row_of_the_record_supersedes(small: SmallHub) -> None:
     assert status(small) == ["held", "held", "superseded", "superseded"]
 
 
+@pytest.mark.case("people-20", "an older version that is read again mends nothing")
+def test_an_older_version_does_not_mend(small: SmallHub) -> None:
+    small.files(sequence=True)
+    header = "code,amount,updated,seq"
+    for name, amount, seq in (("01.csv", "x", 5), ("02.csv", "1", 4), ("03.csv", "2", 6)):
+        small.put(name, [("K1", amount, AT, seq)], header)
+        small.collect()
+        assert status(small) == (["mended"] if name == "03.csv" else ["held"]), name
+
+
+@pytest.mark.case("people-20", "only what waits goes back to its agency, the rest by --all")
+def test_hand_back_sends_what_waits(small: SmallHub) -> None:
+    file = small.home / "schemas" / "agencies.yaml"
+    text = file.read_text(encoding="utf-8")
+    old = "connection: hrss_db, treatment: masked, options: {schema: inbox, table: 'handback_{dataset}'}"
+    assert old in text
+    new = "connection: small_db, treatment: plain, options: {table: 'handback_{dataset}'}"
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    small.agency(
+        "CREATE TABLE handback_small (hub_record bigint PRIMARY KEY, hub_row bigint, hub_origin text,"
+        " hub_reasons text, code text, amount text, updated text)"
+    )
+    small.table()
+    small.insert([(f"K{n:02}", "x" if n < 14 else "1", AT) for n in range(30)])
+    small.collect()
+    small.agency("UPDATE small SET amount = '5' WHERE code < 'K10'")
+    small.collect()
+    code, said = small.onecard("quarantine", "hand-back", "hrss")
+    assert (code, "4 rows sent back" in said) == (0, True), said
+    code, said = small.onecard("quarantine", "hand-back", "hrss", "--all")
+    assert (code, "14 rows sent back" in said) == (0, True), said
+
+
 @pytest.mark.case("people-20", "a whole reading ends what is mended or deleted at its source")
 def test_a_whole_reading_ends_rows(small: SmallHub) -> None:
     small.table()

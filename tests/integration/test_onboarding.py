@@ -160,3 +160,20 @@ def test_a_dry_run_of_files(small: SmallHub) -> None:
     assert small.collect().counts.rows_read == 2
     code, said = small.onecard("collect", DATASET, "--dry-run", "--json")
     assert json.loads(said)[0]["read"] == 0
+
+
+@pytest.mark.case("older-6", "lint says where a dataset's onboarding stands")
+def test_lint_says_how_it_is_written(small: SmallHub) -> None:
+    small.table()
+    file = small.home / "schemas" / "contracts" / "hrss" / "small.odcs.yaml"
+    text = file.read_text(encoding="utf-8")
+    place = "customProperties:\n- property: shareType"
+    assert place in text
+    more = "customProperties:\n- property: onboarding\n  value: true\n- property: shareType"
+    file.write_text(text.replace(place, more, 1), encoding="utf-8")
+    code, said = small.onecard("lint", str(small.home / "schemas"))
+    assert (code, "contract.onboarding" in said, "status: draft" in said) == (1, True, True)
+    onboard(small)
+    file.write_text(text.replace("status: active", "status: onboarding"), encoding="utf-8")
+    code, said = small.onecard("lint", str(small.home / "schemas"))
+    assert (code, "'draft', 'active'" in said) == (1, True)
