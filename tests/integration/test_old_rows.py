@@ -87,7 +87,8 @@ def test_hand_back_sends_what_waits(small: SmallHub) -> None:
     file.write_text(text.replace(old, new), encoding="utf-8")
     small.agency(
         "CREATE TABLE handback_small (hub_record bigint PRIMARY KEY, hub_row bigint, hub_origin text,"
-        " hub_reasons text, code text, amount text, updated text)"
+        " hub_reasons text, code text, amount text, updated text, delivery_id varchar(32),"
+        " received_at timestamp)"
     )
     small.table()
     small.insert([(f"K{n:02}", "x" if n < 14 else "1", AT) for n in range(30)])
