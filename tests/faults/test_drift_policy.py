@@ -147,8 +147,7 @@ def test_a_policy_to_quarantine(cards: World, change: Change) -> None:
     before = cards.state(CARDS)[0]
     drifts(cards, change)
     with policy(cards, CARDS, **{kind: "quarantine"}):
-        counts = cards.hub().collect(CARDS).run(whole=True).counts
-        cards.sound(CARDS)
+        counts = cards.collect(CARDS, whole=True)
     assert counts.quarantined == (counts.rows_read if kind == "missing" else 3)
     assert (counts.published, cards.state(CARDS)[0]) == (0, before), "nothing became NULL"
     found = cards.reasons(CARDS)
