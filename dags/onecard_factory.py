@@ -85,15 +85,23 @@ def _keys() -> Callable[[], str] | None:
     return lambda: str(Variable.get("onecard_keys"))
 
 
-def _final(error: Exception) -> AirflowFailException:
+def _final(error: Exception, subject: str = "") -> AirflowFailException | AirflowSkipException:
     """An error that no retry mends: fatal, or held until a person decides.
 
     What is held says so in the XCom `held` too: why, who may release it and how; never a value.
+    What is not on board yet fails no run: its task is skipped, and says why.
+
+    Args:
+        error: one of ours.
+        subject: the dataset or agreement; empty where it is none of these.
     """
+    said = f"{type(error).__name__}: {error}"
     if isinstance(error, HoldError):
         get_current_context()["ti"].xcom_push(key="held", value=str(error))
-        return AirflowFailException(f"HELD for a person: {type(error).__name__}: {error}")
-    return AirflowFailException(f"{type(error).__name__}: {error}")
+        said = f"HELD for a person: {said}"
+    if subject and _hub("sql").catalogue.onboarding(subject):
+        return AirflowSkipException(f"not on board yet: {said}")
+    return AirflowFailException(said)
 
 
 @task
@@ -102,7 +110,7 @@ def stage(dataset: str, audit: str) -> int:
     try:
         return int(_hub(audit).collect(dataset).stage())
     except (FatalError, HoldError) as error:
-        raise _final(error) from None
+        raise _final(error, dataset) from None
 
 
 @task(doc_md=HELD)
@@ -117,7 +125,7 @@ def audit_staged(dataset: str, transfer: int, audit: str) -> int:
     try:
         return int(_hub(audit).collect(dataset).audited(transfer))
     except (FatalError, HoldError) as error:
-        raise _final(error) from None
+        raise _final(error, dataset) from None
 
 
 @task
@@ -126,7 +134,7 @@ def publish(dataset: str, transfer: int) -> dict[str, int]:
     try:
         done = _hub("sql").collect(dataset).published(transfer)
     except (FatalError, HoldError) as error:
-        raise _final(error) from None
+        raise _final(error, dataset) from None
     return {
         "transfer": done.transfer,
         "version": done.version,
@@ -147,7 +155,7 @@ def deliver(agreement: str) -> dict[str, int]:
     except NotCollected as error:
         raise AirflowSkipException(str(error)) from None
     except (FatalError, HoldError) as error:
-        raise _final(error) from None
+        raise _final(error, agreement) from None
     return {"transfer": done.transfer or 0, "rows": done.rows, "parts": done.parts}
 
 

@@ -64,7 +64,7 @@ class Planter:
         """
         chance = Chance(self._seed, clean["index"].to_numpy())
         chosen = pl.Series(chance.share(f"spoil{self._contract.id}{self._day}", self._rate))
-        first = min(3 * len(self._unused), len(clean) // (10 if self._day else 2))
+        first = min(3 * len(self._unused), len(clean) // (10 if self._day else 3))
         chosen |= pl.Series(np.arange(len(clean)) < first)
         typed = clean.select(self._contract.names)
         sound, picked = typed.filter(~chosen), typed.filter(chosen)

@@ -83,7 +83,7 @@ def _found(hub: Hub, connection: database.Connection, contract: Contract) -> Cou
 def _opened(
     hub: Hub, connection: database.Connection, contract: Contract
 ) -> Iterator[tuple[quarantine.Record, dict[str, str | None]]]:
-    return quarantine.opened(connection, contract.id, hub.keys)
+    return quarantine.opened_all(connection, contract.id, hub.keys)
 
 
 def _key(contract: Contract, values: dict[str, Any]) -> str:

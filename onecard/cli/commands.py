@@ -180,7 +180,7 @@ COMMANDS = (
     Command(
         "quarantine list",
         "onecard.cli.quarantine:list_all",
-        "List rejected rows: where they stood and why; no values.",
+        "List rejected rows, newest first: where they stood and why; no values.",
     ),
     Command(
         "quarantine show",
@@ -195,7 +195,7 @@ COMMANDS = (
     Command(
         "quarantine replay",
         "onecard.cli.replay:replay",
-        "Check a row again under the contract and agreement in force now; exit 1 if it fails.",
+        "Check rows again under the contract and agreement in force now; exit 1 if one fails.",
     ),
     Command(
         "quarantine purge",

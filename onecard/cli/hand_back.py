@@ -17,11 +17,20 @@ from quality.rows.rule_titles import title
 def hand_back(
     agency: Annotated[str, typer.Argument(help="The agency whose rows they are.")],
     *,
+    ended: Annotated[
+        bool, typer.Option("--all", help="Also rows that wait no more, such as mended ones.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Send an agency's own rejected rows back to it, as its `handback` block says."""
+    """Send an agency's own rejected rows back to it, as its `handback` block says.
+
+    Args:
+        agency: whose rows they are.
+        ended: also rows that were mended, superseded or have gone since.
+        json: print JSON instead of text.
+    """
     with output.errors_as_exit_codes():
-        done = run(Hub(), agency, connector, title)
+        done = run(Hub(), agency, connector, title, ended=ended)
         if json:
             names = ("dataset", "handback", "rows", "already")
             output.emit([{n: getattr(d, n) for n in names} for d in done])

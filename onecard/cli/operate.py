@@ -10,17 +10,24 @@ import typer
 from onecard.app.wiring import Hub
 from onecard.cli import output
 from onecard.cli.audit_engine import Audit, engine
+from onecard.cli.dry_runs import show as show_dry_runs
 from onecard.cli.lines import Lines
 from onecard.cli.options import Json
+from onecard.errors import UsageError
 from onecard.operations import choice, night
+from onecard.operations.dry_run import dry_run
 
 
-def collect(
+def collect(  # noqa: PLR0913 - one parameter for each option
     datasets: Annotated[list[str], typer.Argument(help="Datasets or agencies, e.g. hrss.")],
     *,
     whole: Annotated[
         bool, typer.Option("--whole", help="Read all, not from the watermark.")
     ] = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen; store nothing.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Of --dry-run: so many rows; 0: all.")] = 0,
     audit: Audit = "sql",
     json: Json = False,
 ) -> None:
@@ -29,12 +36,23 @@ def collect(
     Args:
         datasets: ids of datasets or agencies.
         whole: read all, not from the watermark.
+        dry: read, check and count; store nothing, neither rows nor that it was read.
+        limit: of a dry run: at most so many rows of each dataset; 0: all.
         audit: engine: `sql` or `gx`.
         json: print JSON instead of text.
     """
     with output.errors_as_exit_codes():
+        if limit and not dry:
+            msg = "--limit needs --dry-run: a collect takes all or nothing"
+            raise UsageError(msg)
         hub = Hub(audit=engine(audit))
         wanted = choice.datasets(hub.catalogue, datasets)
+        if dry:
+            found = [dry_run(hub, d, whole=whole, limit=limit) for d in wanted]
+            show_dry_runs(found, as_json=json)
+            if any(f.fails or f.holds for f in found):
+                raise typer.Exit(1 if any(f.fails for f in found) else 3)
+            return
         _run(wanted, lambda d: hub.collect(d).run(whole=whole), as_json=json)
 
 

@@ -2,75 +2,149 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from onecard.app.hub_desk import HubDesk
-from onecard.base.times import shown
+from onecard.base.times import instant, shown
 from onecard.cli import output
 from onecard.cli.options import Json, why
 from onecard.deliver.treatment_display import masked
 from onecard.errors import UsageError
 from onecard.operations import housekeeping
 from onecard.store import audit, database, quarantine
+from onecard.store.quarantine import Record, Wanted
 from schemas.models.expected import expected
 
 Id = Annotated[int, typer.Argument(help="Id from `quarantine list`.")]
+SHOWN = 50
+"""Rows of a table."""
+Dataset = Annotated[str | None, typer.Option("--dataset", help="Only this dataset.")]
+RuleName = Annotated[
+    str | None, typer.Option("--rule", help="Only rows that broke it: RULE, or 'FIELD RULE'.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Seen since: 2026-11-24, or with time and offset.")
+]
+TransferId = Annotated[
+    int | None, typer.Option("--transfer", help="Only rows that this transfer rejected last.")
+]
 
 
-def list_all(
+def list_all(  # noqa: PLR0913 - one parameter for each option
     dataset: Annotated[str | None, typer.Argument(help="Only this dataset.")] = None,
     *,
-    limit: Annotated[int, typer.Option(min=1)] = 50,
+    of: Dataset = None,
+    rule: RuleName = None,
+    since: Since = None,
+    transfer: TransferId = None,
+    open_only: Annotated[
+        bool, typer.Option("--open/--all", help="Only rows that wait (default), or all.")
+    ] = True,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help=f"So many; default {SHOWN}, as JSON all.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """List rejected rows: where they stood and why; no values.
+    """List rejected rows, newest first: where they stood and why; no values.
 
     Args:
         dataset: only its rows; None: all.
-        limit: how many rows at most.
+        of: the same, as an option.
+        rule: only rows that broke it.
+        since: only rows seen since.
+        transfer: only rows that this transfer rejected last.
+        open_only: only rows that still wait; else also those that were mended, replayed, purged.
+        limit: how many rows at most; None: `SHOWN`, as JSON all.
         json: print JSON instead of text.
     """
     with output.errors_as_exit_codes():
         hub = HubDesk()
+        which = wanted(hub, dataset or of, rule, since, transfer)
+        which = replace(which, ended=not open_only)
         with database.connect(hub.address, autocommit=True) as connection:
-            found = quarantine.records(connection, dataset, limit)
-        if dataset is not None and not found:
-            hub.catalogue.contract(dataset)  # else nobody would see a slip of the pen
+            found = quarantine.wanted(connection, which, limit or (None if json else SHOWN))
+            more = quarantine.number(connection, which) - len(found)
         if json:
-            output.emit(
-                [
-                    {
-                        "id": r.id,
-                        "dataset": r.dataset,
-                        "origin": r.origin,
-                        "row": r.row_number,
-                        "reasons": r.reasons,
-                        "agreement": r.agreement,
-                        "expires_at": r.expires_at,
-                        "first_seen": r.first_seen,
-                        "last_seen": r.last_seen,
-                    }
-                    for r in found
-                ]
-            )
+            output.emit([_line(r) for r in found])
             return
         output.table(
             "quarantine",
-            ("id", "dataset", "origin", "row", "reasons", "last seen"),
-            [
-                (
-                    str(r.id),
-                    r.dataset,
-                    r.origin,
-                    str(r.row_number),
-                    ", ".join(f"{f} {rule}".strip() for f, rule in r.reasons),
-                    shown(r.last_seen, "%m-%d %H:%M"),
-                )
-                for r in found
-            ],
+            ("id", "dataset", "origin", "row", "reasons", "status", "last seen"),
+            [_row(r) for r in found],
         )
+        if more:
+            output.say(f"{more:,} more; `--limit {len(found) + more}` shows all")
+
+
+def wanted(
+    hub: HubDesk,
+    dataset: str | None,
+    rule: str | None,
+    since: str | None,
+    transfer: int | None,
+) -> Wanted:
+    """Which rows the options name.
+
+    Args:
+        hub: knows the datasets.
+        dataset: one of them, or None.
+        rule: a rule's name, `<field> <rule>`, or None.
+        since: a day, or an instant with offset, or None.
+        transfer: its id, or None.
+
+    Raises:
+        ConfigError: no such dataset, or `since` is no moment.
+    """
+    if dataset is not None:
+        hub.catalogue.contract(dataset)
+    field, _, name = (rule or "").rpartition(" ")
+    return Wanted(
+        dataset=dataset,
+        rule=name or None,
+        field=field or None,
+        since=_moment(since) if since else None,
+        transfer=transfer,
+    )
+
+
+def _moment(text: str) -> datetime:
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        text = f"{text}T00:00:00+08:00"
+    return instant(text, "--since")
+
+
+def _line(r: Record) -> dict[str, object]:
+    return {
+        "id": r.id,
+        "dataset": r.dataset,
+        "origin": r.origin,
+        "row": r.row_number,
+        "reasons": r.reasons,
+        "agreement": r.agreement,
+        "status": r.status,
+        "transfer": r.last_transfer,
+        "ended_by": r.ended_by or None,
+        "expires_at": r.expires_at,
+        "first_seen": r.first_seen,
+        "last_seen": r.last_seen,
+    }
+
+
+def _row(r: Record) -> tuple[str, ...]:
+    return (
+        str(r.id),
+        r.dataset,
+        r.origin,
+        str(r.row_number),
+        ", ".join(f"{f} {rule}".strip() for f, rule in r.reasons),
+        r.status,
+        shown(r.last_seen, "%m-%d %H:%M"),
+    )
 
 
 def show(

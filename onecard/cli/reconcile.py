@@ -137,6 +137,11 @@ def _show(done: ReconciliationResult, *, as_json: bool) -> None:
             " or was published as deleted, by the contract's order; no collect publishes them."
             f" Mend the source, or `{accepting(done.subject)}`"
         )
+    if "rejected" in done.refs:
+        output.say(
+            "  rejected: the gate refuses them in the source, and they are published: they stay so;"
+            f" `onecard collect {done.subject} --whole` says why"
+        )
 
 
 def _percent(rate: float | None) -> str:

@@ -10,7 +10,7 @@ from onecard.app.hub_desk import HubDesk
 from onecard.base.memory import Memory
 from onecard.base.settings import memory_folder
 from onecard.base.times import shown
-from onecard.cli import output
+from onecard.cli import output, status_groups
 from onecard.cli.options import Json
 from onecard.model.transfers import Transfer
 from onecard.observe.exposition import exposition
@@ -36,8 +36,7 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
             output.emit({"attention": attention_lines, "transfers": _lines(transfers, issues)})
             return
         if issues:
-            heads = ("what", "subject", "since", "found", "who", "what to do")
-            output.table("needs a person", heads, [_row(t) for t in issues])
+            status_groups.show(issues, hub.catalogue, _row)
         else:
             output.say("nothing is late, held, failing, overdue, unapproved or expiring")
         columns = ("subject", "status", "when", "read", "published", "quarantined", "sent")
@@ -73,6 +72,8 @@ def _attention(issue: Issue) -> dict[str, Any]:
         "times": issue.times,
         "who": issue.who,
         "todo": issue.todo,
+        "agency": issue.agency,
+        "onboarding": issue.onboarding,
     }
 
 

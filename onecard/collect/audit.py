@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from onecard.base import failpoints
+from onecard.collect import window
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing, require_staged
 from onecard.errors import AuditFailed
 from onecard.model.holds import NEVER, audit_failed, reading_remarks
-from onecard.ports.auditor import Staged
+from onecard.ports.auditor import Behind, Finding, Staged
 from onecard.store import (
+    behind,
     database,
     datasets,
     findings,
+    open_findings,
     registry,
+    rejected_rows,
     releases,
     staging,
     transfers,
     usual_volumes,
 )
 from schemas.models.contract import Contract
+from schemas.models.dataset_checks import RejectedShare, Shrinkage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,8 @@ class AuditStep:
                 return
             require_staged(connection, contract, transfer)
             try:
-                found = self.tools.auditor.audit(self._staged(connection, transfer))
+                staged = self._staged(connection, transfer)
+                found = undecided(self.tools.auditor.audit(staged), staged.pending)
                 failpoints.reach("audit.found")
             finally:  # whatever it found, or stumbled over, in tables that were emptied meanwhile
                 require_staged(connection, contract, transfer)
@@ -48,7 +55,8 @@ class AuditStep:
             failed = [f.name for f in found if f.severity == "critical" and not f.passed]
             if not passed.issuperset(failed):
                 held = [name for name in failed if name not in passed]
-                raise AuditFailed(audit_failed(contract, transfer, held))
+                more = self._explained(connection, transfer, staged, held)
+                raise AuditFailed(audit_failed(contract, transfer, held, more))
             with connection.transaction():
                 datasets.lock_claimed(connection, contract.id, transfer)
                 before = transfers.message(connection, transfer)
@@ -61,7 +69,9 @@ class AuditStep:
         contract = self.contract
         line = transfers.collect_line(connection, transfer)
         whole = line is not None and line.whole
-        return Staged(
+        rejected = rejected_rows.counted(connection, contract, transfer)
+        pending = open_findings.pending(connection, contract.id, transfer)
+        found = Staged(
             url=database.sqlalchemy_url(self.tools.address),
             contract=contract,
             table=staging.table_name(contract, transfer),
@@ -72,4 +82,55 @@ class AuditStep:
             rows_there=line.source_rows if line else None,
             there_before=tuple(usual_volumes.there_before(connection, contract.id)),
             rows_before=usual_volumes.last_read(connection, contract.id),
+            rejected=rejected.new,
+            rejected_known=rejected.known,
+            pending=pending,
         )
+        since = window.since(contract, datasets.state(connection, contract.id))
+        if whole or not found.published or not found.rows_read or since is None:
+            return found
+        asked = behind.Window(transfer, since)
+        return replace(
+            found,
+            rows_again=behind.unchanged(connection, contract, asked),
+            behind=self._behind(connection, asked, found),
+        )
+
+    def _behind(
+        self, connection: database.Connection, asked: behind.Window, staged: Staged
+    ) -> Behind | None:
+        """What the reading gave again of the rows behind the watermark; None: all is well there.
+
+        The registry is only searched where not one row came again, or a hold is open.
+        """
+        given = behind.given(connection, self.contract, asked)
+        shrunk = _names_of(self.contract, Shrinkage)
+        if given and not staged.pending & shrunk:
+            return None
+        return Behind(behind.published(connection, self.contract, asked), given)
+
+    def _explained(
+        self, connection: database.Connection, transfer: int, staged: Staged, held: list[str]
+    ) -> str:
+        """For what most of the rows were rejected, where that is why the transfer is held."""
+        if not _names_of(self.contract, RejectedShare) & set(held) or not staged.rejected:
+            return ""
+        why = rejected_rows.reasons(connection, self.contract, transfer)
+        listed = ", ".join(map(str, why))
+        return f"{staged.rejected:,} of {staged.rows_news:,} new rows were rejected: {listed}"
+
+
+def undecided(found: Iterable[Finding], pending: frozenset[str]) -> tuple[Finding, ...]:
+    """Findings with those open from before: what this reading says nothing about, stays open.
+
+    Args:
+        found: what the auditor says of this reading.
+        pending: names of expectations for which the dataset is held.
+    """
+    return tuple(
+        replace(f, passed=False) if f.name in pending and f.observed is None else f for f in found
+    )
+
+
+def _names_of(contract: Contract, kind: type[Shrinkage | RejectedShare]) -> set[str]:
+    return {e.name for e in contract.expectations if isinstance(e.check, kind)}

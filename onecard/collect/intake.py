@@ -13,6 +13,7 @@ from onecard.base import failpoints
 from onecard.base.prefetch import prefetch
 from onecard.collect import counties
 from onecard.collect.context import CollectContext
+from onecard.collect.mended import Watch
 from onecard.crypto.keys import Key
 from onecard.errors import FatalError
 from onecard.model.checkpoints import Checkpoint
@@ -20,6 +21,7 @@ from onecard.model.transfers import Counts
 from onecard.ports.row_gate import Reason, Rejected
 from onecard.ports.source import Chunk, Counted, Reading, ReadRequest, Remarking
 from onecard.store import (
+    quarantine_ends,
     quarantine_intake,
     registry,
     row_order,
@@ -86,27 +88,34 @@ class Intake:
         self._transfer = transfer
         self._counties = counties.Tally(contract)
 
-    def take(self, request: ReadRequest, known: KnownHashes | None, key: Key) -> IntakeResult:
+    def take(
+        self, request: ReadRequest, known: KnownHashes | None, watch: Watch | None = None
+    ) -> IntakeResult:
         """Read to the end: good rows to staging, rejected rows to the transfer's own table.
 
         Args:
             request: what to read.
             known: row hashes that are published; None: every good row is staged.
-            key: the quarantine key.
+            watch: looks for records of quarantined rows; None: nobody asks.
         """
         tools, contract = self._tools, self._contract
         system = tools.connections.get(contract.source.connection)
         reading = tools.connector.read(system, request)
         tally, digest = _Tally(), hashlib.sha256()
+        key = tools.keys.quarantine()
         now = tools.settings.now()
         table = staging.table_name(contract, self._transfer)
         with Loader(tools.address, table) as loader:
             for chunk in prefetch(_digested(reading, digest), f"the source of {contract.id}"):
                 good = self._check(chunk, now, tally, key)
+                if watch is not None:
+                    watch.look(good)
                 good = self._only_new(self._placed(good, chunk, tally), known, tally)
                 if len(good):
                     loader.put(good)
         self._record_counties()
+        if watch is not None and watch.found:
+            quarantine_ends.note(self._connection, contract, self._transfer, watch.found)
         checkpoint = self._checkpoint(request, reading, tally, now)
         there = reading.rows_there if isinstance(reading, Counted) else None
         if request.since is None and "source" not in checkpoint:
@@ -123,7 +132,7 @@ class Intake:
             digest=digest.hexdigest(),
             rules=tally.rules,
             warnings=tally.warnings,
-            remarks=_remarks(reading),
+            remarks=remarks(reading),
             there=there,
         )
 
@@ -144,7 +153,7 @@ class Intake:
         rows = staged_repeats.take_repeated(
             self._connection, contract, self._transfer, rule, against_registry=not first
         )
-        sealer = Sealer(self._tools.keys.quarantine(), self._tools.suite)
+        sealer = Sealer(self._tools.keys.quarantine(), self._tools.suite, contract)
         rejected = [Rejected(n, row, (reason,)) for n, row in enumerate(rows, start=1)]
         self._counties.add_quarantined(row.values for row in rejected)
         self._keep(sealer.seal(contract.id, "staging", row) for row in rejected)
@@ -167,7 +176,7 @@ class Intake:
         self._counties.add_read(chunk.batch)
         self._counties.add_quarantined(row.values for row in checked.rejected)
         if checked.rejected:
-            sealer, dataset = Sealer(key, self._tools.suite), self._contract.id
+            sealer, dataset = Sealer(key, self._tools.suite, self._contract), self._contract.id
             self._keep(sealer.seal(dataset, chunk.origin, row) for row in checked.rejected)
             failpoints.reach("stage.rejected")
         failpoints.reach("stage.checked")
@@ -233,7 +242,8 @@ def _digest(chunk: Chunk, digest: hashlib._Hash) -> None:
             digest.update(buffer)
 
 
-def _remarks(reading: Reading) -> tuple[str, ...]:
+def remarks(reading: Reading) -> tuple[str, ...]:
+    """What a reading says of itself at its end: files refused or waiting, and its own remarks."""
     refused = [f"refused {r.origin}: {r.rule}" for r in reading.refused]
     said = reading.remarks if isinstance(reading, Remarking) else ()
     return (*refused, *(f"waiting for {name}" for name in reading.waiting), *said)

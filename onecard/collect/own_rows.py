@@ -17,6 +17,7 @@ from onecard.errors import ConfigError
 from onecard.model.checkpoints import Checkpoint
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Chunk, ReadRequest, Refusal
+from schemas.models.contract import Contract
 
 
 class NoOptions(BaseModel):
@@ -67,9 +68,18 @@ class OneRow(OwnRows):
     def read(self, connection: Connection, request: ReadRequest) -> OneRowReading:  # noqa: ARG002
         """The row as one chunk of text, with the requested columns that it has or must have."""
         names = [c.name for c in request.columns if c.required_to_read or c.name in self._values]
+        return OneRowReading(self._chunk(names))
+
+    def read_fields(self, contract: Contract) -> OneRowReading:
+        """As `read`, without a system: the contract's fields that the row has or must have."""
+        spare = contract.optional_fields
+        return OneRowReading(
+            self._chunk([n for n in contract.names if n not in spare or n in self._values])
+        )
+
+    def _chunk(self, names: list[str]) -> Chunk:
         columns = [pa.array([self._values.get(name)], pa.string()) for name in names]
-        chunk = Chunk(pa.RecordBatch.from_arrays(columns, names=names), self._origin)
-        return OneRowReading(chunk)
+        return Chunk(pa.RecordBatch.from_arrays(columns, names=names), self._origin)
 
 
 class OneRowReading(OwnReading):

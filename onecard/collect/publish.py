@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 from onecard.base import failpoints
 from onecard.base.times import iso
+from onecard.collect import mended
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing, require_staged
 from onecard.crypto.audit_format import anchor
@@ -51,8 +52,13 @@ class PublishStep:
     tools: CollectContext
     telling: Telling
 
-    def run(self, transfer: int) -> Collected:
-        """As `Collect.publish`."""
+    def run(self, transfer: int, *, past: bool = False) -> Collected:
+        """As `Collect.publish`.
+
+        Args:
+            transfer: that is audited.
+            past: its rows are no reading of the source.
+        """
         contract, tools = self.contract, self.tools
         failing = Failing.of(contract, tools)
         with failing.noted(transfer), database.connect(tools.address) as connection:
@@ -68,8 +74,12 @@ class PublishStep:
             counts, line = _counted(line, fate), self._noted(connection, transfer, line, fate)
             version = self._merge(merging, state, counts)
             failpoints.reach("publish.merged")
-            rejected, keep = staging.rejected(contract, transfer), tools.settings.quarantine_time
-            quarantine_intake.absorb(connection, rejected, contract.id, transfer, keep)
+            if past:
+                quarantine_intake.tried(
+                    connection, staging.rejected(contract, transfer), contract.id
+                )
+            else:
+                self._absorb(connection, transfer, line)
             failpoints.reach("publish.absorbed")
             counts.check(contract.id)
             published = DatasetState(version, transfer, line.checkpoint)
@@ -82,6 +92,13 @@ class PublishStep:
         failpoints.reach("publish.after_commit")
         self._anchor()
         return done
+
+    def _absorb(self, connection: database.Connection, transfer: int, line: CollectLine) -> None:
+        """Rejected rows go to the quarantine; those there that are over by it end."""
+        contract, tools = self.contract, self.tools
+        rejected, keep = staging.rejected(contract, transfer), tools.settings.quarantine_time
+        quarantine_intake.absorb(connection, rejected, contract.id, transfer, keep)
+        mended.settle(connection, contract, transfer, tools.keys, complete=line.complete)
 
     def _collected(self, transfer: int, counts: Counts, version: int) -> Collected:
         self.telling.counted(asdict(counts))

@@ -6,11 +6,13 @@ steps may run in different processes, and any of them may be killed and run agai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from onecard.collect.again import OnceMore, RejectedRow
 from onecard.collect.audit import AuditStep
 from onecard.collect.context import CollectContext
+from onecard.collect.failure import Failing
 from onecard.collect.publish import Collected, PublishStep
 from onecard.collect.stage import StageStep
 from onecard.errors import StagingLost
@@ -46,21 +48,52 @@ class Collect:
     def replay(self, accepted: SignOff | None = None) -> Collected:
         """Publish what the connector gives, and leave watermark and history as they are.
 
-        For single rows out of quarantine: the gate's row rules are checked again; expectations
-        about volume say nothing about one row.
+        For rows that a reconciliation has read: the gate's row rules are checked again;
+        expectations about volume say nothing about a few rows.
 
         Args:
             accepted: who lets rows replace what is published although they are older, and why; it
                 stands in the audit log and in the receipt.
         """
+        return self._beside(None, {}, accepted)
+
+    def again(self, row: RejectedRow, values: Mapping[str, str | None]) -> Collected:
+        """As `replay`, of one row out of the quarantine, unless it is older than what is published.
+
+        Args:
+            row: which.
+            values: its values, which the connector gives.
+
+        Raises:
+            OlderRow: the registry has a newer row of its record; nothing was done.
+            PolicyError: the dataset is held, or the contract has other fields since.
+        """
+        once = OnceMore(self._contract, self._tools, row)
+        once.readable(values)
+        once.allowed(values)
+        return self._beside(once, values)
+
+    def _beside(
+        self,
+        once: OnceMore | None,
+        values: Mapping[str, str | None],
+        accepted: SignOff | None = None,
+    ) -> Collected:
+        """Stage and publish beside the readings of the source, without moving its watermark."""
+        past = once is not None
         with database.connect(self._tools.address, autocommit=True) as connection:
             before = datasets.state(connection, self._contract.id).checkpoint
-        transfer = self.stage()
+        with self._step("collect.stage") as telling:
+            transfer = StageStep(self._contract, self._tools, telling).run(whole=False, past=past)
         with database.connect(self._tools.address, autocommit=True) as connection:
             transfers.record_single_row(connection, transfer, before)
             if accepted is not None:
                 self._accept(connection, transfer, accepted)
-        return self.publish(transfer)
+        if once is not None:  # nobody else can publish now: is it still so?
+            with Failing.of(self._contract, self._tools).noted(transfer, as_a_whole=True):
+                once.allowed(values)
+        with self._step("collect.publish", transfer) as telling:
+            return PublishStep(self._contract, self._tools, telling).run(transfer, past=past)
 
     def _accept(self, connection: database.Connection, transfer: int, how: SignOff) -> None:
         """Write who accepts older rows, and why."""

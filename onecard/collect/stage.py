@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
-from datetime import datetime
 
 from onecard.base import failpoints
-from onecard.collect import drift_policy
+from onecard.collect import drift_policy, window
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing
 from onecard.collect.intake import Intake, IntakeResult
+from onecard.collect.mended import Watch
+from onecard.collect.own_rows import OwnRows
 from onecard.collect.settle import SettleStep
 from onecard.errors import UnstableSource
 from onecard.model.transfers import DatasetState, Intaken
@@ -42,9 +43,18 @@ class StageStep:
     tools: CollectContext
     telling: Telling
 
-    def run(self, *, whole: bool) -> int:
-        """Read, check and stage; returns the transfer's id; as `Collect.stage`."""
+    def run(self, *, whole: bool, past: bool = False) -> int:
+        """Read, check and stage; as `Collect.stage`.
+
+        Args:
+            whole: read everything, not only what lies behind the watermark.
+            past: the rows are no reading of the source: they show nothing of what stands there.
+
+        Returns:
+            The transfer's id.
+        """
         contract, tools = self.contract, self.tools
+        tools.keys.quarantine()  # without the key nothing begins
         failing = Failing.of(contract, tools)
         with database.connect(tools.address, autocommit=True) as connection:
             transfer = transfers.open_transfer(
@@ -56,11 +66,12 @@ class StageStep:
                 state = self._claim(connection, transfer)
                 first = self._make_tables(connection, transfer)
                 request = self._request(state, whole=whole)
-                taken = self._taken(connection, transfer, request, first=first)
+                everything = request.since is None and not request.checkpoint
+                watch = None if past else self._watch(connection, state, whole=everything)
+                taken = self._taken(connection, transfer, request, watch, first=first)
                 failpoints.reach("stage.settled")
                 with connection.transaction():
                     datasets.lock_claimed(connection, contract.id, transfer)
-                    everything = request.since is None and not request.checkpoint
                     self._record(connection, transfer, taken, whole=everything)
         failpoints.reach("stage.recorded")
         return transfer
@@ -88,35 +99,44 @@ class StageStep:
         return first
 
     def _taken(
-        self, connection: database.Connection, transfer: int, request: ReadRequest, *, first: bool
+        self,
+        connection: database.Connection,
+        transfer: int,
+        request: ReadRequest,
+        watch: Watch | None,
+        *,
+        first: bool,
     ) -> IntakeResult:
         """Read and stage; once more from the start where pages shifted while they were read."""
         for _ in range(READINGS - 1):
             try:
-                return self._read(connection, transfer, request, first=first)
+                return self._read(connection, transfer, request, watch, first=first)
             except UnstableSource as error:
                 log.warning("%s; it is read again", error)
             staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
             self._make_tables(connection, transfer)
-        return self._read(connection, transfer, request, first=first)
+        return self._read(connection, transfer, request, watch, first=first)
 
     def _read(
-        self, connection: database.Connection, transfer: int, request: ReadRequest, *, first: bool
+        self,
+        connection: database.Connection,
+        transfer: int,
+        request: ReadRequest,
+        watch: Watch | None,
+        *,
+        first: bool,
     ) -> IntakeResult:
         """Read, check, stage and settle what repeats."""
         contract, tools = self.contract, self.tools
         known = None if first or request.since else self._known()
         intake = Intake(tools, contract, connection, transfer)
-        taken = intake.take(request, known, tools.keys.quarantine())
+        taken = intake.take(request, known, watch)
         drift_policy.enforce(contract, taken.rules)
         return SettleStep(contract, tools, connection, transfer).run(taken, known)
 
     def _request(self, state: DatasetState, *, whole: bool) -> ReadRequest:
         source = self.contract.source
-        cursor = state.checkpoint.get("cursor")
-        since = None
-        if source.cursor and isinstance(cursor, str) and not whole:
-            since = (datetime.fromisoformat(cursor) - source.overlap.span).isoformat()
+        since = None if whole else window.since(self.contract, state)
         taken = dict(state.checkpoint.get("source") or {})
         return ReadRequest(
             dataset=self.contract.id,
@@ -131,6 +151,15 @@ class StageStep:
             order_stated=self.contract.stated_file_order is not None,
             taken=taken,
         )
+
+    def _watch(
+        self, connection: database.Connection, state: DatasetState, *, whole: bool
+    ) -> Watch | None:
+        """Looks for records of quarantined rows; None where the end of the reading tells all."""
+        own = isinstance(self.tools.connector, OwnRows)
+        if whole and not own and not state.checkpoint.get("source"):
+            return None
+        return Watch.of(connection, self.contract, self.tools.keys)
 
     def _known(self) -> KnownHashes | None:
         return KnownHashes.load(self.tools.address, self.contract, places=self.tools.in_order)

@@ -63,14 +63,17 @@ class HandedBack:
     already: bool
 
 
-def hand_back(hub: Desk, agency: str, connect: Connect, title: Title) -> list[HandedBack]:
-    """Send the agency's held rows back to it.
+def hand_back(
+    hub: Desk, agency: str, connect: Connect, title: Title, *, ended: bool = False
+) -> list[HandedBack]:
+    """Send the agency's rows that still wait back to it.
 
     Args:
         hub: where its tools are.
         agency: id of the agency.
         connect: the connector of a kind.
         title: a built-in rule's Chinese title.
+        ended: also rows that wait no more, such as mended ones.
 
     Raises:
         ConfigError: no such agency, or its connection or options are wrong.
@@ -91,7 +94,8 @@ def hand_back(hub: Desk, agency: str, connect: Connect, title: Title) -> list[Ha
         locks.hold(connection, locks.Kind.HANDBACK, agency)
         _permit(connection, agency)
         for contract in hub.catalogue.datasets_of(agency):
-            found = quarantine.opened(connection, contract.id, hub.keys)
+            opened = quarantine.opened_all if ended else quarantine.opened
+            found = opened(connection, contract.id, hub.keys)
             rows = [row for row in found if row[0].agreement is None]
             if rows:
                 done.append(_Return(hub, connection, contract, block).run(rows, connect, title))

@@ -19,7 +19,8 @@ holds a value of a row.
     │   ├── SupersededError     a newer transfer of the same dataset has taken over
     │   ├── InboxTaken          the consumer has taken its parcels: nobody can see what it holds
     │   ├── PolicyError         no agreement, key or right: nothing leaves
-    │   │   └── NotCollected    what is needed was never published or delivered: no fault
+    │   │   ├── NotCollected    what is needed was never published or delivered: no fault
+    │   │   └── OlderRow        a rejected row whose record is published newer than it
     │   └── InternalError       a defect of the hub itself, by its type and place only
     ├── Interrupted             somebody stopped the process: the next run goes on
     └── HoldError               a person must decide (`onecard status` shows who and why)
@@ -104,6 +105,10 @@ class PolicyError(FatalError):
 
 class NotCollected(PolicyError):
     """What a delivery or a comparison needs was never published or delivered: no fault."""
+
+
+class OlderRow(PolicyError):
+    """A rejected row is older than the published row of its record; only a person puts it there."""
 
 
 class InternalError(FatalError):

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from schemas.models.contract import Contract
+from schemas.models.dataset_checks import Shrinkage
 
 NEVER = ("key_unique",)
 """Findings that nobody can release: with two rows of one key there is no row to publish."""
@@ -33,6 +34,10 @@ class Hold:
         findings: of a collect: the critical expectations that failed.
         released: a person has released it, and it has not gone on yet.
         fast: newer transfers take over every minute, so that it is released by its dataset.
+        overtaken: a newer transfer that ended without an answer; what was staged is gone with it.
+            0: none.
+        behind: the source is read behind a watermark, and has shrunk: old rows may stand there
+            under times that are no more read.
     """
 
     kind: Literal["collect", "deliver", "reconcile"]
@@ -47,11 +52,13 @@ class Hold:
     findings: tuple[str, ...] = ()
     released: bool = False
     fast: bool = False
+    overtaken: int = 0
+    behind: bool = False
 
     @property
     def releasable(self) -> bool:
         """Whether a person can let it pass at all."""
-        return not self.emptied and not set(self.findings) & set(NEVER)
+        return not (self.emptied or self.overtaken or set(self.findings) & set(NEVER))
 
     @property
     def release(self) -> str:
@@ -68,19 +75,27 @@ class Hold:
     @property
     def todo(self) -> str:
         """What to do, in a sentence."""
+        if self.overtaken:
+            return (
+                f"transfer {self.overtaken} took over and ended without an answer: `{self.again}`"
+                " reads it again"
+            )
         if not self.releasable:
             return f"mend the source or the contract, then `{self.again}`"
         if self.kind == "collect":
-            if self.released:
-                return f"released, but cut off before it was published: `{self.release}` once more"
-            return (
-                f"`{self.release}` publishes it as it is; or mend the source, then `{self.again}`"
-            )
+            return self._todo_of_collect()
         if self.kind == "reconcile":
             return f"look at the source; `{self.release}` deletes what is absent"
         if self.released:
             return f"released; `{self.again}` or the next night sends it"
         return f"`{self.release}`, then `{self.again}`"
+
+    def _todo_of_collect(self) -> str:
+        if self.released:
+            return f"released, but cut off before it was published: `{self.release}` once more"
+        more = f"; `{self.again} --whole` where times were set back" if self.behind else ""
+        publishes = f"`{self.release}` publishes it as it is"
+        return f"{publishes}; or mend the source, then `{self.again}`{more}"
 
 
 def steward(agency: str) -> str:
@@ -88,18 +103,22 @@ def steward(agency: str) -> str:
     return f"{agency}, with {ON_DUTY}"
 
 
-def audit_failed(contract: Contract, transfer: int, failed: Iterable[str]) -> str:
+def audit_failed(
+    contract: Contract, transfer: int, failed: Iterable[str], explained: str = ""
+) -> str:
     """What a held collect says: why, who may release it, and how.
 
     Args:
         contract: of the dataset.
         transfer: id of the collect.
         failed: names of the critical expectations that failed.
+        explained: counts that say more of it, by rule and field.
     """
     names = tuple(failed)
     held = collect_hold(contract, transfer, findings=names)
     done = held.todo if held.releasable else f"nobody can release {names[0]}; {held.todo}"
-    return f"{_head(contract.id, transfer)}: {', '.join(names)}. {held.who}: {done}"
+    because = f" ({explained})" if explained else ""
+    return f"{_head(contract.id, transfer)}: {', '.join(names)}{because}. {held.who}: {done}"
 
 
 def reading_remarks(message: str, dataset: str, transfer: int) -> str:
@@ -127,7 +146,13 @@ def collect_hold(contract: Contract, transfer: int, **more: Any) -> Hold:  # noq
     """
     who, fast = steward(contract.agency), contract.lane == "event"
     told = {"message": "", "agency": contract.agency, "fast": fast, **more}
+    if contract.source.cursor and not {*told.get("findings", ())}.isdisjoint(_shrinkage(contract)):
+        told["behind"] = True
     return Hold("collect", transfer, contract.id, who, **told)
+
+
+def _shrinkage(contract: Contract) -> set[str]:
+    return {e.name for e in contract.expectations if isinstance(e.check, Shrinkage)}
 
 
 def agency_of(dataset: str) -> str:

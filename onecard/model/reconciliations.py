@@ -22,6 +22,8 @@ class ReconciliationResult:
         rows_hub: rows compared that the hub holds; `rows_other` those of the other side.
         missing: the other side has them, the hub neither published nor quarantined them (of an
             inbox: the hub says they were delivered, the inbox has them not).
+        differing: both have them, with other values; among them rows of a dataset's source that
+            the gate refuses while they are published: they are left alone.
         extra: the hub holds them, the source has them not (of an inbox: the reverse).
         older: of a dataset: the source has the row, or has it again, in a state that is older than
             the published one by the contract's order; a person decides.

@@ -124,6 +124,12 @@ class CollectLine:
     counts: Counts
     whole: bool
     source_rows: int | None
+    replay: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole of a source was read that holds all its rows: a folder does not."""
+        return self.whole and self.source_rows is not None and not self.replay
 
     @property
     def staged(self) -> int:

@@ -15,14 +15,15 @@ SUBJECT = ("direction", "subject")
 
 
 def exposition(transfers: Iterable[Transfer], issues: Iterable[Issue]) -> str:
-    """Gauges of each subject's newest transfer, and of what needs a person."""
+    """Gauges of each subject's newest transfer, and of what needs a person and is on board."""
     from prometheus_client import (  # noqa: PLC0415 - only where it is asked for
         CollectorRegistry,
         Gauge,
         generate_latest,
     )
 
-    registry, waiting = CollectorRegistry(), Counter(t.kind for t in issues)
+    registry = CollectorRegistry()
+    waiting = Counter(t.kind for t in issues if not t.onboarding)
 
     def gauge(name: str, says: str, *labels: str) -> Gauge:
         return Gauge(f"onecard_{name}", says, labels, registry=registry)

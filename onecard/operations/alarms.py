@@ -139,7 +139,8 @@ def send(desk: Desk, wanted: AlarmFile, senders: Mapping[str, Sender]) -> list[T
     """
     with database.connect(desk.address, autocommit=True) as connection:
         present = issues(connection, desk)
-    now = {_key(t): _item(t) for t in present if t.kind in wanted.kinds}
+    told = (t for t in present if t.kind in wanted.kinds and not t.onboarding)
+    now = {_key(t): _item(t) for t in told}
     done: list[Told] = []
     with _state(desk.settings.home) as known:
         for channel in wanted.channels:

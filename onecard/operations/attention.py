@@ -7,7 +7,7 @@ ledger, without any value of a row.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -33,6 +33,8 @@ class Issue:
         times: how many times in a row (failing), or rows (expiring); else 1.
         who: who may mend or release it.
         todo: the command or step.
+        agency: whose dataset it is, who receives under the agreement, or must answer the ticket.
+        onboarding: its agency or dataset is not on board yet: nobody is alarmed.
     """
 
     kind: IssueKind
@@ -42,10 +44,12 @@ class Issue:
     who: str = ""
     since: datetime | None = None
     times: int = 1
+    agency: str = ""
+    onboarding: bool = False
 
 
 def issues(connection: Connection, desk: Desk) -> list[Issue]:
-    """Everything that needs a person, the most urgent kind first."""
+    """Everything that needs a person: what is on board first, then the most urgent kind."""
     parts: tuple[Callable[[Connection, Desk], Iterator[Issue]], ...] = (
         _held,
         _failing,
@@ -55,7 +59,17 @@ def issues(connection: Connection, desk: Desk) -> list[Issue]:
         _unapproved,
         _expiring,
     )
-    return [issue for part in parts for issue in part(connection, desk)]
+    found = [_placed(issue, desk) for part in parts for issue in part(connection, desk)]
+    return sorted(found, key=lambda issue: issue.onboarding)
+
+
+def _placed(issue: Issue, desk: Desk) -> Issue:
+    """With the agency it belongs to, and whether that is on board."""
+    name = issue.subject.removeprefix("reconciliation ")
+    agreement = desk.catalogue.agreements.get(name)
+    agency = issue.agency or (agreement.consumer if agreement else agency_of(name))
+    subject = name if name in desk.catalogue.contracts or agreement else agency
+    return replace(issue, agency=agency, onboarding=desk.catalogue.onboarding(subject))
 
 
 def _late(connection: Connection, desk: Desk) -> Iterator[Issue]:
@@ -115,7 +129,8 @@ def _overdue(connection: Connection, desk: Desk) -> Iterator[Issue]:
         if ticket.overdue(today):
             says = f"{ticket.dataset}: the answer was due on {ticket.due_on}"
             todo = f"`onecard challenge answer {ticket.id}`"
-            yield Issue("overdue", f"ticket {ticket.id}", says, todo, ticket.agency)
+            name = f"ticket {ticket.id}"
+            yield Issue("overdue", name, says, todo, ticket.agency, agency=ticket.agency)
 
 
 def _unapproved(connection: Connection, desk: Desk) -> Iterator[Issue]:

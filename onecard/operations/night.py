@@ -6,23 +6,32 @@ A failure stops only itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from onecard.errors import OnecardError
+from onecard.model.holds import agency_of
 from onecard.reconcile.services import TransferDesk
 from onecard.stewardship import challenges
+from schemas.models.catalogue import Catalogue
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class NightOutcome:
-    """What a night, or a part of it, did: subjects that failed or are held, with the reason."""
+    """What a night, or a part of it, did: subjects that failed or are held, with the reason.
+
+    Attributes:
+        failed: subjects that failed.
+        held: subjects that wait for a person.
+        onboarding: subjects that failed or wait and are not on board yet: the night is no worse.
+    """
 
     failed: Mapping[str, str]
     held: Mapping[str, str]
+    onboarding: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -81,6 +90,7 @@ def run(
     hub: TransferDesk,
     note: Callable[[str, object], None] = lambda _subject, _result: None,
     workers: int = 1,
+    only: Collection[str] = (),
 ) -> NightOutcome:
     """Collect everything, look which corrections that shows, then deliver everything.
 
@@ -88,17 +98,40 @@ def run(
         hub: the hub.
         note: is told each subject and its result, or the error.
         workers: so many transfers at a time.
+        only: agencies: what they provide is collected, what they receive is delivered; empty: all.
     """
-    collected = run_each(datasets(hub), lambda d: hub.collect(d).run(), note, workers)
+    chosen = [d for d in datasets(hub) if not only or agency_of(d) in only]
+    collected = run_each(chosen, lambda d: hub.collect(d).run(), note, workers)
     reviewed: dict[str, str] = {}
     try:
         challenges.review(hub)
     except OnecardError as error:
         reviewed["challenges"] = str(error)
         note("challenges", error)
-    delivered = run_each(agreements(hub), lambda a: hub.deliver(a).run(), note, workers)
+    consumers = {name: hub.catalogue.agreements[name].consumer for name in agreements(hub)}
+    granted = [name for name, consumer in consumers.items() if not only or consumer in only]
+    delivered = run_each(granted, lambda a: hub.deliver(a).run(), note, workers)
     broken = {str(problem.file): str(problem) for problem in hub.catalogue.problems}
+    return apart(
+        hub.catalogue,
+        NightOutcome(
+            failed={**collected.failed, **reviewed, **delivered.failed, **broken},
+            held={**collected.held, **delivered.held},
+        ),
+    )
+
+
+def apart(catalogue: Catalogue, outcome: NightOutcome) -> NightOutcome:
+    """The same outcome, with what is not on board yet set apart.
+
+    Args:
+        catalogue: says which subjects are not.
+        outcome: of a night, or a part of it.
+    """
+    both = {**outcome.held, **outcome.failed}
+    new = {name: why for name, why in both.items() if catalogue.onboarding(name)}
     return NightOutcome(
-        failed={**collected.failed, **reviewed, **delivered.failed, **broken},
-        held={**collected.held, **delivered.held},
+        failed={n: why for n, why in outcome.failed.items() if n not in new},
+        held={n: why for n, why in outcome.held.items() if n not in new},
+        onboarding=new,
     )

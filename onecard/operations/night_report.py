@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from psycopg import sql
 from onecard import __version__
 from onecard.base import files
 from onecard.base.sql_text import query
+from onecard.model.holds import Hold
 from onecard.model.transfers import Transfer
 from onecard.ports.desk import Desk
 from onecard.store import database, holds, reconciliations, rule_counts, transfer_history
 from quality.reports import holding, night_report
+from quality.reports.holding import HeldLine
 from quality.reports.night_report import (
     DatasetLine,
     DeliveryLine,
@@ -33,35 +36,53 @@ def write_report(desk: Desk, since: int = 0) -> Path:
     Returns:
         Path of the HTML file.
     """
+    known, now = desk.catalogue, desk.settings.now()
     with database.connect(desk.address, autocommit=True) as connection:
-        done = (
+        every = (
             transfer_history.since(connection, since)
             if since
             else transfer_history.latest(connection)
         )
+        done = [t for t in every if not known.onboarding(t.subject)]
         rules = _rule_lines(desk, connection, done)
         findings = _findings(desk, connection, done)
-        held = holding.lines(holds.holds(connection, desk.catalogue), desk.catalogue, "zh")
+        held = holds.holds(connection, known)
         rates = reconciliations.rates(connection)
-    now = desk.settings.now()
     page = night_report.render(
         NightReport(
             date=now.date(),
-            started=min((t.started_at for t in done), default=now),
-            finished=max((t.finished_at or t.started_at for t in done), default=now),
+            started=min((t.started_at for t in every), default=now),
+            finished=max((t.finished_at or t.started_at for t in every), default=now),
             hub_version=__version__,
-            datasets=[_dataset_line(desk, t, now) for t in done if t.direction == "collect"],
+            datasets=_datasets(desk, done, now),
             rules=rules,
             findings=findings,
-            deliveries=[
-                _delivery_line(desk, t, rates.get(t.subject))
-                for t in done
-                if t.direction == "deliver"
-            ],
-            held=held,
+            deliveries=_deliveries(desk, done, rates),
+            held=holding.lines((h for h in held if not known.onboarding(h.subject)), known, "zh"),
+            onboarding=_onboarding(desk, every, held, now),
         )
     )
     return files.write(desk.settings.home / "reports" / f"night-{now:%Y-%m-%d}.html", page)
+
+
+def _datasets(desk: Desk, done: Iterable[Transfer], now: datetime) -> list[DatasetLine]:
+    return [_dataset_line(desk, t, now) for t in done if t.direction == "collect"]
+
+
+def _deliveries(
+    desk: Desk, done: Iterable[Transfer], rates: Mapping[str, float | None]
+) -> list[DeliveryLine]:
+    return [_delivery_line(desk, t, rates.get(t.subject)) for t in done if t.direction == "deliver"]
+
+
+def _onboarding(
+    desk: Desk, every: Iterable[Transfer], held: Iterable[Hold], now: datetime
+) -> list[DatasetLine | DeliveryLine | HeldLine]:
+    """Lines of what is not on board yet: what waits for a person, then the transfers."""
+    known = desk.catalogue
+    new = [t for t in every if known.onboarding(t.subject)]
+    waits = holding.lines((h for h in held if known.onboarding(h.subject)), known, "zh")
+    return [*waits, *_datasets(desk, new, now), *_deliveries(desk, new, {})]
 
 
 def _dataset_line(desk: Desk, transfer: Transfer, now: datetime) -> DatasetLine:

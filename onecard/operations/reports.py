@@ -119,8 +119,13 @@ def write_due(desk: Desk, *, looking_back: bool = False, told: Told = _nobody) -
 
 
 def reporting(desk: Desk) -> tuple[str, ...]:
-    """Agencies that have a report: all that provide, and the bureau for the whole city."""
-    return (*sorted({c.agency for c in desk.catalogue.contracts.values()}), CITY)
+    """Agencies that have a report: all that provide, and the bureau for the whole city.
+
+    None while all that an agency provides is onboarding: there is nothing to judge.
+    """
+    known = desk.catalogue
+    on_board = {c.agency for c in known.contracts.values() if not known.onboarding(c.id)}
+    return (*sorted(on_board), CITY)
 
 
 def _folder(desk: Desk, agency: str) -> Path:

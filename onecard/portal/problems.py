@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from onecard.model.transfers import Transfer
-from onecard.store import rule_counts, transfer_history
+from onecard.store import quarantine, rule_counts, transfer_history
 from onecard.store.database import Connection
+from onecard.store.quarantine import WaitingRows
 from schemas.models.contract import Contract
 
 
@@ -31,11 +32,24 @@ class ProblemLine:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingLine:
+    """How many rows wait in quarantine for one rule."""
+
+    field: str
+    field_title: str
+    rule: str
+    rule_title: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetProblems:
     """The newest collect of one dataset.
 
     Attributes:
         status: of the transfer; empty when there was none.
+        waiting: rows of any collect that are still in quarantine: what was not read again is not
+            right by that.
     """
 
     id: str
@@ -45,6 +59,7 @@ class DatasetProblems:
     read: int
     quarantined: int
     problems: tuple[ProblemLine, ...]
+    waiting: tuple[WaitingLine, ...] = ()
 
     @property
     def silent(self) -> bool:
@@ -62,7 +77,9 @@ def problem_list(
         contracts: of the datasets.
         rule_title: Chinese title of a rule that no contract names.
     """
+    contracts = list(contracts)
     newest = {t.subject: t for t in transfer_history.latest(connection) if t.direction == "collect"}
+    waiting = quarantine.waiting(connection, [c.id for c in contracts])
     found = []
     for contract in contracts:
         transfer = newest.get(contract.id)
@@ -77,9 +94,21 @@ def problem_list(
                 problems=tuple(_problems(connection, contract, transfer, rule_title))
                 if transfer
                 else (),
+                waiting=tuple(
+                    _waiting(contract, w, rule_title) for w in waiting if w.dataset == contract.id
+                ),
             )
         )
     return found
+
+
+def _waiting(
+    contract: Contract, found: WaitingRows, rule_title: Callable[[str], str]
+) -> WaitingLine:
+    titles = {f.name: f.title for f in contract.fields}
+    own = {r.name: r.title for r in contract.rules}
+    title = own.get(found.rule) or rule_title(found.rule)
+    return WaitingLine(found.field, titles.get(found.field, ""), found.rule, title, found.rows)
 
 
 def _problems(

@@ -10,6 +10,14 @@ from schemas.models.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """Published rows from the begin of a reading on, and those of them that it gave again."""
+
+    published: int
+    given: int
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
     """What an audit looks at: the staged rows, what is published, and earlier volumes.
 
@@ -24,6 +32,13 @@ class Staged:
         rows_there: rows that the source holds, where that is known: read whole, or counted.
         there_before: the same of earlier published transfers, in the order of `history`.
         rows_before: rows of the last published reading of any kind; 0 when there was none.
+        rejected: rows that the gate rejected, without those that stand in quarantine already.
+        rejected_known: rejected rows that stand in quarantine already.
+        rows_again: of a reading behind a watermark: rows that are published as they are.
+        behind: of a reading behind a watermark, where it was asked: published rows that it must
+            give again, and how many of them it gave.
+        pending: expectations for which the dataset's last audited reading was held, and which
+            no person has released: they are judged by whatever this reading says about them.
     """
 
     url: str
@@ -36,6 +51,16 @@ class Staged:
     rows_there: int | None = None
     there_before: tuple[int, ...] = ()
     rows_before: int = 0
+    rejected: int = 0
+    rejected_known: int = 0
+    rows_again: int = 0
+    behind: Behind | None = None
+    pending: frozenset[str] = frozenset()
+
+    @property
+    def rows_news(self) -> int:
+        """Rows that say something new: neither known from the quarantine, nor read once more."""
+        return self.rows_read - self.rejected_known - self.rows_again
 
 
 @dataclass(frozen=True, slots=True)

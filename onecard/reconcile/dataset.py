@@ -26,7 +26,7 @@ from onecard.reconcile.services import TransferDesk
 from onecard.reconcile.source_rows import KeyDifferences, SourceRows
 from onecard.store import absences, database, datasets, locks, reconciliations, registry
 from onecard.store.reconciliations import SHOWN
-from onecard.store.record_refs import Referrer
+from onecard.store.referrer import Referrer
 from schemas.models.contract import Contract
 
 COUNTED = (
@@ -160,10 +160,11 @@ class _Reconciliation:
             taken = self._state.checkpoint.get("source") or {}
             doubt = KeysInDoubt(self._tools, self._contract, self._options.since, taken)
             method, found = doubt.found(rows)
+            rows.look_up(self._watermark())
             differences = rows.judge(found.keys, self._watermark())
             if not self._judges_older():
                 differences = replace(differences, older=())
-            healed = self._healed(rows, differences)
+            healed = self._healed(rows, differences, found.rows_ours)
             accepted = self._accepted(rows, differences.older)
             done = ReconciliationResult(
                 id=self._number,
@@ -174,21 +175,25 @@ class _Reconciliation:
                 rows_other=found.rows_theirs,
                 missing=len(differences.missing) + len(rows.unknown),
                 extra=len(differences.extra) if self._judges_absence() else 0,
-                differing=len(differences.differing),
-                waiting=len(differences.waiting),
+                differing=len(differences.differing) + len(rows.doubtful),
+                waiting=len(differences.waiting) + rows.waiting,
+                quarantined=rows.rejected - len(rows.unknown) - len(rows.doubtful) - rows.waiting,
                 older=len(differences.older),
-                quarantined=rows.rejected - len(rows.unknown),
                 healed=healed + accepted,
-                refs=self._references(differences),
+                refs=self._references(differences, rows.doubtful),
             )
             return _with_outcome(self._deletes(done, differences.extra, rows.version))
 
-    def _healed(self, rows: SourceRows, differences: KeyDifferences) -> int:
+    def _healed(self, rows: SourceRows, differences: KeyDifferences, rows_ours: int) -> int:
+        """Publish and quarantine what is missing; far too many rejected rows are left alone."""
         wrong = (*differences.missing, *differences.differing)
-        if not self._options.heal or not (wrong or rows.unknown):
+        rejected = rows.unknown
+        if deletes.rules().too_many_rejected(len(rejected), rows_ours):
+            rejected = ()
+        if not self._options.heal or not (wrong or rejected):
             return 0
         rows.choose(wrong)
-        return heal(self._hub, self._contract, rows)
+        return heal(self._hub, self._contract, rows, rejected)
 
     def _accepted(self, rows: SourceRows, older: tuple[RowKey, ...]) -> int:
         """Publish the older rows that a person has named, each as the source has it."""
@@ -204,7 +209,7 @@ class _Reconciliation:
             )
             raise ConfigError(msg)
         rows.choose(chosen)
-        return heal(self._hub, self._contract, rows, accept.how)
+        return heal(self._hub, self._contract, rows, (), accept.how)
 
     def _judges_older(self) -> bool:
         """Old rows in a folder of files are no difference: newer files have replaced them."""
@@ -247,12 +252,15 @@ class _Reconciliation:
     def _referrer(self) -> Referrer:
         return Referrer(self._contract, self._tools.keys.quarantine(), self._tools.suite.name)
 
-    def _references(self, differences: KeyDifferences) -> dict[str, list[str]]:
+    def _references(
+        self, differences: KeyDifferences, rejected: tuple[RowKey, ...]
+    ) -> dict[str, list[str]]:
         kinds: dict[str, Iterable[RowKey]] = {
             "missing": differences.missing,
             "extra": differences.extra,
             "differing": differences.differing,
             "older": differences.older,
+            "rejected": rejected,
         }
         shown = {kind: sorted(keys)[:SHOWN] for kind, keys in kinds.items()}
         referrer = self._referrer()

@@ -39,8 +39,19 @@ class HoldRules(Frozen):
             rows: rows of the registry that were compared.
             rows_source: rows of the source.
         """
-        limit = max(self.most_rows, int(self.most_share * rows))
-        return absent > limit or 2 * absent >= rows or rows_source == 0
+        return absent > self._limit(rows) or 2 * absent >= rows or rows_source == 0
+
+    def too_many_rejected(self, rejected: int, rows: int) -> bool:
+        """Whether so many rows that no collect has rejected say something about the reading.
+
+        Args:
+            rejected: rows of the source that the gate refuses, and that stand nowhere here.
+            rows: rows of the registry that were compared.
+        """
+        return rejected > self._limit(rows)
+
+    def _limit(self, rows: int) -> int:
+        return max(self.most_rows, int(self.most_share * rows))
 
 
 @cache

@@ -22,9 +22,13 @@ ORIGIN = "reconciliation"
 
 
 def heal(
-    hub: TransferDesk, contract: Contract, rows: SourceRows, accepted: SignOff | None = None
+    hub: TransferDesk,
+    contract: Contract,
+    rows: SourceRows,
+    rejected: Sequence[Located],
+    accepted: SignOff | None = None,
 ) -> int:
-    """Publish the chosen staged rows, and quarantine the rejected unknown ones; returns how many.
+    """Publish the chosen staged rows, and quarantine the rejected ones; returns how many.
 
     A collect of its own: gate, accounting, receipt and audit as always, the watermark unmoved.
 
@@ -32,9 +36,10 @@ def heal(
         hub: the hub.
         contract: of the dataset.
         rows: the source's rows, those to be published chosen.
-        accepted: who lets them replace newer rows, and why; the rejected ones then stay out.
+        rejected: rows that the gate refused, and that stand neither here nor there.
+        accepted: who lets the chosen ones replace newer rows, and why.
     """
-    source = ChosenRows(hub.address, contract, rows, rejected=accepted is None)
+    source = ChosenRows(hub.address, contract, rows, rejected)
     done = hub.collect(contract.id, source).replay(accepted)
     return done.counts.published + done.counts.quarantined
 
@@ -45,7 +50,7 @@ class ChosenRows(OwnRows):
     kind: ClassVar[str] = "staged_rows"
 
     def __init__(
-        self, address: str, contract: Contract, rows: SourceRows, *, rejected: bool = True
+        self, address: str, contract: Contract, rows: SourceRows, rejected: Sequence[Located]
     ) -> None:
         """Take what is published.
 
@@ -53,10 +58,10 @@ class ChosenRows(OwnRows):
             address: of the hub's database.
             contract: of the dataset.
             rows: the source's rows, those to be published chosen.
-            rejected: give also what the gate refused and no collect has seen.
+            rejected: rows that the gate refused.
         """
         self._address, self._contract, self._rows = address, contract, rows
-        self._rejected = rows.unknown if rejected else ()
+        self._rejected = rejected
 
     def read(self, connection: Connection, request: ReadRequest) -> ChosenReading:  # noqa: ARG002
         """The chosen rows as typed chunks of the contract's fields, then the rejected as text."""

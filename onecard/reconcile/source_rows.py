@@ -11,6 +11,7 @@ from psycopg import sql
 
 from onecard.base.prefetch import prefetch
 from onecard.base.sql_text import query
+from onecard.base.times import ZONE
 from onecard.collect.context import CollectContext
 from onecard.errors import ProtocolError
 from onecard.ports.comparison import RowKey
@@ -19,6 +20,7 @@ from onecard.ports.source import Reading
 from onecard.reconcile.listed_keys import ListedKeys
 from onecard.store import (
     datasets,
+    live_keys,
     quarantine_intake,
     row_order,
     staged_repeats,
@@ -26,6 +28,7 @@ from onecard.store import (
 )
 from onecard.store.database import Connection
 from onecard.store.loader import Loader
+from onecard.store.referrer import key_of
 from onecard.store.sealing import fingerprint
 from schemas.models.contract import Contract
 from schemas.models.rules import Unique
@@ -82,6 +85,8 @@ class SourceRows:
         self._rejected = 0
         self._unknown: list[Located] = []
         self._rejected_keys: set[RowKey] = set()
+        self._published: set[int] = set()
+        self._later: set[int] = set()
         self.version = datasets.state(connection, contract.id).version
 
     @property
@@ -94,9 +99,40 @@ class SourceRows:
         """Those of the rejected rows that no collect has seen.
 
         No quarantined row is theirs, not even an ended one. What was purged when its time was over
-        has been seen and counted; it does not come back.
+        has been seen and counted; it does not come back. Those whose record is published are not
+        among them: see `doubtful`.
         """
-        return tuple(self._unknown)
+        return tuple(found for i, found in enumerate(self._unknown) if i not in self._published)
+
+    @property
+    def doubtful(self) -> tuple[RowKey, ...]:
+        """Keys of those that are published, and sound there.
+
+        Either their agency has spoilt them since under an old time, or this reading did: a
+        reconciliation takes no side. A collect of the whole source would.
+        """
+        found = sorted(self._published - self._later)
+        return tuple(_key(self._contract, self._unknown[i].row) for i in found)
+
+    @property
+    def waiting(self) -> int:
+        """How many of those that are published were changed since: the next collect reads them."""
+        return len(self._published & self._later)
+
+    def look_up(self, watermark: datetime | None) -> None:
+        """Find out which of the unknown rejected rows are published, after all rows are taken.
+
+        Args:
+            watermark: rows with a cursor from here on are read by the next collect anyway.
+        """
+        cursor = self._contract.source.cursor or ""
+        for i, found in enumerate(self._unknown):
+            changed = _moment(found.row.values.get(cursor))
+            if watermark is not None and changed is not None and changed >= watermark:
+                self._later.add(i)
+        keys = {i: key_of(self._contract, f.row.values) for i, f in enumerate(self._unknown)}
+        whole = {i: key for i, key in keys.items() if key is not None}
+        self._published = live_keys.live(self._connection, self._contract, whole)
 
     @property
     def table(self) -> sql.Identifier:
@@ -215,6 +251,15 @@ class SourceRows:
         for (name,) in rows:
             table = sql.Identifier(staging.STAGING, str(name))
             self._connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A rejected row's cursor, where it can be read."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=ZONE)
 
 
 def _key(contract: Contract, row: Rejected) -> RowKey:

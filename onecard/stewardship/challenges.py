@@ -25,7 +25,8 @@ from onecard.stewardship.challenge_findings import finding_baseline, finding_now
 from onecard.store import database, datasets, tickets, transfer_lookup
 from onecard.store.database import Connection
 from onecard.store.finding_history import WatchedRule
-from onecard.store.record_refs import Referrer, checked_key, held_in, locate, published_since
+from onecard.store.record_refs import checked_key, held_in, locate, published_since
+from onecard.store.referrer import Referrer
 from schemas.models.catalogue import Catalogue
 from schemas.models.contract import Contract
 from schemas.models.service_levels import ChallengeKind

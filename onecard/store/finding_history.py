@@ -39,13 +39,15 @@ _NEWEST_COUNT = query(
     "SELECT t.id AS transfer, t.rows_read, CAST(coalesce((SELECT sum(c.failed)"
     " FROM ledger.rule_count c WHERE c.transfer = t.id AND c.rule = %(rule)s"
     " AND %(field)s IN ('', c.field)), 0) AS bigint) AS failed FROM ledger.transfer t WHERE"
-    " {read} AND t.id > %(after)s AND t.rows_read > 0 ORDER BY t.id DESC LIMIT 1",
+    " {read} AND t.id > %(after)s AND t.rows_read > 0 AND t.whole AND t.source_rows IS NOT NULL"
+    " ORDER BY t.id DESC LIMIT 1",
     read=_READ,
 )
 _NEWEST_OUTCOME = query(
     "SELECT t.id AS transfer, f.passed FROM ledger.transfer t"
     " JOIN ledger.finding f ON f.transfer = t.id WHERE"
-    " {read} AND t.id > %(after)s AND f.name = %(rule)s ORDER BY t.id DESC LIMIT 1",
+    " {read} AND t.id > %(after)s AND f.name = %(rule)s"
+    " AND (NOT f.passed OR f.observed IS NOT NULL) ORDER BY t.id DESC LIMIT 1",
     read=_READ,
 )
 
@@ -103,7 +105,9 @@ def ever_failed(connection: Connection, dataset: str, field: str) -> set[str]:
 
 
 def newest_count(connection: Connection, watched: WatchedRule, after: int) -> RuleCount | None:
-    """What the newest collect that read any row counted of the rule.
+    """What the newest collect that read the whole source counted of the rule.
+
+    An increment, or a folder of news, says nothing of rows that it does not hold.
 
     Args:
         connection: of the hub's database.
@@ -113,10 +117,28 @@ def newest_count(connection: Connection, watched: WatchedRule, after: int) -> Ru
     return fetch_one(connection, RuleCount, _NEWEST_COUNT, {**_values(watched), "after": after})
 
 
+def fields_of(connection: Connection, dataset: str, rule: str, transfer: int) -> list[str]:
+    """Fields of which a collect counted rows that failed a rule.
+
+    Args:
+        connection: of the hub's database.
+        dataset: whose rule it is.
+        rule: its name.
+        transfer: the collect.
+    """
+    return scalars(
+        connection,
+        str,
+        "SELECT c.field FROM ledger.rule_count c JOIN ledger.transfer t ON t.id = c.transfer"
+        " WHERE t.subject = %s AND c.rule = %s AND t.id = %s ORDER BY 1",
+        (dataset, rule, transfer),
+    )
+
+
 def newest_outcome(
     connection: Connection, watched: WatchedRule, after: int
 ) -> ExpectationOutcome | None:
-    """How the expectation ended in the newest collect that asked it.
+    """How the expectation ended in the newest collect that could measure it.
 
     Args:
         connection: of the hub's database.

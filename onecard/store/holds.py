@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 from onecard.model.holds import (
     NEVER,
@@ -36,22 +37,32 @@ class _Transfer:
     hub_time: datetime
     message: str
     released: bool
+    overtaken: int
+
+
+_HELD: LiteralString = (
+    "SELECT t.id, t.direction, t.subject, t.hub_time, t.message, t.released,"
+    " CASE WHEN n.status IN ('failed', 'published') THEN n.id ELSE 0 END AS overtaken FROM ("
+    " SELECT DISTINCT ON (direction, subject) * FROM (SELECT *, EXISTS (SELECT FROM"
+    " ledger.release r WHERE r.transfer = o.id) AS released FROM ledger.transfer o) o"
+    " WHERE (status IN ('published', 'confirmed', 'held') OR (status = 'audited' AND released))"
+    " AND NOT (replay AND status <> 'held') ORDER BY direction, subject, id DESC) t"
+    " LEFT JOIN ledger.dataset d ON d.dataset = t.subject AND t.direction = 'collect'"
+    " LEFT JOIN ledger.transfer n ON n.id = d.claim AND n.id > t.id"
+    " WHERE t.status IN ('held', 'audited') ORDER BY t.id"
+)
 
 
 def _transfers(connection: Connection, known: Catalogue) -> list[Hold]:
     """Newest transfers that are held, or were cut off after their release.
 
-    One that is under way ends nothing yet: what was held before it is told until it has ended.
+    Neither one that is under way nor one that failed ends what was held before it: it has not
+    looked. Nor does a single row that is published out of the quarantine.
     """
     lines = fetch_all(
         connection,
         _Transfer,
-        "SELECT t.id, direction, subject, hub_time, message, released FROM ("
-        " SELECT DISTINCT ON (direction, subject) * FROM (SELECT *, EXISTS (SELECT FROM"
-        " ledger.release r WHERE r.transfer = o.id) AS released FROM ledger.transfer o) o"
-        " WHERE status NOT IN ('running', 'staged', 'audited') OR (status = 'audited' AND released)"
-        " ORDER BY direction, subject, id DESC) t WHERE status IN ('held', 'audited')"
-        " ORDER BY t.id",
+        _HELD,
     )
     found = [_hold(connection, line, known) for line in lines]
     return [hold for hold in found if hold is not None]
@@ -82,6 +93,7 @@ def _hold(connection: Connection, line: _Transfer, known: Catalogue) -> Hold | N
         since=line.hub_time,
         findings=failed,
         released=line.released and not failed,
+        overtaken=line.overtaken,
     )
 
 

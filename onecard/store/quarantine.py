@@ -8,26 +8,35 @@ then drops its payload.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
 from onecard.crypto import suites
 from onecard.crypto.keys import Key, KeyStore
 from onecard.errors import ConfigError, UsageError
-from onecard.store.database import Connection, fetch_all, fetch_one, scalars
+from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
 from onecard.store.sealing import held_fingerprint
 from schemas.models.agreement import Agreement
 
 _COLUMNS: LiteralString = (
-    "id, dataset, origin, row_number, reasons, first_seen, last_seen, agreement, status, expires_at"
+    "id, dataset, origin, row_number, reasons, first_seen, last_seen, agreement, status,"
+    " expires_at, last_transfer, coalesce(ended_by, 0) AS ended_by"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One quarantined row without its values."""
+    """One quarantined row without its values.
+
+    Attributes:
+        status: `held` while it waits; `released` or `replayed` by a person; `mended`, `superseded`
+            or `gone` by a collect (`onecard.store.quarantine_ends`); `purged` when its time to live
+            was over before any of it.
+        last_transfer: that rejected it last.
+        ended_by: the collect that ended it; 0: none.
+    """
 
     id: int
     dataset: str
@@ -39,6 +48,60 @@ class Record:
     agreement: str | None = None
     status: str = "held"
     expires_at: datetime | None = None
+    last_transfer: int = 0
+    ended_by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which quarantined rows: those that meet everything that is set.
+
+    Attributes:
+        rule: broken by the row.
+        field: of that rule, or of any.
+        since: seen last at this moment or later.
+        transfer: that rejected it last.
+        ended: also rows that wait no more.
+    """
+
+    dataset: str | None = None
+    rule: str | None = None
+    field: str | None = None
+    since: datetime | None = None
+    transfer: int | None = None
+    ended: bool = False
+
+
+_WANTED: LiteralString = (
+    " FROM quarantine.record WHERE dataset = coalesce(%(dataset)s, dataset)"
+    " AND (%(ended)s OR status = 'held')"
+    " AND last_transfer = coalesce(%(transfer)s, last_transfer)"
+    " AND last_seen >= coalesce(%(since)s, last_seen)"
+    " AND ((%(rule)s::text IS NULL AND %(field)s::text IS NULL) OR EXISTS (SELECT FROM"
+    " jsonb_array_elements(reasons) x WHERE x->>1 = coalesce(%(rule)s, x->>1)"
+    " AND x->>0 = coalesce(%(field)s, x->>0)))"
+)
+
+
+def wanted(connection: Connection, which: Wanted, limit: int | None = None) -> list[Record]:
+    """Quarantined rows without values, newest first.
+
+    Args:
+        connection: of the hub's database.
+        which: they are.
+        limit: at most so many; None: all.
+    """
+    return fetch_all(
+        connection,
+        _record,
+        "SELECT " + _COLUMNS + _WANTED + " ORDER BY last_seen DESC, id DESC LIMIT %(limit)s",
+        {**asdict(which), "limit": limit},
+    )
+
+
+def number(connection: Connection, which: Wanted) -> int:
+    """How many quarantined rows those are."""
+    return one_scalar(connection, int, "SELECT count(*)" + _WANTED, asdict(which))
 
 
 def released(
@@ -63,15 +126,12 @@ def released(
     return {prints[fingerprint] for fingerprint in found}
 
 
-def records(
-    connection: Connection, dataset: str | None = None, limit: int | None = None
-) -> list[Record]:
+def records(connection: Connection, dataset: str | None = None) -> list[Record]:
     """Quarantined rows that are held, without values, oldest first.
 
     Args:
         connection: of the hub's database.
         dataset: whose rows; None: of all.
-        limit: at most so many; None: all.
     """
     return fetch_all(
         connection,
@@ -79,8 +139,8 @@ def records(
         "SELECT "
         + _COLUMNS
         + " FROM quarantine.record WHERE dataset = coalesce(%s, dataset) AND status = 'held'"
-        " ORDER BY id LIMIT %s",
-        (dataset, limit),
+        " ORDER BY id",
+        (dataset,),
     )
 
 
@@ -145,6 +205,53 @@ def opened(
         yield reveal(connection, record.id, keys)
 
 
+def opened_all(
+    connection: Connection, dataset: str, keys: KeyStore
+) -> Iterator[tuple[Record, dict[str, str | None]]]:
+    """As `opened`, and those that have ended and whose values are still there.
+
+    Args:
+        connection: of the hub's database.
+        dataset: whose rows.
+        keys: hold the quarantine keys.
+    """
+    found = scalars(
+        connection,
+        int,
+        "SELECT id FROM quarantine.record WHERE dataset = %s AND payload IS NOT NULL ORDER BY id",
+        (dataset,),
+    )
+    for record in found:
+        yield reveal(connection, record, keys)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRows:
+    """How many rows of a source wait because of one rule."""
+
+    dataset: str
+    field: str
+    rule: str
+    rows: int
+
+
+def waiting(connection: Connection, datasets: Sequence[str]) -> list[WaitingRows]:
+    """By dataset, field and rule, how many rows of their sources wait, most first.
+
+    Args:
+        connection: of the hub's database.
+        datasets: whose.
+    """
+    return fetch_all(
+        connection,
+        WaitingRows,
+        "SELECT dataset, x->>0 AS field, x->>1 AS rule, count(*) AS rows FROM quarantine.record,"
+        " jsonb_array_elements(reasons) AS x WHERE agreement IS NULL AND status = 'held'"
+        " AND dataset = ANY(%s) GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3",
+        (list(datasets),),
+    )
+
+
 def resolve(connection: Connection, record: int, status: str, actor: str) -> None:
     """End a record; its payload goes.
 
@@ -164,14 +271,18 @@ def resolve(connection: Connection, record: int, status: str, actor: str) -> Non
 def purge(connection: Connection, now: datetime, actor: str) -> int:
     """Drop the payloads of all records whose time has come; returns how many.
 
+    What had ended before stays ended as it had; what still waited is `purged`, and not right.
+
     Args:
         connection: of the hub's database.
         now: the hub's time.
         actor: who asks.
     """
     done = connection.execute(
-        "UPDATE quarantine.record SET status = 'purged', payload = NULL, resolved_by = %s,"
-        " resolved_at = clock_timestamp() WHERE status = 'held' AND expires_at <= %s",
+        "UPDATE quarantine.record SET payload = NULL, resolved_by = %s,"
+        " status = CASE status WHEN 'held' THEN 'purged' ELSE status END,"
+        " resolved_at = coalesce(resolved_at, clock_timestamp())"
+        " WHERE payload IS NOT NULL AND expires_at <= %s",
         (actor, now),
     )
     return done.rowcount

@@ -51,10 +51,11 @@ def hold(
     """
     statement = (
         "INSERT INTO quarantine.record (dataset, agreement, first_transfer, last_transfer,"
-        " first_seen, last_seen, expires_at, fingerprint, origin, row_number, reasons, payload,"
-        " key_epoch, suite) SELECT %(dataset)s, %(agreement)s, id, id, hub_time, hub_time,"
-        " hub_time + %(keep)s, %(fingerprint)s, %(origin)s, %(row_number)s, %(reasons)s::jsonb,"
-        " %(payload)s, %(key_epoch)s, %(suite)s FROM ledger.transfer WHERE id = %(transfer)s"
+        " first_seen, last_seen, expires_at, fingerprint, origin, row_number, reasons,"
+        " first_reasons, payload, key_epoch, suite) SELECT %(dataset)s, %(agreement)s, id, id,"
+        " hub_time, hub_time, hub_time + %(keep)s, %(fingerprint)s, %(origin)s, %(row_number)s,"
+        " %(reasons)s::jsonb, %(reasons)s::jsonb, %(payload)s, %(key_epoch)s, %(suite)s"
+        " FROM ledger.transfer WHERE id = %(transfer)s"
         " ON CONFLICT (dataset, fingerprint) DO UPDATE SET last_seen = excluded.last_seen,"
         " last_transfer = excluded.last_transfer, reasons = excluded.reasons,"
         " payload = excluded.payload, status = 'held', expires_at = excluded.expires_at"
@@ -78,7 +79,8 @@ def append(connection: Connection, table: sql.Identifier, rows: Iterable[Sealed]
         rows: sealed.
     """
     copy = query(
-        "COPY {t} (fingerprint, origin, row_number, reasons, payload, key_epoch, suite) FROM STDIN",
+        "COPY {t} (fingerprint, origin, row_number, reasons, payload, key_epoch, suite,"
+        " record_ref) FROM STDIN",
         t=table,
     )
     with connection.cursor() as cursor, cursor.copy(copy) as target:
@@ -91,6 +93,9 @@ def absorb(
 ) -> None:
     """Move a transfer's rejected rows into the quarantine; a row seen before is seen again.
 
+    A single row that is tried again out of the quarantine is not seen again: its source was not
+    asked.
+
     Args:
         connection: in the transaction that publishes.
         table: the transfer's own table of rejected rows.
@@ -100,19 +105,38 @@ def absorb(
     """
     connection.execute(
         query(
-            "INSERT INTO quarantine.record (dataset, fingerprint, origin, row_number, reasons,"
-            " payload, key_epoch, suite, first_transfer, last_transfer, first_seen, last_seen,"
-            " expires_at)"
+            "INSERT INTO quarantine.record AS r (dataset, fingerprint, origin, row_number, reasons,"
+            " first_reasons, payload, key_epoch, suite, record_ref, first_transfer, last_transfer,"
+            " first_seen, last_seen, expires_at)"
             " SELECT DISTINCT ON (fingerprint) {dataset}, fingerprint, origin, row_number, reasons,"
-            " payload, key_epoch, suite, id, id, hub_time, hub_time, hub_time + {keep}"
-            " FROM {t}, ledger.transfer WHERE id = {transfer}"
+            " reasons, payload, key_epoch, suite, record_ref, id, id, hub_time, hub_time,"
+            " hub_time + {keep} FROM {t}, ledger.transfer WHERE id = {transfer}"
             " ON CONFLICT (dataset, fingerprint) DO UPDATE SET last_seen = excluded.last_seen,"
             " last_transfer = excluded.last_transfer, reasons = excluded.reasons,"
             " payload = excluded.payload, key_epoch = excluded.key_epoch, suite = excluded.suite,"
-            " expires_at = excluded.expires_at, status = 'held'",
+            " record_ref = excluded.record_ref, expires_at = excluded.expires_at, status = 'held',"
+            " resolved_at = NULL, resolved_by = '', ended_by = NULL",
             dataset=sql.Literal(dataset),
             keep=sql.Literal(keep),
             transfer=sql.Literal(transfer),
+            t=table,
+        )
+    )
+
+
+def tried(connection: Connection, table: sql.Identifier, dataset: str) -> None:
+    """A row out of the quarantine broke rules again: note which, and leave it as it is.
+
+    Args:
+        connection: in the transaction that publishes.
+        table: the transfer's own table of rejected rows.
+        dataset: whose row it is.
+    """
+    connection.execute(
+        query(
+            "UPDATE quarantine.record r SET reasons = b.reasons FROM {t} b"
+            " WHERE r.dataset = {dataset} AND r.fingerprint = b.fingerprint",
+            dataset=sql.Literal(dataset),
             t=table,
         )
     )

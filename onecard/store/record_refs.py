@@ -1,13 +1,7 @@
-"""References of records: keyed digests by which a record is found again, but not known.
-
-A reference is the HMAC, under the quarantine key, of the dataset's id and the key's values. It
-stands in tickets, where a value must not; whoever has only the database cannot tell from it whose
-record it is, nor try out identity numbers.
-"""
+"""Records found again by their references (`onecard.store.referrer`): published, or rejected."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,30 +10,16 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from onecard.base.sql_text import query
-from onecard.crypto import suites
-from onecard.crypto.keys import Key, KeyStore
+from onecard.crypto.keys import KeyStore
 from onecard.errors import ConfigError
 from onecard.store import quarantine, registry
 from onecard.store.database import Connection, scalars
+from onecard.store.referrer import Referrer, key_of
 from schemas.models.contract import Contract
 
 _BATCH = 20_000
 LONGEST_KEY = 200
 """Characters of one key value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Referrer:
-    """Makes references of one dataset's records under one key; compare only its own."""
-
-    contract: Contract
-    key: Key
-    suite: str
-
-    def refs(self, keys: Sequence[Sequence[str]]) -> list[bytes]:
-        """References of records, from the values of their keys."""
-        texts = [json.dumps([self.contract.id, *key], ensure_ascii=False) for key in keys]
-        return suites.suite(self.suite).digests(self.key.secret, [f"record|{t}" for t in texts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +72,7 @@ def locate(connection: Connection, contract: Contract, key: Sequence[str], keys:
     held = tuple(
         record.id
         for record, values in quarantine.opened(connection, contract.id, keys)
-        if record.agreement is None and _key_of(contract, values) == tuple(key)
+        if record.agreement is None and key_of(contract, values) == tuple(key)
     )
     if not registry.exists(connection, contract):
         return Place(quarantined=held)
@@ -164,13 +144,6 @@ def held_in(
     )
     for record in found:
         _, values = quarantine.reveal(connection, record, keys)
-        key = _key_of(referrer.contract, values)
+        key = key_of(referrer.contract, values)
         if key is not None:
             yield from referrer.refs([key])
-
-
-def _key_of(contract: Contract, values: dict[str, str | None]) -> tuple[str, ...] | None:
-    """The key's values of a rejected row; None when it has no whole key."""
-    found = [values.get(name) for name in contract.key]
-    texts = tuple(value.strip() for value in found if value is not None)
-    return texts if len(texts) == len(contract.key) else None

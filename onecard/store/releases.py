@@ -64,6 +64,8 @@ def of(connection: Connection, transfer: int) -> list[Release]:
 def delivery_before(connection: Connection, agreement: str, transfer: int) -> bool:
     """Whether the agreement's transfer before this one was held and is released.
 
+    One that failed in between has sent nothing: the release still stands.
+
     Args:
         connection: of the hub's database.
         agreement: its id.
@@ -74,7 +76,7 @@ def delivery_before(connection: Connection, agreement: str, transfer: int) -> bo
         bool,
         "SELECT EXISTS (SELECT FROM ledger.release r WHERE r.transfer = t.id)"
         " FROM ledger.transfer t WHERE subject = %s AND direction = 'deliver' AND id < %s"
-        " ORDER BY id DESC LIMIT 1",
+        " AND status IN ('held', 'confirmed') ORDER BY id DESC LIMIT 1",
         (agreement, transfer),
     )
     return found is True

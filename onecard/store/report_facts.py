@@ -1,4 +1,4 @@
-"""Single facts of the ledger for the stewards' reports: first days, newest collects, samples.
+"""Single facts of the ledger for the stewards' reports: first days, complete readings, samples.
 
 Days are days of the hub's clock in Asia/Shanghai. Nothing here holds a row's value.
 """
@@ -15,10 +15,10 @@ from onecard.store.database import Connection, fetch_all, scalar
 from onecard.store.report_frames import DAY
 
 _FIRST: LiteralString = "SELECT min({day}) FROM ledger.transfer"
-_NEWEST: LiteralString = (
+_COMPLETE: LiteralString = (
     "SELECT subject AS dataset, max(id) AS transfer FROM ledger.transfer"
-    " WHERE direction = 'collect' AND NOT replay AND status = 'published'"
-    " AND hub_time < %(end)s GROUP BY subject"
+    " WHERE direction = 'collect' AND NOT replay AND status = 'published' AND whole"
+    " AND source_rows IS NOT NULL AND rows_read > 0 AND hub_time < %(end)s GROUP BY subject"
 )
 _FILLED: LiteralString = (
     "SELECT subject AS dataset, min({day}) AS day FROM ledger.transfer"
@@ -34,8 +34,8 @@ _SAMPLES: LiteralString = (
 
 
 @dataclass(frozen=True, slots=True)
-class NewestCollect:
-    """The newest published collect of a dataset."""
+class CompleteReading:
+    """The newest published collect that read the whole of a dataset's source."""
 
     dataset: str
     transfer: int
@@ -65,9 +65,12 @@ def first_day(connection: Connection) -> date | None:
     return scalar(connection, date, query(_FIRST, day=DAY))
 
 
-def newest_collects(connection: Connection, end: datetime) -> dict[str, int]:
-    """By dataset, its newest published collect before that moment."""
-    found = fetch_all(connection, NewestCollect, _NEWEST, {"end": end})
+def complete_readings(connection: Connection, end: datetime) -> dict[str, int]:
+    """By dataset, its newest published collect before that moment that read all of its source.
+
+    A folder of files is a feed of news: no reading of it is complete.
+    """
+    found = fetch_all(connection, CompleteReading, _COMPLETE, {"end": end})
     return {line.dataset: line.transfer for line in found}
 
 

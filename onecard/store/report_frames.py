@@ -66,7 +66,8 @@ _SECONDS: LiteralString = (
 )
 _RULES: LiteralString = (
     "SELECT {month} AS month, subject AS dataset, field, rule, severity,"
-    " CAST(sum(r.failed) AS bigint) AS failed, min({day}) AS first_day, max(transfer) AS last"
+    " CAST(sum(r.failed) AS bigint) AS failed, min({day}) AS first_day, min(transfer) AS first,"
+    " max(transfer) AS last"
     " FROM ledger.rule_count r JOIN ledger.transfer t ON t.id = r.transfer"
     " WHERE status = 'published' AND NOT replay {span} GROUP BY 1, 2, 3, 4, 5"
 )
@@ -154,7 +155,7 @@ FRAMES: Mapping[str, _Frame] = {
         _RULES,
         {"month": _DATE}
         | dict.fromkeys(("dataset", "field", "rule", "severity"), _TEXT)
-        | {"failed": _INT, "first_day": _DATE, "last": _INT},
+        | {"failed": _INT, "first_day": _DATE, "first": _INT, "last": _INT},
     ),
     "findings": _Frame(
         _FINDINGS,

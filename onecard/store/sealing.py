@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onecard.crypto.keys import Key
 from onecard.crypto.suites import Suite
 from onecard.ports.row_gate import Rejected
+from onecard.store.referrer import Referrer
 from schemas.models.agreement import Agreement
+from schemas.models.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """One rejected row as stored; `reasons` are JSON pairs of field and rule."""
+    """One rejected row as stored.
+
+    Attributes:
+        reasons: JSON pairs of field and rule.
+        record_ref: of the record by its key; None where it has none.
+    """
 
     fingerprint: bytes
     origin: str
@@ -28,14 +35,20 @@ class Sealed:
     payload: bytes
     key_epoch: str
     suite: str
+    record_ref: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sealer:
-    """Seals rows under the quarantine key."""
+    """Seals rows under the quarantine key.
+
+    Attributes:
+        contract: of the source's dataset, by whose key a row's record is known again.
+    """
 
     key: Key
     suite: Suite
+    contract: Contract | None = None
 
     def seal(self, dataset: str, origin: str, row: Rejected) -> Sealed:
         """One rejected row of a source.
@@ -46,7 +59,11 @@ class Sealer:
             row: its values and why it was rejected.
         """
         known = _identity(dataset, origin, row)
-        return self._sealed(dataset, _fingerprint(known, self.key), origin, row)
+        sealed = self._sealed(dataset, _fingerprint(known, self.key), origin, row)
+        if self.contract is None:
+            return sealed
+        referrer = Referrer(self.contract, self.key, self.suite.name)
+        return replace(sealed, record_ref=referrer.of_row(row.values))
 
     def seal_held(self, agreement: Agreement, key_text: str, row: Rejected) -> Sealed:
         """A row that the privacy gate kept back from a delivery.

@@ -2,7 +2,7 @@
 
 `staging.<table>__<transfer>` has the contract's fields and `_row_hash`, and where the order of the
 reading means something `_position` (`onecard.store.row_order`); beside it, `…__bad` has the columns
-of `onecard.store.sealing.Sealed`.
+of `onecard.store.sealing.Sealed`, and `…__mended` ids of quarantined rows.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ def rejected(contract: Contract, transfer: int) -> sql.Identifier:
     return sql.Identifier(STAGING, table_name(contract, transfer) + "__bad")
 
 
+def mended(contract: Contract, transfer: int) -> sql.Identifier:
+    """The table of quarantined rows whose record the transfer has read as a good row, quoted."""
+    return sql.Identifier(STAGING, table_name(contract, transfer) + "__mended")
+
+
 def create(
     connection: Connection,
     contract: Contract,
@@ -87,9 +92,12 @@ def create(
     connection.execute(
         query(
             "CREATE UNLOGGED TABLE {table} (fingerprint bytea, origin text, row_number bigint,"
-            " reasons jsonb, payload bytea, key_epoch text, suite text)",
+            " reasons jsonb, payload bytea, key_epoch text, suite text, record_ref bytea)",
             table=rejected(contract, transfer),
         )
+    )
+    connection.execute(
+        query("CREATE UNLOGGED TABLE {table} (record bigint)", table=mended(contract, transfer))
     )
 
 

@@ -76,7 +76,7 @@ def collect_line(connection: Connection, transfer: int) -> CollectLine | None:
     return fetch_one(
         connection,
         _collect_line,
-        "SELECT status, message, digest, checkpoint, version, whole, source_rows, "
+        "SELECT status, message, digest, checkpoint, version, whole, source_rows, replay, "
         + _COUNTS
         + " FROM ledger.transfer WHERE id = %s",
         (transfer,),

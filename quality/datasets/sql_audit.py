@@ -24,6 +24,7 @@ from schemas.models.dataset_checks import (
     Expectation,
     Freshness,
     Invariant,
+    RejectedShare,
     Shrinkage,
     Volume,
 )
@@ -86,7 +87,9 @@ def bounds(expectation: Expectation) -> tuple[float, float]:
         return check.min, 1.0
     if isinstance(check, Freshness):
         return -math.inf, 1.0
-    return 0.0, check.max_share if isinstance(check, Invariant) else check.max_shift
+    if isinstance(check, Invariant | RejectedShare):
+        return 0.0, check.max_share
+    return 0.0, check.max_shift
 
 
 def ages(staged: Staged, connection: database.Connection) -> dict[str, float | None]:
@@ -106,15 +109,34 @@ def ages(staged: Staged, connection: database.Connection) -> dict[str, float | N
 
 
 def volumes(staged: Staged) -> dict[str, float | None]:
-    """Rows read over the median of earlier readings, and what is left of the source."""
+    """Rows read over the usual number, what is left of the source, the share of rejected rows."""
     usual = median(staged.history) if staged.history else 0
     ratio = staged.rows_read / usual if usual else None
     checks = staged.contract.expectations
     found = {e.name: ratio for e in checks if isinstance(e.check, Volume)}
-    return found | {e.name: _left(staged) for e in checks if isinstance(e.check, Shrinkage)}
+    found |= {e.name: _left(staged, e) for e in checks if isinstance(e.check, Shrinkage)}
+    return found | {
+        e.name: _rejected(staged, e.check.at_least, pending=e.name in staged.pending)
+        for e in checks
+        if isinstance(e.check, RejectedShare)
+    }
 
 
-def _left(staged: Staged) -> float | None:
+def _rejected(staged: Staged, at_least: int, *, pending: bool) -> float | None:
+    """Share of the rows that are news which were rejected; None of too few.
+
+    A reading that was held is judged by any number of rows that the next one reads.
+    """
+    rows = staged.rows_news
+    fewest = 1 if pending else at_least
+    return staged.rejected / rows if rows >= fewest else None
+
+
+FEWEST_BEHIND = 2
+"""One published row that does not come again may have been deleted by its agency."""
+
+
+def _left(staged: Staged, expectation: Expectation) -> float | None:
     """Share of its usual rows that the source still holds; None where nothing says so.
 
     The size of an increment says nothing. That it is empty does: behind the watermark there must
@@ -123,7 +145,24 @@ def _left(staged: Staged) -> float | None:
     if staged.contract.source.cursor and not staged.rows_read and staged.rows_before:
         return 0.0
     usual = median(staged.there_before) if staged.there_before else 0
-    return staged.rows_there / usual if usual and staged.rows_there is not None else None
+    counted = staged.rows_there / usual if usual and staged.rows_there is not None else None
+    shares = (counted, _again(staged, pending=expectation.name in staged.pending))
+    return min((share for share in shares if share is not None), default=None)
+
+
+def _again(staged: Staged, *, pending: bool) -> float | None:
+    """Share of the rows behind the watermark that a reading gave again; None where it is no matter.
+
+    None of them: their times were set back, or the agency has deleted them all. Some of them say
+    nothing, unless it is open since an earlier reading where the rest are.
+    """
+    behind = staged.behind
+    if behind is None or not behind.published:
+        return None
+    if pending:
+        return behind.given / behind.published
+    lost = not behind.given and behind.published >= FEWEST_BEHIND
+    return 0.0 if lost and staged.rejected + staged.rejected_known < behind.published else None
 
 
 def distributions(staged: Staged) -> sql.Composed | None:

@@ -30,14 +30,14 @@ class Facts:
 
     Attributes:
         first: day of the hub's first transfer.
-        newest: by dataset, the newest published collect.
+        complete: by dataset, the newest published collect that read all of its source.
         filled: by dataset, the day from which it holds data.
     """
 
     frames: Mapping[str, pl.DataFrame]
     first: date | None
     as_of: datetime
-    newest: Mapping[str, int]
+    complete: Mapping[str, int]
     filled: Mapping[str, date]
 
     def __getitem__(self, name: str) -> pl.DataFrame:
@@ -65,7 +65,7 @@ def read(connection: Connection, days: Period, as_of: datetime) -> Facts:
         frames=frames,
         first=report_facts.first_day(connection),
         as_of=as_of,
-        newest=report_facts.newest_collects(connection, end),
+        complete=report_facts.complete_readings(connection, end),
         filled=report_facts.filled_since(connection),
     )
 

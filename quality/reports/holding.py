@@ -65,6 +65,8 @@ def _line(hold: Hold, known: Catalogue, language: Language) -> HeldLine:
 
 
 def _way(hold: Hold) -> str:
+    if hold.overtaken:
+        return "overtaken"
     if not hold.releasable:
         return "never"
     return f"{hold.kind}_released" if hold.released else hold.kind

@@ -153,7 +153,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class NightReport:
-    """Everything that the page shows."""
+    """Everything that the page shows.
+
+    Attributes:
+        onboarding: transfers and holds of what is not on board yet; no figure counts them.
+    """
 
     date: date
     started: datetime
@@ -164,6 +168,7 @@ class NightReport:
     findings: Sequence[FindingLine] = field(default=())
     deliveries: Sequence[DeliveryLine] = field(default=())
     held: Sequence[HeldLine] = field(default=())
+    onboarding: Sequence[DatasetLine | DeliveryLine | HeldLine] = field(default=())
 
     @property
     def attention(self) -> list[DatasetLine | DeliveryLine | HeldLine]:

@@ -144,6 +144,7 @@ class Writer:
             "hub_version": __version__,
             "scheme": self.scheme,
             "agreements": self.known.agreements,
+            "onboarding": [self._title(c) for c in scope.onboarding],
             "w": self.say,
             "title": self._title,
             "agency": self._agency,

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import polars as pl
 
 from onecard.base import workdays
-from onecard.store import report_facts
+from onecard.store import report_facts, unresolved
 from onecard.store.database import Connection
 from onecard.store.report_facts import Sample
+from onecard.store.unresolved import BrokenIn, OwnRows
 from quality.reports.facts import before, following
 from quality.reports.scope import Month
 from quality.rows.rule_titles import title as built_in_title
@@ -79,6 +80,7 @@ def listed(connection: Connection, at: Month) -> list[ListedProblem]:
         (sample.dataset, sample.field, sample.rule): sample
         for sample in report_facts.samples(connection, contracts)
     }
+    own = unresolved.counted(connection, [_broken(row) for row in rows.to_dicts()])
     times, levels = _times(at), service_levels.load()
     counters: dict[str, int] = {}
     found = []
@@ -99,7 +101,7 @@ def listed(connection: Connection, at: Month) -> list[ListedProblem]:
                 sample=samples.get(what),
                 due=due.day,
                 clock=due.clock,
-                status=_status(at, row, due.day),
+                status=_status(at, row, due.day, own[what]),
                 times=times.get(what, 0),
             )
         )
@@ -117,9 +119,20 @@ def _times(at: Month) -> Mapping[tuple[str, str, str], int]:
     return {(d, f, r): n for d, f, r, n in counted.iter_rows()}
 
 
-def _status(at: Month, row: Mapping[str, Any], due: date) -> ProblemStatus:
-    """Gone when the newest collect no longer found it; else by ticket and deadline."""
-    if at.facts.newest.get(row["dataset"], 0) > row["last"]:
+def _broken(row: Mapping[str, Any]) -> BrokenIn:
+    return BrokenIn(*(row[name] for name in ("dataset", "field", "rule", "first", "last")))
+
+
+def _status(at: Month, row: Mapping[str, Any], due: date, own: OwnRows) -> ProblemStatus:
+    """Gone when its own rows came right or left the source; else by ticket and deadline.
+
+    A rule that only warns has no rows in quarantine: it is gone when a reading of the whole source
+    did not find it any more. That rows were not read says nothing.
+    """
+    gone = at.facts.complete.get(row["dataset"], 0) > row["last"]
+    if own.rows:
+        gone = not own.unresolved
+    if gone:
         return "gone"
     waiting = at.facts["tickets"].filter(
         (pl.col("dataset") == row["dataset"])

@@ -20,25 +20,33 @@ Figures = dict[str, Number]
 
 @dataclass(frozen=True, slots=True)
 class ReportScope:
-    """Whose report it is: one providing agency's, or the whole city's (the bureau's)."""
+    """Whose report it is: one providing agency's, or the whole city's (the bureau's).
+
+    Attributes:
+        contracts: of the datasets that are on board; all figures are of these.
+        onboarding: of the datasets that are not yet; nothing of them is counted.
+    """
 
     agency: str
     contracts: tuple[Contract, ...]
     agreements: tuple[Agreement, ...]
     whole: bool
+    onboarding: tuple[Contract, ...] = ()
 
     @classmethod
     def of(cls, known: Catalogue, agency: str) -> ReportScope:
         """The scope of an agency: its datasets and what is delivered of them."""
         whole = not any(c.agency == agency for c in known.contracts.values())
-        contracts = [c for c in known.contracts.values() if whole or c.agency == agency]
+        mine = [c for _, c in sorted(known.contracts.items()) if whole or c.agency == agency]
+        contracts = [c for c in mine if not known.onboarding(c.id)]
         ids = {c.id for c in contracts}
         served = [a for a in known.agreements.values() if a.served and a.dataset in ids]
         return cls(
             agency,
-            tuple(sorted(contracts, key=lambda c: c.id)),
-            tuple(sorted(served, key=lambda a: a.id)),
+            tuple(contracts),
+            tuple(sorted((a for a in served if not known.onboarding(a.id)), key=lambda a: a.id)),
             whole,
+            tuple(c for c in mine if known.onboarding(c.id)),
         )
 
     def units(self) -> dict[str, tuple[Contract, ...]]:
@@ -87,8 +95,9 @@ class Month:
 
 
 def own_tickets(at: Month) -> list[dict[str, Any]]:
-    """Tickets for the scope's agency, as rows of the frame `tickets`."""
-    frame = at.facts["tickets"]
+    """Tickets for the scope's agency, as rows of the frame; none of what is onboarding."""
+    new = [c.id for c in at.scope.onboarding]
+    frame = at.facts["tickets"].filter(~pl.col("dataset").is_in(new))
     if not at.scope.whole:
         frame = frame.filter(pl.col("agency") == at.scope.agency)
     return frame.to_dicts()

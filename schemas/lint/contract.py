@@ -11,7 +11,7 @@ from schemas.lint.condition import condition_problems
 from schemas.models import codes
 from schemas.models.catalogue import Catalogue
 from schemas.models.contract import Contract, Field
-from schemas.models.dataset_checks import Expectation, Invariant, Shrinkage
+from schemas.models.dataset_checks import Expectation, Invariant, RejectedShare, Shrinkage
 from schemas.models.odcs import ContractFile
 from schemas.models.problem import Problem
 from schemas.models.rules import (
@@ -72,16 +72,25 @@ def _expectation(
     check_ = expectation.check
     if isinstance(check_, Invariant):
         yield from invariant.check(file, at, check_, catalogue)
-    if not isinstance(check_, Shrinkage):
+    if not isinstance(check_, Shrinkage | RejectedShare) or check_.reason.strip():
         return
-    usual = Shrinkage(check="shrinkage").above
-    relaxed = expectation.severity != "critical" or check_.above < usual
-    if relaxed and not check_.reason.strip():
-        message = (
-            f"{expectation.name}: a source that has become empty or lost half is held for a person;"
-            " say in `reason` why not this one"
-        )
+    if expectation.severity != "critical" or _asks_less(check_):
+        message = f"{expectation.name}: {_HELD[check_.check]}; say in `reason` why not this one"
         yield file.document.problem(at, "rule.relaxed", message)
+
+
+_HELD = {
+    "shrinkage": "a source that has become empty or lost half is held for a person",
+    "rejected_share": "a reading of which most rows were rejected is held for a person",
+}
+
+
+def _asks_less(check_: Shrinkage | RejectedShare) -> bool:
+    """Whether it lets more pass than the expectation that every contract has."""
+    if isinstance(check_, Shrinkage):
+        return check_.above < Shrinkage(check="shrinkage").above
+    usual = RejectedShare(check="rejected_share")
+    return check_.max_share > usual.max_share or check_.at_least > usual.at_least
 
 
 def _field(document: Document, field: Field, at: str) -> Iterator[Problem]:

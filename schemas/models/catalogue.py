@@ -46,6 +46,8 @@ class Agency(Frozen):
 
     Attributes:
         handback: how it gets its own rejected rows back; None: nothing leaves.
+        onboarding: it is being connected: what it provides and receives is tried for real, and
+            kept out of scores, deadlines, alarms and the outcome of the night.
     """
 
     title: str
@@ -53,6 +55,7 @@ class Agency(Frozen):
     title_en: str
     role: Literal["card_owner", "provider", "bank", "entrusted_operator", "statistics"]
     handback: HandBack | None = None
+    onboarding: bool = False
 
 
 class Agencies(Frozen):
@@ -114,6 +117,32 @@ class Catalogue:
         """The consumer's served agreements, in order of id."""
         served = (a for _, a in sorted(self.agreements.items()) if a.consumer == consumer)
         return tuple(a for a in served if a.served)
+
+    def onboarding(self, subject: str) -> bool:
+        """Whether an agency, a dataset or an agreement is not on board yet.
+
+        A dataset is not while its contract is a `draft`, or its agency is onboarding; an agreement
+        is not while one of its datasets or its consumer is not.
+
+        Args:
+            subject: id of a dataset or an agreement, or an agency's name.
+        """
+        agency = self.agencies.get(subject)
+        if agency is not None:
+            return agency.onboarding
+        contract = self.contracts.get(subject)
+        if contract is not None:
+            return contract.status == "draft" or self._agency_onboarding(contract.agency)
+        agreement = self.agreements.get(subject)
+        if agreement is None:
+            return False
+        return self._agency_onboarding(agreement.consumer) or any(
+            self.onboarding(dataset) for dataset in agreement.datasets
+        )
+
+    def _agency_onboarding(self, name: str) -> bool:
+        agency = self.agencies.get(name)
+        return agency is not None and agency.onboarding
 
     def connections_of(self, agency: str) -> frozenset[str]:
         """Connections to the agency's own systems: its sources, and where it receives."""

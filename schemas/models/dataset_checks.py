@@ -42,6 +42,26 @@ class Shrinkage(Frozen):
     reason: str = Field(default="", max_length=200)
 
 
+class RejectedShare(Frozen):
+    """The row gate has not rejected most of what was read.
+
+    Every contract has it as a critical one, made by `schemas.models.odcs`, unless it names its own,
+    which needs a reason where it asks for less. Observed is the share of the rows that the gate
+    rejected, among the rows that do not stand in quarantine already: what is known there says
+    nothing new about the source. With fewer such rows than `at_least` it says nothing.
+
+    Attributes:
+        max_share: the largest share that passes.
+        at_least: so many rows must have been read.
+        reason: why the contract asks for less than the default does.
+    """
+
+    check: Literal["rejected_share"]
+    max_share: float = Field(default=0.5, ge=0, le=1)
+    at_least: int = Field(default=20, ge=1)
+    reason: str = Field(default="", max_length=200)
+
+
 class Completeness(Frozen):
     """Share of staged rows in which `field` is not NULL is at least `min`."""
 
@@ -134,6 +154,7 @@ Invariant = Matches | NoneIn | AtMostOne | Paired
 DatasetCheck = Annotated[
     Volume
     | Shrinkage
+    | RejectedShare
     | Completeness
     | Distribution
     | Matches
@@ -145,8 +166,8 @@ DatasetCheck = Annotated[
 ]
 DATASET_KINDS = frozenset(
     {
-        *("volume", "shrinkage", "completeness", "distribution", "matches"),
-        *("none_in", "at_most_one", "paired", "freshness"),
+        *("volume", "shrinkage", "rejected_share", "completeness", "distribution"),
+        *("matches", "none_in", "at_most_one", "paired", "freshness"),
     }
 )
 """Values of `check` that are an expectation of the dataset, not a rule of a row."""

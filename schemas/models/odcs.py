@@ -16,7 +16,13 @@ from typing import Any
 from schemas.models import codes as code_lists
 from schemas.models import semantic
 from schemas.models.contract import Contract, Field, Source
-from schemas.models.dataset_checks import DATASET_KINDS, Expectation, Freshness, Shrinkage
+from schemas.models.dataset_checks import (
+    DATASET_KINDS,
+    Expectation,
+    Freshness,
+    RejectedShare,
+    Shrinkage,
+)
 from schemas.models.drift_policy import Drift
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.rules import Rule
@@ -32,6 +38,14 @@ SHRINKAGE = Expectation(
     dimension="coverage",
     check=Shrinkage(check="shrinkage"),
 )
+REJECTED_SHARE = Expectation(
+    name="rejected_share",
+    title="不合格行占比未超限",
+    severity="critical",
+    dimension="conformity",
+    check=RejectedShare(check="rejected_share"),
+)
+ALWAYS = (SHRINKAGE, REJECTED_SHARE)
 """What every contract demands of its source that does not say something else about it."""
 _DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
 _SNAKE = {"shareType": "share_type"}
@@ -90,6 +104,13 @@ class _Reader:
         at = self._place_of(server, "source", "servers.0.")
         source = self._part(Source, self._custom(server, "servers.0").get("source"), at)
         custom = self._custom(data, "")
+        if "onboarding" in custom:
+            self._refuse(
+                self._place_of(data, "onboarding"),
+                "contract.onboarding",
+                "a dataset that is not on board yet says status: draft; a whole agency says"
+                " onboarding: true in agencies.yaml",
+            )
         if "drift" in custom:
             custom["drift"] = self._part(Drift, custom["drift"], self._place_of(data, "drift"))
         if self.problems:
@@ -97,8 +118,8 @@ class _Reader:
         description = data.get("description") or {}
         freshness = self._freshness(data)
         expectations += self._fresh(fields, source, freshness)
-        if not any(e and isinstance(e.check, Shrinkage) for e in expectations):
-            expectations.append(SHRINKAGE)
+        kinds = {e.check.check for e in expectations if e}
+        expectations += [usual for usual in ALWAYS if usual.check.check not in kinds]
         return build(
             Contract,
             {

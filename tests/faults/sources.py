@@ -14,8 +14,10 @@ import pytest
 
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
-from onecard.errors import OnecardError
+from onecard.errors import AuditFailed, OnecardError
+from onecard.model.signoffs import SignOff
 from onecard.model.transfers import Counts
+from onecard.operations.release import release
 from onecard.store import audit, database
 from schemas.models import catalogue
 from tests.cities import Cities
@@ -56,8 +58,15 @@ class World:
         return found
 
     def collect(self, dataset: str, *, whole: bool = False) -> Counts:
-        """Collect, and check that nothing is lost."""
-        done = self.hub().collect(dataset).run(whole=whole)
+        """Collect, and check that nothing is lost; what is held as mostly rejected is released."""
+        try:
+            done = self.hub().collect(dataset).run(whole=whole)
+        except AuditFailed as error:
+            if "is held: rejected_share" not in str(error):
+                raise
+            passed = release(self.hub(), dataset, SignOff("值班工程师", "试验"))
+            assert passed.collected is not None
+            done = passed.collected
         self.sound(dataset)
         return done.counts
 

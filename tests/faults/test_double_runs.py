@@ -126,7 +126,7 @@ def test_staging_twice_ends_the_first_as_failed(small: Rehearsal) -> None:
             "SELECT tablename FROM pg_tables WHERE schemaname = 'staging' ORDER BY 1"
         ).fetchall()
     name = staging.table_name(contract, second)
-    assert [t for (t,) in left] == [name, name + "__bad"]
+    assert [t for (t,) in left] == [name, name + "__bad", name + "__mended"]
 
 
 @pytest.mark.fault("F02", "an anchor that cannot be written fails the run; the next one mends it")

@@ -147,8 +147,7 @@ def test_a_policy_to_quarantine(cards: World, change: Change) -> None:
     before = cards.state(CARDS)[0]
     drifts(cards, change)
     with policy(cards, CARDS, **{kind: "quarantine"}):
-        counts = cards.hub().collect(CARDS).run(whole=True).counts
-        cards.sound(CARDS)
+        counts = cards.collect(CARDS, whole=True)
     assert counts.quarantined == (counts.rows_read if kind == "missing" else 3)
     assert (counts.published, cards.state(CARDS)[0]) == (0, before), "nothing became NULL"
     found = cards.reasons(CARDS)
@@ -192,7 +191,7 @@ def test_the_evening_before(cards: World) -> None:
 def test_a_replay_of_a_lost_column(cards: World) -> None:
     drifts(cards, CHANGES[0])
     with policy(cards, CARDS, missing="quarantine", nullable="fail", new_code="fail"):
-        cards.hub().collect(CARDS).run(whole=True)
+        cards.collect(CARDS, whole=True)
         with cards.hub_database() as connection:
             row = connection.execute("SELECT min(id) FROM quarantine.record").fetchone()
         assert not replay(cards.hub(), int(row[0]), "drift").done

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from onecard.errors import FatalError, OnecardError
-from onecard.ports.auditor import Auditor, Finding, Staged
+from onecard.ports.auditor import Auditor, Behind, Finding, Staged
 from onecard.store import database
 from quality.datasets.gx_audit import GxAuditor
 from quality.datasets.sql_audit import SqlAuditor
@@ -198,6 +198,65 @@ def test_an_increment_that_is_empty(
     source = contract().source.model_copy(update={"cursor": cursor})
     made = contract().model_copy(update={"expectations": (SHRUNK,), "source": source})
     found = both(address, read=read, history=(100,), made=made, rows_before=before)
+    assert observed(found, "shrunk") == expected
+
+
+MOSTLY = Expectation(
+    name="mostly", title="多数合格", dimension="conformity", check={"check": "rejected_share"}
+)
+
+
+@pytest.mark.parametrize(
+    ("read", "rejected", "known", "again", "pending", "expected"),
+    [
+        (100, 50, 0, 0, False, (True, 0.5)),
+        (100, 51, 0, 0, False, (False, 0.51)),
+        (19, 19, 0, 0, False, (True, None)),
+        (19, 19, 0, 0, True, (False, 1.0)),
+        (0, 0, 0, 0, True, (True, None)),
+        (100, 45, 45, 0, False, (False, 45 / 55)),
+        (130, 30, 0, 100, False, (False, 1.0)),
+        (100, 0, 100, 0, False, (True, None)),
+    ],
+)
+@pytest.mark.case("value-4", "both engines measure the share among what is news")
+def test_a_share_of_rejected_rows(
+    address: str,
+    read: int,
+    rejected: int,
+    known: int,
+    again: int,
+    expected: object,
+    *,
+    pending: bool,
+) -> None:
+    stage(address, rows("1"))
+    made = contract().model_copy(update={"expectations": (MOSTLY,)})
+    more = {"rejected": rejected, "rejected_known": known, "rows_again": again}
+    names = frozenset({"mostly"} if pending else ())
+    found = both(address, read=read, made=made, pending=names, **more)
+    assert observed(found, "mostly") == expected
+
+
+@pytest.mark.parametrize(
+    ("behind", "pending", "expected"),
+    [
+        (Behind(100, 0), False, (False, 0.0)),
+        (Behind(1, 0), False, (True, None)),  # its agency may have deleted it
+        (Behind(100, 40), False, (True, None)),
+        (Behind(100, 40), True, (False, 0.4)),
+        (Behind(100, 60), True, (True, 0.6)),
+    ],
+)
+@pytest.mark.case("older-3", "rows behind a watermark that are not given again")
+def test_rows_behind_the_watermark(
+    address: str, behind: Behind, expected: object, *, pending: bool
+) -> None:
+    stage(address, rows("1"))
+    source = contract().source.model_copy(update={"cursor": "mobile"})
+    made = contract().model_copy(update={"expectations": (SHRUNK,), "source": source})
+    names = frozenset({"shrunk"} if pending else ())
+    found = both(address, read=1, made=made, rows_before=9, behind=behind, pending=names)
     assert observed(found, "shrunk") == expected
 
 

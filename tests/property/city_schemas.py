@@ -274,7 +274,6 @@ _F02 = {
             "match": {"person_id18": "person_id18", "bank_account": "bank_account"},
             "first_by": ["-changed_at"],
             "on_change": "ignore",
-            "first_by": ["card_no"],
         }
     ],
     "scope": {

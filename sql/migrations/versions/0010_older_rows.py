@@ -1,12 +1,12 @@
 """Reconciliations count rows that are older at the source than what is published.
 
-Revision ID: 0011
+Revision ID: 0010
 """
 
 from alembic import op
 
-revision = "0011"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 STATEMENTS = """
 ALTER TABLE ledger.reconciliation ADD COLUMN older bigint NOT NULL DEFAULT 0;
