@@ -31,6 +31,15 @@ the others on the receiver's answer. Results stand in `ledger.privacy_result` an
 - **warn**, **alert**, **audit**: noted; the delivery goes on.
 - A rule that cannot be evaluated blocks, whatever its action is.
 
+**Consent** is decided by a person's newest record of the agreement: when it is withdrawn, an older
+one that is not does not bring it back (PIPL article 15). Of two given at one moment one that is
+withdrawn decides, of others the one with the higher id. **Ages** are completed on the birthday; who
+was born on 29 February completes a year on 1 March of a common year (`onecard/base/ages.py`).
+
+A row that the gate withholds, and that the consumer has, is withdrawn where the agreement tells
+deletes; it is sent again as soon as nothing withholds it any more ([ADR
+0020](adr/0020-what-a-consumer-holds.md)).
+
 Rules look at control columns (`onecard/model/gate_inputs.py`) that stand beside the agreement's
 columns in the delivery's SQL and are dropped before anything leaves
 ([ADR 0010](adr/0010-control-columns.md)).

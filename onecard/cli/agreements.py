@@ -11,7 +11,8 @@ from onecard.app.hub_desk import HubDesk
 from onecard.base.times import shown
 from onecard.cli import output
 from onecard.cli.options import Json, why
-from onecard.errors import UsageError, unknown
+from onecard.deliver.context import Extent
+from onecard.errors import NotCollected, PolicyError, UsageError, unknown
 from onecard.model.agreements import ALL, Life
 from onecard.stewardship import agreement_words
 from onecard.store import agreement_lives, audit, database, incidents
@@ -138,13 +139,29 @@ def diff(
             life = agreement_lives.life(connection, found, hub.settings.now().date())
         approved = life.approval.content if life.approval else None
         lines = agreement_words.differences(approved, found, contracts)
+        extent = _extent(agreement) if lines else None
         if json:
             version = life.approval.version if life.approval else None
-            output.emit({"agreement": agreement, "approved": version, "changes": lines})
+            rows = {"send": extent.send, "withdraw": extent.withdraw} if extent else None
+            told = {"agreement": agreement, "approved": version, "changes": lines, "rows": rows}
+            output.emit(told)
         else:
+            if extent:
+                told_rows = f"将提供 {extent.send} 行，撤回 {extent.withdraw} 行（闸口扣留的除外）"
+                lines = [*lines, told_rows]
             output.say("\n".join(lines) or "与已批准文本一致")
     if lines and exit_code:
         raise typer.Exit(1)
+
+
+def _extent(agreement: str) -> Extent | None:
+    """How many rows the text would send and withdraw; None where nobody can tell yet."""
+    from onecard.app.wiring import Hub  # noqa: PLC0415 - only where rows are counted
+
+    try:
+        return Hub().deliver(agreement).extent()
+    except (NotCollected, PolicyError):  # nothing collected, or no key: nothing would leave
+        return None
 
 
 def stop(

@@ -13,6 +13,7 @@ from onecard.cli.audit_engine import Audit, engine
 from onecard.cli.dry_runs import show as show_dry_runs
 from onecard.cli.lines import Lines
 from onecard.cli.options import Json
+from onecard.deliver.context import Replay
 from onecard.errors import UsageError
 from onecard.operations import choice, night
 from onecard.operations.dry_run import dry_run
@@ -59,13 +60,23 @@ def collect(  # noqa: PLR0913 - one parameter for each option
 def deliver(
     agreements: Annotated[list[str], typer.Argument(help="Agreements or consumers.")],
     *,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Send also what they have: a consumer asks for all.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Deliver to consumers what their agreements grant and they do not have yet."""
+    """Deliver to consumers what their agreements grant and they do not have yet.
+
+    Args:
+        agreements: ids of agreements or consumers.
+        whole: send also what they have already.
+        json: print JSON instead of text.
+    """
+    how = Replay(whole=True) if whole else None
     with output.errors_as_exit_codes():
         hub = Hub()
         wanted = choice.agreements(hub.catalogue, agreements)
-        _run(wanted, lambda a: hub.deliver(a).run(), as_json=json)
+        _run(wanted, lambda a: hub.deliver(a).run(how), as_json=json)
 
 
 def _run(subjects: Iterable[str], run: object, *, as_json: bool) -> None:

@@ -99,8 +99,8 @@ class Attempt:
         with Snapshot(self.tools.address) as snapshot:
             work = self._work = self._difference(snapshot, gate)
             work.survey()
-            if self._told is not None:
-                work.gone = self._told
+            if self._beyond is not None:
+                work.gone = self._beyond
             self._refuse_unusual(work)
             self._refuse_deletes(work)
             self._delivery = log.open_window()
@@ -127,7 +127,7 @@ class Attempt:
         )
 
     @property
-    def _told(self) -> pl.DataFrame | None:
+    def _beyond(self) -> pl.DataFrame | None:
         """Keys that a reconciliation withdraws."""
         replay = self.chosen.replay
         return replay.gone if replay and self.log.agreement.tells_deletes else None

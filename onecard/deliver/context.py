@@ -60,6 +60,19 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """How far an agreement's text is from what its consumer has, in rows, before the gate.
+
+    Attributes:
+        send: rows that the consumer has not, or has otherwise.
+        withdraw: rows that it has and is to have no more; 0 where it is not told of deletes.
+    """
+
+    send: int
+    withdraw: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """Rows that are delivered again, whether or not they are due.
 

@@ -19,6 +19,7 @@ from psycopg import sql
 
 from onecard.base.sql_text import query
 from onecard.deliver.candidate_sql import Since
+from onecard.deliver.context import Extent
 from onecard.deliver.outgoing import DeliveryTally, KeptBack, Outgoing
 from onecard.deliver.query import KEYS
 from onecard.deliver.record import Change, Record, joined, renamed
@@ -262,7 +263,7 @@ class Difference:
     def _passing(self) -> Iterator[Leaving]:
         for raw in self.outgoing.rows(self._statement):
             treated = self.outgoing.treated(raw)
-            found = self.outgoing.gate.check(Batch(raw, treated, self.wanted.released))
+            found = self.outgoing.judged(Batch(raw, treated, self.wanted.released))
             self.tally.selected += len(raw)
             self.tally.withheld += found.withheld
             quarantined = pl.Series(range(len(raw)), dtype=pl.Int64).is_in(list(found.quarantined))
@@ -306,7 +307,7 @@ class Difference:
         known = was.is_not_null()
         same = (was == entries["digest"]).fill_null(value=False)
         if gate_inputs.DELIVERED in rows.raw.columns:
-            seeded = rows.raw[gate_inputs.DELIVERED] & ~known
+            seeded = rows.raw[gate_inputs.DELIVERED] & rows.passed & ~known
             number = pl.when(rows.raw[gate_inputs.LAPSED].fill_null(value=False))
             transfer = number.then(self.wanted.lapsed).otherwise(self.wanted.last)
             marked = entries.with_columns(transfer.cast(pl.UInt32).alias("transfer"))
@@ -455,6 +456,26 @@ class _Judged:
     passed: pl.Series
     quarantined: pl.Series
     reasons: dict[int, tuple[tuple[str, str], ...]]
+
+
+def extent(outgoing: Outgoing, record: Record) -> Extent:
+    """How far rows in scope are from what the consumer has, before the gate.
+
+    Args:
+        outgoing: reads them.
+        record: under the key of its entries.
+    """
+    held = record.whole()
+    known, send, present = _Known(held), 0, []
+    for raw in outgoing.rows(outgoing.selection.statement()):
+        entries = record.refs.of(raw)
+        same = (known.digests(entries) == entries["digest"]).fill_null(value=False)
+        send += int((~same).sum())
+        present.append(entries.select(KEY))
+    if not outgoing.selection.agreement.tells_deletes:
+        return Extent(send, 0)
+    there = pl.concat([holding.no_entries().select(KEY), *present])
+    return Extent(send, len(held.join(there, on=KEY, how="anti")))
 
 
 _KEYS = sql.Identifier("pg_temp", KEYS)

@@ -77,7 +77,7 @@ class ExpectedInbox:
         for raw in self.outgoing.rows(self.outgoing.selection.statement()):
             entries = record.refs.of(raw)
             treated = self.outgoing.treated(raw)
-            found = self.outgoing.gate.check(Batch(raw, treated))
+            found = self.outgoing.judged(Batch(raw, treated))
             kept = {i: str(raw[gate_inputs.KEY][i]) for i in found.quarantined}
             stays = pl.Series(range(len(raw)), dtype=pl.Int64).is_in(list(kept))
             present.append(entries.filter(found.rows | stays).select(keys))
@@ -142,7 +142,7 @@ class ExpectedInbox:
 
         block = self.outgoing.selection.agreement.statistics
         assert block is not None  # noqa: S101 - asked by the caller
-        passed = self.outgoing.gate.check(Batch(raw, treated)).rows
+        passed = self.outgoing.judged(Batch(raw, treated)).rows
         groups = [n for n in treated.columns if n != block.count]
         cells = cell_keys(treated.select(groups))
         known = self.previous(cells)

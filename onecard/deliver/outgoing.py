@@ -16,9 +16,10 @@ from psycopg import sql
 from onecard.base import failpoints
 from onecard.base.times import OFFSET
 from onecard.deliver.query import Selection
+from onecard.errors import PolicyError
 from onecard.model.gate_inputs import GateInputs
 from onecard.model.transfers import Counts
-from onecard.ports.privacy_gate import Batch, PrivacyGate
+from onecard.ports.privacy_gate import Admitted, Batch, PrivacyGate
 from onecard.store.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -85,13 +86,13 @@ class Outgoing:
 
     Attributes:
         snapshot: of the hub's database, open.
-        gate: the privacy gate, open.
+        gate: the privacy gate, open; None where rows are only counted.
         tokeniser: the consumer's; None only for statistics.
     """
 
     snapshot: Snapshot
     selection: Selection
-    gate: PrivacyGate
+    gate: PrivacyGate | None
     tokeniser: Tokeniser | None
 
     @property
@@ -106,9 +107,20 @@ class Outgoing:
         """
         for raw in self.rows(self.selection.statement(limit)):
             treated = self.treated(raw)
-            found = treated.filter(self.gate.check(Batch(raw, treated)).rows)
+            found = treated.filter(self.judged(Batch(raw, treated)).rows)
             if len(found):
                 yield found
+
+    def judged(self, batch: Batch) -> Admitted:
+        """What the gate says of a batch.
+
+        Raises:
+            PolicyError: there is no gate: nothing leaves.
+        """
+        if self.gate is None:
+            msg = f"{self.selection.agreement.id}: no privacy gate looks at its rows"
+            raise PolicyError(msg)
+        return self.gate.check(batch)
 
     def rows(self, statement: sql.Composed) -> Iterator[pl.DataFrame]:
         """Batches as they are selected; statistics in one, as cells of a margin are seen together.

@@ -65,7 +65,7 @@ class Record:
         if self.head is None:
             found = holding.no_entries()
         else:
-            found = holding.whole(self.connection, self.refs.agreement.id)
+            found = holding.whole(self.connection, self.head)
         return found if sure else _marked(found, self.pending())
 
     def of(self, refs: pl.DataFrame) -> pl.DataFrame:
@@ -99,6 +99,7 @@ class Record:
             self.head.rows if self.head else 0,
             versions,
             today,
+            self.head.number if self.head else 0,
         )
         held, anew = change.held, change.anew or self.head is None
         written = holding.write(self.connection, made, held, change.gone, anew=anew)
@@ -166,7 +167,11 @@ class Pending:
     _waiting: list[pl.DataFrame] = field(default_factory=list)
 
     def add(self, entries: pl.DataFrame) -> None:
-        """Take the references of a batch that is about to leave."""
+        """Take the references of a batch that is about to leave.
+
+        Args:
+            entries: columns `holding.KEY`, and others.
+        """
         self._waiting.append(entries.select(holding.KEY))
 
     def flush(self) -> None:
@@ -178,7 +183,14 @@ class Pending:
 
 
 def joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Entries as one frame. Columns: `holding.SCHEMA`."""
+    """Entries as one frame.
+
+    Args:
+        frames: of entries; columns `holding.SCHEMA`, and others.
+
+    Returns:
+        Columns `holding.SCHEMA`.
+    """
     import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
     none = holding.no_entries()
@@ -191,7 +203,7 @@ def renamed(record: Record, held: pl.DataFrame) -> Record:
 
     Args:
         record: under the old key.
-        held: its entries under the present key.
+        held: its entries under the present key; columns `holding.SCHEMA`.
     """
     assert record.head is not None  # noqa: S101 - only a record has an old key
     head = replace(record.head, key=record.refs.name, rows=len(held))

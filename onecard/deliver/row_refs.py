@@ -2,7 +2,7 @@
 
 A row's reference is 128 bits of HMAC(key, agreement and the values of its key before treatment):
 SHA-256 or SM3 by the suite, under a key derived from the quarantine key. The other 128 bits are
-stored nowhere; with them before the text, XXH3 makes the row's digest, 64 bits. So each row has a
+stored nowhere; with them before the text, XXH3 makes the row's digest, 48 bits. So each row has a
 secret of its own: whoever has the database, without the key, cannot try values against it (ADR
 0020).
 """
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from onecard.crypto.keys import Key
 from onecard.crypto.suites import Suite
 from onecard.model.gate_inputs import GateInputs
+from onecard.store.holding import DIGEST_BITS
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import SharedField
 from schemas.models.contract import Contract
@@ -76,9 +77,10 @@ class RowRefs:
         import polars_hash  # noqa: F401, PLC0415 - registers the expression below
 
         secret = pl.concat_str(pl.lit(pl.Series(words[:, 2])), pl.lit(pl.Series(words[:, 3])))
-        text = pl.concat_str(secret, _text(rows, _told(self.agreement), self.shape), separator="\0")
+        text = pl.concat_str(secret, _text(rows, _compared(self.agreement), self.shape), separator="\0")
         digest = rows.select(text.nchash.xxh3_64().alias("digest"))  # type: ignore[attr-defined]
-        return found.with_columns(digest["digest"].clip(lower_bound=1))
+        short = (digest["digest"] % (1 << DIGEST_BITS)).clip(lower_bound=1)
+        return found.with_columns(short)
 
 
 def shape(agreement: Agreement, contracts: Mapping[str, Contract], token_epoch: str) -> str:
@@ -112,7 +114,7 @@ def basis(agreement: Agreement, more: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _told(agreement: Agreement) -> tuple[str, ...]:
+def _compared(agreement: Agreement) -> tuple[str, ...]:
     """Fields whose change sends a row again: not those of a join whose changes are ignored."""
     ignored = {j.alias for j in agreement.joins if j.on_change == "ignore"}
     return tuple(

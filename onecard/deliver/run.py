@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from onecard.base import failpoints, interrupts
 from onecard.crypto import suites
 from onecard.deliver.attempt import Attempt, Chosen
-from onecard.deliver.context import Delivered, DeliveryContext, Replay
+from onecard.deliver.context import Delivered, DeliveryContext, Extent, Replay
 from onecard.deliver.delivery_log import DeliveryLog
 from onecard.deliver.expected_inbox import ExpectedInbox
 from onecard.deliver.outgoing import Outgoing
@@ -150,6 +150,26 @@ class Deliver:
             frames = list(Outgoing(snapshot, selection, gate, ready.tokeniser).frames(rows))
         return pl.concat(frames) if frames else pl.DataFrame(schema=list(self._agreement.names))
 
+    def extent(self) -> Extent | None:
+        """What the text as it stands, approved or not, would send and withdraw, before the gate.
+
+        Returns:
+            None of statistics, whose cells depend on the gate.
+
+        Raises:
+            NotCollected: a needed dataset was never collected.
+        """
+        if self._agreement.statistics:
+            return None
+        from onecard.deliver import difference  # noqa: PLC0415 - Polars only where rows flow
+
+        with self._ready(locked=False, permitted=False) as ready:
+            assert ready.record is not None  # noqa: S101 - only statistics have none
+            selection = replace(self._selection(ready.state.nothing_sent(), None), people=None)
+            with Snapshot(self._tools.address) as snapshot:
+                outgoing = Outgoing(snapshot, selection, None, ready.tokeniser)
+                return difference.extent(outgoing, ready.record.under_own_key())
+
     @contextmanager
     def expected_inbox(self) -> Iterator[ExpectedInbox]:
         """What the consumer should hold by now; its deliveries wait until the block ends.
@@ -179,18 +199,20 @@ class Deliver:
                 )
 
     @contextmanager
-    def _ready(self, *, locked: bool) -> Iterator[_Ready]:
+    def _ready(self, *, locked: bool, permitted: bool = True) -> Iterator[_Ready]:
         """The agreement, permitted.
 
         Args:
             locked: one delivery of an agreement at a time; the second finds nothing due.
+            permitted: raises where it is not; else nothing leaves.
         """
         agreement = self._agreement
         with database.connect(self._tools.address, autocommit=True) as connection:
             if locked:
                 locks.hold(connection, locks.Kind.DELIVERY, agreement.id)
                 failpoints.reach("deliver.locked")
-            life = agreement_lives.permit(connection, agreement, self._today)
+            asked = agreement_lives.permit if permitted else agreement_lives.life
+            life = asked(connection, agreement, self._today)
             tokeniser = self._tokeniser()
             now = self._tools.settings.now()
             state = DeliveryState.load(connection, agreement, tokeniser, self._needed, now)

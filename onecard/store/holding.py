@@ -1,10 +1,10 @@
 """What each consumer holds: a keyed reference and a digest of every row that it has.
 
 Tables `ledger.holding_head`, `ledger.holding`, `ledger.holding_pending`. A reference is 128 bits of
-a keyed digest of the row's key, a digest 64 bits that only who has the key can compute
+a keyed digest of the row's key, a digest 48 bits that only who has the key can compute
 (`onecard.deliver.row_refs`): whoever has only the database learns from them nobody's data. Entries
-are packed by bucket (the first bits of the reference), some fifty in each: 28 bytes an entry, about
-31 on disk, and a few changes write a few kilobytes (ADR 0020).
+are packed by bucket (the first bits of the reference), twenty in each: 26 bytes an entry, some 31
+on disk, and a few changes write a few kilobytes (ADR 0020).
 """
 
 from __future__ import annotations
@@ -18,17 +18,21 @@ import numpy.typing as npt
 import polars as pl
 from psycopg.types.json import Jsonb
 
-from onecard.store.database import Connection, fetch_all, fetch_one, scalars
+from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
 
-ENTRY = np.dtype([("high", "<u8"), ("low", "<u8"), ("digest", "<u8"), ("transfer", "<u4")])
-"""As entries are stored."""
+ENTRY = np.dtype(
+    [("high", "<u8"), ("low", "<u8"), ("first", "<u4"), ("rest", "<u2"), ("transfer", "<u4")]
+)
+"""As entries are stored: the digest in two parts."""
+DIGEST_BITS = 48
+"""A changed row has the digest that it had before once in 280 million million times."""
 REF = np.dtype([("high", "<u8"), ("low", "<u8")])
 SCHEMA = {"high": pl.UInt64, "low": pl.UInt64, "digest": pl.UInt64, "transfer": pl.UInt32}
 KEY = ("high", "low")
 UNKNOWN = 0
 """Digest of a row of which only the key is known to be there; no row has it."""
 
-_EACH, _MOST, _LEAST = 48, 64, 12
+_EACH, _MOST, _LEAST = 20, 64, 6
 """Entries in a bucket when it is made, and when all are made anew. An entry must not be moved out
 of its row (2 KB), which costs more."""
 _STEP = 2_000
@@ -51,6 +55,7 @@ class Head:
         rows: number of entries.
         versions: of every dataset that was looked at.
         looked_on: the day, which decides ages.
+        number: by which its entries are found; 0 before it is written.
     """
 
     agreement: str
@@ -62,6 +67,7 @@ class Head:
     rows: int
     versions: Mapping[str, int]
     looked_on: date
+    number: int = 0
 
 
 def head(connection: Connection, agreement: str) -> Head | None:
@@ -69,7 +75,7 @@ def head(connection: Connection, agreement: str) -> Head | None:
     return fetch_one(
         connection,
         Head,
-        "SELECT agreement, key, basis, shape, token_epoch, buckets, rows, versions, looked_on"
+        "SELECT agreement, key, basis, shape, token_epoch, buckets, rows, versions, looked_on, number"
         " FROM ledger.holding_head WHERE agreement = %s",
         (agreement,),
     )
@@ -80,13 +86,13 @@ def no_entries() -> pl.DataFrame:
     return pl.DataFrame(schema=SCHEMA)
 
 
-def whole(connection: Connection, agreement: str) -> pl.DataFrame:
-    """All entries of an agreement. Columns: `SCHEMA`."""
-    statement = "SELECT entries FROM ledger.holding WHERE agreement = %s ORDER BY bucket"
+def whole(connection: Connection, found: Head) -> pl.DataFrame:
+    """All entries of a record. Columns: `SCHEMA`."""
+    statement = "SELECT entries FROM ledger.holding WHERE holder = %s ORDER BY bucket"
     with connection.cursor(binary=True) as cursor:
         packed = b"".join(
             bytes(row[0])  # type: ignore[call-overload]
-            for row in cursor.execute(statement, (agreement,))
+            for row in cursor.execute(statement, (found.number,))
         )
     return _unpacked(packed)
 
@@ -126,7 +132,7 @@ def write(
     after = pl.concat([before.join(changed, on=list(KEY), how="anti"), held])
     rows = found.rows - len(before) + len(after)
     if rows > found.buckets * _MOST or (found.buckets > 1 and rows < found.buckets * _LEAST):
-        rest = whole(connection, found.agreement).join(changed, on=list(KEY), how="anti")
+        rest = whole(connection, found).join(changed, on=list(KEY), how="anti")
         return _all(connection, found, pl.concat([rest, held]))
     _put(connection, found, after, buckets)
     put_head(connection, replace(found, rows=rows))
@@ -155,7 +161,8 @@ def note_pending(
         transfer: the attempt that sends them.
         refs: columns `KEY`.
     """
-    packed = _packed(pl.concat([r.select(KEY) for r in refs]), REF).tobytes()
+    joined = pl.concat([r.select(KEY) for r in refs])
+    packed = np.ascontiguousarray(joined.to_numpy(order="c")).astype("<u8").tobytes()
     connection.execute(
         "INSERT INTO ledger.holding_pending (agreement, transfer, refs) VALUES (%s, %s, %s)",
         (agreement, transfer, packed),
@@ -194,13 +201,13 @@ def forget_basis(connection: Connection, agreement: str) -> None:
 
 def _all(connection: Connection, found: Head, held: pl.DataFrame) -> int:
     made = replace(found, rows=len(held), buckets=max(1, -(-len(held) // _EACH)))
-    connection.execute("DELETE FROM ledger.holding WHERE agreement = %s", (found.agreement,))
-    copy = "COPY ledger.holding (agreement, bucket, entries) FROM STDIN (FORMAT BINARY)"
+    number = put_head(connection, made)
+    connection.execute("DELETE FROM ledger.holding WHERE holder = %s", (number,))
+    copy = "COPY ledger.holding (holder, bucket, entries) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(copy) as target:
-        target.set_types(["text", "int4", "bytea"])
+        target.set_types(["int4", "int4", "bytea"])
         for bucket, packed in _by_bucket(held, made.buckets):
-            target.write_row((found.agreement, bucket, packed))
-    put_head(connection, made)
+            target.write_row((number, bucket, packed))
     return made.buckets
 
 
@@ -211,28 +218,31 @@ def _put(
     empty = [b for b in buckets.tolist() if b not in packed]
     if empty:
         connection.execute(
-            "DELETE FROM ledger.holding WHERE agreement = %s AND bucket = ANY(%s)",
-            (found.agreement, empty),
+            "DELETE FROM ledger.holding WHERE holder = %s AND bucket = ANY(%s)",
+            (found.number, empty),
         )
     numbers = sorted(packed)
     for start in range(0, len(numbers), _STEP):
         some = numbers[start : start + _STEP]
         connection.execute(
-            "INSERT INTO ledger.holding (agreement, bucket, entries)"
+            "INSERT INTO ledger.holding (holder, bucket, entries)"
             " SELECT %b, b, e FROM unnest(%b::int[], %b::bytea[]) AS x (b, e)"
-            " ON CONFLICT (agreement, bucket) DO UPDATE SET entries = excluded.entries",
-            (found.agreement, some, [packed[n] for n in some]),
+            " ON CONFLICT (holder, bucket) DO UPDATE SET entries = excluded.entries",
+            (found.number, some, [packed[n] for n in some]),
         )
 
 
-def put_head(connection: Connection, made: Head) -> None:
-    """Write a record's head."""
-    connection.execute(
+def put_head(connection: Connection, made: Head) -> int:
+    """Write a record's head; returns its number."""
+    return one_scalar(
+        connection,
+        int,
         "INSERT INTO ledger.holding_head (agreement, key, basis, shape, token_epoch, buckets, rows,"
         " versions, looked_on) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (agreement) DO UPDATE SET key = excluded.key, basis = excluded.basis,"
         " shape = excluded.shape, token_epoch = excluded.token_epoch, buckets = excluded.buckets,"
-        " rows = excluded.rows, versions = excluded.versions, looked_on = excluded.looked_on",
+        " rows = excluded.rows, versions = excluded.versions, looked_on = excluded.looked_on"
+        " RETURNING number",
         (
             made.agreement,
             made.key,
@@ -258,15 +268,18 @@ def _buckets_of(
     lines = fetch_all(
         connection,
         _Bucket,
-        "SELECT entries FROM ledger.holding WHERE agreement = %s AND bucket = ANY(%s)",
-        (found.agreement, buckets.tolist()),
+        "SELECT entries FROM ledger.holding WHERE holder = %s AND bucket = ANY(%s)",
+        (found.number, buckets.tolist()),
     )
     return _unpacked(b"".join(line.entries for line in lines))
 
 
 def _unpacked(packed: bytes) -> pl.DataFrame:
     found = np.frombuffer(packed, ENTRY)
-    return pl.DataFrame({n: np.ascontiguousarray(found[n]) for n in SCHEMA}, schema=SCHEMA)
+    columns = {n: np.ascontiguousarray(found[n]) for n in ("high", "low", "transfer")}
+    rest = found["rest"].astype(np.uint64) << np.uint64(32)
+    columns["digest"] = rest | found["first"].astype(np.uint64)
+    return pl.DataFrame(columns).select(list(SCHEMA))
 
 
 def _bucket(refs: pl.DataFrame, buckets: int) -> npt.NDArray[np.int64]:
@@ -275,10 +288,13 @@ def _bucket(refs: pl.DataFrame, buckets: int) -> npt.NDArray[np.int64]:
     return ((first * np.uint64(buckets)) >> np.uint64(32)).astype(np.int64)
 
 
-def _packed(entries: pl.DataFrame, kind: np.dtype[np.void]) -> npt.NDArray[np.void]:
-    found = np.empty(len(entries), kind)
-    for name in kind.names or ():
+def _packed(entries: pl.DataFrame) -> npt.NDArray[np.void]:
+    found = np.empty(len(entries), ENTRY)
+    for name in ("high", "low", "transfer"):
         found[name] = entries[name].to_numpy()
+    digest = entries["digest"].to_numpy()
+    found["first"] = digest & np.uint64(0xFFFFFFFF)
+    found["rest"] = digest >> np.uint64(32)
     return found
 
 
@@ -288,7 +304,7 @@ def _by_bucket(entries: pl.DataFrame, buckets: int) -> Iterator[tuple[int, bytes
         return
     ordered = entries.sort(KEY)
     numbers = _bucket(ordered, buckets)
-    data = _packed(ordered, ENTRY).tobytes()
+    data = _packed(ordered).tobytes()
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
     ends = np.append(starts[1:], len(ordered))
     size = ENTRY.itemsize

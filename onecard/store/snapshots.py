@@ -58,7 +58,11 @@ class Snapshot:
         yield from self._running(lambda: self._read(statement))
 
     def frame(self, statement: sql.Composed) -> pl.DataFrame:
-        """All rows of a SELECT that gives few."""
+        """All rows of a SELECT that gives few.
+
+        Args:
+            statement: the SELECT; its columns are the frame's.
+        """
         import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
         found: list[pa.Table] = []

@@ -17,6 +17,8 @@ HOUSE = "contracts/housing_fund/hf_account.odcs.yaml"
 F08 = "agreements/f08-hrss-operator-ecard.yaml"
 F01 = "agreements/f01-hrss-transport-card-status.yaml"
 F04 = "agreements/f04-hrss-education-card-status.yaml"
+F16 = "agreements/f16-hrss-bank-subsidy-payment.yaml"
+F17 = "agreements/f17-hrss-hrss-subsidy-failure.yaml"
 F21 = "agreements/f21-transport-bureau-ride-statistics.yaml"
 F09 = "agreements/f09-hrss-health-card-query.yaml"
 SUBSIDY = "contracts/hrss/subsidy_payment.odcs.yaml"
@@ -65,6 +67,11 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
     "agreement-unknown-option": (F08, "options: {path:", "options: {paht: x, path:", "model.unknown_key", "delivery.options.paht"),
     "agreement-without-delivery": (F08, "delivery:\n  connector: rest\n  connection: operator_api\n  options: {path: /inbox/f08-hrss-operator-ecard, auth: {kind: bearer}}\n", "", "agreement.delivery", ""),
     "agreement-same-target": (F08, "path: /inbox/f08-hrss-operator-ecard", "path: /inbox/f07-hrss-operator-card-status", "agreement.duplicate_target", "delivery"),
+    "agreement-join-not-unique": (F16, ", first_by: [-issue_date]", "", "agreement.join_not_unique", "joins.0"),
+    "agreement-first-by-unknown": (F16, "first_by: [-issue_date]", "first_by: [-issued]", "agreement.unknown_field", "joins.0.first_by"),
+    "agreement-only-yes-without-deletes": (F08, "  - {name: ecard_status, treatment: as_is}\n  - {name: source_updated_at, treatment: as_is}", "  - {name: bound, value: '1'}", "agreement.deletes", ""),
+    "agreement-answer-without-test": (F08, "{name: ecard_status, treatment: as_is}", "{name: bound, when: {answers: ['1', '0']}}", "agreement.when", "fields.1.when"),
+    "agreement-answer-unknown-code": (F17, "{name: fail_reason, treatment: as_is}", "{name: returned, when: {filters: [{field: pay_status, in: ['77']}]}}", "agreement.unknown_code", "fields.3.when.filters.0"),
     "agreement-filter-two-tests": (F01, "{field: card.transit_account_no, null: false}", "{field: card.transit_account_no, null: false, in: ['1']}", "agreement.filter", "scope.filters.0"),
     "contract-wrong-standard": (CONTRACT, "apiVersion: v3.1.0", "apiVersion: v2.2.0", "odcs.version", "apiVersion"),
     "contract-official-schema": (CONTRACT, "tags2: x\n", "", "odcs.schema", ""),

@@ -11,6 +11,7 @@ down_revision = "0007"
 STATEMENTS = """
 CREATE TABLE ledger.holding_head (
     agreement text PRIMARY KEY,
+    number integer NOT NULL GENERATED ALWAYS AS IDENTITY UNIQUE,
     key text NOT NULL,
     basis text NOT NULL,
     shape text NOT NULL,
@@ -28,14 +29,15 @@ COMMENT ON COLUMN ledger.holding_head.basis IS
 COMMENT ON COLUMN ledger.holding_head.shape IS 'digest of whatever makes of a row what leaves';
 
 CREATE TABLE ledger.holding (
-    agreement text NOT NULL,
+    holder integer NOT NULL,
     bucket integer NOT NULL,
     entries bytea NOT NULL,
-    PRIMARY KEY (agreement, bucket)
+    PRIMARY KEY (holder, bucket)
 );
 ALTER TABLE ledger.holding ALTER COLUMN entries SET STORAGE EXTERNAL;
+COMMENT ON COLUMN ledger.holding.holder IS 'number of the head';
 COMMENT ON COLUMN ledger.holding.entries IS
-    'sorted, 28 bytes each: keyed reference of a row (16), digest of its values (8), transfer (4)';
+    'sorted, 26 bytes each: keyed reference of a row (16), digest of its values (6), transfer (4)';
 
 CREATE TABLE ledger.holding_pending (
     agreement text NOT NULL,

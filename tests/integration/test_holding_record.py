@@ -1,0 +1,245 @@
+"""The record of what consumers hold: attempts that failed, new keys, old hubs, its size."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from onecard.base import failpoints
+from onecard.crypto import keys
+from onecard.deliver.attempt import Attempt
+from onecard.errors import PolicyError
+from onecard.model.signoffs import SignOff
+from onecard.operations.release import release
+from onecard.reconcile.inbox import reconcile_inbox
+from onecard.store import agreement_lives, database, holding
+from onecard.store.holding import Head
+from schemas.models import catalogue
+from tests.cities import Cities
+from tests.faults.harness import Harness
+from tests.integration.test_holding import ACCOUNTS, EVENTS, F02, F06, F16, Side, edit
+
+MIGRATION = Path(__file__).parents[2] / "sql/migrations/versions/0008_holding.py"
+TABLE = "inbox_f06_hrss_housing_fund_card_status"
+SMALL = ("options: {path: /inbox/f02", "options: {batch_rows: 3, path: /inbox/f02")
+LEFT = "the delivery ended after its rows had left"
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
+    """A city whose datasets are collected; F02 is sent in small requests."""
+    home = tmp_path_factory.mktemp("record")
+    changed = home / "schemas"
+    shutil.copytree(catalogue.ROOT, changed)
+    edit(changed, F02, SMALL)
+    with cities.start(home / "stage", persons=400, seed=23) as stage:
+        stage.environment["ONECARD_SCHEMAS"] = str(changed)
+        hub = stage.hub(0)
+        for dataset in hub.catalogue.contracts:
+            hub.collect(dataset).run()
+        with database.connect(hub.address, autocommit=True) as connection:
+            agreement_lives.approve(connection, hub.catalogue.agreement(F02), "演练", "批复1号")
+        with Harness.of(stage) as made:
+            yield made
+
+
+@pytest.fixture
+def side(city: Harness) -> Iterator[Side]:
+    city.fresh()
+    yield Side(city, city.hub())
+    city.drop()
+
+
+def fail_after_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next deliveries end when the consumer has everything and the hub has noted nothing."""
+    reached = failpoints.reach
+
+    def ending(name: str) -> None:
+        if name == "send.after":
+            raise PolicyError(LEFT)
+        reached(name)
+
+    monkeypatch.setattr(failpoints, "reach", ending)
+
+
+def test_what_an_unconfirmed_delivery_brought_is_withdrawn_when_it_leaves_the_scope(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The consumer has it, the record has not: that it may be there was noted before it left."""
+    with monkeypatch.context() as patched, pytest.raises(PolicyError, match=LEFT):
+        fail_after_sending(patched)
+        side.deliver(F06)
+    assert len(side.table(TABLE)) == 3
+    side.publish(ACCOUNTS, "grzhzt IN ('01', '02', '06')", grzhzt="'04'")
+    assert side.told(F06) == (0, 3)
+    assert side.table(TABLE) == []
+    assert side.ask("SELECT count(*) FROM ledger.holding_pending") == [(0,)]
+
+
+def test_a_value_that_an_unconfirmed_delivery_changed_is_sent_back(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New value unconfirmed, then the old one again: the record alone would say unchanged."""
+
+    def statuses() -> set[str]:
+        return {row["to_status"] for row in side.table(TABLE)}
+
+    side.publish(EVENTS, "true", to_status="'1'")
+    side.deliver(F06)
+    side.publish(EVENTS, "true", to_status="'9'")
+    with monkeypatch.context() as patched, pytest.raises(PolicyError, match=LEFT):
+        fail_after_sending(patched)
+        side.deliver(F06)
+    assert statuses() == {"9"}
+    side.publish(EVENTS, "true", to_status="'1'")
+    assert side.deliver(F06).rows > 0
+    assert statuses() == {"1"}
+
+
+def test_a_new_quarantine_key_sends_nothing_again(side: Side) -> None:
+    rows = side.deliver(F06).rows
+    settings = side.hub.settings
+    keys.rotate(
+        settings.keys_file, keys.QUARANTINE, "q2", timedelta(days=30), settings.now().date()
+    )
+    again = side.at(settings.now())
+    assert again.told(F06) == (0, 0)
+    assert again.ask("SELECT key FROM ledger.holding_head WHERE agreement = %s", F06) == [
+        ("international/q2",)
+    ]
+    assert again.deliver(F06).transfer is None
+    again.publish(ACCOUNTS, "grzhzt IN ('01', '02', '06')", grzhzt="'04'")
+    assert again.told(F06) == (0, rows)
+
+
+def test_new_tokens_replace_the_old_ones(side: Side) -> None:
+    rows = side.deliver(F06).rows
+    old = {row["person_token_hf"] for row in side.table(TABLE)}
+    settings = side.hub.settings
+    keys.rotate(
+        settings.keys_file,
+        keys.token_purpose("housing_fund"),
+        "t2",
+        timedelta(days=30),
+        settings.now().date(),
+    )
+    again = side.at(settings.now())
+    assert again.told(F06) == (rows, rows)
+    new = {row["person_token_hf"] for row in again.table(TABLE)}
+    assert (len(again.table(TABLE)), old & new) == (rows, set())
+    assert reconcile_inbox(again.hub, F06).outcome == "agreed"
+    assert again.deliver(F06).transfer is None
+
+
+def test_a_hub_without_a_record_sends_nothing_twice(side: Side) -> None:
+    """As at revision 0007: versions are all that is known of earlier deliveries."""
+    sent = side.deliver(F16).rows
+    rows = side.deliver(F06).rows
+    spec = importlib.util.spec_from_file_location("migration_0008", MIGRATION)
+    assert spec is not None
+    assert spec.loader is not None
+    migration = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(migration)
+    with database.connect(side.hub.address, autocommit=True) as connection:
+        for table in ("holding_head", "holding", "holding_pending", "link_field"):
+            connection.execute(f"DROP TABLE ledger.{table}".encode())
+        connection.execute("DROP TABLE registry.former")
+        for statement in migration.STATEMENTS.split(";\n"):
+            connection.execute(statement.encode())
+    assert side.told(F16) == side.told(F06) == (0, 0)
+    assert side.deliver(F16).transfer is side.deliver(F06).transfer is None
+    (held,) = side.ask("SELECT rows FROM ledger.holding_head WHERE agreement = %s", F16)[0]
+    assert held == sent
+    assert reconcile_inbox(side.hub, F06).outcome == "agreed"
+    side.publish(ACCOUNTS, "grzhzt IN ('01', '02', '06')", grzhzt="'04'")
+    assert side.told(F06) == (0, rows)
+
+
+@pytest.mark.case("screen-3", "a suspended delivery's receipt counts what left")
+def test_a_suspended_delivery_tells_what_left(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    permitted, left = Attempt._leave, []
+
+    def leave(attempt: Attempt, rows: int = 0) -> None:
+        if len(left) == 2:
+            agreement = side.hub.catalogue.agreement(F02)
+            with database.connect(side.hub.address, autocommit=True) as connection:
+                agreement_lives.suspend(connection, agreement, "演练", "核查")
+        permitted(attempt, rows)
+        left.append(rows)
+
+    monkeypatch.setattr(Attempt, "_leave", leave)
+    with pytest.raises(PolicyError):
+        side.deliver(F02)
+    (body,) = side.ask(
+        "SELECT r.body FROM ledger.receipt r JOIN ledger.transfer t ON t.id = r.transfer"
+        " WHERE t.subject = %s ORDER BY t.id DESC LIMIT 1",
+        F02,
+    )[0]
+    told = json.loads(body)
+    there = sum(len(b["rows"]) for b in side.batches(F02, "medical_insurance_api"))
+    assert (told["outcome"], told["rows_left"]) == ("failed", there)
+    assert there == 6
+    assert "rows_passed" not in told
+
+
+def test_more_than_is_usual_is_held_by_the_difference(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecard.deliver.attempt.FEW_DELETES", 1)
+    monkeypatch.setattr("onecard.deliver.attempt.deliveries.usual_rows", lambda *_: [2])
+    rows = side.deliver(F06).rows
+    side.publish(ACCOUNTS, "grzhzt IN ('01', '02', '06')", grzhzt="'04'")
+    with pytest.raises(Exception, match=f"told to drop {rows} rows"):
+        side.deliver(F06)
+    (held,) = side.ask("SELECT max(id) FROM ledger.transfer WHERE status = 'held'")[0]
+    release(side.hub, str(held), SignOff("演练", "核实"))
+    assert side.told(F06) == (0, rows)
+
+
+def entries(count: int, seed: int) -> pl.DataFrame:
+    made = np.random.default_rng(seed)
+    high, low, digest = (made.integers(1, 2**bits, count, np.uint64) for bits in (64, 64, 48))
+    frame = pl.DataFrame({"high": high, "low": low, "digest": digest})
+    return frame.with_columns(pl.lit(1, pl.UInt32).alias("transfer"))
+
+
+def test_the_record_stays_small_and_exact_through_changes(side: Side) -> None:
+    """100,000 rows, then twenty nights of a thousand changes and a hundred withdrawals each."""
+    agreement, today = "f99-record", side.hub.settings.now().date()
+    head = Head(agreement, "k", "b", "s", "", 1, 0, {}, today)
+    held = entries(100_000, 1)
+    none = holding.no_entries()
+    with database.connect(side.hub.address, autocommit=True) as connection:
+        with connection.transaction():
+            holding.write(connection, head, held, none, anew=True)
+        for night in range(20):
+            changed = held[night * 1000 : night * 1000 + 900].with_columns(pl.col("digest") ^ 1)
+            new, gone = entries(100, night + 2), held[-100 * (night + 1) :][:100]
+            found = holding.head(connection, agreement)
+            assert found is not None
+            with connection.transaction():
+                told = pl.concat([changed, new])
+                written = holding.write(connection, found, told, gone, anew=False)
+            holding.give_place_back(connection, written)
+            told_keys = pl.concat([told.select(holding.KEY), gone.select(holding.KEY)])
+            rest = held.join(told_keys, on=list(holding.KEY), how="anti", maintain_order="left")
+            held = pl.concat([rest, told])
+        found = holding.head(connection, agreement)
+        assert found is not None
+        stored = holding.whole(connection, found)
+        some = holding.of(connection, found, held[:50])
+        size = connection.execute("SELECT pg_total_relation_size('ledger.holding')").fetchone()
+    keys_ = list(holding.KEY)
+    assert stored.sort(keys_).equals(held.select(stored.columns).sort(keys_))
+    assert some.sort(keys_).equals(held[:50].select(some.columns).sort(keys_))
+    assert found.rows == len(held) == 100_000
+    assert size is not None
+    assert int(str(size[0])) / found.rows < 40
