@@ -19,6 +19,9 @@ BOM = "\ufeff"
 LONGEST_LINE = 1 << 26
 """Bytes of one line; a longer one is no CSV."""
 
+EARLY = 10
+"""Lines among which a header row is looked for that is not the first, below a title."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -109,10 +112,7 @@ def check_form(header: Header, where: str, natives: Collection[str], options: Cs
     """
     names = header.names
     if not shown.is_header(names, natives):
-        hint = looks.unlike_csv(header.head) or looks.other_delimiter(
-            header.line, options.delimiter, natives
-        )
-        hint = hint or "; has the file a header row?"
+        hint = _unlike_header(header, natives, options)
         msg = f"{where}: the first row names no column of the contract{hint}"
         raise SchemaMismatch(msg)
     if not names[-1]:
@@ -125,6 +125,22 @@ def check_form(header: Header, where: str, natives: Collection[str], options: Cs
     if twice:
         msg = f"{where}: column {shown.columns(names, natives, twice)} stands twice"
         raise SchemaMismatch(msg)
+
+
+def _unlike_header(header: Header, natives: Collection[str], options: Csv) -> str:
+    """What a first row looks like that names no column, as the end of a message."""
+    hint = (
+        looks.unlike_csv(header.head)
+        or looks.other_encoding(header.head, options.encoding)
+        or looks.other_delimiter(header.line, options.delimiter, natives)
+    )
+    if hint:
+        return hint
+    lines = header.head.decode(options.codec, "replace").splitlines()[:EARLY]
+    for number, line in enumerate(lines, start=1):
+        if shown.is_header(line.split(options.delimiter), natives):
+            return f"; the header row looks to be line {number}: nothing may stand before it"
+    return "; has the file a header row?"
 
 
 def _first(stream: BinaryIO, origin: str, options: Csv) -> tuple[bytes, int]:

@@ -31,7 +31,7 @@ LONGEST = 5
 """Lines that one record with quoted line breaks may take."""
 PIECE = 1 << 23
 """Bytes that are read at once; memory does not grow with the file."""
-TELLING = 8
+TELLING = 2
 """Ideographs in text that happens to be UTF-8 after which it is no accident (F27)."""
 _IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
 

@@ -196,6 +196,8 @@ def test_gb18030_in_pieces(out: Path, local: Connection, monkeypatch: pytest.Mon
         ("证件号码\t姓名", "tabs instead of commas"),
         ("证件号码，姓名", "full-width commas instead of commas"),
         (f"{PERSON},吴娜", "has the file a header row?"),
+        ("居民名单,\n证件号码,姓名", "the header row looks to be line 2"),
+        ("sep=,\n\n证件号码,姓名", "the header row looks to be line 3"),
     ],
 )
 def test_a_header_that_is_not_the_contracts(
@@ -245,6 +247,7 @@ TEXT = HEADER + "1,吴娜\n"
         ("a,b\n1,2\n".encode("utf-16-le"), "utf-8", "UTF-16"),
         (TEXT.encode("gb18030"), "utf-8", "looks like gb18030"),
         (BOM + TEXT.encode(), "gb18030", "is UTF-8"),
+        (TEXT.encode(), "gb18030", "looks like utf-8"),
         (b'{"a":1}\n', "utf-8", "looks like JSON"),
         (b"<html><table><tr><td>1", "utf-8", "HTML"),
         (TEXT.replace("\n", "\r").encode(), "utf-8", "CR alone"),
@@ -257,6 +260,17 @@ def test_a_file_of_another_kind(
         csv(out, local, data, encoding=encoding)
     assert says in str(refused.value)
     assert "吴娜" not in str(refused.value)
+
+
+@pytest.mark.case("file-6", "two ideographs tell that a small file is UTF-8, not GB 18030")
+def test_a_small_file_of_the_other_encoding(out: Path, local: Connection) -> None:
+    (out / "f.dat").write_bytes("a,b\n1,吴娜\n".encode())
+    options = FilesConnector.source_options.model_validate(
+        {"directory": "out", "pattern": "*.dat", "format": {"kind": "csv", "encoding": "gb18030"}}
+    )
+    request = ReadRequest("a/b", (Column("a", "a"), Column("b", "b")), options)
+    with pytest.raises(ProtocolError, match="the file is UTF-8"):
+        list(FilesReading(local, request))
 
 
 @pytest.mark.case("file-7", "what is no JSON Lines, JSON or Parquet is told likewise")

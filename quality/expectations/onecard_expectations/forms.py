@@ -99,6 +99,15 @@ def written_date(form: str) -> Dated:
     return Dated(f"\\A{regex}\\Z", places["%Y"], places["%m"], places["%d"])
 
 
+ONE_DIGIT = "(?<![0-9])([0-9])(?![0-9])"
+"""A month or day of one digit; in a format of one's own it may have one, as in strptime."""
+
+
+def padded(text: str) -> str:
+    """A text with each single digit as two."""
+    return re.sub(ONE_DIGIT, r"0\1", text)
+
+
 def divisions(spec: Spec) -> list[str]:
     """The known divisions: `known` is their codes of six digits, one after the other."""
     return re.findall("[0-9]{6}", spec.get("known", ""))

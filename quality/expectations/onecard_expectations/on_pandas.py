@@ -80,6 +80,7 @@ def moments(spec: Spec, texts: list[str]) -> Any:  # noqa: ANN401 - numpy array
     if spec["type"] == "date":
         written = spec.get("format")
         dated = forms.written_date(written) if written else forms.Dated(forms.DATE)
+        texts = [forms.padded(text) for text in texts] if written else texts
     else:
         dated = forms.Dated(forms.INSTANT)
     shaped = np.flatnonzero(matches(texts, dated.regex))

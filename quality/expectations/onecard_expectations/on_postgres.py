@@ -82,6 +82,13 @@ def _shape(spec: Spec) -> forms.Dated:
     return forms.Dated(forms.DATE)
 
 
+def _padded(spec: Spec, x: str) -> str:
+    """In a format of its own a month or day may have one digit."""
+    if not spec.get("format"):
+        return x
+    return f"regexp_replace({x}, {quoted(forms.ONE_DIGIT)}, {quoted('0' + chr(92) + '1')}, 'g')"
+
+
 def _parts(x: str, dated: forms.Dated) -> tuple[str, str, str]:
     year, month, day = (
         f"CAST(substr({x}, {at + 1}, {width}) AS integer)"
@@ -101,13 +108,13 @@ def _real(year: str, month: str, day: str) -> str:
 
 
 def _is_date(spec: Spec, x: str) -> str:
-    dated = _shape(spec)
+    dated, x = _shape(spec), _padded(spec, x)
     return _guarded(f"{x} ~ {quoted(dated.regex)}", _real(*_parts(x, dated)))
 
 
 def date_of(spec: Spec, x: str) -> str:
     """The date that text spells; only for text that is one."""
-    year, month, day = _parts(x, _shape(spec))
+    year, month, day = _parts(_padded(spec, x), _shape(spec))
     return f"make_date({year}, {month}, {day})"
 
 

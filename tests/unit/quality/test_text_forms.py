@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from onecard.base.blanks import BLANKS, CONTROLS
 from onecard.ports.row_gate import Checked, Reason
 from onecard.ports.source import Chunk
-from quality.expectations.onecard_expectations import forms
+from quality.expectations.onecard_expectations import forms, on_pandas
 from quality.rows import reading, text_forms
 from quality.rows.gate import compile_gate
 from schemas.models.contract import Contract
@@ -138,6 +139,8 @@ def test_short_dates(
     found = checked({"type": "date", "format": form}, [*right, *wrong])
     assert good(found) == [date(2026, 1, 5)] * len(right)
     assert rules(found) == {len(right) + 1 + i: ["type"] for i in range(len(wrong))}
+    suite = on_pandas.faults({"type": "date", "format": form}, pd.Series([*right, *wrong]), None)
+    assert suite["type"].tolist() == [False] * len(right) + [True] * len(wrong)
 
 
 @pytest.mark.case("file-3", "hours of one digit likewise, in Beijing time")
