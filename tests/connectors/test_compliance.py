@@ -216,7 +216,7 @@ def test_an_unknown_column_is_refused_or_never_read(system: System) -> None:
         assert all("f_number" not in c.batch.schema.names for c in chunks)
 
 
-def parcel(count: int, delivery: str, leave: Callable[[], None] = free) -> Parcel:
+def parcel(count: int, delivery: str, leave: Callable[..., None] = free) -> Parcel:
     schema = pa.schema(
         [
             ("key", pa.string()),
@@ -309,7 +309,7 @@ def as_canonical(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> list[s
 
 
 def test_nothing_arrives_when_deliveries_are_stopped(system: System) -> None:
-    def stopped() -> None:
+    def stopped(_rows: int = 0) -> None:
         msg = "stopped"
         raise PolicyError(msg)
 

@@ -570,7 +570,7 @@ def test_an_inbox_that_takes_nothing_is_named_before_sending(
     table = pa.table({"k": ["1"]})
     batches = iter(table.to_batches())
     parcel = Parcel(
-        "d", "f00", table.schema, ("k",), batches, {}, lambda: left.append(True), marked
+        "d", "f00", table.schema, ("k",), batches, {}, lambda _rows=0: left.append(True), marked
     )
     options = FilesConnector.sink_options.model_validate({"directory": "in", "format": CSV})
     with contextlib.ExitStack() as stack:

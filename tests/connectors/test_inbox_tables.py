@@ -184,7 +184,9 @@ def refused(inbox: Inbox, *words: str, rows: list[dict[str, Any]] | None = None)
     before = inbox.rows("1")
     delivery = f"f00-{os.urandom(6).hex()}"
     with pytest.raises(ConfigError) as caught:
-        inbox.send(rows or [row("a"), row("b")], delivery=delivery, leave=lambda: left.append(True))
+        inbox.send(
+            rows or [row("a"), row("b")], delivery=delivery, leave=lambda _rows=0: left.append(True)
+        )
     for word in (inbox.name, *words):
         assert word in str(caught.value)
     assert "张三" not in str(caught.value)
@@ -567,7 +569,7 @@ def test_a_trigger_that_drops_rows_fails_the_delivery(pg: Inbox, drops: str) -> 
     _trigger(pg, f"IF {drops} THEN RETURN NULL; END IF; RETURN NEW;")
     left: list[bool] = []
     with pytest.raises(ProtocolError, match=r"2 rows were sent, [01] were stored.*tidy"):
-        pg.send([row("a"), row("b")], leave=lambda: left.append(True))
+        pg.send([row("a"), row("b")], leave=lambda _rows=0: left.append(True))
     assert pg.rows() == []
     assert not left
 
