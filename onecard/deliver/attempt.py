@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
 from onecard.deliver.context import Delivered, DeliveryContext, Replay
-from onecard.deliver.delivery_log import DeliveryLog, Outcome, Progress
+from onecard.deliver.delivery_log import DeliveryLog, Confirmation, Progress
 from onecard.deliver.outgoing import Outgoing, arrow_of, batches_of
 from onecard.deliver.query import Selection
 from onecard.errors import PolicyError, ProtocolError
@@ -165,12 +165,12 @@ class Attempt:
             log.transfer,
         )
 
-    def _outcome(self, work: Difference, snapshot: Snapshot) -> Outcome:
+    def _outcome(self, work: Difference, snapshot: Snapshot) -> Confirmation:
         """What the record of the consumer is to be."""
         needed = self.log.state.versions
         versions = {d: snapshot.versions[d] for d in needed}
         change = work.change() if work.record is not None else None
-        return Outcome(work.record, change, versions, self.chosen.alone)
+        return Confirmation(work.record, change, versions, self.chosen.alone)
 
     def _send(self, work: Difference) -> Sent:
         frames = self._noted(work)

@@ -69,7 +69,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Confirmation:
     """What a confirmed delivery makes of the record of what the consumer holds.
 
     Attributes:
@@ -167,7 +167,9 @@ class DeliveryLog:
         """How the id of a delivery begins that this attempt is the first at."""
         return f"{self.agreement.id}-{self.transfer:08d}-"
 
-    def confirmed(self, sent: Sent, progress: Progress, sealer: Sealer, outcome: Outcome) -> None:
+    def confirmed(
+        self, sent: Sent, progress: Progress, sealer: Sealer, outcome: Confirmation
+    ) -> None:
         """Versions, what the consumer holds, closed window, receipt and audit entry, at once.
 
         Args:
@@ -283,7 +285,7 @@ class DeliveryLog:
             line = DeliveredVersion(dataset, version, day, epoch)
             deliveries.advance(self.connection, self.agreement.id, line)
 
-    def _hold(self, outcome: Outcome) -> int:
+    def _hold(self, outcome: Confirmation) -> int:
         """Write what the consumer holds now; returns how much was written."""
         today, record = self.settings.now().date(), outcome.record
         if record is not None and outcome.change is not None:

@@ -77,7 +77,9 @@ class RowRefs:
         import polars_hash  # noqa: F401, PLC0415 - registers the expression below
 
         secret = pl.concat_str(pl.lit(pl.Series(words[:, 2])), pl.lit(pl.Series(words[:, 3])))
-        text = pl.concat_str(secret, _text(rows, _compared(self.agreement), self.shape), separator="\0")
+        text = pl.concat_str(
+            secret, _text(rows, _compared(self.agreement), self.shape), separator="\0"
+        )
         digest = rows.select(text.nchash.xxh3_64().alias("digest"))  # type: ignore[attr-defined]
         short = (digest["digest"] % (1 << DIGEST_BITS)).clip(lower_bound=1)
         return found.with_columns(short)
