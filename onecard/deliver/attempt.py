@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
 from onecard.deliver.context import Delivered, DeliveryContext, Replay
-from onecard.deliver.delivery_log import DeliveryLog, Confirmation, Progress
+from onecard.deliver.delivery_log import Confirmation, DeliveryLog, Progress
 from onecard.deliver.outgoing import Outgoing, arrow_of, batches_of
 from onecard.deliver.query import Selection
 from onecard.errors import PolicyError, ProtocolError
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from onecard.deliver.difference import Difference
     from onecard.deliver.record import Pending, Record
     from onecard.deliver.treatment import Tokeniser
+
+logger = logging.getLogger(__name__)
 
 USUAL_DELIVERIES = 3
 """So many confirmed deliveries make a history that volume is compared with."""
@@ -113,6 +116,13 @@ class Attempt:
             msg = f"{agreement.id}: {sent.deleted} deletes were confirmed, not all that left"
             raise ProtocolError(msg)
         sealer = Sealer(self.tools.keys.quarantine(), self.tools.suite)
+        if work.tally.unexplained:
+            logger.warning(
+                "%s: %d rows that the consumer has are in scope no more, and nothing tells their"
+                " keys: reconcile its inbox, or deliver --whole and let it start anew",
+                agreement.id,
+                work.tally.unexplained,
+            )
         log.confirmed(sent, self.progress(), sealer, self._outcome(work, snapshot))
         return Delivered(
             agreement.id,

@@ -75,8 +75,8 @@ def head(connection: Connection, agreement: str) -> Head | None:
     return fetch_one(
         connection,
         Head,
-        "SELECT agreement, key, basis, shape, token_epoch, buckets, rows, versions, looked_on, number"
-        " FROM ledger.holding_head WHERE agreement = %s",
+        "SELECT agreement, key, basis, shape, token_epoch, buckets, rows, versions, looked_on,"
+        " number FROM ledger.holding_head WHERE agreement = %s",
         (agreement,),
     )
 
