@@ -53,6 +53,7 @@ lint: setup ## Check style, types, imports, spelling and all YAML
 bench: setup ## Measure against peers and limits; writes bench/RESULTS.md
 	$(BIN)/python -m bench $(ARGS)
 	$(BIN)/python -m bench.govern
+	$(BIN)/python -m bench.holding
 	$(BIN)/python -m bench.reports
 	$(BIN)/python -m bench.reconcile
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = ["--rows", "20000", "--rounds", "1"]
 PROGRAMS = {
     "bench": ([*SMALL, "--no-peers"], "transfers"),
+    "bench.holding": (["--rows", "20000"], "what consumers hold"),
     "bench.govern": ([*SMALL, "--deliveries", "5", "--each", "1000"], "governed deliveries"),
     "bench.reconcile": ([*SMALL, "--planted", "30"], "reconciliation"),
 }
