@@ -125,7 +125,7 @@ class Side:
                     t=registry.published(contract),
                 )
             ).rowcount
-            registry.merge(connection, contract, transfer, version)
+            registry.Merging(connection, contract, transfer, accepted=True).merge(version)
             datasets.raise_version(connection, dataset, version)
             staging.drop(connection, contract, older_than=transfer + 1, mine=transfer)
         return rows
