@@ -107,7 +107,8 @@ class KeysInDoubt:
         return ReadRequest(
             dataset=contract.id,
             columns=tuple(
-                Column(f.name, f.native, f.required, type=f.type) for f in contract.fields
+                Column(f.name, f.native, f.required, key=f.key_position is not None, type=f.type)
+                for f in contract.fields
             ),
             options=self._tools.connector.source_options.model_validate(
                 dict(contract.source.options)

@@ -98,7 +98,7 @@ def test_an_option_that_is_none_is_refused(
 ) -> None:
     (tmp_path / "x.csv").write_text("a\n")
     done = run(PUPILS, tmp_path / "x.csv", *arguments)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert says in done.output
 
 
