@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from onecard.app.hub_desk import HubDesk
-from onecard.base.times import instant, shown
+from onecard.base.times import shown
 from onecard.cli import output
-from onecard.cli.options import Json, why
+from onecard.cli.options import Json, moment, why
 from onecard.deliver.treatment_display import masked
 from onecard.errors import UsageError
 from onecard.operations import housekeeping
+from onecard.operations.choice import check_rejected
 from onecard.store import audit, database, quarantine
 from onecard.store.quarantine import Record, Wanted
 from schemas.models.expected import expected
@@ -69,6 +70,8 @@ def list_all(  # noqa: PLR0913 - one parameter for each option
         with database.connect(hub.address, autocommit=True) as connection:
             found = quarantine.wanted(connection, which, limit or (None if json else SHOWN))
             more = quarantine.number(connection, which) - len(found)
+            if not found:
+                check_rejected(hub.catalogue, connection, which)
         if json:
             output.emit([_line(r) for r in found])
             return
@@ -98,7 +101,7 @@ def wanted(
         transfer: its id, or None.
 
     Raises:
-        ConfigError: no such dataset, or `since` is no moment.
+        UsageError: no such dataset, or `since` is no moment.
     """
     if dataset is not None:
         hub.catalogue.contract(dataset)
@@ -115,7 +118,7 @@ def wanted(
 def _moment(text: str) -> datetime:
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         text = f"{text}T00:00:00+08:00"
-    return instant(text, "--since")
+    return moment(text, "--since")
 
 
 def _line(r: Record) -> dict[str, object]:

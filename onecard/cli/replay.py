@@ -13,6 +13,7 @@ from onecard.cli.options import Json, why
 from onecard.cli.quarantine import Dataset, Id, RuleName, Since, TransferId, wanted
 from onecard.errors import UsageError
 from onecard.operations import replay as again
+from onecard.operations.choice import check_rejected
 from onecard.operations.replay import Replayed
 from onecard.store import database, quarantine
 from onecard.store.quarantine import Wanted
@@ -90,10 +91,13 @@ def _chosen(hub: Hub, which: Wanted) -> list[int]:
     """Ids of the rows that wait and are so, oldest first.
 
     Raises:
-        UsageError: nothing says which.
+        UsageError: nothing says which, or it names what is not there.
     """
     if which == Wanted():
         msg = "say which rows: ids, or one of --dataset, --rule, --since, --transfer"
         raise UsageError(msg)
     with database.connect(hub.address, autocommit=True) as connection:
-        return [record.id for record in reversed(quarantine.wanted(connection, which))]
+        found = quarantine.wanted(connection, which)
+        if not found:
+            check_rejected(hub.catalogue, connection, which)
+    return [record.id for record in reversed(found)]

@@ -1,10 +1,16 @@
-"""Datasets and agreements that somebody names: by their ids, or all of an agency."""
+"""What somebody names: datasets and agreements by their ids or all of an agency, rejected rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from onecard.errors import UsageError, unknown
+from onecard.store import quarantine, transfers
+from onecard.store.database import Connection
+from onecard.store.quarantine import Wanted
+from quality.privacy import registry
+from quality.rows.rule_titles import ASPECTS, BUILT_IN
+from schemas.models import semantic
 from schemas.models.catalogue import Catalogue
 
 
@@ -57,3 +63,26 @@ def agreements(catalogue: Catalogue, names: Iterable[str]) -> tuple[str, ...]:
         else:
             found.append(catalogue.agreement(name).id)
     return tuple(dict.fromkeys(found))
+
+
+def check_rejected(catalogue: Catalogue, connection: Connection, which: Wanted) -> None:
+    """Check what named rejected rows of which none was found: a slip of the pen looks like peace.
+
+    Args:
+        catalogue: contracts, whose rules a row may break.
+        connection: of the hub's database.
+        which: what was looked for.
+
+    Raises:
+        UsageError: there is no such rule, or no such transfer.
+    """
+    if which.transfer is not None and not transfers.status(connection, which.transfer):
+        msg = f"no transfer {which.transfer}; `onecard status` shows the newest"
+        raise UsageError(msg)
+    if which.rule is None:
+        return
+    known = {*quarantine.broken_rules(connection), *BUILT_IN, *registry.texts()}
+    known |= {f"{kind}.{aspect}" for kind in semantic.load().types for aspect in ASPECTS}
+    known |= {rule.name for c in catalogue.contracts.values() for rule in c.rules}
+    if which.rule not in known:
+        raise UsageError(unknown("rule", which.rule, known))

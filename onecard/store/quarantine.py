@@ -99,6 +99,16 @@ def wanted(connection: Connection, which: Wanted, limit: int | None = None) -> l
     )
 
 
+def broken_rules(connection: Connection) -> list[str]:
+    """Names of all rules that any quarantined row has broken."""
+    return scalars(
+        connection,
+        str,
+        "SELECT DISTINCT reason ->> 1 FROM quarantine.record,"
+        " LATERAL jsonb_array_elements(reasons) AS reason ORDER BY 1",
+    )
+
+
 def number(connection: Connection, which: Wanted) -> int:
     """How many quarantined rows those are."""
     return one_scalar(connection, int, "SELECT count(*)" + _WANTED, asdict(which))
