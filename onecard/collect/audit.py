@@ -87,14 +87,28 @@ class AuditStep:
             pending=pending,
         )
         since = window.since(contract, datasets.state(connection, contract.id))
-        if whole or not found.published or not found.rows_read or since is None:
+        if not found.published or not found.rows_read or since is None:
             return found
         asked = behind.Window(transfer, since)
+        if whole:
+            return replace(found, behind=self._set_back(connection, asked, found))
         return replace(
             found,
             rows_again=behind.unchanged(connection, contract, asked),
             behind=self._behind(connection, asked, found),
         )
+
+    def _set_back(
+        self, connection: database.Connection, asked: behind.Window, staged: Staged
+    ) -> Behind | None:
+        """The same of a reading of everything, where a hold is open: rows with older times.
+
+        They are not published, being older by the contract's order, so that somebody must decide.
+        """
+        if not staged.pending & _names_of(self.contract, Shrinkage):
+            return None
+        published = behind.published(connection, self.contract, asked)
+        return Behind(published, published - behind.set_back(connection, self.contract, asked))
 
     def _behind(
         self, connection: database.Connection, asked: behind.Window, staged: Staged

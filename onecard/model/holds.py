@@ -90,10 +90,14 @@ class Hold:
             return f"released; `{self.again}` or the next night sends it"
         return f"`{self.release}`, then `{self.again}`"
 
+    @property
+    def _set_back(self) -> str:
+        return f"`onecard reconcile {self.subject}` shows rows whose times were set back"
+
     def _todo_of_collect(self) -> str:
         if self.released:
             return f"released, but cut off before it was published: `{self.release}` once more"
-        more = f"; `{self.again} --whole` where times were set back" if self.behind else ""
+        more = f"; {self._set_back}" if self.behind else ""
         publishes = f"`{self.release}` publishes it as it is"
         return f"{publishes}; or mend the source, then `{self.again}`{more}"
 

@@ -17,9 +17,9 @@ from onecard.reconcile.services import TransferDesk
 from onecard.store import audit, database, locks, quarantine
 from onecard.store.quarantine import Record
 
-Outcome = Literal["published", "unchanged", "delivered", "rejected", "older", "refused"]
+ReplayOutcome = Literal["published", "unchanged", "delivered", "rejected", "older", "refused"]
 """Of a row: what became of it; `older` and `refused` did nothing, `rejected` broke rules again."""
-DONE: frozenset[Outcome] = frozenset({"published", "unchanged", "delivered"})
+DONE: frozenset[ReplayOutcome] = frozenset({"published", "unchanged", "delivered"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Replayed:
 
     record: int
     subject: str
-    outcome: Outcome
+    outcome: ReplayOutcome
     says: str = ""
 
     @property
@@ -72,7 +72,7 @@ def replay(hub: TransferDesk, record: int, reason: str, *, force: bool = False) 
     with _locked(hub, record) as (connection, found, values):
         if found.agreement:
             done = _deliver(hub, found, values, released=False)
-            outcome: Outcome = "delivered" if done else "rejected"
+            outcome: ReplayOutcome = "delivered" if done else "rejected"
         else:
             _waits(found, force=force)
             outcome = _collect(hub, found, values, force=force)
@@ -177,7 +177,7 @@ def _deliver(
 
 def _collect(
     hub: TransferDesk, found: Record, values: dict[str, str | None], *, force: bool
-) -> Outcome:
+) -> ReplayOutcome:
     if not values:
         msg = f"quarantined row {found.id} could not be read as a row: mend it at its source"
         raise PolicyError(msg)

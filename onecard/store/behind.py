@@ -43,6 +43,26 @@ def given(connection: Connection, contract: Contract, window: Window) -> int:
     return one_scalar(connection, int, statement)
 
 
+def set_back(connection: Connection, contract: Contract, window: Window) -> int:
+    """Published rows of the window whose key was read with a time from before it.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset; it has a cursor.
+        window: what a reading behind the watermark would be asked for.
+    """
+    statement = query(
+        "SELECT count(*) FROM {s} s JOIN {t} t ON {on} WHERE {there} AND s.{c} < {since}",
+        s=staging.table(contract, window.transfer),
+        t=registry.published(contract),
+        on=staging.pairs(contract.key),
+        there=_there(contract, window),
+        c=sql.Identifier(contract.source.cursor or ""),
+        since=sql.Literal(window.since),
+    )
+    return one_scalar(connection, int, statement)
+
+
 def unchanged(connection: Connection, contract: Contract, window: Window) -> int:
     """Rows of a reading that are published as they are: a watermark's overlap brings them again.
 

@@ -13,7 +13,8 @@ _EARLIER: LiteralString = (
     " FROM ledger.transfer WHERE subject = %(dataset)s AND direction = 'collect'"
     " AND status = 'published' AND NOT replay AND id >= (SELECT coalesce(max(t.id), 0)"
     " FROM ledger.release r JOIN ledger.transfer t ON t.id = r.transfer"
-    " WHERE t.subject = %(dataset)s AND t.direction = 'collect' AND t.status = 'published')"
+    " WHERE t.subject = %(dataset)s AND t.direction = 'collect' AND t.status = 'published'"
+    " AND NOT t.replay)"
 )
 
 
