@@ -90,7 +90,7 @@ MUTATIONS = (
     ),
     Mutation(
         "counting what is filtered by policy",
-        "onecard/deliver/outgoing.py",
+        "onecard/deliver/difference.py",
         "tally.withheld += found.withheld",
         "tally.withheld += 0",
         "tests/integration/test_night.py::test_statistics_hold_no_small_group",
@@ -104,9 +104,9 @@ MUTATIONS = (
     ),
     Mutation(
         "the overlap of two readings",
-        "onecard/collect/stage.py",
-        "since = (datetime.fromisoformat(cursor) - source.overlap.span).isoformat()",
-        "since = datetime.fromisoformat(cursor).isoformat()",
+        "onecard/collect/window.py",
+        "return (datetime.fromisoformat(cursor) - contract.source.overlap.span).isoformat()",
+        "return datetime.fromisoformat(cursor).isoformat()",
         TABLES + "test_a_late_commit_is_found_by_the_overlap",
     ),
     Mutation(
