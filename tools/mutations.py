@@ -26,6 +26,7 @@ REFRESH = (
     "tests/faults/test_refresh.py::test_the_old_version_stays_readable_while_a_refresh_is_killed"
 )
 TABLES = "tests/faults/test_source_tables.py::"
+CITY = "tests/property/test_city_examples.py::"
 FAILED = 1
 """pytest's exit code when tests ran and some failed; anything else proves nothing."""
 
@@ -89,7 +90,7 @@ MUTATIONS = (
     ),
     Mutation(
         "counting what is filtered by policy",
-        "onecard/deliver/outgoing.py",
+        "onecard/deliver/difference.py",
         "tally.withheld += found.withheld",
         "tally.withheld += 0",
         "tests/integration/test_night.py::test_statistics_hold_no_small_group",
@@ -103,9 +104,9 @@ MUTATIONS = (
     ),
     Mutation(
         "the overlap of two readings",
-        "onecard/collect/stage.py",
-        "since = (datetime.fromisoformat(cursor) - source.overlap.span).isoformat()",
-        "since = datetime.fromisoformat(cursor).isoformat()",
+        "onecard/collect/window.py",
+        "return (datetime.fromisoformat(cursor) - contract.source.overlap.span).isoformat()",
+        "return datetime.fromisoformat(cursor).isoformat()",
         TABLES + "test_a_late_commit_is_found_by_the_overlap",
     ),
     Mutation(
@@ -191,6 +192,76 @@ MUTATIONS = (
         "if limits.too_many(len(absent), done.rows_hub, done.rows_other) and not released:",
         "if False:",
         "tests/integration/test_reconcile.py::test_a_half_empty_source_deletes_nothing",
+    ),
+    Mutation(
+        "settling rows of one key with those that equal the registry",
+        "onecard/collect/settle.py",
+        "staged = staged_repeats.stage_published(*where, places) if places else 0",
+        "staged = 0",
+        CITY + "test_the_last_line_of_a_reading_decides",
+    ),
+    Mutation(
+        "keeping the newer row that is published",
+        "onecard/store/registry.py",
+        '        if self.accepted:\n            return query("false")\n',
+        '        return query("false")\n',
+        CITY + "test_an_older_state_of_a_row_replaces_nothing",
+    ),
+    Mutation(
+        "withdrawing what left the scope",
+        "onecard/deliver/difference.py",
+        "        self._depart()\n",
+        "",
+        CITY + "test_a_yes_is_taken_back",
+    ),
+    Mutation(
+        "looking at rows whose joined row changed",
+        "onecard/deliver/candidate_sql.py",
+        "                v=self._version(join.dataset),\n",
+        "                v=sql.Literal(1 << 62),\n",
+        CITY + "test_a_payment_waits_for_its_account",
+    ),
+    Mutation(
+        "looking at rows of people whose cards or death changed",
+        "onecard/deliver/candidate_sql.py",
+        "met += [(dataset, {subject: PERSON}) for dataset in self._looked_up()]",
+        "met += []",
+        CITY + "test_a_death_is_taken_back",
+    ),
+    Mutation(
+        "the newest consent, not any",
+        "onecard/deliver/gate_input_sql.py",
+        "AND c._deleted_at IS NULL ORDER BY",
+        "AND c._deleted_at IS NULL AND c.withdrawn_at IS NULL ORDER BY",
+        CITY + "test_the_newest_consent_decides",
+    ),
+    Mutation(
+        "leaving out what the consumer has as it is",
+        "onecard/deliver/difference.py",
+        "send = leave & ~same if not self.wanted.every else leave",
+        "send = leave",
+        CITY + "test_what_a_consumer_has_is_not_sent_again",
+    ),
+    Mutation(
+        "keeping on record what waits to be dropped",
+        "onecard/reconcile/inbox.py",
+        "rows.entries(LAPSED, QUARANTINED, WAITING)",
+        "rows.entries(LAPSED, QUARANTINED)",
+        CITY + "test_a_row_that_waits_to_be_dropped_stays_on_record",
+    ),
+    Mutation(
+        "coming of age between two deliveries",
+        "onecard/deliver/candidate_sql.py",
+        "            if first < last:\n",
+        "            if False:\n",
+        CITY + "test_who_was_born_on_a_leap_day_comes_of_age",
+    ),
+    Mutation(
+        "rows that a person let pass on the consumer's record",
+        "onecard/deliver/record.py",
+        "        if len(held):\n",
+        "        if False:\n",
+        CITY + "test_a_released_row_is_on_record",
     ),
 )
 
