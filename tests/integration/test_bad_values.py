@@ -192,7 +192,8 @@ def test_a_reconciliation_names_one_row(mariadb: tuple[Made, str]) -> None:
     found.collect()
     found.run(f"UPDATE {name} SET at = '0000-00-00' WHERE k IN ('9000')")
     done = reconcile(found.hub(), SET)
-    assert (done.quarantined + done.missing, done.extra, done.differing) == (1, 0, 0)
+    named = done.quarantined + done.missing + done.differing
+    assert (named, done.extra) == (1, 0)
     assert found.published == ROWS, "the row's last sound version stays"
     assert found.reasons == [("at", "type")]
     assert found.collect(whole=True).quarantined == 1
