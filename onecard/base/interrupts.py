@@ -52,7 +52,8 @@ class _State:
         self.received = 0
         self.lock = threading.Lock()
         self.noting = threading.Lock()
-        self.word = threading.Lock()
+        self.word = threading.RLock()
+        self.said = False
         self.open: dict[int, Close] = {}
 
 
@@ -100,9 +101,12 @@ def number_of(error: BaseException | None = None) -> int:
     return int(getattr(error, "signal", 0)) or _now.received or int(signal.SIGINT)
 
 
-def first_to_say() -> bool:
-    """Whether nobody has said yet that the process is interrupted; whoever asks says it."""
-    return _now.word.acquire(blocking=False)
+def say_once(say: Callable[[], None]) -> None:
+    """Say that the process is interrupted, unless it is said; whoever comes second waits for it."""
+    with _now.word:
+        if not _now.said:
+            _now.said = True
+            say()
 
 
 @contextmanager
@@ -174,7 +178,10 @@ def _end(number: int) -> None:
     """End now, as a signal would, but with a word."""
     with suppress(OSError, ValueError):
         sys.stdout.flush()
-    if first_to_say():
-        with suppress(OSError):
-            os.write(2, b"interrupted\n")
+    with suppress(OSError):
+        say_once(_word)
     os._exit(ENDED_BY_SIGNAL + number)
+
+
+def _word() -> None:
+    os.write(2, b"interrupted\n")

@@ -102,8 +102,7 @@ def interrupts_as_exit_codes() -> Iterator[None]:
 
 def _stop(number: int) -> NoReturn:
     stopped = Interrupted(number)
-    if interrupts.first_to_say():
-        logs.complain(stopped)
+    interrupts.say_once(lambda: logs.complain(stopped))
     raise typer.Exit(stopped.exit_code) from None
 
 
