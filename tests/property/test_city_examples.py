@@ -126,7 +126,7 @@ def test_a_wider_text_reaches_old_rows(life: Life) -> None:
 
 
 def test_a_released_row_is_on_record(life: Life) -> None:
-    """A person vouches for it, it leaves, and does not leave again."""
+    """A person vouches for it, it leaves once, and is withdrawn when its card is gone."""
     life.issue_a_file(rows=[(4, CARDS[3], "1", f"call {MOBILE}", 0)])
     life.collect(dataset=EVENTS)
     life.deliver(agreement=F03)
@@ -136,6 +136,10 @@ def test_a_released_row_is_on_record(life: Life) -> None:
     assert MOBILE in row["note"]
     life.deliver(agreement=F03)
     assert life.city.held(F03)[("e-4",)] == (row, sent)
+    life.city.drop("hrss/card", {"card_no": CARDS[3]})
+    life.reconcile(dataset="hrss/card")
+    life.deliver(agreement=F03)
+    assert ("e-4",) not in life.city.held(F03)
 
 
 @pytest.mark.case("holding-7", "born on 29 February: a child until 1 March, and due on that day")
