@@ -219,7 +219,7 @@ MUTATIONS = (
         "onecard/deliver/candidate_sql.py",
         "                v=self._version(join.dataset),\n",
         "                v=sql.Literal(1 << 62),\n",
-        CITY + "test_a_payment_waits_for_its_account",
+        CITY + "test_a_joined_row_changes",
     ),
     Mutation(
         "looking at rows of people whose cards or death changed",

@@ -129,9 +129,8 @@ class Expected:
         """Events of cards with the card's present status."""
         for event in self.registry.live("transport/event"):
             for card in self.registry.of("hrss/card", card_no=event["card_no"]):
-                if not self.ended(card["person_id18"]):
-                    row = {n: event[n] for n in ("event_id", "note")}
-                    yield {**row, "card_status": card["card_status"]}
+                row = {n: event[n] for n in ("event_id", "note")}
+                yield {**row, "card_status": card["card_status"]}
 
     def f04(self) -> Iterator[Row]:
         """Who has an activated account: yes, or nothing."""

@@ -288,6 +288,7 @@ _F03 = {
     "dataset": "transport/event",
     "consumer": "hrss",
     "subject": "card.person_id18",
+    "after_death": "deliver",
     "fields": [
         {"name": "event_id"},
         {"name": "note"},

@@ -72,6 +72,14 @@ def test_a_payment_waits_for_its_account(life: Life) -> None:
     assert ("pay-7",) in life.city.held(F02)
 
 
+def test_a_joined_row_changes(life: Life) -> None:
+    life.issue_a_file(rows=[(2, CARDS[4], "1", "", 0)])
+    for status in "12":
+        life.card(number=4, who=PEOPLE[4], card=status, account=1, bad=False)
+        life.night()
+        assert life.city.held(F03)[("e-2",)][0]["card_status"] == status
+
+
 @pytest.mark.case("holding-6", "the newest consent is withdrawn, an older one is not: no consent")
 def test_the_newest_consent_decides(life: Life) -> None:
     for _ in range(2):
