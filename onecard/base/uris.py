@@ -11,6 +11,8 @@ import re
 
 from onecard.errors import ConfigError
 
+HUB = "ONECARD_DATABASE_URL"
+"""Names the address of the hub's own database in messages."""
 ENCODE = (
     "percent-encode the password (and the login): @ is %40, : %3A, / %2F, ? %3F, # %23, [ %5B,"
     " ] %5D, % %25, a blank %20"

@@ -46,7 +46,7 @@ def plain_url(text: str) -> str:
     if not text.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
         msg = "ONECARD_DATABASE_URL: the hub's store is PostgreSQL; write postgresql://…"
         raise ConfigError(msg)
-    uris.check(text, "ONECARD_DATABASE_URL")
+    uris.check(text, uris.HUB)
     return "postgresql://" + text.split("://", 1)[1]
 
 

@@ -6,7 +6,6 @@ import csv
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import psycopg
@@ -47,18 +46,6 @@ INSTANTS = {
     "9999-12-31T23:59:59+08:00": "9999-12-31T15:59:59Z",
 }
 """As they leave, and the same in UTC as the registry holds them."""
-CASES = [
-    pytest.mark.case("time-1", "1900-01-01T00:00:00+08:00 leaves so, never at +08:05"),
-    pytest.mark.case(
-        "time-2", "an instant in the summer of 1988 leaves at +08:00, never at +09:00"
-    ),
-]
-
-
-def marks(function: Any) -> Any:
-    for mark in CASES:
-        function = mark(function)
-    return function
 
 
 def registry() -> pl.DataFrame:
@@ -93,7 +80,6 @@ def parcel() -> Parcel:
     return Parcel(delivery, "f00", table.schema, ("key",), batches, {}, free, marked)
 
 
-@marks
 @pytest.mark.case("time-1", "year, month, day and hour are those in Beijing")
 def test_parts_of_an_instant_are_those_in_beijing() -> None:
     texts = list(INSTANTS)
@@ -104,7 +90,8 @@ def test_parts_of_an_instant_are_those_in_beijing() -> None:
     assert treated("hour").to_list() == hours
 
 
-@marks
+@pytest.mark.case("time-1", "1900-01-01T00:00:00+08:00 leaves so, never at +08:05")
+@pytest.mark.case("time-2", "an instant in the summer of 1988 leaves at +08:00, never at +09:00")
 @pytest.mark.parametrize("variant", ["postgres", "mariadb", "sqlite"])
 def test_tables_hold_beijing_time(variant: str, tmp_path: Path, postgres: str) -> None:
     with opened(variant, tmp_path, postgres) as system:
@@ -122,7 +109,8 @@ def test_tables_hold_beijing_time(variant: str, tmp_path: Path, postgres: str) -
     assert found == [t[:19] for t in INSTANTS]
 
 
-@marks
+@pytest.mark.case("time-1", "1900-01-01T00:00:00+08:00 leaves so, never at +08:05")
+@pytest.mark.case("time-2", "an instant in the summer of 1988 leaves at +08:00, never at +09:00")
 def test_http_says_plus_eight(tmp_path: Path, postgres: str) -> None:
     with opened("rest-keyset", tmp_path, postgres) as system:
         connector = connectors.connector("rest")
@@ -131,7 +119,8 @@ def test_http_says_plus_eight(tmp_path: Path, postgres: str) -> None:
         assert [row["at"].replace(".000000", "") for row in system.held()] == list(INSTANTS)
 
 
-@marks
+@pytest.mark.case("time-1", "1900-01-01T00:00:00+08:00 leaves so, never at +08:05")
+@pytest.mark.case("time-2", "an instant in the summer of 1988 leaves at +08:00, never at +09:00")
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_files_say_plus_eight(kind: str, tmp_path: Path, postgres: str) -> None:
     with opened("csv", tmp_path, postgres) as system:
