@@ -97,12 +97,8 @@ def test_a_zip_is_never_unpacked(out: Path, local: Connection, kind: str) -> Non
     with zipfile.ZipFile(out / "f.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("/abs/inner.zip", inner.getvalue())
     layout = {"kind": kind, **({"records": "r"} if kind == "json" else {})}
-    if kind == "jsonl":  # its lines are read, and none of them is a row
-        damaged = [c for c in reading(local, layout) if len(c.damaged) != c.batch.num_rows]
-        assert damaged == []
-    else:
-        with pytest.raises(Exception, match=r"f\.zip"):
-            list(reading(local, layout))
+    with pytest.raises(Exception, match=r"f\.zip"):
+        list(reading(local, layout))
     assert sorted(p.name for p in out.parent.rglob("*")) == ["f.zip", "out"]
 
 
@@ -251,7 +247,7 @@ def test_an_sftp_server_that_stalls_is_given_up(out: Path, monkeypatch: pytest.M
 
     (out / "f.csv").write_text("X\n" + "1\n" * 200_000)
     monkeypatch.setattr(sftp, "KEEPALIVE_S", 0.5)
-    monkeypatch.setattr(sftp, "CONNECT_S", 2.0)
+    monkeypatch.setenv("ONECARD_CONNECT_TIMEOUT", "2")
     with systems.sftp(out.parent) as remote, tcp_proxy("127.0.0.1", remote.port or 0) as proxy:
         behind = remote.model_copy(update={"port": proxy.port})
         for limit in (0, 1_000, 60_000):

@@ -26,6 +26,7 @@ from connectors.common.records import part
 from connectors.rest import client as rest_client
 from connectors.rest import read as rest_read
 from connectors.rest.options import RestSource
+from connectors.rest.repeats import PageKeys
 from onecard.base.connections import Connection
 from onecard.crypto import keys
 from onecard.crypto.keys import KeyStore
@@ -137,7 +138,7 @@ def test_json_pages() -> None:
             Connection(id="c", conn_type="http", host="127.0.0.1", port=1), options, "a/b"
         )
         document = client._document(reply, "a/b at /x")
-        pages = rest_read._Pages(client, "a/b", options, {})
+        pages = rest_read._Pages(client, "a/b", options, {}, PageKeys(()))
         records = pages._records(document)
         return part(records, request(options), "/x")[0].num_rows
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from connectors.files import manifest
@@ -233,15 +234,16 @@ def test_sql(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement: s
     stop = stopping(collected, agreement)
     pieces: list[int] = []
 
-    def small(batches: Iterator[Any]) -> Iterator[Any]:
-        for batch in batches:
-            for first in range(0, batch.num_rows, 5):
-                pieces.append(first)
-                yield batch.slice(first, 5)
-                if len(pieces) == 2:
-                    stop()
+    as_stored = sql_write.stored
 
-    monkeypatch.setattr(sql_write, "_small", small)
+    def watched(batch: pa.RecordBatch, dialect: str) -> pa.RecordBatch:
+        pieces.append(batch.num_rows)
+        if len(pieces) == 2:
+            stop()
+        return as_stored(batch, dialect)
+
+    monkeypatch.setattr(sql_write, "AT_ONCE", 5)
+    monkeypatch.setattr(sql_write, "stored", watched)
     refused(collected, agreement)
     assert len(pieces) > 2
     assert tabled(collected, agreement) == []
