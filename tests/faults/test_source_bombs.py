@@ -247,7 +247,7 @@ def test_an_sftp_server_that_stalls_is_given_up(out: Path, monkeypatch: pytest.M
 
     (out / "f.csv").write_text("X\n" + "1\n" * 200_000)
     monkeypatch.setattr(sftp, "KEEPALIVE_S", 0.5)
-    monkeypatch.setenv("ONECARD_CONNECT_TIMEOUT", "2")
+    monkeypatch.setattr(sftp, "LOGIN_S", 2.0)
     with systems.sftp(out.parent) as remote, tcp_proxy("127.0.0.1", remote.port or 0) as proxy:
         behind = remote.model_copy(update={"port": proxy.port})
         for limit in (0, 1_000, 60_000):

@@ -261,7 +261,7 @@ def test_wrong_names_and_keys_are_refused_with_what_is_known(collected: Rehearsa
     assert (code, "the key has 1 values (card_no), not 2" in said) == (1, True)
     assert "SECRET7" not in said
     code, said = onecard(collected, "challenge", "show", "999999")
-    assert (code, "no ticket 999999" in said) == (1, True)
+    assert (code, "no ticket 999999" in said) == (2, True)
     with pytest.raises(ConfigError, match="unknown field"):
         wanted = Challenge(CARDS, "bank", "x", ("k",), at_field="nope")
         challenges.open_challenge(collected.hub(0), wanted)

@@ -18,14 +18,18 @@ from schemas.models import catalogue
 
 CONTRACTS = catalogue.load().contracts
 PERSONS = 5000
+RARE = ("housing_fund/hf_withdrawal",)
+"""Datasets with fewer rows than kinds of defects in so small a city."""
 Rows = Counter[tuple[str, tuple[tuple[str, str], ...]]]
 
 
 @cache
-def planted(dataset: str, day: int, seed: int) -> tuple[tuple[pl.DataFrame, ...], Truth]:
+def planted(
+    dataset: str, day: int, seed: int, persons: int = PERSONS
+) -> tuple[tuple[pl.DataFrame, ...], Truth]:
     contract = CONTRACTS[dataset]
     planter = Planter(contract, seed, day, as_text=contract.source.connection not in TYPED)
-    blocks = World(seed, PERSONS).rows(dataset, day)
+    blocks = World(seed, persons).rows(dataset, day)
     parts = tuple(part for block in blocks for part in planter.spoil(block) if len(part))
     return parts, planter.truth
 
@@ -95,8 +99,8 @@ def test_at_least_thirty_kinds_are_planted() -> None:
 @pytest.mark.parametrize("dataset", sorted({*CONTRACTS} - {"health/death_notice"}))
 def test_every_named_row_rule_of_large_datasets_is_broken_by_someone(dataset: str) -> None:
     contract = CONTRACTS[dataset]
-    cities = [planted(dataset, 0, seed)[1] for seed in (1, 2, 3)]
-    broken = {r for truth in cities for d in truth.defects for _, r in d["reasons"]}
+    persons = 4 * PERSONS if dataset in RARE else PERSONS
+    broken = {r for d in planted(dataset, 0, 1, persons)[1].defects for _, r in d["reasons"]}
     named = {r.name for r in contract.rules if r.severity == "error"}
     assert named - broken <= DERIVED.get(dataset, set())
 
