@@ -20,6 +20,7 @@ from onecard.base.sql_text import query
 from onecard.deliver.scope_sql import BASE, ScopeSql, born
 from onecard.model import gate_inputs
 from onecard.store import former
+from schemas.models import agreement_keys
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import SharedField
 
@@ -100,14 +101,20 @@ class CandidateSql:
         )
 
     def alone(self) -> bool:
-        """Whether no two rows can have one key: it covers the dataset's, and joins are unique."""
+        """Whether no two rows can have one key.
+
+        By `first_by` one row of each key counts; else the key must determine the dataset's, and a
+        row must meet one row of each join.
+        """
         agreement, contracts = self._agreement, self.scope.contracts
-        origins = {f.origin for f in self.key_fields()}
+        if agreement.first_by:
+            return True
+        origins = [f.origin for f in self.key_fields() if f.origin is not None]
         unique = all(
             join.first_by or set(contracts[join.dataset].key) <= set(join.match.values())
             for join in agreement.joins
         )
-        return unique and set(contracts[agreement.dataset].key) <= origins
+        return unique and agreement_keys.determines(origins, agreement, contracts)
 
     def _ways(self, since: Since) -> list[sql.Composed]:
         agreement = self._agreement

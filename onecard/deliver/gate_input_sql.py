@@ -28,8 +28,8 @@ class GateInputSql:
     people: People
     path: PathSql
 
-    def all(self, exists: list[sql.Composed], *, keyed: bool = False) -> list[sql.Composed]:
-        """Every control column that the agreement needs, named.
+    def all(self, exists: list[sql.Composed], *, keyed: bool = False) -> dict[str, sql.Composed]:
+        """Every control column that the agreement needs, by its name.
 
         Args:
             exists: the scope's semi-joins as subqueries, in its order.
@@ -52,7 +52,7 @@ class GateInputSql:
             found[gate_inputs.ENDED] = self._ended()
         if keyed or needs.scanned:
             found[gate_inputs.KEY] = self.key
-        return [query("{e} AS {n}", e=e, n=sql.Identifier(n)) for n, e in found.items()]
+        return found
 
     @property
     def _subject(self) -> sql.Composed:

@@ -74,12 +74,23 @@ class Selection:
         """
         if self.agreement.statistics:
             return self._statistics(limit)
+        columns, order = self._columns(), self._rows.order()
+        if self.agreement.first_by:
+            orders = {f"_order_{i}": path for i, path in enumerate(order)}
+            return query(
+                "SELECT {columns} FROM ({firsts}) f WHERE _asked ORDER BY {order} {limit}",
+                columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+                firsts=self._firsts(columns | orders, among_keys=among_keys),
+                order=sql.SQL(", ").join(map(sql.Identifier, orders)),
+                limit=_limit(limit),
+            )
         return query(
-            "SELECT {columns} FROM {tables} WHERE {scope} ORDER BY {order} {limit}",
-            columns=self._columns(),
+            "SELECT {columns} FROM {tables} WHERE {scope} AND {asked} ORDER BY {order} {limit}",
+            columns=_named(columns),
             tables=self._tables(among_keys=among_keys),
             scope=self._scope(),
-            order=self._rows.order(),
+            asked=self._asked(),
+            order=sql.SQL(", ").join(order),
             limit=_limit(limit),
         )
 
@@ -91,7 +102,7 @@ class Selection:
         return CandidateSql(self._rows, looked_up, since)
 
     def repeated(self, *, among_keys: bool = False) -> sql.Composed:
-        """Keys in scope that several rows have. Columns: the key's, and `differs`.
+        """Keys in scope that several rows have, without `first_by`. Columns: the key's, `differs`.
 
         Args:
             among_keys: only those in the table `KEYS`.
@@ -129,10 +140,14 @@ class Selection:
 
     def count(self) -> sql.Composed:
         """How many rows there are."""
+        if self.agreement.first_by:
+            firsts = self._firsts({}, among_keys=False)
+            return query("SELECT count(*) FROM ({firsts}) f WHERE _asked", firsts=firsts)
         return query(
-            "SELECT count(*) FROM {tables} WHERE {scope}",
+            "SELECT count(*) FROM {tables} WHERE {scope} AND {asked}",
             tables=self._rows.tables(),
             scope=self._scope(),
+            asked=self._asked(),
         )
 
     @property
@@ -157,6 +172,21 @@ class Selection:
             return tables
         keys, pairs = sql.Identifier("pg_temp", KEYS), self.candidates(None).pairs()
         return query("{tables} JOIN {keys} k ON {pairs}", tables=tables, keys=keys, pairs=pairs)
+
+    def _firsts(self, columns: Mapping[str, sql.Composed], *, among_keys: bool) -> sql.Composed:
+        """The row of each key that counts; `_asked`: whether it is one of a replay.
+
+        A replay chooses among rows that count, so that it never sends another row of their key.
+        """
+        key = [self._rows.expression(f) for f in self.candidates(None).key_fields()]
+        return query(
+            "SELECT DISTINCT ON ({key}) {columns} FROM {tables} WHERE {scope} ORDER BY {order}",
+            key=sql.SQL(", ").join(key),
+            columns=_named({**columns, "_asked": self._asked()}),
+            tables=self._tables(among_keys=among_keys),
+            scope=self._scope(),
+            order=sql.SQL(", ").join([*key, *self._rows.first()]),
+        )
 
     def _statistics(self, limit: int | None) -> sql.Composed:
         """Groups with their counts, and with the largest share of one contributor."""
@@ -193,26 +223,25 @@ class Selection:
             limit=_limit(limit),
         )
 
-    def _columns(self) -> sql.Composed:
+    def _columns(self) -> dict[str, sql.Composed]:
         """The agreement's, and the gate's; those not for a selection without a gate."""
-        found = self._rows.columns(self.agreement.fields)
+        found = {f.name: self._rows.expression(f) for f in self.agreement.fields}
         if self.people is not None:
             exists = [self._rows.exists(e) for e in self.agreement.scope.exists]
-            found += [*self._gate(self.people).all(exists, keyed=self.keyed), *self._marks()]
-        return sql.SQL(", ").join(found)
+            found |= self._gate(self.people).all(exists, keyed=self.keyed) | self._marks()
+        return found
 
     def _gate(self, people: People) -> GateInputSql:
         return GateInputSql(self.agreement, self.contracts, people, self._rows.path)
 
-    def _marks(self) -> list[sql.Composed]:
+    def _marks(self) -> dict[str, sql.Composed]:
         """Of the first delivery with a record: whether a row was delivered before, and lapsed."""
         if self.before is None:
-            return []
-        marks = {
+            return {}
+        return {
             gate_inputs.DELIVERED: self._delivered_by(self.before.delivered),
             gate_inputs.LAPSED: self._delivered_by(self.before.lapsed),
         }
-        return [query("{e} AS {n}", e=e, n=sql.Identifier(n)) for n, e in marks.items()]
 
     def _delivered_by(self, versions: Mapping[str, int]) -> sql.Composed:
         """Whether nothing about a row that a version tells is newer than these versions."""
@@ -232,8 +261,12 @@ class Selection:
         )
 
     def _scope(self) -> sql.Composed:
-        """Which rows there are: the agreement's scope, and those of a replay."""
-        conditions = self._rows.conditions()
+        """Which rows there are."""
+        return sql.SQL(" AND ").join(self._rows.conditions())
+
+    def _asked(self) -> sql.Composed:
+        """Which of them a replay is about; without one, all."""
+        conditions = [query("true")]
         for column, value in zip(
             self.contracts[self.agreement.dataset].key, self.keys or (), strict=False
         ):
@@ -249,6 +282,11 @@ class Selection:
                 )
             )
         return sql.SQL(" AND ").join(conditions)
+
+
+def _named(columns: Mapping[str, sql.Composed]) -> sql.Composed:
+    parts = [query("{e} AS {n}", e=e, n=sql.Identifier(n)) for n, e in columns.items()]
+    return sql.SQL(", ").join(parts)
 
 
 def _limit(limit: int | None) -> sql.Composed:

@@ -73,14 +73,16 @@ class ScopeSql:
             alias, _, column = found.field.rpartition(".")
             if alias == join.alias:
                 where.append(self._filter(found, query("j.{c}", c=sql.Identifier(column))))
-        ordered = [*join.first_by, *(k for k in contract.key if k not in join.first_by)]
+        ordered = _complete(join.first_by, contract.key)
         return query(
             "JOIN LATERAL (SELECT {columns} FROM {t} j WHERE {where} ORDER BY {order} LIMIT 1) {a}"
             " ON true",
             columns=names(self.used(join.alias), "j."),
             t=sql.Identifier("registry", contract.table),
             where=sql.SQL(" AND ").join(where),
-            order=sql.SQL(", ").join(_ordered(name) for name in ordered),
+            order=sql.SQL(", ").join(
+                _ordered(n, query("j.{c}", c=sql.Identifier(n.removeprefix("-")))) for n in ordered
+            ),
             a=sql.Identifier(join.alias),
         )
 
@@ -94,6 +96,7 @@ class ScopeSql:
         found += [f.field for f in agreement.tests]
         found += [path for exists in agreement.semi_joins for path in exists.match]
         found += [path for join in agreement.joins for path in join.match]
+        found += [path.removeprefix("-") for path in agreement.first_by]
         found += [*agreement.order, *([agreement.subject] if agreement.subject else [])]
         block = agreement.statistics
         return found + ([p for p in (block.contributor, block.distinct) if p] if block else [])
@@ -152,12 +155,16 @@ class ScopeSql:
             no=sql.Literal(when.answers[1]),
         )
 
-    def order(self) -> sql.Composed:
+    def order(self) -> list[sql.Composed]:
         """The agreement's order, made complete by the dataset's key."""
-        paths = [self.path(p) for p in self.agreement.order]
         key = self.contracts[self.agreement.dataset].key
-        paths += [self.path(k) for k in key if k not in self.agreement.order]
-        return sql.SQL(", ").join(paths)
+        return [self.path(p) for p in _complete(self.agreement.order, key)]
+
+    def first(self) -> list[sql.Composed]:
+        """The order in which the first row of a key counts, made complete by the dataset's key."""
+        key = self.contracts[self.agreement.dataset].key
+        ordered = _complete(self.agreement.first_by, key)
+        return [_ordered(p, self.path(p.removeprefix("-"))) for p in ordered]
 
     def path(self, path: str) -> sql.Composed:
         """A column of the dataset (`name`) or of a join (`alias.name`)."""
@@ -199,6 +206,12 @@ def _split(path: str) -> tuple[str, str]:
     return alias, column
 
 
-def _ordered(name: str) -> sql.Composed:
-    column = query("j.{c}", c=sql.Identifier(name.removeprefix("-")))
-    return query("{c} DESC NULLS LAST", c=column) if name.startswith("-") else column
+def _complete(order: tuple[str, ...], key: tuple[str, ...]) -> list[str]:
+    """An order that no two rows of a dataset share: at last its key."""
+    named = {path.removeprefix("-") for path in order}
+    return [*order, *(k for k in key if k not in named)]
+
+
+def _ordered(path: str, column: sql.Composed) -> sql.Composed:
+    """NULL last, either way: what PostgreSQL does without a word for the ascending order."""
+    return query("{c} DESC NULLS LAST", c=column) if path.startswith("-") else column

@@ -37,6 +37,7 @@ PARTS = {
     "basis": "合法性基础",
     "scope": "行范围",
     "joins": "关联资源",
+    "first_by": "同一键取哪一行",
     "statistics": "统计口径",
     "validity": "有效期",
     "retention": "保留期限",

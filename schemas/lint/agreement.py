@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from onecard.errors import unknown
-from schemas.models import codes
+from schemas.models import agreement_keys, codes
 from schemas.models.agreement import Agreement, AgreementFile
 from schemas.models.agreement_parts import Exists, Filter, Join, SharedField
 from schemas.models.catalogue import Catalogue
@@ -104,6 +104,7 @@ class _Paths:
         for path in agreement.order:
             _, problem = self._field(path, "order")
             yield from [problem] if problem else []
+        yield from self._one_row()
 
     def _tests(
         self, filters: tuple[Filter, ...], semi_joins: tuple[Exists, ...], at: str
@@ -133,6 +134,25 @@ class _Paths:
                 " (first_by: [-field, …], the first of those that the scope admits)"
             )
             yield self._document.problem(at, "agreement.join_not_unique", message)
+
+    def _one_row(self) -> Iterator[Problem]:
+        """Problems of `first_by`, and whether there is one row of each key."""
+        agreement = self._agreement
+        for path in agreement.first_by:
+            _, problem = self._field(path.removeprefix("-"), "first_by")
+            yield from [problem] if problem else []
+        if not agreement.served or agreement.statistics or agreement.first_by:
+            return
+        known = agreement_keys.exact(agreement)
+        if not agreement_keys.determines(known, agreement, self._contracts):
+            key = self._contracts[agreement.dataset].key
+            message = (
+                f"{agreement.id}: rows of {agreement.dataset}, whose key is {', '.join(key)}, can"
+                f" share the agreement's key {', '.join(agreement.key)}: say by first_by which row"
+                " counts (first_by: [-field, …], the first of those in scope; `-` is descending),"
+                " or let the key hold the dataset's, as_is or as a token"
+            )
+            yield self._document.problem("key", "agreement.key_not_unique", message)
 
     def _subject(self, path: str) -> Iterator[Problem]:
         field, problem = self._field(path, "subject")

@@ -18,6 +18,7 @@ from pydantic import StringConstraints, model_validator
 
 from onecard.base.frozen import Frozen
 from schemas.models.agreement_parts import (
+    EXACT,
     Basis,
     Consent,
     Credit,
@@ -25,6 +26,7 @@ from schemas.models.agreement_parts import (
     Exists,
     Filter,
     Join,
+    OrderedPath,
     Path_,
     Scope,
     SharedField,
@@ -55,6 +57,10 @@ class Agreement(Frozen):
         notice: notice to residents that covers this flow (PIPL article 17).
         entrustment: contract with an entrusted party (PIPL article 21).
         grade: recorded grade of identifiability of a token flow (GB/T 42460).
+        key: shared fields by which the consumer tells its rows apart; each key has one row.
+        first_by: of several rows in scope with one key, the first in this order counts and the
+            others do not leave; `-name` is descending, NULL last, and the dataset's key ends the
+            order. Without it the key must determine the dataset's.
         after_death: `stop` keeps back rows of the deceased and of cancelled cards (PR-29);
             `deliver` is for flows that must tell of death or cancellation.
         unusual_factor: a delivery with so many times the usual rows is held for a person.
@@ -83,6 +89,7 @@ class Agreement(Frozen):
     unusual_factor: int = Attribute(default=10, ge=2)
     fields: tuple[SharedField, ...] = Attribute(min_length=1)
     key: tuple[Name, ...] = Attribute(min_length=1)
+    first_by: tuple[OrderedPath, ...] = ()
     joins: tuple[Join, ...] = ()
     scope: Scope
     order: tuple[Path_, ...] = ()
@@ -177,11 +184,12 @@ def _complaints(agreement: Agreement) -> list[str]:
             "agreement.basis: order 249 is a municipal rule and cannot be the lawful "
             "basis (PIPL article 34); name a statute"
         )
-    found += _deletes(agreement)
+    found += [*_deletes(agreement), *_first_by(agreement)]
     aliases = [j.alias for j in agreement.joins]
     used = [f.origin for f in agreement.fields if f.origin]
     used += [x.field for x in agreement.tests]
     used += [agreement.subject] if agreement.subject else []
+    used += [path.removeprefix("-") for path in agreement.first_by]
     found += [
         f"agreement.unknown_alias: {path!r} names no join; known: {', '.join(aliases) or 'none'}"
         for path in used
@@ -201,10 +209,23 @@ def _deletes(agreement: Agreement) -> Iterator[str]:
     if agreement.statistics:
         yield "agreement.deletes: statistics have no rows that could be deleted"
     for field in agreement.fields:
-        if field.name in agreement.key and field.treatment not in ("as_is", "token"):
+        if field.name in agreement.key and field.treatment not in EXACT:
             yield (
                 f"agreement.deletes: key {field.name!r} is {field.treatment}: other rows could"
-                " have the same; valid treatments of a key are then as_is and token"
+                f" have the same; valid treatments of a key are then {' and '.join(EXACT)}"
+            )
+
+
+def _first_by(agreement: Agreement) -> Iterator[str]:
+    if agreement.first_by and agreement.statistics:
+        yield "agreement.first_by: statistics count all rows in scope; leave first_by out"
+        return
+    for field in agreement.fields if agreement.first_by else ():
+        if field.name in agreement.key and field.treatment not in EXACT:
+            yield (
+                f"agreement.first_by: key {field.name!r} is {field.treatment}: other rows could"
+                " have the same, and first_by compares before treatment; valid treatments of a"
+                f" key are then {' and '.join(EXACT)}"
             )
 
 

@@ -18,7 +18,13 @@ Path_ = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*\.)?[a-z][a-
 Ordered = Annotated[str, StringConstraints(pattern=r"^-?[a-z][a-z0-9_]*$")]
 """A field by which rows are ordered; `-name` is descending."""
 
+OrderedPath = Annotated[str, StringConstraints(pattern=r"^-?([a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*$")]
+"""A path by which rows are ordered; `-name` and `-alias.name` are descending."""
+
 Treatment = Literal["as_is", "mask", "token", "year", "month", "day", "hour", "county", "yuan"]
+
+EXACT: tuple[Treatment, ...] = ("as_is", "token")
+"""Treatments that keep different values different."""
 
 
 class Basis(Frozen):

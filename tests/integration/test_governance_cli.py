@@ -94,7 +94,7 @@ def test_a_changed_text_waits_for_approval_and_says_what_is_new(
     assert (code, "must be approved again" in said) == (1, True)
     code, said = onecard(collected, "agreements", "approve", F07, "--by", "x", "--document", "D")
     assert (code, "raise it" in said) == (1, True)
-    changed = file.read_text(encoding="utf-8").replace("version: 1.1.0", "version: 1.2.0")
+    changed = file.read_text(encoding="utf-8").replace("version: 1.2.0", "version: 1.3.0")
     file.write_text(changed, encoding="utf-8")
     assert onecard(collected, "agreements", "approve", F07, "--by", "x", "--document", "D")[0] == 0
     assert onecard(collected, "deliver", F07)[0] == 0

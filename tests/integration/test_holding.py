@@ -39,6 +39,7 @@ F17 = "f17-hrss-hrss-subsidy-failure"
 F02 = "f02-hrss-medical_insurance-card-status"
 ANSWER = "{name: returned, when: {filters: [{field: pay_status, in: ['2']}], answers: [是, 否]}}"
 CHANGED = {
+    F06: (("first_by: [-occurred_at, -event_seq]\n", ""),),
     F14: (("  connection: transport_files\n", "  connection: transport_files\n  deletes: rows\n"),),
     F15: (("    - {field: person_id18, min_age: 16}\n", ""),),
     F16: (("  connection: bank_api\n", "  connection: bank_api\n  deletes: rows\n"),),
