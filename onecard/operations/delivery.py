@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from onecard.deliver.context import Delivered, Replay
 from onecard.model.reconciliations import ReconciliationResult
-from onecard.reconcile.inbox import reconcile_inbox
 from onecard.reconcile.services import TransferDesk
 
 log = logging.getLogger(__name__)
@@ -33,16 +32,21 @@ def deliver(hub: TransferDesk, agreement: str, how: Replay | None = None) -> Del
     done = hub.deliver(agreement).run(how)
     if not done.to_reconcile:
         return done
+    from onecard.reconcile.inbox import reconcile_inbox  # noqa: PLC0415 - once after an upgrade
+
     found = reconcile_inbox(hub, agreement)
     found.check()
     if found.outcome in ("open", "unjudged"):
-        log.warning("%s: %s: onecard reconcile %s", agreement, _said(found), agreement)
+        log.warning("%s: %s", agreement, _said(found))
     return replace(done, remarks=(*done.remarks, _said(found)))
 
 
 def _said(found: ReconciliationResult) -> str:
     if found.outcome == "unjudged":
-        return "the inbox, whose parcels were taken, cannot tell which rows it lacks"
+        return (
+            "the inbox, whose parcels were taken, cannot tell which rows are lacking: deliver"
+            " --whole after an agreement with the consumer"
+        )
     return (
         f"the inbox was reconciled: {found.outcome}, {found.missing} missing,"
         f" {found.differing} differing, {found.extra} extra, {found.healed} mended"

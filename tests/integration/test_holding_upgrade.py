@@ -38,6 +38,7 @@ from tests.integration.test_holding import (
 
 MIGRATION = Path(__file__).parents[2] / "sql/migrations/versions/0008_holding.py"
 TABLE = "inbox_f06_hrss_housing_fund_card_status"
+F01 = "f01-hrss-transport-card-status"
 KEY = ("person_token_hf", "effective_at")
 OPEN = "grzhzt IN ('01', '02', '06')"
 
@@ -251,6 +252,20 @@ def test_a_reconciliation_that_failed_comes_with_the_next_delivery(
     assert deliver(side.hub, F06).transfer is None
     assert holds_what_it_should(side)
     assert deliver(side.hub, F06).remarks == ()
+
+
+def test_a_folder_that_was_taken_is_not_asked_twice(
+    side: Side, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = side.deliver(F01).rows
+    become_old(side)
+    for file in (side.harness.stage.city.home / "transport/inbox" / F01).iterdir():
+        file.unlink()
+    with caplog.at_level(logging.WARNING, "onecard"):
+        assert told(side, F01) == (0, 0)
+    assert rows > 0
+    assert "deliver --whole" in caplog.text
+    assert deliver(side.hub, F01).remarks == ()
 
 
 def test_far_more_than_usual_is_held_and_stays_due(
