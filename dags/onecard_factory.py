@@ -150,8 +150,10 @@ def deliver(agreement: str) -> dict[str, int]:
 
     Skipped while a dataset that it needs was never collected: that is no fault of the delivery.
     """
+    from onecard.operations.delivery import deliver as run  # noqa: PLC0415 - heavy: not while parsing
+
     try:
-        done = _hub("sql").deliver(agreement).run()
+        done = run(_hub("sql"), agreement)
     except NotCollected as error:
         raise AirflowSkipException(str(error)) from None
     except (FatalError, HoldError) as error:

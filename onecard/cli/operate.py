@@ -15,7 +15,7 @@ from onecard.cli.lines import Lines
 from onecard.cli.options import Json
 from onecard.deliver.context import Replay
 from onecard.errors import UsageError
-from onecard.operations import choice, night
+from onecard.operations import choice, delivery, night
 from onecard.operations.dry_run import dry_run
 
 
@@ -76,7 +76,7 @@ def deliver(
     with output.errors_as_exit_codes():
         hub = Hub()
         wanted = choice.agreements(hub.catalogue, agreements)
-        _run(wanted, lambda a: hub.deliver(a).run(how), as_json=json)
+        _run(wanted, lambda a: delivery.deliver(hub, a, how), as_json=json)
 
 
 def _run(subjects: Iterable[str], run: object, *, as_json: bool) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from onecard.deliver.difference import Difference
+    from onecard.deliver.earlier import Earlier
     from onecard.deliver.record import Pending, Record
     from onecard.deliver.treatment import Tokeniser
 
@@ -123,6 +124,13 @@ class Attempt:
                 agreement.id,
                 work.tally.unexplained,
             )
+        if work.tally.assumed and work.record is not None and not work.record.read_back:
+            logger.warning(
+                "%s: %d rows count as delivered by their versions alone, as no disclosure tells"
+                " whether they left: deliver --whole after an agreement with the consumer",
+                agreement.id,
+                work.tally.assumed,
+            )
         log.confirmed(sent, self.progress(), sealer, self._outcome(work, snapshot))
         return Delivered(
             agreement.id,
@@ -134,6 +142,7 @@ class Attempt:
             work.tally.withheld,
             sent.deleted,
             sent.remarks,
+            not self.chosen.alone and work.record is not None and work.record.to_reconcile,
         )
 
     @property
@@ -161,6 +170,7 @@ class Attempt:
             old_tokens=chosen.old_tokens,
             lapsed=lapse.transfer if lapse else 0,
             last=deliveries.last_confirmed(log.connection, log.agreement.id),
+            earlier=self._earlier(),
         )
         record = chosen.record
         if record is not None and chosen.alone:
@@ -174,6 +184,15 @@ class Attempt:
             lambda cells: deliveries.cells(log.connection, log.agreement.id, cells),
             log.transfer,
         )
+
+    def _earlier(self) -> Earlier | None:
+        """Whose rows left before there was a record."""
+        from onecard.deliver.earlier import Earlier  # noqa: PLC0415 - Polars only here
+
+        if self.chosen.selection.before is None:
+            return None
+        keys, suite = self.tools.keys, self.tools.suite
+        return Earlier.load(self.log.connection, self.log.agreement, keys, suite)
 
     def _outcome(self, work: Difference, snapshot: Snapshot) -> Confirmation:
         """What the record of the consumer is to be."""

@@ -46,7 +46,12 @@ class DeliveryContext:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """How one delivery ended; `transfer` is None when nothing was due."""
+    """How one delivery ended.
+
+    Attributes:
+        transfer: None when nothing was due.
+        to_reconcile: what the consumer holds is known by versions only, and its inbox can tell.
+    """
 
     agreement: str
     transfer: int | None
@@ -57,6 +62,7 @@ class Delivered:
     withheld: int = 0
     deleted: int = 0
     remarks: tuple[str, ...] = ()
+    to_reconcile: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from onecard.store import disclosures, holding
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from onecard.deliver.earlier import Earlier
     from onecard.deliver.treatment import Tokeniser
 
 MOST_ROWS = 200_000
@@ -73,6 +74,7 @@ class Wanted:
         old_tokens: of the tokens that the consumer has, where they are of an earlier key.
         lapsed: id of the last delivery whose retention is over; 0: none.
         last: id of the last confirmed delivery.
+        earlier: whose rows left before there was a record; None: there is one, or none left.
     """
 
     removing: bool = False
@@ -82,6 +84,7 @@ class Wanted:
     old_tokens: Tokeniser | None = None
     lapsed: int = 0
     last: int = 0
+    earlier: Earlier | None = None
 
 
 @dataclass
@@ -132,8 +135,7 @@ class Difference:
         self.tally.versions.update(self.outgoing.versions)
         self._look()
         self._known = _Known(self._held)
-        seeding = self.record is not None and self.record.before is not None
-        if not len(self._held) and not (seeding and self.wanted.removing) and self._all:
+        if not len(self._held) and self.wanted.earlier is None and self._all:
             return
         self.surveyed = True
         self._buffer, rows = [], 0
@@ -307,7 +309,7 @@ class Difference:
         known = was.is_not_null()
         same = (was == entries["digest"]).fill_null(value=False)
         if gate_inputs.DELIVERED in rows.raw.columns:
-            seeded = rows.raw[gate_inputs.DELIVERED] & rows.passed & ~known
+            seeded = self._left_before(rows.raw, rows.passed & ~known)
             number = pl.when(rows.raw[gate_inputs.LAPSED].fill_null(value=False))
             transfer = number.then(self.wanted.lapsed).otherwise(self.wanted.last)
             marked = entries.with_columns(transfer.cast(pl.UInt32).alias("transfer"))
@@ -316,6 +318,18 @@ class Difference:
         if len(self._held) and not self._second:
             self._present.append(entries.select(KEY))
         return known, same
+
+    def _left_before(self, raw: pl.DataFrame, among: pl.Series) -> pl.Series:
+        """Rows that were delivered before there was a record, as far as can be told."""
+        seeded = among & raw[gate_inputs.DELIVERED]
+        if self.wanted.earlier is None:
+            return seeded
+        found = raw.filter(seeded).select(
+            pl.when(gate_inputs.SAME_PERSON).then(gate_inputs.SUBJECT).alias(gate_inputs.SUBJECT)
+        )
+        never, known = self.wanted.earlier.missed(found[gate_inputs.SUBJECT])
+        self.tally.assumed += int((~known).sum())
+        return seeded.scatter(seeded.arg_true().filter(never), values=False)
 
     def _single(self, entries: pl.DataFrame, rows: _Judged, same: pl.Series) -> pl.Series:
         """Rows whose key no other row has; of equal rows the first."""

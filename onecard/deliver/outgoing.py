@@ -53,6 +53,7 @@ class DeliveryTally:
         quarantined: rows kept back for a finding.
         cells: statistical cells that leave, with their values.
         unexplained: keys that the consumer has, in scope no more, of which no row tells the values.
+        assumed: rows that count as delivered by their versions alone, as nobody can be looked up.
     """
 
     selected: int = 0
@@ -64,6 +65,7 @@ class DeliveryTally:
     quarantined: list[KeptBack] = field(default_factory=list, repr=False)
     cells: dict[str, int] = field(default_factory=dict)
     unexplained: int = 0
+    assumed: int = 0
 
     def check(self, agreement: str) -> None:
         """Assert the accounting identity of a delivery.

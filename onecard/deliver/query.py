@@ -241,6 +241,7 @@ class Selection:
         return {
             gate_inputs.DELIVERED: self._delivered_by(self.before.delivered),
             gate_inputs.LAPSED: self._delivered_by(self.before.lapsed),
+            gate_inputs.SAME_PERSON: self._same_person(),
         }
 
     def _delivered_by(self, versions: Mapping[str, int]) -> sql.Composed:
@@ -259,6 +260,22 @@ class Selection:
                 for a, dataset, c in parts
             ),
         )
+
+    def _same_person(self) -> sql.Composed:
+        """Whether a change of the row's person shows in what `_delivered_by` looks at.
+
+        A joined row whose changes are ignored must be as it was first published.
+        """
+        alias, _, _ = (self.agreement.subject or "").rpartition(".")
+        if not alias:
+            return query("true")
+        (join,) = (j for j in self.agreement.joins if j.alias == alias)
+        if join.first_by or any("." in path for path in join.match):
+            return query("false")
+        if join.on_change == "deliver":
+            return query("true")
+        now, first = (sql.Identifier(alias, c) for c in ("_version", "_first_version"))
+        return query("coalesce({now} = {first}, false)", now=now, first=first)
 
     def _scope(self) -> sql.Composed:
         """Which rows there are."""

@@ -29,6 +29,7 @@ class Record:
         basis: what decides which rows there should be now.
         token_epoch: of the tokens that leave.
         before: what a hub without a record knows of deliveries; None where it knows of none.
+        read_back: whether the inbox can be read back.
     """
 
     connection: Connection
@@ -38,6 +39,7 @@ class Record:
     basis: str
     token_epoch: str
     before: Before | None = None
+    read_back: bool = False
 
     @property
     def sound(self) -> bool:
@@ -51,6 +53,12 @@ class Record:
     def tokens_changed(self) -> bool:
         """Whether the consumer has tokens of an earlier key."""
         return self.head is not None and self.head.token_epoch != self.token_epoch
+
+    @property
+    def to_reconcile(self) -> bool:
+        """Whether it is made of versions, and the inbox can tell what there is and does next."""
+        made = self.before is not None or (self.head is not None and self.head.to_reconcile)
+        return made and self.read_back
 
     def under_own_key(self) -> Record:
         """The same, with references made under the key that its entries have."""
@@ -100,6 +108,7 @@ class Record:
             versions,
             today,
             self.head.number if self.head else 0,
+            self.to_reconcile,
         )
         held, anew = change.held, change.anew or self.head is None
         written = holding.write(self.connection, made, held, change.gone, anew=anew)

@@ -20,6 +20,7 @@ from onecard.deliver.state import DeliveryState
 from onecard.errors import Interrupted, NotCollected
 from onecard.model.agreements import Life
 from onecard.model.gate_inputs import GateInputs
+from onecard.ports.inbox import Readable
 from onecard.ports.listener import Step, Telling, TransferListener
 from onecard.ports.privacy_gate import Plan, PrivacyGate
 from onecard.store import (
@@ -113,7 +114,8 @@ class Deliver:
         with self._ready(locked=True) as ready:
             due = how is not None or ready.due(self._today)
             if not due and not transfers.cut_off(ready.connection, "deliver", agreement.id):
-                return Delivered(agreement.id, None)
+                waits = ready.record is not None and ready.record.to_reconcile
+                return Delivered(agreement.id, None, to_reconcile=waits)
             selection = self._selection(ready.state, how)
             ready.state.prepare(ready.connection, selection)
             log = self._open(ready, how, telling)
@@ -302,7 +304,16 @@ class Deliver:
             name, _, epoch = head.key.partition("/")
             key = tools.keys.quarantine_of(epoch)
             old = row_refs.RowRefs(agreement, suites.suite(name), key, head.shape)
-        return Record(connection, refs, old, head, self._basis, state.token_epoch, state.before)
+        return Record(
+            connection,
+            refs,
+            old,
+            head,
+            self._basis,
+            state.token_epoch,
+            state.before,
+            isinstance(tools.connector, Readable),
+        )
 
     def _old(self, state: DeliveryState) -> Tokeniser | None:
         """Of the tokens in the keys that the consumer has, where they are of an earlier key."""

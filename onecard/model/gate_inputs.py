@@ -37,6 +37,9 @@ DELIVERED = "_gate_delivered"
 LAPSED = "_gate_lapsed"
 """Whether the consumer was to erase the row since it was delivered; beside `DELIVERED`."""
 
+SAME_PERSON = "_gate_same_person"
+"""Whether the row was about the same person whenever it left, for certain; beside `DELIVERED`."""
+
 CHILD_YEARS = 14
 """Under this age all personal information is sensitive (PIPL article 28)."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from onecard.errors import OnecardError
 from onecard.model.holds import agency_of
+from onecard.operations.delivery import deliver
 from onecard.reconcile.services import TransferDesk
 from onecard.stewardship import challenges
 from schemas.models.catalogue import Catalogue
@@ -110,7 +111,7 @@ def run(
         note("challenges", error)
     consumers = {name: hub.catalogue.agreements[name].consumer for name in agreements(hub)}
     granted = [name for name, consumer in consumers.items() if not only or consumer in only]
-    delivered = run_each(granted, lambda a: hub.deliver(a).run(), note, workers)
+    delivered = run_each(granted, lambda a: deliver(hub, a), note, workers)
     broken = {str(problem.file): str(problem) for problem in hub.catalogue.problems}
     return apart(
         hub.catalogue,

@@ -26,7 +26,7 @@ from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.inbox_rows import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxRows
 from onecard.reconcile.noting import noted
 from onecard.reconcile.services import TransferDesk
-from onecard.store import database, deliveries, locks, reconciliations
+from onecard.store import database, deliveries, holding, locks, reconciliations
 from onecard.store.holding import KEY
 from onecard.store.reconciliations import SHOWN
 from schemas.models.agreement import Agreement
@@ -73,6 +73,8 @@ def reconcile_inbox(
         with noted(hub, connection, number, agreement.id):
             done = _Reconciliation(hub, agreement, connection, number).run(heal=heal)
             reconciliations.finish(connection, done, actor)
+        if heal and done.outcome != "held":
+            holding.reconciled(connection, agreement.id)
     return done
 
 

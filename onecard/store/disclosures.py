@@ -17,6 +17,7 @@ from datetime import date, datetime
 import numpy as np
 import numpy.typing as npt
 from psycopg import sql
+from psycopg.rows import class_row
 
 from onecard.base import failpoints
 from onecard.base.sql_text import query
@@ -30,6 +31,9 @@ KEPT_YEARS = 3
 
 PENDING = 4_000_000
 """References held in memory before they are written: 32 MB."""
+
+_BUCKETS = 65_536
+"""Buckets read before their references are sorted in."""
 
 
 def references(digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
@@ -158,6 +162,50 @@ def of_person(
         " WHERE t.id = ANY(%s) AND t.subject = ANY(%s) ORDER BY t.id",
         (list(found), list(consumer_agreements)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What left under one agreement.
+
+    Attributes:
+        persons: references, sorted, each once.
+        transfers: deliveries of which the ledger still has the persons.
+    """
+
+    persons: npt.NDArray[np.uint64]
+    transfers: frozenset[int]
+
+
+def of_agreement(connection: Connection, agreement: str) -> Disclosed:
+    """All persons whose data left, or may have left, under one agreement; reads the whole ledger.
+
+    Args:
+        connection: of the hub's database.
+        agreement: its id.
+    """
+    statement = (
+        "SELECT d.transfer, d.refs FROM ledger.disclosure d JOIN ledger.transfer t"
+        " ON t.id = d.transfer WHERE t.subject = %s AND t.direction = 'deliver'"
+    )
+    persons, transfers = np.empty(0, np.uint64), set[int]()
+    waiting: list[bytes] = []
+    with (
+        connection.transaction(),
+        connection.cursor("disclosed", row_factory=class_row(_Bucket)) as cursor,
+    ):
+        for bucket in cursor.execute(statement, (agreement,)):
+            transfers.add(bucket.transfer)
+            waiting.append(bucket.refs)
+            if len(waiting) >= _BUCKETS:
+                persons, waiting = _with(persons, waiting), []
+    return Disclosed(_with(persons, waiting), frozenset(transfers))
+
+
+def _with(persons: npt.NDArray[np.uint64], packed: list[bytes]) -> npt.NDArray[np.uint64]:
+    """These references and more, sorted, each once."""
+    more = np.frombuffer(b"".join(packed), ">u8").astype(np.uint64)
+    return np.unique(np.concatenate([persons, more]))
 
 
 def _holds(packed: bytes, needle: bytes) -> bool:

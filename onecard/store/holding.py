@@ -56,6 +56,8 @@ class Head:
         versions: of every dataset that was looked at.
         looked_on: the day, which decides ages.
         number: by which its entries are found; 0 before it is written.
+        to_reconcile: the record was made of delivered versions, and the inbox, which can be read
+            back, was not compared with it yet.
     """
 
     agreement: str
@@ -68,6 +70,7 @@ class Head:
     versions: Mapping[str, int]
     looked_on: date
     number: int = 0
+    to_reconcile: bool = False
 
 
 def head(connection: Connection, agreement: str) -> Head | None:
@@ -75,8 +78,9 @@ def head(connection: Connection, agreement: str) -> Head | None:
     return fetch_one(
         connection,
         Head,
-        "SELECT agreement, key, basis, shape, token_epoch, buckets, rows, versions, looked_on,"
-        " number FROM ledger.holding_head WHERE agreement = %s",
+        "SELECT agreement, key, regexp_replace(basis, '^seeded:', '') AS basis, shape, token_epoch,"
+        " buckets, rows, versions, looked_on, number, starts_with(basis, 'seeded:') AS to_reconcile"
+        " FROM ledger.holding_head WHERE agreement = %s",
         (agreement,),
     )
 
@@ -192,10 +196,12 @@ def settle_pending(connection: Connection, agreement: str, transfer: int | None 
     )
 
 
-def forget_basis(connection: Connection, agreement: str) -> None:
-    """Let the next delivery of an agreement look at all rows."""
+def reconciled(connection: Connection, agreement: str) -> None:
+    """Note that an inbox was compared with its record since that was made of versions."""
     connection.execute(
-        "UPDATE ledger.holding_head SET basis = '' WHERE agreement = %s", (agreement,)
+        "UPDATE ledger.holding_head SET basis = regexp_replace(basis, '^seeded:', '')"
+        " WHERE agreement = %s",
+        (agreement,),
     )
 
 
@@ -246,7 +252,7 @@ def put_head(connection: Connection, made: Head) -> int:
         (
             made.agreement,
             made.key,
-            made.basis,
+            f"seeded:{made.basis}" if made.to_reconcile else made.basis,
             made.shape,
             made.token_epoch,
             made.buckets,

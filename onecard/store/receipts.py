@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 
 from onecard.base import failpoints
 from onecard.crypto.signing import Signer
-from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
+from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
 
 FORMAT = 1
 _RECEIPTS: LiteralString = "SELECT transfer, body, suite, key_epoch, signature FROM ledger.receipt"
@@ -104,6 +104,68 @@ def overdue_erasures(connection: Connection, agreement: str, before: datetime) -
         " AND t.status = 'confirmed' AND t.sent_rows > 0 AND t.finished_at < %s"
         " AND NOT EXISTS (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id)",
         (agreement, before),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SentUnder:
+    """By which deliveries rows of an agreement left, and under which keys.
+
+    Attributes:
+        transfers: confirmed deliveries that brought rows.
+        suites: cryptographic suites that their receipts name.
+        token_epochs: token keys that may have made references of their persons.
+    """
+
+    transfers: frozenset[int]
+    suites: frozenset[str]
+    token_epochs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _SentUnder:
+    transfer: int
+    suite: str
+    epoch: str
+
+
+def sent(connection: Connection, agreement: str, consumer: str) -> SentUnder:
+    """By which deliveries rows left.
+
+    The receipt of a delivery without tokens names no epoch: that of the references of its persons
+    is one of those that receipts of the same consumer name.
+
+    Args:
+        connection: of the hub's database.
+        agreement: its id.
+        consumer: whose token keys were used.
+    """
+    found = fetch_all(
+        connection,
+        _SentUnder,
+        "SELECT t.id AS transfer, coalesce(r.suite, '') AS suite,"
+        " coalesce(r.body::jsonb ->> 'tokenEpoch', '') AS epoch"
+        " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
+        " WHERE t.subject = %s AND t.direction = 'deliver' AND t.status = 'confirmed'"
+        " AND t.sent_rows > 0",
+        (agreement,),
+    )
+    epochs = {line.epoch for line in found}
+    if "" in epochs:
+        epochs |= set(
+            scalars(
+                connection,
+                str,
+                "SELECT DISTINCT r.body::jsonb ->> 'tokenEpoch' FROM ledger.receipt r"
+                " WHERE r.body::jsonb ->> 'consumer' = %s"
+                " AND r.body::jsonb ->> 'tokenEpoch' IS NOT NULL",
+                (consumer,),
+            )
+        )
+    return SentUnder(
+        frozenset(line.transfer for line in found),
+        frozenset(line.suite for line in found) - {""},
+        frozenset(epochs) - {""},
     )
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -25,9 +23,8 @@ from onecard.store.holding import Head
 from schemas.models import catalogue
 from tests.cities import Cities
 from tests.faults.harness import Harness
-from tests.integration.test_holding import ACCOUNTS, EVENTS, F02, F06, F16, Side, edit
+from tests.integration.test_holding import ACCOUNTS, EVENTS, F02, F06, Side, edit
 
-MIGRATION = Path(__file__).parents[2] / "sql/migrations/versions/0008_holding.py"
 TABLE = "inbox_f06_hrss_housing_fund_card_status"
 SMALL = ("options: {path: /inbox/f02", "options: {batch_rows: 3, path: /inbox/f02")
 LEFT = "the delivery ended after its rows had left"
@@ -138,30 +135,6 @@ def test_new_tokens_replace_the_old_ones(side: Side) -> None:
     assert (len(again.table(TABLE)), old & new) == (rows, set())
     assert reconcile_inbox(again.hub, F06).outcome == "agreed"
     assert again.deliver(F06).transfer is None
-
-
-def test_a_hub_without_a_record_sends_nothing_twice(side: Side) -> None:
-    """As at revision 0007: versions are all that is known of earlier deliveries."""
-    sent = side.deliver(F16).rows
-    rows = side.deliver(F06).rows
-    spec = importlib.util.spec_from_file_location("migration_0008", MIGRATION)
-    assert spec is not None
-    assert spec.loader is not None
-    migration = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(migration)
-    with database.connect(side.hub.address, autocommit=True) as connection:
-        for table in ("holding_head", "holding", "holding_pending", "link_field"):
-            connection.execute(f"DROP TABLE ledger.{table}".encode())
-        connection.execute("DROP TABLE registry.former")
-        for statement in migration.STATEMENTS.split(";\n"):
-            connection.execute(statement.encode())
-    assert side.told(F16) == side.told(F06) == (0, 0)
-    assert side.deliver(F16).transfer is side.deliver(F06).transfer is None
-    (held,) = side.ask("SELECT rows FROM ledger.holding_head WHERE agreement = %s", F16)[0]
-    assert held == sent
-    assert reconcile_inbox(side.hub, F06).outcome == "agreed"
-    side.publish(ACCOUNTS, "grzhzt IN ('01', '02', '06')", grzhzt="'04'")
-    assert side.told(F06) == (0, rows)
 
 
 @pytest.mark.case("screen-3", "a suspended delivery's receipt counts what left")
