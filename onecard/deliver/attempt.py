@@ -13,6 +13,7 @@ from onecard.deliver.context import Delivered, DeliveryContext, Replay
 from onecard.deliver.delivery_log import Confirmation, DeliveryLog, Progress
 from onecard.deliver.outgoing import Outgoing, arrow_of, batches_of
 from onecard.deliver.query import Selection
+from onecard.deliver.wanted import Wanted
 from onecard.errors import PolicyError, ProtocolError
 from onecard.model.gate_inputs import GateInputs
 from onecard.model.treated import TextShape, shape_of
@@ -157,7 +158,7 @@ class Attempt:
         return gate
 
     def _difference(self, snapshot: Snapshot, gate: PrivacyGate) -> Difference:
-        from onecard.deliver.difference import Difference, Wanted  # noqa: PLC0415 - Polars only here
+        from onecard.deliver.difference import Difference  # noqa: PLC0415 - Polars only here
         from onecard.deliver.record import Pending  # noqa: PLC0415
 
         chosen, log, replay = self.chosen, self.log, self.chosen.replay

@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from psycopg import sql
 
-from onecard.base.sql_text import query
-from onecard.deliver.candidate_sql import Since
-from onecard.deliver.context import Extent
+from onecard.deliver import candidate_keys
+from onecard.deliver.known_rows import KEY, KnownRows
 from onecard.deliver.outgoing import DeliveryTally, KeptBack, Outgoing
-from onecard.deliver.query import KEYS
 from onecard.deliver.record import Change, Record, joined, renamed
-from onecard.deliver.row_refs import RowRefs
+from onecard.deliver.rekeyed import entries_under_present_key
+from onecard.deliver.wanted import Wanted
 from onecard.model import gate_inputs
 from onecard.model.treated import cell_keys
 from onecard.ports.privacy_gate import Batch, PrivacyGate
@@ -32,19 +30,12 @@ from onecard.store import disclosures, holding
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from onecard.deliver.earlier import Earlier
-    from onecard.deliver.treatment import Tokeniser
 
 MOST_ROWS = 200_000
 """Rows to be sent that are kept in memory; of more, all rows are read a second time."""
 
-MOST_KEYS = 200_000
-"""So many keys are looked up one by one; of more, and of a fifth of all, all rows are looked at."""
-
 REPEATED = "repeated_key"
 """Rule: rows of one key differ, so that nobody can say which of them the consumer should have."""
-
-KEY = list(holding.KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +51,6 @@ class Leaving:
     frame: pl.DataFrame
     entries: pl.DataFrame | None
     persons: npt.NDArray[np.uint64] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a delivery is to do.
-
-    Attributes:
-        removing: withdraw what is in scope no more.
-        every: send what the consumer has as well.
-        alone: rows that are sent beside what is due, and nothing else (a replay).
-        released: dataset keys for which a person vouches.
-        old_tokens: of the tokens that the consumer has, where they are of an earlier key.
-        lapsed: id of the last delivery whose retention is over; 0: none.
-        last: id of the last confirmed delivery.
-        earlier: whose rows left before there was a record; None: there is one, or none left.
-    """
-
-    removing: bool = False
-    every: bool = False
-    alone: bool = False
-    released: frozenset[str] = frozenset()
-    old_tokens: Tokeniser | None = None
-    lapsed: int = 0
-    last: int = 0
-    earlier: Earlier | None = None
 
 
 @dataclass
@@ -112,7 +78,7 @@ class Difference:
 
     def __post_init__(self) -> None:
         self._held = holding.no_entries()
-        self._known = _Known(self._held)
+        self._known = KnownRows(self._held)
         self._second = False
         self._buffer: list[Leaving] | None = None
         self._repeated = pl.DataFrame()
@@ -134,7 +100,7 @@ class Difference:
         """
         self.tally.versions.update(self.outgoing.versions)
         self._look()
-        self._known = _Known(self._held)
+        self._known = KnownRows(self._held)
         if not len(self._held) and self.wanted.earlier is None and self._all:
             return
         self.surveyed = True
@@ -188,7 +154,9 @@ class Difference:
             self._statement = selection.statement()
             return
         if record.head is not None and record.old_refs is not None:
-            self._rekey(record, record.old_refs)
+            self._held = entries_under_present_key(self.outgoing, record, record.old_refs)
+            self.tally.unexplained = len(record.whole()) - len(self._held)
+            self.record, self._rekeyed = renamed(record, self._held), True
         elif record.sound and not self.wanted.every and self._few(record):
             return
         else:
@@ -198,19 +166,12 @@ class Difference:
 
     def _few(self, record: Record) -> bool:
         """Whether the keys that may have changed are few; they are looked at then."""
-        head, snapshot = record.head, self.outgoing.snapshot
-        assert head is not None  # noqa: S101 - of a sound record
-        former = snapshot.frame(_newer(dict(head.versions)))["dataset"].to_list()
-        since = Since(head.versions, head.looked_on, frozenset(former))
-        _keys_table(self.outgoing, since)
-        count = snapshot.frame(query("SELECT count(*) AS n FROM {k}", k=_KEYS))["n"][0]
-        if count > max(MOST_KEYS, head.rows // 5):
-            snapshot.do(query("DROP TABLE {k}", k=_KEYS))
+        keys = candidate_keys.few(self.outgoing, record)
+        if keys is None:
             return False
         self._all = False
-        self._keys = snapshot.frame(query("SELECT * FROM {k}", k=_KEYS))
-        refs = record.refs.of(self._keys, digests=False)
-        self._keys = pl.concat([self._keys, refs], how="horizontal")
+        refs = record.refs.of(keys, digests=False)
+        self._keys = pl.concat([keys, refs], how="horizontal")
         pending = record.pending().join(refs, on=KEY, how="anti")
         self._held = record.of(pl.concat([refs, pending]))
         self._statement = self.outgoing.selection.statement(among_keys=True)
@@ -228,31 +189,6 @@ class Difference:
         if len(found):
             refs = self.record.refs.of(found, digests=False)
             self._repeated = refs.with_columns(found["differs"])
-
-    def _rekey(self, record: Record, old: RowRefs) -> None:
-        """Turn the record's entries into those under the present key."""
-        before = record.whole()
-        made: list[pl.DataFrame] = []
-        for raw in self.outgoing.rows(self.outgoing.selection.statement()):
-            was = old.of(raw).rename({"high": "h", "low": "l", "digest": "d"})
-            made.append(pl.concat([was, record.refs.of(raw)], how="horizontal"))
-        for raw in self.outgoing.rows(_all_keys(self.outgoing)):
-            was = old.of(raw, digests=False).rename({"high": "h", "low": "l"})
-            unknown = pl.lit(holding.UNKNOWN, pl.UInt64)
-            now = record.refs.of(raw, digests=False).with_columns(unknown.alias("digest"))
-            found = pl.concat([was, now], how="horizontal").with_columns(unknown.alias("d"))
-            made.append(found.select("h", "l", "d", "high", "low", "digest"))
-        if made:
-            known = pl.concat(made).unique(["h", "l"], keep="first", maintain_order=True)
-            both = before.rename({"high": "h", "low": "l", "digest": "was"}).join(
-                known, on=["h", "l"], how="inner"
-            )
-            same = (pl.col("was") == pl.col("d")) & (pl.col("was") != holding.UNKNOWN)
-            digest = pl.when(same).then(pl.col("digest")).otherwise(holding.UNKNOWN)
-            self._held = both.with_columns(digest.cast(pl.UInt64)).select(list(holding.SCHEMA))
-        self.tally.unexplained = len(before) - len(self._held)
-        self.record = renamed(record, self._held)
-        self._rekeyed = True
 
     def _again(self) -> None:
         """Read a second time: with another gate, and sums anew."""
@@ -384,7 +320,7 @@ class Difference:
         """Find the keys of references in all rows that there are and were."""
         assert self.record is not None  # noqa: S101 - asked by the caller
         found = 0
-        for raw in self.outgoing.rows(_all_keys(self.outgoing)):
+        for raw in self.outgoing.rows(candidate_keys.every(self.outgoing)):
             refs = self.record.refs.of(raw, digests=False)
             hit = refs.with_row_index("row").join(absent, on=KEY, how="semi")["row"]
             if len(hit):
@@ -439,28 +375,6 @@ class Difference:
         return self.outgoing.selection.agreement.key
 
 
-class _Known:
-    """Looks up digests of what the consumer has, batch by batch."""
-
-    def __init__(self, held: pl.DataFrame) -> None:
-        self._held = held.select(*KEY, "digest").sort(KEY)
-        self._high, self._low = (self._held[n].to_numpy() for n in KEY)
-        self._plain = bool((self._high[1:] != self._high[:-1]).all())
-
-    def digests(self, entries: pl.DataFrame) -> pl.Series:
-        """The digest of each entry's reference, NULL where there is none; row for row."""
-        if not len(self._held):
-            return pl.repeat(None, len(entries), dtype=pl.UInt64, eager=True)
-        if not self._plain:  # two references with one first half: once in ten million records
-            was = self._held.rename({"digest": "was"})
-            return entries.join(was, on=KEY, how="left", maintain_order="left")["was"]
-        high, low = (entries[n].to_numpy() for n in KEY)
-        place = np.searchsorted(self._high, high).clip(max=len(self._high) - 1)
-        there = (self._high[place] == high) & (self._low[place] == low)
-        found = self._held["digest"].gather(place)
-        return pl.select(pl.when(pl.Series(there)).then(found)).to_series()
-
-
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """One batch and what the gate says of it."""
@@ -470,51 +384,3 @@ class _Judged:
     passed: pl.Series
     quarantined: pl.Series
     reasons: dict[int, tuple[tuple[str, str], ...]]
-
-
-def extent(outgoing: Outgoing, record: Record) -> Extent:
-    """How far rows in scope are from what the consumer has, before the gate.
-
-    Args:
-        outgoing: reads them.
-        record: under the key of its entries.
-    """
-    held = record.whole()
-    known, send, present = _Known(held), 0, []
-    for raw in outgoing.rows(outgoing.selection.statement()):
-        entries = record.refs.of(raw)
-        same = (known.digests(entries) == entries["digest"]).fill_null(value=False)
-        send += int((~same).sum())
-        present.append(entries.select(KEY))
-    if not outgoing.selection.agreement.tells_deletes:
-        return Extent(send, 0)
-    there = pl.concat([holding.no_entries().select(KEY), *present])
-    return Extent(send, len(held.join(there, on=KEY, how="anti")))
-
-
-_KEYS = sql.Identifier("pg_temp", KEYS)
-
-
-def _keys_table(outgoing: Outgoing, since: Since) -> None:
-    """Make the table of keys that may have changed, and let PostgreSQL know its size."""
-    statement = outgoing.selection.candidates(since).statement()
-    snapshot = outgoing.snapshot
-    snapshot.do(query("CREATE TEMP TABLE {k} ON COMMIT DROP AS {s}", k=_KEYS, s=statement))
-    snapshot.do(query("ANALYZE {k}", k=_KEYS))
-
-
-def _all_keys(outgoing: Outgoing) -> sql.Composed:
-    """Every key that there is or was, in scope or not."""
-    return outgoing.selection.candidates(None).statement()
-
-
-def _newer(versions: dict[str, int]) -> sql.Composed:
-    """Datasets with old values that are newer than these versions."""
-    some = [
-        query("(dataset = {d} AND version > {v})", d=sql.Literal(d), v=sql.Literal(v))
-        for d, v in sorted(versions.items())
-    ]
-    return query(
-        "SELECT DISTINCT dataset FROM registry.former WHERE {some}",
-        some=sql.SQL(" OR ").join(some) if some else query("false"),
-    )

@@ -163,14 +163,14 @@ class Deliver:
         """
         if self._agreement.statistics:
             return None
-        from onecard.deliver import difference  # noqa: PLC0415 - Polars only where rows flow
+        from onecard.deliver.extent import extent  # noqa: PLC0415 - Polars only where rows flow
 
         with self._ready(locked=False, permitted=False) as ready:
             assert ready.record is not None  # noqa: S101 - only statistics have none
             selection = replace(self._selection(ready.state.nothing_sent(), None), people=None)
             with Snapshot(self._tools.address) as snapshot:
                 outgoing = Outgoing(snapshot, selection, None, ready.tokeniser)
-                return difference.extent(outgoing, ready.record.under_own_key())
+                return extent(outgoing, ready.record.under_own_key())
 
     @contextmanager
     def expected_inbox(self) -> Iterator[ExpectedInbox]:

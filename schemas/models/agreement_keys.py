@@ -31,11 +31,11 @@ def determines(
     while len(known) > before:
         before = len(known)
         for join in agreement.joins:
-            known |= _told(join, known, contracts[join.dataset].key)
+            known |= _determined_by(join, known, contracts[join.dataset].key)
     return set(contracts[agreement.dataset].key) <= known
 
 
-def _told(join: Join, known: set[str], key: tuple[str, ...]) -> set[str]:
+def _determined_by(join: Join, known: set[str], key: tuple[str, ...]) -> set[str]:
     """What a join tells of paths when these are known."""
     row = all(f"{join.alias}.{column}" in known for column in key)
     found: set[str] = set()
