@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from onecard.base.sql_text import query
-from onecard.deliver.candidate_sql import Since
+from onecard.deliver.candidate_sql import KEYS, Since
 from onecard.deliver.outgoing import Outgoing
-from onecard.deliver.query import KEYS
 from onecard.deliver.record import Record
 
 if TYPE_CHECKING:

@@ -24,6 +24,9 @@ from schemas.models import agreement_keys
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import SharedField
 
+KEYS = "candidate_key"
+"""Temporary table of the keys that a delivery looks at."""
+
 PERSON = "person_id18"
 """The field by which consents, cards and deaths are looked up."""
 
@@ -91,14 +94,44 @@ class CandidateSql:
 
     def pairs(self) -> sql.Composed:
         """Condition: a row in scope has the key `k`."""
+        return self._pairs(self.key_fields())
+
+    def _pairs(self, fields: list[SharedField]) -> sql.Composed:
         return sql.SQL(" AND ").join(
             query(
                 "{e} = k.{n}" if self._never_null(f) else "{e} IS NOT DISTINCT FROM k.{n}",
                 e=self.scope.expression(f),
                 n=sql.Identifier(f.name),
             )
-            for f in self.key_fields()
+            for f in fields
         )
+
+    def narrowing(self) -> list[sql.Composed]:
+        """Conditions that rows of the keys `KEYS` meet in any case, for key fields of joins.
+
+        Which joined row is the first is found out row by row. So that this is not done for all
+        rows, those come first whose joined rows, first or not, have such a key.
+        """
+        found = []
+        for join in self._agreement.joins:
+            mine = [f for f in self.key_fields() if _alias(f) == join.alias]
+            if not join.first_by or not mine:
+                continue
+            table = sql.Identifier("registry", self.scope.contracts[join.dataset].table)
+            found.append(
+                query(
+                    "({paths}) IN (SELECT {columns} FROM {t} {a} JOIN {keys} k ON {pairs})",
+                    paths=sql.SQL(", ").join(map(self.scope.path, join.match)),
+                    columns=sql.SQL(", ").join(
+                        sql.Identifier(join.alias, column) for column in join.match.values()
+                    ),
+                    t=table,
+                    a=sql.Identifier(join.alias),
+                    keys=sql.Identifier("pg_temp", KEYS),
+                    pairs=self._pairs(mine),
+                )
+            )
+        return found
 
     def alone(self) -> bool:
         """Whether no two rows can have one key.
@@ -241,3 +274,8 @@ class CandidateSql:
     @property
     def _agreement(self) -> Agreement:
         return self.scope.agreement
+
+
+def _alias(shared: SharedField) -> str:
+    """The join that a shared field is of; empty: none."""
+    return (shared.origin or "").rpartition(".")[0]

@@ -14,7 +14,7 @@ from datetime import date
 from psycopg import sql
 
 from onecard.base.sql_text import query
-from onecard.deliver.candidate_sql import CandidateSql, Since
+from onecard.deliver.candidate_sql import KEYS, CandidateSql, Since
 from onecard.deliver.gate_input_sql import GateInputSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
 from onecard.model import gate_inputs
@@ -22,9 +22,6 @@ from onecard.model.gate_inputs import GateInputs
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 from schemas.models.registers import People
-
-KEYS = "candidate_key"
-"""Temporary table of the keys that a delivery looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ class Selection:
             "SELECT {columns} FROM {tables} WHERE {scope} AND {asked} ORDER BY {order} {limit}",
             columns=_named(columns),
             tables=self._tables(among_keys=among_keys),
-            scope=self._scope(),
+            scope=self._scope(among_keys=among_keys),
             asked=self._asked(),
             order=sql.SQL(", ").join(order),
             limit=_limit(limit),
@@ -116,7 +113,7 @@ class Selection:
             columns=sql.SQL(", ").join(self._rows.columns(self.candidates(None).key_fields())),
             all=sql.SQL(", ").join(self._rows.expression(f) for f in self.agreement.fields),
             tables=self._tables(among_keys=among_keys),
-            scope=self._scope(),
+            scope=self._scope(among_keys=among_keys),
         )
 
     def indexes(self) -> list[tuple[str, str]]:
@@ -184,7 +181,7 @@ class Selection:
             key=sql.SQL(", ").join(key),
             columns=_named({**columns, "_asked": self._asked()}),
             tables=self._tables(among_keys=among_keys),
-            scope=self._scope(),
+            scope=self._scope(among_keys=among_keys),
             order=sql.SQL(", ").join([*key, *self._rows.first()]),
         )
 
@@ -277,9 +274,10 @@ class Selection:
         now, first = (sql.Identifier(alias, c) for c in ("_version", "_first_version"))
         return query("coalesce({now} = {first}, false)", now=now, first=first)
 
-    def _scope(self) -> sql.Composed:
+    def _scope(self, *, among_keys: bool = False) -> sql.Composed:
         """Which rows there are."""
-        return sql.SQL(" AND ").join(self._rows.conditions())
+        more = self.candidates(None).narrowing() if among_keys else []
+        return sql.SQL(" AND ").join([*self._rows.conditions(), *more])
 
     def _asked(self) -> sql.Composed:
         """Which of them a replay is about; without one, all."""
