@@ -38,6 +38,7 @@ from tests.integration.test_holding import (
 
 MIGRATION = Path(__file__).parents[2] / "sql/migrations/versions/0008_holding.py"
 TABLE = "inbox_f06_hrss_housing_fund_card_status"
+F02 = "f02-hrss-medical_insurance-card-status"
 F01 = "f01-hrss-transport-card-status"
 KEY = ("person_token_hf", "effective_at")
 OPEN = "grzhzt IN ('01', '02', '06')"
@@ -166,6 +167,26 @@ def test_who_cannot_be_looked_up_counts_as_delivered(
     (said,) = (r.getMessage() for r in caplog.records if "by their versions" in r.getMessage())
     assert f"{F16}: {rows} rows" in said
     assert "deliver --whole" in said
+
+
+def test_a_row_whose_person_was_corrected_is_not_sent_again(
+    side: Side, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The card behind it changed, which sends nothing: the person who was disclosed is another."""
+    side.deliver(F02)
+    card, other = side.ask(
+        "SELECT min(e.card_no), (SELECT min(person_id18) FROM registry.hrss__card_master c"
+        " WHERE NOT EXISTS (SELECT FROM registry.hrss__card_master d"
+        " JOIN registry.hrss__card_status_event USING (card_no)"
+        " WHERE d.person_id18 = c.person_id18)) FROM registry.hrss__card_status_event e"
+    )[0]
+    assert other is not None
+    assert side.publish(CARDS, f"card_no = '{card}'", person_id18=f"'{other}'") == 1
+    become_old(side)
+    with caplog.at_level(logging.WARNING, "onecard"):
+        assert told(side, F02) == (0, 0)
+    assert f"{F02}: " in caplog.text
+    assert "by their versions alone" in caplog.text
 
 
 def a_missed_person(side: Side) -> int:
