@@ -62,7 +62,7 @@ def proof(found: Proof) -> None:
     number, lines = found.resident
     columns = ("at", "consumer", "agreement", "purpose", "status")
     title = f"who received data of resident {number}"
-    output.table(title, columns, [[str(line[c]) for c in columns] for line in lines])
+    output.table(title, columns, [[line[c] for c in columns] for line in lines])
     verdict = found.verdict
     state = "verified" if verdict.ok else f"NOT verified: {verdict.problem}"
     output.say(f"audit log of {verdict.entries} entries: {state}")
