@@ -98,20 +98,22 @@ def main() -> None:
         for event in range(NIGHTS):
             change(address, EVENT_ROWS, NIGHTS + event)
             events.append(deliver(stage)[0])
-    text = section(rows, (first, made, median(nights), median(events)), (loaded, after))
+    text = section(
+        (rows, options.rows), (first, made, median(nights), median(events)), (loaded, after)
+    )
     results.put(options.results, "what consumers hold", text)
     print(text)
 
 
-def section(rows: int, seconds: tuple[float, ...], size: tuple[int, int]) -> str:
+def section(cards: tuple[int, int], seconds: tuple[float, ...], size: tuple[int, int]) -> str:
     """The section of RESULTS.md."""
-    first, made, night, event = seconds
+    (rows, there), (first, made, night, event) = cards, seconds
     return "\n".join(
         [
             "## What consumers hold",
             "",
-            f"{machine()} {rows:,} cards to a Parquet inbox (agreement {ID}), then {NIGHTS} nights of"
-            f" 1% changed cards, then {NIGHTS} times {EVENT_ROWS} changed cards. Made by"
+            f"{machine()} {rows:,} of {there:,} cards to a Parquet inbox (agreement {ID}), then"
+            f" {NIGHTS} nights of 1% changed cards, then {NIGHTS} times {EVENT_ROWS} changed cards. Made by"
             " `python -m bench.holding`.",
             "",
             "| what | found | limit |",

@@ -95,7 +95,10 @@ def file_name(name: str, digest: str = "") -> str:
 
 
 def _each(header: Sequence[str], known: Collection[str]) -> Iterator[str]:
-    named = is_header(header, known) and not any(map(_like_a_value, set(header) - set(known)))
+    others = set(header) - set(known)
+    strange = [n for n in others if bare(n) not in set(map(bare, known))]
+    mostly = 2 * len(strange) <= len(header)  # a row that has grown together with a header is none
+    named = mostly and is_header(header, known) and not any(map(_like_a_value, others))
     for place, name in enumerate(header, start=1):
         if not name:
             yield f"{place} (without a name)"

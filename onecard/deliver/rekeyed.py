@@ -37,5 +37,7 @@ def entries_under_present_key(outgoing: Outgoing, record: Record, old: RowRefs) 
     before = record.whole().rename({"high": "h", "low": "l", "digest": "was"})
     both = before.join(known, on=["h", "l"], how="inner")
     same = (pl.col("was") == pl.col("d")) & (pl.col("was") != holding.UNKNOWN)
+    if old.shape != record.refs.shape:  # other columns or tokens now: every row leaves again
+        same &= False
     digest = pl.when(same).then(pl.col("digest")).otherwise(holding.UNKNOWN)
     return both.with_columns(digest.cast(pl.UInt64)).select(list(holding.SCHEMA))
