@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import yaml
-from marks import ROOT, Proof, proofs
+from marks import ROOT, Proof, proofs, write_or_check
 
 TARGET = ROOT / "docs" / "cases.md"
 HEAD = """# Wrong values, and the tests that keep them right
@@ -67,14 +67,7 @@ def page(found: list[Proof]) -> str:
 def main() -> int:
     """Write the file, or with --check name what is wrong with it."""
     found = proofs("case")
-    wrong = problems(found)
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(page(found), encoding="utf-8")
-    elif not TARGET.exists() or TARGET.read_text(encoding="utf-8") != page(found):
-        wrong.append(f"{TARGET.relative_to(ROOT)} is stale: python tools/cases.py")
-    for line in wrong:
-        sys.stderr.write(line + "\n")
-    return 1 if wrong and "--check" in sys.argv[1:] else 0
+    return write_or_check(TARGET, page(found), problems(found))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from marks import ROOT, Proof, proofs
+from marks import ROOT, Proof, proofs, write_or_check
 
 TARGET = ROOT / "docs" / "faults.md"
 PARTS: dict[str, dict[str, str]] = {
@@ -116,14 +116,7 @@ def page(found: list[Proof]) -> str:
 def main() -> int:
     """Write the file, or with --check name what is wrong with it."""
     found = proofs("fault")
-    wrong = problems(found)
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(page(found), encoding="utf-8")
-    elif not TARGET.exists() or TARGET.read_text(encoding="utf-8") != page(found):
-        wrong.append(f"{TARGET.relative_to(ROOT)} is stale: python tools/faults.py")
-    for line in wrong:
-        sys.stderr.write(line + "\n")
-    return 1 if wrong and "--check" in sys.argv[1:] else 0
+    return write_or_check(TARGET, page(found), problems(found))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,3 +59,21 @@ def _texts(
             msg = f"{file}:{call.lineno}: write {mark}(id, outcome), two plain texts"
             raise ValueError(msg)
         yield str(texts[0]), str(texts[1])
+
+
+def write_or_check(target: Path, page: str, wrong: list[str]) -> int:
+    """Write a page, or with --check say what is wrong; returns the exit code.
+
+    Args:
+        target: the page's file.
+        page: what stands in it when it is fresh.
+        wrong: what is wrong with the marks.
+    """
+    checking, problems = "--check" in sys.argv[1:], list(wrong)
+    if not checking:
+        target.write_text(page, encoding="utf-8")
+    elif not target.exists() or target.read_text(encoding="utf-8") != page:
+        problems.append(f"{target.relative_to(ROOT)} is stale: python {sys.argv[0]}")
+    for line in problems:
+        sys.stderr.write(line + "\n")
+    return 1 if problems and checking else 0

@@ -48,6 +48,18 @@ INSTANTS = {
 """As they leave, and the same in UTC as the registry holds them."""
 
 
+AT = Field(
+    name="at",
+    title="",
+    native="at",
+    type="timestamp",
+    semantic="instant",
+    level="L1",
+    pii="NONE",
+)
+"""A time without more."""
+
+
 def registry() -> pl.DataFrame:
     """The instants as they come out of the registry."""
     found = [datetime.fromisoformat(utc) for utc in INSTANTS.values()]
@@ -61,16 +73,7 @@ def treated(how: str) -> pl.Series:
     agreement = catalogue.load().agreement("f06-hrss-housing_fund-card-status")
     shared = SharedField.model_validate({"name": "at", "treatment": how})
     one = agreement.model_copy(update={"fields": (shared,)})
-    field = Field(
-        name="at",
-        title="",
-        native="at",
-        type="timestamp",
-        semantic="instant",
-        level="L1",
-        pii="NONE",
-    )
-    return treatment.treat(registry().select("at"), one, {"at": field}, None)["at"]
+    return treatment.treat(registry().select("at"), one, {"at": AT}, None)["at"]
 
 
 def parcel() -> Parcel:
@@ -229,17 +232,8 @@ def test_old_clock_times_are_read_at_plus_eight(
 def test_a_time_that_was_twice_changes_no_other() -> None:
     naive = [datetime(1900, 1, 1), datetime(1988, 9, 11, 1, 30), datetime(1988, 7, 1, 8)]
     column = zoned(pa.array(naive, pa.timestamp("us")), "Asia/Shanghai")
-    field = Field(
-        name="at",
-        title="",
-        native="at",
-        type="timestamp",
-        semantic="instant",
-        level="L1",
-        pii="NONE",
-    )
     frame = pl.DataFrame({"at": pl.from_arrow(column)})
-    found = frame.select(parse(field, frame.schema["at"]).value)["at"].to_list()
+    found = frame.select(parse(AT, frame.schema["at"]).value)["at"].to_list()
     assert found[1] is None
     assert [found[0], found[2]] == [
         datetime(1900, 1, 1, tzinfo=ZONE),
@@ -252,15 +246,6 @@ def test_a_time_that_was_twice_changes_no_other() -> None:
     ("zone", "wanted"), [("Asia/Shanghai", "07:00:00"), (OFFSET, "08:00:00"), ("UTC", "16:00:00")]
 )
 def test_a_reconciliation_reads_clock_times_alike(zone: str, wanted: str, postgres: str) -> None:
-    field = Field(
-        name="at",
-        title="",
-        native="at",
-        type="timestamp",
-        semantic="instant",
-        level="L1",
-        pii="NONE",
-    )
     with psycopg.connect(postgres) as connection:
         connection.execute("SET TimeZone = 'Etc/GMT-8'")
         for clock, expected in (
@@ -268,7 +253,7 @@ def test_a_reconciliation_reads_clock_times_alike(zone: str, wanted: str, postgr
             ("1988-07-01 08:00:00", wanted),
         ):
             given = query("{c}::timestamp", c=psql.Literal(clock))
-            form = registry_form(field, given, CLOCK_TIME, zone)
+            form = registry_form(AT, given, CLOCK_TIME, zone)
             assert form is not None
             (found,) = connection.execute(query("SELECT {f}", f=form)).fetchone() or (None,)
             assert isinstance(found, datetime)

@@ -11,11 +11,9 @@ import pytest
 
 from onecard.deliver.context import Replay
 from onecard.reconcile.inbox import reconcile_inbox
-from onecard.store import agreement_lives, database
-from schemas.models import catalogue
 from tests.cities import Cities
 from tests.faults.harness import Harness
-from tests.integration.test_holding import CARDS, F14, F15, PUPILS, Side, approve, edit
+from tests.integration.test_holding import CARDS, F14, F15, PUPILS, Side, approve, city_with, edit
 
 INBOX = "inbox.f15_education_hrss_graduates"
 CHANGED = {
@@ -30,23 +28,8 @@ CHANGED = {
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
     """A city whose datasets are collected; F14 and F15 tell deletes."""
-    home = tmp_path_factory.mktemp("first")
-    changed = home / "schemas"
-    shutil.copytree(catalogue.ROOT, changed)
-    for name, changes in CHANGED.items():
-        edit(changed, name, *changes)
-    with cities.start(home / "stage", persons=400, seed=23) as stage:
-        stage.environment["ONECARD_SCHEMAS"] = str(changed)
-        hub = stage.hub(0)
-        for dataset in hub.catalogue.contracts:
-            hub.collect(dataset).run()
-        with database.connect(hub.address, autocommit=True) as connection:
-            for name in CHANGED:
-                agreement_lives.approve(
-                    connection, hub.catalogue.agreement(name), "演练", "批复1号"
-                )
-        with Harness.of(stage) as made:
-            yield made
+    with city_with(tmp_path_factory.mktemp("first"), cities, CHANGED) as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,7 +39,8 @@ F15, F16 = "f15-education-hrss-graduates", "f16-hrss-bank-subsidy-payment"
 F17 = "f17-hrss-hrss-subsidy-failure"
 F02 = "f02-hrss-medical_insurance-card-status"
 ANSWER = "{name: returned, when: {filters: [{field: pay_status, in: ['2']}], answers: [是, 否]}}"
-CHANGED = {
+Changes = tuple[tuple[str, str], ...]
+CHANGED: dict[str, Changes] = {
     F06: (("first_by: [-occurred_at, -event_seq]\n", ""),),
     F14: (("  connection: transport_files\n", "  connection: transport_files\n  deletes: rows\n"),),
     F15: (("    - {field: person_id18, min_age: 16}\n", ""),),
@@ -52,26 +54,31 @@ CHANGED = {
 }
 
 
-@pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
-    """A city whose datasets are collected; nothing is delivered yet."""
-    home = tmp_path_factory.mktemp("holding")
-    changed = home / "schemas"
-    shutil.copytree(catalogue.ROOT, changed)
-    for name, changes in CHANGED.items():
-        edit(changed, name, *changes)
+@contextmanager
+def city_with(home: Path, cities: Cities, changed: Mapping[str, Changes]) -> Iterator[Harness]:
+    """A city whose datasets are collected, with agreements changed and approved so."""
+    schemas = home / "schemas"
+    shutil.copytree(catalogue.ROOT, schemas)
+    for name, changes in changed.items():
+        edit(schemas, name, *changes)
     with cities.start(home / "stage", persons=400, seed=23) as stage:
-        stage.environment["ONECARD_SCHEMAS"] = str(changed)
+        stage.environment["ONECARD_SCHEMAS"] = str(schemas)
         hub = stage.hub(0)
         for dataset in hub.catalogue.contracts:
             hub.collect(dataset).run()
         with database.connect(hub.address, autocommit=True) as connection:
-            for name in CHANGED:
-                agreement_lives.approve(
-                    connection, hub.catalogue.agreement(name), "演练", "批复1号"
-                )
+            for name in changed:
+                agreement = hub.catalogue.agreement(name)
+                agreement_lives.approve(connection, agreement, "演练", "批复1号")
         with Harness.of(stage) as made:
             yield made
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Harness]:
+    """A city whose datasets are collected; nothing is delivered yet."""
+    with city_with(tmp_path_factory.mktemp("holding"), cities, CHANGED) as made:
+        yield made
 
 
 def edit(root: Path, agreement: str, *changes: tuple[str, str], version: str = "2.0.0") -> None:

@@ -108,6 +108,7 @@ class Life(RuleBasedStateMachine):
         self.permitted = dict.fromkeys(AGREEMENT_KEYS, True)
         self.once: dict[str, set[tuple[Key, tuple[Any, ...]]]] = {a: set() for a in AGREEMENT_KEYS}
         self.vouched: set[Key] = set()
+        self.unproven: dict[str, set[Key]] = {a: set() for a in AGREEMENT_KEYS}
         for number, person in enumerate(PEOPLE):
             self.person(who=person, status="1")
             self.card(number=number % 5, who=person, card="1", account=number, bad=False)
@@ -328,6 +329,8 @@ class Life(RuleBasedStateMachine):
                 self.city.damage()
             reconcile_inbox(self.city.hub(), agreement)
             self._deliver(agreement, again=True)
+            # Of a row beyond the agreement nobody can tell what it should be: off the record.
+            self.unproven[agreement] |= self.city.held(agreement).keys() - self._expected(agreement)
 
     @step(which=index)
     def replay(self, which: int) -> None:
@@ -433,8 +436,9 @@ class Life(RuleBasedStateMachine):
             assert set(there.items()) <= self.once[agreement], f"{agreement}: never granted"
         if not again:
             same = [k for k, (row, _) in held.items() if k in before and before[k][0] == row]
-            twice = [k for k in same if held[k][1] != before[k][1]]
-            assert not twice, f"{agreement}: sent again, unchanged"
+            twice = {k for k in same if held[k][1] != before[k][1]}
+            assert twice <= self.unproven[agreement], f"{agreement}: sent again, unchanged"
+            self.unproven[agreement] -= twice
 
     def _expected(self, agreement: str) -> dict[Key, Row]:
         city = self.city
@@ -489,6 +493,6 @@ def test_a_city_in_any_order(quick_postgres: str, shared_folder: Path) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("part", [1, 2, 4, 5])
+@pytest.mark.parametrize("part", range(1, 5))
 def test_two_thousand_steps(quick_postgres: str, shared_folder: Path, part: int) -> None:
     assert _live(quick_postgres, shared_folder, 7, 90, part) >= 500
