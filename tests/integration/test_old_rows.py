@@ -17,6 +17,18 @@ from tests.small_hub import DATASET, DAY, SmallHub, small_hub
 AT = "2026-11-09T10:00:00+08:00"
 
 
+AT_MOST_50 = {
+    "name": "most",
+    "description": "不超过五十",
+    "type": "custom",
+    "engine": "onecard",
+    "dimension": "accuracy",
+    "severity": "error",
+    "implementation": {"check": "range", "field": "amount", "max": 50},
+}
+"""A rule that came into the contract later."""
+
+
 @pytest.fixture
 def small(tmp_path: Path, hub_database: str, private_database: str) -> Iterator[SmallHub]:
     with small_hub(tmp_path, hub_database, private_database) as found:
@@ -140,17 +152,7 @@ def test_a_replay_of_an_older_row_is_refused(small: SmallHub) -> None:
 
 def lengthened(small: SmallHub) -> int:
     """A row that the contract of now takes and that of then did not; its record is newer by now."""
-    rule = {"check": "range", "field": "amount", "max": 50}
-    most = {
-        "name": "most",
-        "description": "不超过五十",
-        "type": "custom",
-        "engine": "onecard",
-        "dimension": "accuracy",
-        "severity": "error",
-        "implementation": rule,
-    }
-    small.files(quality=[most])
+    small.files(quality=[AT_MOST_50])
     small.put("01.csv", [("K1", "99", AT), ("K2", "5", AT)])
     small.collect()
     small.put("02.csv", [("K1", "20", AT)])
@@ -275,17 +277,7 @@ def test_no_replay_while_the_dataset_is_held(small: SmallHub) -> None:
 
 @pytest.mark.case("people-21", "several ids or a filter, each by itself, with a summary")
 def test_many_rows_are_replayed(small: SmallHub) -> None:
-    rule = {"check": "range", "field": "amount", "max": 50}
-    most = {
-        "name": "most",
-        "description": "不超过五十",
-        "type": "custom",
-        "engine": "onecard",
-        "dimension": "accuracy",
-        "severity": "error",
-        "implementation": rule,
-    }
-    small.files(quality=[most])
+    small.files(quality=[AT_MOST_50])
     small.put("01.csv", [("K1", "91", AT), ("K2", "92", AT), ("K3", "x", AT), ("K4", "94", AT)])
     small.collect()
     small.put("02.csv", [("K4", "4", AT)])
