@@ -1,8 +1,8 @@
 """Names that come from outside, as a message, a page or a record may show them.
 
 Columns: what stands in a header's place may be a row of data. Where none of the names that the
-contract knows stands there, or one with many digits or with personal data in it does, nothing of it
-is shown but names of the contract. Files: people write numbers of persons into names of files;
+contract knows stands there, or one with many digits or with personal data in it does, or more strange names
+than known ones are lacking, nothing of it is shown but names of the contract. Files: people write numbers of persons into names of files;
 those are masked, and the beginning of the file's own digest tells one such file from another
 (nothing that is computed from the number could: there are few enough numbers to try them all).
 """
@@ -63,8 +63,7 @@ def may_show(name: str, header: Collection[str], known: Collection[str]) -> bool
     """
     if name in known:
         return True
-    others = {name, *header}.difference(known)
-    return is_header(header, known) and not any(map(_like_a_value, others))
+    return _are_names({name, *header}, known)
 
 
 def is_header(names: Collection[str], known: Collection[str]) -> bool:
@@ -95,10 +94,7 @@ def file_name(name: str, digest: str = "") -> str:
 
 
 def _each(header: Sequence[str], known: Collection[str]) -> Iterator[str]:
-    others = set(header) - set(known)
-    strange = [n for n in others if bare(n) not in set(map(bare, known))]
-    mostly = 2 * len(strange) <= len(header)  # a row that has grown together with a header is none
-    named = mostly and is_header(header, known) and not any(map(_like_a_value, others))
+    named = _are_names(header, known)
     for place, name in enumerate(header, start=1):
         if not name:
             yield f"{place} (without a name)"
@@ -106,6 +102,26 @@ def _each(header: Sequence[str], known: Collection[str]) -> Iterator[str]:
             yield _shown(name) + _likeness(name, known)
         else:
             yield f"{place} (name not shown)"
+
+
+def _are_names(header: Collection[str], known: Collection[str]) -> bool:
+    """Whether what stands in a header's place are names, none of them a value of a row."""
+    others = set(header).difference(known)
+    mine = is_header(header, known) and not _grown_together(header, known)
+    return mine and not any(map(_like_a_value, others))
+
+
+def _grown_together(header: Collection[str], known: Collection[str]) -> bool:
+    """Whether a row may have grown together with the header: the end of one is a value and a name.
+
+    Then names of the contract are lacking, and what stands there is more than these by other names.
+    """
+    there, wanted = {bare(n) for n in header}, {bare(n) for n in known}
+    strange, lacking = there - wanted, wanted - there
+    if 2 * len(strange) > len(header):
+        return True
+    glued = any(s.endswith(name) or s.startswith(name) for s in strange for name in lacking)
+    return bool(lacking) and (len(strange) > len(lacking) or glued)
 
 
 def _likeness(name: str, known: Collection[str]) -> str:

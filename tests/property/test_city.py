@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import connectors
-from onecard.errors import HoldError, OnecardError, PolicyError
+from onecard.errors import HoldError, OlderRow, PolicyError
 from onecard.model.signoffs import SignOff
 from onecard.operations.release import release as release_hold
 from onecard.operations.replay import release, replay
@@ -346,7 +346,7 @@ class Life(RuleBasedStateMachine):
         row = {**values, "note": values["note"] or "", "happened_at": moment, ORDER: place}
         try:
             replay(self.city.hub(), record.id, "asked for")
-        except OnecardError:
+        except (OlderRow, PolicyError):
             known = self.registry.rows[EVENTS].get((row["event_id"],))
             assert known, "refused, and there is no newer row"
             assert known[ORDER] > place

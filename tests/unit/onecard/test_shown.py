@@ -51,6 +51,24 @@ def test_a_name_that_may_be_a_value_is_not_shown(header: list[str]) -> None:
     assert shown.column(header[0], header, KNOWN) == "(name not shown)"
 
 
+@pytest.mark.case("screen-1", "a row that has grown together with the header shows no value")
+@pytest.mark.parametrize(
+    "header",
+    [
+        ["10014", "张秘密证件号码", "姓名", "AAC002", "a"],
+        ["张秘密证件号码", "姓名", "AAC002"],
+        ["张秘密", "女", "姓名", "AAC002", "a"],
+        ["证件号码", "姓名", "AAC002张秘密"],
+        ["张秘密号码", "女", "姓名", "AAC002", "a"],
+    ],
+)
+def test_a_row_grown_together_with_a_header_is_not_shown(header: list[str]) -> None:
+    said = shown.columns(header, KNOWN)
+    assert "张" not in said
+    assert "女" not in said
+    assert "姓名" in said
+
+
 @pytest.mark.case("screen-1", "where no name of the contract stands nothing is shown")
 def test_a_row_in_the_place_of_a_header_is_not_shown() -> None:
     row = ["吴娜", "女", "汉族", ""]
