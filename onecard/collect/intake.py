@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -107,15 +107,16 @@ class Intake:
         table = staging.table_name(contract, self._transfer)
         with Loader(tools.address, table) as loader:
             for chunk in prefetch(_digested(reading, digest), f"the source of {contract.id}"):
-                good = self._check(chunk, now, tally, key)
+                good, rejected = self._check(chunk, now, tally, key)
                 if watch is not None:
                     watch.look(good)
+                    watch.look_at_rejected(rejected)
                 good = self._only_new(self._placed(good, chunk, tally), known, tally)
                 if len(good):
                     loader.put(good)
         self._record_counties()
-        if watch is not None and watch.found:
-            quarantine_ends.note(self._connection, contract, self._transfer, watch.found)
+        if watch is not None:
+            self._note(watch)
         checkpoint = self._checkpoint(request, reading, tally, now)
         there = reading.rows_there if isinstance(reading, Counted) else None
         if request.since is None and "source" not in checkpoint:
@@ -163,7 +164,15 @@ class Intake:
         table = staging.rejected(self._contract, self._transfer)
         quarantine_intake.append(self._connection, table, rows)
 
-    def _check(self, chunk: Chunk, now: datetime, tally: _Tally, key: Key) -> pl.DataFrame:
+    def _note(self, watch: Watch) -> None:
+        """Write down whose wait in quarantine the reading ends."""
+        connection, contract, transfer = self._connection, self._contract, self._transfer
+        quarantine_ends.note(connection, contract, transfer, watch.again, "superseded")
+        quarantine_ends.note(connection, contract, transfer, watch.found, "mended")
+
+    def _check(
+        self, chunk: Chunk, now: datetime, tally: _Tally, key: Key
+    ) -> tuple[pl.DataFrame, Sequence[Rejected]]:
         checked = self._tools.gate.check(chunk, now)
         tally.read += chunk.batch.num_rows
         if len(checked.good) + len(checked.rejected) != chunk.batch.num_rows:
@@ -180,7 +189,7 @@ class Intake:
             self._keep(sealer.seal(dataset, chunk.origin, row) for row in checked.rejected)
             failpoints.reach("stage.rejected")
         failpoints.reach("stage.checked")
-        return checked.good
+        return checked.good, checked.rejected
 
     def _record_counties(self) -> None:
         found = self._counties

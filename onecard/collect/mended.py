@@ -7,12 +7,13 @@ rows of the dataset stand in quarantine.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from onecard.crypto.keys import KeyStore
 from onecard.errors import ConfigError, PolicyError
+from onecard.ports.row_gate import Rejected
 from onecard.store import live_keys, quarantine, quarantine_ends
 from onecard.store.database import Connection
 from onecard.store.quarantine_ends import OpenRecord
@@ -31,6 +32,7 @@ class Watch:
 
     Attributes:
         found: ids of the quarantined rows whose record was read as a good row.
+        again: ids of those whose record was rejected again; under one key that shows by itself.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Watch:
         """
         self._contract, self._sequence_of = contract, cache(sequence_of)
         self.found: set[int] = set()
+        self.again: set[int] = set()
         self._groups: list[tuple[Referrer, dict[bytes, list[int]]]] = []
         for epoch, suite in sorted({(r.key_epoch, r.suite) for r in waiting}):
             ids: dict[bytes, list[int]] = {}
@@ -87,6 +90,17 @@ class Watch:
         for referrer, ids in self._groups:
             for ref, number in zip(referrer.refs(keys), numbers, strict=True):
                 self.found.update(i for i in ids.get(ref, ()) if not self._older(i, number))
+
+    def look_at_rejected(self, rows: Sequence[Rejected]) -> None:
+        """Note which records stand among some rejected rows.
+
+        Args:
+            rows: as they were read.
+        """
+        for referrer, ids in self._groups if rows else ():
+            for row in rows:
+                ref = referrer.of_row(row.values)
+                self.again.update(ids.get(ref, ()) if ref is not None else ())
 
     def _older(self, record: int, number: int | None) -> bool:
         """Whether a good row with this sequence is older than a quarantined row."""

@@ -1,7 +1,7 @@
 """How quarantined rows of a source end without a person: by what a later collect has seen.
 
     mended      its record was read as a good row
-    superseded  its record was rejected again, with other values
+    superseded  its record was rejected again, with other values or under a new key
     gone        a complete reading of the source did not find it, and its record is not published
 
 A row that was not read does not end: neither an increment nor a folder of news says anything of it.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Literal, LiteralString
 
 from psycopg import sql
 
@@ -29,7 +29,7 @@ _SUPERSEDED: LiteralString = (
     "EXISTS (SELECT FROM quarantine.record n WHERE n.dataset = r.dataset AND n.agreement IS NULL"
     " AND n.record_ref = r.record_ref AND n.last_transfer = {transfer})"
 )
-_MENDED: LiteralString = "r.id IN (SELECT record FROM {mended})"
+_NOTED: LiteralString = "r.id IN (SELECT record FROM {mended} WHERE status = {status})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +60,29 @@ def open_records(connection: Connection, dataset: str) -> list[OpenRecord]:
 
 
 def note(
-    connection: Connection, contract: Contract, transfer: int, records: Collection[int]
+    connection: Connection,
+    contract: Contract,
+    transfer: int,
+    records: Collection[int],
+    status: Literal["mended", "superseded"],
 ) -> None:
-    """Note which quarantined rows' records a transfer has read as good rows.
+    """Note which quarantined rows' records a transfer has read anew.
 
     Args:
         connection: of the hub's database.
         contract: of the dataset.
         transfer: that has staged them.
         records: ids of the quarantined rows.
+        status: `mended` where it was read as a good row, `superseded` where it was rejected.
     """
+    if not records:
+        return
     connection.execute(
-        query("INSERT INTO {t} SELECT unnest(%s::bigint[])", t=staging.mended(contract, transfer)),
-        (sorted(records),),
+        query(
+            "INSERT INTO {t} SELECT unnest(%s::bigint[]), %s",
+            t=staging.mended(contract, transfer),
+        ),
+        (sorted(records), status),
     )
 
 
@@ -85,8 +95,10 @@ def settle(connection: Connection, contract: Contract, transfer: int) -> None:
         transfer: that is published.
     """
     _end(connection, contract, transfer, "superseded", query(_SUPERSEDED, transfer=_id(transfer)))
-    mended = query(_MENDED, mended=staging.mended(contract, transfer))
-    _end(connection, contract, transfer, "mended", mended)
+    for status in ("superseded", "mended"):
+        table = staging.mended(contract, transfer)
+        noted = query(_NOTED, mended=table, status=sql.Literal(status))
+        _end(connection, contract, transfer, status, noted)
 
 
 def unseen(connection: Connection, contract: Contract, transfer: int) -> list[int]:

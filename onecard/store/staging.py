@@ -2,7 +2,7 @@
 
 `staging.<table>__<transfer>` has the contract's fields and `_row_hash`, and where the order of the
 reading means something `_position` (`onecard.store.row_order`); beside it, `…__bad` has the columns
-of `onecard.store.sealing.Sealed`, and `…__mended` ids of quarantined rows.
+of `onecard.store.sealing.Sealed`, and `…__mended` ids of quarantined rows and how they end.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def rejected(contract: Contract, transfer: int) -> sql.Identifier:
 
 
 def mended(contract: Contract, transfer: int) -> sql.Identifier:
-    """The table of quarantined rows whose record the transfer has read as a good row, quoted."""
+    """The table of quarantined rows whose record the transfer has read anew, quoted."""
     return sql.Identifier(STAGING, table_name(contract, transfer) + "__mended")
 
 
@@ -97,7 +97,10 @@ def create(
         )
     )
     connection.execute(
-        query("CREATE UNLOGGED TABLE {table} (record bigint)", table=mended(contract, transfer))
+        query(
+            "CREATE UNLOGGED TABLE {table} (record bigint, status text)",
+            table=mended(contract, transfer),
+        )
     )
 
 

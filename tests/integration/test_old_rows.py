@@ -79,6 +79,16 @@ def test_another_rejected_row_of_the_record_supersedes(small: SmallHub) -> None:
     assert status(small) == ["held", "held", "superseded", "superseded"]
 
 
+@pytest.mark.case("people-20", "a new quarantine key: still only the newest row is open")
+def test_a_rejected_row_supersedes_one_under_an_older_key(small: SmallHub) -> None:
+    small.files()
+    for name, amount in (("01.csv", "1O0"), ("02.csv", "1OO"), ("03.csv", "1OO")):
+        small.put(name, [("K1", amount, AT), ("K2", "y", AT)])
+        small.collect()
+        assert small.onecard("keys", "rotate", "quarantine", "--epoch", name[:2])[0] == 0
+    assert status(small) == ["held", "held", *["superseded"] * 4]
+
+
 @pytest.mark.case("people-20", "an older version that is read again mends nothing")
 def test_an_older_version_does_not_mend(small: SmallHub) -> None:
     small.files(sequence=True)
