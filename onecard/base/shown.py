@@ -1,10 +1,11 @@
 """Names that come from outside, as a message, a page or a record may show them.
 
-Columns: what stands in a header's place may be a row of data. Where none of the names that the
-contract knows stands there, or one with many digits or with personal data in it does, or more strange names
-than known ones are lacking, nothing of it is shown but names of the contract. Files: people write numbers of persons into names of files;
-those are masked, and the beginning of the file's own digest tells one such file from another
-(nothing that is computed from the number could: there are few enough numbers to try them all).
+Columns: what stands in a header's place may be a row of data. Nothing of it is shown but names of
+the contract where none of these stands there, where one of the others has many digits or personal
+data in it, and where more strange names stand there than known ones are lacking. Files: people
+write numbers of persons into names of files; those are masked, and the beginning of the file's own
+digest tells one such file from another (nothing that is computed from the number could: there are
+few enough numbers to try them all).
 """
 
 from __future__ import annotations
