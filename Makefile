@@ -50,12 +50,8 @@ lint: setup ## Check style, types, imports, spelling and all YAML
 	$(BIN)/codespell $(wildcard $(SOURCES)) docs README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
 	$(BIN)/onecard lint
 
-bench: setup ## Measure against peers and limits; writes bench/RESULTS.md
+bench: setup ## Measure against peers and limits; writes bench/RESULTS.md (ARGS="--quick transfers" for a try)
 	$(BIN)/python -m bench $(ARGS)
-	$(BIN)/python -m bench.govern
-	$(BIN)/python -m bench.holding
-	$(BIN)/python -m bench.reports
-	$(BIN)/python -m bench.reconcile
 
 soak: setup ## Sixty nights with random faults; writes docs/reliability.md (half an hour)
 	$(BIN)/python -m tests.soak $(ARGS)

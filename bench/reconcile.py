@@ -7,20 +7,17 @@ interleaved, median of the rounds. Writes the section between the markers of RES
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 
 import psycopg
 
-from bench import results
-from bench.measure import machine, psql, run
-from bench.world import HOME
+from bench.arguments import parser
+from bench.measure import Run, Used, cell, meter, psql, run, typical
+from bench.results import Limit, Section, publish
 from demo.hot import fill_card_master
 from demo.rehearsal import Rehearsal, start
 from onecard.reconcile.dataset import ReconcileOptions, reconcile
@@ -67,68 +64,76 @@ def _plant(connection: psycopg.Connection[tuple[object, ...]], gone: int, change
     connection.execute("VACUUM ANALYZE hrss.ac01_card")
 
 
-def read(stage: Rehearsal) -> float:
-    """Seconds of one sequential read of the source: psql, COPY binary, to nowhere."""
+def read(stage: Rehearsal) -> Run:
+    """One sequential read of the source: psql, COPY binary, to nowhere."""
+    address = stage.city.postgres_url
     copy = "COPY hrss.ac01_card TO STDOUT (FORMAT binary)"
-    return run([psql(), "-qX", "-o", os.devnull, stage.city.postgres_url, "-c", copy]).seconds
+    return run([psql(), "-qX", "-o", os.devnull, address, "-c", copy], server=address)
 
 
-def compared(stage: Rehearsal) -> tuple[float, int]:
-    """Seconds of one reconciliation that heals nothing, and how many differences it found."""
+def compared(stage: Rehearsal) -> tuple[Used, int]:
+    """One reconciliation that heals nothing, and how many differences it found."""
     hub = stage.hub(0)
     hub.tools(DATASET)
-    started = time.perf_counter()
-    done = reconcile(hub, DATASET, ReconcileOptions(heal=False))
+    with meter(hub.address) as used:
+        done = reconcile(hub, DATASET, ReconcileOptions(heal=False))
     assert done.method == "sql"
-    return time.perf_counter() - started, done.missing + done.extra + done.differing
+    return used, done.missing + done.extra + done.differing
 
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--planted", type=int, default=1_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--home", type=Path, default=HOME, help="of servers and keys")
-    parser.add_argument("--results", type=Path, default=results.FILE)
-    options = parser.parse_args()
-    reads, runs = [], []
+    words = parser(__doc__, rows=2_000_000)
+    words.add_argument("--planted", type=int, default=1_000)
+    options = words.parse_args()
+    reads: list[Used] = []
+    runs: list[Used] = []
     with prepared(options.home / "reconcile", options.rows, options.planted) as stage:
         for number in range(options.rounds):
             reads.append(read(stage))
-            seconds, found = compared(stage)
+            used, found = compared(stage)
             if found != options.planted:
                 msg = f"planted {options.planted} differences, found {found}"
                 raise SystemExit(msg)
-            runs.append(seconds)
-            print(f"round {number + 1}: read {reads[-1]:.2f} s, {runs[-1]:.2f} s", flush=True)
-    text = section(options.rows, options.planted, (median(reads), median(runs)))
-    results.put(options.results, "reconciliation", text)
-    print(text)
+            runs.append(used)
+            print(
+                f"round {number + 1}: read {reads[-1].seconds:.2f} s, {used.seconds:.2f} s",
+                flush=True,
+            )
+    publish(options, section(options.rows, options.planted, reads, runs))
 
 
-def section(rows: int, planted: int, seconds: tuple[float, float]) -> str:
+def section(rows: int, planted: int, reads: list[Used], runs: list[Used]) -> Section:
     """The section of RESULTS.md."""
-    one, whole = seconds
-    load = os.getloadavg()[0]
-    ratio = whole / one
-    holds = "yes" if ratio <= LIMIT else f"no, missed by {ratio / LIMIT - 1:.0%}"
-    return "\n".join(
-        [
-            "## Reconciliation",
-            "",
-            f"Machine: {machine()}. {rows:,} cards of 23 columns in the agency's PostgreSQL and in"
-            f" the registry (one server), {planted:,} planted differences, all found; median of"
-            f" interleaved rounds, nothing healed. Load of the machine when it ended: {load:.1f}"
-            ". Made by `python -m bench.reconcile`.",
-            "",
-            "| what | seconds | ratio | limit | holds |",
-            "|---|---:|---:|---:|---|",
-            f"| one sequential read of one side (`psql COPY binary`, to nowhere) | {one:.2f} | 1.00 | | |",
-            f"| reconciliation: both sides, down to the keys, verified through the gate |"
-            f" {whole:.2f} | {ratio:.2f} | {LIMIT} | {holds} |",
-        ]
+    floor, whole = typical(reads), typical(runs)
+    cells = [
+        _row("one sequential read of one side (`psql COPY binary`, to nowhere)", floor, floor),
+        _row(
+            "reconciliation: both sides, down to the keys, verified through the gate", whole, floor
+        ),
+    ]
+    return Section(
+        name="reconciliation",
+        title="Reconciliation",
+        module="reconcile",
+        about=(
+            f"{rows:,} cards of 23 columns in the agency's PostgreSQL and in the registry (one"
+            f" server), {planted:,} planted differences, all found; median of {len(runs)}"
+            " interleaved rounds, nothing healed."
+        ),
+        columns=("what", "seconds", "ratio", "CPU client", "CPU server"),
+        rows=cells,
+        limits=[
+            Limit(
+                "reconciliation, ratio to one sequential read", LIMIT, whole.seconds / floor.seconds
+            )
+        ],
     )
+
+
+def _row(what: str, used: Used, floor: Used) -> tuple[str, ...]:
+    ratio = f"{used.seconds / floor.seconds:.2f}"
+    return what, cell(used.seconds, 2), ratio, cell(used.client, 2), cell(used.server, 2)
 
 
 if __name__ == "__main__":

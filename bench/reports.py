@@ -7,7 +7,6 @@ measures it. Writes the section between the markers of RESULTS.md.
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import shutil
@@ -16,13 +15,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 
 import psycopg
 
-from bench import results
-from bench.measure import Run, machine, run
-from bench.world import HOME
+from bench.arguments import parser
+from bench.measure import Run, cell, run, typical
+from bench.results import Limit, Section, publish
 from onecard.base.settings import Settings
 from onecard.store import database, migrate
 from quality.privacy import registry as privacy
@@ -38,20 +36,15 @@ SECONDS, MEGABYTES = 60.0, 1024.0
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--home", type=Path, default=HOME, help="of servers and keys")
-    parser.add_argument("--results", type=Path, default=results.FILE)
-    options = parser.parse_args()
+    options = parser(__doc__).parse_args()
     with filled(options.home / "reports") as (environment, size):
         command = [str(Path(sys.executable).with_name("onecard")), "report", "--month", MONTH]
         done = []
         for _ in range(options.rounds):
-            done.append(run(command, environment=environment))
+            address = environment["ONECARD_DATABASE_URL"]
+            done.append(run(command, environment=environment, server=address))
             print(f"{done[-1].seconds:.1f} s, {done[-1].megabytes:.0f} MB", flush=True)
-    text = section(size, done)
-    results.put(options.results, "stewards' reports", text)
-    print(text)
+    publish(options, section(size, done))
 
 
 @contextmanager
@@ -127,28 +120,32 @@ def _lists(connection: psycopg.Connection[tuple[object, ...]], known: Catalogue)
         cursor.executemany("INSERT INTO findings VALUES (%s, %s, %s, %s)", findings)
 
 
-def section(size: dict[str, int], done: list[Run]) -> str:
+def section(size: dict[str, int], done: list[Run]) -> Section:
     """The section of RESULTS.md."""
-    seconds, peak = median(r.seconds for r in done), max(r.megabytes for r in done)
+    used = typical(done)
+    peak = max(r.megabytes for r in done)
     rows = ", ".join(f"{n:,} of {table}" for table, n in size.items())
-    holds = {True: "yes", False: "no"}
-    return "\n".join(
-        [
-            "## Stewards' reports",
-            "",
-            f"Machine: {machine()}. `onecard report --month {MONTH}`: monthly pages of six agencies"
-            " and the bureau in two languages and their workbooks, after 13 months of nightly"
-            " transfers and of the event lane (collected every minute; delivered to seven"
-            f" consumers every minute from 06:00 to 22:00). Rows in the ledger: {rows} (privacy"
-            " results of the lane: of its last two months). Whole process, start included;"
-            f" median of {len(done)}, highest peak of the process. Made by"
-            " `python -m bench.reports`.",
-            "",
-            "| limit | allowed | measured | holds |",
-            "|---|---:|---:|---|",
-            f"| seconds | {SECONDS:.0f} | {seconds:.1f} | {holds[seconds <= SECONDS]} |",
-            f"| peak memory, MB | {MEGABYTES:.0f} | {peak:.0f} | {holds[peak <= MEGABYTES]} |",
-        ]
+    return Section(
+        name="stewards' reports",
+        title="Stewards' reports",
+        module="reports",
+        about=(
+            f"`onecard report --month {MONTH}`: monthly pages of six agencies and the bureau in two"
+            " languages and their workbooks, after 13 months of nightly transfers and of the event"
+            " lane (collected every minute; delivered to seven consumers every minute from 06:00 to"
+            f" 22:00). Rows in the ledger: {rows} (privacy results of the lane: of its last two"
+            f" months). Whole process, start included; median of {len(done)}, highest peak of the"
+            " process."
+        ),
+        columns=("what", "seconds", "CPU client", "CPU server", "peak MB"),
+        rows=[
+            (
+                f"`onecard report --month {MONTH}`",
+                *(cell(figure) for figure in (used.seconds, used.client, used.server)),
+                cell(peak, 0),
+            )
+        ],
+        limits=[Limit("seconds", SECONDS, used.seconds), Limit("peak memory, MB", MEGABYTES, peak)],
     )
 
 

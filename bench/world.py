@@ -24,6 +24,13 @@ TABLE = 'hrss."ac01_card"'
 HOME = Path(__file__).parents[1] / ".bench"
 """Where servers, keys and peers live unless told otherwise."""
 
+_TABLES = (
+    "SELECT c.oid::regclass::text, EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid"
+    " AND i.indisprimary) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+    " WHERE c.relkind = 'r' AND c.relnamespace = 'peer'::regnamespace"
+    " AND lower(a.attname) = 'aaz500'"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -33,6 +40,7 @@ class World:
     source: str
     hub: str
     target: str
+    rows: int
 
     def environment(self) -> dict[str, str]:
         """What a process of the hub needs."""
@@ -67,6 +75,40 @@ class World:
             connection.execute("DROP SCHEMA IF EXISTS peer_staging CASCADE")
             connection.execute("CREATE SCHEMA peer")
 
+    def check_target(self, share: float = 1.0, *, keyed: bool = True) -> None:
+        """That a peer has moved the rows and that its table has the key.
+
+        Args:
+            share: of the rows that it was given.
+            keyed: whether the table must have a primary key.
+
+        Raises:
+            RuntimeError: rows are missing or there are too many, or there is no key.
+        """
+        with psycopg.connect(self.target) as connection:
+            tables = connection.execute(_TABLES).fetchall()
+            if len(tables) != 1:
+                msg = f"{len(tables)} tables with cards in the target"
+                raise RuntimeError(msg)
+            ((table, has_key),) = tables
+            count = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+        wanted = round(self.rows * share)
+        if count != (wanted,) or has_key < keyed:
+            msg = f"the target has {count} of {wanted} rows; primary key: {has_key}"
+            raise RuntimeError(msg)
+
+    def check_registry(self) -> None:
+        """That the hub has published every row.
+
+        Raises:
+            RuntimeError: it has not.
+        """
+        with psycopg.connect(self.hub) as connection:
+            count = connection.execute("SELECT count(*) FROM registry.hrss__card_master").fetchone()
+        if count != (self.rows,):
+            msg = f"the registry has {count} of {self.rows} rows"
+            raise RuntimeError(msg)
+
     def collect(self, *more: str) -> list[str]:
         """The hub's own command."""
         return [
@@ -78,21 +120,29 @@ class World:
 
 
 @contextmanager
-def world(home: Path, rows: int) -> Iterator[World]:
-    """Databases with a card table of so many clean rows; dropped at the end."""
+def filled(home: Path, rows: int) -> Iterator[World]:
+    """Databases of which the source holds a card table of so many clean rows; dropped at the end."""
     home.mkdir(parents=True, exist_ok=True)
     settings = Settings(home=home, keys_file=home / "keys.json")
     base = os.environ.get("ONECARD_BENCH_POSTGRES") or database.url(settings)
     names = {kind: f"bench_{kind}_{secrets.token_hex(3)}" for kind in ("source", "hub", "target")}
-    urls = {kind: database.create_database(base, name) for kind, name in names.items()}
     try:
+        urls = {kind: database.create_database(base, name) for kind, name in names.items()}
         fill_card_master(urls["source"], "hrss", rows)
-        migrate.upgrade(urls["hub"])
-        settings.keys_file.unlink(missing_ok=True)
-        keys.create(settings.keys_file, ["operator"], "2026")
         with psycopg.connect(urls["source"], autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE hrss.ac01_card")
-        yield World(home, urls["source"], urls["hub"], urls["target"])
+        yield World(home, urls["source"], urls["hub"], urls["target"], rows)
     finally:
         for name in names.values():
             database.drop_database(base, name)
+
+
+@contextmanager
+def world(home: Path, rows: int) -> Iterator[World]:
+    """As `filled`, with a hub of its own keys at the newest revision."""
+    with filled(home, rows) as w:
+        settings = Settings(home=home, keys_file=home / "keys.json")
+        migrate.upgrade(w.hub)
+        settings.keys_file.unlink(missing_ok=True)
+        keys.create(settings.keys_file, ["operator"], "2026")
+        yield w
