@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+NATIVE := onecard/native/_library.so
 SOURCES := onecard connectors quality schemas sql demo bench dags plugins tests tools
 WORKERS  ?= 2
 PYTEST   := $(BIN)/pytest -n $(WORKERS) --dist worksteal
@@ -15,13 +16,16 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## Make .venv with the locked packages (PYTHON=python3.12 chooses the interpreter)
+setup: $(STAMP) $(NATIVE) ## Make .venv with the locked packages (PYTHON=python3.12 chooses the interpreter)
 
 $(STAMP): requirements.lock pyproject.toml tools/install.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	  || { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) tools/install.py $(VENV)
 	@touch $(STAMP)
+
+$(NATIVE): $(wildcard onecard/native/*.[ch]) tools/build_native.py | $(STAMP)
+	$(BIN)/python tools/build_native.py
 
 demo: setup ## Run the nightly sync for real on simulated agencies, and six more nights
 	$(BIN)/onecard demo --history 6 $(ARGS)
@@ -69,4 +73,4 @@ lock: setup ## Resolve pyproject.toml into both locks (ARGS=--upgrade for newer 
 	$(BIN)/python tools/lock.py $(ARGS)
 
 clean: ## Remove the environment and everything that was made
-	rm -rf $(VENV) .onecard .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(NATIVE) .onecard .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -16,6 +16,7 @@
 | ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
 | ONECARD_CONNECT_TIMEOUT | seconds to be let in by a system (`onecard.base.timeouts`) | 5 |
 | ONECARD_PATIENCE | seconds to wait for a lock or a silent system (`onecard.base.timeouts`) | 600 |
+| ONECARD_NATIVE | `off`: the plain paths instead of the compiled library (`onecard.native`) | on |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
 | ONECARD_LOG, ONECARD_LOG_LEVEL | form and level of the log (`onecard.base.logs`) | none, WARNING |
 
@@ -82,6 +83,18 @@ def portal_users(environment: Variables = None) -> Path | None:
     """The file that ONECARD_PORTAL_USERS names, if any."""
     named = _read("ONECARD_PORTAL_USERS", environment)
     return Path(named) if named else None
+
+
+def native() -> bool:
+    """Whether the compiled library may be used where it is there.
+
+    Raises:
+        ConfigError: ONECARD_NATIVE is neither `on` nor `off`.
+    """
+    word = _read("ONECARD_NATIVE", None) or "on"
+    if word not in ("on", "off"):
+        raise ConfigError("ONECARD_NATIVE: " + unknown("word", word, ("on", "off")))
+    return word == "on"
 
 
 def memory_folder() -> Path:

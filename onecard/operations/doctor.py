@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from onecard import native
 from onecard.base.times import shown
 from onecard.crypto import keys
 from onecard.errors import OnecardError
@@ -66,7 +67,7 @@ def examine(
     started = time.time() - time.monotonic()
     found = [*_store(desk), *_keys(desk), *_disk(desk.settings.home, "home")]
     found += [_tried(probe) for probe in probes]
-    found += [_files(desk), *_airflow(env), *_steady(desk, started)]
+    found += [_files(desk), _library(), *_airflow(env), *_steady(desk, started)]
     return found
 
 
@@ -215,6 +216,15 @@ def _files(desk: Desk) -> CheckLine:
     return CheckLine(
         "YAML", "fail", f"cannot be read: {names}", "`onecard lint` says line and rule"
     )
+
+
+def _library() -> CheckLine:
+    """Whether rows take the compiled paths: the plain ones give the same, and take longer."""
+    why = native.absence()
+    if not why:
+        return CheckLine("library", "ok", "rows take the compiled paths")
+    todo = "`make setup` builds it where `cc` or the package ziglang is; all works without"
+    return CheckLine("library", "warn", f"rows take the plain, slower paths: {why}", todo)
 
 
 def _airflow(env: Mapping[str, str]) -> Iterator[CheckLine]:

@@ -23,11 +23,15 @@ import onecard
 from bench.world import world
 from onecard.base.extras import extra
 from onecard.errors import ConfigError
+from onecard.native import sources
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("onecard", "connectors", "quality", "schemas", "sql", "demo")
 PRODUCTION = ("onecard", "connectors", "quality", "schemas", "sql", "dags", "plugins")
 """What runs in an installation; dags/ and plugins/ are deployed as folders beside the wheel."""
+
+BUILT_BY = ("pyproject.toml", "README.md", "LICENSE", "tools/build_native.py")
+LIBRARY = str(sources.LIBRARY.relative_to(ROOT))
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
@@ -51,7 +55,7 @@ def files_of(*folders: str) -> list[str]:
 def build(folder: Path) -> Path:
     """The wheel, built offline from a copy: what an earlier build left behind cannot slip in."""
     source = folder / "source"
-    for name in [*files_of(*PACKAGES), "pyproject.toml", "README.md", "LICENSE"]:
+    for name in [*files_of(*PACKAGES), *BUILT_BY]:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, source / name)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "-q"]
@@ -72,7 +76,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert inside == set(files_of(*PACKAGES))
+    assert inside == {*files_of(*PACKAGES), LIBRARY}, "a compiler is part of the environment"
+
+
+def test_the_wheel_is_for_one_platform_and_every_python(wheel: Path) -> None:
+    assert "-py3-none-" in wheel.name
+    assert not wheel.name.endswith("-any.whl")
 
 
 def test_the_wheel_bears_the_one_version(wheel: Path) -> None:
