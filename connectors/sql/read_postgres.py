@@ -1,8 +1,9 @@
-"""Reading PostgreSQL over ADBC: the fast path."""
+"""Reading PostgreSQL: one COPY stream, decoded by the library or by ADBC."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from connectors.common import source_types
@@ -12,9 +13,12 @@ from connectors.sql.errors import translated
 from connectors.sql.options import SqlSource
 from connectors.sql.url import address
 from onecard.base.connections import Connection
+from onecard.base.timeouts import BoundedConnection
 from onecard.errors import ConfigError
 from onecard.model.checkpoints import Checkpoint
 from onecard.model.source_types import DeclaredColumn
+from onecard.native import copy_out
+from onecard.native.copy_out import Limits
 from onecard.ports.source import Chunk, ReadRequest, Refusal
 
 if TYPE_CHECKING:
@@ -39,25 +43,41 @@ class PostgresReading:
         self._table = table_name(options)
 
     def __iter__(self) -> Iterator[Chunk]:
-        from adbc_driver_postgresql import dbapi  # noqa: PLC0415 - only where PostgreSQL is read
-
         where = f"{self._request.dataset} from {self._table}"
-        with (
-            translated(where, self._connection, self._request.columns),
-            dbapi.connect(address(self._connection)) as database,
-            database.cursor() as cursor,
-        ):
+        with translated(where, self._connection, self._request.columns):
+            yield from self._copied(where) if copy_out.available() else self._ingested()
+
+    def _copied(self, where: str) -> Iterator[Chunk]:
+        """The library decodes what psycopg receives; types that it does not know are left to ADBC."""
+        known, limits = address(self._connection), Limits(self._request.batch_rows, HINT_BYTES)
+        with closing(BoundedConnection.connect(known, client_encoding="UTF8")) as connection:
+            statement = self._statement(connection.cursor())
+            found = copy_out.batches(connection, statement, limits, where)
+            if found is not None:
+                yield from self._chunks(found)
+                self._count(connection.cursor())
+                return
+        yield from self._ingested()
+
+    def _ingested(self) -> Iterator[Chunk]:
+        """The plain path: ADBC receives and decodes."""
+        from adbc_driver_postgresql import dbapi  # noqa: PLC0415 - only where it is needed
+
+        with dbapi.connect(address(self._connection)) as database, database.cursor() as cursor:
             cursor.adbc_statement.set_options(
                 **{"adbc.postgresql.batch_size_hint_bytes": str(HINT_BYTES)}
             )
             cursor.execute(self._statement(cursor))
             yield from self._chunks(cursor.fetch_record_batch())
-            if self._counts:
-                cursor.execute(f"SELECT count(*) FROM {self._table}")  # noqa: S608 - quoted
-                self.rows_there = int((cursor.fetchone() or (0,))[0])
+            self._count(cursor)
+
+    def _count(self, cursor: Any) -> None:  # noqa: ANN401 - two drivers
+        if self._counts:
+            cursor.execute(f"SELECT count(*) FROM {self._table}")  # noqa: S608 - quoted
+            self.rows_there = int((cursor.fetchone() or (0,))[0])
 
     def _chunks(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
-        from connectors.sql.arrow import normalised  # noqa: PLC0415 - Arrow, loaded by ADBC already
+        from connectors.sql.arrow import normalised  # noqa: PLC0415 - Arrow, loaded already
 
         first, size = 1, self._request.batch_rows
         for batch in batches:

@@ -10,13 +10,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from psycopg import sql
 
 from onecard.base import failpoints, interrupts, timeouts
+from onecard.base.sql_text import names, query
 from onecard.errors import as_onecard_error
-from onecard.store import arrow
+from onecard.native import copy_in
+from onecard.store import arrow, database
 
 if TYPE_CHECKING:
     import polars as pl
+    from adbc_driver_manager.dbapi import Connection as DriverConnection
+
+    from onecard.native.copy_in import Encoder
 
 DATABASE = "the hub's database"
 _BRIEFLY_S = 0.2
@@ -105,25 +111,63 @@ class Loader:
         first = self._queue.get()
         if first is None:
             return
+        encoder = copy_in.encoder(_views(first).schema)
+        if encoder is None:
+            self._ingest(first)
+        else:
+            self._copy(first, encoder)
+
+    def _copy(self, first: pl.DataFrame, encoder: Encoder) -> None:
+        """The library encodes; psycopg sends."""
+        with database.connect(self._address) as connection:
+            connection.execute("SET LOCAL synchronous_commit = off")
+            statement = query(
+                "COPY {t} ({columns}) FROM STDIN (FORMAT binary)",
+                t=sql.Identifier("staging", self._table),
+                columns=names(first.columns),
+            )
+            with connection.cursor() as cursor, cursor.copy(statement) as copy:
+                copy.write(copy_in.HEADER)
+                for frame in self._frames(first):
+                    for batch in _views(frame).to_batches():
+                        for chunk in encoder.chunks(batch):
+                            copy.write(chunk)
+                copy.write(copy_in.TRAILER)
+            self._end(connection)
+
+    def _ingest(self, first: pl.DataFrame) -> None:
+        """The plain path: ADBC encodes and sends."""
         with arrow.connect(self._address) as connection, connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
-            batches = self._batches(first)
-            reader = pa.RecordBatchReader.from_batches(_arrow(first).schema, batches)
+            batches = (b for frame in self._frames(first) for b in _plain(frame).to_batches())
+            reader = pa.RecordBatchReader.from_batches(_plain(first).schema, batches)
             cursor.adbc_ingest(self._table, reader, mode="append", db_schema_name="staging")
-            if not self._abort.is_set():
-                failpoints.reach("load.before_commit")
-                connection.commit()
-                failpoints.reach("load.after_commit")
+            self._end(connection)
 
-    def _batches(self, first: pl.DataFrame) -> Iterator[pa.RecordBatch]:
+    def _frames(self, first: pl.DataFrame) -> Iterator[pl.DataFrame]:
         frame: pl.DataFrame | None = first
         while frame is not None and not self._abort.is_set():
-            yield from _arrow(frame).to_batches()
+            yield frame
             frame = self._queue.get()
 
+    def _end(self, connection: database.Connection | DriverConnection) -> None:
+        if self._abort.is_set():
+            connection.rollback()
+            return
+        failpoints.reach("load.before_commit")
+        connection.commit()
+        failpoints.reach("load.after_commit")
 
-def _arrow(frame: pl.DataFrame) -> pa.Table:
-    """The frame as Arrow with plain (not view) strings, which the COPY encoder reads."""
+
+def _views(frame: pl.DataFrame) -> pa.Table:
+    """The frame as Arrow with Polars' own buffers."""
+    from polars import CompatLevel  # noqa: PLC0415 - the caller has it loaded
+
+    return frame.to_arrow(compat_level=CompatLevel.newest())
+
+
+def _plain(frame: pl.DataFrame) -> pa.Table:
+    """The frame as Arrow with plain (not view) strings, which ADBC's encoder reads."""
     from polars import CompatLevel  # noqa: PLC0415 - the caller has it loaded
 
     return frame.to_arrow(compat_level=CompatLevel.oldest())
