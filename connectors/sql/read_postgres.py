@@ -48,10 +48,11 @@ class PostgresReading:
             yield from self._copied(where) if copy_out.available() else self._ingested()
 
     def _copied(self, where: str) -> Iterator[Chunk]:
-        """The library decodes what psycopg receives; types that it does not know are left to ADBC."""
+        """The library decodes what psycopg receives; ADBC has the types it does not know."""
         known, limits = address(self._connection), Limits(self._request.batch_rows, HINT_BYTES)
         with closing(BoundedConnection.connect(known, client_encoding="UTF8")) as connection:
             statement = self._statement(connection.cursor())
+            _set_encoding(connection.cursor())
             found = copy_out.batches(connection, statement, limits, where)
             if found is not None:
                 yield from self._chunks(found)
@@ -67,7 +68,9 @@ class PostgresReading:
             cursor.adbc_statement.set_options(
                 **{"adbc.postgresql.batch_size_hint_bytes": str(HINT_BYTES)}
             )
-            cursor.execute(self._statement(cursor))
+            statement = self._statement(cursor)
+            _set_encoding(cursor)
+            cursor.execute(statement)
             yield from self._chunks(cursor.fetch_record_batch())
             self._count(cursor)
 
@@ -127,6 +130,17 @@ class PostgresReading:
 def table_name(options: SqlSource) -> str:
     """The quoted name of the table, with its schema where one is named."""
     return ".".join(types.quoted(p) for p in (options.schema_, options.table) if p)
+
+
+def _set_encoding(cursor: Any) -> None:  # noqa: ANN401 - two drivers
+    """Have texts sent in UTF-8, or as they stand by a server that does not know what they are in.
+
+    Such a one would break off at the first that is no UTF-8: the gate finds it, and only its row
+    is lost.
+    """
+    cursor.execute("SELECT current_setting('server_encoding') = 'SQL_ASCII'")
+    unknown = cursor.fetchone()[0]
+    cursor.execute(f"SET client_encoding TO '{'SQL_ASCII' if unknown else 'UTF8'}'")
 
 
 def columns_there(cursor: Any, table: str) -> dict[str, DeclaredColumn]:  # noqa: ANN401 - ADBC

@@ -22,6 +22,7 @@ from onecard.native.libpq import Libpq
 
 KINDS: dict[int, tuple[int, pa.DataType]] = {
     25: (0, pa.string()),
+    1042: (0, pa.string()),
     1043: (0, pa.string()),
     1700: (1, pa.string()),
     1082: (2, pa.date32()),
@@ -114,7 +115,7 @@ def batches(
     """The rows of a SELECT; None, and nothing is read: the caller takes its plain path.
 
     Args:
-        connection: in UTF-8; until the last batch nothing else is asked of it.
+        connection: until the last batch nothing else is asked of it.
         statement: the SELECT.
         limits: of a batch.
         what: gives the rows, for messages.
