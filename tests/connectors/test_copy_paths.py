@@ -58,7 +58,8 @@ def agency(private_database: str) -> Iterator[tuple[psycopg.Connection, Connecti
 def read(connection: Connection, names: str, typed: str = "", size: int = 7) -> pa.Table:
     """All chunks as one table, whose chunks are no larger than asked."""
     columns = tuple(
-        Column(n, n, type=typed or None) for n in names  # type: ignore[arg-type]
+        Column(n, n, type=typed or None)
+        for n in names  # type: ignore[arg-type]
     )
     options = SqlSource.model_validate({"table": "t", "timezone": "Asia/Shanghai"})
     request = ReadRequest("a/b", columns, options, batch_rows=size)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-TARGETS = Path(__file__).with_name("test_parsers.py")
+TARGETS = [Path(__file__).with_name(n) for n in ("test_copy_out.py", "test_parsers.py")]
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_many_cases_of_every_target() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", str(TARGETS)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", *map(str, TARGETS)],
         env={**os.environ, "ONECARD_FUZZ_CASES": "300"},
-        cwd=TARGETS.parents[2],
+        cwd=TARGETS[0].parents[2],
         capture_output=True,
         text=True,
         check=False,

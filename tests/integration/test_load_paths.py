@@ -44,7 +44,9 @@ def frame(rng: random.Random, rows: int) -> pl.DataFrame:
     texts = [maybe(rng.choice(WORDS) * rng.randrange(3)) for _ in range(rows)]
     days = [maybe(day + timedelta(rng.randrange(3652058))) for _ in range(rows)]
     times = [
-        maybe(moment + timedelta(rng.randrange(3652058), rng.randrange(86400), rng.randrange(10**6)))
+        maybe(
+            moment + timedelta(rng.randrange(3652058), rng.randrange(86400), rng.randrange(10**6))
+        )
         for _ in range(rows)
     ]
     integers = [maybe(rng.choice((-(2**63), 2**63 - 1, 0, rng.randrange(2**63)))) for _ in texts]
@@ -150,5 +152,3 @@ def test_moments_that_postgresql_does_not_have_are_refused(table) -> None:
     with pytest.raises(OnecardError) as caught, Loader(table.info.dsn, "made") as loader:
         loader.put(pl.DataFrame({"z": early}))
     assert "row 2" in str(caught.value)
-
-
