@@ -10,7 +10,6 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-import connectors
 from connectors.sql.options import SqlSource
 from connectors.sql.read_postgres import PostgresReading
 from onecard import native
