@@ -13,7 +13,7 @@ from connectors.sql import postgres_types as types
 from connectors.sql.arrow import normalised
 from connectors.sql.errors import translated
 from connectors.sql.options import SqlSource
-from connectors.sql.read_postgres import HINT_BYTES, columns_there, table_name
+from connectors.sql.read_postgres import HINT_BYTES, columns_there, set_encoding, table_name
 from connectors.sql.url import address, dialect
 from onecard.base.connections import Connection
 from onecard.base.sql_text import query
@@ -93,6 +93,7 @@ class KeyedReading:
                 **{"adbc.postgresql.batch_size_hint_bytes": str(HINT_BYTES)}
             )
             columns = self._columns(cursor)
+            set_encoding(cursor)
             for start in range(0, len(self._wanted), AT_ONCE):
                 statement = self._statement(columns, self._wanted[start : start + AT_ONCE])
                 cursor.execute(statement.as_string(None))

@@ -24,8 +24,8 @@ from onecard.ports.source import Chunk, ReadRequest, Refusal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-HINT_BYTES = 16 * 1024 * 1024
-"""Bytes of COPY data in one ADBC batch: about 65 thousand rows of a wide table."""
+HINT_BYTES = 8 * 1024 * 1024
+"""Bytes of COPY data in one batch: about 34 thousand rows of a wide table; it bounds the memory."""
 
 
 class PostgresReading:
@@ -52,7 +52,7 @@ class PostgresReading:
         known, limits = address(self._connection), Limits(self._request.batch_rows, HINT_BYTES)
         with closing(BoundedConnection.connect(known, client_encoding="UTF8")) as connection:
             statement = self._statement(connection.cursor())
-            _set_encoding(connection.cursor())
+            set_encoding(connection.cursor())
             found = copy_out.batches(connection, statement, limits, where)
             if found is not None:
                 yield from self._chunks(found)
@@ -69,7 +69,7 @@ class PostgresReading:
                 **{"adbc.postgresql.batch_size_hint_bytes": str(HINT_BYTES)}
             )
             statement = self._statement(cursor)
-            _set_encoding(cursor)
+            set_encoding(cursor)
             cursor.execute(statement)
             yield from self._chunks(cursor.fetch_record_batch())
             self._count(cursor)
@@ -132,14 +132,17 @@ def table_name(options: SqlSource) -> str:
     return ".".join(types.quoted(p) for p in (options.schema_, options.table) if p)
 
 
-def _set_encoding(cursor: Any) -> None:  # noqa: ANN401 - two drivers
+def set_encoding(cursor: Any) -> None:  # noqa: ANN401 - two drivers
     """Have texts sent in UTF-8, or as they stand by a server that does not know what they are in.
 
     Such a one would break off at the first that is no UTF-8: the gate finds it, and only its row
     is lost.
+
+    Args:
+        cursor: of the connection that reads.
     """
     cursor.execute("SELECT current_setting('server_encoding') = 'SQL_ASCII'")
-    unknown = cursor.fetchone()[0]
+    ((unknown,),) = cursor.fetchall()
     cursor.execute(f"SET client_encoding TO '{'SQL_ASCII' if unknown else 'UTF8'}'")
 
 

@@ -106,7 +106,7 @@ class Intake:
         now = tools.settings.now()
         table = staging.table_name(contract, self._transfer)
         with Loader(tools.address, table) as loader:
-            for chunk in prefetch(_digested(reading, digest), f"the source of {contract.id}"):
+            for chunk in prefetch(_digested(reading, digest), f"the source of {contract.id}", 1):
                 good, rejected = self._check(chunk, now, tally, key)
                 if watch is not None:
                     watch.look(good)

@@ -35,7 +35,7 @@ class Loader:
     Leaving the block waits for the commit; an error inside it rolls the load back.
     """
 
-    def __init__(self, address: str, table: str, depth: int = 2) -> None:
+    def __init__(self, address: str, table: str, depth: int = 1) -> None:
         self._address = address
         self._table = table
         self._queue: queue.Queue[pl.DataFrame | None] = queue.Queue(maxsize=depth)
