@@ -12,7 +12,7 @@ _FIRST_ROOM = 1 << 16
 _SMALLEST_ROOM = 1 << 12
 
 
-class Column(ctypes.Structure):
+class FilledColumn(ctypes.Structure):
     """As `column` in copy_out.c."""
 
     _fields_ = (
@@ -50,11 +50,11 @@ class Filling:
             pa.allocate_buffer(room if kind in TEXTS else 0, resizable=True)
             for kind, room in zip(self._types, rooms, strict=True)
         ]
-        self.columns = (Column * len(kinds))()
+        self.columns = (FilledColumn * len(kinds))()
         for n, (number, _) in enumerate(kinds):
             ctypes.memset(self._validity[n].address, 0, self._validity[n].size)
             ctypes.memset(self._values[n].address, 0, _width(self._types[n]))
-            self.columns[n] = Column(
+            self.columns[n] = FilledColumn(
                 kind=number,
                 validity=self._validity[n].address,
                 values=self._values[n].address,

@@ -55,7 +55,7 @@ class Encoder:
         """The rows, a chunk at a time; each is valid until the next is asked for.
 
         Args:
-            batch: of a schema that `encoder` takes.
+            batch: its columns are of a schema that `encoder` takes.
 
         Raises:
             InternalError: a date or a time lies before what PostgreSQL has; names the row.

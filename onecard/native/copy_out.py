@@ -98,7 +98,7 @@ class Decoder:
         self._filling.grow(self.stream.wanting, self.stream.needed)
 
     def taken(self) -> pa.RecordBatch:
-        """The rows so far; a new batch begins."""
+        """The rows so far, in the columns of the stream; a new batch begins."""
         rows, filled = self.stream.rows, self._filling
         self._begin(filled.rooms(rows))
         return filled.batch(self._names, rows)
