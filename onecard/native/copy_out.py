@@ -159,15 +159,20 @@ class _Copy:
     def batches(self, statement: str, decoder: Decoder) -> Iterator[pa.RecordBatch]:
         text = f"COPY ({statement}) TO STDOUT (FORMAT binary)"
         self._connection.pgconn.send_query(text.encode())
-        self._require(pq.ExecStatus.COPY_OUT, generators.execute(self._connection.pgconn))
+        self._ask(pq.ExecStatus.COPY_OUT, generators.execute(self._connection.pgconn))
+        rows, more = 0, True
         try:
-            while self._filled(decoder):
-                yield decoder.taken()
-            if decoder.stream.rows:
-                yield decoder.taken()
+            while more:
+                more = self._filled(decoder)
+                if decoder.stream.rows:
+                    rows += decoder.stream.rows
+                    yield decoder.taken()
         finally:
             self._release(ctypes.byref(decoder.stream), ctypes.byref(self._source))
-        self._require(pq.ExecStatus.COMMAND_OK, generators.fetch_many(self._connection.pgconn))
+        done = self._ask(pq.ExecStatus.COMMAND_OK, generators.fetch_many(self._connection.pgconn))
+        if done.command_tuples != rows:
+            msg = f"{self._what}: {rows} rows came, the server says {done.command_tuples}"
+            raise ProtocolError(msg)
 
     def _filled(self, decoder: Decoder) -> bool:
         """Fill a batch; False: the stream has ended before it was full."""
@@ -189,12 +194,13 @@ class _Copy:
     def _broken(self, outcome: int) -> None:
         """Say what has ended the stream: the server's own error, or bytes that are none of it."""
         if outcome == _FAILED:
-            generator = generators.fetch_many(self._connection.pgconn)
-            self._require(pq.ExecStatus.COMMAND_OK, generator)
+            self._ask(pq.ExecStatus.COMMAND_OK, generators.fetch_many(self._connection.pgconn))
         msg = f"{self._what}: what the server sends is no COPY stream of these columns"
         raise ProtocolError(msg)
 
-    def _require(self, status: pq.ExecStatus, generator: PQGen[list[PGresult]]) -> None:
-        for result in self._connection.wait(generator):
-            if result.status != status:
-                raise errors.error_from_result(result)
+    def _ask(self, status: pq.ExecStatus, generator: PQGen[list[PGresult]]) -> PGresult:
+        """The answer, which has that status."""
+        (result,) = self._connection.wait(generator)
+        if result.status != status:
+            raise errors.error_from_result(result)
+        return result

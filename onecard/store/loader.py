@@ -14,7 +14,7 @@ from psycopg import sql
 
 from onecard.base import failpoints, interrupts, timeouts
 from onecard.base.sql_text import names, query
-from onecard.errors import as_onecard_error
+from onecard.errors import FatalError, as_onecard_error
 from onecard.native import copy_in
 from onecard.store import arrow, database
 
@@ -126,13 +126,18 @@ class Loader:
                 t=sql.Identifier("staging", self._table),
                 columns=names(first.columns),
             )
+            rows = 0
             with connection.cursor() as cursor, cursor.copy(statement) as copy:
                 copy.write(copy_in.HEADER)
                 for frame in self._frames(first):
+                    rows += len(frame)
                     for batch in _views(frame).to_batches():
                         for chunk in encoder.chunks(batch):
                             copy.write(chunk)
                 copy.write(copy_in.TRAILER)
+            if cursor.rowcount != rows:
+                msg = f"{self._table}: {rows} rows were sent, the database took {cursor.rowcount}"
+                raise FatalError(msg)
             self._end(connection)
 
     def _ingest(self, first: pl.DataFrame) -> None:

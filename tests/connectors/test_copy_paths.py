@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import psycopg
@@ -14,6 +15,7 @@ from connectors.sql.options import SqlSource
 from connectors.sql.read_postgres import PostgresReading
 from onecard import native
 from onecard.base.connections import Connection
+from onecard.errors import OnecardError, ProtocolError, SourceUnavailable
 from onecard.native import copy_out
 from onecard.ports.source import Column, ReadRequest
 from tests.connectors import types_page
@@ -222,3 +224,78 @@ def test_bytes_that_are_no_text_come_out_as_they_stand(agency, monkeypatch) -> N
         assert found == [[b"\xd0\xc5"]] * 2
     finally:
         database.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+# --- streams that break off
+
+
+def broken(connection: Connection, ending: Callable[[], object] | None = None) -> OnecardError:
+    """What comes of a reading of `t` that fails after its first chunk."""
+    options = SqlSource.model_validate({"table": "t"})
+    request = ReadRequest("a/b", (Column("a", "a"), Column("b", "b")), options, batch_rows=1000)
+    with pytest.raises(OnecardError) as caught:
+        for number, _ in enumerate(PostgresReading(connection, request, options)):
+            if number == 0 and ending:
+                ending()
+    assert "secret" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("word", ["on", "off"])
+def test_an_error_in_the_middle_is_told_without_values(agency, monkeypatch, word: str) -> None:
+    database, connection = agency
+    monkeypatch.setenv("ONECARD_NATIVE", word)
+    database.execute(
+        "CREATE VIEW t AS SELECT n AS a, CASE n WHEN 90000 THEN ('secret' || n)::date END AS b"
+        " FROM generate_series(1, 100000) AS n"
+    )
+    error = broken(connection)
+    assert isinstance(error, ProtocolError)
+    assert "22007" in str(error) or word == "off"  # Arrow keeps no state of the database
+
+
+@pytest.mark.parametrize("word", ["on", "off"])
+def test_a_server_that_goes_away_in_the_middle(agency, monkeypatch, word: str) -> None:
+    database, connection = agency
+    monkeypatch.setenv("ONECARD_NATIVE", word)
+    database.execute("CREATE TABLE t (a bigint, b text)")
+    database.execute(
+        "INSERT INTO t SELECT n, repeat('secret', 300) FROM generate_series(1, 50000) n"
+    )
+    ending = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    assert isinstance(broken(connection, lambda: database.execute(ending)), SourceUnavailable)
+
+
+@pytest.mark.parametrize("word", ["on", "off"])
+def test_a_reader_that_stops_leaves_no_session(agency, monkeypatch, word: str) -> None:
+    database, connection = agency
+    monkeypatch.setenv("ONECARD_NATIVE", word)
+    database.execute("CREATE TABLE t (a bigint, b text)")
+    database.execute("INSERT INTO t SELECT n, repeat('x', 300) FROM generate_series(1, 50000) n")
+    options = SqlSource.model_validate({"table": "t"})
+    request = ReadRequest("a/b", (Column("a", "a"), Column("b", "b")), options, batch_rows=100)
+    reading = iter(PostgresReading(connection, request, options))
+    assert next(reading).batch.num_rows == 100
+    reading.close()  # type: ignore[attr-defined]
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    end = time.monotonic() + 30
+    while database.execute(others).fetchone() != (1,):
+        assert time.monotonic() < end, "the session is still there"
+        time.sleep(0.05)
+
+
+def test_rows_that_are_lost_on_the_way_are_noticed(agency, monkeypatch) -> None:
+    database, connection = agency
+    database.execute("CREATE TABLE t AS SELECT n AS a, n AS b FROM generate_series(1, 50) n")
+    filled = copy_out._Copy._filled
+
+    def losing(copy: copy_out._Copy, decoder: copy_out.Decoder) -> bool:
+        more = filled(copy, decoder)
+        decoder.stream.rows -= 1
+        return more
+
+    monkeypatch.setattr(copy_out._Copy, "_filled", losing)
+    assert "49 rows came, the server says 50" in str(broken(connection))
