@@ -119,15 +119,15 @@ class Loader:
 
     def _copy(self, first: pl.DataFrame, encoder: Encoder) -> None:
         """The library encodes; psycopg sends."""
-        with database.connect(self._address) as connection:
+        statement = query(
+            "COPY {t} ({columns}) FROM STDIN (FORMAT binary)",
+            t=sql.Identifier("staging", self._table),
+            columns=names(first.columns),
+        )
+        with database.connect(self._address) as connection, connection.cursor() as cursor:
             connection.execute("SET LOCAL synchronous_commit = off")
-            statement = query(
-                "COPY {t} ({columns}) FROM STDIN (FORMAT binary)",
-                t=sql.Identifier("staging", self._table),
-                columns=names(first.columns),
-            )
             rows = 0
-            with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            with cursor.copy(statement) as copy:
                 copy.write(copy_in.HEADER)
                 for frame in self._frames(first):
                     rows += len(frame)
