@@ -1,4 +1,7 @@
-"""Databases: PostgreSQL over ADBC (the fast path), MariaDB/MySQL and SQLite over SQLAlchemy."""
+"""Databases: PostgreSQL by COPY (the fast path), MariaDB/MySQL and SQLite over SQLAlchemy.
+
+SQLAlchemy is loaded where it is needed: reading PostgreSQL does without.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from connectors.sql import write
 from connectors.sql.errors import translated
 from connectors.sql.options import SqlSink, SqlSource
 from connectors.sql.read_postgres import PostgresReading
@@ -38,7 +40,7 @@ class SqlConnector:
         options = SqlSource.model_validate(request.options.model_dump(by_alias=True))
         if dialect(connection) == "postgresql":
             return PostgresReading(connection, request, options)
-        from connectors.sql.read_generic import GenericReading  # noqa: PLC0415 - SQLAlchemy is heavy
+        from connectors.sql.read_generic import GenericReading  # noqa: PLC0415 - see above
 
         return GenericReading(connection, request, options)
 
@@ -84,6 +86,8 @@ class SqlConnector:
             request: agreement, columns, and the sink's options.
             arrivals: not needed: the table holds what all of them left.
         """
+        from connectors.sql import write  # noqa: PLC0415 - see above
+
         sink = SqlSink.model_validate(request.options.model_dump(by_alias=True))
         with translated(f"{request.dataset} in {sink.table}", connection):
             if not write.there(connection, sink.schema_, sink.table):
@@ -100,6 +104,8 @@ class SqlConnector:
             options: the sink's options, of this kind's model.
             parcel: delivery id, schema, key, rows and deletes as Arrow batches.
         """
+        from connectors.sql import write  # noqa: PLC0415 - see above
+
         sink = SqlSink.model_validate(options.model_dump(by_alias=True))
         with translated(f"{parcel.agreement} into {sink.table}", connection):
             return write.send(connection, sink.schema_, sink.table, parcel)

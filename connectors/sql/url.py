@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Literal
-
-from sqlalchemy.engine import URL
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote, urlencode
 
 from onecard.base.connections import Connection
 from onecard.base.extras import extra
 from onecard.base.timeouts import connect_seconds, network
 from onecard.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 Dialect = Literal["postgresql", "mysql", "sqlite"]
 _DIALECTS: dict[str, Dialect] = {
@@ -44,8 +46,17 @@ def dialect(connection: Connection) -> Dialect:
 
 def address(connection: Connection) -> str:
     """A libpq URL of a PostgreSQL connection; `extra` becomes libpq parameters."""
-    url = url_of(connection, "postgresql")
-    return url.render_as_string(hide_password=False)
+    login, secret = connection.login, connection.secret
+    who = quote(login, safe="") if login else ""
+    if secret is not None:
+        who += ":" + quote(secret, safe="")
+    host = connection.host or ""
+    place = f"[{host}]" if ":" in host else quote(host, safe=",")
+    port = f":{connection.port}" if connection.port else ""
+    name = quote(connection.schema_ or "", safe="")
+    more = {**network(connection.extra), **connection.extra}
+    parameters = urlencode({k: str(v) for k, v in more.items()}, quote_via=quote)
+    return f"postgresql://{who}{'@' if who else ''}{place}{port}/{name}?{parameters}"
 
 
 def engine_url(connection: Connection) -> URL:
@@ -54,22 +65,19 @@ def engine_url(connection: Connection) -> URL:
     Raises:
         ConfigError: the driver of this kind of database is not installed.
     """
+    from sqlalchemy.engine import URL  # noqa: PLC0415 - reading PostgreSQL does without
+
     kind = dialect(connection)
     if kind == "sqlite":
         return URL.create("sqlite", database=connection.schema_ or connection.host)
     if kind == "postgresql":
-        return url_of(connection, "postgresql+psycopg")
-    with extra("mysql"):
-        import_module("pymysql")
-    return url_of(connection, "mysql+pymysql")
-
-
-def url_of(connection: Connection, driver: str) -> URL:
-    """The connection's parts under a driver name."""
-    extra = connection.extra
-    mysql = {"connect_timeout": str(connect_seconds(extra)), **_MYSQL}
-    wanted = mysql if driver.startswith("mysql") else network(extra)
-    query = {**wanted, **{key: str(value) for key, value in extra.items()}}
+        driver, wanted = "postgresql+psycopg", network(connection.extra)
+    else:
+        with extra("mysql"):
+            import_module("pymysql")
+        driver = "mysql+pymysql"
+        wanted = {"connect_timeout": str(connect_seconds(connection.extra)), **_MYSQL}
+    query = {**wanted, **{key: str(value) for key, value in connection.extra.items()}}
     return URL.create(
         driver,
         username=connection.login,
