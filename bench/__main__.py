@@ -23,6 +23,7 @@ def words(about: str | None) -> ArgumentParser:
     made = parser(about, rounds=None)
     known = [program.word for program in PROGRAMS]
     made.add_argument("sections", nargs="*", metavar="SECTION", help=f"some of {', '.join(known)}")
+    made.add_argument("--no-peers", action="store_true", help="install and measure no others")
     made.add_argument("--quick", action="store_true", help="few rows, for a try: no figures")
     return made
 
@@ -41,22 +42,25 @@ def chosen(options: Namespace) -> list[Program]:
     return [p for word, p in known.items() if word in (options.sections or known)]
 
 
+def command(program: Program, options: Namespace) -> list[str]:
+    """The words that start a section's program."""
+    places = ["--home", str(options.home), "--results", str(options.results)]
+    alone = ["--no-peers"] if program.peers and options.no_peers else []
+    quick = program.quick if options.quick else ()
+    return [sys.executable, "-m", f"bench.{program.word}", *places, *alone, *quick]
+
+
 def main() -> int:
     """Run what is asked for; 1 when a section failed."""
     options = words(__doc__).parse_args()
     failed = []
     programs = chosen(options)
     with server.running(options.home) as address:
+        environment = {**os.environ, server.GIVEN: address}
         for number, program in enumerate(programs):
             print(f"\n== {program.word} ({number + 1} of {len(programs)})", flush=True)
             started = time.perf_counter()
-            places = ["--home", str(options.home), "--results", str(options.results)]
-            quick = program.quick if options.quick else ()
-            done = subprocess.run(
-                [sys.executable, "-m", f"bench.{program.word}", *places, *quick],
-                env={**os.environ, "ONECARD_BENCH_POSTGRES": address},
-                check=False,
-            )
+            done = subprocess.run(command(program, options), env=environment, check=False)
             if done.returncode:
                 failed.append(program.word)
             print(f"== {program.word} took {time.perf_counter() - started:.0f} s", flush=True)

@@ -13,17 +13,19 @@ class Program:
         word: the module, `python -m bench.<word>`, and the word for it on the command line.
         section: the name between its markers.
         quick: its options when the bench runs for a try.
+        peers: whether it measures others too and can leave them out (`--no-peers`).
     """
 
     word: str
     section: str
     quick: tuple[str, ...]
+    peers: bool = False
 
 
 _FEW = ("--rows", "20000", "--rounds", "1")
 
 PROGRAMS = (
-    Program("transfers", "transfers", _FEW),
+    Program("transfers", "transfers", _FEW, peers=True),
     Program("govern", "governed deliveries", (*_FEW, "--deliveries", "5", "--each", "1000")),
     Program("holding", "what consumers hold", ("--rows", "20000")),
     Program("reports", "stewards' reports", ("--rounds", "1")),

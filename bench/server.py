@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import warnings
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -57,17 +59,23 @@ def _embedded(data: Path) -> Iterator[str]:
         Path(sockets).chmod(0o777)
         port = _port()
 
-        def control(*words: str) -> None:
-            options = ("-w", "-D", str(data), *words)
-            pgexec("pg_ctl", options, bin_path=made.bin_path, user=made.system_user)
-
         listen = f"-h 127.0.0.1 -p {port} -k {sockets}"
-        control("-o", listen, "-l", str(data / "log"), "start")
+        words = ("-w", "-o", listen, "-l", str(data / "log"), "-D", str(data), "start")
+        pgexec("pg_ctl", words, bin_path=made.bin_path, user=made.system_user)
+        pid = int((data / "postmaster.pid").read_text().split()[0])
         try:
             yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
         finally:
-            control("-m", "fast", "stop")
+            _end(psutil.Process(pid))
             shutil.rmtree(data, ignore_errors=True)
+
+
+def _end(postmaster: psutil.Process) -> None:
+    """Stop a server at once: nothing of it is kept."""
+    postmaster.send_signal(signal.SIGQUIT)
+    _, alive = psutil.wait_procs([postmaster], timeout=30)
+    for process in alive:
+        process.kill()
 
 
 def _port() -> int:
