@@ -120,11 +120,17 @@ class World:
 
 
 @contextmanager
-def filled(home: Path, rows: int) -> Iterator[World]:
-    """Databases of which the source holds a card table of so many clean rows; dropped at the end."""
+def filled(home: Path, rows: int, server: str | None = None) -> Iterator[World]:
+    """Databases of which the source holds a card table of so many clean rows; dropped at the end.
+
+    Args:
+        home: of the hub, and of the embedded server where no other is named.
+        rows: of the card table.
+        server: address; default: ONECARD_BENCH_POSTGRES, or the embedded one.
+    """
     home.mkdir(parents=True, exist_ok=True)
     settings = Settings(home=home, keys_file=home / "keys.json")
-    base = os.environ.get("ONECARD_BENCH_POSTGRES") or database.url(settings)
+    base = server or os.environ.get("ONECARD_BENCH_POSTGRES") or database.url(settings)
     names = {kind: f"bench_{kind}_{secrets.token_hex(3)}" for kind in ("source", "hub", "target")}
     try:
         urls = {kind: database.create_database(base, name) for kind, name in names.items()}

@@ -14,7 +14,7 @@ from bench import server
 from bench.registry import PROGRAMS
 
 ROOT = Path(__file__).parents[3] / "bench"
-NO_SECTION = {"__main__", "probe"}
+NO_SECTION = {"__main__", "against", "probe"}
 ADDRESS = "postgresql://postgres@127.0.0.1/postgres"
 
 
