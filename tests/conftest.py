@@ -84,6 +84,18 @@ def cities(quick_postgres: str, shared_folder: Path) -> Iterator[Cities]:
         yield Cities(quick_postgres, shared_folder, agencies)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long nightly tests first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: -long(item))
+
+
+def long(item: pytest.Item) -> float:
+    """The seconds that a nightly test may take, where they are many; 0 for every other."""
+    allowed = item.get_closest_marker("timeout")
+    seconds = float(allowed.args[0]) if allowed and item.get_closest_marker("nightly") else 0.0
+    return seconds if seconds >= 900 else 0.0
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End the shared server when the last worker has ended."""
     made = getattr(session.config, "_tmp_path_factory", None)
