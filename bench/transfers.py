@@ -18,6 +18,7 @@ from bench.results import publish
 from bench.transfer_figures import Found
 from bench.world import World, world
 from demo.hot import touch
+from onecard import native
 
 
 @dataclass
@@ -106,6 +107,9 @@ def keep(options: Namespace, found: Transfers, shares: dict[str, float], notes: 
     measured = floor.of(found.runs["copy"], found.runs["keyed"], options.rows)
     floor.keep(options.home, measured)
     notes += [f"{name}: failed." for name in found.failed if name not in found.runs]
+    if native.library() is None:
+        why = native.absence() or "switched off"
+        notes.append(f"Ours took its plain paths, without the compiled library ({why}).")
     figures = Found(options.rows, found.runs, found.double, shares, tuple(notes))
     drawing = options.results.with_suffix(".svg").with_name("results.svg")
     drawing.write_text(chart.draw(figures.bars(), figures.limits()), encoding="utf-8")
