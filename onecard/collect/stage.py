@@ -34,8 +34,8 @@ from schemas.models.contract import Contract
 log = logging.getLogger(__name__)
 
 FEW_OF = 10
-"""Where a folder's news are usually less than this part of what is published, all of it is staged:
-the hashes of all published rows would cost more than that spares."""
+"""Where the last news of a source were less than this part of what is published, all of them are
+staged: the hashes of all published rows would cost more than that spares."""
 READINGS = 3
 """So often a source is read whose pages shift while they are read, before the transfer fails."""
 
@@ -138,10 +138,9 @@ class StageStep:
         intake = Intake(tools, contract, connection, transfer)
         taken = intake.take(request, known, watch)
         drift_policy.enforce(contract, taken.rules)
-        settled = SettleStep(contract, tools, connection, transfer).run(taken, known)
         if not first:
             staging.analyse(connection, contract, transfer)
-        return settled
+        return SettleStep(contract, tools, connection, transfer).run(taken, known)
 
     def _request(self, state: DatasetState, *, whole: bool) -> ReadRequest:
         source = self.contract.source
@@ -173,8 +172,8 @@ class StageStep:
     def _known(self, connection: database.Connection, request: ReadRequest) -> KnownHashes | None:
         """What is published; None where the reading is of news, of which few can be."""
         if request.checkpoint:
-            usual = usual_volumes.last_read(connection, self.contract.id)
-            if registry.estimated_rows(connection, self.contract) > FEW_OF * usual:
+            usual = usual_volumes.read_before(connection, self.contract.id, whole=False, last=1)
+            if registry.estimated_rows(connection, self.contract) > FEW_OF * sum(usual):
                 return None
         return KnownHashes.load(self.tools.address, self.contract, places=self.tools.in_order)
 

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from onecard.base.ages import latest_birth
 from onecard.base.sql_text import query
-from onecard.deliver.scope_sql import BASE, ScopeSql, born
+from onecard.deliver.scope_sql import BASE, ScopeSql, digits_born
 from onecard.model import gate_inputs
 from onecard.store import former
 from schemas.models import agreement_keys
@@ -86,6 +86,11 @@ class CandidateSql:
         if agreement.consent:
             found[agreement.consent.dataset].add("agreement")
         return found
+
+    def births(self) -> set[tuple[str, str]]:
+        """Datasets and fields of ID numbers, whose owners reach an age that decides."""
+        split = [path.rpartition(".") for path, _ in self._ages()]
+        return {(self._dataset(alias), column) for alias, _, column in split}
 
     def key_fields(self) -> list[SharedField]:
         """The shared fields of the key, in the key's order."""
@@ -169,9 +174,9 @@ class CandidateSql:
             if first < last:
                 came = query(
                     "({b} > {first} AND {b} <= {last})",
-                    b=born(self.scope.path(path)),
-                    first=sql.Literal(first),
-                    last=sql.Literal(last),
+                    b=digits_born(self.scope.path(path)),
+                    first=sql.Literal(f"{first:%Y%m%d}"),
+                    last=sql.Literal(f"{last:%Y%m%d}"),
                 )
                 found.append(self._keys(came))
         return found

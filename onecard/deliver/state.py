@@ -123,7 +123,11 @@ class DeliveryState:
     def prepare(self, connection: Connection, selection: Selection) -> None:
         """Keep old values of link fields from now on; make the indexes that are wanted, once."""
         if not self.agreement.statistics:
-            former.require(connection, selection.candidates(None).links())
+            candidates = selection.candidates(None)
+            former.require(connection, candidates.links())
+            for dataset, field_name in sorted(candidates.births()):
+                table = selection.contracts[dataset].table
+                registry_indexes.make_born(connection, table, field_name)
         wanted = selection.indexes()
         for table, column in wanted:
             registry_indexes.make(connection, table, (column,))

@@ -36,6 +36,28 @@ def make(connection: Connection, table: str, columns: Sequence[str]) -> None:
     make_once(connection, f"{REGISTRY}.{name}", statement)
 
 
+def make_born(connection: Connection, table: str, column: str) -> None:
+    """Make an index of the day of birth that stands in ID numbers (GB 11643, digits 7 to 14), once.
+
+    Args:
+        connection: outside a transaction.
+        table: in the schema `registry`.
+        column: of the ID numbers.
+    """
+    name = f"{table}_{column}_born"[:63]
+    if relation_exists(connection, f"{REGISTRY}.{name}"):
+        return
+    made = sql.Identifier(REGISTRY, table)
+    statement = query(
+        "CREATE INDEX IF NOT EXISTS {n} ON {t} (substr({c}, 7, 8))",
+        n=sql.Identifier(name),
+        t=made,
+        c=sql.Identifier(column),
+    )
+    make_once(connection, f"{REGISTRY}.{name}", statement)
+    connection.execute(query("ANALYZE {t} ({c})", t=made, c=sql.Identifier(column)))
+
+
 def analyse(connection: Connection, table: str) -> None:
     """Count a table that was never counted: PostgreSQL itself does it a minute after a load.
 

@@ -72,18 +72,17 @@ def counted(
         connection: of the hub's database.
         broken: rules, each once.
     """
-    found = fetch_all(
-        connection,
-        OwnRows,
-        _COUNTED,
-        {
-            "datasets": [b.dataset for b in broken],
-            "fields": [b.field for b in broken],
-            "rules": [b.rule for b in broken],
-            "firsts": [b.first for b in broken],
-            "lasts": [b.last for b in broken],
-        },
-    )
+    wanted = {
+        "datasets": [b.dataset for b in broken],
+        "fields": [b.field for b in broken],
+        "rules": [b.rule for b in broken],
+        "firsts": [b.first for b in broken],
+        "lasts": [b.last for b in broken],
+    }
+    with connection.transaction():
+        # Compiling costs more than the statement: PostgreSQL takes each row for a hundred rules.
+        connection.execute("SET LOCAL jit = off")
+        found = fetch_all(connection, OwnRows, _COUNTED, wanted)
     return {(line.dataset, line.field, line.rule): line for line in found}
 
 
