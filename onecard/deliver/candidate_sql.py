@@ -9,6 +9,7 @@ link fields had before (`onecard.store.former`). Ages are found from the day of 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -182,9 +183,31 @@ class CandidateSql:
         return found
 
     def _keys(self, where: sql.Composed, met: sql.Composed | None = None) -> sql.Composed:
-        """Keys of rows joined loosely: whatever is or was there, in scope or not."""
+        """Keys of rows joined loosely: whatever is or was there, in scope or not.
+
+        What is and what was are looked at one after the other: PostgreSQL finds rows of a table by
+        its index, and rows of a union of both by reading all of them.
+        """
+        datasets = {BASE: self._agreement.dataset}
+        datasets |= {join.alias: join.dataset for join in self._agreement.joins}
+        times = [(False, True) if self._old(d) else (False,) for d in datasets.values()]
+        return sql.SQL(" UNION ").join(
+            self._joined(dict(zip(datasets, was, strict=True)), where, met)
+            for was in itertools.product(*times)
+        )
+
+    def _joined(
+        self, was: Mapping[str, bool], where: sql.Composed, met: sql.Composed | None
+    ) -> sql.Composed:
+        """Keys of rows as they are, or as they were.
+
+        Args:
+            was: by alias, whether its rows are taken as they were.
+            where: which of them.
+            met: a further join.
+        """
         agreement = self._agreement
-        tables = [query("{t} o", t=self._table(agreement.dataset))]
+        tables = [query("{t} o", t=self._table(agreement.dataset, was=was[BASE]))]
         for join in agreement.joins:
             on = [
                 query("{a} = {p}", a=sql.Identifier(join.alias, column), p=self.scope.path(path))
@@ -192,8 +215,8 @@ class CandidateSql:
             ]
             tables.append(
                 query(
-                    "LEFT JOIN {t} {a} ON {on}",
-                    t=self._table(join.dataset),
+                    "JOIN {t} {a} ON {on}" if was[join.alias] else "LEFT JOIN {t} {a} ON {on}",
+                    t=self._table(join.dataset, was=was[join.alias]),
                     a=sql.Identifier(join.alias),
                     on=sql.SQL(" AND ").join(on),
                 )
@@ -224,12 +247,11 @@ class CandidateSql:
             on=sql.SQL(" AND ").join(on),
         )
 
-    def _table(self, dataset: str) -> sql.Composed:
+    def _table(self, dataset: str, *, was: bool) -> sql.Composed:
         contract = self.scope.contracts[dataset]
-        if not self._old(dataset):
+        if not was:
             return query("{t}", t=sql.Identifier("registry", contract.table))
-        fields = self.links()[dataset]
-        return query("({t})", t=former.table(contract, fields, None, old=True))
+        return query("({t})", t=former.old_values(contract, self.links()[dataset]))
 
     def _old(self, dataset: str) -> bool:
         return self.since is None or dataset in self.since.former
