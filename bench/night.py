@@ -82,7 +82,7 @@ def main() -> None:
     options = parser.parse_args()
     options.home.mkdir(parents=True, exist_ok=True)
     residents = fitting(options.residents, options.home, fit=options.fit)
-    copy = copied(options.home / "hub")
+    copy = copied(options.home / "hub", min(COPIED, residents))
     nights = []
     for number in (residents // 2, residents):
         nights.append(of_city(options.home / "night", number, options.share))
@@ -109,14 +109,14 @@ def fitting(residents: int, home: Path, *, fit: bool) -> int:
     raise SystemExit(msg)
 
 
-def copied(home: Path) -> float:
-    """Seconds of COPY | COPY of two million cards."""
-    with world(home, COPIED) as w:
+def copied(home: Path, rows: int) -> float:
+    """Seconds of COPY | COPY of two million cards; of fewer, in proportion."""
+    with world(home, rows) as w:
         times = []
         for _ in range(3):
             w.empty_target()
             times.append(run(*copy_pipe(w)).seconds)
-    return sorted(times)[1]
+    return sorted(times)[1] * COPIED / rows
 
 
 def of_city(home: Path, residents: int, share: float) -> Night:
