@@ -12,7 +12,6 @@ much; with `--fit` it takes the largest city that there is room for. Everything 
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
@@ -23,11 +22,12 @@ from pathlib import Path
 
 import psycopg
 
-from bench import results
-from bench.__main__ import copy_pipe
-from bench.measure import Run, machine, run
+from bench import floor
+from bench.arguments import parser
+from bench.measure import Run, cell, run
 from bench.night_rows import CITY, rows
-from bench.world import HOME, world
+from bench.results import Limit, Section, publish
+from bench.server import running
 from demo.calendar import Day
 from demo.planting import Planter
 from demo.rehearsal import Rehearsal, start
@@ -40,9 +40,9 @@ BYTES = 4_000
 """Room that a resident takes at most: agencies, registry, inboxes, write-ahead log."""
 LIMIT_S, OF_COPY_S = 600.0, 2.4
 """The limit, on a machine that copies 2 million cards in so many seconds."""
-COPIED = 2_000_000
 GROWS, FEWEST_S = 1.3, 1.0
-"""A part grows with the city if it takes so many times as long in one twice as large, and longer."""
+"""A part grows with the city if it takes so many times as long in one twice as large, and longer
+than so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +71,21 @@ class Night:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--residents", type=int, default=CITY)
-    parser.add_argument("--share", type=float, default=1.0, help="of the city's nightly rows")
-    parser.add_argument(
-        "--fit", action="store_true", help="the largest city that there is room for"
-    )
-    parser.add_argument("--home", type=Path, default=HOME, help="of servers and files")
-    parser.add_argument("--results", type=Path, default=results.FILE)
-    options = parser.parse_args()
+    words = parser(__doc__, rounds=None)
+    words.add_argument("--residents", type=int, default=CITY)
+    words.add_argument("--share", type=float, default=1.0, help="of the city's nightly rows")
+    words.add_argument("--fit", action="store_true", help="the largest city that there is room for")
+    options = words.parse_args()
     options.home.mkdir(parents=True, exist_ok=True)
     residents = fitting(options.residents, options.home, fit=options.fit)
-    copy = copied(options.home / "hub", min(COPIED, residents))
-    nights = []
-    for number in (residents // 2, residents):
-        nights.append(of_city(options.home / "night", number, options.share))
-        text = section(nights, options.share, copy)
-        results.put(options.results, "the city's night", text)
-    print(text)
+    with running(options.home) as base:
+        copy = floor.today(options.home, min(floor.FULL, residents))
+        half, whole = (
+            of_city(options.home / "night", base, number, options.share)
+            for number in (residents // 2, residents)
+        )
+    options.rows = copy.rows
+    publish(options, section(half, whole, options.share, copy))
 
 
 def fitting(residents: int, home: Path, *, fit: bool) -> int:
@@ -109,19 +106,9 @@ def fitting(residents: int, home: Path, *, fit: bool) -> int:
     raise SystemExit(msg)
 
 
-def copied(home: Path, rows: int) -> float:
-    """Seconds of COPY | COPY of two million cards; of fewer, in proportion."""
-    with world(home, rows) as w:
-        times = []
-        for _ in range(3):
-            w.empty_target()
-            times.append(run(*copy_pipe(w)).seconds)
-    return sorted(times)[1] * COPIED / rows
-
-
-def of_city(home: Path, residents: int, share: float) -> Night:
-    """Fill a city and its registry, and run a night."""
-    base, began = os.environ.get("ONECARD_BENCH_POSTGRES"), time.perf_counter()
+def of_city(home: Path, base: str, residents: int, share: float) -> Night:
+    """Fill a city and its registry on a server, and run a night."""
+    began = time.perf_counter()
     try:
         with start(home, persons=residents, seed=SEED, postgres=base) as stage:
             told(f"{residents:,} residents, their agencies' systems", began)
@@ -153,7 +140,8 @@ def hub_of(stage: Rehearsal) -> str:
 def nightly(stage: Rehearsal, day: int) -> Run:
     """`onecard nightly`, whole; what waits for a person (exit code 3) is no failure."""
     command = f"{Path(sys.executable).with_name('onecard')} nightly"
-    return run(["sh", "-c", f"{command} || test $? -eq 3"], environment=stage.at(day))
+    shell = ["sh", "-c", f"{command} || test $? -eq 3"]
+    return run(shell, environment=stage.at(day), server=hub_of(stage))
 
 
 def happen(stage: Rehearsal, share: float) -> int:
@@ -189,64 +177,58 @@ def ledger(
     return sum(int(str(n)) for _, n, _ in transfers), process, parts, scanned
 
 
-def section(nights: list[Night], share: float, copy: float) -> str:
+def section(half: Night, whole: Night, share: float, copy: floor.Floor) -> Section:
     """The section of RESULTS.md."""
-    last, first = nights[-1], nights[0]
-    limit = LIMIT_S * copy / OF_COPY_S
-    holds = "yes" if last.process.seconds <= limit else "no"
+    full = LIMIT_S * copy.bare * floor.FULL / copy.rows / OF_COPY_S
     part = "a night" if share == 1.0 else f"{share:.2%} of a night"
-    return "\n".join(
-        [
-            "## The city's night",
-            "",
-            f"Machine: {machine()}, load {os.getloadavg()[0]:.1f} when it ended. {last.residents:,}"
-            f" residents, all collected and delivered before; {part} of a city of {CITY:,}:"
-            f" {last.rows:,} rows read. `onecard nightly` as one process: collects, deliveries,"
-            " reports, with Great Expectations. The same night with half as many residents beside"
-            " it. Made by `python -m bench.night`.",
-            "",
-            "| limit | allowed | measured | holds |",
-            "|---|---:|---:|---|",
-            f"| seconds ({LIMIT_S:.0f} where COPY \\| COPY of 2 M cards takes {OF_COPY_S} s; here it"
-            f" takes {copy:.1f} s) | {limit:.0f} | {last.process.seconds:.0f} | {holds} |",
-            f"| peak memory, MB | | {last.process.megabytes:.0f} | |",
-            "",
-            *_parts(first, last),
-            "",
-            *_tables(first, last),
-        ]
+    about = (
+        f"{whole.residents:,} residents, all collected and delivered before; {part} of a city of"
+        f" {CITY:,}: {whole.rows:,} rows read. `onecard nightly` as one process: collects,"
+        " deliveries, reports, with Great Expectations. Beside it the same night with half as many"
+        f" residents. Peak memory {half.process.megabytes:.0f} and {whole.process.megabytes:.0f}"
+        f" MB. The limit is {LIMIT_S:.0f} s where COPY | COPY of 2 million cards takes"
+        f" {OF_COPY_S} s, and in proportion elsewhere."
+    )
+    return Section(
+        "the city's night",
+        "The city's night",
+        "night",
+        about,
+        ("part", f"{half.residents:,} residents, s", f"{whole.residents:,} residents, s", "ratio"),
+        _parts(half, whole),
+        limits=(Limit("the night, seconds", full, whole.process.seconds),),
+        notes=_tables(half, whole),
     )
 
 
-def _parts(first: Night, last: Night) -> list[str]:
+def _parts(half: Night, whole: Night) -> list[tuple[str, ...]]:
     """Seconds of each part in both cities."""
-    lines = [
-        f"| part | {first.residents:,} residents, s | {last.residents:,} residents, s | ratio |",
-        "|---|---:|---:|---:|",
-    ]
-    both = [(name, first.parts.get(name, 0.0), s) for name, s in last.parts.items()]
-    both.append(("start, corrections, reports", first.rest, last.rest))
-    both.append(("**whole night**", first.process.seconds, last.process.seconds))
+    both = [(name, half.parts.get(name, 0.0), s) for name, s in whole.parts.items()]
+    both.append(("start, corrections, reports", half.rest, whole.rest))
+    both.append(("**whole night**", half.process.seconds, whole.process.seconds))
+    both.append(("**whole night, CPU seconds**", half.process.cpu, whole.process.cpu))
+    lines: list[tuple[str, ...]] = []
     for name, before, after in both:
         ratio = after / before if before else 1.0
         mark = " (grows)" if ratio > GROWS and after > FEWEST_S else ""
-        lines.append(f"| {name} | {before:.2f} | {after:.2f} | {ratio:.2f}{mark} |")
+        lines.append((name, cell(before), cell(after), f"{ratio:.2f}{mark}"))
     return lines
 
 
-def _tables(first: Night, last: Night) -> list[str]:
-    """Tables of which the larger city's night read more rows one after the other."""
-    lines = [
-        "Rows read one after the other, where twice the residents make them half as many again:",
-        "",
-        "| table | holds | read | with half the residents |",
-        "|---|---:|---:|---:|",
-    ]
-    for table, (read, held) in sorted(last.scanned.items()):
-        before, _ = first.scanned.get(table, (0, 0))
+def _tables(half: Night, whole: Night) -> tuple[str, ...]:
+    """What is said of tables of which the larger city's night read more rows whole."""
+    found = []
+    for table, (read, held) in sorted(whole.scanned.items()):
+        before, _ = half.scanned.get(table, (0, 0))
         if read > max(1000, 1.5 * before):
-            lines.append(f"| {table} | {held:,} | {read:,} | {before:,} |")
-    return lines if len(lines) > 4 else ["No table was read by more rows in the larger city."]
+            found.append(f"{table} {read:,} of {held:,} (with half the residents {before:,})")
+    if not found:
+        return ("No table was read by more rows in the larger city.",)
+    return (
+        "Rows read one after the other, where twice the residents make them half as many again: "
+        + "; ".join(found)
+        + ". What may grow says docs/scale.md.",
+    )
 
 
 if __name__ == "__main__":
