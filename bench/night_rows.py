@@ -49,6 +49,8 @@ many as concessions."""
 LIVES, NEWCOMERS = 6_800, 270
 """Residents to whose card something happens on a night, and those who are born."""
 _LIFE = ("hrss/card_master", "hrss/card_status_event", "health/death_notice")
+_KINDS = 5
+"""What happens to a card is one of five things, in turn."""
 _FEWEST = 20
 
 
@@ -126,7 +128,9 @@ def _spread(persons: int, step: int) -> Iterator[Index]:
 def _changes(world: World, dataset: str, share: float) -> pl.DataFrame:
     """Records of the stock that change, and newcomers' records."""
     number, most = Day(1), wanted(dataset, share)
-    lives = _thinned(np.arange(1, world.persons, LIFE_CYCLE), max(_FEWEST, round(LIVES * share)))
+    lives = _thinned(
+        np.arange(1, world.persons, LIFE_CYCLE), max(_FEWEST, round(LIVES * share)), _KINDS
+    )
     turns = np.arange(1, world.persons, TURN)
     if dataset == "hrss/card_master":
         turns = _thinned(turns, max(_FEWEST, round(NEWCOMERS * share)))
@@ -138,5 +142,8 @@ def _changes(world: World, dataset: str, share: float) -> pl.DataFrame:
     return found[place]
 
 
-def _thinned(index: Index, most: int) -> Index:
-    return index[np.linspace(0, len(index) - 1, min(most, len(index))).astype(np.int64)]
+def _thinned(index: Index, most: int, together: int = 1) -> Index:
+    """About so many of them, spread evenly, neighbours kept together."""
+    groups = len(index) // together
+    chosen = np.linspace(0, groups - 1, min(most // together, groups)).astype(np.int64)
+    return index[(chosen[:, None] * together + np.arange(together)).ravel()]
