@@ -146,4 +146,5 @@ def _thinned(index: Index, most: int, together: int = 1) -> Index:
     """About so many of them, spread evenly, neighbours kept together."""
     groups = len(index) // together
     chosen = np.linspace(0, groups - 1, min(most // together, groups)).astype(np.int64)
-    return index[(chosen[:, None] * together + np.arange(together)).ravel()]
+    found: Index = index[(chosen[:, None] * together + np.arange(together)).ravel()]
+    return found
