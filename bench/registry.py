@@ -30,5 +30,6 @@ PROGRAMS = (
     Program("holding", "what consumers hold", ("--rows", "20000")),
     Program("reports", "stewards' reports", ("--rounds", "1")),
     Program("reconcile", "reconciliation", (*_FEW, "--planted", "30")),
+    Program("night", "the city's night", ("--residents", "20000", "--share", "0.001")),
     Program("start", "start", ("--rounds", "3")),
 )

@@ -10,9 +10,11 @@ import secrets
 import sqlite3
 import threading
 import time
+from array import array
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -266,15 +268,25 @@ def _settlements(folder: Path, query: dict[str, str]) -> str:
     size, number = int(query.get("pageSize", "500")), int(query.get("pageNum", "1"))
     since = moment(query.get("startTime"))
     file = folder / "med_settlement.sqlite"
+    standing = _standing(file, since, file.stat().st_mtime_ns)
+    total, page = len(standing), standing[(number - 1) * size : number * size]
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-        total = database.execute(
-            "SELECT count(*) FROM rows WHERE moment >= ?", (since,)
-        ).fetchone()[0]
         rows = database.execute(
-            "SELECT body FROM rows WHERE moment >= ? ORDER BY position LIMIT ? OFFSET ?",
-            (since, size, (number - 1) * size),
+            "SELECT body FROM rows WHERE position IN (SELECT value FROM json_each(?))"
+            " ORDER BY position",
+            (json.dumps(page.tolist()),),
         ).fetchall()
     return f'{{"total":{total},"list":[{",".join(body for (body,) in rows)}]}}'
+
+
+@lru_cache(maxsize=4)
+def _standing(file: Path, since: int, _changed: int) -> array[int]:
+    """Positions of the rows from a moment on, in order; kept until the file changes."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "SELECT position FROM rows WHERE moment >= ? ORDER BY position", (since,)
+        )
+        return array("q", (position for (position,) in rows))
 
 
 def _text(position: int | None) -> str | None:

@@ -65,8 +65,13 @@ class People:
 @lru_cache(maxsize=6)
 def block(seed: int, start: int, count: int, today: date) -> People:
     """Residents start to start + count - 1."""
-    index = np.arange(start, start + count, dtype=np.int64)
-    if start + count > CAPACITY:
+    return residents(seed, np.arange(start, start + count, dtype=np.int64), today)
+
+
+def residents(seed: int, index: Index, today: date) -> People:
+    """Any residents, by their numbers."""
+    count = len(index)
+    if count and int(index.max()) >= CAPACITY:
         msg = f"a city has at most {CAPACITY:,} residents"
         raise ValueError(msg)
     chance = Chance(seed, index)

@@ -119,13 +119,17 @@ class Systems:
         engine.dispose()
 
     def _housing_table(self, contract: Contract) -> Table:
-        """Loosely typed, as old systems are, but for update times where the database has times."""
+        """Loosely typed, as old systems are, but for update times where the database has times.
+
+        Key and update time have indexes, as everywhere.
+        """
         columns = [
             Column(
                 f.native,
                 DateTime()
                 if f.name == "source_updated_at" and "sqlite" not in self.housing
                 else String(TEXT_LENGTH),
+                index=f.name in ("source_updated_at", contract.key[0]),
             )
             for f in contract.fields
         ]

@@ -22,15 +22,20 @@ from onecard.store import (
     database,
     datasets,
     registry,
+    registry_indexes,
     rule_results,
     staging,
     transfers,
+    usual_volumes,
 )
 from onecard.store.known_hashes import KnownHashes
 from schemas.models.contract import Contract
 
 log = logging.getLogger(__name__)
 
+FEW_OF = 10
+"""Where the last news of a source were less than this part of what is published, all of them are
+staged: the hashes of all published rows would cost more than that spares."""
 READINGS = 3
 """So often a source is read whose pages shift while they are read, before the transfer fails."""
 
@@ -94,6 +99,7 @@ class StageStep:
         first = not registry.exists(connection, contract)
         if not first:
             registry.widen(connection, contract)
+            registry_indexes.for_collect(connection, contract)
         staging.create(connection, contract, transfer, first=first, positions=self.tools.in_order)
         failpoints.reach("stage.created")
         return first
@@ -128,10 +134,12 @@ class StageStep:
     ) -> IntakeResult:
         """Read, check, stage and settle what repeats."""
         contract, tools = self.contract, self.tools
-        known = None if first or request.since else self._known()
+        known = None if first or request.since else self._known(connection, request)
         intake = Intake(tools, contract, connection, transfer)
         taken = intake.take(request, known, watch)
         drift_policy.enforce(contract, taken.rules)
+        if not first:
+            staging.analyse(connection, contract, transfer)
         return SettleStep(contract, tools, connection, transfer).run(taken, known)
 
     def _request(self, state: DatasetState, *, whole: bool) -> ReadRequest:
@@ -161,7 +169,12 @@ class StageStep:
             return None
         return Watch.of(connection, self.contract, self.tools.keys)
 
-    def _known(self) -> KnownHashes | None:
+    def _known(self, connection: database.Connection, request: ReadRequest) -> KnownHashes | None:
+        """What is published; None where the reading is of news, of which few can be."""
+        if request.checkpoint:
+            usual = usual_volumes.read_before(connection, self.contract.id, whole=False, last=1)
+            if registry.estimated_rows(connection, self.contract) > FEW_OF * sum(usual):
+                return None
         return KnownHashes.load(self.tools.address, self.contract, places=self.tools.in_order)
 
     def _record(

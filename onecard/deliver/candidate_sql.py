@@ -9,6 +9,7 @@ link fields had before (`onecard.store.former`). Ages are found from the day of 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +18,7 @@ from psycopg import sql
 
 from onecard.base.ages import latest_birth
 from onecard.base.sql_text import query
-from onecard.deliver.scope_sql import BASE, ScopeSql, born
+from onecard.deliver.scope_sql import BASE, ScopeSql, digits_born
 from onecard.model import gate_inputs
 from onecard.store import former
 from schemas.models import agreement_keys
@@ -86,6 +87,11 @@ class CandidateSql:
         if agreement.consent:
             found[agreement.consent.dataset].add("agreement")
         return found
+
+    def births(self) -> set[tuple[str, str]]:
+        """Datasets and fields of ID numbers, whose owners reach an age that decides."""
+        split = [path.rpartition(".") for path, _ in self._ages()]
+        return {(self._dataset(alias), column) for alias, _, column in split}
 
     def key_fields(self) -> list[SharedField]:
         """The shared fields of the key, in the key's order."""
@@ -169,17 +175,39 @@ class CandidateSql:
             if first < last:
                 came = query(
                     "({b} > {first} AND {b} <= {last})",
-                    b=born(self.scope.path(path)),
-                    first=sql.Literal(first),
-                    last=sql.Literal(last),
+                    b=digits_born(self.scope.path(path)),
+                    first=sql.Literal(f"{first:%Y%m%d}"),
+                    last=sql.Literal(f"{last:%Y%m%d}"),
                 )
                 found.append(self._keys(came))
         return found
 
     def _keys(self, where: sql.Composed, met: sql.Composed | None = None) -> sql.Composed:
-        """Keys of rows joined loosely: whatever is or was there, in scope or not."""
+        """Keys of rows joined loosely: whatever is or was there, in scope or not.
+
+        What is and what was are looked at one after the other: PostgreSQL finds rows of a table by
+        its index, and rows of a union of both by reading all of them.
+        """
+        datasets = {BASE: self._agreement.dataset}
+        datasets |= {join.alias: join.dataset for join in self._agreement.joins}
+        times = [(False, True) if self._old(d) else (False,) for d in datasets.values()]
+        return sql.SQL(" UNION ").join(
+            self._joined(dict(zip(datasets, was, strict=True)), where, met)
+            for was in itertools.product(*times)
+        )
+
+    def _joined(
+        self, was: Mapping[str, bool], where: sql.Composed, met: sql.Composed | None
+    ) -> sql.Composed:
+        """Keys of rows as they are, or as they were.
+
+        Args:
+            was: by alias, whether its rows are taken as they were.
+            where: which of them.
+            met: a further join.
+        """
         agreement = self._agreement
-        tables = [query("{t} o", t=self._table(agreement.dataset))]
+        tables = [query("{t} o", t=self._table(agreement.dataset, was=was[BASE]))]
         for join in agreement.joins:
             on = [
                 query("{a} = {p}", a=sql.Identifier(join.alias, column), p=self.scope.path(path))
@@ -187,8 +215,8 @@ class CandidateSql:
             ]
             tables.append(
                 query(
-                    "LEFT JOIN {t} {a} ON {on}",
-                    t=self._table(join.dataset),
+                    "JOIN {t} {a} ON {on}" if was[join.alias] else "LEFT JOIN {t} {a} ON {on}",
+                    t=self._table(join.dataset, was=was[join.alias]),
                     a=sql.Identifier(join.alias),
                     on=sql.SQL(" AND ").join(on),
                 )
@@ -219,12 +247,11 @@ class CandidateSql:
             on=sql.SQL(" AND ").join(on),
         )
 
-    def _table(self, dataset: str) -> sql.Composed:
+    def _table(self, dataset: str, *, was: bool) -> sql.Composed:
         contract = self.scope.contracts[dataset]
-        if not self._old(dataset):
+        if not was:
             return query("{t}", t=sql.Identifier("registry", contract.table))
-        fields = self.links()[dataset]
-        return query("({t})", t=former.table(contract, fields, None, old=True))
+        return query("({t})", t=former.old_values(contract, self.links()[dataset]))
 
     def _old(self, dataset: str) -> bool:
         return self.since is None or dataset in self.since.former

@@ -28,6 +28,11 @@ def born(path: sql.Composed) -> sql.Composed:
     return query("to_date(substr({p}, 7, 8), 'YYYYMMDD')", p=path)
 
 
+def digits_born(path: sql.Composed) -> sql.Composed:
+    """The digits of that day, as `registry_indexes.make_born` has them indexed."""
+    return query("substr({p}, 7, 8)", p=path)
+
+
 @dataclass(frozen=True)
 class ScopeSql:
     """Compiles tables, columns and scope of one agreement.

@@ -9,15 +9,20 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
 from onecard.base.ages import latest_birth
-from onecard.base.sql_text import query
 from onecard.deliver.query import Before, Selection
 from onecard.errors import NotCollected
 from onecard.model import gate_inputs
-from onecard.store import audit_health, datasets, deliveries, former, holding, receipts, registry
-from onecard.store.database import Connection, make_once
+from onecard.store import (
+    audit_health,
+    datasets,
+    deliveries,
+    former,
+    holding,
+    receipts,
+    registry_indexes,
+)
+from onecard.store.database import Connection
 from onecard.store.deliveries import Lapse
 from onecard.store.holding import Head
 from schemas.models.agreement import Agreement
@@ -118,16 +123,16 @@ class DeliveryState:
     def prepare(self, connection: Connection, selection: Selection) -> None:
         """Keep old values of link fields from now on; make the indexes that are wanted, once."""
         if not self.agreement.statistics:
-            former.require(connection, selection.candidates(None).links())
-        for table, column in selection.indexes():
-            name = f"{table}_{column.lstrip('_')}"[:63]
-            statement = query(
-                "CREATE INDEX IF NOT EXISTS {n} ON {t} ({c})",
-                n=sql.Identifier(name),
-                t=sql.Identifier(registry.REGISTRY, table),
-                c=sql.Identifier(column),
-            )
-            make_once(connection, f"{registry.REGISTRY}.{name}", statement)
+            candidates = selection.candidates(None)
+            former.require(connection, candidates.links())
+            for dataset, field_name in sorted(candidates.births()):
+                table = selection.contracts[dataset].table
+                registry_indexes.make_born(connection, table, field_name)
+        wanted = selection.indexes()
+        for table, column in wanted:
+            registry_indexes.make(connection, table, (column,))
+        for table in dict.fromkeys(table for table, _ in wanted):
+            registry_indexes.analyse(connection, table)
 
     def nothing_sent(self) -> DeliveryState:
         """As before the first delivery."""

@@ -14,7 +14,14 @@ from onecard.base.sql_text import query
 from onecard.model.holds import Hold
 from onecard.model.transfers import Transfer
 from onecard.ports.desk import Desk
-from onecard.store import database, holds, reconciliations, rule_counts, transfer_history
+from onecard.store import (
+    database,
+    holds,
+    reconciliations,
+    registry_indexes,
+    rule_counts,
+    transfer_history,
+)
 from quality.reports import holding, night_report
 from quality.reports.holding import HeldLine
 from quality.reports.night_report import (
@@ -119,6 +126,7 @@ def _newest(desk: Desk, dataset: str) -> datetime | None:
         ).fetchone()
         if name is None or there is None or there[0] is None:
             return None
+        registry_indexes.make(connection, contract.table, (name,))
         row = connection.execute(
             query(
                 "SELECT max({c}) FROM {t}",

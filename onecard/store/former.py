@@ -151,16 +151,26 @@ def table(
         after: only versions above it; None: all.
         old: with old values.
     """
-    listed = sorted(fields)
     newer = query("_version > {v}", v=sql.Literal(after)) if after is not None else query("true")
     now = query(
         "SELECT {c}, _version FROM {t} WHERE {newer}",
-        c=names(listed),
+        c=names(sorted(fields)),
         t=sql.Identifier("registry", contract.table),
         newer=newer,
     )
     if not old:
         return now
+    return query("{now} UNION ALL {was}", now=now, was=old_values(contract, fields, after or 0))
+
+
+def old_values(contract: Contract, fields: Collection[str], after: int = 0) -> sql.Composed:
+    """Rows of a dataset as they were; columns as `table`.
+
+    Args:
+        contract: of the dataset.
+        fields: of its link fields.
+        after: only versions above it.
+    """
     was = sql.SQL(", ").join(
         query(
             "(link ->> {n})::{type} AS {c}",
@@ -168,13 +178,12 @@ def table(
             type=staging.column_type(contract.field(f)),
             c=sql.Identifier(f),
         )
-        for f in listed
+        for f in sorted(fields)
     )
     return query(
-        "{now} UNION ALL SELECT {was}, version FROM registry.former"
+        "SELECT {was}, version AS _version FROM registry.former"
         " WHERE dataset = {d} AND version > {v}",
-        now=now,
         was=was,
         d=sql.Literal(contract.id),
-        v=sql.Literal(after or 0),
+        v=sql.Literal(after),
     )

@@ -14,7 +14,7 @@ from psycopg import sql
 from onecard.base.sql_text import names, query
 from onecard.errors import ConfigError
 from onecard.store import former, row_order, staging
-from onecard.store.database import Connection, fetch_all, fetch_one, relation_exists
+from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, relation_exists
 from schemas.models.contract import Contract, Field
 
 REGISTRY: LiteralString = "registry"
@@ -29,6 +29,16 @@ def published(contract: Contract) -> sql.Identifier:
 def exists(connection: Connection, contract: Contract) -> bool:
     """Whether the dataset has a registry table."""
     return relation_exists(connection, f"{REGISTRY}.{contract.table}")
+
+
+def estimated_rows(connection: Connection, contract: Contract) -> int:
+    """About how many rows are published, as PostgreSQL last counted them; 0: never."""
+    return one_scalar(
+        connection,
+        int,
+        "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(%s)",
+        (f"{REGISTRY}.{contract.table}",),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,19 @@ def count(connection: Connection, contract: Contract, transfer: int) -> int:
     return one_scalar(connection, int, statement)
 
 
+def analyse(connection: Connection, contract: Contract, transfer: int) -> None:
+    """Count a transfer's rows for PostgreSQL's plans, which else guess how few or many they are.
+
+    Args:
+        connection: of the hub's database.
+        contract: names the key, by which they meet published rows.
+        transfer: whose table it is.
+    """
+    connection.execute(
+        query("ANALYZE {t} ({k})", t=table(contract, transfer), k=names(contract.key))
+    )
+
+
 def drop(connection: Connection, contract: Contract, *, older_than: int, mine: int = 0) -> None:
     """Drop what earlier, dead transfers of the dataset left behind.
 

@@ -19,8 +19,7 @@ from onecard.base.extras import extra
 from onecard.errors import FatalError
 from onecard.ports.auditor import Finding, Staged
 from onecard.store import database
-from quality.datasets.invariants import invariants
-from quality.datasets.sql_audit import KEY_UNIQUE, ages, bounds, distributions, volumes
+from quality.datasets.sql_audit import KEY_UNIQUE, bounds, compared
 from schemas.models.dataset_checks import Completeness, Expectation
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -111,22 +110,17 @@ def _finite(bound: float) -> float | None:
 
 
 def _measures(staged: Staged) -> str:
-    """A query of one row: ratios, largest shifts and shares, by name of expectation."""
+    """A query of one row: ratios, largest shifts and shares, by name of expectation.
+
+    They are measured once, here: GX asks its query again for each of its own metrics.
+    """
     with database.connect(database.plain_url(staged.url), autocommit=True) as connection:
-        between = invariants(staged, connection)
-        numbers = {**volumes(staged), **ages(staged, connection)}
+        numbers = compared(staged, connection)
     columns = [
         sql.SQL("CAST({v} AS float8) AS {n}").format(v=sql.Literal(v), n=sql.Identifier(name))
         for name, v in numbers.items()
     ]
-    shifts = distributions(staged)
-    query = sql.SQL("SELECT ") + sql.SQL(", ").join([*columns, sql.SQL("1 AS one")])
-    found = [part for part in (shifts, between) if part is not None]
-    tables = [
-        sql.SQL("({part}) {name}").format(part=part, name=sql.Identifier(f"part{i}"))
-        for i, part in enumerate([query, *found])
-    ]
-    return (sql.SQL("SELECT * FROM ") + sql.SQL(", ").join(tables)).as_string()
+    return (sql.SQL("SELECT ") + sql.SQL(", ").join(columns)).as_string()
 
 
 def _validate(staged: Staged, asset: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401

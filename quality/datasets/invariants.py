@@ -1,7 +1,8 @@
 """Invariants between rows and between datasets, as one SQL statement: shares, never a value.
 
 Both audit engines run this statement. Another dataset is looked at as it is published; while it
-is not, its invariants have no number and find nothing.
+is not, its invariants have no number and find nothing. Published rows are found by the values of
+staged ones, so that what is read grows with these.
 """
 
 from __future__ import annotations
@@ -69,27 +70,30 @@ def _none_in(staged: Staged, check: NoneIn, other: sql.Identifier) -> sql.Compos
 
 
 def _at_most_one(staged: Staged, check: AtMostOne) -> sql.Composed:
-    """Staged rows, and published ones that no staged row replaces."""
+    """Staged rows, and published ones of the same values that no staged row replaces."""
     where = _every([sql.SQL("true"), *(_holds("r", condition) for condition in check.where)])
     wanted = dict.fromkeys((*check.per, *(c.field for c in check.where)))
     columns = sql.SQL(", ").join(map(sql.Identifier, wanted))
+    per = sql.SQL(", ").join(map(sql.Identifier, check.per))
     rows = sql.SQL("SELECT {columns} FROM {staged}").format(columns=columns, staged=_table(staged))
     if staged.published:
         keys = {name: name for name in staged.contract.key}
         rows += sql.SQL(
             " UNION ALL SELECT {columns} FROM {registry} o WHERE {live}"
+            " AND ({per}) IN (SELECT {per} FROM {staged})"
             " AND NOT EXISTS (SELECT FROM {staged} s WHERE {same})"
         ).format(
             columns=columns,
             registry=sql.Identifier("registry", staged.contract.table),
             live=LIVE,
+            per=per,
             staged=_table(staged),
             same=_equal(keys),
         )
     return sql.SQL(
         "SELECT CAST(count(*) FILTER (WHERE n > 1) AS float8) / nullif(count(*), 0) FROM"
         " (SELECT count(*) AS n FROM ({rows}) r WHERE {where} GROUP BY {per}) counted"
-    ).format(rows=rows, where=where, per=sql.SQL(", ").join(map(sql.Identifier, check.per)))
+    ).format(rows=rows, where=where, per=per)
 
 
 def _paired(staged: Staged, check: Paired) -> sql.Composed:

@@ -71,7 +71,10 @@ class Completeness(Frozen):
 
 
 class Distribution(Frozen):
-    """No code's share moves by more than `max_shift` (of 1) against what is published."""
+    """No code's share moves by more than `max_shift` (of 1) against what is published.
+
+    Of a large table it is compared with a sample (`quality.datasets.sql_audit.MOST_BLOCKS`).
+    """
 
     check: Literal["distribution"]
     field: Name
@@ -115,7 +118,8 @@ class NoneIn(Frozen):
 class AtMostOne(Frozen):
     """At most one row that meets `where` for each value of `per`, staged and published together.
 
-    Observed is the share of the values that have more than one.
+    Observed is the share, of the values that staged rows have, of those that have more than one:
+    what no staged row touches was judged when it was staged.
     """
 
     check: Literal["at_most_one"]

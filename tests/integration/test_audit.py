@@ -14,6 +14,7 @@ import pytest
 from onecard.errors import FatalError, OnecardError
 from onecard.ports.auditor import Auditor, Behind, Finding, Staged
 from onecard.store import database
+from quality.datasets import sql_audit
 from quality.datasets.gx_audit import GxAuditor
 from quality.datasets.sql_audit import SqlAuditor
 from schemas.models import catalogue
@@ -481,6 +482,7 @@ def test_a_deleted_partner_is_none(address: str) -> None:
         ([("p", "1", "a"), ("q", "1", "b")], [("r", "1", "a")], (False, 0.5)),
         ([("p", "1", "a")], [("p", "1", "a")], (True, 0.0)),
         ([("p", "2", "a")], [("p", "1", "a"), ("q", "1", "a")], (True, 0.0)),
+        ([("p", "1", "b")], [("q", "1", "a"), ("r", "1", "a")], (True, 0.0)),
         ([], None, (True, None)),
     ],
 )
@@ -509,6 +511,26 @@ def test_paired(address: str, rides: list[str], expected: object) -> None:
     stage(address, [(r[0], str(i), r[1], None) for i, r in enumerate(rides)])
     partners(address, None)
     assert invariant(address, "in_and_out") == expected
+
+
+# --- a large registry
+
+
+def test_a_distribution_looks_at_a_part_of_a_large_table(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_audit, "MOST_BLOCKS", 15)
+    published = [(f"p{i}", "a", "12"[i % 2], None) for i in range(6_000)]
+    stage(address, [(f"s{i}", "a", "1", None) for i in range(200)], published)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("SELECT pg_stat_reset()")
+    found = both(address, published=True)["codes"]
+    assert found.observed == pytest.approx(0.5, abs=0.02)
+    with psycopg.connect(address, autocommit=True) as connection:
+        statement = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE schemaname = 'registry'"
+        read = connection.execute(statement + " AND relname = 'hrss__made'").fetchone()
+    assert read is not None
+    assert 0 < read[0] < 2 * 6_000
 
 
 # --- freshness
