@@ -85,6 +85,7 @@ class AuditStep:
             rejected=rejected.new,
             rejected_known=rejected.known,
             pending=pending,
+            failed_before=findings.failed_before(connection, contract.id),
         )
         since = window.since(contract, datasets.state(connection, contract.id))
         if not found.published or not found.rows_read or since is None:

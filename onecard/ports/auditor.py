@@ -39,6 +39,7 @@ class Staged:
             give again, and how many of them it gave.
         pending: expectations for which the dataset's last audited reading was held, and which
             no person has released: they are judged by whatever this reading says about them.
+        failed_before: expectations that the last published reading did not meet.
     """
 
     url: str
@@ -56,6 +57,7 @@ class Staged:
     rows_again: int = 0
     behind: Behind | None = None
     pending: frozenset[str] = frozenset()
+    failed_before: frozenset[str] = frozenset()
 
     @property
     def rows_news(self) -> int:

@@ -35,3 +35,22 @@ def failed(connection: Connection, transfer: int) -> list[str]:
         " AND NOT passed ORDER BY name",
         (transfer,),
     )
+
+
+def failed_before(connection: Connection, dataset: str) -> frozenset[str]:
+    """Names of the expectations that the last published reading of a dataset did not meet.
+
+    Args:
+        connection: of the hub's database.
+        dataset: the dataset.
+    """
+    found = scalars(
+        connection,
+        str,
+        "SELECT f.name FROM ledger.finding f WHERE NOT f.passed AND f.transfer = ("
+        "SELECT t.id FROM ledger.transfer t WHERE t.direction = 'collect' AND t.subject = %s"
+        " AND t.status = 'published' AND EXISTS"
+        " (SELECT FROM ledger.finding g WHERE g.transfer = t.id) ORDER BY t.id DESC LIMIT 1)",
+        (dataset,),
+    )
+    return frozenset(found)

@@ -25,7 +25,8 @@ def invariants(staged: Staged, connection: database.Connection) -> sql.Composed 
     """The statement of all invariants: one row, one column per expectation."""
     columns = [
         sql.SQL("({share}) AS {name}").format(
-            share=_share(staged, e.check, connection), name=sql.Identifier(e.name)
+            share=_share(staged, e.check, connection, again=e.name in staged.failed_before),
+            name=sql.Identifier(e.name),
         )
         for e in staged.contract.expectations
         if isinstance(e.check, Invariant)
@@ -33,9 +34,11 @@ def invariants(staged: Staged, connection: database.Connection) -> sql.Composed 
     return sql.SQL("SELECT ") + sql.SQL(", ").join(columns) if columns else None
 
 
-def _share(staged: Staged, check: Invariant, connection: database.Connection) -> sql.Composable:
+def _share(
+    staged: Staged, check: Invariant, connection: database.Connection, *, again: bool
+) -> sql.Composable:
     if isinstance(check, AtMostOne):
-        return _at_most_one(staged, check)
+        return _at_most_one(staged, check, whole=again)
     if isinstance(check, Paired):
         return _paired(staged, check)
     other = sql.Identifier("registry", check.dataset.replace("/", "__"))
@@ -69,8 +72,12 @@ def _none_in(staged: Staged, check: NoneIn, other: sql.Identifier) -> sql.Compos
     ).format(partner=partner, staged=_table(staged), where=where)
 
 
-def _at_most_one(staged: Staged, check: AtMostOne) -> sql.Composed:
-    """Staged rows, and published ones of the same values that no staged row replaces."""
+def _at_most_one(staged: Staged, check: AtMostOne, *, whole: bool) -> sql.Composed:
+    """Staged rows, and published ones of the same values that no staged row replaces.
+
+    Where the last reading has found any (`whole`) all published ones are looked at: what was found
+    does not end by not being touched.
+    """
     where = _every([sql.SQL("true"), *(_holds("r", condition) for condition in check.where)])
     wanted = dict.fromkeys((*check.per, *(c.field for c in check.where)))
     columns = sql.SQL(", ").join(map(sql.Identifier, wanted))
@@ -78,15 +85,17 @@ def _at_most_one(staged: Staged, check: AtMostOne) -> sql.Composed:
     rows = sql.SQL("SELECT {columns} FROM {staged}").format(columns=columns, staged=_table(staged))
     if staged.published:
         keys = {name: name for name in staged.contract.key}
+        touched = sql.SQL("({per}) IN (SELECT {per} FROM {staged})").format(
+            per=per, staged=_table(staged)
+        )
         rows += sql.SQL(
             " UNION ALL SELECT {columns} FROM {registry} o WHERE {live}"
-            " AND ({per}) IN (SELECT {per} FROM {staged})"
-            " AND NOT EXISTS (SELECT FROM {staged} s WHERE {same})"
+            " AND {touched} AND NOT EXISTS (SELECT FROM {staged} s WHERE {same})"
         ).format(
             columns=columns,
             registry=sql.Identifier("registry", staged.contract.table),
             live=LIVE,
-            per=per,
+            touched=sql.SQL("true") if whole else touched,
             staged=_table(staged),
             same=_equal(keys),
         )

@@ -423,8 +423,11 @@ def partners(address: str, others: list[tuple[str, str | None, str]] | None) -> 
                 cursor.executemany(statement, others)
 
 
-def invariant(address: str, name: str, *, published: bool = False) -> tuple[bool, float | None]:
-    return observed(both(address, published=published, made=with_invariants()), name)
+def invariant(
+    address: str, name: str, *, published: bool = False, before: frozenset[str] = frozenset()
+) -> tuple[bool, float | None]:
+    made = with_invariants()
+    return observed(both(address, published=published, made=made, failed_before=before), name)
 
 
 @pytest.mark.parametrize(
@@ -495,6 +498,16 @@ def test_at_most_one(address: str, staged: Any, published: Any, expected: object
     partners(address, None)
     found = invariant(address, "one_each", published=published is not None)
     assert found == expected
+
+
+def test_at_most_one_that_was_found_is_found_until_it_is_mended(address: str) -> None:
+    stage(address, [("p", "a", "1", "b")], [("q", "a", "1", "a"), ("r", "a", "1", "a")])
+    partners(address, None)
+    before = frozenset({"one_each"})
+    assert invariant(address, "one_each", published=True) == (True, 0.0), "nothing touched"
+    assert invariant(address, "one_each", published=True, before=before) == (False, 0.5)
+    stage(address, [("r", "a", "2", "a")], [("q", "a", "1", "a"), ("r", "a", "1", "a")])
+    assert invariant(address, "one_each", published=True, before=before) == (True, 0.0)
 
 
 @pytest.mark.parametrize(
