@@ -19,7 +19,7 @@ import polars as pl
 from onecard.deliver import candidate_keys
 from onecard.deliver.known_rows import KEY, KnownRows
 from onecard.deliver.outgoing import DeliveryTally, KeptBack, Outgoing
-from onecard.deliver.record import Change, Record, joined, renamed
+from onecard.deliver.record import Change, Record, each_once, joined, renamed, without
 from onecard.deliver.rekeyed import entries_under_present_key
 from onecard.deliver.wanted import Wanted
 from onecard.model import gate_inputs
@@ -128,9 +128,9 @@ class Difference:
         transfer = pl.lit(self.transfer, pl.UInt32).alias("transfer")
         sent = joined([e.with_columns(transfer) for e in self._entries])
         gone = pl.concat([holding.no_entries().select(KEY), *self._gone_refs]).unique()
-        kept = joined(self._kept).join(gone, on=KEY, how="anti")
-        told = joined([sent, kept]).unique(KEY, keep="first", maintain_order=True)
-        rest = self._held.join(told, on=KEY, how="anti").join(gone, on=KEY, how="anti")
+        kept = without(joined(self._kept), gone)
+        told = each_once(joined([sent, kept]))
+        rest = without(without(self._held, told), gone)
         if self._all and (self._rekeyed or 4 * len(told) > len(self._held)):
             return Change(pl.concat([rest, told]), gone, anew=not self.wanted.alone)
         unsure = rest.filter(pl.col("digest") == holding.UNKNOWN)

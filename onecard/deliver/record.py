@@ -207,6 +207,30 @@ def joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat([none, *(f.select(none.columns).cast(schema) for f in frames)])
 
 
+def without(entries: pl.DataFrame, refs: pl.DataFrame) -> pl.DataFrame:
+    """Entries whose references are not among others.
+
+    Args:
+        entries: columns `holding.KEY`, and others.
+        refs: columns `holding.KEY`, and others.
+    """
+    return entries.join(refs, on=list(holding.KEY), how="anti") if len(refs) else entries
+
+
+def each_once(entries: pl.DataFrame) -> pl.DataFrame:
+    """Entries, of those with the same reference the first.
+
+    Args:
+        entries: columns `holding.SCHEMA`.
+    """
+    import numpy as np  # noqa: PLC0415 - only where rows flow
+
+    ordered = np.sort(entries["high"].to_numpy())
+    if not (ordered[1:] == ordered[:-1]).any():
+        return entries  # told thirty times faster than by looking for whole references
+    return entries.unique(list(holding.KEY), keep="first", maintain_order=True)
+
+
 def renamed(record: Record, held: pl.DataFrame) -> Record:
     """The record under the present key, once its entries are.
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import polars as pl
     import pyarrow as pa
 
@@ -40,14 +42,20 @@ class Columns:
         import polars as pl  # noqa: PLC0415 - only where rows flow
 
         kinds = {pl.String: _TEXTS, pl.Int32: _NUMBERS_32, pl.Int64: _NUMBERS_64}
+        kind = kinds[type(one.dtype)]
         array: pa.Array = one.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
         valid, values, *data = array.buffers()
         places = (ctypes.c_void_p * max(1, len(data)))(*(b.address for b in data))
         self._alive += [array, places]
         return _Column(
-            kinds[type(one.dtype)],
+            kind,
             array.offset,
             valid.address if valid and array.null_count else None,
             values.address if values else None,
             ctypes.cast(places, ctypes.c_void_p),
         )
+
+
+def at(array: npt.NDArray[np.generic]) -> ctypes.c_void_p:
+    """Where an array lies, which lives as long as the call."""
+    return ctypes.c_void_p(array.ctypes.data)

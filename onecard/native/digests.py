@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from onecard.native import library
-from onecard.native.columns import Columns
+from onecard.native.columns import Columns, at
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,9 +36,10 @@ def keyed(
         One row of 32 bytes for each value; None: take the plain path.
     """
     import numpy as np  # noqa: PLC0415 - only where rows flow
+    import polars as pl  # noqa: PLC0415
 
     found = library()
-    if found is None or len(secret) > LONGEST_KEY:
+    if found is None or len(secret) > LONGEST_KEY or values.dtype != pl.String:
         return None
     made = np.empty((len(values), DIGEST_BYTES), np.uint8)
     columns = Columns([values])
@@ -51,7 +52,7 @@ def keyed(
         size(len(prefix)),
         columns.pointer,
         size(len(values)),
-        _at(made),
+        at(made),
     )
     return made
 
@@ -74,7 +75,7 @@ def base32(digests: npt.NDArray[np.uint8], letters: int) -> npt.NDArray[np.uint8
     made = np.empty((len(digests), letters), np.uint8)
     size = ctypes.c_size_t
     found.onecard_base32(
-        _at(np.ascontiguousarray(digests)), size(len(digests)), size(letters), _at(made)
+        at(np.ascontiguousarray(digests)), size(len(digests)), size(letters), at(made)
     )
     return made
 
@@ -107,11 +108,7 @@ def row_texts(
     data = np.empty(measure(*shape, size(len(first)), int(digests is not None)), np.uint8)
     offsets = np.empty(rows + 1, np.int64)
     secrets = None if digests is None else np.ascontiguousarray(digests)
-    where = None if secrets is None else _at(secrets)
-    found.onecard_row_texts(*shape, first, size(len(first)), where, _at(offsets), _at(data))
+    where = None if secrets is None else at(secrets)
+    found.onecard_row_texts(*shape, first, size(len(first)), where, at(offsets), at(data))
     text = pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(data))
     return pl.Series(pl.from_arrow(text))
-
-
-def _at(array: npt.NDArray[np.generic]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)

@@ -5,13 +5,26 @@
 
 #define DIGEST 32
 #define MOST_DIGITS 20
+#define INLINE 12 /* bytes of a text that stand in its view */
+
+static const char pairs[] =
+    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546"
+    "4748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293"
+    "949596979899";
 
 /* The digits of a number, from the end of `last` backwards; returns where they begin. */
 static inline uint8_t *digits(uint64_t number, uint8_t *last) {
-    do {
-        *--last = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number);
+    while (number > 99) {
+        last -= 2;
+        memcpy(last, pairs + number % 100 * 2, 2);
+        number /= 100;
+    }
+    if (number < 10) {
+        *--last = (uint8_t)('0' + number);
+        return last;
+    }
+    last -= 2;
+    memcpy(last, pairs + number * 2, 2);
     return last;
 }
 
@@ -38,10 +51,10 @@ static inline uint8_t *put(uint8_t *out, const uint8_t *from, size_t size) {
     return out + size;
 }
 
-/* Bytes that the rows need at most. */
+/* Bytes that the rows need at most, and those that a short text is copied too many. */
 EXPORT int64_t onecard_row_texts_size(const column *columns, size_t width, size_t rows,
                                       size_t head, int secret) {
-    uint64_t most = rows * (head + 2 * width + (secret ? 2 * MOST_DIGITS + 1 : 0));
+    uint64_t most = INLINE + rows * (head + 2 * width + (secret ? 2 * MOST_DIGITS + 1 : 0));
     for (size_t i = 0; i < width; i++) {
         if (columns[i].kind != TEXTS) {
             most += rows * (MOST_DIGITS + 1);
@@ -85,7 +98,12 @@ EXPORT void onecard_row_texts(const column *columns, size_t width, size_t rows,
             if (from->kind == TEXTS) {
                 size_t length;
                 const uint8_t *text = text_at(from, row, &length);
-                out = put(out, text, length);
+                if (length <= INLINE) { /* of its view, in one move */
+                    memcpy(out, text, INLINE);
+                    out += length;
+                } else {
+                    out = put(out, text, length);
+                }
             } else {
                 first = signed_digits(number_at(from, row), end);
                 out = put(out, first, (size_t)(end - first));
