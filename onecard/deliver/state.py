@@ -119,10 +119,10 @@ class DeliveryState:
         """Keep old values of link fields from now on; make the indexes that are wanted, once."""
         if not self.agreement.statistics:
             former.require(connection, selection.candidates(None).links())
-        for table, column in selection.indexes():
-            name = f"{table}_{column.lstrip('_')}"[:63]
+        for table, column, only in selection.indexes():
+            name = f"{table}_{column.lstrip('_')}{'_some' if only else ''}"[:63]
             statement = query(
-                "CREATE INDEX IF NOT EXISTS {n} ON {t} ({c})",
+                "CREATE INDEX IF NOT EXISTS {n} ON {t} ({c})" + (" WHERE " + only if only else ""),
                 n=sql.Identifier(name),
                 t=sql.Identifier(registry.REGISTRY, table),
                 c=sql.Identifier(column),
