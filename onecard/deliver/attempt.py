@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -203,7 +204,10 @@ class Attempt:
         return Confirmation(work.record, change, versions, self.chosen.alone)
 
     def _send(self, work: Difference) -> Sent:
-        frames = self._noted(work)
+        with closing(self._noted(work)) as frames:
+            return self._send_rows(work, frames)
+
+    def _send_rows(self, work: Difference, frames: Iterator[pl.DataFrame]) -> Sent:
         first = next(frames, None)
         if first is None and not len(work.gone):
             return Sent(0, 0, 0, "")
@@ -223,7 +227,7 @@ class Attempt:
         options = connector.sink_options.model_validate(dict(block.options))
         return connector.send(self.tools.connections.get(block.connection), options, parcel)
 
-    def _noted(self, work: Difference) -> Iterator[pl.DataFrame]:
+    def _noted(self, work: Difference) -> Generator[pl.DataFrame]:
         """Rows to be sent; whom they are about and which they are is noted before they leave."""
         for leaving in work.frames():
             if leaving.persons is not None and self._recorder is not None:

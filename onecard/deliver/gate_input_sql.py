@@ -83,7 +83,8 @@ class GateInputSql:
             "EXISTS (SELECT FROM (SELECT d.person_id18 FROM {deaths} d WHERE d._deleted_at IS NULL"
             " UNION ALL SELECT c.person_id18 FROM {cards} c WHERE c.card_status = '9'"
             " AND c._deleted_at IS NULL AND NOT EXISTS (SELECT FROM {cards} l"
-            " WHERE l.person_id18 = c.person_id18 AND l._deleted_at IS NULL AND l.card_status <> '9')) p WHERE p.person_id18 = {s})",
+            " WHERE l.person_id18 = c.person_id18 AND l._deleted_at IS NULL"
+            " AND l.card_status <> '9')) p WHERE p.person_id18 = {s})",
             deaths=sql.Identifier("registry", self.contracts[self.people.deaths].table),
             cards=sql.Identifier("registry", self.contracts[self.people.cards].table),
             s=self._subject,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ class RowRefs:
         import polars as pl  # noqa: PLC0415
 
         keys = _texts(rows, self.agreement.key, self.agreement.id)
-        made = np.ascontiguousarray(self.suite.digest_rows(self._secret, keys))
+        made = np.concatenate([self.suite.digest_rows(self._secret, some) for some in keys])
         words = made.view(">u8").reshape(-1, 4)
         high, low = (words[:, i].astype(np.uint64) for i in (0, 1))
         found = pl.DataFrame({"high": high, "low": low})
@@ -80,10 +80,10 @@ class RowRefs:
             return found
         import polars_hash  # noqa: F401, PLC0415 - registers the expression below
 
-        text = pl.lit(_texts(rows, _compared(self.agreement), self.shape, made))
-        digest = pl.select(text.nchash.xxh3_64().alias("digest"))  # type: ignore[attr-defined]
-        short = (digest["digest"] % (1 << DIGEST_BITS)).clip(lower_bound=1)
-        return found.with_columns(short)
+        texts = _texts(rows, _compared(self.agreement), self.shape, made)
+        whole = pl.concat([pl.select(pl.lit(t).nchash.xxh3_64()).to_series() for t in texts])  # type: ignore[attr-defined]
+        short = (whole % (1 << DIGEST_BITS)).clip(lower_bound=1)
+        return found.with_columns(short.alias("digest"))
 
 
 def shape(agreement: Agreement, contracts: Mapping[str, Contract], token_epoch: str) -> str:
@@ -132,8 +132,10 @@ def _texts(
     names: tuple[str, ...],
     head: str,
     digests: npt.NDArray[np.uint8] | None = None,
-) -> pl.Series:
+) -> Iterator[pl.Series]:
     """Values as one text a row, which no other values give: PostgreSQL's text holds no NUL.
+
+    Some rows after the other; what is made of them must be made before the next are asked for.
 
     Args:
         rows: have these columns.
@@ -143,7 +145,7 @@ def _texts(
     """
     columns = [_comparable(rows[name]) for name in names]
     found = native.row_texts(columns, head, digests)
-    return _joined(columns, head, digests) if found is None else found
+    return iter([_joined(columns, head, digests)]) if found is None else found
 
 
 def _comparable(column: pl.Series) -> pl.Series:

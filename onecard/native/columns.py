@@ -38,6 +38,11 @@ class Columns:
         self._alive: list[object] = []
         self.pointer = (_Column * len(series))(*map(self._column, series))
 
+    def skip(self, rows: int) -> None:
+        """Begin so many rows later."""
+        for column in self.pointer:
+            column.offset += rows
+
     def _column(self, one: pl.Series) -> _Column:
         import polars as pl  # noqa: PLC0415 - only where rows flow
 

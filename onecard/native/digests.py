@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from onecard.native import library
@@ -19,6 +19,8 @@ LONGEST_KEY = 64
 DIGEST_BYTES = 32
 MOST_LETTERS = 51
 """Of base32: what 32 bytes give whole."""
+_STEP = 16_384
+"""Rows whose texts are made at once."""
 
 
 def keyed(
@@ -82,7 +84,7 @@ def base32(digests: npt.NDArray[np.uint8], letters: int) -> npt.NDArray[np.uint8
 
 def row_texts(
     columns: Sequence[pl.Series], head: str, digests: npt.NDArray[np.uint8] | None = None
-) -> pl.Series | None:
+) -> Iterator[pl.Series] | None:
     """Each row as one text, as `onecard.deliver.row_refs` defines it.
 
     Args:
@@ -91,24 +93,36 @@ def row_texts(
         digests: rows of 32 bytes, whose last 16 stand before the head as two decimal numbers.
 
     Returns:
-        One text a row; None: take the plain path.
+        One text a row, some thousand at a time, at least once: they stand in the same memory, which
+        stays in the processor's cache, and are gone when the next are asked for. None: take the
+        plain path.
     """
+    found = library()
+    return None if found is None else _row_texts(found, columns, head.encode(), digests)
+
+
+def _row_texts(
+    found: ctypes.CDLL,
+    columns: Sequence[pl.Series],
+    head: bytes,
+    digests: npt.NDArray[np.uint8] | None,
+) -> Iterator[pl.Series]:
     import numpy as np  # noqa: PLC0415 - only where rows flow
     import polars as pl  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
 
-    found = library()
-    if found is None:
-        return None
-    rows, first, size = len(columns[0]), head.encode(), ctypes.c_size_t
-    there = Columns(columns)
-    shape = (there.pointer, size(len(columns)), size(rows))
+    there, rows, size = Columns(columns), len(columns[0]), ctypes.c_size_t
     measure = found.onecard_row_texts_size
     measure.restype = ctypes.c_int64
-    data = np.empty(measure(*shape, size(len(first)), int(digests is not None)), np.uint8)
-    offsets = np.empty(rows + 1, np.int64)
-    secrets = None if digests is None else np.ascontiguousarray(digests)
-    where = None if secrets is None else at(secrets)
-    found.onecard_row_texts(*shape, first, size(len(first)), where, at(offsets), at(data))
-    text = pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(data))
-    return pl.Series(pl.from_arrow(text))
+    data, offsets = np.empty(0, np.uint8), np.empty(_STEP + 1, np.int64)
+    for first in range(0, max(rows, 1), _STEP):
+        count = min(_STEP, rows - first)
+        shape = (there.pointer, size(len(columns)), size(count))
+        needed = measure(*shape, size(len(head)), int(digests is not None))
+        data = data if len(data) >= needed else np.empty(needed + needed // 8, np.uint8)
+        some = None if digests is None else np.ascontiguousarray(digests[first : first + count])
+        where = None if some is None else at(some)
+        found.onecard_row_texts(*shape, head, size(len(head)), where, at(offsets), at(data))
+        text = pa.LargeStringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(data))
+        yield pl.Series(pl.from_arrow(text))
+        there.skip(count)

@@ -5,6 +5,8 @@
 
 #define DIGEST 32
 #define MOST_DIGITS 20
+#define EIGHT_DIGITS 100000000u
+#define SIXTEEN_DIGITS 10000000000000000u
 #define INLINE 12 /* bytes of a text that stand in its view */
 
 static const char pairs[] =
@@ -14,6 +16,18 @@ static const char pairs[] =
 
 /* The digits of a number, from the end of `last` backwards; returns where they begin. */
 static inline uint8_t *digits(uint64_t number, uint8_t *last) {
+    if (number >= SIXTEEN_DIGITS) { /* the sixteen last as two numbers side by side */
+        uint64_t rest = number % (SIXTEEN_DIGITS);
+        uint32_t low = (uint32_t)(rest % EIGHT_DIGITS), high = (uint32_t)(rest / EIGHT_DIGITS);
+        number /= SIXTEEN_DIGITS;
+        for (int pair = 0; pair < 4; pair++) {
+            last -= 2;
+            memcpy(last, pairs + low % 100 * 2, 2);
+            memcpy(last - 8, pairs + high % 100 * 2, 2);
+            low /= 100, high /= 100;
+        }
+        last -= 8;
+    }
     while (number > 99) {
         last -= 2;
         memcpy(last, pairs + number % 100 * 2, 2);
