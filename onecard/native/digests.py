@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LONGEST_KEY = 64
 """Bytes; a longer one would be hashed first (RFC 2104), which is left to the plain path."""
 DIGEST_BYTES = 32
+WIDTH = 2
+"""As wide as the processor can; 1: with AVX2 at most, 0: with what every processor has."""
 MOST_LETTERS = 51
 """Of base32: what 32 bytes give whole."""
 _STEP = 16_384
@@ -48,6 +50,7 @@ def keyed(
     size = ctypes.c_size_t
     found.onecard_keyed_digests(
         int(hashed == "sm3"),
+        WIDTH,
         secret,
         size(len(secret)),
         prefix,

@@ -27,7 +27,7 @@ static inline uint32_t big(const uint8_t *bytes) {
     return __builtin_bswap32(word);
 }
 
-/* The compression functions: once for every processor, once for those with AVX2. */
+/* The compression functions: once for every processor, and for those with wide registers. */
 #define COMPRESSIONS(NAME, TARGET)                                                                \
     TARGET static void sha256_##NAME(lanes state[WORDS], const lanes block[16]) {                 \
         SHA256_ROUNDS(lanes, state, block)                                                        \
@@ -42,12 +42,15 @@ COMPRESSIONS(avx2, __attribute__((target("avx2"))))
 COMPRESSIONS(avx512, __attribute__((target("avx2,avx512f,avx512vl"))))
 #endif
 
-static compression chosen(int sm3) {
+/* width: 2 for all that the processor can, 1 for AVX2 at most, 0 for what every one can. */
+static compression chosen(int sm3, int width) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512vl")) return sm3 ? sm3_avx512 : sha256_avx512;
-    if (__builtin_cpu_supports("avx2")) return sm3 ? sm3_avx2 : sha256_avx2;
+    if (width > 1 && __builtin_cpu_supports("avx512vl"))
+        return sm3 ? sm3_avx512 : sha256_avx512;
+    if (width > 0 && __builtin_cpu_supports("avx2")) return sm3 ? sm3_avx2 : sha256_avx2;
 #endif
+    (void)width;
     return sm3 ? sm3_plain : sha256_plain;
 }
 
@@ -91,13 +94,13 @@ static void start(lanes state[WORDS], compression compress, int sm3, const uint8
 
 /* HMAC of prefix and text for each of `rows` texts.
  *
- * sm3: 0 for SHA-256, else SM3. key: of at most 64 bytes. texts: as views. out: 32 bytes a row. A
+ * sm3: 0 for SHA-256, else SM3. width: as `chosen`. key: of at most 64 bytes. texts: as views. out: 32 bytes a row. A
  * row that `texts` calls NULL counts as the empty text. Returns 0, or 1 for a key that is too
  * long. */
-EXPORT int onecard_keyed_digests(int sm3, const uint8_t *key, size_t size, const uint8_t *prefix,
+EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t size, const uint8_t *prefix,
                                  size_t head, const column *texts, size_t rows, uint8_t *out) {
     if (size > BLOCK) return 1;
-    compression compress = chosen(sm3);
+    compression compress = chosen(sm3, width);
     lanes inner[WORDS], outer[WORDS], state[WORDS], before[WORDS], block[16];
     uint8_t bytes[LANES][BLOCK];
     start(inner, compress, sm3, key, size, 0x36);
