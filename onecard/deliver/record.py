@@ -183,12 +183,21 @@ class Pending:
         """
         self._waiting.append(entries.select(holding.KEY))
 
-    def flush(self) -> None:
-        """Write them, before anything leaves."""
+    @property
+    def waiting(self) -> int:
+        """How many wait to be written."""
+        return sum(map(len, self._waiting))
+
+    def flush(self, connection: Connection | None = None) -> None:
+        """Write them, before anything leaves.
+
+        Args:
+            connection: of the hub's database; None: the record's.
+        """
         waiting, self._waiting = self._waiting, []
         if waiting:
-            agreement = self.record.refs.agreement.id
-            holding.note_pending(self.record.connection, agreement, self.transfer, waiting)
+            agreement, own = self.record.refs.agreement.id, self.record.connection
+            holding.note_pending(connection or own, agreement, self.transfer, waiting)
 
 
 def joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -58,7 +58,7 @@ class Groups:
 def copy_groups(
     connection: Connection,
     statement: LiteralString,
-    fields: Sequence[tuple[LiteralString, int | date | None]],
+    fields: Sequence[tuple[str, int | date | None]],
     groups: Groups,
 ) -> None:
     """Load a row for each group.
@@ -69,7 +69,7 @@ def copy_groups(
         fields: type and value of each field but the last; the value None is the group's number.
         groups: of which the rows are made.
     """
-    head = struct.pack(">h", len(fields) + 1)
+    head, place = struct.pack(">h", len(fields) + 1), 0
     for kind, value in fields:
         if value is None:
             place = len(head) + 4
@@ -81,7 +81,7 @@ def copy_groups(
         target.write(_END)
 
 
-def _field(kind: LiteralString, value: int | date | None) -> bytes:
+def _field(kind: str, value: int | date | None) -> bytes:
     """One field of a row: its length and its bytes."""
     number = (value - _EPOCH).days if isinstance(value, date) else value or 0
     form = _FORMATS[kind]
