@@ -8,6 +8,10 @@
 #include "digest_lanes.h"
 #include "views.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #define LANES 8
 #define WORDS 8
 #define BLOCK 64
@@ -42,15 +46,30 @@ COMPRESSIONS(avx2, __attribute__((target("avx2"))))
 COMPRESSIONS(avx512, __attribute__((target("avx2,avx512f,avx512vl"))))
 #endif
 
+/* What processor and operating system can: 2 for AVX-512, 1 for AVX2, 0 for neither. Asked of the
+ * processor, since not every compiler's library answers __builtin_cpu_supports. */
+static int possible(void) {
+#if defined(__x86_64__)
+    uint32_t a, b, c, d, saved, upper;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
+    __asm__("xgetbv" : "=a"(saved), "=d"(upper) : "c"(0));
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return 0;
+    if ((saved & 0x06) != 0x06) return 0; /* registers of 128 and of 256 bits */
+    int wide = (b & bit_AVX512F) && (b & bit_AVX512VL) && (saved & 0xe0) == 0xe0;
+    return wide ? 2 : 1;
+#else
+    return 0;
+#endif
+}
+
 /* width: 2 for all that the processor can, 1 for AVX2 at most, 0 for what every one can. */
 static compression chosen(int sm3, int width) {
+    int most = possible();
+    if (width > most) width = most;
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (width > 1 && __builtin_cpu_supports("avx512vl"))
-        return sm3 ? sm3_avx512 : sha256_avx512;
-    if (width > 0 && __builtin_cpu_supports("avx2")) return sm3 ? sm3_avx2 : sha256_avx2;
+    if (width == 2) return sm3 ? sm3_avx512 : sha256_avx512;
+    if (width == 1) return sm3 ? sm3_avx2 : sha256_avx2;
 #endif
-    (void)width;
     return sm3 ? sm3_plain : sha256_plain;
 }
 
@@ -159,7 +178,7 @@ EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t 
 
 /* The first `letters` characters of the base32 (RFC 4648) of each digest; at most 51. */
 EXPORT void onecard_base32(const uint8_t *digests, size_t rows, size_t letters, uint8_t *out) {
-    static const uint8_t alphabet[32] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     for (size_t row = 0; row < rows; row++) {
         const uint8_t *digest = digests + row * DIGEST;
         uint64_t held = 0;
@@ -171,7 +190,7 @@ EXPORT void onecard_base32(const uint8_t *digests, size_t rows, size_t letters, 
                 bits += 32;
             }
             bits -= 5;
-            *out++ = alphabet[held >> bits & 31];
+            *out++ = (uint8_t)alphabet[held >> bits & 31];
         }
     }
 }
