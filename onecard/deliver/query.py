@@ -101,6 +101,8 @@ class Selection:
         Args:
             rows: as they were selected.
         """
+        if self.people is None:
+            return rows
         copies = self._copies(self._all_columns())
         names = {n: o for n, o in copies.items() if o in rows.columns and n not in rows.columns}
         return rows.with_columns(rows[origin].alias(name) for name, origin in names.items())
