@@ -100,6 +100,9 @@ class Selection:
 
         Args:
             rows: as they were selected.
+
+        Returns:
+            Columns: the statement's, then these inputs.
         """
         if self.people is None:
             return rows
