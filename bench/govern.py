@@ -1,19 +1,20 @@
 """`python -m bench.govern`: what governing a delivery costs, and how fast a person is answered.
 
-Three ways to deliver the same rows to the same Parquet inbox, interleaved, median of the rounds:
-plain (no gate, no token, no receipt, no disclosure), governed without disclosures, governed.
+Four ways to deliver the same rows to the same Parquet inbox, interleaved, median of the rounds:
+plain (no gate, no token, no receipt, no disclosure), governed without disclosures, governed,
+governed under the national suite.
 Writes the section between the markers of RESULTS.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from statistics import median, quantiles
@@ -24,9 +25,9 @@ import polars as pl
 import psycopg
 
 import connectors
-from bench import results
-from bench.measure import machine
-from bench.world import HOME
+from bench.arguments import parser
+from bench.measure import Used, cell, meter, typical
+from bench.results import Limit, Section, publish
 from demo.hot import fill_card_master
 from demo.rehearsal import Rehearsal, start
 from onecard.deliver import attempt
@@ -44,6 +45,12 @@ from schemas.models.agreement import Agreement
 from tests import ledger_history
 
 ID = "f99-bench-operator-card"
+LIMIT, NATIONAL_LIMIT = 60, 100
+"""Percent that governing adds to the plain delivery."""
+YEAR = 274_000_000
+"""References that a year of this city's flows writes (DOMAIN volumes)."""
+LOOKUP_LIMIT = 1_000
+"""Milliseconds of one person's look-up."""
 
 
 def agreement(treatment: str) -> Agreement:
@@ -134,16 +141,15 @@ class NoRecorder(disclosures.Recorder):
     def add(self, found: object) -> None: ...
 
 
-def plain(stage: Rehearsal) -> float:
+def plain(stage: Rehearsal) -> Used:
     """The same rows, selected and sent without any governance."""
     wanted = agreement("as_is")
     tools = outbound(stage)
     selection = Selection(wanted, tools.contracts, tools.settings.now().date())
-    started = time.perf_counter()
-    with Snapshot(tools.address) as snapshot:
+    with meter(tools.address) as used, Snapshot(tools.address) as snapshot:
         outgoing = Outgoing(snapshot, selection, NoGate(), None)  # type: ignore[arg-type]
         _send_plain(tools, wanted, outgoing)
-    return time.perf_counter() - started
+    return used
 
 
 def _send_plain(tools: DeliveryContext, wanted: Agreement, outgoing: Outgoing) -> None:
@@ -177,18 +183,22 @@ def _chain(first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> Iterator[pl.Dat
     yield from rest
 
 
-def governed(stage: Rehearsal, *, disclosed: bool) -> float:
+def governed(stage: Rehearsal, *, disclosed: bool = True) -> Used:
     """A whole delivery through `Deliver`, as if it were the first."""
     wanted = agreement("token")
     tools = outbound(stage)
     with psycopg.connect(tools.address, autocommit=True) as connection:
         ledger_history.forget_deliveries(connection, ID)
     recorder = disclosures.Recorder if disclosed else NoRecorder
-    started = time.perf_counter()
-    with patch.object(attempt, "Recorder", recorder):
+    with patch.object(attempt, "Recorder", recorder), meter(tools.address) as used:
         done = Deliver(wanted, tools).run()
     assert done.rows
-    return time.perf_counter() - started
+    return used
+
+
+def national(stage: Rehearsal) -> Rehearsal:
+    """The same hub under the national suite."""
+    return replace(stage, environment={**stage.environment, "ONECARD_SUITE": "national"})
 
 
 @contextmanager
@@ -237,68 +247,71 @@ def lookups(stage: Rehearsal, people: int = 100) -> list[float]:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--deliveries", type=int, default=300)
-    parser.add_argument("--each", type=int, default=50_000)
-    parser.add_argument("--home", type=Path, default=HOME, help="of servers and keys")
-    parser.add_argument("--results", type=Path, default=results.FILE)
-    options = parser.parse_args()
-    ways: dict[str, list[float]] = {"plain": [], "gated": [], "governed": []}
+    words = parser(__doc__, rows=2_000_000)
+    words.add_argument("--deliveries", type=int, default=300)
+    words.add_argument("--each", type=int, default=50_000)
+    options = words.parse_args()
+    runs: dict[str, list[Used]] = {"plain": [], "gated": [], "governed": [], "national": []}
     with prepared(options.home / "govern", options.rows) as stage:
         for number in range(options.rounds):
-            ways["plain"].append(plain(stage))
-            ways["gated"].append(governed(stage, disclosed=False))
-            ways["governed"].append(governed(stage, disclosed=True))
-            print(f"round {number + 1}:", {n: round(s[-1], 2) for n, s in ways.items()}, flush=True)
+            runs["plain"].append(plain(stage))
+            runs["gated"].append(governed(stage, disclosed=False))
+            runs["governed"].append(governed(stage))
+            runs["national"].append(governed(national(stage)))
+            last = {name: round(used[-1].seconds, 2) for name, used in runs.items()}
+            print(f"round {number + 1}: {last}", flush=True)
         started = time.perf_counter()
         packed = fill_disclosures(stage.hub(0).address, options.deliveries, options.each)
         print(f"{packed:,} packed rows in {time.perf_counter() - started:.0f} s", flush=True)
         times = lookups(stage)
-    text = section(options.rows, {n: median(s) for n, s in ways.items()}, packed, times)
-    results.put(options.results, "governed deliveries", text)
-    print(text)
+    publish(options, section(options.rows, runs, packed, times))
 
 
-def section(rows: int, seconds: dict[str, float], packed: int, times: list[float]) -> str:
+def section(rows: int, runs: dict[str, list[Used]], packed: int, times: list[float]) -> Section:
     """The section of RESULTS.md."""
-    base = seconds["plain"]
-    gate = seconds["gated"] / base - 1
-    ledger = (seconds["governed"] - seconds["gated"]) / base
-    worst = quantiles(times, n=20)[-1]
-    year = 274_000_000
-    return "\n".join(
-        [
-            "## Governed deliveries",
-            "",
-            f"Machine: {machine()}. {rows:,} cards from the registry to a Parquet inbox, 8 columns,"
-            " one of them a token; median of interleaved rounds, in one process. Made by"
-            " `python -m bench.govern`.",
-            "",
-            "| what | seconds | added to plain | limit |",
-            "|---|---:|---:|---:|",
-            f"| select, write, manifest: nothing governed | {base:.2f} | | |",
-            f"| with privacy gate, tokens, receipt, audit | {seconds['gated']:.2f} | {gate:+.0%} | +35% |",
-            f"| with disclosures as well | {seconds['governed']:.2f} | disclosures {ledger:+.0%} | +10% |",
-            "",
-            "Why the first limit is missed: the plain delivery does nothing in Python (PostgreSQL to"
-            " Arrow to Parquet, 0.9 million rows a second). Of what governing adds, about 40% is the"
-            " keyed digest of every person (0.6 us each in OpenSSL, one call a person, and its"
-            " base32), a fifth the control columns in SQL and over the wire, the rest the rules and"
-            " a fixed 0.5 s of attacks on samples (PR-09, PR-11). Against the whole path of a row,"
-            f" collect (7.8 s for as many rows) and delivery together, it is"
-            f" {(seconds['gated'] - base) / (7.8 + base):+.0%}. What would help: digests in a second"
-            " process, or a vectorised HMAC.",
-            "",
+    found = {name: typical(used) for name, used in runs.items()}
+    base = found["plain"]
+    names = {
+        "plain": "select, write, manifest: nothing governed",
+        "gated": "with privacy gate, tokens, receipt, audit, record of what is held",
+        "governed": "with disclosures as well",
+        "national": "the same under the national suite",
+    }
+    worst, later = quantiles(times, n=20)[-1], median(times) * 1000 * YEAR / packed
+    return Section(
+        name="governed deliveries",
+        title="Governed deliveries",
+        module="govern",
+        about=(
+            f"{rows:,} cards from the registry to a Parquet inbox, 8 columns, one of them a token;"
+            f" median of {len(runs['plain'])} interleaved rounds, in one process."
+        ),
+        columns=("what", "seconds", "added", "CPU client", "CPU server", "CPU added"),
+        rows=[_row(text, found[name], base) for name, text in names.items()],
+        limits=[
+            Limit("governed, percent added", LIMIT, _added(found["governed"], base)),
+            Limit("national suite, percent added", NATIONAL_LIMIT, _added(found["national"], base)),
+            Limit("look-up of one person after a year, ms (extrapolated)", LOOKUP_LIMIT, later),
+        ],
+        notes=[
             f"Disclosure look-up of one person over nine consumers, {packed:,} packed rows in the"
             f" ledger: median {median(times) * 1000:.1f} ms, 95th percentile {worst * 1000:.1f} ms."
-            f" A year of this city's flows is about {year:,} references (DOMAIN volumes), at most as"
-            f" many rows; a look-up reads one bucket of 65,536 for each consumer, so its time grows"
-            f" with the rows: about {median(times) * year / packed * 1000:.0f} ms then (extrapolated;"
-            " limit 1,000 ms).",
-        ]
+            f" A year of this city's flows is about {YEAR:,} references (DOMAIN volumes), at most as"
+            " many rows; a look-up reads one bucket of 65,536 for each consumer, so its time grows"
+            " with the rows."
+        ],
     )
+
+
+def _added(used: Used, base: Used) -> float:
+    return 100 * (used.seconds / base.seconds - 1)
+
+
+def _row(what: str, used: Used, base: Used) -> tuple[str, ...]:
+    added = f"{_added(used, base):+.0f}%" if used is not base else ""
+    cpu = f"{100 * (used.cpu / base.cpu - 1):+.0f}%" if used is not base else ""
+    figures = (cell(used.seconds, 2), added, cell(used.client, 2), cell(used.server, 2), cpu)
+    return what, *figures
 
 
 if __name__ == "__main__":

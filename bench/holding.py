@@ -8,19 +8,16 @@ the markers of RESULTS.md.
 
 from __future__ import annotations
 
-import argparse
-import time
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 import polars as pl
 import psycopg
 
-from bench import results
+from bench.arguments import parser
 from bench.govern import ID, agreement, outbound, prepared
-from bench.measure import machine
-from bench.world import HOME
+from bench.measure import Used, cell, meter
+from bench.results import Limit, Section, publish
 from onecard.deliver import row_refs
 from onecard.deliver.query import Selection
 from onecard.deliver.run import Deliver
@@ -34,15 +31,16 @@ EVENT_ROWS = 36
 NIGHTS = 20
 
 
-def deliver(stage: Rehearsal) -> tuple[float, int]:
-    """Seconds and rows of one delivery."""
-    started = time.perf_counter()
-    done = Deliver(agreement("token"), outbound(stage)).run()
-    return time.perf_counter() - started, done.rows
+def deliver(stage: Rehearsal) -> tuple[Used, int]:
+    """One delivery, and its rows."""
+    tools = outbound(stage)
+    with meter(tools.address) as used:
+        done = Deliver(agreement("token"), tools).run()
+    return used, done.rows
 
 
-def entries(stage: Rehearsal) -> float:
-    """Seconds to make references and digests of all rows."""
+def entries(stage: Rehearsal) -> Used:
+    """References and digests of all rows, made once more."""
     tools, wanted = outbound(stage), agreement("token")
     selection = Selection(wanted, tools.contracts, tools.settings.now().date())
     with Snapshot(tools.address) as snapshot:
@@ -50,10 +48,10 @@ def entries(stage: Rehearsal) -> float:
         rows = [pl.DataFrame(pl.from_arrow(batch)) for batch in batches]
     shape = row_refs.shape(wanted, tools.contracts, "")
     refs = row_refs.RowRefs(wanted, tools.suite, tools.keys.quarantine(), shape)
-    started = time.perf_counter()
-    for frame in rows:
-        refs.of(frame)
-    return time.perf_counter() - started
+    with meter() as used:
+        for frame in rows:
+            refs.of(frame)
+    return used
 
 
 def change(address: str, rows: int, night: int) -> None:
@@ -80,11 +78,7 @@ def size(address: str) -> int:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--home", type=Path, default=HOME, help="of servers and keys")
-    parser.add_argument("--results", type=Path, default=results.FILE)
-    options = parser.parse_args()
+    options = parser(__doc__, rows=2_000_000, rounds=None).parse_args()
     with prepared(options.home / "holding", options.rows) as stage:
         address = stage.hub(0).address
         first, rows = deliver(stage)
@@ -92,40 +86,52 @@ def main() -> None:
         nights = []
         for night in range(NIGHTS):
             change(address, options.rows // 100, night)
-            nights.append(deliver(stage)[0])
+            nights.append(deliver(stage)[0].seconds)
         after = size(address)
         events = []
         for event in range(NIGHTS):
             change(address, EVENT_ROWS, NIGHTS + event)
-            events.append(deliver(stage)[0])
-    text = section(
-        (rows, options.rows), (first, made, median(nights), median(events)), (loaded, after)
+            events.append(deliver(stage)[0].seconds)
+    publish(
+        options,
+        section((rows, options.rows), (first, made), (nights, events), (loaded, after)),
     )
-    results.put(options.results, "what consumers hold", text)
-    print(text)
 
 
-def section(cards: tuple[int, int], seconds: tuple[float, ...], size: tuple[int, int]) -> str:
+def section(
+    cards: tuple[int, int],
+    whole: tuple[Used, Used],
+    later: tuple[list[float], list[float]],
+    size: tuple[int, int],
+) -> Section:
     """The section of RESULTS.md."""
-    (rows, there), (first, made, night, event) = cards, seconds
-    return "\n".join(
-        [
-            "## What consumers hold",
-            "",
-            f"{machine()} {rows:,} of {there:,} cards to a Parquet inbox (agreement {ID}), then"
-            f" {NIGHTS} nights of 1% changed cards, then {NIGHTS} times {EVENT_ROWS} changed cards. Made by"
-            " `python -m bench.holding`.",
-            "",
-            "| what | found | limit |",
-            "|---|---:|---:|",
-            f"| first delivery, all rows, seconds | {first:.2f} | |",
-            f"| of it references and digests | {made:.2f} ({made / first:.0%}) | {LIMIT_SHARE:.0%} |",
-            f"| a night with 1% changed, seconds | {night:.2f} | |",
-            f"| {EVENT_ROWS} changed cards, milliseconds | {1000 * event:.0f} | |",
-            f"| record after the first delivery, bytes a row | {size[0] / rows:.1f} | {LIMIT_BYTES} |",
-            f"| record after {NIGHTS} nights, bytes a row | {size[1] / rows:.1f} | {LIMIT_BYTES} |",
-        ]
+    (rows, there), (first, made), (nights, events) = cards, whole, later
+    loaded, after = size[0] / rows, size[1] / rows
+    return Section(
+        name="what consumers hold",
+        title="What consumers hold",
+        module="holding",
+        about=(
+            f"{rows:,} of {there:,} cards to a Parquet inbox (agreement {ID}), then {NIGHTS} nights"
+            f" of 1% changed cards, then {NIGHTS} times {EVENT_ROWS} changed cards (medians)."
+        ),
+        columns=("what", "seconds", "CPU client", "CPU server"),
+        rows=[
+            _row("first delivery, all rows", first),
+            _row("of it references and digests", made),
+            ("a night with 1% changed", cell(median(nights), 2), "", ""),
+            (f"{EVENT_ROWS} changed cards", cell(median(events), 3), "", ""),
+        ],
+        limits=[
+            Limit("references and digests, share", LIMIT_SHARE, made.seconds / first.seconds),
+            Limit("record after the first delivery, bytes a row", LIMIT_BYTES, loaded),
+            Limit(f"record after {NIGHTS} nights, bytes a row", LIMIT_BYTES, after),
+        ],
     )
+
+
+def _row(what: str, used: Used) -> tuple[str, ...]:
+    return what, cell(used.seconds, 2), cell(used.client, 2), cell(used.server, 2)
 
 
 if __name__ == "__main__":

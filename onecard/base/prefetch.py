@@ -15,19 +15,21 @@ _BRIEFLY_S = 0.2
 """Where the process ends: long enough for a thread that can end."""
 
 
-def prefetch(items: Iterable[T], what: str, depth: int = 2) -> Iterator[T]:
+def prefetch(items: Iterable[T], what: str, depth: int = 2, patience: int = 2) -> Iterator[T]:
     """The items in their order; what the iterator raises is raised here.
 
     Args:
         items: iterated in another thread, from its start to its end or until nobody asks on.
         what: gives the items, for messages.
         depth: how many items may wait.
+        patience: how many times `timeouts.seconds` an item may take; more than the items' own
+            prefetch has, so that it gives up first.
 
     Raises:
         SourceUnavailable: no item came for so long as the hub has patience; the thread, which
             hangs in some driver, is left behind.
     """
-    limit, hangs = 2 * timeouts.seconds(), False
+    limit, hangs = patience * timeouts.seconds(), False
     ready: queue.Queue[Any] = queue.Queue(maxsize=depth)
     stop = threading.Event()
     thread = threading.Thread(target=_run, args=(items, ready, stop), name="ahead", daemon=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ from onecard.model.gate_inputs import GateInputs
 from onecard.model.treated import TextShape, shape_of
 from onecard.ports.privacy_gate import PrivacyGate, VolumeHold
 from onecard.ports.sink import Parcel, Sent
-from onecard.store import agreement_lives, deliveries, receipts, releases
+from onecard.store import agreement_lives, database, deliveries, receipts, releases
 from onecard.store.disclosures import Recorder
 from onecard.store.sealing import Sealer
 from onecard.store.snapshots import Snapshot
@@ -40,6 +42,9 @@ USUAL_DELIVERIES = 3
 
 FEW_ROWS = 1_000
 """A delivery of at most so many rows is never unusual."""
+
+MANY_ROWS = 100_000
+"""Writing down more rows than this takes longer than opening another connection."""
 
 FEW_DELETES = 100
 """So many deletes are never unusual; more are when a usual delivery has fewer rows."""
@@ -203,7 +208,10 @@ class Attempt:
         return Confirmation(work.record, change, versions, self.chosen.alone)
 
     def _send(self, work: Difference) -> Sent:
-        frames = self._noted(work)
+        with closing(self._noted(work)) as frames:
+            return self._send_rows(work, frames)
+
+    def _send_rows(self, work: Difference, frames: Iterator[pl.DataFrame]) -> Sent:
         first = next(frames, None)
         if first is None and not len(work.gone):
             return Sent(0, 0, 0, "")
@@ -223,7 +231,7 @@ class Attempt:
         options = connector.sink_options.model_validate(dict(block.options))
         return connector.send(self.tools.connections.get(block.connection), options, parcel)
 
-    def _noted(self, work: Difference) -> Iterator[pl.DataFrame]:
+    def _noted(self, work: Difference) -> Generator[pl.DataFrame]:
         """Rows to be sent; whom they are about and which they are is noted before they leave."""
         for leaving in work.frames():
             if leaving.persons is not None and self._recorder is not None:
@@ -258,13 +266,27 @@ class Attempt:
         """Right before anything leaves: still permitted, and on record."""
         today = self.tools.settings.now().date()
         agreement_lives.permit(self.log.connection, self.log.agreement, today)
-        if self._recorder is not None:
-            self._recorder.flush()
-        if self._pending is not None:
-            self._pending.flush()
+        self._note()
         self._left = True
         self._left_rows += rows
         failpoints.reach("send.leaving")
+
+    def _note(self) -> None:
+        """Write whom the rows are about and which they are; of many both at the same time."""
+        recorder, pending = self._recorder, self._pending
+        if recorder is not None and pending is not None and pending.waiting > MANY_ROWS:
+            with (
+                database.connect(self.tools.address, autocommit=True) as other,
+                ThreadPoolExecutor(1) as beside,
+            ):
+                written = beside.submit(pending.flush, other)
+                recorder.flush()
+                written.result()
+            return
+        if recorder is not None:
+            recorder.flush()
+        if pending is not None:
+            pending.flush()
 
     def _signed(self, manifest: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         """The manifest with the hub's signature."""

@@ -9,23 +9,25 @@ rows, so that a look at all of them comes first; rows are kept in memory from it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from onecard.base.prefetch import prefetch
 from onecard.deliver import candidate_keys
 from onecard.deliver.known_rows import KEY, KnownRows
 from onecard.deliver.outgoing import DeliveryTally, KeptBack, Outgoing
-from onecard.deliver.record import Change, Record, joined, renamed
+from onecard.deliver.record import Change, Record, each_once, joined, renamed, without
 from onecard.deliver.rekeyed import entries_under_present_key
 from onecard.deliver.wanted import Wanted
 from onecard.model import gate_inputs
 from onecard.model.treated import cell_keys
 from onecard.ports.privacy_gate import Batch, PrivacyGate
 from onecard.store import disclosures, holding
+from onecard.store.snapshots import WHAT
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 200_000
 """Rows to be sent that are kept in memory; of more, all rows are read a second time."""
+
+AHEAD = 1
+"""Batches that are treated and judged while the consumer's connector writes the one before."""
 
 REPEATED = "repeated_key"
 """Rule: rows of one key differ, so that nobody can say which of them the consumer should have."""
@@ -117,7 +122,10 @@ class Difference:
 
     def frames(self) -> Iterator[Leaving]:
         """Batches to be sent, in the agreement's order."""
-        for leaving in self._buffer if self._buffer is not None else self._passing():
+        leave: Iterable[Leaving] = self._passing() if self._buffer is None else self._buffer
+        if self._buffer is None and not self._statistics:  # those ask the ledger in this thread
+            leave = prefetch(leave, WHAT, AHEAD, patience=4)
+        for leaving in leave:
             if leaving.entries is not None:
                 self._entries.append(leaving.entries)
             self.tally.left += len(leaving.frame)
@@ -128,9 +136,9 @@ class Difference:
         transfer = pl.lit(self.transfer, pl.UInt32).alias("transfer")
         sent = joined([e.with_columns(transfer) for e in self._entries])
         gone = pl.concat([holding.no_entries().select(KEY), *self._gone_refs]).unique()
-        kept = joined(self._kept).join(gone, on=KEY, how="anti")
-        told = joined([sent, kept]).unique(KEY, keep="first", maintain_order=True)
-        rest = self._held.join(told, on=KEY, how="anti").join(gone, on=KEY, how="anti")
+        kept = without(joined(self._kept), gone)
+        told = each_once(joined([sent, kept]))
+        rest = without(without(self._held, told), gone)
         if self._all and (self._rekeyed or 4 * len(told) > len(self._held)):
             return Change(pl.concat([rest, told]), gone, anew=not self.wanted.alone)
         unsure = rest.filter(pl.col("digest") == holding.UNKNOWN)
@@ -236,8 +244,13 @@ class Difference:
             self._withhold(rows, entries, known)
         if not send.any():
             return None
-        told = entries.filter(send) if entries is not None else None
-        return Leaving(rows.treated.filter(send), told, self._persons(rows.raw, send))
+        frame, whole = rows.treated, bool(send.all())
+        if not whole:
+            frame, entries = (
+                frame.filter(send),
+                entries.filter(send) if entries is not None else None,
+            )
+        return Leaving(frame, entries, self._persons(rows.raw, send))
 
     def _compare(self, entries: pl.DataFrame, rows: _Judged) -> tuple[pl.Series, pl.Series]:
         """Whether the consumer has something of each key, and whether it has this very row."""

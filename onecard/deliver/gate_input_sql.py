@@ -15,6 +15,9 @@ from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 from schemas.models.registers import People
 
+CANCELLED: LiteralString = "card_status = '9' AND _deleted_at IS NULL"
+"""Cards that are cancelled: few, so they have an index of their own."""
+
 PathSql = Callable[[str], sql.Composed]
 """SQL of a path of the agreement: a column of its dataset or of a join."""
 
@@ -38,8 +41,7 @@ class GateInputSql:
         found = {gate_inputs.SUBJECT: self._subject}
         for index, condition in enumerate(self.agreement.scope.filters):
             if condition.min_age is None:
-                path = self.path(condition.field)
-                found[gate_inputs.filter_name(index)] = query("{p}::text", p=path)
+                found[gate_inputs.filter_name(index)] = self._text(condition.field)
         for index, inner in enumerate(exists):
             found[gate_inputs.exists_name(index)] = query("EXISTS ({e})", e=inner)
         if self.agreement.consent:
@@ -53,6 +55,12 @@ class GateInputSql:
         if keyed or needs.scanned:
             found[gate_inputs.KEY] = self.key
         return found
+
+    def _text(self, path: str) -> sql.Composed:
+        """A column as text; of text the column itself."""
+        found = self.path(path)
+        kind = GateInputs(self.agreement, self.contracts).field(path).type
+        return found if kind == "string" else query("{p}::text", p=found)
 
     @property
     def _subject(self) -> sql.Composed:
@@ -69,12 +77,17 @@ class GateInputSql:
 
     def _ended(self) -> sql.Composed:
         """Whether the person died, or holds cards and all of them are cancelled."""
+        # One union: for many rows PostgreSQL hashes these persons once and asks once a row; for
+        # few rows it looks each person up in both.
         return query(
-            # Few cards are cancelled: PostgreSQL hashes them once, and asks for the rest of few.
-            "({dead} OR ({cancelled} AND NOT {living}))",
-            dead=self._in(self.people.deaths),
-            cancelled=self._in(self.people.cards, "p.card_status = '9'"),
-            living=self._in(self.people.cards, "p.card_status <> '9'"),
+            "EXISTS (SELECT FROM (SELECT d.person_id18 FROM {deaths} d WHERE d._deleted_at IS NULL"
+            " UNION ALL SELECT c.person_id18 FROM {cards} c WHERE c.card_status = '9'"
+            " AND c._deleted_at IS NULL AND NOT EXISTS (SELECT FROM {cards} l"
+            " WHERE l.person_id18 = c.person_id18 AND l._deleted_at IS NULL"
+            " AND l.card_status <> '9')) p WHERE p.person_id18 = {s})",
+            deaths=sql.Identifier("registry", self.contracts[self.people.deaths].table),
+            cards=sql.Identifier("registry", self.contracts[self.people.cards].table),
+            s=self._subject,
         )
 
     def _consent(self, column: str) -> sql.Composed:

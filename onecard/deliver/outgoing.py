@@ -141,7 +141,7 @@ class Outgoing:
                 pa.Table.from_batches(found).combine_chunks().to_batches() if found else ()
             )
         for batch in batches:
-            yield pl.DataFrame(pl.from_arrow(batch))
+            yield self.selection.completed(pl.DataFrame(pl.from_arrow(batch)))
 
     def treated(self, raw: pl.DataFrame) -> pl.DataFrame:
         """The agreement's columns as they would leave, row for row."""

@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING, LiteralString
 
 from psycopg import sql
 
 from onecard.base.sql_text import query
 from onecard.deliver.candidate_sql import KEYS, CandidateSql, Since
-from onecard.deliver.gate_input_sql import GateInputSql
+from onecard.deliver.gate_input_sql import CANCELLED, GateInputSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 from schemas.models.registers import People
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,21 @@ class Selection:
             limit=_limit(limit),
         )
 
+    def completed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows of the statement with the gate's inputs that it does not select a second time.
+
+        Args:
+            rows: as they were selected.
+
+        Returns:
+            Columns: the statement's, then these inputs.
+        """
+        if self.people is None:
+            return rows
+        copies = self._copies(self._all_columns())
+        names = {n: o for n, o in copies.items() if o in rows.columns and n not in rows.columns}
+        return rows.with_columns(rows[origin].alias(name) for name, origin in names.items())
+
     def candidates(self, since: Since | None) -> CandidateSql:
         """Keys whose rows may have changed since then; None: all keys."""
         looked_up: tuple[str, ...] = ()
@@ -116,8 +135,8 @@ class Selection:
             scope=self._scope(among_keys=among_keys),
         )
 
-    def indexes(self) -> list[tuple[str, str]]:
-        """(registry table, column) pairs that this statement wants an index on."""
+    def indexes(self) -> list[tuple[str, str, LiteralString]]:
+        """What this statement wants indexes on: registry table, column, of which rows (or all)."""
         wanted = [(self.contracts[d].table, "_version") for d in self.agreement.datasets]
         matches = [(j.dataset, j.match) for j in self.agreement.joins]
         matches += [(e.dataset, e.match) for e in self.agreement.semi_joins]
@@ -133,7 +152,10 @@ class Selection:
         if self.people:
             looked_up += GateInputs(self.agreement, self.contracts).looked_up(self.people)
         wanted += [(self.contracts[d].table, "person_id18") for d in looked_up]
-        return list(dict.fromkeys(wanted))
+        more: list[tuple[str, str, LiteralString]] = []
+        if self.people and self.agreement.after_death == "stop":
+            more = [(self.contracts[self.people.cards].table, "person_id18", CANCELLED)]
+        return [*((table, column, "") for table, column in dict.fromkeys(wanted)), *more]
 
     def count(self) -> sql.Composed:
         """How many rows there are."""
@@ -221,6 +243,19 @@ class Selection:
         )
 
     def _columns(self) -> dict[str, sql.Composed]:
+        """What the statement selects: each once, though gate and agreement both ask for it."""
+        found = self._all_columns()
+        copies = self._copies(found)
+        return {name: column for name, column in found.items() if name not in copies}
+
+    def _copies(self, columns: Mapping[str, sql.Composed]) -> dict[str, str]:
+        """The gate's inputs that are the same expression as a column of the agreement: its name."""
+        texts = {name: column.as_string(None) for name, column in columns.items()}
+        shared = {texts[f.name]: f.name for f in self.agreement.fields}
+        asked = [n for n in texts if n.startswith(gate_inputs.PREFIX) and texts[n] in shared]
+        return {name: shared[texts[name]] for name in asked}
+
+    def _all_columns(self) -> dict[str, sql.Composed]:
         """The agreement's, and the gate's; those not for a selection without a gate."""
         found = {f.name: self._rows.expression(f) for f in self.agreement.fields}
         if self.people is not None:

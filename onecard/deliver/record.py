@@ -183,12 +183,21 @@ class Pending:
         """
         self._waiting.append(entries.select(holding.KEY))
 
-    def flush(self) -> None:
-        """Write them, before anything leaves."""
+    @property
+    def waiting(self) -> int:
+        """How many wait to be written."""
+        return sum(map(len, self._waiting))
+
+    def flush(self, connection: Connection | None = None) -> None:
+        """Write them, before anything leaves.
+
+        Args:
+            connection: of the hub's database; None: the record's.
+        """
         waiting, self._waiting = self._waiting, []
         if waiting:
-            agreement = self.record.refs.agreement.id
-            holding.note_pending(self.record.connection, agreement, self.transfer, waiting)
+            agreement, own = self.record.refs.agreement.id, self.record.connection
+            holding.note_pending(connection or own, agreement, self.transfer, waiting)
 
 
 def joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -205,6 +214,30 @@ def joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     none = holding.no_entries()
     schema = none.schema
     return pl.concat([none, *(f.select(none.columns).cast(schema) for f in frames)])
+
+
+def without(entries: pl.DataFrame, refs: pl.DataFrame) -> pl.DataFrame:
+    """Entries whose references are not among others.
+
+    Args:
+        entries: columns `holding.KEY`, and others.
+        refs: columns `holding.KEY`, and others.
+    """
+    return entries.join(refs, on=list(holding.KEY), how="anti") if len(refs) else entries
+
+
+def each_once(entries: pl.DataFrame) -> pl.DataFrame:
+    """Entries, of those with the same reference the first.
+
+    Args:
+        entries: columns `holding.SCHEMA`.
+    """
+    import numpy as np  # noqa: PLC0415 - only where rows flow
+
+    ordered = np.sort(entries["high"].to_numpy())
+    if not (ordered[1:] == ordered[:-1]).any():
+        return entries  # told thirty times faster than by looking for whole references
+    return entries.unique(list(holding.KEY), keep="first", maintain_order=True)
 
 
 def renamed(record: Record, held: pl.DataFrame) -> Record:

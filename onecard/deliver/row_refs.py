@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from onecard.crypto.keys import Key
 from onecard.crypto.suites import Suite
 from onecard.model.gate_inputs import GateInputs
+from onecard.native import digests as native
 from onecard.store.holding import DIGEST_BITS
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import SharedField
 from schemas.models.contract import Contract
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import polars as pl
 
 FORMAT = 1
@@ -68,21 +71,19 @@ class RowRefs:
         import numpy as np  # noqa: PLC0415 - only where rows flow
         import polars as pl  # noqa: PLC0415
 
-        keys = rows.select(_text(rows, self.agreement.key, self.agreement.id)).to_series()
-        made = self.suite.digest_rows(self._secret, keys)
-        words = np.ascontiguousarray(made).view(">u8").astype(np.uint64).reshape(-1, 4)
-        found = pl.DataFrame({"high": words[:, 0], "low": words[:, 1]})
+        keys = _texts(rows, self.agreement.key, self.agreement.id)
+        made = np.concatenate([self.suite.digest_rows(self._secret, some) for some in keys])
+        words = made.view(">u8").reshape(-1, 4)
+        high, low = (words[:, i].astype(np.uint64) for i in (0, 1))
+        found = pl.DataFrame({"high": high, "low": low})
         if not digests:
             return found
         import polars_hash  # noqa: F401, PLC0415 - registers the expression below
 
-        secret = pl.concat_str(pl.lit(pl.Series(words[:, 2])), pl.lit(pl.Series(words[:, 3])))
-        text = pl.concat_str(
-            secret, _text(rows, _compared(self.agreement), self.shape), separator="\0"
-        )
-        digest = rows.select(text.nchash.xxh3_64().alias("digest"))  # type: ignore[attr-defined]
-        short = (digest["digest"] % (1 << DIGEST_BITS)).clip(lower_bound=1)
-        return found.with_columns(short)
+        texts = _texts(rows, _compared(self.agreement), self.shape, made)
+        whole = pl.concat([pl.select(pl.lit(t).nchash.xxh3_64()).to_series() for t in texts])  # type: ignore[attr-defined]
+        short = (whole % (1 << DIGEST_BITS)).clip(lower_bound=1)
+        return found.with_columns(short.alias("digest"))
 
 
 def shape(agreement: Agreement, contracts: Mapping[str, Contract], token_epoch: str) -> str:
@@ -126,17 +127,51 @@ def _compared(agreement: Agreement) -> tuple[str, ...]:
     )
 
 
-def _text(rows: pl.DataFrame, names: tuple[str, ...], head: str) -> pl.Expr:
-    """Values as one text, which no other values give: PostgreSQL's text holds no NUL."""
+def _texts(
+    rows: pl.DataFrame,
+    names: tuple[str, ...],
+    head: str,
+    digests: npt.NDArray[np.uint8] | None = None,
+) -> Iterator[pl.Series]:
+    """Values as one text a row, which no other values give: PostgreSQL's text holds no NUL.
+
+    Some rows after the other; what is made of them must be made before the next are asked for.
+
+    Args:
+        rows: have these columns.
+        names: of the columns.
+        head: before the values.
+        digests: of the rows' keys; their last 16 bytes stand before the head, as two numbers.
+    """
+    columns = [_comparable(rows[name]) for name in names]
+    found = native.row_texts(columns, head, digests)
+    return iter([_joined(columns, head, digests)]) if found is None else found
+
+
+def _comparable(column: pl.Series) -> pl.Series:
+    """As text or as a whole number: days since 1970, microseconds since then."""
     import polars as pl  # noqa: PLC0415 - only where rows flow
 
+    if isinstance(column.dtype, pl.Datetime):
+        return column.dt.epoch("us")
+    if column.dtype == pl.Date:
+        return column.to_physical()
+    return column if column.dtype in (pl.String, pl.Int32, pl.Int64) else column.cast(pl.String)
+
+
+def _joined(
+    columns: list[pl.Series], head: str, digests: npt.NDArray[np.uint8] | None
+) -> pl.Series:
+    """`_texts` without the compiled library."""
+    import numpy as np  # noqa: PLC0415 - only where rows flow
+    import polars as pl  # noqa: PLC0415
+
     parts: list[pl.Expr] = [pl.lit(head)]
-    for name in names:
-        column, kind = pl.col(name), rows.schema[name]
-        if isinstance(kind, pl.Datetime):
-            column = column.dt.epoch("us")
-        elif kind == pl.Date:
-            column = column.cast(pl.Int32)
-        text = pl.concat_str(pl.lit("="), column.cast(pl.String))
+    for column in columns:
+        text = pl.concat_str(pl.lit("="), pl.lit(column.cast(pl.String)))
         parts.append(text.fill_null("~"))
-    return pl.concat_str(parts, separator="\0")
+    if digests is not None:
+        words = digests.view(">u8").reshape(-1, 4)
+        last = (pl.lit(pl.Series(words[:, i].astype(np.uint64))) for i in (2, 3))
+        parts.insert(0, pl.concat_str(*last))
+    return pl.select(pl.concat_str(parts, separator="\0")).to_series()

@@ -15,6 +15,7 @@ from onecard.base.ages import latest_birth
 from onecard.base.sql_text import names, query
 from onecard.base.times import POSIX_ZONE
 from onecard.deliver.gate_input_sql import consent
+from onecard.model.gate_inputs import GateInputs
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Exists, Filter, Join, SharedField, When
 from schemas.models.contract import Contract, Field
@@ -143,7 +144,7 @@ class ScopeSql:
             return self._answer(shared.when)
         if shared.origin is None:
             return query("{v}::text", v=sql.Literal(shared.value))
-        field = self._field(shared.origin)
+        field = GateInputs(self.agreement, self.contracts).field(shared.origin)
         path = self.path(shared.origin)
         if field.type == "number":
             return query("{p}::text", p=path)
@@ -187,11 +188,6 @@ class ScopeSql:
         if condition.in_ is not None:
             return query("{p} IN ({v})", p=path, v=values)
         return query("{p} NOT IN ({v})", p=path, v=values)
-
-    def _field(self, path: str) -> Field:
-        alias, _, column = path.rpartition(".")
-        datasets = {"": self.agreement.dataset} | {j.alias: j.dataset for j in self.agreement.joins}
-        return self.contracts[datasets[alias]].field(column)
 
 
 def _cell(shared: SharedField, field: Field, path: sql.Composed) -> sql.Composed:

@@ -129,9 +129,9 @@ class DeliveryState:
                 table = selection.contracts[dataset].table
                 registry_indexes.make_born(connection, table, field_name)
         wanted = selection.indexes()
-        for table, column in wanted:
-            registry_indexes.make(connection, table, (column,))
-        for table in dict.fromkeys(table for table, _ in wanted):
+        for table, column, only in wanted:
+            registry_indexes.make(connection, table, (column,), only)
+        for table in dict.fromkeys(table for table, _, _ in wanted):
             registry_indexes.analyse(connection, table)
 
     def nothing_sent(self) -> DeliveryState:

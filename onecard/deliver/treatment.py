@@ -20,6 +20,7 @@ from onecard.crypto.keys import Key
 from onecard.crypto.suites import Suite
 from onecard.errors import PolicyError
 from onecard.model.treated import TOKEN_LENGTH
+from onecard.native import digests as native
 from schemas.models import semantic
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import SharedField
@@ -62,7 +63,15 @@ _LETTERS = np.frombuffer(b"".join(bytes((a, b)) for a in _ALPHABET for b in _ALP
 
 
 def _base32(digests: npt.NDArray[np.uint8]) -> pa.LargeStringArray:
-    """The first 26 characters of the base32 of 32-byte digests, ten bits at a time."""
+    """The first 26 characters of the base32 of 32-byte digests."""
+    made = native.base32(digests, TOKEN_LENGTH)
+    letters = pa.py_buffer(_letters(digests) if made is None else made)
+    offsets = np.arange(len(digests) + 1, dtype=np.int64) * TOKEN_LENGTH
+    return pa.LargeStringArray.from_buffers(len(digests), pa.py_buffer(offsets), letters)
+
+
+def _letters(digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+    """The same without the compiled library, ten bits at a time."""
     count, ten = len(digests), np.uint64(1023)
     first = np.ascontiguousarray(digests[:, 0:8]).view(">u8").ravel().astype(np.uint64)
     second = np.ascontiguousarray(digests[:, 7:15]).view(">u8").ravel().astype(np.uint64)
@@ -72,9 +81,8 @@ def _base32(digests: npt.NDArray[np.uint8]) -> pa.LargeStringArray:
         pairs[:, place] = (first >> np.uint64(54 - 10 * place)) & ten
         pairs[:, 6 + place] = (second >> np.uint64(50 - 10 * place)) & ten
     pairs[:, 12] = third >> 6
-    offsets = np.arange(count + 1, dtype=np.int64) * TOKEN_LENGTH
-    letters = pa.py_buffer(_LETTERS[pairs])
-    return pa.LargeStringArray.from_buffers(count, pa.py_buffer(offsets), letters)
+    found: npt.NDArray[np.uint16] = _LETTERS[pairs]
+    return found
 
 
 def mask(name: semantic.MaskName, column: pl.Expr) -> pl.Expr:

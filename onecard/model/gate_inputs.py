@@ -65,15 +65,19 @@ class GateInputs:
     def fields(self) -> dict[str, Field]:
         """The contract field behind each shared field; constants and counts have none."""
         agreement = self.agreement
-        datasets = {"": agreement.dataset} | {j.alias: j.dataset for j in agreement.joins}
         counted = agreement.statistics.count if agreement.statistics else None
         found: dict[str, Field] = {}
         for shared in agreement.fields:
             if shared.origin is None or shared.name == counted:
                 continue
-            alias, _, name = shared.origin.rpartition(".")
-            found[shared.name] = self.contracts[datasets[alias]].field(name)
+            found[shared.name] = self.field(shared.origin)
         return found
+
+    def field(self, path: str) -> Field:
+        """The contract field of a path: `name` of the dataset, `alias.name` of a join."""
+        alias, _, name = path.rpartition(".")
+        datasets = {j.alias: j.dataset for j in self.agreement.joins}
+        return self.contracts[datasets[alias] if alias else self.agreement.dataset].field(name)
 
     def looked_up(self, people: People) -> tuple[str, ...]:
         """Datasets, beside the agreement's own, that the control columns are taken from."""

@@ -10,7 +10,7 @@ Written before the rows leave: a delivery that was cut off is listed with its st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -22,6 +22,7 @@ from psycopg.rows import class_row
 from onecard.base import failpoints
 from onecard.base.sql_text import query
 from onecard.store.database import Connection, fetch_all, make_once, scalars
+from onecard.store.packed_copy import Groups, copy_groups
 
 BUCKET_BITS = 16
 REFERENCE_BYTES = 8
@@ -74,22 +75,22 @@ class Recorder:
             "COPY ledger.disclosure (month, bucket, transfer, part, refs)"
             " FROM STDIN (FORMAT BINARY)"
         )
-        with self._connection.cursor() as cursor, cursor.copy(copy) as target:
-            target.set_types(["date", "int4", "int8", "int4", "bytea"])
-            for bucket, packed in _packed(unique):
-                target.write_row((self._month, bucket, self._transfer, self._part, packed))
+        fields = (
+            ("date", self._month),
+            ("int4", None),
+            ("int8", self._transfer),
+            ("int4", self._part),
+        )
+        copy_groups(self._connection, copy, fields, _grouped(unique))
         failpoints.reach("disclose.after")
 
 
-def _packed(unique: npt.NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
-    """Bucket and packed references of a sorted array."""
-    buckets = (unique >> np.uint64(64 - BUCKET_BITS)).astype(np.int64)
-    starts = np.flatnonzero(np.diff(buckets, prepend=-1))
-    ends = np.append(starts[1:], len(unique))
-    data = unique.astype(">u8").tobytes()
-    numbers = buckets[starts].tolist()
-    for number, start, end in zip(numbers, starts.tolist(), ends.tolist(), strict=True):
-        yield number, data[start * REFERENCE_BYTES : end * REFERENCE_BYTES]
+def _grouped(unique: npt.NDArray[np.uint64]) -> Groups:
+    """References by bucket, of a sorted array."""
+    buckets = (unique >> np.uint64(64 - BUCKET_BITS)).astype(np.int32)
+    starts = np.flatnonzero(np.diff(buckets, prepend=np.int32(-1)))
+    places = np.append(starts, len(unique)) * REFERENCE_BYTES
+    return Groups(buckets[starts], places, unique.astype(">u8").view(np.uint8))
 
 
 def make_partition(connection: Connection, month: date) -> None:
@@ -202,16 +203,16 @@ def of_agreement(connection: Connection, agreement: str) -> Disclosed:
     return Disclosed(_with(persons, waiting), frozenset(transfers))
 
 
-def _with(persons: npt.NDArray[np.uint64], packed: list[bytes]) -> npt.NDArray[np.uint64]:
+def _with(persons: npt.NDArray[np.uint64], buckets: list[bytes]) -> npt.NDArray[np.uint64]:
     """These references and more, sorted, each once."""
-    more = np.frombuffer(b"".join(packed), ">u8").astype(np.uint64)
+    more = np.frombuffer(b"".join(buckets), ">u8").astype(np.uint64)
     return np.unique(np.concatenate([persons, more]))
 
 
-def _holds(packed: bytes, needle: bytes) -> bool:
-    place = packed.find(needle)
+def _holds(refs: bytes, needle: bytes) -> bool:
+    place = refs.find(needle)
     while place >= 0 and place % REFERENCE_BYTES:
-        place = packed.find(needle, place + 1)
+        place = refs.find(needle, place + 1)
     return place >= 0
 
 

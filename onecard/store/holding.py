@@ -9,7 +9,7 @@ on disk, and a few changes write a few kilobytes (ADR 0020).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -18,7 +18,9 @@ import numpy.typing as npt
 import polars as pl
 from psycopg.types.json import Jsonb
 
+from onecard.native import packing
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
+from onecard.store.packed_copy import Groups, copy_groups
 
 ENTRY = np.dtype(
     [("high", "<u8"), ("low", "<u8"), ("first", "<u4"), ("rest", "<u2"), ("transfer", "<u4")]
@@ -210,31 +212,30 @@ def _all(connection: Connection, found: Head, held: pl.DataFrame) -> int:
     number = put_head(connection, made)
     connection.execute("DELETE FROM ledger.holding WHERE holder = %s", (number,))
     copy = "COPY ledger.holding (holder, bucket, entries) FROM STDIN (FORMAT BINARY)"
-    with connection.cursor() as cursor, cursor.copy(copy) as target:
-        target.set_types(["int4", "int4", "bytea"])
-        for bucket, packed in _by_bucket(held, made.buckets):
-            target.write_row((number, bucket, packed))
+    fields = (("int4", number), ("int4", None))
+    copy_groups(connection, copy, fields, _grouped(held, made.buckets))
     return made.buckets
 
 
 def _put(
     connection: Connection, found: Head, entries: pl.DataFrame, buckets: npt.NDArray[np.int64]
 ) -> None:
-    packed = dict(_by_bucket(entries, found.buckets))
-    empty = [b for b in buckets.tolist() if b not in packed]
+    some = _grouped(entries, found.buckets)
+    groups = dict(zip(some.numbers.tolist(), some.parts(), strict=True))
+    empty = [b for b in buckets.tolist() if b not in groups]
     if empty:
         connection.execute(
             "DELETE FROM ledger.holding WHERE holder = %s AND bucket = ANY(%s)",
             (found.number, empty),
         )
-    numbers = sorted(packed)
+    numbers = sorted(groups)
     for start in range(0, len(numbers), _STEP):
-        some = numbers[start : start + _STEP]
+        step = numbers[start : start + _STEP]
         connection.execute(
             "INSERT INTO ledger.holding (holder, bucket, entries)"
             " SELECT %b, b, e FROM unnest(%b::int[], %b::bytea[]) AS x (b, e)"
             " ON CONFLICT (holder, bucket) DO UPDATE SET entries = excluded.entries",
-            (found.number, some, [packed[n] for n in some]),
+            (found.number, step, [groups[n] for n in step]),
         )
 
 
@@ -294,27 +295,25 @@ def _bucket(refs: pl.DataFrame, buckets: int) -> npt.NDArray[np.int64]:
     return ((first * np.uint64(buckets)) >> np.uint64(32)).astype(np.int64)
 
 
-def _packed(entries: pl.DataFrame) -> npt.NDArray[np.void]:
-    found = np.empty(len(entries), ENTRY)
+def _grouped(entries: pl.DataFrame, buckets: int) -> Groups:
+    """Packed entries by bucket, in the order of their references."""
+    found = packing.entries(entries, buckets)
+    starts, records = _sorted(entries, buckets) if found is None else found
+    numbers = np.flatnonzero(np.diff(starts)).astype(np.int32)
+    places = np.append(starts[numbers], starts[-1]) * ENTRY.itemsize
+    return Groups(numbers, places, records)
+
+
+def _sorted(
+    entries: pl.DataFrame, buckets: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """`packing.entries` without the compiled library."""
+    ordered = entries.sort(KEY)
+    found = np.empty(len(ordered), ENTRY)
     for name in ("high", "low", "transfer"):
-        found[name] = entries[name].to_numpy()
-    digest = entries["digest"].to_numpy()
+        found[name] = ordered[name].to_numpy()
+    digest = ordered["digest"].to_numpy()
     found["first"] = digest & np.uint64(0xFFFFFFFF)
     found["rest"] = digest >> np.uint64(32)
-    return found
-
-
-def _by_bucket(entries: pl.DataFrame, buckets: int) -> Iterator[tuple[int, bytes]]:
-    """Bucket and packed entries, in the order of the references."""
-    if not len(entries):
-        return
-    ordered = entries.sort(KEY)
-    numbers = _bucket(ordered, buckets)
-    data = _packed(ordered).tobytes()
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    ends = np.append(starts[1:], len(ordered))
-    size = ENTRY.itemsize
-    for number, start, end in zip(
-        numbers[starts].tolist(), starts.tolist(), ends.tolist(), strict=True
-    ):
-        yield number, data[start * size : end * size]
+    starts = np.searchsorted(_bucket(ordered, buckets), np.arange(buckets + 1))
+    return starts, found.view(np.uint8)

@@ -7,6 +7,7 @@ so that what it reads grows with what it looks for, and not with the table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -18,17 +19,21 @@ from schemas.models.dataset_checks import AtMostOne, Matches, NoneIn
 from schemas.models.rules import Unique
 
 
-def make(connection: Connection, table: str, columns: Sequence[str]) -> None:
+def make(
+    connection: Connection, table: str, columns: Sequence[str], only: LiteralString = ""
+) -> None:
     """Make an index, once.
 
     Args:
         connection: outside a transaction.
         table: in the schema `registry`.
         columns: of the index.
+        only: condition of its rows; empty: all.
     """
-    name = "_".join([table, *(c.lstrip("_") for c in columns)])[:63]
+    some = ["some"] if only else []
+    name = "_".join([table, *(c.lstrip("_") for c in columns), *some])[:63]
     statement = query(
-        "CREATE INDEX IF NOT EXISTS {n} ON {t} ({c})",
+        "CREATE INDEX IF NOT EXISTS {n} ON {t} ({c})" + (" WHERE " + only if only else ""),
         n=sql.Identifier(name),
         t=sql.Identifier(REGISTRY, table),
         c=names(columns),

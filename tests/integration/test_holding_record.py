@@ -13,6 +13,7 @@ import pytest
 
 from onecard.base import failpoints
 from onecard.crypto import keys
+from onecard.deliver import attempt
 from onecard.deliver.attempt import Attempt
 from onecard.errors import PolicyError
 from onecard.model.signoffs import SignOff
@@ -67,15 +68,22 @@ def fail_after_sending(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failpoints, "reach", ending)
 
 
+@pytest.mark.parametrize("few", [attempt.MANY_ROWS, 0], ids=["in turn", "at the same time"])
 def test_what_an_unconfirmed_delivery_brought_is_withdrawn_when_it_leaves_the_scope(
-    side: Side, monkeypatch: pytest.MonkeyPatch
+    side: Side, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The consumer has it, the record has not: that it may be there was noted before it left."""
+    monkeypatch.setattr(attempt, "MANY_ROWS", few)
     with monkeypatch.context() as patched, pytest.raises(PolicyError, match=LEFT):
         fail_after_sending(patched)
         side.deliver(F06)
     rows = len(side.table(TABLE))
     assert rows >= 3
+    noted = side.ask("SELECT count(*), sum(octet_length(refs)) / 16 FROM ledger.holding_pending")
+    assert noted == [(1, rows)]
+    persons = "SELECT sum(octet_length(refs)) / 8 FROM ledger.disclosure WHERE transfer = %s"
+    (last,) = side.ask("SELECT max(id) FROM ledger.transfer WHERE subject = %s", F06)
+    assert side.ask(persons, *last)[0][0] > 0
     side.publish(ACCOUNTS, "grzhzt IN ('01', '02', '06')", grzhzt="'04'")
     assert side.told(F06) == (0, rows)
     assert side.table(TABLE) == []
