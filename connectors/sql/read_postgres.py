@@ -90,7 +90,7 @@ class PostgresReading:
                 yield Chunk(part, self._table, first)
                 first += part.num_rows
 
-    def _statement(self, cursor: Any) -> str:  # noqa: ANN401 - ADBC has no types
+    def _statement(self, cursor: Any) -> str:  # noqa: ANN401 - two drivers
         there = columns_there(cursor, self._table)
         wanted = [c for c in self._request.columns if c.required_to_read or c.native in there]
         where = f"{self._request.dataset} from {self._table}"
@@ -146,11 +146,11 @@ def set_encoding(cursor: Any) -> None:  # noqa: ANN401 - two drivers
     cursor.execute(f"SET client_encoding TO '{'SQL_ASCII' if unknown else 'UTF8'}'")
 
 
-def columns_there(cursor: Any, table: str) -> dict[str, DeclaredColumn]:  # noqa: ANN401 - ADBC
+def columns_there(cursor: Any, table: str) -> dict[str, DeclaredColumn]:  # noqa: ANN401 - both
     """The table's columns by name, as its catalogue has them.
 
     Args:
-        cursor: of an ADBC connection.
+        cursor: of either driver.
         table: its quoted name.
     """
     cursor.execute(types.statement(table))

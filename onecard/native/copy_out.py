@@ -115,7 +115,8 @@ def batches(
     """The rows of a SELECT; None, and nothing is read: the caller takes its plain path.
 
     Args:
-        connection: until the last batch nothing else is asked of it.
+        connection: in a transaction, which holds the columns as they are described; until the last
+            batch nothing else is asked of it.
         statement: the SELECT.
         limits: of a batch.
         what: gives the rows, for messages.

@@ -1,4 +1,4 @@
-"""The row hashes that are published already, as a sorted array: 8 bytes a row.
+"""The row hashes that are published already, as a sorted array: 9 to 10 bytes a row.
 
 A hash covers the whole row, key included. A row whose hash is known is counted as unchanged and
 is not staged again. Two different rows share a hash with probability rows / 2^64: below 1e-12
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from onecard.base import timeouts
 from onecard.base.sql_text import query
+from onecard.native.lookup import Lookup
 from onecard.store import arrow, registry
 from schemas.models.contract import Contract
 
@@ -29,7 +30,7 @@ class KnownHashes:
             hashes: of the published rows.
             places: remember also where in the reading each was met last: 8 bytes a row more.
         """
-        self._hashes = np.sort(hashes)
+        self._lookup = Lookup(np.sort(hashes))
         kind = np.int64 if places else np.bool_
         self._last: npt.NDArray[np.int64 | np.bool_] = np.zeros(len(hashes), kind)
         self._found = 0
@@ -66,11 +67,8 @@ class KnownHashes:
             hashes: of rows, in the order of the reading.
             places: of the rows in the reading, rising and never 0; only where they are remembered.
         """
-        if not len(self._hashes):
-            return np.zeros(len(hashes), np.bool_)
-        at = np.searchsorted(self._hashes, hashes)
-        at[at == len(self._hashes)] = 0
-        found: npt.NDArray[np.bool_] = self._hashes[at] == hashes
+        at = self._lookup.places(hashes)
+        found: npt.NDArray[np.bool_] = at >= 0
         # Of equal indexes NumPy keeps the last value: that of the highest place.
         self._last[at[found]] = True if places is None else places[found]
         self._found += int(np.count_nonzero(found))
@@ -83,12 +81,10 @@ class KnownHashes:
             hashes: of published rows.
         """
         wanted = np.unique(hashes)
-        if not len(self._hashes) or not len(wanted):
-            return {}
-        at = np.searchsorted(self._hashes, wanted)
-        at[at == len(self._hashes)] = 0
-        met = (self._hashes[at] == wanted) & (self._last[at] != 0)
-        return dict(zip(wanted[met].tolist(), map(int, self._last[at[met]]), strict=True))
+        at = self._lookup.places(wanted)
+        wanted, last = wanted[at >= 0], self._last[at[at >= 0]]
+        met = last != 0
+        return dict(zip(wanted[met].tolist(), map(int, last[met]), strict=True))
 
 
 def _load(address: str, contract: Contract) -> npt.NDArray[np.int64] | None:

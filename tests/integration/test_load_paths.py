@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from onecard import native
-from onecard.errors import OnecardError
+from onecard.errors import FatalError, OnecardError
 from onecard.native import copy_in
 from onecard.store.loader import Loader
 
@@ -152,3 +152,19 @@ def test_moments_that_postgresql_does_not_have_are_refused(table) -> None:
     with pytest.raises(OnecardError) as caught, Loader(table.info.dsn, "made") as loader:
         loader.put(pl.DataFrame({"z": early}))
     assert "row 2" in str(caught.value)
+
+
+def test_rows_that_the_database_drops_are_noticed(table) -> None:
+    table.execute("CREATE TABLE staging.made (i bigint)")
+    table.execute(
+        "CREATE FUNCTION dropping() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN IF NEW.i = 3 THEN RETURN NULL; END IF; RETURN NEW; END'"
+    )
+    table.execute(
+        "CREATE TRIGGER dropping BEFORE INSERT ON staging.made"
+        " FOR EACH ROW EXECUTE FUNCTION dropping()"
+    )
+    with pytest.raises(FatalError) as caught, Loader(table.info.dsn, "made") as loader:
+        loader.put(pl.DataFrame({"i": [1, 2, 3, 4]}))
+    assert "4 rows were sent, the database took 3" in str(caught.value)
+    assert table.execute("SELECT count(*) FROM staging.made").fetchone() == (0,)
