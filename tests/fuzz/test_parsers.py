@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import connectors
-from connectors.common.records import part
 from connectors.rest import client as rest_client
 from connectors.rest import read as rest_read
 from connectors.rest.options import RestSource
+from connectors.rest.page import parsed
 from connectors.rest.repeats import PageKeys
 from onecard.base.connections import Connection
 from onecard.crypto import keys
@@ -137,10 +138,11 @@ def test_json_pages() -> None:
         client = rest_client.Client(
             Connection(id="c", conn_type="http", host="127.0.0.1", port=1), options, "a/b"
         )
-        document = client._document(reply, "a/b at /x")
-        pages = rest_read._Pages(client, "a/b", options, {}, PageKeys(()))
-        records = pages._records(document)
-        return part(records, request(options), "/x")[0].num_rows
+        asked = request(options)
+        parse = partial(parsed, path=options.records, request=asked)
+        document = client._document(reply, "a/b at /x", parse)
+        pages = rest_read._Pages(client, asked, options, {}, PageKeys(()))
+        return pages._records(document).part(asked, "/x")[0].num_rows
 
     assert read(PAGE) == 3
 
