@@ -11,14 +11,17 @@ static inline void copy(uint8_t *to, const uint8_t *from, size_t size, size_t ro
         memcpy(to, from, size);
 }
 
-/* Fills one column after the other's shape: offsets[c] has rows + 1 numbers, data[c] the column's
-   bytes and STEP more, valid[c] a zeroed bit for each row. Cells lie row by row. */
+/* Fills the columns; cells lie row by row. offsets[c] has room for rows + 1 numbers, data[c] for the
+   column's bytes and STEP more, valid[c] for a bit of each row. */
 EXPORT void onecard_cells_fill(const uint8_t *source, size_t source_size,
                                        const uint8_t *aside, size_t aside_size,
                                        const onecard_cell *cells, size_t rows, size_t columns,
                                        int32_t *const *offsets, uint8_t *const *data,
                                        uint8_t *const *valid) {
-    for (size_t c = 0; c < columns; c++) offsets[c][0] = 0;
+    for (size_t c = 0; c < columns; c++) {
+        offsets[c][0] = 0;
+        memset(valid[c], 0, (rows + 7) / 8);
+    }
     for (size_t r = 0; r < rows; r++) {
         const onecard_cell *row = cells + r * columns;
         for (size_t c = 0; c < columns; c++) {

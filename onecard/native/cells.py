@@ -74,25 +74,23 @@ class Cells:
             library: the compiled one.
             data: what was scanned.
         """
-        rows = int(self.found[0])
-        offsets = [np.empty(rows + 1, np.int32) for _ in range(self.columns)]
-        texts = [np.empty(int(total) + _SPARE, np.uint8) for total in self.totals]
-        valid = [np.zeros((rows + 7) // 8, np.uint8) for _ in range(self.columns)]
+        rows, count = int(self.found[0]), self.columns
+        offsets = [pa.allocate_buffer(4 * (rows + 1)) for _ in range(count)]
+        texts = [pa.allocate_buffer(int(total) + _SPARE) for total in self.totals]
+        valid = [pa.allocate_buffer((rows + 7) // 8) for _ in range(count)]
         library.onecard_cells_fill(
             *place(data),
             *place(self.text),
             address(self.table),
             ctypes.c_size_t(rows),
-            ctypes.c_size_t(self.columns),
-            *(_addresses(arrays) for arrays in (offsets, texts, valid)),
+            ctypes.c_size_t(count),
+            *(_addresses(buffers) for buffers in (offsets, texts, valid)),
         )
         return [
-            pa.Array.from_buffers(
-                pa.string(), rows, [pa.py_buffer(v), pa.py_buffer(o), pa.py_buffer(t)]
-            )
-            for v, o, t in zip(valid, offsets, texts, strict=True)
+            pa.Array.from_buffers(pa.string(), rows, list(buffers))
+            for buffers in zip(valid, offsets, texts, strict=True)
         ]
 
 
-def _addresses(arrays: list[npt.NDArray[Any]]) -> ctypes.Array[ctypes.c_void_p]:
-    return (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+def _addresses(buffers: list[pa.Buffer]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(buffers))(*(buffer.address for buffer in buffers))
