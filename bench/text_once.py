@@ -114,7 +114,7 @@ def reading(kind: str, source: Path | str) -> Iterator[Chunk]:
     """The hub's own reading of a folder or a port."""
     contract = catalogue.load().contract(DATASET)
     if kind == "pages":
-        system = Connection(id="api", conn_type="http", host="127.0.0.1", port=int(source))
+        system = Connection(id="api", conn_type="http", host="127.0.0.1", port=int(str(source)))
         connector, options = connectors.connector("rest"), PAGES
     else:
         system = Connection(id="files", conn_type="fs", extra={"path": str(Path(source).parent)})

@@ -19,18 +19,18 @@ from connectors.common.strict_json import at, parse_json
 from onecard import native
 from onecard.native import json_scan
 from onecard.native.cells import LARGEST
-from onecard.native.json_scan import Key
+from onecard.native.json_scan import ObjectKey
 from onecard.ports.source import ReadRequest
 
 
-def keys_of(request: ReadRequest) -> list[Key]:
+def keys_of(request: ReadRequest) -> list[ObjectKey]:
     """The keys that records may have, as the scanner takes them.
 
     Args:
         request: names the columns.
     """
     return [
-        Key(c.native, c.key, is_plain(c), c.required and c.required_to_read)
+        ObjectKey(c.native, c.key, is_plain(c), c.required and c.required_to_read)
         for c in request.columns
     ]
 
@@ -72,7 +72,7 @@ def lines(
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ScannedRows:
     """A JSON document whose rows were scanned.
 
     Attributes:
@@ -86,7 +86,7 @@ class Document:
     listed: bytes
 
 
-def document(data: bytes, path: str, request: ReadRequest) -> Document | None:
+def document(data: bytes, path: str, request: ReadRequest) -> ScannedRows | None:
     """A document with a list of rows.
 
     What stands around the list is read strictly, with an empty list instead: that tells whether the
@@ -113,7 +113,7 @@ def document(data: bytes, path: str, request: ReadRequest) -> Document | None:
     around = parse_json((data[: found.begin] + b"[]" + data[found.end :]).decode("utf-8"))
     if at(around, path) != []:
         return None
-    return Document(_batch(found.columns, request), around, data[found.begin : found.end])
+    return ScannedRows(_batch(found.columns, request), around, data[found.begin : found.end])
 
 
 def _batch(columns: Sequence[pa.Array], request: ReadRequest) -> pa.RecordBatch:

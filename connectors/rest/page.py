@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.common import records, scanned
 from connectors.common.gather import Part
-from connectors.common.scanned import Document
+from connectors.common.scanned import ScannedRows
 from connectors.common.strict_json import Written, at, parse_json
 from onecard.ports.source import Column, ReadRequest
 
@@ -23,7 +23,7 @@ class Reply:
     """
 
     document: Any
-    scanned: Document | None = None
+    scanned: ScannedRows | None = None
 
 
 def parsed(content: bytes, path: str, request: ReadRequest) -> Reply:
@@ -53,7 +53,7 @@ class Page:
     """
 
     rows: list[Any] | None
-    scanned: Document | None = None
+    scanned: ScannedRows | None = None
     _parsed: list[Any] | None = field(default=None, init=False)
 
     @classmethod

@@ -17,7 +17,7 @@ _KEY, _ONE_FORM, _NEEDED = 1, 2, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ObjectKey:
     """A key that objects may have.
 
     Attributes:
@@ -78,7 +78,7 @@ def can_name(names: Sequence[str], path: Sequence[str] = ()) -> bool:
     return plain and len(set(names)) == len(names) > 0
 
 
-def lines(library: ctypes.CDLL, data: bytes, keys: Sequence[Key]) -> Lines:
+def lines(library: ctypes.CDLL, data: bytes, keys: Sequence[ObjectKey]) -> Lines:
     """An object a line.
 
     Args:
@@ -107,7 +107,7 @@ def lines(library: ctypes.CDLL, data: bytes, keys: Sequence[Key]) -> Lines:
 
 
 def list_at(
-    library: ctypes.CDLL, data: bytes, path: Sequence[str], keys: Sequence[Key]
+    library: ctypes.CDLL, data: bytes, path: Sequence[str], keys: Sequence[ObjectKey]
 ) -> List | None:
     """The list of objects at a path of keys. What stands around it is not looked at.
 
@@ -148,7 +148,7 @@ def list_at(
 class _Keys:
     """Keys as C takes them; holds what it points to."""
 
-    def __init__(self, keys: Sequence[Key]) -> None:
+    def __init__(self, keys: Sequence[ObjectKey]) -> None:
         self._names, self._ends = _joined([key.name for key in keys])
         marks = [k.identifies * _KEY | k.one_form * _ONE_FORM | k.needed * _NEEDED for k in keys]
         self._marks = np.array(marks, np.uint8)
