@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from connectors.common import scanned
 from connectors.common.strict_json import parse_json
 from connectors.files import csv_careful, csv_read, gb18030, jsonl_read
+from connectors.files.connector import FilesConnector
 from connectors.files.formats import Text, chunks
 from connectors.files.options import CsvSource, JsonLines
 from connectors.files.skipped import Skipped
 from connectors.rest import page
 from connectors.rest.page import Page
 from onecard import native
+from onecard.base.connections import Connection
 from onecard.errors import OnecardError
 from onecard.ports.source import Column, ReadRequest
 
@@ -283,6 +285,35 @@ def test_keys_that_bytes_do_not_tell_are_left_to_the_strict_reader(names: tuple[
     data = json.dumps(dict.fromkeys(names, "v")).encode()
     assert scanned.lines(data, parse_json, asked, "f") is None
     assert scanned.document(b'{"d":[' + data + b"]}", "d", asked) is None
+
+
+@pytest.mark.parametrize("records", ["$", "data.rows", "rows"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{"$": [{"ID": "1", "NAME": "a"}], "data": {"rows": []}}',
+        '\ufeff{"data": {"rows": [{"ID": "1", "NAME": "a"}, {"ID": "2", "NAME": null}]}}\x1a',
+        '\ufeff\ufeff{"rows": [{"ID": "1", "NAME": "a"}]}',
+        '{"rows": [{"ID": "1", "NAME": "a"}, {"ID": 1e0, "NAME": ["a"]}], "data": 1}',
+        '[{"ID": "1", "NAME": "a"}]',
+        '{"rows": [{"ID": "1", "NAME": "a"}]',
+    ],
+)
+def test_documents_in_files(
+    document: str, records: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "f.json").write_bytes(document.encode())
+    layout = {"kind": "json", "records": records}
+    given_ = {"directory": "out", "pattern": "*.json", "format": layout}
+    asked = request(FilesConnector.source_options.model_validate(given_))
+    folder = Connection(id="c", conn_type="fs", extra={"path": str(tmp_path)})
+
+    def read() -> Any:
+        found = list(FilesConnector().read(folder, asked))
+        return [(c.origin, c.first_row, c.damaged, c.batch.to_pylist()) for c in found]
+
+    both(monkeypatch, read)
 
 
 def csv_parts(data: bytes, options: CsvSource) -> Any:
