@@ -37,8 +37,8 @@ def keys_of(request: ReadRequest) -> list[ObjectKey]:
 
 def lines(
     data: bytes, parsed: Callable[[bytes], Any], request: ReadRequest, origin: str
-) -> tuple[Part, int] | None:
-    """JSON Lines as a batch, and how many blank lines are among them.
+) -> tuple[Part, int, int] | None:
+    """The first JSON Lines as a batch, how many blank ones are among them, and their bytes.
 
     Args:
         data: whole lines.
@@ -58,7 +58,7 @@ def lines(
     found = json_scan.lines(library, data, keys)
     batch = _batch(found.columns, request)
     if not len(found.odd):
-        return (batch, {}), found.blank
+        return (batch, {}), found.blank, found.taken
     places: list[int] = found.odd.tolist()
     damaged: dict[int, str] = {}
     parts = []
@@ -68,7 +68,8 @@ def lines(
         made, spoilt = part([parsed(data[a:b]) for a, b in spans], request, origin)
         damaged |= {rows[place]: rule for place, rule in spoilt.items()}
         parts.append(made)
-    return (_with_rows(batch, found.odd, pa.Table.from_batches(parts)), damaged), found.blank
+    whole = _with_rows(batch, found.odd, pa.Table.from_batches(parts))
+    return (whole, damaged), found.blank, found.taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,18 @@ def parts(path: Path, origin: str, request: ReadRequest, skipped: Skipped) -> It
         _check(stream.read(looks.HEAD), origin)
         stream.seek(0)
         while data := stream.read(PIECE) + stream.readline():
-            found = scanned.lines(data, _record, request, origin)
-            if found is not None:
-                skipped.blank += found[1]
-                yield found[0]
-                continue
-            for some in _some(_lines(io.BytesIO(data), skipped)):
-                yield part(some, request, origin)
+            yield from _parts(data, origin, request, skipped)
+
+
+def _parts(data: bytes, origin: str, request: ReadRequest, skipped: Skipped) -> Iterator[Part]:
+    """The rows of whole lines."""
+    while data and (found := scanned.lines(data, _record, request, origin)):
+        rows, blank, taken = found
+        skipped.blank += blank
+        yield rows
+        data = data[taken:]
+    for some in _some(_lines(io.BytesIO(data), skipped)):
+        yield part(some, request, origin)
 
 
 def records(path: Path, origin: str, skipped: Skipped) -> Iterator[list[Any]]:

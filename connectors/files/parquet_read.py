@@ -75,7 +75,9 @@ def chunks(path: Path, origin: str, request: ReadRequest, zone: str | None) -> I
     old = [name for name in parquet_types.int96(file) if name in plan.natives]
     witnesses = Witnesses(path, old, request.batch_rows) if old else None
     first = unpacked = 0
-    reading = opened(path, origin, _each_text_once(file)).iter_batches(request.batch_rows, columns=plan.natives)
+    reading = opened(path, origin, _each_text_once(file)).iter_batches(
+        request.batch_rows, columns=plan.natives
+    )
     for batch in reading:
         size = sum(map(_unpacked, batch.columns))
         unpacked += size
@@ -158,8 +160,7 @@ def _each_text_once(file: pq.ParquetFile) -> list[str]:
     return [
         f.name
         for f in file.schema_arrow
-        if pa.types.is_string(f.type)
-        or (pa.types.is_large_string(f.type) and f.name in repeating)
+        if pa.types.is_string(f.type) or (pa.types.is_large_string(f.type) and f.name in repeating)
     ]
 
 

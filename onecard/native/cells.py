@@ -12,7 +12,7 @@ import pyarrow as pa
 
 LARGEST = 1 << 30
 """Bytes that are scanned at once; a cell's place has 31 bits, and text may grow by half."""
-_CELL = np.dtype([("at", "<u4"), ("size", "<i4")])
+CELL = np.dtype([("at", "<u4"), ("size", "<i4")])
 _SPARE = 16
 """Bytes behind each column's own: short texts are copied by whole steps."""
 
@@ -57,7 +57,7 @@ class Cells:
     found: npt.NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.table = np.empty((self.rows, self.columns), _CELL)
+        self.table = np.empty((self.rows, self.columns), CELL)
         self.text = np.empty(self.aside, np.uint8)
         self.totals = np.zeros(self.columns, np.int64)
         self.found = np.zeros(5, np.int64)

@@ -10,8 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from onecard.native.cells import LARGEST, Bytes, Cells, address, bytes_of, place
+from onecard.native.cells import CELL, LARGEST, Bytes, Cells, address, bytes_of, place
 
+MOST = 1 << 16
+"""Lines that are scanned at once: their cells stand in memory, however short they are."""
+SPARSE = 16
+"""Bytes of cells for a byte of a list at most; where objects have few of the keys there are more,
+and the list is left to the strict reader."""
 _KEY, _ONE_FORM, _NEEDED = 1, 2, 4
 """Marks of a column in json.c."""
 
@@ -79,14 +84,14 @@ def can_name(names: Sequence[str], path: Sequence[str] = ()) -> bool:
 
 
 def lines(library: ctypes.CDLL, data: bytes, keys: Sequence[ObjectKey]) -> Lines:
-    """An object a line.
+    """An object a line, up to `MOST` of them.
 
     Args:
         library: the compiled one.
         data: whole lines, at most `LARGEST` bytes; the last one may lack its LF.
         keys: that objects may have; their names stand in JSON as they are (`can_name`).
     """
-    rows, text = data.count(b"\n") + 1, bytes_of(data)
+    rows, text = min(data.count(b"\n") + 1, MOST), bytes_of(data)
     cells = Cells(rows, len(keys), len(data))
     known = _Keys(keys)
     places, odd = np.empty((rows, 2), np.uint32), np.empty(rows, np.uint8)
@@ -118,7 +123,8 @@ def list_at(
         keys: that the objects may have.
 
     Returns:
-        None where the list is not found or anything in it is odd, or beyond `LARGEST` bytes.
+        None where the list is not found or anything in it is odd, beyond `LARGEST` bytes, or where
+        its objects have few of the keys.
     """
     if len(data) > LARGEST:
         return None
@@ -130,6 +136,8 @@ def list_at(
     if not begin:
         return None
     rows = data.count(b"{", begin)
+    if rows * len(keys) * CELL.itemsize > SPARSE * len(data):
+        return None
     cells, known = Cells(rows, len(keys), len(data)), _Keys(keys)
     library.onecard_json_list(
         *place(text),

@@ -8,7 +8,7 @@ import io
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -17,7 +17,7 @@ import asyncssh
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.files import csv_arrow, csv_careful, csv_header, csv_read
@@ -161,6 +161,7 @@ PIECES = [*'a",\n\r ', "\r\n", "𠮷", "1,2\n", '"p","q"\n', ",\n", " \t,\r\n", 
 
 @pytest.mark.case("file-2", "fast or careful, the same lines are blank")
 @pytest.mark.case("people-22", "fast or careful, the same lines are header rows again")
+@settings(deadline=timedelta(seconds=5))
 @given(
     st.lists(st.sampled_from(PIECES), max_size=14),
     st.sampled_from([1, 3, 8, 1000]),

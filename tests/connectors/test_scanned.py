@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from connectors.rest.page import Page
 from onecard import native
 from onecard.base.connections import Connection
 from onecard.errors import OnecardError
+from onecard.native import json_scan
 from onecard.ports.source import Column, ReadRequest
 
 COLUMNS = (
@@ -159,12 +161,13 @@ def parts_of(data: bytes, path: Path) -> Any:
     return found, file.skipped
 
 
-@settings(max_examples=400)
+@settings(max_examples=200, deadline=timedelta(seconds=5))
 @given(data=texts(), size=st.sampled_from([1, 30, 200, 1 << 20]))
 def test_json_lines(data: bytes, size: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "f.jsonl"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonl_read, "PIECE", size)
+        patch.setattr(json_scan, "MOST", 1 + size % 4)
         both(patch, lambda: parts_of(data, path))
 
 
@@ -242,7 +245,17 @@ def reply_of(data: bytes) -> Any:
     return rest, len(found), batch.to_pylist(), damaged, texts_of, found.records()
 
 
-@settings(max_examples=400)
+def test_a_list_of_many_sparse_objects_is_not_scanned() -> None:
+    """Its cells would take many times the memory of the document."""
+    columns = tuple(Column(f"c{i}", f"C{i}", required=False) for i in range(100))
+    asked = ReadRequest("a/b", columns, None)  # type: ignore[arg-type]
+    rows = b",".join([b'{"C0":1}'] * 5)
+    assert page.parsed(b'{"d":[' + rows + b"]}", "d", asked).scanned is None
+    few = ReadRequest("a/b", columns[:2], None)  # type: ignore[arg-type]
+    assert page.parsed(b'{"d":[' + rows + b"]}", "d", few).scanned is not None
+
+
+@settings(max_examples=200, deadline=timedelta(seconds=5))
 @given(
     st.lists(objects(), max_size=4),
     st.sampled_from(PLACES),
@@ -360,7 +373,7 @@ MARKS = [
 ]
 
 
-@settings(max_examples=400)
+@settings(max_examples=200, deadline=timedelta(seconds=5))
 @given(
     st.lists(st.one_of(st.sampled_from(MARKS), st.binary(max_size=3)), max_size=60),
     st.sampled_from(["utf-8", "gb18030"]),
