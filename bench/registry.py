@@ -31,5 +31,6 @@ PROGRAMS = (
     Program("reports", "stewards' reports", ("--rounds", "1")),
     Program("reconcile", "reconciliation", (*_FEW, "--planted", "30")),
     Program("night", "the city's night", ("--residents", "20000", "--share", "0.001")),
+    Program("text", "text sources", _FEW),
     Program("start", "start", ("--rounds", "3")),
 )

@@ -36,7 +36,7 @@ def part(records: Sequence[Any], request: ReadRequest, origin: str) -> Part:
     keys = [c.native for c in request.columns if c.key]
     spoilt = {i: BOOLEAN_RULE for i, r in enumerate(sound) if _no_key(r, keys)}
     arrays = [
-        pa.array([_text(r.get(c.native), plain=_is_plain(c)) for r in sound], pa.string())
+        pa.array([_text(r.get(c.native), plain=is_plain(c)) for r in sound], pa.string())
         for c in request.columns
     ]
     names = [c.name for c in request.columns]
@@ -113,7 +113,7 @@ def _no_key(record: Mapping[str, Any], keys: Sequence[str]) -> bool:
     return any(isinstance(record.get(native), bool) for native in keys)
 
 
-def _is_plain(column: Column) -> bool:
+def is_plain(column: Column) -> bool:
     """Whether numbers of a column have one form; elsewhere they are texts, as they are written."""
     return column.key or column.type in ("integer", "number")
 

@@ -49,8 +49,7 @@ def chunks(file: Text, options: Csv | JsonLines | Parquet, request: ReadRequest)
         zone = options.timezone if isinstance(options, ParquetSource) else None
         yield from parquet_read.chunks(file.path, file.origin, request, zone)
     else:
-        records = jsonl_read.records(file.path, file.origin, file.skipped)
-        parts = (part(some, request, file.origin) for some in records)
+        parts = jsonl_read.parts(file.path, file.origin, request, file.skipped)
         yield from regrouped(parts, file.origin, request.batch_rows)
 
 

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import codecs
 import re
+from array import array
+from functools import cache
+from itertools import product
 
 NAME = "gb18030-2022"
 """What `open`, `encode` and `decode` know the codec by, once this module is imported."""
@@ -48,6 +51,9 @@ FOUR_BYTES = {
 }
 """Codes that older systems wrote; since 2022 their characters have four bytes (95329031 …)."""
 
+FOUR_IN_BMP = 39_420
+"""Four-byte codes from 81308130 on that stand for the BMP's remaining characters, in its order."""
+
 _PLAIN = codecs.lookup("gb18030")
 
 
@@ -79,6 +85,35 @@ def decode(data: bytes, errors: str = "strict") -> tuple[str, int]:
     """The text of bytes in GB 18030 of any edition, and how many bytes were taken."""
     text, taken = _PLAIN.decode(data, errors)
     return _read(text), taken
+
+
+@cache
+def codes() -> tuple[bytes, bytes]:
+    """What each code means, as 16-bit numbers, 0 for nothing.
+
+    Returns:
+        Of the two-byte codes, by (lead - 0x81) * 256 + trail; of the four-byte codes of the BMP, by
+        their place in the standard's order.
+    """
+    two, four = array("H", bytes(2 * 126 * 256)), array("H", bytes(2 * FOUR_IN_BMP))
+    for lead, trail in product(range(126), range(0x40, 0xFF)):
+        two[lead * 256 + trail] = _meaning(bytes((0x81 + lead, trail)))
+    for place in range(FOUR_IN_BMP):
+        rest, last = divmod(place, 10)
+        rest, third = divmod(rest, 126)
+        first, second = divmod(rest, 10)
+        code = bytes((0x81 + first, 0x30 + second, 0x81 + third, 0x30 + last))
+        four[place] = _meaning(code)
+    return two.tobytes(), four.tobytes()
+
+
+def _meaning(code: bytes) -> int:
+    """The code point of one code; 0: none that a text can hold, or one beyond 16 bits."""
+    try:
+        point = ord(decode(code)[0])
+    except (ValueError, TypeError):  # no character, or two
+        return 0
+    return 0 if 0xD800 <= point < 0xE000 or point > 0xFFFF else point
 
 
 class _Encoder(codecs.IncrementalEncoder):

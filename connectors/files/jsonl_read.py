@@ -3,19 +3,58 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from connectors.common.gather import OBJECT_ROWS
+from connectors.common import scanned
+from connectors.common.gather import OBJECT_ROWS, Part
+from connectors.common.records import part
 from connectors.common.strict_json import BadRecord, parse_json
 from connectors.files import looks
 from connectors.files.skipped import Skipped
 from onecard.errors import ProtocolError
+from onecard.ports.source import ReadRequest
 
 _NOTHING = b" \t\v\f\r\n\x1a"
 """What a blank line holds; CTRL-Z is where old systems end a text."""
+
+
+PIECE = 1 << 22
+"""Bytes that are read at once, and the rest of the last line."""
+
+
+def parts(path: Path, origin: str, request: ReadRequest, skipped: Skipped) -> Iterator[Part]:
+    """The file's rows, piece by piece.
+
+    Args:
+        path: of a local copy.
+        origin: name of the file, for messages.
+        request: names the columns that the batches have.
+        skipped: counts blank lines.
+
+    Raises:
+        ProtocolError: the file is of another kind; says what it looks like.
+        SchemaMismatch: records hold a key that the contract does not name, or lack one.
+    """
+    with path.open("rb") as stream:
+        _check(stream.read(looks.HEAD), origin)
+        stream.seek(0)
+        while data := stream.read(PIECE) + stream.readline():
+            yield from _parts(data, origin, request, skipped)
+
+
+def _parts(data: bytes, origin: str, request: ReadRequest, skipped: Skipped) -> Iterator[Part]:
+    """The rows of whole lines."""
+    while data and (found := scanned.lines(data, _record, request, origin)):
+        rows, blank, taken = found
+        skipped.blank += blank
+        yield rows
+        data = data[taken:]
+    for some in _some(_lines(io.BytesIO(data), skipped)):
+        yield part(some, request, origin)
 
 
 def records(path: Path, origin: str, skipped: Skipped) -> Iterator[list[Any]]:
@@ -32,8 +71,7 @@ def records(path: Path, origin: str, skipped: Skipped) -> Iterator[list[Any]]:
     with path.open("rb") as stream:
         _check(stream.read(looks.HEAD), origin)
         stream.seek(0)
-        lines = _lines(stream, skipped)
-        yield from iter(lambda: [_record(line) for line in islice(lines, OBJECT_ROWS)], [])
+        yield from _some(_lines(stream, skipped))
 
 
 def count(path: Path, origin: str) -> int:
@@ -44,7 +82,12 @@ def count(path: Path, origin: str) -> int:
         return sum(1 for _ in _lines(stream, Skipped()))
 
 
-def _lines(stream: Iterator[bytes], skipped: Skipped) -> Iterator[bytes]:
+def _some(lines: Iterator[bytes]) -> Iterator[list[Any]]:
+    """Lines as records, some thousands at a time."""
+    return iter(lambda: [_record(line) for line in islice(lines, OBJECT_ROWS)], [])
+
+
+def _lines(stream: Iterable[bytes], skipped: Skipped) -> Iterator[bytes]:
     """Lines that hold something, without byte order marks: files are put behind one another."""
     for line in stream:
         text = line.removeprefix(codecs.BOM_UTF8)

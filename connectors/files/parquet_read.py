@@ -23,6 +23,8 @@ UNPACKED_LIMIT = 64 * 1024**3
 """Uncompressed bytes that a Parquet file may promise, and unpack to; more is a bomb (F33)."""
 BATCH_LIMIT = 2 * 1024**3
 """Unpacked bytes of one batch: it is held in memory as a whole."""
+_EACH_ITSELF = frozenset({"PLAIN", "RLE", "BIT_PACKED", "DELTA_LENGTH_BYTE_ARRAY"})
+"""Encodings in which every value of a column stands by itself; RLE is of levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,10 @@ def chunks(path: Path, origin: str, request: ReadRequest, zone: str | None) -> I
     plan = _plan(file, origin, request, zone)
     old = [name for name in parquet_types.int96(file) if name in plan.natives]
     witnesses = Witnesses(path, old, request.batch_rows) if old else None
-    texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
     first = unpacked = 0
-    reading = opened(path, origin, texts).iter_batches(request.batch_rows, columns=plan.natives)
+    reading = opened(path, origin, _each_text_once(file)).iter_batches(
+        request.batch_rows, columns=plan.natives
+    )
     for batch in reading:
         size = sum(map(_unpacked, batch.columns))
         unpacked += size
@@ -142,6 +145,23 @@ def _limit(file: pq.ParquetFile, origin: str) -> None:
     if size > UNPACKED_LIMIT:
         msg = f"{origin}: unpacks to {size} bytes; at most {UNPACKED_LIMIT} are read"
         raise ProtocolError(msg)
+
+
+def _each_text_once(file: pq.ParquetFile) -> list[str]:
+    """Columns of text that may unpack to far more than they hold, where a text repeats another.
+
+    Long texts (`large_string`, as Polars writes them) are left out where no row group says that it
+    has a dictionary or differences: making one for values that never repeat doubles the time.
+    """
+    metadata = file.metadata
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    columns = [group.column(i) for group in groups for i in range(group.num_columns)]
+    repeating = {c.path_in_schema for c in columns if not set(c.encodings) <= _EACH_ITSELF}
+    return [
+        f.name
+        for f in file.schema_arrow
+        if pa.types.is_string(f.type) or (pa.types.is_large_string(f.type) and f.name in repeating)
+    ]
 
 
 def _unpacked(column: pa.Array) -> int:

@@ -6,6 +6,7 @@ may be shown (`onecard.base.shown.file_name`).
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 import logging
 from collections.abc import Iterator
@@ -16,12 +17,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from connectors.common import scanned
+from connectors.common.gather import regrouped
 from connectors.common.strict_json import parse_json
 from connectors.files import formats, looks, manifest
 from connectors.files.folder import Folder, ListedFile, TooLarge
 from connectors.files.folders import opened
 from connectors.files.formats import Text
-from connectors.files.options import FilesSource
+from connectors.files.options import FilesSource, JsonDocument
 from connectors.files.order import FilePlaces, FoundFile
 from onecard.base.connections import Connection
 from onecard.base.shown import file_name
@@ -185,6 +188,10 @@ class FilesReading:
     def _chunks(self, file: Text) -> Iterator[Chunk]:
         options, dataset = self._options.format, self._request.dataset
         if options.kind == "json":
+            batch = _scanned(file, options, self._request)
+            if batch is not None:
+                yield from regrouped([(batch, {})], file.origin, self._request.batch_rows)
+                return
             found = options.rows_of(_document(file, dataset))
             yield from formats.json_chunks(found, file.origin, self._request)
             return
@@ -199,6 +206,18 @@ class FilesReading:
             if part is None:
                 return
             yield part
+
+
+def _scanned(file: Text, options: JsonDocument, request: ReadRequest) -> pa.RecordBatch | None:
+    """The rows of a document that is sound throughout; None: it is for the strict reader."""
+    if options.records == "$":
+        return None
+    data = file.path.read_bytes().removeprefix(codecs.BOM_UTF8).rstrip(b"\x1a")
+    try:
+        found = scanned.document(data, options.records, request)
+    except (ValueError, RecursionError):
+        return None
+    return found.batch if found else None
 
 
 def _document(file: Text, dataset: str) -> Any:  # noqa: ANN401 - JSON

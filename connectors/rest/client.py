@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 import tenacity
@@ -25,6 +25,7 @@ from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
 BUSY = (429, 502, 503, 504)
 """Statuses that pass by themselves."""
 REFUSED = (401, 403)
+Parsed = TypeVar("Parsed")
 
 _PASSING = (
     requests.ConnectionError,
@@ -44,6 +45,11 @@ def _untrusted(error: BaseException) -> bool:
     """Whether the server's certificate is none that we trust: a person must mend that."""
     wrapped = isinstance(error, requests.exceptions.SSLError)
     return wrapped and unreachable.of_error(error) == unreachable.BAD_CERTIFICATE
+
+
+def as_json(content: bytes) -> Any:  # noqa: ANN401 - JSON
+    """A body as a JSON document; raises ValueError or RecursionError."""
+    return parse_json(content.decode("utf-8"))
 
 
 class _Busy(Exception):
@@ -76,6 +82,20 @@ class Client:
         """GET a JSON document; raises like `call`."""
         return self.call("GET", path, params=dict(params))
 
+    def read(
+        self, path: str, params: Mapping[str, str], parse: Callable[[bytes], Parsed]
+    ) -> Parsed:
+        """GET a JSON document and parse it in a way of the caller's; raises like `call`.
+
+        Args:
+            path: below the connection's host.
+            params: of the query.
+            parse: makes something of the body; raises ValueError or RecursionError where it is no
+                JSON.
+        """
+        found: Parsed = self._called(parse, "GET", path, params=dict(params))
+        return found
+
     def post(self, path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON
         """POST a JSON document; raises like `call`."""
         headers = {"Content-Type": "application/json; charset=utf-8"}
@@ -95,6 +115,15 @@ class Client:
                 or the address is none.
             ProtocolError: another status, HTML, or no JSON.
         """
+        return self._called(as_json, method, path, **arguments)
+
+    def _called(
+        self,
+        parse: Callable[[bytes], Any],
+        method: str,
+        path: str,
+        **arguments: Any,  # noqa: ANN401 - requests'
+    ) -> Any:  # noqa: ANN401 - the parser's
         where = f"{self._what} at {self._url(path)}"
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_passes),
@@ -103,7 +132,8 @@ class Client:
             reraise=True,
         )
         with watching(self._connection):
-            return self._document(self._answer(retrying, where, method, path, **arguments), where)
+            reply = self._answer(retrying, where, method, path, **arguments)
+            return self._document(reply, where, parse)
 
     def _answer(
         self,
@@ -182,7 +212,7 @@ class Client:
         jitter = random.uniform(0, backoff)  # noqa: S311 - spreads retries, no secret
         return min(asked + jitter, self._wire.max_wait_s)
 
-    def _document(self, reply: Whole, where: str) -> Any:  # noqa: ANN401 - JSON
+    def _document(self, reply: Whole, where: str, parse: Callable[[bytes], Any] = as_json) -> Any:  # noqa: ANN401 - the parser's
         if reply.status_code in REFUSED:
             msg = f"{where}: HTTP {reply.status_code}, login refused ({self._connection.id!r})"
             raise ConfigError(msg)
@@ -194,7 +224,7 @@ class Client:
             msg = f"{where}: answered {kind.split(';')[0] or 'no content type'} instead of JSON"
             raise ProtocolError(msg)
         try:
-            return parse_json(reply.content.decode("utf-8"))
+            return parse(reply.content)
         except (ValueError, RecursionError):
             msg = f"{where}: the body is not JSON"
             raise ProtocolError(msg) from None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from connectors.common.gather import regrouped
-from connectors.common.records import part
 from connectors.common.strict_json import at, has, scalar_text
+from connectors.rest import page as pages_of
 from connectors.rest.client import Client
 from connectors.rest.options import Keyset, PageNumber, RestSource
+from connectors.rest.page import Page, Reply
 from connectors.rest.repeats import PageKeys
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError, UnstableSource
@@ -40,9 +41,9 @@ class RestReading:
     def __iter__(self) -> Iterator[Chunk]:
         options, request = self._options, self._request
         client = Client(self._connection, options, request.dataset)
-        pages = _Pages(client, request.dataset, options, self._params(), self._keys())
+        pages = _Pages(client, request, options, self._params(), self._keys())
         self._remarks = pages.remarks
-        parts = (part(page, request, options.path) for page in pages)
+        parts = (page.part(request, options.path) for page in pages)
         try:
             yield from regrouped(parts, options.path, request.batch_rows)
         finally:
@@ -53,9 +54,10 @@ class RestReading:
         paginator, request = self._options.paginator, self._request
         if not isinstance(paginator, PageNumber):
             return PageKeys(())
+        named = {c.name: c for c in request.columns}
         versions = request.order if paginator.versions else ()
-        key = request.natives(request.key)
-        return PageKeys(key, request.natives(versions), paginator.confirm)
+        key = [named[name] for name in request.key]
+        return PageKeys(key, [named[name] for name in versions], paginator.confirm)
 
     def _params(self) -> dict[str, str]:
         paginator = self._options.paginator
@@ -73,23 +75,23 @@ class _Pages:
     def __init__(
         self,
         client: Client,
-        dataset: str,
+        request: ReadRequest,
         options: RestSource,
         params: dict[str, str],
         keys: PageKeys,
     ) -> None:
         self._client, self._options, self._params = client, options, params
-        self._keys = keys
-        self._where = f"{dataset} at {options.path}"
+        self._keys, self._request = keys, request
+        self._where = f"{request.dataset} at {options.path}"
         self.remarks: list[str] = []
 
-    def __iter__(self) -> Iterator[list[Any]]:
+    def __iter__(self) -> Iterator[Page]:
         paginator = self._options.paginator
         if isinstance(paginator, Keyset):
             pages = self._keyset(paginator)
         else:
             pages = self._numbered(paginator)
-        last: list[Any] | None = None
+        last: Page | None = None
         for page in pages:
             if page and page == last:
                 self._refuse("a page was repeated")
@@ -97,10 +99,10 @@ class _Pages:
             self._keys.add(page)
             yield page
 
-    def _keyset(self, paginator: Keyset) -> Iterator[list[Any]]:
+    def _keyset(self, paginator: Keyset) -> Iterator[Page]:
         seen: set[str] = set()
         cursor: str | None = None
-        before: list[Any] = []
+        before: Page | None = None
         ended = False
         while True:
             params = {**self._params, paginator.size_param: str(paginator.size)}
@@ -115,7 +117,7 @@ class _Pages:
                 self.remarks.append(remark)
             yield page
             before = page
-            more, found = self._more(reply, paginator), at(reply, paginator.next)
+            more, found = self._more(reply.document, paginator), at(reply.document, paginator.next)
             if found is None:
                 if more:
                     self._refuse("it says there is more but names no next cursor")
@@ -143,14 +145,14 @@ class _Pages:
             self._refuse(f"{why}: nothing tells whether this is the last page")
         return _MORE[word]
 
-    def _numbered(self, paginator: PageNumber) -> Iterator[list[Any]]:
+    def _numbered(self, paginator: PageNumber) -> Iterator[Page]:
         number, read, most = paginator.first, 0, 0
         while True:
             reply = self._numbered_page(paginator, number)
             page = self._records(reply)
             yield page
             read, number = read + len(page), number + 1
-            total = at(reply, paginator.total)
+            total = at(reply.document, paginator.total)
             if not isinstance(total, str) or not (total.isascii() and total.isdigit()):
                 self._refuse(f"it gives no {paginator.total}")
             if int(total) < most:  # later rows moved up: one of them was on no page (F10)
@@ -167,7 +169,7 @@ class _Pages:
         if read > most:
             self.remarks.append(f"{self._options.path}: told of {most} rows, and {read} came")
 
-    def _is_last(self, paginator: PageNumber, number: int, page: list[Any]) -> bool:
+    def _is_last(self, paginator: PageNumber, number: int, page: Page) -> bool:
         """Whether nothing stands behind a full page that reaches the total.
 
         Some refuse a page behind the last one, some give the last or the first one again.
@@ -178,7 +180,7 @@ class _Pages:
             return True
         return not behind or behind == page or self._keys.all_seen(behind)
 
-    def _numbered_page(self, paginator: PageNumber, number: int) -> Any:  # noqa: ANN401 - JSON
+    def _numbered_page(self, paginator: PageNumber, number: int) -> Reply:
         params = {paginator.page_param: str(number), paginator.size_param: str(paginator.size)}
         return self._get({**self._params, **params})
 
@@ -199,16 +201,19 @@ class _Pages:
             " while they were read"
         )
 
-    def _get(self, params: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
-        reply = self._client.get(self._options.path, params)
-        success = self._options.success
-        if success and scalar_text(at(reply, success.field)) != success.value:
+    def _get(self, params: dict[str, str]) -> Reply:
+        options, request = self._options, self._request
+        reply = self._client.read(
+            options.path, params, lambda body: pages_of.parsed(body, options.records, request)
+        )
+        success = options.success
+        if success and scalar_text(at(reply.document, success.field)) != success.value:
             self._refuse(f"it did not answer {success.field} = {success.value}")
         return reply
 
-    def _records(self, reply: object) -> list[Any]:
-        found = at(reply, self._options.records)
-        if not isinstance(found, list):
+    def _records(self, reply: Reply) -> Page:
+        found = Page.of(reply, self._options.records)
+        if found is None:
             self._refuse(f"its reply has no list at {self._options.records}")
         return found
 

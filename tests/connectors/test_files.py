@@ -7,8 +7,8 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -17,10 +17,10 @@ import asyncssh
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.files import csv_header, csv_read
+from connectors.files import csv_arrow, csv_careful, csv_header, csv_read
 from connectors.files.connector import FilesConnector
 from connectors.files.options import CsvSource
 from connectors.files.skipped import Skipped
@@ -161,39 +161,58 @@ PIECES = [*'a",\n\r ', "\r\n", "𠮷", "1,2\n", '"p","q"\n', ",\n", " \t,\r\n", 
 
 @pytest.mark.case("file-2", "fast or careful, the same lines are blank")
 @pytest.mark.case("people-22", "fast or careful, the same lines are header rows again")
+@settings(deadline=timedelta(seconds=5))
 @given(
     st.lists(st.sampled_from(PIECES), max_size=14),
     st.sampled_from([1, 3, 8, 1000]),
     st.sampled_from(["reject", "skip"]),
+    st.sampled_from(["utf-8", "gb18030"]),
+    st.sampled_from([b"", b"", b"\xff", b"\x81", b"\x810\x810", b"\xfeQ", b"\xe5\xbc"]),
+    st.integers(0, 40),
 )
 def test_every_way_of_reading_gives_the_same_rows(
-    pieces: list[str], size: int, repeated: Literal["reject", "skip"]
+    pieces: list[str],
+    size: int,
+    repeated: Literal["reject", "skip"],
+    encoding: Literal["utf-8", "gb18030"],
+    spoilt: bytes,
+    place: int,
 ) -> None:
-    """Fast or careful, at once or in pieces cut anywhere."""
-    header, options = ["X", "Y"], CsvSource(kind="csv", repeated_header=repeated)
-    data = "".join(pieces).encode()
-    counted, quick, cut = Skipped(), Skipped(), Skipped()
-    (careful, damaged), tail = csv_read._careful(data, header, options, counted, final=True)
+    """Record by record, by Arrow or by the scanner, at once or in pieces cut anywhere."""
+    header = ["X", "Y"]
+    options = CsvSource(kind="csv", repeated_header=repeated, encoding=encoding)
+    data = "".join(pieces).encode(encoding)
+    data = data[:place] + spoilt + data[place:]
+    counted, quick = Skipped(), Skipped()
+    (batch, damaged), tail = csv_careful.careful(data, header, options, counted, final=True)
     if not data:
         counted = Skipped()
-    wanted = [tuple(r.values()) for r in careful.to_pylist()] if data else []
+    wanted = [(*r.values(), damaged.get(n, "")) for n, r in enumerate(batch.to_pylist()) if data]
     assert tail == b""
-    fast = csv_read._fast(data, header, options, quick) if data else None
+    fast = csv_arrow.fast(data, header, options, quick) if data else None
     if fast is not None:
-        sifted = [csv_read._sifted(b, header, options, quick) for b in fast.to_batches()]
-        assert [tuple(r.values()) for b, _ in sifted for r in b.to_pylist()] == wanted
-        assert [rule for _, spoilt in sifted for rule in spoilt.values()] == [*damaged.values()]
+        parts = [csv_arrow.sifted(b, header, options, quick) for b in fast.to_batches()]
+        assert rows_of(parts) == wanted
         assert quick == counted
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_read, "PIECE", size)
-        parts = list(csv_read._parts(io.BytesIO(data), "f", header, options, cut))
-    assert cut == counted
-    found = [
-        (tuple(r.values()), spoilt.get(place, ""))
+    for native in ("on", "off"):
+        cut = Skipped()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ONECARD_NATIVE", native)
+            patch.setattr(csv_read, "PIECE", size)
+            patch.setattr(csv_read, "ODD_LINES", 1 + size % 7 + csv_careful.LONGEST)
+            records = csv_read._Records(header, options, cut)
+            parts = list(csv_read._parts(io.BytesIO(data), "f", records))
+        assert rows_of(parts) == wanted
+        assert cut == counted
+
+
+def rows_of(parts: Iterable[tuple[pa.RecordBatch, Mapping[int, str]]]) -> list[Any]:
+    """The cells of each row, and the rule that it breaks."""
+    return [
+        (*row.values(), spoilt.get(place, ""))
         for batch, spoilt in parts
-        for place, r in enumerate(batch.to_pylist())
+        for place, row in enumerate(batch.to_pylist())
     ]
-    assert found == [(r, damaged.get(n, "")) for n, r in enumerate(wanted)]
 
 
 @pytest.mark.fault("F27", "UTF-8 that is declared GB18030 is refused")

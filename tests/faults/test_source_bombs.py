@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import io
 import itertools
@@ -57,15 +58,20 @@ def local(out: Path) -> Connection:
 
 
 @pytest.mark.fault("F33", "a text repeated by a dictionary is counted before it is unpacked")
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
 def test_a_parquet_bomb_of_one_text_is_refused_before_it_is_unpacked(
-    out: Path, local: Connection
+    out: Path, local: Connection, kind: pa.DataType
 ) -> None:
     """Some kilobytes that are 200 GB as rows; the file's own metadata promises little."""
     rows, text = 200_000, "卡" * 350_000
     array = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([text]))
-    pq.write_table(
-        pa.table({"X": array}), out / "f.parquet", compression="zstd", store_schema=False
-    )
+    stored = base64.b64encode(pa.schema([("X", kind)]).serialize())
+    table = pa.table({"X": array})
+    file = pq.ParquetWriter(out / "f.parquet", table.schema, compression="zstd", store_schema=False)
+    with file:
+        file.write_table(table)
+        file.add_key_value_metadata({"ARROW:schema": stored})
+    assert pq.ParquetFile(out / "f.parquet").schema_arrow.types == [kind]
     assert (out / "f.parquet").stat().st_size < 200_000
     started = time.monotonic()
     with pytest.raises(ProtocolError, match=r"f\.parquet: unpacks to \d+ bytes"):

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import connectors
-from connectors.common.records import part
 from connectors.rest import client as rest_client
 from connectors.rest import read as rest_read
 from connectors.rest.options import RestSource
+from connectors.rest.page import parsed
 from connectors.rest.repeats import PageKeys
 from onecard.base.connections import Connection
 from onecard.crypto import keys
@@ -54,8 +55,11 @@ def request(options: Any) -> ReadRequest:
     return ReadRequest(dataset="a/b", columns=COLUMNS, options=options, batch_rows=2)
 
 
-def read_file(data: bytes, layout: dict[str, Any]) -> int:
-    """Rows of a file with these bytes, damaged ones included."""
+Found = list[tuple[dict[str, Any], str]]
+
+
+def read_file(data: bytes, layout: dict[str, Any]) -> Found:
+    """Rows of a file with these bytes, and the rule that each breaks."""
     files = connectors.connector("files")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "out").mkdir()
@@ -64,20 +68,23 @@ def read_file(data: bytes, layout: dict[str, Any]) -> int:
             {"directory": "out", "pattern": "*.dat", "format": layout}
         )
         home = Connection(id="c", conn_type="fs", extra={"path": folder})
-        found = 0
+        found: Found = []
         for part in files.read(home, request(options)):
             assert part.batch.schema.names == [c.name for c in COLUMNS]
             assert all(0 <= place < part.batch.num_rows for place in part.damaged)
             part.batch.validate()
-            found += part.batch.num_rows
+            rules = [part.damaged.get(i, "") for i in range(part.batch.num_rows)]
+            found += zip(part.batch.to_pylist(), rules, strict=True)
         return found
 
 
-def survives(read: Callable[[], object]) -> None:
+def survives(read: Callable[[], object]) -> object:
+    """What was read, or the error that says why not."""
     try:
-        read()
+        return read()
     except (OnecardError, InvalidFile) as error:
         silent(error)
+        return type(error), str(error)
 
 
 def csv_of(encoding: str) -> bytes:
@@ -113,17 +120,24 @@ FILES = {
 }
 
 
-@pytest.mark.fault("F30", "random and mutated files: rows or our own errors, no value told")
+@pytest.mark.fault(
+    "F30", "random and mutated files: rows or our own errors, no value told, scanned or not"
+)
 @pytest.mark.fault("F25", "quotes and line ends anywhere in a CSV never crash or hang it")
 @pytest.mark.parametrize("kind", FILES)
 def test_files(kind: str) -> None:
     layout, sound, marks = FILES[kind]
-    assert read_file(sound, layout) == (90 if kind == "parquet" else 3)
+    assert len(read_file(sound, layout)) == (90 if kind == "parquet" else 3)
 
     @fuzzed
     @given(inputs(sound, marks))
     def run(data: bytes) -> None:
-        survives(lambda: read_file(data, layout))
+        found = []
+        for way in ("on", "off"):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("ONECARD_NATIVE", way)
+                found.append(survives(lambda: read_file(data, layout)))
+        assert str(found[0]) == str(found[1])
 
     run()
 
@@ -137,10 +151,11 @@ def test_json_pages() -> None:
         client = rest_client.Client(
             Connection(id="c", conn_type="http", host="127.0.0.1", port=1), options, "a/b"
         )
-        document = client._document(reply, "a/b at /x")
-        pages = rest_read._Pages(client, "a/b", options, {}, PageKeys(()))
-        records = pages._records(document)
-        return part(records, request(options), "/x")[0].num_rows
+        asked = request(options)
+        parse = partial(parsed, path=options.records, request=asked)
+        document = client._document(reply, "a/b at /x", parse)
+        pages = rest_read._Pages(client, asked, options, {}, PageKeys(()))
+        return pages._records(document).part(asked, "/x")[0].num_rows
 
     assert read(PAGE) == 3
 

@@ -1,0 +1,96 @@
+"""Cells that a scanner has found in text, and the Arrow columns that are gathered from them."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+LARGEST = 1 << 30
+"""Bytes that are scanned at once; a cell's place has 31 bits, and text may grow by half."""
+CELL = np.dtype([("at", "<u4"), ("size", "<i4")])
+_SPARE = 16
+"""Bytes behind each column's own: short texts are copied by whole steps."""
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def address(array: npt.NDArray[Any]) -> ctypes.c_void_p:
+    """Where an array's numbers stand, for C."""
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def place(data: Bytes) -> tuple[ctypes.c_void_p, ctypes.c_size_t]:
+    """Where bytes stand and how many they are, for C."""
+    return address(data), ctypes.c_size_t(len(data))
+
+
+def bytes_of(data: bytes) -> Bytes:
+    """Bytes as numbers, not copied."""
+    return np.frombuffer(data, np.uint8)
+
+
+@dataclass(slots=True)
+class Cells:
+    """Room for the cells of some records, filled by one scan.
+
+    Attributes:
+        rows: for how many records there is room.
+        columns: cells of a record.
+        aside: bytes of room for texts that do not stand in the data as they are meant.
+        table: the cells, record by record.
+        text: the room aside.
+        totals: bytes of each column.
+        found: what the scan tells: rows, bytes taken, blank lines, bytes aside, odd rows.
+    """
+
+    rows: int
+    columns: int
+    aside: int
+    table: npt.NDArray[Any] = field(init=False)
+    text: Bytes = field(init=False)
+    totals: npt.NDArray[np.int64] = field(init=False)
+    found: npt.NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.table = np.empty((self.rows, self.columns), CELL)
+        self.text = np.empty(self.aside, np.uint8)
+        self.totals = np.zeros(self.columns, np.int64)
+        self.found = np.zeros(5, np.int64)
+
+    def begin(self) -> None:
+        """Nothing is found yet."""
+        self.totals[:] = 0
+        self.found[:] = 0
+
+    def arrays(self, library: ctypes.CDLL, data: Bytes) -> list[pa.Array]:
+        """The columns, as text; an absent cell is NULL.
+
+        Args:
+            library: the compiled one.
+            data: what was scanned.
+        """
+        rows, count = int(self.found[0]), self.columns
+        offsets = [pa.allocate_buffer(4 * (rows + 1)) for _ in range(count)]
+        texts = [pa.allocate_buffer(int(total) + _SPARE) for total in self.totals]
+        valid = [pa.allocate_buffer((rows + 7) // 8) for _ in range(count)]
+        library.onecard_cells_fill(
+            *place(data),
+            *place(self.text),
+            address(self.table),
+            ctypes.c_size_t(rows),
+            ctypes.c_size_t(count),
+            *(_addresses(buffers) for buffers in (offsets, texts, valid)),
+        )
+        return [
+            pa.Array.from_buffers(pa.string(), rows, list(buffers))
+            for buffers in zip(valid, offsets, texts, strict=True)
+        ]
+
+
+def _addresses(buffers: list[pa.Buffer]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(buffers))(*(buffer.address for buffer in buffers))
