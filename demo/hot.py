@@ -35,7 +35,7 @@ def fill_card_master(
     table = str(contract.source.options["table"])
     create_postgres(address, schema, table, contract)
     planter = Planter(contract, seed, 0, as_text=False, rate=defect_rate)
-    frames = _cards(rows, seed)
+    frames = cards(rows, seed)
     if defect_rate:
         frames = (part for frame in frames for part in planter.spoil(frame))
     append_postgres(address, schema, table, contract, frames)
@@ -43,7 +43,13 @@ def fill_card_master(
     return len(planter.truth.defects)
 
 
-def _cards(rows: int, seed: int) -> Iterator[pl.DataFrame]:
+def cards(rows: int, seed: int) -> Iterator[pl.DataFrame]:
+    """Clean card rows, typed, in blocks.
+
+    Args:
+        rows: exactly so many.
+        seed: of the population.
+    """
     day, start = Day(0), 0
     while rows > 0:
         frame = card_master(block(seed, start, BLOCK, day.date), day).head(rows)
