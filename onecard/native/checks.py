@@ -38,7 +38,7 @@ class Form(IntEnum):
     CLOCK = 4
 
 
-class Part(IntEnum):
+class DatePart(IntEnum):
     """Parts of a date's form; 0 stands for a character of its own."""
 
     YEAR = 1

@@ -294,7 +294,11 @@ class PolarsGate:
 
 
 def hashed(rows: pl.DataFrame) -> pl.DataFrame:
-    """Typed rows with their hashes, by which the registry knows them again."""
+    """Typed rows with their hashes, by which the registry knows them again.
+
+    Args:
+        rows: typed columns in contract order.
+    """
     hashes = rows.hash_rows(seed=0).reinterpret(signed=True).alias("_row_hash")
     return rows.with_columns(hashes)
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 from onecard.base.blanks import BLANKS
 from onecard.native.checks import (
     Compiled,
+    DatePart,
     Form,
     Kind,
-    Part,
     Shape,
     TextCheck,
     TextParse,
@@ -34,12 +34,12 @@ from schemas.models.contract import Field
 from schemas.models.text_form import TextForm
 
 _PARTS = {
-    "%Y": Part.YEAR,
-    "%m": Part.MONTH,
-    "%d": Part.DAY,
-    "%H": Part.HOUR,
-    "%M": Part.MINUTE,
-    "%S": Part.SECOND,
+    "%Y": DatePart.YEAR,
+    "%m": DatePart.MONTH,
+    "%d": DatePart.DAY,
+    "%H": DatePart.HOUR,
+    "%M": DatePart.MINUTE,
+    "%S": DatePart.SECOND,
 }
 _DATE_PARTS = frozenset(("%Y", "%m", "%d"))
 _WIDEST = 38

@@ -177,7 +177,7 @@ class QuickPass:
         for name, parsed in found.parsed.items():
             if parsed.faults and raw[name].null_count() != typed[name].null_count():
                 found.doubted |= (typed[name].is_null() & raw[name].is_not_null()).to_numpy()
-        told = [rule for rule in self._of_id if self._told(rule, found, typed)]
+        told = [rule for rule in self._of_id if self._compared_with_id(rule, found, typed)]
         broken = [
             check.broken
             for field in self._fields
@@ -192,7 +192,7 @@ class QuickPass:
             some = pl.any_horizontal([b.fill_null(value=False) for b in broken])
             found.doubted |= typed.select(some).to_series().to_numpy()
 
-    def _told(self, rule: RowRule, found: _Found, typed: pl.DataFrame) -> bool:
+    def _compared_with_id(self, rule: RowRule, found: _Found, typed: pl.DataFrame) -> bool:
         """Whether the library has compared a field with what an ID number says of it."""
         check = rule.check
         if not isinstance(check, OfIdNumber):

@@ -132,7 +132,11 @@ def some(batch: pa.RecordBatch, offsets: npt.NDArray[np.int64]) -> pa.RecordBatc
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a column holds text, in whatever layout."""
+    """Whether a column holds text, in whatever layout.
+
+    Args:
+        kind: type of the column.
+    """
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 

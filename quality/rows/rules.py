@@ -67,7 +67,7 @@ def warned(rules: Sequence[RowRule], good: pl.DataFrame, now: datetime) -> dict[
 
     Args:
         rules: compiled.
-        good: typed rows.
+        good: rows, typed columns by contract name.
         now: the transfer's aware time.
     """
     found: dict[Reason, int] = {}

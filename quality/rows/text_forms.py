@@ -63,7 +63,7 @@ def null_words(rows: pl.DataFrame, names: Sequence[str]) -> dict[Reason, int]:
     """Rows by field that hold a word for NULL as text.
 
     Args:
-        rows: typed.
+        rows: typed columns by contract name.
         names: of fields that may hold such a word.
     """
     if not names or not len(rows):
