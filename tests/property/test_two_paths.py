@@ -18,7 +18,7 @@ from tests.property.hostile_rows import CONTRACTS, NOW, Rows, made_contract
 from tests.sampling import sampled
 
 QUICK = [(seed, 10_000) for seed in range(2)]
-NIGHTLY = [(seed, 250_000) for seed in range(2, 22)]
+NIGHTLY = [(seed, 100_000) for seed in range(2, 52)]
 """Seeds and rows: five million at night, in parts that two workers share."""
 CHUNK = 12_000
 needs_library = pytest.mark.skipif(native.library() is None, reason="needs a C compiler")
