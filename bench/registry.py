@@ -26,6 +26,7 @@ _FEW = ("--rows", "20000", "--rounds", "1")
 
 PROGRAMS = (
     Program("transfers", "transfers", _FEW, peers=True),
+    Program("gate", "gate", _FEW),
     Program("govern", "governed deliveries", (*_FEW, "--deliveries", "5", "--each", "1000")),
     Program("holding", "what consumers hold", ("--rows", "20000")),
     Program("reports", "stewards' reports", ("--rounds", "1")),

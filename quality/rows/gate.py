@@ -1,12 +1,15 @@
-"""The row gate: a contract's row-level checks, compiled once, run in one Polars pass per batch.
+"""The row gate: a contract's row-level checks, compiled once, run over whole batches.
 
-The pass only asks which rows are right. The few that are not are looked at again, one check at a
-time, so that each is rejected with all its reasons. A rule of the contract is evaluated only on
-rows whose named fields passed their own checks: one defect has one reason.
+Compiled kernels (`quick`) prove most rows right; what they doubt, or everything where there are
+none, goes through one Polars pass, which again only asks which rows are right. The few that are not
+are looked at one check at a time, so that each is rejected with all its reasons. A rule of the
+contract is evaluated only on rows whose named fields passed their own checks: one defect has one
+reason.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,11 +27,15 @@ from quality.rows import identifiers, reading
 from quality.rows.fieldchecks import CONTROL, field_checks, kernel, may_hold_null_word
 from quality.rows.identifiers import Divisions, RowMask
 from quality.rows.parsing import Parsed, parse, text_of
+from quality.rows.quick import quick_pass
 from quality.rows.reading import Rows
-from quality.rows.rules import Builder, compile_rule, main_field
-from quality.rows.text_forms import AROUND, NULL_WORD, NULL_WORDS, TRIMMED, meant
+from quality.rows.rules import row_rules, warned
+from quality.rows.text_forms import AROUND, TRIMMED, meant, null_words
 from schemas.models import codes
 from schemas.models.contract import Contract
+
+Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
+"""Of rows in a chunk."""
 
 DEMO_DIVISION = "410199"
 """An unassigned division: ID numbers of the demo's synthetic people stand in it."""
@@ -55,16 +62,6 @@ def _divisions(*, demo: bool) -> Divisions:
 
 
 @dataclass(frozen=True, slots=True)
-class _RowRule:
-    """A rule of the contract with its compiled expression."""
-
-    reason: Reason
-    fields: tuple[str, ...]
-    warns: bool
-    build: Builder
-
-
-@dataclass(frozen=True, slots=True)
 class _Batch:
     """Rows on their way: as given, as read, as typed, and their numbers in the origin.
 
@@ -77,7 +74,7 @@ class _Batch:
     given: pl.DataFrame
     raw: pl.DataFrame
     typed: pl.DataFrame
-    numbers: np.ndarray[tuple[int], np.dtype[np.int64]]
+    numbers: Offsets
     parsed: Mapping[str, Parsed]
     skips: Mapping[str, frozenset[str]]
     now: datetime
@@ -117,17 +114,8 @@ class PolarsGate:
         kernels = {f.name: kernel(f, known) for f in contract.fields}
         self._kernels = {name: found for name, found in kernels.items() if found}
         self._semantic = {f.name: f.semantic for f in contract.fields}
-        compiled = [(rule, compile_rule(rule, contract)) for rule in contract.rules]
-        self._rules = [
-            _RowRule(
-                Reason(main_field(rule), rule.name),
-                rule.check.fields,
-                rule.severity == "warning",
-                build,
-            )
-            for rule, build in compiled
-            if build is not None
-        ]
+        self._rules = row_rules(contract)
+        self._quick = quick_pass(contract, known, self._rules)
 
     def check(self, chunk: Chunk, now: datetime) -> Checked:
         """Split a chunk into good rows (typed, hashed) and rejected rows (with all reasons).
@@ -144,24 +132,48 @@ class PolarsGate:
         raise FatalError(msg)
 
     def _check(self, chunk: Chunk, now: datetime) -> Checked:
-        batch = self._typed(chunk, reading.read(chunk, self._fields, self._spares), now)
+        offsets = np.arange(chunk.batch.num_rows)
+        looked = self._quick.look(chunk, now) if self._quick is not None else None
+        if looked is None:
+            return self._judged(chunk, offsets, now)[0]
+        good = hashed(looked.good)
+        if not len(looked.doubted):
+            return Checked(good, (), looked.warnings)
+        judged, places = self._judged(_only(chunk, looked.doubted), looked.doubted, now)
+        if len(places):
+            order = np.argsort(np.concatenate((looked.numbers, places)))
+            good = pl.concat((good, judged.good))[order]
+        warnings = Counter(looked.warnings) + Counter(judged.warnings)
+        return Checked(good, judged.rejected, dict(warnings))
+
+    def _judged(self, chunk: Chunk, offsets: Offsets, now: datetime) -> tuple[Checked, Offsets]:
+        """Split rows by the gate's own checks; and the offsets of the good ones.
+
+        Args:
+            chunk: rows.
+            offsets: where they stood in the chunk that came.
+            now: the transfer's aware time.
+        """
+        numbers = chunk.first_row + offsets
+        rows = reading.read(chunk, self._fields, self._spares)
+        batch = self._typed(chunk, numbers, rows, now)
         right, unlisted = self._right(batch)
-        rejected = _damaged(chunk)
+        rejected = _damaged(chunk, numbers)
         if not right.all():
             suspects = batch.only(~right)
             guilty = self._judge(suspects, rejected)
             right[np.flatnonzero(~right)] = ~guilty
         good = batch.typed if right.all() else batch.typed.filter(right)
-        warnings = self._warnings(batch, good) | self._text_warnings(batch, right, good)
+        warnings = warned(self._rules, good, now) | self._text_warnings(batch, right, good)
         for name, mask in unlisted.items():
             if number := int((mask & right).sum()):
                 warnings[Reason(name, f"{self._semantic[name]}.division")] = number
-        hashes = good.hash_rows(seed=0).reinterpret(signed=True).alias("_row_hash")
-        return Checked(good.with_columns(hashes), tuple(rejected), warnings)
+        places = batch.numbers[right] - chunk.first_row
+        return Checked(hashed(good), tuple(rejected), warnings), places
 
-    def _typed(self, chunk: Chunk, rows: Rows, now: datetime) -> _Batch:
+    def _typed(self, chunk: Chunk, numbers: Offsets, rows: Rows, now: datetime) -> _Batch:
         """The rows that are no damaged records, and their typed columns."""
-        raw, numbers = rows.frame, np.arange(chunk.first_row, chunk.first_row + len(rows.frame))
+        raw = rows.frame
         if chunk.damaged:
             keep = np.ones(len(raw), np.bool_)
             keep[list(chunk.damaged)] = False
@@ -217,24 +229,11 @@ class PolarsGate:
                     unlisted[name] = ~mask
         return right, unlisted
 
-    def _warnings(self, batch: _Batch, good: pl.DataFrame) -> dict[Reason, int]:
-        found: dict[Reason, int] = {}
-        for rule in self._rules:
-            if rule.warns:
-                number = int(batch.marks(good, rule.build(batch.now)).sum())
-                if number:
-                    found[rule.reason] = found.get(rule.reason, 0) + number
-        return found
-
     def _text_warnings(
         self, batch: _Batch, right: RowMask, good: pl.DataFrame
     ) -> dict[Reason, int]:
         """Good rows by field whose blanks were taken off, or that hold a word for NULL as text."""
-        found: dict[Reason, int] = {}
-        if self._free and len(good):
-            words = good.select(pl.col(self._free).is_in(list(NULL_WORDS)).sum()).row(0)
-            counts = zip(self._free, words, strict=True)
-            found = {Reason(name, NULL_WORD): number for name, number in counts if number}
+        found = null_words(good, self._free)
         for name, form in self._forms.items():
             if form.trim and batch.given.schema[name] == pl.String and len(batch.given):
                 bare = meant(pl.col(name), form.model_copy(update={"null": ()}))
@@ -253,7 +252,7 @@ class PolarsGate:
         for rule in self._rules:
             if not rule.warns:
                 mark = suspects.marks(suspects.typed, rule.build(suspects.now))
-                sound = ~np.logical_or.reduce([spoilt[name] for name in rule.fields])
+                sound = ~np.logical_or.reduce([spoilt[name] for name in rule.check.fields])
                 marks[rule.reason] = marks.get(rule.reason, guilty) | (mark & sound)
         marks = {reason: mark for reason, mark in sorted(marks.items()) if mark.any()}
         texts = self._texts(suspects).to_dicts()
@@ -294,8 +293,32 @@ class PolarsGate:
         return marks
 
 
-def _damaged(chunk: Chunk) -> list[Rejected]:
+def hashed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Typed rows with their hashes, by which the registry knows them again.
+
+    Args:
+        rows: typed columns in contract order.
+    """
+    hashes = rows.hash_rows(seed=0).reinterpret(signed=True).alias("_row_hash")
+    return rows.with_columns(hashes)
+
+
+def _only(chunk: Chunk, offsets: Offsets) -> Chunk:
+    """Some rows of a chunk."""
+    places = {int(offset): place for place, offset in enumerate(offsets)}
+    return replace(
+        chunk,
+        batch=reading.some(chunk.batch, offsets),
+        damaged={places[offset]: rule for offset, rule in chunk.damaged.items()},
+        unread={
+            name: {places[offset]: text for offset, text in texts.items()}
+            for name, texts in chunk.unread.items()
+        },
+    )
+
+
+def _damaged(chunk: Chunk, numbers: Offsets) -> list[Rejected]:
     return [
-        Rejected(chunk.first_row + offset, {}, (Reason("", rule),))
+        Rejected(int(numbers[offset]), {}, (Reason("", rule),))
         for offset, rule in sorted(chunk.damaged.items())
     ]

@@ -16,15 +16,19 @@ Bytes = npt.NDArray[np.uint8]
 RowMask = npt.NDArray[np.bool_]
 
 ID_LENGTH = 18
-_ID_WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2], np.float32)
+ID_WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2], np.float32)
 """GB 11643-1999: 2^(18-i) mod 11 for the first seventeen digits."""
-_ID_CHECK = np.frombuffer(b"10X98765432", np.uint8)
+ID_CHECK = np.frombuffer(b"10X98765432", np.uint8)
+"""The check character by the remainder of 11."""
+EARLIEST_BIRTH = 18800101
+ACCOUNT_WIDTHS = range(16, 20)
+"""Digits of a bank account or card number."""
 
 _USCC_ALPHABET = b"0123456789ABCDEFGHJKLMNPQRTUWXY"
 """GB 32100-2015 table 1: no I, O, S, V, Z."""
-_USCC_WEIGHTS = np.array([3**i % 31 for i in range(17)], np.float32)
-_USCC_VALUE = np.full(256, 255, np.uint8)
-_USCC_VALUE[np.frombuffer(_USCC_ALPHABET, np.uint8)] = np.arange(31, dtype=np.uint8)
+USCC_WEIGHTS = np.array([3**i % 31 for i in range(17)], np.float32)
+USCC_VALUE = np.full(256, 255, np.uint8)
+USCC_VALUE[np.frombuffer(_USCC_ALPHABET, np.uint8)] = np.arange(31, dtype=np.uint8)
 
 _DAYS_IN_MONTH = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int32)
 
@@ -86,8 +90,8 @@ def id_number(values: pl.Series, today: int, known: Divisions) -> dict[str, RowM
     digits = np.minimum(raw, 9)
     last = table[:, 17]
     right = sized & (raw[:, :17] <= 9).all(axis=1) & ((raw[:, 17] <= 9) | (last == ord("X")))
-    total = digits[:, :17].astype(np.float32) @ _ID_WEIGHTS
-    expected = _ID_CHECK[total.astype(np.int32) % 11]
+    total = digits[:, :17].astype(np.float32) @ ID_WEIGHTS
+    expected = ID_CHECK[total.astype(np.int32) % 11]
     checksum = ~right | (expected == last)
     ends = (digits[:, 15] == 0) & (digits[:, 16] == 0) & (raw[:, 17] == 0)
     birth = _number(digits, 6, 14)
@@ -96,7 +100,7 @@ def id_number(values: pl.Series, today: int, known: Divisions) -> dict[str, RowM
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     longest = _DAYS_IN_MONTH[np.clip(month, 0, 12)] - ((month == 2) & ~leap)
     real = (month >= 1) & (month <= 12) & (day >= 1) & (day <= longest)
-    plausible = real & (birth >= 18800101) & (birth <= today)
+    plausible = real & (birth >= EARLIEST_BIRTH) & (birth <= today)
     return {
         "format": right | values.is_null().to_numpy(),
         "checksum": checksum,
@@ -119,9 +123,9 @@ def _number(digits: Bytes, start: int, end: int) -> npt.NDArray[np.int32]:
 def uscc(values: pl.Series) -> dict[str, RowMask]:
     """Aspects `format` and `checksum` of a unified social credit code."""
     table, sized = matrix(values, 18)
-    digits = _USCC_VALUE[table]
+    digits = USCC_VALUE[table]
     right = sized & (digits < 31).all(axis=1)
-    total = np.where(right[:, None], digits[:, :17], 0).astype(np.float32) @ _USCC_WEIGHTS
+    total = np.where(right[:, None], digits[:, :17], 0).astype(np.float32) @ USCC_WEIGHTS
     expected = (31 - total.astype(np.int32) % 31) % 31
     return {
         "format": right | values.is_null().to_numpy(),
@@ -133,7 +137,7 @@ def bank_account(values: pl.Series) -> dict[str, RowMask]:
     """Aspects `format` (16 to 19 digits) and `luhn` of a bank account or card number."""
     right = values.is_null().to_numpy().copy()
     luhn = np.ones(len(values), np.bool_)
-    for width in range(16, 20):
+    for width in ACCOUNT_WIDTHS:
         table, sized = matrix(values, width)
         if not sized.any():
             continue

@@ -97,10 +97,10 @@ def read(
         if field.name not in batch.schema.names:
             msg = f"field {field.name}: the batch has no such column"
             raise SchemaMismatch(msg)
-        array, held = _normalised(batch.column(field.name), field)
+        array, held = normalised(batch.column(field.name), field)
         if not held:
             foreign.add(field.name)
-        if _is_text(array.type):
+        if is_text(array.type):
             if field.type == "string" and not field.codes and _tight(array):
                 tight.add(field.name)
             if _printable(array):
@@ -116,12 +116,37 @@ def read(
     return Rows(frame, frozenset(foreign), frozenset(plain), absent, frozenset(tight), lost)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def some(batch: pa.RecordBatch, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Some rows of a batch.
+
+    Args:
+        batch: columns of whatever types.
+        offsets: of the rows.
+    """
+    taken = pa.array(offsets)
+    columns = [
+        (c.cast(pa.large_string()) if types.is_string_view(c.type) else c).take(taken)
+        for c in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds text, in whatever layout.
+
+    Args:
+        kind: type of the column.
+    """
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
-def _normalised(array: pa.Array, field: Field) -> tuple[pa.Array, bool]:
-    """The array as a type that Polars holds, and whether a field may be of that type."""
+def normalised(array: pa.Array, field: Field) -> tuple[pa.Array, bool]:
+    """The array as a type that Polars holds, and whether a field may be of that type.
+
+    Args:
+        array: as read.
+        field: the contract's.
+    """
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     if types.is_dictionary(array.type):
@@ -137,7 +162,7 @@ def _normalised(array: pa.Array, field: Field) -> tuple[pa.Array, bool]:
         return array.cast(pa.string()), field.type == "number"
     if types.is_decimal32(kind) or types.is_decimal64(kind):
         return array.cast(pa.decimal128(kind.precision, kind.scale)), True
-    held = _is_text(kind) or any(test(kind) for test in _HELD)
+    held = is_text(kind) or any(test(kind) for test in _HELD)
     return (array if held else _as_text(array)), held
 
 

@@ -6,13 +6,15 @@ are exact: decimals are compared as 128-bit whole numbers of one unit, never as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import polars as pl
 
 from onecard.base.times import OFFSET, ZONE
+from onecard.ports.row_gate import Reason
 from quality.rows.parsing import INSTANT, target
 from schemas.models import codes
 from schemas.models.contract import Contract, Field
@@ -34,6 +36,47 @@ from schemas.models.rules import (
 
 Builder = Callable[[datetime], pl.Expr]
 """Given the transfer's time, the expression of the rows that break the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowRule:
+    """A rule of the contract with its compiled expression."""
+
+    reason: Reason
+    check: Check
+    warns: bool
+    build: Builder
+
+
+def row_rules(contract: Contract) -> list[RowRule]:
+    """The contract's rules of single rows, compiled.
+
+    Args:
+        contract: the dataset's contract.
+    """
+    compiled = [(rule, compile_rule(rule, contract)) for rule in contract.rules]
+    return [
+        RowRule(Reason(main_field(rule), rule.name), rule.check, rule.severity == "warning", build)
+        for rule, build in compiled
+        if build is not None
+    ]
+
+
+def warned(rules: Sequence[RowRule], good: pl.DataFrame, now: datetime) -> dict[Reason, int]:
+    """How many good rows break each rule of severity warning, where any does.
+
+    Args:
+        rules: compiled.
+        good: rows, typed columns by contract name.
+        now: the transfer's aware time.
+    """
+    found: dict[Reason, int] = {}
+    for rule in rules:
+        if rule.warns:
+            broken = good.select(rule.build(now).fill_null(value=False)).to_series()
+            if number := int(broken.sum()):
+                found[rule.reason] = found.get(rule.reason, 0) + number
+    return found
 
 
 def main_field(rule: Rule) -> str:

@@ -6,11 +6,13 @@ Blanks around a value, tokens for NULL, signs of numbers, dates with months and 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 import polars as pl
 
 from onecard.base.blanks import BLANKS, CONTROLS
+from onecard.ports.row_gate import Reason
 from schemas.models.text_form import TextForm
 
 AROUND = "text.blanks"
@@ -57,6 +59,20 @@ def meant(column: pl.Expr, form: TextForm) -> pl.Expr:
     return text
 
 
+def null_words(rows: pl.DataFrame, names: Sequence[str]) -> dict[Reason, int]:
+    """Rows by field that hold a word for NULL as text.
+
+    Args:
+        rows: typed columns by contract name.
+        names: of fields that may hold such a word.
+    """
+    if not names or not len(rows):
+        return {}
+    counts = rows.select(pl.col(names).is_in(list(NULL_WORDS)).sum()).row(0)
+    pairs = zip(names, counts, strict=True)
+    return {Reason(name, NULL_WORD): number for name, number in pairs if number}
+
+
 def digits(column: pl.Expr, form: TextForm, *, decimals: bool) -> pl.Expr:
     """A number in the form as one with a point and no groups; NULL where it is not in the form.
 
@@ -94,14 +110,23 @@ def written(form: str) -> str | None:
         width = _WIDTHS.get(part)
         if width is None:
             found.append("%" if part == "%%" else re.escape(part))
-        elif width == _TWO and not _beside_digits(parts, place):
+        elif may_have_one_digit(parts, place):
             found.append(_ONE_OR_TWO)
         else:
             found.append(width)
     return f"^{''.join(found)}$"
 
 
-def _beside_digits(parts: list[str], place: int) -> bool:
+def may_have_one_digit(parts: list[str], place: int) -> bool:
+    """Whether a part of a date format may be written with one digit: none stands beside it.
+
+    Args:
+        parts: directives and what stands between them.
+        place: of the part.
+    """
+    if _WIDTHS.get(parts[place]) != _TWO:
+        return False
     before = parts[place - 1] if place else "/"
     behind = parts[place + 1] if place + 1 < len(parts) else "/"
-    return before in _WIDTHS or behind in _WIDTHS or before[-1].isdigit() or behind[0].isdigit()
+    beside = before in _WIDTHS or behind in _WIDTHS
+    return not (beside or before[-1].isdigit() or behind[0].isdigit())

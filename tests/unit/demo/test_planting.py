@@ -13,7 +13,7 @@ from demo.planting import Planter, Truth
 from demo.run import TYPED
 from demo.world import World
 from onecard.ports.source import Chunk
-from quality.rows.gate import compile_gate
+from quality.rows.gate import PolarsGate, compile_gate
 from schemas.models import catalogue
 
 CONTRACTS = catalogue.load().contracts
@@ -48,12 +48,26 @@ def expected(dataset: str, truth: Truth) -> Rows:
     return found
 
 
+@cache
+def both_paths(dataset: str) -> tuple[PolarsGate, PolarsGate]:
+    """The gate with the compiled library, and without it."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = []
+        for word in ("on", "off"):
+            patch.setenv("ONECARD_NATIVE", word)
+            found.append(compile_gate(CONTRACTS[dataset], profile="demo"))
+    return found[0], found[1]
+
+
 def rejected(dataset: str, parts: tuple[pl.DataFrame, ...], day: int) -> Rows:
     contract, found = CONTRACTS[dataset], Counter()
-    gate = compile_gate(contract, profile="demo")
+    gate, plain = both_paths(dataset)
     for part in parts:
         table = part.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
-        checked = gate.check(Chunk(table.to_batches()[0], "made"), Day(day).night)
+        chunk = Chunk(table.to_batches()[0], "made")
+        checked, again = (g.check(chunk, Day(day).night) for g in (gate, plain))
+        assert checked.good.equals(again.good)
+        assert (checked.rejected, checked.warnings) == (again.rejected, again.warnings)
         for row in checked.rejected:
             reasons = tuple(sorted((r.field, r.rule) for r in row.reasons))
             found["|".join(str(row.values[k]) for k in contract.key), reasons] += 1

@@ -71,6 +71,12 @@ def reasons_of(checked: Checked, length: int) -> list[list[str]]:
     return found
 
 
+@pytest.fixture(params=["on", "off"])
+def either_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate with the compiled library, and without it."""
+    monkeypatch.setenv("ONECARD_NATIVE", request.param)
+
+
 @pytest.fixture
 def contract_of() -> Callable[..., Contract]:
     return make_contract

@@ -10,6 +10,8 @@ import pytest
 
 from quality.rows.gate import compile_gate
 
+pytestmark = pytest.mark.usefixtures("either_path")
+
 naive = datetime.fromisoformat
 DATE, TIME, INTEGER = {"type": "date"}, {"type": "timestamp"}, {"type": "integer"}
 MONEY = {"type": "number", "precision": 6, "scale": 2}

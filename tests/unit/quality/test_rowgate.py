@@ -17,6 +17,8 @@ from onecard.ports.source import Chunk
 from quality.rows.gate import compile_gate
 from schemas.models import catalogue, semantic
 
+pytestmark = pytest.mark.usefixtures("either_path")
+
 ID = {"semantic": "id_number", "max_length": 18}
 GOOD_ID = "11010519491231002X"
 DEMO_ID = "410199194901010014"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("either_path")
+
 DATE, TIME = {"type": "date"}, {"type": "timestamp"}
 NUMBER = {"type": "number", "precision": 12, "scale": 2}
 

@@ -22,6 +22,8 @@ from quality.rows.gate import compile_gate
 from schemas.models.contract import Contract
 from schemas.models.text_form import TextForm
 
+pytestmark = pytest.mark.usefixtures("either_path")
+
 Contracts = Callable[..., Contract]
 Chunks = Callable[..., Chunk]
 MONEY = {"type": "number", "precision": 18, "scale": 2}

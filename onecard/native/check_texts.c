@@ -1,0 +1,253 @@
+/* Text columns against their checks: which rows are right, and the column as views of its texts.
+ *
+ * "Right" is said only of what is proven; every other row is doubted, and its value is NULL in the
+ * views, so that these hold nothing but UTF-8. Tables come from the caller. */
+
+#include "texts.h"
+
+enum { TEXT = 0, AUTOMATON = 1, ID_NUMBER = 2, CREDIT_CODE = 3, ACCOUNT = 4, ENCODED = 5 };
+
+/* States are multiplied by the number of signs; sign 0 is of bytes that stand nowhere. */
+typedef struct {
+    const uint32_t *next;     /* state + sign → state */
+    const uint8_t *signs;     /* byte → sign */
+    const uint8_t *accepts;   /* by state / number of signs */
+    int64_t number_of_signs, start;
+    int64_t loop;             /* one state, where sign 1 stays: any number of its bytes */
+    int64_t longest;          /* bytes of the longest text; -1: any */
+} automaton;
+
+typedef struct {
+    int64_t kind;
+    int64_t required;         /* NULL is doubted */
+    int64_t ends;             /* a blank or control at an end is doubted */
+    int64_t least, most;      /* characters; -1: any */
+    const automaton *shape;
+    words null_words;         /* counted */
+    words tokens;             /* stand for NULL */
+    const uint8_t *blanks;    /* bit by code point below 65536 */
+    const uint8_t *table;     /* ID numbers: by division; credit codes: value of each byte */
+    const uint8_t *letters;   /* ID numbers: check character by remainder */
+    const int32_t *weights;   /* of the first 17 characters */
+    int64_t earliest;         /* birth, yyyymmdd */
+    int64_t shortest, longest;/* accounts, digits */
+} text_check;
+
+/* What a column is found to hold. */
+typedef struct {
+    int64_t null_words;       /* values that are one */
+    int64_t unlisted;         /* ID numbers of unknown division */
+    int64_t nulls;            /* in the views */
+} text_findings;
+
+static int follows(const uint8_t *at, int number) {
+    for (int i = 1; i <= number; i++)
+        if ((at[i] & 0xC0) != 0x80) return 0;
+    return 1;
+}
+
+/* Bytes of the UTF-8 character at `at`; 0: it is none. */
+static int character(const uint8_t *at, int32_t left) {
+    uint8_t lead = at[0];
+    if (lead < 0x80) return 1;
+    if (lead < 0xC2) return 0;
+    if (lead < 0xE0) return left >= 2 && follows(at, 1) ? 2 : 0;
+    if (lead < 0xF0) {
+        if (left < 3 || !follows(at, 2)) return 0;
+        if (lead == 0xE0 && at[1] < 0xA0) return 0;
+        return lead == 0xED && at[1] > 0x9F ? 0 : 3;
+    }
+    if (lead > 0xF4 || left < 4 || !follows(at, 3)) return 0;
+    if (lead == 0xF0 && at[1] < 0x90) return 0;
+    return lead == 0xF4 && at[1] > 0x8F ? 0 : 4;
+}
+
+/* Characters of a text that is UTF-8 and, if `plain`, holds no control nor U+FFFD; -1: it is not. */
+static int64_t characters(const uint8_t *at, int32_t length, int plain) {
+    int64_t number = 0;
+    for (int32_t i = 0; i < length; number++) {
+        int wide = character(at + i, length - i);
+        if (!wide) return -1;
+        if (plain && (at[i] < 0x20 || at[i] == 0x7F)) return -1;
+        if (plain && wide == 3 && at[i] == 0xEF && at[i + 1] == 0xBF && at[i + 2] == 0xBD) return -1;
+        i += wide;
+    }
+    return number;
+}
+
+/* Characters of a text that is UTF-8. */
+static int64_t leads(const uint8_t *at, int32_t length) {
+    int64_t number = 0;
+    for (int32_t i = 0; i < length; i++) number += (at[i] & 0xC0) != 0x80;
+    return number;
+}
+
+/* Whether the character of three bytes or fewer at `at` is a blank or a control. */
+static int blank(const uint8_t *at, int wide, const uint8_t *blanks) {
+    uint32_t code = at[0];
+    if (wide == 1) return code <= 0x20;
+    if (wide == 4) return 0;
+    code = wide == 2 ? (code & 0x1F) << 6 | (at[1] & 0x3F)
+                     : (code & 0x0F) << 12 | (uint32_t)(at[1] & 0x3F) << 6 | (at[2] & 0x3F);
+    return blanks[code >> 3] >> (code & 7) & 1;
+}
+
+/* Whether a text, which is UTF-8, begins or ends with a blank. */
+static int blank_around(const uint8_t *at, int32_t length, const uint8_t *blanks) {
+    if (!length) return 0;
+    if (blank(at, character(at, length), blanks)) return 1;
+    int wide = 1;
+    while (wide < 4 && wide < length && (at[length - wide] & 0xC0) == 0x80) wide++;
+    return blank(at + length - wide, wide, blanks);
+}
+
+static int accepted(const automaton *shape, const uint8_t *at, int32_t length) {
+    if (shape->longest >= 0 && length > shape->longest) return 0;
+    uint32_t state = (uint32_t)shape->start;
+    if (shape->loop) { /* no byte waits for the one before it */
+        uint8_t all = 1;
+        for (int32_t i = 0; i < length; i++) all &= shape->signs[at[i]];
+        return all;
+    }
+    for (int32_t i = 0; i < length; i++) state = shape->next[state + shape->signs[at[i]]];
+    return shape->accepts[state / shape->number_of_signs];
+}
+
+static int digits(const uint8_t *at, int from, int to, int32_t *number) {
+    int32_t found = 0;
+    unsigned wrong = 0;
+    for (int i = from; i < to; i++) {
+        unsigned digit = (unsigned)at[i] - '0';
+        wrong |= digit > 9;
+        found = found * 10 + (int32_t)(digit % 10);
+    }
+    *number = found;
+    return !wrong;
+}
+
+static int real_date(int32_t date) {
+    static const uint8_t days[] = {0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int32_t year = date / 10000, month = date / 100 % 100, day = date % 100;
+    if (month < 1 || month > 12 || day < 1 || day > days[month]) return 0;
+    int leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return month != 2 || day < 29 || leap;
+}
+
+static int id_number(const text_check *check, int64_t today, const uint8_t *at, int32_t length,
+                     int *unlisted) {
+    int32_t division, birth, order;
+    if (length != 18 || !digits(at, 0, 6, &division) || !digits(at, 6, 14, &birth)) return 0;
+    if (!digits(at, 14, 17, &order)) return 0;
+    int32_t total = 0;
+    for (int i = 0; i < 17; i++) total += check->weights[i] * (at[i] - '0');
+    if (check->letters[total % 11] != at[17]) return 0;
+    if (!real_date(birth) || birth < check->earliest || birth > today) return 0;
+    *unlisted = check->table[division] == 0;
+    return check->table[division] < 2;
+}
+
+static int credit_code(const text_check *check, const uint8_t *at, int32_t length) {
+    int32_t total = 0, wrong = 0;
+    if (length != 18) return 0;
+    for (int i = 0; i < 17; i++) {
+        int32_t value = check->table[at[i]];
+        wrong |= value > 30;
+        total += check->weights[i] * value;
+    }
+    return !wrong && (31 - total % 31) % 31 == check->table[at[17]];
+}
+
+static int account(const text_check *check, const uint8_t *at, int32_t length) {
+    int32_t total = 0, wrong = 0;
+    if (length < check->shortest || length > check->longest) return 0;
+    for (int32_t i = 0; i < length; i++) {
+        int32_t digit = at[i] - '0', twice = (length - i) % 2 == 0;
+        wrong |= digit < 0 || digit > 9;
+        total += twice ? digit * 2 - 9 * (digit > 4) : digit;
+    }
+    return !wrong && total % 10 == 0;
+}
+
+static int right(const text_check *check, int64_t today, const uint8_t *at, int32_t length,
+                 int *unlisted) {
+    int64_t number = 0;
+    switch (check->kind) {
+    case ID_NUMBER: return id_number(check, today, at, length, unlisted);
+    case CREDIT_CODE: return credit_code(check, at, length);
+    case ACCOUNT: return account(check, at, length);
+    case AUTOMATON:
+        if (!accepted(check->shape, at, length)) return 0;
+        if (check->least > 0 || check->most >= 0) number = leads(at, length);
+        break;
+    case TEXT:
+    case ENCODED:
+        number = characters(at, length, check->kind == TEXT);
+        if (number < 0) return 0;
+        break;
+    default: return 0;
+    }
+    if (number < check->least || (check->most >= 0 && number > check->most)) return 0;
+    return !check->ends || !blank_around(at, length, check->blanks);
+}
+
+/* The view of a text that lies in the column's own buffers; nothing of a given view is believed
+ * but where its text lies. */
+static int write_view(const texts *column, int64_t row, const uint8_t *at, int32_t length,
+                      uint8_t *view) {
+    memset(view, 0, 16);
+    memcpy(view, &length, 4);
+    if (length <= 12) {
+        for (int32_t i = 0; i < length; i++) view[4 + i] = at[i];
+        return 1;
+    }
+    memcpy(view + 4, at, 4);
+    if (column->kind == VIEWS) {
+        memcpy(view + 8, column->places + 16 * (column->offset + row) + 8, 8);
+        return 1;
+    }
+    int64_t start = at - column->data[0];
+    if (start > INT32_MAX) return 0;
+    int32_t place = (int32_t)start;
+    memcpy(view + 12, &place, 4);
+    return 1;
+}
+
+/* Doubt rows; write views (16 bytes a row), their validity (bits) and, of ID
+ * numbers, which rows are of no listed division (a byte a row; NULL: nobody asks). */
+EXPORT void onecard_check_texts(const texts *column, const text_check *check, int64_t today,
+                                uint8_t *doubted, uint8_t *views, uint8_t *valid,
+                                uint8_t *unlisted, text_findings *findings) {
+    block found;
+    memset(valid, 0, bytes_of_bits(column->length));
+    memset(findings, 0, sizeof *findings);
+    for (int64_t first = 0; first < column->length; first += BLOCK) {
+        int number = column->length - first < BLOCK ? (int)(column->length - first) : BLOCK;
+        find_texts(column, first, number, &found);
+        for (int i = 0; i < number; i++) {
+            int64_t row = first + i;
+            int32_t length = found.length[i];
+            int foreign = 0, kept = 0;
+            if (length >= 0 && check->tokens.number && among(&check->tokens, found.at[i], length))
+                length = NONE;
+            if (length >= 0) {
+                kept = right(check, today, found.at[i], length, &foreign) &&
+                       write_view(column, row, found.at[i], length, views + 16 * row);
+                doubted[row] |= !kept;
+            } else {
+                doubted[row] |= length == BAD || check->required;
+            }
+            if (!kept) {
+                memset(views + 16 * row, 0, 16);
+                findings->nulls++;
+                continue;
+            }
+            valid[row >> 3] |= (uint8_t)(1 << (row & 7));
+            if (check->null_words.number)
+                findings->null_words += among(&check->null_words, found.at[i], length);
+            if (foreign && unlisted) {
+                unlisted[row] = 1;
+                findings->unlisted++;
+            }
+        }
+    }
+}
