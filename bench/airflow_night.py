@@ -128,10 +128,17 @@ def _warm(stage: Rehearsal) -> None:
     agencies = {c.agency for c in known.contracts.values()}
     wanted = {f"deliver_{c}" for c in consumers} | {f"collect_{a}" for a in agencies}
     _wait(lambda: wanted <= _dags(stage), "all DAGs are known")
-    health = stage.environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] + "health"
-    # Its first answer takes long, longer than tasks wait for it.
-    httpx.get(health, timeout=PATIENCE_S).raise_for_status()
+    _wait(lambda: _answers(stage), "Airflow's API answers")
     _ended(stage, "deliver", _unpause(stage, "deliver"))
+
+
+def _answers(stage: Rehearsal) -> bool:
+    """Whether tasks get an answer at once: the first takes longer than they wait for it."""
+    health = stage.environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] + "health"
+    try:
+        return httpx.get(health, timeout=PATIENCE_S).is_success
+    except httpx.TransportError:
+        return False
 
 
 def _ended(stage: Rehearsal, kind: str, runs: int) -> None:
