@@ -34,4 +34,5 @@ PROGRAMS = (
     Program("night", "the city's night", ("--residents", "20000", "--share", "0.001")),
     Program("text", "text sources", _FEW),
     Program("start", "start", ("--rounds", "3")),
+    Program("airflow_night", "the night by Airflow", ("--persons", "1000", "--rounds", "1")),
 )

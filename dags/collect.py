@@ -1,6 +1,6 @@
 """collect_<agency>: every night, each agency's datasets into the registry (airflow DAG file)."""
 
-from onecard_factory import collect_dag
+from onecard_factory import asked_for, collect_dag
 
 from onecard.base.settings import Settings
 from schemas.models import catalogue
@@ -9,5 +9,5 @@ CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
 
 for agency, entry in CATALOGUE.agencies.items():
     contracts = CATALOGUE.datasets_of(agency)
-    if contracts:
+    if contracts and asked_for(f"collect_{agency}"):
         globals()[f"collect_{agency}"] = collect_dag(agency, entry.title, contracts)

@@ -1,6 +1,6 @@
 """deliver_<consumer>: on the assets that its agreements need, and nightly (airflow DAG file)."""
 
-from onecard_factory import deliver_dag
+from onecard_factory import asked_for, deliver_dag
 
 from onecard.base.settings import Settings
 from schemas.models import catalogue
@@ -9,5 +9,5 @@ CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
 
 for consumer, entry in CATALOGUE.agencies.items():
     agreements = CATALOGUE.agreements_of(consumer)
-    if agreements:
+    if agreements and asked_for(f"deliver_{consumer}"):
         globals()[f"deliver_{consumer}"] = deliver_dag(consumer, entry.title, agreements)

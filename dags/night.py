@@ -36,8 +36,6 @@ ENTERING = FORK.Semaphore()
 PROCESSES = 2
 STAGES = ("collect", "deliver")
 """Each is a file of DAGs; the later waits for the earlier."""
-OF_TASKS = ("hub_metrics", "onecard.app.wiring", "quality.datasets.gx_audit")
-"""What tasks import when they run."""
 
 
 def run() -> int:
@@ -70,8 +68,7 @@ def _prepared(folder: Path) -> dict[str, dict[str, DAG]]:
     made = {stage: _dags(stage) for stage in STAGES}
     bundles = _bundles(folder, made)
     os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(bundles)
-    for module in OF_TASKS:
-        import_module(module)
+    import_module("warm").tasks()
     asyncio.run(_ask_airflow())
     gc.freeze()
     gc.enable()

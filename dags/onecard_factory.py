@@ -11,7 +11,15 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import pendulum
-from airflow.sdk import DAG, Asset, Connection, get_current_context, task, task_group
+from airflow.sdk import (
+    DAG,
+    Asset,
+    Connection,
+    get_current_context,
+    get_parsing_context,
+    task,
+    task_group,
+)
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from onecard.base.connections import Connection as HubConnection
@@ -46,6 +54,16 @@ say why, who may release it and with which command. Once a collect is released, 
 and `publish` find the work done, and deliveries start; without that they start at 05:00.
 """
 """What Airflow's page of a task says that can be held."""
+
+
+def asked_for(dag_id: str) -> bool:
+    """Whether a DAG is to be made: a task parses its file for its own DAG only.
+
+    Args:
+        dag_id: of a file that makes several.
+    """
+    wanted = get_parsing_context().dag_id
+    return wanted is None or wanted == dag_id
 
 
 def asset(dataset: str) -> Asset:

@@ -7,9 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 ENDS_WITHIN = 20
 """Seconds that its processes have to end by themselves."""
@@ -54,18 +57,28 @@ def running(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]
         try:
             yield server
         finally:
-            _end_group(server)
+            end_group(server)
 
 
-def _end_group(server: subprocess.Popen[bytes]) -> None:
-    """End a process and its children: a signal to its pid alone orphans them."""
-    if server.poll() is None:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(ENDS_WITHIN)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+def end_group(leader: subprocess.Popen[bytes]) -> None:
+    """End a process and its whole group, which may outlive it; a signal to its pid orphans them."""
+    end = time.monotonic() + ENDS_WITHIN
+    with suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGTERM)
+        while time.monotonic() < end and _lives(leader):
+            time.sleep(0.1)
+        os.killpg(leader.pid, signal.SIGKILL)
+    leader.wait()
+
+
+def _lives(leader: subprocess.Popen[bytes]) -> bool:
+    """Whether a process of the group runs; one that has ended and nobody waited for does not."""
+    leader.poll()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if os.getpgid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def _free_ports(*wanted: int) -> list[int]:

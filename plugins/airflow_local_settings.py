@@ -1,18 +1,23 @@
-"""Loaded by every Airflow process before it forks tasks (put this folder on PYTHONPATH).
+"""Loaded by every Airflow process before it forks tasks: put this folder and `dags/` on PYTHONPATH.
 
-No personal data gets into a log record (`onecard.base.redaction`).
-Great Expectations takes three seconds to import; imported here it costs a task 0.3 s.
+No personal data gets into a log record (`onecard.base.redaction`). What tasks and DAG files import
+is imported here, once, by the processes that fork them (`dags/warm.py`).
 """
 
-import logging
-import os
 import sys
 
 from onecard.base import redaction
 
+__all__ = ()
+"""Airflow would take what is named here for settings of its own."""
+
 redaction.install()
 
-if any(word in " ".join(sys.argv) for word in ("scheduler", "celery", "standalone", "night")):
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    import quality.datasets.gx_audit  # noqa: F401
+if sys.argv[1:2] in (["scheduler"], ["celery"]):
+    import warm
+
+    warm.tasks()
+elif sys.argv[1:2] == ["dag-processor"]:
+    import warm
+
+    warm.dag_files()

@@ -17,7 +17,7 @@ from onecard.base import files
 from onecard.base.frozen import Frozen
 from onecard.errors import UsageError, unknown
 from schemas.models import agreement as agreements
-from schemas.models import odcs, registers, service_levels
+from schemas.models import codes, odcs, registers, semantic, service_levels
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 from schemas.models.contract import Contract
@@ -28,6 +28,16 @@ from schemas.models.strict_yaml import UNREADABLE, parse
 from schemas.models.values import build
 
 ROOT = Path(__file__).parents[1]
+BESIDE = (
+    codes.names,
+    codes.table,
+    codes.codes,
+    codes.labels,
+    registers.load,
+    semantic.load,
+    service_levels.load,
+)
+"""What a process reads once beside the catalogue, from files that stand below `ROOT` as well."""
 
 
 class HandBack(Delivery):
@@ -160,10 +170,14 @@ def load(root: Path = ROOT) -> Catalogue:
     """Read everything below `root`; problems are kept, not raised.
 
     A process parses the same bytes once: what it has read is given again until any file below
-    `root` has other bytes, appears or goes. What was read while somebody wrote, or while a file
-    could not be opened, is not kept.
+    `root` has other bytes, appears or goes; what was read beside it is then read anew too. What was
+    read while somebody wrote, or while a file could not be opened, is not kept.
     """
     state = digest(root)
+    if _LATEST.get(root) != state:
+        for known in BESIDE:
+            known.cache_clear()
+        _LATEST[root] = state
     found = _KEPT.get((root, state))
     if found is None:
         found = _read(root)
@@ -180,6 +194,8 @@ def load(root: Path = ROOT) -> Catalogue:
 
 _KEPT: dict[tuple[Path, str], Catalogue] = {}
 _MOST_KEPT = 4
+_LATEST: dict[Path, str] = {}
+"""The bytes below each root when it was last looked at."""
 _keeping = Lock()
 
 

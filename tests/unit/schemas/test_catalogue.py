@@ -50,6 +50,15 @@ def test_a_file_that_appears_or_goes_is_seen(root: Path) -> None:
     assert AGREEMENT in catalogue.load(root).agreements
 
 
+def test_what_was_read_beside_it_is_read_anew_with_it(root: Path) -> None:
+    file = root / "registers.yaml"
+    text, old = file.read_text(), catalogue.load(root).registers.list_published
+    file.write_text(text.replace(f"list_published: {old}", "list_published: 2020-01-01"))
+    assert str(catalogue.load(root).registers.list_published) == "2020-01-01"
+    file.write_text(text)
+    assert catalogue.load(root).registers.list_published == old, "and back, from what was kept"
+
+
 def test_what_one_caller_does_to_its_maps_is_its_own(root: Path) -> None:
     found = catalogue.load(root)
     for part in (found.contracts, found.agreements, found.agencies):
