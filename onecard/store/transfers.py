@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
+from onecard.base.times import ZONE
 from onecard.model.checkpoints import Checkpoint
 from onecard.model.transfers import (
     LIVE,
@@ -57,6 +58,12 @@ def status(connection: Connection, transfer: int) -> str:
     """State of a transfer; empty when there is none."""
     statement = "SELECT status FROM ledger.transfer WHERE id = %s"
     return scalar(connection, str, statement, (transfer,)) or ""
+
+
+def hub_time(connection: Connection, transfer: int) -> datetime:
+    """The hub's time at which a transfer was opened."""
+    statement = "SELECT hub_time FROM ledger.transfer WHERE id = %s"
+    return one_scalar(connection, datetime, statement, (transfer,)).astimezone(ZONE)
 
 
 def lock_status(connection: Connection, transfer: int) -> str:
