@@ -23,9 +23,10 @@ from schemas.models.partition import ByHash, ByRange
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
-WHOLE = ("integer", "long")
-"""Families of types whose values are ordered as whole numbers."""
-HASHED = (*WHOLE, "text", "shown", "decimal", "numeric", "bits", "loose")
+WHOLE = frozenset({"integer", "long", "INTEGER"})
+"""Families of types whose values are ordered as whole numbers, and SQLite's affinity: what else
+stands in such a column is in no range but the last one."""
+HASHED = WHOLE | {"text", "shown", "decimal", "numeric", "bits", "loose"}
 """Families whose values have one text, whatever the session's zone and style of dates."""
 SEPARATOR = "\x1f"
 SQLITE_HASH = "onecard_hash"
@@ -69,7 +70,7 @@ def _columns(request: ReadRequest, part: Part, declared: Declared) -> tuple[str,
     """
     partition = part.partition
     names: tuple[str, ...]
-    families: tuple[str, ...]
+    families: frozenset[str]
     if isinstance(partition, ByRange):
         names, families = (partition.field,), WHOLE
     elif isinstance(partition, ByHash):
@@ -80,7 +81,7 @@ def _columns(request: ReadRequest, part: Part, declared: Declared) -> tuple[str,
     natives = request.natives(names)
     for native in natives:
         there = declared(native)
-        if there is not None and there.type.family not in families:
+        if there is not None and not {there.type.family, there.type.name} & families:
             msg = (
                 f"{request.dataset}: column {native} is {there.declared}, by which the source is"
                 f" not divided by {partition.by}"

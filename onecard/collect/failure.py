@@ -111,8 +111,8 @@ class Failing:
         """Drop what the transfer has staged, and its partitions but for what is still written."""
         staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
         for part in partitions.lines(connection, transfer):
-            if part.attempt is not None:
-                staging.drop_one(connection, self.contract, part.attempt, wait=False)
+            for attempt in part.attempts:
+                staging.drop_one(connection, self.contract, attempt, wait=False)
 
     def _note(self, connection: database.Connection, transfer: int, error: OnecardError) -> None:
         """Status and audit entry: published stays so, what is audited may be published yet."""

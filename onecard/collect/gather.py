@@ -53,8 +53,8 @@ class GatherStep:
             except NotDivisible as error:
                 self._in_one(connection, plan, state, f"read in one: {error}")
             for line in partitions.lines(connection, transfer):
-                if line.attempt is not None:
-                    staging.drop_one(connection, stage.contract, line.attempt, wait=False)
+                for attempt in line.attempts:
+                    staging.drop_one(connection, stage.contract, attempt, wait=False)
 
     def _in_one(
         self, connection: database.Connection, plan: PartitionPlan, state: DatasetState, why: str

@@ -44,10 +44,12 @@ class PartitionLine:
 
     Attributes:
         attempt: the newest one; None: nobody has begun.
+        attempts: all of them.
         done: it is read, and `outcome` says what came of it.
     """
 
     number: int
     attempt: int | None
+    attempts: list[int]
     done: bool
     outcome: dict[str, Any] | None

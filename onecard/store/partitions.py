@@ -16,8 +16,9 @@ from onecard.model.partitions import Begun, PartitionLine, PartitionPlan
 from onecard.store.database import Connection, fetch_all, fetch_one
 
 _GIVE: LiteralString = (
-    " SET attempt = nextval(pg_get_serial_sequence('ledger.transfer', 'id')),"
-    " attempts = attempts + 1, begun_by = %(by)s, begun_at = clock_timestamp()"
+    " SET attempt = given.id, attempts = attempts || given.id, begun_by = %(by)s,"
+    " begun_at = clock_timestamp()"
+    " FROM (SELECT nextval(pg_get_serial_sequence('ledger.transfer', 'id')) AS id) given"
 )
 
 
@@ -121,7 +122,7 @@ def lines(connection: Connection, transfer: int) -> list[PartitionLine]:
     return fetch_all(
         connection,
         PartitionLine,
-        "SELECT number, attempt, done_at IS NOT NULL AS done, outcome FROM ledger.partition"
-        " WHERE transfer = %s ORDER BY number",
+        "SELECT number, attempt, attempts, done_at IS NOT NULL AS done, outcome"
+        " FROM ledger.partition WHERE transfer = %s ORDER BY number",
         (transfer,),
     )

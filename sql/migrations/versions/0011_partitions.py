@@ -24,7 +24,7 @@ CREATE TABLE ledger.partition (
     transfer bigint NOT NULL REFERENCES ledger.partition_plan,
     number integer NOT NULL,
     attempt bigint,
-    attempts integer NOT NULL DEFAULT 0,
+    attempts bigint[] NOT NULL DEFAULT '{}',
     begun_by text NOT NULL DEFAULT '',
     begun_at timestamptz,
     done_at timestamptz,
@@ -33,6 +33,7 @@ CREATE TABLE ledger.partition (
 );
 COMMENT ON COLUMN ledger.partition.attempt IS
     'fencing: only what this attempt has staged counts; out of the sequence of transfers';
+COMMENT ON COLUMN ledger.partition.attempts IS 'all of them, the newest last';
 COMMENT ON COLUMN ledger.partition.outcome IS 'counts, digest and checkpoint; no value of a row'
 """
 
