@@ -35,6 +35,7 @@ sys.path.insert(0, {dags!r})
 import onecard_factory
 from airflow.sdk import DAG
 onecard_factory.DEFAULTS["retry_delay"] = timedelta(seconds=1)
+onecard_factory.NIGHTLY = None
 from schemas.models import catalogue
 from onecard.base.settings import Settings
 contract = catalogue.load(Settings.load().schemas).contract("hrss/thing")
