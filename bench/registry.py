@@ -28,5 +28,6 @@ PROGRAMS = (
     Program("holding", "what consumers hold", ("--rows", "20000")),
     Program("reports", "stewards' reports", ("--rounds", "1")),
     Program("reconcile", "reconciliation", (*_FEW, "--planted", "30")),
+    Program("workers", "more than one worker", (*_FEW, "--pages", "40")),
     Program("start", "start", ("--rounds", "3")),
 )

@@ -8,26 +8,23 @@ included, interleaved; first loads. Writes the section between the markers of RE
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import shutil
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from statistics import median
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from bench import results
-from bench.measure import Run, machine, run
-from bench.world import HOME, World, world
+from bench.arguments import parser
+from bench.measure import Run, cell, run, typical
+from bench.results import Cells, Limit, Section, publish
+from bench.world import World, world
 from schemas.models import catalogue
 from tests.office import DATASET
 from tests.twins import Divided
@@ -36,25 +33,14 @@ LIMIT = 0.35
 PAGE, DELAY_S = 100, 0.1
 CARDS = "contracts/hrss/card_master.odcs.yaml"
 SHARDS = ["0", "1", "2", "3"]
+API, TABLE = "API, 100 ms a page", "table, bound by the processor"
+TABLES = {API: "hrss__thing", TABLE: "hrss__card_master"}
+COLUMNS = (
+    *("what", "workers", "seconds", "ratio to one", "CPU s, client", "CPU s, server"),
+    "peak MB of the largest process",
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Runs by what was measured and how many workers there were."""
-
-    runs: dict[tuple[str, int], list[Run]] = field(default_factory=dict)
-
-    def add(self, what: str, workers: int, done: Run) -> None:
-        """One run more."""
-        self.runs.setdefault((what, workers), []).append(done)
-
-    def seconds(self, what: str, workers: int) -> float:
-        """The median of the runs."""
-        return median(r.seconds for r in self.runs[what, workers])
-
-    def megabytes(self, what: str, workers: int) -> float:
-        """The highest peak of the largest process."""
-        return max(r.megabytes for r in self.runs[what, workers])
+Figures = dict[tuple[str, int], list[Run]]
 
 
 @contextmanager
@@ -94,38 +80,35 @@ def _page(rows: int, query: dict[str, str]) -> dict[str, Any]:
     return {"total": len(wanted), "list": page}
 
 
-def latency(w: World, rows: int, rounds: int, found: Figures) -> None:
-    """One and four workers on the slow API."""
-    with slow_api(rows) as port:
-        paginator = {
-            "kind": "page_number",
-            "page_param": "page",
-            "size_param": "size",
-            "size": PAGE,
-            "total": "total",
-            "order": "stable",
-        }
-        options = {"path": "/things", "records": "list", "paginator": paginator}
-        partition = {"by": "parameter", "parameter": "shard", "values": SHARDS}
-        source = {"connector": "rest", "options": options, "partition": partition}
-        connection = {"conn_type": "http", "host": "127.0.0.1", "port": port}
-        home = w.home / "slow"
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir()
-        shutil.copy(w.home / "keys.json", home / "keys.json")
-        office = Divided(w.hub, home, source, connection)
-        environment = office.variables
-        for _ in range(rounds):
-            for workers in (1, len(SHARDS)):
-                _forget(w, "hrss__thing")
-                words = [*w.collect()[:2], DATASET, "--workers", str(workers)]
-                found.add("latency", workers, run(words, environment=environment))
-                _require(w, "hrss__thing", rows)
-                print(f"  API, {workers}: {found.seconds('latency', workers):.1f} s", flush=True)
+def slow_environment(w: World, port: int) -> dict[str, str]:
+    """What a process needs whose hub reads the slow API."""
+    paginator = {
+        "kind": "page_number",
+        "page_param": "page",
+        "size_param": "size",
+        "size": PAGE,
+        "total": "total",
+        "order": "stable",
+    }
+    source = {
+        "connector": "rest",
+        "options": {"path": "/things", "records": "list", "paginator": paginator},
+        "partition": {"by": "parameter", "parameter": "shard", "values": SHARDS},
+    }
+    home = w.home / "slow"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
+    shutil.copy(w.home / "keys.json", home / "keys.json")
+    connection = {"conn_type": "http", "host": "127.0.0.1", "port": port}
+    return Divided(w.hub, home, source, connection).variables
 
 
-def processor(w: World, rows: int, rounds: int, found: Figures) -> None:
-    """One and two workers on a table whose collect is bound by the processor."""
+def divided_environment(w: World) -> dict[str, str]:
+    """What a process needs whose contract of cards names two partitions.
+
+    Raises:
+        RuntimeError: the contract is not written as it was.
+    """
     root = w.home / "schemas"
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(catalogue.ROOT, root)
@@ -136,81 +119,86 @@ def processor(w: World, rows: int, rounds: int, found: Figures) -> None:
         raise RuntimeError(msg)
     partition = "          partition: {by: hash, parts: 2}\n"
     (root / CARDS).write_text(text.replace(here, here + partition), encoding="utf-8")
-    environment = {**w.environment(), "ONECARD_SCHEMAS": str(root)}
-    for _ in range(rounds):
-        for workers in (1, 2):
-            _forget(w, "hrss__card_master")
-            words = w.collect("--workers", str(workers))
-            found.add("processor", workers, run(words, environment=environment))
-            _require(w, "hrss__card_master", rows)
-            print(f"  cards, {workers}: {found.seconds('processor', workers):.1f} s", flush=True)
+    return {**w.environment(), "ONECARD_SCHEMAS": str(root)}
 
 
-def _forget(w: World, table: str) -> None:
+def measured(w: World, what: str, workers: int, environment: dict[str, str], rows: int) -> Run:
+    """One first load; fails where not every row is published, for a run that loses rows is none."""
+    table = TABLES[what]
     with psycopg.connect(w.hub, autocommit=True) as connection:
         connection.execute(f"DROP TABLE IF EXISTS registry.{table}".encode())
         connection.execute(b"TRUNCATE ledger.dataset, quarantine.record CASCADE")
-
-
-def _require(w: World, table: str, rows: int) -> None:
-    """Fail where not every row is published: a quick run that loses rows is none."""
+    dataset = DATASET if what == API else "hrss/card_master"
+    command = [*w.collect()[:2], dataset, "--workers", str(workers)]
+    done = run(command, environment=environment, server=w.hub)
     with psycopg.connect(w.hub) as connection:
         found = connection.execute(f"SELECT count(*) FROM registry.{table}".encode()).fetchone()
     if found != (rows,):
         msg = f"registry.{table} holds {found} rows, not {rows}"
         raise RuntimeError(msg)
+    print(f"  {what}, {workers}: {done.seconds:.1f} s", flush=True)
+    return done
 
 
-def written(found: Figures, cards: int, things: int) -> str:
-    """The section's text."""
-    lines = [
-        "## More than one worker",
-        "",
-        f"Machine: {machine()}, load {os.getloadavg()[0]:.1f} at the end. First loads by `onecard"
-        f" collect --workers N`, whole processes, start included; median of interleaved rounds. The"
-        f" API gives {things:,} rows, {PAGE} a page, each page after {DELAY_S * 1000:.0f} ms, in four"
-        f" partitions by a parameter; the table has {cards:,} cards of 23 columns, in two partitions"
-        " by a hash of the key, read from one exported snapshot. Made by `python -m bench.workers`.",
-        "",
-        "| what | workers | seconds | ratio to one worker | peak MB of the largest process |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    titles = {"latency": "API, 100 ms a page", "processor": "table, bound by the processor"}
-    for what, workers in found.runs:
-        ratio = found.seconds(what, workers) / found.seconds(what, 1)
-        lines.append(
-            f"| {titles[what]} | {workers} | {found.seconds(what, workers):.1f} | {ratio:.2f} |"
-            f" {found.megabytes(what, workers):.0f} |"
-        )
-    ratio = found.seconds("latency", 4) / found.seconds("latency", 1)
-    holds = "yes" if ratio <= LIMIT else f"no, missed by {(ratio / LIMIT - 1) * 100:.0f}%"
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "| limit | allowed | measured | holds |",
-            "|---|---:|---:|---|",
-            f"| four workers to one, source bound by latency | {LIMIT} | {ratio:.2f} | {holds} |",
-        ]
+def figures(w: World, pages: int, rounds: int) -> Figures:
+    """Everything once a round."""
+    found: Figures = defaultdict(list)
+    with slow_api(pages * PAGE) as port:
+        slow, divided = slow_environment(w, port), divided_environment(w)
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds}", flush=True)
+            for workers in (1, len(SHARDS)):
+                found[API, workers].append(measured(w, API, workers, slow, pages * PAGE))
+            for workers in (1, 2):
+                found[TABLE, workers].append(measured(w, TABLE, workers, divided, w.rows))
+    return found
+
+
+def section(found: Figures, things: int, cards: int) -> Section:
+    """The section of the page.
+
+    Args:
+        found: what was measured.
+        things: rows of the API.
+        cards: rows of the table.
+    """
+    ratio = typical(found[API, len(SHARDS)]).seconds / typical(found[API, 1]).seconds
+    return Section(
+        name="more than one worker",
+        title="More than one worker",
+        module="workers",
+        about=(
+            "First loads by `onecard collect --workers N`, whole processes, start included; median"
+            f" of interleaved rounds. The API gives {things:,} rows, {PAGE} a page, each page after"
+            f" {DELAY_S * 1000:.0f} ms, in four partitions by a parameter; the table has"
+            f" {cards:,} cards of 23 columns, in two partitions by a hash of the key, read from one"
+            " exported snapshot."
+        ),
+        columns=COLUMNS,
+        rows=[_cells(found, *which) for which in found],
+        limits=[Limit("four workers to one, source bound by latency", LIMIT, ratio)],
+    )
+
+
+def _cells(found: Figures, what: str, workers: int) -> Cells:
+    runs = found[what, workers]
+    used = typical(runs)
+    ratio = used.seconds / typical(found[what, 1]).seconds
+    peak = max(done.megabytes for done in runs)
+    return (
+        *(what, str(workers), cell(used.seconds), cell(ratio, 2)),
+        *(cell(used.client), cell(used.server), cell(peak, 0)),
     )
 
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2_000_000, help="cards of the table")
-    parser.add_argument("--pages", type=int, default=1_200, help="pages of the API")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--home", type=Path, default=HOME, help="of servers and keys")
-    parser.add_argument("--results", type=Path, default=results.FILE)
-    options = parser.parse_args()
-    found, things = Figures(), options.pages * PAGE
+    words = parser(__doc__, rows=2_000_000)
+    words.add_argument("--pages", type=int, default=1_200, help="of the API")
+    options = words.parse_args()
     with world(options.home / "workers", options.rows) as w:
-        latency(w, things, options.rounds, found)
-        processor(w, options.rows, options.rounds, found)
-    text = written(found, options.rows, things)
-    results.put(options.results, "more than one worker", text)
-    print(text)
+        found = figures(w, options.pages, options.rounds)
+    publish(options, section(found, options.pages * PAGE, options.rows))
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def join(
     )
     rejected = connection.execute(bad).rowcount
     mended = query(
-        "INSERT INTO {into} SELECT record FROM {t}",
+        "INSERT INTO {into} SELECT record, status FROM {t}",
         into=staging.mended(contract, transfer),
         t=staging.mended(contract, attempt),
     )
