@@ -136,7 +136,7 @@ class GatherStep:
         if line.attempt is None or not staging.is_there(*where, line.attempt):
             return False
         good, rejected = staged_parts.join(*where, self.transfer, line.attempt)
-        kept = len(staged_parts.met(*where, line.attempt)[0])
+        kept = staged_parts.count_met(*where, line.attempt)
         met = part.found - part.counts["deduplicated"] if part.known else 0
         return (good, rejected, kept) == (part.staged, part.quarantined, met)
 

@@ -240,9 +240,9 @@ class PartStep:
     ) -> PartOutcome:
         """One reading of the partition, at the hub's time of the whole transfer."""
         stage = self.stage
-        contract, opened = stage.contract, transfers.hub_time(connection, self.transfer)
-        settings = stage.tools.settings.model_copy(update={"fixed_now": opened})
-        tools = replace(stage.tools, settings=settings)
+        contract, settings = stage.contract, stage.tools.settings
+        opened = transfers.hub_time(connection, self.transfer).astimezone(settings.now().tzinfo)
+        tools = replace(stage.tools, settings=settings.model_copy(update={"fixed_now": opened}))
         staging.drop_one(connection, contract, begun.attempt, wait=True)
         staged_parts.create(connection, contract, begun.attempt, positions=tools.in_order)
         failpoints.reach("part.begun")

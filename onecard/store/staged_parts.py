@@ -13,7 +13,7 @@ from psycopg import sql
 
 from onecard.base.sql_text import names, query
 from onecard.store import row_order, staging
-from onecard.store.database import Connection, fetch_all
+from onecard.store.database import Connection, fetch_all, one_scalar
 from schemas.models.contract import Contract
 
 if TYPE_CHECKING:
@@ -83,6 +83,20 @@ def met(
     found = fetch_all(connection, _Met, statement)
     hashes, places = b"".join(m.hashes for m in found), b"".join(m.places for m in found)
     return np.frombuffer(hashes, np.int64), np.frombuffer(places, np.int64)
+
+
+def count_met(connection: Connection, contract: Contract, attempt: int) -> int:
+    """How many published rows an attempt has met.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        attempt: that met them.
+    """
+    statement = query(
+        "SELECT coalesce(sum(length(hashes)), 0)::bigint / 8 FROM {t}", t=_met(contract, attempt)
+    )
+    return one_scalar(connection, int, statement)
 
 
 def join(

@@ -11,7 +11,6 @@ from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
-from onecard.base.times import ZONE
 from onecard.model.checkpoints import Checkpoint
 from onecard.model.transfers import (
     LIVE,
@@ -63,7 +62,7 @@ def status(connection: Connection, transfer: int) -> str:
 def hub_time(connection: Connection, transfer: int) -> datetime:
     """The hub's time at which a transfer was opened."""
     statement = "SELECT hub_time FROM ledger.transfer WHERE id = %s"
-    return one_scalar(connection, datetime, statement, (transfer,)).astimezone(ZONE)
+    return one_scalar(connection, datetime, statement, (transfer,))
 
 
 def lock_status(connection: Connection, transfer: int) -> str:
