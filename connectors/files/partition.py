@@ -14,7 +14,7 @@ from connectors.files.read import FilesReading
 from onecard.base.connections import Connection
 from onecard.base.shown import file_name
 from onecard.errors import ConfigError, NotDivisible
-from onecard.ports.source import Chunk, Part, ReadRequest
+from onecard.ports.source import Chunk, ReadPart, ReadRequest
 from schemas.models.partition import ByName
 
 
@@ -48,7 +48,7 @@ class FilesPart(FilesReading):
         if request.part is None or not isinstance(request.part.partition, ByName):
             msg = f"{request.dataset}: a folder is read by name, in partitions that are named"
             raise ConfigError(msg)
-        self._part: Part = request.part
+        self._part: ReadPart = request.part
         self._files: Sequence[FoundFile] = ()
 
     def __iter__(self) -> Iterator[Chunk]:

@@ -17,7 +17,7 @@ from connectors.sql.url import address, dialect
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, InternalError
 from onecard.model.source_types import DeclaredColumn
-from onecard.ports.source import Part, ReadRequest
+from onecard.ports.source import ReadPart, ReadRequest
 from schemas.models.partition import ByHash, ByRange
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def origin(table: str, request: ReadRequest) -> str:
     return table if request.part is None else f"{table}, {request.part}"
 
 
-def snapshot_literal(part: Part) -> str:
+def snapshot_literal(part: ReadPart) -> str:
     """The name of a held state as an SQL literal; PostgreSQL's are hexadecimal and hyphens.
 
     Raises:
@@ -57,7 +57,7 @@ def snapshot_literal(part: Part) -> str:
     return f"'{part.snapshot}'"
 
 
-def _columns(request: ReadRequest, part: Part, declared: Declared) -> tuple[str, ...]:
+def _columns(request: ReadRequest, part: ReadPart, declared: Declared) -> tuple[str, ...]:
     """Native names of the columns by which a table is divided.
 
     Args:
@@ -111,7 +111,7 @@ def postgres_condition(
     return f"(hashtext({key}) & 2147483647) % {partition.count} = {part.number}"
 
 
-def _part(request: ReadRequest) -> Part:
+def _part(request: ReadRequest) -> ReadPart:
     if request.part is None:
         msg = f"{request.dataset}: no partition was asked for"
         raise InternalError(msg)

@@ -28,7 +28,7 @@ from onecard.model.partitions import Begun, PartitionPlan
 from onecard.model.transfers import DatasetState
 from onecard.ports.listener import Telling
 from onecard.ports.partitions import Divisible
-from onecard.ports.source import Part, ReadRequest
+from onecard.ports.source import ReadPart, ReadRequest
 from onecard.store import (
     database,
     datasets,
@@ -124,7 +124,7 @@ class PartitionedStage:
 
     def _mark(self, request: ReadRequest) -> tuple[str, str]:
         """What the source shows of itself; and why it must be read in one, if it must."""
-        first = replace(request, part=Part(self.partition, 0))
+        first = replace(request, part=ReadPart(self.partition, 0))
         try:
             return self.connector.mark(self.system, first), ""
         except NotDivisible as error:
@@ -169,7 +169,7 @@ class PartitionedStage:
             snapshot: name of a state of the source that somebody holds.
         """
         request = self.reading.request(state, whole=plan.whole)
-        return replace(request, part=Part(self.partition, number, plan.mark, snapshot))
+        return replace(request, part=ReadPart(self.partition, number, plan.mark, snapshot))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReadPart:
     """One of the partitions in which a source is read.
 
     Attributes:
@@ -95,7 +95,7 @@ class ReadRequest:
     order_stated: bool = False
     taken: Checkpoint = field(default_factory=dict)
     batch_rows: int = BATCH_ROWS
-    part: Part | None = None
+    part: ReadPart | None = None
 
     def natives(self, names: Iterable[str]) -> tuple[str, ...]:
         """Names in the agency's system of some of the columns."""
