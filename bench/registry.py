@@ -33,6 +33,7 @@ PROGRAMS = (
     Program("reconcile", "reconciliation", (*_FEW, "--planted", "30")),
     Program("night", "the city's night", ("--residents", "20000", "--share", "0.001")),
     Program("text", "text sources", _FEW),
+    Program("workers", "more than one worker", (*_FEW, "--pages", "40")),
     Program("start", "start", ("--rounds", "3")),
     Program("airflow_night", "the night by Airflow", ("--persons", "1000", "--rounds", "1")),
 )

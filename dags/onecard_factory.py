@@ -265,15 +265,30 @@ def scheduled(dag_id: str, **how: Any) -> DAG:  # noqa: ANN401 - what a DAG take
 
 
 def collect_group(contract: Contract, audit: str) -> Any:  # noqa: ANN401 - an Airflow XComArg
-    """Stage → audit → publish of one dataset; returns the publishing task."""
+    """Stage → audit → publish of one dataset; returns the publishing task.
+
+    Args:
+        contract: of the dataset; in the place of `stage` stands a task for each of its partitions,
+            if it names any.
+        audit: engine: `sql` or `gx`.
+    """
 
     @task_group(group_id=contract.id.split("/")[1], tooltip=contract.title)
     def group() -> Any:  # noqa: ANN401 - an Airflow XComArg
-        transfer = stage(contract.id, audit)
+        transfer = _staged(contract, audit)
         checked = audit_staged(contract.id, transfer, audit)
         return publish.override(outlets=[asset(contract.id)])(contract.id, checked)
 
     return group()
+
+
+def _staged(contract: Contract, audit: str) -> Any:  # noqa: ANN401 - an Airflow XComArg
+    """The staged transfer, by one task or by several workers."""
+    if contract.source.partition is None:
+        return stage(contract.id, audit)
+    from collect_parts import staged  # noqa: PLC0415 - it imports this file
+
+    return staged(contract, contract.source.partition)
 
 
 def collect_dag(agency: str, title: str, contracts: Iterable[Contract]) -> DAG:

@@ -77,6 +77,16 @@ def hub_database(quick_postgres: str, shared_folder: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture
+def addresses(quick_postgres: str, shared_folder: Path) -> Iterator[tuple[str, str]]:
+    """Two hubs' databases, which go with the test."""
+    with (
+        empty_hub(quick_postgres, shared_folder) as one,
+        empty_hub(quick_postgres, shared_folder) as other,
+    ):
+        yield one, other
+
+
 @pytest.fixture(scope="session")
 def cities(quick_postgres: str, shared_folder: Path) -> Iterator[Cities]:
     """Cities cloned from templates, with this worker's servers of agencies."""

@@ -166,9 +166,7 @@ class Office:
     @property
     def published(self) -> dict[str, str]:
         """Value by key of what is published and not deleted."""
-        return dict(
-            self.ask("SELECT k, v FROM registry.hrss__thing WHERE _deleted_at IS NULL")  # type: ignore[arg-type]
-        )
+        return dict(self.ask("SELECT k, v FROM registry.hrss__thing WHERE _deleted_at IS NULL"))
 
     @property
     def version(self) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, ClassVar
 
-from connectors.files import held, write
+from connectors.files import held, partition, write
 from connectors.files.options import FilesSink, FilesSource
+from connectors.files.partition import FilesPart
 from connectors.files.read import FilesReading
 from onecard.base.connections import Connection
 from onecard.ports.inbox import Arrivals, Held
@@ -26,7 +28,28 @@ class FilesConnector:
 
     def read(self, connection: Connection, request: ReadRequest) -> Reading:
         """Read the files that are new since the checkpoint."""
-        return FilesReading(connection, request)
+        return (FilesPart if request.part else FilesReading)(connection, request)
+
+    def mark(self, connection: Connection, request: ReadRequest) -> str:
+        """A digest of which files are there, and in which order; raises as `partition.mark`."""
+        return partition.mark(connection, request)
+
+    def shared(self, connection: Connection) -> AbstractContextManager[str]:  # noqa: ARG002 - the port's
+        """No state of a folder can be held; each partition holds it against its mark.
+
+        Args:
+            connection: of the agency's system.
+        """
+        return nullcontext("")
+
+    def confirm(self, connection: Connection, request: ReadRequest, rows: int) -> None:
+        """Nothing is left to compare: each partition has seen the same folder.
+
+        Args:
+            connection: of the agency's system.
+            request: as for `mark`.
+            rows: that all partitions gave together.
+        """
 
     def held(self, connection: Connection, request: ReadRequest, arrivals: Arrivals) -> Held:
         """The rows of the parcels that lie in an inbox folder, in the order of their sending.

@@ -76,11 +76,22 @@ class FilesReading:
 
     def __iter__(self) -> Iterator[Chunk]:
         with opened(self._connection) as folder:
-            entries = self._wanted(folder)
-            self._places.look({entry.name for entry in entries})
-            found = [file for file in map(partial(self._found, folder), entries) if file]
-            for file in sorted(found, key=lambda f: f.place):
+            for file in self.in_order(folder):
                 yield from self._file(folder, file)
+
+    def in_order(self, folder: Folder) -> list[FoundFile]:
+        """The files that are there and can be taken, oldest first.
+
+        Args:
+            folder: of the connection.
+        """
+        entries = self._wanted(folder)
+        self._places.look({entry.name for entry in entries})
+        found = [file for file in map(partial(self._found, folder), entries) if file]
+        return sorted(found, key=lambda f: f.place)
+
+    def _taking(self, file: FoundFile, *, known: bool) -> None:
+        """A file is about to be taken that is new, or has other content than it had."""
 
     def _wanted(self, folder: Folder) -> list[ListedFile]:
         options = self._options
@@ -155,6 +166,8 @@ class FilesReading:
         if problem:
             self._refused.append(Refusal(name, problem))
             return
+        if not same:
+            self._taking(found, known=name in self._taken)
         if name in self._taken:
             why = "an older file came after it" if same else "it was replaced"
             log.warning("%s: file %s is read again: %s", self._request.dataset, name, why)

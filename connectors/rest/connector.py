@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from connectors.rest.client import Client
@@ -9,6 +11,7 @@ from connectors.rest.options import RestSink, RestSource
 from connectors.rest.read import RestReading
 from connectors.rest.write import RestSending
 from onecard.base.connections import Connection
+from onecard.errors import NotDivisible
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
 
@@ -26,6 +29,45 @@ class RestConnector:
     def read(self, connection: Connection, request: ReadRequest) -> Reading:
         """Read page after page."""
         return RestReading(connection, request)
+
+    def mark(self, connection: Connection, request: ReadRequest) -> str:
+        """How many rows the API says it has, whatever the parameter; empty without a total.
+
+        Args:
+            connection: of the agency's system.
+            request: of the whole.
+        """
+        total = RestReading(connection, replace(request, part=None)).total()
+        return "" if total is None else str(total)
+
+    def shared(self, connection: Connection) -> AbstractContextManager[str]:  # noqa: ARG002 - the port's
+        """An API holds no state for a reader.
+
+        Args:
+            connection: of the agency's system.
+        """
+        return nullcontext("")
+
+    def confirm(self, connection: Connection, request: ReadRequest, rows: int) -> None:
+        """Compare the rows of all partitions with the API's total, before and now.
+
+        Args:
+            connection: of the agency's system.
+            request: as for `mark`, with that mark.
+            rows: that all partitions gave together.
+
+        Raises:
+            NotDivisible: they are more or fewer: a value of the parameter is not listed, or the
+                API does not know the parameter.
+        """
+        before = request.part.mark if request.part else ""
+        now = self.mark(connection, request)
+        if not before or not now:
+            return
+        least, most = sorted((int(before), int(now)))
+        if not least <= rows <= most:
+            msg = f"{request.dataset}: its partitions gave {rows} row(s), it tells of {now}"
+            raise NotDivisible(msg)
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
         """POST the rows in batches, then the manifest.

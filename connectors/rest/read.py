@@ -13,9 +13,10 @@ from connectors.rest.options import Keyset, PageNumber, RestSource
 from connectors.rest.page import Page, Reply
 from connectors.rest.repeats import PageKeys
 from onecard.base.connections import Connection
-from onecard.errors import ProtocolError, UnstableSource
+from onecard.errors import ConfigError, ProtocolError, UnstableSource
 from onecard.model.checkpoints import Checkpoint
 from onecard.ports.source import Chunk, ReadRequest, Refusal
+from schemas.models.partition import ByParameter
 
 _MORE = {None: None, True: True, False: False, "true": True, "false": False, "1": True, "0": False}
 """What APIs say of further pages, in the words that JSON and text have for yes and no."""
@@ -43,9 +44,23 @@ class RestReading:
         client = Client(self._connection, options, request.dataset)
         pages = _Pages(client, request, options, self._params(), self._keys())
         self._remarks = pages.remarks
-        parts = (page.part(request, options.path) for page in pages)
+        origin = f"{options.path}, {request.part}" if request.part else options.path
+        parts = (page.part(request, origin) for page in pages)
         try:
-            yield from regrouped(parts, options.path, request.batch_rows)
+            yield from regrouped(parts, origin, request.batch_rows)
+        finally:
+            client.close()
+
+    def total(self) -> int | None:
+        """Rows that the API says there are in all partitions; None where it gives no total."""
+        paginator = self._options.paginator
+        if not isinstance(paginator, PageNumber):
+            return None
+        client = Client(self._connection, self._options, self._request.dataset)
+        params = self._params()
+        try:
+            pages = _Pages(client, self._request, self._options, params, PageKeys(()))
+            return pages.total(paginator)
         finally:
             client.close()
 
@@ -66,7 +81,17 @@ class RestReading:
             params |= paginator.order
         if self._options.since_param and self._request.since:
             params[self._options.since_param] = self._request.since
-        return params
+        return params | self._part()
+
+    def _part(self) -> dict[str, str]:
+        """The parameter by which the API gives one partition."""
+        part = self._request.part
+        if part is None:
+            return {}
+        if not isinstance(part.partition, ByParameter):
+            msg = f"{self._request.dataset}: an API is read by parameter, not {part.partition.by}"
+            raise ConfigError(msg)
+        return {part.partition.parameter: part.partition.values[part.number]}
 
 
 class _Pages:
@@ -152,13 +177,11 @@ class _Pages:
             page = self._records(reply)
             yield page
             read, number = read + len(page), number + 1
-            total = at(reply.document, paginator.total)
-            if not isinstance(total, str) or not (total.isascii() and total.isdigit()):
-                self._refuse(f"it gives no {paginator.total}")
-            if int(total) < most:  # later rows moved up: one of them was on no page (F10)
+            total = self._total(reply, paginator)
+            if total < most:  # later rows moved up: one of them was on no page (F10)
                 msg = f"{self._where}: the number of its rows fell while they were read"
                 raise UnstableSource(msg)
-            most = int(total)
+            most = total
             if read < most:
                 if not page:
                     self._refuse(f"it promised {most} rows and gave {read}")
@@ -168,6 +191,16 @@ class _Pages:
         self._confirm(paginator)
         if read > most:
             self.remarks.append(f"{self._options.path}: told of {most} rows, and {read} came")
+
+    def total(self, paginator: PageNumber) -> int:
+        """Rows that the API says there are, asked by its first page."""
+        return self._total(self._numbered_page(paginator, paginator.first), paginator)
+
+    def _total(self, reply: Reply, paginator: PageNumber) -> int:
+        total = at(reply.document, paginator.total)
+        if not isinstance(total, str) or not (total.isascii() and total.isdigit()):
+            self._refuse(f"it gives no {paginator.total}")
+        return int(total)
 
     def _is_last(self, paginator: PageNumber, number: int, page: Page) -> bool:
         """Whether nothing stands behind a full page that reaches the total.

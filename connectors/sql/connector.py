@@ -44,6 +44,30 @@ class SqlConnector:
 
         return GenericReading(connection, request, options)
 
+    def mark(self, connection: Connection, request: ReadRequest) -> str:  # noqa: ARG002 - the port's
+        """Nothing: each row fulfils the condition of one partition, whenever it is asked.
+
+        Args:
+            connection: of the agency's system.
+            request: of the whole.
+        """
+        return ""
+
+    def shared(self, connection: Connection) -> AbstractContextManager[str]:
+        """Hold one state of a PostgreSQL database while the block lasts; else the name is empty."""
+        from connectors.sql import partition  # noqa: PLC0415 - only for partitions
+
+        return partition.shared(connection)
+
+    def confirm(self, connection: Connection, request: ReadRequest, rows: int) -> None:
+        """Nothing is left to compare: the conditions of the partitions make up the whole.
+
+        Args:
+            connection: of the agency's system.
+            request: as for `mark`.
+            rows: that all partitions gave together.
+        """
+
     def side(
         self, connection: Connection, request: ReadRequest, contract: Contract
     ) -> AbstractContextManager[SqlSide | None]:

@@ -27,7 +27,7 @@ from sqlalchemy import Connection as Database
 
 from connectors.common import source_types
 from connectors.common.gather import OBJECT_ROWS
-from connectors.sql import generic_bounds, generic_types, generic_values
+from connectors.sql import generic_bounds, generic_types, generic_values, partition
 from connectors.sql import since as sql_since
 from connectors.sql.errors import translated
 from connectors.sql.generic_values import Cells
@@ -60,8 +60,9 @@ class GenericReading:
         self._request = request
         self._options = options
         self._system = "sqlite" if dialect(connection) == "sqlite" else "mariadb"
-        self._counts = options.count and sql_since.native(request) is not None
+        self._counts = options.count and sql_since.counted(request)
         self.rows_there: int | None = None
+        self._origin = partition.origin(options.table, request)
         self._columns = request.columns
         self._there: dict[str, DeclaredColumn] = {}
 
@@ -127,9 +128,13 @@ class GenericReading:
             table(self._options.table, schema=self._options.schema_)
         )
         native = sql_since.native(self._request)
-        if native is None:
+        if native is not None:
+            statement = statement.where(self._reached(native))
+        if self._request.part is None:
             return statement
-        return statement.where(self._reached(native))
+        return statement.where(
+            partition.generic_condition(self._request, self._column, self._system)
+        )
 
     def _reached(self, native: str) -> ColumnElement[bool]:
         """`cursor >= bound` in the cursor's own type; the bound is only ever rounded down.
@@ -164,7 +169,7 @@ class GenericReading:
         batch = pa.RecordBatch.from_arrays([c.array for c in found.values()], names=list(found))
         damaged = {place: rule for c in found.values() for place, rule in c.damaged.items()}
         unread = {name: c.unread for name, c in found.items() if c.unread}
-        return Chunk(batch, self._options.table, first, damaged, unread=unread)
+        return Chunk(batch, self._origin, first, damaged, unread=unread)
 
     def _cells(self, wanted: Column, values: list[Any]) -> Cells:
         zone, there = self._options.timezone, self._column(wanted.native)
@@ -193,6 +198,7 @@ def _engine(connection: Connection, where: str) -> Iterator[Engine]:
 def _strict_text(database: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3's connection
     """Text that is not UTF-8 costs its row, not the reading."""
     database.text_factory = _decoded
+    database.create_function(partition.SQLITE_HASH, -1, partition.sqlite_hash, deterministic=True)
 
 
 def _decoded(data: bytes) -> str | bytes:

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from connectors.common import source_types
+from connectors.sql import partition
 from connectors.sql import postgres_types as types
 from connectors.sql import since as sql_since
 from connectors.sql.errors import translated
@@ -14,7 +17,7 @@ from connectors.sql.options import SqlSource
 from connectors.sql.url import address
 from onecard.base.connections import Connection
 from onecard.base.timeouts import BoundedConnection
-from onecard.errors import ConfigError
+from onecard.errors import ConfigError, NotDivisible
 from onecard.model.checkpoints import Checkpoint
 from onecard.model.source_types import DeclaredColumn
 from onecard.native import copy_out
@@ -38,9 +41,10 @@ class PostgresReading:
     def __init__(self, connection: Connection, request: ReadRequest, options: SqlSource) -> None:
         self._connection, self._request = connection, request
         self._zone = options.timezone
-        self._counts = options.count and sql_since.native(request) is not None
+        self._counts = options.count and sql_since.counted(request)
         self.rows_there: int | None = None
         self._table = table_name(options)
+        self._origin = partition.origin(self._table, request)
 
     def __iter__(self) -> Iterator[Chunk]:
         where = f"{self._request.dataset} from {self._table}"
@@ -51,6 +55,7 @@ class PostgresReading:
         """The library decodes what psycopg receives; ADBC has the types it does not know."""
         known, limits = address(self._connection), Limits(self._request.batch_rows, HINT_BYTES)
         with closing(BoundedConnection.connect(known, client_encoding="UTF8")) as connection:
+            self._share(connection.cursor(), psycopg.Error)
             statement = self._statement(connection.cursor())
             set_encoding(connection.cursor())
             found = copy_out.batches(connection, statement, limits, where)
@@ -62,12 +67,14 @@ class PostgresReading:
 
     def _ingested(self) -> Iterator[Chunk]:
         """The plain path: ADBC receives and decodes."""
+        from adbc_driver_manager import Error  # noqa: PLC0415 - only where it is needed
         from adbc_driver_postgresql import dbapi  # noqa: PLC0415 - only where it is needed
 
         with dbapi.connect(address(self._connection)) as database, database.cursor() as cursor:
             cursor.adbc_statement.set_options(
                 **{"adbc.postgresql.batch_size_hint_bytes": str(HINT_BYTES)}
             )
+            self._share(cursor, Error)
             statement = self._statement(cursor)
             set_encoding(cursor)
             cursor.execute(statement)
@@ -87,8 +94,20 @@ class PostgresReading:
             whole = normalised(batch, self._zone)
             for start in range(0, whole.num_rows, size):
                 part = whole.slice(start, size)
-                yield Chunk(part, self._table, first)
+                yield Chunk(part, self._origin, first)
                 first += part.num_rows
+
+    def _share(self, cursor: Any, refused: type[Exception]) -> None:  # noqa: ANN401 - two drivers
+        """Read from the state that another session holds for all partitions, where one does."""
+        part = self._request.part
+        if part is None or not part.snapshot:
+            return
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        try:
+            cursor.execute(f"SET TRANSACTION SNAPSHOT {partition.snapshot_literal(part)}")
+        except refused:
+            msg = f"{self._request.dataset}: the state of {self._table} that was held is gone"
+            raise NotDivisible(msg) from None
 
     def _statement(self, cursor: Any) -> str:  # noqa: ANN401 - two drivers
         there = columns_there(cursor, self._table)
@@ -97,10 +116,13 @@ class PostgresReading:
         source_types.require(types.SYSTEM, where, wanted, there.get)
         columns = ", ".join(types.expression(c, there) for c in wanted)
         text = f"SELECT {columns} FROM {self._table}"  # noqa: S608 - identifiers are quoted
+        wheres = []
         native = sql_since.native(self._request)
-        if native is None or native not in there:  # what is not there, the statement says
-            return text
-        return f"{text} WHERE {self._reached(there[native])}"
+        if native is not None and native in there:  # what is not there, the statement says
+            wheres.append(self._reached(there[native]))
+        if self._request.part is not None:
+            wheres.append(partition.postgres_condition(self._request, there.get, types.quoted))
+        return f"{text} WHERE ({') AND ('.join(wheres)})" if wheres else text
 
     def _reached(self, cursor: DeclaredColumn) -> str:
         """The rows behind the bound, which is a literal made of digits and ISO signs only.

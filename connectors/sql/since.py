@@ -49,3 +49,12 @@ def native(request: ReadRequest) -> str | None:
             return column.native
     msg = f"{request.dataset}: the cursor {request.cursor!r} is none of the columns read"
     raise ConfigError(msg)
+
+
+def counted(request: ReadRequest) -> bool:
+    """Whether the rows of the table are counted: where only the newest are read, and once.
+
+    Args:
+        request: names the cursor, the bound and the partition.
+    """
+    return native(request) is not None and (request.part is None or request.part.number == 0)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from onecard.app.wiring import Hub
+from onecard.app.workers import Processes
 from onecard.cli import output
 from onecard.cli.audit_engine import Audit, engine
 from onecard.cli.dry_runs import show as show_dry_runs
@@ -29,6 +30,9 @@ def collect(  # noqa: PLR0913 - one parameter for each option
         bool, typer.Option("--dry-run", help="Say what would happen; store nothing.")
     ] = False,
     limit: Annotated[int, typer.Option(min=0, help="Of --dry-run: so many rows; 0: all.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that read a dataset's partitions at once.")
+    ] = 1,
     audit: Audit = "sql",
     json: Json = False,
 ) -> None:
@@ -39,6 +43,8 @@ def collect(  # noqa: PLR0913 - one parameter for each option
         whole: read all, not from the watermark.
         dry: read, check and count; store nothing, neither rows nor that it was read.
         limit: of a dry run: at most so many rows of each dataset; 0: all.
+        workers: processes that read the partitions of a dataset at once, where its contract names
+            any (`source.partition`); every other dataset is read by this one.
         audit: engine: `sql` or `gx`.
         json: print JSON instead of text.
     """
@@ -53,6 +59,10 @@ def collect(  # noqa: PLR0913 - one parameter for each option
             show_dry_runs(found, as_json=json)
             if any(f.fails or f.holds for f in found):
                 raise typer.Exit(1 if any(f.fails for f in found) else 3)
+            return
+        if workers > 1:
+            several = Processes(workers)
+            _run(wanted, lambda d: hub.collect(d).run_by(several, whole=whole), as_json=json)
             return
         _run(wanted, lambda d: hub.collect(d).run(whole=whole), as_json=json)
 

@@ -17,7 +17,7 @@ from onecard.errors import (
     SupersededError,
 )
 from onecard.model.holds import reading_remarks
-from onecard.store import audit, database, datasets, staging, transfers
+from onecard.store import audit, database, datasets, partitions, staging, transfers
 from onecard.store.refusals import as_hub_error
 from schemas.models.contract import Contract
 
@@ -83,9 +83,21 @@ class Failing:
             step_again = _same_again(error) and not as_a_whole
             if not (isinstance(error, HoldError) or step_again):
                 # First of all: the disk may be full of it.
-                staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
+                self._drop(connection, transfer)
             self._note(connection, transfer, error)
         raise error
+
+    @contextmanager
+    def noted_if_final(self, transfer: int) -> Iterator[None]:
+        """As `noted`; after what may succeed later, the transfer goes on with the same step."""
+        try:
+            yield
+        except Exception as caught:  # noqa: BLE001 - raised as one of ours
+            error = as_hub_error(caught)
+            if _same_again(error):
+                raise error from None
+            with self.noted(transfer, as_a_whole=True):
+                raise error from None
 
     def _interrupted(self, transfer: int) -> None:
         """Close a transfer whose process ends; by a session of its own, which waits for nobody."""
@@ -93,7 +105,14 @@ class Failing:
             database.hurry(connection)
             if overtaken(connection, self.contract.id, transfer) is None:
                 self._note(connection, transfer, Interrupted(interrupts.number_of()))
-                staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
+                self._drop(connection, transfer)
+
+    def _drop(self, connection: database.Connection, transfer: int) -> None:
+        """Drop what the transfer has staged, and its partitions but for what is still written."""
+        staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
+        for part in partitions.lines(connection, transfer):
+            for attempt in part.attempts:
+                staging.drop_one(connection, self.contract, attempt, wait=False)
 
     def _note(self, connection: database.Connection, transfer: int, error: OnecardError) -> None:
         """Status and audit entry: published stays so, what is audited may be published yet."""

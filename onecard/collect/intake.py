@@ -48,6 +48,7 @@ class IntakeResult:
     Attributes:
         digest: SHA-256 over the Arrow buffers as they were read.
         there: rows that the source holds; None where neither a whole reading nor it says so.
+        counties: rows read and rows quarantined by county.
     """
 
     counts: Counts
@@ -57,6 +58,7 @@ class IntakeResult:
     warnings: Mapping[Reason, int]
     remarks: tuple[str, ...] = ()
     there: int | None = None
+    counties: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {})
 
 
 @dataclass(slots=True)
@@ -114,7 +116,6 @@ class Intake:
                 good = self._only_new(self._placed(good, chunk, tally), known, tally)
                 if len(good):
                     loader.put(good)
-        self._record_counties()
         if watch is not None:
             self._note(watch)
         checkpoint = self._checkpoint(request, reading, tally, now)
@@ -135,6 +136,7 @@ class Intake:
             warnings=tally.warnings,
             remarks=remarks(reading),
             there=there,
+            counties=(self._counties.read, self._counties.quarantined),
         )
 
     def repeated(self, *, first: bool) -> dict[Reason, int]:
@@ -146,7 +148,8 @@ class Intake:
                 number = self._move(rule.check, reason, first=first)
                 if number:
                     found[reason] = number
-        self._record_counties()
+        tallies = (self._counties.read, self._counties.quarantined)
+        rule_results.record_counties(self._connection, self._transfer, *tallies)
         return found
 
     def _move(self, rule: Unique, reason: Reason, *, first: bool) -> int:
@@ -191,12 +194,6 @@ class Intake:
         failpoints.reach("stage.checked")
         return checked.good, checked.rejected
 
-    def _record_counties(self) -> None:
-        found = self._counties
-        rule_results.record_counties(
-            self._connection, self._transfer, found.read, found.quarantined
-        )
-
     def _only_new(
         self, good: pl.DataFrame, known: KnownHashes | None, tally: _Tally
     ) -> pl.DataFrame:
@@ -217,7 +214,7 @@ class Intake:
         if not self._tools.in_order:
             return good
         first, tally.place = tally.place, tally.place + len(good)
-        return row_order.placed(good, first, late=chunk.late)
+        return row_order.placed(good, row_order.across(chunk.place, first), late=chunk.late)
 
     def _checkpoint(
         self, request: ReadRequest, reading: Reading, tally: _Tally, now: datetime

@@ -13,12 +13,15 @@ from onecard.collect.again import OnceMore, RejectedRow
 from onecard.collect.audit import AuditStep
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing
+from onecard.collect.gather import GatherStep
+from onecard.collect.partitioned import PartitionedStage, PartStep
 from onecard.collect.publish import Collected, PublishStep
 from onecard.collect.stage import StageStep
 from onecard.errors import StagingLost
 from onecard.model.row_order import OLDER
 from onecard.model.signoffs import SignOff
 from onecard.ports.listener import Step, StepName, Telling, TransferListener
+from onecard.ports.workers import Workers
 from onecard.store import audit, database, datasets, releases, transfers
 from schemas.models.contract import Contract
 
@@ -44,6 +47,87 @@ class Collect:
         transfer = self.stage(whole=whole)
         self.audit(transfer)
         return self.publish(transfer)
+
+    def run_by(self, workers: Workers, *, whole: bool = False) -> Collected:
+        """As `run`, the source being read by several workers where the contract divides it.
+
+        Args:
+            workers: read the partitions; what they leave unread is read here.
+            whole: read everything, not only what lies behind the watermark.
+        """
+        if self._contract.source.partition is None:
+            return self.run(whole=whole)
+        failing = Failing.of(self._contract, self._tools)
+        with self._step("collect.stage") as telling:
+            stage = PartitionedStage(self._contract, self._tools, telling)
+            transfer, parts = stage.open(whole=whole)
+            with failing.noted(transfer, as_a_whole=True), stage.shared() as snapshot:
+                if parts:
+                    workers.read(self._contract.id, transfer, parts, snapshot)
+                GatherStep(stage, transfer, snapshot).run()
+        self.audit(transfer)
+        return self.publish(transfer)
+
+    def open_parts(self, *, whole: bool = False) -> int:
+        """Begin a collect whose partitions are read by `part`; returns the transfer's id.
+
+        Args:
+            whole: read everything, not only what lies behind the watermark.
+
+        Raises:
+            ConfigError: the contract does not divide its source.
+        """
+        with self._step("collect.stage") as telling:
+            return PartitionedStage(self._contract, self._tools, telling).open(whole=whole)[0]
+
+    def part(self, transfer: int, number: int) -> None:
+        """Read one partition of an open transfer; done once, however often it is called.
+
+        Args:
+            transfer: of `open_parts`.
+            number: of the partition, from 0.
+
+        Raises:
+            RetriableError: the same partition may succeed later, alone.
+            FatalError: the transfer is failed by it, as the ledger says.
+        """
+        with Failing.of(self._contract, self._tools).noted_if_final(transfer):
+            PartStep(self._partitioned(transfer), transfer).run(number)
+
+    def read_parts(self, transfer: int, snapshot: str) -> None:
+        """Read partitions of an open transfer, one after the other, until all are begun.
+
+        Nothing is noted of a failure: who opened the transfer reads that partition again.
+
+        Args:
+            transfer: that another process has opened.
+            snapshot: name of the state of the source that it holds; empty: none.
+        """
+        step = PartStep(self._partitioned(transfer), transfer, snapshot)
+        while step.run():
+            pass
+
+    def gather(self, transfer: int) -> int:
+        """Put the partitions of an open transfer together; then it is staged.
+
+        Args:
+            transfer: of `open_parts`; all its partitions were read, or are read here.
+
+        Raises:
+            OnecardError: as `part`.
+        """
+        with (
+            self._step("collect.stage", transfer) as telling,
+            Failing.of(self._contract, self._tools).noted_if_final(transfer),
+        ):
+            stage = PartitionedStage(self._contract, self._tools, telling)
+            GatherStep(stage, transfer).run()
+        return transfer
+
+    def _partitioned(self, transfer: int) -> PartitionedStage:
+        """For workers, which tell nobody: a step of theirs is a part of one."""
+        step = Step("collect.stage", self._contract.id, self._tools.settings.actor, transfer)
+        return PartitionedStage(self._contract, self._tools, Telling(step))
 
     def replay(self, accepted: SignOff | None = None) -> Collected:
         """Publish what the connector gives, and leave watermark and history as they are.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from onecard.base import failpoints
 from onecard.collect import drift_policy, window
@@ -40,6 +40,11 @@ READINGS = 3
 """So often a source is read whose pages shift while they are read, before the transfer fails."""
 
 
+def everything(request: ReadRequest) -> bool:
+    """Whether a reading shows the whole source, not only what is new there."""
+    return request.since is None and not request.checkpoint
+
+
 @dataclass(frozen=True, slots=True)
 class StageStep:
     """One reading of a dataset's source."""
@@ -68,20 +73,56 @@ class StageStep:
             self.telling.opened(transfer)
             failpoints.reach("collect.opened")
             with failing.noted(transfer, as_a_whole=True):
-                state = self._claim(connection, transfer)
-                first = self._make_tables(connection, transfer)
-                request = self._request(state, whole=whole)
-                everything = request.since is None and not request.checkpoint
-                watch = None if past else self._watch(connection, state, whole=everything)
-                taken = self._taken(connection, transfer, request, watch, first=first)
-                failpoints.reach("stage.settled")
-                with connection.transaction():
-                    datasets.lock_claimed(connection, contract.id, transfer)
-                    self._record(connection, transfer, taken, whole=everything)
-        failpoints.reach("stage.recorded")
+                state = self.claim(connection, transfer)
+                request = self.request(state, whole=whole)
+                watch = None if past else self.watch(connection, state, request)
+                self.in_one(connection, transfer, request, watch)
         return transfer
 
-    def _claim(self, connection: database.Connection, transfer: int) -> DatasetState:
+    def in_one(
+        self,
+        connection: database.Connection,
+        transfer: int,
+        request: ReadRequest,
+        watch: Watch | None,
+        remarks: tuple[str, ...] = (),
+    ) -> None:
+        """Read everything as one reading, stage and record it.
+
+        Args:
+            connection: of the hub's database.
+            transfer: that has claimed the dataset.
+            request: of the whole.
+            watch: looks for records of quarantined rows; None: nobody asks.
+            remarks: what is to be said of it besides what the reading remarks.
+        """
+        first = self.make_tables(connection, transfer)
+        taken = self._taken(connection, transfer, request, watch, first=first)
+        taken = replace(taken, remarks=(*remarks, *taken.remarks))
+        self.record(connection, transfer, taken, request)
+
+    def record(
+        self,
+        connection: database.Connection,
+        transfer: int,
+        taken: IntakeResult,
+        request: ReadRequest,
+    ) -> None:
+        """Note what was staged, and that it is settled.
+
+        Args:
+            connection: of the hub's database.
+            transfer: that has claimed the dataset.
+            taken: what was found.
+            request: of the whole.
+        """
+        failpoints.reach("stage.settled")
+        with connection.transaction():
+            datasets.lock_claimed(connection, self.contract.id, transfer)
+            self._record(connection, transfer, taken, whole=everything(request))
+        failpoints.reach("stage.recorded")
+
+    def claim(self, connection: database.Connection, transfer: int) -> DatasetState:
         """Claim the dataset; transfers that were cut off, or are overtaken now, have failed."""
         dataset, actor = self.contract.id, self.tools.settings.actor
         with connection.transaction():
@@ -92,10 +133,11 @@ class StageStep:
         failpoints.reach("collect.claimed")
         return state
 
-    def _make_tables(self, connection: database.Connection, transfer: int) -> bool:
-        """Make the staging tables; returns whether nothing of the dataset is published yet."""
+    def make_tables(self, connection: database.Connection, transfer: int) -> bool:
+        """Make the staging tables anew; returns whether nothing of the dataset is published yet."""
         contract = self.contract
-        staging.drop(connection, contract, older_than=transfer)
+        staging.drop(connection, contract, older_than=transfer + 1, mine=transfer)
+        rule_results.forget(connection, transfer)
         first = not registry.exists(connection, contract)
         if not first:
             registry.widen(connection, contract)
@@ -119,8 +161,7 @@ class StageStep:
                 return self._read(connection, transfer, request, watch, first=first)
             except UnstableSource as error:
                 log.warning("%s; it is read again", error)
-            staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
-            self._make_tables(connection, transfer)
+            self.make_tables(connection, transfer)
         return self._read(connection, transfer, request, watch, first=first)
 
     def _read(
@@ -134,7 +175,7 @@ class StageStep:
     ) -> IntakeResult:
         """Read, check, stage and settle what repeats."""
         contract, tools = self.contract, self.tools
-        known = None if first or request.since else self._known(connection, request)
+        known = None if first or request.since else self.known(connection, request)
         intake = Intake(tools, contract, connection, transfer)
         taken = intake.take(request, known, watch)
         drift_policy.enforce(contract, taken.rules)
@@ -142,7 +183,13 @@ class StageStep:
             staging.analyse(connection, contract, transfer)
         return SettleStep(contract, tools, connection, transfer).run(taken, known)
 
-    def _request(self, state: DatasetState, *, whole: bool) -> ReadRequest:
+    def request(self, state: DatasetState, *, whole: bool) -> ReadRequest:
+        """What is to be read.
+
+        Args:
+            state: of the dataset.
+            whole: everything, not only what lies behind the watermark.
+        """
         source = self.contract.source
         since = None if whole else window.since(self.contract, state)
         taken = dict(state.checkpoint.get("source") or {})
@@ -160,16 +207,22 @@ class StageStep:
             taken=taken,
         )
 
-    def _watch(
-        self, connection: database.Connection, state: DatasetState, *, whole: bool
+    def watch(
+        self, connection: database.Connection, state: DatasetState, request: ReadRequest
     ) -> Watch | None:
-        """Looks for records of quarantined rows; None where the end of the reading tells all."""
+        """Looks for records of quarantined rows; None where the end of the reading tells all.
+
+        Args:
+            connection: of the hub's database.
+            state: of the dataset.
+            request: what is read.
+        """
         own = isinstance(self.tools.connector, OwnRows)
-        if whole and not own and not state.checkpoint.get("source"):
+        if everything(request) and not own and not state.checkpoint.get("source"):
             return None
         return Watch.of(connection, self.contract, self.tools.keys)
 
-    def _known(self, connection: database.Connection, request: ReadRequest) -> KnownHashes | None:
+    def known(self, connection: database.Connection, request: ReadRequest) -> KnownHashes | None:
         """What is published; None where the reading is of news, of which few can be."""
         if request.checkpoint:
             usual = usual_volumes.read_before(connection, self.contract.id, whole=False, last=1)
@@ -182,6 +235,7 @@ class StageStep:
     ) -> None:
         rule_results.record_rules(connection, transfer, taken.rules, "error")
         rule_results.record_rules(connection, transfer, taken.warnings, "warning")
+        rule_results.record_counties(connection, transfer, *taken.counties)
         intaken = Intaken(
             counts=taken.counts,
             checkpoint=taken.checkpoint,

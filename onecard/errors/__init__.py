@@ -8,6 +8,7 @@ holds a value of a row.
     ├── RetriableError          try again later (Airflow retries)
     │   ├── SourceUnavailable   the other side is down, slow or refuses for now
     │   │   └── UnstableSource  its pages shifted while they were read: read it again
+    │   │       └── NotDivisible its partitions are not one whole now: read it in one
     │   ├── StorageError        a disk is full, over its quota or failing: make room, run again
     │   └── StagingLost         the database restarted and emptied what was staged: stage again
     ├── FatalError              trying again does not help (Airflow fails at once)
@@ -52,6 +53,10 @@ class SourceUnavailable(RetriableError):
 
 class UnstableSource(SourceUnavailable):
     """The pages of a source shifted while they were read: a row may stand on two or on none."""
+
+
+class NotDivisible(UnstableSource):
+    """What the partitions of a source hold cannot be shown to be the whole: read it in one."""
 
 
 class StorageError(RetriableError):

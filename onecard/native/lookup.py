@@ -30,6 +30,11 @@ class Lookup:
         starts = np.searchsorted(self._sorted, first.view(np.int64))
         self._starts = np.append(starts, len(values)).astype(np.uint32)
 
+    @property
+    def values(self) -> Numbers:
+        """The array."""
+        return self._sorted
+
     def places(self, wanted: Numbers) -> Numbers:
         """Place of the first equal number for each that is wanted, -1 for none.
 

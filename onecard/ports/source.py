@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from onecard.model.checkpoints import Checkpoint
 from schemas.models.contract import LogicalType
+from schemas.models.partition import Partition
 
 if TYPE_CHECKING:  # who only reads the ledger starts without it
     import pyarrow as pa
@@ -42,6 +43,27 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadPart:
+    """One of the partitions in which a source is read.
+
+    Attributes:
+        partition: by what the source is divided.
+        number: which of them, from 0.
+        mark: what the source showed of itself when the transfer began (`ports.partitions`).
+        snapshot: name of the state that all partitions are read from; empty: there is none.
+    """
+
+    partition: Partition
+    number: int
+    mark: str = ""
+    snapshot: str = ""
+
+    def __str__(self) -> str:
+        """As it stands in origins of rows: `partition 2 of 4`."""
+        return f"partition {self.number + 1} of {self.partition.count}"
+
+
+@dataclass(frozen=True, slots=True)
 class ReadRequest:
     """What to read: the contract's columns of one dataset, from a checkpoint on.
 
@@ -58,6 +80,7 @@ class ReadRequest:
         order_stated: the contract itself states `file_order`; else it is only how files are read.
         taken: as `checkpoint`, also where everything is read again: what is older than something
             taken before that is gone is marked `late`.
+        part: only this partition is read; None: everything.
     """
 
     dataset: str
@@ -72,6 +95,7 @@ class ReadRequest:
     order_stated: bool = False
     taken: Checkpoint = field(default_factory=dict)
     batch_rows: int = BATCH_ROWS
+    part: ReadPart | None = None
 
     def natives(self, names: Iterable[str]) -> tuple[str, ...]:
         """Names in the agency's system of some of the columns."""
@@ -97,6 +121,8 @@ class Chunk:
             replace nothing that is published, unless their own fields say that they are newer.
         unread: column → row offset → a value that is none of its column's type (`0000-00-00` in a
             column of times), as text; NULL in the batch. It costs its row, by rule `type`.
+        place: of the origin among all origins of the reading, from 0; of partitions only, whose
+            rows must be put in the order that one reading would have had.
     """
 
     batch: pa.RecordBatch
@@ -105,6 +131,7 @@ class Chunk:
     damaged: Mapping[int, str] = field(default_factory=dict)
     late: bool = False
     unread: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

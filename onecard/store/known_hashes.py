@@ -48,6 +48,34 @@ class KnownHashes:
         found = timeouts.within(lambda: _load(address, contract), limit, "the hub's database")
         return None if found is None else cls(found, places=places)
 
+    @classmethod
+    def merged(
+        cls, hashes: npt.NDArray[np.int64], places: npt.NDArray[np.int64], found: int
+    ) -> KnownHashes:
+        """What several readings have met, as if one had.
+
+        Args:
+            hashes: of the published rows that they met; one may stand there more than once.
+            places: of each in the whole, never 0.
+            found: rows of all readings that equalled a published one.
+        """
+        order = np.lexsort((places, hashes))
+        hashes, places = hashes[order], places[order]
+        last = np.append(hashes[1:] != hashes[:-1], [True])[: len(hashes)]
+        made = cls(hashes[last], places=True)
+        made._last, made._found = places[last], found
+        return made
+
+    def met_rows(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Hashes of the published rows that were met, with their last places (1 where none is)."""
+        met = self._last != 0
+        return self._lookup.values[met], self._last[met].astype(np.int64)
+
+    @property
+    def found(self) -> int:
+        """How many rows equalled a published one."""
+        return self._found
+
     @property
     def met(self) -> int:
         """How many of the published rows were met."""

@@ -111,6 +111,7 @@ def absorb(
             " SELECT DISTINCT ON (fingerprint) {dataset}, fingerprint, origin, row_number, reasons,"
             " reasons, payload, key_epoch, suite, record_ref, id, id, hub_time, hub_time,"
             " hub_time + {keep} FROM {t}, ledger.transfer WHERE id = {transfer}"
+            " ORDER BY fingerprint, origin, row_number"
             " ON CONFLICT (dataset, fingerprint) DO UPDATE SET last_seen = excluded.last_seen,"
             " last_transfer = excluded.last_transfer, reasons = excluded.reasons,"
             " payload = excluded.payload, key_epoch = excluded.key_epoch, suite = excluded.suite,"

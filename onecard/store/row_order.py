@@ -20,8 +20,20 @@ if TYPE_CHECKING:
 
 POSITION: LiteralString = "_position"
 """Column of a staging table: place of the row in the reading, from 1; below 0: a late row."""
+_ROWS = 36
+"""Bits of a place that count rows; those above count files, where partitions are read."""
 _LATE = 1 << 62
 """Taken off the places of late rows: they keep their order and stand before all others."""
+
+
+def across(origin: int, place: int) -> int:
+    """Place of a row among those of all partitions of a reading.
+
+    Args:
+        origin: place of its file among all files, from 0; below 2^24.
+        place: of the row in its partition, from 1; below 2^36.
+    """
+    return (origin << _ROWS) + place
 
 
 def placed(good: pl.DataFrame, first: int, *, late: bool) -> pl.DataFrame:

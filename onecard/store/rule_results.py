@@ -56,6 +56,12 @@ def record_counties(
         )
 
 
+def forget(connection: Connection, transfer: int) -> None:
+    """Forget what was counted of a collect whose rows are staged anew."""
+    connection.execute("DELETE FROM ledger.rule_count WHERE transfer = %s", (transfer,))
+    connection.execute("DELETE FROM ledger.county_count WHERE transfer = %s", (transfer,))
+
+
 def record_privacy(connection: Connection, transfer: int, results: Iterable[RuleResult]) -> None:
     """Write what each rule of the privacy gate found.
 

@@ -14,7 +14,7 @@ from typing import LiteralString
 from psycopg import errors, sql
 
 from onecard.base.sql_text import names, query
-from onecard.store.database import Connection, fetch_one, one_scalar, scalars
+from onecard.store.database import Connection, fetch_one, one_scalar, relation_exists, scalars
 from onecard.store.row_order import POSITION
 from schemas.models.contract import Contract, Field
 
@@ -150,6 +150,17 @@ def any_rows(connection: Connection, contract: Contract, transfer: int) -> AnyRo
     return fetch_one(connection, AnyRows, statement) or AnyRows(good=False, rejected=False)
 
 
+def is_there(connection: Connection, contract: Contract, transfer: int) -> bool:
+    """Whether a transfer's staging table stands.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        transfer: whose table it is.
+    """
+    return relation_exists(connection, f"{STAGING}.{table_name(contract, transfer)}")
+
+
 def count(connection: Connection, contract: Contract, transfer: int) -> int:
     """How many good rows are staged.
 
@@ -187,16 +198,37 @@ def drop(connection: Connection, contract: Contract, *, older_than: int, mine: i
         older_than: the tables of transfers with a lower id.
         mine: the caller's own transfer.
     """
-    found = scalars(
+    for name in _tables(connection, contract):
+        number = _number(contract, name)
+        if number.isdigit() and int(number) < older_than:
+            _drop(connection, sql.Identifier(STAGING, name), wait=int(number) == mine)
+
+
+def drop_one(connection: Connection, contract: Contract, transfer: int, *, wait: bool) -> None:
+    """Drop the tables of one transfer, or of one attempt at a partition of one.
+
+    Args:
+        connection: of the hub's database.
+        contract: of the dataset.
+        transfer: whose tables they are.
+        wait: until nobody uses them; else such a table is left.
+    """
+    for name in _tables(connection, contract):
+        if _number(contract, name) == str(transfer):
+            _drop(connection, sql.Identifier(STAGING, name), wait=wait)
+
+
+def _tables(connection: Connection, contract: Contract) -> list[str]:
+    return scalars(
         connection,
         str,
         "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename LIKE %s",
         (STAGING, contract.table.replace("_", r"\_") + r"\_\_%"),
     )
-    for name in found:
-        number = name.removeprefix(contract.table + "__").split("__")[0]
-        if number.isdigit() and int(number) < older_than:
-            _drop(connection, sql.Identifier(STAGING, name), wait=int(number) == mine)
+
+
+def _number(contract: Contract, name: str) -> str:
+    return name.removeprefix(contract.table + "__").split("__")[0]
 
 
 def _drop(connection: Connection, table: sql.Identifier, *, wait: bool) -> None:

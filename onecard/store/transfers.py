@@ -59,6 +59,12 @@ def status(connection: Connection, transfer: int) -> str:
     return scalar(connection, str, statement, (transfer,)) or ""
 
 
+def hub_time(connection: Connection, transfer: int) -> datetime:
+    """The hub's time at which a transfer was opened."""
+    statement = "SELECT hub_time FROM ledger.transfer WHERE id = %s"
+    return one_scalar(connection, datetime, statement, (transfer,))
+
+
 def lock_status(connection: Connection, transfer: int) -> str:
     """As `status`; it stays as it is until the transaction ends."""
     statement = "SELECT status FROM ledger.transfer WHERE id = %s FOR UPDATE"

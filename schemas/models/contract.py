@@ -11,6 +11,7 @@ from pydantic import model_validator
 from onecard.base.frozen import Frozen
 from schemas.models import codes as code_lists
 from schemas.models.drift_policy import Drift
+from schemas.models.partition import Partition
 from schemas.models.rules import Expectation, Rule
 from schemas.models.semantic import Level, Pii, SemanticType, semantic_type
 from schemas.models.text_form import TextForm
@@ -74,6 +75,7 @@ class Source(Frozen):
         lag: the watermark never moves past now minus this.
         text: how it writes values as text; a field may differ.
         options: the connector's own settings, validated by its model.
+        partition: how several workers share one reading; None: it is read by one.
     """
 
     connector: str
@@ -83,6 +85,7 @@ class Source(Frozen):
     lag: Duration = Duration("PT0S")
     text: TextForm = TextForm()
     options: Mapping[str, Any] = Attribute(default_factory=dict)
+    partition: Partition | None = None
 
 
 class Contract(Frozen):

@@ -427,6 +427,28 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
         "rest.page_order",
         "servers.0.customProperties.0.value.options.paginator.order",
     ),
+    "contract-partition-by-text": (
+        CONTRACT,
+        "          overlap: PT10M\n",
+        "          overlap: PT10M\n          partition: {by: range, field: ecard_sign_no, bounds: [5]}\n",
+        "contract.partition",
+        "servers.0.customProperties.0.value.partition.field",
+    ),
+    "contract-partition-of-files-by-hash": (
+        RIDES,
+        "          connection: transport_files\n",
+        "          connection: transport_files\n          partition: {by: hash, parts: 4}\n",
+        "contract.partition",
+        "servers.0.customProperties.0.value.partition.by",
+    ),
+    "contract-partition-parameter-twice": (
+        SETTLEMENTS,
+        "          options:\n            path: /settlements\n",
+        "          partition: {by: parameter, parameter: area, values: ['1', '2']}\n"
+        "          options:\n            path: /settlements\n            params: {area: '1'}\n",
+        "contract.partition",
+        "servers.0.customProperties.0.value.partition.parameter",
+    ),
     "contract-unknown-connector": (
         CONTRACT,
         "connector: sql",

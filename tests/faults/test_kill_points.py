@@ -24,8 +24,9 @@ RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS", "40"))
 KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
 """A file that gets, for each random kill, the last point that was reached (`make kills`)."""
 BATCHES = 20
-OF_A_NIGHT = tuple(p for p in failpoints.POINTS if not p.startswith("release."))
-"""A release is a person's act; `tests/integration/test_release.py` kills it."""
+OF_A_NIGHT = tuple(p for p in failpoints.POINTS if not p.startswith(("release.", "part")))
+"""A release is a person's act, and a night reads nothing in partitions: their points are killed at
+in `tests/integration/test_release.py` and `test_workers.py`."""
 COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.after_append#9")
 """The same points later in the night, in other datasets and in the second part of a parcel."""
 QUICK = (
