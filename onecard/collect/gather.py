@@ -21,7 +21,15 @@ from onecard.collect.settle import SettleStep
 from onecard.errors import NotDivisible, RetriableError, StagingLost
 from onecard.model.partitions import PartitionPlan
 from onecard.model.transfers import DatasetState
-from onecard.store import database, datasets, partitions, staged_parts, staging, transfers
+from onecard.store import (
+    database,
+    datasets,
+    partitions,
+    registry,
+    staged_parts,
+    staging,
+    transfers,
+)
 from onecard.store.known_hashes import KnownHashes
 
 log = logging.getLogger(__name__)
@@ -84,6 +92,8 @@ class GatherStep:
         known = self._known(connection, parts)
         taken = together(parts, known, request)
         drift_policy.enforce(contract, taken.rules)
+        if registry.exists(connection, contract):
+            staging.analyse(connection, contract, self.transfer)
         settle = SettleStep(contract, stage.tools, connection, self.transfer)
         taken = settle.run(taken, known)
         stage.reading.record(connection, self.transfer, taken, request)

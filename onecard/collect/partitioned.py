@@ -3,7 +3,7 @@
 `open` claims the dataset and writes down what is expected; `part` reads one partition into tables
 of its own; `gather` puts them together, once all are there. The three may run in different
 processes and on different hosts, any of them may be killed and run again, and what comes of them
-is what one reading would have given (ADR 0031). Where that cannot be shown, the source is read in
+is what one reading would have given (ADR 0030). Where that cannot be shown, the source is read in
 one: partitions are a way to be faster, never a condition.
 """
 

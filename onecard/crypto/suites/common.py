@@ -81,7 +81,7 @@ _KNOWN = {
 def native_rows(
     hashed: Literal["sha256", "sm3"], secret: bytes, values: pl.Series
 ) -> npt.NDArray[np.uint8] | None:
-    """`digest_rows` by the compiled library (ADR 0029); None where it is not there.
+    """`digest_rows` by the compiled library (ADR 0028); None where it is not there.
 
     Args:
         hashed: hash of the HMAC.

@@ -1,6 +1,6 @@
 """The international suite: SHA-256, AES-256-GCM, Ed25519, all from `cryptography`.
 
-Whole columns of HMACs come from the compiled library (ADR 0029), without it from `polars_hash`
+Whole columns of HMACs come from the compiled library (ADR 0028), without it from `polars_hash`
 where the key allows it.
 """
 
