@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import task
-from onecard_factory import _final, _hub
+from task_hub import final, hub_of
 
 from onecard.errors import FatalError, HoldError
 from schemas.models.contract import Contract
@@ -20,9 +20,9 @@ from schemas.models.partition import Partition
 def open_parts(dataset: str) -> int:
     """Claim the dataset and write down which partitions are expected; returns the transfer's id."""
     try:
-        return int(_hub("sql").collect(dataset).open_parts())
+        return int(hub_of("sql").collect(dataset).open_parts())
     except (FatalError, HoldError) as error:
-        raise _final(error, dataset) from None
+        raise final(error, dataset) from None
 
 
 @task
@@ -35,9 +35,9 @@ def part(dataset: str, transfer: int, number: int) -> int:
         number: of the partition, from 0.
     """
     try:
-        _hub("sql").collect(dataset).part(transfer, number)
+        hub_of("sql").collect(dataset).part(transfer, number)
     except (FatalError, HoldError) as error:
-        raise _final(error, dataset) from None
+        raise final(error, dataset) from None
     return number
 
 
@@ -45,9 +45,9 @@ def part(dataset: str, transfer: int, number: int) -> int:
 def gather(dataset: str, transfer: int) -> int:
     """Put the partitions together as one reading; returns the transfer, which is staged then."""
     try:
-        return int(_hub("sql").collect(dataset).gather(transfer))
+        return int(hub_of("sql").collect(dataset).gather(transfer))
     except (FatalError, HoldError) as error:
-        raise _final(error, dataset) from None
+        raise final(error, dataset) from None
 
 
 def staged(contract: Contract, partition: Partition) -> Any:  # noqa: ANN401 - an Airflow XComArg

@@ -6,25 +6,21 @@ XCom carries transfer ids and counts; rows and personal values never.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 import pendulum
 from airflow.sdk import (
     DAG,
     Asset,
-    Connection,
-    get_current_context,
     get_parsing_context,
     task,
     task_group,
 )
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
+from task_hub import final, hub_of
 
-from onecard.base.connections import Connection as HubConnection
-from onecard.base.connections import check_environment, parse
-from onecard.base.settings import keys_from_airflow
 from onecard.errors import FatalError, HoldError, NotCollected
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
@@ -71,64 +67,13 @@ def asset(dataset: str) -> Asset:
     return Asset(name=dataset, uri=f"x-onecard://{dataset}")
 
 
-class AirflowConnections:
-    """Connections from Airflow's own store and secrets backends."""
-
-    def get(self, connection_id: str) -> HubConnection:
-        """The connection of that id, as the hub understands it."""
-        check_environment(connection_id)
-        return parse(connection_id, Connection.get(connection_id).as_json())
-
-
-def _hub(audit: str) -> Any:  # noqa: ANN401 - Hub is imported inside tasks only
-    import hub_metrics  # noqa: PLC0415 - beside this file; as heavy as what it tells of
-
-    from onecard.app.wiring import Hub  # noqa: PLC0415 - heavy: not while parsing
-    from onecard.base import logs  # noqa: PLC0415
-
-    logs.listen(hub_metrics.emit)
-    engine: Literal["gx", "sql"] = "gx" if audit == "gx" else "sql"
-    return Hub(connections=AirflowConnections(), audit=engine, key_source=_keys())
-
-
-def _keys() -> Callable[[], str] | None:
-    """The key document from Airflow's variable `onecard_keys` (any secrets backend).
-
-    Only with ONECARD_KEYS_FROM_AIRFLOW=1; else the hub's own sources (ONECARD_KEYS, key file).
-    """
-    from airflow.sdk import Variable  # noqa: PLC0415 - asks Airflow: not while parsing
-
-    if not keys_from_airflow():
-        return None
-    return lambda: str(Variable.get("onecard_keys"))
-
-
-def _final(error: Exception, subject: str = "") -> AirflowFailException | AirflowSkipException:
-    """An error that no retry mends: fatal, or held until a person decides.
-
-    What is held says so in the XCom `held` too: why, who may release it and how; never a value.
-    What is not on board yet fails no run: its task is skipped, and says why.
-
-    Args:
-        error: one of ours.
-        subject: the dataset or agreement; empty where it is none of these.
-    """
-    said = f"{type(error).__name__}: {error}"
-    if isinstance(error, HoldError):
-        get_current_context()["ti"].xcom_push(key="held", value=str(error))
-        said = f"HELD for a person: {said}"
-    if subject and _hub("sql").catalogue.onboarding(subject):
-        return AirflowSkipException(f"not on board yet: {said}")
-    return AirflowFailException(said)
-
-
 @task
 def stage(dataset: str, audit: str) -> int:
     """Read, check and stage one dataset; returns the transfer's id."""
     try:
-        return int(_hub(audit).collect(dataset).stage())
+        return int(hub_of(audit).collect(dataset).stage())
     except (FatalError, HoldError) as error:
-        raise _final(error, dataset) from None
+        raise final(error, dataset) from None
 
 
 @task(doc_md=HELD)
@@ -141,18 +86,18 @@ def audit_staged(dataset: str, transfer: int, audit: str) -> int:
         audit: engine: `sql` or `gx`.
     """
     try:
-        return int(_hub(audit).collect(dataset).audited(transfer))
+        return int(hub_of(audit).collect(dataset).audited(transfer))
     except (FatalError, HoldError) as error:
-        raise _final(error, dataset) from None
+        raise final(error, dataset) from None
 
 
 @task
 def publish(dataset: str, transfer: int) -> dict[str, int]:
     """Publish the staged rows; emits the dataset's asset."""
     try:
-        done = _hub("sql").collect(dataset).published(transfer)
+        done = hub_of("sql").collect(dataset).published(transfer)
     except (FatalError, HoldError) as error:
-        raise _final(error, dataset) from None
+        raise final(error, dataset) from None
     return {
         "transfer": done.transfer,
         "version": done.version,
@@ -171,11 +116,11 @@ def deliver(agreement: str) -> dict[str, int]:
     from onecard.operations.delivery import deliver as run  # noqa: PLC0415 - heavy: not while parsing
 
     try:
-        done = run(_hub("sql"), agreement)
+        done = run(hub_of("sql"), agreement)
     except NotCollected as error:
         raise AirflowSkipException(str(error)) from None
     except (FatalError, HoldError) as error:
-        raise _final(error, agreement) from None
+        raise final(error, agreement) from None
     return {"transfer": done.transfer or 0, "rows": done.rows, "parts": done.parts}
 
 
@@ -185,24 +130,24 @@ def review_challenges() -> int:
     from onecard.stewardship import challenges  # noqa: PLC0415 - heavy: not while parsing
 
     try:
-        return len(challenges.review(_hub("sql")))
+        return len(challenges.review(hub_of("sql")))
     except (FatalError, HoldError) as error:
-        raise _final(error) from None
+        raise final(error) from None
 
 
 @task
 def write_reports() -> int:
     """The agencies' reports of the day and the month; on the first also the month before's."""
-    import hub_metrics  # noqa: PLC0415 - as in `_hub`
+    import hub_metrics  # noqa: PLC0415 - as in `hub_of`
 
     from onecard.operations.reports import write_due  # noqa: PLC0415 - heavy: not while parsing
 
     try:
-        hub = _hub("sql")
+        hub = hub_of("sql")
         hub_metrics.attention(hub)
         return len(write_due(hub))
     except (FatalError, HoldError) as error:
-        raise _final(error) from None
+        raise final(error) from None
 
 
 @task(doc_md=HELD)
@@ -211,12 +156,12 @@ def reconcile(dataset: str) -> dict[str, int]:
     from onecard.reconcile.dataset import reconcile as compare  # noqa: PLC0415 - heavy: not while parsing
 
     try:
-        done = compare(_hub("sql"), dataset)
+        done = compare(hub_of("sql"), dataset)
         done.check()
     except NotCollected as error:
         raise AirflowSkipException(str(error)) from None
     except (FatalError, HoldError) as error:
-        raise _final(error) from None
+        raise final(error) from None
     names = ("missing", "extra", "differing", "waiting", "healed", "tombstoned")
     return {name: int(getattr(done, name)) for name in names}
 
@@ -227,10 +172,10 @@ def keep_house() -> dict[str, int]:
     from onecard.operations.housekeeping import keep_house as keep  # noqa: PLC0415 - heavy: not while parsing
 
     try:
-        done = keep(_hub("sql"))
+        done = keep(hub_of("sql"))
         done.check()
     except (FatalError, HoldError) as error:
-        raise _final(error) from None
+        raise final(error) from None
     return {
         "purged": done.purged,
         "expired_months": done.expired_months,
@@ -248,12 +193,12 @@ def reconcile_inbox(agreement: str) -> dict[str, int]:
     from onecard.reconcile.inbox import reconcile_inbox as compare  # noqa: PLC0415 - heavy
 
     try:
-        done = compare(_hub("sql"), agreement)
+        done = compare(hub_of("sql"), agreement)
         done.check()
     except NotCollected as error:
         raise AirflowSkipException(str(error)) from None
     except (FatalError, HoldError) as error:
-        raise _final(error) from None
+        raise final(error) from None
     names = ("agreeing", "missing", "extra", "differing", "waiting", "healed")
     return {name: int(getattr(done, name)) for name in names}
 

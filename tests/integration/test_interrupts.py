@@ -35,6 +35,14 @@ def stage(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
         yield found
 
 
+@pytest.fixture(autouse=True)
+def no_hangup_is_ignored() -> Iterator[None]:
+    """The children of a test run below nohup would ignore SIGHUP, as they should."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @contextmanager
 def running(
     environment: dict[str, str], *words: str, **more: Any
