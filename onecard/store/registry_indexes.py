@@ -63,16 +63,26 @@ def make_born(connection: Connection, table: str, column: str) -> None:
     connection.execute(query("ANALYZE {t} ({c})", t=made, c=sql.Identifier(column)))
 
 
-def analyse(connection: Connection, table: str) -> None:
+def analyse(connection: Connection, table: str, columns: Sequence[str] = ()) -> None:
     """Count a table that was never counted: PostgreSQL itself does it a minute after a load.
 
     Args:
         connection: outside a transaction.
         table: in the schema `registry`; it must be there.
+        columns: to count these only; empty: all, of which one stands for the others.
     """
-    counted = "SELECT EXISTS (SELECT FROM pg_stats WHERE schemaname = %s AND tablename = %s)"
-    if not one_scalar(connection, bool, counted, (REGISTRY, table)):
-        connection.execute(query("ANALYZE {t}", t=sql.Identifier(REGISTRY, table)))
+    wanted = list(dict.fromkeys(columns))
+    counted = one_scalar(
+        connection,
+        int,
+        "SELECT count(*) FROM pg_stats WHERE schemaname = %s AND tablename = %s"
+        " AND attname = ANY(%s)",
+        (REGISTRY, table, wanted or ["_version"]),
+    )
+    if counted < len(wanted or ["_version"]):
+        some = query(" ({c})", c=names(wanted)) if wanted else sql.SQL("")
+        made = sql.Identifier(REGISTRY, table)
+        connection.execute(query("ANALYZE {t}{some}", t=made, some=some))
 
 
 def for_collect(connection: Connection, contract: Contract) -> None:
@@ -82,8 +92,10 @@ def for_collect(connection: Connection, contract: Contract) -> None:
         connection: outside a transaction.
         contract: of a dataset that is published.
     """
-    analyse(connection, contract.table)
-    for table, columns in _wanted(contract):
+    wanted = list(_wanted(contract))
+    mine = [c for table, columns in wanted if table == contract.table for c in columns]
+    analyse(connection, contract.table, (*contract.key, *mine))
+    for table, columns in wanted:
         if relation_exists(connection, f"{REGISTRY}.{table}") and not _led(
             connection, table, columns[0]
         ):
