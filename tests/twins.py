@@ -9,14 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from onecard.collect.publish import Collected
 from onecard.crypto import keys
 from onecard.model.transfers import Counts
+from tests.json_api import serving
 from tests.office import CONNECTION, DATASET, Office
 
 UNIQUE = {
@@ -223,34 +222,6 @@ class Api:
 
 
 @contextmanager
-def serving(api: Api) -> Iterator[int]:
-    """The API as a server; gives its port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            query = {k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()}
-            body = json.dumps(api.page(query)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-@contextmanager
 def api_twins(addresses: tuple[str, str], home: Path) -> Iterator[tuple[Api, Twins]]:
     """An API that can be asked by the parameter `g`, and two hubs that read it.
 
@@ -259,7 +230,7 @@ def api_twins(addresses: tuple[str, str], home: Path) -> Iterator[tuple[Api, Twi
         home: where their folders are.
     """
     api = Api()
-    with serving(api) as port:
+    with serving(api.page) as port:
 
         def make(address: str, folder: Path) -> Divided:
             paginator = {

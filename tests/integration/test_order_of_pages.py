@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from onecard.errors import UnstableSource
+from tests.json_api import serving
 from tests.office import Office
 
 Row = dict[str, Any]
@@ -43,27 +40,8 @@ class Api:
 @pytest.fixture
 def api() -> Iterator[tuple[Api, int]]:
     found = Api()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            query = {k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()}
-            body = json.dumps(found.page(query)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield found, server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(found.page) as port:
+        yield found, port
 
 
 @pytest.fixture
