@@ -57,6 +57,7 @@ def copy(w: World, *, keyed: bool) -> Run:
     w.empty_target()
     create_postgres(w.target, "peer", "ac01_card", contract)
     out = [psql(), "-qX", w.source, "-c", f"COPY {TABLE} TO STDOUT (FORMAT binary)"]
+    w.settle()
     into = [psql(), "-qX", w.target, "-c", "COPY peer.ac01_card FROM STDIN (FORMAT binary)"]
     done = run(out, into, then=[add_key(w)] if keyed else [], server=w.target)
     w.check_target(keyed=keyed)

@@ -100,7 +100,8 @@ def section(found: Found) -> Section:
         f"{found.rows:,} card-master rows of 23 columns, PostgreSQL to PostgreSQL on one server, into"
         " a table that has the same primary key in the end (of a peer's table it is built as for"
         f" COPY, and its rows are counted); median of {rounds} interleaved rounds of whole processes,"
-        " start included. Ratios: to COPY | COPY with the key in the same run, by the clock and by"
+        " start included, each after a CHECKPOINT, so that none pays for pages that another has left."
+        " Ratios: to COPY | COPY with the key in the same run, by the clock and by"
         " CPU seconds (client: the process and its children; server: all processes of PostgreSQL, whoever else uses it too)."
         " Peak: of the largest process of the client."
     )

@@ -48,6 +48,7 @@ def governed(w: World, found: Transfers) -> None:
         if name == "changed":
             touch(w.source, "hrss", 0.01)
         words = w.collect(*more)
+        w.settle()
         found.add(name, run(words, environment=w.environment(), server=w.hub))
         w.check_registry()
 
@@ -59,6 +60,7 @@ def one_round(w: World, found: Transfers, others: list[peers.Peer]) -> None:
     governed(w, found)
     for peer in others:
         w.empty_target()
+        w.settle()
         try:
             done = run(peer.command(w), then=[floor.add_key(w)], server=w.target)
             w.check_target(peer.share)
@@ -74,6 +76,7 @@ def doubled(options: Namespace, found: Transfers) -> None:
     with world(options.home / "hub", options.rows * 2) as w:
         for _ in range(options.rounds):
             w.forget()
+            w.settle()
             done = run(w.collect(), environment=w.environment(), server=w.hub)
             w.check_registry()
             found.double.append(done)
