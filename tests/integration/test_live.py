@@ -170,6 +170,7 @@ def test_an_event_reaches_the_consumers_and_a_look_leaves_no_trace(
         had, number = town.at_the_operator(), town.report()
         until(lambda: number in town.at_the_buses(), "the event at the buses")
         until(lambda: town.at_the_operator() == had + 1, "the event at the operator")
+        until(lambda: town.under_way() == 0, "the confirmations")
         before, seen = town.ask(traces), len(looks)
         until(lambda: len(looks) > seen + 5, "looks at the source")
         quiet = town.ask(traces)
