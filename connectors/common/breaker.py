@@ -37,6 +37,11 @@ class Breaker:
                 self.until = _clock() + COOL_S  # the others wait for how this one ends
             return max(0.0, left) if self.failures >= FAILURES else 0.0
 
+    def left(self) -> float:
+        """As `closed_for`, of somebody who does not call now: nothing changes by it."""
+        with self.lock:
+            return max(0.0, self.until - _clock()) if self.failures >= FAILURES else 0.0
+
     def note(self, *, failed: bool) -> None:
         """How a call ended."""
         with self.lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, ClassVar
 
-from connectors.files import held, partition, write
+from connectors.files import held, news, partition, write
 from connectors.files.options import FilesSink, FilesSource
 from connectors.files.partition import FilesPart
 from connectors.files.read import FilesReading
@@ -29,6 +29,15 @@ class FilesConnector:
     def read(self, connection: Connection, request: ReadRequest) -> Reading:
         """Read the files that are new since the checkpoint."""
         return (FilesPart if request.part else FilesReading)(connection, request)
+
+    def state(self, connection: Connection, request: ReadRequest) -> str:
+        """A digest of the folder's list.
+
+        Args:
+            connection: of the agency's system.
+            request: names folder and pattern.
+        """
+        return news.state(connection, request)
 
     def mark(self, connection: Connection, request: ReadRequest) -> str:
         """A digest of which files are there, and in which order; raises as `partition.mark`."""

@@ -21,10 +21,15 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A plain file of a folder."""
+    """A plain file of a folder.
+
+    Attributes:
+        modified: when it was last written, in the folder's own unit: only to be compared.
+    """
 
     name: str
     size: int
+    modified: int = 0
 
 
 class Folder(Protocol):

@@ -34,7 +34,7 @@ class LocalFolder:
             raise ConfigError(msg)
         found = [(item.name, item.stat(follow_symlinks=False)) for item in os.scandir(folder)]
         return [
-            ListedFile(n, s.st_size)
+            ListedFile(n, s.st_size, s.st_mtime_ns)
             for n, s in sorted(found, key=lambda f: f[0])
             if stat.S_ISREG(s.st_mode)
         ]

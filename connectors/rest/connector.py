@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from connectors.rest import news
 from connectors.rest.client import Client
 from connectors.rest.options import RestSink, RestSource
 from connectors.rest.read import RestReading
@@ -29,6 +30,15 @@ class RestConnector:
     def read(self, connection: Connection, request: ReadRequest) -> Reading:
         """Read page after page."""
         return RestReading(connection, request)
+
+    def state(self, connection: Connection, request: ReadRequest) -> str:
+        """A digest of the rows behind the bound.
+
+        Args:
+            connection: of the agency's system.
+            request: names the bound.
+        """
+        return news.state(connection, request)
 
     def mark(self, connection: Connection, request: ReadRequest) -> str:
         """How many rows the API says it has, whatever the parameter; empty without a total.

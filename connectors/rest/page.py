@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,6 +84,12 @@ class Page:
         return len(self) == len(other) and self.records() == other.records()
 
     __hash__ = None  # type: ignore[assignment]
+
+    def content(self) -> bytes:
+        """Bytes that differ where the rows do."""
+        if self.scanned is not None:
+            return self.scanned.listed
+        return json.dumps(self.rows, default=lambda _damaged: None).encode()
 
     def records(self) -> list[Any]:
         """The rows as the strict reader parses them."""

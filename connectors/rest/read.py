@@ -42,7 +42,7 @@ class RestReading:
     def __iter__(self) -> Iterator[Chunk]:
         options, request = self._options, self._request
         client = Client(self._connection, options, request.dataset)
-        pages = _Pages(client, request, options, self._params(), self._keys())
+        pages = Pages(client, request, options, self._params(), self._keys())
         self._remarks = pages.remarks
         origin = f"{options.path}, {request.part}" if request.part else options.path
         parts = (page.part(request, origin) for page in pages)
@@ -57,12 +57,18 @@ class RestReading:
         if not isinstance(paginator, PageNumber):
             return None
         client = Client(self._connection, self._options, self._request.dataset)
-        params = self._params()
         try:
-            pages = _Pages(client, self._request, self._options, params, PageKeys(()))
-            return pages.total(paginator)
+            return self.pages(client).total(paginator)
         finally:
             client.close()
+
+    def pages(self, client: Client) -> Pages:
+        """Its pages, without a memory of what stood on them.
+
+        Args:
+            client: calls the API.
+        """
+        return Pages(client, self._request, self._options, self._params(), PageKeys(()))
 
     def _keys(self) -> PageKeys:
         """What must not stand on two numbered pages: a key, or a version of a row."""
@@ -94,8 +100,12 @@ class RestReading:
         return {part.partition.parameter: part.partition.values[part.number]}
 
 
-class _Pages:
-    """The loop over pages, with its detection of repeats and losses."""
+class Pages:
+    """The loop over pages, with its detection of repeats and losses.
+
+    Attributes:
+        asked: the cursor by which the page that came last was asked for.
+    """
 
     def __init__(
         self,
@@ -109,11 +119,12 @@ class _Pages:
         self._keys, self._request = keys, request
         self._where = f"{request.dataset} at {options.path}"
         self.remarks: list[str] = []
+        self.asked: str | None = None
 
     def __iter__(self) -> Iterator[Page]:
         paginator = self._options.paginator
         if isinstance(paginator, Keyset):
-            pages = self._keyset(paginator)
+            pages = self.by_cursor(paginator)
         else:
             pages = self._numbered(paginator)
         last: Page | None = None
@@ -124,9 +135,14 @@ class _Pages:
             self._keys.add(page)
             yield page
 
-    def _keyset(self, paginator: Keyset) -> Iterator[Page]:
+    def by_cursor(self, paginator: Keyset, cursor: str | None = None) -> Iterator[Page]:
+        """Pages by cursor, from the first one on or from one that was seen before.
+
+        Args:
+            paginator: of the options.
+            cursor: of the page to begin with.
+        """
         seen: set[str] = set()
-        cursor: str | None = None
         before: Page | None = None
         ended = False
         while True:
@@ -134,7 +150,7 @@ class _Pages:
             if cursor is not None:
                 params[paginator.cursor_param] = cursor
             reply = self._get(params)
-            page = self._records(reply)
+            page, self.asked = self._records(reply), cursor
             if ended and (not page or page == before):
                 return
             if ended:

@@ -44,6 +44,17 @@ class SqlConnector:
 
         return GenericReading(connection, request, options)
 
+    def state(self, connection: Connection, request: ReadRequest) -> str:
+        """A digest of keys and cursors of the rows behind the bound.
+
+        Args:
+            connection: of the agency's system.
+            request: names cursor and bound.
+        """
+        from connectors.sql import news  # noqa: PLC0415 - only where sources are watched
+
+        return news.state(self.read, connection, request)
+
     def mark(self, connection: Connection, request: ReadRequest) -> str:  # noqa: ARG002 - the port's
         """Nothing: each row fulfils the condition of one partition, whenever it is asked.
 

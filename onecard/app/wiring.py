@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from copy import copy
 from typing import Literal
 
 import connectors
+from connectors.common import breaker
 from onecard.app.hub_desk import HubDesk
 from onecard.base.connections import Connections
 from onecard.base.settings import Settings
@@ -20,6 +22,7 @@ from onecard.observe.log import LogListener
 from onecard.ports.auditor import Auditor
 from onecard.ports.connector import Connector
 from onecard.ports.listener import TransferListener
+from onecard.store.leases import Guard, unguarded
 
 AuditEngine = Literal["sql", "gx"]
 
@@ -33,6 +36,8 @@ class Hub(HubDesk):
         audit: engine of the dataset-level expectations: `sql` (one statement, the event lane and
             the command line) or `gx` (Great Expectations, the nightly DAGs). Same expectations.
         key_source: gives the key document as text; default: ONECARD_KEYS, else the key file.
+        guard: is asked, in the transactions that publish and confirm and before anything leaves,
+            whether this process may still do so; default: it may.
     """
 
     def __init__(
@@ -41,9 +46,29 @@ class Hub(HubDesk):
         connections: Connections | None = None,
         audit: AuditEngine = "sql",
         key_source: keys.PassedText | None = None,
+        guard: Guard = unguarded,
     ) -> None:
         super().__init__(settings, connections, key_source)
         self.audit_engine = audit
+        self._guard = guard
+
+    def guarded(self, guard: Guard) -> Hub:
+        """This hub with another guard; catalogue, keys and connections are the same.
+
+        Args:
+            guard: asked of each transfer that it starts.
+        """
+        found = copy(self)
+        found._guard = guard  # noqa: SLF001 - of the copy
+        return found
+
+    def left_alone(self, connection_id: str) -> float:
+        """Seconds for which a system that failed too often is not called; 0: it may be called.
+
+        Args:
+            connection_id: of the system.
+        """
+        return breaker.of(self.connections.get(connection_id)).left()
 
     @property
     def read_back(self) -> Collection[str]:
@@ -81,6 +106,7 @@ class Hub(HubDesk):
             auditor=self._auditor(),
             suite=self.suite,
             signer=self.signer,
+            guard=self._guard,
         )
 
     def deliver(self, agreement_id: str) -> Deliver:
@@ -106,6 +132,7 @@ class Hub(HubDesk):
             suite=self.suite,
             signer=self.signer,
             gate=Gate,
+            guard=self._guard,
         )
         return Deliver(agreement, tools, self._listeners(lambda: deliver_flow(agreement, tools)))
 

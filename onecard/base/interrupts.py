@@ -86,6 +86,26 @@ def release() -> None:
             signal.signal(number, usual)
 
 
+def told_to_end() -> int:
+    """Wait in the main thread until this process is told to end; returns the number of the signal.
+
+    The signals are this function's from now on: a second one ends the process as it does any other.
+    """
+    release()
+    reading, writing = os.pipe()
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        for taken in SIGNALS:
+            if signal.getsignal(taken) is note:
+                signal.signal(taken, signal.SIG_DFL)
+        os.write(writing, bytes([number]))
+
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, note)
+    return os.read(reading, 1)[0]
+
+
 def orderly() -> None:
     """From now on something may be under way, which an interrupt must unwind."""
     _now.orderly = True

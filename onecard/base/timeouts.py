@@ -119,7 +119,7 @@ class BoundedConnection(psycopg.Connection[tuple[object, ...]]):
             psycopg.OperationalError: nothing came; the session is closed.
         """
         try:
-            return super().wait(gen, interval, timeout or 2 * seconds())
+            return super().wait(gen, interval, 2 * seconds() if timeout is None else timeout)
         except errors._WaitTimeout:  # noqa: SLF001 - psycopg has no public name for it
             if timeout is not None:
                 raise

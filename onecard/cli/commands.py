@@ -66,6 +66,11 @@ COMMANDS = (
         "Collect everything, deliver everything, write the reports, tell what is wrong.",
     ),
     Command(
+        "live",
+        "onecard.cli.live:live",
+        "Run the event lane until it is told to stop: what comes is delivered within seconds.",
+    ),
+    Command(
         "lint",
         "onecard.cli.lint:lint",
         "Check every YAML file; names file, line, field, rule and the valid choices.",

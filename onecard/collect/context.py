@@ -12,6 +12,7 @@ from onecard.crypto.suites import Suite
 from onecard.ports.auditor import Auditor
 from onecard.ports.connector import Connector, InOrder
 from onecard.ports.row_gate import RowGate
+from onecard.store.leases import Guard, unguarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class CollectContext:
 
     Attributes:
         address: of the hub's database.
+        guard: is asked in the transaction that publishes whether this process may still do so.
     """
 
     address: str
@@ -31,6 +33,7 @@ class CollectContext:
     auditor: Auditor
     suite: Suite
     signer: Signer
+    guard: Guard = unguarded
 
     @property
     def in_order(self) -> bool:

@@ -21,6 +21,7 @@ from onecard.store import (
     audit,
     database,
     datasets,
+    notifications,
     quarantine_intake,
     receipts,
     registry,
@@ -67,6 +68,7 @@ class PublishStep:
                 self._anchor()  # the run that published may have been cut off before it
                 return self._collected(transfer, line.counts, line.version or 0)
             state = datasets.lock_claimed(connection, contract.id, transfer)
+            tools.guard(connection)
             failpoints.reach("publish.locked")
             line = self._audited(connection, transfer)
             merging = self._merging(connection, transfer)
@@ -84,6 +86,8 @@ class PublishStep:
             counts.check(contract.id)
             published = DatasetState(version, transfer, line.checkpoint)
             datasets.publish(connection, contract.id, published, contract.version)
+            if version != state.version:
+                notifications.tell_published(connection, contract.id)
             transfers.record_published(connection, transfer, version, counts)
             staging.drop(connection, contract, older_than=transfer + 1, mine=transfer)
             done = self._collected(transfer, counts, version)

@@ -14,6 +14,7 @@ from onecard.collect.audit import AuditStep
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing
 from onecard.collect.gather import GatherStep
+from onecard.collect.look import Look
 from onecard.collect.partitioned import PartitionedStage, PartStep
 from onecard.collect.publish import Collected, PublishStep
 from onecard.collect.stage import StageStep
@@ -123,6 +124,14 @@ class Collect:
             stage = PartitionedStage(self._contract, self._tools, telling)
             GatherStep(stage, transfer).run()
         return transfer
+
+    def look(self) -> Look | None:
+        """How to ask whether anything lies behind the watermark; None: only a reading tells."""
+        with database.connect(self._tools.address, autocommit=True) as connection:
+            state = datasets.state(connection, self._contract.id)
+        step = Step("collect.stage", self._contract.id, self._tools.settings.actor)
+        request = StageStep(self._contract, self._tools, Telling(step)).request(state, whole=False)
+        return Look.of(self._tools, self._contract.source.connection, request)
 
     def _partitioned(self, transfer: int) -> PartitionedStage:
         """For workers, which tell nobody: a step of theirs is a part of one."""

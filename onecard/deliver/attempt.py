@@ -266,6 +266,7 @@ class Attempt:
         """Right before anything leaves: still permitted, and on record."""
         today = self.tools.settings.now().date()
         agreement_lives.permit(self.log.connection, self.log.agreement, today)
+        self.log.guard(self.log.connection)
         self._note()
         self._left = True
         self._left_rows += rows

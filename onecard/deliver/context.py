@@ -13,6 +13,7 @@ from onecard.crypto.signing import Signer
 from onecard.crypto.suites import Suite
 from onecard.ports.connector import Connector
 from onecard.ports.privacy_gate import Plan, PrivacyGate
+from onecard.store.leases import Guard, unguarded
 from schemas.models.catalogue import Agency
 from schemas.models.contract import Contract
 from schemas.models.registers import Registers
@@ -29,6 +30,8 @@ class DeliveryContext:
         address: of the hub's database.
         contracts: of every dataset that the agreement reads, and of the registers of people.
         gate: makes the privacy gate of one delivery.
+        guard: is asked before anything leaves, and in the transaction that confirms, whether this
+            process may still do so.
     """
 
     address: str
@@ -42,6 +45,7 @@ class DeliveryContext:
     suite: Suite
     signer: Signer
     gate: Callable[[Plan], PrivacyGate]
+    guard: Guard = unguarded
 
 
 @dataclass(frozen=True, slots=True)

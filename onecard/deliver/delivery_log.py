@@ -39,6 +39,7 @@ from onecard.store import (
 from onecard.store.database import Connection
 from onecard.store.deliveries import DeliveredVersion
 from onecard.store.holding import Head
+from onecard.store.leases import Guard, unguarded
 from onecard.store.sealing import Sealed, Sealer
 from schemas.models.agreement import Agreement
 
@@ -96,6 +97,7 @@ class DeliveryLog:
         transfer: id of the attempt in the ledger.
         replay: rows are sent again, beside what is due.
         basis: what decides which rows the consumer should hold.
+        guard: is asked whether this process may still send and confirm.
     """
 
     connection: Connection
@@ -107,6 +109,7 @@ class DeliveryLog:
     transfer: int
     replay: bool
     basis: str
+    guard: Guard = unguarded
 
     def end_abandoned(self) -> None:
         """End earlier attempts that were cut off: what may have left has its receipt as well.
@@ -180,7 +183,7 @@ class DeliveryLog:
 
         Raises:
             AccountingError: selected ≠ passed + quarantined + withheld.
-            SupersededError: somebody else has ended this transfer.
+            SupersededError: somebody else has ended this transfer, or does its work by now.
         """
         connection, agreement, tally = self.connection, self.agreement, progress.tally
         tally.check(agreement.id)
@@ -189,6 +192,7 @@ class DeliveryLog:
                 msg = f"{agreement.id}: transfer {self.transfer} was overtaken;"
                 msg += " nothing is confirmed"
                 raise SupersededError(msg)
+            self.guard(connection)
             if not self.replay:
                 self._advance(tally)
             written = self._hold(outcome)

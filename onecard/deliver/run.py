@@ -137,6 +137,19 @@ class Deliver:
             stopped = Interrupted(interrupts.number_of())
             replace(log, connection=connection).failed(stopped, attempt.progress())
 
+    def due(self) -> bool:
+        """Whether a run now may send or withdraw anything, as far as the ledger tells.
+
+        Nothing is written, and no listener is told.
+
+        Raises:
+            PolicyError: not in force, stopped, or no key: nothing leaves.
+            NotCollected: a needed dataset was never collected.
+        """
+        with self._ready(locked=False) as ready:
+            cut_off = transfers.cut_off(ready.connection, "deliver", self._agreement.id)
+            return ready.due(self._today) or cut_off
+
     def preview(self, rows: int) -> pl.DataFrame:
         """What may leave now, after scope, treatment and gate, held or not; nothing is sent.
 
@@ -242,6 +255,7 @@ class Deliver:
             transfer,
             alone,
             ready.basis,
+            self._tools.guard,
         )
 
     def _gate(self, ready: _Ready) -> PrivacyGate:

@@ -19,6 +19,7 @@ from onecard.model.checkpoints import Checkpoint
 from onecard.ports.auditor import Finding, Staged
 from onecard.ports.inbox import Arrivals, Held
 from onecard.ports.listener import Step
+from onecard.ports.news import UNTOLD
 from onecard.ports.privacy_gate import Admitted, Batch, PrivacyBlock, RuleResult
 from onecard.ports.row_gate import Checked, Reason, Rejected
 from onecard.ports.sink import Parcel, Sent
@@ -90,6 +91,7 @@ class FakeSystem:
         arrived: deliveries by their id; only whole ones.
         fails: raised by `send` after all rows were taken and before anything is kept.
         inbox: what `held` gives, as chunks.
+        news: what `state` gives.
     """
 
     kind: ClassVar[str] = "fake"
@@ -100,11 +102,16 @@ class FakeSystem:
     arrived: dict[str, Arrived] = field(default_factory=dict)
     fails: Exception | None = None
     inbox: tuple[Chunk, ...] = ()
+    news: str = UNTOLD
 
     def read(self, connection: Connection, request: ReadRequest) -> FakeReading:  # noqa: ARG002 - the port's
         """The reading that was set."""
         self.requests.append(request)
         return self.reading
+
+    def state(self, connection: Connection, request: ReadRequest) -> str:  # noqa: ARG002 - the port's
+        """The state that was set."""
+        return self.news
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:  # noqa: ARG002
         """Keep a parcel under its id; one that is kept already changes nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ from onecard.errors import (
     SourceUnavailable,
 )
 from onecard.ports.inbox import Arrivals, Readable, Sending
+from onecard.ports.news import UNTOLD, News
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, Reading, ReadRequest
 from onecard.reconcile.canonical_text import canonical_text
@@ -192,6 +194,23 @@ def test_reading_goes_on_from_a_bound_or_a_checkpoint(system: System) -> None:
         first = reading(system)
         assert sum(c.batch.num_rows for c in first) == 40
         assert list(reading(system, checkpoint=first.checkpoint)) == []
+
+
+def test_a_state_tells_whether_anything_came_and_shows_no_value(system: System) -> None:
+    connector, some = connectors.connector(system.kind), rows(26)
+    assert isinstance(connector, News)
+    since = some[1]["at"].isoformat() if system.incremental else None
+    request = request_of(system, since=since, key=("f_key",))
+    seen = []
+    for count in (24, 25, 26):
+        system.fill(some[:count])
+        seen.append(connector.state(system.connection, request))
+        assert re.fullmatch("[0-9a-f]{64}", seen[-1])
+        assert connector.state(system.connection, request) == seen[-1]
+    assert len(set(seen)) == 3
+    if system.incremental:
+        everything = request_of(system, key=("f_key",))
+        assert connector.state(system.connection, everything) == UNTOLD
 
 
 @pytest.mark.fault("F32", "a dropped column stops the transfer and is named")

@@ -24,9 +24,11 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from connectors.rest import news
 from connectors.rest.connector import RestConnector
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
+from onecard.ports.news import UNTOLD
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, ReadRequest
 from tests.connectors.systems import free, marked
@@ -836,3 +838,85 @@ def test_an_address_that_is_none_is_a_setting_to_mend(server: Server, more: Any)
     asked = ReadRequest("a/b", (), RestConnector.source_options.model_validate(options))
     with pytest.raises((ConfigError, SourceUnavailable)):
         list(RestConnector().read(system(server, **more), asked))
+
+
+def look(server: Server, since: str = "2026-11-01T00:00:00+08:00", **options: Any) -> str:
+    """The state of the rows behind a bound."""
+    given = {"path": "/rows", "records": "data.items", "paginator": KEYSET, "attempts": 1}
+    found = RestConnector.source_options.model_validate(
+        {**given, "since_param": "since", **options}
+    )
+    columns = (Column("x", "X"), Column("y", "Y", required=False))
+    return RestConnector().state(
+        system(server), ReadRequest("agency/dataset", columns, found, since=since)
+    )
+
+
+def asked(server: Server) -> list[str | None]:
+    """The cursors that were asked for since the last time."""
+    found = [call["query"].get("after") for call in server.seen]
+    server.seen.clear()
+    return found
+
+
+def test_of_many_pages_the_last_one_is_looked_at_again(server: Server) -> None:
+    items = [{"X": str(n)} for n in range(7)]
+    server.answer = keyset(items)
+    states = [look(server)]
+    assert asked(server) == [None, "2", "4", "6"]
+    assert look(server) == states[-1]
+    assert asked(server) == ["6"]
+    for name in ("7", "8"):  # the last page is full, then there is one more
+        items.append({"X": name})
+        states.append(look(server))
+        assert look(server) == states[-1]
+    assert len(set(states)) == 3
+    asked(server)
+    look(server)
+    assert asked(server) == ["8"]
+
+
+def test_after_a_while_all_pages_are_looked_at_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [{"X": str(n)} for n in range(5)]
+    server.answer = keyset(items)
+    before = look(server)
+    items[0] = {"X": "late"}
+    assert look(server) == before
+    now = time.monotonic()
+    monkeypatch.setattr(news, "_clock", lambda: now + news.AGAIN_S + 1)
+    asked(server)
+    assert look(server) != before
+    assert asked(server) == [None, "2", "4"]
+
+
+def test_a_cursor_that_is_refused_is_not_asked_again(server: Server) -> None:
+    server.answer = keyset([{"X": str(n)} for n in range(5)])
+    before = look(server)
+    server.answer = lambda _: (400, {}, {})
+    with pytest.raises(ProtocolError):
+        look(server)
+    server.answer = keyset([{"X": str(n)} for n in range(5)])
+    asked(server)
+    assert look(server) == before
+    assert asked(server) == [None, "2", "4"]
+
+
+def test_what_a_reply_says_beside_its_rows_is_no_news(server: Server) -> None:
+    def answer(call: dict[str, Any]) -> Any:
+        return {**one({"X": "1"}, {"X": "2", "x": 1}), "served": len(server.seen)}
+
+    server.answer = answer
+    assert look(server) == look(server)
+
+
+def test_a_source_without_a_bound_or_of_many_numbered_pages_says_nothing(server: Server) -> None:
+    assert look(server, since_param=None) == UNTOLD
+    assert server.seen == []
+    server.answer = lambda call: {
+        "total": "100",
+        "data": {"items": [{"X": call["query"]["page"]}, {"X": "of two"}]},
+    }
+    assert look(server, paginator={**NUMBERED, "order": "stable"}) == UNTOLD
+    assert len(server.seen) == news.MOST_NUMBERED + 1

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import connectors
+from connectors.common.breaker import COOL_S, FAILURES, Breaker
 
 FOUND = """
 import sys
@@ -30,3 +31,15 @@ def test_no_driver_is_imported_for_them() -> None:
     done = subprocess.run([sys.executable, "-c", FOUND], capture_output=True, text=True, check=True)
     heavy = {"sqlalchemy", "pyarrow", "numpy", "requests", "asyncssh", "psycopg", "polars"}
     assert not heavy & set(done.stdout.split())
+
+
+def test_who_only_asks_about_a_breaker_does_not_take_the_call_that_may_try() -> None:
+    found = Breaker()
+    assert found.left() == 0
+    for _ in range(FAILURES):
+        found.note(failed=True)
+    assert 0 < found.left() <= COOL_S
+    found.until = 0.0  # the time is over
+    assert (found.left(), found.left()) == (0, 0)
+    assert found.closed_for() == 0  # one may try
+    assert found.left() > 0  # the others wait for how it ends

@@ -27,6 +27,7 @@ from onecard.ports.fakes import (
 )
 from onecard.ports.source import Chunk
 from onecard.store import agreement_lives, database
+from onecard.store.leases import Guard, unguarded
 from schemas.models import catalogue
 from schemas.models.contract import Contract
 
@@ -46,6 +47,7 @@ class FakeHub:
     auditor: FakeAuditor = field(default_factory=FakeAuditor)
     privacy: FakePrivacyGate = field(default_factory=FakePrivacyGate)
     listener: FakeListener = field(default_factory=FakeListener)
+    guard: Guard = unguarded
 
     @classmethod
     def at(cls, address: str, home: Path) -> FakeHub:
@@ -67,6 +69,7 @@ class FakeHub:
             "connector": self.system,
             "suite": suites.suite(self.settings.suite),
             "signer": Signer(self.settings.suite, store),
+            "guard": self.guard,
         }
 
     catalogue = KNOWN

@@ -38,7 +38,7 @@ def test_bytes_would_be_found(statement: str) -> None:
     assert list(bytes_handed_over(f"connection.execute({statement})")) == [1]
 
 
-@pytest.mark.parametrize("room", ["collect", "deliver", "observe", "ports", "app"])
+@pytest.mark.parametrize("room", ["collect", "deliver", "observe", "ports", "app", "live"])
 def test_no_room_above_the_store_speaks_to_the_ledger(room: str) -> None:
     files = (CORE / room).glob("*.py")
     assert [f.name for f in files if OWN.search(f.read_text("utf-8"))] == []

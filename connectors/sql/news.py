@@ -1,0 +1,42 @@
+"""Whether a table has anything new behind a bound: the keys and cursors there, as a digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from connectors.sql.options import SqlSource
+from onecard.base.connections import Connection
+from onecard.ports.news import UNTOLD
+from onecard.ports.source import Reading, ReadRequest
+
+
+def state(
+    read: Callable[[Connection, ReadRequest], Reading],
+    connection: Connection,
+    request: ReadRequest,
+) -> str:
+    """A digest of keys and cursors of the rows behind the bound; `UNTOLD` without a bound.
+
+    A row that changes gets a later cursor, so that key and cursor of all rows there tell of every
+    change, of late commits and of deletes too.
+
+    Args:
+        read: the connector's own reading.
+        connection: of the agency's system.
+        request: names cursor and bound.
+    """
+    if request.cursor is None or request.since is None:
+        return UNTOLD
+    wanted = {*request.key, request.cursor}
+    options = SqlSource.model_validate(request.options.model_dump(by_alias=True))
+    few = replace(
+        request,
+        columns=tuple(c for c in request.columns if c.name in wanted),
+        options=options.model_copy(update={"count": False}),
+    )
+    seen = hashlib.sha256()
+    for chunk in read(connection, few):
+        seen.update(chunk.batch.serialize())
+    return seen.hexdigest()

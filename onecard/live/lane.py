@@ -1,0 +1,192 @@
+"""The lane: everything of the event lane, each with a thread of its own, until it is ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from onecard.errors import OnecardError, RetriableError, UsageError, unknown
+from onecard.live import texts
+from onecard.live.ear import Ear
+from onecard.live.jobs import CollectJob, DeliverJob, LaneDesk, jobs
+from onecard.live.keeper import Keeper
+from onecard.live.pace import Pace
+from onecard.live.runner import Runner
+
+log = logging.getLogger(__name__)
+
+
+class Lane:
+    """Collects and delivers what is in the event lane, as soon as there is something to move.
+
+    Args:
+        make: makes the hub; again when a file of the catalogue has changed.
+        pace: how often it looks.
+
+    Raises:
+        OnecardError: the database, the settings or the catalogue cannot be used.
+    """
+
+    def __init__(self, make: Callable[[], LaneDesk], pace: Pace | None = None) -> None:
+        self._make, self._pace = make, pace or Pace()
+        self._desk: LaneDesk | None = make()
+        self._root = self._desk.catalogue.root
+        self._keys = self._desk.settings.keys_file
+        self._stamp = self._stamped()
+        self._stop, self._kept = threading.Event(), threading.Event()
+        self._runners: dict[str, Runner] = {}
+        self._retiring: list[Runner] = []
+        self._keeper = Keeper(self._desk.address, self._pace, self._wanted, self._taken)
+        self._ear = Ear(self._desk.address, self._pace, self._published, self._woken)
+        self._keeping = threading.Thread(target=self._keeper.run, args=(self._kept,), name="leases")
+        self._threads = [
+            threading.Thread(target=self._ear.run, args=(self._stop, self._read), name="ear"),
+            threading.Thread(target=self._watch, name="catalogue"),
+        ]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Ids of the datasets that it collects."""
+        found = (r.job for r in list(self._runners.values()))
+        return tuple(job.dataset for job in found if isinstance(job, CollectJob))
+
+    @property
+    def agreements(self) -> tuple[str, ...]:
+        """Ids of the agreements that it delivers."""
+        found = (r.job for r in list(self._runners.values()))
+        return tuple(job.agreement for job in found if isinstance(job, DeliverJob))
+
+    def start(self) -> None:
+        """Begin; everything that has waited is done first."""
+        if self._desk is not None:
+            self._adopt(self._desk)
+        for thread in (self._keeping, *self._threads):
+            thread.daemon = True
+            thread.start()
+
+    def end(self) -> None:
+        """End after the batches in hand, and return the leases."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        for name in list(self._runners):
+            self._retire(name)
+        for runner in self._retiring:
+            runner.join()
+        self._kept.set()  # until here the leases of the batches in hand were renewed
+        self._keeping.join()
+        self._keeper.end()
+
+    def wake(self, dataset: str) -> bool:
+        """Have the source of a dataset looked at now, by whichever process collects it.
+
+        Args:
+            dataset: its id.
+
+        Returns:
+            Whether no earlier wake-up was waiting.
+
+        Raises:
+            UsageError: the lane does not collect it.
+        """
+        runner = self._runners.get(f"collect {dataset}")
+        if runner is None:
+            raise UsageError(unknown("dataset of the event lane", dataset, self.datasets))
+        return runner.wake()
+
+    def ready(self) -> bool:
+        """Whether it can work: database and leases, catalogue and keys."""
+        desk = self._desk
+        if desk is None or not self._keeper.alive:
+            return False
+        try:
+            desk.keys.quarantine()
+        except OnecardError:
+            return False
+        return True
+
+    def _adopt(self, desk: LaneDesk) -> None:
+        """Go on with a catalogue: what is new begins, what is gone or broken ends."""
+        found = jobs(desk, self._pace)
+        for name in [n for n in self._runners if n not in found]:
+            self._retire(name)
+            log.info("%s is in the event lane no more", name)
+        for name, job in found.items():
+            known = self._runners.get(name)
+            if known is not None:
+                known.job.adopt(desk)
+                known.wake()
+                continue
+            runner = self._runners[name] = Runner(job, self._keeper, self._pace)
+            runner.start()
+        self._desk = desk
+        for problem in desk.catalogue.problems:
+            log.error("left out: %s", problem)
+
+    def _watch(self) -> None:
+        """Read the catalogue anew when a file of it has changed."""
+        while not self._stop.wait(self._pace.look):
+            seen = self._stamped()
+            if seen == self._stamp:
+                continue
+            try:
+                desk = self._make()
+                found = desk.catalogue
+                _ = (desk.address, found.registers)
+            except RetriableError as error:
+                log.warning("the catalogue is read again later: %s", error)
+                continue
+            except OnecardError as error:  # default deny: without a catalogue nothing moves
+                log.error("the catalogue cannot be read, nothing moves: %s", error)  # noqa: TRY400
+                self._stamp, self._desk = seen, None
+                for name in list(self._runners):
+                    self._retire(name)
+                continue
+            self._stamp = seen
+            self._adopt(desk)
+
+    def _stamped(self) -> texts.Stamp:
+        return texts.stamp_of(self._root, self._keys)
+
+    def _retire(self, name: str) -> None:
+        """Begin no other batch of it; the one in hand ends."""
+        runner = self._runners.pop(name)
+        runner.retire()
+        self._retiring = [r for r in (*self._retiring, runner) if r.running]
+
+    def _wanted(self) -> frozenset[str]:
+        """Names of the work that there is; none any more when the lane ends."""
+        return frozenset() if self._stop.is_set() else frozenset(self._runners)
+
+    def _taken(self, name: str) -> None:
+        """The lease is there: begin."""
+        runner = self._runners.get(name)
+        if runner is not None:
+            runner.wake()
+
+    def _read(self) -> frozenset[str]:
+        """Datasets whose publication concerns a delivery."""
+        desk = self._desk
+        if desk is None:
+            return frozenset()
+        known = desk.catalogue.agreements
+        return frozenset(d for a in self.agreements if a in known for d in known[a].datasets)
+
+    def _published(self, dataset: str) -> None:
+        desk = self._desk
+        if desk is None:
+            return
+        for runner in list(self._runners.values()):
+            job = runner.job
+            if isinstance(job, DeliverJob):
+                agreement = desk.catalogue.agreements.get(job.agreement)
+                if agreement is not None and dataset in agreement.datasets:
+                    runner.wake()
+
+    def _woken(self, dataset: str) -> None:
+        """A wake-up that another process has passed on: for whoever has the lease."""
+        name = f"collect {dataset}"
+        runner = self._runners.get(name)
+        if runner is not None and self._keeper.holds(name):
+            runner.wake()

@@ -1,0 +1,150 @@
+"""A piece of work in its thread: woken, failing, resting, losing its lease."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from onecard.errors import SourceUnavailable
+from onecard.live.jobs import LaneDesk
+from onecard.live.keeper import Keeper
+from onecard.live.pace import Backoff, Pace
+from onecard.live.runner import Runner
+from onecard.store.leases import Lease
+from tests.waiting import until
+
+QUICK = Pace(look=0.01, busy=0.01, first=0.01, most=0.02)
+LEASE = Lease("collect a/b", "me", 1)
+
+
+@dataclass
+class Work:
+    """A job that notes what it is asked, and fails as often as it is told to."""
+
+    name: str = LEASE.name
+    news: int = 0
+    fails: int = 0
+    rest: float = 0.0
+    asked: list[bool] = field(default_factory=list)
+    done: list[Lease] = field(default_factory=list)
+    passed_on: int = 0
+
+    def adopt(self, desk: LaneDesk) -> None:
+        raise NotImplementedError
+
+    def due(self, *, woken: bool) -> bool:
+        self.asked.append(woken)
+        return self.news > len(self.done)
+
+    def run(self, lease: Lease) -> bool:
+        if self.fails:
+            self.fails -= 1
+            msg = "the system is down"
+            raise SourceUnavailable(msg)
+        self.done.append(lease)
+        return True
+
+    def resting(self) -> float:
+        return self.rest
+
+    def pass_on(self) -> None:
+        self.passed_on += 1
+
+
+@dataclass
+class Leases:
+    """Stands in for the keeper."""
+
+    given: Lease | None = LEASE
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def lease(self, _name: str) -> Lease | None:
+        return self.given
+
+    def release(self, _name: str) -> None:
+        self.released.set()
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@pytest.fixture
+def held() -> Leases:
+    return Leases()
+
+
+@pytest.fixture
+def runner(work: Work, held: Leases) -> Iterator[Runner]:
+    found = Runner(work, cast("Keeper", held), QUICK)
+    yield found
+    found.retire()
+    found.join()
+    assert held.released.is_set()
+
+
+def test_it_looks_by_itself_and_works_when_there_is_something(work: Work, runner: Runner) -> None:
+    runner.start()
+    until(lambda: len(work.asked) > 3, "looks")
+    assert work.done == []
+    assert work.asked[:3] == [True, False, False]  # what came before it had the lease is looked for
+    work.news = 1
+    until(lambda: work.done == [LEASE], "the batch")
+
+
+def test_wake_ups_are_kept_one_is_enough(work: Work, runner: Runner) -> None:
+    assert runner.wake()
+    assert not runner.wake()
+    runner.start()
+    until(runner.wake, "the wake-up is taken")
+
+
+def test_without_the_lease_it_hands_wake_ups_on(work: Work, held: Leases, runner: Runner) -> None:
+    held.given = None
+    work.news = 1
+    runner.start()
+    runner.wake()
+    until(lambda: work.passed_on == 1, "the wake-up goes on")
+    assert work.done == []
+    held.given = LEASE
+    until(lambda: work.done == [LEASE], "the batch, once the lease is there")
+
+
+def test_a_failure_is_said_once_and_tried_again_by_itself(
+    work: Work, runner: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    work.news, work.fails = 1, 3
+    with caplog.at_level(logging.INFO):
+        runner.start()
+        until(lambda: work.done == [LEASE], "the batch after failures")
+        until(lambda: "goes on" in caplog.text, "a word that it goes on")
+    said = [r.getMessage() for r in caplog.records if "the system is down" in r.getMessage()]
+    assert said == [f"{LEASE.name}: the system is down"]
+
+
+def test_a_wake_up_does_not_shorten_the_rest(work: Work, runner: Runner) -> None:
+    work.news, work.fails, work.rest = 1, 1, 3600.0
+    runner.start()
+    until(lambda: work.fails == 0, "the failure")
+    runner.wake()
+    asked = len(work.asked)
+    until(lambda: runner._backoff.left() > 3000, "the rest")
+    assert len(work.asked) == asked
+
+
+def test_each_failure_doubles_the_wait_up_to_a_bound() -> None:
+    backoff = Backoff(Pace(first=10.0, most=60.0))
+    bounds = [(5, 10), (10, 20), (20, 40), (30, 60), (30, 60)]
+    for least, most in bounds:
+        backoff.failed()
+        assert least - 1 < backoff.left() <= most
+    backoff.failed(at_least=300.0)
+    assert 299 < backoff.left() <= 300
+    backoff.over()
+    assert backoff.left() == 0

@@ -1,0 +1,28 @@
+"""Whether a file of the catalogue has changed is seen without reading any."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from onecard.live.texts import stamp_of
+
+
+def test_what_is_written_comes_or_goes_is_seen(tmp_path: Path) -> None:
+    folder, keys = tmp_path / "schemas", tmp_path / "keys.json"
+    (folder / "agreements").mkdir(parents=True)
+    file = folder / "agreements" / "f01.yaml"
+    seen = [stamp_of(folder, keys)]
+    for change in (
+        lambda: keys.write_text("{}"),
+        lambda: file.write_text("one"),
+        lambda: file.write_text("three"),
+        lambda: os.utime(file, ns=(1, 1)),
+        file.unlink,
+    ):
+        change()
+        seen.append(stamp_of(folder, keys))
+        assert seen[-1] != seen[-2]
+        assert seen[-1] == stamp_of(folder, keys)
+    (folder / "note.txt").write_text("no text of the catalogue")
+    assert stamp_of(folder, keys) == seen[-1]
