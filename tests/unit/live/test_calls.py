@@ -127,6 +127,14 @@ def test_addresses_of_one_subscriber_fail_together() -> None:
     assert gate.code(own(sign=FORGED), address="2001:db8:1:3::1") == "40"
 
 
+def test_addresses_that_only_look_alike_do_not_fail_together() -> None:
+    gate = Gate()
+    for _ in range(FAILURES_AT_ONCE):
+        gate.code(own(sign=FORGED), address="::ffff:192.0.2.1")
+    assert gate.code(own(), address="::ffff:192.0.2.2") == "00"
+    assert gate.code(own(), address="::ffff:192.0.2.1") == "44"
+
+
 def test_strangers_without_end_need_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "MOST_FAILING", 50)
     gate = Gate()

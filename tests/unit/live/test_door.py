@@ -247,6 +247,17 @@ def test_failing_calls_are_told_to_wait() -> None:
         assert answers[-1].headers["Retry-After"] == "1"
 
 
+def test_a_proxy_on_this_machine_says_who_fails() -> None:
+    lane = Lane()
+    with served(lane, Gatekeeper(lane.callers, steady_s=Clocks().steady)) as serving:
+        url = f"http://127.0.0.1:{serving.port}"
+        stranger, agency = {"X-Forwarded-For": "192.0.2.7"}, {"X-Forwarded-For": "192.0.2.8"}
+        for _ in range(FAILURES_AT_ONCE):
+            assert said(post(url, call(sign="A" * 43 + "=") | stranger)) == (401, "40")
+        assert said(post(url, call() | stranger)) == (429, "44")
+        assert said(post(url, call() | agency)) == (200, "00")
+
+
 def test_it_lives_while_it_is_not_ready(url: str, lane: Lane) -> None:
     assert requests.get(f"{url}/healthz", timeout=10).json() == {"alive": True}
     assert requests.get(f"{url}/readyz", timeout=10).json() == {"ready": True}
