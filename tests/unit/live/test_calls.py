@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecard.base.platform_signature import Credential, Verifier
@@ -67,6 +67,7 @@ def test_who_proves_nothing_learns_nothing(why: str) -> None:
     assert Gate().ask(headers, dataset) is calls.REFUSED
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from([*own(), *own(HEALTH), "GJGXJHPT_SIGN", "host", "cookie"]),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from onecard.live import calls, door, serving
+from onecard.live import calls, door, readiness, serving
 from onecard.live.callers import Callers
 from onecard.live.calls import CALLS_AT_ONCE, FAILURES_AT_ONCE, Gatekeeper
 from onecard.live.serving import Serving, serve
@@ -258,15 +258,15 @@ def test_a_proxy_on_this_machine_says_who_fails() -> None:
         assert said(post(url, call() | agency)) == (200, "00")
 
 
-def test_it_lives_while_it_is_not_ready(url: str, lane: Lane) -> None:
+def test_it_lives_while_it_is_not_ready(
+    url: str, lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "KEPT_S", 0.0)
+    monkeypatch.setattr(readiness, "PATIENCE_S", 30.0)
     assert requests.get(f"{url}/healthz", timeout=10).json() == {"alive": True}
     assert requests.get(f"{url}/readyz", timeout=10).json() == {"ready": True}
     lane.is_ready = False
-
-    def not_ready() -> bool:
-        return requests.get(f"{url}/readyz", timeout=10).status_code == 503
-
-    assert eventually(not_ready)
+    assert requests.get(f"{url}/readyz", timeout=10).status_code == 503
     assert requests.get(f"{url}/healthz", timeout=10).status_code == 200
     lane.is_ready, lane.known = True, Callers([], ["hrss"])
     assert requests.get(f"{url}/readyz", timeout=10).json() == {"ready": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecard.base import platform_signature
@@ -62,6 +62,7 @@ def test_what_is_signed_now_is_accepted_once(credential: Credential) -> None:
 
 
 @BOTH
+@settings(max_examples=50, deadline=None)
 @given(name=st.sampled_from(["sid", "rid", "rtime", "sign"]), text=PRINTABLE, at=st.integers(0, 43))
 def test_nothing_of_it_can_be_changed(
     credential: Credential, name: str, text: str, at: int
@@ -77,6 +78,7 @@ def test_nothing_of_it_can_be_changed(
         assert verifier(Clocks()).judge(read, credential) == "forged"
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(HEADERS, HEADERS), max_size=6))
 def test_any_headers_can_be_read(headers: list[tuple[str, str]]) -> None:
     assert SignedCall.of("gjgxjhpt_", headers) is None
