@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 import json
 import os
@@ -20,9 +19,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from onecard.base.platform_signature import Credential, SignatureForm, SignedCall, Verifier
 from onecard.deliver.manifest import refusal
 
-STALE_MS = 5 * 60 * 1000
+SIGNED = SignatureForm()
 TOKEN_REQUESTS, TOKEN_SECONDS = 20, 30
 PUBLIC_KEYS = "public_keys.json"
 """The hub's public keys, as each agency keeps them."""
@@ -54,7 +54,7 @@ class Api(ThreadingHTTPServer):
         with self.lock:
             self.home, self.login = home, login
             self.served = 0
-            self.seen_rids: set[str] = set()
+            self.calls = Verifier()
             self.tokens: dict[str, tuple[float, int]] = {}
 
     def allows(self, headers: Any) -> bool:  # noqa: ANN401 - email.message.Message
@@ -97,20 +97,9 @@ class Api(ThreadingHTTPServer):
             return time.monotonic() < until and left > 0
 
     def _signed(self, headers: Any) -> bool:  # noqa: ANN401 - email.message.Message
-        sid, rid, rtime, sign = (
-            str(headers.get(f"gjgxjhpt_{n}", "")) for n in ("sid", "rid", "rtime", "sign")
-        )
-        key = self.login["password"].encode()
-        wanted = base64.b64encode(
-            hmac.digest(key, f"{sid}{rid}{rtime}".encode(), "sha256")
-        ).decode()
-        fresh = rtime.isdigit() and abs(time.time() * 1000 - int(rtime)) < STALE_MS
-        with self.lock:
-            known = rid in self.seen_rids
-            self.seen_rids.add(rid)
-        return (
-            fresh and not known and sid == self.login["login"] and hmac.compare_digest(sign, wanted)
-        )
+        call = SignedCall.of(SIGNED.header_prefix, headers.items())
+        ours = Credential(self.login["login"], self.login["password"].encode(), SIGNED)
+        return call is not None and self.calls.accept(call, ours) == "accepted"
 
 
 class _Handler(BaseHTTPRequestHandler):

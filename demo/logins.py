@@ -13,6 +13,9 @@ from sqlalchemy.engine import make_url
 
 from demo.servers import APIS, SECRETS, SFTP, Addresses
 
+WAKE = "hrss_wake"
+"""What the bureau of human resources signs its wake-ups of the live lane with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Logins:
@@ -20,7 +23,8 @@ class Logins:
 
     Attributes:
         home: the city's folder.
-        known: `{"login": …, "password": …}` of each API and of the SFTP server, by connection id.
+        known: `{"login": …, "password": …}` of each API, of the SFTP server and for
+            wake-ups, by connection id.
     """
 
     home: Path
@@ -33,7 +37,7 @@ class Logins:
         if not file.exists():
             made = {
                 name: {"login": f"hub-{name}", "password": secrets.token_urlsafe(24)}
-                for name in (*APIS, SFTP)
+                for name in (*APIS, SFTP, WAKE)
             }
             file.touch(mode=0o600)
             file.write_text(json.dumps(made))
@@ -63,6 +67,8 @@ class Logins:
         for name, port in addresses.http.items():
             http = {"conn_type": "http", "host": "127.0.0.1", "port": port}
             connections[name] = {**http, **self.known[name]}
+        if WAKE in self.known:  # not in the folder of an older city
+            connections[WAKE] = {"conn_type": "http", **self.known[WAKE]}
         return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(c) for name, c in connections.items()}
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +12,7 @@ from requests.auth import AuthBase
 
 from connectors.rest.options import Auth, Bearer, ClientCredentials, NoAuth, PlatformSignature
 from onecard.base.connections import Connection
+from onecard.base.platform_signature import Credential, signed_headers
 from onecard.errors import ConfigError
 
 EARLY_S = 5.0
@@ -40,19 +37,14 @@ class _Bearer(Renewable):
 
 
 class _Signature(Renewable):
-    """`sign` = Base64(HMAC(appKey, sid + rid + rtime)), with a fresh rid for every request."""
+    """Every request is signed anew (`onecard.base.platform_signature`)."""
 
     def __init__(self, connection: Connection, options: PlatformSignature) -> None:
-        self._sid = connection.login or ""
-        self._key = (connection.secret or "").encode()
-        self._prefix = options.header_prefix
-        self._mac = _hmac_sm3 if options.algorithm == "sm3" else _hmac_sha256
+        key = (connection.secret or "").encode()
+        self._credential = Credential(connection.login or "", key, options)
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        rid, rtime = uuid.uuid4().hex, str(time.time_ns() // 1_000_000)
-        sign = base64.b64encode(self._mac(self._key, f"{self._sid}{rid}{rtime}".encode())).decode()
-        for name, value in (("sid", self._sid), ("rid", rid), ("rtime", rtime), ("sign", sign)):
-            r.headers[self._prefix + name] = value
+        r.headers.update(signed_headers(self._credential))
         return r
 
 
@@ -125,16 +117,3 @@ def build(
 def _seconds(text: object) -> float:
     """How long a token lives; a minute where the reply does not say it in seconds."""
     return float(text) if isinstance(text, str) and text.isdecimal() and text.isascii() else 60.0
-
-
-def _hmac_sha256(key: bytes, message: bytes) -> bytes:
-    return hmac.digest(key, message, hashlib.sha256)
-
-
-def _hmac_sm3(key: bytes, message: bytes) -> bytes:
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - only where SM3 is chosen
-    from cryptography.hazmat.primitives.hmac import HMAC  # noqa: PLC0415
-
-    mac = HMAC(key, hashes.SM3())
-    mac.update(message)
-    return mac.finalize()

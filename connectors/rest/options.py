@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from onecard.base.frozen import Frozen
+from onecard.base.platform_signature import SignatureForm
 
 
 class Keyset(Frozen):
@@ -62,12 +63,10 @@ class Bearer(Frozen):
     kind: Literal["bearer"]
 
 
-class PlatformSignature(Frozen):
+class PlatformSignature(SignatureForm):
     """Signed headers as on the national data-sharing platform; the city's prefix may differ."""
 
     kind: Literal["platform_signature"]
-    header_prefix: str = "gjgxjhpt_"
-    algorithm: Literal["sha256", "sm3"] = "sha256"
 
 
 class ClientCredentials(Frozen):

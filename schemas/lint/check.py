@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from onecard.errors import unknown
-from schemas.lint import agreement, order, partition, registers, versions
+from schemas.lint import agreement, order, partition, registers, versions, wakes
 from schemas.lint import contract as lint_contract
 from schemas.lint.options import OptionModels, options_problems
 from schemas.models import agreement as agreements
@@ -68,9 +68,10 @@ def lint(
     semantic.load()
     problems += registers.check(root / "registers.yaml", catalogue)
     files = [*root.glob("contracts/*/*.odcs.yaml"), *root.glob("agreements/*.yaml")]
-    # Which systems are an agency's own is known only when every file could be read.
+    # Whose systems and datasets there are is known only when every file could be read.
     if register is not None and len(files) == len(contracts) + len(found):
         problems += _handbacks(catalogue, register, connectors)
+        problems += wakes.check(catalogue, register)
     problems += service_levels.check(root / "service_levels.yaml", agencies)
     if against is not None:
         problems += versions.check(root, against, catalogue.agreements)

@@ -15,6 +15,7 @@ from typing import Literal
 
 from onecard.base import files
 from onecard.base.frozen import Frozen
+from onecard.base.platform_signature import SignatureForm
 from onecard.errors import UsageError, unknown
 from schemas.models import agreement as agreements
 from schemas.models import codes, odcs, registers, semantic, service_levels
@@ -25,7 +26,7 @@ from schemas.models.problem import InvalidFile, Problem
 from schemas.models.registers import Registers
 from schemas.models.service_levels import ServiceLevels
 from schemas.models.strict_yaml import UNREADABLE, parse
-from schemas.models.values import build
+from schemas.models.values import Name, build
 
 ROOT = Path(__file__).parents[1]
 BESIDE = (
@@ -51,11 +52,25 @@ class HandBack(Delivery):
     treatment: Literal["masked", "sealed", "plain"]
 
 
+class Wake(SignatureForm):
+    """How an agency wakes the live lane: what its calls are signed with.
+
+    It may wake its own datasets of lane event, and no other; data never comes that way.
+
+    Attributes:
+        connection: id of the Airflow connection that holds its sid (login) and appKey (password);
+            used for nothing else.
+    """
+
+    connection: Name
+
+
 class Agency(Frozen):
     """An organisation that provides or receives data.
 
     Attributes:
         handback: how it gets its own rejected rows back; None: nothing leaves.
+        wake: how it wakes the live lane; None: nobody does in its name.
         onboarding: it is being connected: what it provides and receives is tried for real, and
             kept out of scores, deadlines, alarms and the outcome of the night.
     """
@@ -65,6 +80,7 @@ class Agency(Frozen):
     title_en: str
     role: Literal["card_owner", "provider", "bank", "entrusted_operator", "statistics"]
     handback: HandBack | None = None
+    wake: Wake | None = None
     onboarding: bool = False
 
 
@@ -159,6 +175,10 @@ class Catalogue:
         sources = {c.source.connection for c in self.datasets_of(agency)}
         blocks = (a.delivery for a in self.agreements_of(agency))
         return frozenset(sources | {b.connection for b in blocks if b is not None})
+
+    def wakeable(self, agency: str) -> frozenset[str]:
+        """Datasets that the agency may wake: its own of lane event."""
+        return frozenset(c.id for c in self.datasets_of(agency) if c.lane == "event")
 
     def _raise_broken(self, ending: str) -> None:
         broken = [p for p in self.problems if p.file.as_posix().endswith(ending)]

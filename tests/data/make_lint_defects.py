@@ -27,6 +27,7 @@ SUBSIDY = "contracts/hrss/subsidy_payment.odcs.yaml"
 SETTLEMENTS = "contracts/medical_insurance/med_settlement.odcs.yaml"
 PENSION = "contracts/hrss/pension_status.odcs.yaml"
 RIDES = "contracts/transport/transit_ride.odcs.yaml"
+AGENCIES = "agencies.yaml"
 PROPERTY = "schema.0.properties"
 
 # name: (file, old text, new text, rule, field)
@@ -665,6 +666,20 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
         "per: [person]",
         "rule.unknown_field",
         "schema.0.quality.12.implementation",
+    ),
+    "agency-wake-shared-connection": (
+        AGENCIES,
+        "wake: {connection: hrss_wake}",
+        "wake: {connection: hrss_api}",
+        "wake.shared_connection",
+        "agencies.hrss.wake.connection",
+    ),
+    "agency-wake-no-dataset": (
+        AGENCIES,
+        "short: 银行, ",
+        "short: 银行, wake: {connection: bank_wake}, ",
+        "wake.no_dataset",
+        "agencies.bank.wake",
     ),
 }
 

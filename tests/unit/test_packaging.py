@@ -214,6 +214,7 @@ MYSQL = "from connectors.sql.url import engine_url; from onecard.base.connection
         ("embedded", "from onecard.store import embedded; embedded.start(pathlib.Path('x'))"),
         ("expectations", "import quality.datasets.gx_audit"),
         ("mysql", f"{MYSQL}; engine_url(Connection(id='a', conn_type='mysql'))"),
+        ("live", "import onecard.live.door"),
         ("national", "from onecard.crypto.suites import sm2; sm2._engine()"),
         ("reports", "import quality.reports.workbook"),
     ],
