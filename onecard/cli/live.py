@@ -2,21 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
 from onecard.app.wiring import Hub
 from onecard.base import interrupts
 from onecard.cli import output
+from onecard.errors import ConfigError, UsageError
 from onecard.live.lane import Lane
 
+HIGHEST_PORT = 65_535
 
-def live() -> None:
-    """Run the event lane until it is told to stop: what comes is delivered within seconds."""
+
+def live(
+    *,
+    listen: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where agencies wake it, and its health is asked; default: nowhere.",
+        ),
+    ] = "",
+) -> None:
+    """Run the event lane until it is told to stop: what comes is delivered within seconds.
+
+    Args:
+        listen: host and port of its door (docs/waking.md); port 0: a free one.
+    """
     with output.errors_as_exit_codes():
+        place = _place(listen) if listen else None
         lane = Lane(Hub)
         lane.start()
-        output.say(
-            f"live: {len(lane.datasets)} dataset(s), {len(lane.agreements)} agreement(s);"
-            " SIGTERM or Ctrl-C ends it after the batches in hand"
-        )
-        interrupts.told_to_end()
+        with _door(lane, place) as address:
+            said = f"; its door is {address}" if address else ""
+            output.say(
+                f"live: {len(lane.datasets)} dataset(s), {len(lane.agreements)} agreement(s){said};"
+                " SIGTERM or Ctrl-C ends it after the batches in hand"
+            )
+            interrupts.told_to_end()
         lane.end()
         output.say("live: ended")
+
+
+def _place(text: str) -> tuple[str, int]:
+    """Host and port.
+
+    Raises:
+        UsageError: it is not written so.
+    """
+    host, colon, port = text.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdecimal() and int(port) <= HIGHEST_PORT):
+        msg = f"--listen: write HOST:PORT, e.g. 127.0.0.1:8090, a port up to {HIGHEST_PORT}"
+        raise UsageError(msg)
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@contextmanager
+def _door(lane: Lane, place: tuple[str, int] | None) -> Iterator[str]:
+    """The door, open while the block runs; gives its address, or an empty text without one."""
+    if place is None:
+        yield ""
+        return
+    from onecard.live.door import create_app  # noqa: PLC0415 - needs the extra `live`
+    from onecard.live.serving import serve  # noqa: PLC0415
+
+    try:
+        serving = serve(create_app(lane), *place)
+    except OSError as error:
+        msg = f"--listen: nothing can listen there ({error.strerror or type(error).__name__})"
+        raise ConfigError(msg) from None
+    try:
+        yield f"http://{serving.host}:{serving.port}"
+    finally:
+        serving.close()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
+from onecard.base.connections import Connections
 from onecard.collect.look import Look
 from onecard.live.pace import Pace
 from onecard.operations.delivery import deliver
@@ -18,7 +19,13 @@ NEVER = float("-inf")
 
 
 class LaneDesk(TransferDesk, Protocol):
-    """A desk whose transfers can be bound to a lease; `onecard.app.wiring.Hub` is one."""
+    """A desk whose transfers can be bound to a lease; `onecard.app.wiring.Hub` is one.
+
+    Attributes:
+        connections: of the agencies' systems, and of those who may wake the lane.
+    """
+
+    connections: Connections
 
     def guarded(self, guard: Guard) -> LaneDesk:
         """The same desk, whose transfers ask this guard."""

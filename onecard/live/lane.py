@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from onecard.errors import OnecardError, RetriableError, UsageError, unknown
 from onecard.live import texts
+from onecard.live.callers import Callers, callers_of
 from onecard.live.ear import Ear
 from onecard.live.jobs import CollectJob, DeliverJob, LaneDesk, jobs
 from onecard.live.keeper import Keeper
@@ -34,6 +35,7 @@ class Lane:
         self._root = self._desk.catalogue.root
         self._keys = self._desk.settings.keys_file
         self._stamp = self._stamped()
+        self._callers = Callers(())
         self._stop, self._kept = threading.Event(), threading.Event()
         self._runners: dict[str, Runner] = {}
         self._retiring: list[Runner] = []
@@ -106,6 +108,10 @@ class Lane:
             return False
         return True
 
+    def callers(self) -> Callers:
+        """Who may wake what, by the catalogue as it is now."""
+        return self._callers
+
     def _adopt(self, desk: LaneDesk) -> None:
         """Go on with a catalogue: what is new begins, what is gone or broken ends."""
         found = jobs(desk, self._pace)
@@ -120,7 +126,7 @@ class Lane:
                 continue
             runner = self._runners[name] = Runner(job, self._keeper, self._pace)
             runner.start()
-        self._desk = desk
+        self._desk, self._callers = desk, callers_of(desk.catalogue, desk.connections)
         for problem in desk.catalogue.problems:
             log.error("left out: %s", problem)
 
@@ -139,7 +145,7 @@ class Lane:
                 continue
             except OnecardError as error:  # default deny: without a catalogue nothing moves
                 log.error("the catalogue cannot be read, nothing moves: %s", error)  # noqa: TRY400
-                self._stamp, self._desk = seen, None
+                self._stamp, self._desk, self._callers = seen, None, Callers(())
                 for name in list(self._runners):
                     self._retire(name)
                 continue

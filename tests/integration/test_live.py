@@ -18,9 +18,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+import requests
 
 from demo.http_api import moment
 from demo.rehearsal import Rehearsal
+from demo.standalone import free_port
+from onecard.base.platform_signature import Credential, SignatureForm, signed_headers
 from onecard.collect.look import Look
 from onecard.live.lane import Lane
 from onecard.live.pace import Pace
@@ -248,15 +251,38 @@ def test_a_broken_text_takes_its_own_agreement_out_until_it_is_mended(
     )
 
 
-def test_the_command_ends_in_order_when_it_is_told_to(town: Town, tmp_path: Path) -> None:
+def call(town: Town, door: str, *, key: str = "") -> tuple[int, object]:
+    """The agency's signed wake-up: status and code of the answer."""
+    known = json.loads(town.stage.environment["AIRFLOW_CONN_HRSS_WAKE"])
+    secret = (key or known["password"]).encode()
+    headers = signed_headers(Credential(known["login"], secret, SignatureForm()))
+    answer = requests.post(f"{door}/events/{EVENTS}", headers=headers, timeout=10)
+    return answer.status_code, answer.json()["code"]
+
+
+def ready(place: str) -> bool:
+    """Whether the door is open, and says that the lane can work."""
+    try:
+        return requests.get(f"http://{place}/readyz", timeout=10).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_the_command_serves_its_door_and_ends_in_order(town: Town, tmp_path: Path) -> None:
     said = tmp_path / "said"
     nothing = tmp_path / "nothing"
     nothing.touch()
-    words = forked.Command(town.stage.at(0), ("live",), nothing, said, tmp_path / "complained")
+    place = f"127.0.0.1:{free_port()}"
+    told, complained = ("live", "--listen", place), tmp_path / "complained"
+    words = forked.Command(town.stage.at(0), told, nothing, said, complained)
     process = forked.context.Process(target=forked._call, args=(words,))
     process.start()
     try:
         until(town.holders, "the process's leases")
+        until(lambda: ready(place), "the door, and all that it needs")
+        status, code = call(town, f"http://{place}")
+        assert (status, code) in {(200, "00"), (200, "01")}
+        assert call(town, f"http://{place}", key="another key of 16") == (401, "401")
         number = town.report()
         until(lambda: number in town.at_the_buses(), "the event at the buses")
         os.kill(process.pid or 0, signal.SIGTERM)
@@ -265,5 +291,6 @@ def test_the_command_ends_in_order_when_it_is_told_to(town: Town, tmp_path: Path
     finally:
         process.kill()
     assert town.holders() == set()
-    assert said.read_text().startswith("live: 1 dataset(s), 2 agreement(s)")
+    greeting = said.read_text()
+    assert greeting.startswith(f"live: 1 dataset(s), 2 agreement(s); its door is http://{place};")
     assert town.under_way() == 0
