@@ -6,24 +6,15 @@
  * end of the call, as are the texts' copies. */
 
 #include "digest_lanes.h"
-#include "views.h"
+#include "hmac_blocks.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
 #define LANES 8
-#define WORDS 8
-#define BLOCK 64
-#define DIGEST 32
-
 typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
 typedef void (*compression)(lanes state[WORDS], const lanes block[16]);
-
-static void wipe(void *memory, size_t size) {
-    volatile uint8_t *byte = memory;
-    while (size--) *byte++ = 0;
-}
 
 static inline uint32_t big(const uint8_t *bytes) {
     uint32_t word;
@@ -73,57 +64,34 @@ static compression chosen(int sm3, int width) {
     return sm3 ? sm3_plain : sha256_plain;
 }
 
-/* The part of "prefix, text, padding" that is its block of that number; `length` is of both. */
-static void fill(uint8_t out[BLOCK], const uint8_t *prefix, size_t head, const uint8_t *text,
-                 size_t length, size_t number, size_t blocks) {
-    size_t from = number * BLOCK, have = 0;
-    memset(out, 0, BLOCK);
-    if (from < head) {
-        have = head - from < BLOCK ? head - from : BLOCK;
-        memcpy(out, prefix + from, have);
-    }
-    size_t at = from + have;
-    if (have < BLOCK && at < length) {
-        size_t more = length - at < BLOCK - have ? length - at : BLOCK - have;
-        memcpy(out + have, text + (at - head), more);
-    }
-    if (length >= from && length < from + BLOCK) out[length - from] = 0x80;
-    if (number + 1 == blocks) {
-        uint64_t bits = __builtin_bswap64((uint64_t)(BLOCK + length) * 8);
-        memcpy(out + BLOCK - 8, &bits, 8);
-    }
-}
-
 static void start(lanes state[WORDS], compression compress, int sm3, const uint8_t *key,
                   size_t size, uint8_t pad) {
     const uint32_t *initial = sm3 ? SM3_START : SHA256_START;
     lanes block[16];
+    uint8_t bytes[BLOCK];
+    padded_key(bytes, key, size, pad);
     for (int i = 0; i < WORDS; i++) state[i] = (lanes){0} + initial[i];
-    for (int i = 0; i < 16; i++) {
-        uint32_t word = 0;
-        for (size_t b = 0; b < 4; b++) {
-            size_t at = 4 * (size_t)i + b;
-            word = word << 8 | (uint32_t)((at < size ? key[at] : 0) ^ pad);
-        }
-        block[i] = (lanes){0} + word;
-    }
+    for (int i = 0; i < 16; i++) block[i] = (lanes){0} + big(bytes + 4 * i);
     compress(state, block);
     wipe(block, sizeof block);
+    wipe(bytes, sizeof bytes);
 }
 
 /* HMAC of prefix and text for each of `rows` texts.
  *
- * sm3: 0 for SHA-256, else SM3. width: as `chosen`. key: of at most 64 bytes. texts: as views. out: 32 bytes a row. A
- * row that `texts` calls NULL counts as the empty text. Returns 0, or 1 for a key that is too
- * long. */
-EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t size, const uint8_t *prefix,
-                                 size_t head, const column *texts, size_t rows, uint8_t *out) {
+ * sm3: 0 for SHA-256, else SM3. width: as `chosen`; 3: by the processor's own SHA-256 where it has
+ * one. key: of at most 64 bytes. texts: as views. out: 32 bytes a row. A row that `texts` calls
+ * NULL counts as the empty text. Returns 0, or 1 for a key that is too long. */
+EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t size,
+                                 const uint8_t *prefix, size_t head, const column *texts,
+                                 size_t rows, uint8_t *out) {
     if (size > BLOCK) return 1;
+    if (!sm3 && width > 2 && keyed_sha256(key, size, prefix, head, texts, rows, out)) return 0;
     compression compress = chosen(sm3, width);
     lanes inner[WORDS], outer[WORDS], state[WORDS], before[WORDS], block[16];
     uint8_t bytes[LANES][BLOCK];
-    start(inner, compress, sm3, key, size, 0x36);
-    start(outer, compress, sm3, key, size, 0x5c);
+    start(inner, compress, sm3, key, size, INNER);
+    start(outer, compress, sm3, key, size, OUTER);
     for (size_t first = 0; first < rows; first += LANES) {
         const uint8_t *text[LANES];
         size_t length[LANES], blocks[LANES], most = 0;
@@ -134,7 +102,7 @@ EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t 
             if (lane < count && !is_null(texts, first + lane))
                 text[lane] = text_at(texts, first + lane, &own);
             length[lane] = head + own;
-            blocks[lane] = (length[lane] + 9 + BLOCK - 1) / BLOCK;
+            blocks[lane] = blocks_of(length[lane]);
             if (blocks[lane] > most) most = blocks[lane];
         }
         memcpy(state, inner, sizeof state);
