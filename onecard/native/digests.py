@@ -86,6 +86,24 @@ def base32(digests: npt.NDArray[np.uint8], letters: int) -> npt.NDArray[np.uint8
     return made
 
 
+def not_base32(values: pl.Series, letters: int) -> int | None:
+    """How many texts are not so many characters of base32 (RFC 4648).
+
+    Args:
+        values: of text; a NULL is none of them.
+        letters: of each.
+
+    Returns:
+        Their number; None: take the plain path.
+    """
+    found = library()
+    if found is None:
+        return None
+    count, size, columns = found.onecard_not_base32, ctypes.c_size_t, Columns([values])
+    count.restype = ctypes.c_int64
+    return int(count(columns.pointer, size(len(values)), size(letters)))
+
+
 def row_texts(
     columns: Sequence[pl.Series], head: str, digests: npt.NDArray[np.uint8] | None = None
 ) -> Iterator[pl.Series] | None:

@@ -144,9 +144,10 @@ EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t 
     return 0;
 }
 
-/* The first `letters` characters of the base32 (RFC 4648) of each digest; at most 51. */
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"; /* RFC 4648, section 6 */
+
+/* The first `letters` characters of the base32 of each digest; at most 51. */
 EXPORT void onecard_base32(const uint8_t *digests, size_t rows, size_t letters, uint8_t *out) {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     for (size_t row = 0; row < rows; row++) {
         const uint8_t *digest = digests + row * DIGEST;
         uint64_t held = 0;
@@ -161,4 +162,20 @@ EXPORT void onecard_base32(const uint8_t *digests, size_t rows, size_t letters, 
             *out++ = (uint8_t)alphabet[held >> bits & 31];
         }
     }
+}
+
+/* How many texts are not so many characters of base32; a NULL is none of them. */
+EXPORT int64_t onecard_not_base32(const column *texts, size_t rows, size_t letters) {
+    uint8_t known[256] = {0};
+    int64_t found = 0;
+    for (size_t at = 0; alphabet[at]; at++) known[(uint8_t)alphabet[at]] = 1;
+    for (size_t row = 0; row < rows; row++) {
+        size_t length;
+        if (is_null(texts, row)) continue;
+        const uint8_t *text = text_at(texts, row, &length);
+        uint8_t right = length == letters;
+        for (size_t at = 0; right && at < letters; at++) right = known[text[at]];
+        found += !right;
+    }
+    return found;
 }
