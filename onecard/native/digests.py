@@ -18,8 +18,8 @@ LONGEST_KEY = 64
 """Bytes; a longer one would be hashed first (RFC 2104), which is left to the plain path."""
 DIGEST_BYTES = 32
 WIDTH = 3
-"""By the processor's own SHA-256 where it has one; 2: as wide as it can; 1: with AVX2 at most; 0:
-with what every processor has."""
+"""By the processor's own SHA-256 where it has one and no AVX-512; 4: where it has one; 2: as wide
+as it can; 1: with AVX2 at most; 0: with what every processor has."""
 MOST_LETTERS = 51
 """Of base32: what 32 bytes give whole."""
 _STEP = 16_384

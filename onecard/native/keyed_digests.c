@@ -80,13 +80,14 @@ static void start(lanes state[WORDS], compression compress, int sm3, const uint8
 /* HMAC of prefix and text for each of `rows` texts.
  *
  * sm3: 0 for SHA-256, else SM3. width: as `chosen`; 3: by the processor's own SHA-256 where it has
- * one. key: of at most 64 bytes. texts: as views. out: 32 bytes a row. A row that `texts` calls
+ * one and no AVX-512, 4: where it has one. key: of at most 64 bytes. texts: as views. out: 32 bytes a row. A row that `texts` calls
  * NULL counts as the empty text. Returns 0, or 1 for a key that is too long. */
 EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t size,
                                  const uint8_t *prefix, size_t head, const column *texts,
                                  size_t rows, uint8_t *out) {
     if (size > BLOCK) return 1;
-    if (!sm3 && width > 2 && keyed_sha256(key, size, prefix, head, texts, rows, out)) return 0;
+    int own = !sm3 && (width > 3 || (width == 3 && possible() < 2));
+    if (own && keyed_sha256(key, size, prefix, head, texts, rows, out)) return 0;
     compression compress = chosen(sm3, width);
     lanes inner[WORDS], outer[WORDS], state[WORDS], before[WORDS], block[16];
     uint8_t bytes[LANES][BLOCK];

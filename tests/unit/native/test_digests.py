@@ -65,7 +65,7 @@ def test_the_published_answers_come_out(key: bytes, data: bytes, answer: str) ->
 @pytest.mark.parametrize("hashed", HASHES)
 @pytest.mark.parametrize("key", [b"", bytes(range(32)), b"k" * 64])
 @pytest.mark.parametrize("prefix", [b"", b"v1|", b"p" * 61])
-@pytest.mark.parametrize("width", [0, 1, 2, 3])
+@pytest.mark.parametrize("width", [0, 1, 2, 3, 4])
 def test_digests_are_those_of_cryptography(
     hashed: Hashed, key: bytes, prefix: bytes, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
