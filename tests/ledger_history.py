@@ -135,8 +135,23 @@ def count(connection: Connection[tuple[object, ...]], table: str) -> int:
 
 
 def forget_deliveries(connection: Connection[tuple[object, ...]], agreement: str) -> None:
-    """Let the agreement's next delivery be its first."""
-    connection.execute("DELETE FROM ledger.delivered WHERE agreement = %s", (agreement,))
+    """Let the agreement's next delivery be its first: none is usual, nothing is held.
+
+    Args:
+        connection: of the hub's database, in autocommit.
+        agreement: its id.
+    """
+    for statement in (
+        "DELETE FROM ledger.delivered WHERE agreement = %s",
+        "UPDATE ledger.transfer SET replay = true WHERE subject = %s AND direction = 'deliver'",
+        (
+            "DELETE FROM ledger.holding WHERE holder = (SELECT number FROM ledger.holding_head"
+            " WHERE agreement = %s)"
+        ),
+        "DELETE FROM ledger.holding_head WHERE agreement = %s",
+    ):
+        connection.execute(statement, (agreement,))
+    connection.execute("VACUUM ledger.holding, ledger.holding_pending")
 
 
 def move_watermarks(connection: Connection[tuple[object, ...]]) -> None:

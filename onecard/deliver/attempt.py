@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from onecard.deliver.difference import Difference
     from onecard.deliver.earlier import Earlier
-    from onecard.deliver.record import Pending, Record
+    from onecard.deliver.record import Change, Pending, Record
     from onecard.deliver.treatment import Tokeniser
 
 logger = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class Attempt:
     _work: Difference | None = field(default=None, init=False)
     _recorder: Recorder | None = field(default=None, init=False)
     _pending: Pending | None = field(default=None, init=False)
+    _change: Future[Change] | None = field(default=None, init=False)
     _delivery: str = field(default="", init=False)
     _left: bool = field(default=False, init=False)
     _left_rows: int = field(default=0, init=False)
@@ -204,7 +205,9 @@ class Attempt:
         """What the record of the consumer is to be."""
         needed = self.log.state.versions
         versions = {d: snapshot.versions[d] for d in needed}
-        change = work.change() if work.record is not None else None
+        change = self._change.result() if self._change is not None else None
+        if change is None and work.record is not None:
+            change = work.change()  # the connector has not asked for the end of the rows
         return Confirmation(work.record, change, versions, self.chosen.alone)
 
     def _send(self, work: Difference) -> Sent:
@@ -239,6 +242,8 @@ class Attempt:
             if leaving.entries is not None and self._pending is not None:
                 self._pending.add(leaving.entries)
             yield leaving.frame
+        if work.record is not None:  # while the connector ends its work, and waits for its server
+            self._change = _beside(work.change)
 
     def _parcel(self, contents: _Contents) -> Parcel:
         agreement = self.log.agreement
@@ -349,6 +354,15 @@ class Attempt:
             f" {agreement.responsible} may release it:"
             f" `onecard release {transfer} --by … --reason …`"
         )
+
+
+def _beside(work: Callable[[], Change]) -> Future[Change]:
+    """Do something in a thread of its own."""
+    threads = ThreadPoolExecutor(1)
+    try:
+        return threads.submit(work)
+    finally:
+        threads.shutdown(wait=False)
 
 
 @dataclass(frozen=True, slots=True)

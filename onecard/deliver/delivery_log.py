@@ -195,7 +195,7 @@ class DeliveryLog:
             self.guard(connection)
             if not self.replay:
                 self._advance(tally)
-            written = self._hold(outcome)
+            rewritten = self._hold(outcome)
             failpoints.reach("confirm.advanced")
             deliveries.close_window(connection, agreement.id, progress.delivery)
             deliveries.keep_cells(connection, agreement.id, tally.cells)
@@ -217,7 +217,7 @@ class DeliveryLog:
             self._close("confirmed", progress, {**told, "columns": list(agreement.names)})
             failpoints.reach("confirm.before_commit")
         failpoints.reach("confirm.after_commit")
-        holding.give_place_back(connection, written)
+        holding.give_place_back(connection, rewritten)
         self._checkpoint()
 
     def failed(self, error: OnecardError, progress: Progress) -> None:
@@ -290,7 +290,7 @@ class DeliveryLog:
             deliveries.advance(self.connection, self.agreement.id, line)
 
     def _hold(self, outcome: Confirmation) -> int:
-        """Write what the consumer holds now; returns how much was written."""
+        """Write what the consumer holds now; returns how many buckets were rewritten."""
         today, record = self.settings.now().date(), outcome.record
         if record is not None and outcome.change is not None:
             if outcome.alone:

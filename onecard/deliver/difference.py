@@ -140,7 +140,8 @@ class Difference:
         told = each_once(joined([sent, kept]))
         rest = without(without(self._held, told), gone)
         if self._all and (self._rekeyed or 4 * len(told) > len(self._held)):
-            return Change(pl.concat([rest, told]), gone, anew=not self.wanted.alone)
+            held = pl.concat([rest, told])
+            return Change(held, gone, None if self.wanted.alone else holding.packed(held))
         unsure = rest.filter(pl.col("digest") == holding.UNKNOWN)
         return Change(pl.concat([told, unsure]), gone)
 

@@ -78,13 +78,15 @@ class GateInputSql:
     def _ended(self) -> sql.Composed:
         """Whether the person died, or holds cards and all of them are cancelled."""
         # One union: for many rows PostgreSQL hashes these persons once and asks once a row; for
-        # few rows it looks each person up in both.
+        # few rows it looks each person up in both. LIMIT keeps it to one look-up by index for each
+        # cancelled card, of which there are few: left to itself, it reads all cards a second time.
         return query(
             "EXISTS (SELECT FROM (SELECT d.person_id18 FROM {deaths} d WHERE d._deleted_at IS NULL"
-            " UNION ALL SELECT c.person_id18 FROM {cards} c WHERE c.card_status = '9'"
-            " AND c._deleted_at IS NULL AND NOT EXISTS (SELECT FROM {cards} l"
-            " WHERE l.person_id18 = c.person_id18 AND l._deleted_at IS NULL"
-            " AND l.card_status <> '9')) p WHERE p.person_id18 = {s})",
+            " UNION ALL SELECT c.person_id18 FROM {cards} c LEFT JOIN LATERAL"
+            " (SELECT true AS found FROM {cards} l WHERE l.person_id18 = c.person_id18"
+            " AND l._deleted_at IS NULL AND l.card_status <> '9' LIMIT 1) other ON true"
+            " WHERE c.card_status = '9' AND c._deleted_at IS NULL AND other.found IS NULL) p"
+            " WHERE p.person_id18 = {s})",
             deaths=sql.Identifier("registry", self.contracts[self.people.deaths].table),
             cards=sql.Identifier("registry", self.contracts[self.people.cards].table),
             s=self._subject,

@@ -11,7 +11,7 @@ from onecard.deliver.query import Before
 from onecard.deliver.row_refs import RowRefs
 from onecard.store import former, holding
 from onecard.store.database import Connection
-from onecard.store.holding import Head
+from onecard.store.holding import Head, Packed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -89,7 +89,7 @@ class Record:
         return holding.pending(self.connection, self.refs.agreement.id)
 
     def confirm(self, change: Change, versions: dict[str, int], today: date) -> int:
-        """Write what the consumer holds now; returns how many buckets were written.
+        """Write what the consumer holds now; returns how many buckets were rewritten.
 
         Args:
             change: against what it held.
@@ -110,11 +110,14 @@ class Record:
             self.head.number if self.head else 0,
             self.to_reconcile,
         )
-        held, anew = change.held, change.anew or self.head is None
-        written = holding.write(self.connection, made, held, change.gone, anew=anew)
+        if change.packed is not None:
+            rewritten = holding.write_all(self.connection, made, change.packed)
+        else:
+            held, anew = change.held, self.head is None
+            rewritten = holding.write(self.connection, made, held, change.gone, anew=anew)
         holding.settle_pending(self.connection, agreement)
         former.purge(self.connection, today)
-        return written
+        return rewritten
 
     def add(self, held: pl.DataFrame, transfer: int) -> None:
         """Note rows that were sent beside the deliveries of what is due.
@@ -157,14 +160,14 @@ class Change:
     """How a delivery changes what the consumer holds.
 
     Attributes:
-        held: new or changed entries, columns `holding.SCHEMA`; with `anew` all of them.
+        held: new or changed entries, columns `holding.SCHEMA`; or all of them.
         gone: references of rows that it was told to drop, columns `holding.KEY`.
-        anew: the record is made of `held` alone.
+        packed: given: the record is made of `held` alone, which are these.
     """
 
     held: pl.DataFrame
     gone: pl.DataFrame
-    anew: bool = False
+    packed: Packed | None = None
 
 
 @dataclass

@@ -6,24 +6,15 @@
  * end of the call, as are the texts' copies. */
 
 #include "digest_lanes.h"
-#include "views.h"
+#include "hmac_blocks.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
 #define LANES 8
-#define WORDS 8
-#define BLOCK 64
-#define DIGEST 32
-
 typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
 typedef void (*compression)(lanes state[WORDS], const lanes block[16]);
-
-static void wipe(void *memory, size_t size) {
-    volatile uint8_t *byte = memory;
-    while (size--) *byte++ = 0;
-}
 
 static inline uint32_t big(const uint8_t *bytes) {
     uint32_t word;
@@ -73,57 +64,35 @@ static compression chosen(int sm3, int width) {
     return sm3 ? sm3_plain : sha256_plain;
 }
 
-/* The part of "prefix, text, padding" that is its block of that number; `length` is of both. */
-static void fill(uint8_t out[BLOCK], const uint8_t *prefix, size_t head, const uint8_t *text,
-                 size_t length, size_t number, size_t blocks) {
-    size_t from = number * BLOCK, have = 0;
-    memset(out, 0, BLOCK);
-    if (from < head) {
-        have = head - from < BLOCK ? head - from : BLOCK;
-        memcpy(out, prefix + from, have);
-    }
-    size_t at = from + have;
-    if (have < BLOCK && at < length) {
-        size_t more = length - at < BLOCK - have ? length - at : BLOCK - have;
-        memcpy(out + have, text + (at - head), more);
-    }
-    if (length >= from && length < from + BLOCK) out[length - from] = 0x80;
-    if (number + 1 == blocks) {
-        uint64_t bits = __builtin_bswap64((uint64_t)(BLOCK + length) * 8);
-        memcpy(out + BLOCK - 8, &bits, 8);
-    }
-}
-
 static void start(lanes state[WORDS], compression compress, int sm3, const uint8_t *key,
                   size_t size, uint8_t pad) {
     const uint32_t *initial = sm3 ? SM3_START : SHA256_START;
     lanes block[16];
+    uint8_t bytes[BLOCK];
+    padded_key(bytes, key, size, pad);
     for (int i = 0; i < WORDS; i++) state[i] = (lanes){0} + initial[i];
-    for (int i = 0; i < 16; i++) {
-        uint32_t word = 0;
-        for (size_t b = 0; b < 4; b++) {
-            size_t at = 4 * (size_t)i + b;
-            word = word << 8 | (uint32_t)((at < size ? key[at] : 0) ^ pad);
-        }
-        block[i] = (lanes){0} + word;
-    }
+    for (int i = 0; i < 16; i++) block[i] = (lanes){0} + big(bytes + 4 * i);
     compress(state, block);
     wipe(block, sizeof block);
+    wipe(bytes, sizeof bytes);
 }
 
 /* HMAC of prefix and text for each of `rows` texts.
  *
- * sm3: 0 for SHA-256, else SM3. width: as `chosen`. key: of at most 64 bytes. texts: as views. out: 32 bytes a row. A
- * row that `texts` calls NULL counts as the empty text. Returns 0, or 1 for a key that is too
- * long. */
-EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t size, const uint8_t *prefix,
-                                 size_t head, const column *texts, size_t rows, uint8_t *out) {
+ * sm3: 0 for SHA-256, else SM3. width: as `chosen`; 3: by the processor's own SHA-256 where it has
+ * one and no AVX-512, 4: where it has one. key: of at most 64 bytes. texts: as views. out: 32 bytes a row. A row that `texts` calls
+ * NULL counts as the empty text. Returns 0, or 1 for a key that is too long. */
+EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t size,
+                                 const uint8_t *prefix, size_t head, const column *texts,
+                                 size_t rows, uint8_t *out) {
     if (size > BLOCK) return 1;
+    int own = !sm3 && (width > 3 || (width == 3 && possible() < 2));
+    if (own && keyed_sha256(key, size, prefix, head, texts, rows, out)) return 0;
     compression compress = chosen(sm3, width);
     lanes inner[WORDS], outer[WORDS], state[WORDS], before[WORDS], block[16];
     uint8_t bytes[LANES][BLOCK];
-    start(inner, compress, sm3, key, size, 0x36);
-    start(outer, compress, sm3, key, size, 0x5c);
+    start(inner, compress, sm3, key, size, INNER);
+    start(outer, compress, sm3, key, size, OUTER);
     for (size_t first = 0; first < rows; first += LANES) {
         const uint8_t *text[LANES];
         size_t length[LANES], blocks[LANES], most = 0;
@@ -134,7 +103,7 @@ EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t 
             if (lane < count && !is_null(texts, first + lane))
                 text[lane] = text_at(texts, first + lane, &own);
             length[lane] = head + own;
-            blocks[lane] = (length[lane] + 9 + BLOCK - 1) / BLOCK;
+            blocks[lane] = blocks_of(length[lane]);
             if (blocks[lane] > most) most = blocks[lane];
         }
         memcpy(state, inner, sizeof state);
@@ -176,9 +145,10 @@ EXPORT int onecard_keyed_digests(int sm3, int width, const uint8_t *key, size_t 
     return 0;
 }
 
-/* The first `letters` characters of the base32 (RFC 4648) of each digest; at most 51. */
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"; /* RFC 4648, section 6 */
+
+/* The first `letters` characters of the base32 of each digest; at most 51. */
 EXPORT void onecard_base32(const uint8_t *digests, size_t rows, size_t letters, uint8_t *out) {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     for (size_t row = 0; row < rows; row++) {
         const uint8_t *digest = digests + row * DIGEST;
         uint64_t held = 0;
@@ -193,4 +163,20 @@ EXPORT void onecard_base32(const uint8_t *digests, size_t rows, size_t letters, 
             *out++ = (uint8_t)alphabet[held >> bits & 31];
         }
     }
+}
+
+/* How many texts are not so many characters of base32; a NULL is none of them. */
+EXPORT int64_t onecard_not_base32(const column *texts, size_t rows, size_t letters) {
+    uint8_t known[256] = {0};
+    int64_t found = 0;
+    for (size_t at = 0; alphabet[at]; at++) known[(uint8_t)alphabet[at]] = 1;
+    for (size_t row = 0; row < rows; row++) {
+        size_t length;
+        if (is_null(texts, row)) continue;
+        const uint8_t *text = text_at(texts, row, &length);
+        uint8_t right = length == letters;
+        for (size_t at = 0; right && at < letters; at++) right = known[text[at]];
+        found += !right;
+    }
+    return found;
 }

@@ -128,10 +128,10 @@ def write(
         anew: the record holds `held` alone.
 
     Returns:
-        Number of buckets written.
+        Number of buckets that had another state before, which still takes its place.
     """
     if anew:
-        return _all(connection, found, held)
+        return write_all(connection, found, packed(held))
     changed = pl.concat([held.select(KEY), gone.select(KEY)]).unique()
     buckets = np.unique(_bucket(changed, found.buckets))
     before = _buckets_of(connection, found, buckets)
@@ -139,20 +139,58 @@ def write(
     rows = found.rows - len(before) + len(after)
     if rows > found.buckets * _MOST or (found.buckets > 1 and rows < found.buckets * _LEAST):
         rest = whole(connection, found).join(changed, on=list(KEY), how="anti")
-        return _all(connection, found, pl.concat([rest, held]))
+        return write_all(connection, found, packed(pl.concat([rest, held])))
     _put(connection, found, after, buckets)
     put_head(connection, replace(found, rows=rows))
     return len(buckets)
 
 
-def give_place_back(connection: Connection, written: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """All entries of a record as they are stored.
+
+    Attributes:
+        rows: number of entries.
+        buckets: number of buckets.
+        groups: the entries of each bucket that has any.
+    """
+
+    rows: int
+    buckets: int
+    groups: Groups
+
+
+def packed(held: pl.DataFrame) -> Packed:
+    """All entries of a record, packed; columns `SCHEMA`, no reference twice."""
+    buckets = max(1, -(-len(held) // _EACH))
+    return Packed(len(held), buckets, _grouped(held, buckets))
+
+
+def write_all(connection: Connection, found: Head, entries: Packed) -> int:
+    """As `write` anew.
+
+    Args:
+        connection: in a transaction.
+        found: the head as it is to be, but for rows and buckets.
+        entries: all that the record is to hold.
+    """
+    made = replace(found, rows=entries.rows, buckets=entries.buckets)
+    number = put_head(connection, made)
+    statement = "DELETE FROM ledger.holding WHERE holder = %s"
+    before = connection.execute(statement, (number,)).rowcount
+    copy = "COPY ledger.holding (holder, bucket, entries) FROM STDIN (FORMAT BINARY)"
+    copy_groups(connection, copy, (("int4", number), ("int4", None)), entries.groups)
+    return before
+
+
+def give_place_back(connection: Connection, rewritten: int) -> None:
     """After many buckets were rewritten: let the place of their old state be used again.
 
     Args:
         connection: outside a transaction.
-        written: buckets that were written.
+        rewritten: buckets that had another state before.
     """
-    if written >= _VACUUM_FROM:
+    if rewritten >= _VACUUM_FROM:
         connection.execute("VACUUM (SKIP_LOCKED, TRUNCATE FALSE) ledger.holding")
 
 
@@ -205,16 +243,6 @@ def reconciled(connection: Connection, agreement: str) -> None:
         " WHERE agreement = %s",
         (agreement,),
     )
-
-
-def _all(connection: Connection, found: Head, held: pl.DataFrame) -> int:
-    made = replace(found, rows=len(held), buckets=max(1, -(-len(held) // _EACH)))
-    number = put_head(connection, made)
-    connection.execute("DELETE FROM ledger.holding WHERE holder = %s", (number,))
-    copy = "COPY ledger.holding (holder, bucket, entries) FROM STDIN (FORMAT BINARY)"
-    fields = (("int4", number), ("int4", None))
-    copy_groups(connection, copy, fields, _grouped(held, made.buckets))
-    return made.buckets
 
 
 def _put(

@@ -14,6 +14,7 @@ from onecard.base import personal
 from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
 from onecard.model.treated import TOKEN_LENGTH, TOKEN_PATTERN, pattern_of
+from onecard.native import digests as native
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
 
 SAMPLE = 1_000
@@ -93,11 +94,10 @@ def tokens(evidence: Evidence) -> Ruling:
     wrong: dict[str, int] = {}
     for shared in listed:
         values, made = batch.raw[shared.name], batch.treated[shared.name]
-        shaped = made.str.contains(TOKEN_PATTERN) | made.is_null()
         digests = plan.digests(key, values.head(RECOMPUTED).fill_null("").to_list())
         again = [base64.b32encode(d)[:TOKEN_LENGTH].decode() for d in digests]
         differ = (made.head(RECOMPUTED) != pl.Series(again)).fill_null(value=False)
-        bad = int((~shaped).sum()) + int(differ.sum())
+        bad = _misshapen(made) + int(differ.sum())
         wrong.update({shared.name: bad} if bad else {})
     for name, column in _texts(batch.treated).items():
         suspects = column.filter(column.str.len_bytes() == ID_LENGTH)
@@ -106,6 +106,14 @@ def tokens(evidence: Evidence) -> Ruling:
         raw = int(suspects.is_in(batch.raw[gate_inputs.SUBJECT].implode()).sum())
         wrong.update({f"{name} is an ID number": raw} if raw else {})
     return Ruling(checked=len(batch.raw), hits=sum(wrong.values()), detail=", ".join(wrong))
+
+
+def _misshapen(made: pl.Series) -> int:
+    """How many texts do not look like tokens."""
+    found = native.not_base32(made, TOKEN_LENGTH)
+    if found is None:
+        return int((~made.drop_nulls().str.contains(TOKEN_PATTERN)).sum())
+    return found
 
 
 def _texts(frame: pl.DataFrame) -> dict[str, pl.Series]:

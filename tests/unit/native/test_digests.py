@@ -18,6 +18,7 @@ from onecard.crypto.keys import Key
 from onecard.crypto.suites import common, suite
 from onecard.deliver import row_refs, treatment
 from onecard.errors import PolicyError
+from onecard.model import treated
 from onecard.native import digests, packing
 from onecard.store import holding
 from schemas.models import catalogue
@@ -64,7 +65,7 @@ def test_the_published_answers_come_out(key: bytes, data: bytes, answer: str) ->
 @pytest.mark.parametrize("hashed", HASHES)
 @pytest.mark.parametrize("key", [b"", bytes(range(32)), b"k" * 64])
 @pytest.mark.parametrize("prefix", [b"", b"v1|", b"p" * 61])
-@pytest.mark.parametrize("width", [0, 1, 2])
+@pytest.mark.parametrize("width", [0, 1, 2, 3, 4])
 def test_digests_are_those_of_cryptography(
     hashed: Hashed, key: bytes, prefix: bytes, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +89,21 @@ def test_every_length_is_padded_right() -> None:
         assert made.tobytes() == b"".join(wanted)
 
 
+def test_texts_that_are_no_tokens_are_counted() -> None:
+    token, beside = "ABCDEFGHIJKLMNOPQRSTUVWX27", "@[18/{a\0\n 张"
+    wrong = [
+        "",
+        token[1:],
+        token + "A",
+        *(token[:at] + c + token[at + 1 :] for at in (0, 13, 25) for c in beside),
+    ]
+    values = pl.Series([token, None, *wrong, token])
+    for some in (values, values[2:], values[:2], values[:0]):
+        shaped = some.drop_nulls().str.contains(treated.TOKEN_PATTERN)
+        assert digests.not_base32(some, treated.TOKEN_LENGTH) == int((~shaped).sum())
+    assert digests.not_base32(values, treated.TOKEN_LENGTH) == len(wrong)
+
+
 def test_what_it_does_not_take_goes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
     values = pl.Series(["x"])
     assert digests.keyed("sha256", b"k" * 65, b"", values) is None
@@ -95,6 +111,7 @@ def test_what_it_does_not_take_goes_the_plain_way(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ONECARD_NATIVE", "off")
     assert digests.keyed("sha256", b"k", b"", values) is None
     assert digests.base32(np.zeros((1, 32), np.uint8), 26) is None
+    assert digests.not_base32(values, 26) is None
     assert digests.row_texts([values], "") is None
     assert packing.entries(holding.no_entries(), 1) is None
 
