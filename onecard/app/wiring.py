@@ -14,6 +14,7 @@ from onecard.base.settings import Settings
 from onecard.collect.context import CollectContext
 from onecard.collect.run import Collect
 from onecard.crypto import keys
+from onecard.crypto.signing import Signer
 from onecard.deliver.context import DeliveryContext
 from onecard.deliver.run import Deliver
 from onecard.observe import lineage
@@ -22,7 +23,9 @@ from onecard.observe.log import LogListener
 from onecard.ports.auditor import Auditor
 from onecard.ports.connector import Connector
 from onecard.ports.listener import TransferListener
+from onecard.ports.row_gate import RowGate
 from onecard.store.leases import Guard, unguarded
+from schemas.models.contract import Contract
 
 AuditEngine = Literal["sql", "gx"]
 
@@ -51,6 +54,7 @@ class Hub(HubDesk):
         super().__init__(settings, connections, key_source)
         self.audit_engine = audit
         self._guard = guard
+        self._gates: dict[str, tuple[Contract, RowGate]] = {}
 
     def guarded(self, guard: Guard) -> Hub:
         """This hub with another guard; catalogue, keys and connections are the same.
@@ -93,8 +97,6 @@ class Hub(HubDesk):
 
     def tools(self, dataset: str, source: Connector | None = None) -> CollectContext:
         """What a collect of the dataset, or its reconciliation, needs; raises like `collect`."""
-        from quality.rows.gate import compile_gate  # noqa: PLC0415 - Polars only where rows flow
-
         contract = self.catalogue.contract(dataset)
         return CollectContext(
             address=self.address,
@@ -102,10 +104,10 @@ class Hub(HubDesk):
             connections=self.connections,
             keys=self.keys,
             connector=source or connectors.connector(contract.source.connector),
-            gate=compile_gate(contract, profile=self.settings.profile),
+            gate=self._gate(contract),
             auditor=self._auditor(),
             suite=self.suite,
-            signer=self.signer,
+            signer=Signer(self.settings.suite, self.keys),
             guard=self._guard,
         )
 
@@ -130,11 +132,21 @@ class Hub(HubDesk):
             agencies=self.catalogue.agencies,
             registers=registers,
             suite=self.suite,
-            signer=self.signer,
+            signer=Signer(self.settings.suite, self.keys),
             gate=Gate,
             guard=self._guard,
         )
         return Deliver(agreement, tools, self._listeners(lambda: deliver_flow(agreement, tools)))
+
+    def _gate(self, contract: Contract) -> RowGate:
+        """The gate of a contract, compiled once: neither of them ever changes."""
+        known, gate = self._gates.get(contract.id, (None, None))
+        if gate is None or known is not contract:
+            from quality.rows.gate import compile_gate  # noqa: PLC0415 - Polars only where rows flow
+
+            gate = compile_gate(contract, profile=self.settings.profile)
+            self._gates[contract.id] = contract, gate
+        return gate
 
     def _listeners(self, flow: Callable[[], Flow | None]) -> tuple[TransferListener, ...]:
         """Who is told of a transfer's steps, in this order; lineage only where it is asked for."""

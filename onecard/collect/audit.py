@@ -11,6 +11,7 @@ from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing, require_staged
 from onecard.errors import AuditFailed
 from onecard.model.holds import NEVER, audit_failed, reading_remarks
+from onecard.model.transfers import CollectLine
 from onecard.ports.auditor import Behind, Finding, Staged
 from onecard.store import (
     behind,
@@ -41,15 +42,16 @@ class AuditStep:
         contract, address = self.contract, self.tools.address
         failing = Failing.of(contract, self.tools)
         with failing.noted(transfer), database.connect(address, autocommit=True) as connection:
-            if transfers.status(connection, transfer) == "published":
+            line = transfers.collect_line(connection, transfer)
+            if line is not None and line.status == "published":
                 return
-            require_staged(connection, contract, transfer)
+            require_staged(connection, contract, transfer, line)
             try:
-                staged = self._staged(connection, transfer)
+                staged = self._staged(connection, transfer, line)
                 found = undecided(self.tools.auditor.audit(staged), staged.pending)
                 failpoints.reach("audit.found")
             finally:  # whatever it found, or stumbled over, in tables that were emptied meanwhile
-                require_staged(connection, contract, transfer)
+                require_staged(connection, contract, transfer, line)
             findings.record(connection, transfer, found)
             passed = {r.finding for r in releases.of(connection, transfer)} - set(NEVER)
             failed = [f.name for f in found if f.severity == "critical" and not f.passed]
@@ -64,10 +66,11 @@ class AuditStep:
                 transfers.record_audited(connection, transfer, said)
         failpoints.reach("audit.recorded")
 
-    def _staged(self, connection: database.Connection, transfer: int) -> Staged:
+    def _staged(
+        self, connection: database.Connection, transfer: int, line: CollectLine | None
+    ) -> Staged:
         """What the auditor looks at."""
         contract = self.contract
-        line = transfers.collect_line(connection, transfer)
         whole = line is not None and line.whole
         rejected = rejected_rows.counted(connection, contract, transfer)
         pending = open_findings.pending(connection, contract.id, transfer)

@@ -17,12 +17,18 @@ from onecard.errors import (
     SupersededError,
 )
 from onecard.model.holds import reading_remarks
+from onecard.model.transfers import CollectLine
 from onecard.store import audit, database, datasets, partitions, staging, transfers
 from onecard.store.refusals import as_hub_error
 from schemas.models.contract import Contract
 
 
-def require_staged(connection: database.Connection, contract: Contract, transfer: int) -> None:
+def require_staged(
+    connection: database.Connection,
+    contract: Contract,
+    transfer: int,
+    line: CollectLine | None,
+) -> None:
     """Check that what a transfer staged is still there: UNLOGGED tables are empty after a crash.
 
     A crash empties them as a whole, so that one row answers for all.
@@ -31,11 +37,11 @@ def require_staged(connection: database.Connection, contract: Contract, transfer
         connection: of the hub's database.
         contract: of the dataset.
         transfer: that has staged the rows.
+        line: what the ledger says of it.
 
     Raises:
         StagingLost: the good rows or the rejected ones are gone.
     """
-    line = transfers.collect_line(connection, transfer)
     if line is None:
         return
     found = staging.any_rows(connection, contract, transfer)

@@ -120,7 +120,7 @@ class PublishStep:
                 " only audited is published"
             )
             raise FatalError(msg)
-        require_staged(connection, self.contract, transfer)
+        require_staged(connection, self.contract, transfer, line)
         return line
 
     def _merging(self, connection: database.Connection, transfer: int) -> Merging:

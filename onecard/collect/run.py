@@ -23,7 +23,7 @@ from onecard.model.row_order import OLDER
 from onecard.model.signoffs import SignOff
 from onecard.ports.listener import Step, StepName, Telling, TransferListener
 from onecard.ports.workers import Workers
-from onecard.store import audit, database, datasets, releases, transfers
+from onecard.store import audit, database, datasets, releases, sessions, transfers
 from schemas.models.contract import Contract
 
 
@@ -45,9 +45,10 @@ class Collect:
 
     def run(self, *, whole: bool = False) -> Collected:
         """All three steps, one after the other."""
-        transfer = self.stage(whole=whole)
-        self.audit(transfer)
-        return self.publish(transfer)
+        with sessions.kept():
+            transfer = self.stage(whole=whole)
+            self.audit(transfer)
+            return self.publish(transfer)
 
     def run_by(self, workers: Workers, *, whole: bool = False) -> Collected:
         """As `run`, the source being read by several workers where the contract divides it.

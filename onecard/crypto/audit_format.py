@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from onecard.crypto import merkle
@@ -20,6 +21,8 @@ ORIGIN = "onecard-hub"
 """Names the log in every signed checkpoint; a signature for something else is none."""
 
 ANCHOR = "checkpoints.jsonl"
+_STEP = 1 << 18
+"""Bytes that are read at once from the anchor's end."""
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 _quoted = _JSON.encode
 
@@ -206,6 +209,41 @@ def read_anchor(folder: Path) -> list[AuditCheckpoint]:
         return []
     lines = file.read_bytes().split(b"\n")
     return [_parsed(line, f"anchor line {i}") for i, line in enumerate(lines, 1) if line.strip()]
+
+
+def newest_anchored(folder: Path, most: int) -> AuditCheckpoint | None:
+    """The largest of the checkpoints that were anchored last; None where there is none.
+
+    Reads no more of the file than it needs, however long it has grown.
+
+    Args:
+        folder: of the anchor.
+        most: so many lines are looked at.
+    """
+    found = map(_checkpoint, _last_lines(folder / ANCHOR, most))
+    return max(found, key=lambda point: point.size, default=None)
+
+
+def _last_lines(file: Path, most: int) -> list[bytes]:
+    """At most so many of a file's last lines, without blank ones."""
+    if not file.exists():
+        return []
+    with file.open("rb") as stream:
+        start = stream.seek(0, os.SEEK_END)
+        data, found = b"", list[bytes]()
+        while start and len(found) < most:
+            step = min(start, _STEP)
+            start = stream.seek(start - step)
+            data = stream.read(step) + data
+            lines = data.split(b"\n")[1 if start else 0 :]  # the first may be half a line
+            found = [line for line in lines if line.strip()]
+    return found[-most:]
+
+
+@lru_cache(maxsize=4_096)
+def _checkpoint(line: bytes) -> AuditCheckpoint:
+    """The checkpoint of a line; a resident process looks at the same ones again and again."""
+    return _parsed(line, "the anchor")
 
 
 def _parsed(line: bytes, source: str) -> AuditCheckpoint:

@@ -82,10 +82,15 @@ class KeyStore:
         wanted = (k.epoch for k in others if on is None or k.delivers(on))
         return current, *(self._found(document, name, epoch) for epoch in wanted)
 
-    def token_if_there(self, consumer: str) -> Key | None:
-        """The consumer's token key of the current epoch, or None when it has none."""
-        purpose = token_purpose(consumer)
-        return self.token(consumer) if any(i.purpose == purpose for i in self.listed()) else None
+    def tokens(self, consumers: Iterable[str]) -> dict[str, Key]:
+        """The token keys of the current epoch, of those consumers that have one; read at once.
+
+        Args:
+            consumers: agencies of the register.
+        """
+        document = self._document()
+        named = {c: token_purpose(c) for c in consumers}
+        return {c: self._found(document, p) for c, p in named.items() if p in document.purposes}
 
     def quarantine(self) -> Key:
         """The quarantine key of the current epoch."""

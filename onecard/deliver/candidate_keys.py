@@ -35,8 +35,7 @@ def few(outgoing: Outgoing, record: Record) -> pl.DataFrame | None:
     head, snapshot = record.head, outgoing.snapshot
     assert head is not None  # noqa: S101 - of a sound record
     former = snapshot.frame(_newer(dict(head.versions)))["dataset"].to_list()
-    _make(outgoing, Since(head.versions, head.looked_on, frozenset(former)))
-    count = snapshot.frame(query("SELECT count(*) AS n FROM {k}", k=_KEYS))["n"][0]
+    count = _make(outgoing, Since(head.versions, head.looked_on, frozenset(former)))
     if count > max(MOST_KEYS, head.rows // 5):
         snapshot.do(query("DROP TABLE {k}", k=_KEYS))
         return None
@@ -48,12 +47,14 @@ def every(outgoing: Outgoing) -> sql.Composed:
     return outgoing.selection.candidates(None).statement()
 
 
-def _make(outgoing: Outgoing, since: Since) -> None:
-    """Make the table of keys that may have changed, and let PostgreSQL know its size."""
+def _make(outgoing: Outgoing, since: Since) -> int:
+    """Make the table of keys that may have changed, and let PostgreSQL know its size, as we."""
     statement = outgoing.selection.candidates(since).statement()
-    snapshot = outgoing.snapshot
-    snapshot.do(query("CREATE TEMP TABLE {k} ON COMMIT DROP AS {s}", k=_KEYS, s=statement))
-    snapshot.do(query("ANALYZE {k}", k=_KEYS))
+    return outgoing.snapshot.number(
+        query("CREATE TEMP TABLE {k} ON COMMIT DROP AS {s}", k=_KEYS, s=statement),
+        query("ANALYZE {k}", k=_KEYS),
+        query("SELECT count(*) FROM {k}", k=_KEYS),
+    )
 
 
 def _newer(versions: dict[str, int]) -> sql.Composed:

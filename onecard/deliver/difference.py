@@ -135,7 +135,8 @@ class Difference:
         """What the consumer holds when all of it is confirmed."""
         transfer = pl.lit(self.transfer, pl.UInt32).alias("transfer")
         sent = joined([e.with_columns(transfer) for e in self._entries])
-        gone = pl.concat([holding.no_entries().select(KEY), *self._gone_refs]).unique()
+        none = holding.no_entries().select(KEY)
+        gone = pl.concat(self._gone_refs).unique() if self._gone_refs else none
         kept = without(joined(self._kept), gone)
         told = each_once(joined([sent, kept]))
         rest = without(without(self._held, told), gone)
@@ -181,8 +182,7 @@ class Difference:
         self._all = False
         refs = record.refs.of(keys, digests=False)
         self._keys = pl.concat([keys, refs], how="horizontal")
-        pending = record.pending().join(refs, on=KEY, how="anti")
-        self._held = record.of(pl.concat([refs, pending]))
+        self._held = record.of(refs)
         self._statement = self.outgoing.selection.statement(among_keys=True)
         self._find_repeated()
         return True

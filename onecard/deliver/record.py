@@ -77,12 +77,21 @@ class Record:
         return found if sure else _marked(found, self.pending())
 
     def of(self, refs: pl.DataFrame) -> pl.DataFrame:
-        """What it holds, or may hold, of some references. Columns: `holding.SCHEMA`."""
+        """What it holds, or may hold, of some references and of all that is pending.
+
+        Args:
+            refs: columns `holding.KEY`.
+
+        Returns:
+            Columns `holding.SCHEMA`.
+        """
         if self.head is None:
             return holding.no_entries()
-        found = holding.of(self.connection, self.head, refs)
-        mine = self.pending().join(refs, on=list(holding.KEY), how="semi")
-        return _marked(found, mine)
+        import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
+
+        pending = self.pending()
+        wanted = pl.concat([refs, without(pending, refs)])
+        return _marked(holding.of(self.connection, self.head, wanted), pending)
 
     def pending(self) -> pl.DataFrame:
         """Rows of deliveries that were not confirmed. Columns: `holding.KEY`."""
@@ -215,8 +224,8 @@ def joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     import polars as pl  # noqa: PLC0415 - imports are the larger half of a short run
 
     none = holding.no_entries()
-    schema = none.schema
-    return pl.concat([none, *(f.select(none.columns).cast(schema) for f in frames)])
+    some = [f.select(none.columns).cast(none.schema) for f in frames if len(f)]
+    return pl.concat(some) if some else none
 
 
 def without(entries: pl.DataFrame, refs: pl.DataFrame) -> pl.DataFrame:
@@ -226,7 +235,9 @@ def without(entries: pl.DataFrame, refs: pl.DataFrame) -> pl.DataFrame:
         entries: columns `holding.KEY`, and others.
         refs: columns `holding.KEY`, and others.
     """
-    return entries.join(refs, on=list(holding.KEY), how="anti") if len(refs) else entries
+    if not len(refs) or not len(entries):
+        return entries
+    return entries.join(refs, on=list(holding.KEY), how="anti")
 
 
 def each_once(entries: pl.DataFrame) -> pl.DataFrame:

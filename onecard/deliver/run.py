@@ -261,8 +261,6 @@ class Deliver:
     def _gate(self, ready: _Ready) -> PrivacyGate:
         """The privacy gate, with what its rules decide by."""
         tools, block, connection = self._tools, self._agreement.delivery, ready.connection
-        found = ((c, tools.keys.token_if_there(c)) for c in tools.agencies)
-        keys = {consumer: key for consumer, key in found if key is not None}
         now, agreement = tools.settings.now(), self._agreement.id
         plan = Plan(
             agreement=self._agreement,
@@ -272,7 +270,7 @@ class Deliver:
             now=now,
             life=ready.life,
             destination=tools.connections.get(block.connection) if block else None,
-            token_keys=keys,
+            token_keys=tools.keys.tokens(tools.agencies),
             digests=lambda key, values: tools.suite.digests(key.secret, values),
             previous=lambda cells: deliveries.cells(connection, agreement, cells),
             overdue_erasures=ready.state.overdue_erasures(connection, now),

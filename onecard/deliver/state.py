@@ -25,6 +25,7 @@ from onecard.store import (
 from onecard.store.database import Connection
 from onecard.store.deliveries import Lapse
 from onecard.store.holding import Head
+from onecard.store.registry_indexes import Index
 from schemas.models.agreement import Agreement
 
 if TYPE_CHECKING:
@@ -122,17 +123,17 @@ class DeliveryState:
 
     def prepare(self, connection: Connection, selection: Selection) -> None:
         """Keep old values of link fields from now on; make the indexes that are wanted, once."""
+        wanted = [Index(table, (column,), only) for table, column, only in selection.indexes()]
+        counted = dict.fromkeys(index.table for index in wanted)
         if not self.agreement.statistics:
             candidates = selection.candidates(None)
             former.require(connection, candidates.links())
-            for dataset, field_name in sorted(candidates.births()):
-                table = selection.contracts[dataset].table
-                registry_indexes.make_born(connection, table, field_name)
-        wanted = selection.indexes()
-        for table, column, only in wanted:
-            registry_indexes.make(connection, table, (column,), only)
-        for table in dict.fromkeys(table for table, _, _ in wanted):
-            registry_indexes.analyse(connection, table)
+            wanted += [
+                Index(selection.contracts[dataset].table, (field_name,), born=True)
+                for dataset, field_name in sorted(candidates.births())
+            ]
+        registry_indexes.make(connection, *wanted)
+        registry_indexes.analyse(connection, counted)
 
     def nothing_sent(self) -> DeliveryState:
         """As before the first delivery."""

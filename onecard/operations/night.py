@@ -15,6 +15,7 @@ from onecard.model.holds import agency_of
 from onecard.operations.delivery import deliver
 from onecard.reconcile.services import TransferDesk
 from onecard.stewardship import challenges
+from onecard.store import sessions
 from schemas.models.catalogue import Catalogue
 
 log = logging.getLogger(__name__)
@@ -101,17 +102,18 @@ def run(
         workers: so many transfers at a time.
         only: agencies: what they provide is collected, what they receive is delivered; empty: all.
     """
-    chosen = [d for d in datasets(hub) if not only or agency_of(d) in only]
-    collected = run_each(chosen, lambda d: hub.collect(d).run(), note, workers)
-    reviewed: dict[str, str] = {}
-    try:
-        challenges.review(hub)
-    except OnecardError as error:
-        reviewed["challenges"] = str(error)
-        note("challenges", error)
-    consumers = {name: hub.catalogue.agreements[name].consumer for name in agreements(hub)}
-    granted = [name for name, consumer in consumers.items() if not only or consumer in only]
-    delivered = run_each(granted, lambda a: deliver(hub, a), note, workers)
+    with sessions.kept():
+        chosen = [d for d in datasets(hub) if not only or agency_of(d) in only]
+        collected = run_each(chosen, lambda d: hub.collect(d).run(), note, workers)
+        reviewed: dict[str, str] = {}
+        try:
+            challenges.review(hub)
+        except OnecardError as error:
+            reviewed["challenges"] = str(error)
+            note("challenges", error)
+        consumers = {name: hub.catalogue.agreements[name].consumer for name in agreements(hub)}
+        granted = [name for name, consumer in consumers.items() if not only or consumer in only]
+        delivered = run_each(granted, lambda a: deliver(hub, a), note, workers)
     broken = {str(problem.file): str(problem) for problem in hub.catalogue.problems}
     return apart(
         hub.catalogue,

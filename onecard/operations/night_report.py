@@ -22,6 +22,7 @@ from onecard.store import (
     rule_counts,
     transfer_history,
 )
+from onecard.store.registry_indexes import Index
 from quality.reports import holding, night_report
 from quality.reports.holding import HeldLine
 from quality.reports.night_report import (
@@ -126,7 +127,7 @@ def _newest(desk: Desk, dataset: str) -> datetime | None:
         ).fetchone()
         if name is None or there is None or there[0] is None:
             return None
-        registry_indexes.make(connection, contract.table, (name,))
+        registry_indexes.make(connection, Index(contract.table, (name,)))
         row = connection.execute(
             query(
                 "SELECT max({c}) FROM {t}",

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from onecard.store import sessions
 from onecard.store.refusals import refusals
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
 _handles: dict[str, _SharedDatabase] = {}
 _lock = threading.Lock()
+_waiting: sessions.Shelf[Connection] = sessions.Shelf(lambda made: made.close())
 
 
 @contextmanager
 def connect(address: str) -> Iterator[Connection]:
-    """A new connection, for a thread of its own: the driver waits for a silent server for ever.
+    """A connection, for a thread of its own: the driver waits for a silent server for ever.
 
     The caller waits for that thread no longer than `onecard.base.timeouts` says; nobody else may
     close what the driver hangs in.
@@ -35,8 +37,17 @@ def connect(address: str) -> Iterator[Connection]:
     Raises:
         OnecardError: as `onecard.store.database.connect`, for whatever fails inside the block.
     """
-    with refused(), _opened(address) as made:
-        yield made
+    with refused():
+        made = _taken(address)
+        try:
+            yield made
+        except BaseException:
+            made.close()
+            raise
+        if sessions.keeps() and _clean(made):
+            _waiting.put(address, made)
+        else:
+            made.close()
 
 
 @contextmanager
@@ -61,6 +72,42 @@ def integers(address: str, statement: sql.Composed) -> npt.NDArray[np.int64]:
         cursor.execute(statement.as_string(None))
         batches = [batch.column(0).to_numpy() for batch in cursor.fetch_record_batch()]
     return np.concatenate(batches) if batches else np.empty(0, np.int64)
+
+
+def _taken(address: str) -> Connection:
+    """One that waits and whose server answers, or a new one."""
+    while (made := _waiting.take(address)) is not None:
+        if _answers(made):
+            made.adbc_connection.set_autocommit(False)
+            return made
+        made.close()
+    return _opened(address)
+
+
+def _answers(made: Connection) -> bool:
+    """Whether the server of a connection is still there: the driver tells nobody by itself."""
+    import adbc_driver_manager as driver  # noqa: PLC0415 - loaded already
+
+    try:
+        with made.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except driver.Error:
+        return False
+    return True
+
+
+def _clean(made: Connection) -> bool:
+    """Take from a connection whatever its user has left; False: it is of no use any more."""
+    import adbc_driver_manager as driver  # noqa: PLC0415 - loaded already
+
+    try:
+        made.rollback()
+        made.adbc_connection.set_autocommit(True)
+        with made.cursor() as cursor:
+            cursor.execute("DISCARD ALL")
+    except driver.Error:
+        return False
+    return True
 
 
 def _opened(address: str) -> Connection:

@@ -117,13 +117,17 @@ def _head(connection: Connection, *, lock: bool = False) -> _Head:
     return found
 
 
-def head(connection: Connection) -> Head:
+def head(connection: Connection, *, lock: bool = False) -> Head:
     """The log's own head.
+
+    Args:
+        connection: of the hub's database.
+        lock: nobody appends until the transaction ends.
 
     Raises:
         FatalError: it is gone.
     """
-    return _head(connection).head
+    return _head(connection, lock=lock).head
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ can be written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from onecard.crypto import merkle
-from onecard.crypto.audit_format import read_anchor, ready
+from onecard.crypto.audit_format import Entry, newest_anchored, ready
+from onecard.crypto.audit_verify import Head
 from onecard.errors import OnecardError
 from onecard.store import audit
 from onecard.store.database import Connection
@@ -30,21 +32,23 @@ def problem(connection: Connection, folder: Path) -> str:
     """
     try:
         ready(folder)
+        anchored = newest_anchored(folder, ANCHORED)  # first: what is anchored is committed
         with connection.transaction():
-            connection.execute("SELECT FROM ledger.audit_head WHERE id = 1 FOR UPDATE")
-            return _entries(connection) or _checkpoints(connection, folder)
+            head = audit.head(connection, lock=True)
+            found = audit.newest(connection, RECENT)
+            unsigned = audit.unsigned(connection, head)
     except OnecardError as error:
         return str(error)
+    behind = audit.contradiction(head, anchored.size, anchored.root) if anchored else ""
+    return _entries(head, found) or unsigned or behind
 
 
-def _entries(connection: Connection) -> str:
+def _entries(head: Head, found: Sequence[Entry]) -> str:
     """The newest entries follow each other up to the head, and are what their leaves say.
 
     The head's last peak stands for the newest entries, as many as the lowest bit of its size.
     """
-    head = audit.head(connection)
     wanted = head.size
-    found = audit.newest(connection, RECENT)
     for entry in found:
         if entry.seq != wanted or entry.computed_leaf() != entry.leaf:
             return f"entry {wanted} of the audit log is missing or changed"
@@ -54,12 +58,3 @@ def _entries(connection: Connection) -> str:
     if head.peaks and last <= len(found) and merkle.root_of(leaves) != head.peaks[-1]:
         return f"the head of the audit log is not that of its {head.size} entries"
     return f"entry {wanted} of the audit log is missing" if wanted and len(found) < RECENT else ""
-
-
-def _checkpoints(connection: Connection, folder: Path) -> str:
-    """No checkpoint is ahead of the log, and one of the log's size has the log's root."""
-    head = audit.head(connection)
-    anchored = max(read_anchor(folder)[-ANCHORED:], key=lambda point: point.size, default=None)
-    if found := audit.unsigned(connection, head):
-        return found
-    return audit.contradiction(head, anchored.size, anchored.root) if anchored else ""

@@ -7,7 +7,7 @@ Rows are read into the classes that stand for them (`fetch_all`, `fetch_one`, `s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -19,9 +19,9 @@ from psycopg.rows import kwargs_row, scalar_row
 from onecard.base import uris
 from onecard.base.settings import Settings
 from onecard.base.sql_text import query
-from onecard.base.timeouts import BoundedConnection, bounded
+from onecard.base.timeouts import bounded
 from onecard.errors import ConfigError, InternalError
-from onecard.store import embedded, locks
+from onecard.store import embedded, locks, sessions
 from onecard.store.refusals import refusals
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -75,14 +75,16 @@ def drop_database(address: str, name: str) -> None:
 
 @contextmanager
 def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
-    """A connection; database errors leave without the row values that PostgreSQL quotes.
+    """A session; database errors leave without the row values that PostgreSQL quotes.
+
+    It is opened, or one that waits for its next use (`onecard.store.sessions`).
 
     Raises:
         SourceUnavailable: the server cannot be reached, went away or says nothing.
         StorageError: it has no room left.
         FatalError: any other database error, as SQLSTATE and class only.
     """
-    with refusals(), BoundedConnection.connect(address, autocommit=autocommit) as connection:
+    with refusals(), sessions.session(address, autocommit=autocommit) as connection:
         yield connection
 
 
@@ -194,6 +196,15 @@ def _of(kind: type[T], value: object) -> T:
     return value
 
 
+def columns(lines: Sequence[Sequence[object]]) -> list[list[object]]:
+    """Lines column by column, for `unnest`: one statement writes them all.
+
+    Args:
+        lines: at least one, all of one length.
+    """
+    return [list(column) for column in zip(*lines, strict=True)]
+
+
 def make_once(connection: Connection, name: str, statement: sql.Composed) -> None:
     """Run a CREATE of a relation that another process may be making at this moment.
 
@@ -209,6 +220,12 @@ def make_once(connection: Connection, name: str, statement: sql.Composed) -> Non
     with connection.transaction():
         locks.hold_in_transaction(connection, locks.Kind.MAKING)
         connection.execute(statement)
+
+
+def missing(connection: Connection, names: Iterable[str]) -> list[str]:
+    """Those of some tables and indexes `schema.relation` that are not there."""
+    statement = "SELECT n FROM unnest(%s::text[]) AS n WHERE to_regclass(n) IS NULL"
+    return scalars(connection, str, statement, (list(names),))
 
 
 def relation_exists(connection: Connection, name: str) -> bool:

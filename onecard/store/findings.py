@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from onecard.ports.auditor import Finding
-from onecard.store.database import Connection, scalars
+from onecard.store.database import Connection, columns, scalars
 
 
 def record(connection: Connection, transfer: int, findings: Iterable[Finding]) -> None:
@@ -16,13 +16,16 @@ def record(connection: Connection, transfer: int, findings: Iterable[Finding]) -
         transfer: the collect.
         findings: one for each expectation.
     """
-    with connection.cursor() as cursor:
-        cursor.executemany(
+    last = {f.name: f for f in findings}
+    lines = [(f.name, f.severity, f.passed, f.observed, f.field) for f in last.values()]
+    if lines:
+        connection.execute(
             "INSERT INTO ledger.finding (transfer, name, severity, passed, observed, field)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (transfer, name) DO UPDATE"
+            " SELECT %s, x.* FROM unnest(%s::text[], %s::text[], %s::bool[], %s::float8[],"
+            " %s::text[]) AS x ON CONFLICT (transfer, name) DO UPDATE"
             " SET severity = excluded.severity, passed = excluded.passed,"
             " observed = excluded.observed",
-            [(transfer, f.name, f.severity, f.passed, f.observed, f.field) for f in findings],
+            (transfer, *columns(lines)),
         )
 
 

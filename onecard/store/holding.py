@@ -112,6 +112,8 @@ def of(connection: Connection, found: Head, refs: pl.DataFrame) -> pl.DataFrame:
         refs: columns `KEY`.
     """
     near = _buckets_of(connection, found, np.unique(_bucket(refs, found.buckets)))
+    if not len(near):
+        return near
     return near.join(refs.select(KEY).unique(), on=list(KEY), how="semi")
 
 
@@ -217,6 +219,8 @@ def pending(connection: Connection, agreement: str) -> pl.DataFrame:
     """Rows that the consumer may have from deliveries that were not confirmed. Columns: `KEY`."""
     statement = "SELECT refs FROM ledger.holding_pending WHERE agreement = %s"
     packed = b"".join(scalars(connection, bytes, statement, (agreement,)))
+    if not packed:
+        return pl.DataFrame(schema={n: SCHEMA[n] for n in KEY})
     found = np.frombuffer(packed, REF)
     return pl.DataFrame({n: np.ascontiguousarray(found[n]) for n in KEY}).unique()
 

@@ -6,70 +6,107 @@ so that what it reads grows with what it looks for, and not with the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import LiteralString
 
 from psycopg import sql
 
 from onecard.base.sql_text import names, query
-from onecard.store.database import Connection, make_once, one_scalar, relation_exists
+from onecard.store.database import (
+    Connection,
+    make_once,
+    missing,
+    one_scalar,
+    relation_exists,
+    scalars,
+)
 from onecard.store.registry import REGISTRY
 from schemas.models.contract import Contract
 from schemas.models.dataset_checks import AtMostOne, Matches, NoneIn
 from schemas.models.rules import Unique
 
 
-def make(
-    connection: Connection, table: str, columns: Sequence[str], only: LiteralString = ""
-) -> None:
-    """Make an index, once.
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index of a registry table.
 
-    Args:
-        connection: outside a transaction.
+    Attributes:
         table: in the schema `registry`.
         columns: of the index.
         only: condition of its rows; empty: all.
+        born: of the day of birth that stands in the ID numbers of its one column (GB 11643, digits
+            7 to 14).
     """
-    some = ["some"] if only else []
-    name = "_".join([table, *(c.lstrip("_") for c in columns), *some])[:63]
-    statement = query(
-        "CREATE INDEX IF NOT EXISTS {n} ON {t} ({c})" + (" WHERE " + only if only else ""),
-        n=sql.Identifier(name),
-        t=sql.Identifier(REGISTRY, table),
-        c=names(columns),
-    )
-    make_once(connection, f"{REGISTRY}.{name}", statement)
+
+    table: str
+    columns: tuple[str, ...]
+    only: LiteralString = ""
+    born: bool = False
+
+    @property
+    def name(self) -> str:
+        """In the schema `registry`."""
+        if self.born:
+            return f"{self.table}_{self.columns[0]}_born"[:63]
+        some = ["some"] if self.only else []
+        return "_".join([self.table, *(c.lstrip("_") for c in self.columns), *some])[:63]
+
+    @property
+    def statement(self) -> sql.Composed:
+        """Makes it where it is not there."""
+        what = "substr({c}, 7, 8)" if self.born else "{c}"
+        return query(
+            "CREATE INDEX IF NOT EXISTS {n} ON {t} ("
+            + what
+            + ")"
+            + (" WHERE " + self.only if self.only else ""),
+            n=sql.Identifier(self.name),
+            t=sql.Identifier(REGISTRY, self.table),
+            c=names(self.columns),
+        )
 
 
-def make_born(connection: Connection, table: str, column: str) -> None:
-    """Make an index of the day of birth that stands in ID numbers (GB 11643, digits 7 to 14), once.
+def make(connection: Connection, *wanted: Index) -> None:
+    """Make the indexes that are not there; one look tells which.
 
     Args:
         connection: outside a transaction.
-        table: in the schema `registry`.
-        column: of the ID numbers.
+        wanted: the indexes.
     """
-    name = f"{table}_{column}_born"[:63]
-    if relation_exists(connection, f"{REGISTRY}.{name}"):
-        return
-    made = sql.Identifier(REGISTRY, table)
-    statement = query(
-        "CREATE INDEX IF NOT EXISTS {n} ON {t} (substr({c}, 7, 8))",
-        n=sql.Identifier(name),
-        t=made,
-        c=sql.Identifier(column),
+    by_name = {f"{REGISTRY}.{index.name}": index for index in wanted}
+    for name in missing(connection, by_name):
+        index = by_name[name]
+        make_once(connection, name, index.statement)
+        if index.born:
+            _count(connection, index.table, index.columns)
+
+
+def analyse(connection: Connection, tables: Iterable[str]) -> None:
+    """Count tables that were never counted: PostgreSQL itself does it a minute after a load.
+
+    Args:
+        connection: outside a transaction.
+        tables: in the schema `registry`; they must be there.
+    """
+    uncounted = scalars(
+        connection,
+        str,
+        "SELECT t FROM unnest(%s::text[]) AS t WHERE NOT EXISTS (SELECT FROM pg_stats"
+        " WHERE schemaname = %s AND tablename = t AND attname = '_version')",
+        (list(tables), REGISTRY),
     )
-    make_once(connection, f"{REGISTRY}.{name}", statement)
-    connection.execute(query("ANALYZE {t} ({c})", t=made, c=sql.Identifier(column)))
+    for table in uncounted:
+        _count(connection, table)
 
 
-def analyse(connection: Connection, table: str, columns: Sequence[str] = ()) -> None:
-    """Count a table that was never counted: PostgreSQL itself does it a minute after a load.
+def analyse_columns(connection: Connection, table: str, columns: Collection[str]) -> None:
+    """As `analyse`, some columns of one table.
 
     Args:
         connection: outside a transaction.
         table: in the schema `registry`; it must be there.
-        columns: to count these only; empty: all, of which one stands for the others.
+        columns: to count these only.
     """
     wanted = list(dict.fromkeys(columns))
     counted = one_scalar(
@@ -77,12 +114,16 @@ def analyse(connection: Connection, table: str, columns: Sequence[str] = ()) -> 
         int,
         "SELECT count(*) FROM pg_stats WHERE schemaname = %s AND tablename = %s"
         " AND attname = ANY(%s)",
-        (REGISTRY, table, wanted or ["_version"]),
+        (REGISTRY, table, wanted),
     )
-    if counted < len(wanted or ["_version"]):
-        some = query(" ({c})", c=names(wanted)) if wanted else sql.SQL("")
-        made = sql.Identifier(REGISTRY, table)
-        connection.execute(query("ANALYZE {t}{some}", t=made, some=some))
+    if counted < len(wanted):
+        _count(connection, table, wanted)
+
+
+def _count(connection: Connection, table: str, columns: Sequence[str] = ()) -> None:
+    some = query(" ({c})", c=names(columns)) if columns else sql.SQL("")
+    made = sql.Identifier(REGISTRY, table)
+    connection.execute(query("ANALYZE {t}{some}", t=made, some=some))
 
 
 def for_collect(connection: Connection, contract: Contract) -> None:
@@ -94,12 +135,12 @@ def for_collect(connection: Connection, contract: Contract) -> None:
     """
     wanted = list(_wanted(contract))
     mine = [c for table, columns in wanted if table == contract.table for c in columns]
-    analyse(connection, contract.table, (*contract.key, *mine))
+    analyse_columns(connection, contract.table, (*contract.key, *mine))
     for table, columns in wanted:
         if relation_exists(connection, f"{REGISTRY}.{table}") and not _led(
             connection, table, columns[0]
         ):
-            make(connection, table, columns)
+            make(connection, Index(table, columns))
 
 
 def _wanted(contract: Contract) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from onecard.ports.privacy_gate import RuleResult
 from onecard.ports.row_gate import Reason
-from onecard.store.database import Connection
+from onecard.store.database import Connection, columns
 
 
 def record_rules(
@@ -23,12 +23,14 @@ def record_rules(
         counts: rows by reason.
         severity: `error` or `warning`.
     """
-    with connection.cursor() as cursor:
-        cursor.executemany(
+    lines = [(r.field, r.rule, failed) for r, failed in sorted(counts.items())]
+    if lines:
+        connection.execute(
             "INSERT INTO ledger.rule_count (transfer, field, rule, severity, failed)"
-            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (transfer, field, rule)"
+            " SELECT %s, field, rule, %s, failed FROM unnest(%s::text[], %s::text[], %s::bigint[])"
+            " AS x (field, rule, failed) ON CONFLICT (transfer, field, rule)"
             " DO UPDATE SET failed = ledger.rule_count.failed + excluded.failed",
-            [(transfer, r.field, r.rule, severity, n) for r, n in sorted(counts.items())],
+            (transfer, severity, *columns(lines)),
         )
 
 
@@ -43,23 +45,25 @@ def record_counties(
         read: rows by county (six digits; empty: another place).
         quarantined: rows by county.
     """
-    with connection.cursor() as cursor:
-        cursor.executemany(
+    lines = [(c, read.get(c, 0), quarantined.get(c, 0)) for c in sorted({*read, *quarantined})]
+    if lines:
+        connection.execute(
             "INSERT INTO ledger.county_count (transfer, county, rows_read, quarantined)"
-            " VALUES (%s, %s, %s, %s) ON CONFLICT (transfer, county) DO UPDATE SET"
+            " SELECT %s, x.* FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS x"
+            " ON CONFLICT (transfer, county) DO UPDATE SET"
             " rows_read = ledger.county_count.rows_read + excluded.rows_read,"
             " quarantined = ledger.county_count.quarantined + excluded.quarantined",
-            [
-                (transfer, county, read.get(county, 0), quarantined.get(county, 0))
-                for county in sorted({*read, *quarantined})
-            ],
+            (transfer, *columns(lines)),
         )
 
 
 def forget(connection: Connection, transfer: int) -> None:
     """Forget what was counted of a collect whose rows are staged anew."""
-    connection.execute("DELETE FROM ledger.rule_count WHERE transfer = %s", (transfer,))
-    connection.execute("DELETE FROM ledger.county_count WHERE transfer = %s", (transfer,))
+    connection.execute(
+        "WITH rules AS (DELETE FROM ledger.rule_count WHERE transfer = %(transfer)s)"
+        " DELETE FROM ledger.county_count WHERE transfer = %(transfer)s",
+        {"transfer": transfer},
+    )
 
 
 def record_privacy(connection: Connection, transfer: int, results: Iterable[RuleResult]) -> None:
@@ -70,9 +74,11 @@ def record_privacy(connection: Connection, transfer: int, results: Iterable[Rule
         transfer: the delivery.
         results: one for each rule.
     """
-    with connection.cursor() as cursor:
-        cursor.executemany(
+    lines = [(r.rule, r.action, r.outcome, r.checked, r.hits, r.detail) for r in results]
+    if lines:
+        connection.execute(
             "INSERT INTO ledger.privacy_result (transfer, rule, action, outcome, checked, hits,"
-            " detail) VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [(transfer, r.rule, r.action, r.outcome, r.checked, r.hits, r.detail) for r in results],
+            " detail) SELECT %s, x.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[],"
+            " %s::bigint[], %s::text[]) AS x ON CONFLICT DO NOTHING",
+            (transfer, *columns(lines)),
         )

@@ -34,6 +34,7 @@ class Snapshot:
     def __init__(self, address: str) -> None:
         self._address = address
         self._stack = ExitStack()
+        self._connection: Any = None
         self._cursor: Any = None
         self._hangs = False
         self.versions: Mapping[str, int] = {}
@@ -49,9 +50,15 @@ class Snapshot:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it, unless its driver hangs."""
-        if not self._hangs:
-            self._stack.close()
+        """Close it, unless its driver hangs; after an error nobody uses its session again."""
+        if self._hangs:
+            return
+        if value is None:
+            self._ask(self._stack.close)
+            return
+        if self._connection is not None:
+            self._connection.close()
+        self._stack.close()
 
     def batches(self, statement: sql.Composed) -> Iterator[pa.RecordBatch]:
         """The rows of a SELECT, with its columns, batch by batch; a few ahead of the caller."""
@@ -73,9 +80,21 @@ class Snapshot:
         """Run a statement that makes something temporary."""
         self._ask(lambda: self._cursor.execute(statement.as_string(None)))
 
+    def number(self, *statements: sql.Composed) -> int:
+        """Run statements that make something temporary; the last of them gives one number."""
+        found: list[int] = []
+
+        def asked() -> None:
+            for statement in statements:
+                self._cursor.execute(statement.as_string(None))
+            found.append(int(self._cursor.fetchone()[0]))
+
+        self._ask(asked)
+        return found[0]
+
     def _open(self) -> None:
-        connection = self._stack.enter_context(arrow.connect(self._address))
-        cursor = self._cursor = self._stack.enter_context(connection.cursor())
+        self._connection = self._stack.enter_context(arrow.connect(self._address))
+        cursor = self._cursor = self._stack.enter_context(self._connection.cursor())
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("SET LOCAL jit = off")  # half a second of compiling for little
         cursor.execute("SELECT dataset, version FROM ledger.dataset")

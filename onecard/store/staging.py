@@ -79,29 +79,22 @@ def create(
     columns.append(query("_row_hash bigint NOT NULL"))
     if positions:
         columns.append(query("{p} bigint NOT NULL", p=sql.Identifier(POSITION)))
-    kind = sql.SQL("" if first else "UNLOGGED ")
-    body = sql.SQL(", ").join(columns)
-    connection.execute(
-        query(
-            "CREATE {kind}TABLE {table} ({body})",
-            kind=kind,
-            table=table(contract, transfer),
-            body=body,
-        )
+    rows = query(
+        "CREATE {kind}TABLE {table} ({body})",
+        kind=sql.SQL("" if first else "UNLOGGED "),
+        table=table(contract, transfer),
+        body=sql.SQL(", ").join(columns),
     )
-    connection.execute(
-        query(
-            "CREATE UNLOGGED TABLE {table} (fingerprint bytea, origin text, row_number bigint,"
-            " reasons jsonb, payload bytea, key_epoch text, suite text, record_ref bytea)",
-            table=rejected(contract, transfer),
-        )
+    bad = query(
+        "CREATE UNLOGGED TABLE {table} (fingerprint bytea, origin text, row_number bigint,"
+        " reasons jsonb, payload bytea, key_epoch text, suite text, record_ref bytea)",
+        table=rejected(contract, transfer),
     )
-    connection.execute(
-        query(
-            "CREATE UNLOGGED TABLE {table} (record bigint, status text)",
-            table=mended(contract, transfer),
-        )
+    over = query(
+        "CREATE UNLOGGED TABLE {table} (record bigint, status text)",
+        table=mended(contract, transfer),
     )
+    connection.execute(sql.SQL("; ").join([rows, bad, over]))  # in one transaction
 
 
 def positioned(connection: Connection, contract: Contract, transfer: int) -> bool:
@@ -198,10 +191,16 @@ def drop(connection: Connection, contract: Contract, *, older_than: int, mine: i
         older_than: the tables of transfers with a lower id.
         mine: the caller's own transfer.
     """
+    own = []
     for name in _tables(connection, contract):
-        number = _number(contract, name)
+        number, found = _number(contract, name), sql.Identifier(STAGING, name)
         if number.isdigit() and int(number) < older_than:
-            _drop(connection, sql.Identifier(STAGING, name), wait=int(number) == mine)
+            if int(number) == mine:
+                own.append(found)
+            else:
+                _drop(connection, found, wait=False)
+    if own:
+        _drop(connection, *own, wait=True)
 
 
 def drop_one(connection: Connection, contract: Contract, transfer: int, *, wait: bool) -> None:
@@ -231,11 +230,12 @@ def _number(contract: Contract, name: str) -> str:
     return name.removeprefix(contract.table + "__").split("__")[0]
 
 
-def _drop(connection: Connection, table: sql.Identifier, *, wait: bool) -> None:
+def _drop(connection: Connection, *tables: sql.Identifier, wait: bool) -> None:
+    listed = sql.SQL(", ").join(tables)
     with suppress(errors.LockNotAvailable, errors.UndefinedTable), connection.transaction():
         if not wait:
-            connection.execute(query("LOCK TABLE {t} IN ACCESS EXCLUSIVE MODE NOWAIT", t=table))
-        connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
+            connection.execute(query("LOCK TABLE {t} IN ACCESS EXCLUSIVE MODE NOWAIT", t=listed))
+        connection.execute(query("DROP TABLE IF EXISTS {t}", t=listed))
 
 
 def add_key(connection: Connection, contract: Contract, transfer: int) -> bool:

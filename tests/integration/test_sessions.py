@@ -1,0 +1,166 @@
+"""Sessions that wait for their next use: clean, alive, and only while somebody keeps them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from onecard.base.sql_text import query
+from onecard.errors import FatalError
+from onecard.store import arrow, database, locks, sessions
+from onecard.store.locks import Kind
+from onecard.store.snapshots import Snapshot
+
+
+def pid(address: str) -> int:
+    """Of the server's process behind the next session."""
+    with database.connect(address, autocommit=True) as connection:
+        return connection.info.backend_pid
+
+
+def arrow_pid(address: str) -> int:
+    """The same of an Arrow connection."""
+    return int(arrow.integers(address, query("SELECT pg_backend_pid()::bigint"))[0])
+
+
+def others(address: str) -> list[int]:
+    """Processes of the server for this database, but for the one that is asked."""
+    with psycopg.connect(address) as watcher:
+        found = watcher.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        ).fetchall()
+    return [int(row[0]) for row in found]
+
+
+def ended(address: str, process: int) -> bool:
+    """Whether a process of the server has ended, within a generous limit."""
+    with psycopg.connect(address, autocommit=True) as watcher:
+        for _ in range(500):
+            statement = "SELECT FROM pg_stat_activity WHERE pid = %s"
+            if watcher.execute(statement, (process,)).fetchone() is None:
+                return True
+            watcher.execute("SELECT pg_sleep(0.02)")
+    return False
+
+
+@pytest.mark.parametrize("of", [pid, arrow_pid])
+def test_a_session_is_used_again_while_somebody_keeps_it(
+    private_database: str, of: Callable[[str], int]
+) -> None:
+    assert of(private_database) != of(private_database)
+    with sessions.kept():
+        first = of(private_database)
+        with sessions.kept():
+            assert of(private_database) == first
+        assert of(private_database) == first
+    assert ended(private_database, first)
+    assert of(private_database) != first
+
+
+def test_two_at_once_have_two_sessions(private_database: str) -> None:
+    with sessions.kept(), database.connect(private_database) as one:
+        with database.connect(private_database) as other:
+            pids = {one.info.backend_pid, other.info.backend_pid}
+        assert len(pids) == 2
+
+
+def test_the_next_user_finds_nothing_of_the_one_before(private_database: str) -> None:
+    with sessions.kept():
+        with database.connect(private_database, autocommit=True) as connection:
+            first = connection.info.backend_pid
+            locks.hold(connection, Kind.DELIVERY, "f01")
+            database.hurry(connection)
+            connection.execute("CREATE TEMP TABLE left_behind (value int)")
+            connection.execute("PREPARE asked AS SELECT 1")
+            connection.execute("LISTEN news")
+            connection.execute("DECLARE held CURSOR WITH HOLD FOR SELECT 1")
+        with database.connect(private_database) as connection:
+            assert connection.info.backend_pid == first
+            left = connection.execute(
+                "SELECT to_regclass('pg_temp.left_behind'),"
+                " (SELECT count(*) FROM pg_settings WHERE setting <> reset_val"
+                " AND name IN ('lock_timeout', 'statement_timeout')),"
+                " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database ="
+                " (SELECT oid FROM pg_database WHERE datname = current_database())),"
+                " (SELECT count(*) FROM pg_prepared_statements),"
+                " (SELECT count(*) FROM pg_listening_channels()),"
+                " (SELECT count(*) FROM pg_cursors WHERE name = 'held')"
+            ).fetchone()
+        assert left == (None, 0, 0, 0, 0, 0)
+
+
+def test_work_is_committed_at_the_end_and_undone_by_an_error(private_database: str) -> None:
+    with sessions.kept():
+        with database.connect(private_database) as connection:
+            connection.execute("CREATE TABLE kept (value int)")
+        first = pid(private_database)
+        with pytest.raises(FatalError), database.connect(private_database) as connection:
+            connection.execute("INSERT INTO kept VALUES (1)")
+            connection.execute("SELECT 1 / 0")
+        with database.connect(private_database) as connection:
+            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+            assert connection.info.backend_pid != first
+
+
+def test_an_arrow_connection_leaves_nothing_uncommitted_behind(private_database: str) -> None:
+    with sessions.kept():
+        first = arrow_pid(private_database)
+        with arrow.connect(private_database) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE undone (value int)")
+            cursor.execute("CREATE TEMP TABLE left_behind (value int)")
+        with arrow.connect(private_database) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_backend_pid(), to_regclass('undone') IS NULL,"
+                " to_regclass('pg_temp.left_behind') IS NULL"
+            )
+            assert cursor.fetchone() == (first, True, True)
+
+
+@pytest.mark.parametrize("of", [pid, arrow_pid])
+def test_a_session_that_the_server_has_ended_is_not_used_again(
+    private_database: str, of: Callable[[str], int]
+) -> None:
+    with sessions.kept():
+        first = of(private_database)
+        with psycopg.connect(private_database, autocommit=True) as killer:
+            killer.execute("SELECT pg_terminate_backend(%s, 10000)", (first,))
+        assert of(private_database) != first
+
+
+def test_a_session_that_waited_too_long_is_closed(
+    private_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sessions.kept():
+        first = pid(private_database)
+        monkeypatch.setattr(sessions, "LONGEST_S", -1.0)
+        assert pid(private_database) != first
+        assert ended(private_database, first)
+
+
+def test_a_fork_shares_no_session(private_database: str) -> None:
+    with sessions.kept():
+        first = pid(private_database)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if pid(private_database) != first else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        with database.connect(private_database) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert others(private_database) == []
+
+
+def test_a_snapshot_is_used_again_unless_it_ended_by_an_error(hub_database: str) -> None:
+    asked = query("SELECT pg_backend_pid()::bigint AS pid")
+    with sessions.kept():
+        with Snapshot(hub_database) as snapshot:
+            first = snapshot.frame(asked)["pid"][0]
+        with pytest.raises(OSError, match="of the consumer"), Snapshot(hub_database) as snapshot:
+            assert snapshot.frame(asked)["pid"][0] == first
+            msg = "of the consumer"
+            raise OSError(msg)
+        with Snapshot(hub_database) as snapshot:
+            assert snapshot.frame(asked)["pid"][0] != first
