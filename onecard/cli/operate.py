@@ -60,11 +60,11 @@ def collect(  # noqa: PLR0913 - one parameter for each option
             if any(f.fails or f.holds for f in found):
                 raise typer.Exit(1 if any(f.fails for f in found) else 3)
             return
-        if workers > 1:
-            several = Processes(workers)
-            _run(wanted, lambda d: hub.collect(d).run_by(several, whole=whole), as_json=json)
+        if workers == 1:
+            _run(wanted, lambda d: hub.collect(d).run(whole=whole), as_json=json)
             return
-        _run(wanted, lambda d: hub.collect(d).run(whole=whole), as_json=json)
+        with Processes(workers) as several:
+            _run(wanted, lambda d: hub.collect(d).run_by(several, whole=whole), as_json=json)
 
 
 def deliver(

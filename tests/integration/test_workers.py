@@ -48,8 +48,8 @@ def test_all_workers_are_killed_at_a_point(api: tuple[Api, Twins], point: str) -
     _, both = api
     both.one.day += 1
     both.several.day += 1
-    workers = Processes(2, {**both.several.variables, "ONECARD_KILL_AT": point})
-    done = both.several.hub().collect(DATASET).run_by(workers)
+    with Processes(2, {**both.several.variables, "ONECARD_KILL_AT": point}) as workers:
+        done = both.several.hub().collect(DATASET).run_by(workers)
     both.agree(both.one.hub().collect(DATASET).run(), done)
     begun = both.several.ask("SELECT sum(cardinality(attempts)) FROM ledger.partition")
     assert begun == [(3 if point == "part.done" else 5,)]
@@ -108,6 +108,30 @@ def test_a_worker_is_killed_in_the_middle(api: tuple[Api, Twins]) -> None:
     assert both.several.ask("SELECT max(cardinality(attempts)) FROM ledger.partition") == [(2,)]
 
 
+def parent(process: int) -> int:
+    """The process that began a process."""
+    status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    return int(status.rpartition(") ")[2].split()[1])
+
+
+def test_the_process_that_they_were_forked_from_is_killed(api: tuple[Api, Twins]) -> None:
+    """Its workers end with it, and the process that opened the transfer reads what they leave."""
+    served, both = api
+    first: list[int] = []
+
+    def slowly(query: dict[str, str]) -> None:
+        if query.get("g") and not first:
+            first.extend(until(lambda: begun(both)).values())
+            os.kill(parent(first[0]), signal.SIGKILL)
+            until(lambda: not any(map(alive, first)))
+
+    served.before = slowly
+    both.several.day += 1
+    both.one.day += 1
+    assert command(both)[0] == 0
+    both.agree(both.one.hub().collect(DATASET).run(), ended(both))
+
+
 @pytest.mark.nightly
 def test_the_process_that_began_them_is_killed(api: tuple[Api, Twins]) -> None:
     """Its workers end with it, and the next run takes over."""
@@ -117,11 +141,7 @@ def test_the_process_that_began_them_is_killed(api: tuple[Api, Twins]) -> None:
     def slowly(query: dict[str, str]) -> None:
         if query.get("g") and not first:
             first.extend(until(lambda: begun(both)).values())
-            parents = {
-                int(Path(f"/proc/{p}/stat").read_text().split(") ")[1].split()[1]) for p in first
-            }
-            for parent in parents:
-                os.kill(parent, signal.SIGKILL)
+            os.kill(parent(parent(first[0])), signal.SIGKILL)
 
     served.before = slowly
     both.several.day += 1
