@@ -1,54 +1,31 @@
-"""Workers as processes of this machine, with the environment of this one."""
+"""Workers as threads of this process: a source is waited for by several at once (ADR 0032)."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Mapping
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
+import logging
+import threading
+from dataclasses import dataclass
 
-THREADS = "POLARS_MAX_THREADS"
-"""How many threads a process's checks take: all cores, unless it is told."""
+from onecard.app.wiring import Hub
+from onecard.errors import OnecardError
+
+log = logging.getLogger(__name__)
 
 
-class Processes:
-    """Implements `onecard.ports.workers.Workers`; use as a context manager.
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Implements `onecard.ports.workers.Workers`.
 
-    The process that workers are forked from begins with the block: it imports what they need while
-    this one opens the transfer. With the block it ends, and all workers with it.
+    Attributes:
+        hub: of this process; each worker has a gate and connections of its own.
+        number: how many at once.
     """
 
-    def __init__(self, number: int, environment: Mapping[str, str] | None = None) -> None:
-        """Name the workers; none is begun.
-
-        Args:
-            number: how many at once.
-            environment: of each; None: that of this process.
-        """
-        self._number = number
-        self._environment = dict(os.environ if environment is None else environment)
-        self._environment.setdefault(THREADS, str(max(1, (os.cpu_count() or 1) // number)))
-        self._first: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self._begun()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end()
+    hub: Hub
+    number: int
 
     def read(self, dataset: str, transfer: int, parts: int, snapshot: str) -> None:
-        """As the port; whoever interrupts this process ends the workers too.
+        """As the port; an interrupt ends the waiting, and the workers end with the process.
 
         Args:
             dataset: its id.
@@ -56,37 +33,25 @@ class Processes:
             parts: how many partitions there are; more workers than these are not begun.
             snapshot: name of the state of the source that is held for them.
         """
-        given = json.dumps([min(self._number, parts), dataset, transfer, snapshot])
-        if not _answered(self._begun(), given):  # it was killed: no worker may go on behind us
-            self._end()
-
-    def _begun(self) -> subprocess.Popen[bytes]:
-        """The process that workers are forked from; another one where the last has ended."""
-        if self._first is None:
-            # A session of their own: Ctrl-C goes to this process, which ends them.
-            self._first = subprocess.Popen(
-                [sys.executable, "-m", "onecard.app.worker"],
-                bufsize=0,
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                start_new_session=True,
+        workers = [
+            threading.Thread(
+                target=self._read,
+                args=(dataset, transfer, snapshot),
+                name=f"worker-{number}",
+                daemon=True,
             )
-        return self._first
+            for number in range(min(self.number, parts))
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
 
-    def _end(self) -> None:
-        first, self._first = self._first, None
-        if first is not None:
-            with first, suppress(ProcessLookupError):
-                os.killpg(first.pid, signal.SIGKILL)
-
-
-def _answered(first: subprocess.Popen[bytes], line: str) -> bool:
-    """Whether all workers of a line have ended; False: who began them has, before."""
-    if first.stdin is None or first.stdout is None:
-        return False
-    try:
-        first.stdin.write(f"{line}\n".encode())
-    except BrokenPipeError:
-        return False
-    return bool(first.stdout.readline())
+    def _read(self, dataset: str, transfer: int, snapshot: str) -> None:
+        """What fails here is read again, and told, where the transfer was opened."""
+        try:
+            self.hub.collect(dataset).read_parts(transfer, snapshot)
+        except OnecardError as error:
+            log.warning("a worker of transfer %s failed: %s", transfer, error)
+        except Exception as error:  # noqa: BLE001 - its text may quote a row
+            log.warning("a worker of transfer %s failed (%s)", transfer, type(error).__name__)
