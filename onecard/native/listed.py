@@ -43,7 +43,7 @@ def _places(indices: pa.Array, behind: int) -> npt.NDArray[np.intp]:
     nulls = indices.null_count
     if nulls:
         indices = indices.cast(pa.int64()).fill_null(behind)
-    at = indices.to_numpy(zero_copy_only=False).astype(np.intp)
+    at: npt.NDArray[np.intp] = indices.to_numpy(zero_copy_only=False).astype(np.intp)
     if len(at) and not (at.min() >= 0 and at.max() < behind + bool(nulls)):
         msg = "a row names a text that its dictionary does not list"
         raise pa.ArrowInvalid(msg)
