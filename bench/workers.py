@@ -8,16 +8,12 @@ included, interleaved; first loads. Writes the section between the markers of RE
 
 from __future__ import annotations
 
-import json
 import shutil
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
@@ -26,6 +22,7 @@ from bench.measure import Run, cell, run, typical
 from bench.results import Cells, Limit, Section, publish
 from bench.world import World, world
 from schemas.models import catalogue
+from tests.json_api import serving
 from tests.office import DATASET
 from tests.twins import Divided
 
@@ -47,30 +44,12 @@ Figures = dict[tuple[str, int], list[Run]]
 def slow_api(rows: int) -> Iterator[int]:
     """An API of so many rows, 100 ms a page, that can be asked for a quarter; gives its port."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+    def page(query: dict[str, str]) -> dict[str, Any]:
+        time.sleep(DELAY_S)
+        return _page(rows, query)
 
-        def do_GET(self) -> None:
-            time.sleep(DELAY_S)
-            query = {k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()}
-            body = json.dumps(_page(rows, query)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(page) as port:
+        yield port
 
 
 def _page(rows: int, query: dict[str, str]) -> dict[str, Any]:

@@ -12,13 +12,16 @@ from urllib.parse import parse_qs, urlsplit
 
 @contextmanager
 def serving(answer: Callable[[dict[str, str]], object]) -> Iterator[int]:
-    """Serve on the loopback; gives the port.
+    """Serve on the loopback, each connection by a thread; gives the port.
 
     Args:
         answer: what a GET with these parameters gets.
     """
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
         def do_GET(self) -> None:
             query = {k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()}
             body = json.dumps(answer(query)).encode()

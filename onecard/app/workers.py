@@ -1,31 +1,31 @@
-"""Workers as processes of this machine: each begins anew, with the environment of this one."""
+"""Workers as threads of this process: a source is waited for by several at once (ADR 0032)."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
+import logging
+import threading
 from dataclasses import dataclass
 
-THREADS = "POLARS_MAX_THREADS"
-"""How many threads a process's checks take: all cores, unless it is told."""
+from onecard.app.wiring import Hub
+from onecard.errors import OnecardError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Processes:
+class Threads:
     """Implements `onecard.ports.workers.Workers`.
 
     Attributes:
+        hub: of this process; each worker has a gate and connections of its own.
         number: how many at once.
-        environment: of each; None: that of this process.
     """
 
+    hub: Hub
     number: int
-    environment: Mapping[str, str] | None = None
 
     def read(self, dataset: str, transfer: int, parts: int, snapshot: str) -> None:
-        """As the port; whoever interrupts this process ends the workers too.
+        """As the port; an interrupt ends the waiting, and the workers end with the process.
 
         Args:
             dataset: its id.
@@ -33,22 +33,25 @@ class Processes:
             parts: how many partitions there are; more workers than these are not begun.
             snapshot: name of the state of the source that is held for them.
         """
-        number = min(self.number, parts)
-        words = [sys.executable, "-m", "onecard.app.worker", dataset, str(transfer), snapshot]
-        environment = dict(os.environ if self.environment is None else self.environment)
-        environment.setdefault(THREADS, str(max(1, (os.cpu_count() or 1) // number)))
-        running: list[subprocess.Popen[bytes]] = []
+        workers = [
+            threading.Thread(
+                target=self._read,
+                args=(dataset, transfer, snapshot),
+                name=f"worker-{number}",
+                daemon=True,
+            )
+            for number in range(min(self.number, parts))
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
+    def _read(self, dataset: str, transfer: int, snapshot: str) -> None:
+        """What fails here is read again, and told, where the transfer was opened."""
         try:
-            # A session of their own: Ctrl-C goes to this process, which ends them.
-            running += [
-                subprocess.Popen(  # noqa: S603 - our own module
-                    words, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
-                )
-                for _ in range(number)
-            ]
-            for process in running:
-                process.wait()
-        finally:
-            for process in running:
-                process.kill()
-                process.wait()
+            self.hub.collect(dataset).read_parts(transfer, snapshot)
+        except OnecardError as error:
+            log.warning("a worker of transfer %s failed: %s", transfer, error)
+        except Exception as error:  # noqa: BLE001 - its text may quote a row
+            log.warning("a worker of transfer %s failed (%s)", transfer, type(error).__name__)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from onecard.app.wiring import Hub
-from onecard.app.workers import Processes
+from onecard.app.workers import Threads
 from onecard.cli import output
 from onecard.cli.audit_engine import Audit, engine
 from onecard.cli.dry_runs import show as show_dry_runs
@@ -31,7 +31,7 @@ def collect(  # noqa: PLR0913 - one parameter for each option
     ] = False,
     limit: Annotated[int, typer.Option(min=0, help="Of --dry-run: so many rows; 0: all.")] = 0,
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes that read a dataset's partitions at once.")
+        int, typer.Option(min=1, help="So many read the partitions of a dataset at once.")
     ] = 1,
     audit: Audit = "sql",
     json: Json = False,
@@ -43,8 +43,8 @@ def collect(  # noqa: PLR0913 - one parameter for each option
         whole: read all, not from the watermark.
         dry: read, check and count; store nothing, neither rows nor that it was read.
         limit: of a dry run: at most so many rows of each dataset; 0: all.
-        workers: processes that read the partitions of a dataset at once, where its contract names
-            any (`source.partition`); every other dataset is read by this one.
+        workers: so many read the partitions of a dataset at once, where its contract names any
+            (`source.partition`); every other dataset is read by one.
         audit: engine: `sql` or `gx`.
         json: print JSON instead of text.
     """
@@ -60,11 +60,11 @@ def collect(  # noqa: PLR0913 - one parameter for each option
             if any(f.fails or f.holds for f in found):
                 raise typer.Exit(1 if any(f.fails for f in found) else 3)
             return
-        if workers > 1:
-            several = Processes(workers)
-            _run(wanted, lambda d: hub.collect(d).run_by(several, whole=whole), as_json=json)
+        if workers == 1:
+            _run(wanted, lambda d: hub.collect(d).run(whole=whole), as_json=json)
             return
-        _run(wanted, lambda d: hub.collect(d).run(whole=whole), as_json=json)
+        several = Threads(hub, workers)
+        _run(wanted, lambda d: hub.collect(d).run_by(several, whole=whole), as_json=json)
 
 
 def deliver(

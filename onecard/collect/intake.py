@@ -244,7 +244,8 @@ def _digested(reading: Reading, digest: hashlib._Hash) -> Iterator[Chunk]:
 def _digest(chunk: Chunk, digest: hashlib._Hash) -> None:
     """Add a batch's Arrow buffers to the digest."""
     for column in chunk.batch.columns:
-        for buffer in filter(None, column.buffers()):
+        texts = column.dictionary.buffers() if hasattr(column, "dictionary") else ()
+        for buffer in filter(None, (*column.buffers(), *texts)):
             digest.update(buffer)
 
 

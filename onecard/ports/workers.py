@@ -6,12 +6,12 @@ from typing import Protocol
 
 
 class Workers(Protocol):
-    """Several processes that read partitions."""
+    """Several that read partitions: threads, or whatever else."""
 
     def read(self, dataset: str, transfer: int, parts: int, snapshot: str) -> None:
         """Have the partitions read; returns when none of the workers works any more.
 
-        A worker that fails or is killed leaves its partition unread, which the ledger shows.
+        A worker that fails leaves its partition unread, which the ledger shows.
 
         Args:
             dataset: its id.

@@ -37,6 +37,8 @@ _PER_UNIT = {"ms": 1_000, "us": 1}
 _A_DAY = 86_400_000_000
 _INTEGERS = (-(10**18) + 1, 10**18 - 1)
 _WIDEST = 38
+BOUNDS = {"date": _DAYS, "integer": _INTEGERS, "timestamp": _MICROSECONDS}
+"""By a field's type: first and last value, as days, numbers or microseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ from pyarrow import types
 
 from onecard import native
 from onecard.base.times import shown
+from onecard.native import listed
 from onecard.native.checks import Compiled, Marks
 from onecard.native.texts import Library
 from onecard.ports.row_gate import Reason
 from onecard.ports.source import Chunk
-from quality.rows import kernels, reading
+from quality.rows import kernels, own_types, reading
 from quality.rows.fieldchecks import field_checks, may_hold_null_word
 from quality.rows.identifiers import Divisions, RowMask
 from quality.rows.parsing import Parsed, parse
@@ -137,12 +138,14 @@ class QuickPass:
         for field in self._fields:
             if field.name not in batch.schema.names:
                 return None
-            array, held = reading.normalised(batch.column(field.name), field)
+            array, held = batch.column(field.name), True
+            if field.type != "string" or not reading.is_listed(array.type):
+                array, held = reading.normalised(array, field)
             if field.type == "string" and (
                 types.is_integer(array.type) or types.is_null(array.type)
             ):
                 array = array.cast(pa.string())
-            if not held or (field.type == "string" and not reading.is_text(array.type)):
+            if not held or (field.type == "string" and not _is_text(array.type)):
                 return None
             self._column(field, array, today, found)
         return found
@@ -150,8 +153,8 @@ class QuickPass:
     def _column(self, field: Field, array: pa.Array, today: int, found: _Found) -> None:
         """One column: checked or parsed, or left to Polars with what it needs."""
         name, kernel = field.name, self._kernels[field.name]
-        if not reading.is_text(array.type):
-            found.parsed[name] = parse(field, _held_as(array.type))
+        if not _is_text(array.type):
+            self._typed(field, array, found)
         elif field.type == "string":
             if kernel is None:
                 found.asked.add(name)
@@ -163,10 +166,21 @@ class QuickPass:
             found.parsed[name] = parse(field, pl.String(), self._forms[name])
         found.columns[name] = array
 
+    def _typed(self, field: Field, array: pa.Array, found: _Found) -> None:
+        """A typed column: as it is, or left to Polars."""
+        if not own_types.is_right(array, field):
+            found.parsed[field.name] = parse(field, _held_as(array.type))
+        elif field.required and array.null_count:
+            found.doubted |= array.is_null().to_numpy(zero_copy_only=False)
+
     def _checked(
         self, field: Field, array: pa.Array, kernel: Compiled, today: int, found: _Found
     ) -> pa.Array:
-        views, findings = self._library.check(array, kernel, today, found.doubted)
+        how = (array, kernel, today, found.doubted)
+        if types.is_dictionary(array.type):
+            views, findings = listed.check(self._library, *how)
+        else:
+            views, findings = self._library.check(*how)
         found.worded |= findings.null_words > 0
         if findings.unlisted is not None:
             found.unlisted[field.name] = findings.unlisted
@@ -229,6 +243,10 @@ def _held_as(kind: pa.DataType) -> pl.DataType:
 
 def _fits(kind: pa.DataType, *, sex: bool) -> bool:
     return reading.is_text(kind) if sex else bool(types.is_date32(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return reading.is_text(kind) or reading.is_listed(kind)
 
 
 def _doubt(doubted: Marks, offsets: Iterable[int]) -> None:

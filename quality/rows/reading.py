@@ -140,6 +140,15 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
+def is_listed(kind: pa.DataType) -> bool:
+    """Whether a column holds each text once, and names it by a number.
+
+    Args:
+        kind: type of the column.
+    """
+    return bool(types.is_dictionary(kind)) and is_text(kind.value_type)
+
+
 def normalised(array: pa.Array, field: Field) -> tuple[pa.Array, bool]:
     """The array as a type that Polars holds, and whether a field may be of that type.
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,7 @@ from onecard.operations import night
 from onecard.ports.source import Column, ReadRequest
 from schemas.models import catalogue
 from tests.connectors import systems
+from tests.json_api import serving
 
 
 @pytest.fixture
@@ -116,25 +115,13 @@ def times() -> Iterator[tuple[list[float], Connection]]:
     """An API of three pages, and when each was asked for."""
     asked: list[float] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(time.monotonic())
-            following = None if len(asked) == 3 else str(len(asked))
-            body = json.dumps({"r": [{"X": str(len(asked))}], "n": following}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(_query: dict[str, str]) -> object:
+        asked.append(time.monotonic())
+        following = None if len(asked) == 3 else str(len(asked))
+        return {"r": [{"X": str(len(asked))}], "n": following}
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield asked, systems.conn(conn_type="http", host="127.0.0.1", port=server.server_address[1])
-    server.shutdown()
-    server.server_close()
+    with serving(answer) as port:
+        yield asked, systems.conn(conn_type="http", host="127.0.0.1", port=port)
 
 
 @pytest.mark.fault("F08", "the contract's rate is kept, so that 429 is the exception")
