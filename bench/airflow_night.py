@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,6 +47,10 @@ RUNS = """SELECT
     + (SELECT count(*) FROM asset_dag_run_queue),
   (SELECT count(*) FROM dag_run WHERE state = 'failed')"""
 """Runs of a kind that succeeded, runs and deliveries still to come, runs that failed."""
+NIGHT_OVER = """INSERT INTO asset_dag_run_queue (asset_id, target_dag_id, created_at)
+  SELECT a.id, d.dag_id, now() FROM asset a, dag d
+  WHERE a.name = 'night_over' AND d.dag_id LIKE 'deliver\\_%' ON CONFLICT DO NOTHING"""
+"""As if the night were over: each DAG of deliveries has a reason to start."""
 TASKS = """SELECT count(*), sum(extract(epoch FROM end_date - start_date))::float8
   FROM task_instance WHERE start_date > '{}'"""
 
@@ -125,7 +128,7 @@ def scheduled(stage: Rehearsal) -> Night:
 def _warm(stage: Rehearsal) -> None:
     """All DAGs are known, and each DAG of deliveries has skipped a run: nothing is collected yet.
 
-    That the night is over starts them, as it does every day.
+    They start as when a night is over. That DAG itself, which begins unpaused, must have ended too.
     """
     known = stage.hub(0).catalogue
     consumers = {a.consumer for a in known.agreements.values() if a.served}
@@ -136,8 +139,7 @@ def _warm(stage: Rehearsal) -> None:
     _wait(lambda: wanted <= _dags(stage), "all DAGs are known")
     _wait(lambda: _answers(stage), "Airflow's API answers")
     runs = _unpause(stage, "deliver")
-    command = [sys.executable, "-m", "airflow", "dags", "trigger", "night_over"]
-    subprocess.run(command, env=stage.at(0), check=True, capture_output=True)
+    _ask(stage, NIGHT_OVER)
     _ended(stage, "deliver", runs)
 
 
