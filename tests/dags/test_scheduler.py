@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -38,7 +39,16 @@ def scheduler(stage: Rehearsal) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "passwords.json").write_text('{"admin": "admin"}')
     with standalone.running(environment(stage)):
+        wait_for(lambda: answers(stage), "Airflow's API answers")
         yield
+
+
+def answers(stage: Rehearsal) -> bool:
+    health = stage.environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] + "health"
+    try:
+        return httpx.get(health, timeout=DEADLINE_S).is_success
+    except httpx.TransportError:
+        return False
 
 
 def environment(stage: Rehearsal) -> dict[str, str]:
