@@ -111,7 +111,7 @@ def left(stage: Rehearsal) -> tuple[object, ...]:
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(600)
 @pytest.mark.fault("F01", "Airflow's own retries end a killed publication and delivery well")
 @pytest.mark.fault("F03", "cleared tasks and a backfill change neither registry nor inbox")
 def test_retries_clears_and_a_backfill_do_no_harm(small: Rehearsal) -> None:
