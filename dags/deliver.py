@@ -1,4 +1,4 @@
-"""deliver_<consumer>: on the assets that its agreements need, and nightly (airflow DAG file)."""
+"""deliver_<consumer>: when all that its agreements read is published (airflow DAG file)."""
 
 from onecard_factory import asked_for, deliver_dag
 
@@ -6,8 +6,9 @@ from onecard.base.settings import Settings
 from schemas.models import catalogue
 
 CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
+NIGHTLY = frozenset(d for d in CATALOGUE.contracts if not CATALOGUE.onboarding(d))
 
 for consumer, entry in CATALOGUE.agencies.items():
     agreements = CATALOGUE.agreements_of(consumer)
     if agreements and asked_for(f"deliver_{consumer}"):
-        globals()[f"deliver_{consumer}"] = deliver_dag(consumer, entry.title, agreements)
+        globals()[f"deliver_{consumer}"] = deliver_dag(consumer, entry.title, agreements, NIGHTLY)

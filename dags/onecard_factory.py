@@ -6,30 +6,30 @@ XCom carries transfer ids and counts; rows and personal values never.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pendulum
 from airflow.sdk import (
     DAG,
-    Asset,
     get_parsing_context,
     task,
     task_group,
 )
 from airflow.sdk.exceptions import AirflowSkipException
+from night_assets import AD_HOC, NIGHT_ENDS, NIGHT_OVER, ZONE, asset, tell, when_to_deliver
 from task_hub import final, hub_of
 
 from onecard.errors import FatalError, HoldError, NotCollected
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 
-START = pendulum.datetime(2024, 1, 1, tz="Asia/Shanghai")
+START = pendulum.datetime(2024, 1, 1, tz=ZONE)
 """Order 249 is in force since this day (article 20)."""
 
 NIGHTLY = "0 2 * * *"
-AFTER_NIGHT = "0 5 * * *"
+AFTER_NIGHT = f"0 {NIGHT_ENDS} * * *"
 AFTER_DELIVERIES = "0 6 * * *"
 AFTER_REPORTS = "0 7 * * *"
 EVERY_MINUTE = "* * * * *"
@@ -62,11 +62,6 @@ def asked_for(dag_id: str) -> bool:
     return wanted is None or wanted == dag_id
 
 
-def asset(dataset: str) -> Asset:
-    """The Airflow asset of a dataset."""
-    return Asset(name=dataset, uri=f"x-onecard://{dataset}")
-
-
 @task
 def stage(dataset: str, audit: str) -> int:
     """Read, check and stage one dataset; returns the transfer's id."""
@@ -93,11 +88,12 @@ def audit_staged(dataset: str, transfer: int, audit: str) -> int:
 
 @task
 def publish(dataset: str, transfer: int) -> dict[str, int]:
-    """Publish the staged rows; emits the dataset's asset."""
+    """Publish the staged rows; emits the dataset's asset, by which deliveries start."""
     try:
         done = hub_of("sql").collect(dataset).published(transfer)
     except (FatalError, HoldError) as error:
         raise final(error, dataset) from None
+    tell(dataset)
     return {
         "transfer": done.transfer,
         "version": done.version,
@@ -122,6 +118,11 @@ def deliver(agreement: str) -> dict[str, int]:
     except (FatalError, HoldError) as error:
         raise final(error, agreement) from None
     return {"transfer": done.transfer or 0, "rows": done.rows, "parts": done.parts}
+
+
+@task
+def end_night() -> None:
+    """Emit that the night is over."""
 
 
 @task
@@ -209,20 +210,21 @@ def scheduled(dag_id: str, **how: Any) -> DAG:  # noqa: ANN401 - what a DAG take
     return DAG(dag_id, **{**usual, **how})
 
 
-def collect_group(contract: Contract, audit: str) -> Any:  # noqa: ANN401 - an Airflow XComArg
+def collect_group(contract: Contract, audit: str, outlets: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - an Airflow XComArg
     """Stage → audit → publish of one dataset; returns the publishing task.
 
     Args:
         contract: of the dataset; in the place of `stage` stands a task for each of its partitions,
             if it names any.
         audit: engine: `sql` or `gx`.
+        outlets: assets that its publication emits.
     """
 
     @task_group(group_id=contract.id.split("/")[1], tooltip=contract.title)
     def group() -> Any:  # noqa: ANN401 - an Airflow XComArg
         transfer = _staged(contract, audit)
         checked = audit_staged(contract.id, transfer, audit)
-        return publish.override(outlets=[asset(contract.id)])(contract.id, checked)
+        return publish.override(outlets=list(outlets))(contract.id, checked)
 
     return group()
 
@@ -251,29 +253,26 @@ def collect_dag(agency: str, title: str, contracts: Iterable[Contract]) -> DAG:
         description=f"采集：{title}",
     ) as dag:
         for contract in contracts:
-            collect_group(contract, audit="gx")
+            collect_group(contract, audit="gx", outlets=(asset(contract.id), AD_HOC))
     return dag
 
 
-def deliver_dag(consumer: str, title: str, agreements: Iterable[Agreement]) -> DAG:
-    """Deliveries to one consumer: when a dataset they need is published, and after the night.
+def deliver_dag(
+    consumer: str, title: str, agreements: Iterable[Agreement], nightly: Container[str]
+) -> DAG:
+    """Deliveries to one consumer: when all that they read is published, or the night is over.
 
     Args:
         consumer: id; names the DAG.
         title: the consumer's title, for the description.
         agreements: those that grant it something, a task each.
+        nightly: datasets that the night collects; deliveries do not wait for others.
     """
-    from airflow.sdk import AssetAny, AssetOrTimeSchedule, CronTriggerTimetable  # noqa: PLC0415
-
     listed = list(agreements)
-    assets = [asset(d) for d in dict.fromkeys(d for a in listed for d in a.datasets)]
-    schedule = AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable(AFTER_NIGHT, timezone="Asia/Shanghai"),
-        assets=AssetAny(*assets),
-    )
+    datasets = list(dict.fromkeys(d for a in listed for d in a.datasets))
     with scheduled(
         f"deliver_{consumer}",
-        schedule=schedule,
+        schedule=when_to_deliver(datasets, nightly),
         tags=["deliver", consumer],
         description=f"提供：{title}",
     ) as dag:
@@ -282,8 +281,27 @@ def deliver_dag(consumer: str, title: str, agreements: Iterable[Agreement]) -> D
     return dag
 
 
+def night_over_dag() -> DAG:
+    """The end of the night: deliveries start with what there is.
+
+    Nobody has to switch it on: it moves no data, and starts only deliveries that are switched on.
+    """
+    with scheduled(
+        "night_over",
+        schedule=AFTER_NIGHT,
+        is_paused_upon_creation=False,
+        tags=["deliver"],
+        description="夜间采集截止：提供不再等待",
+    ) as dag:
+        end_night.override(outlets=[NIGHT_OVER])()
+    return dag
+
+
 def event_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) -> DAG:
-    """The near-real-time lane: collect the event datasets and deliver their event flows."""
+    """The near-real-time lane: collect the event datasets and deliver their event flows.
+
+    What it publishes counts as published for the next night, and starts nothing else.
+    """
     with scheduled(
         "card_status",
         schedule=EVERY_MINUTE,
@@ -293,7 +311,7 @@ def event_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) ->
     ) as dag:
         listed = list(agreements)
         for contract in contracts:
-            done = collect_group(contract, audit="sql")
+            done = collect_group(contract, audit="sql", outlets=(asset(contract.id),))
             for agreement in listed:
                 if agreement.dataset == contract.id:
                     done >> deliver.override(task_id=agreement.id)(agreement.id)

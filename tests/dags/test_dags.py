@@ -21,7 +21,8 @@ import json, time
 import airflow.sdk
 import onecard_factory
 found, seconds = {}, {}
-for name in ("collect", "deliver", "card_status", "reports", "reconcile", "housekeeping"):
+for name in ("collect", "deliver", "night_over", "card_status", "reports", "reconcile",
+             "housekeeping"):
     t = time.perf_counter()
     module = __import__(name)
     seconds[name] = time.perf_counter() - t
@@ -41,7 +42,7 @@ def test_one_dag_for_each_agency_and_consumer_and_nothing_heavy(
     known = catalogue.load()
     providers = {c.agency for c in known.contracts.values()}
     consumers = {a.consumer for a in known.agreements.values() if a.served}
-    expected = {"card_status", "quality_reports", "reconcile", "housekeeping"}
+    expected = {"card_status", "night_over", "quality_reports", "reconcile", "housekeeping"}
     expected |= {f"collect_{a}" for a in providers} | {f"deliver_{c}" for c in consumers}
     assert set(made["dags"]) == expected
     assert "card_master.stage" in made["dags"]["collect_hrss"]

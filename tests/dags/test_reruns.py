@@ -17,7 +17,7 @@ from onecard.store import database, datasets, transfer_history
 from tests.cities import Cities, with_airflow
 from tests.dags.test_scheduler import command, known_dags, query, scheduler, wait_for
 
-EVENTS = "hrss/card_status_event"
+EVENTS, CARDS = "hrss/card_status_event", "hrss/card_master"
 AGREEMENT = "f02-hrss-medical_insurance-card-status"
 COLLECT, DELIVER = "collect_hrss", "deliver_medical_insurance"
 DAGS = f"""
@@ -30,7 +30,10 @@ from schemas.models import catalogue
 factory.DEFAULTS |= {{"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}}
 known = catalogue.load()
 collect = factory.collect_dag("hrss", "airflow DAG", [known.contract("{EVENTS}")])
-deliver = factory.deliver_dag("medical_insurance", "", [known.agreement("{AGREEMENT}")])
+agreement = known.agreement("{AGREEMENT}")
+deliver = factory.deliver_dag("medical_insurance", "", [agreement], ["{EVENTS}", "{CARDS}"])
+factory.AFTER_NIGHT = None
+over = factory.night_over_dag()
 DOWN = "postgresql://nobody@127.0.0.1:1/nowhere"
 
 
@@ -54,7 +57,7 @@ for dag, task, name, value in (
 def small(tmp_path: Path, cities: Cities) -> Iterator[Rehearsal]:
     """A city of 300 persons, whose other datasets are collected."""
     with cities.start(tmp_path / "stage", persons=300, seed=5) as stage:
-        for dataset in ("hrss/card_master", "health/death_notice"):
+        for dataset in (CARDS, "health/death_notice"):
             stage.hub(0).collect(dataset).run()
         with_airflow(stage)
         folder = tmp_path / "dags"
@@ -70,11 +73,8 @@ def airflow(stage: Rehearsal, *arguments: str) -> None:
 
 
 def tries(stage: Rehearsal) -> dict[str, tuple[object, object]]:
-    """State and number of tries of every task of the night."""
-    rows = query(
-        stage,
-        "SELECT task_id, state, try_number FROM task_instance WHERE run_id LIKE 'scheduled%'",
-    )
+    """State and number of tries of every task so far."""
+    rows = query(stage, "SELECT task_id, state, try_number FROM task_instance")
     return {str(task): (state, number) for task, state, number in rows}
 
 
@@ -83,6 +83,16 @@ def done(stage: Rehearsal, dag: str, runs: int) -> bool:
     states = query(stage, f"SELECT state FROM dag_run WHERE dag_id = '{dag}'")
     assert ("failed",) not in states
     return states.count(("success",)) >= runs and set(states) <= {("success",)}
+
+
+def queued(stage: Rehearsal) -> set[object]:
+    """Datasets that were published and have started no deliveries yet."""
+    rows = query(stage, "SELECT a.name FROM asset_dag_run_queue JOIN asset a ON a.id = asset_id")
+    return {name for (name,) in rows}
+
+
+def runs(stage: Rehearsal, dag: str) -> int:
+    return len(query(stage, f"SELECT 1 FROM dag_run WHERE dag_id = '{dag}'"))
 
 
 def left(stage: Rehearsal) -> tuple[object, ...]:
@@ -101,15 +111,22 @@ def left(stage: Rehearsal) -> tuple[object, ...]:
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(600)
 @pytest.mark.fault("F01", "Airflow's own retries end a killed publication and delivery well")
 @pytest.mark.fault("F03", "cleared tasks and a backfill change neither registry nor inbox")
 def test_retries_clears_and_a_backfill_do_no_harm(small: Rehearsal) -> None:
     with scheduler(small):
-        wait_for(lambda: known_dags(small) >= {COLLECT, DELIVER}, "the DAGs are listed")
-        for dag in (COLLECT, DELIVER):  # each has a night that is due at once
+        wait_for(
+            lambda: known_dags(small) >= {COLLECT, DELIVER, "night_over"}, "the DAGs are listed"
+        )
+        for dag in (DELIVER, COLLECT):  # a night of collects is due at once
             airflow(small, "dags", "unpause", "-y", dag)
-            wait_for(lambda dag=dag: done(small, dag, 1), f"{dag} has run")
+        wait_for(lambda: done(small, COLLECT, 1), "the collect has run")
+        assert queued(small) == {EVENTS}, "deliveries wait for the cards, which nobody collects"
+        assert runs(small, DELIVER) == 0
+        airflow(small, "dags", "trigger", "night_over")
+        wait_for(lambda: done(small, DELIVER, 1), "the night is over: the delivery has run")
+        assert queued(small) == set(), "what this night lacked does not count for the next"
         found = tries(small)
         assert found["card_status_event.stage"] == ("success", 2)
         assert found["card_status_event.audit_staged"] == ("success", 1)
@@ -117,14 +134,15 @@ def test_retries_clears_and_a_backfill_do_no_harm(small: Rehearsal) -> None:
         assert found[AGREEMENT] == ("success", 2)
         first = left(small)
         assert first[3] == 1
-        for task in ("publish", "stage"):  # with the old XCom, and everything anew
+        for number, task in enumerate(("publish", "stage"), 2):  # the old XCom; all anew
             airflow(small, "tasks", "clear", "-y", "-d", "-t", f"card_status_event.{task}", COLLECT)
             wait_for(lambda: done(small, COLLECT, 1), f"{task} has run again")
+            wait_for(lambda n=number: done(small, DELIVER, n), "it starts its deliveries alone")
         airflow(small, "tasks", "clear", "-y", DELIVER)
-        wait_for(lambda: done(small, DELIVER, 1), "the delivery has run again")
+        wait_for(lambda: done(small, DELIVER, 3), "the delivery has run again")
         assert left(small) == first
         old = ("--from-date", "2026-10-01", "--to-date", "2026-10-02")
         airflow(small, "backfill", "create", "--dag-id", COLLECT, *old)
         wait_for(lambda: done(small, COLLECT, 2), "an older night is filled in")
-        wait_for(lambda: done(small, DELIVER, 2), "its deliveries have run")
+        wait_for(lambda: done(small, DELIVER, 4), "its deliveries have run")
         assert left(small) == first

@@ -1,4 +1,4 @@
-"""The real scheduler: a collect of card events makes a delivery start by its Asset."""
+"""The real scheduler: a collect of card events by hand makes its deliveries start."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -38,7 +39,16 @@ def scheduler(stage: Rehearsal) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "passwords.json").write_text('{"admin": "admin"}')
     with standalone.running(environment(stage)):
+        wait_for(lambda: answers(stage), "Airflow's API answers")
         yield
+
+
+def answers(stage: Rehearsal) -> bool:
+    health = stage.environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] + "health"
+    try:
+        return httpx.get(health, timeout=DEADLINE_S).is_success
+    except httpx.TransportError:
+        return False
 
 
 def environment(stage: Rehearsal) -> dict[str, str]:
@@ -57,21 +67,25 @@ def test_collected_card_events_start_their_deliveries(airflow_stage: Rehearsal) 
     wanted = ("collect_hrss", "deliver_medical_insurance")
     with scheduler(stage):
         wait_for(lambda: known_dags(stage) >= set(wanted), "the DAG processor lists the DAGs")
-        for dag in ("deliver_medical_insurance", "collect_hrss"):
-            unpaused = command(stage, "dags", "unpause", "-y", dag)
-            assert unpaused.returncode == 0, unpaused.stderr[-800:]
-        triggered = command(stage, "dags", "trigger", "collect_hrss")
-        assert triggered.returncode == 0, triggered.stderr[-800:]
+        for arguments in (
+            ("unpause", "-y", "deliver_medical_insurance"),
+            (
+                "trigger",
+                "collect_hrss",
+            ),  # before the run of the schedule, for which deliveries wait
+            ("unpause", "-y", "collect_hrss"),
+        ):
+            done = command(stage, "dags", *arguments)
+            assert done.returncode == 0, done.stderr[-800:]
         wait_for(lambda: agreement in stage.city.inbox("medical_insurance"), "the delivery arrives")
-        # The night's own run of deliveries, due when they are unpaused, may have been the first.
         wait_for(
             lambda: "asset_triggered" in run_types(stage, "deliver_medical_insurance"),
             "the asset starts a run of deliveries",
         )
     with database.connect(stage.hub(0).address, autocommit=True) as connection:
-        done = {t.subject: t.status for t in transfer_history.latest(connection)}
-    assert done["hrss/card_status_event"] == "published"
-    assert done[agreement] == "confirmed"
+        ended = {t.subject: t.status for t in transfer_history.latest(connection)}
+    assert ended["hrss/card_status_event"] == "published"
+    assert ended[agreement] == "confirmed"
 
 
 def query(stage: Rehearsal, statement: str) -> list[tuple[object, ...]]:

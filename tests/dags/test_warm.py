@@ -32,8 +32,8 @@ sys.argv = ["airflow", "scheduler"]
 from airflow.utils.db import upgradedb
 upgradedb()
 logging.disable(logging.WARNING)
-OURS = {"onecard", "quality", "connectors", "schemas", "hub_metrics", "onecard_factory", "polars",
-        "pyarrow", "pandas", "great_expectations", "psycopg", "sqlalchemy", "numpy", "requests",
+OURS = {"onecard", "quality", "connectors", "schemas", "hub_metrics", "night_assets",
+        "onecard_factory", "polars", "pyarrow", "pandas", "great_expectations", "psycopg", "sqlalchemy", "numpy", "requests",
         "cryptography", "asyncssh", "adbc_driver_postgresql"}
 found = {}
 for file, dag in (("collect", "collect_hrss"), ("collect", "collect_transport"),
