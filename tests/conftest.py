@@ -14,7 +14,7 @@ from demo.rehearsal import Rehearsal
 from demo.servers import AgencyServers
 from onecard.base.settings import Settings
 from onecard.store import database
-from tests import quick_server
+from tests import leftovers, quick_server
 from tests.cities import Cities, alone, empty_hub, with_airflow
 
 DOMAIN = Path(__file__).parents[2] / "shared" / "domain"
@@ -92,6 +92,12 @@ def cities(quick_postgres: str, shared_folder: Path) -> Iterator[Cities]:
     """Cities cloned from templates, with this worker's servers of agencies."""
     with AgencyServers() as agencies:
         yield Cities(quick_postgres, shared_folder, agencies)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that begins a run ends what earlier ones left, before there are workers."""
+    if not hasattr(config, "workerinput"):
+        leftovers.begin()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

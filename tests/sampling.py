@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
+
+LONG = os.environ.get("ONECARD_LONG") == "1"
+"""Whether repetitions have their full length, as in `make test-long`."""
+
+
+def repeated(nightly: int, long: int) -> int:
+    """How often something is repeated that is new each time: at night, and in `make test-long`."""
+    return long if LONG else nightly
 
 
 def sampled(cases: Iterable[Any], quick: Collection[Any]) -> list[Any]:
