@@ -503,9 +503,7 @@ def test_a_city_in_any_order(quick_postgres: str, shared_folder: Path) -> None:
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_a_city_in_any_order_for_long(
-    quick_postgres: str, shared_folder: Path, part: int
-) -> None:
+def test_a_city_in_any_order_for_long(quick_postgres: str, shared_folder: Path, part: int) -> None:
     first = int(os.environ.get("CITY_SEED") or secrets.randbelow(2**32))
     print(f"CITY_SEED={first}")
     steps = STEPS // PARTS
