@@ -42,8 +42,8 @@ test: setup ## Run the tests that a person waits for
 test-nightly: setup ## Run the rest: repetitions, browsers, schedulers
 	$(PYTEST) -m nightly $(ARGS)
 
-test-long: setup ## As test-nightly, every repetition at its full length: a city of 2,000 steps
-	ONECARD_LONG=1 $(PYTEST) -m nightly $(ARGS)
+test-long: setup ## Run all tests, every repetition at its full length: a city of 2,000 steps
+	ONECARD_LONG=1 $(PYTEST) $(ARGS)
 
 test-all: setup ## Run both, with the coverage gate of both
 	$(PYTEST) --cov --cov-fail-under=80 $(ARGS)

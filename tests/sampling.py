@@ -12,9 +12,9 @@ LONG = os.environ.get("ONECARD_LONG") == "1"
 """Whether repetitions have their full length, as in `make test-long`."""
 
 
-def repeated(nightly: int, long: int) -> int:
-    """How often something is repeated that is new each time: at night, and in `make test-long`."""
-    return long if LONG else nightly
+def how_often(usual: int, long: int) -> int:
+    """How often something is repeated that is new each time; `long` in `make test-long`."""
+    return long if LONG else usual
 
 
 def sampled(cases: Iterable[Any], quick: Collection[Any]) -> list[Any]:

@@ -18,9 +18,9 @@ from onecard.base import failpoints
 from onecard.errors import ConfigError, InternalError
 from tests.cities import Cities
 from tests.faults.harness import Harness
-from tests.sampling import repeated, sampled
+from tests.sampling import how_often, sampled
 
-RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS") or repeated(10, 40))
+RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS") or how_often(10, 40))
 KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
 """A file that gets, for each random kill, the last point that was reached (`make kills`)."""
 BATCHES = 10

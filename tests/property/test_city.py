@@ -48,7 +48,7 @@ from tests.property.city_reference import (
     Registry,
     Row,
 )
-from tests.sampling import repeated
+from tests.sampling import how_often
 
 PEOPLE = tuple(numbers())
 ACCOUNTS = tuple(accounts(3))
@@ -70,7 +70,7 @@ DELIVER_POINTS = (
     *("send.after", "confirm.advanced", "confirm.before_commit", "confirm.after_commit"),
 )
 
-STEPS, LENGTH, PARTS = repeated(400, 2_000), repeated(50, 100), 4
+STEPS, LENGTH, PARTS = how_often(400, 2_000), how_often(50, 100), 4
 """At night: all steps, those of one city, and parts that workers share."""
 
 
