@@ -11,7 +11,7 @@ PYTEST   := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo history test test-nightly test-all up lint bench soak kills hostile mutations screenshots lock clean
+.PHONY: help setup demo history test test-nightly test-long test-all up lint bench soak kills hostile mutations screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,8 +39,11 @@ up: setup ## Start Airflow with the simulated agencies
 test: setup ## Run the tests that a person waits for
 	$(PYTEST) -m "not nightly" $(ARGS)
 
-test-nightly: setup ## Run the rest: long repetitions, browsers, schedulers
+test-nightly: setup ## Run the rest: repetitions, browsers, schedulers
 	$(PYTEST) -m nightly $(ARGS)
+
+test-long: setup ## Run all tests, every repetition at its full length: a city of 2,000 steps
+	ONECARD_LONG=1 $(PYTEST) $(ARGS)
 
 test-all: setup ## Run both, with the coverage gate of both
 	$(PYTEST) --cov --cov-fail-under=80 $(ARGS)

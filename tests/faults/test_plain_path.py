@@ -25,6 +25,7 @@ FILES = (
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(1_800)
 def test_faults_end_as_they_do_with_the_library() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-m", "not nightly", *FILES],

@@ -26,6 +26,7 @@ from onecard.ports.fakes import FakeReading, FakeSystem
 from onecard.ports.source import Chunk
 from onecard.store import database, rule_counts
 from schemas.models.contract import Contract
+from tests.sampling import how_often
 from tests.unit.core.fake_hub import KNOWN, NOW, FakeHub, typed
 
 BASE = KNOWN.contract("hrss/ecard_binding")
@@ -182,7 +183,7 @@ def test_the_newest_row_of_a_key_is_published(
 @pytest.mark.timeout(1_800)
 @pytest.mark.case("order-2", "many random readings: stable, counted, never an older row")
 @pytest.mark.parametrize("in_order", [False, True])
-@settings(max_examples=80, **RELAXED)  # type: ignore[arg-type]
+@settings(max_examples=how_often(30, 80), **RELAXED)  # type: ignore[arg-type]
 @given(contract=contracts, made=nights)
 def test_many_readings(
     hub_database: str, home: Path, contract: Contract, made: list[Any], in_order: bool

@@ -19,6 +19,7 @@ from quality.rows import identifiers
 from quality.rows.gate import compile_gate
 from schemas.models import catalogue
 from schemas.models.contract import Contract
+from tests.sampling import how_often
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 KNOWN = identifiers.divisions([], [])
@@ -92,7 +93,7 @@ def batches(draw: st.DrawFn, contract: Contract) -> pa.RecordBatch:
     return pa.record_batch({n: pa.array(draw(cells), pa.string()) for n in contract.names})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=how_often(50, 150), deadline=None)
 @given(st.data())
 def test_every_row_is_good_or_rejected_exactly_once(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(CONTRACTS)))
@@ -171,7 +172,7 @@ def as_text(value: object, hours: int) -> str | None:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=how_often(50, 200), deadline=None)
 @given(st.lists(typed_rows, min_size=1, max_size=8), st.integers(-12, 14))
 def test_text_and_typed_readings_give_the_same_rows_and_hashes(
     rows: list[tuple[object, ...]], hours: int

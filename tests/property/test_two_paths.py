@@ -16,12 +16,12 @@ from quality.rows import quick
 from quality.rows.gate import PolarsGate, compile_gate
 from schemas.models.contract import Contract
 from tests.property.hostile_rows import CONTRACTS, NOW, Rows, made_contract
-from tests.sampling import sampled
+from tests.sampling import how_often, sampled
 
 QUICK = [(seed, 10_000) for seed in range(2)]
-PARTS = int(os.environ.get("ONECARD_HOSTILE_PARTS", "10"))
+PARTS = int(os.environ.get("ONECARD_HOSTILE_PARTS") or how_often(3, 10))
 NIGHTLY = [(seed, 100_000) for seed in range(2, 2 + PARTS)]
-"""Seeds and rows: a million at night, in parts that workers share; `make hostile`: five million."""
+"""Seeds and rows: 300,000 at night, in parts that workers share; `make hostile`: five million."""
 CHUNK = 12_000
 needs_library = pytest.mark.skipif(native.library() is None, reason="needs a C compiler")
 

@@ -53,7 +53,7 @@ def section(fell: Mapping[str, int]) -> str:
             " time and run again: no difference from a night without faults in registry,"
             " quarantine, watermarks, delivered versions or any inbox; nothing left in staging,"
             " no row twice in an inbox, the audit log whole. Made by `make kills`;"
-            " `make test-all` does 40 of them, and one kill at every named point."
+            " `make test-all` does ten of them, and one kill at every named point."
         ),
         "",
         "| last point before the kill | kills |",

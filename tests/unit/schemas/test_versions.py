@@ -12,7 +12,6 @@ import pytest
 
 from onecard.errors import ConfigError
 from schemas.lint import versions
-from schemas.lint.check import lint
 from schemas.models import catalogue
 from schemas.models.problem import Problem
 
@@ -55,9 +54,9 @@ def version(root: Path, value: str) -> None:
 
 
 def found(trees: tuple[Path, Path]) -> list[Problem]:
-    """What the comparison adds to lint."""
+    """What the comparison adds to lint; `onecard lint --against` below runs all of it."""
     old, new = trees
-    return [p for p in lint(new, against=old) if p.rule.startswith("version.")]
+    return sorted(versions.check(new, old, catalogue.load().agreements))
 
 
 NAME = "physicalName: AAC003\n        logicalType: string\n        logicalTypeOptions: {maxLength: "
