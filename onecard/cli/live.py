@@ -13,6 +13,7 @@ from onecard.base import interrupts
 from onecard.cli import output
 from onecard.errors import ConfigError, UsageError
 from onecard.live.lane import Lane
+from onecard.store import sessions
 
 HIGHEST_PORT = 65_535
 
@@ -35,15 +36,16 @@ def live(
     with output.errors_as_exit_codes():
         place = _place(listen) if listen else None
         lane = Lane(Hub)
-        lane.start()
-        with _door(lane, place) as address:
-            said = f"; its door is {address}" if address else ""
-            output.say(
-                f"live: {len(lane.datasets)} dataset(s), {len(lane.agreements)} agreement(s){said};"
-                " SIGTERM or Ctrl-C ends it after the batches in hand"
-            )
-            interrupts.told_to_end()
-        lane.end()
+        with sessions.kept():
+            lane.start()
+            with _door(lane, place) as address:
+                said = f"; its door is {address}" if address else ""
+                output.say(
+                    f"live: {len(lane.datasets)} dataset(s), {len(lane.agreements)} agreement(s)"
+                    f"{said}; SIGTERM or Ctrl-C ends it after the batches in hand"
+                )
+                interrupts.told_to_end()
+            lane.end()
         output.say("live: ended")
 
 

@@ -282,7 +282,7 @@ def test_the_command_serves_its_door_and_ends_in_order(town: Town, tmp_path: Pat
         until(lambda: ready(place), "the door, and all that it needs")
         status, code = call(town, f"http://{place}")
         assert (status, code) in {(200, "00"), (200, "01")}
-        assert call(town, f"http://{place}", key="another key of 16") == (401, "401")
+        assert call(town, f"http://{place}", key="another key of 16") == (401, "40")
         number = town.report()
         until(lambda: number in town.at_the_buses(), "the event at the buses")
         os.kill(process.pid or 0, signal.SIGTERM)
