@@ -154,7 +154,7 @@ def test_json_pages() -> None:
         asked = request(options)
         parse = partial(parsed, path=options.records, request=asked)
         document = client._document(reply, "a/b at /x", parse)
-        pages = rest_read._Pages(client, asked, options, {}, PageKeys(()))
+        pages = rest_read.Pages(client, asked, options, {}, PageKeys(()))
         return pages._records(document).part(asked, "/x")[0].num_rows
 
     assert read(PAGE) == 3
