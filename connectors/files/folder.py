@@ -24,12 +24,12 @@ class ListedFile:
     """A plain file of a folder.
 
     Attributes:
-        modified: when it was last written, in the folder's own unit: only to be compared.
+        modified: the times of its last change, in the folder's own unit: only to be compared.
     """
 
     name: str
     size: int
-    modified: int = 0
+    modified: tuple[int, ...] = ()
 
 
 class Folder(Protocol):

@@ -27,14 +27,14 @@ class LocalFolder:
         self._base = Path(base).resolve()
 
     def entries(self, directory: str) -> list[ListedFile]:
-        """Plain files by name."""
+        """Plain files by name; a file that was put in place with its old time has changed too."""
         folder = self._base / directory
         if not folder.is_dir():
             msg = f"folder {directory!r} is not there"
             raise ConfigError(msg)
         found = [(item.name, item.stat(follow_symlinks=False)) for item in os.scandir(folder)]
         return [
-            ListedFile(n, s.st_size, s.st_mtime_ns)
+            ListedFile(n, s.st_size, (s.st_mtime_ns, s.st_ctime_ns))
             for n, s in sorted(found, key=lambda f: f[0])
             if stat.S_ISREG(s.st_mode)
         ]

@@ -179,7 +179,7 @@ class SftpFolder:
         """Plain files by name."""
         found = self._call(self._client.readdir(self._path(directory)), directory)
         plain = [
-            ListedFile(str(f.filename), int(f.attrs.size or 0), int(f.attrs.mtime or 0))
+            ListedFile(str(f.filename), int(f.attrs.size or 0), (int(f.attrs.mtime or 0),))
             for f in found
             if stat.S_ISREG(f.attrs.permissions or 0)
         ]

@@ -39,8 +39,8 @@ class Hub(HubDesk):
         audit: engine of the dataset-level expectations: `sql` (one statement, the event lane and
             the command line) or `gx` (Great Expectations, the nightly DAGs). Same expectations.
         key_source: gives the key document as text; default: ONECARD_KEYS, else the key file.
-        guard: is asked, in the transactions that publish and confirm and before anything leaves,
-            whether this process may still do so; default: it may.
+        guard: is asked, in the transactions that claim, publish and confirm and before anything
+            leaves, whether this process may still do so; default: it may.
     """
 
     def __init__(

@@ -17,7 +17,8 @@ class Threads:
     """Implements `onecard.ports.workers.Workers`.
 
     Attributes:
-        hub: of this process; each worker has a gate and connections of its own.
+        hub: of this process; workers share its gate, which holds nothing that changes, and have
+            connections of their own.
         number: how many at once.
     """
 
@@ -25,7 +26,7 @@ class Threads:
     number: int
 
     def read(self, dataset: str, transfer: int, parts: int, snapshot: str) -> None:
-        """As the port; an interrupt ends the waiting, and the workers end with the process.
+        """As the port; an interrupt ends the waiting, and no worker begins another partition.
 
         Args:
             dataset: its id.
@@ -33,24 +34,28 @@ class Threads:
             parts: how many partitions there are; more workers than these are not begun.
             snapshot: name of the state of the source that is held for them.
         """
+        over = threading.Event()
         workers = [
             threading.Thread(
                 target=self._read,
-                args=(dataset, transfer, snapshot),
+                args=(dataset, transfer, snapshot, over),
                 name=f"worker-{number}",
                 daemon=True,
             )
             for number in range(min(self.number, parts))
         ]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        try:
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+        finally:
+            over.set()
 
-    def _read(self, dataset: str, transfer: int, snapshot: str) -> None:
+    def _read(self, dataset: str, transfer: int, snapshot: str, over: threading.Event) -> None:
         """What fails here is read again, and told, where the transfer was opened."""
         try:
-            self.hub.collect(dataset).read_parts(transfer, snapshot)
+            self.hub.collect(dataset).read_parts(transfer, snapshot, over)
         except OnecardError as error:
             log.warning("a worker of transfer %s failed: %s", transfer, error)
         except Exception as error:  # noqa: BLE001 - its text may quote a row

@@ -21,7 +21,8 @@ class CollectContext:
 
     Attributes:
         address: of the hub's database.
-        guard: is asked in the transaction that publishes whether this process may still do so.
+        guard: is asked in the transactions that claim and publish whether this process may still do
+            so.
     """
 
     address: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,12 +16,6 @@ COUNTY_DIGITS = 6
 ELSEWHERE = ""
 
 
-@cache
-def known() -> frozenset[str]:
-    """The counties of the city; every other place, and every bad value, counts as elsewhere."""
-    return frozenset(codes.codes("division_zz"))
-
-
 def field_of(contract: Contract) -> str | None:
     """The field by which rows are counted: where people live, else any division, else None."""
     found = {f.semantic: f.name for f in reversed(contract.fields)}
@@ -33,6 +26,7 @@ class Tally:
     """Counts one transfer's rows; holds nothing but codes of the division register."""
 
     def __init__(self, contract: Contract) -> None:
+        self._known = frozenset(codes.codes("division_zz"))
         self.field = field_of(contract)
         self.read: Counter[str] = Counter()
         self.quarantined: Counter[str] = Counter()
@@ -46,14 +40,14 @@ class Tally:
             return
         cut = pc.utf8_slice_codeunits(batch.column(self.field).cast(pa.string()), 0, COUNTY_DIGITS)
         for pair in pc.value_counts(cut):
-            self.read[_place(pair["values"].as_py())] += pair["counts"].as_py()
+            self.read[self._place(pair["values"].as_py())] += pair["counts"].as_py()
 
     def add_quarantined(self, rows: Iterable[Mapping[str, str | None]]) -> None:
         """Count rejected rows by their values."""
         if self.field is not None:
-            self.quarantined.update(_place(row.get(self.field)) for row in rows)
+            self.quarantined.update(self._place(row.get(self.field)) for row in rows)
 
-
-def _place(value: str | None) -> str:
-    county = (value or "")[:COUNTY_DIGITS]
-    return county if county in known() else ELSEWHERE
+    def _place(self, value: str | None) -> str:
+        """A county of the city; every other place, and every bad value, counts as elsewhere."""
+        county = (value or "")[:COUNTY_DIGITS]
+        return county if county in self._known else ELSEWHERE

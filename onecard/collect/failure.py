@@ -114,7 +114,13 @@ class Failing:
                 self._drop(connection, transfer)
 
     def _drop(self, connection: database.Connection, transfer: int) -> None:
-        """Drop what the transfer has staged, and its partitions but for what is still written."""
+        """Drop what the transfer has staged, and its partitions but for what is still written.
+
+        One that has not claimed the dataset has staged nothing: what stands there is of the one
+        that has.
+        """
+        if datasets.state(connection, self.contract.id).claim < transfer:
+            return
         staging.drop(connection, self.contract, older_than=transfer + 1, mine=transfer)
         for part in partitions.lines(connection, transfer):
             for attempt in part.attempts:

@@ -6,6 +6,7 @@ steps may run in different processes, and any of them may be killed and run agai
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -96,7 +97,7 @@ class Collect:
         with Failing.of(self._contract, self._tools).noted_if_final(transfer):
             PartStep(self._partitioned(transfer), transfer).run(number)
 
-    def read_parts(self, transfer: int, snapshot: str) -> None:
+    def read_parts(self, transfer: int, snapshot: str, over: threading.Event | None = None) -> None:
         """Read partitions of an open transfer, one after the other, until all are begun.
 
         Nothing is noted of a failure: who opened the transfer reads that partition again.
@@ -104,9 +105,10 @@ class Collect:
         Args:
             transfer: that another process has opened.
             snapshot: name of the state of the source that it holds; empty: none.
+            over: is set when no other partition may be begun.
         """
         step = PartStep(self._partitioned(transfer), transfer, snapshot)
-        while step.run():
+        while not (over is not None and over.is_set()) and step.run():
             pass
 
     def gather(self, transfer: int) -> int:

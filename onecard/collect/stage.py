@@ -123,9 +123,14 @@ class StageStep:
         failpoints.reach("stage.recorded")
 
     def claim(self, connection: database.Connection, transfer: int) -> DatasetState:
-        """Claim the dataset; transfers that were cut off, or are overtaken now, have failed."""
+        """Claim the dataset; transfers that were cut off, or are overtaken now, have failed.
+
+        Raises:
+            SupersededError: this process may not work on it any more; nothing is claimed.
+        """
         dataset, actor = self.contract.id, self.tools.settings.actor
         with connection.transaction():
+            self.tools.guard(connection)
             state = datasets.claim(connection, dataset, transfer)
             for dead in transfers.fail_abandoned(connection, "collect", dataset, transfer):
                 body = {"transfer": dead.transfer, "error": "cut off", "next": transfer}

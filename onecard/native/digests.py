@@ -96,12 +96,15 @@ def not_base32(values: pl.Series, letters: int) -> int | None:
     Returns:
         Their number; None: take the plain path.
     """
+    import polars as pl  # noqa: PLC0415 - only where rows flow
+
     found = library()
-    if found is None:
+    if found is None or values.dtype != pl.String:
         return None
     count, size, columns = found.onecard_not_base32, ctypes.c_size_t, Columns([values])
     count.restype = ctypes.c_int64
-    return int(count(columns.pointer, size(len(values)), size(letters)))
+    number = int(count(columns.pointer, size(len(values)), size(letters)))
+    return None if number < 0 else number
 
 
 def row_texts(

@@ -165,8 +165,9 @@ EXPORT void onecard_base32(const uint8_t *digests, size_t rows, size_t letters, 
     }
 }
 
-/* How many texts are not so many characters of base32; a NULL is none of them. */
+/* How many texts are not so many characters of base32; a NULL is none of them. -1: no texts. */
 EXPORT int64_t onecard_not_base32(const column *texts, size_t rows, size_t letters) {
+    if (texts->kind != TEXTS) return -1;
     uint8_t known[256] = {0};
     int64_t found = 0;
     for (size_t at = 0; alphabet[at]; at++) known[(uint8_t)alphabet[at]] = 1;

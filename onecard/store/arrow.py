@@ -77,20 +77,23 @@ def integers(address: str, statement: sql.Composed) -> npt.NDArray[np.int64]:
 def _taken(address: str) -> Connection:
     """One that waits and whose server answers, or a new one."""
     while (made := _waiting.take(address)) is not None:
-        if _answers(made):
-            made.adbc_connection.set_autocommit(False)
+        if _usable(made):
             return made
         made.close()
     return _opened(address)
 
 
-def _answers(made: Connection) -> bool:
-    """Whether the server of a connection is still there: the driver tells nobody by itself."""
+def _usable(made: Connection) -> bool:
+    """Whether the server of a connection is still there, and a transaction can begin.
+
+    The driver tells nobody by itself that a server has gone.
+    """
     import adbc_driver_manager as driver  # noqa: PLC0415 - loaded already
 
     try:
         with made.cursor() as cursor:
             cursor.execute("SELECT 1")
+        made.adbc_connection.set_autocommit(False)
     except driver.Error:
         return False
     return True

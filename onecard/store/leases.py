@@ -1,9 +1,10 @@
 """Leases, `ledger.lease`: which process does which work, for how long, by the database's clock.
 
 A lease has a fence, a number that grows whenever its holder changes. Whoever works under one asks
-by `check` in the very transaction that publishes or confirms whether it is still theirs: a process
-that slept, or was cut off, finds that its fence has fallen, and changes nothing. `check` holds the
-line until that transaction ends; `take` and `renew` pass over lines that are held, and never wait.
+by `check` in the very transaction that claims, publishes or confirms whether it is still theirs: a
+process that slept, or was cut off, finds that its fence has fallen, and changes nothing. `check`
+holds the line until that transaction ends; `take`, `renew` and `give_back` pass over lines that are
+held, and never wait.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from onecard.errors import SupersededError
 from onecard.store.database import Connection, fetch_all, fetch_one, scalar, scalars
 
 Guard: TypeAlias = Callable[[Connection], None]
-"""Asked in a transaction right before something is published, leaves or is confirmed."""
+"""Asked in a transaction right before something is claimed, published, leaves or is confirmed."""
 
 
 def unguarded(_connection: Connection) -> None:
@@ -127,15 +128,17 @@ def renew(connection: Connection, held: Iterable[Lease], span: float) -> tuple[L
 
 
 def give_back(connection: Connection, lease: Lease) -> None:
-    """Let others take the work at once.
+    """Let others take the work at once; where something is published under it now, after its time.
 
     Args:
-        connection: of the hub's database.
+        connection: of the hub's database, outside a transaction.
         lease: as it was taken; one that has fallen stays another's.
     """
     connection.execute(
-        "UPDATE ledger.lease SET until = clock_timestamp()"
-        " WHERE name = %s AND holder = %s AND fence = %s",
+        "WITH mine AS ("
+        " SELECT name FROM ledger.lease WHERE name = %s AND holder = %s AND fence = %s"
+        " FOR NO KEY UPDATE SKIP LOCKED)"
+        " UPDATE ledger.lease l SET until = clock_timestamp() FROM mine WHERE l.name = mine.name",
         (lease.name, lease.holder, lease.fence),
     )
 
@@ -144,7 +147,7 @@ def check(connection: Connection, lease: Lease) -> None:
     """Refuse to go on under a lease that another has taken; nobody takes it until the end.
 
     Args:
-        connection: in the transaction that publishes or confirms.
+        connection: in the transaction that claims, publishes or confirms.
         lease: as it was taken.
 
     Raises:

@@ -48,7 +48,7 @@ class Shelf(Generic[T]):
         Args:
             address: as it was put.
         """
-        self._end(self._old())
+        _close_old()
         with _now.lock:
             waiting = self._waiting.get(address)
             return waiting.pop()[1] if waiting else None
@@ -66,7 +66,7 @@ class Shelf(Generic[T]):
                 self._waiting.setdefault(address, []).append((time.monotonic(), session))
         if not keeps:
             self._end([session])
-        self._end(self._old())
+        _close_old()
 
     def clear(self) -> None:
         """Close all that wait."""
@@ -79,13 +79,14 @@ class Shelf(Generic[T]):
         found, self._waiting = self._waiting, {}
         return found
 
-    def _old(self) -> list[T]:
+    def close_old(self) -> None:
+        """Close those that have waited too long."""
         limit = time.monotonic() - LONGEST_S
         with _now.lock:
             found = [s for w in self._waiting.values() for since, s in w if since < limit]
             for address, waiting in self._waiting.items():
                 self._waiting[address] = [line for line in waiting if line[0] >= limit]
-        return found
+        self._end(found)
 
     def _end(self, found: list[T]) -> None:
         for session in found:
@@ -184,6 +185,12 @@ def _clean(connection: Connection) -> bool:
     except psycopg.Error:
         return False
     return True
+
+
+def _close_old() -> None:
+    """Of every driver: one that nobody asks for any more would keep its sessions."""
+    for shelf in _shelves:
+        shelf.close_old()
 
 
 def _close_waiting() -> None:

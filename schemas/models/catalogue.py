@@ -38,7 +38,7 @@ BESIDE = (
     semantic.load,
     service_levels.load,
 )
-"""What a process reads once beside the catalogue, from files that stand below `ROOT` as well."""
+"""What a process reads once beside the catalogue, from files whose bytes `digest` looks at."""
 
 
 class HandBack(Delivery):
@@ -190,8 +190,8 @@ def load(root: Path = ROOT) -> Catalogue:
     """Read everything below `root`; problems are kept, not raised.
 
     A process parses the same bytes once: what it has read is given again until any file below
-    `root` has other bytes, appears or goes; what was read beside it is then read anew too. What was
-    read while somebody wrote, or while a file could not be opened, is not kept.
+    `root`, or a code list, has other bytes, appears or goes; what was read beside it is then read
+    anew too. What was read while somebody wrote, or while a file could not be opened, is not kept.
     """
     state = digest(root)
     if _LATEST.get(root) != state:
@@ -234,9 +234,16 @@ def digest(root: Path) -> str:
     """
     seen = hashlib.sha256()
     below = [f for kind in ("*.yaml", "*.csv", "*.json") for f in root.rglob(kind)]
-    for file in sorted({*below, *_contract_files(root), *_agreement_files(root)}):
-        seen.update(f"{file.relative_to(root).as_posix()}\0{files.digest(file)}\n".encode())
+    own = {*below, *_contract_files(root), *_agreement_files(root)}
+    for file in sorted({*own, *_package_files()}):
+        name = file.relative_to(root) if file.is_relative_to(root) else file
+        seen.update(f"{name.as_posix()}\0{files.digest(file)}\n".encode())
     return seen.hexdigest()
+
+
+def _package_files() -> list[Path]:
+    """What contracts below any root refer to; it stands in the package only."""
+    return [*codes.CODES.glob("*.csv"), semantic.FILE, service_levels.FILE]
 
 
 def _contract_files(root: Path) -> list[Path]:

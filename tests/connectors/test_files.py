@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -35,6 +36,7 @@ from onecard.errors import (
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, Reading, ReadRequest, Refusal
 from tests.connectors.systems import conn, free, marked, sftp
+from tests.waiting import until
 
 COLUMNS = (Column("x", "X"), Column("y", "Y"))
 CSV: dict[str, Any] = {"kind": "csv"}
@@ -611,3 +613,24 @@ def _denied(*_: object, **__: object) -> Any:
 
 def _statvfs() -> asyncssh.SFTPVFSAttrs:
     return asyncssh.SFTPVFSAttrs(bsize=1, frsize=1, blocks=10**9, bfree=5, bavail=5)
+
+
+def test_a_file_that_is_replaced_under_its_old_time_is_news(out: Path, local: Connection) -> None:
+    options = FilesConnector.source_options.model_validate(
+        {"directory": "out", "pattern": "*.dat", "format": CSV}
+    )
+    request = ReadRequest("a/b", COLUMNS, options)
+    file, probe = out / "f.dat", out / "clock"
+    file.write_text("X,Y\n1,a\n")
+    before, state = file.stat(), FilesConnector().state(local, request)
+
+    def ticked() -> bool:
+        probe.touch()
+        return probe.stat().st_ctime_ns > before.st_ctime_ns
+
+    until(ticked, "the file system's clock")
+    file.write_text("X,Y\n1,b\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = file.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert FilesConnector().state(local, request) != state

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
+import adbc_driver_manager as driver
 import psycopg
 import pytest
 
@@ -164,3 +167,45 @@ def test_a_snapshot_is_used_again_unless_it_ended_by_an_error(hub_database: str)
             raise OSError(msg)
         with Snapshot(hub_database) as snapshot:
             assert snapshot.frame(asked)["pid"][0] != first
+
+
+@pytest.mark.parametrize(("first", "then"), [(pid, arrow_pid), (arrow_pid, pid)])
+def test_what_waited_too_long_is_closed_by_whoever_comes_next(
+    private_database: str,
+    first: Callable[[str], int],
+    then: Callable[[str], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with sessions.kept():
+        waiting = first(private_database)
+        monkeypatch.setattr(sessions, "LONGEST_S", -1.0)
+        then(private_database)
+        assert ended(private_database, waiting)
+
+
+class NoTransaction:
+    """An Arrow connection whose server answers once more, and then begins no transaction."""
+
+    def __init__(self) -> None:
+        self.adbc_connection, self.closed = self, False
+
+    def cursor(self) -> AbstractContextManager[NoTransaction]:
+        return nullcontext(self)
+
+    def execute(self, _statement: str) -> None:
+        return
+
+    def set_autocommit(self, _enabled: bool) -> None:
+        msg = "the server is gone"
+        raise driver.OperationalError(msg, status_code=driver.AdbcStatusCode.IO)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_an_arrow_connection_that_begins_no_transaction_is_closed(private_database: str) -> None:
+    broken = NoTransaction()
+    with sessions.kept():
+        arrow._waiting.put(private_database, cast("Any", broken))
+        assert arrow_pid(private_database)
+    assert broken.closed

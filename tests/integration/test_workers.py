@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from onecard.app.workers import Threads
 from onecard.collect.publish import Collected
 from onecard.model.transfers import Counts
 from tests import forked
 from tests.office import DATASET
 from tests.sampling import sampled
 from tests.twins import Api, Twins, api_twins, things
+from tests.waiting import LIMIT_S, until
 
 POINTS = (
     *("part.begun", "part.read", "part.done", "stage.checked", "load.before_commit"),
@@ -102,3 +106,37 @@ def test_an_error_of_a_partition_is_told(api: tuple[Api, Twins]) -> None:
     assert (code, "its reply has no list at nowhere" in said) == (1, True)
     assert both.several.ask("SELECT status FROM ledger.transfer") == [("failed",)]
     assert both.several.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'staging'") == []
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """The children of a test run in the background would ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupted_worker_begins_no_other_partition(api: tuple[Api, Twins]) -> None:
+    served, both = api
+    hub, interrupted = both.several.hub(), threading.Event()
+    transfer = hub.collect(DATASET).open_parts()
+
+    def interrupting(_query: dict[str, str]) -> None:
+        if not interrupted.is_set():
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            interrupted.wait(LIMIT_S)
+
+    served.before = interrupting
+    with pytest.raises(KeyboardInterrupt):
+        Threads(hub, 1).read(DATASET, transfer, 3, "")
+    assert "worker-0" in working()
+    interrupted.set()
+    until(lambda: "worker-0" not in working(), "the end of the worker")
+    begun = "SELECT count(*) FROM ledger.partition WHERE attempt IS NOT NULL"
+    assert both.several.ask(begun) == [(1,)]
+
+
+def working() -> set[str]:
+    """Threads of this process; an interrupted `join` takes one that works for ended."""
+    return {thread.name for thread in threading.enumerate()}

@@ -135,6 +135,18 @@ def test_a_collect_whose_lease_has_fallen_publishes_nothing(hub: FakeHub) -> Non
     assert hub.ask(last) == [("failed",)]
 
 
+def test_who_has_lost_a_lease_cuts_off_nobody_who_has_it(hub: FakeHub) -> None:
+    job, lease = CollectJob(desk_of(hub), ECARDS, PACE), taken(hub, f"collect {ECARDS}")
+    hub.offers(ecards(1))
+    fallen(hub, lease)
+    other = hub.collect()
+    transfer = other.stage()
+    with pytest.raises(SupersededError, match="has taken this work over"):
+        job.run(lease)
+    other.audit(transfer)
+    assert other.publish(transfer).counts.published == 1
+
+
 def test_a_delivery_is_due_once_and_looked_at_without_a_trace(hub: FakeHub) -> None:
     job, lease = DeliverJob(desk_of(hub), AGREEMENT, PACE), taken(hub, f"deliver {AGREEMENT}")
     hub.offers(ecards(1, 2))

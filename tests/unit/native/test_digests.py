@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import hmac
 import random
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ from onecard.crypto.suites import common, suite
 from onecard.deliver import row_refs, treatment
 from onecard.errors import PolicyError
 from onecard.model import treated
-from onecard.native import digests, packing
+from onecard.native import digests, library, packing
+from onecard.native.columns import Columns
 from onecard.store import holding
 from schemas.models import catalogue
 
@@ -104,10 +106,22 @@ def test_texts_that_are_no_tokens_are_counted() -> None:
     assert digests.not_base32(values, treated.TOKEN_LENGTH) == len(wrong)
 
 
+def test_numbers_are_never_looked_at_as_texts() -> None:
+    found = library()
+    assert found is not None
+    count = found.onecard_not_base32
+    count.restype = ctypes.c_int64
+    for kind in (pl.Int32, pl.Int64):
+        values = Columns([pl.Series([1, 2], dtype=kind)])
+        assert count(values.pointer, ctypes.c_size_t(2), ctypes.c_size_t(26)) == -1
+
+
 def test_what_it_does_not_take_goes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
     values = pl.Series(["x"])
     assert digests.keyed("sha256", b"k" * 65, b"", values) is None
     assert digests.keyed("sha256", b"k", b"", pl.Series([1])) is None
+    for other in ([1], [True], [date(2026, 1, 1)], pl.Series(["x"], dtype=pl.Categorical)):
+        assert digests.not_base32(pl.Series(other), 26) is None
     monkeypatch.setenv("ONECARD_NATIVE", "off")
     assert digests.keyed("sha256", b"k", b"", values) is None
     assert digests.base32(np.zeros((1, 32), np.uint8), 26) is None

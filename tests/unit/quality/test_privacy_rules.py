@@ -20,7 +20,7 @@ from onecard.ports.sink import Sent
 from quality.privacy.gate import Gate
 from quality.privacy.registry import functions, texts
 from quality.privacy.rules_rows import is_child
-from quality.privacy.rules_values import hashed, substituted
+from quality.privacy.rules_values import _misshapen, hashed, substituted
 from schemas.models.agreement_parts import Credit, SharedField
 from tests.unit.quality.privacy_cases import (
     ADULT,
@@ -606,6 +606,13 @@ def test_the_letters_of_the_shenzhen_cards_are_seen_through() -> None:
     pairs = [(n, n.translate(letters)) for n in ("362161600", "684052419", "210348579")]
     assert substituted(pairs)
     assert not substituted([("张三丰", "张**"), ("李四", "李*")])
+
+
+def test_tokens_that_are_no_texts_cannot_be_judged() -> None:
+    """A rule that cannot be evaluated blocks."""
+    for kind in (pl.Int32, pl.Int64):
+        with pytest.raises(pl.exceptions.PolarsError):
+            _misshapen(pl.Series([1, 0], dtype=kind))
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256", "sha512", "sm3"])

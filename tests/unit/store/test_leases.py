@@ -94,6 +94,20 @@ def test_nobody_takes_it_while_its_holder_publishes(one: Connection, other: Conn
     assert leases.take(other, WORK, "b", LONG) is not None
 
 
+def test_nobody_waits_to_give_back_what_is_held_until_the_end_of_a_publication(
+    one: Connection, other: Connection
+) -> None:
+    first = leases.take(one, WORK, "a", LONG)
+    assert first is not None
+    database.hurry(other)  # whoever waits there fails
+    with one.transaction():
+        leases.check(one, first)
+        leases.give_back(other, first)
+    assert leases.take(other, WORK, "b", LONG) is None  # its time goes on
+    leases.give_back(other, first)
+    assert leases.take(other, WORK, "b", LONG) is not None
+
+
 def test_it_is_told_who_has_what_and_since_when_nothing_was_heard(one: Connection) -> None:
     leases.take(one, WORK, "a", LONG)
     leases.take(one, "process a", "a", LONG)
