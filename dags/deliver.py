@@ -1,4 +1,4 @@
-"""deliver_<consumer>: when all that its agreements read is published (airflow DAG file)."""
+"""deliver_<consumer>: when all that it reads is published, or the night over (airflow DAG file)."""
 
 from onecard_factory import asked_for, deliver_dag
 
@@ -6,7 +6,11 @@ from onecard.base.settings import Settings
 from schemas.models import catalogue
 
 CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
-NIGHTLY = frozenset(d for d in CATALOGUE.contracts if not CATALOGUE.onboarding(d))
+NIGHTLY = frozenset(
+    c.id
+    for c in CATALOGUE.contracts.values()
+    if c.lane != "event" and not CATALOGUE.onboarding(c.id)
+)
 
 for consumer, entry in CATALOGUE.agencies.items():
     agreements = CATALOGUE.agreements_of(consumer)

@@ -1,13 +1,15 @@
 """Airflow assets: what collects tell the deliveries, and when a delivery starts (ADR 0031).
 
-In a night a delivery runs once: when all datasets that it reads have been published, or when the
-night is over. What is published ad hoc (by hand, cleared after a release, or later than the night)
-starts its deliveries by itself.
+In the night a delivery starts when all datasets that it reads have been published. When the night
+is over each one starts once more, with what there is: one that has sent everything finds nothing
+due. What is published ad hoc (by hand, cleared after a release, or later than the night) starts its
+deliveries by itself. Datasets of the event lane have nothing to do with it: the lane delivers them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pendulum
@@ -16,6 +18,9 @@ from airflow.sdk import Asset, AssetAlias, AssetAll, AssetAny, get_current_conte
 ZONE = "Asia/Shanghai"
 NIGHT_ENDS = 5
 """Hour of the day at which deliveries wait no longer."""
+CLOCKS_APART = timedelta(minutes=5)
+"""How far the clock of a worker may be behind the scheduler's. What is published so shortly before
+the end of the night is ad hoc: else it might come after the last look without anybody noticing."""
 NIGHT_OVER = Asset(name="night_over", uri="x-onecard://night_over")
 """Emitted every day when the night is over, whatever has failed."""
 AD_HOC = AssetAlias("ad_hoc")
@@ -40,7 +45,7 @@ def when_to_deliver(datasets: Sequence[str], nightly: Container[str]) -> AssetAn
 
     Args:
         datasets: all that the deliveries read.
-        nightly: those that the night collects; another one keeps no delivery waiting.
+        nightly: those that deliveries wait for; another one keeps none waiting.
     """
     awaited = [asset(d) for d in datasets if d in nightly]
     night = [AssetAll(*awaited)] if awaited else []
@@ -48,25 +53,26 @@ def when_to_deliver(datasets: Sequence[str], nightly: Container[str]) -> AssetAn
 
 
 def tell(dataset: str) -> None:
-    """Emit an ad hoc publication as such, in the task that has published.
+    """Emit an ad hoc publication as such, in the task that has published, if it may emit one.
 
     Args:
         dataset: id, e.g. `hrss/card_master`.
     """
     context = get_current_context()
-    if is_ad_hoc(context["dag_run"], pendulum.now(ZONE)):
+    if AD_HOC in context["outlets"] and is_ad_hoc(context["dag_run"], pendulum.now(ZONE)):
         context["outlet_events"][AD_HOC].add(ad_hoc(dataset))
 
 
 def is_ad_hoc(run: Any, now: pendulum.DateTime) -> bool:  # noqa: ANN401 - as Airflow gives it
     """Whether a publication is not one that deliveries wait for.
 
+    A run that begins after its night, because its DAG was paused or no slot was free, is late from
+    its first moment.
+
     Args:
-        run: the DAG run: by whom, when it began, and whether somebody has cleared it.
+        run: the DAG run: by whom, for when it was due, and whether somebody has cleared it.
         now: with a zone.
     """
-    begun = pendulum.instance(run.start_date).in_timezone(ZONE)
-    end = begun.at(NIGHT_ENDS)
-    if end <= begun:
-        end = end.add(days=1)
-    return run.run_type != "scheduled" or bool(run.clear_number) or now >= end
+    due = pendulum.instance(run.run_after).in_timezone(ZONE)
+    late = now >= due.at(NIGHT_ENDS) - CLOCKS_APART
+    return run.run_type != "scheduled" or bool(run.clear_number) or late

@@ -105,8 +105,9 @@ def publish(dataset: str, transfer: int) -> dict[str, int]:
 
 @task(doc_md=HELD)
 def deliver(agreement: str) -> dict[str, int]:
-    """Send what one agreement's consumer does not have yet.
+    """Send what one agreement's consumer does not have yet; nothing due is a success, and cheap.
 
+    The look at the end of the night also tries again what failed before, so it skips none.
     Skipped while a dataset that it needs was never collected: that is no fault of the delivery.
     """
     from onecard.operations.delivery import deliver as run  # noqa: PLC0415 - heavy: not while parsing
@@ -260,13 +261,13 @@ def collect_dag(agency: str, title: str, contracts: Iterable[Contract]) -> DAG:
 def deliver_dag(
     consumer: str, title: str, agreements: Iterable[Agreement], nightly: Container[str]
 ) -> DAG:
-    """Deliveries to one consumer: when all that they read is published, or the night is over.
+    """Deliveries to one consumer: when all that they read is published, and when the night is over.
 
     Args:
         consumer: id; names the DAG.
         title: the consumer's title, for the description.
         agreements: those that grant it something, a task each.
-        nightly: datasets that the night collects; deliveries do not wait for others.
+        nightly: datasets that deliveries wait for, see `when_to_deliver`.
     """
     listed = list(agreements)
     datasets = list(dict.fromkeys(d for a in listed for d in a.datasets))
@@ -282,7 +283,7 @@ def deliver_dag(
 
 
 def night_over_dag() -> DAG:
-    """The end of the night: deliveries start with what there is.
+    """The end of the night: each delivery starts with what there is.
 
     Nobody has to switch it on: it moves no data, and starts only deliveries that are switched on.
     """
@@ -300,7 +301,7 @@ def night_over_dag() -> DAG:
 def event_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) -> DAG:
     """The near-real-time lane: collect the event datasets and deliver their event flows.
 
-    What it publishes counts as published for the next night, and starts nothing else.
+    What it publishes starts no other delivery: nothing waits for a dataset of the lane.
     """
     with scheduled(
         "card_status",
@@ -311,7 +312,7 @@ def event_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) ->
     ) as dag:
         listed = list(agreements)
         for contract in contracts:
-            done = collect_group(contract, audit="sql", outlets=(asset(contract.id),))
+            done = collect_group(contract, audit="sql")
             for agreement in listed:
                 if agreement.dataset == contract.id:
                     done >> deliver.override(task_id=agreement.id)(agreement.id)

@@ -100,8 +100,12 @@ def pytest_configure(config: pytest.Config) -> None:
         leftovers.begin()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long nightly tests first, so that no worker is left alone with one at the end."""
+    """Long nightly tests first, so that no worker is left alone with one at the end.
+
+    Last of all hooks: what `-m` leaves out is out, and counts for nothing here.
+    """
     items.sort(key=lambda item: -long(item))
     if config.pluginmanager.hasplugin("_cov"):
         leave_untraced(items)

@@ -21,7 +21,7 @@ def airflow(airflow_stage: Rehearsal):
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=800,
         )
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout

@@ -73,13 +73,14 @@ def airflow(stage: Rehearsal, statsd: socket.socket, **more: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=800,
     )
     assert "collect_transport success" in done.stdout, done.stderr[-3000:]
     return done.stdout + done.stderr
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(900)
 def test_figures_of_a_night(airflow_stage: Rehearsal, statsd: socket.socket) -> None:
     stage = airflow_stage
     for dataset in ("hrss/card_master", "health/death_notice"):  # enough for f01

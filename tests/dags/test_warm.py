@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from demo.rehearsal import Rehearsal
 from schemas.models import catalogue
 
@@ -69,6 +71,7 @@ def test_the_scheduler_begins_with_everything_and_with_no_pool_and_no_connection
     assert found["sockets"] == []
 
 
+@pytest.mark.timeout(900)
 def test_a_task_makes_its_own_dag_and_imports_nothing_that_was_not_there(
     airflow: Callable[[str], str],
 ) -> None:

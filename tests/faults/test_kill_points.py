@@ -23,7 +23,7 @@ from tests.sampling import how_often, sampled
 RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS") or how_often(10, 40))
 KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
 """A file that gets, for each random kill, the last point that was reached (`make kills`)."""
-BATCHES = max(10, RANDOM_KILLS // 10)
+BATCHES = min(max(10, RANDOM_KILLS // 10), RANDOM_KILLS)
 OF_A_NIGHT = tuple(p for p in failpoints.POINTS if not p.startswith(("release.", "part")))
 """A release is a person's act, and a night reads nothing in partitions: their points are killed at
 in `tests/integration/test_release.py` and `test_workers.py`."""
@@ -90,7 +90,7 @@ def test_killed_at_random_times(
     harness: Harness, wanted: dict[str, object], batch: int, tmp_path: Path
 ) -> None:
     chance = random.Random(batch)
-    for number in range(RANDOM_KILLS // BATCHES):
+    for number in range(batch, RANDOM_KILLS, BATCHES):
         trace = tmp_path / f"trace-{number}"
         after = chance.uniform(0.02, 0.95) * float(str(wanted["seconds"]))
         while not killed(harness, after, trace):  # it was faster this time
