@@ -52,4 +52,6 @@ def _in_order(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     whole = pa.concat_tables(tables, promote_options="permissive")
     by = [(f.name, "ascending") for f in whole.schema if not pa.types.is_null(f.type)]
-    return (whole.sort_by(by) if by else whole).combine_chunks().to_batches()
+    ordered = whole.sort_by(by) if by else whole
+    found: list[pa.RecordBatch] = ordered.combine_chunks().to_batches()
+    return found
