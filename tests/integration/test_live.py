@@ -295,6 +295,12 @@ def test_a_catalogue_that_could_not_be_read_for_a_moment_is_read_again(
     assert caplog.text.count("nothing moves: the hub's database cannot be used") == 1
 
 
+def test_transfers_under_a_lease_work_in_sessions_of_its_holder(town: Town) -> None:
+    desk = town.stage.hub(0).guarded(leases.unguarded, "one-machine/7/0a")
+    with database.connect(desk.address) as connection:
+        assert connection.execute("SHOW application_name").fetchone() == ("one-machine/7/0a",)
+
+
 def test_a_door_that_cannot_be_opened_begins_nothing(town: Town) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         place = f"127.0.0.1:{taken.getsockname()[1]}"

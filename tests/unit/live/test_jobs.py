@@ -15,7 +15,7 @@ from onecard.deliver.run import Deliver
 from onecard.errors import PolicyError, SupersededError
 from onecard.live.collecting import CollectJob
 from onecard.live.delivering import DeliverJob
-from onecard.live.job import LaneDesk
+from onecard.live.job import LaneDesk, under
 from onecard.live.pace import Pace
 from onecard.store import agreement_lives, database, leases
 from onecard.store.leases import Guard, Lease
@@ -204,3 +204,9 @@ def test_a_delivery_whose_lease_falls_while_it_sends_confirms_nothing(hub: FakeH
     other.run(leases.Lease(lease.name, "b", lease.fence + 1))
     assert list(hub.system.arrived) == [sent]  # the same delivery, which was there already
     assert hub.ask(confirmed) == [(1,)]
+
+
+def test_a_transfer_under_a_lease_works_in_sessions_of_its_holder(hub: FakeHub) -> None:
+    desk = under(desk_of(hub), taken(hub, f"collect {ECARDS}", "one-machine/7/0a"))
+    with database.connect(desk.address) as connection:
+        assert connection.execute("SHOW application_name").fetchone() == ("one-machine/7/0a",)

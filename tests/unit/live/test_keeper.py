@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from onecard.base import timeouts
+from onecard.live import keeper
 from onecard.live.keeper import PROCESS, Keeper
 from onecard.live.pace import Pace
 from onecard.store import database, leases, locks
@@ -129,8 +130,8 @@ def test_who_has_no_work_to_do_counts_for_no_share(
     ], "what it has in hand is still its own"
     for name in WORK:
         idle.lease(name)
-    for keeper in (idle, idle, one):
-        keeper.renew(session)
+    for each in (idle, idle, one):
+        each.renew(session)
     assert held(one) == WORK
     assert idle.alive
     wanted.extend(WORK)
@@ -198,3 +199,11 @@ def test_it_goes_on_whatever_fails(
     one.run(stop)
     assert held(one) == WORK
     assert caplog.text.count("leases cannot be renewed: internal error: ZeroDivisionError") == 1
+
+
+def test_a_holder_names_sessions_whatever_its_machine_is_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeper.socket, "gethostname", lambda: "m" * 200)
+    assert len(keeper.new_holder()) <= 63
+    assert keeper.new_holder() != keeper.new_holder()
