@@ -33,7 +33,7 @@ class _Seen:
     rejected_at: float = NEVER
 
     @property
-    def told(self) -> bool:
+    def comparable(self) -> bool:
         """Whether a look tells if anything has changed."""
         return self.look is not None and self.state != UNTOLD
 
@@ -70,7 +70,7 @@ class CollectJob:
             if self._called:
                 return True
         seen, waited = self._seen, time.monotonic() - self._seen.read_at >= self._pace.whole
-        if seen.look is None or not seen.told:
+        if seen.look is None or not seen.comparable:
             return woken or waited
         if seen.look.state(whole=woken) != seen.state:
             return True

@@ -40,7 +40,7 @@ class Watcher:
         self._make, self._adopt, self._deny = make, adopt, deny
         self._places = (desk.catalogue.root, desk.settings.keys_file)
         self._stamp: Stamp | None = None
-        if _settled(desk.catalogue.problems):
+        if _readable(desk.catalogue.problems):
             self._stamp = stamp_of(*self._places)
         self._later = Complaint(log, "the catalogue is read again later")
         self._denied = Complaint(log, "the catalogue cannot be read, nothing moves")
@@ -72,14 +72,14 @@ class Watcher:
         except Exception as error:  # noqa: BLE001 - the next look may go well
             self._denied.say(error)
             self._deny()
-            if isinstance(error, InvalidFile) and _settled(error.problems):
+            if isinstance(error, InvalidFile) and _readable(error.problems):
                 self._stamp = seen
         else:
             self._later.over()
             self._denied.over()
-            self._stamp = seen if _settled(known.problems) else None
+            self._stamp = seen if _readable(known.problems) else None
 
 
-def _settled(problems: tuple[Problem, ...]) -> bool:
+def _readable(problems: tuple[Problem, ...]) -> bool:
     """Whether the files themselves say so: one that cannot be opened may be read the next time."""
     return all(problem.rule != UNREADABLE for problem in problems)

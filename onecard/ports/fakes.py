@@ -118,7 +118,13 @@ class FakeSystem:
         *,
         whole: bool = False,
     ) -> str:
-        """The state that was set; which looks were whole is noted."""
+        """The state that was set.
+
+        Args:
+            connection: not used.
+            request: not used.
+            whole: noted.
+        """
         self.looks.append(whole)
         return self.news
 
