@@ -30,12 +30,19 @@ class FilesConnector:
         """Read the files that are new since the checkpoint."""
         return (FilesPart if request.part else FilesReading)(connection, request)
 
-    def state(self, connection: Connection, request: ReadRequest) -> str:
+    def state(
+        self,
+        connection: Connection,
+        request: ReadRequest,
+        *,
+        whole: bool = False,  # noqa: ARG002 - the port's
+    ) -> str:
         """A digest of the folder's list.
 
         Args:
             connection: of the agency's system.
             request: names folder and pattern.
+            whole: nothing else is done by it: the list is always the whole one.
         """
         return news.state(connection, request)
 

@@ -31,14 +31,15 @@ class RestConnector:
         """Read page after page."""
         return RestReading(connection, request)
 
-    def state(self, connection: Connection, request: ReadRequest) -> str:
+    def state(self, connection: Connection, request: ReadRequest, *, whole: bool = False) -> str:
         """A digest of the rows behind the bound.
 
         Args:
             connection: of the agency's system.
             request: names the bound.
+            whole: from the first page behind it on, and not from the last one that was seen.
         """
-        return news.state(connection, request)
+        return news.state(connection, request, whole=whole)
 
     def mark(self, connection: Connection, request: ReadRequest) -> str:
         """How many rows the API says it has, whatever the parameter; empty without a total.

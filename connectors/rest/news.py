@@ -2,7 +2,8 @@
 
 An API that gives its rows by an opaque cursor gives new ones on its last page. Where the pages
 before it were seen a moment ago, only the last one is asked for again, and all of them once a
-minute: a row that came late and stands in the middle is found then.
+minute and when somebody says that there is news: a row that came late and stands in the middle is
+found then.
 """
 
 from __future__ import annotations
@@ -47,12 +48,13 @@ _tails: dict[tuple[str, ...], _Tail] = {}
 _lock = threading.Lock()
 
 
-def state(connection: Connection, request: ReadRequest) -> str:
+def state(connection: Connection, request: ReadRequest, *, whole: bool = False) -> str:
     """A digest of the rows behind the bound; `UNTOLD` where the API takes none.
 
     Args:
         connection: of the agency's system.
         request: names the bound.
+        whole: ask for all pages behind it.
     """
     options = RestSource.model_validate(request.options.model_dump())
     if options.since_param is None or request.since is None:
@@ -68,16 +70,16 @@ def state(connection: Connection, request: ReadRequest) -> str:
                 request.dataset,
                 request.since,
             )
-            return _by_cursor(pages, options.paginator, place)
+            return _by_cursor(pages, options.paginator, place, whole=whole)
         return _numbered(pages)
     finally:
         client.close()
 
 
-def _by_cursor(pages: Pages, paginator: Keyset, place: tuple[str, ...]) -> str:
+def _by_cursor(pages: Pages, paginator: Keyset, place: tuple[str, ...], *, whole: bool) -> str:
     with _lock:
         tail = _tails.pop(place, None)
-    if tail is None or _clock() - tail.since > AGAIN_S:
+    if whole or tail is None or _clock() - tail.since > AGAIN_S:
         tail = _Tail(None, b"", _clock())
     found = b""
     before, cursor = tail.before, tail.cursor

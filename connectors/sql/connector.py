@@ -44,12 +44,19 @@ class SqlConnector:
 
         return GenericReading(connection, request, options)
 
-    def state(self, connection: Connection, request: ReadRequest) -> str:
+    def state(
+        self,
+        connection: Connection,
+        request: ReadRequest,
+        *,
+        whole: bool = False,  # noqa: ARG002 - the port's
+    ) -> str:
         """A digest of keys and cursors of the rows behind the bound.
 
         Args:
             connection: of the agency's system.
             request: names cursor and bound.
+            whole: nothing else is done by it: all of them are always looked at.
         """
         from connectors.sql import news  # noqa: PLC0415 - only where sources are watched
 

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
+import pyarrow as pa
+
 from connectors.sql.options import SqlSource
 from onecard.base.connections import Connection
 from onecard.ports.news import UNTOLD
@@ -20,7 +22,8 @@ def state(
     """A digest of keys and cursors of the rows behind the bound; `UNTOLD` without a bound.
 
     A row that changes gets a later cursor, so that key and cursor of all rows there tell of every
-    change, of late commits and of deletes too.
+    change, of late commits and of deletes too. A table that is scanned in another order has not
+    changed.
 
     Args:
         read: the connector's own reading.
@@ -37,6 +40,18 @@ def state(
         options=options.model_copy(update={"count": False}),
     )
     seen = hashlib.sha256()
-    for chunk in read(connection, few):
-        seen.update(chunk.batch.serialize())
+    for batch in _in_order([chunk.batch for chunk in read(connection, few)]):
+        seen.update(batch.serialize())
     return seen.hexdigest()
+
+
+def _in_order(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The same rows, by their values."""
+    if not batches:
+        return []
+    tables = [pa.Table.from_batches([batch]) for batch in batches]
+    whole = pa.concat_tables(tables, promote_options="permissive")
+    by = [(f.name, "ascending") for f in whole.schema if not pa.types.is_null(f.type)]
+    ordered = whole.sort_by(by) if by else whole
+    found: list[pa.RecordBatch] = ordered.combine_chunks().to_batches()
+    return found

@@ -9,6 +9,7 @@ from typing import Literal
 import connectors
 from connectors.common import breaker
 from onecard.app.hub_desk import HubDesk
+from onecard.base import timeouts
 from onecard.base.connections import Connections
 from onecard.base.settings import Settings
 from onecard.collect.context import CollectContext
@@ -56,14 +57,16 @@ class Hub(HubDesk):
         self._guard = guard
         self._gates: dict[str, tuple[Contract, RowGate]] = {}
 
-    def guarded(self, guard: Guard) -> Hub:
+    def guarded(self, guard: Guard, holder: str) -> Hub:
         """This hub with another guard; catalogue, keys and connections are the same.
 
         Args:
             guard: asked of each transfer that it starts.
+            holder: of the lease; the sessions of the hub's database bear its name.
         """
         found = copy(self)
         found._guard = guard  # noqa: SLF001 - of the copy
+        found.address = timeouts.named(self.address, holder)
         return found
 
     def left_alone(self, connection_id: str) -> float:

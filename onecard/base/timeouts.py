@@ -9,7 +9,7 @@
 - a transaction that does nothing for six times as long is ended by the server, with its locks: who
   opened it sleeps, or was cut off from the network.
 
-A machine that is gone is noticed by TCP itself within about a minute.
+A machine that is gone is noticed by TCP itself within about a minute, by both sides.
 
 `ONECARD_CONNECT_TIMEOUT` (seconds, default 5) bounds how long any system may take to accept a
 connection: the hub's database, agencies' databases, APIs and SFTP servers. One system may have a
@@ -34,6 +34,10 @@ VARIABLE = "ONECARD_PATIENCE"
 DEFAULT_S = 600
 CONNECT = "ONECARD_CONNECT_TIMEOUT"
 CONNECT_S = 5
+IDLE = 6
+UNDER_LEASE_S = 300
+"""A guarded transaction may be idle for so long: what the hub computes within one, a large record
+of what a consumer holds, takes less."""
 T = TypeVar("T")
 NETWORK = {
     "keepalives_idle": "30",
@@ -51,6 +55,15 @@ def seconds() -> int:
         ConfigError: ONECARD_PATIENCE is no number of seconds.
     """
     return _whole(os.environ.get(VARIABLE) or str(DEFAULT_S), VARIABLE)
+
+
+def idle_under_lease() -> int:
+    """Seconds for which a transaction that holds a lease's line may do nothing.
+
+    Raises:
+        ConfigError: as `seconds`.
+    """
+    return min(UNDER_LEASE_S, IDLE * seconds())
 
 
 def connect_seconds(extra: Mapping[str, Any] | None = None) -> int:
@@ -88,20 +101,36 @@ def bounded(address: str) -> str:
     """A libpq URL of the hub's database, with bounds where it names none of its own.
 
     The server also looks every ten seconds whether a statement's client is still there, so that
-    the statement of a killed process goes on for no longer, with its locks.
+    the statement of a killed process goes on for no longer, with its locks; and by TCP whether its
+    machine is, so that a session that waits loses its locks within a minute too.
     """
     wait = seconds()
     options = {
         "lock_timeout": wait,
-        "idle_in_transaction_session_timeout": 6 * wait,
+        "idle_in_transaction_session_timeout": IDLE * wait,
         "client_connection_check_interval": 10,
+        "tcp_keepalives_idle": 30,
+        "tcp_keepalives_interval": 10,
     }
     # A tab, for SQLAlchemy writes a blank as a plus, which libpq takes for a plus.
-    session = "\t".join(f"-c{name}={value}s" for name, value in options.items())
+    texts = [f"-c{name}={value}s" for name, value in options.items()]
+    session = "\t".join([*texts, "-ctcp_keepalives_count=3"])
     own = dict(parse_qsl(urlsplit(address).query))
     more = {k: v for k, v in {**network(), "options": session}.items() if k not in own}
     glue = "&" if "?" in address else "?"
     return address + glue + urlencode(more, quote_via=quote) if more else address
+
+
+def named(address: str, name: str) -> str:
+    """The same address, whose sessions bear a name (`application_name`).
+
+    Args:
+        address: a libpq URL.
+        name: at most 63 bytes of ASCII.
+    """
+    place, _, query = address.partition("?")
+    own = [p for p in parse_qsl(query, keep_blank_values=True) if p[0] != "application_name"]
+    return f"{place}?{urlencode([*own, ('application_name', name)], quote_via=quote)}"
 
 
 class BoundedConnection(psycopg.Connection[tuple[object, ...]]):

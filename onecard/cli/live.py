@@ -37,15 +37,18 @@ def live(
         place = _place(listen) if listen else None
         lane = Lane(Hub)
         with sessions.kept():
-            lane.start()
-            with _door(lane, place) as address:
-                said = f"; its door is {address}" if address else ""
-                output.say(
-                    f"live: {len(lane.datasets)} dataset(s), {len(lane.agreements)} agreement(s)"
-                    f"{said}; SIGTERM or Ctrl-C ends it after the batches in hand"
-                )
-                interrupts.told_to_end()
-            lane.end()
+            try:
+                with _door(lane, place) as address:  # where it cannot be opened, nothing begins
+                    lane.start()
+                    door = f"; its door is {address}" if address else ""
+                    datasets, agreements = len(lane.datasets), len(lane.agreements)
+                    output.say(
+                        f"live: {datasets} dataset(s), {agreements} agreement(s)"
+                        f"{door}; SIGTERM or Ctrl-C ends it after the batches in hand"
+                    )
+                    interrupts.told_to_end()
+            finally:
+                lane.end()
         output.say("live: ended")
 
 

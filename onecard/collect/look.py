@@ -38,12 +38,15 @@ class Look:
             return None
         return cls(tools.connector, tools.connections.get(connection_id), request)
 
-    def state(self) -> str:
+    def state(self, *, whole: bool = False) -> str:
         """A digest of what lies behind the watermark; `UNTOLD` where that would be everything.
+
+        Args:
+            whole: somebody says that there is news: nothing is taken from an earlier look.
 
         Raises:
             OnecardError: as a reading of the source.
         """
         if self.request.since is None and not self.request.checkpoint:
             return UNTOLD
-        return self.connector.state(self.connection, self.request)
+        return self.connector.state(self.connection, self.request, whole=whole)

@@ -142,7 +142,7 @@ class AuditFailed(HoldError):
     """A critical expectation failed on the staged rows; nothing was published."""
 
 
-def as_onecard_error(error: Exception) -> OnecardError:
+def as_onecard_error(error: BaseException) -> OnecardError:
     """The error as one of ours: type and place of a foreign one, never its text."""
     if isinstance(error, OnecardError):
         return error

@@ -1,8 +1,10 @@
 """What is answered to a call that wants to wake a dataset, before anything of HTTP.
 
-In this order: has this caller failed too often, is the signature its own, is the dataset, is the
-call in time and new, does it call too often. Whoever has no key learns nothing: no such caller, no
-such dataset, another's dataset and a wrong signature are one answer.
+In this order: is the signature the caller's own, is the dataset, is the call in time and new, does
+it call too often. What is not proved is counted by address and sid, and answered shortly beyond a
+bound; a call that is proved never suffers by it, also where strangers come from the same address.
+Whoever has no key learns nothing: no such caller, no such dataset, another's dataset and a wrong
+signature are one answer.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from onecard.live.callers import Caller, Callers
 CALLS_PER_SECOND, CALLS_AT_ONCE = 20.0, 40
 """Accepted calls of one caller; 360 s of them are far below `MOST_RIDS`."""
 FAILURES_PER_SECOND, FAILURES_AT_ONCE = 1.0, 20
-"""Refused calls of one address under one sid, before it is not looked at any more."""
+"""Unproved calls of one address under one sid, before they are answered with `FAILED_TOO_OFTEN`."""
 MOST_FAILING = 4096
 """Pairs of address and sid that are remembered to have failed."""
 MOST_RIDS = 20_000
@@ -115,13 +117,12 @@ class Gatekeeper:
             headers: all of them, with names in any case.
         """
         call, caller = self._claimed(headers)
-        failing = (_network(address), call.sid if call else "")
-        if wait := self._failures.wait(failing):
-            return replace(FAILED_TOO_OFTEN, retry_s=wait)
         answer = self._judged(call, caller, dataset)
-        if answer in (REFUSED, OUT_OF_TIME, REPLAYED):
-            self._failures.take(failing)
-        return answer
+        if answer is not REFUSED:
+            return answer
+        failing = (_network(address), call.sid if call else "")
+        wait = self._failures.take(failing)
+        return replace(FAILED_TOO_OFTEN, retry_s=wait) if wait else REFUSED
 
     def _judged(self, call: SignedCall | None, caller: Caller | None, dataset: str) -> Answer:
         if call is None:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 
-from onecard.errors import OnecardError
+from onecard.live.complaint import Complaint
 from onecard.live.pace import Pace
 from onecard.store import datasets, notifications
 from onecard.store.notifications import Listening
@@ -45,17 +45,15 @@ class Ear:
             stop: set when it is to end.
             names: of the datasets whose versions count.
         """
-        said = ""
+        complaint = Complaint(log, "notifications cannot be heard")
         while not stop.is_set():
             try:
                 with notifications.listening(self._address) as session:
                     while not stop.is_set():
                         self.hear(session, names())
-                        said = ""
-            except OnecardError as error:
-                if str(error) != said:
-                    log.warning("notifications cannot be heard: %s", error)
-                said = str(error)
+                        complaint.over()
+            except Exception as error:  # noqa: BLE001 - it goes on hearing whatever failed
+                complaint.say(error)
                 stop.wait(self._pace.look)
 
     def hear(self, session: Listening, names: Collection[str]) -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from onecard.errors import OnecardError
+from onecard.live.complaint import Complaint
 from onecard.live.pace import Pace
 from onecard.store import database, leases
 from onecard.store.leases import Lease, Standing
@@ -25,12 +26,14 @@ log = logging.getLogger(__name__)
 PROCESS = "process "
 """Names of processes' own leases begin with it."""
 KEPT_S = 86_400.0
+MOST_HOST = 40
+"""Characters of a machine's name in a holder's, which names sessions too: PostgreSQL cuts at 63."""
 """So long the line of a process that is gone stays to be seen."""
 
 
 def new_holder() -> str:
     """A name for this process that no other has: machine, number, chance."""
-    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+    return f"{socket.gethostname()[:MOST_HOST]}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
 class Keeper:
@@ -100,20 +103,18 @@ class Keeper:
 
     def run(self, stop: threading.Event) -> None:
         """Keep the leases until it is told to stop; a database that is away is asked again."""
-        said = ""
+        complaint = Complaint(log, "leases cannot be renewed")
         while not stop.is_set():
             try:
                 with database.connect(self._address, autocommit=True) as connection:
                     leases.forget(connection, PROCESS, KEPT_S)
                     while True:
                         self.renew(connection)
-                        said = ""
+                        complaint.over()
                         if stop.wait(self._pace.renew):
                             return
-            except OnecardError as error:
-                if str(error) != said:
-                    log.warning("leases cannot be renewed: %s", error)
-                said = str(error)
+            except Exception as error:  # noqa: BLE001 - it goes on renewing whatever failed
+                complaint.say(error)
             stop.wait(self._pace.look)
 
     def renew(self, connection: database.Connection) -> None:
@@ -123,7 +124,7 @@ class Keeper:
             connection: of the hub's database, outside a transaction.
         """
         asked_at, span = time.monotonic(), self._pace.span
-        self._own = leases.take(connection, PROCESS + self.holder, self.holder, span) or self._own
+        self._be_counted(connection)
         with self._lock:
             held, returned = list(self._held.values()), self._returned
             self._returned = []
@@ -137,6 +138,15 @@ class Keeper:
         self._renewed_at = asked_at
         self._share(connection, leases.standing(connection))
 
+    def _be_counted(self, connection: database.Connection) -> None:
+        """As a process, as long as there is work that it could do, or any in its hands."""
+        if self._held or self._wanted():
+            name, span = PROCESS + self.holder, self._pace.span
+            self._own = leases.take(connection, name, self.holder, span) or self._own
+        elif self._own is not None:
+            leases.give_back(connection, self._own)
+            self._own = None
+
     def _share(self, connection: database.Connection, lines: Sequence[Standing]) -> None:
         """Take what is free, up to an even share; what is beyond it is to be returned."""
         wanted = sorted(self._wanted())
@@ -149,13 +159,35 @@ class Keeper:
         kept = [name for name in mine if name in wanted][:share]
         self._surplus = frozenset(mine) - frozenset(kept)
         free = [name for name in wanted if name not in others and name not in mine]
-        for name in free[: max(0, share - len(mine))]:
+        coming = free[: max(0, share - len(mine))]
+        self._end_silent(connection, [line for line in lines if line.name in coming], live)
+        for name in coming:
             taken = leases.take(connection, name, self.holder, self._pace.span)
             if taken is not None:
                 with self._lock:
                     self._held[name] = taken
                 log.info("lease taken: %s", name)
                 self._taken(name)
+
+    def _end_silent(
+        self,
+        connection: database.Connection,
+        left: Sequence[Standing],
+        live: Sequence[Standing],
+    ) -> None:
+        """End the sessions of processes that are silent, with the locks that they hold.
+
+        One that was stopped or cut off would keep its delivery's lock and its lines from others.
+
+        Args:
+            connection: of the hub's database.
+            left: leases that are about to be taken.
+            live: leases whose time is not over: their holders are heard of.
+        """
+        heard = {line.holder for line in live} | {self.holder}
+        for holder in {line.holder for line in left} - heard:
+            if leases.end_sessions(connection, holder):
+                log.warning("sessions of a process that is silent were ended: %s", holder)
 
     def _lost(self, lease: Lease) -> None:
         with self._lock:
@@ -170,8 +202,10 @@ class Keeper:
         with self._lock:
             own = [self._own] if self._own is not None else []
             left = [*self._returned, *self._held.values(), *own]
-            self._held, self._returned = {}, []
+            self._held, self._returned, self._own = {}, [], None
         self._renewed_at = float("-inf")
+        if not left:
+            return
         try:
             with database.connect(self._address, autocommit=True) as connection:
                 for lease in left:

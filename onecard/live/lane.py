@@ -6,14 +6,17 @@ import logging
 import threading
 from collections.abc import Callable
 
-from onecard.errors import OnecardError, RetriableError, UsageError, unknown
-from onecard.live import texts
+from onecard.errors import OnecardError, UsageError, unknown
 from onecard.live.callers import Callers, callers_of
+from onecard.live.collecting import CollectJob
+from onecard.live.delivering import DeliverJob
 from onecard.live.ear import Ear
-from onecard.live.jobs import CollectJob, DeliverJob, LaneDesk, jobs
+from onecard.live.job import LaneDesk
+from onecard.live.jobs import jobs
 from onecard.live.keeper import Keeper
 from onecard.live.pace import Pace
 from onecard.live.runner import Runner
+from onecard.live.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -30,21 +33,21 @@ class Lane:
     """
 
     def __init__(self, make: Callable[[], LaneDesk], pace: Pace | None = None) -> None:
-        self._make, self._pace = make, pace or Pace()
-        self._desk: LaneDesk | None = make()
-        self._root = self._desk.catalogue.root
-        self._keys = self._desk.settings.keys_file
-        self._stamp = self._stamped()
+        self._pace, desk = pace or Pace(), make()
+        self._desk: LaneDesk | None = desk
         self._callers = Callers(())
         self._stop, self._kept = threading.Event(), threading.Event()
         self._runners: dict[str, Runner] = {}
         self._retiring: list[Runner] = []
-        self._keeper = Keeper(self._desk.address, self._pace, self._wanted, self._taken)
-        self._ear = Ear(self._desk.address, self._pace, self._published, self._woken)
+        self._left_out: frozenset[str] = frozenset()
+        self._keeper = Keeper(desk.address, self._pace, self._wanted, self._taken)
+        self._ear = Ear(desk.address, self._pace, self._published, self._woken)
+        self._watcher = Watcher(make, desk, self._adopt, self._deny)
         self._keeping = threading.Thread(target=self._keeper.run, args=(self._kept,), name="leases")
+        watching = (self._stop, self._pace.look)
         self._threads = [
             threading.Thread(target=self._ear.run, args=(self._stop, self._read), name="ear"),
-            threading.Thread(target=self._watch, name="catalogue"),
+            threading.Thread(target=self._watcher.run, args=watching, name="catalogue"),
         ]
 
     @property
@@ -68,16 +71,16 @@ class Lane:
             thread.start()
 
     def end(self) -> None:
-        """End after the batches in hand, and return the leases."""
+        """End after the batches in hand, and return the leases; one that never began ends too."""
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            _wait_for(thread)
         for name in list(self._runners):
             self._retire(name)
         for runner in self._retiring:
             runner.join()
         self._kept.set()  # until here the leases of the batches in hand were renewed
-        self._keeping.join()
+        _wait_for(self._keeping)
         self._keeper.end()
 
     def wake(self, dataset: str) -> bool:
@@ -98,9 +101,9 @@ class Lane:
         return runner.wake()
 
     def ready(self) -> bool:
-        """Whether it can work: database and leases, catalogue and keys."""
+        """Whether it can work: database and leases, catalogue and keys, and each of its threads."""
         desk = self._desk
-        if desk is None or not self._keeper.alive:
+        if desk is None or not self._keeper.alive or not self._whole:
             return False
         try:
             desk.keys.quarantine()
@@ -111,6 +114,12 @@ class Lane:
     def callers(self) -> Callers:
         """Who may wake what, by the catalogue as it is now."""
         return self._callers
+
+    @property
+    def _whole(self) -> bool:
+        """Whether no thread of it has died."""
+        threads = all(thread.is_alive() for thread in (self._keeping, *self._threads))
+        return threads and all(runner.running for runner in list(self._runners.values()))
 
     def _adopt(self, desk: LaneDesk) -> None:
         """Go on with a catalogue: what is new begins, what is gone or broken ends."""
@@ -124,36 +133,21 @@ class Lane:
                 known.job.adopt(desk)
                 known.wake()
                 continue
-            runner = self._runners[name] = Runner(job, self._keeper, self._pace)
+            before = [r for r in self._retiring if r.job.name == name]
+            runner = Runner(job, self._keeper, self._pace, before[-1] if before else None)
             runner.start()
+            self._runners[name] = runner
         self._desk, self._callers = desk, callers_of(desk.catalogue, desk.connections)
-        for problem in desk.catalogue.problems:
+        problems = frozenset(map(str, desk.catalogue.problems))
+        for problem in sorted(problems - self._left_out):
             log.error("left out: %s", problem)
+        self._left_out = problems
 
-    def _watch(self) -> None:
-        """Read the catalogue anew when a file of it has changed."""
-        while not self._stop.wait(self._pace.look):
-            seen = self._stamped()
-            if seen == self._stamp:
-                continue
-            try:
-                desk = self._make()
-                found = desk.catalogue
-                _ = (desk.address, found.registers)
-            except RetriableError as error:
-                log.warning("the catalogue is read again later: %s", error)
-                continue
-            except OnecardError as error:  # default deny: without a catalogue nothing moves
-                log.error("the catalogue cannot be read, nothing moves: %s", error)  # noqa: TRY400
-                self._stamp, self._desk, self._callers = seen, None, Callers(())
-                for name in list(self._runners):
-                    self._retire(name)
-                continue
-            self._stamp = seen
-            self._adopt(desk)
-
-    def _stamped(self) -> texts.Stamp:
-        return texts.stamp_of(self._root, self._keys)
+    def _deny(self) -> None:
+        """Without a catalogue nothing moves."""
+        self._desk, self._callers = None, Callers(())
+        for name in list(self._runners):
+            self._retire(name)
 
     def _retire(self, name: str) -> None:
         """Begin no other batch of it; the one in hand ends."""
@@ -196,3 +190,9 @@ class Lane:
         runner = self._runners.get(name)
         if runner is not None and self._keeper.holds(name):
             runner.wake()
+
+
+def _wait_for(thread: threading.Thread) -> None:
+    """Wait until a thread has ended, if it has ever begun."""
+    if thread.ident is not None:
+        thread.join()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 
-from onecard.live.jobs import Job
+from onecard.live.complaint import Complaint
+from onecard.live.job import Job
 from onecard.live.keeper import Keeper
 from onecard.live.pace import Backoff, Pace
 from onecard.store.leases import Lease
-from onecard.store.refusals import as_hub_error
 
 log = logging.getLogger(__name__)
 
@@ -21,16 +21,17 @@ class Runner:
         job: the work.
         keeper: of the leases.
         pace: of the lane.
+        after: has done the same work, and may have a batch in hand: it ends before this one begins.
     """
 
-    def __init__(self, job: Job, keeper: Keeper, pace: Pace) -> None:
+    def __init__(self, job: Job, keeper: Keeper, pace: Pace, after: Runner | None = None) -> None:
         self.job = job
-        self._keeper, self._pace = keeper, pace
+        self._keeper, self._pace, self._after = keeper, pace, after
         self._backoff = Backoff(pace)
         self._wakeup, self._stop = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._lease: Lease | None = None
-        self._again, self._said = True, ""
+        self._again, self._complaint = True, Complaint(log, job.name)
         self._thread = threading.Thread(target=self._run, name=job.name, daemon=True)
 
     def start(self) -> None:
@@ -59,20 +60,43 @@ class Runner:
         self._thread.join()
 
     def _run(self) -> None:
+        if self._after is not None:
+            self._after.join()
+            self._after = None
         wait = 0.0
         while not self._stop.is_set():
-            resting = self._backoff.left()
+            resting = self._resting()
             if resting:  # a wake-up that comes meanwhile stays
                 self._stop.wait(min(resting, self._pace.look))
-                if self._keeper.lease(self.job.name) is None:
-                    self._backoff.over()  # another process has it
                 continue
-            woken = self._wakeup.wait(wait)
-            self._wakeup.clear()
+            woken = self._woken(wait)
             if not self._stop.is_set():
                 more = self._turn(woken=woken)
                 wait = self._pace.busy if more else self._pace.look
         self._keeper.release(self.job.name)
+
+    def _woken(self, wait: float) -> bool:
+        """Take the wake-up that is there or comes; one that comes as the wait ends counts too."""
+        self._wakeup.wait(wait)
+        with self._lock:
+            woken = self._wakeup.is_set()
+            self._wakeup.clear()
+        return woken
+
+    def _resting(self) -> float:
+        """Seconds to wait yet: after a failure of its own, or for the system behind it."""
+        if self._keeper.lease(self.job.name) is None:
+            self._backoff.over()  # another process has it
+            return 0.0
+        return max(self._backoff.left(), self._left_alone())
+
+    def _left_alone(self) -> float:
+        """Seconds for which the circuit breaker leaves the system alone, as it is now."""
+        try:
+            return self.job.resting()
+        except Exception as error:  # noqa: BLE001 - a connection that is not there has no breaker
+            log.debug("%s: no breaker (%s)", self.job.name, type(error).__name__)
+            return 0.0
 
     def _turn(self, *, woken: bool) -> bool:
         """Look, and do what is there; returns whether more may follow at once."""
@@ -89,7 +113,9 @@ class Runner:
                 self._well()
                 return False
             more = self.job.run(lease)
-        except Exception as caught:  # noqa: BLE001 - one failure stops only itself, and not for long
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as caught:  # noqa: BLE001 - one failure, or an extension's panic, stops only itself
             self._failed(caught)
             return False
         self._well()
@@ -98,19 +124,11 @@ class Runner:
     def _well(self) -> None:
         self._again = False
         self._backoff.over()
-        if self._said:
+        if self._complaint.over():
             log.info("%s: goes on", self.job.name)
-        self._said = ""
 
-    def _failed(self, caught: Exception) -> None:
+    def _failed(self, caught: BaseException) -> None:
         """Say why, once as long as it stays so, and leave it alone for a while."""
-        error, self._again = as_hub_error(caught), True
-        if str(error) != self._said:
-            log.warning("%s: %s", self.job.name, error)
-        self._said = str(error)
-        try:
-            resting = self.job.resting()
-        except Exception as other:  # noqa: BLE001 - a connection that is not there has no breaker
-            resting = 0.0
-            log.debug("%s: no breaker (%s)", self.job.name, type(other).__name__)
-        self._backoff.failed(resting)
+        self._again = True
+        self._complaint.say(caught)
+        self._backoff.failed()

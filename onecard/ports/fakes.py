@@ -92,6 +92,7 @@ class FakeSystem:
         fails: raised by `send` after all rows were taken and before anything is kept.
         inbox: what `held` gives, as chunks.
         news: what `state` gives.
+        looks: whether each of them was to be whole.
     """
 
     kind: ClassVar[str] = "fake"
@@ -103,14 +104,28 @@ class FakeSystem:
     fails: Exception | None = None
     inbox: tuple[Chunk, ...] = ()
     news: str = UNTOLD
+    looks: list[bool] = field(default_factory=list)
 
     def read(self, connection: Connection, request: ReadRequest) -> FakeReading:  # noqa: ARG002 - the port's
         """The reading that was set."""
         self.requests.append(request)
         return self.reading
 
-    def state(self, connection: Connection, request: ReadRequest) -> str:  # noqa: ARG002 - the port's
-        """The state that was set."""
+    def state(
+        self,
+        connection: Connection,  # noqa: ARG002 - the port's
+        request: ReadRequest,  # noqa: ARG002
+        *,
+        whole: bool = False,
+    ) -> str:
+        """The state that was set.
+
+        Args:
+            connection: not used.
+            request: not used.
+            whole: noted.
+        """
+        self.looks.append(whole)
         return self.news
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:  # noqa: ARG002

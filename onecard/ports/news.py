@@ -15,7 +15,7 @@ UNTOLD = ""
 class News(Protocol):
     """A connector that tells two states of a source apart without reading all of it."""
 
-    def state(self, connection: Connection, request: ReadRequest) -> str:
+    def state(self, connection: Connection, request: ReadRequest, *, whole: bool = False) -> str:
         """A SHA-256 of what lies behind the request's bound, or `UNTOLD`.
 
         Two states of the same request that are equal mean that a reading now would find what a
@@ -24,6 +24,7 @@ class News(Protocol):
         Args:
             connection: of the agency's system.
             request: as the next collect would read.
+            whole: somebody says that there is news: nothing is taken from an earlier look.
 
         Raises:
             OnecardError: as `onecard.ports.connector.Connector.read`.

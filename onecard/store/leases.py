@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from onecard.base import timeouts
 from onecard.errors import SupersededError
 from onecard.store.database import Connection, fetch_all, fetch_one, scalar, scalars
 
+ENDING_MS = 2000
+"""So long a session that is ended is waited for."""
 Guard: TypeAlias = Callable[[Connection], None]
 """Asked in a transaction right before something is claimed, published, leaves or is confirmed."""
 
@@ -146,6 +149,9 @@ def give_back(connection: Connection, lease: Lease) -> None:
 def check(connection: Connection, lease: Lease) -> None:
     """Refuse to go on under a lease that another has taken; nobody takes it until the end.
 
+    From here on the transaction does not stay idle for long: whoever opened it and was stopped or
+    cut off loses it, and with it the line of the lease.
+
     Args:
         connection: in the transaction that claims, publishes or confirms.
         lease: as it was taken.
@@ -156,8 +162,9 @@ def check(connection: Connection, lease: Lease) -> None:
     found = scalar(
         connection,
         int,
-        "SELECT fence FROM ledger.lease WHERE name = %s AND holder = %s FOR SHARE",
-        (lease.name, lease.holder),
+        "SELECT fence, set_config('idle_in_transaction_session_timeout', %s, true)"
+        " FROM ledger.lease WHERE name = %s AND holder = %s FOR SHARE",
+        (f"{timeouts.idle_under_lease()}s", lease.name, lease.holder),
     )
     if found != lease.fence:
         msg = f"{lease.name}: another process has taken this work over; nothing goes on here"
@@ -188,3 +195,26 @@ def forget(connection: Connection, prefix: str, older_s: float) -> None:
         " AND renewed_at < clock_timestamp() - make_interval(secs => %s)",
         (prefix, older_s),
     )
+
+
+def end_sessions(connection: Connection, holder: str) -> int:
+    """End the sessions of a holder that nothing is heard of, and with them its locks.
+
+    Its transaction is rolled back. Where the holder only slept, its transfer fails as if the
+    database had gone away, and nothing else happens.
+
+    Args:
+        connection: of the hub's database.
+        holder: of a lease; its sessions bear it as their `application_name`.
+
+    Returns:
+        How many there were.
+    """
+    ended = scalars(
+        connection,
+        bool,
+        "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity"
+        " WHERE application_name = %s AND usename = current_user AND pid <> pg_backend_pid()",
+        (ENDING_MS, holder),
+    )
+    return len(ended)

@@ -43,7 +43,7 @@ def refusals(*kinds: type[Exception]) -> Iterator[None]:
         raise refusal(error) from None
 
 
-def as_hub_error(error: Exception) -> OnecardError:
+def as_hub_error(error: BaseException) -> OnecardError:
     """As `onecard.errors.as_onecard_error`; what the hub's database refused is told as that."""
     return refusal(error) if isinstance(error, psycopg.Error) else errors.as_onecard_error(error)
 

@@ -840,7 +840,13 @@ def test_an_address_that_is_none_is_a_setting_to_mend(server: Server, more: Any)
         list(RestConnector().read(system(server, **more), asked))
 
 
-def look(server: Server, since: str = "2026-11-01T00:00:00+08:00", **options: Any) -> str:
+def look(
+    server: Server,
+    since: str = "2026-11-01T00:00:00+08:00",
+    *,
+    whole: bool = False,
+    **options: Any,
+) -> str:
     """The state of the rows behind a bound."""
     given = {"path": "/rows", "records": "data.items", "paginator": KEYSET, "attempts": 1}
     found = RestConnector.source_options.model_validate(
@@ -848,7 +854,7 @@ def look(server: Server, since: str = "2026-11-01T00:00:00+08:00", **options: An
     )
     columns = (Column("x", "X"), Column("y", "Y", required=False))
     return RestConnector().state(
-        system(server), ReadRequest("agency/dataset", columns, found, since=since)
+        system(server), ReadRequest("agency/dataset", columns, found, since=since), whole=whole
     )
 
 
@@ -889,6 +895,20 @@ def test_after_a_while_all_pages_are_looked_at_again(
     asked(server)
     assert look(server) != before
     assert asked(server) == [None, "2", "4"]
+
+
+def test_who_says_that_there_is_news_has_all_pages_looked_at(server: Server) -> None:
+    items = [{"X": str(n)} for n in range(5)]
+    server.answer = keyset(items)
+    before = look(server)
+    items[0] = {"X": "late"}
+    assert look(server) == before
+    asked(server)
+    found = look(server, whole=True)
+    assert found != before
+    assert asked(server) == [None, "2", "4"]
+    assert look(server) == found
+    assert asked(server) == ["4"]
 
 
 def test_a_cursor_that_is_refused_is_not_asked_again(server: Server) -> None:

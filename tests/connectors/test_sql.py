@@ -351,3 +351,24 @@ def test_what_is_unknown_is_told_by_class_only() -> None:
         translated("a/d from t", conn(conn_type="postgres", host="h")),
     ):
         raise ValueError(SECRET)
+
+
+def test_a_table_that_is_scanned_in_another_order_shows_no_news(database: Database) -> None:
+    lines = ["(1, '2026-11-02 08:00:00')", "(2, '2026-11-03 08:00:00')", "(3, NULL)"]
+    request = ReadRequest(
+        "agency/dataset",
+        (Column("id", "id"), Column("at", "at")),
+        SqlSource(table=database.name, timezone="Asia/Shanghai"),
+        cursor="at",
+        since="2026-11-01T00:00:00+08:00",
+        key=("id",),
+    )
+    kind = "TEXT" if database.kind == "sqlite" else _naive(database)
+    seen = []
+    for order in (lines, lines[::-1], [*lines[::-1], "(4, NULL)"], lines[:2]):
+        database.run("DROP TABLE IF EXISTS {t}")
+        database.run("CREATE TABLE {t} (id INTEGER, at " + kind + ")")
+        database.run("INSERT INTO {t} VALUES " + ", ".join(order))
+        seen.append(SQL.state(database.connection, request))
+    assert seen[0] == seen[1]
+    assert len(set(seen)) == 3

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import psycopg
 import pytest
@@ -251,6 +252,9 @@ def test_bounds_are_in_the_address_unless_it_names_its_own(
             for name in ("lock_timeout", "idle_in_transaction_session_timeout")
         ]
     assert shown == [("7s",), ("42s",)]
+    by_tcp = unquote(timeouts.bounded("postgresql://h/d"))
+    for name in ("idle=30s", "interval=10s", "count=3"):
+        assert f"-ctcp_keepalives_{name}" in by_tcp
     own = timeouts.bounded("postgresql://h/d?connect_timeout=3&options=-clock_timeout%3D1")
     assert own.count("connect_timeout") == 1
     assert own.count("options") == 1

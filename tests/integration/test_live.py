@@ -7,7 +7,9 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,8 +25,10 @@ import requests
 from demo.http_api import moment
 from demo.rehearsal import Rehearsal
 from demo.standalone import free_port
+from onecard.app.wiring import Hub
 from onecard.base.platform_signature import Credential, SignatureForm, signed_headers
 from onecard.collect.look import Look
+from onecard.errors import ConfigError
 from onecard.live.lane import Lane
 from onecard.live.pace import Pace
 from onecard.store import agreement_lives, database, leases
@@ -36,7 +40,7 @@ from tests.waiting import until
 EVENTS, CARDS = "hrss/card_status_event", "hrss/card_master"
 BUSES, OPERATOR = "f01-hrss-transport-card-status", "f07-hrss-operator-card-status"
 CONTRACTS = (CARDS, EVENTS, "health/death_notice")
-PACE = Pace(look=0.05, busy=0.02, whole=0.3, first=0.05, most=0.2, span=2.0, renew=0.1)
+PACE = Pace(look=0.05, busy=0.02, whole=0.3, first=0.05, most=0.2, span=30.0, renew=0.1)
 SAMPLE = (
     "SELECT e.event_id FROM registry.hrss__card_status_event e"
     " JOIN registry.hrss__card_master c USING (card_no) WHERE c.transit_account_no IS NOT NULL"
@@ -161,19 +165,22 @@ def test_an_event_reaches_the_consumers_and_a_look_leaves_no_trace(
     looks: list[str] = []
     state = Look.state
 
-    def counted(look: Look) -> str:
-        looks.append(state(look))
+    def counted(look: Look, *, whole: bool = False) -> str:
+        looks.append(state(look, whole=whole))
         return looks[-1]
 
     monkeypatch.setattr(Look, "state", counted)
     traces = "SELECT (SELECT count(*) FROM ledger.transfer), (SELECT count(*) FROM ledger.audit)"
-    with town.running() as lane:
+    with town.running(replace(PACE, whole=3600.0)) as lane:  # rejected rows are not read again
         assert (lane.datasets, sorted(lane.agreements)) == ((EVENTS,), [BUSES, OPERATOR])
         until(lane.ready, "leases")
         had, number = town.at_the_operator(), town.report()
         until(lambda: number in town.at_the_buses(), "the event at the buses")
         until(lambda: town.at_the_operator() == had + 1, "the event at the operator")
         until(lambda: town.under_way() == 0, "the confirmations")
+        seen = len(looks)
+        until(lambda: looks[seen:] and looks[-1] == looks[-2], "looks that agree")
+        until(lambda: town.under_way() == 0, "the last collect")
         before, seen = town.ask(traces), len(looks)
         until(lambda: len(looks) > seen + 5, "looks at the source")
         quiet = town.ask(traces)
@@ -249,6 +256,59 @@ def test_a_broken_text_takes_its_own_agreement_out_until_it_is_mended(
     assert any(
         "left out:" in r.getMessage() and file.name in r.getMessage() for r in caplog.records
     )
+
+
+def test_a_lane_is_ready_only_as_long_as_each_of_its_threads_lives(town: Town) -> None:
+    with town.running() as lane:
+        until(lane.ready, "leases")
+        runner = lane._runners[f"collect {EVENTS}"]
+        runner.retire()
+        runner.join()
+        assert not lane.ready()
+
+
+def test_a_catalogue_that_could_not_be_read_for_a_moment_is_read_again(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = threading.Event()
+
+    def make() -> Hub:
+        if failing.is_set():
+            msg = "the hub's database cannot be used: a login is refused"
+            raise ConfigError(msg)
+        return town.stage.hub(0)
+
+    lane, file = Lane(make, PACE), Path(town.stage.environment["ONECARD_SCHEMAS"]) / "beside.yaml"
+    lane.start()
+    try:
+        until(lane.ready, "leases")
+        failing.set()
+        file.write_text("one: 1", encoding="utf-8")
+        until(lambda: not lane.datasets, "nothing moves")
+        assert not lane.ready()
+        failing.clear()
+        until(lane.ready, "the lane goes on")
+        assert lane.datasets == (EVENTS,)
+    finally:
+        lane.end()
+        file.unlink()
+    assert caplog.text.count("nothing moves: the hub's database cannot be used") == 1
+
+
+def test_transfers_under_a_lease_work_in_sessions_of_its_holder(town: Town) -> None:
+    desk = town.stage.hub(0).guarded(leases.unguarded, "one-machine/7/0a")
+    with database.connect(desk.address) as connection:
+        assert connection.execute("SHOW application_name").fetchone() == ("one-machine/7/0a",)
+
+
+def test_a_door_that_cannot_be_opened_begins_nothing(town: Town) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        found = forked.onecard(town.stage.at(0), "live", "--listen", place)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "--listen: nothing can listen there" in found.stderr
+    with database.connect(town.address, autocommit=True) as connection:
+        assert [x.name for x in leases.standing(connection) if x.held] == []
 
 
 def call(town: Town, door: str, *, key: str = "") -> tuple[int, object]:

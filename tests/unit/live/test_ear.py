@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+
+import pytest
 
 from onecard.live.ear import Ear
 from onecard.live.pace import Pace
@@ -60,3 +63,21 @@ def test_a_collect_says_that_it_published_and_not_that_it_found_nothing(
         hub.offers(ecards(1, status="2"))
         hub.collect().run()
         assert session.heard(60) == {Notice(PUBLISHED, ECARDS)}
+
+
+def test_it_goes_on_hearing_whatever_fails(
+    hub_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = threading.Event()
+    asked: list[int] = []
+
+    def names() -> list[str]:
+        asked.append(1)
+        if len(asked) < 3:
+            raise ZeroDivisionError
+        stop.set()
+        return []
+
+    Ear(hub_database, Pace(look=0.0), print, print).run(stop, names)
+    assert len(asked) == 3
+    assert caplog.text.count("notifications cannot be heard: internal error: ZeroDivision") == 1

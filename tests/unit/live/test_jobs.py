@@ -9,13 +9,17 @@ from typing import Any, cast
 
 import pytest
 
+from onecard.base import timeouts
 from onecard.collect.run import Collect
 from onecard.deliver.run import Deliver
 from onecard.errors import PolicyError, SupersededError
-from onecard.live.jobs import CollectJob, DeliverJob, LaneDesk
+from onecard.live.collecting import CollectJob
+from onecard.live.delivering import DeliverJob
+from onecard.live.job import LaneDesk, under
 from onecard.live.pace import Pace
 from onecard.store import agreement_lives, database, leases
 from onecard.store.leases import Guard, Lease
+from schemas.models.catalogue import Catalogue
 from tests.unit.core.fake_hub import AGREEMENT, ECARDS, KNOWN, FakeHub, ecards
 
 PACE = Pace(whole=3600.0)
@@ -27,15 +31,16 @@ class Desk:
     """The fake hub as the lane sees it."""
 
     hub: FakeHub
-    catalogue = KNOWN
+    catalogue: Catalogue = KNOWN
     read_back = ()
 
     @property
     def address(self) -> str:
         return self.hub.address
 
-    def guarded(self, guard: Guard) -> LaneDesk:
-        return desk_of(replace(self.hub, guard=guard))
+    def guarded(self, guard: Guard, holder: str) -> LaneDesk:
+        address = timeouts.named(self.hub.address, holder)
+        return desk_of(replace(self.hub, guard=guard, address=address), self.catalogue)
 
     def collect(self, dataset: str) -> Collect:
         return self.hub.collect(dataset)
@@ -47,8 +52,8 @@ class Desk:
         return 0.0
 
 
-def desk_of(hub: FakeHub) -> LaneDesk:
-    return cast("LaneDesk", Desk(hub))
+def desk_of(hub: FakeHub, catalogue: Catalogue = KNOWN) -> LaneDesk:
+    return cast("LaneDesk", Desk(hub, catalogue))
 
 
 @pytest.fixture
@@ -211,3 +216,9 @@ def test_a_delivery_whose_lease_falls_while_it_sends_confirms_nothing(hub: FakeH
     other.run(leases.Lease(lease.name, "b", lease.fence + 1))
     assert list(hub.system.arrived) == [sent]  # the same delivery, which was there already
     assert hub.ask(confirmed) == [(1,)]
+
+
+def test_a_transfer_under_a_lease_works_in_sessions_of_its_holder(hub: FakeHub) -> None:
+    desk = under(desk_of(hub), taken(hub, f"collect {ECARDS}", "one-machine/7/0a"))
+    with database.connect(desk.address) as connection:
+        assert connection.execute("SHOW application_name").fetchone() == ("one-machine/7/0a",)

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from onecard.errors import SourceUnavailable
-from onecard.live.jobs import LaneDesk
+from onecard.live.job import LaneDesk
 from onecard.live.keeper import Keeper
 from onecard.live.pace import Backoff, Pace
 from onecard.live.runner import Runner
@@ -22,6 +22,10 @@ QUICK = Pace(look=0.01, busy=0.01, first=0.01, most=0.02)
 LEASE = Lease("collect a/b", "me", 1)
 
 
+class Panic(BaseException):
+    """As Polars raises it: no `Exception`."""
+
+
 @dataclass
 class Work:
     """A job that notes what it is asked, and fails as often as it is told to."""
@@ -30,6 +34,8 @@ class Work:
     news: int = 0
     fails: int = 0
     rest: float = 0.0
+    rests: float = 0.0
+    panics: bool = False
     asked: list[bool] = field(default_factory=list)
     done: list[Lease] = field(default_factory=list)
     passed_on: int = 0
@@ -42,8 +48,11 @@ class Work:
         return self.news > len(self.done)
 
     def run(self, lease: Lease) -> bool:
+        if self.panics:
+            self.panics = False
+            raise Panic
         if self.fails:
-            self.fails -= 1
+            self.fails, self.rest = self.fails - 1, self.rests
             msg = "the system is down"
             raise SourceUnavailable(msg)
         self.done.append(lease)
@@ -128,14 +137,80 @@ def test_a_failure_is_said_once_and_tried_again_by_itself(
     assert said == [f"{LEASE.name}: the system is down"]
 
 
-def test_a_wake_up_does_not_shorten_the_rest(work: Work, runner: Runner) -> None:
-    work.news, work.fails, work.rest = 1, 1, 3600.0
+def test_a_wake_up_that_comes_as_the_wait_ends_is_not_lost(work: Work, runner: Runner) -> None:
+    class Late(threading.Event):
+        """Is set right after a wait has ended without it."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            found = super().wait(timeout)
+            if len(work.asked) == 1:
+                self.set()
+            return found
+
+    runner._wakeup = Late()
+    runner.start()
+    until(lambda: len(work.asked) > 2, "looks")
+    assert work.asked[:3] == [True, True, False]
+
+
+def test_a_panic_of_an_extension_stops_nothing_and_is_said_by_its_type(
+    work: Work, runner: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    work.news, work.panics = 1, True
+    runner.start()
+    until(lambda: work.done == [LEASE], "the batch after the panic")
+    assert f"{LEASE.name}: internal error: Panic in " in caplog.text
+
+
+def test_a_system_that_is_left_alone_is_called_as_soon_as_it_may_be(
+    work: Work, runner: Runner
+) -> None:
+    work.news, work.fails, work.rests = 1, 1, 3600.0
     runner.start()
     until(lambda: work.fails == 0, "the failure")
     runner.wake()
-    asked = len(work.asked)
-    until(lambda: runner._backoff.left() > 3000, "the rest")
-    assert len(work.asked) == asked
+    until(lambda: runner._backoff.left() == 0, "its own wait is over")
+    assert (work.asked, work.done) == ([True], [])
+    assert not runner.wake(), "the wake-up stays"
+    work.rest = 0.0  # another piece of work has found that the system is back
+    until(lambda: work.done == [LEASE], "the batch")
+
+
+def test_who_has_no_lease_does_not_rest(work: Work, held: Leases, runner: Runner) -> None:
+    held.given, work.rest = None, 3600.0
+    runner.start()
+    runner.wake()
+    until(lambda: work.passed_on == 1, "the wake-up goes on")
+
+
+def test_work_begins_once_who_did_it_before_has_ended(work: Work, held: Leases) -> None:
+    class Slow(Work):
+        """A batch that goes on until it is let go."""
+
+        def run(self, lease: Lease) -> bool:
+            begun.set()
+            assert let_go.wait(60)
+            return super().run(lease)
+
+    begun, let_go = threading.Event(), threading.Event()
+    before = Runner(Slow(news=1), cast("Keeper", held), QUICK)
+    work.news = 1
+    runner = Runner(work, cast("Keeper", held), QUICK, before)
+    before.start()
+    assert begun.wait(60)
+    before.retire()
+    runner.start()
+    try:
+        assert runner.running
+        runner._thread.join(0.05)
+        assert work.asked == []
+        let_go.set()
+        until(lambda: work.done == [LEASE], "the batch")
+        assert not before.running
+    finally:
+        let_go.set()
+        runner.retire()
+        runner.join()
 
 
 def test_each_failure_doubles_the_wait_up_to_a_bound() -> None:
@@ -144,7 +219,5 @@ def test_each_failure_doubles_the_wait_up_to_a_bound() -> None:
     for least, most in bounds:
         backoff.failed()
         assert least - 1 < backoff.left() <= most
-    backoff.failed(at_least=300.0)
-    assert 299 < backoff.left() <= 300
     backoff.over()
     assert backoff.left() == 0

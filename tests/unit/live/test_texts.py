@@ -26,3 +26,17 @@ def test_what_is_written_comes_or_goes_is_seen(tmp_path: Path) -> None:
         assert seen[-1] == stamp_of(folder, keys)
     (folder / "note.txt").write_text("no text of the catalogue")
     assert stamp_of(folder, keys) == seen[-1]
+
+
+def test_what_lies_behind_a_link_is_seen_and_a_circle_of_links_ends(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "schemas", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "contracts").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    before = stamp_of(folder)
+    file = elsewhere / "one.yaml"
+    file.write_text("one")
+    assert {name for name, _, _ in stamp_of(folder) - before} == {
+        str(folder / "contracts" / "one.yaml")
+    }

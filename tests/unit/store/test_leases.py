@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from onecard.base import timeouts
 from onecard.errors import SupersededError
 from onecard.store import database, leases
 from onecard.store.database import Connection
@@ -124,3 +125,22 @@ def test_it_is_told_who_has_what_and_since_when_nothing_was_heard(one: Connectio
     assert len(leases.standing(one)) == 2
     leases.forget(one, "process ", 60)
     assert [line.name for line in leases.standing(one)] == [WORK]
+
+
+def test_a_transaction_that_holds_a_lease_is_not_idle_for_long(
+    one: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bound() -> str:
+        found = one.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+        assert found is not None
+        return str(found[0])
+
+    mine = leases.take(one, WORK, "a", LONG)
+    assert mine is not None
+    before = bound()
+    for patience, wanted in (("600", "5min"), ("7", "42s")):
+        monkeypatch.setenv(timeouts.VARIABLE, patience)
+        with one.transaction():
+            leases.check(one, mine)
+            assert bound() == wanted
+        assert bound() == before
