@@ -12,7 +12,6 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import polars as pl
-import psycopg
 
 from bench.arguments import parser
 from bench.govern import ID, agreement, outbound, prepared
@@ -21,11 +20,13 @@ from bench.results import Limit, Section, publish
 from onecard.deliver import row_refs
 from onecard.deliver.query import Selection
 from onecard.deliver.run import Deliver
+from onecard.store import database, datasets
 from onecard.store.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from demo.rehearsal import Rehearsal
 
+CARDS = "hrss/card_master"
 LIMIT_SHARE, LIMIT_BYTES = 0.10, 40
 EVENT_ROWS = 36
 NIGHTS = 20
@@ -56,24 +57,22 @@ def entries(stage: Rehearsal) -> Used:
 
 def change(address: str, rows: int, night: int) -> None:
     """Publish so many cards with another bank, spread over the table."""
-    with psycopg.connect(address) as connection:
-        version = "(SELECT version + 1 FROM ledger.dataset WHERE dataset = 'hrss/card_master')"
+    with database.connect(address) as connection:
+        version = datasets.versions(connection, [CARDS])[CARDS] + 1
         connection.execute(
-            f"UPDATE registry.hrss__card_master SET bank_code = %s, _version = {version}"
+            "UPDATE registry.hrss__card_master SET bank_code = %s, _version = %s"
             " WHERE card_no IN (SELECT card_no FROM registry.hrss__card_master"
             " ORDER BY hashtext(card_no || %s) LIMIT %s)",
-            (str(102 + night % 3), str(night), rows),
+            (str(102 + night % 3), version, str(night), rows),
         )
-        connection.execute(
-            "UPDATE ledger.dataset SET version = version + 1 WHERE dataset = 'hrss/card_master'"
-        )
+        datasets.raise_version(connection, CARDS, version)
 
 
 def size(address: str) -> int:
     """Bytes of all records, with their indexes."""
-    with psycopg.connect(address) as connection:
-        found = connection.execute("SELECT pg_total_relation_size('ledger.holding')").fetchone()
-    return int(found[0]) if found else 0
+    statement = "SELECT pg_total_relation_size(c.oid) FROM pg_class c WHERE c.relname = 'holding'"
+    with database.connect(address) as connection:
+        return database.one_scalar(connection, int, statement)
 
 
 def main() -> None:

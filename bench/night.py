@@ -34,6 +34,7 @@ from demo.rehearsal import Rehearsal, start
 from demo.run import TYPED
 from demo.systems import Systems
 from demo.world import World
+from onecard.store import transfer_history, transfer_lookup
 
 SEED = 1
 BYTES = 4_000
@@ -119,10 +120,11 @@ def of_city(home: Path, base: str, residents: int, share: float) -> Night:
                 written = happen(stage, share)
                 told(f"{written:,} rows of the next day", began)
                 connection.execute("SELECT pg_stat_reset()")
+                before = transfer_lookup.newest(connection)
                 process = nightly(stage, 1)
                 told(f"the night: {process.seconds:.1f} s, {process.megabytes:.0f} MB", began)
                 connection.execute("SELECT pg_stat_force_next_flush()")
-                return Night(residents, *ledger(connection, process))
+                return Night(residents, *ledger(connection, before, process))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -159,22 +161,24 @@ def happen(stage: Rehearsal, share: float) -> int:
 
 
 def ledger(
-    connection: psycopg.Connection[tuple[object, ...]], process: Run
+    connection: psycopg.Connection[tuple[object, ...]], before: int, process: Run
 ) -> tuple[int, Run, dict[str, float], dict[str, tuple[int, int]]]:
-    """What the ledger and PostgreSQL's statistics say of the night just run."""
-    transfers = connection.execute(
-        "SELECT subject, rows_read, extract(epoch FROM finished_at - started_at)::float8"
-        " FROM ledger.transfer WHERE hub_time > (SELECT min(hub_time) FROM ledger.transfer)"
-        " AND finished_at IS NOT NULL ORDER BY id"
-    ).fetchall()
+    """What the ledger and PostgreSQL's statistics say of the night just run.
+
+    Args:
+        connection: of the hub's database.
+        before: id of the newest transfer before it.
+        process: of the night.
+    """
+    ended = [t for t in transfer_history.since(connection, before) if t.finished_at]
     tables = connection.execute(
         "SELECT s.schemaname || '.' || s.relname, s.seq_tup_read, greatest(c.reltuples, 0)::bigint"
         " FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid"
         " WHERE s.seq_tup_read > 0 AND c.reltuples > 0"
     ).fetchall()
-    parts = {str(s): float(str(seconds)) for s, _, seconds in transfers}
+    parts = {t.subject: t.seconds for t in ended}
     scanned = {str(t): (int(str(read)), int(str(held))) for t, read, held in tables}
-    return sum(int(str(n)) for _, n, _ in transfers), process, parts, scanned
+    return sum(t.counts.rows_read for t in ended), process, parts, scanned
 
 
 def section(half: Night, whole: Night, share: float, copy: floor.Floor) -> Section:

@@ -104,9 +104,7 @@ def divided_environment(w: World) -> dict[str, str]:
 def measured(w: World, what: str, workers: int, environment: dict[str, str], rows: int) -> Run:
     """One first load; fails where not every row is published, for a run that loses rows is none."""
     table = TABLES[what]
-    with psycopg.connect(w.hub, autocommit=True) as connection:
-        connection.execute(f"DROP TABLE IF EXISTS registry.{table}".encode())
-        connection.execute(b"TRUNCATE ledger.dataset, quarantine.record CASCADE")
+    w.forget()
     dataset = DATASET if what == API else "hrss/card_master"
     command = [*w.collect()[:2], dataset, "--workers", str(workers)]
     done = run(command, environment=environment, server=w.hub)

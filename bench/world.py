@@ -63,10 +63,10 @@ class World:
         }
 
     def forget(self) -> None:
-        """Make the hub's registry empty again, as before a first load."""
-        with psycopg.connect(self.hub, autocommit=True) as connection:
-            connection.execute("DROP TABLE IF EXISTS registry.hrss__card_master")
-            connection.execute("TRUNCATE ledger.dataset, quarantine.record CASCADE")
+        """Make the hub anew, empty, as before a first load."""
+        name = make_url(self.hub).database
+        database.drop_database(self.source, str(name))
+        migrate.upgrade(database.create_database(self.source, str(name)))
 
     def settle(self) -> None:
         """Have the server write what it holds, so that no run pays for pages that another left."""
