@@ -38,6 +38,10 @@ IDLE = 6
 UNDER_LEASE_S = 300
 """A guarded transaction may be idle for so long: what the hub computes within one, a large record
 of what a consumer holds, takes less."""
+PLANS = ("-cjit=off", "-crandom_page_cost=1.1")
+"""How PostgreSQL plans: compiling a statement costs half a second and spares little; a place of a
+table is fetched from memory or from a disk without arms, so a night's rows are looked up in a
+registry of millions instead of reading all of it."""
 T = TypeVar("T")
 NETWORK = {
     "keepalives_idle": "30",
@@ -98,7 +102,7 @@ def _whole(text: str, where: str) -> int:
 
 
 def bounded(address: str) -> str:
-    """A libpq URL of the hub's database, with bounds where it names none of its own.
+    """A libpq URL of the hub's database, with bounds and `PLANS` where it names none of its own.
 
     The server also looks every ten seconds whether a statement's client is still there, so that
     the statement of a killed process goes on for no longer, with its locks; and by TCP whether its
@@ -114,7 +118,7 @@ def bounded(address: str) -> str:
     }
     # A tab, for SQLAlchemy writes a blank as a plus, which libpq takes for a plus.
     texts = [f"-c{name}={value}s" for name, value in options.items()]
-    session = "\t".join([*texts, "-ctcp_keepalives_count=3"])
+    session = "\t".join([*texts, "-ctcp_keepalives_count=3", *PLANS])
     own = dict(parse_qsl(urlsplit(address).query))
     more = {k: v for k, v in {**network(), "options": session}.items() if k not in own}
     glue = "&" if "?" in address else "?"

@@ -135,7 +135,7 @@ def for_collect(connection: Connection, contract: Contract) -> None:
     """
     wanted = list(_wanted(contract))
     mine = [c for table, columns in wanted if table == contract.table for c in columns]
-    analyse_columns(connection, contract.table, (*contract.key, *mine))
+    analyse_columns(connection, contract.table, (*contract.key, *mine, "_deleted_at"))
     for table, columns in wanted:
         if relation_exists(connection, f"{REGISTRY}.{table}") and not _led(
             connection, table, columns[0]

@@ -96,7 +96,6 @@ class Snapshot:
         self._connection = self._stack.enter_context(arrow.connect(self._address))
         cursor = self._cursor = self._stack.enter_context(self._connection.cursor())
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        cursor.execute("SET LOCAL jit = off")  # half a second of compiling for little
         cursor.execute("SELECT dataset, version FROM ledger.dataset")
         self.versions = dict(cursor.fetchall())
 

@@ -79,10 +79,7 @@ def counted(
         "firsts": [b.first for b in broken],
         "lasts": [b.last for b in broken],
     }
-    with connection.transaction():
-        # Compiling costs more than the statement: PostgreSQL takes each row for a hundred rules.
-        connection.execute("SET LOCAL jit = off")
-        found = fetch_all(connection, OwnRows, _COUNTED, wanted)
+    found = fetch_all(connection, OwnRows, _COUNTED, wanted)
     return {(line.dataset, line.field, line.rule): line for line in found}
 
 

@@ -251,7 +251,9 @@ def test_bounds_are_in_the_address_unless_it_names_its_own(
             connection.execute(f"SHOW {name}".encode()).fetchone()
             for name in ("lock_timeout", "idle_in_transaction_session_timeout")
         ]
+        planned = connection.execute("SHOW jit").fetchone()
     assert shown == [("7s",), ("42s",)]
+    assert planned == ("off",)
     by_tcp = unquote(timeouts.bounded("postgresql://h/d"))
     for name in ("idle=30s", "interval=10s", "count=3"):
         assert f"-ctcp_keepalives_{name}" in by_tcp
