@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from onecard.errors import unknown
 from schemas.models.carrier import Carrier
@@ -11,6 +12,8 @@ from schemas.models.odcs import ContractFile
 from schemas.models.problem import Problem
 
 PLACE = "customProperties"
+MOST = timedelta(hours=1)
+"""A night waits for it."""
 
 
 def check(file: ContractFile) -> Iterator[Problem]:
@@ -31,15 +34,15 @@ def _fields(contract: Contract, carrier: Carrier) -> Iterator[str]:
         yield f"successor {successor.name} names a carrier: {field.semantic}, as {field.name}"
     if sequence.type != "integer" or not sequence.required:
         yield f"sequence {sequence.name} counts events: a required integer"
-    if not carrier.wait.span:
-        yield "wait: give more than nothing, e.g. PT4M"
+    if not timedelta() < carrier.wait.span <= MOST:
+        yield "wait: more than nothing and at most an hour, e.g. PT4M"
 
 
 def _blocked(contract: Contract, carrier: Carrier) -> Iterator[str]:
     """The codes that block: of the field's list, and not all of it."""
     field, listed = contract.field(carrier.blocked.field), carrier.blocked.in_
-    if not field.codes:
-        yield f"blocked: {field.name} has no code list that says which codes there are"
+    if not field.codes or not field.required:
+        yield f"blocked: {field.name} says of every event what it does: required, with a code list"
         return
     for code in listed:
         if code not in field.allowed:
