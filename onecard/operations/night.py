@@ -124,7 +124,9 @@ def deliver_each(
     outcome = run_each(agreements, run, told, workers)
     while waiting:
         again = run_each(sorted(waiting), run, told, workers)
-        outcome = NightOutcome(outcome.failed | again.failed, outcome.held | again.held)
+        outcome = NightOutcome(
+            failed={**outcome.failed, **again.failed}, held={**outcome.held, **again.held}
+        )
         if waiting:
             time.sleep(LOOK_S)
     return outcome
