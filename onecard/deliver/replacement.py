@@ -125,13 +125,13 @@ class Replacements:
         snapshot.do(asked.lagging(peers))
         snapshot.do(asked.held())
         held = snapshot.frame(query("SELECT carrier, version, lagging FROM {t}", t=HELD))
-        waiting = (WaitingCarrier(c, v, tuple(a.split())) for c, v, a in held.iter_rows())
-        ahead = (Ahead(*line) for line in snapshot.frame(asked.ahead()).iter_rows())
-        order = Order(self.carrier.wait, tuple(waiting), tuple(ahead))
+        waiting = tuple(WaitingCarrier(c, v, tuple(a.split())) for c, v, a in held.iter_rows())
+        ahead = tuple(Ahead(*line) for line in snapshot.frame(asked.ahead()).iter_rows())
+        order = Order(self.carrier.wait, waiting, ahead)
         for remark in order.remarks:
             level = logging.WARNING if order.ahead else logging.INFO
             logger.log(level, "%s: %s", self.agreement.id, remark)
-        return replace(selection, held=self.carriers), order
+        return replace(selection, held=self.carriers if waiting else None), order
 
     def _confirmed(self, agreements: Collection[str]) -> dict[str, int]:
         """The version that each of them has confirmed, but for those that never got anything."""

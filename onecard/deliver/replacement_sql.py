@@ -37,25 +37,34 @@ class ReplacementSql:
     def replaced(self, seen: Mapping[str, int], confirmed: int) -> sql.Composed:
         """Makes `REPLACED`.
 
+        Who is named by no recent block is left out before the scope is asked: of a burst of events
+        few are of new carriers.
+
         Args:
             seen: version of each dataset up to which the consumer has what is in scope.
             confirmed: of this dataset, the version that everybody has confirmed.
         """
-        names = self.carriers.carrier
+        names, new = self.carriers.carrier, self._new(seen)
         return query(
-            "CREATE TEMP TABLE {made} ON COMMIT DROP AS"
-            " WITH fresh AS MATERIALIZED ({fresh})"
-            " SELECT {successor} AS successor, {old} AS predecessor, max(_old._version) AS version"
-            " FROM fresh f JOIN {t} _old ON {successor} = f.carrier"
+            "CREATE TEMP TABLE {made} ON COMMIT DROP AS WITH fresh AS MATERIALIZED ({fresh}),"
+            " named AS MATERIALIZED (SELECT {successor} AS successor, {old} AS predecessor,"
+            " max(_old._version) AS version FROM fresh f JOIN {t} _old ON {successor} = f.carrier"
             " WHERE _old._deleted_at IS NULL AND _old._version > {confirmed} AND {blocks}"
-            " GROUP BY 1, 2",
+            " GROUP BY 1, 2)"
+            " SELECT * FROM named _named WHERE EXISTS (SELECT FROM {tables}"
+            " WHERE {mine} = _named.successor AND ({new}) AND {enables} AND {conditions})",
             made=REPLACED,
-            fresh=sql.SQL(" UNION ").join(self._fresh(seen)),
+            fresh=sql.SQL(" UNION ").join(self._fresh(new)),
             successor=self.carriers.column(names.successor, "_old"),
             old=self.carriers.column(names.field, "_old"),
             t=self.carriers.table,
             confirmed=sql.Literal(confirmed),
             blocks=self.carriers.blocks("_old"),
+            tables=self.scope.tables(),
+            mine=self.carriers.column(names.field),
+            new=sql.SQL(" OR ").join([*new.values(), self._waiting]),
+            enables=self.carriers.enables(),
+            conditions=sql.SQL(" AND ").join(self.scope.conditions()),
         )
 
     def lagging(self, peers: Iterable[tuple[ScopeSql, int]]) -> sql.Composed:
@@ -114,36 +123,36 @@ class ReplacementSql:
             held=HELD,
         )
 
-    def _fresh(self, seen: Mapping[str, int]) -> list[sql.Composed]:
-        """Carriers of events in scope that are new to the consumer, or were left out before.
+    @property
+    def _waiting(self) -> sql.Composed:
+        return self.carriers.waiting(self.scope.agreement.id)
 
-        An event is new by its own publication or by that of a row that it is joined with; what the
-        consumer had when the old carrier was blocked is never taken from it.
+    def _new(self, seen: Mapping[str, int]) -> dict[str, sql.Composed]:
+        """By alias, whether an event is new to the consumer by its own row, or by a joined one.
+
+        What the consumer had when the old carrier was blocked is never taken from it.
         """
         agreement = self.scope.agreement
-        sources = [(BASE, agreement.dataset)]
-        sources += [(j.alias, j.dataset) for j in agreement.joins if not j.first_by]
-        found = [
-            query(
-                "{now} > {seen} AND {first} > {seen}",
+        sources = {BASE: agreement.dataset}
+        sources |= {j.alias: j.dataset for j in agreement.joins if not j.first_by}
+        return {
+            alias: query(
+                "({now} > {seen} AND {first} > {seen})",
                 now=sql.Identifier(alias, "_version"),
                 first=sql.Identifier(alias, "_first_version"),
                 seen=sql.Literal(seen.get(dataset, 0)),
             )
-            for alias, dataset in sources
+            for alias, dataset in sources.items()
+        }
+
+    def _fresh(self, new: Mapping[str, sql.Composed]) -> list[sql.Composed]:
+        """Carriers of events that are new to the consumer, in scope or not, or were left out."""
+        carrier = self.carriers.column(self.carriers.carrier.field)
+        own = query("{t} {o}", t=self.carriers.table, o=sql.Identifier(BASE))
+        found = [(own, query("{new} AND NOT {b}", new=new[BASE], b=self.carriers.blocks(BASE)))]
+        found += [(self.scope.tables(), which) for alias, which in new.items() if alias != BASE]
+        found.append((own, self._waiting))
+        return [
+            query("SELECT {c} AS carrier FROM {t} WHERE {which}", c=carrier, t=tables, which=which)
+            for tables, which in found
         ]
-        return [self._carriers(c) for c in (*found, self.carriers.waiting(agreement.id))]
-
-    def _carriers(self, which: sql.Composed) -> sql.Composed:
-        """Carriers that events in scope enable.
-
-        Args:
-            which: of the events.
-        """
-        return query(
-            "SELECT {carrier} AS carrier FROM {tables} WHERE {conditions} AND {enables}",
-            carrier=self.carriers.column(self.carriers.carrier.field),
-            tables=self.scope.tables(),
-            conditions=sql.SQL(" AND ").join([which, *self.scope.conditions()]),
-            enables=self.carriers.enables(),
-        )
