@@ -91,6 +91,8 @@ class Replacements:
 
     def released(self, waits: Collection[Waits]) -> bool:
         """Whether anything of it may leave now."""
+        if not waits:
+            return False
         lagging = {a for w in waits for a in w.lagging}
         confirmed = self._confirmed(lagging)
         in_force = {a for a in lagging if self._in_force(a)}
