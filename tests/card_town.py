@@ -13,9 +13,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psycopg
 
-from demo import inbox
 from demo.http_api import moment
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
@@ -161,18 +161,28 @@ class CardTown:
 
         In the order in which they came; the first column of the agreement tells whom.
         """
-        got: Sequence[inbox.Sending]
-        if agreement == BUSES:
-            got = inbox.file_sendings(self.stage.city.home / "transport" / "inbox").get(BUSES, [])
-        else:
-            folder = self.stage.city.home / "inbox" / INBOXES[agreement]
-            got = inbox.http_sendings(folder).get(agreement, [])
-        rows = [row for sending in got for row in sending.rows.to_dicts()]
+        rows = self._files() if agreement == BUSES else self._batches(agreement)
         return [
-            (next(iter(row.values())), row["to_status"], row.get("event_seq", 0))
+            (next(iter(row.values())), row["to_status"], int(row.get("event_seq", 0)))
             for row in rows
             if _at(row["effective_at"]) >= self.opening
         ]
+
+    def _files(self) -> Iterator[dict[str, Any]]:
+        """Rows of all files that came whole."""
+        folder = self.stage.city.home / "transport" / "inbox" / BUSES
+        for file in sorted(folder.glob("*.parquet"), key=lambda f: f.stat().st_mtime_ns):
+            if file.with_name(f"{file.name}.manifest.json").exists():
+                yield from pl.read_parquet(file).to_dicts()
+
+    def _batches(self, agreement: str) -> Iterator[dict[str, Any]]:
+        """Rows of all batches that came whole."""
+        folder = self.stage.city.home / "inbox" / INBOXES[agreement]
+        file = folder / f"{agreement}.batches.jsonl"
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        for line in text.splitlines(keepends=True):
+            if line.endswith("\n"):
+                yield from json.loads(line)["rows"]
 
     def went_ahead(self) -> list[tuple[str, str, int]]:
         """Who enabled new cards, without whose confirmation, and how many."""
