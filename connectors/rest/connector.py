@@ -40,7 +40,7 @@ class RestConnector:
             request: of the dataset.
             only: a field, and its values.
         """
-        param = RestSource.model_validate(request.options.model_dump()).by.get(only.field)
+        param = RestSource.model_validate(request.options.model_dump()).by.get(only.name)
         return None if param is None else ChosenReading(connection, request, param, only.values)
 
     def state(self, connection: Connection, request: ReadRequest, *, whole: bool = False) -> str:

@@ -96,7 +96,7 @@ class RestReading:
             params |= paginator.order
         if self._options.since_param and self._request.since:
             params[self._options.since_param] = self._request.since
-        return params | self._part() | self._more
+        return {**params, **self._part(), **self._more}
 
     def _part(self) -> dict[str, str]:
         """The parameter by which the API gives one partition."""

@@ -30,7 +30,7 @@ from schemas.models.contract import Contract
 log = logging.getLogger(__name__)
 
 MOST_CARRIERS = 100
-"""Carriers that a source is asked for at a time; the others have their turn with the next collect."""
+"""Carriers that a source is asked for at a time; others have their turn with the next collect."""
 MOST_ROWS = 100_000
 """Rows that are taken at a time, where the source cannot be asked for a carrier alone."""
 MOST_BACK = timedelta(days=1)

@@ -12,7 +12,7 @@ from schemas.models.carrier import Carrier
 from schemas.models.contract import Contract
 
 HELD = sql.Identifier("pg_temp", "held_carrier")
-"""Temporary table of the carriers whose events do not leave yet: `carrier`, `version`, `lagging`."""
+"""Temporary table of carriers whose events do not leave yet: `carrier`, `version`, `lagging`."""
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class ReplacementSql:
         )
 
     def ahead(self) -> sql.Composed:
-        """Statement: for whom carriers wait no longer. Columns: `lagging`, `version`, `carriers`."""
+        """Statement: for whom nobody waits longer. Columns: `lagging`, `version`, `carriers`."""
         return query(
             "SELECT l.agreement AS lagging, max(l.version) AS version,"
             " count(DISTINCT l.successor) AS carriers FROM {lagging} l WHERE NOT EXISTS"

@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 class DeliverJob:
     """Delivers an agreement whenever a dataset that it reads was published.
 
-    Where it has left out new carriers, as the old ones are not blocked everywhere yet, it looks again
-    at each turn. A delivery that is held is tried again when a person has released it, when its text has changed,
-    and, ever more rarely, when something was published since.
+    Where it has left out new carriers, as the old ones are not blocked everywhere yet, it looks
+    again at each turn. A delivery that is held is tried again when a person has released it, when
+    its text has changed, and, ever more rarely, when something was published since.
     """
 
     def __init__(self, desk: LaneDesk, agreement: str, pace: Pace) -> None:

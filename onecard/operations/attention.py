@@ -128,7 +128,7 @@ def _failing(connection: Connection, desk: Desk) -> Iterator[Issue]:
 
 
 def _unblocked(connection: Connection, _desk: Desk) -> Iterator[Issue]:
-    """Agreements under which replaced carriers are not known to be blocked, and new ones are used."""
+    """Agreements that have not confirmed that carriers are blocked whose successors are in use."""
     for found in waiting_carriers.unconfirmed(connection):
         name = found.agreement
         says = (

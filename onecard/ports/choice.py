@@ -14,11 +14,11 @@ class Only:
     """Rows of some values of one field.
 
     Attributes:
-        field: the contract's name of it.
+        name: the contract's name of the field.
         values: of which all rows are wanted.
     """
 
-    field: str
+    name: str
     values: tuple[str, ...] = field(repr=False)
 
 

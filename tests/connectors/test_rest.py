@@ -201,7 +201,9 @@ def test_since_params_and_size_are_sent(server: Server) -> None:
 
 def test_some_values_are_asked_for_one_by_one(server: Server) -> None:
     def answer(call: dict[str, Any]) -> Any:
-        return one({"X": call["query"]["xValue"], "Y": "1"}, {"X": call["query"]["xValue"], "Y": "2"})
+        return one(
+            {"X": call["query"]["xValue"], "Y": "1"}, {"X": call["query"]["xValue"], "Y": "2"}
+        )
 
     server.answer = answer
     given = {"path": "/rows", "records": "data.items", "paginator": KEYSET, "since_param": "from"}

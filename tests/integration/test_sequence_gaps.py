@@ -114,7 +114,9 @@ def test_a_source_that_knows_no_cards_is_read_further_back(dumb: CardTown) -> No
     assert (numbers(dumb, card), findings(dumb, done.transfer)) == ([1, 2, 3], 0)
 
 
-@pytest.mark.fault("F50", "a gap that stays is a finding, and is looked at again until it is filled")
+@pytest.mark.fault(
+    "F50", "a gap that stays is a finding, and is looked at again until it is filled"
+)
 def test_a_gap_that_stays_is_a_finding_and_is_looked_at_again(
     town: CardTown, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -125,7 +127,9 @@ def test_a_gap_that_stays_is_a_finding_and_is_looked_at_again(
     town.tell(town.happen(card, LOSS, 3))
     with caplog.at_level(logging.WARNING):
         done = town.collect()
-    assert (done.counts.published, findings(town, done.transfer)) == (1, 1), "a loss waits for nobody"
+    assert (done.counts.published, findings(town, done.transfer)) == (1, 1), (
+        "a loss waits for nobody"
+    )
     said = [r.getMessage() for r in caplog.records if GAP in r.getMessage()]
     assert len(said) == 1
     assert card not in said[0]

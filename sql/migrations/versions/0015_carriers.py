@@ -19,8 +19,7 @@ CREATE TABLE registry.waiting_carrier (
     PRIMARY KEY (agreement, carrier)
 );
 COMMENT ON TABLE registry.waiting_carrier IS
-    'carriers whose events an agreement''s last delivery left out, as others have not confirmed yet
-that the carrier which they replace is blocked';
+    'carriers left out by an agreement''s last delivery: the old one is not blocked everywhere yet';
 COMMENT ON COLUMN registry.waiting_carrier.version IS
     'of the dataset: who has confirmed it knows that the old carrier is blocked';
 COMMENT ON COLUMN registry.waiting_carrier.since IS
@@ -36,8 +35,7 @@ CREATE TABLE ledger.went_ahead (
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE ledger.went_ahead IS
-    'deliveries that enabled new carriers although an agreement (lagging) had not confirmed in time
-that the old ones are blocked';
+    'new carriers enabled although an agreement had not confirmed in time that the old are blocked';
 CREATE TABLE registry.carrier_gap (
     dataset text NOT NULL,
     carrier text NOT NULL,
@@ -48,7 +46,7 @@ CREATE TABLE registry.carrier_gap (
     PRIMARY KEY (dataset, carrier)
 );
 COMMENT ON TABLE registry.carrier_gap IS
-    'carriers whose events skip a number, which their source has not given either when it was asked';
+    'carriers whose events skip a number that their source has not given when it was asked';
 COMMENT ON COLUMN registry.carrier_gap.ref IS
     'keyed reference of the carrier: what may stand in a log, a finding or on a screen'
 """
