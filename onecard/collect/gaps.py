@@ -73,7 +73,7 @@ class GapStep:
         pairs = [(carriers[n], refs[n]) for n in first]
         again = sum(carrier in looked_at for carrier in carriers)
         carrier_gaps.note(self.connection, self.contract.id, pairs, again)
-        return self._told(taken, refs) if left else taken
+        return self._with_finding(taken, refs) if left else taken
 
     def _gaps(self) -> list[Gap]:
         return carrier_gaps.staged(self.connection, self.contract, self.carrier, self.transfer)
@@ -83,7 +83,7 @@ class GapStep:
         key, suite = self.tools.keys.quarantine(), self.tools.suite.name
         return Referrer(self.contract, key, suite).refs([(gap.carrier,) for gap in gaps])
 
-    def _told(self, taken: IntakeResult, refs: Sequence[bytes]) -> IntakeResult:
+    def _with_finding(self, taken: IntakeResult, refs: Sequence[bytes]) -> IntakeResult:
         """With the finding: how many, and references of some."""
         named = ", ".join(ref.hex()[:16] for ref in refs[: carrier_gaps.LISTED])
         more = ", …" if len(refs) > carrier_gaps.LISTED else ""

@@ -15,7 +15,7 @@ from datetime import date
 
 from onecard.base.sql_text import query
 from onecard.deliver.carrier_sql import HELD, CarrierSql
-from onecard.deliver.context import Peer
+from onecard.deliver.context import DeliveryContext, Peer
 from onecard.deliver.query import Selection
 from onecard.deliver.replacement_sql import REPLACED, ReplacementSql
 from onecard.deliver.scope_sql import ScopeSql
@@ -78,6 +78,23 @@ class Replacements:
     carriers: CarrierSql
     peers: Mapping[str, Peer]
     today: date
+
+    @classmethod
+    def of(
+        cls, connection: Connection, agreement: Agreement, tools: DeliveryContext, today: date
+    ) -> Replacements | None:
+        """Of an agreement; None where its rows tell of no carriers.
+
+        Args:
+            connection: of the hub's database.
+            agreement: whose deliveries.
+            tools: name contracts and peers.
+            today: the hub's day.
+        """
+        carriers = CarrierSql.of(tools.contracts[agreement.dataset])
+        if carriers is None or agreement.statistics:
+            return None
+        return cls(connection, agreement, carriers, tools.peers, today)
 
     @property
     def carrier(self) -> Carrier:

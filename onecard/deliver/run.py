@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from onecard.base import failpoints, interrupts
 from onecard.crypto import suites
 from onecard.deliver.attempt import Attempt, Chosen
-from onecard.deliver.carrier_sql import CarrierSql
 from onecard.deliver.context import Delivered, DeliveryContext, Extent, Replay
 from onecard.deliver.delivery_log import DeliveryLog
 from onecard.deliver.expected_inbox import ExpectedInbox
@@ -255,7 +254,7 @@ class Deliver:
             now = self._tools.settings.now()
             state = DeliveryState.load(connection, agreement, tokeniser, self._needed, now)
             record = None if agreement.statistics else self._record(connection, state)
-            order = self._replacements(connection)
+            order = Replacements.of(connection, agreement, self._tools, self._today)
             yield _Ready(
                 connection,
                 life,
@@ -267,14 +266,6 @@ class Deliver:
                 order,
                 tuple(order.noted()) if order else (),
             )
-
-    def _replacements(self, connection: database.Connection) -> Replacements | None:
-        """What keeps the order on replacement."""
-        agreement, tools = self._agreement, self._tools
-        carriers = CarrierSql.of(tools.contracts[agreement.dataset])
-        if carriers is None or agreement.statistics:
-            return None
-        return Replacements(connection, agreement, carriers, tools.peers, self._today)
 
     def _open(self, ready: _Ready, replay: Replay | None, telling: Telling) -> DeliveryLog:
         """Write the first line of the attempt."""

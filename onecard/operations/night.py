@@ -112,7 +112,7 @@ def deliver_each(
     """
     waiting: set[str] = set()
 
-    def told(agreement: str, result: object) -> None:
+    def noted(agreement: str, result: object) -> None:
         before = agreement in waiting
         waiting.discard(agreement)
         if isinstance(result, Delivered) and result.waiting:
@@ -121,9 +121,9 @@ def deliver_each(
                 return  # as it was said
         note(agreement, result)
 
-    outcome = run_each(agreements, run, told, workers)
+    outcome = run_each(agreements, run, noted, workers)
     while waiting:
-        again = run_each(sorted(waiting), run, told, workers)
+        again = run_each(sorted(waiting), run, noted, workers)
         outcome = NightOutcome(
             failed={**outcome.failed, **again.failed}, held={**outcome.held, **again.held}
         )
