@@ -229,13 +229,27 @@ def _page(file: Path, query: dict[str, str], names: Names) -> tuple[list[str], i
     return [body for _, body in rows], rows[-1][0] if more else None
 
 
+def _of_card(file: Path, card: str) -> list[str]:
+    """Bodies of all events of one card; it never has so many that they need pages."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "SELECT body FROM rows WHERE json_extract(body, '$.AAZ500') = ? ORDER BY position",
+            (card,),
+        ).fetchall()
+    return [body for (body,) in rows]
+
+
 def moment(text: str | None) -> int:
     """An ISO instant in microseconds since 1970; 0 for none."""
     return round(datetime.fromisoformat(text).timestamp() * 1_000_000) if text else 0
 
 
 def _events(folder: Path, query: dict[str, str]) -> str:
-    bodies, following = _page(folder / "card_status_event.sqlite", query, Names("since"))
+    file = folder / "card_status_event.sqlite"
+    if "cardNo" in query:
+        bodies, following = _of_card(file, query["cardNo"]), None
+    else:
+        bodies, following = _page(file, query, Names("since"))
     items, after = ",".join(bodies), json.dumps(_text(following))
     return f'{{"code":"00","data":{{"items":[{items}],"next":{after}}}}}'
 

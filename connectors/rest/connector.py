@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 from connectors.rest import news
 from connectors.rest.client import Client
 from connectors.rest.options import RestSink, RestSource
-from connectors.rest.read import RestReading
+from connectors.rest.read import ChosenReading, RestReading
 from connectors.rest.write import RestSending
 from onecard.base.connections import Connection
 from onecard.errors import NotDivisible
+from onecard.ports.choice import Only
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
 
@@ -30,6 +31,17 @@ class RestConnector:
     def read(self, connection: Connection, request: ReadRequest) -> Reading:
         """Read page after page."""
         return RestReading(connection, request)
+
+    def read_only(self, connection: Connection, request: ReadRequest, only: Only) -> Reading | None:
+        """Read page after page of each value; None where the options name no parameter for it.
+
+        Args:
+            connection: of the agency's system.
+            request: of the dataset.
+            only: a field, and its values.
+        """
+        param = RestSource.model_validate(request.options.model_dump()).by.get(only.name)
+        return None if param is None else ChosenReading(connection, request, param, only.values)
 
     def state(self, connection: Connection, request: ReadRequest, *, whole: bool = False) -> str:
         """A digest of the rows behind the bound.

@@ -113,12 +113,14 @@ class RestSource(Wire):
     Attributes:
         records: dotted path of the list of rows in the reply.
         since_param: parameter that takes the incremental bound, where the API has one.
+        by: the contract's fields by which the API gives rows alone, with its parameter for each.
     """
 
     path: str
     records: str
     paginator: Paginator
     since_param: str | None = None
+    by: Mapping[str, str] = Field(default_factory=dict)
     params: Mapping[str, str] = Field(default_factory=dict)
     success: Success | None = None
 

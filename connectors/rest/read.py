@@ -29,8 +29,17 @@ class RestReading:
     refused: tuple[Refusal, ...] = ()
     waiting: tuple[str, ...] = ()
 
-    def __init__(self, connection: Connection, request: ReadRequest) -> None:
-        self._connection, self._request = connection, request
+    def __init__(
+        self, connection: Connection, request: ReadRequest, more: Mapping[str, str] | None = None
+    ) -> None:
+        """Take what is read.
+
+        Args:
+            connection: of the agency's system.
+            request: of the dataset.
+            more: parameters besides those of the options.
+        """
+        self._connection, self._request, self._more = connection, request, more or {}
         self._options = RestSource.model_validate(request.options.model_dump())
         self._remarks: list[str] = []
 
@@ -87,7 +96,7 @@ class RestReading:
             params |= paginator.order
         if self._options.since_param and self._request.since:
             params[self._options.since_param] = self._request.since
-        return params | self._part()
+        return {**params, **self._part(), **self._more}
 
     def _part(self) -> dict[str, str]:
         """The parameter by which the API gives one partition."""
@@ -98,6 +107,31 @@ class RestReading:
             msg = f"{self._request.dataset}: an API is read by parameter, not {part.partition.by}"
             raise ConfigError(msg)
         return {part.partition.parameter: part.partition.values[part.number]}
+
+
+class ChosenReading:
+    """One pass over all pages of each of some values, one value after the other."""
+
+    checkpoint: Checkpoint = {}  # noqa: RUF012 - as of `RestReading`
+    refused: tuple[Refusal, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+    def __init__(
+        self, connection: Connection, request: ReadRequest, param: str, values: tuple[str, ...]
+    ) -> None:
+        """Take what is read.
+
+        Args:
+            connection: of the agency's system.
+            request: of the dataset.
+            param: that takes a value.
+            values: of which all rows are read.
+        """
+        self._readings = [RestReading(connection, request, {param: value}) for value in values]
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for reading in self._readings:
+            yield from reading
 
 
 class Pages:

@@ -16,7 +16,7 @@ from onecard.collect.context import CollectContext
 from onecard.collect.run import Collect
 from onecard.crypto import keys
 from onecard.crypto.signing import Signer
-from onecard.deliver.context import DeliveryContext
+from onecard.deliver.context import DeliveryContext, Peer
 from onecard.deliver.run import Deliver
 from onecard.observe import lineage
 from onecard.observe.lineage_flow import Flow, collect_flow, deliver_flow
@@ -26,6 +26,7 @@ from onecard.ports.connector import Connector
 from onecard.ports.listener import TransferListener
 from onecard.ports.row_gate import RowGate
 from onecard.store.leases import Guard, unguarded
+from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 
 AuditEngine = Literal["sql", "gx"]
@@ -138,8 +139,23 @@ class Hub(HubDesk):
             signer=Signer(self.settings.suite, self.keys),
             gate=Gate,
             guard=self._guard,
+            peers=self._peers(agreement),
         )
         return Deliver(agreement, tools, self._listeners(lambda: deliver_flow(agreement, tools)))
+
+    def _peers(self, agreement: Agreement) -> dict[str, Peer]:
+        """Who else gets rows of the agreement's dataset as they come; nobody by a broken text."""
+        known = self.catalogue.contracts
+        others = (
+            a
+            for a in self.catalogue.agreements.values()
+            if a.id != agreement.id and a.dataset == agreement.dataset and a.mode == "event"
+        )
+        return {
+            a.id: Peer(a, {d: known[d] for d in a.datasets})
+            for a in others
+            if known.keys() >= set(a.datasets)
+        }
 
     def _gate(self, contract: Contract) -> RowGate:
         """The gate of a contract, compiled once: neither of them ever changes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,27 @@ class IntakeResult:
     there: int | None = None
     counties: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {})
 
+    def with_more(self, more: IntakeResult) -> IntakeResult:
+        """The same with rows that were read beside: watermark and size of the source stay.
+
+        Args:
+            more: what the intake of those rows found.
+        """
+        digest = hashlib.sha256(f"{self.digest} {more.digest}".encode()).hexdigest()
+        (read, quarantined), (also_read, also_quarantined) = self.counties, more.counties
+        return replace(
+            self,
+            counts=self.counts + more.counts,
+            digest=digest,
+            rules=Counter(self.rules) + Counter(more.rules),
+            warnings=Counter(self.warnings) + Counter(more.warnings),
+            remarks=(*self.remarks, *more.remarks),
+            counties=(
+                Counter(read) + Counter(also_read),
+                Counter(quarantined) + Counter(also_quarantined),
+            ),
+        )
+
 
 @dataclass(slots=True)
 class _Tally:
@@ -100,9 +121,25 @@ class Intake:
             known: row hashes that are published; None: every good row is staged.
             watch: looks for records of quarantined rows; None: nobody asks.
         """
+        system = self._tools.connections.get(self._contract.source.connection)
+        return self.take_from(self._tools.connector.read(system, request), request, known, watch)
+
+    def take_from(
+        self,
+        reading: Reading,
+        request: ReadRequest,
+        known: KnownHashes | None,
+        watch: Watch | None = None,
+    ) -> IntakeResult:
+        """As `take`, of a reading that has begun.
+
+        Args:
+            reading: of the source.
+            request: by which it was begun.
+            known: as of `take`.
+            watch: as of `take`.
+        """
         tools, contract = self._tools, self._contract
-        system = tools.connections.get(contract.source.connection)
-        reading = tools.connector.read(system, request)
         tally, digest = _Tally(), hashlib.sha256()
         key = tools.keys.quarantine()
         now = tools.settings.now()

@@ -19,6 +19,7 @@ from onecard.ports.listener import Telling
 from onecard.ports.row_gate import Reason
 from onecard.store import (
     audit,
+    carrier_gaps,
     database,
     datasets,
     notifications,
@@ -76,6 +77,8 @@ class PublishStep:
             counts, line = _counted(line, fate), self._noted(connection, transfer, line, fate)
             version = self._merge(merging, state, counts)
             failpoints.reach("publish.merged")
+            if contract.carrier is not None:
+                carrier_gaps.close(connection, contract, contract.carrier)
             if past:
                 quarantine_intake.tried(
                     connection, staging.rejected(contract, transfer), contract.id

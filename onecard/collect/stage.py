@@ -9,6 +9,7 @@ from onecard.base import failpoints
 from onecard.collect import drift_policy, window
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing
+from onecard.collect.gaps import GapStep
 from onecard.collect.intake import Intake, IntakeResult
 from onecard.collect.mended import Watch
 from onecard.collect.own_rows import OwnRows
@@ -186,6 +187,10 @@ class StageStep:
         drift_policy.enforce(contract, taken.rules)
         if not first:
             staging.analyse(connection, contract, transfer)
+        own = isinstance(tools.connector, OwnRows)
+        if contract.carrier is not None and request.since is not None and not own:
+            gaps = GapStep(contract, contract.carrier, tools, connection, transfer)
+            taken = gaps.run(taken, request)
         return SettleStep(contract, tools, connection, transfer).run(taken, known)
 
     def request(self, state: DatasetState, *, whole: bool) -> ReadRequest:

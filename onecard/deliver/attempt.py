@@ -15,6 +15,7 @@ from onecard.deliver.context import Delivered, DeliveryContext, Replay
 from onecard.deliver.delivery_log import Confirmation, DeliveryLog, Progress
 from onecard.deliver.outgoing import Outgoing, arrow_of, batches_of
 from onecard.deliver.query import Selection
+from onecard.deliver.replacement import NOTHING, Order
 from onecard.deliver.wanted import Wanted
 from onecard.errors import PolicyError, ProtocolError
 from onecard.model.gate_inputs import GateInputs
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from onecard.deliver.difference import Difference
     from onecard.deliver.earlier import Earlier
     from onecard.deliver.record import Change, Pending, Record
+    from onecard.deliver.replacement import Replacements
     from onecard.deliver.treatment import Tokeniser
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class Chosen:
         replay: of rows that are sent again, else None.
         record: of what the consumer holds; None for statistics.
         old_tokens: of the tokens in the keys that it has, where they are of an earlier key.
+        replacements: keeps the order on replacement; None where the rows tell of no carriers.
     """
 
     selection: Selection
@@ -66,6 +69,14 @@ class Chosen:
     replay: Replay | None
     record: Record | None
     old_tokens: Tokeniser | None = None
+    replacements: Replacements | None = None
+
+    def in_order(self, snapshot: Snapshot) -> tuple[Selection, Order]:
+        """The rows that may leave by now; whoever chooses rows has the last word on these."""
+        if self.replacements is None or self.alone:
+            return self.selection, NOTHING
+        head = self.record.head if self.record is not None else None
+        return self.replacements.look(snapshot, self.selection, head)
 
     @property
     def alone(self) -> bool:
@@ -108,7 +119,9 @@ class Attempt:
         self._recorder = Recorder(log.connection, log.transfer, today)
         gate = self._opened_gate()
         with Snapshot(self.tools.address) as snapshot:
-            work = self._work = self._difference(snapshot, gate)
+            selection, order = self.chosen.in_order(snapshot)
+            outgoing = Outgoing(snapshot, selection, gate, self.chosen.tokeniser)
+            work = self._work = self._difference(outgoing)
             work.survey()
             if self._beyond is not None:
                 work.gone = self._beyond
@@ -138,7 +151,9 @@ class Attempt:
                 agreement.id,
                 work.tally.assumed,
             )
-        log.confirmed(sent, self.progress(), sealer, self._outcome(work, snapshot))
+        sent = replace(sent, remarks=(*sent.remarks, *order.remarks))
+        outcome = replace(self._outcome(work, snapshot), order=order)
+        log.confirmed(sent, self.progress(), sealer, outcome)
         return Delivered(
             agreement.id,
             log.transfer,
@@ -150,6 +165,7 @@ class Attempt:
             sent.deleted,
             sent.remarks,
             not self.chosen.alone and work.record is not None and work.record.to_reconcile,
+            len(order.waiting),
         )
 
     @property
@@ -163,7 +179,7 @@ class Attempt:
         gate.open()
         return gate
 
-    def _difference(self, snapshot: Snapshot, gate: PrivacyGate) -> Difference:
+    def _difference(self, outgoing: Outgoing) -> Difference:
         from onecard.deliver.difference import Difference  # noqa: PLC0415 - Polars only here
         from onecard.deliver.record import Pending  # noqa: PLC0415
 
@@ -184,7 +200,7 @@ class Attempt:
             record = record.under_own_key()
         self._pending = Pending(record, log.transfer) if record else None
         return Difference(
-            Outgoing(snapshot, chosen.selection, gate, chosen.tokeniser),
+            outgoing,
             record,
             wanted,
             self._opened_gate,

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from onecard.base.ages import latest_birth
 from onecard.base.sql_text import query
+from onecard.deliver.carrier_sql import CarrierSql
 from onecard.deliver.scope_sql import BASE, ScopeSql, digits_born
 from onecard.model import gate_inputs
 from onecard.store import former
@@ -55,11 +56,13 @@ class CandidateSql:
         scope: tables and expressions.
         people: datasets in which the gate looks up persons.
         since: what the record was made of; None: all keys, with all old values.
+        left_out: of the carriers that the last delivery left out; None: there are none.
     """
 
     scope: ScopeSql
     people: tuple[str, ...] = ()
     since: Since | None = None
+    left_out: CarrierSql | None = None
 
     def statement(self) -> sql.Composed:
         """Distinct keys. Columns: the key's, and `gate_inputs.SUBJECT`, one person of each."""
@@ -169,6 +172,8 @@ class CandidateSql:
         met = [(e.dataset, e.match) for e in agreement.semi_joins]
         met += [(dataset, {subject: PERSON}) for dataset in self._looked_up()]
         found += [self._keys(query("true"), self._met_by(d, columns)) for d, columns in met]
+        if self.left_out is not None:
+            found.append(self._keys(self.left_out.waiting(agreement.id)))
         for path, years in self._ages():
             first = latest_birth(since.looked_on, years)
             last = latest_birth(self.scope.today, years)

@@ -21,6 +21,16 @@ from schemas.models.registers import Registers
 if TYPE_CHECKING:
     import polars as pl
 
+    from schemas.models.agreement import Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another agreement on the same dataset, with the contracts of what it reads."""
+
+    agreement: Agreement
+    contracts: Mapping[str, Contract]
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryContext:
@@ -32,6 +42,8 @@ class DeliveryContext:
         gate: makes the privacy gate of one delivery.
         guard: is asked before anything leaves, and in the transaction that confirms, whether this
             process may still do so.
+        peers: by id, the other agreements on the same dataset whose rows leave as they come; a new
+            carrier waits for them.
     """
 
     address: str
@@ -46,6 +58,7 @@ class DeliveryContext:
     signer: Signer
     gate: Callable[[Plan], PrivacyGate]
     guard: Guard = unguarded
+    peers: Mapping[str, Peer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,7 @@ class Delivered:
     Attributes:
         transfer: None when nothing was due.
         to_reconcile: what the consumer holds is known by versions only, and its inbox can tell.
+        waiting: new carriers that wait until the old ones are blocked everywhere.
     """
 
     agreement: str
@@ -67,6 +81,7 @@ class Delivered:
     deleted: int = 0
     remarks: tuple[str, ...] = ()
     to_reconcile: bool = False
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)

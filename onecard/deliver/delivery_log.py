@@ -18,6 +18,7 @@ from onecard.base.settings import Settings
 from onecard.crypto.audit_format import anchor
 from onecard.crypto.signing import Signer
 from onecard.deliver.outgoing import DeliveryTally
+from onecard.deliver.replacement import NOTHING, Order
 from onecard.deliver.state import DeliveryState
 from onecard.errors import HoldError, OnecardError, SupersededError
 from onecard.model import gate_inputs
@@ -31,10 +32,12 @@ from onecard.store import (
     deliveries,
     holding,
     incidents,
+    notifications,
     quarantine_intake,
     receipts,
     rule_results,
     transfers,
+    waiting_carriers,
 )
 from onecard.store.database import Connection
 from onecard.store.deliveries import DeliveredVersion
@@ -78,12 +81,14 @@ class Confirmation:
         change: against it; None for statistics.
         versions: of every dataset that was looked at, in the snapshot.
         alone: rows were sent beside what is due: versions stay.
+        order: what was left out for the sake of the order on replacement.
     """
 
     record: Record | None
     change: Change | None
     versions: dict[str, int]
     alone: bool
+    order: Order = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class DeliveryLog:
         replay: rows are sent again, beside what is due.
         basis: what decides which rows the consumer should hold.
         guard: is asked whether this process may still send and confirm.
+        tells_carriers: the rows tell of carriers, whose order on replacement is kept.
     """
 
     connection: Connection
@@ -110,6 +116,7 @@ class DeliveryLog:
     replay: bool
     basis: str
     guard: Guard = unguarded
+    tells_carriers: bool = False
 
     def end_abandoned(self) -> None:
         """End earlier attempts that were cut off: what may have left has its receipt as well.
@@ -196,6 +203,7 @@ class DeliveryLog:
             if not self.replay:
                 self._advance(tally)
             rewritten = self._hold(outcome)
+            self._keep_order(outcome)
             failpoints.reach("confirm.advanced")
             deliveries.close_window(connection, agreement.id, progress.delivery)
             deliveries.keep_cells(connection, agreement.id, tally.cells)
@@ -301,6 +309,16 @@ class DeliveryLog:
             head = Head(self.agreement.id, "", self.basis, "", "", 1, 0, outcome.versions, today)
             holding.put_head(self.connection, head)
         return 0
+
+    def _keep_order(self, outcome: Confirmation) -> None:
+        """Note which carriers were left out; wake those whose carriers have waited for this one."""
+        connection, agreement, order = self.connection, self.agreement, outcome.order
+        if outcome.alone or not self.tells_carriers:
+            return
+        waiting_carriers.note(connection, agreement.id, agreement.dataset, order.waiting)
+        waiting_carriers.went_ahead(connection, self.transfer, agreement.dataset, order.ahead)
+        if waiting_carriers.waited_for(connection, agreement.id):
+            notifications.tell_confirmed(connection, agreement.dataset)
 
     def _held(self, tally: DeliveryTally, sealer: Sealer) -> list[Sealed]:
         """Rows that the gate quarantines, sealed."""

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from onecard.base.sql_text import query
 from onecard.deliver.candidate_sql import KEYS, CandidateSql, Since
+from onecard.deliver.carrier_sql import CarrierSql
 from onecard.deliver.gate_input_sql import CANCELLED, GateInputSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
 from onecard.model import gate_inputs
@@ -53,6 +54,8 @@ class Selection:
         chosen: only rows whose dataset key (`gate_inputs.KEY`) stands in this staging table.
         before: given: every row says whether it was delivered by these versions.
         keyed: every row has its dataset's key (`gate_inputs.KEY`).
+        left_out: the last delivery left carriers out, which are looked at again.
+        held: carriers are left out that stand in the table `carrier_sql.HELD`.
     """
 
     agreement: Agreement
@@ -63,6 +66,8 @@ class Selection:
     chosen: str | None = None
     before: Before | None = None
     keyed: bool = False
+    left_out: CarrierSql | None = None
+    held: CarrierSql | None = None
 
     def statement(self, limit: int | None = None, *, among_keys: bool = False) -> sql.Composed:
         """The whole SELECT, in the agreement's order.
@@ -115,7 +120,7 @@ class Selection:
         looked_up: tuple[str, ...] = ()
         if self.people is not None:
             looked_up = GateInputs(self.agreement, self.contracts).looked_up(self.people)
-        return CandidateSql(self._rows, looked_up, since)
+        return CandidateSql(self._rows, looked_up, since, self.left_out)
 
     def repeated(self, *, among_keys: bool = False) -> sql.Composed:
         """Keys in scope that several rows have, without `first_by`. Columns: the key's, `differs`.
@@ -148,6 +153,9 @@ class Selection:
                 if "." not in path and self.contracts[self.agreement.dataset].key != (path,):
                     wanted.append((self.contracts[self.agreement.dataset].table, path))
         wanted += self._key_index()
+        base = self.contracts[self.agreement.dataset]
+        if base.carrier is not None:
+            wanted += [(base.table, base.carrier.field), (base.table, base.carrier.successor)]
         looked_up = [self.agreement.consent.dataset] if self.agreement.consent else []
         if self.people:
             looked_up += GateInputs(self.agreement, self.contracts).looked_up(self.people)
@@ -312,6 +320,8 @@ class Selection:
     def _scope(self, *, among_keys: bool = False) -> sql.Composed:
         """Which rows there are."""
         more = self.candidates(None).narrowing() if among_keys else []
+        if self.held is not None:
+            more.append(self.held.leaves())
         return sql.SQL(" AND ").join([*self._rows.conditions(), *more])
 
     def _asked(self) -> sql.Composed:

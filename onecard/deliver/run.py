@@ -16,6 +16,7 @@ from onecard.deliver.delivery_log import DeliveryLog
 from onecard.deliver.expected_inbox import ExpectedInbox
 from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
+from onecard.deliver.replacement import Replacements
 from onecard.deliver.state import DeliveryState
 from onecard.errors import Interrupted, NotCollected
 from onecard.model.agreements import Life
@@ -34,6 +35,7 @@ from onecard.store import (
 )
 from onecard.store.refusals import as_hub_error
 from onecard.store.snapshots import Snapshot
+from onecard.store.waiting_carriers import Waits
 from schemas.models.agreement import Agreement
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class _Ready:
         basis: what decides which rows the consumer should hold now.
         record: of what it holds; None for statistics, of which the cells are known.
         old_tokens: of the tokens that the consumer has, where they are of an earlier key.
+        replacements: keeps the order on replacement; None where the rows tell of no carriers.
+        waits: of the carriers that the last delivery left out.
     """
 
     connection: database.Connection
@@ -60,9 +64,18 @@ class _Ready:
     basis: str
     record: Record | None
     old_tokens: Tokeniser | None
+    replacements: Replacements | None
+    waits: tuple[Waits, ...]
+
+    @property
+    def waiting(self) -> int:
+        """How many new carriers wait."""
+        return sum(w.carriers for w in self.waits)
 
     def due(self, today: date) -> bool:
         """Whether the consumer may have to get or to drop anything."""
+        if self.replacements is not None and self.replacements.released(self.waits):
+            return True
         if self.record is None:
             head = self.state.head
             return head is None or self.state.due(today, self.basis, head.key, head.shape)
@@ -115,11 +128,20 @@ class Deliver:
             due = how is not None or ready.due(self._today)
             if not due and not transfers.cut_off(ready.connection, "deliver", agreement.id):
                 waits = ready.record is not None and ready.record.to_reconcile
-                return Delivered(agreement.id, None, to_reconcile=waits)
+                return Delivered(agreement.id, None, to_reconcile=waits, waiting=ready.waiting)
             selection = self._selection(ready.state, how)
+            if ready.replacements is not None and ready.waits:
+                selection = replace(selection, left_out=ready.replacements.carriers)
             ready.state.prepare(ready.connection, selection)
             log = self._open(ready, how, telling)
-            chosen = Chosen(selection, ready.tokeniser, how, ready.record, ready.old_tokens)
+            chosen = Chosen(
+                selection,
+                ready.tokeniser,
+                how,
+                ready.record,
+                ready.old_tokens,
+                ready.replacements,
+            )
             attempt = Attempt(log, self._tools, chosen, lambda: self._gate(ready))
             try:
                 with interrupts.closing(lambda: self._interrupted(log, attempt)):
@@ -232,7 +254,18 @@ class Deliver:
             now = self._tools.settings.now()
             state = DeliveryState.load(connection, agreement, tokeniser, self._needed, now)
             record = None if agreement.statistics else self._record(connection, state)
-            yield _Ready(connection, life, tokeniser, state, self._basis, record, self._old(state))
+            order = Replacements.of(connection, agreement, self._tools, self._today)
+            yield _Ready(
+                connection,
+                life,
+                tokeniser,
+                state,
+                self._basis,
+                record,
+                self._old(state),
+                order,
+                tuple(order.noted()) if order else (),
+            )
 
     def _open(self, ready: _Ready, replay: Replay | None, telling: Telling) -> DeliveryLog:
         """Write the first line of the attempt."""
@@ -256,6 +289,7 @@ class Deliver:
             alone,
             ready.basis,
             self._tools.guard,
+            ready.replacements is not None,
         )
 
     def _gate(self, ready: _Ready) -> PrivacyGate:

@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 class DeliverJob:
     """Delivers an agreement whenever a dataset that it reads was published.
 
-    A delivery that is held is tried again when a person has released it, when its text has changed,
-    and, ever more rarely, when something was published since.
+    Where it has left out new carriers, as the old ones are not blocked everywhere yet, it looks
+    again at each turn. A delivery that is held is tried again when a person has released it, when
+    its text has changed, and, ever more rarely, when something was published since.
     """
 
     def __init__(self, desk: LaneDesk, agreement: str, pace: Pace) -> None:
@@ -28,6 +29,7 @@ class DeliverJob:
         self._text = desk.catalogue.agreement(agreement)
         self._pace, self._hold = pace, Backoff(pace.of_holds)
         self._looked_at, self._well, self._called = NEVER, False, False
+        self._waiting = False
 
     def adopt(self, desk: LaneDesk) -> None:
         """The text may be another: whether it may leave is asked before the next batch."""
@@ -45,7 +47,7 @@ class DeliverJob:
             if not woken:
                 return False
         now = time.monotonic()
-        if not woken and now - self._looked_at < self._pace.whole:
+        if not woken and now - self._looked_at < self._interval:
             return False
         self._looked_at = now
         if woken and self._well:
@@ -61,7 +63,7 @@ class DeliverJob:
         desk = self._present()
         self._well = False
         try:
-            deliver(under(desk, lease), self.agreement)
+            self._waiting = deliver(under(desk, lease), self.agreement).waiting > 0
         except HoldError as error:
             log.warning("%s: %s", self.name, error)
             self._hold.failed()
@@ -79,6 +81,11 @@ class DeliverJob:
 
     def pass_on(self) -> None:
         """Nothing: every process hears what is published."""
+
+    @property
+    def _interval(self) -> float:
+        """Seconds between two looks that nobody asks for; new carriers do not wait for long."""
+        return self._pace.look if self._waiting else self._pace.whole
 
     def _released(self) -> bool:
         """Whether a person has released the delivery that is held; the next one passes then."""

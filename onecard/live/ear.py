@@ -23,7 +23,8 @@ class Ear:
     Args:
         address: of the hub's database.
         pace: of the lane.
-        published: is called with each dataset whose published version is another one.
+        published: is called with each dataset whose published version is another one, or of which
+            new carriers may have waited long enough.
         woken: is called with each dataset whose source has something new.
     """
 
@@ -66,6 +67,8 @@ class Ear:
         for notice in session.heard(min(self._pace.look, MOST_S)):
             if notice.channel == notifications.WOKEN:
                 self._woken(notice.dataset)
+            elif notice.channel == notifications.CONFIRMED:
+                self._published(notice.dataset)
         found = datasets.versions(session.connection, names)
         before, self._seen = self._seen, found
         for dataset, version in found.items():

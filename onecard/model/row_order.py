@@ -11,6 +11,9 @@ OLDER = "order.older"
 RETURNED = "order.returned"
 """Older rows whose key is published as deleted: the source has them again."""
 
+GAP = "order.gap"
+"""Carriers whose events skip a number that their source does not give when it is asked either."""
+
 
 def accepting(dataset: str, ref: str = "REF") -> str:
     """The command by which a person lets an older row replace what is published.

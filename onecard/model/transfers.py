@@ -28,6 +28,10 @@ class Counts:
         """The counts among a row's columns, which are taken out of them."""
         return cls(**{name: columns.pop(name) for name in cls.__slots__})
 
+    def __add__(self, other: Counts) -> Counts:
+        """Rows of both."""
+        return Counts(*(getattr(self, n) + getattr(other, n) for n in Counts.__slots__))
+
     def check(self, subject: str) -> None:
         """Assert the identity.
 

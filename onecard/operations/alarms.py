@@ -44,6 +44,8 @@ TITLES: dict[str, str] = {
     "volume": "数量异常",
     "held": "待人工处理",
     "failing": "传输失败",
+    "unblocked": "旧卡未确认停用",
+    "gap": "事件序号缺失",
     "overdue": "答复超期",
     "unapproved": "协议未批准",
     "expiring": "隔离数据将到期",
@@ -73,7 +75,7 @@ Channel = Annotated[Email | Webhook, Field(discriminator="kind")]
 class AlarmFile(Frozen):
     """The whole file."""
 
-    kinds: tuple[IssueKind, ...] = ("late", "volume", "held", "failing")
+    kinds: tuple[IssueKind, ...] = ("late", "volume", "held", "failing", "unblocked")
     channels: tuple[Channel, ...] = Field(min_length=1)
 
 

@@ -1,4 +1,4 @@
-"""What needs a person now: late, held, failing, overdue, unapproved, expiring.
+"""What needs a person now: late, held, failing, unblocked, gap, overdue, unapproved, expiring.
 
 One list for `onecard status`, the alarms and whoever else asks; by the hub's clock, from the
 ledger, without any value of a row.
@@ -13,11 +13,13 @@ from typing import Literal
 
 from onecard.model.holds import agency_of
 from onecard.ports.desk import Desk
-from onecard.store import agreement_lives, holds, tickets
+from onecard.store import agreement_lives, carrier_gaps, holds, tickets, waiting_carriers
 from onecard.store import attention as ledger_attention
 from onecard.store.database import Connection
 
-IssueKind = Literal["late", "volume", "held", "failing", "overdue", "unapproved", "expiring"]
+IssueKind = Literal[
+    "late", "volume", "held", "failing", "unblocked", "gap", "overdue", "unapproved", "expiring"
+]
 
 EXPIRY_NEAR = timedelta(days=14)
 """So long before they are purged, quarantined rows are spoken of."""
@@ -30,7 +32,8 @@ class Issue:
     Attributes:
         subject: dataset, agreement, `ticket <id>` or `reconciliation <dataset>`.
         since: the hub's time from which it holds; None: from the beginning.
-        times: how many times in a row (failing), or rows (expiring); else 1.
+        times: how many times in a row (failing), carriers (unblocked, gap) or rows (expiring);
+            else 1.
         who: who may mend or release it.
         todo: the command or step.
         agency: whose dataset it is, who receives under the agreement, or must answer the ticket.
@@ -53,6 +56,8 @@ def issues(connection: Connection, desk: Desk) -> list[Issue]:
     parts: tuple[Callable[[Connection, Desk], Iterator[Issue]], ...] = (
         _held,
         _failing,
+        _unblocked,
+        _gaps,
         _late,
         _volume,
         _overdue,
@@ -120,6 +125,28 @@ def _failing(connection: Connection, desk: Desk) -> Iterator[Issue]:
         who = known.consumer if known else agency_of(name)
         says = f"{found.times} time(s) in a row: {found.message}"
         yield Issue("failing", name, says, todo, who, found.since, found.times)
+
+
+def _unblocked(connection: Connection, _desk: Desk) -> Iterator[Issue]:
+    """Agreements that have not confirmed that carriers are blocked whose successors are in use."""
+    for found in waiting_carriers.unconfirmed(connection):
+        name = found.agreement
+        says = (
+            f"{found.carriers} replaced carrier(s) may still be accepted: not confirmed as blocked"
+            " in time, and the new ones are enabled elsewhere"
+        )
+        todo = f"`onecard deliver {name}`; until it is confirmed, tell the consumer"
+        yield Issue("unblocked", name, says, todo, "", found.since, found.carriers)
+
+
+def _gaps(connection: Connection, _desk: Desk) -> Iterator[Issue]:
+    """Carriers whose events skip a number, by dataset."""
+    for found in carrier_gaps.open_gaps(connection):
+        refs = ", ".join(ref[:16] for ref in found.refs)
+        says = f"{found.carriers} carrier(s) whose events skip a number: {refs}"
+        todo = "ask the agency for the events that are lacking; they are looked for at each collect"
+        who = agency_of(found.dataset)
+        yield Issue("gap", found.dataset, says, todo, who, found.since, found.carriers)
 
 
 def _overdue(connection: Connection, desk: Desk) -> Iterator[Issue]:

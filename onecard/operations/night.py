@@ -6,10 +6,12 @@ A failure stops only itself.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from onecard.deliver.context import Delivered
 from onecard.errors import OnecardError
 from onecard.model.holds import agency_of
 from onecard.operations.delivery import deliver
@@ -19,6 +21,9 @@ from onecard.store import sessions
 from schemas.models.catalogue import Catalogue
 
 log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+"""Between two looks whether new carriers may be enabled by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,45 @@ def run_each(
     return NightOutcome(failed, held)
 
 
+def deliver_each(
+    agreements: Iterable[str],
+    run: Callable[[str], Delivered],
+    note: Callable[[str, object], None],
+    workers: int = 1,
+) -> NightOutcome:
+    """As `run_each`; where new carriers were left out, again until they have gone.
+
+    They go when everybody has confirmed that the old ones are blocked, which the deliveries of the
+    others do, and at the latest when they have waited for as long as their contract allows.
+
+    Args:
+        agreements: ids.
+        run: delivers under one of them.
+        note: as of `run_each`.
+        workers: so many at a time.
+    """
+    waiting: set[str] = set()
+
+    def noted(agreement: str, result: object) -> None:
+        before = agreement in waiting
+        waiting.discard(agreement)
+        if isinstance(result, Delivered) and result.waiting:
+            waiting.add(agreement)
+            if before and result.transfer is None:
+                return  # as it was said
+        note(agreement, result)
+
+    outcome = run_each(agreements, run, noted, workers)
+    while waiting:
+        again = run_each(sorted(waiting), run, noted, workers)
+        outcome = NightOutcome(
+            failed={**outcome.failed, **again.failed}, held={**outcome.held, **again.held}
+        )
+        if waiting:
+            time.sleep(LOOK_S)
+    return outcome
+
+
 def run(
     hub: TransferDesk,
     note: Callable[[str, object], None] = lambda _subject, _result: None,
@@ -113,7 +157,7 @@ def run(
             note("challenges", error)
         consumers = {name: hub.catalogue.agreements[name].consumer for name in agreements(hub)}
         granted = [name for name, consumer in consumers.items() if not only or consumer in only]
-        delivered = run_each(granted, lambda a: deliver(hub, a), note, workers)
+        delivered = deliver_each(granted, lambda a: deliver(hub, a), note, workers)
     broken = {str(problem.file): str(problem) for problem in hub.catalogue.problems}
     return apart(
         hub.catalogue,

@@ -9,7 +9,7 @@ on disk, and a few changes write a few kilobytes (ADR 0020).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -85,6 +85,34 @@ def head(connection: Connection, agreement: str) -> Head | None:
         " FROM ledger.holding_head WHERE agreement = %s",
         (agreement,),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    agreement: str
+    version: int
+
+
+def confirmed_versions(
+    connection: Connection, dataset: str, agreements: Collection[str]
+) -> dict[str, int]:
+    """The version of a dataset up to which each of some agreements has confirmed everything.
+
+    Whatever is as old and not at its consumer is none of its rows, or was kept back by its gate.
+
+    Args:
+        connection: of the hub's database.
+        dataset: its id.
+        agreements: their ids; those without a delivery are left out.
+    """
+    found = fetch_all(
+        connection,
+        _Seen,
+        "SELECT agreement, (versions ->> %(dataset)s)::bigint AS version FROM ledger.holding_head"
+        " WHERE agreement = ANY(%(agreements)s) AND versions ? %(dataset)s",
+        {"dataset": dataset, "agreements": sorted(agreements)},
+    )
+    return {line.agreement: line.version for line in found}
 
 
 def no_entries() -> pl.DataFrame:

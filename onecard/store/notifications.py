@@ -20,12 +20,16 @@ WOKEN = "onecard_woken"
 """An agency says that it has something new: for the process that collects the dataset."""
 
 
+CONFIRMED = "onecard_confirmed"
+"""A delivery was confirmed for which new carriers of other agreements on its dataset wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One notification.
 
     Attributes:
-        channel: `PUBLISHED` or `WOKEN`.
+        channel: `PUBLISHED`, `WOKEN` or `CONFIRMED`.
         dataset: its id.
     """
 
@@ -43,9 +47,14 @@ def tell_woken(connection: Connection, dataset: str) -> None:
     connection.execute("SELECT pg_notify('onecard_woken', %s)", (dataset,))
 
 
+def tell_confirmed(connection: Connection, dataset: str) -> None:
+    """Say, when the transaction commits, that somebody's waiting may be over."""
+    connection.execute("SELECT pg_notify('onecard_confirmed', %s)", (dataset,))
+
+
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A session that hears both channels.
+    """A session that hears all channels.
 
     Attributes:
         connection: for further questions between two hearings.
@@ -77,4 +86,5 @@ def listening(address: str) -> Iterator[Listening]:
     with database.connect(address, autocommit=True) as connection:
         connection.execute("LISTEN onecard_published")
         connection.execute("LISTEN onecard_woken")
+        connection.execute("LISTEN onecard_confirmed")
         yield Listening(connection)

@@ -144,7 +144,9 @@ def for_collect(connection: Connection, contract: Contract) -> None:
 
 
 def _wanted(contract: Contract) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Tables and columns by which rules and expectations look for published rows."""
+    """Tables and columns by which rules, expectations and carriers look for published rows."""
+    if contract.carrier is not None:
+        yield contract.table, (contract.carrier.field,)
     for rule in contract.rules:
         if isinstance(rule.check, Unique):
             yield contract.table, rule.check.columns

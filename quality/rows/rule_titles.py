@@ -28,6 +28,7 @@ BUILT_IN = {
     "order.tie": "同一主键多行而先后不明",
     "order.older": "早于已发布的行",
     "order.returned": "已删除的行以更早的版本重现",
+    "order.gap": "卡内序号不连续且来源未补",
 }
 ASPECTS = {
     "format": "格式不符",

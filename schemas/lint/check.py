@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from onecard.errors import unknown
-from schemas.lint import agreement, order, partition, registers, versions, wakes
+from schemas.lint import agreement, carrier, order, partition, registers, versions, wakes
 from schemas.lint import contract as lint_contract
 from schemas.lint.options import OptionModels, options_problems
 from schemas.models import agreement as agreements
@@ -59,6 +59,7 @@ def lint(
         if (kind := (connectors or {}).get(contract.contract.source.connector)) is not None:
             problems += order.check(contract, in_order=bool(getattr(kind, "in_order", False)))
         problems += partition.check(contract)
+        problems += carrier.check(contract)
     broken = frozenset(f"{p.file.parent.name}/{p.file.name.split('.')[0]}" for p in problems)
     for item in found:
         problems += agreement.check(item, catalogue, broken)

@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from onecard.base.frozen import Frozen
 from schemas.models import codes as code_lists
+from schemas.models.carrier import Carrier
 from schemas.models.drift_policy import Drift
 from schemas.models.partition import Partition
 from schemas.models.rules import Expectation, Rule
@@ -99,6 +100,7 @@ class Contract(Frozen):
         lane: `nightly`, or `event` for the near-real-time lane.
         freshness: how old the newest published row may be before the report says late.
         drift: what the source's changes lead to.
+        carrier: of which cards its rows tell, in which order; None: of none.
     """
 
     id: DatasetId
@@ -114,6 +116,7 @@ class Contract(Frozen):
     sequence: Name | None = None
     order: tuple[Name, ...] | FileOrder | Literal["unique"] | None = None
     drift: Drift = Drift()
+    carrier: Carrier | None = None
     rules: tuple[Rule, ...] = ()
     expectations: tuple[Expectation, ...] = ()
 
@@ -205,7 +208,7 @@ def _complaints(contract: Contract) -> list[str]:
     ]
     more = contract.order if isinstance(contract.order, tuple) else ()
     roles = [("cursor", contract.source.cursor), ("sequence", contract.sequence)]
-    for role, name in (*roles, *(("order", name) for name in more)):
+    for role, name in (*roles, *(("order", name) for name in more), *_carrier(contract)):
         if name is not None and name not in names:
             found.append(f"contract.unknown_field: {role} {name!r} is no field; {known}")
     for rule in contract.rules:
@@ -224,3 +227,12 @@ def _complaints(contract: Contract) -> list[str]:
         for n in sorted({n for n in titled if titled.count(n) > 1})
     ]
     return found
+
+
+def _carrier(contract: Contract) -> list[tuple[str, str]]:
+    """Fields that the carrier block names."""
+    found = contract.carrier
+    if found is None:
+        return []
+    names = (found.field, found.sequence, found.blocked.field, found.successor)
+    return [("carrier", name) for name in names]

@@ -15,6 +15,7 @@ from typing import Any
 
 from schemas.models import codes as code_lists
 from schemas.models import semantic
+from schemas.models.carrier import Carrier
 from schemas.models.contract import Contract, Field, Source
 from schemas.models.dataset_checks import (
     DATASET_KINDS,
@@ -113,6 +114,9 @@ class _Reader:
             )
         if "drift" in custom:
             custom["drift"] = self._part(Drift, custom["drift"], self._place_of(data, "drift"))
+        if "carrier" in custom:
+            at = self._place_of(data, "carrier")
+            custom["carrier"] = self._part(Carrier, custom["carrier"], at)
         if self.problems:
             raise InvalidFile(self.problems)
         description = data.get("description") or {}

@@ -28,6 +28,7 @@ from connectors.rest import news
 from connectors.rest.connector import RestConnector
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
+from onecard.ports.choice import Only
 from onecard.ports.news import UNTOLD
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, ReadRequest
@@ -196,6 +197,29 @@ def test_since_params_and_size_are_sent(server: Server) -> None:
     read(server, **options)
     assert server.seen[0]["query"] == {"area": "4101", "from": since, "limit": "2"}
     assert "from" not in server.seen[1]["query"]
+
+
+def test_some_values_are_asked_for_one_by_one(server: Server) -> None:
+    def answer(call: dict[str, Any]) -> Any:
+        return one(
+            {"X": call["query"]["xValue"], "Y": "1"}, {"X": call["query"]["xValue"], "Y": "2"}
+        )
+
+    server.answer = answer
+    given = {"path": "/rows", "records": "data.items", "paginator": KEYSET, "since_param": "from"}
+    columns = (Column("x", "X"), Column("y", "Y", required=False))
+
+    def chosen(by: dict[str, str]) -> Any:
+        options = RestConnector.source_options.model_validate({**given, "by": by})
+        asked = ReadRequest("agency/dataset", columns, options)
+        return RestConnector().read_only(system(server), asked, Only("x", ("a", "b")))
+
+    found = rows(list(chosen({"x": "xValue"})))
+    assert [(r["x"], r["y"]) for r in found] == [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2")]
+    assert [call["query"] for call in server.seen] == [
+        {"xValue": value, "limit": "2"} for value in ("a", "b")
+    ]
+    assert chosen({"y": "yValue"}) is None, "it names no parameter for that field"
 
 
 @pytest.mark.fault("F11", "a cursor loop is refused")

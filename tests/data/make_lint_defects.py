@@ -681,6 +681,48 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
         "wake.no_dataset",
         "agencies.bank.wake",
     ),
+    "carrier-unknown-field": (
+        EVENTS,
+        "successor: replaced_by_card_no",
+        "successor: new_card_no",
+        "contract.unknown_field",
+        "",
+    ),
+    "carrier-unknown-code": (
+        EVENTS,
+        "in: ['2', '3', '4', '9']}",
+        "in: ['2', '3', '4', '8']}",
+        "contract.carrier",
+        "customProperties",
+    ),
+    "carrier-never-enabled": (
+        EVENTS,
+        "in: ['2', '3', '4', '9']}",
+        "in: ['0', '1', '2', '3', '4', '9']}",
+        "contract.carrier",
+        "customProperties",
+    ),
+    "carrier-sequence-of-text": (
+        EVENTS,
+        "sequence: event_seq",
+        "sequence: event_type",
+        "contract.carrier",
+        "customProperties",
+    ),
+    "carrier-successor-of-another-kind": (
+        EVENTS,
+        "successor: replaced_by_card_no",
+        "successor: operator_org",
+        "contract.carrier",
+        "customProperties",
+    ),
+    "carrier-without-wait": (
+        EVENTS,
+        "      wait: PT4M\n",
+        "",
+        "model.missing_key",
+        "customProperties.2.value.wait",
+    ),
 }
 
 

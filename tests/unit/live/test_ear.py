@@ -50,6 +50,19 @@ def test_a_call_is_handed_on(hub_database: str) -> None:
     assert (published, woken) == ([], [HERE])
 
 
+def test_a_confirmation_that_somebody_waits_for_wakes_who_delivers(hub_database: str) -> None:
+    published: list[str] = []
+    woken: list[str] = []
+    ear = Ear(hub_database, Pace(look=60.0), published.append, woken.append)
+    with (
+        notifications.listening(hub_database) as session,
+        database.connect(hub_database, autocommit=True) as other,
+    ):
+        notifications.tell_confirmed(other, HERE)
+        ear.hear(session, [HERE])
+    assert (published, woken) == ([HERE], [])
+
+
 def test_a_collect_says_that_it_published_and_not_that_it_found_nothing(
     hub_database: str, tmp_path: Path
 ) -> None:
