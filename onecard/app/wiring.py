@@ -138,6 +138,9 @@ class Hub(HubDesk):
             signer=Signer(self.settings.suite, self.keys),
             gate=Gate,
             guard=self._guard,
+            expectation=self.catalogue.reaction.expected(
+                agreement, self.catalogue.contract(agreement.dataset)
+            ),
         )
         return Deliver(agreement, tools, self._listeners(lambda: deliver_flow(agreement, tools)))
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from onecard.deliver.difference import Difference
     from onecard.deliver.earlier import Earlier
+    from onecard.deliver.measuring import Measuring
     from onecard.deliver.record import Change, Pending, Record
     from onecard.deliver.treatment import Tokeniser
 
@@ -55,17 +56,19 @@ class Chosen:
     """Which rows an attempt is about.
 
     Attributes:
-        tokeniser: the consumer's; None only for statistics.
         replay: of rows that are sent again, else None.
         record: of what the consumer holds; None for statistics.
+        tokeniser: the consumer's; None only for statistics.
         old_tokens: of the tokens in the keys that it has, where they are of an earlier key.
+        measuring: of how long events take; None: nothing is measured.
     """
 
     selection: Selection
-    tokeniser: Tokeniser | None
     replay: Replay | None
     record: Record | None
+    tokeniser: Tokeniser | None
     old_tokens: Tokeniser | None = None
+    measuring: Measuring | None = None
 
     @property
     def alone(self) -> bool:
@@ -178,6 +181,7 @@ class Attempt:
             lapsed=lapse.transfer if lapse else 0,
             last=deliveries.last_confirmed(log.connection, log.agreement.id),
             earlier=self._earlier(),
+            measuring=chosen.measuring,
         )
         record = chosen.record
         if record is not None and chosen.alone:
@@ -208,7 +212,14 @@ class Attempt:
         change = self._change.result() if self._change is not None else None
         if change is None and work.record is not None:
             change = work.change()  # the connector has not asked for the end of the rows
-        return Confirmation(work.record, change, versions, self.chosen.alone)
+        return Confirmation(work.record, change, versions, self.chosen.alone, self._noting(work))
+
+    def _noting(self, work: Difference) -> Callable[[], None] | None:
+        """Counts how long the events that left have taken."""
+        measuring, log, events = self.chosen.measuring, self.log, work.events()
+        if measuring is None or not len(events):
+            return None
+        return lambda: measuring.note(log.connection, log.transfer, events)
 
     def _send(self, work: Difference) -> Sent:
         with closing(self._noted(work)) as frames:

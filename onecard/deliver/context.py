@@ -16,6 +16,7 @@ from onecard.ports.privacy_gate import Plan, PrivacyGate
 from onecard.store.leases import Guard, unguarded
 from schemas.models.catalogue import Agency
 from schemas.models.contract import Contract
+from schemas.models.reaction import Expectation
 from schemas.models.registers import Registers
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class DeliveryContext:
         gate: makes the privacy gate of one delivery.
         guard: is asked before anything leaves, and in the transaction that confirms, whether this
             process may still do so.
+        expectation: what is measured of how long events take; None: nothing.
     """
 
     address: str
@@ -46,6 +48,7 @@ class DeliveryContext:
     signer: Signer
     gate: Callable[[Plan], PrivacyGate]
     guard: Guard = unguarded
+    expectation: Expectation | None = None
 
 
 @dataclass(frozen=True, slots=True)

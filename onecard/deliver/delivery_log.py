@@ -8,7 +8,7 @@ that changes: how far an attempt has come is told by whoever carries it out (`Pr
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -78,12 +78,14 @@ class Confirmation:
         change: against it; None for statistics.
         versions: of every dataset that was looked at, in the snapshot.
         alone: rows were sent beside what is due: versions stay.
+        noting: counts how long the events that left have taken; None: none is measured.
     """
 
     record: Record | None
     change: Change | None
     versions: dict[str, int]
     alone: bool
+    noting: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,8 @@ class DeliveryLog:
             if not self.replay:
                 self._advance(tally)
             rewritten = self._hold(outcome)
+            if outcome.noting is not None:
+                outcome.noting()
             failpoints.reach("confirm.advanced")
             deliveries.close_window(connection, agreement.id, progress.delivery)
             deliveries.keep_cells(connection, agreement.id, tally.cells)

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from onecard.base.prefetch import prefetch
-from onecard.deliver import candidate_keys
+from onecard.deliver import candidate_keys, measuring
 from onecard.deliver.known_rows import KEY, KnownRows
 from onecard.deliver.outgoing import DeliveryTally, KeptBack, Outgoing
 from onecard.deliver.record import Change, Record, each_once, joined, renamed, without
@@ -51,11 +51,13 @@ class Leaving:
         frame: treated.
         entries: of the rows, columns `high`, `low`, `digest`; None for statistics.
         persons: references of the persons.
+        events: those that are measured, columns `measuring.COLUMNS`; None: there are none.
     """
 
     frame: pl.DataFrame
     entries: pl.DataFrame | None
     persons: npt.NDArray[np.uint64] | None
+    events: pl.DataFrame | None = None
 
 
 @dataclass
@@ -89,6 +91,7 @@ class Difference:
         self._repeated = pl.DataFrame()
         self._twins: set[tuple[int, int]] = set()
         self._entries: list[pl.DataFrame] = []
+        self._events: list[pl.DataFrame] = []
         self._kept: list[pl.DataFrame] = []
         self._present: list[pl.DataFrame] = []
         self._gone: list[pl.DataFrame] = []
@@ -128,8 +131,14 @@ class Difference:
         for leaving in leave:
             if leaving.entries is not None:
                 self._entries.append(leaving.entries)
+            if leaving.events is not None:
+                self._events.append(leaving.events)
             self.tally.left += len(leaving.frame)
             yield leaving
+
+    def events(self) -> pl.DataFrame:
+        """Events that have left and are measured; columns `measuring.COLUMNS`."""
+        return measuring.joined(self._events)
 
     def change(self) -> Change:
         """What the consumer holds when all of it is confirmed."""
@@ -245,13 +254,25 @@ class Difference:
             self._withhold(rows, entries, known)
         if not send.any():
             return None
+        events = self._measured(rows.raw, entries, send)
         frame, whole = rows.treated, bool(send.all())
         if not whole:
             frame, entries = (
                 frame.filter(send),
                 entries.filter(send) if entries is not None else None,
             )
-        return Leaving(frame, entries, self._persons(rows.raw, send))
+        return Leaving(frame, entries, self._persons(rows.raw, send), events)
+
+    def _measured(
+        self, raw: pl.DataFrame, entries: pl.DataFrame | None, send: pl.Series
+    ) -> pl.DataFrame | None:
+        """Events that are on their first way to the consumer, as far as its record tells."""
+        found = self.wanted.measuring
+        if found is None or entries is None or self.record is None:
+            return None
+        known = KnownRows(self.record.of(entries.select(KEY))) if self.wanted.alone else self._known
+        was = known.digests(entries).fill_null(holding.UNKNOWN)
+        return found.events(raw, send & (was == holding.UNKNOWN))
 
     def _compare(self, entries: pl.DataFrame, rows: _Judged) -> tuple[pl.Series, pl.Series]:
         """Whether the consumer has something of each key, and whether it has this very row."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, LiteralString
 from psycopg import sql
 
 from onecard.base.sql_text import query
+from onecard.deliver import measured_sql
 from onecard.deliver.candidate_sql import KEYS, CandidateSql, Since
 from onecard.deliver.gate_input_sql import CANCELLED, GateInputSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
@@ -22,6 +23,7 @@ from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
+from schemas.models.reaction import Events
 from schemas.models.registers import People
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Selection:
         chosen: only rows whose dataset key (`gate_inputs.KEY`) stands in this staging table.
         before: given: every row says whether it was delivered by these versions.
         keyed: every row has its dataset's key (`gate_inputs.KEY`).
+        events: what is measured of its dataset; None: nothing (`onecard.model.measured`).
     """
 
     agreement: Agreement
@@ -63,6 +66,7 @@ class Selection:
     chosen: str | None = None
     before: Before | None = None
     keyed: bool = False
+    events: Events | None = None
 
     def statement(self, limit: int | None = None, *, among_keys: bool = False) -> sql.Composed:
         """The whole SELECT, in the agreement's order.
@@ -261,6 +265,8 @@ class Selection:
         if self.people is not None:
             exists = [self._rows.exists(e) for e in self.agreement.scope.exists]
             found |= self._gate(self.people).all(exists, keyed=self.keyed) | self._marks()
+        if self.events is not None:
+            found |= measured_sql.columns(self.events, self._rows.path)
         return found
 
     def _gate(self, people: People) -> GateInputSql:

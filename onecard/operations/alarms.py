@@ -2,7 +2,7 @@
 
 `ONECARD_ALARMS` names a YAML file:
 
-    kinds: [late, volume, held, failing]       # default: these
+    kinds: [late, volume, held, failing, slow]  # default: these
     channels:
       - {kind: email, connection: alarm_mail, from: hub@example.org, to: [duty@example.org]}
       - {kind: webhook, connection: alarm_hook, path: /hooks/onecard}
@@ -44,6 +44,7 @@ TITLES: dict[str, str] = {
     "volume": "数量异常",
     "held": "待人工处理",
     "failing": "传输失败",
+    "slow": "到达超限",
     "overdue": "答复超期",
     "unapproved": "协议未批准",
     "expiring": "隔离数据将到期",
@@ -73,7 +74,7 @@ Channel = Annotated[Email | Webhook, Field(discriminator="kind")]
 class AlarmFile(Frozen):
     """The whole file."""
 
-    kinds: tuple[IssueKind, ...] = ("late", "volume", "held", "failing")
+    kinds: tuple[IssueKind, ...] = ("late", "volume", "held", "failing", "slow")
     channels: tuple[Channel, ...] = Field(min_length=1)
 
 

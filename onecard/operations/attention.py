@@ -1,4 +1,4 @@
-"""What needs a person now: late, held, failing, overdue, unapproved, expiring.
+"""What needs a person now: late, held, failing, slow, overdue, unapproved, expiring.
 
 One list for `onecard status`, the alarms and whoever else asks; by the hub's clock, from the
 ledger, without any value of a row.
@@ -12,12 +12,15 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from onecard.model.holds import agency_of
+from onecard.operations import reactions, slowness
 from onecard.ports.desk import Desk
 from onecard.store import agreement_lives, holds, tickets
 from onecard.store import attention as ledger_attention
 from onecard.store.database import Connection
 
-IssueKind = Literal["late", "volume", "held", "failing", "overdue", "unapproved", "expiring"]
+IssueKind = Literal[
+    "late", "volume", "held", "failing", "slow", "overdue", "unapproved", "expiring"
+]
 
 EXPIRY_NEAR = timedelta(days=14)
 """So long before they are purged, quarantined rows are spoken of."""
@@ -30,7 +33,7 @@ class Issue:
     Attributes:
         subject: dataset, agreement, `ticket <id>` or `reconciliation <dataset>`.
         since: the hub's time from which it holds; None: from the beginning.
-        times: how many times in a row (failing), or rows (expiring); else 1.
+        times: how many times in a row (failing), rows (expiring), or events (slow); else 1.
         who: who may mend or release it.
         todo: the command or step.
         agency: whose dataset it is, who receives under the agreement, or must answer the ticket.
@@ -53,6 +56,7 @@ def issues(connection: Connection, desk: Desk) -> list[Issue]:
     parts: tuple[Callable[[Connection, Desk], Iterator[Issue]], ...] = (
         _held,
         _failing,
+        _slow,
         _late,
         _volume,
         _overdue,
@@ -120,6 +124,15 @@ def _failing(connection: Connection, desk: Desk) -> Iterator[Issue]:
         who = known.consumer if known else agency_of(name)
         says = f"{found.times} time(s) in a row: {found.message}"
         yield Issue("failing", name, says, todo, who, found.since, found.times)
+
+
+def _slow(connection: Connection, desk: Desk) -> Iterator[Issue]:
+    """Consumers that know of events later than `schemas/reaction.yaml` allows."""
+    lines = reactions.lately(connection, desk)
+    for found in slowness.slow(lines, desk.settings.now()):
+        todo = "`onecard doctor`; `onecard status` lists the causes, docs/live.md what to do"
+        who, times = found.consumer, found.events
+        yield Issue("slow", found.agreement, found.says, todo, who, found.since, times)
 
 
 def _overdue(connection: Connection, desk: Desk) -> Iterator[Issue]:
