@@ -28,7 +28,7 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
         with database.connect(hub.address, autocommit=True) as connection:
             transfers = transfer_history.latest(connection)
             issues = attention.issues(connection, hub)
-            reaction = reactions.lately(connection, hub)
+            reaction = reactions.lately(connection, hub.catalogue, hub.settings.now())
         if prometheus:
             output.say(exposition(transfers, issues, reaction).rstrip("\n"))
             return

@@ -128,8 +128,8 @@ def _failing(connection: Connection, desk: Desk) -> Iterator[Issue]:
 
 def _slow(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Consumers that know of events later than `schemas/reaction.yaml` allows."""
-    lines = reactions.lately(connection, desk)
-    for found in slowness.slow(lines, desk.settings.now()):
+    now = desk.settings.now()
+    for found in slowness.slow(reactions.lately(connection, desk.catalogue, now), now):
         todo = "`onecard doctor`; `onecard status` lists the causes, docs/live.md what to do"
         who, times = found.consumer, found.events
         yield Issue("slow", found.agreement, found.says, todo, who, found.since, times)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
 from onecard.ports.desk import Desk
-from onecard.store import audit, database, disclosures, quarantine
+from onecard.store import audit, database, disclosures, quarantine, reaction
+
+HOURS_KEPT = timedelta(days=8)
+"""So far back how fast events travel is known by the hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +22,13 @@ class Kept:
         purged: rejected rows whose values were dropped.
         expired_months: months of the disclosure ledger that were dropped.
         verdict: of the audit log.
+        folded: lines of days that were made of the lines of hours of how fast events travel.
     """
 
     purged: int
     expired_months: int
     verdict: Verdict
+    folded: int = 0
 
     def check(self) -> None:
         """Raise when the audit log is not as it was written.
@@ -36,7 +42,7 @@ class Kept:
 
 
 def keep_house(hub: Desk) -> Kept:
-    """Drop rejected values whose time is over, verify the audit log, drop old disclosures.
+    """Drop rejected values whose time is over, verify the audit log, drop old disclosures, fold.
 
     The log is verified before a month of disclosures goes, so that whatever is wrong with the one
     is known whether or not the other can be done.
@@ -48,7 +54,8 @@ def keep_house(hub: Desk) -> Kept:
         purged = purge(hub, connection)
         verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
         months = expire_disclosures(hub, connection)
-    return Kept(purged, months, verdict)
+        folded = fold_reaction(hub, connection)
+    return Kept(purged, months, verdict, folded)
 
 
 def purge(hub: Desk, connection: database.Connection) -> int:
@@ -71,3 +78,13 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
             body = {"months": dropped, "kept_years": disclosures.KEPT_YEARS}
             audit.append(connection, "disclosures.expired", "disclosures", hub.settings.actor, body)
     return len(dropped)
+
+
+def fold_reaction(hub: Desk, connection: database.Connection) -> int:
+    """Make one line a day of how fast events travelled by the hour; how many lines were written.
+
+    Sums and percentiles of days and months stay what they were.
+    """
+    today = hub.settings.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    with connection.transaction():
+        return reaction.fold(connection, today - HOURS_KEPT)

@@ -5,16 +5,16 @@ One line for each served agreement and kind of event that `schemas/reaction.yaml
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from onecard.deliver.waiting import Waiting, Waits
 from onecard.model.reaction import Breach, ReactionTimes
-from onecard.ports.desk import Desk
 from onecard.store import agreement_lives, reaction
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement
+from schemas.models.catalogue import Catalogue
 from schemas.models.reaction import Expectation, Kind, Limit
 
 LATELY = timedelta(hours=24)
@@ -32,6 +32,7 @@ class ReactionLine:
         waiting: events that wait now; None: none, or the agreement is not in force.
         waited_s: seconds since the oldest of them happened; 0: none.
         late: whether that is beyond the limit.
+        first: whether it is the first kind of its dataset.
     """
 
     agreement: Agreement
@@ -43,6 +44,7 @@ class ReactionLine:
     waiting: Waiting | None = None
     waited_s: float = 0.0
     late: bool = False
+    first: bool = False
 
     @property
     def beyond(self) -> int:
@@ -50,21 +52,22 @@ class ReactionLine:
         return sum(b.events for b in self.breaches)
 
 
-def lately(connection: Connection, desk: Desk) -> list[ReactionLine]:
+def lately(connection: Connection, known: Catalogue, now: datetime) -> list[ReactionLine]:
     """All lines, in the order of the agreements' ids and of the kinds in their file.
 
     Args:
         connection: of the hub's database.
-        desk: names the agreements, the limits and the hub's time.
+        known: agreements, contracts and limits.
+        now: the hub's time.
     """
-    now = desk.settings.now()
     start = (now - LATELY).replace(minute=0, second=0, microsecond=0)
     end = now + timedelta(hours=1)
     times = {(t.agreement, t.kind): t for t in reaction.times(connection, start, end)}
     breaches = reaction.breaches(connection, start, end)
     found: list[ReactionLine] = []
-    for agreement, expectation in expected(desk):
-        waits = _waiting(connection, desk, agreement, expectation)
+    for agreement, expectation in expected(known):
+        looks = Waits(agreement, known.contracts, expectation.events, now.date())
+        waits = _waiting(connection, looks)
         for name, kind in expectation.events.kinds.items():
             waiting, limit = waits.get(name), expectation.limits.get(name)
             line = ReactionLine(
@@ -77,18 +80,18 @@ def lately(connection: Connection, desk: Desk) -> list[ReactionLine]:
                 waiting,
                 max((now - waiting.oldest).total_seconds(), 0.0) if waiting else 0.0,
                 waiting is not None and limit is not None and waiting.oldest < limit.latest(now),
+                name == next(iter(expectation.events.kinds)),
             )
             found.append(line)
     return found
 
 
-def expected(desk: Desk) -> Iterable[tuple[Agreement, Expectation]]:
+def expected(known: Catalogue) -> Iterator[tuple[Agreement, Expectation]]:
     """Served agreements of which anything is measured, by id.
 
     Args:
-        desk: names agreements, contracts and limits.
+        known: agreements, contracts and limits.
     """
-    known = desk.catalogue
     for _, agreement in sorted(known.agreements.items()):
         contract = known.contracts.get(agreement.dataset)
         if not agreement.served or contract is None:
@@ -98,13 +101,9 @@ def expected(desk: Desk) -> Iterable[tuple[Agreement, Expectation]]:
             yield agreement, expectation
 
 
-def _waiting(
-    connection: Connection, desk: Desk, agreement: Agreement, expectation: Expectation
-) -> dict[str, Waiting]:
+def _waiting(connection: Connection, waits: Waits) -> dict[str, Waiting]:
     """What waits, by kind; of an agreement that is not in force nothing does."""
-    today = desk.settings.now().date()
-    life = agreement_lives.life(connection, agreement, today)
+    life = agreement_lives.life(connection, waits.agreement, waits.today)
     if life.state != "in_force" or life.stopped is not None:
         return {}
-    waits = Waits(agreement, desk.catalogue.contracts, expectation.events, today)
     return {waiting.kind: waiting for waiting in waits.of(connection)}

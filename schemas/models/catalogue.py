@@ -115,9 +115,15 @@ class Catalogue:
 
     @property
     def reaction(self) -> Reaction:
-        """How soon consumers must know of an event; raises InvalidFile when the file is broken."""
-        file = self.root / "reaction.yaml"
-        return reaction.load(file if file.exists() else reaction.FILE)
+        """How soon consumers must know of an event.
+
+        Where the file is broken, nothing is measured, and its defects stand in `problems`: a lost
+        card is told of all the same.
+        """
+        try:
+            return reaction.load(_reaction_file(self.root))
+        except InvalidFile:
+            return reaction.NOTHING
 
     def contract(self, dataset: str) -> Contract:
         """The contract of that dataset.
@@ -249,6 +255,11 @@ def digest(root: Path) -> str:
     return seen.hexdigest()
 
 
+def _reaction_file(root: Path) -> Path:
+    file = root / "reaction.yaml"
+    return file if file.exists() else reaction.FILE
+
+
 def _package_files() -> list[Path]:
     """What contracts below any root refer to; it stands in the package only."""
     return [*codes.CODES.glob("*.csv"), semantic.FILE, service_levels.FILE, reaction.FILE]
@@ -281,6 +292,10 @@ def _read(root: Path) -> Catalogue:
             found_agreements[agreement.id] = agreement
         except InvalidFile as error:
             problems.extend(error.problems)
+    try:
+        reaction.load(_reaction_file(root))
+    except InvalidFile as error:
+        problems.extend(error.problems)
     agencies = build(Agencies, document.data, document).agencies
     return Catalogue(agencies, found_contracts, found_agreements, tuple(sorted(problems)), root)
 

@@ -139,6 +139,10 @@ class Reaction(Frozen):
         return {name: k for events in self.datasets.values() for name, k in events.kinds.items()}
 
 
+NOTHING = Reaction(datasets={}, limits={}, others={})
+"""Of a catalogue whose file is broken."""
+
+
 def _span(text: str) -> timedelta:
     msg = f"not a limit: {text!r}; write PT60S (a duration) or T+1 (the end of the next day)"
     try:
