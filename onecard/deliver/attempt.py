@@ -56,17 +56,17 @@ class Chosen:
     """Which rows an attempt is about.
 
     Attributes:
+        tokeniser: the consumer's; None only for statistics.
         replay: of rows that are sent again, else None.
         record: of what the consumer holds; None for statistics.
-        tokeniser: the consumer's; None only for statistics.
         old_tokens: of the tokens in the keys that it has, where they are of an earlier key.
         measuring: of how long events take; None: nothing is measured.
     """
 
     selection: Selection
+    tokeniser: Tokeniser | None
     replay: Replay | None
     record: Record | None
-    tokeniser: Tokeniser | None
     old_tokens: Tokeniser | None = None
     measuring: Measuring | None = None
 

@@ -23,8 +23,9 @@ from onecard.store.reaction_facts import Moments
 from schemas.models.agreement import Agreement
 
 MOMENT = pl.Datetime("us", "UTC")
-OPENED, PUBLISHED, SECONDS = "opened", "published", "seconds"
-"""When the collect of an event was opened and published; how long the event's whole way took."""
+OPENED, PUBLISHED, ENDED, SECONDS = "opened", "published", "ended", "seconds"
+"""When the collect of an event was opened and published, and the latter by the database's clock; how
+long the event's whole way took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Lateness:
 
     def _cause(self, late: pl.DataFrame) -> pl.Series:
         """What the longest part of each event's way comes from."""
-        opened, confirmed = (_utc(m) for m in (self.moments.opened, self.moments.confirmed))
+        opened, confirmed = (utc(m) for m in (self.moments.opened, self.moments.confirmed))
         parts = late.select(
             collect=pl.col(OPENED) - pl.col(measured.AT),
             publish=pl.col(PUBLISHED) - pl.col(OPENED),
@@ -89,7 +90,7 @@ class Lateness:
         ids = late[measured.TRANSFER].unique().to_list()
         before = reaction_facts.looked_before(self.connection, dataset, ids)
         looks = pl.DataFrame(
-            [(transfer, _utc(moment)) for transfer, moment in before.items()],
+            [(transfer, utc(moment)) for transfer, moment in before.items()],
             schema={measured.TRANSFER: pl.Int64, "looked": MOMENT},
             orient="row",
         )
@@ -97,7 +98,7 @@ class Lateness:
         watched = reaction_facts.watched_since(self.connection, dataset, self.transfer)
         offered_late = (looked > at).fill_null(value=False)
         if watched is not None:
-            offered_late = offered_late | (at >= _utc(watched))
+            offered_late = offered_late | (at >= utc(watched))
         return pl.select(
             pl.when(held)
             .then(pl.lit("collect_held"))
@@ -113,17 +114,16 @@ class Lateness:
         agreement, published = self.agreement, late[PUBLISHED]
         first = cast("datetime", published.min())
         found = reaction_facts.troubles(self.connection, "deliver", agreement.id, first)
-        end = pl.repeat(_utc(self.moments.opened), len(late), eager=True).cast(MOMENT)
+        end = pl.repeat(utc(self.moments.opened), len(late), eager=True).cast(MOMENT)
         span = (published, end)
         held = _any_within((t.at for t in found if t.status == "held"), *span)
         blocked = _any_within((t.at for t in found if t.blocked), *span)
         failed = _any_within((t.at for t in found if t.status == "failed"), *span)
-        permitted = reaction_facts.permitted_since(
-            self.connection, agreement.id, agreement.consumer, self.transfer
-        )
+        consumer = agreement.consumer
+        permitted = reaction_facts.permitted_since(self.connection, agreement.id, consumer)
         suspended = pl.repeat(value=False, n=len(late), eager=True)
         if permitted is not None:
-            suspended = published < _utc(permitted)
+            suspended = late[ENDED] < utc(permitted)
         return pl.select(
             pl.when(suspended)
             .then(pl.lit("suspended"))
@@ -137,13 +137,14 @@ class Lateness:
         ).to_series()
 
 
-def _utc(at: datetime) -> datetime:
+def utc(at: datetime) -> datetime:
+    """The same instant, as Polars takes it."""
     return at.astimezone(UTC)
 
 
 def _any_within(moments: Iterable[datetime], start: pl.Series, end: pl.Series) -> pl.Series:
     """Whether any of these moments lies within each row's span."""
-    ordered = pl.Series([_utc(m) for m in moments], dtype=MOMENT).sort().to_physical().to_numpy()
+    ordered = pl.Series([utc(m) for m in moments], dtype=MOMENT).sort().to_physical().to_numpy()
     first, last = (column.to_physical().to_numpy() for column in (start, end))
     before = np.searchsorted(ordered, first, "left")
     return pl.Series(np.searchsorted(ordered, last, "right") > before)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC
 
 import polars as pl
 
-from onecard.deliver.lateness import MOMENT, OPENED, PUBLISHED, SECONDS, Lateness
+from onecard.deliver.lateness import ENDED, MOMENT, OPENED, PUBLISHED, SECONDS, Lateness, utc
 from onecard.model import measured
 from onecard.model.reaction import AHEAD, LATER, Breach, buckets_of
 from onecard.store import reaction, reaction_facts
@@ -68,7 +67,7 @@ class Measuring:
         moments = reaction_facts.moments(connection, transfer)
         if moments is None or not len(events):
             return
-        at = moments.confirmed.astimezone(UTC)
+        at = utc(moments.confirmed)
         hour = at.replace(minute=0, second=0, microsecond=0)
         known = _with_publications(connection, events)
         took = (pl.lit(at) - pl.col(measured.AT)).dt.total_microseconds() / 1e6
@@ -99,7 +98,7 @@ class Measuring:
     ) -> Iterator[tuple[str, str, pl.DataFrame]]:
         """For each kind with a limit: its name, the limit, and the events beyond it, if any."""
         for kind, limit in self.expectation.limits.items():
-            latest = limit.latest(moments.confirmed).astimezone(UTC)
+            latest = utc(limit.latest(moments.confirmed))
             late = events.filter(
                 (pl.col(measured.KIND) == kind) & (pl.col(measured.AT) < pl.lit(latest))
             )
@@ -117,13 +116,13 @@ def joined(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _with_publications(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:
-    """With `opened` and `published` of the collect; of one that nobody knows, the event's time."""
+    """With `OPENED`, `PUBLISHED` and `ENDED` of its collect; without a line of it, the event's time."""
     ids = events[measured.TRANSFER].unique().to_list()
     found = reaction_facts.publications(connection, ids)
     lines = pl.DataFrame(
-        [(p.transfer, p.opened.astimezone(UTC), p.published.astimezone(UTC)) for p in found],
-        schema={measured.TRANSFER: pl.Int64, OPENED: MOMENT, PUBLISHED: MOMENT},
+        [(p.transfer, *map(utc, (p.opened, p.published, p.ended))) for p in found],
+        schema={measured.TRANSFER: pl.Int64, OPENED: MOMENT, PUBLISHED: MOMENT, ENDED: MOMENT},
         orient="row",
     )
     dated = events.join(lines, on=measured.TRANSFER, how="left")
-    return dated.with_columns(pl.col(OPENED, PUBLISHED).fill_null(pl.col(measured.AT)))
+    return dated.with_columns(pl.col(OPENED, PUBLISHED, ENDED).fill_null(pl.col(measured.AT)))

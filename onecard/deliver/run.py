@@ -122,8 +122,9 @@ class Deliver:
                 selection = replace(selection, events=measuring.expectation.events)
             ready.state.prepare(ready.connection, selection)
             log = self._open(ready, how, telling)
-            tokens = (ready.tokeniser, ready.old_tokens)
-            chosen = Chosen(selection, how, ready.record, *tokens, measuring)
+            chosen = Chosen(
+                selection, ready.tokeniser, how, ready.record, ready.old_tokens, measuring
+            )
             attempt = Attempt(log, self._tools, chosen, lambda: self._gate(ready))
             try:
                 with interrupts.closing(lambda: self._interrupted(log, attempt)):

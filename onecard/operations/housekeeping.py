@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from onecard.base.times import ZONE
 from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
 from onecard.ports.desk import Desk
@@ -22,13 +23,11 @@ class Kept:
         purged: rejected rows whose values were dropped.
         expired_months: months of the disclosure ledger that were dropped.
         verdict: of the audit log.
-        folded: lines of days that were made of the lines of hours of how fast events travel.
     """
 
     purged: int
     expired_months: int
     verdict: Verdict
-    folded: int = 0
 
     def check(self) -> None:
         """Raise when the audit log is not as it was written.
@@ -54,8 +53,8 @@ def keep_house(hub: Desk) -> Kept:
         purged = purge(hub, connection)
         verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
         months = expire_disclosures(hub, connection)
-        folded = fold_reaction(hub, connection)
-    return Kept(purged, months, verdict, folded)
+        fold_reaction(hub, connection)
+    return Kept(purged, months, verdict)
 
 
 def purge(hub: Desk, connection: database.Connection) -> int:
@@ -80,11 +79,11 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
     return len(dropped)
 
 
-def fold_reaction(hub: Desk, connection: database.Connection) -> int:
-    """Make one line a day of how fast events travelled by the hour; how many lines were written.
+def fold_reaction(hub: Desk, connection: database.Connection) -> None:
+    """Make one line a day of how fast events travelled by the hour.
 
     Sums and percentiles of days and months stay what they were.
     """
-    today = hub.settings.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    with connection.transaction():
-        return reaction.fold(connection, today - HOURS_KEPT)
+    now = hub.settings.now().astimezone(ZONE)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    reaction.fold(connection, today - HOURS_KEPT)

@@ -141,14 +141,11 @@ def breaches(connection: Connection, start: datetime, end: datetime) -> list[Bre
     return fetch_all(connection, Breach, _BREACHES, (start, end))
 
 
-def fold(connection: Connection, before: datetime) -> int:
+def fold(connection: Connection, before: datetime) -> None:
     """Make one line a day of the hours before a day; sums and percentiles stay the same.
 
     Args:
         connection: of the hub's database.
         before: beginning of a day in Beijing.
-
-    Returns:
-        How many lines of days were written.
     """
-    return connection.execute(_FOLD, {"before": before, "zone": POSIX_ZONE}).rowcount
+    connection.execute(_FOLD, {"before": before, "zone": POSIX_ZONE})

@@ -1,7 +1,7 @@
 """What the ledger knows of the way of late events: when who did what, by the hub's clock.
 
 Read in the transaction that confirms a delivery. The hub's clock may be another than the database's
-(`ONECARD_NOW`), so times of the database are moved by what lay between both as the delivery began.
+(`ONECARD_NOW`): a span that the database has measured is added to the hub's time of its beginning.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _MOMENTS: LiteralString = (
 )
 _PUBLICATIONS: LiteralString = (
     "SELECT id AS transfer, hub_time AS opened,"
-    " coalesce(hub_time + (finished_at - started_at), hub_time) AS published"
-    " FROM ledger.transfer WHERE id = ANY(%s)"
+    " coalesce(hub_time + (finished_at - started_at), hub_time) AS published,"
+    " coalesce(finished_at, started_at) AS ended FROM ledger.transfer WHERE id = ANY(%s)"
 )
 _LOOKED: LiteralString = (
     "SELECT n.id AS transfer, q.hub_time AS at FROM unnest(%s::bigint[]) n (id)"
@@ -44,11 +44,9 @@ _WATCHED: LiteralString = (
     " WHERE l.name = %s AND l.until > clock_timestamp() AND t.id = %s"
 )
 _PERMITTED: LiteralString = (
-    "SELECT max(e.at) + (t.hub_time - t.started_at) AS at FROM ledger.transfer t,"
-    " (SELECT at FROM ledger.agreement_event WHERE agreement = %(agreement)s"
+    "SELECT max(at) FROM (SELECT at FROM ledger.agreement_event WHERE agreement = %s"
     " AND event = 'approved' UNION ALL SELECT at FROM ledger.stop_event"
-    " WHERE scope = ANY(%(scopes)s) AND NOT stopped) e"
-    " WHERE t.id = %(transfer)s GROUP BY t.id"
+    " WHERE scope = ANY(%s) AND NOT stopped) e"
 )
 
 
@@ -62,11 +60,16 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """When a collect was opened, and when it was published."""
+    """When a collect was opened, and when it was published.
+
+    Attributes:
+        ended: when it was published, by the database's clock.
+    """
 
     transfer: int
     opened: datetime
     published: datetime
+    ended: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +153,12 @@ def watched_since(connection: Connection, dataset: str, transfer: int) -> dateti
     return scalar(connection, datetime, _WATCHED, (f"collect {dataset}", transfer))
 
 
-def permitted_since(
-    connection: Connection, agreement: str, consumer: str, transfer: int
-) -> datetime | None:
-    """When an agreement was last approved, or its consumer's deliveries started again.
+def permitted_since(connection: Connection, agreement: str, consumer: str) -> datetime | None:
+    """When an agreement was last approved, or deliveries started again, by the database's clock.
 
     Args:
         connection: of the hub's database.
         agreement: its id.
         consumer: who receives.
-        transfer: the delivery that is confirmed.
     """
-    values = {"agreement": agreement, "scopes": [consumer, ALL], "transfer": transfer}
-    return scalar(connection, datetime, _PERMITTED, values)
+    return scalar(connection, datetime, _PERMITTED, (agreement, [consumer, ALL]))
