@@ -260,8 +260,10 @@ def test_shown_rows_are_all_rows(city: City, numbers: Any) -> None:
         page = page_of(city, f"{scope}/monthly-2026-11.zh.html")
         shown = {e.mark[1] for e in page.marked() if e.mark}
         now = numbers[scope, "now"]
-        wanted = ("collect.", "deliver.", "inbox.", "privacy.", "finding.", "ticket.", "card.")
-        wanted += ("reaction.", "late.")
+        wanted = (
+            *("collect.", "deliver.", "inbox.", "privacy.", "finding.", "ticket.", "card."),
+            *("reaction.", "late."),
+        )
         hidden = {
             k
             for k in now
