@@ -22,7 +22,7 @@ from schemas.models.agreement import Agreement
 from schemas.models.reaction import Expectation
 
 IS_LATER = "later"
-COLUMNS = {
+COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     measured.KIND: pl.String,
     measured.AT: MOMENT,
     measured.TRANSFER: pl.Int64,
@@ -54,7 +54,7 @@ class Measuring:
         if not len(found):
             return None
         later = found[measured.FIRST] <= self.after
-        return found.with_columns(later.alias(IS_LATER)).select(COLUMNS).cast(COLUMNS)  # type: ignore[arg-type]
+        return found.with_columns(later.alias(IS_LATER)).select(list(COLUMNS)).cast(COLUMNS)  # type: ignore[arg-type]
 
     def note(self, connection: Connection, transfer: int, events: pl.DataFrame) -> None:
         """Count the events of a delivery, and note those that are late, with their cause.
