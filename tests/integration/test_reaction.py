@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -47,6 +48,26 @@ def stage(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[
             for agreement in (*BY_HTTP, *OTHERS):
                 hub.deliver(agreement).run()
         yield found
+
+
+@pytest.fixture(scope="module")
+def tomorrow(stage: Rehearsal) -> Rehearsal:
+    """The next night's events are published, and not delivered yet."""
+    stage.city.prepare(2)
+    for dataset in DATASETS:
+        stage.hub(2).collect(dataset).run()
+    return stage
+
+
+def events(hub: Hub, agreement: str) -> int:
+    """All that was ever counted of an agreement."""
+    with database.connect(hub.address, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT coalesce(sum(events), 0)::int FROM ledger.reaction WHERE agreement = %s",
+            (agreement,),
+        ).fetchone()
+    assert found is not None
+    return int(str(found[0]))
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +175,28 @@ def test_the_command_shows_it_in_every_form(stage: Rehearsal, hub: Hub) -> None:
 def test_no_measured_column_reaches_a_consumer(stage: Rehearsal) -> None:
     rows = inbox.files(stage.city.home / "transport" / "inbox")[BUSES]
     assert rows.columns == list(stage.hub(1).catalogue.agreement(BUSES).names)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "point", "counted"),
+    [
+        ("f02-hrss-medical_insurance-card-status", "send.after", False),
+        ("f03-hrss-health-card-status", "confirm.advanced", False),
+        ("f05-hrss-bank-card-event", "confirm.before_commit", False),
+        ("f07-hrss-operator-card-status", "confirm.after_commit", True),
+    ],
+)
+def test_a_process_that_is_killed_counts_all_once(
+    tomorrow: Rehearsal, agreement: str, point: str, counted: bool
+) -> None:
+    hub = tomorrow.hub(2)
+    before = events(hub, agreement)
+    killed = forked.onecard(
+        {**tomorrow.at(2), "ONECARD_KILL_AT": point}, "deliver", agreement
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert (events(hub, agreement) > before) == counted
+    hub.deliver(agreement).run()
+    delivery, _, _ = confirmed(hub, agreement)
+    rows = len(arrived(tomorrow.city.home, agreement, delivery))
+    assert events(hub, agreement) == before + rows > before
