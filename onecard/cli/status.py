@@ -1,4 +1,4 @@
-"""`onecard status`: what is late, held, failing, slow, overdue, how fast events travel, transfers."""
+"""`onecard status`: what needs a person, how fast events travel, and the newest transfers."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ from schemas.models.agreement import Agreement
 
 MOMENT = pl.Datetime("us", "UTC")
 OPENED, PUBLISHED, ENDED, SECONDS = "opened", "published", "ended", "seconds"
-"""When the collect of an event was opened and published, and the latter by the database's clock; how
-long the event's whole way took."""
+"""When the collect of an event was opened and published, and the latter by the database's clock;
+how long the event's whole way took."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Measuring:
     after: int
 
     def events(self, raw: pl.DataFrame, first: pl.Series) -> pl.DataFrame | None:
-        """Events among the rows of a batch that leave; columns `COLUMNS`, None where there are none.
+        """Events among the rows of a batch; columns `COLUMNS`, None where there are none.
 
         Args:
             raw: as selected.
@@ -54,7 +54,8 @@ class Measuring:
         if not len(found):
             return None
         later = found[measured.FIRST] <= self.after
-        return found.with_columns(later.alias(IS_LATER)).select(list(COLUMNS)).cast(COLUMNS)  # type: ignore[arg-type]
+        found = found.with_columns(later.alias(IS_LATER))
+        return found.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
 
     def note(self, connection: Connection, transfer: int, events: pl.DataFrame) -> None:
         """Count the events of a delivery, and note those that are late, with their cause.
@@ -116,7 +117,7 @@ def joined(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _with_publications(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:
-    """With `OPENED`, `PUBLISHED` and `ENDED` of its collect; without a line of it, the event's time."""
+    """With `OPENED`, `PUBLISHED`, `ENDED` of its collect; without one, the event's time."""
     ids = events[measured.TRANSFER].unique().to_list()
     found = reaction_facts.publications(connection, ids)
     lines = pl.DataFrame(

@@ -2,7 +2,8 @@
 
 What waits is what was published since the version that the consumer has confirmed, and is in the
 agreement's scope now. It is found by the index on versions, which deliveries have made, and at most
-`MOST` of it are looked at, so that a consumer that was away for a month costs no more than a minute.
+`MOST` of it are looked at, so that a consumer that was away for a month costs no more than one that
+was away for an hour.
 """
 
 from __future__ import annotations

@@ -120,8 +120,8 @@ def times(connection: Connection, start: datetime, end: datetime) -> list[Reacti
 
     Args:
         connection: of the hub's database.
-        start: beginning of an hour; of a day in Beijing where it lies further back than housekeeping
-            keeps hours (`onecard.operations.housekeeping`).
+        start: beginning of an hour; of a day in Beijing where it lies further back than
+            housekeeping keeps hours (`onecard.operations.housekeeping`).
         end: the same; it is not included.
     """
     found: dict[tuple[str, str], dict[int, int]] = {}

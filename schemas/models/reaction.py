@@ -14,8 +14,8 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from onecard.base.frozen import Frozen
-from onecard.base.timespan import duration
 from onecard.base.times import ZONE
+from onecard.base.timespan import duration
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 from schemas.models.strict_yaml import parse

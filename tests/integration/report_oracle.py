@@ -359,10 +359,14 @@ class Oracle:
                 mine = [
                     r
                     for r in self.rows["took"]
-                    if (r["agreement"], r["kind"]) == (a, kind) and start <= day_of(r["since"]) < end
+                    if (r["agreement"], r["kind"]) == (a, kind)
+                    and start <= day_of(r["since"]) < end
                 ]
                 took = sorted(
-                    middle(r["bucket"]) for r in mine if r["bucket"] >= 0 for _ in range(r["events"])
+                    middle(r["bucket"])
+                    for r in mine
+                    if r["bucket"] >= 0
+                    for _ in range(r["events"])
                 )
                 n[f"{k}.events"] = len(took)
                 n[f"{k}.ahead"] = sum(r["events"] for r in mine if r["bucket"] == -1)
@@ -373,7 +377,8 @@ class Oracle:
                 late = [
                     r
                     for r in self.rows["late"]
-                    if (r["agreement"], r["kind"]) == (a, kind) and start <= day_of(r["since"]) < end
+                    if (r["agreement"], r["kind"]) == (a, kind)
+                    and start <= day_of(r["since"]) < end
                 ]
                 if kind in limits:
                     n[f"{k}.in_limit.of"] = len(took)

@@ -38,7 +38,7 @@ OTHERS = (BUSES, "f04-hrss-education-card-status", FUND)
 def stage(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Rehearsal]:
     """A city whose history was delivered, and one more night of it."""
     home = tmp_path_factory.mktemp("reaction")
-    with cities.start(home / "stage", persons=600, seed=31) as found:
+    with cities.start(home / "stage", persons=3_000, seed=31) as found:
         for number in (0, 1):
             if number:
                 found.city.prepare(number)
@@ -191,9 +191,7 @@ def test_a_process_that_is_killed_counts_all_once(
 ) -> None:
     hub = tomorrow.hub(2)
     before = events(hub, agreement)
-    killed = forked.onecard(
-        {**tomorrow.at(2), "ONECARD_KILL_AT": point}, "deliver", agreement
-    )
+    killed = forked.onecard({**tomorrow.at(2), "ONECARD_KILL_AT": point}, "deliver", agreement)
     assert killed.returncode == -signal.SIGKILL
     assert (events(hub, agreement) > before) == counted
     hub.deliver(agreement).run()

@@ -36,7 +36,7 @@ CREATE TABLE ledger.reaction_breach (
     PRIMARY KEY (since, agreement, kind, cause, allowed)
 );
 COMMENT ON TABLE ledger.reaction_breach IS
-    'events that were confirmed after the limit that was allowed, by hour and cause; worst: seconds';
+    'events that were confirmed after the limit, by hour and cause; worst: seconds';
 ALTER TABLE ledger.lease ADD COLUMN taken_at timestamptz NOT NULL DEFAULT clock_timestamp();
 COMMENT ON COLUMN ledger.lease.taken_at IS
     'since when its holder has had it without a gap'

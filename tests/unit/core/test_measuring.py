@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 
+import polars as pl
 import pytest
 
 from onecard.deliver.context import Replay
@@ -161,8 +163,9 @@ def test_what_keeps_its_limit_or_has_none_is_not_late(filled: FakeHub) -> None:
 
 def test_a_late_event_is_noted_with_its_limit_and_seconds(filled: FakeHub) -> None:
     clock(filled, 1_000)
-    happens(filled, 3, 0)
-    happens(filled, 4, 400)
+    both = (ecards(n, status="2", at=NOW + timedelta(seconds=s)) for n, s in ((3, 0), (4, 400)))
+    filled.offers(pl.concat(both))
+    filled.collect().run()
     filled.deliver().run()
     (found,) = breaches(filled)
     assert (found.agreement, found.kind, found.allowed, found.events) == (
@@ -302,7 +305,7 @@ def test_days_are_folded_and_their_figures_stay(filled: FakeHub) -> None:
 
     def figures() -> list[list[ReactionTimes]]:
         with database.connect(filled.address, autocommit=True) as connection:
-            spans = zip(days, days[1:], strict=False)
+            spans = pairwise(days)
             return [reaction.times(connection, *span) for span in (*spans, (days[0], days[2]))]
 
     before, lines = figures(), "SELECT count(DISTINCT since) FROM ledger.reaction"

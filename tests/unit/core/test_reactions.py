@@ -135,7 +135,11 @@ def test_prometheus_and_the_command_say_the_same(filled: FakeHub) -> None:
     happens(filled, 5, 700)
     found = list(lines(filled).values())
     samples = {
-        (s.name, s.labels["kind"], s.labels.get("quantile") or s.labels.get("cause") or s.labels.get("why")): s.value
+        (
+            s.name,
+            s.labels["kind"],
+            s.labels.get("quantile") or s.labels.get("cause") or s.labels.get("why"),
+        ): s.value
         for family in text_string_to_metric_families(exposition([], [], found))
         for s in family.samples
         if s.labels.get("agreement") == AGREEMENT

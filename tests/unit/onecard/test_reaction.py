@@ -41,5 +41,8 @@ def test_breaches_of_several_hours_are_one_and_of_several_causes_are_not() -> No
     )
     other = replace(BREACH, cause="held")
     found = joined([later, other, BREACH])
-    assert [(b.cause, b.events, b.worst) for b in found] == [("consumer", 5, 300.0), ("held", 3, 90.0)]
+    assert [(b.cause, b.events, b.worst) for b in found] == [
+        ("consumer", 5, 300.0),
+        ("held", 3, 90.0),
+    ]
     assert (found[0].first_at, found[0].last_at, found[0].since) == (AT, AT + hour, AT)

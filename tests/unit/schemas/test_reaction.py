@@ -76,7 +76,7 @@ def test_a_dataset_that_is_not_named_or_lacks_the_fields_is_not_measured(tmp_pat
 @pytest.mark.parametrize(
     ("old", "new", "rule", "line"),
     [
-        ("hrss/card_status_event", "hrss/card_status_evnt", "reaction.unknown_dataset", 2),
+        ("hrss/card_status_event", "hrss/card_status_evnt", "reaction.unknown_dataset", 3),
         ("since: effective_at", "since: event_seq", "reaction.since", 3),
         ("event_type:", "event_kind:", "reaction.unknown_field", 5),
         ("['08']", "['08', '98']", "reaction.unknown_code", 5),
@@ -109,7 +109,9 @@ def test_a_kind_of_two_datasets_is_refused(tmp_path: Path) -> None:
 def test_a_broken_file_measures_nothing_and_stops_nothing(tmp_path: Path) -> None:
     root = tmp_path / "schemas"
     root.mkdir()
-    (root / "agencies.yaml").write_text((catalogue.ROOT / "agencies.yaml").read_text("utf-8"), "utf-8")
+    (root / "agencies.yaml").write_text(
+        (catalogue.ROOT / "agencies.yaml").read_text("utf-8"), "utf-8"
+    )
     written(root, GOOD.replace("PT60S", "soon"))
     found = catalogue.load(root)
     assert [p.rule for p in found.problems] == ["model.value_error"]
