@@ -216,10 +216,10 @@ class Attempt:
 
     def _noting(self, work: Difference) -> Callable[[], None] | None:
         """Counts how long the events that left have taken."""
-        measuring, log, events = self.chosen.measuring, self.log, work.events()
-        if measuring is None or not len(events):
+        measuring, log = self.chosen.measuring, self.log
+        if measuring is None or not work.events:
             return None
-        return lambda: measuring.note(log.connection, log.transfer, events)
+        return lambda: measuring.note(log.connection, log.transfer, work.events)
 
     def _send(self, work: Difference) -> Sent:
         with closing(self._noted(work)) as frames:

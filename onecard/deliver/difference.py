@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 
 from onecard.base.prefetch import prefetch
-from onecard.deliver import candidate_keys, measuring
+from onecard.deliver import candidate_keys
 from onecard.deliver.known_rows import KEY, KnownRows
+from onecard.deliver.leaving import Leaving
 from onecard.deliver.outgoing import DeliveryTally, KeptBack, Outgoing
 from onecard.deliver.record import Change, Record, each_once, joined, renamed, without
 from onecard.deliver.rekeyed import entries_under_present_key
@@ -43,23 +44,6 @@ REPEATED = "repeated_key"
 """Rule: rows of one key differ, so that nobody can say which of them the consumer should have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """A batch that leaves.
-
-    Attributes:
-        frame: treated.
-        entries: of the rows, columns `high`, `low`, `digest`; None for statistics.
-        persons: references of the persons.
-        events: those that are measured, columns `measuring.COLUMNS`; None: there are none.
-    """
-
-    frame: pl.DataFrame
-    entries: pl.DataFrame | None
-    persons: npt.NDArray[np.uint64] | None
-    events: pl.DataFrame | None = None
-
-
 @dataclass
 class Difference:
     """One delivery's difference; `survey` first, then `gone` and `frames`.
@@ -70,6 +54,7 @@ class Difference:
         tally: what became of the rows.
         gone: keys to withdraw, as they leave.
         gone_persons: references of the persons whom they are about.
+        events: that have left and are measured.
     """
 
     outgoing: Outgoing
@@ -81,6 +66,7 @@ class Difference:
     tally: DeliveryTally = field(default_factory=DeliveryTally)
     gone: pl.DataFrame = field(default_factory=pl.DataFrame, init=False)
     gone_persons: list[npt.NDArray[np.uint64]] = field(default_factory=list, init=False)
+    events: list[pl.DataFrame] = field(default_factory=list, init=False)
     surveyed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +77,6 @@ class Difference:
         self._repeated = pl.DataFrame()
         self._twins: set[tuple[int, int]] = set()
         self._entries: list[pl.DataFrame] = []
-        self._events: list[pl.DataFrame] = []
         self._kept: list[pl.DataFrame] = []
         self._present: list[pl.DataFrame] = []
         self._gone: list[pl.DataFrame] = []
@@ -131,14 +116,9 @@ class Difference:
         for leaving in leave:
             if leaving.entries is not None:
                 self._entries.append(leaving.entries)
-            if leaving.events is not None:
-                self._events.append(leaving.events)
+            self.events += leaving.events
             self.tally.left += len(leaving.frame)
             yield leaving
-
-    def events(self) -> pl.DataFrame:
-        """Events that have left and are measured; columns `measuring.COLUMNS`."""
-        return measuring.joined(self._events)
 
     def change(self) -> Change:
         """What the consumer holds when all of it is confirmed."""
@@ -257,19 +237,17 @@ class Difference:
         events = self._measured(rows.raw, entries, send)
         frame, whole = rows.treated, bool(send.all())
         if not whole:
-            frame, entries = (
-                frame.filter(send),
-                entries.filter(send) if entries is not None else None,
-            )
+            frame = frame.filter(send)
+            entries = entries.filter(send) if entries is not None else None
         return Leaving(frame, entries, self._persons(rows.raw, send), events)
 
     def _measured(
         self, raw: pl.DataFrame, entries: pl.DataFrame | None, send: pl.Series
-    ) -> pl.DataFrame | None:
+    ) -> tuple[pl.DataFrame, ...]:
         """Events that are on their first way to the consumer, as far as its record tells."""
         found = self.wanted.measuring
         if found is None or entries is None or self.record is None:
-            return None
+            return ()
         known = KnownRows(self.record.of(entries.select(KEY))) if self.wanted.alone else self._known
         was = known.digests(entries).fill_null(holding.UNKNOWN)
         return found.events(raw, send & (was == holding.UNKNOWN))

@@ -7,7 +7,7 @@ are sent again, and the first delivery of a history, say nothing of how fast eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -43,8 +43,8 @@ class Measuring:
     expectation: Expectation
     after: int
 
-    def events(self, raw: pl.DataFrame, first: pl.Series) -> pl.DataFrame | None:
-        """Events among the rows of a batch; columns `COLUMNS`, None where there are none.
+    def events(self, raw: pl.DataFrame, first: pl.Series) -> tuple[pl.DataFrame, ...]:
+        """Events among the rows of a batch, as one frame of `COLUMNS`; nothing without any.
 
         Args:
             raw: as selected.
@@ -52,25 +52,23 @@ class Measuring:
         """
         found = raw.filter(first & raw[measured.KIND].is_not_null())
         if not len(found):
-            return None
+            return ()
         later = found[measured.FIRST] <= self.after
         found = found.with_columns(later.alias(IS_LATER))
-        return found.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+        return (found.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items()),)
 
-    def note(self, connection: Connection, transfer: int, events: pl.DataFrame) -> None:
+    def note(self, connection: Connection, transfer: int, events: Sequence[pl.DataFrame]) -> None:
         """Count the events of a delivery, and note those that are late, with their cause.
 
         Args:
             connection: in the transaction that confirms.
             transfer: the delivery.
-            events: that left; columns `COLUMNS`.
+            events: that left, at least one frame; columns `COLUMNS`.
         """
         moments = reaction_facts.moments(connection, transfer)
-        if moments is None or not len(events):
-            return
         at = utc(moments.confirmed)
         hour = at.replace(minute=0, second=0, microsecond=0)
-        known = _with_publications(connection, events)
+        known = _with_publications(connection, pl.concat(events))
         took = (pl.lit(at) - pl.col(measured.AT)).dt.total_microseconds() / 1e6
         ahead = pl.col(measured.AT) > pl.col(PUBLISHED)
         timed = known.with_columns(took.alias(SECONDS), ahead.alias("ahead"))
@@ -105,15 +103,6 @@ class Measuring:
             )
             if len(late):
                 yield kind, str(limit), late
-
-
-def joined(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    """Events of several batches.
-
-    Args:
-        parts: columns `COLUMNS`.
-    """
-    return pl.concat([pl.DataFrame(schema=COLUMNS), *parts])
 
 
 def _with_publications(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:

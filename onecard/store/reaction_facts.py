@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
+from onecard.errors import InternalError
 from onecard.model.agreements import ALL
 from onecard.store.database import Connection, fetch_all, fetch_one, scalar
 
@@ -93,14 +94,21 @@ class _Looked:
     at: datetime
 
 
-def moments(connection: Connection, transfer: int) -> Moments | None:
+def moments(connection: Connection, transfer: int) -> Moments:
     """When a delivery was opened and is confirmed.
 
     Args:
         connection: in the transaction that confirms.
-        transfer: the delivery.
+        transfer: the delivery, which is running.
+
+    Raises:
+        InternalError: there is no such transfer.
     """
-    return fetch_one(connection, Moments, _MOMENTS, (transfer,))
+    found = fetch_one(connection, Moments, _MOMENTS, (transfer,))
+    if found is None:
+        msg = f"no transfer {transfer} in the ledger"
+        raise InternalError(msg)
+    return found
 
 
 def publications(connection: Connection, transfers: Collection[int]) -> list[Publication]:
