@@ -140,6 +140,9 @@ class Hub(HubDesk):
             gate=Gate,
             guard=self._guard,
             peers=self._peers(agreement),
+            expectation=self.catalogue.reaction.expected(
+                agreement, self.catalogue.contract(agreement.dataset)
+            ),
         )
         return Deliver(agreement, tools, self._listeners(lambda: deliver_flow(agreement, tools)))
 

@@ -89,7 +89,7 @@ COMMANDS = (
     Command(
         "status",
         "onecard.cli.status:status",
-        "What is late, held, failing, overdue, unapproved or expiring, and the newest transfers.",
+        "What needs a person, how fast events reach their consumers, and the newest transfers.",
     ),
     Command(
         "drift",

@@ -1,4 +1,4 @@
-"""`onecard status`: one screen of what is late, held, failing, overdue, and the last transfers."""
+"""`onecard status`: what needs a person, how fast events travel, and the newest transfers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from onecard.app.hub_desk import HubDesk
 from onecard.base.memory import Memory
 from onecard.base.settings import memory_folder
 from onecard.base.times import shown
-from onecard.cli import output, status_groups
+from onecard.cli import output, status_groups, status_reaction
 from onecard.cli.options import Json
 from onecard.model.transfers import Transfer
 from onecard.observe.exposition import exposition
-from onecard.operations import attention
+from onecard.operations import attention, reactions
 from onecard.operations.attention import Issue
 from onecard.store import database, transfer_history
 
@@ -22,23 +22,29 @@ Prometheus = Annotated[bool, typer.Option("--prometheus", help="Print Prometheus
 
 
 def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
-    """What is late, held, failing, overdue, unapproved or expiring, and the newest transfers."""
+    """What needs a person, how fast events reach their consumers, and the newest transfers."""
     with output.errors_as_exit_codes():
         hub = HubDesk(memory=Memory(memory_folder()))
         with database.connect(hub.address, autocommit=True) as connection:
             transfers = transfer_history.latest(connection)
             issues = attention.issues(connection, hub)
+            reaction = reactions.lately(connection, hub.catalogue, hub.settings.now())
         if prometheus:
-            output.say(exposition(transfers, issues).rstrip("\n"))
+            output.say(exposition(transfers, issues, reaction).rstrip("\n"))
             return
         if json:
-            attention_lines = [_attention(issue) for issue in issues]
-            output.emit({"attention": attention_lines, "transfers": _lines(transfers, issues)})
+            found = {
+                "attention": [_attention(issue) for issue in issues],
+                "reaction": status_reaction.lines(reaction),
+                "transfers": _lines(transfers, issues),
+            }
+            output.emit(found)
             return
         if issues:
             status_groups.show(issues, hub.catalogue, _row)
         else:
-            output.say("nothing is late, held, failing, overdue, unapproved or expiring")
+            output.say("nothing is late, held, failing, slow, overdue, unapproved or expiring")
+        status_reaction.show(reaction)
         columns = ("subject", "status", "when", "read", "published", "quarantined", "sent")
         output.table("newest transfers", columns, [_transfer(t) for t in transfers])
 

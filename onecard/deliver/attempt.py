@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from onecard.deliver.difference import Difference
     from onecard.deliver.earlier import Earlier
+    from onecard.deliver.measuring import Measuring
     from onecard.deliver.record import Change, Pending, Record
     from onecard.deliver.replacement import Replacements
     from onecard.deliver.treatment import Tokeniser
@@ -62,6 +63,7 @@ class Chosen:
         record: of what the consumer holds; None for statistics.
         old_tokens: of the tokens in the keys that it has, where they are of an earlier key.
         replacements: keeps the order on replacement; None where the rows tell of no carriers.
+        measuring: of how long events take; None: nothing is measured.
     """
 
     selection: Selection
@@ -69,6 +71,7 @@ class Chosen:
     replay: Replay | None
     record: Record | None
     old_tokens: Tokeniser | None = None
+    measuring: Measuring | None = None
     replacements: Replacements | None = None
 
     def in_order(self, snapshot: Snapshot) -> tuple[Selection, Order]:
@@ -194,6 +197,7 @@ class Attempt:
             lapsed=lapse.transfer if lapse else 0,
             last=deliveries.last_confirmed(log.connection, log.agreement.id),
             earlier=self._earlier(),
+            measuring=chosen.measuring,
         )
         record = chosen.record
         if record is not None and chosen.alone:
@@ -224,7 +228,14 @@ class Attempt:
         change = self._change.result() if self._change is not None else None
         if change is None and work.record is not None:
             change = work.change()  # the connector has not asked for the end of the rows
-        return Confirmation(work.record, change, versions, self.chosen.alone)
+        return Confirmation(work.record, change, versions, self.chosen.alone, self._noting(work))
+
+    def _noting(self, work: Difference) -> Callable[[], None] | None:
+        """Counts how long the events that left have taken."""
+        measuring, log = self.chosen.measuring, self.log
+        if measuring is None or not work.events:
+            return None
+        return lambda: measuring.note(log.connection, log.transfer, work.events)
 
     def _send(self, work: Difference) -> Sent:
         with closing(self._noted(work)) as frames:

@@ -16,6 +16,7 @@ from onecard.ports.privacy_gate import Plan, PrivacyGate
 from onecard.store.leases import Guard, unguarded
 from schemas.models.catalogue import Agency
 from schemas.models.contract import Contract
+from schemas.models.reaction import Expectation
 from schemas.models.registers import Registers
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class DeliveryContext:
             process may still do so.
         peers: by id, the other agreements on the same dataset whose rows leave as they come; a new
             carrier waits for them.
+        expectation: what is measured of how long events take; None: nothing.
     """
 
     address: str
@@ -59,6 +61,7 @@ class DeliveryContext:
     gate: Callable[[Plan], PrivacyGate]
     guard: Guard = unguarded
     peers: Mapping[str, Peer] = field(default_factory=dict)
+    expectation: Expectation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ that changes: how far an attempt has come is told by whoever carries it out (`Pr
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -82,6 +82,7 @@ class Confirmation:
         versions: of every dataset that was looked at, in the snapshot.
         alone: rows were sent beside what is due: versions stay.
         order: what was left out for the sake of the order on replacement.
+        noting: counts how long the events that left have taken; None: none is measured.
     """
 
     record: Record | None
@@ -89,6 +90,7 @@ class Confirmation:
     versions: dict[str, int]
     alone: bool
     order: Order = NOTHING
+    noting: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,8 @@ class DeliveryLog:
                 self._advance(tally)
             rewritten = self._hold(outcome)
             self._keep_order(outcome)
+            if outcome.noting is not None:
+                outcome.noting()
             failpoints.reach("confirm.advanced")
             deliveries.close_window(connection, agreement.id, progress.delivery)
             deliveries.keep_cells(connection, agreement.id, tally.cells)

@@ -19,6 +19,7 @@ import polars as pl
 from onecard.base.prefetch import prefetch
 from onecard.deliver import candidate_keys
 from onecard.deliver.known_rows import KEY, KnownRows
+from onecard.deliver.leaving import Leaving
 from onecard.deliver.outgoing import DeliveryTally, KeptBack, Outgoing
 from onecard.deliver.record import Change, Record, each_once, joined, renamed, without
 from onecard.deliver.rekeyed import entries_under_present_key
@@ -43,21 +44,6 @@ REPEATED = "repeated_key"
 """Rule: rows of one key differ, so that nobody can say which of them the consumer should have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """A batch that leaves.
-
-    Attributes:
-        frame: treated.
-        entries: of the rows, columns `high`, `low`, `digest`; None for statistics.
-        persons: references of the persons.
-    """
-
-    frame: pl.DataFrame
-    entries: pl.DataFrame | None
-    persons: npt.NDArray[np.uint64] | None
-
-
 @dataclass
 class Difference:
     """One delivery's difference; `survey` first, then `gone` and `frames`.
@@ -68,6 +54,7 @@ class Difference:
         tally: what became of the rows.
         gone: keys to withdraw, as they leave.
         gone_persons: references of the persons whom they are about.
+        events: that have left and are measured.
     """
 
     outgoing: Outgoing
@@ -79,6 +66,7 @@ class Difference:
     tally: DeliveryTally = field(default_factory=DeliveryTally)
     gone: pl.DataFrame = field(default_factory=pl.DataFrame, init=False)
     gone_persons: list[npt.NDArray[np.uint64]] = field(default_factory=list, init=False)
+    events: list[pl.DataFrame] = field(default_factory=list, init=False)
     surveyed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -128,6 +116,7 @@ class Difference:
         for leaving in leave:
             if leaving.entries is not None:
                 self._entries.append(leaving.entries)
+            self.events += leaving.events
             self.tally.left += len(leaving.frame)
             yield leaving
 
@@ -245,13 +234,23 @@ class Difference:
             self._withhold(rows, entries, known)
         if not send.any():
             return None
+        events = self._measured(rows.raw, entries, send)
         frame, whole = rows.treated, bool(send.all())
         if not whole:
-            frame, entries = (
-                frame.filter(send),
-                entries.filter(send) if entries is not None else None,
-            )
-        return Leaving(frame, entries, self._persons(rows.raw, send))
+            frame = frame.filter(send)
+            entries = entries.filter(send) if entries is not None else None
+        return Leaving(frame, entries, self._persons(rows.raw, send), events)
+
+    def _measured(
+        self, raw: pl.DataFrame, entries: pl.DataFrame | None, send: pl.Series
+    ) -> tuple[pl.DataFrame, ...]:
+        """Events that are on their first way to the consumer, as far as its record tells."""
+        found = self.wanted.measuring
+        if found is None or entries is None or self.record is None:
+            return ()
+        known = KnownRows(self.record.of(entries.select(KEY))) if self.wanted.alone else self._known
+        was = known.digests(entries).fill_null(holding.UNKNOWN)
+        return found.events(raw, send & (was == holding.UNKNOWN))
 
     def _compare(self, entries: pl.DataFrame, rows: _Judged) -> tuple[pl.Series, pl.Series]:
         """Whether the consumer has something of each key, and whether it has this very row."""

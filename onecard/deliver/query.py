@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, LiteralString
 from psycopg import sql
 
 from onecard.base.sql_text import query
+from onecard.deliver import measured_sql
 from onecard.deliver.candidate_sql import KEYS, CandidateSql, Since
 from onecard.deliver.carrier_sql import CarrierSql
 from onecard.deliver.gate_input_sql import CANCELLED, GateInputSql
@@ -23,6 +24,7 @@ from onecard.model import gate_inputs
 from onecard.model.gate_inputs import GateInputs
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
+from schemas.models.reaction import Events
 from schemas.models.registers import People
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Selection:
         keyed: every row has its dataset's key (`gate_inputs.KEY`).
         left_out: the last delivery left carriers out, which are looked at again.
         held: carriers are left out that stand in the table `carrier_sql.HELD`.
+        events: what is measured of its dataset; None: nothing (`onecard.model.measured`).
     """
 
     agreement: Agreement
@@ -68,6 +71,7 @@ class Selection:
     keyed: bool = False
     left_out: CarrierSql | None = None
     held: CarrierSql | None = None
+    events: Events | None = None
 
     def statement(self, limit: int | None = None, *, among_keys: bool = False) -> sql.Composed:
         """The whole SELECT, in the agreement's order.
@@ -269,6 +273,8 @@ class Selection:
         if self.people is not None:
             exists = [self._rows.exists(e) for e in self.agreement.scope.exists]
             found |= self._gate(self.people).all(exists, keyed=self.keyed) | self._marks()
+        if self.events is not None:
+            found |= measured_sql.columns(self.events, self._rows.path)
         return found
 
     def _gate(self, people: People) -> GateInputSql:

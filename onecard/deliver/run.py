@@ -41,6 +41,7 @@ from schemas.models.agreement import Agreement
 if TYPE_CHECKING:
     import polars as pl
 
+    from onecard.deliver.measuring import Measuring
     from onecard.deliver.record import Record
     from onecard.deliver.treatment import Tokeniser
 
@@ -129,9 +130,11 @@ class Deliver:
             if not due and not transfers.cut_off(ready.connection, "deliver", agreement.id):
                 waits = ready.record is not None and ready.record.to_reconcile
                 return Delivered(agreement.id, None, to_reconcile=waits, waiting=ready.waiting)
-            selection = self._selection(ready.state, how)
+            selection, measuring = self._selection(ready.state, how), self._measuring(ready.state)
             if ready.replacements is not None and ready.waits:
                 selection = replace(selection, left_out=ready.replacements.carriers)
+            if measuring is not None:
+                selection = replace(selection, events=measuring.expectation.events)
             ready.state.prepare(ready.connection, selection)
             log = self._open(ready, how, telling)
             chosen = Chosen(
@@ -140,7 +143,8 @@ class Deliver:
                 how,
                 ready.record,
                 ready.old_tokens,
-                ready.replacements,
+                measuring=measuring,
+                replacements=ready.replacements,
             )
             attempt = Attempt(log, self._tools, chosen, lambda: self._gate(ready))
             try:
@@ -329,6 +333,15 @@ class Deliver:
         if agreement.statistics:
             return found
         return replace(found, keyed=not found.candidates(None).alone())
+
+    def _measuring(self, state: DeliveryState) -> Measuring | None:
+        """How long events take; None of the first delivery, which brings a history."""
+        expectation, after = self._tools.expectation, state.after.get(self._agreement.dataset)
+        if expectation is None or after is None:
+            return None
+        from onecard.deliver.measuring import Measuring  # noqa: PLC0415 - Polars only where rows flow
+
+        return Measuring(self._agreement, expectation, after)
 
     @property
     def _basis(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from onecard.deliver.earlier import Earlier
+    from onecard.deliver.measuring import Measuring
     from onecard.deliver.treatment import Tokeniser
 
 
@@ -23,6 +24,7 @@ class Wanted:
         lapsed: id of the last delivery whose retention is over; 0: none.
         last: id of the last confirmed delivery.
         earlier: whose rows left before there was a record; None: there is one, or none left.
+        measuring: of the events that leave; None: nothing is measured.
     """
 
     removing: bool = False
@@ -33,3 +35,4 @@ class Wanted:
     lapsed: int = 0
     last: int = 0
     earlier: Earlier | None = None
+    measuring: Measuring | None = None

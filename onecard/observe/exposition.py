@@ -1,4 +1,4 @@
-"""The ledger's newest transfers and what needs a person, as text for Prometheus."""
+"""The newest transfers, what needs a person and how fast events travel, as text for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ from typing import get_args
 
 from onecard.base.times import ZONE
 from onecard.model.transfers import Transfer
+from onecard.observe.reaction_gauges import reaction_gauges
 from onecard.operations.attention import Issue, IssueKind
+from onecard.operations.reactions import ReactionLine
 
 SUBJECT = ("direction", "subject")
 
 
-def exposition(transfers: Iterable[Transfer], issues: Iterable[Issue]) -> str:
-    """Gauges of each subject's newest transfer, and of what needs a person and is on board."""
+def exposition(
+    transfers: Iterable[Transfer], issues: Iterable[Issue], reaction: Iterable[ReactionLine] = ()
+) -> str:
+    """Gauges of each subject's newest transfer, of what needs a person, and of how fast events are.
+
+    Args:
+        transfers: the newest of each subject.
+        issues: what needs a person; what is on board is counted.
+        reaction: of each agreement and kind of event.
+    """
     from prometheus_client import (  # noqa: PLC0415 - only where it is asked for
         CollectorRegistry,
         Gauge,
@@ -42,6 +52,7 @@ def exposition(transfers: Iterable[Transfer], issues: Iterable[Issue]) -> str:
     attention = gauge("attention", "How many things of a kind need a person.", "kind")
     for kind in get_args(IssueKind):
         attention.labels(kind).set(waiting[kind])
+    reaction_gauges(reaction, gauge)
     now = gauge("written_timestamp_seconds", "When this was written, by the system's clock.")
     now.set(datetime.now(ZONE).timestamp())
     return generate_latest(registry).decode()

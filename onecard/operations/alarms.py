@@ -2,7 +2,7 @@
 
 `ONECARD_ALARMS` names a YAML file:
 
-    kinds: [late, volume, held, failing]       # default: these
+    kinds: [late, volume, held, failing, slow]  # default: these
     channels:
       - {kind: email, connection: alarm_mail, from: hub@example.org, to: [duty@example.org]}
       - {kind: webhook, connection: alarm_hook, path: /hooks/onecard}
@@ -46,6 +46,7 @@ TITLES: dict[str, str] = {
     "failing": "传输失败",
     "unblocked": "旧卡未确认停用",
     "gap": "事件序号缺失",
+    "slow": "到达超限",
     "overdue": "答复超期",
     "unapproved": "协议未批准",
     "expiring": "隔离数据将到期",
@@ -75,7 +76,7 @@ Channel = Annotated[Email | Webhook, Field(discriminator="kind")]
 class AlarmFile(Frozen):
     """The whole file."""
 
-    kinds: tuple[IssueKind, ...] = ("late", "volume", "held", "failing", "unblocked")
+    kinds: tuple[IssueKind, ...] = ("late", "volume", "held", "failing", "unblocked", "slow")
     channels: tuple[Channel, ...] = Field(min_length=1)
 
 

@@ -1,4 +1,4 @@
-"""What needs a person now: late, held, failing, unblocked, gap, overdue, unapproved, expiring.
+"""What needs a person now: `IssueKind` has the kinds, from late to expiring.
 
 One list for `onecard status`, the alarms and whoever else asks; by the hub's clock, from the
 ledger, without any value of a row.
@@ -12,13 +12,23 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from onecard.model.holds import agency_of
+from onecard.operations import reactions, slowness
 from onecard.ports.desk import Desk
 from onecard.store import agreement_lives, carrier_gaps, holds, tickets, waiting_carriers
 from onecard.store import attention as ledger_attention
 from onecard.store.database import Connection
 
 IssueKind = Literal[
-    "late", "volume", "held", "failing", "unblocked", "gap", "overdue", "unapproved", "expiring"
+    "late",
+    "volume",
+    "held",
+    "failing",
+    "unblocked",
+    "slow",
+    "gap",
+    "overdue",
+    "unapproved",
+    "expiring",
 ]
 
 EXPIRY_NEAR = timedelta(days=14)
@@ -32,8 +42,8 @@ class Issue:
     Attributes:
         subject: dataset, agreement, `ticket <id>` or `reconciliation <dataset>`.
         since: the hub's time from which it holds; None: from the beginning.
-        times: how many times in a row (failing), carriers (unblocked, gap) or rows (expiring);
-            else 1.
+        times: how many times in a row (failing), carriers (unblocked, gap), rows (expiring), or
+            events (slow); else 1.
         who: who may mend or release it.
         todo: the command or step.
         agency: whose dataset it is, who receives under the agreement, or must answer the ticket.
@@ -57,6 +67,7 @@ def issues(connection: Connection, desk: Desk) -> list[Issue]:
         _held,
         _failing,
         _unblocked,
+        _slow,
         _gaps,
         _late,
         _volume,
@@ -147,6 +158,15 @@ def _gaps(connection: Connection, _desk: Desk) -> Iterator[Issue]:
         todo = "ask the agency for the events that are lacking; they are looked for at each collect"
         who = agency_of(found.dataset)
         yield Issue("gap", found.dataset, says, todo, who, found.since, found.carriers)
+
+
+def _slow(connection: Connection, desk: Desk) -> Iterator[Issue]:
+    """Consumers that know of events later than `schemas/reaction.yaml` allows."""
+    now = desk.settings.now()
+    for found in slowness.slow(reactions.lately(connection, desk.catalogue, now), now):
+        todo = "`onecard doctor`; `onecard status` lists the causes, docs/live.md what to do"
+        who, times = found.consumer, found.events
+        yield Issue("slow", found.agreement, found.says, todo, who, found.since, times)
 
 
 def _overdue(connection: Connection, desk: Desk) -> Iterator[Issue]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
+from onecard.base.times import ZONE
 from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
 from onecard.ports.desk import Desk
-from onecard.store import audit, database, disclosures, quarantine
+from onecard.store import audit, database, disclosures, quarantine, reaction
+
+HOURS_KEPT = timedelta(days=8)
+"""So far back how fast events travel is known by the hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Kept:
 
 
 def keep_house(hub: Desk) -> Kept:
-    """Drop rejected values whose time is over, verify the audit log, drop old disclosures.
+    """Drop rejected values whose time is over, verify the audit log, drop old disclosures, fold.
 
     The log is verified before a month of disclosures goes, so that whatever is wrong with the one
     is known whether or not the other can be done.
@@ -48,6 +53,7 @@ def keep_house(hub: Desk) -> Kept:
         purged = purge(hub, connection)
         verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
         months = expire_disclosures(hub, connection)
+        fold_reaction(hub, connection)
     return Kept(purged, months, verdict)
 
 
@@ -71,3 +77,13 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
             body = {"months": dropped, "kept_years": disclosures.KEPT_YEARS}
             audit.append(connection, "disclosures.expired", "disclosures", hub.settings.actor, body)
     return len(dropped)
+
+
+def fold_reaction(hub: Desk, connection: database.Connection) -> None:
+    """Make one line a day of how fast events travelled by the hour.
+
+    Sums and percentiles of days and months stay what they were.
+    """
+    now = hub.settings.now().astimezone(ZONE)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    reaction.fold(connection, today - HOURS_KEPT)

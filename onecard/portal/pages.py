@@ -120,6 +120,7 @@ def _environment() -> Environment:
     )
     made.filters["clock"] = _clock
     made.filters["count"] = lambda n: f"{n:,}"
+    made.filters["seconds"] = lambda s: "—" if s is None else f"{s:,.1f}"
     made.filters["share"] = lambda s: "—" if s is None else _share(s)
     return made
 

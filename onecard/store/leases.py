@@ -88,6 +88,8 @@ def take(connection: Connection, name: str, holder: str, span: float) -> Lease |
         " UPDATE ledger.lease l SET holder = %(holder)s,"
         " fence = l.fence + CASE"
         " WHEN l.holder = %(holder)s AND l.until > clock_timestamp() THEN 0 ELSE 1 END,"
+        " taken_at = CASE WHEN l.holder = %(holder)s AND l.until > clock_timestamp()"
+        " THEN l.taken_at ELSE clock_timestamp() END,"
         " until = clock_timestamp() + make_interval(secs => %(span)s),"
         " renewed_at = clock_timestamp()"
         " FROM free WHERE l.name = free.name RETURNING l.name, l.holder, l.fence",

@@ -16,6 +16,7 @@ from quality.reports.facts import Facts, Period, before, following, midnight
 from quality.reports.losses import STATUS_DATASET, Losses, losses
 from quality.reports.measures import dimensions, measure, score
 from quality.reports.problems import ListedProblem
+from quality.reports.reactions import MonthReactions
 from quality.reports.scheme import ScoringScheme
 from quality.reports.scope import Figures, Month, ReportScope, months
 from schemas.models.catalogue import Catalogue
@@ -32,6 +33,7 @@ class Content:
     Attributes:
         figures: this month's numbers by key; `previous` the month before's.
         losses: per event agreement; empty when the scope has no card status.
+        reactions: how fast events reached the consumers of the scope's agreements.
         scores: of each of the last months in which anything was measured.
         trend: by day and unit, good rows in percent.
     """
@@ -43,6 +45,7 @@ class Content:
     previous: Figures
     problems: list[ListedProblem]
     losses: list[Losses]
+    reactions: MonthReactions
     findings: list[dict[str, object]]
     scores: list[tuple[date, float | None]]
     trend: list[dict[str, object]]
@@ -75,6 +78,7 @@ class Maker:
         loss = Loss(scheme.loss_events, scheme.loss_within_seconds)
         month = Span(midnight(self._month, now), midnight(following(self._month), now))
         self._losses = losses(connection, known, loss, month)
+        self._reactions = MonthReactions.read(connection, known, month)
 
     def content(self, agency: str) -> Content:
         """The content of one agency's report."""
@@ -88,6 +92,8 @@ class Maker:
             figures |= _loss_figures(found)
         if status:
             figures |= _illegal(at)
+        reactions = self._reactions.of(scope)
+        figures |= reactions.figures()
         earlier = Month(self._facts, scope, before(self._month))
         figures |= self._law(at, figures)
         previous |= self._law(earlier, previous)
@@ -107,6 +113,7 @@ class Maker:
             previous=previous,
             problems=listed,
             losses=lost,
+            reactions=reactions,
             findings=findings,
             scores=self._scores(scope),
             trend=_trend(at),

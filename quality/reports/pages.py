@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from onecard import __version__
+from onecard.base.times import shown
 from onecard.model.holds import Hold
 from quality.privacy import registry
 from quality.reports import charts, holding, sentences, words
@@ -24,6 +25,7 @@ from quality.rows.rule_titles import finding_title
 from schemas.models import codes
 from schemas.models.catalogue import Catalogue
 from schemas.models.contract import Contract
+from schemas.models.reaction import Limit
 
 LISTED = 50
 """Lines of the problem list on the page; all of them stand in the workbook."""
@@ -80,6 +82,8 @@ class Writer:
             "articles": sentences.articles(found, self.known.registers.list_version, self.language),
             "focus": sentences.focus(found, self.language),
             "limit": LISTED,
+            "limit_text": lambda text: Limit(text).shown,
+            "clock": lambda at: shown(at, "%m-%d %H:%M"),
         }
         heading = f"{self.say('title')}（{self._month(found.month)}）"
         common = self._common(heading, self._month(found.month), found.scope, found.as_of)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from onecard.errors import unknown
-from schemas.lint import agreement, carrier, order, partition, registers, versions, wakes
+from schemas.lint import agreement, carrier, order, partition, reaction, registers, versions, wakes
 from schemas.lint import contract as lint_contract
 from schemas.lint.options import OptionModels, options_problems
 from schemas.models import agreement as agreements
@@ -74,6 +74,7 @@ def lint(
         problems += _handbacks(catalogue, register, connectors)
         problems += wakes.check(catalogue, register)
     problems += service_levels.check(root / "service_levels.yaml", agencies)
+    problems += reaction.check(root / "reaction.yaml", catalogue)
     if against is not None:
         problems += versions.check(root, against, catalogue.agreements)
     return tuple(sorted(set(problems)))

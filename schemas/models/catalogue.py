@@ -18,11 +18,12 @@ from onecard.base.frozen import Frozen
 from onecard.base.platform_signature import SignatureForm
 from onecard.errors import UsageError, unknown
 from schemas.models import agreement as agreements
-from schemas.models import codes, odcs, registers, semantic, service_levels
+from schemas.models import codes, odcs, reaction, registers, semantic, service_levels
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 from schemas.models.contract import Contract
 from schemas.models.problem import InvalidFile, Problem
+from schemas.models.reaction import Reaction
 from schemas.models.registers import Registers
 from schemas.models.service_levels import ServiceLevels
 from schemas.models.strict_yaml import UNREADABLE, parse
@@ -34,6 +35,7 @@ BESIDE = (
     codes.table,
     codes.codes,
     codes.labels,
+    reaction.load,
     registers.load,
     semantic.load,
     service_levels.load,
@@ -110,6 +112,18 @@ class Catalogue:
         """How soon challenges are answered; raises InvalidFile when the file is broken."""
         file = self.root / "service_levels.yaml"
         return service_levels.load(file if file.exists() else service_levels.FILE)
+
+    @property
+    def reaction(self) -> Reaction:
+        """How soon consumers must know of an event.
+
+        Where the file is broken, nothing is measured, and its defects stand in `problems`: a lost
+        card is told of all the same.
+        """
+        try:
+            return reaction.load(_reaction_file(self.root))
+        except InvalidFile:
+            return reaction.NOTHING
 
     def contract(self, dataset: str) -> Contract:
         """The contract of that dataset.
@@ -241,9 +255,14 @@ def digest(root: Path) -> str:
     return seen.hexdigest()
 
 
+def _reaction_file(root: Path) -> Path:
+    file = root / "reaction.yaml"
+    return file if file.exists() else reaction.FILE
+
+
 def _package_files() -> list[Path]:
     """What contracts below any root refer to; it stands in the package only."""
-    return [*codes.CODES.glob("*.csv"), semantic.FILE, service_levels.FILE]
+    return [*codes.CODES.glob("*.csv"), semantic.FILE, service_levels.FILE, reaction.FILE]
 
 
 def _contract_files(root: Path) -> list[Path]:
@@ -273,6 +292,10 @@ def _read(root: Path) -> Catalogue:
             found_agreements[agreement.id] = agreement
         except InvalidFile as error:
             problems.extend(error.problems)
+    try:
+        reaction.load(_reaction_file(root))
+    except InvalidFile as error:
+        problems.extend(error.problems)
     agencies = build(Agencies, document.data, document).agencies
     return Catalogue(agencies, found_contracts, found_agreements, tuple(sorted(problems)), root)
 

@@ -41,7 +41,7 @@ SECTIONS = {
     "s1": "kpi.",
     "s2": ("collect.", "deliver.", "p95.", "days", "inbox."),
     "s3": ("dim.", "problem.", "county.", "finding.", "total", "/"),
-    "s4": "card.",
+    "s4": ("card.", "reaction.", "late."),
     "s5": "privacy.",
     "s6": "problem.",
     "s7": ("ticket.", "kpi.fixed_in_time"),
@@ -222,7 +222,7 @@ def test_every_number_of_a_monthly_page(
         by_section.setdefault(e.section, set()).add((e.mark or ("", ""))[1])
     for section, starts in SECTIONS.items():
         keys = by_section.get(section, set())
-        if section == "s4" and scope not in ("hrss", "bureau"):
+        if section == "s4" and scope not in ("hrss", "health", "bureau"):
             assert not keys
         else:
             assert any(k.removeprefix("prev:").startswith(starts) or "/" in k for k in keys), (
@@ -260,13 +260,16 @@ def test_shown_rows_are_all_rows(city: City, numbers: Any) -> None:
         page = page_of(city, f"{scope}/monthly-2026-11.zh.html")
         shown = {e.mark[1] for e in page.marked() if e.mark}
         now = numbers[scope, "now"]
-        wanted = ("collect.", "deliver.", "inbox.", "privacy.", "finding.", "ticket.", "card.")
+        wanted = (
+            *("collect.", "deliver.", "inbox.", "privacy.", "finding.", "ticket.", "card."),
+            *("reaction.", "late."),
+        )
         hidden = {
             k
             for k in now
             if k.startswith(wanted)
             and not k.endswith((".good.part", ".good.of"))
-            and not (k.startswith("card.") and k.endswith((".of", ".part")))
+            and not (k.startswith(("card.", "reaction.")) and k.endswith((".of", ".part")))
             and k not in shown
         }
         assert hidden - {"collect.total.days"} == set()
@@ -356,6 +359,8 @@ def test_the_fixture_holds_what_it_should_prove(city: City, numbers: Any) -> Non
         "collect.total.failed",
         "card.f05-hrss-bank-card-event.in_time.part",
         "card.illegal.of",
+        "reaction.f02-hrss-medical_insurance-card-status.loss.events",
+        "late.f02-hrss-medical_insurance-card-status.loss.collect.PT60S.events",
         "deliver.total.receipts",
     )
     assert {k: now[k] for k in above if not now[k]} == {}

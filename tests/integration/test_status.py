@@ -152,7 +152,7 @@ def test_an_overdue_challenge_is_told_from_the_day_after(stage: Rehearsal) -> No
     assert (found.who, f"challenge answer {ticket}" in found.todo) == ("hrss", True)
 
 
-@pytest.mark.case("people-8", "two keys: what needs a person, and the newest transfers")
+@pytest.mark.case("people-8", "a key each: what needs a person, how fast events are, transfers")
 def test_the_command_and_its_json(stage: Rehearsal) -> None:
     stage.hub(0).collect(CARDS).run()
 
@@ -162,7 +162,7 @@ def test_the_command_and_its_json(stage: Rehearsal) -> None:
         return done.stdout
 
     said = json.loads(run(3, "--json"))
-    assert list(said) == ["attention", "transfers"]
+    assert list(said) == ["attention", "reaction", "transfers"]
     (cards,) = [x for x in said["transfers"] if x["subject"] == CARDS]
     assert cards["direction"] == "collect"
     assert (cards["status"], cards["attention"]) == ("published", ["late"])

@@ -30,6 +30,7 @@ from onecard.store import agreement_lives, database
 from onecard.store.leases import Guard, unguarded
 from schemas.models import catalogue
 from schemas.models.contract import Contract
+from schemas.models.reaction import Expectation
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 ECARDS, AGREEMENT = "hrss/ecard_binding", "f08-hrss-operator-ecard"
@@ -48,6 +49,7 @@ class FakeHub:
     privacy: FakePrivacyGate = field(default_factory=FakePrivacyGate)
     listener: FakeListener = field(default_factory=FakeListener)
     guard: Guard = unguarded
+    expectation: Expectation | None = None
 
     @classmethod
     def at(cls, address: str, home: Path) -> FakeHub:
@@ -85,6 +87,7 @@ class FakeHub:
             agencies=KNOWN.agencies,
             registers=KNOWN.registers,
             gate=lambda _plan: self.privacy,
+            expectation=self.expectation,
             **self._common,
         )
         return Deliver(KNOWN.agreement(AGREEMENT), tools, (self.listener,))
@@ -107,7 +110,7 @@ class FakeHub:
         return rows
 
 
-def ecards(*numbers: int, status: str = "1") -> pl.DataFrame:
+def ecards(*numbers: int, status: str = "1", at: datetime = NOW) -> pl.DataFrame:
     """Rows of the dataset of e-cards, typed as its contract says."""
     rows = [
         {
@@ -117,7 +120,7 @@ def ecards(*numbers: int, status: str = "1") -> pl.DataFrame:
             "ecard_status": status,
             "sign_date": NOW,
             "channel_code": "1",
-            "source_updated_at": NOW,
+            "source_updated_at": at,
             "source_seq": number,
         }
         for number in numbers

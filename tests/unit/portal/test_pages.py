@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from onecard.model.reaction import Breach
 from onecard.portal import security
 from onecard.portal.access import Person
 from onecard.ports.auditor import Finding
 from onecard.ports.row_gate import Reason
-from onecard.store import agreement_lives, findings, tickets, transfers
+from onecard.store import agreement_lives, findings, reaction, tickets, transfers
 from tests.unit.portal.conftest import APPROVED, HOSTILE, NOW, WAITING, Portal
 
 
@@ -37,6 +38,28 @@ def test_an_engineer_sees_every_agency(portal: Portal) -> None:
     page = portal.client("anyone/Admin").get("/").text
     for agency in portal.site.catalogue().agencies.values():
         assert agency.title in page
+
+
+def test_home_shows_how_fast_events_reach_the_consumers_of_my_agencies(portal: Portal) -> None:
+    cards = "f03-hrss-health-card-status"
+    hour = NOW.replace(minute=0)
+    late = Breach(cards, "loss", "consumer", "PT60S", hour, 2, 95.0, NOW, NOW)
+    with portal.connect() as connection:
+        reaction.add(connection, cards, hour, {("loss", 50): 97, ("loss", 93): 3})
+        reaction.add_breaches(connection, [late])
+    page = portal.client("health").get("/").text
+    found = text(page)
+    assert "实时共享：从挂失到确认" in found
+    (line,) = [row for row in page.split("<tr>") if cards in row]
+    cells = re.findall(r'class="n(?: bad)?">([^<]*)<', line)
+    assert cells == ["100", "1.4", "1.4", "104.7", "—", "60", "2"]
+    assert "f20-health-hrss-death" in page
+    assert "f05-hrss-bank-card-event" not in page
+    assert "样本少" not in found
+    assert cards not in portal.client("education").get("/").text
+    english = portal.client("health").get("/?lang=en").text
+    assert "from loss to confirmation" in english
+    assert "Loss, lock, cancellation" in english
 
 
 def test_reports_of_known_names_are_listed_and_served(portal: Portal) -> None:

@@ -1,0 +1,27 @@
+"""How fast events reach the consumers that a visitor may see: those of the start page."""
+
+from __future__ import annotations
+
+from onecard.operations import reactions
+from onecard.operations.reactions import ReactionLine
+from onecard.portal import agreement_lines
+from onecard.portal.guard import Visit
+from onecard.store.database import Connection
+
+
+def shown(connection: Connection, visit: Visit) -> list[ReactionLine]:
+    """Agreements that the visitor's agencies give or receive under, by kind of event.
+
+    Of each agreement the first kind stands there always, the others once there is anything to tell.
+
+    Args:
+        connection: of the hub's database.
+        visit: names the visitor and the hub's time.
+    """
+    known, now = visit.catalogue, visit.site.settings.now()
+    return [
+        line
+        for line in reactions.lately(connection, known, now)
+        if any(agreement_lines.concerns(line.agreement, a) for a in visit.visitor.agencies)
+        and (line.first or line.times.buckets or line.waiting)
+    ]
