@@ -228,7 +228,8 @@ class Attempt:
         change = self._change.result() if self._change is not None else None
         if change is None and work.record is not None:
             change = work.change()  # the connector has not asked for the end of the rows
-        return Confirmation(work.record, change, versions, self.chosen.alone, self._noting(work))
+        noting, alone = self._noting(work), self.chosen.alone
+        return Confirmation(work.record, change, versions, alone, noting=noting)
 
     def _noting(self, work: Difference) -> Callable[[], None] | None:
         """Counts how long the events that left have taken."""
