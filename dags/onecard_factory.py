@@ -13,13 +13,14 @@ from typing import Any
 import pendulum
 from airflow.sdk import (
     DAG,
+    get_current_context,
     get_parsing_context,
     task,
     task_group,
 )
 from airflow.sdk.exceptions import AirflowSkipException
 from night_assets import AD_HOC, NIGHT_ENDS, NIGHT_OVER, ZONE, asset, tell, when_to_deliver
-from task_hub import final, hub_of
+from task_hub import desk, final, hub_of
 
 from onecard.errors import FatalError, HoldError, NotCollected
 from schemas.models.agreement import Agreement
@@ -119,6 +120,25 @@ def deliver(agreement: str) -> dict[str, int]:
     except (FatalError, HoldError) as error:
         raise final(error, agreement) from None
     return {"transfer": done.transfer or 0, "rows": done.rows, "parts": done.parts}
+
+
+@task
+def stand_by() -> str:
+    """Skip this run while the live lane is at work; the log and the XCom `lane` say why.
+
+    Returns:
+        Why the run goes on.
+    """
+    from onecard.operations.backstop import watch  # noqa: PLC0415 - heavy: not while parsing
+
+    try:
+        found = watch(desk())
+    except (FatalError, HoldError) as error:
+        raise final(error) from None
+    get_current_context()["ti"].xcom_push(key="lane", value=found.says)
+    if found.alive:
+        raise AirflowSkipException(found.says)
+    return found.says
 
 
 @task
@@ -299,16 +319,21 @@ def night_over_dag() -> DAG:
 
 
 def event_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) -> DAG:
-    """The near-real-time lane: collect the event datasets and deliver their event flows.
+    """The backstop of the live lane: collect the event datasets and deliver their event flows.
 
-    What it publishes starts no other delivery: nothing waits for a dataset of the lane.
+    While `onecard live` is at work, its first task skips all others, so that a minute costs one
+    short task. What it publishes starts no other delivery: nothing waits for a dataset of the lane.
+
+    Args:
+        contracts: of the event datasets.
+        agreements: of the event flows.
     """
     with scheduled(
         "card_status",
         schedule=EVERY_MINUTE,
         default_args={**DEFAULTS, "retries": 0},
         tags=["event"],
-        description="卡状态事件：每分钟采集并提供",
+        description="卡状态事件：实时通道中断时每分钟采集并提供",
     ) as dag:
         listed = list(agreements)
         for contract in contracts:
@@ -316,6 +341,8 @@ def event_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) ->
             for agreement in listed:
                 if agreement.dataset == contract.id:
                     done >> deliver.override(task_id=agreement.id)(agreement.id)
+        first = list(dag.roots)
+        stand_by() >> first
     return dag
 
 

@@ -89,7 +89,7 @@ COMMANDS = (
     Command(
         "status",
         "onecard.cli.status:status",
-        "What is late, held, failing, overdue, unapproved or expiring, and the newest transfers.",
+        "What is late, held, failing, silent, overdue, unapproved or expiring; newest transfers.",
     ),
     Command(
         "drift",

@@ -22,7 +22,7 @@ Prometheus = Annotated[bool, typer.Option("--prometheus", help="Print Prometheus
 
 
 def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
-    """What is late, held, failing, overdue, unapproved or expiring, and the newest transfers."""
+    """What is late, held, failing, silent, overdue, unapproved or expiring; newest transfers."""
     with output.errors_as_exit_codes():
         hub = HubDesk(memory=Memory(memory_folder()))
         with database.connect(hub.address, autocommit=True) as connection:
@@ -38,7 +38,7 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
         if issues:
             status_groups.show(issues, hub.catalogue, _row)
         else:
-            output.say("nothing is late, held, failing, overdue, unapproved or expiring")
+            output.say("nothing is late, held, failing, silent, overdue, unapproved or expiring")
         columns = ("subject", "status", "when", "read", "published", "quarantined", "sent")
         output.table("newest transfers", columns, [_transfer(t) for t in transfers])
 

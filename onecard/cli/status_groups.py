@@ -12,7 +12,7 @@ from schemas.models.catalogue import Catalogue
 RANK: dict[str, int] = {
     kind: n
     for n, kind in enumerate(
-        ("held", "failing", "late", "volume", "overdue", "unapproved", "expiring")
+        ("held", "failing", "lane", "late", "volume", "overdue", "unapproved", "expiring")
     )
 }
 """Kinds of issues, the worst first."""
