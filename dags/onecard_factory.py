@@ -190,7 +190,7 @@ def reconcile(dataset: str) -> dict[str, int]:
 
 @task
 def keep_house() -> dict[str, int]:
-    """Drop what was kept long enough, verify the audit log; fails when that is not whole."""
+    """Drop what was kept long enough, fold, verify the audit log; fails when that is not whole."""
     from onecard.operations.housekeeping import keep_house as keep  # noqa: PLC0415 - heavy: not while parsing
 
     try:
@@ -201,6 +201,7 @@ def keep_house() -> dict[str, int]:
     return {
         "purged": done.purged,
         "expired_months": done.expired_months,
+        "folded": done.folded,
         "audit_entries": done.verdict.entries,
     }
 

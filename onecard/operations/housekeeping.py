@@ -1,13 +1,24 @@
-"""Housekeeping: what the hub does every day so that nothing is kept too long or changed unseen."""
+"""Housekeeping: what the hub does every day so that nothing is kept too long or changed unseen.
+
+And so that the ledger stays small: transfers of the live lane that are a week old are folded, a line
+a day for each dataset and agreement, with their evidence (ADR 0037).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, time, timedelta
 
 from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
 from onecard.ports.desk import Desk
-from onecard.store import audit, database, disclosures, quarantine
+from onecard.store import audit, database, disclosures, folding, quarantine
+from onecard.store.folding import LaneSubject
+from schemas.models.catalogue import Catalogue
+
+FOLDED_AFTER = timedelta(days=7)
+"""So many whole days before today the live lane's transfers stand in the ledger one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +28,13 @@ class Kept:
     Attributes:
         purged: rejected rows whose values were dropped.
         expired_months: months of the disclosure ledger that were dropped.
+        folded: transfers of the live lane that were folded.
         verdict: of the audit log.
     """
 
     purged: int
     expired_months: int
+    folded: int
     verdict: Verdict
 
     def check(self) -> None:
@@ -36,10 +49,10 @@ class Kept:
 
 
 def keep_house(hub: Desk) -> Kept:
-    """Drop rejected values whose time is over, verify the audit log, drop old disclosures.
+    """Drop rejected values whose time is over, verify the audit log, drop old disclosures, fold.
 
     The log is verified before a month of disclosures goes, so that whatever is wrong with the one
-    is known whether or not the other can be done.
+    is known whether or not the other can be done. Where it is not whole, nothing is folded.
 
     Raises:
         SourceUnavailable: the hub's database cannot be reached.
@@ -48,7 +61,8 @@ def keep_house(hub: Desk) -> Kept:
         purged = purge(hub, connection)
         verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
         months = expire_disclosures(hub, connection)
-    return Kept(purged, months, verdict)
+        folded = fold(hub, connection) if verdict.ok else 0
+    return Kept(purged, months, folded, verdict)
 
 
 def purge(hub: Desk, connection: database.Connection) -> int:
@@ -71,3 +85,45 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
             body = {"months": dropped, "kept_years": disclosures.KEPT_YEARS}
             audit.append(connection, "disclosures.expired", "disclosures", hub.settings.actor, body)
     return len(dropped)
+
+
+def fold(hub: Desk, connection: database.Connection) -> int:
+    """Fold the live lane's transfers that are old enough; how many.
+
+    Each day of a subject is a transaction of its own, with an audit entry: how many transfers, which,
+    and a digest over their receipts.
+
+    Args:
+        hub: the hub.
+        connection: in autocommit.
+    """
+    today = hub.settings.now()
+    before = datetime.combine(today.date(), time(), today.tzinfo) - FOLDED_AFTER
+    return sum(
+        _fold_days(hub, connection, lane, before) for lane in _lane_subjects(hub.catalogue)
+    )
+
+
+def _fold_days(
+    hub: Desk, connection: database.Connection, lane: LaneSubject, before: datetime
+) -> int:
+    folded = 0
+    while (day := folding.next_day(connection, lane, before)) is not None:
+        with connection.transaction():
+            made = folding.fold(connection, lane, before, day)
+            if made is None:
+                return folded
+            body = {"direction": lane.direction, "day": day.isoformat(), **asdict(made)}
+            audit.append(connection, "transfers.folded", lane.subject, hub.settings.actor, body)
+        folded += made.transfers
+    return folded
+
+
+def _lane_subjects(known: Catalogue) -> Iterator[LaneSubject]:
+    """Datasets and agreements of the event lane."""
+    for contract in known.contracts.values():
+        if contract.lane == "event":
+            yield LaneSubject("collect", contract.id, contract.id)
+    for agreement in known.agreements.values():
+        if agreement.mode == "event" and agreement.dataset:
+            yield LaneSubject("deliver", agreement.id, agreement.dataset)
