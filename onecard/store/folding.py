@@ -1,11 +1,10 @@
 """Folds old transfers of the event lane: a line a day in their place, their evidence in packs.
 
-Tables `ledger.lane_day`, `ledger.lane_pack`, `ledger.lane_finding`, `ledger.lane_county`,
-`ledger.lane_disclosure` (ADR 0037). What is folded is moved, not lost: every receipt stands in a
-pack, word for word with its signature, and the database refuses to drop one that does not; the
-audit log is not touched. Only what ended well and says nothing that anybody may still ask for by
-itself is folded: no transfer that failed, is held or released, read a whole source, broke a rule,
-has rows in quarantine, or is among the newest of its subject.
+Tables `ledger.lane_*` (ADR 0037). What is folded is moved, not lost: every receipt stands in a pack,
+word for word with its signature, and the database refuses to drop one that does not; the audit log
+is not touched. Only what ended well, and what nobody may still ask for by itself, is folded: no
+transfer that failed, is held or was released, read a whole source, is named by a row in quarantine,
+an incident or a ticket, or is among the newest of its subject.
 """
 
 from __future__ import annotations
@@ -32,8 +31,6 @@ _OLD: LiteralString = (
     " AND t.status = %(ended)s AND NOT t.replay AND NOT t.whole AND t.finished_at IS NOT NULL"
     " AND t.hub_time < %(before)s AND t.id < %(kept)s AND t.id > %(folded)s"
     " AND EXISTS (SELECT FROM ledger.receipt r WHERE r.transfer = t.id)"
-    " AND NOT EXISTS (SELECT FROM ledger.rule_count c WHERE c.transfer = t.id)"
-    " AND NOT EXISTS (SELECT FROM ledger.finding f WHERE f.transfer = t.id AND NOT f.passed)"
     " AND NOT EXISTS (SELECT FROM ledger.partition_plan n WHERE n.transfer = t.id)"
     " AND NOT EXISTS (SELECT FROM ledger.release a WHERE a.transfer = t.id)"
     " AND NOT EXISTS (SELECT FROM ledger.incident i WHERE i.transfer = t.id)"
@@ -102,10 +99,20 @@ _PACKS: LiteralString = (
     " array_agg(body ORDER BY id) FROM folding GROUP BY pack"
 )
 _FINDINGS: LiteralString = (
-    "INSERT INTO ledger.lane_finding (dataset, day, first, name, severity, runs, last, observed)"
-    " SELECT %(subject)s, %(day)s, %(first)s, f.name, f.severity, count(*), max(f.transfer),"
-    " (array_agg(f.observed ORDER BY f.transfer DESC))[1]"
-    " FROM ledger.finding f JOIN folding t ON t.id = f.transfer GROUP BY f.name, f.severity"
+    "INSERT INTO ledger.lane_finding (dataset, day, first, name, severity, runs, failed, last,"
+    " observed, last_failed) SELECT %(subject)s, %(day)s, %(first)s, f.name, f.severity, count(*),"
+    " count(*) FILTER (WHERE NOT f.passed), max(f.transfer),"
+    " (array_agg(f.observed ORDER BY f.transfer DESC))[1],"
+    " max(f.transfer) FILTER (WHERE NOT f.passed) FROM ledger.finding f JOIN folding t ON t.id = f.transfer GROUP BY f.name, f.severity"
+)
+_RULES: LiteralString = (
+    "INSERT INTO ledger.lane_rule (dataset, day, first, field, rule, severity, failed, first_broken,"
+    " last_broken, last_failed, last_read) SELECT %(subject)s, %(day)s, %(first)s, c.field, c.rule,"
+    " c.severity, sum(c.failed), min(c.transfer), max(c.transfer),"
+    " (array_agg(c.failed ORDER BY c.transfer DESC))[1],"
+    " (array_agg(t.rows_read ORDER BY c.transfer DESC))[1]"
+    " FROM ledger.rule_count c JOIN folding t ON t.id = c.transfer"
+    " GROUP BY c.field, c.rule, c.severity"
 )
 _COUNTIES: LiteralString = (
     "INSERT INTO ledger.lane_county (dataset, day, first, county, rows_read, quarantined)"
@@ -135,6 +142,7 @@ _GONE: tuple[LiteralString, ...] = (
     " AND date_trunc('month', CAST(%(day)s AS date) + 1)",
     "DELETE FROM ledger.privacy_result v USING folding t WHERE t.id = v.transfer",
     "DELETE FROM ledger.finding f USING folding t WHERE t.id = f.transfer",
+    "DELETE FROM ledger.rule_count c USING folding t WHERE t.id = c.transfer",
     "DELETE FROM ledger.county_count c USING folding t WHERE t.id = c.transfer",
     "DELETE FROM ledger.receipt r USING folding t WHERE t.id = r.transfer",
     "DELETE FROM ledger.transfer o USING folding t WHERE t.id = o.id",
@@ -209,11 +217,7 @@ def fold(
     connection.execute(_PACKS, values)
     made = fetch_one(connection, FoldedDay, _DAY, values)
     values["first"] = made.first if made else 0
-    connection.execute(_FINDINGS, values)
-    connection.execute(_COUNTIES, values)
-    connection.execute(_PRIVACY, values)
-    connection.execute(_DISCLOSURES, values)
-    for statement in _GONE:
+    for statement in (_FINDINGS, _RULES, _COUNTIES, _PRIVACY, _DISCLOSURES, *_GONE):
         connection.execute(statement, values)
     connection.execute("DROP TABLE folding")
     return made

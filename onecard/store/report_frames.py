@@ -93,11 +93,14 @@ _SECONDS: LiteralString = (
     " FROM ranked GROUP BY 1, 2, 3"
 )
 _RULES: LiteralString = (
-    "SELECT {month} AS month, subject AS dataset, field, rule, severity,"
-    " CAST(sum(r.failed) AS bigint) AS failed, min({day}) AS first_day, min(transfer) AS first,"
-    " max(transfer) AS last"
+    "SELECT month, dataset, field, rule, severity, CAST(sum(failed) AS bigint) AS failed,"
+    " min(day) AS first_day, min(first) AS first, max(last) AS last FROM ("
+    "SELECT {month} AS month, subject AS dataset, field, rule, severity, r.failed, {day} AS day,"
+    " transfer AS first, transfer AS last"
     " FROM ledger.rule_count r JOIN ledger.transfer t ON t.id = r.transfer"
-    " WHERE status = 'published' AND NOT replay {span} GROUP BY 1, 2, 3, 4, 5"
+    " WHERE status = 'published' AND NOT replay {span} UNION ALL SELECT {month_of_day}, dataset,"
+    " field, rule, severity, failed, day, first_broken, last_broken FROM ledger.lane_rule"
+    " WHERE {days}) r GROUP BY 1, 2, 3, 4, 5"
 )
 _FINDINGS: LiteralString = (
     "SELECT month, dataset, name, severity, CAST(sum(runs) AS bigint) AS runs,"
@@ -106,7 +109,7 @@ _FINDINGS: LiteralString = (
     "SELECT {month} AS month, subject AS dataset, name, severity, 1 AS runs,"
     " CAST(NOT passed AS int) AS failed, observed, transfer AS last"
     " FROM ledger.finding f JOIN ledger.transfer t ON t.id = f.transfer WHERE NOT replay {span}"
-    " UNION ALL SELECT {month_of_day}, dataset, name, severity, runs, 0, observed, last"
+    " UNION ALL SELECT {month_of_day}, dataset, name, severity, runs, failed, observed, last"
     " FROM ledger.lane_finding WHERE {days}) f GROUP BY 1, 2, 3, 4"
 )
 _PRIVACY: LiteralString = (

@@ -95,12 +95,31 @@ CREATE TABLE ledger.lane_finding (
     name text NOT NULL,
     severity text NOT NULL,
     runs bigint NOT NULL,
+    failed bigint NOT NULL,
     last bigint NOT NULL,
     observed double precision,
+    last_failed bigint,
     PRIMARY KEY (dataset, day, first, name, severity)
 );
 COMMENT ON TABLE ledger.lane_finding IS
-    'expectations that folded collects met; observed: by the last of them';
+    'how expectations ended in folded collects; observed: by the last of them';
+
+CREATE TABLE ledger.lane_rule (
+    dataset text NOT NULL,
+    day date NOT NULL,
+    first bigint NOT NULL,
+    field text NOT NULL,
+    rule text NOT NULL,
+    severity text NOT NULL,
+    failed bigint NOT NULL,
+    first_broken bigint NOT NULL,
+    last_broken bigint NOT NULL,
+    last_failed bigint NOT NULL,
+    last_read bigint NOT NULL,
+    PRIMARY KEY (dataset, day, first, field, rule, severity)
+);
+COMMENT ON TABLE ledger.lane_rule IS
+    'rows of folded collects that failed a rule; last_failed, last_read: of the last such collect';
 
 CREATE TABLE ledger.lane_county (
     dataset text NOT NULL,
