@@ -1,6 +1,6 @@
 """Housekeeping: what the hub does every day so that nothing is kept too long or changed unseen.
 
-And so that the ledger stays small: transfers of the live lane that are a week old are folded, a line
+And so that the ledger stays small: transfers of the live lane that are two days old are folded, a line
 a day for each dataset and agreement, with their evidence (ADR 0037).
 """
 
@@ -17,7 +17,7 @@ from onecard.store import audit, database, disclosures, folding, quarantine
 from onecard.store.folding import LaneSubject
 from schemas.models.catalogue import Catalogue
 
-FOLDED_AFTER = timedelta(days=7)
+FOLDED_AFTER = timedelta(days=2)
 """So many whole days before today the live lane's transfers stand in the ledger one by one."""
 
 

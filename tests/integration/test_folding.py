@@ -229,7 +229,7 @@ def test_a_fold_that_is_cut_off_has_changed_nothing(
     assert answers(later) == before
 
 
-def test_a_week_stays_as_it_is(lane: Town) -> None:
+def test_the_last_days_stay_as_they_are(lane: Town) -> None:
     count = "SELECT count(*) FROM ledger.transfer"
     before = lane.ask(count)
     assert keep_house(lane.stage.hub(FOLDED_AFTER.days)).folded == 0
