@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -281,7 +281,8 @@ def section(grown: list[Grown], asked: dict[str, float], days: int) -> Section:
     rows.append(("all tables of the ledger", *(cell(t, 1) for t in total)))
     many = grown[0]
     counts = ", ".join(
-        f"{g.transfers / g.shape.days:,.0f} transfers where a batch has {g.shape.events}" for g in grown
+        f"{g.transfers / g.shape.days:,.0f} transfers where a batch has {g.shape.events}"
+        for g in grown
     )
     slowest = max(asked.values())
     timed_rows = "; ".join(f"{name} {seconds:.2f} s" for name, seconds in asked.items())

@@ -1,7 +1,8 @@
 """The backstop of the live lane: whether somebody else must do its work, asked once a minute.
 
 The DAG `card_status` asks. It looks at the leases alone, so that a minute in which the lane lives
-costs one statement. That the lane is dead is told once by the alarms, and once more when it is over.
+costs one statement. That the lane is dead is told once by the alarms, and once more when that is
+over.
 """
 
 from __future__ import annotations
@@ -56,10 +57,12 @@ def _said(found: Processes, limit: float) -> str:
     if found.silent_s is None:
         return "no live lane was ever here: this run does its work"
     if not found.heard:
-        return f"nothing was heard of the live lane for {found.silent_s:.0f} s: this run does its work"
+        return (
+            f"nothing was heard of the live lane for {found.silent_s:.0f} s: this run does its work"
+        )
     return (
-        f"the live lane is at work: {found.heard} process(es) heard of within {limit:.0f} s, the last"
-        f" {found.silent_s:.0f} s ago"
+        f"the live lane is at work: {found.heard} process(es) heard of within {limit:.0f} s,"
+        f" the last {found.silent_s:.0f} s ago"
     )
 
 

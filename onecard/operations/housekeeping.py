@@ -1,7 +1,7 @@
 """Housekeeping: what the hub does every day so that nothing is kept too long or changed unseen.
 
-And so that the ledger stays small: transfers of the live lane that are two days old are folded, a line
-a day for each dataset and agreement, with their evidence (ADR 0037).
+And so that the ledger stays small: transfers of the live lane that are two days old are folded, a
+line a day for each dataset and agreement, with their evidence (ADR 0037).
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
 def fold(hub: Desk, connection: database.Connection) -> int:
     """Fold the live lane's transfers that are old enough; how many.
 
-    Each day of a subject is a transaction of its own, with an audit entry: how many transfers, which,
-    and a digest over their receipts.
+    Each day of a subject is a transaction of its own, with an audit entry: how many transfers,
+    which, and a digest over their receipts.
 
     Args:
         hub: the hub.
@@ -99,20 +99,18 @@ def fold(hub: Desk, connection: database.Connection) -> int:
     """
     today = hub.settings.now()
     before = datetime.combine(today.date(), time(), today.tzinfo) - FOLDED_AFTER
-    return sum(
-        _fold_days(hub, connection, lane, before) for lane in _lane_subjects(hub.catalogue)
-    )
+    return sum(_fold_days(hub, connection, lane, before) for lane in _lane_subjects(hub.catalogue))
 
 
 def _fold_days(
     hub: Desk, connection: database.Connection, lane: LaneSubject, before: datetime
 ) -> int:
     folded = 0
-    while (day := folding.next_day(connection, lane, before)) is not None:
+    for day in folding.days(connection, lane, before):
         with connection.transaction():
             made = folding.fold(connection, lane, before, day)
             if made is None:
-                return folded
+                break
             body = {"direction": lane.direction, "day": day.isoformat(), **asdict(made)}
             audit.append(connection, "transfers.folded", lane.subject, hub.settings.actor, body)
         folded += made.transfers

@@ -1,8 +1,8 @@
 """Folds old transfers of the event lane: a line a day in their place, their evidence in packs.
 
-Tables `ledger.lane_*` (ADR 0037). What is folded is moved, not lost: every receipt stands in a pack,
-word for word with its signature, and the database refuses to drop one that does not; the audit log
-is not touched. Only what ended well, and what nobody may still ask for by itself, is folded: no
+Tables `ledger.lane_*` (ADR 0037). What is folded is moved, not lost: every receipt stands in a
+pack, word for word with its signature, and the database refuses to drop one that does not; the
+audit log is not touched. Only what ended well, and what nobody may still ask for by itself, is folded: no
 transfer that failed, is held or was released, read a whole source, is named by a row in quarantine,
 an incident or a ticket, or is among the newest of its subject.
 """
@@ -15,7 +15,7 @@ from typing import Literal, LiteralString
 
 from onecard.base.sql_text import query
 from onecard.store import locks
-from onecard.store.database import Connection, fetch_one, one_scalar, scalar
+from onecard.store.database import Connection, fetch_one, one_scalar, scalar, scalars
 from onecard.store.days import DAY
 from onecard.store.locks import Kind
 
@@ -53,8 +53,7 @@ _FOLDED: LiteralString = (
     " AND subject = %(subject)s"
 )
 _DAYS = query(
-    "SELECT min(day) FROM (SELECT {day} AS day" + _OLD + " GROUP BY 1 HAVING count(*) >= %(least)s)"
-    " d",
+    "SELECT {day} AS day" + _OLD + " GROUP BY 1 HAVING count(*) >= %(least)s ORDER BY 1",
     day=DAY,
 )
 _TABLE: LiteralString = (
@@ -67,19 +66,25 @@ _CHOSEN = query(
     " CASE t.direction WHEN 'collect' THEN t.version ELSE"
     " CAST(CAST(r.body AS jsonb) #>> ARRAY['versions', %(dataset)s] AS bigint) END,"
     " (row_number() OVER (ORDER BY t.id) - 1) / %(pack)s"
-    " FROM (SELECT t.*" + _OLD + " AND {day} = %(day)s) t JOIN ledger.receipt r ON r.transfer = t.id",
+    " FROM (SELECT t.*" + _OLD + " AND {day} = %(day)s AND t.hub_time BETWEEN"
+    " (CAST(%(day)s AS timestamp) AT TIME ZONE 'Asia/Shanghai')"
+    " AND (CAST(%(day)s + 1 AS timestamp) AT TIME ZONE 'Asia/Shanghai')) t"
+    " JOIN ledger.receipt r ON r.transfer = t.id",
     day=DAY,
 )
+"""The day is looked for by its moments too: they have an index."""
+
 _DAY: LiteralString = (
-    "WITH took AS (SELECT CAST(round(extract(epoch FROM finished_at - started_at) * 1000) AS bigint)"
-    " AS ms, count(*) AS times FROM folding GROUP BY 1)"
+    "WITH took AS (SELECT CAST(round(extract(epoch FROM finished_at - started_at) * 1000)"
+    " AS bigint) AS ms, count(*) AS times FROM folding GROUP BY 1)"
     " INSERT INTO ledger.lane_day (direction, subject, day, first, last, transfers, first_time,"
     " rows_read, published, unchanged, quarantined, deduplicated, filtered_by_policy, sent_rows,"
     " sent_parts, deleted_rows, took_ms, took_times, digest)"
     " SELECT %(direction)s, %(subject)s, %(day)s, min(id), max(id), count(*), min(hub_time),"
     " sum(rows_read), sum(published), sum(unchanged), sum(quarantined), sum(deduplicated),"
     " sum(filtered_by_policy), sum(sent_rows), sum(sent_parts), sum(deleted_rows),"
-    " (SELECT array_agg(ms ORDER BY ms) FROM took), (SELECT array_agg(times ORDER BY ms) FROM took),"
+    " (SELECT array_agg(ms ORDER BY ms) FROM took),"
+    " (SELECT array_agg(times ORDER BY ms) FROM took),"
     " sha256(string_agg(sha256(convert_to(body, 'UTF8')) || signature, ''::bytea ORDER BY id))"
     " FROM folding RETURNING first, last, transfers, rows_read, sent_rows,"
     " encode(digest, 'hex') AS digest"
@@ -103,11 +108,12 @@ _FINDINGS: LiteralString = (
     " observed, last_failed) SELECT %(subject)s, %(day)s, %(first)s, f.name, f.severity, count(*),"
     " count(*) FILTER (WHERE NOT f.passed), max(f.transfer),"
     " (array_agg(f.observed ORDER BY f.transfer DESC))[1],"
-    " max(f.transfer) FILTER (WHERE NOT f.passed) FROM ledger.finding f JOIN folding t ON t.id = f.transfer GROUP BY f.name, f.severity"
+    " max(f.transfer) FILTER (WHERE NOT f.passed)"
+    " FROM ledger.finding f JOIN folding t ON t.id = f.transfer GROUP BY f.name, f.severity"
 )
 _RULES: LiteralString = (
-    "INSERT INTO ledger.lane_rule (dataset, day, first, field, rule, severity, failed, first_broken,"
-    " last_broken, last_failed, last_read) SELECT %(subject)s, %(day)s, %(first)s, c.field, c.rule,"
+    "INSERT INTO ledger.lane_rule (dataset, day, first, field, rule, severity, failed,"
+    " first_broken, last_broken, last_failed, last_read) SELECT %(subject)s, %(day)s, %(first)s, c.field, c.rule,"
     " c.severity, sum(c.failed), min(c.transfer), max(c.transfer),"
     " (array_agg(c.failed ORDER BY c.transfer DESC))[1],"
     " (array_agg(t.rows_read ORDER BY c.transfer DESC))[1]"
@@ -137,9 +143,11 @@ _DISCLOSURES: LiteralString = (
     " AND date_trunc('month', CAST(%(day)s AS date) + 1) GROUP BY d.month, get_byte(e.ref, 0)"
 )
 _GONE: tuple[LiteralString, ...] = (
-    "DELETE FROM ledger.disclosure d USING folding t WHERE t.id = d.transfer"
-    " AND d.month BETWEEN date_trunc('month', CAST(%(day)s AS date) - 1)"
-    " AND date_trunc('month', CAST(%(day)s AS date) + 1)",
+    (
+        "DELETE FROM ledger.disclosure d USING folding t WHERE t.id = d.transfer"
+        " AND d.month BETWEEN date_trunc('month', CAST(%(day)s AS date) - 1)"
+        " AND date_trunc('month', CAST(%(day)s AS date) + 1)"
+    ),
     "DELETE FROM ledger.privacy_result v USING folding t WHERE t.id = v.transfer",
     "DELETE FROM ledger.finding f USING folding t WHERE t.id = f.transfer",
     "DELETE FROM ledger.rule_count c USING folding t WHERE t.id = c.transfer",
@@ -181,15 +189,15 @@ class FoldedDay:
     digest: str
 
 
-def next_day(connection: Connection, lane: LaneSubject, before: datetime) -> date | None:
-    """The oldest day of a subject that can be folded; None where there is none.
+def days(connection: Connection, lane: LaneSubject, before: datetime) -> list[date]:
+    """The days of a subject that can be folded, oldest first.
 
     Args:
         connection: of the hub's database.
         lane: the subject.
         before: only transfers of an earlier moment of the hub's clock.
     """
-    return scalar(connection, date, _DAYS, _values(connection, lane, before))
+    return scalars(connection, date, _DAYS, _values(connection, lane, before))
 
 
 def fold(
@@ -200,7 +208,7 @@ def fold(
     Args:
         connection: with an open transaction.
         lane: the subject.
-        before: as for `next_day`.
+        before: as for `days`.
         day: of the hub's clock.
 
     Returns:

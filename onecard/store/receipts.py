@@ -215,7 +215,8 @@ def record_erasure(connection: Connection, erasure: Erasure) -> bool:
         " finished_at) SELECT delivery_id, subject, %(at)s, %(actor)s, %(document)s, id,"
         " CASE WHEN sent_rows > 0 THEN finished_at END FROM (SELECT id, delivery_id, subject,"
         " sent_rows, finished_at FROM ledger.transfer WHERE delivery_id = %(delivery)s"
-        " AND status = 'confirmed' UNION ALL SELECT id, delivery_id, subject, sent_rows, finished_at"
+        " AND status = 'confirmed' UNION ALL"
+        " SELECT id, delivery_id, subject, sent_rows, finished_at"
         " FROM ledger.folded WHERE direction = 'deliver' AND delivery_id = %(delivery)s"
         " AND starts_with(%(delivery)s, subject || '-')) d LIMIT 1 ON CONFLICT DO NOTHING",
         {

@@ -13,8 +13,8 @@ import pytest
 from demo.rehearsal import Rehearsal
 from onecard.base.settings import ALARMS
 from onecard.store import database, leases, transfer_history
-from tests.integration.test_alarms import HOOK, Hook, to_hook
-from tests.integration.test_alarms import hook as hook
+from tests import webhook
+from tests.webhook import HOOK, Hook, to_hook
 
 EVENTS = "hrss/card_status_event"
 RUN = """
@@ -88,12 +88,13 @@ def test_while_the_lane_lives_one_task_is_skipped_and_no_other_starts(
 
 
 @pytest.fixture
-def alarms(airflow_stage: Rehearsal, tmp_path: Path, hook: Hook) -> Hook:
+def alarms(airflow_stage: Rehearsal, tmp_path: Path) -> Iterator[Hook]:
     """The alarms of the stage reach this webhook."""
     file = tmp_path / "alarms.yaml"
     file.write_text(f"channels:\n  - {HOOK}\n")
-    airflow_stage.environment.update({ALARMS: str(file)} | to_hook(hook))
-    return hook
+    with webhook.listening() as hook:
+        airflow_stage.environment.update({ALARMS: str(file)} | to_hook(hook))
+        yield hook
 
 
 @pytest.mark.nightly

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,8 @@ from onecard.operations import attention, backstop
 from onecard.operations.attention import LANE
 from onecard.store import database, leases
 from onecard.store.leases import PROCESS, Processes
-from tests.integration.test_alarms import HOOK, Hook, to_hook
-from tests.integration.test_alarms import hook as hook
-
-Heard = Callable[[str, int], None]
+from tests import webhook
+from tests.webhook import HOOK, Hook, to_hook
 
 
 @dataclass
@@ -52,14 +50,13 @@ class Site:
 
 
 @pytest.fixture
-def site(
-    hub_database: str, tmp_path: Path, hook: Hook, monkeypatch: pytest.MonkeyPatch
-) -> Site:
+def site(hub_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     file = tmp_path / "alarms.yaml"
     file.write_text(f"channels:\n  - {HOOK}\n")
     monkeypatch.setenv(ALARMS, str(file))
     settings = Settings(home=tmp_path, keys_file=tmp_path / "keys", database_url=hub_database)
-    return Site(HubDesk(settings, EnvironmentConnections(to_hook(hook))), hook)
+    with webhook.listening() as hook:
+        yield Site(HubDesk(settings, EnvironmentConnections(to_hook(hook))), hook)
 
 
 def test_a_site_that_never_had_a_lane_has_the_dag_and_no_alarm(site: Site) -> None:

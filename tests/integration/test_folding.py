@@ -35,8 +35,8 @@ from onecard.store.finding_history import WatchedRule
 from onecard.store.receipts import Erasure
 from onecard.store.report_frames import FRAMES, Span
 from quality.reports import facts as ledger_facts
-from tests.integration.test_live import BUSES, EVENTS, OPERATOR, Town
-from tests.integration.test_live import town as town
+from tests.cities import Cities
+from tests.integration.test_live import BUSES, EVENTS, OPERATOR, Town, small_town
 
 BATCHES = 9
 LATER = FOLDED_AFTER.days + 1
@@ -44,9 +44,10 @@ LATER = FOLDED_AFTER.days + 1
 
 
 @pytest.fixture(scope="module")
-def lane(town: Town) -> Iterator[Town]:
+def lane(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Town]:
     """A day of the lane: a batch for each event, and one delivery that its consumer has erased."""
-    with pytest.MonkeyPatch.context() as patch:
+    home = tmp_path_factory.mktemp("folding")
+    with small_town(home, cities) as town, pytest.MonkeyPatch.context() as patch:
         patch.setattr(folding, "NEWEST", 2)
         patch.setattr(folding, "LEAST", 3)
         patch.setattr(folding, "PACK", 4)
@@ -99,8 +100,12 @@ def of_agreement(connection: Connection, hub: Hub, agreement: str) -> dict[str, 
     known = hub.catalogue.agreement(agreement)
     moments = [hub.settings.now() + timedelta(days=days) for days in (0, 89, 91, 400)]
     keys = hub.keys.token_epochs(known.consumer)
-    persons = [p for (p,) in connection.execute("SELECT DISTINCT person_id18 FROM"
-                                               " registry.hrss__card_master").fetchall()]
+    persons = [
+        p
+        for (p,) in connection.execute(
+            "SELECT DISTINCT person_id18 FROM registry.hrss__card_master"
+        ).fetchall()
+    ]
     of = disclosures.of_agreement(connection, agreement)
     month = Span(hub.settings.now() - timedelta(days=30), hub.settings.now())
     events = StatusTable(EVENTS, "hrss__card_status_event")
@@ -127,7 +132,7 @@ def published(connection: Connection, hub: Hub) -> list[Any]:
     contract = hub.catalogue.contract(EVENTS)
     names = ", ".join(contract.key)
     rows = connection.execute(
-        f"SELECT {names} FROM registry.hrss__card_status_event ORDER BY 1".encode()  # noqa: S608 - names of the contract
+        f"SELECT {names} FROM registry.hrss__card_status_event ORDER BY 1".encode()
     ).fetchall()
     return [
         published_row.of(connection, contract, dict(zip(contract.key, row, strict=True)))
@@ -169,20 +174,26 @@ def facts(hub: Hub) -> Any:
 
 def test_each_line_of_a_day_is_what_its_transfers_were(lane: Town) -> None:
     keep_house(lane.stage.hub(LATER))
-    days = lane.ask("SELECT direction, subject, first, last, transfers, rows_read, published"
-                    " + unchanged + quarantined + deduplicated + filtered_by_policy, sent_rows,"
-                    " digest, took_times FROM ledger.lane_day")
+    days = lane.ask(
+        "SELECT direction, subject, first, last, transfers, rows_read, published"
+        " + unchanged + quarantined + deduplicated + filtered_by_policy, sent_rows,"
+        " digest, took_times FROM ledger.lane_day"
+    )
     assert {(d[0], d[1]) for d in days} >= {("deliver", BUSES), ("deliver", OPERATOR)}
     for direction, subject, first, last, number, read, parts, sent, digest, times in days:
         packed = lane.ask(
             "SELECT transfer, body, signature FROM ledger.folded_receipt WHERE subject = %s"
-            " AND transfer BETWEEN %s AND %s ORDER BY transfer", subject, first, last,
+            " AND transfer BETWEEN %s AND %s ORDER BY transfer",
+            subject,
+            first,
+            last,
         )
         assert len(packed) == number == sum(times)
         made = b"".join(hashlib.sha256(b.encode()).digest() + s for _, b, s in packed)
         assert hashlib.sha256(made).digest() == digest
         said = lane.ask(
-            "SELECT body FROM ledger.audit WHERE kind = 'transfers.folded' AND subject = %s", subject
+            "SELECT body FROM ledger.audit WHERE kind = 'transfers.folded' AND subject = %s",
+            subject,
         )
         assert any(digest.hex() in body and f'"transfers":{number}' in body for (body,) in said)
         if direction == "collect":
@@ -196,15 +207,16 @@ def test_a_receipt_goes_only_where_a_pack_has_it_word_for_word(lane: Town) -> No
     keep_house(lane.stage.hub(LATER))
     newest = "(SELECT max(transfer) FROM ledger.receipt)"
     for statement in (
-        f"DELETE FROM ledger.receipt WHERE transfer = {newest}",  # noqa: S608 - of the test
+        f"DELETE FROM ledger.receipt WHERE transfer = {newest}",
         "UPDATE ledger.receipt SET body = body",
         "DELETE FROM ledger.lane_pack",
         "UPDATE ledger.lane_day SET transfers = transfers + 1",
         "TRUNCATE ledger.lane_pack",
     ):
-        with pytest.raises(psycopg.errors.RaiseException, match="append-only"), psycopg.connect(
-            lane.address
-        ) as connection:
+        with (
+            pytest.raises(psycopg.errors.RaiseException, match="append-only"),
+            psycopg.connect(lane.address) as connection,
+        ):
             connection.execute(statement.encode())
 
 
@@ -243,7 +255,8 @@ def test_an_erasure_of_a_folded_delivery_is_recorded(lane: Town) -> None:
     with connected(lane) as connection:
         ((delivery,),) = connection.execute(
             "SELECT delivery_id FROM ledger.folded WHERE subject = %s AND sent_rows > 0"
-            " ORDER BY id DESC LIMIT 1", (OPERATOR,)
+            " ORDER BY id DESC LIMIT 1",
+            (OPERATOR,),
         ).fetchall()
         overdue = receipts.overdue_erasures(connection, OPERATOR, limit)
         erased = Erasure(str(delivery), datetime.now().astimezone(), "值班员", "销毁回执 2")

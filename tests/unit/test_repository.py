@@ -145,11 +145,14 @@ def test_the_live_lane_can_run_several_times_and_knows_no_secret_of_airflow(
     assert live["expose"] == [port]
     assert f"http://127.0.0.1:{port}/healthz" in live["healthcheck"]["test"][-1]
     assert [name for name in live["environment"] if name.startswith("AIRFLOW")] == []
-    assert live["environment"].items() >= {
-        name: value
-        for name, value in services["worker"]["environment"].items()
-        if name in ("ONECARD_PROFILE", "ONECARD_DATABASE_URL", "ONECARD_KEYS_FILE")
-    }.items()
+    assert (
+        live["environment"].items()
+        >= {
+            name: value
+            for name, value in services["worker"]["environment"].items()
+            if name in ("ONECARD_PROFILE", "ONECARD_DATABASE_URL", "ONECARD_KEYS_FILE")
+        }.items()
+    )
     assert live["stop_grace_period"] == services["worker"]["stop_grace_period"]
 
 

@@ -155,7 +155,7 @@ CREATE TABLE ledger.privacy_day (
     PRIMARY KEY (agreement, day, rule, action)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ledger.privacy_day IS
-    'results of the privacy gate in confirmed deliveries, by day, but for hits that are not folded yet';
+    'results of the privacy gate in confirmed deliveries, by day, but for hits of the last days';
 
 INSERT INTO ledger.privacy_day (agreement, day, rule, action, runs, checked, hits)
     SELECT t.subject, CAST(t.hub_time AT TIME ZONE 'Asia/Shanghai' AS date), p.rule, p.action,
