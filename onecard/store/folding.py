@@ -2,9 +2,9 @@
 
 Tables `ledger.lane_*` (ADR 0037). What is folded is moved, not lost: every receipt stands in a
 pack, word for word with its signature, and the database refuses to drop one that does not; the
-audit log is not touched. Only what ended well, and what nobody may still ask for by itself, is folded: no
-transfer that failed, is held or was released, read a whole source, is named by a row in quarantine,
-an incident or a ticket, or is among the newest of its subject.
+audit log is not touched. Only what ended well, and what nobody may still ask for by itself, is
+folded: no transfer that failed, is held or was released, read a whole source, is named by a row in
+quarantine, an incident or a ticket, or is among the newest of its subject.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ _FINDINGS: LiteralString = (
 )
 _RULES: LiteralString = (
     "INSERT INTO ledger.lane_rule (dataset, day, first, field, rule, severity, failed,"
-    " first_broken, last_broken, last_failed, last_read) SELECT %(subject)s, %(day)s, %(first)s, c.field, c.rule,"
-    " c.severity, sum(c.failed), min(c.transfer), max(c.transfer),"
+    " first_broken, last_broken, last_failed, last_read)"
+    " SELECT %(subject)s, %(day)s, %(first)s, c.field, c.rule, c.severity, sum(c.failed), min(c.transfer), max(c.transfer),"
     " (array_agg(c.failed ORDER BY c.transfer DESC))[1],"
     " (array_agg(t.rows_read ORDER BY c.transfer DESC))[1]"
     " FROM ledger.rule_count c JOIN folding t ON t.id = c.transfer"
