@@ -114,7 +114,8 @@ _FINDINGS: LiteralString = (
 _RULES: LiteralString = (
     "INSERT INTO ledger.lane_rule (dataset, day, first, field, rule, severity, failed,"
     " first_broken, last_broken, last_failed, last_read)"
-    " SELECT %(subject)s, %(day)s, %(first)s, c.field, c.rule, c.severity, sum(c.failed), min(c.transfer), max(c.transfer),"
+    " SELECT %(subject)s, %(day)s, %(first)s, c.field, c.rule, c.severity,"
+    " sum(c.failed), min(c.transfer), max(c.transfer),"
     " (array_agg(c.failed ORDER BY c.transfer DESC))[1],"
     " (array_agg(t.rows_read ORDER BY c.transfer DESC))[1]"
     " FROM ledger.rule_count c JOIN folding t ON t.id = c.transfer"
