@@ -30,6 +30,7 @@ PROGRAMS = (
     Program("govern", "governed deliveries", (*_FEW, "--deliveries", "5", "--each", "1000")),
     Program("holding", "what consumers hold", ("--rows", "20000")),
     Program("reports", "stewards' reports", ("--rounds", "1")),
+    Program("ledger", "the live lane's ledger", ("--batches", "30", "--days", "10")),
     Program("reconcile", "reconciliation", (*_FEW, "--planted", "30")),
     Program("night", "the city's night", ("--residents", "20000", "--share", "0.001")),
     Program("text", "text sources", _FEW),

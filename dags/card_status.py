@@ -1,4 +1,4 @@
-"""card_status: the event flows, every minute, over the same code (airflow DAG file)."""
+"""card_status: the event flows, each minute that `onecard live` is silent (airflow DAG file)."""
 
 from onecard_factory import event_dag
 

@@ -13,13 +13,14 @@ from typing import Any
 import pendulum
 from airflow.sdk import (
     DAG,
+    get_current_context,
     get_parsing_context,
     task,
     task_group,
 )
 from airflow.sdk.exceptions import AirflowSkipException
 from night_assets import AD_HOC, NIGHT_ENDS, NIGHT_OVER, ZONE, asset, tell, when_to_deliver
-from task_hub import final, hub_of
+from task_hub import desk, final, hub_of
 
 from onecard.errors import FatalError, HoldError, NotCollected
 from schemas.models.agreement import Agreement
@@ -122,6 +123,25 @@ def deliver(agreement: str) -> dict[str, int]:
 
 
 @task
+def stand_by() -> str:
+    """Skip this run while the live lane is at work; the log and the XCom `lane` say why.
+
+    Returns:
+        Why the run goes on.
+    """
+    from onecard.operations.backstop import watch  # noqa: PLC0415 - heavy: not while parsing
+
+    try:
+        found = watch(desk())
+    except (FatalError, HoldError) as error:
+        raise final(error) from None
+    get_current_context()["ti"].xcom_push(key="lane", value=found.says)
+    if found.alive:
+        raise AirflowSkipException(found.says)
+    return found.says
+
+
+@task
 def end_night() -> None:
     """Emit that the night is over."""
 
@@ -170,7 +190,7 @@ def reconcile(dataset: str) -> dict[str, int]:
 
 @task
 def keep_house() -> dict[str, int]:
-    """Drop what was kept long enough, verify the audit log; fails when that is not whole."""
+    """Drop what was kept long enough, fold, verify the audit log; fails when that is not whole."""
     from onecard.operations.housekeeping import keep_house as keep  # noqa: PLC0415 - heavy: not while parsing
 
     try:
@@ -181,6 +201,7 @@ def keep_house() -> dict[str, int]:
     return {
         "purged": done.purged,
         "expired_months": done.expired_months,
+        "folded": done.folded,
         "audit_entries": done.verdict.entries,
     }
 
@@ -299,16 +320,21 @@ def night_over_dag() -> DAG:
 
 
 def event_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) -> DAG:
-    """The near-real-time lane: collect the event datasets and deliver their event flows.
+    """The backstop of the live lane: collect the event datasets and deliver their event flows.
 
-    What it publishes starts no other delivery: nothing waits for a dataset of the lane.
+    While `onecard live` is at work, its first task skips all others, so that a minute costs one
+    short task. What it publishes starts no other delivery: nothing waits for a dataset of the lane.
+
+    Args:
+        contracts: of the event datasets.
+        agreements: of the event flows.
     """
     with scheduled(
         "card_status",
         schedule=EVERY_MINUTE,
         default_args={**DEFAULTS, "retries": 0},
         tags=["event"],
-        description="卡状态事件：每分钟采集并提供",
+        description="卡状态事件：实时通道中断时每分钟采集并提供",
     ) as dag:
         listed = list(agreements)
         for contract in contracts:
@@ -316,6 +342,8 @@ def event_dag(contracts: Iterable[Contract], agreements: Iterable[Agreement]) ->
             for agreement in listed:
                 if agreement.dataset == contract.id:
                     done >> deliver.override(task_id=agreement.id)(agreement.id)
+        first = list(dag.roots)
+        stand_by() >> first
     return dag
 
 

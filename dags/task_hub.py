@@ -26,6 +26,13 @@ class AirflowConnections:
         return parse(connection_id, Connection.get(connection_id).as_json())
 
 
+def desk() -> Any:  # noqa: ANN401 - HubDesk is imported inside tasks only
+    """The hub without its transfers, for tasks that move nothing: quick to import."""
+    from onecard.app.hub_desk import HubDesk  # noqa: PLC0415 - not while parsing
+
+    return HubDesk(connections=AirflowConnections(), key_source=_keys())
+
+
 def hub_of(audit: str) -> Any:  # noqa: ANN401 - Hub is imported inside tasks only
     """The hub of this task.
 

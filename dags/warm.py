@@ -37,6 +37,7 @@ ROOMS = (
 OF_TASKS = (
     "hub_metrics",
     "onecard.app.wiring",
+    "onecard.operations.backstop",
     "onecard.operations.delivery",
     "onecard.stewardship.challenges",
     "quality.datasets.gx_audit",

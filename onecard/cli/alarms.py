@@ -8,7 +8,7 @@ from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.errors import ConfigError
 from onecard.operations import alarms
-from onecard.operations.alarm_channels import after_night
+from onecard.operations.alarm_channels import tell
 
 
 def send(*, json: Json = False) -> None:
@@ -18,7 +18,7 @@ def send(*, json: Json = False) -> None:
         if wanted is None:
             msg = f"{ALARMS}: names no file; see docs/monitoring.md"
             raise ConfigError(msg)
-        done = after_night(HubDesk())
+        done = tell(HubDesk())
         if json:
             output.emit(
                 [

@@ -114,7 +114,7 @@ COMMANDS = (
     Command(
         "housekeeping",
         "onecard.cli.housekeeping:housekeeping",
-        "Drop what was kept long enough, verify the audit log; exit 1 if it was changed.",
+        "Drop what was kept long enough, fold, verify the audit log; exit 1 if it was changed.",
     ),
     Command(
         "disclosures",

@@ -9,7 +9,7 @@ from onecard.operations.housekeeping import keep_house
 
 
 def housekeeping(*, json: Json = False) -> None:
-    """Drop what was kept long enough, verify the audit log; exit 1 if it was changed."""
+    """Drop what was kept long enough, fold, verify the audit log; exit 1 if it was changed."""
     with output.errors_as_exit_codes():
         done = keep_house(HubDesk())
         found = done.verdict
@@ -18,6 +18,7 @@ def housekeeping(*, json: Json = False) -> None:
                 {
                     "purged": done.purged,
                     "expired_months": done.expired_months,
+                    "folded": done.folded,
                     "audit": found.ok,
                     "entries": found.entries,
                 }
@@ -26,6 +27,7 @@ def housekeeping(*, json: Json = False) -> None:
             output.say(
                 f"{done.purged:,} rejected rows purged;"
                 f" {done.expired_months:,} months of disclosures dropped;"
+                f" {done.folded:,} transfers of the live lane folded;"
                 f" {found.entries:,} audit entries"
             )
         done.check()

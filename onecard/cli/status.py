@@ -43,7 +43,7 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
         if issues:
             status_groups.show(issues, hub.catalogue, _row)
         else:
-            output.say("nothing is late, held, failing, slow, overdue, unapproved or expiring")
+            output.say("nothing needs a person")
         status_reaction.show(reaction)
         columns = ("subject", "status", "when", "read", "published", "quarantined", "sent")
         output.table("newest transfers", columns, [_transfer(t) for t in transfers])

@@ -223,9 +223,11 @@ class DeliveryLog:
                 digest=sent.digest,
                 deleted_rows=sent.deleted if agreement.tells_deletes else None,
             )
-            transfers.record_confirmed(connection, self.transfer, counts, "; ".join(sent.remarks))
+            ends, said = self.settings.now() + agreement.retention.span, "; ".join(sent.remarks)
+            transfers.record_confirmed(connection, self.transfer, counts, ends, said)
             told: dict[str, Any] = {n: v for n, v in asdict(counts).items() if v is not None}
             told |= {"remarks": list(sent.remarks)} if sent.remarks else {}
+            told["expiresAt"] = ends.isoformat()
             self._close("confirmed", progress, {**told, "columns": list(agreement.names)})
             failpoints.reach("confirm.before_commit")
         failpoints.reach("confirm.after_commit")
@@ -256,7 +258,7 @@ class DeliveryLog:
 
     def _close(self, outcome: str, progress: Progress, facts: Mapping[str, Any]) -> None:
         """Results of the gate, receipt and audit entry."""
-        rule_results.record_privacy(self.connection, self.transfer, progress.results)
+        self._record_rules(outcome, progress)
         content = {**self._statement(outcome, progress), **facts}
         content["rules"] = {r.rule: [r.outcome, r.checked, r.hits] for r in progress.results}
         receipt = receipts.issue(self.connection, self.transfer, content, self.signer)
@@ -266,6 +268,13 @@ class DeliveryLog:
             "receipt": sha256(receipt.body.encode()).hexdigest(),
         }
         self._audit(outcome, body)
+
+    def _record_rules(self, outcome: str, progress: Progress) -> None:
+        """Results of the gate: of a confirmed delivery by day, but for what a rule has found."""
+        apart = [r for r in progress.results if outcome != "confirmed" or r.outcome == "hit"]
+        rule_results.record_privacy(self.connection, self.transfer, apart)
+        rest = [r for r in progress.results if r not in apart]
+        rule_results.count_privacy(self.connection, self.transfer, rest)
 
     def _audit(self, event: str, body: Mapping[str, object]) -> None:
         kind, actor = f"delivery.{event}", self.settings.actor

@@ -19,16 +19,14 @@ from onecard.errors import OnecardError
 from onecard.live.complaint import Complaint
 from onecard.live.pace import Pace
 from onecard.store import database, leases
-from onecard.store.leases import Lease, Standing
+from onecard.store.leases import PROCESS, Lease, Standing
 
 log = logging.getLogger(__name__)
 
-PROCESS = "process "
-"""Names of processes' own leases begin with it."""
 KEPT_S = 86_400.0
+"""So long the line of a process that is gone stays to be seen."""
 MOST_HOST = 40
 """Characters of a machine's name in a holder's, which names sessions too: PostgreSQL cuts at 63."""
-"""So long the line of a process that is gone stays to be seen."""
 
 
 def new_holder() -> str:

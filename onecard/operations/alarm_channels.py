@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Collection
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 
@@ -13,6 +14,7 @@ from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable, unknown
 from onecard.operations import alarms
 from onecard.operations.alarms import Email, News, Sender, Webhook
+from onecard.operations.attention import IssueKind
 from onecard.ports.desk import Desk
 
 SECONDS = 15
@@ -132,7 +134,12 @@ def _body(news: News) -> dict[str, object]:
 SENDERS: dict[str, Sender] = {"email": email, "webhook": webhook}
 
 
-def after_night(desk: Desk) -> list[alarms.Told]:
-    """Send what there is to tell; nothing where ONECARD_ALARMS is not set."""
+def tell(desk: Desk, kinds: Collection[IssueKind] | None = None) -> list[alarms.Told]:
+    """Send what there is to tell; nothing where ONECARD_ALARMS is not set.
+
+    Args:
+        desk: the hub.
+        kinds: only these; None: all.
+    """
     wanted = alarms.configured()
-    return alarms.send(desk, wanted, SENDERS) if wanted else []
+    return alarms.send(desk, wanted, SENDERS, kinds) if wanted else []

@@ -2,7 +2,7 @@
 
 `ONECARD_ALARMS` names a YAML file:
 
-    kinds: [late, volume, held, failing, slow]  # default: these
+    kinds: [late, volume, held, failing, lane, unblocked, slow]  # default: these
     channels:
       - {kind: email, connection: alarm_mail, from: hub@example.org, to: [duty@example.org]}
       - {kind: webhook, connection: alarm_hook, path: /hooks/onecard}
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,6 +47,7 @@ TITLES: dict[str, str] = {
     "unblocked": "旧卡未确认停用",
     "gap": "事件序号缺失",
     "slow": "到达超限",
+    "lane": "实时通道中断",
     "overdue": "答复超期",
     "unapproved": "协议未批准",
     "expiring": "隔离数据将到期",
@@ -76,7 +77,10 @@ Channel = Annotated[Email | Webhook, Field(discriminator="kind")]
 class AlarmFile(Frozen):
     """The whole file."""
 
-    kinds: tuple[IssueKind, ...] = ("late", "volume", "held", "failing", "unblocked", "slow")
+    kinds: tuple[IssueKind, ...] = (
+        *("late", "volume", "held", "failing"),
+        *("lane", "unblocked", "slow"),
+    )
     channels: tuple[Channel, ...] = Field(min_length=1)
 
 
@@ -132,23 +136,31 @@ def configured(environment: Mapping[str, str] | None = None) -> AlarmFile | None
     return build(AlarmFile, document.data, document)
 
 
-def send(desk: Desk, wanted: AlarmFile, senders: Mapping[str, Sender]) -> list[Told]:
+def send(
+    desk: Desk,
+    wanted: AlarmFile,
+    senders: Mapping[str, Sender],
+    kinds: Collection[IssueKind] | None = None,
+) -> list[Told]:
     """Tell every channel what it does not know yet; one that fails does not stop the others.
 
     Args:
         desk: the hub.
         wanted: the settings.
         senders: `email` and `webhook`.
+        kinds: only these are looked at and told, of those that are wanted; None: all.
     """
+    looked = [kind for kind in wanted.kinds if kinds is None or kind in kinds]
     with database.connect(desk.address, autocommit=True) as connection:
-        present = issues(connection, desk)
-    told = (t for t in present if t.kind in wanted.kinds and not t.onboarding)
-    now = {_key(t): _item(t) for t in told}
+        present = issues(connection, desk, looked)
+    now = {_key(t): _item(t) for t in present if not t.onboarding}
     done: list[Told] = []
     with _state(desk.settings.home) as known:
         for channel in wanted.channels:
             name = _name(channel)
-            before = known.get(name, {})
+            told = known.get(name, {})
+            # Where all is looked at, what is wanted no more is over; else it is left as it is.
+            before = {k: i for k, i in told.items() if kinds is None or i["kind"] in kinds}
             new = tuple(item for key, item in now.items() if key not in before)
             ended = tuple(item for key, item in before.items() if key not in now)
             problem = ""
@@ -157,8 +169,19 @@ def send(desk: Desk, wanted: AlarmFile, senders: Mapping[str, Sender]) -> list[T
                 problem = _attempt(desk, channel, senders, news)
             done.append(Told(name, len(new), len(ended), problem))
             if not problem:
-                known[name] = now
+                known[name] = {k: i for k, i in told.items() if k not in before} | now
     return done
+
+
+def told_of(home: Path, kind: IssueKind) -> bool:
+    """Whether some channel was told of an issue of a kind, and not yet that it is over.
+
+    Args:
+        home: where that is remembered.
+        kind: of the issue.
+    """
+    known = _read(home / STATE)
+    return any(item["kind"] == kind for told in known.values() for item in told.values())
 
 
 def _attempt(desk: Desk, channel: Channel, senders: Mapping[str, Sender], news: News) -> str:

@@ -6,15 +6,15 @@ ledger, without any value of a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from onecard.model.holds import agency_of
+from onecard.model.holds import ON_DUTY, agency_of
 from onecard.operations import reactions, slowness
 from onecard.ports.desk import Desk
-from onecard.store import agreement_lives, carrier_gaps, holds, tickets, waiting_carriers
+from onecard.store import agreement_lives, carrier_gaps, holds, leases, tickets, waiting_carriers
 from onecard.store import attention as ledger_attention
 from onecard.store.database import Connection
 
@@ -23,6 +23,7 @@ IssueKind = Literal[
     "volume",
     "held",
     "failing",
+    "lane",
     "unblocked",
     "slow",
     "gap",
@@ -34,13 +35,18 @@ IssueKind = Literal[
 EXPIRY_NEAR = timedelta(days=14)
 """So long before they are purged, quarantined rows are spoken of."""
 
+LANE = "live lane"
+"""The subject of an issue that concerns `onecard live` as a whole."""
+LANE_SILENT = timedelta(minutes=1)
+"""After this time without a word of any of its processes, the live lane counts as dead."""
+
 
 @dataclass(frozen=True, slots=True)
 class Issue:
     """One thing that needs a person.
 
     Attributes:
-        subject: dataset, agreement, `ticket <id>` or `reconciliation <dataset>`.
+        subject: dataset, agreement, `ticket <id>`, `reconciliation <dataset>` or `LANE`.
         since: the hub's time from which it holds; None: from the beginning.
         times: how many times in a row (failing), carriers (unblocked, gap), rows (expiring), or
             events (slow); else 1.
@@ -61,21 +67,31 @@ class Issue:
     onboarding: bool = False
 
 
-def issues(connection: Connection, desk: Desk) -> list[Issue]:
-    """Everything that needs a person: what is on board first, then the most urgent kind."""
-    parts: tuple[Callable[[Connection, Desk], Iterator[Issue]], ...] = (
-        _held,
-        _failing,
-        _unblocked,
-        _slow,
-        _gaps,
-        _late,
-        _volume,
-        _overdue,
-        _unapproved,
-        _expiring,
-    )
-    found = [_placed(issue, desk) for part in parts for issue in part(connection, desk)]
+def issues(
+    connection: Connection, desk: Desk, kinds: Collection[IssueKind] | None = None
+) -> list[Issue]:
+    """Everything that needs a person: what is on board first, then the most urgent kind.
+
+    Args:
+        connection: of the hub's database.
+        desk: the hub.
+        kinds: only these are looked at; None: all.
+    """
+    looks: dict[IssueKind, Callable[[Connection, Desk], Iterator[Issue]]] = {
+        "held": _held,
+        "failing": _failing,
+        "lane": _lane,
+        "unblocked": _unblocked,
+        "slow": _slow,
+        "gap": _gaps,
+        "late": _late,
+        "volume": _volume,
+        "overdue": _overdue,
+        "unapproved": _unapproved,
+        "expiring": _expiring,
+    }
+    wanted = [look for kind, look in looks.items() if kinds is None or kind in kinds]
+    found = [_placed(issue, desk) for look in wanted for issue in look(connection, desk)]
     return sorted(found, key=lambda issue: issue.onboarding)
 
 
@@ -169,6 +185,20 @@ def _slow(connection: Connection, desk: Desk) -> Iterator[Issue]:
         yield Issue("slow", found.agreement, found.says, todo, who, found.since, times)
 
 
+def _lane(connection: Connection, desk: Desk) -> Iterator[Issue]:
+    """The live lane, where one was there and nothing is heard of it any more."""
+    found = leases.processes(connection, LANE_SILENT.total_seconds())
+    if found.heard or found.silent_s is None:
+        return
+    silent = timedelta(seconds=found.silent_s)
+    says = (
+        f"no process was heard of for {_ago(silent)}; the DAG `card_status` does its work once a"
+        " minute"
+    )
+    todo = "start `onecard live`; given up for good: docs/live.md, Stop it"
+    yield Issue("lane", LANE, says, todo, ON_DUTY, desk.settings.now() - silent)
+
+
 def _overdue(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Challenges that their agency has not answered in time."""
     today = desk.settings.now().date()
@@ -201,5 +231,8 @@ def _expiring(connection: Connection, desk: Desk) -> Iterator[Issue]:
 
 
 def _ago(span: timedelta) -> str:
-    hours = int(span.total_seconds() // 3600)
+    minutes = int(span.total_seconds() // 60)
+    hours = minutes // 60
+    if minutes < 60:
+        return f"{minutes} min"
     return f"{hours // 24} d {hours % 24} h" if hours >= 24 else f"{hours} h"

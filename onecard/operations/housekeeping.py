@@ -1,18 +1,27 @@
-"""Housekeeping: what the hub does every day so that nothing is kept too long or changed unseen."""
+"""Housekeeping: what the hub does every day so that nothing is kept too long or changed unseen.
+
+And so that the ledger stays small: transfers of the live lane that are two days old are folded, a
+line a day for each dataset and agreement, with their evidence (ADR 0037).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, time, timedelta
 
 from onecard.base.times import ZONE
 from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
 from onecard.ports.desk import Desk
-from onecard.store import audit, database, disclosures, quarantine, reaction
+from onecard.store import audit, database, disclosures, folding, quarantine, reaction
+from onecard.store.folding import LaneSubject
+from schemas.models.catalogue import Catalogue
 
 HOURS_KEPT = timedelta(days=8)
 """So far back how fast events travel is known by the hour."""
+FOLDED_AFTER = timedelta(days=2)
+"""So many whole days before today the live lane's transfers stand in the ledger one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +31,13 @@ class Kept:
     Attributes:
         purged: rejected rows whose values were dropped.
         expired_months: months of the disclosure ledger that were dropped.
+        folded: transfers of the live lane that were folded.
         verdict: of the audit log.
     """
 
     purged: int
     expired_months: int
+    folded: int
     verdict: Verdict
 
     def check(self) -> None:
@@ -44,7 +55,7 @@ def keep_house(hub: Desk) -> Kept:
     """Drop rejected values whose time is over, verify the audit log, drop old disclosures, fold.
 
     The log is verified before a month of disclosures goes, so that whatever is wrong with the one
-    is known whether or not the other can be done.
+    is known whether or not the other can be done. Where it is not whole, nothing is folded.
 
     Raises:
         SourceUnavailable: the hub's database cannot be reached.
@@ -54,7 +65,8 @@ def keep_house(hub: Desk) -> Kept:
         verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
         months = expire_disclosures(hub, connection)
         fold_reaction(hub, connection)
-    return Kept(purged, months, verdict)
+        folded = fold(hub, connection) if verdict.ok else 0
+    return Kept(purged, months, folded, verdict)
 
 
 def purge(hub: Desk, connection: database.Connection) -> int:
@@ -87,3 +99,43 @@ def fold_reaction(hub: Desk, connection: database.Connection) -> None:
     now = hub.settings.now().astimezone(ZONE)
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     reaction.fold(connection, today - HOURS_KEPT)
+
+
+def fold(hub: Desk, connection: database.Connection) -> int:
+    """Fold the live lane's transfers that are old enough; how many.
+
+    Each day of a subject is a transaction of its own, with an audit entry: how many transfers,
+    which, and a digest over their receipts.
+
+    Args:
+        hub: the hub.
+        connection: in autocommit.
+    """
+    today = hub.settings.now()
+    before = datetime.combine(today.date(), time(), today.tzinfo) - FOLDED_AFTER
+    return sum(_fold_days(hub, connection, lane, before) for lane in _lane_subjects(hub.catalogue))
+
+
+def _fold_days(
+    hub: Desk, connection: database.Connection, lane: LaneSubject, before: datetime
+) -> int:
+    folded = 0
+    for day in folding.days(connection, lane, before):
+        with connection.transaction():
+            made = folding.fold(connection, lane, before, day)
+            if made is None:
+                break
+            body = {"direction": lane.direction, "day": day.isoformat(), **asdict(made)}
+            audit.append(connection, "transfers.folded", lane.subject, hub.settings.actor, body)
+        folded += made.transfers
+    return folded
+
+
+def _lane_subjects(known: Catalogue) -> Iterator[LaneSubject]:
+    """Datasets and agreements of the event lane."""
+    for contract in known.contracts.values():
+        if contract.lane == "event":
+            yield LaneSubject("collect", contract.id, contract.id)
+    for agreement in known.agreements.values():
+        if agreement.mode == "event" and agreement.dataset:
+            yield LaneSubject("deliver", agreement.id, agreement.dataset)

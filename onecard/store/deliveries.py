@@ -10,9 +10,37 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import LiteralString
 
 from onecard.ports.inbox import Sending
-from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
+from onecard.store import receipts
+from onecard.store.database import Connection, fetch_all, one_scalar, scalar, scalars
+
+_SENDINGS: LiteralString = (
+    "SELECT id, coalesce(bool_or(there), false) AS confirmed FROM ("
+    " SELECT t.delivery_id AS id, t.id AS transfer, t.status = 'confirmed'"
+    " AND t.sent_rows + t.deleted_rows > 0"
+    " AND CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) > %(now)s AND NOT EXISTS"
+    " (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id) AS there"
+    " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
+    " WHERE t.subject = %(agreement)s AND t.direction = 'deliver' AND t.delivery_id IS NOT NULL"
+    " UNION ALL SELECT f.delivery_id, f.id, f.sent_rows + f.deleted_rows > 0"
+    " AND f.expires_at > %(now)s AND NOT EXISTS"
+    " (SELECT FROM ledger.erasure e WHERE e.delivery_id = f.delivery_id)"
+    " FROM ledger.folded f WHERE f.subject = %(agreement)s AND f.direction = 'deliver') s"
+    " GROUP BY id ORDER BY max(transfer)"
+)
+# Packs of one subject follow each other by id; two, since a clock that was set back mixes days.
+_LAPSED: LiteralString = (
+    "SELECT max(id) FROM (SELECT id FROM ledger.transfer WHERE subject = %(agreement)s"
+    " AND direction = 'deliver' AND status = 'confirmed' AND NOT replay AND expires_at <= %(now)s"
+    " UNION ALL SELECT e.transfer FROM ledger.erasure e WHERE e.agreement = %(agreement)s"
+    " AND NOT EXISTS (SELECT FROM ledger.transfer t WHERE t.id = e.transfer AND t.replay)"
+    " UNION ALL SELECT x.id FROM (SELECT transfers, expires_at FROM ledger.lane_pack"
+    " WHERE subject = %(agreement)s AND direction = 'deliver' AND first_expires <= %(now)s"
+    " ORDER BY last DESC LIMIT 2) p, unnest(p.transfers, p.expires_at) AS x (id, expires_at)"
+    " WHERE x.expires_at <= %(now)s) l"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +150,8 @@ def sendings(connection: Connection, agreement: str, now: datetime) -> tuple[Sen
     found = fetch_all(
         connection,
         Sending,
-        "SELECT t.delivery_id AS id, coalesce(bool_or(t.status = 'confirmed'"
-        " AND t.sent_rows + t.deleted_rows > 0"
-        " AND CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) > %s AND NOT EXISTS"
-        " (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id)), false) AS confirmed"
-        " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
-        " WHERE t.subject = %s AND t.direction = 'deliver' AND t.delivery_id IS NOT NULL"
-        " GROUP BY t.delivery_id ORDER BY max(t.id)",
-        (now, agreement),
+        _SENDINGS,
+        {"now": now, "agreement": agreement},
     )
     return tuple(found)
 
@@ -147,12 +169,6 @@ class Lapse:
     versions: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Receipt:
-    transfer: int
-    body: str
-
-
 def last_lapsed(connection: Connection, agreement: str, now: datetime) -> Lapse | None:
     """The last delivery whose copies the consumer was to erase, or says it has erased.
 
@@ -161,17 +177,8 @@ def last_lapsed(connection: Connection, agreement: str, now: datetime) -> Lapse 
         agreement: its id.
         now: the hub's time.
     """
-    found = fetch_one(
-        connection,
-        _Receipt,
-        "SELECT t.id AS transfer, r.body FROM ledger.receipt r JOIN ledger.transfer t"
-        " ON t.id = r.transfer WHERE t.subject = %s AND t.direction = 'deliver'"
-        " AND t.status = 'confirmed' AND NOT t.replay"
-        " AND (CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) <= %s"
-        " OR EXISTS (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id))"
-        " ORDER BY t.id DESC LIMIT 1",
-        (agreement, now),
-    )
+    transfer = scalar(connection, int, _LAPSED, {"agreement": agreement, "now": now})
+    found = receipts.load(connection, transfer) if transfer else None
     if found is None:
         return None
     versions = json.loads(found.body)["versions"]

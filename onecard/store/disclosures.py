@@ -3,7 +3,9 @@
 A person is an 8-byte keyed reference: bytes 24 to 32 of the digest whose first 130 bits make the
 token, under the consumer's key and epoch. So the ledger names nobody, and two consumers' entries
 cannot be joined without the keys. References of one delivery are packed by bucket (the first
-16 bits): a large delivery writes at most 65,536 rows, and a look-up reads one bucket.
+16 bits): a large delivery writes at most 65,536 rows, and a look-up reads one bucket. Those of a
+day's folded deliveries of the live lane stand together, by their first 8 bits
+(`onecard.store.folding`).
 
 Written before the rows leave: a delivery that was cut off is listed with its state.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import LiteralString
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +29,8 @@ from onecard.store.packed_copy import Groups, copy_groups
 
 BUCKET_BITS = 16
 REFERENCE_BYTES = 8
+PACKED = np.dtype([("person", ">u8"), ("transfer", ">u8")])
+"""An entry of `ledger.lane_disclosure`."""
 DIGEST_BYTES = 32
 KEPT_YEARS = 3
 """Records of provision are kept for three years (Network Data Security Regulation, article 12)."""
@@ -41,6 +46,18 @@ def references(digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     """The references of digests, given as rows of 32 bytes."""
     last = np.ascontiguousarray(digests[:, -REFERENCE_BYTES:])
     return last.view(">u8").ravel().astype(np.uint64)
+
+
+_FOUND: LiteralString = (
+    "SELECT * FROM (SELECT t.id AS transfer, t.subject AS agreement, t.status, t.sent_rows AS rows,"
+    " coalesce(t.finished_at, t.started_at) AS at, r.body AS receipt"
+    " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
+    " WHERE t.id = ANY(%(ids)s) UNION ALL SELECT p.transfers[i], p.subject, 'confirmed',"
+    " p.sent_rows[i], p.finished_at[i], p.bodies[i] FROM unnest(%(ids)s::bigint[]) w (id)"
+    " JOIN ledger.lane_pack p ON p.first <= w.id AND p.last >= w.id"
+    " CROSS JOIN LATERAL array_position(p.transfers, w.id) AS i WHERE i IS NOT NULL) d"
+    " WHERE agreement = ANY(%(of)s) ORDER BY transfer"
+)
 
 
 class Recorder:
@@ -144,7 +161,7 @@ def of_person(
     wanted = references(joined)
     if not len(wanted):
         return []
-    found: set[int] = set()
+    agreements, found = list(consumer_agreements), set[int]()
     for reference in np.unique(wanted):
         needle = int(reference).to_bytes(REFERENCE_BYTES, "big")
         buckets = fetch_all(
@@ -154,15 +171,20 @@ def of_person(
             (int(reference) >> (64 - BUCKET_BITS),),
         )
         found |= {bucket.transfer for bucket in buckets if _holds(bucket.refs, needle)}
-    return fetch_all(
+        found |= _folded_with(connection, reference, agreements)
+    return fetch_all(connection, Disclosure, _FOUND, {"ids": list(found), "of": agreements})
+
+
+def _folded_with(connection: Connection, person: np.uint64, agreements: list[str]) -> set[int]:
+    """Folded deliveries that held a person; looked for after the others: rows only move there."""
+    packs = scalars(
         connection,
-        Disclosure,
-        "SELECT t.id AS transfer, t.subject AS agreement, t.status, t.sent_rows AS rows,"
-        " coalesce(t.finished_at, t.started_at) AS at, r.body AS receipt"
-        " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
-        " WHERE t.id = ANY(%s) AND t.subject = ANY(%s) ORDER BY t.id",
-        (list(found), list(consumer_agreements)),
+        bytes,
+        "SELECT entries FROM ledger.lane_disclosure WHERE bucket = %s AND agreement = ANY(%s)",
+        (int(person) >> 56, agreements),
     )
+    entries = np.frombuffer(b"".join(packs), PACKED)
+    return set(entries["transfer"][entries["person"] == person].tolist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +222,16 @@ def of_agreement(connection: Connection, agreement: str) -> Disclosed:
             waiting.append(bucket.refs)
             if len(waiting) >= _BUCKETS:
                 persons, waiting = _with(persons, waiting), []
-    return Disclosed(_with(persons, waiting), frozenset(transfers))
+    packs = scalars(
+        connection,
+        bytes,
+        "SELECT entries FROM ledger.lane_disclosure WHERE agreement = %s",
+        (agreement,),
+    )
+    folded = np.frombuffer(b"".join(packs), PACKED)
+    transfers |= set(np.unique(folded["transfer"]).tolist())
+    persons = np.concatenate([_with(persons, waiting), folded["person"].astype(np.uint64)])
+    return Disclosed(np.unique(persons), frozenset(transfers))
 
 
 def _with(persons: npt.NDArray[np.uint64], buckets: list[bytes]) -> npt.NDArray[np.uint64]:
@@ -229,14 +260,15 @@ def expire(connection: Connection, today: date) -> list[str]:
     Returns:
         Names of the tables that were dropped, the oldest first.
     """
-    oldest = _partition(today.replace(year=today.year - KEPT_YEARS, day=1))
+    limit = today.replace(year=today.year - KEPT_YEARS, day=1)
     found = scalars(
         connection,
         str,
         "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
         " WHERE i.inhparent = 'ledger.disclosure'::regclass AND c.relname < %s ORDER BY 1",
-        (oldest,),
+        (_partition(limit),),
     )
+    connection.execute("DELETE FROM ledger.lane_disclosure WHERE month < %s", (limit,))
     for name in found:
         statement = query("DROP TABLE IF EXISTS {t}", t=sql.Identifier("ledger", name))
         connection.execute(statement)

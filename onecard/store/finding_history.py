@@ -1,6 +1,7 @@
 """Findings of rules and expectations, collect by collect: when they failed, and how it is now.
 
-Only collects that read a source count: published or held, and no replay of single rows.
+Only collects that read a source count: published or held, and no replay of single rows. Those of
+the live lane that are folded count by the last of a day that broke the rule.
 """
 
 from __future__ import annotations
@@ -17,22 +18,30 @@ _READ = sql.SQL(
     " AND NOT replay"
 )
 _LAST_BROKEN = query(
-    "SELECT t.id AS transfer, t.rows_read, CAST(sum(c.failed) AS bigint) AS failed"
+    "SELECT transfer, rows_read, CAST(sum(failed) AS bigint) AS failed FROM ("
+    "SELECT t.id AS transfer, t.rows_read, c.failed"
     " FROM ledger.transfer t JOIN ledger.rule_count c ON c.transfer = t.id WHERE"
-    " {read} AND c.rule = %(rule)s AND %(field)s IN ('', c.field)"
-    " GROUP BY t.id HAVING sum(c.failed) > 0 ORDER BY t.id DESC LIMIT 1",
+    " {read} AND c.rule = %(rule)s AND %(field)s IN ('', c.field) UNION ALL"
+    " SELECT last_broken, last_read, last_failed FROM ledger.lane_rule WHERE dataset = %(dataset)s"
+    " AND rule = %(rule)s AND %(field)s IN ('', field)) b"
+    " GROUP BY transfer, rows_read HAVING sum(failed) > 0 ORDER BY transfer DESC LIMIT 1",
     read=_READ,
 )
 _LAST_UNMET = query(
-    "SELECT t.id FROM ledger.transfer t JOIN ledger.finding f ON f.transfer = t.id WHERE"
-    " {read} AND f.name = %(rule)s AND NOT f.passed ORDER BY t.id DESC LIMIT 1",
+    "SELECT max(transfer) FROM (SELECT t.id AS transfer FROM ledger.transfer t"
+    " JOIN ledger.finding f ON f.transfer = t.id WHERE"
+    " {read} AND f.name = %(rule)s AND NOT f.passed UNION ALL SELECT last_failed"
+    " FROM ledger.lane_finding WHERE dataset = %(dataset)s AND name = %(rule)s) u",
     read=_READ,
 )
 _EVER_FAILED = query(
     "SELECT c.rule FROM ledger.transfer t JOIN ledger.rule_count c ON c.transfer = t.id WHERE"
     " {read} AND c.failed > 0 AND %(field)s IN ('', c.field)"
+    " UNION SELECT rule FROM ledger.lane_rule WHERE dataset = %(dataset)s AND failed > 0"
+    " AND %(field)s IN ('', field)"
     " UNION SELECT f.name FROM ledger.transfer t JOIN ledger.finding f ON f.transfer = t.id WHERE"
-    " {read} AND NOT f.passed",
+    " {read} AND NOT f.passed"
+    " UNION SELECT name FROM ledger.lane_finding WHERE dataset = %(dataset)s AND failed > 0",
     read=_READ,
 )
 _NEWEST_COUNT = query(
@@ -130,8 +139,10 @@ def fields_of(connection: Connection, dataset: str, rule: str, transfer: int) ->
         connection,
         str,
         "SELECT c.field FROM ledger.rule_count c JOIN ledger.transfer t ON t.id = c.transfer"
-        " WHERE t.subject = %s AND c.rule = %s AND t.id = %s ORDER BY 1",
-        (dataset, rule, transfer),
+        " WHERE t.subject = %(dataset)s AND c.rule = %(rule)s AND t.id = %(transfer)s"
+        " UNION SELECT field FROM ledger.lane_rule WHERE dataset = %(dataset)s"
+        " AND rule = %(rule)s AND last_broken = %(transfer)s ORDER BY 1",
+        {"dataset": dataset, "rule": rule, "transfer": transfer},
     )
 
 

@@ -17,6 +17,8 @@ from onecard.base import timeouts
 from onecard.errors import SupersededError
 from onecard.store.database import Connection, fetch_all, fetch_one, scalar, scalars
 
+PROCESS = "process "
+"""Names of processes' own leases begin with it."""
 ENDING_MS = 2000
 """So long a session that is ended is waited for."""
 Guard: TypeAlias = Callable[[Connection], None]
@@ -182,6 +184,40 @@ def standing(connection: Connection) -> list[Standing]:
         " extract(epoch FROM clock_timestamp() - renewed_at)::float8 AS silent_s"
         " FROM ledger.lease ORDER BY name",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """What is known of the processes of the live lane.
+
+    Attributes:
+        known: how many have a line: those of the last day, and the last that were there.
+        heard: of how many something was heard within the time that was asked for.
+        silent_s: seconds since anything was heard of any; None where none was ever there.
+    """
+
+    known: int
+    heard: int
+    silent_s: float | None
+
+
+def processes(connection: Connection, within_s: float) -> Processes:
+    """Whether processes of the live lane are there, by the database's clock.
+
+    Args:
+        connection: of the hub's database.
+        within_s: seconds since one was last heard of, for it to count as there.
+    """
+    found = fetch_one(
+        connection,
+        Processes,
+        "SELECT count(*) AS known, count(*) FILTER (WHERE s <= %s) AS heard,"
+        " CAST(min(s) AS float8) AS silent_s"
+        " FROM (SELECT extract(epoch FROM clock_timestamp() - renewed_at) AS s"
+        " FROM ledger.lease WHERE starts_with(name, %s)) p",
+        (within_s, PROCESS),
+    )
+    return found or Processes(0, 0, None)
 
 
 def forget(connection: Connection, prefix: str, older_s: float) -> None:

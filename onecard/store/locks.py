@@ -31,6 +31,9 @@ class Kind(Enum):
     REPLAY = "replay"
     """One replay of a quarantined row at a time; the second finds it resolved."""
 
+    FOLDING = "folding"
+    """One folding of old transfers at a time; the second finds nothing left."""
+
     MAKING = "making"
     """Statements that make a table or an index where it is missing take turns."""
 

@@ -48,9 +48,14 @@ def of(
         connection,
         PublishedRow,
         query(
-            "SELECT r.id AS transfer, r.hub_time AS at, t._deleted_at AS deleted_at,"
-            " {sequence} AS sequence FROM {t} t JOIN ledger.transfer r ON r.id = t._transfer_id"
-            " WHERE {where}",
+            "SELECT * FROM (SELECT t._transfer_id AS transfer, coalesce(r.hub_time, (SELECT"
+            " p.hub_time[array_position(p.transfers, t._transfer_id)] FROM ledger.lane_pack p"
+            " WHERE p.direction = 'collect' AND p.subject = {dataset} AND t._transfer_id BETWEEN"
+            " p.first AND p.last AND t._transfer_id = ANY(p.transfers))) AS at,"
+            " t._deleted_at AS deleted_at, {sequence} AS sequence"
+            " FROM {t} t LEFT JOIN ledger.transfer r ON r.id = t._transfer_id WHERE {where})"
+            " p WHERE at IS NOT NULL",
+            dataset=sql.Literal(contract.id),
             sequence=sql.Identifier("t", contract.sequence) if contract.sequence else sequence,
             t=registry.published(contract),
             where=sql.SQL(" AND ").join(

@@ -14,6 +14,32 @@ from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar,
 
 FORMAT = 1
 _RECEIPTS: LiteralString = "SELECT transfer, body, suite, key_epoch, signature FROM ledger.receipt"
+_PACKED: LiteralString = (
+    "SELECT p.transfers[i] AS transfer, p.bodies[i] AS body, p.suites[i] AS suite,"
+    " p.key_epochs[i] AS key_epoch, p.signatures[i] AS signature FROM (SELECT %s::bigint AS id) w"
+    " JOIN ledger.lane_pack p ON p.first <= w.id AND p.last >= w.id"
+    " CROSS JOIN LATERAL array_position(p.transfers, w.id) AS i WHERE i IS NOT NULL"
+)
+_OVERDUE: LiteralString = (
+    "SELECT (SELECT count(*) FROM ledger.transfer WHERE subject = %(agreement)s"
+    " AND direction = 'deliver' AND status = 'confirmed' AND sent_rows > 0"
+    " AND finished_at < %(before)s)"
+    " + (SELECT CAST(coalesce(sum(sent), 0) AS bigint) FROM ledger.lane_pack"
+    " WHERE subject = %(agreement)s AND direction = 'deliver' AND last_finished < %(before)s)"
+    " + (SELECT count(*) FROM ledger.lane_pack p, unnest(p.sent_rows, p.finished_at)"
+    " AS x (sent_rows, finished_at) WHERE p.subject = %(agreement)s AND p.direction = 'deliver'"
+    " AND p.first_finished < %(before)s AND p.last_finished >= %(before)s AND x.sent_rows > 0"
+    " AND x.finished_at < %(before)s)"
+    " - (SELECT count(*) FROM ledger.erasure WHERE agreement = %(agreement)s"
+    " AND finished_at < %(before)s)"
+)
+# No packed receipt is among the newest that is older than the last of so many in the table.
+_NEWEST: LiteralString = (
+    "SELECT * FROM (" + _RECEIPTS + " UNION ALL SELECT transfer, body, suite, key_epoch, signature"
+    " FROM ledger.folded_receipt WHERE last >= coalesce((SELECT transfer FROM ledger.receipt"
+    " ORDER BY transfer DESC OFFSET %(limit)s - 1 LIMIT 1), 0)) r"
+    " ORDER BY transfer DESC LIMIT %(limit)s"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +81,14 @@ def issue(
 
 
 def load(connection: Connection, transfer: int) -> Receipt | None:
-    """A transfer's receipt, or None."""
-    return fetch_one(connection, Receipt, _RECEIPTS + " WHERE transfer = %s", (transfer,))
+    """A transfer's receipt, or None; the table first: what it has no more stands in a pack."""
+    found = fetch_one(connection, Receipt, _RECEIPTS + " WHERE transfer = %s", (transfer,))
+    return found or fetch_one(connection, Receipt, _PACKED, (transfer,))
 
 
 def newest(connection: Connection, limit: int) -> list[Receipt]:
     """The newest receipts, newest first."""
-    return fetch_all(connection, Receipt, _RECEIPTS + " ORDER BY transfer DESC LIMIT %s", (limit,))
+    return fetch_all(connection, Receipt, _NEWEST, {"limit": limit})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +127,8 @@ def overdue_erasures(connection: Connection, agreement: str, before: datetime) -
     return one_scalar(
         connection,
         int,
-        "SELECT count(*) FROM ledger.transfer t WHERE t.subject = %s AND t.direction = 'deliver'"
-        " AND t.status = 'confirmed' AND t.sent_rows > 0 AND t.finished_at < %s"
-        " AND NOT EXISTS (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id)",
-        (agreement, before),
+        _OVERDUE,
+        {"agreement": agreement, "before": before},
     )
 
 
@@ -146,9 +171,12 @@ def sent(connection: Connection, agreement: str, consumer: str) -> SentUnder:
         "SELECT t.id AS transfer, coalesce(r.suite, '') AS suite,"
         " coalesce(r.body::jsonb ->> 'tokenEpoch', '') AS epoch"
         " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
-        " WHERE t.subject = %s AND t.direction = 'deliver' AND t.status = 'confirmed'"
-        " AND t.sent_rows > 0",
-        (agreement,),
+        " WHERE t.subject = %(agreement)s AND t.direction = 'deliver' AND t.status = 'confirmed'"
+        " AND t.sent_rows > 0 UNION ALL"
+        " SELECT f.transfer, f.suite, coalesce(f.body::jsonb ->> 'tokenEpoch', '')"
+        " FROM ledger.folded_receipt f WHERE f.subject = %(agreement)s AND f.direction = 'deliver'"
+        " AND CAST(f.body::jsonb ->> 'sent_rows' AS bigint) > 0",
+        {"agreement": agreement},
     )
     epochs = {line.epoch for line in found}
     if "" in epochs:
@@ -156,9 +184,10 @@ def sent(connection: Connection, agreement: str, consumer: str) -> SentUnder:
             scalars(
                 connection,
                 str,
-                "SELECT DISTINCT r.body::jsonb ->> 'tokenEpoch' FROM ledger.receipt r"
-                " WHERE r.body::jsonb ->> 'consumer' = %s"
-                " AND r.body::jsonb ->> 'tokenEpoch' IS NOT NULL",
+                "SELECT DISTINCT r.said ->> 'tokenEpoch' FROM (SELECT body::jsonb AS said"
+                " FROM ledger.receipt UNION ALL SELECT body::jsonb FROM ledger.folded_receipt"
+                " WHERE direction = 'deliver') r WHERE r.said ->> 'consumer' = %s"
+                " AND r.said ->> 'tokenEpoch' IS NOT NULL",
                 (consumer,),
             )
         )
@@ -182,9 +211,19 @@ class Erasure:
 def record_erasure(connection: Connection, erasure: Erasure) -> bool:
     """Record a confirmation of erasure; False when the delivery is unknown."""
     done = connection.execute(
-        "INSERT INTO ledger.erasure (delivery_id, agreement, erased_at, actor, document)"
-        " SELECT delivery_id, subject, %s, %s, %s FROM ledger.transfer"
-        " WHERE delivery_id = %s AND status = 'confirmed' LIMIT 1 ON CONFLICT DO NOTHING",
-        (erasure.erased_at, erasure.actor, erasure.document, erasure.delivery),
+        "INSERT INTO ledger.erasure (delivery_id, agreement, erased_at, actor, document, transfer,"
+        " finished_at) SELECT delivery_id, subject, %(at)s, %(actor)s, %(document)s, id,"
+        " CASE WHEN sent_rows > 0 THEN finished_at END FROM (SELECT id, delivery_id, subject,"
+        " sent_rows, finished_at FROM ledger.transfer WHERE delivery_id = %(delivery)s"
+        " AND status = 'confirmed' UNION ALL"
+        " SELECT id, delivery_id, subject, sent_rows, finished_at"
+        " FROM ledger.folded WHERE direction = 'deliver' AND delivery_id = %(delivery)s"
+        " AND starts_with(%(delivery)s, subject || '-')) d LIMIT 1 ON CONFLICT DO NOTHING",
+        {
+            "at": erasure.erased_at,
+            "actor": erasure.actor,
+            "document": erasure.document,
+            "delivery": erasure.delivery,
+        },
     )
     return done.rowcount == 1

@@ -12,18 +12,21 @@ from typing import LiteralString
 
 from onecard.base.sql_text import query
 from onecard.store.database import Connection, fetch_all, scalar
-from onecard.store.report_frames import DAY
+from onecard.store.days import DAY
 
-_FIRST: LiteralString = "SELECT min({day}) FROM ledger.transfer"
+_FIRST: LiteralString = (
+    "SELECT least((SELECT min({day}) FROM ledger.transfer), (SELECT min(day) FROM ledger.lane_day))"
+)
 _COMPLETE: LiteralString = (
     "SELECT subject AS dataset, max(id) AS transfer FROM ledger.transfer"
     " WHERE direction = 'collect' AND NOT replay AND status = 'published' AND whole"
     " AND source_rows IS NOT NULL AND rows_read > 0 AND hub_time < %(end)s GROUP BY subject"
 )
 _FILLED: LiteralString = (
-    "SELECT subject AS dataset, min({day}) AS day FROM ledger.transfer"
-    " WHERE direction = 'collect' AND NOT replay AND status = 'published'"
-    " AND published + unchanged > 0 GROUP BY subject"
+    "SELECT subject AS dataset, min(day) AS day FROM (SELECT subject, {day} AS day"
+    " FROM ledger.transfer WHERE direction = 'collect' AND NOT replay AND status = 'published'"
+    " AND published + unchanged > 0 UNION ALL SELECT subject, day FROM ledger.lane_day"
+    " WHERE direction = 'collect' AND published + unchanged > 0) f GROUP BY subject"
 )
 _SAMPLES: LiteralString = (
     "SELECT DISTINCT ON (dataset, x->>0, x->>1) dataset, x->>0 AS field, x->>1 AS rule,"

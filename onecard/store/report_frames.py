@@ -2,7 +2,8 @@
 
 Days are days of the hub's clock in Asia/Shanghai (`ledger.transfer.hub_time`), months the first
 day of each. Replays of single quarantined rows are left out: they say nothing about a source.
-Nothing here holds a row's value.
+Folded transfers of the live lane (`onecard.store.folding`) count by their lines of a day, and give
+the same figures. Nothing here holds a row's value.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from psycopg import sql
 
 from onecard.base.sql_text import query
 from onecard.store.database import Connection
+from onecard.store.days import DAY
 
 _TEXT, _INT, _FLOAT, _DATE = pl.String, pl.Int64, pl.Float64, pl.Date
 _COUNTS: tuple[LiteralString, ...] = (
@@ -27,12 +29,15 @@ _COUNTS: tuple[LiteralString, ...] = (
     "deduplicated",
     "filtered_by_policy",
 )
-DAY = sql.SQL("CAST(hub_time AT TIME ZONE 'Asia/Shanghai' AS date)")
-"""The day of a transfer by the hub's clock."""
 _PARTS = {
     "day": DAY,
     "month": sql.SQL("CAST(date_trunc('month', hub_time AT TIME ZONE 'Asia/Shanghai') AS date)"),
+    "month_of_day": sql.SQL("CAST(date_trunc('month', CAST(day AS timestamp)) AS date)"),
     "span": sql.SQL("AND hub_time >= %(start)s AND hub_time < %(end)s"),
+    "days": sql.SQL(
+        "day >= CAST(%(start)s AT TIME ZONE 'Asia/Shanghai' AS date)"
+        " AND day < CAST(%(end)s AT TIME ZONE 'Asia/Shanghai' AS date)"
+    ),
     "sums": sql.SQL(", ").join(
         query(
             "CAST(coalesce(sum({c}) FILTER (WHERE status = 'published'), 0) AS bigint) AS {c}",
@@ -40,50 +45,82 @@ _PARTS = {
         )
         for name in _COUNTS
     ),
+    "counts": sql.SQL(", ").join(sql.Identifier(name) for name in _COUNTS),
+    "all_sums": sql.SQL(", ").join(
+        query("CAST(sum({c}) AS bigint) AS {c}", c=sql.Identifier(name))
+        for name in ("runs", "done", "failed", "held", *_COUNTS)
+    ),
 }
 """What stands in braces in the statements."""
 
 _COLLECTS: LiteralString = (
+    "SELECT day, dataset, {all_sums} FROM ("
     "SELECT {day} AS day, subject AS dataset, count(*) AS runs,"
     " count(*) FILTER (WHERE status = 'published') AS done,"
     " count(*) FILTER (WHERE status = 'failed') AS failed,"
     " count(*) FILTER (WHERE status = 'held') AS held, {sums}"
     " FROM ledger.transfer WHERE direction = 'collect' AND NOT replay {span} GROUP BY 1, 2"
+    " UNION ALL SELECT day, subject, transfers, transfers, 0, 0, {counts} FROM ledger.lane_day"
+    " WHERE direction = 'collect' AND {days}) c GROUP BY 1, 2"
 )
 _DELIVERIES: LiteralString = (
+    "SELECT day, agreement, CAST(sum(runs) AS bigint) AS runs, CAST(sum(done) AS bigint) AS done,"
+    " CAST(sum(failed) AS bigint) AS failed, CAST(sum(held) AS bigint) AS held,"
+    " CAST(sum(sent) AS bigint) AS sent FROM ("
     "SELECT {day} AS day, subject AS agreement, count(*) AS runs,"
     " count(*) FILTER (WHERE status = 'confirmed') AS done,"
     " count(*) FILTER (WHERE status = 'failed') AS failed,"
     " count(*) FILTER (WHERE status = 'held') AS held,"
     " CAST(coalesce(sum(sent_rows) FILTER (WHERE status = 'confirmed'), 0) AS bigint) AS sent"
     " FROM ledger.transfer WHERE direction = 'deliver' AND NOT replay {span} GROUP BY 1, 2"
+    " UNION ALL SELECT day, subject, transfers, transfers, 0, 0, sent_rows FROM ledger.lane_day"
+    " WHERE direction = 'deliver' AND {days}) d GROUP BY 1, 2"
 )
+# `percentile_cont` of milliseconds that stand there once each, with how many took so long.
 _SECONDS: LiteralString = (
-    "SELECT {month} AS month, direction, subject, percentile_cont(0.95) WITHIN GROUP"
-    " (ORDER BY CAST(extract(epoch FROM finished_at - started_at) AS float8)) AS p95"
+    "WITH took AS (SELECT month, direction, subject, ms, CAST(sum(times) AS bigint) AS times FROM ("
+    " SELECT {month} AS month, direction, subject,"
+    " CAST(round(extract(epoch FROM finished_at - started_at) * 1000) AS bigint) AS ms, 1 AS times"
     " FROM ledger.transfer WHERE status IN ('published', 'confirmed') AND NOT replay {span}"
-    " GROUP BY 1, 2, 3"
+    " UNION ALL SELECT {month_of_day}, direction, subject, x.ms, x.times FROM ledger.lane_day,"
+    " unnest(took_ms, took_times) AS x (ms, times) WHERE {days}) t GROUP BY 1, 2, 3, 4),"
+    " ranked AS (SELECT *, sum(times) OVER (w ORDER BY ms) AS upto,"
+    " 0.95 * (sum(times) OVER w - 1) AS place FROM took WINDOW w AS"
+    " (PARTITION BY month, direction, subject))"
+    " SELECT month, direction, subject, CAST((min(ms) FILTER (WHERE upto > floor(place))"
+    " + (min(place) - floor(min(place))) * (min(ms) FILTER (WHERE upto > ceil(place))"
+    " - min(ms) FILTER (WHERE upto > floor(place)))) / 1000 AS float8) AS p95"
+    " FROM ranked GROUP BY 1, 2, 3"
 )
 _RULES: LiteralString = (
-    "SELECT {month} AS month, subject AS dataset, field, rule, severity,"
-    " CAST(sum(r.failed) AS bigint) AS failed, min({day}) AS first_day, min(transfer) AS first,"
-    " max(transfer) AS last"
+    "SELECT month, dataset, field, rule, severity, CAST(sum(failed) AS bigint) AS failed,"
+    " min(day) AS first_day, min(first) AS first, max(last) AS last FROM ("
+    "SELECT {month} AS month, subject AS dataset, field, rule, severity, r.failed, {day} AS day,"
+    " transfer AS first, transfer AS last"
     " FROM ledger.rule_count r JOIN ledger.transfer t ON t.id = r.transfer"
-    " WHERE status = 'published' AND NOT replay {span} GROUP BY 1, 2, 3, 4, 5"
+    " WHERE status = 'published' AND NOT replay {span} UNION ALL SELECT {month_of_day}, dataset,"
+    " field, rule, severity, failed, day, first_broken, last_broken FROM ledger.lane_rule"
+    " WHERE {days}) r GROUP BY 1, 2, 3, 4, 5"
 )
 _FINDINGS: LiteralString = (
-    "SELECT {month} AS month, subject AS dataset, name, severity, count(*) AS runs,"
-    " count(*) FILTER (WHERE NOT passed) AS failed,"
-    " (array_agg(observed ORDER BY transfer DESC))[1] AS observed"
+    "SELECT month, dataset, name, severity, CAST(sum(runs) AS bigint) AS runs,"
+    " CAST(sum(failed) AS bigint) AS failed,"
+    " (array_agg(observed ORDER BY last DESC))[1] AS observed FROM ("
+    "SELECT {month} AS month, subject AS dataset, name, severity, 1 AS runs,"
+    " CAST(NOT passed AS int) AS failed, observed, transfer AS last"
     " FROM ledger.finding f JOIN ledger.transfer t ON t.id = f.transfer WHERE NOT replay {span}"
-    " GROUP BY 1, 2, 3, 4"
+    " UNION ALL SELECT {month_of_day}, dataset, name, severity, runs, failed, observed, last"
+    " FROM ledger.lane_finding WHERE {days}) f GROUP BY 1, 2, 3, 4"
 )
 _PRIVACY: LiteralString = (
-    "SELECT {month} AS month, subject AS agreement, rule, action, count(*) AS runs,"
+    "SELECT month, agreement, rule, action, CAST(sum(runs) AS bigint) AS runs,"
     " CAST(sum(checked) AS bigint) AS checked, CAST(sum(hits) AS bigint) AS hits,"
-    " count(*) FILTER (WHERE outcome = 'hit' AND status IN ('failed', 'held')) AS stopped"
-    " FROM ledger.privacy_result p JOIN ledger.transfer t ON t.id = p.transfer"
-    " WHERE TRUE {span} GROUP BY 1, 2, 3, 4"
+    " CAST(sum(stopped) AS bigint) AS stopped FROM ("
+    "SELECT {month} AS month, subject AS agreement, rule, action, 1 AS runs, checked, hits,"
+    " CAST(outcome = 'hit' AND status IN ('failed', 'held') AS int) AS stopped"
+    " FROM ledger.privacy_result p JOIN ledger.transfer t ON t.id = p.transfer WHERE TRUE {span}"
+    " UNION ALL SELECT {month_of_day}, agreement, rule, action, runs, checked, hits, 0"
+    " FROM ledger.privacy_day WHERE {days}) p GROUP BY 1, 2, 3, 4"
 )
 _BLOCKED: LiteralString = (
     "SELECT {month} AS month, subject AS agreement, count(*) AS blocked FROM ledger.transfer t"
@@ -92,11 +129,13 @@ _BLOCKED: LiteralString = (
     " {span} GROUP BY 1, 2"
 )
 _COUNTIES: LiteralString = (
-    "SELECT {month} AS month, subject AS dataset, county,"
-    " CAST(sum(c.rows_read) AS bigint) AS rows_read,"
-    " CAST(sum(c.quarantined) AS bigint) AS quarantined"
+    "SELECT month, dataset, county, CAST(sum(rows_read) AS bigint) AS rows_read,"
+    " CAST(sum(quarantined) AS bigint) AS quarantined FROM ("
+    "SELECT {month} AS month, subject AS dataset, county, c.rows_read, c.quarantined"
     " FROM ledger.county_count c JOIN ledger.transfer t ON t.id = c.transfer"
-    " WHERE status = 'published' AND NOT replay {span} GROUP BY 1, 2, 3"
+    " WHERE status = 'published' AND NOT replay {span} UNION ALL"
+    " SELECT {month_of_day}, dataset, county, rows_read, quarantined FROM ledger.lane_county"
+    " WHERE {days}) c GROUP BY 1, 2, 3"
 )
 _REVIEWED: LiteralString = (
     "SELECT {month} AS month, q.dataset, count(*) AS rows,"
@@ -105,9 +144,12 @@ _REVIEWED: LiteralString = (
     " WHERE q.agreement IS NULL {span} GROUP BY 1, 2"
 )
 _RECEIPTS: LiteralString = (
-    "SELECT {month} AS month, subject AS agreement, count(*) AS receipts FROM ledger.receipt r"
+    "SELECT month, agreement, CAST(sum(receipts) AS bigint) AS receipts FROM ("
+    "SELECT {month} AS month, subject AS agreement, 1 AS receipts FROM ledger.receipt r"
     " JOIN ledger.transfer t ON t.id = r.transfer WHERE direction = 'deliver'"
-    " AND status = 'confirmed' AND NOT replay {span} GROUP BY 1, 2"
+    " AND status = 'confirmed' AND NOT replay {span} UNION ALL"
+    " SELECT {month_of_day}, subject, transfers FROM ledger.lane_day WHERE direction = 'deliver'"
+    " AND {days}) r GROUP BY 1, 2"
 )
 _INBOXES: LiteralString = (
     "SELECT {month} AS month, subject AS agreement, (array_agg(agreeing ORDER BY id DESC))[1] AS"

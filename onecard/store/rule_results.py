@@ -1,15 +1,17 @@
 """How many rows broke which rule: of the gate by field, by county, and of the privacy gate.
 
-Tables `ledger.rule_count`, `ledger.county_count`, `ledger.privacy_result`.
+Tables `ledger.rule_count`, `ledger.county_count`, `ledger.privacy_result`, `ledger.privacy_day`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from onecard.base.sql_text import query
 from onecard.ports.privacy_gate import RuleResult
 from onecard.ports.row_gate import Reason
 from onecard.store.database import Connection, columns
+from onecard.store.days import DAY
 
 
 def record_rules(
@@ -81,4 +83,28 @@ def record_privacy(connection: Connection, transfer: int, results: Iterable[Rule
             " detail) SELECT %s, x.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[],"
             " %s::bigint[], %s::text[]) AS x ON CONFLICT DO NOTHING",
             (transfer, *columns(lines)),
+        )
+
+
+def count_privacy(connection: Connection, transfer: int, results: Iterable[RuleResult]) -> None:
+    """Add what rules found in a confirmed delivery to its day; its receipt has them one by one.
+
+    Args:
+        connection: in the transaction that confirms; the agreement is locked.
+        transfer: the delivery.
+        results: one for each rule.
+    """
+    lines = sorted((r.rule, r.action, r.checked, r.hits) for r in results)
+    if lines:
+        connection.execute(
+            query(
+                "INSERT INTO ledger.privacy_day AS d (agreement, day, rule, action, runs, checked,"
+                " hits) SELECT t.subject, {day}, x.rule, x.action, 1, x.checked, x.hits"
+                " FROM ledger.transfer t, unnest(%s::text[], %s::text[], %s::bigint[],"
+                " %s::bigint[]) AS x (rule, action, checked, hits) WHERE t.id = %s"
+                " ON CONFLICT (agreement, day, rule, action) DO UPDATE SET runs = d.runs + 1,"
+                " checked = d.checked + excluded.checked, hits = d.hits + excluded.hits",
+                day=DAY,
+            ),
+            (*columns(lines), transfer),
         )

@@ -42,7 +42,12 @@ def latest(connection: Connection) -> list[Transfer]:
 
 def first_time(connection: Connection) -> datetime | None:
     """The hub's time of its first transfer; None before any."""
-    return scalar(connection, datetime, "SELECT min(hub_time) FROM ledger.transfer")
+    return scalar(
+        connection,
+        datetime,
+        "SELECT least((SELECT min(hub_time) FROM ledger.transfer),"
+        " (SELECT min(first_time) FROM ledger.lane_day))",
+    )
 
 
 def ran(connection: Connection, transfer: int) -> Ran | None:

@@ -20,7 +20,7 @@ _LAST_WHOLE: LiteralString = (
 )
 _CONFIRMED: LiteralString = (
     "SELECT id FROM ledger.transfer WHERE direction = 'deliver' AND status = 'confirmed'"
-    " ORDER BY id"
+    " UNION ALL SELECT id FROM ledger.folded WHERE direction = 'deliver' ORDER BY id"
 )
 
 

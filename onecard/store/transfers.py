@@ -240,7 +240,11 @@ def record_delivery_id(connection: Connection, transfer: int, delivery: str) -> 
 
 
 def record_confirmed(
-    connection: Connection, transfer: int, counts: DeliveryCounts, remarks: str = ""
+    connection: Connection,
+    transfer: int,
+    counts: DeliveryCounts,
+    expires_at: datetime,
+    remarks: str = "",
 ) -> None:
     """The consumer has confirmed a delivery.
 
@@ -248,6 +252,7 @@ def record_confirmed(
         connection: in the transaction that confirms.
         transfer: the delivery.
         counts: what was selected, kept back, sent and deleted.
+        expires_at: when the consumer is to erase it.
         remarks: what is odd about the consumer's answers.
     """
     connection.execute(
@@ -255,8 +260,14 @@ def record_confirmed(
         " rows_read = %(rows_read)s, quarantined = %(quarantined)s,"
         " filtered_by_policy = %(filtered_by_policy)s, sent_rows = %(sent_rows)s,"
         " sent_parts = %(sent_parts)s, digest = %(digest)s, message = %(remarks)s,"
-        " deleted_rows = coalesce(%(deleted_rows)s, deleted_rows) WHERE id = %(transfer)s",
-        {**asdict(counts), "transfer": transfer, "remarks": remarks},
+        " deleted_rows = coalesce(%(deleted_rows)s, deleted_rows), expires_at = %(expires_at)s"
+        " WHERE id = %(transfer)s",
+        {
+            **asdict(counts),
+            "transfer": transfer,
+            "remarks": remarks,
+            "expires_at": expires_at,
+        },
     )
 
 

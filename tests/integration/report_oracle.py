@@ -29,6 +29,7 @@ SCHEME: dict[str, Any] = yaml.safe_load(
 REACTION: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "schemas/reaction.yaml").read_text(encoding="utf-8")
 )
+MILLISECOND, HALF = timedelta(milliseconds=1), timedelta(microseconds=500)
 TERMS = ("rows_read", "published", "unchanged", "quarantined", "deduplicated")
 CARDS = "hrss/card_status_event"
 Row = dict[str, Any]
@@ -74,6 +75,7 @@ class Oracle:
                 name: connection.execute(text).fetchall() for name, text in TABLES.items()
             }
         self.transfers = {t["id"]: t for t in self.rows["transfer"]}
+        self.rows["privacy"] = self._privacy()
         for t in self.transfers.values():
             t["day"] = t["hub_time"].astimezone(ZONE).date()
         for name in ("rule", "finding", "privacy", "county", "receipt", "incident", "record"):
@@ -83,6 +85,17 @@ class Oracle:
                 | {"state": self.transfers[r["transfer"]]["status"]}
                 for r in self.rows[name]
             ]
+
+    def _privacy(self) -> list[Row]:
+        """What rules found: of confirmed deliveries by their receipts, of others by their rows."""
+        signed: list[Row] = []
+        for receipt in self.rows["receipt"]:
+            if self.transfers[receipt["transfer"]]["status"] == "confirmed":
+                for name, (outcome, checked, hits) in json.loads(receipt["body"])["rules"].items():
+                    found = {"rule": name, "outcome": outcome, "checked": checked, "hits": hits}
+                    signed.append({"transfer": receipt["transfer"], "action": "", **found})
+        told = {r["transfer"] for r in signed}
+        return signed + [r for r in self.rows["privacy"] if r["transfer"] not in told]
 
     def scope(self, agency: str) -> tuple[list[str], list[str]]:
         datasets = [d for d in self.known.contracts if agency in ("bureau", d.split("/")[0])]
@@ -118,7 +131,8 @@ class Oracle:
                 n[f"inbox.{r['subject']}.of"] = r["agreeing"] + rest
         for name in (*datasets, *served):
             took = [
-                (t["finished_at"] - t["started_at"]).total_seconds()
+                # to the millisecond, as they are kept
+                (t["finished_at"] - t["started_at"] + HALF) // MILLISECOND / 1000
                 for t in of[name]
                 if t["status"] in ("published", "confirmed")
             ]

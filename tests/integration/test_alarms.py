@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import psycopg
@@ -37,8 +35,9 @@ from onecard.operations.alarm_channels import SENDERS
 from onecard.operations.release import release
 from onecard.store import database, holds, transfers
 from schemas.models.problem import InvalidFile
-from tests import forked
+from tests import forked, webhook
 from tests.cities import Cities
+from tests.webhook import HOOK, Hook, to_hook
 
 CARDS = "hrss/card_master"
 PASSWORD = "geheim-alarm-1"
@@ -134,38 +133,10 @@ def mail_server(certificate: Path | None) -> Iterator[tuple[Mailbox, int]]:
         server.stop()
 
 
-class Hook(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), HookHandler)
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[str | None] = []
-        self.status = 200
-
-
-class HookHandler(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.server.status == 200:
-            self.server.bodies.append(json.loads(body))
-            self.server.headers.append(self.headers["Authorization"])
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def hook() -> Iterator[Hook]:
-    with Hook() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with webhook.listening() as server:
         yield server
-        server.shutdown()
 
 
 def mail(port: int, ca: Path | None, **extra: str) -> dict[str, str]:
@@ -174,13 +145,7 @@ def mail(port: int, ca: Path | None, **extra: str) -> dict[str, str]:
     return {"AIRFLOW_CONN_ALARM_MAIL": json.dumps(where | {"password": PASSWORD, "extra": more})}
 
 
-def to_hook(hook: Hook) -> dict[str, str]:
-    where = {"conn_type": "http", "host": "127.0.0.1", "port": hook.server_port}
-    return {"AIRFLOW_CONN_ALARM_HOOK": json.dumps(where | {"password": "token-1"})}
-
-
 MAIL = "{kind: email, connection: alarm_mail, from: hub@example.org, to: [duty@example.org]}"
-HOOK = "{kind: webhook, connection: alarm_hook, path: /hooks/onecard}"
 
 
 def settings(folder: Path, *channels: str, kinds: str = "[held, failing]") -> alarms.AlarmFile:

@@ -139,7 +139,13 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Town]:
-    home = tmp_path_factory.mktemp("live")
+    with small_town(tmp_path_factory.mktemp("live"), cities) as found:
+        yield found
+
+
+@contextmanager
+def small_town(home: Path, cities: Cities) -> Iterator[Town]:
+    """A city of three datasets and two consumers, below a folder of its own."""
     with cities.start(home / "stage", persons=300, seed=5) as stage:
         schemas = home / "schemas"
         shutil.copytree(

@@ -10,10 +10,11 @@ import pytest
 
 from onecard.base import timeouts
 from onecard.live import keeper
-from onecard.live.keeper import PROCESS, Keeper
+from onecard.live.keeper import Keeper
 from onecard.live.pace import Pace
 from onecard.store import database, leases, locks
 from onecard.store.database import Connection
+from onecard.store.leases import PROCESS
 
 WORK = [f"deliver f{number}" for number in range(5)]
 PACE = Pace(span=3600.0)

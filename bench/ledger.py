@@ -1,0 +1,314 @@
+"""`python -m bench.ledger`: what a day of the live lane adds to the ledger, and thirteen months of it.
+
+Batches of card events are collected and delivered to all seven consumers by the product itself, in
+a small city, and the bytes that they add to each table are counted: as they are written, and when
+housekeeping has folded them. A day has 50,000 events; how many batches that makes is what counts, so
+both ends are shown. Then thirteen months of such days are copied out of the folded one, and what
+people and deliveries ask of them is timed. Writes the section between the markers of RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import psycopg
+
+from bench.arguments import parser
+from bench.measure import cell
+from bench.results import Limit, Section, publish
+from demo.http_api import moment
+from demo.rehearsal import Rehearsal, start
+from onecard.app.wiring import Hub
+from onecard.operations import attention, night
+from onecard.operations.housekeeping import FOLDED_AFTER, keep_house
+from onecard.store import (
+    card_losses,
+    database,
+    deliveries,
+    disclosures,
+    folding,
+    receipts,
+    report_frames,
+    transfer_history,
+)
+from onecard.store.card_losses import Loss, StatusTable
+from onecard.store.report_frames import Span
+
+EVENTS = "hrss/card_status_event"
+A_DAY, DAYS = 50_000, 395
+LIMIT_MB, LIMIT_S = 50.0, 1.0
+SIZES = (
+    "SELECT coalesce(i.inhparent, c.oid)::regclass::text AS name,"
+    " sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c JOIN pg_namespace n"
+    " ON n.oid = c.relnamespace LEFT JOIN pg_inherits i ON i.inhrelid = c.oid"
+    " WHERE n.nspname = 'ledger' AND c.relkind = 'r' GROUP BY 1"
+)
+COPIES = (
+    "INSERT INTO ledger.lane_day (direction, subject, day, first, last, transfers, first_time,"
+    " rows_read, published, unchanged, quarantined, deduplicated, filtered_by_policy, sent_rows,"
+    " sent_parts, deleted_rows, took_ms, took_times, digest) SELECT direction, subject, day - n,"
+    " first - n * 1000000000, last - n * 1000000000, transfers * f, first_time - n * interval '1 day',"
+    " rows_read * f, published * f, unchanged * f, quarantined * f, deduplicated * f,"
+    " filtered_by_policy * f, sent_rows * f, sent_parts * f, deleted_rows * f, took_ms, took_times,"
+    " digest FROM ledger.lane_day, generate_series(1, {days}) n, (SELECT {packs} AS f) x",
+    "INSERT INTO ledger.lane_pack SELECT direction, subject, day - n, first - n * 1000000000 + k,"
+    " last - n * 1000000000 + k, dataset, first_finished - n * interval '1 day',"
+    " last_finished - n * interval '1 day', first_expires - n * interval '1 day', sent,"
+    " ARRAY(SELECT x - n * 1000000000 + k FROM unnest(transfers) WITH ORDINALITY AS u (x, o)"
+    " ORDER BY o), started_at, finished_at,"
+    " ARRAY(SELECT x - n * interval '1 day' FROM unnest(hub_time) WITH ORDINALITY AS u (x, o)"
+    " ORDER BY o), versions, sent_rows, deleted_rows, deliveries,"
+    " ARRAY(SELECT x - n * interval '1 day' FROM unnest(expires_at) WITH ORDINALITY AS u (x, o)"
+    " ORDER BY o), suites, key_epochs, signatures, bodies"
+    " FROM ledger.lane_pack, generate_series(1, {days}) n, generate_series(0, {packs} - 1) k",
+    "INSERT INTO ledger.lane_finding SELECT dataset, day - n, first - n * 1000000000, name, severity,"
+    " runs, failed, last - n * 1000000000, observed, last_failed FROM ledger.lane_finding,"
+    " generate_series(1, {days}) n",
+    "INSERT INTO ledger.privacy_day SELECT agreement, day - n, rule, action, runs, checked, hits"
+    " FROM ledger.privacy_day, generate_series(1, {days}) n ON CONFLICT DO NOTHING",
+    "INSERT INTO ledger.lane_disclosure SELECT agreement, month, bucket,"
+    " first - n * 1000000000 + k, entries FROM ledger.lane_disclosure,"
+    " generate_series(1, {days}) n, generate_series(0, {packs} - 1) k",
+)
+"""Days before the folded one, like it; a day has as many packs as its transfers would fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the events of a day come.
+
+    Attributes:
+        events: in each batch.
+        batches: that are measured.
+    """
+
+    events: int
+    batches: int
+
+    @property
+    def days(self) -> float:
+        """What part of a day the batches are."""
+        return self.events * self.batches / A_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Megabytes that a day of a shape adds to each table."""
+
+    shape: Shape
+    transfers: int
+    written: dict[str, float]
+    kept: dict[str, float]
+
+
+def main() -> None:
+    """Entry point."""
+    words = parser(__doc__, rounds=None)
+    words.add_argument("--batches", type=int, default=150, help="of each shape")
+    words.add_argument("--days", type=int, default=DAYS, help="of history")
+    options = words.parse_args()
+    given = os.environ.get("ONECARD_BENCH_POSTGRES")
+    home = options.home / "ledger"
+    # Of a day the twenty that stay are nothing; of some batches they would be much.
+    folding.NEWEST, folding.LEAST = 1, 2
+    with start(home, persons=600, seed=1, postgres=given) as stage:
+        night.run(stage.hub(0))
+        source = events(stage)
+        grown = [
+            grow(stage, source, Shape(size, options.batches), day)
+            for day, size in ((0, 10), (FOLDED_AFTER.days + 1, 1))
+        ]
+        asked = ask(stage, options.days)
+    publish(options, section(grown, asked, options.days))
+
+
+def events(stage: Rehearsal) -> Iterator[None]:
+    """Each step plants one event at the source, of another card each time."""
+    file = stage.city.home / "http" / "card_status_event.sqlite"
+    with closing(sqlite3.connect(file)) as rows:
+        bodies = [json.loads(b) for (b,) in rows.execute("SELECT body FROM rows ORDER BY moment")]
+    plain = [b for b in bodies if b["event_type"] not in ("06", "14")]
+    for number in count(2):
+        body = plain[number % len(plain)]
+        at = (stage.city.now(0) + timedelta(milliseconds=number)).isoformat()
+        made = {
+            "event_id": f"01939999-{number:04x}-7000-8000-000000000000",
+            "event_seq": 1000 + number,
+            "occurred_at": at,
+            "effective_at": at,
+        }
+        text = json.dumps({**body, **made}, ensure_ascii=False)
+        with closing(sqlite3.connect(file)) as rows, rows:
+            rows.execute("INSERT INTO rows (moment, body) VALUES (?, ?)", (moment(at), text))
+        yield
+
+
+def grow(stage: Rehearsal, source: Iterator[None], shape: Shape, day: int) -> Grown:
+    """Run a shape's batches at a day of the city, fold them, and measure both."""
+    hub = stage.hub(day)
+    card_flows = [
+        a.id
+        for a in hub.catalogue.agreements.values()
+        if a.served and a.mode == "event" and a.dataset == EVENTS
+    ]
+    run(hub, card_flows)  # what the day before left is no part of it
+    before, first = sizes(hub), newest(hub)
+    for _ in range(shape.batches):
+        for _ in range(shape.events):
+            next(source)
+        run(hub, card_flows)
+    written, made = sizes(hub, whole=False), newest(hub) - first
+    later = stage.hub(day + FOLDED_AFTER.days + 1)
+    keep_house(later).check()
+    kept = sizes(hub)
+    return Grown(shape, made, per_day(before, written, shape), per_day(before, kept, shape))
+
+
+def run(hub: Hub, card_flows: list[str]) -> None:
+    """One batch, as the lane would take it."""
+    hub.collect(EVENTS).run()
+    for agreement in card_flows:
+        hub.deliver(agreement).run()
+
+
+def newest(hub: Hub) -> int:
+    with database.connect(hub.address, autocommit=True) as connection:
+        return database.one_scalar(connection, int, "SELECT max(id) FROM ledger.transfer")
+
+
+def sizes(hub: Hub, *, whole: bool = True) -> dict[str, int]:
+    """Bytes of each table of the ledger with its indexes; `whole`: without room that is free."""
+    with psycopg.connect(hub.address, autocommit=True) as connection:
+        if whole:
+            connection.execute("VACUUM FULL")
+        return {str(name): int(size) for name, size in connection.execute(SIZES).fetchall()}
+
+
+def per_day(before: dict[str, int], after: dict[str, int], shape: Shape) -> dict[str, float]:
+    """Megabytes a day by table."""
+    return {n: (after[n] - before.get(n, 0)) / shape.days / 1e6 for n in sorted(after)}
+
+
+def ask(stage: Rehearsal, days: int) -> dict[str, float]:
+    """Seconds of what is asked of so many days of history."""
+    hub = stage.hub(2 * (FOLDED_AFTER.days + 1))
+    with psycopg.connect(hub.address, autocommit=True) as connection:
+        (packs,) = connection.execute(
+            "SELECT greatest(1, 5000 / (count(*) * 1000)) FROM ledger.lane_pack WHERE direction ="
+            " 'collect'"
+        ).fetchone() or (1,)
+        connection.execute("SET synchronous_commit = off")
+        connection.execute(
+            "DELETE FROM ledger.lane_disclosure WHERE first NOT IN (SELECT first FROM ledger.lane_day)"
+        )
+        for statement in COPIES:
+            connection.execute(statement.format(days=days, packs=packs).encode())
+        connection.execute("VACUUM ANALYZE")
+    with database.connect(hub.address, autocommit=True) as connection:
+        return {name: timed(look) for name, look in looks(hub, connection).items()}
+
+
+def timed(look: Callable[[], object]) -> float:
+    """The quicker of two: what counts is the ledger, not the first read of a disk."""
+    taken = []
+    for _ in range(2):
+        began = time.perf_counter()
+        look()
+        taken.append(time.perf_counter() - began)
+    return min(taken)
+
+
+def looks(hub: Hub, connection: database.Connection) -> dict[str, Callable[[], object]]:
+    """What is asked, by its name on the page."""
+    now = hub.settings.now()
+    agreement = next(a for a in hub.catalogue.agreements.values() if a.dataset == EVENTS)
+    month = Span(now.replace(day=1, hour=0), now)
+    year = Span(now - timedelta(days=400), now)
+    keys = hub.keys.token_epochs(agreement.consumer)
+    (person,) = database.scalars(
+        connection, str, "SELECT person_id18 FROM registry.hrss__card_master LIMIT 1"
+    )
+    digests = [hub.suite.digests(k.secret, [person])[0] for k in keys]
+    old = database.one_scalar(connection, int, "SELECT min(first) FROM ledger.lane_pack")
+    frames = [n for n in report_frames.FRAMES if n not in ("collects", "rules", "tickets")]
+    table = StatusTable(EVENTS, "hrss__card_status_event")
+    losses = Loss(("08",), 60)
+
+    def of_month() -> list[Any]:
+        return [report_frames.frame(connection, name, month) for name in frames]
+
+    return {
+        "`onecard status`: newest transfers": lambda: transfer_history.latest(connection),
+        "`onecard status`: what needs a person": lambda: attention.issues(connection, hub),
+        "reports: collects of thirteen months": lambda: report_frames.frame(
+            connection, "collects", year
+        ),
+        "reports: all other figures of a month": of_month,
+        "report, section four: losses of a month at one consumer": lambda: card_losses.counts(
+            connection, agreement.id, table, losses, month
+        ),
+        "a receipt of thirteen months ago": lambda: receipts.load(connection, old),
+        "one person's disclosures at one consumer": lambda: disclosures.of_person(
+            connection, [agreement.id], digests
+        ),
+        "each delivery: last lapsed, overdue erasures": lambda: (
+            deliveries.last_lapsed(connection, agreement.id, now),
+            receipts.overdue_erasures(connection, agreement.id, now - timedelta(days=91)),
+        ),
+        "an inbox's reconciliation: what was sent": lambda: deliveries.sendings(
+            connection, agreement.id, now
+        ),
+    }
+
+
+def section(grown: list[Grown], asked: dict[str, float], days: int) -> Section:
+    """The section of RESULTS.md."""
+    names = sorted({n for g in grown for n in g.written if g.written[n] + g.kept[n] > 0.05})
+    rows = [
+        (
+            name.removeprefix("ledger."),
+            *(cell(figure[name], 1) for g in grown for figure in (g.written, g.kept)),
+        )
+        for name in names
+    ]
+    total = [sum(figure.values()) for g in grown for figure in (g.written, g.kept)]
+    rows.append(("all tables of the ledger", *(cell(t, 1) for t in total)))
+    many = grown[0]
+    counts = ", ".join(
+        f"{g.transfers / g.shape.days:,.0f} transfers where a batch has {g.shape.events}"
+        for g in grown
+    )
+    slowest = max(asked.values())
+    timed_rows = "; ".join(f"{name} {seconds:.2f} s" for name, seconds in asked.items())
+    return Section(
+        name="the live lane's ledger",
+        title="The live lane's ledger",
+        module="ledger",
+        about=(
+            f"Megabytes that a day of {A_DAY:,} card events adds to the ledger, tables with their"
+            f" indexes; a collect for each batch and a delivery to each of seven consumers whom it"
+            f" concerns: {counts}. By {many.shape.batches} batches each. Written: as it stands for"
+            f" {FOLDED_AFTER.days} whole days; kept: after `onecard housekeeping` has folded it."
+        ),
+        columns=("table", "10 a batch: written", "kept", "1 a batch: written", "kept"),
+        rows=rows,
+        limits=[
+            Limit("kept of a day, 10 a batch, MB", LIMIT_MB, total[1]),
+            Limit("kept of a day, 1 a batch, MB", LIMIT_MB, total[3]),
+            Limit(f"slowest question to {days} days, s", LIMIT_S, slowest),
+        ],
+        notes=[f"Asked of {days} days of 10 a batch: {timed_rows}."],
+    )
+
+
+if __name__ == "__main__":
+    main()
