@@ -65,6 +65,21 @@ PARTS: dict[str, dict[str, str]] = {
         "F41": "A spreadsheet formula or HTML in a field of an export or report.",
         "F42": "YAML with duplicate keys, aliases, `no` and `0123` surprises.",
     },
+    "Live lane": {
+        "F43": "SIGKILL at every named point of the lane, and at random times under load.",
+        "F44": "One of two processes is cut off from the database, or sleeps, in mid-transfer.",
+        "F45": "A consumer is dead for an hour, or hangs.",
+        "F46": "A wake-up is lost, forged, replayed, or one of a thousand a second.",
+        "F47": "The hub's database is restarted, or crashes, while the lane works.",
+        "F48": "The clock of the hub, of a source or of a caller is ten minutes off.",
+        "F49": (
+            "A replacement: the old carrier is blocked everywhere before the new one is enabled"
+            " anywhere; a consumer that is dead meanwhile."
+        ),
+        "F50": "A source repeats, reorders or skips a sequence number.",
+        "F51": "An agreement is stopped or suspended in a burst.",
+        "F52": "All processes of the lane are dead.",
+    },
 }
 TAIL = """
 ## Exports (F41)

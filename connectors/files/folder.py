@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +52,14 @@ class Folder(Protocol):
         """
         ...
 
-    def write(self, path: str, source: Path) -> None:
-        """Put a file in place under its name at once (temporary name, then rename).
+    def write(self, path: str, source: Path, leave: Callable[[], object]) -> None:
+        """Put a file in place under its name at once (a temporary name of its own, then rename).
+
+        Args:
+            path: of the file.
+            source: its content.
+            leave: asked once all is copied, right before the file takes its name: to copy takes
+                time, in which another process may have done this work. What it raises is raised.
 
         Raises:
             StorageError: there is no room; nothing of it is left.

@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,10 +58,17 @@ class LocalFolder:
             raise TooLarge
         yield file
 
-    def write(self, path: str, source: Path) -> None:
-        """Copy beside the target, then rename."""
-        with files.replacing(self._base / path) as draft:
+    def write(self, path: str, source: Path, leave: Callable[[], object]) -> None:
+        """Copy beside the target, then rename.
+
+        Args:
+            path: of the file.
+            source: its content.
+            leave: asked before it is renamed.
+        """
+        with files.replacing(self._base / path, own=True) as draft:
             shutil.copyfile(source, draft)
+            leave()
 
     def ready(self, directory: str, size: int) -> None:
         """See that a draft can be made there, and that the file system has the room."""

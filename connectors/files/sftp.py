@@ -7,6 +7,7 @@ when no byte of a file has moved, or no other request has ended, for twice `ONEC
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import stat
 import threading
@@ -22,7 +23,14 @@ from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge, check_room
 from onecard.base import timeouts, unreachable
 from onecard.base.connections import Connection
 from onecard.base.shown import file_name
-from onecard.errors import NO_ROOM, ConfigError, SourceUnavailable, StorageError, unwritten
+from onecard.errors import (
+    NO_ROOM,
+    ConfigError,
+    OnecardError,
+    SourceUnavailable,
+    StorageError,
+    unwritten,
+)
 
 T = TypeVar("T")
 LOGIN_S = 15.0
@@ -215,34 +223,39 @@ class SftpFolder:
             self._call(work, path)
             yield copy
 
-    def write(self, path: str, source: Path) -> None:
-        """Upload beside the target, then rename over it."""
+    def write(self, path: str, source: Path, leave: Callable[[], object]) -> None:
+        """Upload beside the target, then rename over it.
+
+        Args:
+            path: of the file.
+            source: its content.
+            leave: asked before it is renamed.
+        """
         target = self._path(path)
         folder, _, name = target.rpartition("/")
+        part = f"{folder}/.{name}.{secrets.token_hex(4)}.part"  # another process may write one too
+        try:
+            self._call(self._upload(source, part), path)
+            leave()
+            self._call(self._client.posix_rename(part, target), path)
+        except Exception as error:
+            with suppress(OnecardError):  # else the next attempt sweeps it
+                self._call(self._client.remove(part), path)
+            if not isinstance(error, _NoRoom):
+                raise
+            why = f"cannot be written: the server has no room for it ({error})"
+            msg = f"{self._where}: {path!r} {why}"
+            raise StorageError(msg) from None
+
+    async def _upload(self, source: Path, part: str) -> None:
+        """Put a file there, whole."""
 
         def counted(*_: object) -> None:
             self._line.moved += 1
 
-        async def work() -> None:
-            await self._client.makedirs(folder, exist_ok=True)
-            part = f"{folder}/.{name}.part"
-            try:
-                await self._client.put(
-                    str(source), part, follow_symlinks=True, progress_handler=counted
-                )
-                await self._kept_whole(part, source.stat().st_size)
-                await self._client.posix_rename(part, target)
-            except BaseException:
-                with suppress(OSError, asyncssh.Error):  # else the next attempt sweeps it
-                    await self._client.remove(part)
-                raise
-
-        try:
-            self._call(work(), path)
-        except _NoRoom as error:
-            why = f"cannot be written: the server has no room for it ({error})"
-            msg = f"{self._where}: {path!r} {why}"
-            raise StorageError(msg) from None
+        await self._client.makedirs(part.rpartition("/")[0], exist_ok=True)
+        await self._client.put(str(source), part, follow_symlinks=True, progress_handler=counted)
+        await self._kept_whole(part, source.stat().st_size)
 
     def ready(self, directory: str, size: int) -> None:
         """See that a draft can be made there, and that there is room, where the server tells."""

@@ -45,10 +45,11 @@ def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
         needed = sum(file.stat().st_size for file in (draft, gone)) + NOTE_LIMIT
         folder.ready(path.rpartition("/")[0], needed)
         parcel.leave(rows)
-        folder.write(path, draft)
+        folder.write(path, draft, parcel.leave)
         if deleted:
             parcel.leave()
-            folder.write(sink.deletes_path(parcel.agreement, parcel.delivery_id), gone)
+            keys = sink.deletes_path(parcel.agreement, parcel.delivery_id)
+            folder.write(keys, gone, parcel.leave)
         told = parcel.sign(
             {
                 "columns": list(parcel.schema.names),
@@ -62,7 +63,7 @@ def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
         )
         note.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
         parcel.leave()  # without its manifest the consumer does not take the file
-        folder.write(note_path, note)
+        folder.write(note_path, note, parcel.leave)
     return Sent(rows, 1, 0, digest, deleted)
 
 

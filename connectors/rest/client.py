@@ -96,10 +96,22 @@ class Client:
         found: Parsed = self._called(parse, "GET", path, params=dict(params))
         return found
 
-    def post(self, path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON
-        """POST a JSON document; raises like `call`."""
+    def post(self, path: str, body: bytes, again: Callable[[], object]) -> Any:  # noqa: ANN401 - JSON
+        """POST a JSON document; raises like `call`, and whatever `again` raises.
+
+        Args:
+            path: below the connection's host.
+            body: the document.
+            again: asked right before each further request that carries it.
+        """
+        first = self.tries
         headers = {"Content-Type": "application/json; charset=utf-8"}
-        return self.call("POST", path, data=body, headers=headers)
+
+        def ask() -> None:
+            if self.tries > first:
+                again()
+
+        return self.call("POST", path, data=body, headers=headers, ask=ask)
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:  # noqa: ANN401 - requests'
         """One call with retries.
@@ -107,7 +119,8 @@ class Client:
         Args:
             method: `GET` or `POST`.
             path: below the connection's host.
-            **arguments: those of `requests.Session.request`.
+            **arguments: those of `requests.Session.request`, and `ask`, called right before each
+                request.
 
         Raises:
             SourceUnavailable: down, or still busy after the last attempt.
@@ -171,8 +184,17 @@ class Client:
         """The address that is asked, and that messages name."""
         return f"{self._base}/{path.lstrip('/')}"
 
-    def _sent(self, method: str, path: str, **arguments: Any) -> Whole:  # noqa: ANN401 - requests'
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        *,
+        ask: Callable[[], object] | None = None,
+        **arguments: Any,  # noqa: ANN401 - requests'
+    ) -> Whole:
         self._pace()
+        if ask is not None:
+            ask()
         self.tries += 1
         reply = self._session.request(
             method,

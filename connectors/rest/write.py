@@ -121,7 +121,8 @@ class RestSending:
         """Whether the receiver had it already, and whether it cannot have had it."""
         self._parcel.leave(len(body["rows"]) if isinstance(body.get("rows"), list) else 0)
         before = self._client.tries
-        reply = self._client.post(path, json.dumps(body, ensure_ascii=False).encode())
+        text = json.dumps(body, ensure_ascii=False).encode()
+        reply = self._client.post(path, text, again=self._parcel.leave)
         code = scalar_text(at(reply, self._sink.code))
         if code not in (self._sink.stored, self._sink.already):
             msg = f"{self._parcel.agreement}: the receiver did not store a batch ({path})"

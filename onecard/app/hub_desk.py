@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onecard.base.connections import Connections, EnvironmentConnections
@@ -40,13 +41,17 @@ class HubDesk:
         self._memory = memory
         self.connections = connections or EnvironmentConnections()
 
+    @property
+    def root(self) -> Path:
+        """The folder of contracts and agreements."""
+        return self.settings.schemas or catalogue.ROOT
+
     @cached_property
     def catalogue(self) -> Catalogue:
-        """Contracts and agreements."""
-        root = self.settings.schemas or catalogue.ROOT
+        """Contracts and agreements, read when it is first asked for."""
         if self._memory is not None:
-            return catalogue_memory.load(root, self._memory)
-        return catalogue.load(root)
+            return catalogue_memory.load(self.root, self._memory)
+        return catalogue.load(self.root)
 
     @cached_property
     def keys(self) -> keys.KeyStore:

@@ -61,6 +61,9 @@ POINTS = {
     "confirm.held": "rows that the gate kept back are held, uncommitted",
     "confirm.before_commit": "everything is noted, uncommitted",
     "confirm.after_commit": "confirmed, not acknowledged",
+    "lease.taken": "the live lane has the lease of a piece of work, which has not begun",
+    "lease.renewed": "it has renewed its leases, and shared none of the work anew",
+    "lease.returned": "it has returned a lease",
 }
 """Every point, and what is true when it is reached."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,17 +26,21 @@ def write(target: Path, text: str) -> Path:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path, *, own: bool = False) -> Iterator[Path]:
     """A draft beside the target, `.<name>.part`; it takes the target's name after the block.
 
     Two at once take turns. What a killed process left under the draft's name is overwritten.
+
+    Args:
+        target: the file.
+        own: the draft has a name of its own: nobody waits for anybody, the last one counts.
 
     Raises:
         StorageError, ConfigError: as `write`; the draft is gone.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = draft_of(target)
+        draft = draft_of(target, secrets.token_hex(4) if own else "")
         descriptor = _held(draft)
         try:
             os.ftruncate(descriptor, 0)
@@ -60,9 +65,14 @@ def digest(file: Path) -> str:
         return f"unreadable: {error.errno}"
 
 
-def draft_of(target: Path) -> Path:
-    """The draft's name: hidden, and always the same."""
-    return target.with_name(f".{target.name}.part")
+def draft_of(target: Path, own: str = "") -> Path:
+    """The draft's name: hidden, and always the same.
+
+    Args:
+        target: the file.
+        own: makes the name one that no other draft has.
+    """
+    return target.with_name(f".{target.name}.{own}.part" if own else f".{target.name}.part")
 
 
 def sweep(folder: Path) -> None:

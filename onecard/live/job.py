@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from onecard.base.connections import Connections
@@ -21,6 +22,10 @@ class LaneDesk(TransferDesk, Protocol):
     """
 
     connections: Connections
+
+    @property
+    def root(self) -> Path:
+        """The folder that the catalogue is read from; to ask for it reads nothing."""
 
     def guarded(self, guard: Guard, holder: str) -> LaneDesk:
         """The same desk, whose transfers ask this guard in sessions of this name.

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
+from onecard.base import failpoints
 from onecard.errors import OnecardError
 from onecard.live.complaint import Complaint
 from onecard.live.pace import Pace
@@ -128,12 +129,14 @@ class Keeper:
             self._returned = []
         for lease in returned:
             leases.give_back(connection, lease)
+            failpoints.reach("lease.returned")
             log.info("lease returned: %s", lease.name)
         kept = set(leases.renew(connection, held, span)) if held else set()
         for lease in held:
             if lease not in kept:
                 self._lost(lease)
         self._renewed_at = asked_at
+        failpoints.reach("lease.renewed")
         self._share(connection, leases.standing(connection))
 
     def _be_counted(self, connection: database.Connection) -> None:
@@ -162,6 +165,7 @@ class Keeper:
         for name in coming:
             taken = leases.take(connection, name, self.holder, self._pace.span)
             if taken is not None:
+                failpoints.reach("lease.taken")
                 with self._lock:
                     self._held[name] = taken
                 log.info("lease taken: %s", name)
@@ -208,5 +212,6 @@ class Keeper:
             with database.connect(self._address, autocommit=True) as connection:
                 for lease in left:
                     leases.give_back(connection, lease)
+                    failpoints.reach("lease.returned")
         except OnecardError as error:
             log.warning("leases were not returned: %s", error)

@@ -14,6 +14,7 @@ from onecard.live.ear import Ear
 from onecard.live.job import LaneDesk
 from onecard.live.jobs import jobs
 from onecard.live.keeper import Keeper
+from onecard.live.lasting import lasting
 from onecard.live.pace import Pace
 from onecard.live.runner import Runner
 from onecard.live.watcher import Watcher
@@ -43,11 +44,11 @@ class Lane:
         self._keeper = Keeper(desk.address, self._pace, self._wanted, self._taken)
         self._ear = Ear(desk.address, self._pace, self._published, self._woken)
         self._watcher = Watcher(make, desk, self._adopt, self._deny)
-        self._keeping = threading.Thread(target=self._keeper.run, args=(self._kept,), name="leases")
-        watching = (self._stop, self._pace.look)
+        look = self._pace.look
+        self._keeping = lasting(lambda: self._keeper.run(self._kept), self._kept, "leases", look)
         self._threads = [
-            threading.Thread(target=self._ear.run, args=(self._stop, self._read), name="ear"),
-            threading.Thread(target=self._watcher.run, args=watching, name="catalogue"),
+            lasting(lambda: self._ear.run(self._stop, self._read), self._stop, "ear", look),
+            lasting(lambda: self._watcher.run(self._stop, look), self._stop, "catalogue", look),
         ]
 
     @property
@@ -67,7 +68,6 @@ class Lane:
         if self._desk is not None:
             self._adopt(self._desk)
         for thread in (self._keeping, *self._threads):
-            thread.daemon = True
             thread.start()
 
     def end(self) -> None:

@@ -8,6 +8,7 @@ import threading
 from onecard.live.complaint import Complaint
 from onecard.live.job import Job
 from onecard.live.keeper import Keeper
+from onecard.live.lasting import lasting
 from onecard.live.pace import Backoff, Pace
 from onecard.store.leases import Lease
 
@@ -32,7 +33,7 @@ class Runner:
         self._lock = threading.Lock()
         self._lease: Lease | None = None
         self._again, self._complaint = True, Complaint(log, job.name)
-        self._thread = threading.Thread(target=self._run, name=job.name, daemon=True)
+        self._thread = lasting(self._run, self._stop, job.name, pace.look)
 
     def start(self) -> None:
         """Begin."""
@@ -63,7 +64,7 @@ class Runner:
         if self._after is not None:
             self._after.join()
             self._after = None
-        wait = 0.0
+        wait, self._again = 0.0, True
         while not self._stop.is_set():
             resting = self._resting()
             if resting:  # a wake-up that comes meanwhile stays
@@ -113,9 +114,7 @@ class Runner:
                 self._well()
                 return False
             more = self.job.run(lease)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as caught:  # noqa: BLE001 - one failure, or an extension's panic, stops only itself
+        except BaseException as caught:  # noqa: BLE001 - a failure, an exit or a panic stops only itself
             self._failed(caught)
             return False
         self._well()

@@ -25,7 +25,7 @@ class Watcher:
 
     Args:
         make: makes the hub.
-        desk: as it was made last.
+        desk: as it was made last, its catalogue not read yet.
         adopt: is told of each hub that was made anew.
         deny: is told that there is no catalogue.
     """
@@ -38,10 +38,9 @@ class Watcher:
         deny: Callable[[], None],
     ) -> None:
         self._make, self._adopt, self._deny = make, adopt, deny
-        self._places = (desk.catalogue.root, desk.settings.keys_file)
-        self._stamp: Stamp | None = None
-        if _readable(desk.catalogue.problems):
-            self._stamp = stamp_of(*self._places)
+        self._places = (desk.root, desk.settings.keys_file)
+        seen = stamp_of(*self._places)  # before it is read: what changes meanwhile is news
+        self._stamp: Stamp | None = seen if _readable(desk.catalogue.problems) else None
         self._later = Complaint(log, "the catalogue is read again later")
         self._denied = Complaint(log, "the catalogue cannot be read, nothing moves")
 

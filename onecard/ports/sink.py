@@ -34,9 +34,10 @@ class Parcel:
         batches: the treated rows, in the order in which they must arrive.
         manifest: what accompanies the rows (versions, purpose, basis); the sink adds rows and
             digests, lets `sign` sign it and sends it last.
-        leave: the sink calls it right before anything leaves (each request, each file, each
-            commit), with the number of rows that leave with it; it raises when deliveries were
-            stopped in the meantime.
+        leave: the sink calls it right before anything leaves (each request, each further try of
+            one, each file and again before it takes its name, each commit), with the number of rows
+            that leave with it for the first time; it raises when deliveries were stopped, or the
+            work taken over, in the meantime.
         sign: the manifest with the hub's signature.
         deletes: keys of rows that the receiver must drop before it takes the others, in columns of
             the key only; None when the agreement says nothing of deletes.

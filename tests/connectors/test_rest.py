@@ -27,10 +27,16 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from connectors.rest import news
 from connectors.rest.connector import RestConnector
 from onecard.base.connections import Connection
-from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
+from onecard.errors import (
+    ConfigError,
+    PolicyError,
+    ProtocolError,
+    SchemaMismatch,
+    SourceUnavailable,
+)
 from onecard.ports.choice import Only
 from onecard.ports.news import UNTOLD
-from onecard.ports.sink import Parcel
+from onecard.ports.sink import Leave, Parcel
 from onecard.ports.source import Chunk, Column, ReadRequest
 from tests.connectors.systems import free, marked
 
@@ -681,6 +687,7 @@ def send(
     batch_rows: int = 2,
     again: bool = True,
     asked: Any = None,
+    leave: Leave = free,
 ) -> Any:
     row = {"amount": Decimal("0.10"), "born": date(2000, 1, 2), "n": None}
     at = datetime(2026, 11, 1, 16, tzinfo=UTC)
@@ -691,7 +698,7 @@ def send(
     wanted = RestConnector.sink_options.model_validate(
         {**given, "attempts": 3, "max_wait_s": 0.05, "count": asked}
     )
-    parcel = Parcel("d-1", "f00", SCHEMA, ("key",), iter(parts), {"purpose": "p"}, free, marked)
+    parcel = Parcel("d-1", "f00", SCHEMA, ("key",), iter(parts), {"purpose": "p"}, leave, marked)
     return RestConnector().send(system(server), wanted, replace(parcel, again=again))
 
 
@@ -755,6 +762,29 @@ def test_a_lost_acknowledgement_is_answered_by_the_repeat(server: Server) -> Non
     sent = send(server, 5)
     assert (sent.rows, sent.parts, sent.already) == (5, 3, 1)
     assert len(inbox.stored) == 4
+
+
+@pytest.mark.fault("F44", "each further try of a request asks first; rows count once")
+@pytest.mark.fault("F51", "a request that is tried again leaves no more once it may not")
+@pytest.mark.parametrize("refused", [False, True], ids=["goes on", "stopped"])
+def test_each_further_try_asks_first_whether_it_may(server: Server, refused: bool) -> None:
+    server.answer = inbox = Inbox()
+    inbox.lose = 1
+    asked: list[int] = []
+
+    def leave(rows: int = 0) -> None:
+        asked.append(rows)
+        if refused and len(asked) == 2:
+            msg = "deliveries are stopped"
+            raise PolicyError(msg)
+
+    if refused:
+        with pytest.raises(PolicyError):
+            send(server, 2, leave=leave)
+        assert (asked, len(server.seen)) == ([2, 0], 1)
+    else:
+        send(server, 2, leave=leave)
+        assert (asked, len(server.seen)) == ([2, 0, 0], 3)
 
 
 @pytest.mark.case("screen-4", "01 to what was never sent before is remarked, with its number")

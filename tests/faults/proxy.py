@@ -173,9 +173,13 @@ def http_proxy(port: int) -> Iterator[HttpProxy]:
 class TcpProxy:
     """Passes bytes on; after `limit` bytes from the server the connection is cut in the way `how`.
 
+    All connections at once may be held (`hold`: no byte goes on, and nobody is told) or dropped
+    (`drop`: all are reset, and so is who comes) until `flow`.
+
     Attributes:
         limit: None passes everything.
         cuts: how many connections may still be cut; the others pass.
+        opened: how many have come.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -183,8 +187,27 @@ class TcpProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.ended = threading.Event()
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self._dropping = False
+        self._ends: set[socket.socket] = set()
         self.clean()
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def hold(self) -> None:
+        """Pass nothing on, in no direction; whoever connects waits too."""
+        self._flowing.clear()
+
+    def drop(self) -> None:
+        """Reset all connections, and all that come."""
+        self._dropping = True
+        for end in list(self._ends):
+            reset(end)
+
+    def flow(self) -> None:
+        """Pass on again, what was held too."""
+        self._dropping = False
+        self._flowing.set()
 
     def clean(self) -> None:
         """No fault from here on."""
@@ -200,6 +223,7 @@ class TcpProxy:
     def close(self) -> None:
         """Take no more connections, and end stalls."""
         self.ended.set()
+        self._flowing.set()
         self._listener.close()
 
     def _accept(self) -> None:
@@ -209,14 +233,18 @@ class TcpProxy:
             except OSError:
                 return
             self.opened += 1
+            if self._dropping:
+                reset(client)
+                continue
             server = socket.create_connection(self._upstream)
+            self._ends = {end for end in self._ends if end.fileno() >= 0} | {client, server}
             for end in (client, server):  # else each small message waits for an acknowledgement
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._up, args=(client, server), daemon=True).start()
             threading.Thread(target=self._down, args=(server, client), daemon=True).start()
 
     def _up(self, client: socket.socket, server: socket.socket) -> None:
-        _pump(client, server, lambda _: True)
+        _pump(client, server, lambda _: self._flowing.wait())
 
     def _down(self, server: socket.socket, client: socket.socket) -> None:
         passed = 0
@@ -224,6 +252,7 @@ class TcpProxy:
         def may(size: int) -> bool:
             nonlocal passed
             passed += size
+            self._flowing.wait()
             if self.limit is None or passed <= self.limit or self.cuts <= 0:
                 return True
             self.cuts -= 1
@@ -249,8 +278,8 @@ def _pump(source: socket.socket, target: socket.socket, may: Callable[[int], boo
 
 def reset(connection: socket.socket) -> None:
     """Close with RST instead of FIN; a thread that waits for its bytes is woken first."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RD)
     connection.close()
 

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from connectors.files.folders import opened
 from connectors.sql.errors import meaning_of
 from onecard.base import files as whole_file
 from onecard.crypto import keys
+from onecard.errors import SupersededError
 from onecard.model.transfers import Transfer
 from onecard.store import database, transfer_history
 from tests.connectors import systems
@@ -327,6 +328,33 @@ def test_a_full_disk_while_publishing(
         assert found["quarantine"] == wanted["quarantine"]
         assert found["inboxes"] == wanted["inboxes"]
         assert found["hrss/card_master"] != before["hrss/card_master"]
+
+
+@pytest.mark.fault("F44", "a file that was copied while another did the work replaces nothing")
+@pytest.mark.parametrize("kind", ["fs", "sftp"])
+def test_a_file_asks_once_more_before_it_takes_its_name(tmp_path: Path, kind: str) -> None:
+    inbox, ours = tmp_path / "inbox" / "a01", tmp_path / "ours"
+    inbox.mkdir(parents=True)
+    ours.write_bytes(b"ours")
+    file = inbox / "d1.parquet"
+
+    def fallen() -> None:
+        assert len(list(inbox.iterdir())) == 1, "its draft is there, whole"
+        file.write_bytes(b"another's")
+        msg = "another process has taken this work over"
+        raise SupersededError(msg)
+
+    with ExitStack() as stack:
+        local = systems.conn(conn_type="fs", extra={"path": str(tmp_path)})
+        at = local if kind == "fs" else stack.enter_context(systems.sftp(tmp_path))
+        folder = stack.enter_context(opened(at))
+        with pytest.raises(SupersededError):
+            folder.write("inbox/a01/d1.parquet", ours, fallen)
+        assert file.read_bytes() == b"another's"
+        assert list(inbox.iterdir()) == [file]
+        folder.write("inbox/a01/d1.parquet", ours, lambda: None)
+        assert file.read_bytes() == b"ours"
+        assert list(inbox.iterdir()) == [file]
 
 
 @pytest.mark.fault("F34", "a draft that a killed delivery left in an inbox goes with the next one")

@@ -57,13 +57,13 @@ def write_temporary(_: Path) -> None:
 def write_local(home: Path) -> None:
     at = systems.conn(conn_type="fs", extra={"path": str(home)})
     with opened(at) as folder:
-        folder.write("inbox/a01/d1.parquet", home / "source")
+        folder.write("inbox/a01/d1.parquet", home / "source", systems.free)
 
 
 def write_sftp(home: Path) -> None:
     """The server runs in the same process, under the same limit."""
     with systems.sftp(home) as at, opened(at) as folder:
-        folder.write("inbox/a01/d1.parquet", home / "source")
+        folder.write("inbox/a01/d1.parquet", home / "source", systems.free)
 
 
 def fill_table(home: Path) -> None:

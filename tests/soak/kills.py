@@ -1,4 +1,5 @@
-"""`python -m tests.soak.kills`: a night killed at 200 random times (`make kills`).
+"""`python -m tests.soak.kills`: 200 kills at random times, of nights (`make kills`) or, with --lane,
+of the live lane under load (`make lane-kills`).
 
 Runs the test of random kills with so many of them, and writes where they fell between the markers
 of docs/reliability.md. Ends with pytest's exit code.
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure import machine
@@ -20,48 +22,82 @@ from onecard.base.failpoints import POINTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- kills -->", "<!-- end of kills -->"
-TEST = "tests/faults/test_kill_points.py::test_killed_at_random_times"
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """What is killed at random.
+
+    Attributes:
+        name: of the markers in the page.
+        test: that kills it.
+        says: what a run without a difference shows; begins after the number of kills.
+    """
+
+    name: str
+    test: str
+    says: str
+
+
+NIGHTS = Killed(
+    "kills",
+    "tests/faults/test_kill_points.py::test_killed_at_random_times",
+    "nights, each killed by SIGKILL at a random"
+    " time and run again: no difference from a night without faults in registry,"
+    " quarantine, watermarks, delivered versions or any inbox; nothing left in staging,"
+    " no row twice in an inbox, the audit log whole. Made by `make kills`;"
+    " `make test-all` does ten of them, and one kill at every named point.",
+)
+LANE = Killed(
+    "lane kills",
+    "tests/faults/test_lane_kills.py::test_killed_at_random_times_under_load",
+    "processes of the live lane, each killed by SIGKILL at a random time while events came, some"
+    " of them while they caught up on what the one before had left: every event once in the"
+    " registry, every consumer's inbox as its agreement's query, each card's events in order at"
+    " each consumer, counts exact, the audit log whole, no lock or lease left, and nothing for a"
+    " night to do. Made by `make lane-kills`; `make test-all` does twelve of them, and one kill at"
+    " every named point.",
+)
 
 
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    kills = parser.parse_args().kills
+    parser.add_argument("--lane", action="store_true")
+    wanted = parser.parse_args()
+    what = LANE if wanted.lane else NIGHTS
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "kills"
-        more = {"ONECARD_RANDOM_KILLS": str(kills), "ONECARD_KILL_LOG": str(log)}
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", TEST]
+        more = {"ONECARD_RANDOM_KILLS": str(wanted.kills), "ONECARD_KILL_LOG": str(log)}
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", what.test]
         done = subprocess.run(command, cwd=ROOT, env={**os.environ, **more}, check=False)
         fell = Counter(log.read_text().splitlines() if log.exists() else ())
     if done.returncode == 0:
+        begin, end = f"<!-- {what.name} -->", f"<!-- end of {what.name} -->"
         page = PAGE.read_text(encoding="utf-8")
-        head, _, rest = page.partition(BEGIN)
-        _, _, tail = rest.partition(END)
-        PAGE.write_text(head + section(fell) + tail, encoding="utf-8")
+        head, _, rest = page.partition(begin)
+        _, _, tail = rest.partition(end)
+        text = "\n".join([begin, *section(what, fell), end])
+        PAGE.write_text(head + text + tail, encoding="utf-8")
     return done.returncode
 
 
-def section(fell: Mapping[str, int]) -> str:
-    """The section of docs/reliability.md."""
+def section(what: Killed, fell: Mapping[str, int]) -> list[str]:
+    """The lines of docs/reliability.md.
+
+    Args:
+        what: was killed.
+        fell: how often at each last point.
+    """
     order = [p for p in ("before the first", *POINTS) if p in fell]
-    lines = [
-        BEGIN,
-        (
-            f"Machine: {machine()}. {sum(fell.values())} nights, each killed by SIGKILL at a random"
-            " time and run again: no difference from a night without faults in registry,"
-            " quarantine, watermarks, delivered versions or any inbox; nothing left in staging,"
-            " no row twice in an inbox, the audit log whole. Made by `make kills`;"
-            " `make test-all` does ten of them, and one kill at every named point."
-        ),
+    return [
+        f"Machine: {machine()}. {sum(fell.values())} {what.says}",
         "",
         "| last point before the kill | kills |",
         "|---|---:|",
         *(f"| `{point}` {POINTS.get(point, '')} | {fell[point]} |" for point in order),
-        END,
     ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -162,6 +162,38 @@ def test_a_panic_of_an_extension_stops_nothing_and_is_said_by_its_type(
     assert f"{LEASE.name}: internal error: Panic in " in caplog.text
 
 
+def test_an_exit_within_a_batch_stops_nothing(work: Work, runner: Runner) -> None:
+    class Exits(list[bool]):
+        """Raises once when it is noted that there was a look."""
+
+        def append(self, woken: bool, /) -> None:
+            super().append(woken)
+            if len(self) == 1:
+                raise SystemExit
+
+    work.asked, work.news = Exits(), 1
+    runner.start()
+    until(lambda: work.done == [LEASE], "the batch after the exit")
+    assert runner.running
+
+
+def test_a_thread_that_ends_begins_anew_and_looks_at_once(
+    work: Work, held: Leases, runner: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    lease = held.lease
+
+    def fails_once(_name: str) -> Lease | None:
+        held.lease = lease  # type: ignore[method-assign]
+        raise MemoryError
+
+    work.news = 1
+    held.lease = fails_once  # type: ignore[method-assign]
+    runner.start()
+    until(lambda: work.done == [LEASE], "the batch of the thread's second life")
+    assert f"thread '{LEASE.name}' ended and begins anew" in caplog.text
+    assert work.asked[0]
+
+
 def test_a_system_that_is_left_alone_is_called_as_soon_as_it_may_be(
     work: Work, runner: Runner
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,15 +26,14 @@ class Texts:
     problems: tuple[Problem, ...] = ()
     error: Exception | None = None
     made: int = 0
+    while_read: Callable[[], object] = lambda: None
     told: list[str] = field(default_factory=list)
 
     def make(self) -> LaneDesk:
         self.made += 1
         if self.error is not None:
             raise self.error
-        known = SimpleNamespace(root=self.root, problems=self.problems, registers=None)
-        keys = SimpleNamespace(keys_file=self.root / "keys.json")
-        return cast("LaneDesk", SimpleNamespace(catalogue=known, settings=keys, address=""))
+        return cast("LaneDesk", Desk(self))
 
     def adopt(self, _desk: LaneDesk) -> None:
         self.told.append("adopt")
@@ -55,6 +55,21 @@ class Texts:
         return list(self.told)
 
 
+class Desk:
+    """A desk that reads its catalogue when it is asked for it."""
+
+    address = ""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts, self.root = texts, texts.root
+        self.settings = SimpleNamespace(keys_file=texts.root / "keys.json")
+
+    @cached_property
+    def catalogue(self) -> SimpleNamespace:
+        self._texts.while_read()
+        return SimpleNamespace(problems=self._texts.problems, registers=None)
+
+
 @pytest.fixture
 def texts(tmp_path: Path) -> Texts:
     return Texts(tmp_path)
@@ -68,6 +83,13 @@ def test_it_is_read_once_for_each_change(texts: Texts) -> None:
     watcher = texts.watcher()
     assert texts.looks(watcher) == []
     texts.write()
+    assert texts.looks(watcher) == ["adopt"]
+
+
+def test_what_changes_while_it_is_read_for_the_first_time_is_read_again(texts: Texts) -> None:
+    texts.while_read = texts.write
+    watcher = texts.watcher()
+    texts.while_read = lambda: None
     assert texts.looks(watcher) == ["adopt"]
 
 
