@@ -13,6 +13,7 @@ from connectors.rest.read import RestReading
 from connectors.rest.write import RestSending
 from onecard.base.connections import Connection
 from onecard.errors import NotDivisible
+from onecard.ports.news import State
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
 
@@ -31,15 +32,14 @@ class RestConnector:
         """Read page after page."""
         return RestReading(connection, request)
 
-    def state(self, connection: Connection, request: ReadRequest, *, whole: bool = False) -> str:
-        """A digest of the rows behind the bound.
+    def state(self, connection: Connection, request: ReadRequest) -> State:
+        """The rows behind the bound, and their last page.
 
         Args:
             connection: of the agency's system.
-            request: names the bound.
-            whole: from the first page behind it on, and not from the last one that was seen.
+            request: names the bound, and the page to begin with.
         """
-        return news.state(connection, request, whole=whole)
+        return news.state(connection, request)
 
     def mark(self, connection: Connection, request: ReadRequest) -> str:
         """How many rows the API says it has, whatever the parameter; empty without a total.
