@@ -29,10 +29,11 @@ from bench.results import publish
 from bench.server import running
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
+from onecard.base import shelves
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.operations.delivery import deliver
-from onecard.store import database, sessions
+from onecard.store import database
 
 RESIDENTS, SEED = 20_000, 20240101
 SLOW, FAST, BURST = 10.0, 200.0, 60_000
@@ -89,7 +90,7 @@ class Bench:
     def one_after_the_other(self, minutes: int) -> list[float]:
         """What the DAG does each minute, in one warm process: seconds of each time."""
         took = []
-        with sessions.kept():
+        with shelves.kept():
             for _ in range(minutes):
                 self.counter.store(round(SLOW * DAG_MINUTE_S))
                 begun = time.perf_counter()

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from onecard.base import shelves
 from onecard.collect.again import OnceMore, RejectedRow
 from onecard.collect.audit import AuditStep
 from onecard.collect.context import CollectContext
@@ -25,7 +26,7 @@ from onecard.model.signoffs import SignOff
 from onecard.ports.listener import Step, StepName, Telling, TransferListener
 from onecard.ports.news import Place
 from onecard.ports.workers import Workers
-from onecard.store import audit, database, datasets, releases, sessions, transfers
+from onecard.store import audit, database, datasets, releases, transfers
 from schemas.models.contract import Contract
 
 
@@ -52,7 +53,7 @@ class Collect:
             whole: read everything, not only what lies behind the watermark.
             place: read on from there, and leave the watermark where it is.
         """
-        with sessions.kept():
+        with shelves.kept():
             transfer = self.stage(whole=whole, place=place)
             self.audit(transfer)
             return self.publish(transfer)
