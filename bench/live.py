@@ -15,7 +15,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,8 @@ from onecard.store import database
 RESIDENTS, SEED = 20_000, 20240101
 SLOW, FAST, BURST = 10.0, 200.0, 60_000
 SLOW_S, FAST_S, IDLE_S, LEAST_S = 300.0, 120.0, 60.0, 3.0
+MARIADB = "ONECARD_DEMO_MARIADB"
+"""Names the database of the housing fund, whose table one of the consumers has."""
 PATIENCE_S = 1_800.0
 """What has not arrived by then never will."""
 LOOK_S = 0.5
@@ -111,26 +114,31 @@ def main() -> None:
     home: Path = options.home / "live"
     options.home.mkdir(parents=True, exist_ok=True)
     try:
-        with running(options.home) as base:
-            housing = os.environ.get("ONECARD_DEMO_MARIADB") or _beside(base)
-            with start(
-                home, persons=options.residents, seed=SEED, postgres=base, housing=housing
-            ) as stage:
-                figures = measured(stage, base, options.share, options.processes)
-            if not os.environ.get("ONECARD_DEMO_MARIADB"):
-                database.drop_database(base, HOUSING)
+        with (
+            running(options.home) as base,
+            _housing(base),
+            start(home, persons=options.residents, seed=SEED, postgres=base) as stage,
+        ):
+            figures = measured(stage, base, options.share, options.processes)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     publish(options, section(figures))
 
 
-HOUSING = "bench_housing"
-
-
-def _beside(base: str) -> str:
-    """A database for the housing fund beside the others, where there is no MariaDB."""
-    database.drop_database(base, HOUSING)
-    return database.sqlalchemy_url(database.create_database(base, HOUSING))
+@contextmanager
+def _housing(base: str) -> Iterator[None]:
+    """The housing fund's database: MariaDB where one is named, else beside the others."""
+    if os.environ.get(MARIADB):
+        yield
+        return
+    name = "bench_housing"
+    database.drop_database(base, name)
+    os.environ[MARIADB] = database.sqlalchemy_url(database.create_database(base, name))
+    try:
+        yield
+    finally:
+        del os.environ[MARIADB]
+        database.drop_database(base, name)
 
 
 def measured(stage: Rehearsal, base: str, share: float, processes: int) -> Figures:

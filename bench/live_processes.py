@@ -86,15 +86,15 @@ class Watched:
 
     def require_alive(self) -> None:
         """Raises SystemExit where a lane has ended by itself."""
-        if not all(lane.is_running() and lane.status() != psutil.STATUS_ZOMBIE for lane in self.lanes):
+        if not all(
+            lane.is_running() and lane.status() != psutil.STATUS_ZOMBIE for lane in self.lanes
+        ):
             msg = f"a lane has ended: {self.log.read_text(encoding='utf-8')[-2000:]}"
             raise SystemExit(msg)
 
 
 @contextmanager
-def lanes(
-    count: int, environment: Mapping[str, str], address: str, log: Path
-) -> Iterator[Watched]:
+def lanes(count: int, environment: Mapping[str, str], address: str, log: Path) -> Iterator[Watched]:
     """`onecard live` in so many processes, which share the work, until the block ends.
 
     Args:
@@ -106,7 +106,7 @@ def lanes(
     command = [str(Path(sys.executable).with_name("onecard")), "live"]
     with log.open("w", encoding="utf-8") as said:
         started = [
-            subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said)  # noqa: S603 - our own
+            subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said)
             for _ in range(count)
         ]
         try:

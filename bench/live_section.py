@@ -130,4 +130,6 @@ def _held(held: Mapping[str, Held]) -> str:
         f"{name.split('-')[0]} {h.rows:,} ({h.wrong} wrong, {h.twice} twice)"
         for name, h in sorted(held.items())
     )
-    return f"Rows in the consumers' own systems at the end, beside what their agreements give: {each}."
+    return (
+        f"Rows in the consumers' own systems at the end, beside what their agreements give: {each}."
+    )

@@ -69,7 +69,6 @@ def start(
     seed: int,
     postgres: str | None = None,
     servers: AgencyServers | None = None,
-    housing: str | None = None,
 ) -> Iterator[Rehearsal]:
     """Make a fresh rehearsal below `home`, and take its servers down at the end.
 
@@ -79,8 +78,6 @@ def start(
         seed: of the population and its defects.
         postgres: a server to use, where private databases are made; default: an embedded one.
         servers: the agencies' servers, if this process runs them; default: a process of its own.
-        housing: SQLAlchemy address of the housing fund's database; default: ONECARD_DEMO_MARIADB,
-            else a SQLite file.
     """
     embedded.stop(home)
     shutil.rmtree(home, ignore_errors=True)
@@ -102,7 +99,7 @@ def start(
         agencies_url,
         seed=seed,
         persons=persons,
-        mariadb_url=housing or os.environ.get("ONECARD_DEMO_MARIADB"),
+        mariadb_url=os.environ.get("ONECARD_DEMO_MARIADB"),
     )
     hub = Hub(settings, EnvironmentConnections({}))
     (city.home / PUBLIC_KEYS).write_text(json.dumps(hub.signer.public_keys()))

@@ -1,9 +1,9 @@
 """Open lines to other systems that wait for their next use, as long as somebody keeps them.
 
-To open one costs more than most of what a small transfer asks of it: a login, a handshake, a look at
-a catalogue. So whoever runs transfers one after the other in one process keeps them (`kept`), and
-without anybody who does each is closed as it ends. Who puts one on a shelf has taken from it what
-its user has left; who takes one sees to it that the other side is still there.
+To open one costs more than most of what a small transfer asks of it: a login, a handshake, a look
+at a catalogue. So whoever runs transfers one after the other in one process keeps them (`kept`),
+and without anybody who does each is closed as it ends. Who puts one on a shelf has taken from it
+what its user has left; who takes one sees to it that the other side is still there.
 """
 
 from __future__ import annotations

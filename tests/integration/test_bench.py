@@ -65,7 +65,9 @@ def test_it_runs_on_a_server(program: str, tmp_path: Path, postgres: str) -> Non
 
 
 @pytest.mark.nightly
-@pytest.mark.case("people-27", "the live lane reaches seven consumers, and each holds what it should")
+@pytest.mark.case(
+    "people-27", "the live lane reaches seven consumers, and each holds what it should"
+)
 @pytest.mark.timeout(600)
 def test_the_live_lane_is_measured(tmp_path: Path, postgres: str) -> None:
     page = start("bench.live", ["--residents", "600", "--share", "0.01"], tmp_path, postgres)

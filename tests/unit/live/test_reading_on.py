@@ -21,7 +21,9 @@ from tests.unit.core.fake_hub import ECARDS, NOW, FakeHub, ecards
 from tests.unit.live.test_jobs import desk_of, taken
 
 PACE = Pace(whole=60.0, held=60.0)
-WATERMARK = "SELECT checkpoint ->> 'cursor' FROM ledger.dataset WHERE dataset = 'hrss/ecard_binding'"
+WATERMARK = (
+    "SELECT checkpoint ->> 'cursor' FROM ledger.dataset WHERE dataset = 'hrss/ecard_binding'"
+)
 ENDS = [Place((NOW - timedelta(minutes=n)).isoformat()) for n in (3, 2, 1)]
 FAILED = Finding("shrinkage", "critical", passed=False, observed=0.1)
 
@@ -90,7 +92,7 @@ def test_all_behind_the_watermark_is_read_once_a_minute_while_anything_comes(
     hub: FakeHub, clock: list[float]
 ) -> None:
     job = settled(hub)
-    for number in range(2, 8):
+    for number in range(2, 9):
         clock[0] += 25.0
         hub.offers(ecards(number))
         assert come(hub, job, news=str(number))
