@@ -36,5 +36,6 @@ PROGRAMS = (
     Program("text", "text sources", _FEW),
     Program("workers", "more than one worker", (*_FEW, "--pages", "40")),
     Program("start", "start", ("--rounds", "3")),
+    Program("live", "the live lane", ("--residents", "1000", "--share", "0.02")),
     Program("airflow_night", "the night by Airflow", ("--persons", "1000", "--rounds", "1")),
 )

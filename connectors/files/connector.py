@@ -11,6 +11,7 @@ from connectors.files.partition import FilesPart
 from connectors.files.read import FilesReading
 from onecard.base.connections import Connection
 from onecard.ports.inbox import Arrivals, Held
+from onecard.ports.news import State
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
 
@@ -30,19 +31,12 @@ class FilesConnector:
         """Read the files that are new since the checkpoint."""
         return (FilesPart if request.part else FilesReading)(connection, request)
 
-    def state(
-        self,
-        connection: Connection,
-        request: ReadRequest,
-        *,
-        whole: bool = False,  # noqa: ARG002 - the port's
-    ) -> str:
-        """A digest of the folder's list.
+    def state(self, connection: Connection, request: ReadRequest) -> State:
+        """The folder's list; only files that are new are ever read.
 
         Args:
             connection: of the agency's system.
             request: names folder and pattern.
-            whole: nothing else is done by it: the list is always the whole one.
         """
         return news.state(connection, request)
 

@@ -14,13 +14,14 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import wait
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncssh
 
 from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge, check_room, private_file
-from onecard.base import timeouts, unreachable
+from onecard.base import shelves, timeouts, unreachable
 from onecard.base.connections import Connection
 from onecard.base.shown import file_name
 from onecard.errors import (
@@ -56,18 +57,76 @@ def connected(connection: Connection) -> Iterator[SftpFolder]:
         ConfigError: no host key is pinned, the server shows another, or the login is refused.
         SourceUnavailable: the server cannot be reached.
     """
-    line = _Line(f"connection {connection.id!r}")
+    place = connection.fingerprint
+    session = _taken(place) or _Session.opened(connection)
     try:
-        session = line.run(_connect(connection))
-        line.abort = session.abort
+        yield SftpFolder(connection, session.client, session.line)
+    except BaseException:
+        session.end()
+        raise
+    if shelves.keeps():
+        _waiting.put(place, session)
+    else:
+        session.end()
+
+
+def _taken(place: str) -> _Session | None:
+    """One that waits, and whose server has not gone."""
+    while (session := _waiting.take(place)) is not None:
+        if not session.ssh.is_closed():
+            return session
+        session.drop()
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """An SFTP session and the SSH connection below it.
+
+    Attributes:
+        line: its event loop.
+        ssh: the connection.
+        client: of SFTP.
+    """
+
+    line: _Line
+    ssh: Any
+    client: Any
+
+    @classmethod
+    def opened(cls, connection: Connection) -> _Session:
+        """A new one; raises as `connected`."""
+        line = _Line(f"connection {connection.id!r}")
         try:
-            client = line.run(session.start_sftp_client())
-            yield SftpFolder(connection, client, line)
+            ssh = line.run(_connect(connection))
+        except BaseException:
+            line.close()
+            raise
+        line.abort = ssh.abort
+        try:
+            return cls(line, ssh, line.run(ssh.start_sftp_client()))
+        except BaseException:
+            cls(line, ssh, None).end()
+            raise
+
+    def end(self) -> None:
+        """Say goodbye, and end it."""
+        self.ssh.close()
+        self._closed()
+
+    def drop(self) -> None:
+        """End it at once: its server is not waited for."""
+        self.line.abort_soon()
+        self._closed()
+
+    def _closed(self) -> None:
+        try:
+            self.line.run(self.ssh.wait_closed())
         finally:
-            session.close()
-            line.run(session.wait_closed())
-    finally:
-        line.close()
+            self.line.close()
+
+
+_waiting: shelves.Shelf[_Session] = shelves.Shelf(_Session.drop)
 
 
 class _Line:
@@ -99,9 +158,13 @@ class _Line:
             seen = self.moved
             if wait((future,), limit).done:
                 return future.result()
-        self._loop.call_soon_threadsafe(self.abort)
+        self.abort_soon()
         wait((future,), limit)
         raise timeouts.silent(self._where, limit)
+
+    def abort_soon(self) -> None:
+        """End the session, as the next thing that the loop does."""
+        self._loop.call_soon_threadsafe(self.abort)
 
     def close(self) -> None:
         """End the loop and its thread."""

@@ -20,6 +20,7 @@ from connectors.rest.body import ReplyTooLarge, Whole
 from connectors.rest.options import Wire
 from onecard.base import timeouts, unreachable
 from onecard.base.connections import Connection
+from onecard.base.shelves import Shelf
 from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
 
 BUSY = (429, 502, 503, 504)
@@ -27,6 +28,7 @@ BUSY = (429, 502, 503, 504)
 REFUSED = (401, 403)
 Parsed = TypeVar("Parsed")
 
+_waiting: Shelf[requests.Session] = Shelf(requests.Session.close)
 _PASSING = (
     requests.ConnectionError,
     requests.Timeout,
@@ -68,15 +70,15 @@ class Client:
     def __init__(self, connection: Connection, wire: Wire, what: str) -> None:
         self._connection, self._wire, self._what = connection, wire, what
         self._base = _base(connection)
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._session = _waiting.take(connection.fingerprint) or _opened()
         self._next = 0.0
         self.tries = 0
         self._auth = auth.build(connection, wire.auth, self._post_openly)
 
     def close(self) -> None:
-        """Close the session."""
-        self._session.close()
+        """Let the session wait for its next use, or close it where nobody keeps any."""
+        self._session.cookies.clear()
+        _waiting.put(self._connection.fingerprint, self._session)
 
     def get(self, path: str, params: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
         """GET a JSON document; raises like `call`."""
@@ -264,6 +266,12 @@ class Client:
         if reply.status_code in BUSY:
             raise _Busy(reply.status_code, _retry_after(reply))
         return self._document(reply, where)
+
+
+def _opened() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 def _base(connection: Connection) -> str:

@@ -14,6 +14,7 @@ from connectors.rest.write import RestSending
 from onecard.base.connections import Connection
 from onecard.errors import NotDivisible
 from onecard.ports.choice import Only
+from onecard.ports.news import State
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
 
@@ -43,15 +44,14 @@ class RestConnector:
         param = RestSource.model_validate(request.options.model_dump()).by.get(only.name)
         return None if param is None else ChosenReading(connection, request, param, only.values)
 
-    def state(self, connection: Connection, request: ReadRequest, *, whole: bool = False) -> str:
-        """A digest of the rows behind the bound.
+    def state(self, connection: Connection, request: ReadRequest) -> State:
+        """The rows behind the bound, and their last page.
 
         Args:
             connection: of the agency's system.
-            request: names the bound.
-            whole: from the first page behind it on, and not from the last one that was seen.
+            request: names the bound, and the page to begin with.
         """
-        return news.state(connection, request, whole=whole)
+        return news.state(connection, request)
 
     def mark(self, connection: Connection, request: ReadRequest) -> str:
         """How many rows the API says it has, whatever the parameter; empty without a total.

@@ -169,13 +169,9 @@ class Pages:
             self._keys.add(page)
             yield page
 
-    def by_cursor(self, paginator: Keyset, cursor: str | None = None) -> Iterator[Page]:
-        """Pages by cursor, from the first one on or from one that was seen before.
-
-        Args:
-            paginator: of the options.
-            cursor: of the page to begin with.
-        """
+    def by_cursor(self, paginator: Keyset) -> Iterator[Page]:
+        """Pages by cursor, from the first one on or from the one that the request names."""
+        cursor = self._request.page
         seen: set[str] = set()
         before: Page | None = None
         ended = False

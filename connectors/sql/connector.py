@@ -17,6 +17,7 @@ from connectors.sql.url import dialect
 from onecard.base.connections import Connection
 from onecard.base.times import OFFSET
 from onecard.ports.inbox import Arrivals, Held
+from onecard.ports.news import State
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
 
@@ -44,19 +45,12 @@ class SqlConnector:
 
         return GenericReading(connection, request, options)
 
-    def state(
-        self,
-        connection: Connection,
-        request: ReadRequest,
-        *,
-        whole: bool = False,  # noqa: ARG002 - the port's
-    ) -> str:
-        """A digest of keys and cursors of the rows behind the bound.
+    def state(self, connection: Connection, request: ReadRequest) -> State:
+        """Keys and cursors of the rows behind the bound, and the latest cursor.
 
         Args:
             connection: of the agency's system.
             request: names cursor and bound.
-            whole: nothing else is done by it: all of them are always looked at.
         """
         from connectors.sql import news  # noqa: PLC0415 - only where sources are watched
 

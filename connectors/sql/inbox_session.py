@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection as System
+from onecard.base.shelves import Shelf
 from onecard.base.timeouts import BoundedConnection
 from onecard.base.times import OFFSET, POSIX_ZONE
 from onecard.errors import ProtocolError
@@ -17,6 +20,7 @@ SQL_MODE = (
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO"
 )
 """Nothing is cut, capped or replaced; another engine than the named one is an error; 0 stays 0."""
+_waiting: Shelf[Engine] = Shelf(Engine.dispose)
 _SETTINGS = {
     "postgresql": (
         f"SET TimeZone = '{POSIX_ZONE}'",
@@ -38,13 +42,31 @@ _SETTINGS = {
 security would hide are an error."""
 
 
-def inbox_engine(system: System) -> Engine:
+@contextmanager
+def inbox_engine(system: System) -> Iterator[Engine]:
     """The database of an inbox; every session of it is strict.
+
+    It is kept for its next use (`onecard.base.shelves`) unless the block fails; a file is opened
+    each time.
 
     Args:
         system: connection of the inbox.
     """
-    engine = create_engine(engine_url(system))
+    place = system.fingerprint
+    engine = _waiting.take(place) or _strict(system)
+    try:
+        yield engine
+    except BaseException:
+        engine.dispose()
+        raise
+    if engine.dialect.name == "sqlite":
+        engine.dispose()
+    else:
+        _waiting.put(place, engine)
+
+
+def _strict(system: System) -> Engine:
+    engine = create_engine(engine_url(system), pool_pre_ping=True)
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", _patient)
     settings = _SETTINGS[engine.dialect.name]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.sql.options import SqlSource
 from onecard.base.connections import Connection
-from onecard.ports.news import UNTOLD
+from onecard.ports.news import Place, State
 from onecard.ports.source import Reading, ReadRequest
 
 
@@ -18,12 +20,12 @@ def state(
     read: Callable[[Connection, ReadRequest], Reading],
     connection: Connection,
     request: ReadRequest,
-) -> str:
-    """A digest of keys and cursors of the rows behind the bound; `UNTOLD` without a bound.
+) -> State:
+    """A digest of keys and cursors of the rows behind the bound; nothing without a bound.
 
     A row that changes gets a later cursor, so that key and cursor of all rows there tell of every
     change, of late commits and of deletes too. A table that is scanned in another order has not
-    changed.
+    changed. It can be read on from its latest cursor, where that is an instant.
 
     Args:
         read: the connector's own reading.
@@ -31,7 +33,7 @@ def state(
         request: names cursor and bound.
     """
     if request.cursor is None or request.since is None:
-        return UNTOLD
+        return State()
     wanted = {*request.key, request.cursor}
     options = SqlSource.model_validate(request.options.model_dump(by_alias=True))
     few = replace(
@@ -39,10 +41,24 @@ def state(
         columns=tuple(c for c in request.columns if c.name in wanted),
         options=options.model_copy(update={"count": False}),
     )
+    batches = [chunk.batch for chunk in read(connection, few)]
     seen = hashlib.sha256()
-    for batch in _in_order([chunk.batch for chunk in read(connection, few)]):
+    for batch in _in_order(batches):
         seen.update(batch.serialize())
-    return seen.hexdigest()
+    return State(seen.hexdigest(), _end(batches, request.cursor, request.since))
+
+
+def _end(batches: list[pa.RecordBatch], cursor: str, since: str) -> Place | None:
+    """The latest cursor, or the bound where none is later; None where they are no instants."""
+    latest = datetime.fromisoformat(since)
+    for batch in batches:
+        kind = batch.schema.field(cursor).type if cursor in batch.schema.names else None
+        if kind is None or not pa.types.is_timestamp(kind) or kind.tz is None:
+            return None
+        micros = batch.column(cursor).cast(pa.timestamp("us", kind.tz), safe=False)
+        found = pc.max(micros).as_py()
+        latest = max(latest, found or latest)
+    return Place(latest.isoformat())
 
 
 def _in_order(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:

@@ -58,27 +58,23 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
         ConfigError: the table would not keep what is sent; nothing was sent.
         ProtocolError: the table does not hold what was sent; nothing was kept.
     """
-    engine = inbox_engine(system)
-    try:
-        with engine.connect() as connection:
-            inbox, deliveries, found = _looked_at(connection, schema, name, parcel)
-            connection.commit()
-            with connection.begin() as transaction:
-                sending = _Sending(connection, inbox, parcel, found)
-                deleted, rows = sending.drop(), sending.upsert()
-                digest = sending.digest
-                already = _already(connection, deliveries, parcel.delivery_id, digest)
-                if already:
-                    transaction.rollback()
-                else:
-                    told: dict[str, Any] = {"rows": rows, "digest": digest}
-                    if parcel.deletes is not None:
-                        told["deletes"] = {"rows": deleted}
-                    sending.prove()
-                    _manifest(connection, deliveries, parcel, told)
-                    parcel.leave(rows)  # right before the commit: until then nothing is there
-    finally:
-        engine.dispose()
+    with inbox_engine(system) as engine, engine.connect() as connection:
+        inbox, deliveries, found = _looked_at(connection, schema, name, parcel)
+        connection.commit()
+        with connection.begin() as transaction:
+            sending = _Sending(connection, inbox, parcel, found)
+            deleted, rows = sending.drop(), sending.upsert()
+            digest = sending.digest
+            already = _already(connection, deliveries, parcel.delivery_id, digest)
+            if already:
+                transaction.rollback()
+            else:
+                told: dict[str, Any] = {"rows": rows, "digest": digest}
+                if parcel.deletes is not None:
+                    told["deletes"] = {"rows": deleted}
+                sending.prove()
+                _manifest(connection, deliveries, parcel, told)
+                parcel.leave(rows)  # right before the commit: until then nothing is there
     return Sent(rows, 1, int(already), digest, deleted)
 
 
@@ -90,11 +86,8 @@ def there(system: System, schema: str | None, name: str) -> bool:
         schema: of the table; None: the login's own.
         name: of the table.
     """
-    engine = inbox_engine(system)
-    try:
+    with inbox_engine(system) as engine:
         return inspect(engine).has_table(name, schema=schema)
-    finally:
-        engine.dispose()
 
 
 def _looked_at(

@@ -7,6 +7,7 @@ store instead. A password never stands in YAML, and a connection never prints it
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -39,6 +40,12 @@ class Connection(BaseModel):
     def secret(self) -> str | None:
         """The password in clear, for the driver only."""
         return self.password.get_secret_value() if self.password else None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that a login depends on: an open line is used again under it only."""
+        told = self.model_dump(mode="json", exclude={"id"}) | {"password": self.secret}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     @property
     def address(self) -> str:

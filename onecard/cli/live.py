@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from onecard.app.wiring import Hub
-from onecard.base import interrupts
+from onecard.base import interrupts, shelves
 from onecard.cli import output
 from onecard.errors import ConfigError, UsageError
 from onecard.live.lane import Lane
-from onecard.store import sessions
 
 HIGHEST_PORT = 65_535
 
@@ -36,7 +35,7 @@ def live(
     with output.errors_as_exit_codes():
         place = _place(listen) if listen else None
         lane = Lane(Hub)
-        with sessions.kept():
+        with shelves.kept():
             try:
                 with _door(lane, place) as address:  # where it cannot be opened, nothing begins
                     lane.start()

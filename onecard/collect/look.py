@@ -2,51 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from onecard.base.connections import Connection
 from onecard.collect.context import CollectContext
-from onecard.ports.news import UNTOLD, News
+from onecard.ports.news import News, Place, State
 from onecard.ports.source import ReadRequest
+from schemas.models.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Looks again and again from one watermark on.
+    """Looks again and again from one bound on.
 
     Two states of one look can be compared, also after the watermark has moved on: what lies behind
-    the earlier one has changed, or it has not.
+    its bound has changed, or it has not.
 
     Attributes:
         request: as a collect would read that begins now.
     """
 
+    tools: CollectContext
+    contract: Contract
     connector: News
-    connection: Connection
     request: ReadRequest
 
     @classmethod
-    def of(cls, tools: CollectContext, connection_id: str, request: ReadRequest) -> Look | None:
-        """A look at a system; None where its connector can only be read.
+    def of(cls, tools: CollectContext, contract: Contract, request: ReadRequest) -> Look | None:
+        """A look at a source; None where its connector can only be read.
 
         Args:
             tools: name the connector, and where systems are.
-            connection_id: of the agency's system.
+            contract: of the dataset.
             request: as a collect would read now.
         """
         if not isinstance(tools.connector, News):
             return None
-        return cls(tools.connector, tools.connections.get(connection_id), request)
+        return cls(tools, contract, tools.connector, request)
 
-    def state(self, *, whole: bool = False) -> str:
-        """A digest of what lies behind the watermark; `UNTOLD` where that would be everything.
+    @property
+    def place(self) -> Place | None:
+        """From where it looks; None: without a bound."""
+        since = self.request.since
+        return None if since is None else Place(since, self.request.page)
+
+    def at(self, place: Place) -> Look:
+        """The same source, from another place on.
 
         Args:
-            whole: somebody says that there is news: nothing is taken from an earlier look.
+            place: where a look has seen it end.
+        """
+        return replace(self, request=replace(self.request, since=place.since, page=place.page))
+
+    def state(self) -> State:
+        """What lies behind the bound; untold where that would be everything.
 
         Raises:
             OnecardError: as a reading of the source.
         """
         if self.request.since is None and not self.request.checkpoint:
-            return UNTOLD
-        return self.connector.state(self.connection, self.request, whole=whole)
+            return State()
+        system = self.tools.connections.get(self.contract.source.connection)
+        found = self.connector.state(system, self.request)
+        return found if found.end is None else replace(found, end=self._in_time(found.end))
+
+    def _in_time(self, place: Place) -> Place:
+        """As the watermark, it is never past now minus lag: what comes next would lie before it."""
+        latest = self.tools.settings.now() - self.contract.source.lag.span
+        if datetime.fromisoformat(place.since) <= latest:
+            return place
+        return replace(place, since=latest.isoformat())

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from onecard.base import shelves
 from onecard.collect.again import OnceMore, RejectedRow
 from onecard.collect.audit import AuditStep
 from onecard.collect.context import CollectContext
@@ -23,8 +24,9 @@ from onecard.errors import StagingLost
 from onecard.model.row_order import OLDER
 from onecard.model.signoffs import SignOff
 from onecard.ports.listener import Step, StepName, Telling, TransferListener
+from onecard.ports.news import Place
 from onecard.ports.workers import Workers
-from onecard.store import audit, database, datasets, releases, sessions, transfers
+from onecard.store import audit, database, datasets, releases, transfers
 from schemas.models.contract import Contract
 
 
@@ -44,10 +46,15 @@ class Collect:
         self._tools = tools
         self._listeners = tuple(listeners)
 
-    def run(self, *, whole: bool = False) -> Collected:
-        """All three steps, one after the other."""
-        with sessions.kept():
-            transfer = self.stage(whole=whole)
+    def run(self, *, whole: bool = False, place: Place | None = None) -> Collected:
+        """All three steps, one after the other.
+
+        Args:
+            whole: read everything, not only what lies behind the watermark.
+            place: read on from there, and leave the watermark where it is.
+        """
+        with shelves.kept():
+            transfer = self.stage(whole=whole, place=place)
             self.audit(transfer)
             return self.publish(transfer)
 
@@ -134,7 +141,7 @@ class Collect:
             state = datasets.state(connection, self._contract.id)
         step = Step("collect.stage", self._contract.id, self._tools.settings.actor)
         request = StageStep(self._contract, self._tools, Telling(step)).request(state, whole=False)
-        return Look.of(self._tools, self._contract.source.connection, request)
+        return Look.of(self._tools, self._contract, request)
 
     def _partitioned(self, transfer: int) -> PartitionedStage:
         """For workers, which tell nobody: a step of theirs is a part of one."""
@@ -218,18 +225,19 @@ class Collect:
         except StagingLost:
             return self.run()
 
-    def stage(self, *, whole: bool = False) -> int:
+    def stage(self, *, whole: bool = False, place: Place | None = None) -> int:
         """Read, check and stage; returns the transfer's id.
 
         Args:
             whole: read everything, not only what lies behind the watermark.
+            place: read on from there, and leave the watermark where it is.
 
         Raises:
             OnecardError: as the connector, the gate or the database raise it; the transfer is
                 then marked failed, and nothing of it remains but its line in the ledger.
         """
         with self._step("collect.stage") as telling:
-            return StageStep(self._contract, self._tools, telling).run(whole=whole)
+            return StageStep(self._contract, self._tools, telling, place).run(whole=whole)
 
     def audit(self, transfer: int) -> None:
         """Run the dataset-level expectations on the staged rows.

@@ -17,6 +17,7 @@ from onecard.collect.settle import SettleStep
 from onecard.errors import UnstableSource
 from onecard.model.transfers import DatasetState, Intaken
 from onecard.ports.listener import Telling
+from onecard.ports.news import Place
 from onecard.ports.source import ReadRequest
 from onecard.store import (
     audit,
@@ -48,11 +49,17 @@ def everything(request: ReadRequest) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class StageStep:
-    """One reading of a dataset's source."""
+    """One reading of a dataset's source.
+
+    Attributes:
+        place: from where it is read on; the watermark stays, so that the overlap before it is read
+            by the next collect that has none. None: everything behind the watermark is read.
+    """
 
     contract: Contract
     tools: CollectContext
     telling: Telling
+    place: Place | None = None
 
     def run(self, *, whole: bool, past: bool = False) -> int:
         """Read, check and stage; as `Collect.stage`.
@@ -119,7 +126,9 @@ class StageStep:
         """
         failpoints.reach("stage.settled")
         with connection.transaction():
-            datasets.lock_claimed(connection, self.contract.id, transfer)
+            before = datasets.lock_claimed(connection, self.contract.id, transfer).checkpoint
+            if self.place is not None:
+                taken = replace(taken, checkpoint=before)
             self._record(connection, transfer, taken, whole=everything(request))
         failpoints.reach("stage.recorded")
 
@@ -203,7 +212,7 @@ class StageStep:
         source = self.contract.source
         since = None if whole else window.since(self.contract, state)
         taken = dict(state.checkpoint.get("source") or {})
-        return ReadRequest(
+        found = ReadRequest(
             dataset=self.contract.id,
             columns=drift_policy.columns(self.contract),
             options=self.tools.connector.source_options.model_validate(dict(source.options)),
@@ -216,6 +225,9 @@ class StageStep:
             order_stated=self.contract.stated_file_order is not None,
             taken=taken,
         )
+        if self.place is None:
+            return found
+        return replace(found, since=self.place.since, page=self.place.page)
 
     def watch(
         self, connection: database.Connection, state: DatasetState, request: ReadRequest

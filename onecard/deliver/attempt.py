@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 USUAL_DELIVERIES = 3
 """So many confirmed deliveries make a history that volume is compared with."""
+
+USUAL_SPAN = timedelta(days=14)
+"""Days of an event agreement that count."""
 
 FEW_ROWS = 1_000
 """A delivery of at most so many rows is never unusual."""
@@ -353,11 +357,25 @@ class Attempt:
         if len(usual) < USUAL_DELIVERIES or agreement.statistics:
             return
         due = work.tally.passed if work.surveyed else work.counted()
-        limit = max(FEW_ROWS, agreement.unusual_factor * round(median(usual)))
-        if due <= limit or self._released():
+        each = round(median(usual))
+        limit = max(FEW_ROWS, agreement.unusual_factor * each)
+        if due <= limit or self._within_days(due) or self._released():
             return
-        found = f"{due} rows are due, usually {round(median(usual))}"
+        found = f"{due} rows are due, usually {each}"
         raise self._hold(found)
+
+    def _within_days(self, due: int) -> bool:
+        """Whether so many rows are usual for days of an event agreement (ADR 0038).
+
+        Its batches are what has come within seconds: how many rows are in one says how busy the
+        source was, and only a day of them says what is usual.
+        """
+        agreement = self.log.agreement
+        if agreement.mode != "event":
+            return False
+        since = self.tools.settings.now() - USUAL_SPAN
+        days = deliveries.rows_by_day(self.log.connection, agreement.id, since)
+        return bool(days) and due <= agreement.unusual_factor * round(median(days))
 
     def _refuse_deletes(self, work: Difference) -> None:
         """Hold a delivery that would take far more away than usual ones bring."""

@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from onecard.base import shelves
 from onecard.deliver.context import Delivered
 from onecard.errors import OnecardError
 from onecard.model.holds import agency_of
 from onecard.operations.delivery import deliver
 from onecard.reconcile.services import TransferDesk
 from onecard.stewardship import challenges
-from onecard.store import sessions
 from schemas.models.catalogue import Catalogue
 
 log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ def run(
         workers: so many transfers at a time.
         only: agencies: what they provide is collected, what they receive is delivered; empty: all.
     """
-    with sessions.kept():
+    with shelves.kept():
         chosen = [d for d in datasets(hub) if not only or agency_of(d) in only]
         collected = run_each(chosen, lambda d: hub.collect(d).run(), note, workers)
         reviewed: dict[str, str] = {}

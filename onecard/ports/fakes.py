@@ -19,7 +19,7 @@ from onecard.model.checkpoints import Checkpoint
 from onecard.ports.auditor import Finding, Staged
 from onecard.ports.inbox import Arrivals, Held
 from onecard.ports.listener import Step
-from onecard.ports.news import UNTOLD
+from onecard.ports.news import UNTOLD, Place, State
 from onecard.ports.privacy_gate import Admitted, Batch, PrivacyBlock, RuleResult
 from onecard.ports.row_gate import Checked, Reason, Rejected
 from onecard.ports.sink import Parcel, Sent
@@ -91,8 +91,10 @@ class FakeSystem:
         arrived: deliveries by their id; only whole ones.
         fails: raised by `send` after all rows were taken and before anything is kept.
         inbox: what `held` gives, as chunks.
-        news: what `state` gives.
-        looks: whether each of them was to be whole.
+        news: the digest that `state` gives.
+        late: the same, where it is asked for more than the end.
+        end: where `state` says that the source ends.
+        looks: from which bound on each of them was.
     """
 
     kind: ClassVar[str] = "fake"
@@ -104,29 +106,25 @@ class FakeSystem:
     fails: Exception | None = None
     inbox: tuple[Chunk, ...] = ()
     news: str = UNTOLD
-    looks: list[bool] = field(default_factory=list)
+    late: str = ""
+    end: Place | None = None
+    looks: list[str | None] = field(default_factory=list)
 
     def read(self, connection: Connection, request: ReadRequest) -> FakeReading:  # noqa: ARG002 - the port's
         """The reading that was set."""
         self.requests.append(request)
         return self.reading
 
-    def state(
-        self,
-        connection: Connection,  # noqa: ARG002 - the port's
-        request: ReadRequest,  # noqa: ARG002
-        *,
-        whole: bool = False,
-    ) -> str:
+    def state(self, connection: Connection, request: ReadRequest) -> State:  # noqa: ARG002 - the port's
         """The state that was set.
 
         Args:
             connection: not used.
-            request: not used.
-            whole: noted.
+            request: names the bound, which is noted.
         """
-        self.looks.append(whole)
-        return self.news
+        self.looks.append(request.since)
+        at_end = self.end is not None and request.since == self.end.since
+        return State(self.news if at_end else self.news + self.late, self.end)
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:  # noqa: ARG002
         """Keep a parcel under its id; one that is kept already changes nothing.

@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from onecard.base.connections import Connection
 from onecard.ports.source import ReadRequest
 
 UNTOLD = ""
-"""A state that says nothing: to tell whether there is news would be to read everything."""
+"""A digest that says nothing: to tell whether there is news would be to read everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """From where a source can be read on: what comes in time stands there or behind it.
+
+    Attributes:
+        since: least cursor that is read from there on, ISO 8601 text; rows that have it are read
+            again, for others may have the same (F16).
+        page: of a source of pages by cursor, the cursor of its last page; None: of the first.
+    """
+
+    since: str
+    page: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A source as one look has found it; kept in memory only.
+
+    Attributes:
+        digest: SHA-256 of what lies behind the request's bound, or `UNTOLD`; it shows no value.
+        end: from where the source can be read on; None where it can only be read from the bound.
+    """
+
+    digest: str = UNTOLD
+    end: Place | None = None
 
 
 @runtime_checkable
 class News(Protocol):
     """A connector that tells two states of a source apart without reading all of it."""
 
-    def state(self, connection: Connection, request: ReadRequest, *, whole: bool = False) -> str:
-        """A SHA-256 of what lies behind the request's bound, or `UNTOLD`.
+    def state(self, connection: Connection, request: ReadRequest) -> State:
+        """What lies behind the request's bound, and where it ends.
 
-        Two states of the same request that are equal mean that a reading now would find what a
-        reading then did. It is kept in memory only, and shows no value.
+        Two states of the same request with equal digests mean that a reading now would find what a
+        reading then did.
 
         Args:
             connection: of the agency's system.
             request: as the next collect would read.
-            whole: somebody says that there is news: nothing is taken from an earlier look.
 
         Raises:
             OnecardError: as `onecard.ports.connector.Connector.read`.

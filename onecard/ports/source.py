@@ -81,6 +81,8 @@ class ReadRequest:
         taken: as `checkpoint`, also where everything is read again: what is older than something
             taken before that is gone is marked `late`.
         part: only this partition is read; None: everything.
+        page: of a source of pages by cursor, the cursor of the first one that is read; None: from
+            the first one behind the bound on.
     """
 
     dataset: str
@@ -96,6 +98,7 @@ class ReadRequest:
     taken: Checkpoint = field(default_factory=dict)
     batch_rows: int = BATCH_ROWS
     part: ReadPart | None = None
+    page: str | None = None
 
     def natives(self, names: Iterable[str]) -> tuple[str, ...]:
         """Names in the agency's system of some of the columns."""

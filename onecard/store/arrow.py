@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from onecard.store import sessions
+from onecard.base import shelves
 from onecard.store.refusals import refusals
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _handles: dict[str, _SharedDatabase] = {}
 _lock = threading.Lock()
-_waiting: sessions.Shelf[Connection] = sessions.Shelf(lambda made: made.close())
+_waiting: shelves.Shelf[Connection] = shelves.Shelf(lambda made: made.close())
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def connect(address: str) -> Iterator[Connection]:
         except BaseException:
             made.close()
             raise
-        if sessions.keeps() and _clean(made):
+        if shelves.keeps() and _clean(made):
             _waiting.put(address, made)
         else:
             made.close()

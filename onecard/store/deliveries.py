@@ -137,6 +137,24 @@ def usual_rows(connection: Connection, agreement: str, last: int = 14) -> list[i
     )
 
 
+def rows_by_day(connection: Connection, agreement: str, since: datetime) -> list[int]:
+    """Rows that the agreement's confirmed deliveries sent on each day (UTC+8) that had any.
+
+    Args:
+        connection: of the hub's database.
+        agreement: its id.
+        since: the earliest delivery that counts, by the hub's time.
+    """
+    return scalars(
+        connection,
+        int,
+        "SELECT CAST(sum(sent_rows) AS bigint) FROM ledger.transfer WHERE subject = %s"
+        " AND direction = 'deliver' AND status = 'confirmed' AND sent_rows > 0 AND NOT replay"
+        " AND hub_time >= %s GROUP BY CAST(hub_time AT TIME ZONE 'Asia/Shanghai' AS date)",
+        (agreement, since),
+    )
+
+
 def sendings(connection: Connection, agreement: str, now: datetime) -> tuple[Sending, ...]:
     """Deliveries that may have reached the consumer, oldest first.
 

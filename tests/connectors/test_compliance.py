@@ -27,7 +27,7 @@ from onecard.errors import (
     SourceUnavailable,
 )
 from onecard.ports.inbox import Arrivals, Readable, Sending
-from onecard.ports.news import UNTOLD, News
+from onecard.ports.news import News, State
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, Reading, ReadRequest
 from onecard.reconcile.canonical_text import canonical_text
@@ -60,6 +60,8 @@ NUMBERED = {
     "size": 10,
     "total": "total",
 }
+TIMED = ("postgres", "mysql")
+"""Databases whose cursors are instants; SQLite keeps texts."""
 VARIANTS = (
     "postgres",
     "mariadb",
@@ -205,12 +207,37 @@ def test_a_state_tells_whether_anything_came_and_shows_no_value(system: System) 
     for count in (24, 25, 26):
         system.fill(some[:count])
         seen.append(connector.state(system.connection, request))
-        assert re.fullmatch("[0-9a-f]{64}", seen[-1])
+        assert re.fullmatch("[0-9a-f]{64}", seen[-1].digest)
         assert connector.state(system.connection, request) == seen[-1]
-    assert len(set(seen)) == 3
+    assert len({state.digest for state in seen}) == 3
     if system.incremental:
         everything = request_of(system, key=("f_key",))
-        assert connector.state(system.connection, everything) == UNTOLD
+        assert connector.state(system.connection, everything) == State()
+
+
+@pytest.mark.fault("F16", "reading on from the end of a look finds rows of that same moment too")
+def test_a_source_is_read_on_from_where_a_look_has_seen_it_end(system: System) -> None:
+    connector, some = connectors.connector(system.kind), rows(40)
+    assert isinstance(connector, News)
+    system.fill(some[:25])
+    since = some[1]["at"].isoformat() if system.incremental else None
+    request = request_of(system, since=since, key=("f_key",))
+    place = connector.state(system.connection, request).end
+    by_cursor = system.options.get("paginator") == KEYSET
+    assert (place is not None) == (by_cursor or system.connection.conn_type in TIMED)
+    if place is None:
+        return
+    equal = {**some[30], "at": some[24]["at"]}
+    system.fill([*some[:25], equal, *some[35:]])
+    on = replace(request, since=place.since, page=place.page)
+    before = connector.state(system.connection, on).digest
+    chunks = connector.read(system.connection, on)
+    found = [row for chunk in chunks for row in chunk.batch.to_pylist()]
+    wanted = {normal(row) for row in (some[24], equal, *some[35:])}
+    assert wanted <= set(map(normal, found))
+    assert len(found) < 31, "what lies before is not read"
+    system.fill([*some[:25], equal, *some[34:]])
+    assert connector.state(system.connection, on).digest != before
 
 
 @pytest.mark.fault("F32", "a dropped column stops the transfer and is named")

@@ -35,7 +35,7 @@ from onecard.errors import (
     SourceUnavailable,
 )
 from onecard.ports.choice import Only
-from onecard.ports.news import UNTOLD
+from onecard.ports.news import UNTOLD, State
 from onecard.ports.sink import Leave, Parcel
 from onecard.ports.source import Chunk, Column, ReadRequest
 from tests.connectors.systems import free, marked
@@ -894,22 +894,21 @@ def test_an_address_that_is_none_is_a_setting_to_mend(server: Server, more: Any)
         list(RestConnector().read(system(server, **more), asked))
 
 
-def look(
-    server: Server,
-    since: str = "2026-11-01T00:00:00+08:00",
-    *,
-    whole: bool = False,
-    **options: Any,
-) -> str:
-    """The state of the rows behind a bound."""
+def request_behind(
+    page: str | None = None, since: str = "2026-11-01T00:00:00+08:00", **options: Any
+) -> ReadRequest:
+    """A request for the rows behind a bound, from a page on."""
     given = {"path": "/rows", "records": "data.items", "paginator": KEYSET, "attempts": 1}
     found = RestConnector.source_options.model_validate(
         {**given, "since_param": "since", **options}
     )
     columns = (Column("x", "X"), Column("y", "Y", required=False))
-    return RestConnector().state(
-        system(server), ReadRequest("agency/dataset", columns, found, since=since), whole=whole
-    )
+    return ReadRequest("agency/dataset", columns, found, since=since, page=page)
+
+
+def look(server: Server, page: str | None = None, **options: Any) -> State:
+    """The state of the rows behind a bound, from a page on."""
+    return RestConnector().state(system(server), request_behind(page, **options))
 
 
 def asked(server: Server) -> list[str | None]:
@@ -919,62 +918,44 @@ def asked(server: Server) -> list[str | None]:
     return found
 
 
-def test_of_many_pages_the_last_one_is_looked_at_again(server: Server) -> None:
+def test_a_source_of_many_pages_is_looked_at_from_its_last_one_on(server: Server) -> None:
     items = [{"X": str(n)} for n in range(7)]
     server.answer = keyset(items)
-    states = [look(server)]
+    place = look(server).end
+    assert place is not None
+    assert (place.since, place.page) == ("2026-11-01T00:00:00+08:00", "6")
     assert asked(server) == [None, "2", "4", "6"]
-    assert look(server) == states[-1]
+    states = [look(server, place.page)]
+    assert states[0].end == place
     assert asked(server) == ["6"]
     for name in ("7", "8"):  # the last page is full, then there is one more
         items.append({"X": name})
-        states.append(look(server))
-        assert look(server) == states[-1]
-    assert len(set(states)) == 3
-    asked(server)
-    look(server)
-    assert asked(server) == ["8"]
+        states.append(look(server, place.page))
+        assert look(server, place.page) == states[-1]
+    assert len({state.digest for state in states}) == 3
+    assert [state.end.page for state in states if state.end] == ["6", "6", "8"]
 
 
-def test_after_a_while_all_pages_are_looked_at_again(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_stands_before_a_page_is_seen_from_the_first_one_on(server: Server) -> None:
     items = [{"X": str(n)} for n in range(5)]
     server.answer = keyset(items)
-    before = look(server)
+    whole, end = look(server), look(server, "4")
     items[0] = {"X": "late"}
-    assert look(server) == before
-    now = time.monotonic()
-    monkeypatch.setattr(news, "_clock", lambda: now + news.AGAIN_S + 1)
-    asked(server)
-    assert look(server) != before
-    assert asked(server) == [None, "2", "4"]
+    assert look(server, "4") == end
+    assert look(server).digest != whole.digest
 
 
-def test_who_says_that_there_is_news_has_all_pages_looked_at(server: Server) -> None:
-    items = [{"X": str(n)} for n in range(5)]
-    server.answer = keyset(items)
-    before = look(server)
-    items[0] = {"X": "late"}
-    assert look(server) == before
-    asked(server)
-    found = look(server, whole=True)
-    assert found != before
-    assert asked(server) == [None, "2", "4"]
-    assert look(server) == found
-    assert asked(server) == ["4"]
+def test_a_reading_goes_on_from_a_page(server: Server) -> None:
+    server.answer = keyset([{"X": str(n)} for n in range(7)])
+    found = list(RestConnector().read(system(server), request_behind("4")))
+    assert rows(found) == [{"x": str(n), "y": None} for n in (4, 5, 6)]
+    assert asked(server) == ["4", "6"]
 
 
-def test_a_cursor_that_is_refused_is_not_asked_again(server: Server) -> None:
-    server.answer = keyset([{"X": str(n)} for n in range(5)])
-    before = look(server)
+def test_a_page_that_is_refused_stops_the_look(server: Server) -> None:
     server.answer = lambda _: (400, {}, {})
     with pytest.raises(ProtocolError):
-        look(server)
-    server.answer = keyset([{"X": str(n)} for n in range(5)])
-    asked(server)
-    assert look(server) == before
-    assert asked(server) == [None, "2", "4"]
+        look(server, "4")
 
 
 def test_what_a_reply_says_beside_its_rows_is_no_news(server: Server) -> None:
@@ -986,11 +967,11 @@ def test_what_a_reply_says_beside_its_rows_is_no_news(server: Server) -> None:
 
 
 def test_a_source_without_a_bound_or_of_many_numbered_pages_says_nothing(server: Server) -> None:
-    assert look(server, since_param=None) == UNTOLD
+    assert look(server, since_param=None) == State()
     assert server.seen == []
     server.answer = lambda call: {
         "total": "100",
         "data": {"items": [{"X": call["query"]["page"]}, {"X": "of two"}]},
     }
-    assert look(server, paginator={**NUMBERED, "order": "stable"}) == UNTOLD
+    assert look(server, paginator={**NUMBERED, "order": "stable"}) == State(UNTOLD)
     assert len(server.seen) == news.MOST_NUMBERED + 1

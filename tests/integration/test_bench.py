@@ -65,6 +65,19 @@ def test_it_runs_on_a_server(program: str, tmp_path: Path, postgres: str) -> Non
 
 
 @pytest.mark.nightly
+@pytest.mark.case(
+    "people-27", "the live lane reaches seven consumers, and each holds what it should"
+)
+@pytest.mark.timeout(600)
+def test_the_live_lane_is_measured(tmp_path: Path, postgres: str) -> None:
+    page = start("bench.live", ["--residents", "600", "--share", "0.01"], tmp_path, postgres)
+    assert "<!-- the live lane -->" in page
+    assert "a burst of 600 |" in page
+    held = page.partition("Rows in the consumers' own systems")[2]
+    assert held.count("(0 wrong, 0 twice)") == 7
+
+
+@pytest.mark.nightly
 @pytest.mark.case("people-27", "one command runs it on the embedded server, where peers reach it")
 @pytest.mark.timeout(600)
 def test_it_runs_on_the_embedded_server(tmp_path: Path) -> None:

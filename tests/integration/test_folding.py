@@ -36,7 +36,7 @@ from onecard.store.receipts import Erasure
 from onecard.store.report_frames import FRAMES, Span
 from quality.reports import facts as ledger_facts
 from tests.cities import Cities
-from tests.integration.test_live import BUSES, EVENTS, OPERATOR, Town, small_town
+from tests.integration.test_live import BUSES, EVENTS, OPERATOR, Town, town_of
 
 BATCHES = 9
 LATER = FOLDED_AFTER.days + 1
@@ -47,7 +47,7 @@ LATER = FOLDED_AFTER.days + 1
 def lane(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Town]:
     """A day of the lane: a batch for each event, and one delivery that its consumer has erased."""
     home = tmp_path_factory.mktemp("folding")
-    with small_town(home, cities) as town, pytest.MonkeyPatch.context() as patch:
+    with town_of(home, cities) as town, pytest.MonkeyPatch.context() as patch:
         patch.setattr(folding, "NEWEST", 2)
         patch.setattr(folding, "LEAST", 3)
         patch.setattr(folding, "PACK", 4)

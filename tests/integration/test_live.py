@@ -31,6 +31,7 @@ from onecard.collect.look import Look
 from onecard.errors import ConfigError
 from onecard.live.lane import Lane
 from onecard.live.pace import Pace
+from onecard.ports.news import State
 from onecard.store import agreement_lives, database, leases
 from schemas.models import catalogue
 from tests import forked
@@ -137,15 +138,9 @@ class Town:
             lane.end()
 
 
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Town]:
-    with small_town(tmp_path_factory.mktemp("live"), cities) as found:
-        yield found
-
-
 @contextmanager
-def small_town(home: Path, cities: Cities) -> Iterator[Town]:
-    """A city of three datasets and two consumers, below a folder of its own."""
+def town_of(home: Path, cities: Cities) -> Iterator[Town]:
+    """A town below a folder, all of which was delivered once."""
     with cities.start(home / "stage", persons=300, seed=5) as stage:
         schemas = home / "schemas"
         shutil.copytree(
@@ -165,14 +160,20 @@ def small_town(home: Path, cities: Cities) -> Iterator[Town]:
         yield Town(small)
 
 
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[Town]:
+    with town_of(tmp_path_factory.mktemp("live"), cities) as found:
+        yield found
+
+
 def test_an_event_reaches_the_consumers_and_a_look_leaves_no_trace(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[str] = []
+    looks: list[State] = []
     state = Look.state
 
-    def counted(look: Look, *, whole: bool = False) -> str:
-        looks.append(state(look, whole=whole))
+    def counted(look: Look) -> State:
+        looks.append(state(look))
         return looks[-1]
 
     monkeypatch.setattr(Look, "state", counted)

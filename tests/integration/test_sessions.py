@@ -11,9 +11,10 @@ import adbc_driver_manager as driver
 import psycopg
 import pytest
 
+from onecard.base import shelves
 from onecard.base.sql_text import query
 from onecard.errors import FatalError
-from onecard.store import arrow, database, locks, sessions
+from onecard.store import arrow, database, locks
 from onecard.store.locks import Kind
 from onecard.store.snapshots import Snapshot
 
@@ -55,9 +56,9 @@ def test_a_session_is_used_again_while_somebody_keeps_it(
     private_database: str, of: Callable[[str], int]
 ) -> None:
     assert of(private_database) != of(private_database)
-    with sessions.kept():
+    with shelves.kept():
         first = of(private_database)
-        with sessions.kept():
+        with shelves.kept():
             assert of(private_database) == first
         assert of(private_database) == first
     assert ended(private_database, first)
@@ -65,14 +66,14 @@ def test_a_session_is_used_again_while_somebody_keeps_it(
 
 
 def test_two_at_once_have_two_sessions(private_database: str) -> None:
-    with sessions.kept(), database.connect(private_database) as one:
+    with shelves.kept(), database.connect(private_database) as one:
         with database.connect(private_database) as other:
             pids = {one.info.backend_pid, other.info.backend_pid}
         assert len(pids) == 2
 
 
 def test_the_next_user_finds_nothing_of_the_one_before(private_database: str) -> None:
-    with sessions.kept():
+    with shelves.kept():
         with database.connect(private_database, autocommit=True) as connection:
             first = connection.info.backend_pid
             locks.hold(connection, Kind.DELIVERY, "f01")
@@ -97,7 +98,7 @@ def test_the_next_user_finds_nothing_of_the_one_before(private_database: str) ->
 
 
 def test_work_is_committed_at_the_end_and_undone_by_an_error(private_database: str) -> None:
-    with sessions.kept():
+    with shelves.kept():
         with database.connect(private_database) as connection:
             connection.execute("CREATE TABLE kept (value int)")
         first = pid(private_database)
@@ -110,7 +111,7 @@ def test_work_is_committed_at_the_end_and_undone_by_an_error(private_database: s
 
 
 def test_an_arrow_connection_leaves_nothing_uncommitted_behind(private_database: str) -> None:
-    with sessions.kept():
+    with shelves.kept():
         first = arrow_pid(private_database)
         with arrow.connect(private_database) as connection, connection.cursor() as cursor:
             cursor.execute("CREATE TABLE undone (value int)")
@@ -127,7 +128,7 @@ def test_an_arrow_connection_leaves_nothing_uncommitted_behind(private_database:
 def test_a_session_that_the_server_has_ended_is_not_used_again(
     private_database: str, of: Callable[[str], int]
 ) -> None:
-    with sessions.kept():
+    with shelves.kept():
         first = of(private_database)
         with psycopg.connect(private_database, autocommit=True) as killer:
             killer.execute("SELECT pg_terminate_backend(%s, 10000)", (first,))
@@ -137,15 +138,15 @@ def test_a_session_that_the_server_has_ended_is_not_used_again(
 def test_a_session_that_waited_too_long_is_closed(
     private_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with sessions.kept():
+    with shelves.kept():
         first = pid(private_database)
-        monkeypatch.setattr(sessions, "LONGEST_S", -1.0)
+        monkeypatch.setattr(shelves, "LONGEST_S", -1.0)
         assert pid(private_database) != first
         assert ended(private_database, first)
 
 
 def test_a_fork_shares_no_session(private_database: str) -> None:
-    with sessions.kept():
+    with shelves.kept():
         first = pid(private_database)
         child = os.fork()
         if child == 0:
@@ -158,7 +159,7 @@ def test_a_fork_shares_no_session(private_database: str) -> None:
 
 def test_a_snapshot_is_used_again_unless_it_ended_by_an_error(hub_database: str) -> None:
     asked = query("SELECT pg_backend_pid()::bigint AS pid")
-    with sessions.kept():
+    with shelves.kept():
         with Snapshot(hub_database) as snapshot:
             first = snapshot.frame(asked)["pid"][0]
         with pytest.raises(OSError, match="of the consumer"), Snapshot(hub_database) as snapshot:
@@ -176,9 +177,9 @@ def test_what_waited_too_long_is_closed_by_whoever_comes_next(
     then: Callable[[str], int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with sessions.kept():
+    with shelves.kept():
         waiting = first(private_database)
-        monkeypatch.setattr(sessions, "LONGEST_S", -1.0)
+        monkeypatch.setattr(shelves, "LONGEST_S", -1.0)
         then(private_database)
         assert ended(private_database, waiting)
 
@@ -205,7 +206,7 @@ class NoTransaction:
 
 def test_an_arrow_connection_that_begins_no_transaction_is_closed(private_database: str) -> None:
     broken = NoTransaction()
-    with sessions.kept():
+    with shelves.kept():
         arrow._waiting.put(private_database, cast("Any", broken))
         assert arrow_pid(private_database)
     assert broken.closed

@@ -76,14 +76,6 @@ def test_a_desk_whose_text_is_the_same_makes_nothing_be_read_again(hub: FakeHub)
     assert not job.due(woken=False)
 
 
-def test_a_wake_up_has_the_whole_source_looked_at(hub: FakeHub) -> None:
-    job = settled(hub, DAY)
-    hub.system.looks.clear()
-    for woken in (False, True):
-        assert not job.due(woken=woken)
-    assert hub.system.looks == [False, True]
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds of the jobs' own clock."""
