@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 
 from onecard.live.complaint import Complaint
 from onecard.live.job import Job
@@ -12,6 +13,21 @@ from onecard.live.pace import Backoff, Pace
 from onecard.store.leases import Lease
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one piece of work has come to since it began here; written by its own thread alone.
+
+    Attributes:
+        looks: whether there was anything to do.
+        batches: that ended well, or were held for a person.
+        failures: of looks and of batches.
+    """
+
+    looks: int = 0
+    batches: int = 0
+    failures: int = 0
 
 
 class Runner:
@@ -25,7 +41,7 @@ class Runner:
     """
 
     def __init__(self, job: Job, keeper: Keeper, pace: Pace, after: Runner | None = None) -> None:
-        self.job = job
+        self.job, self.counts = job, Counts()
         self._keeper, self._pace, self._after = keeper, pace, after
         self._backoff = Backoff(pace)
         self._wakeup, self._stop = threading.Event(), threading.Event()
@@ -109,10 +125,12 @@ class Runner:
                 return False
             if lease != self._lease:  # nobody told us what came before
                 self._lease, self._again = lease, True
+            self.counts.looks += 1
             if not self.job.due(woken=woken or self._again):
                 self._well()
                 return False
             more = self.job.run(lease)
+            self.counts.batches += 1
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as caught:  # noqa: BLE001 - one failure, or an extension's panic, stops only itself
@@ -130,5 +148,6 @@ class Runner:
     def _failed(self, caught: BaseException) -> None:
         """Say why, once as long as it stays so, and leave it alone for a while."""
         self._again = True
+        self.counts.failures += 1
         self._complaint.say(caught)
         self._backoff.failed()
