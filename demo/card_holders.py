@@ -15,7 +15,10 @@ READ = (
     "health__death_notice",
 )
 """Tables of the registry that are looked at."""
-_THERE = "SELECT count(*) FROM unnest(%s::text[]) AS name WHERE to_regclass('registry.' || name) IS NOT NULL"
+_THERE = (
+    "SELECT count(*) FROM unnest(%s::text[]) AS name"
+    " WHERE to_regclass('registry.' || name) IS NOT NULL"
+)
 _FOUND = """
 SELECT c.card_no FROM registry.hrss__card_master c
 WHERE c._deleted_at IS NULL AND c.card_status = '1' AND c.card_no <> ALL(%s)

@@ -108,7 +108,9 @@ def up(
         with ExitStack() as running:
             server = running.enter_context(standalone.running(airflow))
             live = running.enter_context(lane.running(stage.at(0), home / "live.log"))
-            running.enter_context(counter_hours.kept(Counter(stage.city, 0), stage.hub(0), live.door))
+            running.enter_context(
+                counter_hours.kept(Counter(stage.city, 0), stage.hub(0), live.door)
+            )
             output.say(f"Live lane: ready, its log is {live.log}; once hrss has been collected, a")
             output.say(f"         card is reported lost every {counter_hours.EACH_S:g} s")
             try:

@@ -25,7 +25,7 @@ from schemas.models.contract import Contract
 
 EVENTS, CARDS = "hrss/card_status_event", "hrss/card_master"
 BEFORE = timedelta(seconds=2)
-"""So long before the rehearsal's present the first loss is reported; each further one 1 ms later."""
+"""So long before the rehearsal's present the first loss is reported; each next one 1 ms later."""
 TAKEN = ("00", "01")
 """Answers to a wake-up that was taken (docs/waking.md)."""
 CALL_S = 5.0

@@ -1,4 +1,4 @@
-"""The counter of `onecard up`: a card is reported lost every now and then, and the lane is woken."""
+"""The counter of `onecard up`: a card is reported lost now and then, and the lane is woken."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def running(environment: Mapping[str, str], log: Path) -> Iterator[LaneProcess]:
     """
     place = f"{LOOPBACK}:{standalone.free_port()}"
     with log.open("w") as file:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [*ONECARD, "live", "--listen", place],
             env={"ONECARD_LOG": "text", **environment},
             start_new_session=True,

@@ -179,7 +179,7 @@ def report(stage: Rehearsal, day: int, *, ended: Callable[[str], None]) -> Repor
         wait = _Wait(hub, agreements, before, at, ended)
         _follow(wait, process)
     ended(ENDED)
-    seconds = {name: _since(written, at) for name, at in wait.confirmed.items()}
+    seconds = {name: _since(written, when) for name, when in wait.confirmed.items()}
     told = tuple(_told(stage, hub, a, at, seconds) for a in agreements)
     return Reported(
         answer,

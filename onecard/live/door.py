@@ -17,8 +17,8 @@ from typing import Protocol
 
 from onecard.base.extras import extra
 from onecard.live import calls
-from onecard.live.callers import Callers
 from onecard.live.answered import Answered
+from onecard.live.callers import Callers
 from onecard.live.calls import Answer, Gatekeeper
 from onecard.live.readiness import Readiness
 from onecard.live.refusals import Refusals

@@ -7,7 +7,6 @@ site's own. Numbers, and names of datasets and agreements; no value of a row can
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from onecard.base.extras import extra
@@ -81,12 +80,11 @@ def exposition(lane: MeasuredLane, answered: Answered) -> bytes:
     return generate_latest(registry)
 
 
-@dataclass(frozen=True, slots=True)
 class _Figures:
     """A collector of Prometheus' client."""
 
-    lane: MeasuredLane
-    answered: Answered
+    def __init__(self, lane: MeasuredLane, answered: Answered) -> None:
+        self.lane, self.answered = lane, answered
 
     def collect(self) -> Iterator[Metric]:
         """Each figure with all its lines."""

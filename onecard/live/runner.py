@@ -130,13 +130,13 @@ class Runner:
                 self._well()
                 return False
             more = self.job.run(lease)
-            self.counts.batches += 1
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as caught:  # noqa: BLE001 - one failure, or an extension's panic, stops only itself
             self._failed(caught)
             return False
         self._well()
+        self.counts.batches += 1
         return more
 
     def _well(self) -> None:

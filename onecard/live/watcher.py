@@ -10,7 +10,6 @@ from onecard.errors import RetriableError
 from onecard.live.complaint import Complaint
 from onecard.live.job import LaneDesk
 from onecard.live.texts import Stamp, stamp_of
-from schemas.models import catalogue
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import UNREADABLE
 
@@ -39,9 +38,10 @@ class Watcher:
         deny: Callable[[], None],
     ) -> None:
         self._make, self._adopt, self._deny = make, adopt, deny
-        self._places = (desk.settings.schemas or catalogue.ROOT, desk.settings.keys_file)
-        seen = stamp_of(*self._places)  # before they are read: what changes meanwhile is news
-        self._stamp: Stamp | None = seen if _readable(desk.catalogue.problems) else None
+        self._places = (desk.catalogue.root, desk.settings.keys_file)
+        self._stamp: Stamp | None = None
+        if _readable(desk.catalogue.problems):
+            self._stamp = stamp_of(*self._places)
         self._later = Complaint(log, "the catalogue is read again later")
         self._denied = Complaint(log, "the catalogue cannot be read, nothing moves")
 

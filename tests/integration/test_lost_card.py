@@ -166,9 +166,7 @@ def test_the_bureau_itself_has_the_card_lost(town: Town) -> None:
         assert connection.execute(statement.encode(), (town.card,)).fetchall() == [(LOST,)]
 
 
-def test_people_see_each_step_and_no_number(
-    town: Town, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_people_see_each_step_and_no_number(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(town.steps) == lost_card.steps(town.stage.hub(0))
     assert town.steps[:2] == [lost_card.READY, lost_card.WOKEN]
     assert town.steps[-1] == lost_card.ENDED
@@ -229,7 +227,7 @@ def test_a_lane_that_cannot_start_is_an_error_that_names_its_log(
 ) -> None:
     environment = town.stage.at(0) | {"ONECARD_PROFILE": "neither"}
     log = tmp_path / "live.log"
-    with pytest.raises(FatalError, match=r"has ended by itself \(1\); see .*live\.log"):
-        with lane.running(environment, log):
-            pass
+    ended = pytest.raises(FatalError, match=r"has ended by itself \(1\); see .*live\.log")
+    with ended, lane.running(environment, log):
+        pass
     assert "ONECARD_PROFILE" in log.read_text()

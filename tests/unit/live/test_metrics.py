@@ -56,9 +56,9 @@ def test_work_and_leases_by_direction_and_subject() -> None:
         assert found[name, "deliver", "f01"] == 0
     assert found["onecard_live_ready",] == 1
     assert found["process_resident_memory_bytes",] > 0
-    assert read(exposition(Measured(is_ready=False), Answered()).decode())[
-        "onecard_live_ready",
-    ] == 0
+    assert (
+        read(exposition(Measured(is_ready=False), Answered()).decode())["onecard_live_ready",] == 0
+    )
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ class Texts:
         if self.error is not None:
             raise self.error
         known = SimpleNamespace(root=self.root, problems=self.problems, registers=None)
-        places = SimpleNamespace(schemas=self.root, keys_file=self.root / "keys.json")
-        return cast("LaneDesk", SimpleNamespace(catalogue=known, settings=places, address=""))
+        keys = SimpleNamespace(keys_file=self.root / "keys.json")
+        return cast("LaneDesk", SimpleNamespace(catalogue=known, settings=keys, address=""))
 
     def adopt(self, _desk: LaneDesk) -> None:
         self.told.append("adopt")
@@ -68,23 +68,6 @@ def test_it_is_read_once_for_each_change(texts: Texts) -> None:
     watcher = texts.watcher()
     assert texts.looks(watcher) == []
     texts.write()
-    assert texts.looks(watcher) == ["adopt"]
-
-
-def test_a_file_that_changes_while_they_are_read_first_is_news(texts: Texts) -> None:
-    desk = texts.make()
-
-    class Reading:
-        """A hub whose catalogue is read when it is first asked for, as the real one's is."""
-
-        settings, address = desk.settings, desk.address
-
-        @property
-        def catalogue(self) -> object:
-            texts.write()
-            return desk.catalogue
-
-    watcher = Watcher(texts.make, cast("LaneDesk", Reading()), texts.adopt, texts.deny)
     assert texts.looks(watcher) == ["adopt"]
 
 
