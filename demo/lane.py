@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from demo import standalone
 from onecard.errors import FatalError
@@ -19,7 +20,9 @@ ONECARD = (sys.executable, "-c", "from onecard.cli.entry import main; main()")
 LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 180.0
 """A machine that is busy with the imports of other processes needs some time."""
-POLL_S = 0.05
+POLL_S, ANSWER_S = 0.05, 5.0
+LOOKS = "onecard_live_looks"
+"""How often each piece of its work has looked for something to do (docs/monitoring.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,13 @@ class LaneProcess:
 
     Attributes:
         door: its address, for wake-ups.
+        figures: address of the page that Prometheus reads.
         log: everything that it says.
     """
 
     process: subprocess.Popen[bytes]
     door: str
+    figures: str
     log: Path
 
     @property
@@ -42,13 +47,18 @@ class LaneProcess:
 
     @property
     def ready(self) -> bool:
-        """Whether it says that it can work."""
+        """Whether it says that it can work, and has looked at everything once."""
         with requests.Session() as session:
             session.trust_env = False  # no proxy between two processes of one machine
             try:
-                return session.get(f"{self.door}/readyz", timeout=POLL_S + 5).ok
+                if not session.get(f"{self.door}/readyz", timeout=ANSWER_S).ok:
+                    return False
+                figures = session.get(f"{self.figures}/metrics", timeout=ANSWER_S).text
             except requests.RequestException:
                 return False  # not yet, or no more: its exit code tells
+        found = {family.name: family.samples for family in text_string_to_metric_families(figures)}
+        looks = found.get(LOOKS, [])
+        return bool(looks) and all(line.value for line in looks)
 
     def require_running(self) -> None:
         """Raises FatalError where it has ended by itself."""
@@ -68,10 +78,10 @@ def running(environment: Mapping[str, str], log: Path) -> Iterator[LaneProcess]:
     Raises:
         FatalError: it does not become ready.
     """
-    place = f"{LOOPBACK}:{standalone.free_port()}"
+    door, figures = (f"{LOOPBACK}:{port}" for port in standalone.free_ports(0, 0))
     with log.open("w") as file:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*ONECARD, "live", "--listen", place],
+            [*ONECARD, "live", "--listen", door, "--metrics", figures],
             env={"ONECARD_LOG": "text", **environment},
             start_new_session=True,
             stdin=subprocess.DEVNULL,
@@ -79,7 +89,7 @@ def running(environment: Mapping[str, str], log: Path) -> Iterator[LaneProcess]:
             stderr=subprocess.STDOUT,
         )
         try:
-            lane = LaneProcess(process, f"http://{place}", log)
+            lane = LaneProcess(process, f"http://{door}", f"http://{figures}", log)
             _wait_until_ready(lane)
             yield lane
         finally:
