@@ -202,7 +202,7 @@ def _lost_card(stage: Rehearsal, day: int, *, shown: bool) -> dict[str, Any]:
     return {
         "well": found.well,
         "answer": found.answer,
-        "published_seconds": round(found.published, 3),
+        "published_seconds": found.published,
         "exit_code": found.exit_code,
         "seconds": round(found.seconds, 1),
         "log": str(found.log),

@@ -20,6 +20,8 @@ ONECARD = (sys.executable, "-c", "from onecard.cli.entry import main; main()")
 LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 180.0
 """A machine that is busy with the imports of other processes needs some time."""
+ENDS_WITHIN_S = 120.0
+"""For the batches in hand."""
 POLL_S, ANSWER_S = 0.05, 5.0
 LOOKS = "onecard_live_looks"
 """How often each piece of its work has looked for something to do (docs/monitoring.md)."""
@@ -93,7 +95,7 @@ def running(environment: Mapping[str, str], log: Path) -> Iterator[LaneProcess]:
             _wait_until_ready(lane)
             yield lane
         finally:
-            standalone.end_group(process)
+            standalone.end_group(process, ENDS_WITHIN_S)
 
 
 def _wait_until_ready(lane: LaneProcess) -> None:

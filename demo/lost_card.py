@@ -8,37 +8,28 @@ is read out of its own inbox, and compared with what its agreement says of this 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 from demo import card_holders, lane
+from demo.confirmations import PUBLISHED, Confirmations
 from demo.counter import EVENTS, TAKEN, Counter
-from demo.lane import LaneProcess
 from demo.rehearsal import Rehearsal
 from demo.verify_inboxes import EVERYTHING, alike
 from onecard.app.wiring import Hub
 from onecard.base.times import ZONE
 from onecard.deliver.treatment import mask
 from onecard.errors import FatalError
-from onecard.model.transfers import Transfer
-from onecard.store import database, transfer_history, transfer_lookup
+from onecard.store import database, transfer_lookup
 from schemas.models import codes
 from schemas.models.agreement import Agreement
 
-WITHIN_S = 120.0
-"""A consumer that has not confirmed by then is told of as missing."""
-LOOK_S, ASK_S = 0.05, 0.5
-"""Between two looks at the ledger; between two questions whether anything is due."""
 WOKEN, ENDED = "a card is reported lost, the lane is woken", "the lane has ended"
-READY, PUBLISHED = "the lane is ready", "the loss is in the registry"
-_PUBLISHED = (
-    "SELECT t.id, t.finished_at FROM registry.hrss__card_status_event e"
-    " JOIN ledger.transfer t ON t.id = e._transfer_id WHERE e.effective_at = %s"
-)
+READY = "the lane is ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +64,7 @@ class Reported:
 
     Attributes:
         answer: of the lane, to the wake-up.
-        published: seconds until the registry had it.
+        published: seconds until the registry had it; None: it never did.
         told: a line for each agreement of mode event on card events.
         exit_code: of the lane, which was told to end.
         log: what the lane said.
@@ -81,7 +72,7 @@ class Reported:
     """
 
     answer: str
-    published: float
+    published: float | None
     told: tuple[Told, ...]
     exit_code: int
     log: Path
@@ -92,61 +83,6 @@ class Reported:
         """Whether every consumer that is to know knows, and the lane has ended in order."""
         confirmed = any(t.granted for t in self.told) and all(t.right for t in self.told)
         return confirmed and self.answer in TAKEN and not self.exit_code
-
-
-@dataclass(slots=True)
-class _Wait:
-    """Follows the loss through the ledger, from its collect to the consumers' confirmations."""
-
-    hub: Hub
-    agreements: Sequence[Agreement]
-    before: int
-    at: datetime
-    ended: Callable[[str], None]
-    published: datetime | None = None
-    confirmed: dict[str, datetime] = field(default_factory=dict)
-    idle: set[str] = field(default_factory=set)
-
-    @property
-    def over(self) -> bool:
-        """Whether each consumer has confirmed, or has nothing to get."""
-        return len(self.confirmed) + len(self.idle) == len(self.agreements)
-
-    def look(self) -> None:
-        """What the ledger has by now."""
-        with database.connect(self.hub.address, autocommit=True) as connection:
-            if self.published is None:
-                found = connection.execute(_PUBLISHED, (self.at,)).fetchone()
-                if found is None or not isinstance(found[1], datetime):
-                    return
-                self.published = found[1]
-                self.ended(PUBLISHED)
-            for transfer in transfer_history.since(connection, self.before):
-                self._note(transfer)
-
-    def ask(self) -> None:
-        """Whom the loss does not concern: nothing is due there, and nothing has left."""
-        if self.published is None:
-            return
-        known = {*self.confirmed, *self.idle}
-        waiting = [a.id for a in self.agreements if a.id not in known]
-        quiet = [name for name in waiting if not self.hub.deliver(name).due()]
-        self.look()  # what was confirmed before it was asked is in the ledger by now
-        for name in quiet:
-            if name not in self.confirmed:
-                self.idle.add(name)
-                self.ended(f"{name}: not concerned")
-
-    def _note(self, transfer: Transfer) -> None:
-        """A delivery that was confirmed after the loss was published."""
-        name, at = transfer.subject, transfer.finished_at
-        known = {a.id for a in self.agreements}
-        confirmed = transfer.direction == "deliver" and transfer.status == "confirmed"
-        if not confirmed or not transfer.sent_rows or name not in known or at is None:
-            return
-        if self.published and at >= self.published and name not in self.confirmed:
-            self.confirmed[name] = at
-            self.ended(name)
 
 
 def report(stage: Rehearsal, day: int, *, ended: Callable[[str], None]) -> Reported:
@@ -176,14 +112,15 @@ def report(stage: Rehearsal, day: int, *, ended: Callable[[str], None]) -> Repor
         written = datetime.now(ZONE)
         answer = counter.wake(process.door)
         ended(WOKEN)
-        wait = _Wait(hub, agreements, before, at, ended)
-        _follow(wait, process)
+        confirmations = Confirmations(hub, agreements, before, at, ended)
+        confirmations.follow(process)
     ended(ENDED)
-    seconds = {name: _since(written, when) for name, when in wait.confirmed.items()}
+    published = confirmations.published
+    seconds = {name: _since(written, when) for name, when in confirmations.confirmed.items()}
     told = tuple(_told(stage, hub, a, at, seconds) for a in agreements)
     return Reported(
         answer,
-        _since(written, wait.published) if wait.published else 0.0,
+        _since(written, published) if published else None,
         told,
         process.process.returncode,
         process.log,
@@ -200,19 +137,6 @@ def concerned(hub: Hub) -> list[Agreement]:
     """Agreements under which the lane tells consumers of events of cards."""
     known = hub.catalogue.agreements.values()
     return [a for a in known if a.served and a.mode == "event" and a.dataset == EVENTS]
-
-
-def _follow(wait: _Wait, process: LaneProcess) -> None:
-    """Until everybody has confirmed, or the time is over."""
-    end = time.monotonic() + WITHIN_S
-    ask_at = time.monotonic() + ASK_S
-    while not wait.over and time.monotonic() < end:
-        process.require_running()
-        time.sleep(LOOK_S)
-        wait.look()
-        if time.monotonic() >= ask_at and not wait.over:
-            wait.ask()
-            ask_at = time.monotonic() + ASK_S
 
 
 def _since(written: datetime, at: datetime) -> float:

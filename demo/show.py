@@ -71,11 +71,11 @@ def lost_card(found: Reported) -> None:
         [(t.agreement, t.consumer, t.way, *_told(t)) for t in found.told],
     )
     confirmed = [t.seconds for t in found.told if t.seconds is not None]
-    last = max(confirmed, default=0.0)
+    registry = "never" if found.published is None else f"after {found.published:.1f} s"
     output.say(
-        f"the counter's wake-up was answered {found.answer}; in the registry after"
-        f" {found.published:.1f} s, the last of {len(confirmed)} consumers confirmed after"
-        f" {last:.1f} s; the lane ended with exit code {found.exit_code} ({found.log})"
+        f"the counter's wake-up was answered {found.answer}; in the registry {registry}, the last"
+        f" of {len(confirmed)} consumers confirmed after {max(confirmed, default=0.0):.1f} s; the"
+        f" lane ended with exit code {found.exit_code} ({found.log})"
     )
 
 

@@ -60,9 +60,14 @@ def running(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]
             end_group(server)
 
 
-def end_group(leader: subprocess.Popen[bytes]) -> None:
-    """End a process and its whole group, which may outlive it; a signal to its pid orphans them."""
-    end = time.monotonic() + ENDS_WITHIN
+def end_group(leader: subprocess.Popen[bytes], within: float | None = None) -> None:
+    """End a process and its whole group, which may outlive it; a signal to its pid orphans them.
+
+    Args:
+        leader: of the group.
+        within: seconds that it has to end by itself; default: `ENDS_WITHIN`.
+    """
+    end = time.monotonic() + (ENDS_WITHIN if within is None else within)
     with suppress(ProcessLookupError):
         os.killpg(leader.pid, signal.SIGTERM)
         while time.monotonic() < end and _lives(leader):

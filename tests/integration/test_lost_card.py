@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from demo import card_holders, counter_hours, lane, lost_card, show
+from demo import card_holders, confirmations, counter_hours, lane, lost_card, show
 from demo.counter import BEFORE, Counter
 from demo.lost_card import Reported
 from demo.proof import prove
@@ -119,7 +119,8 @@ def test_every_consumer_that_serves_the_holder_confirms_within_the_time(town: To
     assert len(told) >= 5  # of seven: hardly anybody studies, works, and has this bank
     for line in told:
         assert line.seconds is not None
-        assert found.published <= line.seconds < lost_card.WITHIN_S
+        assert found.published is not None
+        assert found.published <= line.seconds < confirmations.WITHIN_S
         assert re.fullmatch(r"\*+[0-9A-Z]{3} 2 正式挂失", line.holds)
     rest = [line for line in found.told if not line.granted]
     assert [(line.seconds, line.holds) for line in rest] == [(None, "")] * len(rest)
