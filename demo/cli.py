@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from demo import dag_night, show, standalone
+from demo import counter_hours, dag_night, lane, lost_card, show, standalone
+from demo.counter import Counter
 from demo.progress import progress
 from demo.proof import prove
 from demo.rehearsal import Rehearsal, setup_steps, start
@@ -54,7 +56,7 @@ def demo(  # noqa: PLR0913 - one parameter for each option
     json: Json = False,
 ) -> None:
     """Run the nightly sync for real, through the DAGs, on simulated agencies."""
-    interrupts.release()  # the agencies' servers are ended on the way out
+    _end_in_order(128 + signal.SIGTERM)
     shown = not json
     started = time.monotonic()
     result: dict[str, Any] = {"persons": persons, "seed": seed}
@@ -62,9 +64,13 @@ def demo(  # noqa: PLR0913 - one parameter for each option
     with output.errors_as_exit_codes(), _city(home, persons, seed, shown=shown) as stage:
         result["prepare_seconds"] = round(time.monotonic() - started, 1)
         result |= _nights(stage, days, history, shown=shown, verify=verify)
+        day = days - 1 + history
+        result["live"] = _lost_card(stage, day, shown=shown)
         if verify:
-            result["verified"] = _verify(stage, days - 1 + history, shown=shown)
-        last = stage.hub(days - 1 + history)
+            same = _verify_inboxes(stage, day, "after the lane", shown=shown)
+            result["inboxes_verified"] = same and result["inboxes_verified"]
+            result["verified"] = _verify(stage, day, shown=shown)
+        last = stage.hub(day)
         result["reports"] = _reports(last, shown=shown)
         result["proven"] = _prove(last, shown=shown)
     result["seconds"] = round(time.monotonic() - started, 1)
@@ -72,8 +78,8 @@ def demo(  # noqa: PLR0913 - one parameter for each option
         output.emit(result)
     else:
         output.say(f"done in {result['seconds']} s; report: {result['report']}")
-    well = (result["proven"], result.get("verified", True), result.get("inboxes_verified", True))
-    if result["exit_code"] or not all(well):
+    verified = (result.get("verified", True), result.get("inboxes_verified", True))
+    if result["exit_code"] or not all((result["proven"], result["live"]["well"], *verified)):
         raise typer.Exit(1)
 
 
@@ -87,7 +93,7 @@ def up(
     ] = None,
 ) -> None:
     """Start Airflow with the simulated agencies; ends with Ctrl-C."""
-    interrupts.release()  # Airflow and the agencies' servers are ended on the way out
+    _end_in_order(0)
     home = Settings.load().home / "up"
     with output.errors_as_exit_codes(), _city(home, persons, seed, shown=True) as stage:
         folder = Path(stage.environment["AIRFLOW_HOME"])
@@ -97,13 +103,30 @@ def up(
         output.say(f"Airflow: {address}  user: admin  password: {password}")
         output.say(f"Portal:  {address}/onecard/  a steward of each agency: its name,")
         output.say(f"         e.g. hrss, and the password in {made.file}")
-        output.say(f"logs in {folder}; Ctrl-C ends Airflow and the agencies")
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        with standalone.running(stage.at(0) | dict(made.environment) | listening) as server:
+        output.say(f"logs in {folder}; Ctrl-C ends Airflow, the live lane and the agencies")
+        airflow = stage.at(0) | dict(made.environment) | listening
+        with ExitStack() as running:
+            server = running.enter_context(standalone.running(airflow))
+            live = running.enter_context(lane.running(stage.at(0), home / "live.log"))
+            running.enter_context(
+                counter_hours.kept(Counter(stage.city, 0), stage.hub(0), live.door)
+            )
+            output.say(f"Live lane: ready, its log is {live.log}; once hrss has been collected, a")
+            output.say(f"         card is reported lost every {counter_hours.EACH_S:g} s")
             try:
                 server.wait()
             except KeyboardInterrupt:
                 output.say("ending")
+
+
+def _end_in_order(code: int) -> None:
+    """What runs beside (agencies' servers, Airflow, the lane) is ended on the way out.
+
+    Args:
+        code: of the exit after SIGTERM.
+    """
+    interrupts.release()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(code))
 
 
 @contextmanager
@@ -139,7 +162,7 @@ def _nights(stage: Rehearsal, days: int, more: int, *, shown: bool, verify: bool
             "log": str(done.log),
         }
         if verify:
-            same &= _verify_inboxes(stage, day, shown=shown)
+            same &= _verify_inboxes(stage, day, f"night {day}", shown=shown)
             result["inboxes_verified"] = same
     if more:
         nights = range(days, days + more)
@@ -170,12 +193,36 @@ def _prove(hub: Hub, *, shown: bool) -> bool:
     return bool(proof.holds)
 
 
-def _verify_inboxes(stage: Rehearsal, day: int, *, shown: bool) -> bool:
-    """Whether every consumer holds what its agreement says after the night."""
-    with progress(f"verifying night {day}", None, shown=shown):
+def _lost_card(stage: Rehearsal, day: int, *, shown: bool) -> dict[str, Any]:
+    """The live lane beside one card that is reported lost; who came to know of it, and when."""
+    with progress("live lane", lost_card.steps(stage.hub(day)), shown=shown) as ended:
+        found = lost_card.report(stage, day, ended=ended)
+    if shown:
+        show.lost_card(found)
+    return {
+        "well": found.well,
+        "answer": found.answer,
+        "published_seconds": found.published,
+        "exit_code": found.exit_code,
+        "seconds": round(found.seconds, 1),
+        "log": str(found.log),
+        "consumers": [asdict(line) for line in found.told],
+    }
+
+
+def _verify_inboxes(stage: Rehearsal, day: int, when: str, *, shown: bool) -> bool:
+    """Whether every consumer holds what its agreement says by now.
+
+    Args:
+        stage: a running rehearsal.
+        day: of the hub's clock.
+        when: that is, for people.
+        shown: whether they see it.
+    """
+    with progress(f"verifying {when}", None, shown=shown):
         found = verify_inboxes(stage.hub(day), stage.city)
     if shown:
-        show.inboxes(found, day)
+        show.inboxes(found, when)
     return all(verdict.same for verdict in found.values())
 
 

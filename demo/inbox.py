@@ -47,10 +47,15 @@ def holding(sendings: Iterable[Sending], key: Sequence[str]) -> pl.DataFrame:
     return marked.filter(there).drop("_at", "_gone")
 
 
-def http_sendings(folder: Path) -> dict[str, list[Sending]]:
-    """Every stored batch of an HTTP inbox, by agreement, in the order in which they came."""
+def http_sendings(folder: Path, agreement: str = "*") -> dict[str, list[Sending]]:
+    """Every stored batch of an HTTP inbox, by agreement, in the order in which they came.
+
+    Args:
+        folder: of the inbox.
+        agreement: this one only; default: all.
+    """
     found: dict[str, list[Sending]] = {}
-    for file in sorted(folder.glob("*.batches.jsonl")):
+    for file in sorted(folder.glob(f"{agreement}.batches.jsonl")):
         bodies = map(json.loads, file.read_text(encoding="utf-8").splitlines())
         found[file.name.removesuffix(".batches.jsonl")] = [
             Sending(
@@ -70,14 +75,18 @@ def http(folder: Path) -> dict[str, pl.DataFrame]:
     }
 
 
-def file_sendings(folder: Path) -> dict[str, list[Sending]]:
+def file_sendings(folder: Path, agreement: str = "*") -> dict[str, list[Sending]]:
     """Every complete file of a file inbox (`<agreement>/<delivery>.csv|parquet`), by agreement.
+
+    Args:
+        folder: of the inbox.
+        agreement: this one only; default: all.
 
     Raises:
         ValueError: a file is not what its manifest says, or has none.
     """
     found: dict[str, list[Sending]] = {}
-    for file in sorted(folder.glob("*/*"), key=lambda f: (f.stat().st_mtime_ns, f.name)):
+    for file in sorted(folder.glob(f"{agreement}/*"), key=lambda f: (f.stat().st_mtime_ns, f.name)):
         if file.suffix not in (".csv", ".parquet") or file.stem.endswith(DELETES):
             continue
         note = json.loads(Path(f"{file}.manifest.json").read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from demo.servers import Addresses, AgencyServers
 from demo.systems import Systems
 from demo.world import World
 from schemas.models import catalogue
+from schemas.models.agreement import Agreement
+from schemas.models.contract import Contract
 
 TYPED = ("hrss_db", "transport_files")
 """Systems whose columns have types; the others carry text."""
@@ -86,6 +89,19 @@ class DemoCity:
             self._systems.delete_deaths(contract, back)
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
 
+    def add(self, contract: Contract, rows: pl.DataFrame) -> None:
+        """Write sound rows that come in the middle of a day, as their agency does.
+
+        Args:
+            contract: of a dataset that is read by HTTP.
+            rows: as text, under the contract's names.
+        """
+        self._systems.add(contract, rows)
+
+    def login(self, connection: str) -> Mapping[str, str]:
+        """Login and password of a connection: of an API, of the SFTP server, for wake-ups."""
+        return self._logins.known[connection]
+
     @property
     def postgres_url(self) -> str:
         """Database of the bureau of human resources and of the big data bureau."""
@@ -121,7 +137,7 @@ class DemoCity:
         that the consumer was told to drop.
         """
         known = self.catalogue.agreements
-        tables = self._tables(consumer)
+        tables = self._tables(consumer, [a.id for a in known.values() if a.consumer == consumer])
         if tables is not None:
             return tables
         return {
@@ -130,15 +146,33 @@ class DemoCity:
             if name in known
         }
 
-    def _sendings(self, consumer: str) -> dict[str, list[Sending]]:
-        if consumer in INBOX_ONLY:
-            return inbox.http_sendings(self.home / "inbox" / INBOX_ONLY[consumer])
-        folder = {"transport": "transport", "education": "sftp"}[consumer]
-        return inbox.file_sendings(self.home / folder / "inbox")
+    def held(self, agreement: Agreement) -> pl.DataFrame:
+        """What the consumer of one agreement holds; as `inbox` gives it, without the others."""
+        tables = self._tables(agreement.consumer, [agreement.id])
+        if tables is not None:
+            return tables.get(agreement.id, pl.DataFrame())
+        sendings = self._sendings(agreement.consumer, agreement.id).get(agreement.id, [])
+        return inbox.holding(sendings, agreement.key)
 
-    def _tables(self, consumer: str) -> dict[str, pl.DataFrame] | None:
-        """Inboxes of tables, which the hub itself keeps up to date; None: another kind."""
-        agreements = [a.id for a in self.catalogue.agreements.values() if a.consumer == consumer]
+    def _sendings(self, consumer: str, agreement: str = "*") -> dict[str, list[Sending]]:
+        """What came into an inbox of parcels, by agreement.
+
+        Args:
+            consumer: whose.
+            agreement: this one only; default: all.
+        """
+        if consumer in INBOX_ONLY:
+            return inbox.http_sendings(self.home / "inbox" / INBOX_ONLY[consumer], agreement)
+        folder = {"transport": "transport", "education": "sftp"}[consumer]
+        return inbox.file_sendings(self.home / folder / "inbox", agreement)
+
+    def _tables(self, consumer: str, agreements: list[str]) -> dict[str, pl.DataFrame] | None:
+        """Inboxes of tables, which the hub itself keeps up to date; None: another kind.
+
+        Args:
+            consumer: whose.
+            agreements: those to look at.
+        """
         if consumer == "housing_fund":
             return inbox.tables(self._housing, None, "inbox_", agreements)
         schema = {"hrss": "inbox", "bureau": "bureau_inbox"}.get(consumer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from demo.dag_night import NightRun
+from demo.lost_card import Reported, Told
 from demo.proof import Proof
 from demo.verify import Verdict
 from demo.verify_inboxes import InboxVerdict
@@ -45,16 +46,45 @@ def verdicts(found: Mapping[str, Verdict], *, exact: bool) -> None:
                 output.say(f"{dataset}: {name}: {reasons}")
 
 
-def inboxes(found: Mapping[str, InboxVerdict], day: int) -> None:
-    """What consumers hold beside what their agreements say."""
+def inboxes(found: Mapping[str, InboxVerdict], when: str) -> None:
+    """What consumers hold beside what their agreements say.
+
+    Args:
+        found: by agreement.
+        when: that was looked at, e.g. `night 3`.
+    """
     output.table(
-        f"night {day}: inboxes verified",
+        f"{when}: inboxes verified",
         ("agreement", "granted", "held", "missing", "differing", "extra"),
         [(n, v.granted, v.held, v.missing, v.differing, v.extra) for n, v in found.items()],
     )
     wrong = sum(not v.same for v in found.values())
     state = "each as its agreement says" if not wrong else f"{wrong} DIFFER"
     output.say(f"{len(found)} inboxes: {state}")
+
+
+def lost_card(found: Reported) -> None:
+    """When each consumer confirmed that a card was reported lost, and what it holds of it."""
+    output.table(
+        "live: one card is reported lost at the counter; seconds from there to each confirmation",
+        ("agreement", "consumer", "over", "seconds", "its inbox says now"),
+        [(t.agreement, t.consumer, t.way, *_told(t)) for t in found.told],
+    )
+    confirmed = [t.seconds for t in found.told if t.seconds is not None]
+    registry = "never" if found.published is None else f"after {found.published:.1f} s"
+    output.say(
+        f"the counter's wake-up was answered {found.answer}; in the registry {registry}, the last"
+        f" of {len(confirmed)} consumers confirmed after {max(confirmed, default=0.0):.1f} s; the"
+        f" lane ended with exit code {found.exit_code} ({found.log})"
+    )
+
+
+def _told(line: Told) -> tuple[str, str]:
+    """Seconds and contents of one inbox, or why there are none."""
+    if line.right and not line.granted:
+        return "", "nothing: it does not serve the holder"
+    seconds = "NOT confirmed" if line.seconds is None else f"{line.seconds:.2f}"
+    return seconds, line.holds or "NOT what it should"
 
 
 def proof(found: Proof) -> None:

@@ -20,7 +20,7 @@ ENDS_WITHIN = 20
 
 def free_port(wanted: int = 0) -> int:
     """A port of this machine that nobody listens on: the wanted one if it is free, else any."""
-    return _free_ports(wanted)[0]
+    return free_ports(wanted)[0]
 
 
 def ports(web: int = 0) -> dict[str, str]:
@@ -29,7 +29,7 @@ def ports(web: int = 0) -> dict[str, str]:
     Args:
         web: port of the web server; 0: any free one.
     """
-    port, logs, triggers = _free_ports(web, 0, 0)
+    port, logs, triggers = free_ports(web, 0, 0)
     address = f"http://127.0.0.1:{port}"
     return {
         "AIRFLOW__API__PORT": str(port),
@@ -60,9 +60,14 @@ def running(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]
             end_group(server)
 
 
-def end_group(leader: subprocess.Popen[bytes]) -> None:
-    """End a process and its whole group, which may outlive it; a signal to its pid orphans them."""
-    end = time.monotonic() + ENDS_WITHIN
+def end_group(leader: subprocess.Popen[bytes], within: float | None = None) -> None:
+    """End a process and its whole group, which may outlive it; a signal to its pid orphans them.
+
+    Args:
+        leader: of the group.
+        within: seconds that it has to end by itself; default: `ENDS_WITHIN`.
+    """
+    end = time.monotonic() + (ENDS_WITHIN if within is None else within)
     with suppress(ProcessLookupError):
         os.killpg(leader.pid, signal.SIGTERM)
         while time.monotonic() < end and _lives(leader):
@@ -81,7 +86,7 @@ def _lives(leader: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _free_ports(*wanted: int) -> list[int]:
+def free_ports(*wanted: int) -> list[int]:
     """Different ports that are free now, each the wanted one where that is."""
     with ExitStack() as held:
         return [_hold(held, port) for port in wanted]

@@ -55,6 +55,15 @@ class Systems:
             index_postgres(self.postgres, "hrss", str(contract.source.options["table"]), native)
         return planter.truth
 
+    def add(self, contract: Contract, rows: pl.DataFrame) -> None:
+        """Sound rows that come in the middle of a day into a system that is read by HTTP.
+
+        Args:
+            contract: of the dataset.
+            rows: as text, under the contract's names.
+        """
+        self._http(contract, [rows])
+
     def _outbox(self, contract: Contract, day: Day, truth: Truth) -> Outbox | None:
         """The day's file, where the agency gives files."""
         if contract.source.connection == "transport_files":
@@ -135,7 +144,9 @@ class Systems:
         ]
         return Table(str(contract.source.options["table"]), MetaData(), *columns)
 
-    def _http(self, contract: Contract, frames: list[pl.DataFrame], _day: Day) -> None:
+    def _http(
+        self, contract: Contract, frames: list[pl.DataFrame], _day: Day | None = None
+    ) -> None:
         native = {f.name: f.native for f in contract.fields}
         cursor = native[str(contract.source.cursor)]
         folder = self.home / "http"

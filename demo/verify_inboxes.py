@@ -78,8 +78,8 @@ def compared(agreement: Agreement, granted: pl.DataFrame, held: pl.DataFrame) ->
         return InboxVerdict(0, len(held), extra=extra)
     if not len(held):
         return InboxVerdict(len(granted), 0, missing=len(granted))
-    now = _alike(granted.select(names), granted.schema)
-    there = _alike(held.select(names), granted.schema)
+    now = alike(granted.select(names), granted.schema)
+    there = alike(held.select(names), granted.schema)
     missing = len(now.join(there, on=key, how="anti", nulls_equal=True))
     extra = len(there.join(now, on=key, how="anti", nulls_equal=True))
     wrong = len(now.join(there, on=_told_columns(agreement), how="anti", nulls_equal=True))
@@ -97,8 +97,13 @@ def _told_columns(agreement: Agreement) -> Sequence[str]:
     ]
 
 
-def _alike(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """A frame as text in which equal values are equal, however an inbox keeps them."""
+def alike(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """A frame as text in which equal values are equal, however an inbox keeps them.
+
+    Args:
+        frame: has these columns, in types of its own.
+        schema: as the agreement gives them, treated.
+    """
     columns = []
     for name, kind in schema.items():
         column = pl.col(name)

@@ -90,20 +90,27 @@ def told_to_end() -> int:
     """Wait in the main thread until this process is told to end; returns the number of the signal.
 
     The signals are this function's from now on: a second one ends the process as it does any other.
+    Whichever thread the system gives a signal to, the number is in the pipe: a handler of Python's
+    would wait for the main thread, which waits itself.
     """
-    release()
     reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    _now.installed = False
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    taken = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, _leave_to_reader)
+    told = 0
+    while told not in taken:
+        told = os.read(reading, 1)[0]
+    signal.set_wakeup_fd(-1)
+    for number in taken:
+        signal.signal(number, signal.SIG_DFL)
+    return told
 
-    def note(number: int, _frame: FrameType | None) -> None:
-        for taken in SIGNALS:
-            if signal.getsignal(taken) is note:
-                signal.signal(taken, signal.SIG_DFL)
-        os.write(writing, bytes([number]))
 
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, note)
-    return os.read(reading, 1)[0]
+def _leave_to_reader(_number: int, _frame: FrameType | None) -> None:
+    """Only signals with a handler write their numbers."""
 
 
 def orderly() -> None:

@@ -16,6 +16,7 @@
 | ONECARD_ACTOR | who acts, for the audit log | the login name, or `unknown` |
 | ONECARD_CONNECT_TIMEOUT | seconds to be let in by a system (`onecard.base.timeouts`) | 5 |
 | ONECARD_PATIENCE | seconds to wait for a lock or a silent system (`onecard.base.timeouts`) | 600 |
+| ONECARD_LIVE_LISTEN | HOST:PORT of the live lane's door (`docs/live.md`) | nowhere |
 | ONECARD_NATIVE | `off`: the plain paths instead of the compiled library (`onecard.native`) | on |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
 | ONECARD_LOG, ONECARD_LOG_LEVEL | form and level of the log (`onecard.base.logs`) | none, WARNING |
@@ -36,6 +37,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from onecard.base.frozen import Frozen
+from onecard.base.places import FORM, Place
 from onecard.base.times import ZONE, instant
 from onecard.errors import ConfigError, unknown
 
@@ -121,6 +123,7 @@ class Settings(Frozen):
     schemas: Path | None = None
     quarantine_days: int = Field(default=QUARANTINE_DAYS, ge=1)
     fixed_now: datetime | None = None
+    live_listen: Place | None = None
 
     @property
     def quarantine_time(self) -> timedelta:
@@ -157,6 +160,7 @@ class Settings(Frozen):
             schemas=_folder(schemas),
             quarantine_days=_days(env.get("ONECARD_QUARANTINE_DAYS")),
             fixed_now=_fixed(env.get("ONECARD_NOW")),
+            live_listen=_place(env.get("ONECARD_LIVE_LISTEN")),
         )
 
 
@@ -175,6 +179,14 @@ def _days(text: str | None) -> int:
         msg = f"ONECARD_QUARANTINE_DAYS: write a number of days from 1 to {LONGEST_DAYS}"
         raise ConfigError(msg)
     return int(text)
+
+
+def _place(text: str | None) -> Place | None:
+    found = Place.of(text) if text else None
+    if text and found is None:
+        msg = f"ONECARD_LIVE_LISTEN: {FORM}"
+        raise ConfigError(msg)
+    return found
 
 
 def _fixed(text: str | None) -> datetime | None:

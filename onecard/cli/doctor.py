@@ -7,6 +7,7 @@ import typer
 from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
 from onecard.cli.options import Json
+from onecard.operations import doctor_lane
 from onecard.operations.doctor import CheckLine, examine
 from onecard.operations.doctor_probes import probes
 
@@ -15,7 +16,7 @@ def doctor(*, json: Json = False) -> None:
     """Check database, migrations, connections, keys, clock, disk; each line says what to do."""
     with output.errors_as_exit_codes():
         hub = HubDesk()
-        lines = examine(hub, probes(hub))
+        lines = [*examine(hub, probes(hub)), *doctor_lane.ask(hub.settings.live_listen)]
         if json:
             output.emit([_as_json(line) for line in lines])
         else:

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from onecard.base.extras import extra
 from onecard.live import calls
+from onecard.live.answered import Answered
 from onecard.live.callers import Callers
 from onecard.live.calls import Answer, Gatekeeper
 from onecard.live.readiness import Readiness
@@ -53,14 +54,17 @@ class WakeDesk(Protocol):
         ...
 
 
-def create_app(desk: WakeDesk, gatekeeper: Gatekeeper | None = None) -> FastAPI:
+def create_app(
+    desk: WakeDesk, gatekeeper: Gatekeeper | None = None, answered: Answered | None = None
+) -> FastAPI:
     """The application; `onecard.live.serving` runs it.
 
     Args:
         desk: the lane.
         gatekeeper: judges calls; default: one with the rules of the house.
+        answered: counts the answers to calls.
     """
-    door = _Door(desk, gatekeeper or Gatekeeper(desk.callers))
+    door = _Door(desk, gatekeeper or Gatekeeper(desk.callers), answered or Answered())
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -84,8 +88,8 @@ def create_app(desk: WakeDesk, gatekeeper: Gatekeeper | None = None) -> FastAPI:
 class _Door:
     """The views, and what they share; all on one event loop."""
 
-    def __init__(self, desk: WakeDesk, gatekeeper: Gatekeeper) -> None:
-        self._desk, self._gatekeeper = desk, gatekeeper
+    def __init__(self, desk: WakeDesk, gatekeeper: Gatekeeper, answered: Answered) -> None:
+        self._desk, self._gatekeeper, self._answered = desk, gatekeeper, answered
         self._readiness = Readiness(lambda: desk.ready() and not desk.callers().unreadable)
         self._kept: set[str] = set()
         self.refusals = Refusals()
@@ -142,6 +146,7 @@ class _Door:
 
     def _response(self, answer: Answer) -> Response:
         headers = dict(FIXED)
+        self._answered.count(answer.code)
         if answer.reason:
             self.refusals.count(answer.reason)
         if answer.retry_s:

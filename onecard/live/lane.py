@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from onecard.errors import OnecardError, UsageError, unknown
 from onecard.live.callers import Callers, callers_of
@@ -16,10 +17,25 @@ from onecard.live.jobs import jobs
 from onecard.live.keeper import Keeper
 from onecard.live.lasting import lasting
 from onecard.live.pace import Pace
-from onecard.live.runner import Runner
+from onecard.live.runner import Counts, Runner
 from onecard.live.watcher import Watcher
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One piece of work.
+
+    Attributes:
+        name: of its lease: `collect DATASET` or `deliver AGREEMENT`.
+        counts: since it began in this process.
+        held: whether this process has the lease.
+    """
+
+    name: str
+    counts: Counts
+    held: bool
 
 
 class Lane:
@@ -110,6 +126,11 @@ class Lane:
         except OnecardError:
             return False
         return True
+
+    def work(self) -> tuple[Work, ...]:
+        """All that it does, and what it has come to in this process, by name."""
+        found = sorted(self._runners.items())
+        return tuple(Work(n, r.counts, held=self._keeper.holds(n)) for n, r in found)
 
     def callers(self) -> Callers:
         """Who may wake what, by the catalogue as it is now."""

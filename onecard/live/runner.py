@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 
 from onecard.live.complaint import Complaint
 from onecard.live.job import Job
@@ -13,6 +14,21 @@ from onecard.live.pace import Backoff, Pace
 from onecard.store.leases import Lease
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one piece of work has come to since it began here; written by its own thread alone.
+
+    Attributes:
+        looks: whether there was anything to do.
+        batches: that ended well, or were held for a person.
+        failures: of looks and of batches.
+    """
+
+    looks: int = 0
+    batches: int = 0
+    failures: int = 0
 
 
 class Runner:
@@ -26,7 +42,7 @@ class Runner:
     """
 
     def __init__(self, job: Job, keeper: Keeper, pace: Pace, after: Runner | None = None) -> None:
-        self.job = job
+        self.job, self.counts = job, Counts()
         self._keeper, self._pace, self._after = keeper, pace, after
         self._backoff = Backoff(pace)
         self._wakeup, self._stop = threading.Event(), threading.Event()
@@ -110,6 +126,7 @@ class Runner:
                 return False
             if lease != self._lease:  # nobody told us what came before
                 self._lease, self._again = lease, True
+            self.counts.looks += 1
             if not self.job.due(woken=woken or self._again):
                 self._well()
                 return False
@@ -118,6 +135,7 @@ class Runner:
             self._failed(caught)
             return False
         self._well()
+        self.counts.batches += 1
         return more
 
     def _well(self) -> None:
@@ -129,5 +147,6 @@ class Runner:
     def _failed(self, caught: BaseException) -> None:
         """Say why, once as long as it stays so, and leave it alone for a while."""
         self._again = True
+        self.counts.failures += 1
         self._complaint.say(caught)
         self._backoff.failed()

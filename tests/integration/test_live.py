@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -335,12 +336,19 @@ def ready(place: str) -> bool:
         return False
 
 
+def page(place: str) -> str:
+    """The figures as Prometheus gets them."""
+    return requests.get(f"http://{place}/metrics", timeout=10).text
+
+
 def test_the_command_serves_its_door_and_ends_in_order(town: Town, tmp_path: Path) -> None:
     said = tmp_path / "said"
     nothing = tmp_path / "nothing"
     nothing.touch()
     place = f"127.0.0.1:{free_port()}"
-    told, complained = ("live", "--listen", place), tmp_path / "complained"
+    figures = f"127.0.0.1:{free_port()}"
+    told = ("live", "--listen", place, "--metrics", figures)
+    complained = tmp_path / "complained"
     words = forked.Command(town.stage.at(0), told, nothing, said, complained)
     process = forked.context.Process(target=forked._call, args=(words,))
     process.start()
@@ -352,6 +360,8 @@ def test_the_command_serves_its_door_and_ends_in_order(town: Town, tmp_path: Pat
         assert call(town, f"http://{place}", key="another key of 16") == (401, "40")
         number = town.report()
         until(lambda: number in town.at_the_buses(), "the event at the buses")
+        counted = rf'onecard_live_batches_total{{direction="deliver",subject="{BUSES}"}} [1-9]'
+        until(lambda: re.search(counted, page(figures)), "the batch in its figures")
         os.kill(process.pid or 0, signal.SIGTERM)
         process.join(30)
         assert process.exitcode == 0
@@ -360,4 +370,5 @@ def test_the_command_serves_its_door_and_ends_in_order(town: Town, tmp_path: Pat
     assert town.holders() == set()
     greeting = said.read_text()
     assert greeting.startswith(f"live: 1 dataset(s), 2 agreement(s); its door is http://{place};")
+    assert f"; its figures are at http://{figures};" in greeting
     assert town.under_way() == 0

@@ -135,6 +135,9 @@ def test_a_failure_is_said_once_and_tried_again_by_itself(
         until(lambda: "goes on" in caplog.text, "a word that it goes on")
     said = [r.getMessage() for r in caplog.records if "the system is down" in r.getMessage()]
     assert said == [f"{LEASE.name}: the system is down"]
+    counts = runner.counts
+    assert (counts.failures, counts.batches) == (3, 1)
+    assert counts.looks >= 4
 
 
 def test_a_wake_up_that_comes_as_the_wait_ends_is_not_lost(work: Work, runner: Runner) -> None:

@@ -1,0 +1,99 @@
+"""The commands of a rehearsal, whole: `onecard demo` with its lane, `onecard up` with its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from demo.lane import ONECARD
+from onecard.store import embedded
+
+DEADLINE_S = 400
+
+
+def environment(home: Path) -> dict[str, str]:
+    """That of a person who has set nothing: the demo makes its own server below this folder."""
+    known = {n: v for n, v in os.environ.items() if not n.startswith(("ONECARD_", "AIRFLOW"))}
+    return known | {"ONECARD_HOME": str(home)}
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end, f"not within {DEADLINE_S} s: {what}"
+        time.sleep(0.5)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1200)
+def test_the_demo_ends_with_a_lost_card_and_everything_holds(tmp_path: Path) -> None:
+    words = ("demo", "--persons", "1000", "--history", "1", "--verify", "--json")
+    try:
+        done = subprocess.run(
+            [*ONECARD, *words],
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        embedded.stop(tmp_path / "demo")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["inboxes_verified"] is found["verified"] is found["proven"] is True
+    live = found["live"]
+    assert (live["well"], live["answer"] in ("00", "01"), live["exit_code"]) == (True, True, 0)
+    told = [line for line in live["consumers"] if line["granted"]]
+    assert len(live["consumers"]) == 7
+    assert len(told) >= 4
+    assert all(0 < line["seconds"] < 120 for line in told)
+    assert all(line["holds"].endswith(" 2 正式挂失") for line in told)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_up_runs_the_lane_beside_airflow_and_ends_both(tmp_path: Path) -> None:
+    said, log = tmp_path / "said", tmp_path / "up" / "live.log"
+    with said.open("w") as file:
+        process = subprocess.Popen(
+            [*ONECARD, "up", "--persons", "1000", "--port", "0"],
+            env=environment(tmp_path),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(
+            lambda: process.poll() is not None or "Live lane: ready" in said.read_text(),
+            "the lane is ready",
+        )
+        assert process.poll() is None, said.read_text()
+        assert "its door is http://127.0.0.1:" in log.read_text()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+    finally:
+        process.kill()
+        embedded.stop(tmp_path / "up")
+    assert "live: ended" in log.read_text()
+    assert [program for program in running_in(tmp_path) if "python" in program] == []
+
+
+def running_in(home: Path) -> list[str]:
+    """Programs that still run and have this folder as their ONECARD_HOME or below it."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (place / "environ").read_bytes().split(b"\0")
+            program = str((place / "exe").readlink())
+        except OSError:
+            continue
+        if any(v.startswith(f"ONECARD_HOME={home}".encode()) for v in variables):
+            found.append(program)
+    return found

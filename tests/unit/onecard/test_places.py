@@ -1,0 +1,42 @@
+"""Host and port, as settings and options write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from onecard.base.places import Place
+from onecard.base.settings import Settings
+from onecard.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "url"),
+    [
+        ("127.0.0.1:8090", Place("127.0.0.1", 8090), "http://127.0.0.1:8090"),
+        ("live.example:0", Place("live.example", 0), "http://live.example:0"),
+        ("[::1]:65535", Place("::1", 65_535), "http://[::1]:65535"),
+    ],
+)
+def test_what_is_written_so(text: str, place: Place, url: str) -> None:
+    assert Place.of(text) == place
+    assert place.url == url
+    assert place.from_here == place
+
+
+@pytest.mark.parametrize(
+    "text", ["8090", ":8090", "host:", "host:x", "host:-1", "host:65536", "host:８０"]
+)
+def test_what_is_not(text: str) -> None:
+    assert Place.of(text) is None
+    with pytest.raises(ConfigError, match="ONECARD_LIVE_LISTEN: write HOST:PORT"):
+        Settings.load({"ONECARD_LIVE_LISTEN": text})
+
+
+def test_who_listens_everywhere_is_called_here() -> None:
+    assert Place("0.0.0.0", 1).from_here == Place("127.0.0.1", 1)
+    assert Place("::", 1).from_here == Place("::1", 1)
+
+
+def test_without_the_setting_there_is_none() -> None:
+    assert Settings.load({}).live_listen is None
+    assert Settings.load({"ONECARD_LIVE_LISTEN": "h:1"}).live_listen == Place("h", 1)
