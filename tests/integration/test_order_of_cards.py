@@ -28,8 +28,8 @@ EACH = 3
 """Events of each card in a burst."""
 
 
-@pytest.fixture
-def unreliable(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def unreliable() -> Iterator[None]:
     """HTTP consumers of which one call in four never comes, and one comes and is not answered."""
     send, calls = RestConnector.send, count()
 
@@ -43,7 +43,9 @@ def unreliable(monkeypatch: pytest.MonkeyPatch) -> None:
             raise SourceUnavailable(msg)
         return found
 
-    monkeypatch.setattr(RestConnector, "send", sent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RestConnector, "send", sent)
+        yield
 
 
 @contextmanager
@@ -67,12 +69,11 @@ def first_arrivals(town: CardTown, agreement: str) -> dict[str, list[int]]:
     return found
 
 
-@pytest.mark.usefixtures("unreliable")
 def test_each_consumer_gets_a_cards_events_in_their_order(tmp_path: Path, cities: Cities) -> None:
     whole = list(range(1, BURSTS * EACH + 1))
     with card_town(cities, tmp_path, CONSUMERS) as town:
         cards = town.cards(CARDS)
-        with running(town):
+        with unreliable(), running(town):
             for burst in range(BURSTS):
                 numbers = range(burst * EACH + 1, (burst + 1) * EACH + 1)
                 events = [
