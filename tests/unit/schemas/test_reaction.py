@@ -85,7 +85,7 @@ def test_a_dataset_that_is_not_named_or_lacks_the_fields_is_not_measured(tmp_pat
         ("others: {loss:", "others: {los:", "reaction.unknown_kind", 8),
         ("PT60S", "60 s", "model.value_error", 7),
         ("title: 挂失, ", "", "model.missing_key", 5),
-        ("others:", "othres:", "model.unknown_key", 8),
+        ("others:", "strangers:", "model.unknown_key", 8),
     ],
 )
 def test_a_defect_is_named_with_its_line(
