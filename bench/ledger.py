@@ -52,34 +52,48 @@ SIZES = (
     " ON n.oid = c.relnamespace LEFT JOIN pg_inherits i ON i.inhrelid = c.oid"
     " WHERE n.nspname = 'ledger' AND c.relkind = 'r' GROUP BY 1"
 )
+PACKS = 5
+"""Packs of a thousand transfers that a day of ten events a batch has, of each subject."""
+LIKE = (
+    "CREATE TEMP TABLE pattern AS SELECT p.*, m, ARRAY(SELECT x + r * 100000 FROM"
+    " generate_series(0, m - 1) r, unnest(p.transfers) x ORDER BY r, x) AS ids, {arrays}"
+    " FROM ledger.lane_pack p, LATERAL (SELECT 1000 / cardinality(p.transfers) AS m) w"
+)
+REPEATED = "ARRAY(SELECT v FROM generate_series(1, m), unnest(p.{c}) AS v) AS {c}_"
+ARRAYS = (
+    *("started_at", "finished_at", "hub_time", "versions", "sent_rows", "deleted_rows"),
+    *("deliveries", "expires_at", "suites", "key_epochs", "signatures", "bodies"),
+)
 COPIES = (
     "INSERT INTO ledger.lane_day (direction, subject, day, first, last, transfers, first_time,"
     " rows_read, published, unchanged, quarantined, deduplicated, filtered_by_policy, sent_rows,"
     " sent_parts, deleted_rows, took_ms, took_times, digest) SELECT direction, subject, day - n,"
-    " first - n * 1000000000, last - n * 1000000000, transfers * f, first_time - n * interval '1 day',"
-    " rows_read * f, published * f, unchanged * f, quarantined * f, deduplicated * f,"
-    " filtered_by_policy * f, sent_rows * f, sent_parts * f, deleted_rows * f, took_ms, took_times,"
-    " digest FROM ledger.lane_day, generate_series(1, {days}) n, (SELECT {packs} AS f) x",
-    "INSERT INTO ledger.lane_pack SELECT direction, subject, day - n, first - n * 1000000000 + k,"
-    " last - n * 1000000000 + k, dataset, first_finished - n * interval '1 day',"
-    " last_finished - n * interval '1 day', first_expires - n * interval '1 day', sent,"
-    " ARRAY(SELECT x - n * 1000000000 + k FROM unnest(transfers) WITH ORDINALITY AS u (x, o)"
-    " ORDER BY o), started_at, finished_at,"
-    " ARRAY(SELECT x - n * interval '1 day' FROM unnest(hub_time) WITH ORDINALITY AS u (x, o)"
-    " ORDER BY o), versions, sent_rows, deleted_rows, deliveries,"
-    " ARRAY(SELECT x - n * interval '1 day' FROM unnest(expires_at) WITH ORDINALITY AS u (x, o)"
-    " ORDER BY o), suites, key_epochs, signatures, bodies"
-    " FROM ledger.lane_pack, generate_series(1, {days}) n, generate_series(0, {packs} - 1) k",
-    "INSERT INTO ledger.lane_finding SELECT dataset, day - n, first - n * 1000000000, name, severity,"
-    " runs, failed, last - n * 1000000000, observed, last_failed FROM ledger.lane_finding,"
+    " first - n * 1000000000, last - n * 1000000000, transfers * f,"
+    " first_time - n * interval '1 day', rows_read * f, published * f, unchanged * f,"
+    " quarantined * f, deduplicated * f, filtered_by_policy * f, sent_rows * f, sent_parts * f,"
+    " deleted_rows * f, took_ms, took_times, digest FROM ledger.lane_day,"
+    " LATERAL (SELECT {packs} * 1000 / transfers AS f) x, generate_series(1, {days}) n",
+    "INSERT INTO ledger.lane_pack SELECT direction, subject, day - n, ids[1] + b,"
+    " ids[cardinality(ids)] + b, dataset, first_finished - n * interval '1 day',"
+    " last_finished - n * interval '1 day', first_expires - n * interval '1 day', sent * m,"
+    " ARRAY(SELECT x + b FROM unnest(ids) x), started_at_, finished_at_,"
+    " ARRAY(SELECT x - n * interval '1 day' FROM unnest(hub_time_) x), versions_, sent_rows_,"
+    " deleted_rows_, deliveries_, ARRAY(SELECT x - n * interval '1 day' FROM unnest(expires_at_) x),"
+    " suites_, key_epochs_, CASE k WHEN 0 THEN signatures_ ELSE '{{}}' END,"
+    " CASE k WHEN 0 THEN bodies_ ELSE '{{}}' END FROM pattern, generate_series(1, {days}) n,"
+    " generate_series(0, {packs} - 1) k, LATERAL (SELECT k * 100000000 - n * 1000000000 AS b) w",
+    "INSERT INTO ledger.lane_finding SELECT dataset, day - n, first - n * 1000000000, name,"
+    " severity, runs, failed, last - n * 1000000000, observed, last_failed FROM ledger.lane_finding,"
     " generate_series(1, {days}) n",
     "INSERT INTO ledger.privacy_day SELECT agreement, day - n, rule, action, runs, checked, hits"
     " FROM ledger.privacy_day, generate_series(1, {days}) n ON CONFLICT DO NOTHING",
-    "INSERT INTO ledger.lane_disclosure SELECT agreement, month, bucket,"
-    " first - n * 1000000000 + k, entries FROM ledger.lane_disclosure,"
-    " generate_series(1, {days}) n, generate_series(0, {packs} - 1) k",
+    "INSERT INTO ledger.lane_disclosure SELECT d.agreement, d.month, d.bucket,"
+    " d.first - n * 1000000000, d.many FROM (SELECT l.*, (SELECT string_agg(l.entries, ''::bytea)"
+    " FROM generate_series(1, {packs} * 1000 / {batches})) AS many FROM ledger.lane_disclosure l) d,"
+    " generate_series(1, {days}) n",
 )
-"""Days before the folded one, like it; a day has as many packs as its transfers would fill."""
+"""Days before the folded one, like it, each with as many transfers as a whole day has; receipts in
+one pack of five, since nothing but a look-up of one reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +141,7 @@ def main() -> None:
             grow(stage, source, Shape(size, options.batches), day)
             for day, size in ((0, 10), (FOLDED_AFTER.days + 1, 1))
         ]
-        asked = ask(stage, options.days)
+        asked = ask(stage, options.days, options.batches)
     publish(options, section(grown, asked, options.days))
 
 
@@ -139,7 +153,7 @@ def events(stage: Rehearsal) -> Iterator[None]:
     plain = [b for b in bodies if b["event_type"] not in ("06", "14")]
     for number in count(2):
         body = plain[number % len(plain)]
-        at = (stage.city.now(0) + timedelta(milliseconds=number)).isoformat()
+        at = (stage.city.now(0) - timedelta(minutes=5) + timedelta(milliseconds=number)).isoformat()
         made = {
             "event_id": f"01939999-{number:04x}-7000-8000-000000000000",
             "event_seq": 1000 + number,
@@ -168,8 +182,10 @@ def grow(stage: Rehearsal, source: Iterator[None], shape: Shape, day: int) -> Gr
         run(hub, card_flows)
     written, made = sizes(hub, whole=False), newest(hub) - first
     later = stage.hub(day + FOLDED_AFTER.days + 1)
-    keep_house(later).check()
+    done = keep_house(later)
+    done.check()
     kept = sizes(hub)
+    print(f"{shape}: {made} transfers, {done.folded} folded", flush=True)
     return Grown(shape, made, per_day(before, written, shape), per_day(before, kept, shape))
 
 
@@ -198,20 +214,22 @@ def per_day(before: dict[str, int], after: dict[str, int], shape: Shape) -> dict
     return {n: (after[n] - before.get(n, 0)) / shape.days / 1e6 for n in sorted(after)}
 
 
-def ask(stage: Rehearsal, days: int) -> dict[str, float]:
-    """Seconds of what is asked of so many days of history."""
+def ask(stage: Rehearsal, days: int, batches: int) -> dict[str, float]:
+    """Seconds of what is asked of so many days of history, made of so many batches."""
     hub = stage.hub(2 * (FOLDED_AFTER.days + 1))
     with psycopg.connect(hub.address, autocommit=True) as connection:
-        (packs,) = connection.execute(
-            "SELECT greatest(1, 5000 / (count(*) * 1000)) FROM ledger.lane_pack WHERE direction ="
-            " 'collect'"
-        ).fetchone() or (1,)
         connection.execute("SET synchronous_commit = off")
-        connection.execute(
-            "DELETE FROM ledger.lane_disclosure WHERE first NOT IN (SELECT first FROM ledger.lane_day)"
-        )
+        one = "(SELECT max(day) FROM ledger.lane_day)"  # the shape of one event is no part of it
+        for table in ("lane_disclosure", "lane_finding"):
+            first = (
+                f"DELETE FROM ledger.{table} WHERE first NOT IN (SELECT first FROM ledger.lane_day"
+            )
+            connection.execute(f"{first} WHERE day < {one})".encode())
+        arrays = ", ".join(REPEATED.format(c=c) for c in ARRAYS)
+        connection.execute(f"{LIKE.format(arrays=arrays)} WHERE p.day < {one}".encode())
         for statement in COPIES:
-            connection.execute(statement.format(days=days, packs=packs).encode())
+            text = statement.format(days=days, packs=PACKS, batches=batches)
+            connection.execute(text.encode())
         connection.execute("VACUUM ANALYZE")
     with database.connect(hub.address, autocommit=True) as connection:
         return {name: timed(look) for name, look in looks(hub, connection).items()}
