@@ -238,7 +238,7 @@ def test_two_lanes_share_the_work_and_one_takes_all_when_the_other_ends(town: To
 
 def test_a_wake_up_is_handed_on_to_who_collects(town: Town) -> None:
     before = town.collects()
-    with town.running(replace(PACE, look=3600.0)):
+    with town.running(replace(PACE, look=3600.0, whole=3600.0)):
         until(lambda: town.collects() == before + 1, "the first lane's only look")
         number = town.report()
         with town.running() as other:
