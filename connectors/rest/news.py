@@ -38,7 +38,8 @@ def state(connection: Connection, request: ReadRequest) -> State:
         for page in pages.by_cursor(options.paginator):
             if page:  # an empty one behind the last adds nothing
                 found, last = _digest(found, page), pages.asked
-        return State((found or _digest(b"", None)).hex(), Place(request.since, last))
+        end = Place(request.since, last)
+        return State((found or _digest(b"", None)).hex(), end, more=pages.more)
     finally:
         client.close()
 

@@ -139,6 +139,7 @@ class Pages:
 
     Attributes:
         asked: the cursor by which the page that came last was asked for.
+        more: as many as the request allows were read, and more may follow.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class Pages:
         self._where = f"{request.dataset} at {options.path}"
         self.remarks: list[str] = []
         self.asked: str | None = None
+        self.more = False
 
     def __iter__(self) -> Iterator[Page]:
         paginator = self._options.paginator
@@ -171,6 +173,18 @@ class Pages:
 
     def by_cursor(self, paginator: Keyset) -> Iterator[Page]:
         """Pages by cursor, from the first one on or from the one that the request names."""
+        left = self._request.most_pages
+        for page in self._following(paginator):
+            yield page
+            if left is None or not page:
+                continue
+            left -= 1
+            if not left:
+                self.more = True
+                return
+
+    def _following(self, paginator: Keyset) -> Iterator[Page]:
+        """The same, without an end before the source's."""
         cursor = self._request.page
         seen: set[str] = set()
         before: Page | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from onecard.collect import window
 from onecard.collect.context import CollectContext
 from onecard.ports.news import News, Place, State
 from onecard.ports.source import ReadRequest
@@ -52,7 +53,7 @@ class Look:
         Args:
             place: where a look has seen it end.
         """
-        return replace(self, request=replace(self.request, since=place.since, page=place.page))
+        return replace(self, request=window.on(self.request, place))
 
     def state(self) -> State:
         """What lies behind the bound; untold where that would be everything.

@@ -227,7 +227,7 @@ class StageStep:
         )
         if self.place is None:
             return found
-        return replace(found, since=self.place.since, page=self.place.page)
+        return window.on(found, self.place)
 
     def watch(
         self, connection: database.Connection, state: DatasetState, request: ReadRequest

@@ -1,11 +1,18 @@
-"""From where a dataset's source is read: its watermark, less the overlap."""
+"""From where a dataset's source is read: its watermark, less the overlap, or where it ended."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from onecard.model.transfers import DatasetState
+from onecard.ports.news import Place
+from onecard.ports.source import ReadRequest
 from schemas.models.contract import Contract
+
+MOST_PAGES = 10
+"""Of a source of pages by cursor, so many are read on at once: a burst takes no more memory, and
+its first rows leave while the next are read."""
 
 
 def since(contract: Contract, state: DatasetState) -> str | None:
@@ -19,3 +26,13 @@ def since(contract: Contract, state: DatasetState) -> str | None:
     if not contract.source.cursor or not isinstance(cursor, str):
         return None
     return (datetime.fromisoformat(cursor) - contract.source.overlap.span).isoformat()
+
+
+def on(request: ReadRequest, place: Place) -> ReadRequest:
+    """The same request, from a place on.
+
+    Args:
+        request: for everything behind the watermark.
+        place: where a look has seen the source end.
+    """
+    return replace(request, since=place.since, page=place.page, most_pages=MOST_PAGES)

@@ -21,10 +21,10 @@ class CollectJob:
     """Collects a dataset whenever its source shows something that was not there before.
 
     What is compared was seen before a collect: what comes while it reads is news. A source that
-    says where it ends is read on from there; what lies before, back to the watermark less the
-    overlap, is read again with the first collect, and then once in `Pace.whole` as long as
-    anything comes: only these move the watermark, so that a row that came late is found as if each
-    collect read all of it.
+    says where it ends is read on from there, a number of pages at once; what lies before, back to
+    the watermark less the overlap, is read again with the first collect, and then once in
+    `Pace.whole` as long as anything comes: only these move the watermark, so that a row that came
+    late is found as if each collect read all of it.
 
     Rows that a collect rejects are read again now and then as long as they lie behind the
     watermark: a rule by the clock may let them pass by then, and the source does not change for
@@ -63,6 +63,9 @@ class CollectJob:
         """Whether anything stands at the end of the source that did not before."""
         if self._end is None:
             return False
+        if self._more:  # it was looked at right before the last collect
+            self._news = self._end
+            return True
         found = self._end.again()
         if not found.differs(self._end):
             return False
@@ -96,6 +99,7 @@ class CollectJob:
         published, rejected = self._collected(collect, None)
         self._whole = whole if whole is not None and whole.told else None
         self._end, self._read_on, self._held = end, False, published is None
+        self._more = False
         if published is None:
             return False
         now = time.monotonic()
@@ -113,9 +117,9 @@ class CollectJob:
         if published is None:  # what is held may be read again, with all that lies before it
             look = collect.look()
             self._whole = None if look is None else View.of(look)
-            self._end, self._read_on, self._held = end, False, True
+            self._end, self._read_on, self._held, self._more = end, False, True, False
             return False
-        self._end, self._read_on = end, True
+        self._end, self._read_on, self._more = end, True, seen.state.more
         if rejected:
             self._rejected_at = time.monotonic()
         return published > 0
@@ -148,6 +152,7 @@ class CollectJob:
         self._news: View | None = None  # what `due` has just found there
         self._read_on = False  # something was collected since all of it was
         self._held = False  # the last collect is held
+        self._more = False  # the last collect has not read to the end
         self._whole_at = self._rejected_at = NEVER
 
     def _present(self) -> LaneDesk:

@@ -33,10 +33,12 @@ class State:
     Attributes:
         digest: SHA-256 of what lies behind the request's bound, or `UNTOLD`; it shows no value.
         end: from where the source can be read on; None where it can only be read from the bound.
+        more: the request's `most_pages` ended there, and more pages may follow.
     """
 
     digest: str = UNTOLD
     end: Place | None = None
+    more: bool = False
 
 
 @runtime_checkable

@@ -83,6 +83,7 @@ class ReadRequest:
         part: only this partition is read; None: everything.
         page: of a source of pages by cursor, the cursor of the first one that is read; None: from
             the first one behind the bound on.
+        most_pages: so many of them are read at most; None: all.
     """
 
     dataset: str
@@ -99,6 +100,7 @@ class ReadRequest:
     batch_rows: int = BATCH_ROWS
     part: ReadPart | None = None
     page: str | None = None
+    most_pages: int | None = None
 
     def natives(self, names: Iterable[str]) -> tuple[str, ...]:
         """Names in the agency's system of some of the columns."""

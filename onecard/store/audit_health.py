@@ -8,6 +8,7 @@ can be written.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from onecard.crypto import merkle
@@ -43,6 +44,10 @@ def problem(connection: Connection, folder: Path) -> str:
     return _entries(head, found) or unsigned or behind
 
 
+_leaf = lru_cache(maxsize=4 * RECENT)(Entry.computed_leaf)
+"""Most entries were looked at a moment ago; one that was changed since is another entry."""
+
+
 def _entries(head: Head, found: Sequence[Entry]) -> str:
     """The newest entries follow each other up to the head, and are what their leaves say.
 
@@ -50,7 +55,7 @@ def _entries(head: Head, found: Sequence[Entry]) -> str:
     """
     wanted = head.size
     for entry in found:
-        if entry.seq != wanted or entry.computed_leaf() != entry.leaf:
+        if entry.seq != wanted or _leaf(entry) != entry.leaf:
             return f"entry {wanted} of the audit log is missing or changed"
         wanted -= 1
     last = head.size & -head.size

@@ -952,6 +952,22 @@ def test_a_reading_goes_on_from_a_page(server: Server) -> None:
     assert asked(server) == ["4", "6"]
 
 
+def test_so_many_pages_are_read_at_most_and_the_last_of_them_is_read_on_from(
+    server: Server,
+) -> None:
+    server.answer = keyset([{"X": str(n)} for n in range(7)])
+    request = replace(request_behind("2"), most_pages=2)
+    state = RestConnector().state(system(server), request)
+    assert asked(server) == ["2", "4"]
+    assert state.end is not None
+    assert (state.end.page, state.more) == ("4", True)
+    found = list(RestConnector().read(system(server), request))
+    assert rows(found) == [{"x": str(n), "y": None} for n in (2, 3, 4, 5)]
+    last = RestConnector().state(system(server), replace(request, page="6"))
+    assert last.end is not None
+    assert (last.end.page, last.more) == ("6", False)
+
+
 def test_a_page_that_is_refused_stops_the_look(server: Server) -> None:
     server.answer = lambda _: (400, {}, {})
     with pytest.raises(ProtocolError):

@@ -26,7 +26,7 @@ import pytest
 
 import connectors
 from connectors.files import folder as folder_port
-from connectors.files import parquet_read, sftp
+from connectors.files import parquet_read, sftp, sftp_session
 from connectors.rest import body as rest_body
 from onecard.base import timeouts
 from onecard.base.connections import Connection
@@ -252,8 +252,8 @@ def test_an_sftp_server_that_stalls_is_given_up(out: Path, monkeypatch: pytest.M
     from tests.faults.proxy import tcp_proxy
 
     (out / "f.csv").write_text("X\n" + "1\n" * 200_000)
-    monkeypatch.setattr(sftp, "KEEPALIVE_S", 0.5)
-    monkeypatch.setattr(sftp, "LOGIN_S", 2.0)
+    monkeypatch.setattr(sftp_session, "KEEPALIVE_S", 0.5)
+    monkeypatch.setattr(sftp_session, "LOGIN_S", 2.0)
     with systems.sftp(out.parent) as remote, tcp_proxy("127.0.0.1", remote.port or 0) as proxy:
         behind = remote.model_copy(update={"port": proxy.port})
         for limit in (0, 1_000, 60_000):

@@ -76,25 +76,30 @@ class Town:
 
     def report(self) -> int:
         """Something happens to a card of one who goes by bus; returns the event's number."""
-        number = next(self.numbers)
-        at = self.stage.city.now(0) - timedelta(minutes=5) + timedelta(milliseconds=number)
+        return self.burst(1)[0]
+
+    def burst(self, count: int) -> list[int]:
+        """So many events at once; returns their numbers."""
+        numbers = [next(self.numbers) for _ in range(count)]
         ((sample,),) = self.ask(SAMPLE)
         with closing(sqlite3.connect(self.events)) as source, source:
             ((text,),) = source.execute(
                 "SELECT body FROM rows WHERE json_extract(body, '$.event_id') = ?", (sample,)
             ).fetchall()
-            body = {
-                **json.loads(text),
-                "event_id": f"01939999-{number:04d}-7000-8000-000000000000",
-                "event_seq": number,
-                "occurred_at": at.isoformat(),
-                "effective_at": at.isoformat(),
-            }
-            source.execute(
-                "INSERT INTO rows (moment, body) VALUES (?, ?)",
-                (moment(at.isoformat()), json.dumps(body, ensure_ascii=False)),
-            )
-        return number
+            for number in numbers:
+                at = self.stage.city.now(0) - timedelta(minutes=5) + timedelta(milliseconds=number)
+                body = {
+                    **json.loads(text),
+                    "event_id": f"01939999-{number:04d}-7000-8000-000000000000",
+                    "event_seq": number,
+                    "occurred_at": at.isoformat(),
+                    "effective_at": at.isoformat(),
+                }
+                source.execute(
+                    "INSERT INTO rows (moment, body) VALUES (?, ?)",
+                    (moment(at.isoformat()), json.dumps(body, ensure_ascii=False)),
+                )
+        return numbers
 
     def at_the_buses(self) -> list[int]:
         """Numbers of the added events that the transport company has, each as often as it came."""
@@ -239,7 +244,7 @@ def test_two_lanes_share_the_work_and_one_takes_all_when_the_other_ends(town: To
 
 def test_a_wake_up_is_handed_on_to_who_collects(town: Town) -> None:
     before = town.collects()
-    with town.running(replace(PACE, look=3600.0)):
+    with town.running(replace(PACE, look=3600.0, whole=3600.0)):
         until(lambda: town.collects() == before + 1, "the first lane's only look")
         number = town.report()
         with town.running() as other:

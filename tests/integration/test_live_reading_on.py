@@ -12,6 +12,7 @@ import pytest
 
 from connectors.rest.client import Client
 from onecard.base import failpoints
+from onecard.collect import window
 from onecard.live.lane import Lane
 from tests.cities import Cities
 from tests.integration.test_live import EVENTS, PACE, Town, town_of
@@ -112,6 +113,20 @@ def test_events_are_read_from_the_last_page_on_and_the_watermark_stays(
         settle(town)
         assert None not in cursors[before:], "the first page is not asked for again"
         assert town.ask(WATERMARK, EVENTS) == watermark
+    assert len(town.at_the_buses()) == len(set(town.at_the_buses()))
+
+
+def test_a_burst_is_read_in_several_batches(town: Town) -> None:
+    with running(town, lane(town)):
+        settle(town)
+        before, count = town.collects(), 3 * window.MOST_PAGES * SIZE
+        numbers = set(town.burst(count))
+        until(lambda: numbers <= published(town), "the burst")
+        until(lambda: numbers <= set(town.at_the_buses()), "the burst at the buses")
+        assert town.collects() >= before + 3
+    most = "SELECT max(rows_read) FROM ledger.transfer WHERE subject = %s AND id > %s"
+    ((last,),) = town.ask("SELECT max(id) - %s FROM ledger.transfer", 12)
+    assert int(town.ask(most, EVENTS, last)[0][0]) <= window.MOST_PAGES * SIZE
     assert len(town.at_the_buses()) == len(set(town.at_the_buses()))
 
 
