@@ -93,6 +93,11 @@ class Record:
         wanted = pl.concat([refs, without(pending, refs)])
         return _marked(holding.of(self.connection, self.head, wanted), pending)
 
+    @property
+    def uncertain(self) -> bool:
+        """Whether the consumer may have rows of deliveries that were not confirmed."""
+        return holding_pending.is_any(self.connection, self.refs.agreement.id)
+
     def pending(self) -> pl.DataFrame:
         """Rows of deliveries that were not confirmed. Columns: `holding.KEY`."""
         return holding_pending.noted(self.connection, self.refs.agreement.id)

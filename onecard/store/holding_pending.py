@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from onecard.store import holding
-from onecard.store.database import Connection, fetch_all, scalars
+from onecard.store.database import Connection, fetch_all, one_scalar, scalars
 from onecard.store.holding import KEY, SCHEMA, Packed
 
 REF = np.dtype([("high", "<u8"), ("low", "<u8")])
@@ -55,6 +55,16 @@ def note_record(connection: Connection, agreement: str, transfer: int, entries: 
             (agreement, transfer, number),
         )
     return number
+
+
+def is_any(connection: Connection, agreement: str) -> bool:
+    """Whether any delivery of an agreement was not confirmed though something may have left."""
+    return one_scalar(
+        connection,
+        bool,
+        "SELECT EXISTS (SELECT FROM ledger.holding_pending WHERE agreement = %s)",
+        (agreement,),
+    )
 
 
 def noted(connection: Connection, agreement: str) -> pl.DataFrame:
