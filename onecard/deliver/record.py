@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from onecard.base import failpoints
 from onecard.deliver.query import Before
 from onecard.deliver.row_refs import RowRefs
 from onecard.store import former, holding, holding_pending
@@ -237,6 +238,7 @@ class Pending:
         else:
             self.staged = holding_pending.note_record(to, agreement, self.transfer, made)
         self._noted = True
+        failpoints.reach("note.written")
 
 
 def joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
