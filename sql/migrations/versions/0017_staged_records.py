@@ -14,8 +14,8 @@ ALTER TABLE ledger.holding_pending ALTER COLUMN refs DROP NOT NULL;
 ALTER TABLE ledger.holding_pending ADD COLUMN holder integer;
 ALTER TABLE ledger.holding_pending ADD CHECK ((refs IS NULL) <> (holder IS NULL));
 COMMENT ON COLUMN ledger.holding_pending.holder IS
-    'instead of refs: number of a record in ledger.holding, whose entries of this transfer they are';
-COMMENT ON COLUMN ledger.holding.holder IS 'number of the head, or of a record that is not confirmed'
+    'instead of refs: number of a record in ledger.holding, of which these are the transfer''s';
+COMMENT ON COLUMN ledger.holding.holder IS 'number of a head, or of a record that is not confirmed'
 """
 
 

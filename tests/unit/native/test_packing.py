@@ -31,7 +31,9 @@ def entries(count: int, seed: int, *, alike: bool) -> pl.DataFrame:
     return frame.with_columns(pl.Series("transfer", range(count), pl.UInt32))
 
 
-@given(st.integers(0, 400), st.integers(0, 2**32), st.sampled_from([1, 2, 3, 20, 400]), st.booleans())
+@given(
+    st.integers(0, 400), st.integers(0, 2**32), st.sampled_from([1, 2, 3, 20, 400]), st.booleans()
+)
 def test_entries_are_packed_alike(count: int, seed: int, groups: int, alike: bool) -> None:
     held = entries(count, seed, alike=alike)
     found, wanted = _both(lambda: holding._grouped(held, groups))
