@@ -109,7 +109,7 @@ SAMPLE = 10_000
 
 
 def _parquet(path: Path, parcel: Parcel) -> int:
-    """Write Parquet; tokens and numbers of cards without a dictionary, which would hold them all."""
+    """Write Parquet; what never repeats without a dictionary, which would hold all of it."""
     batches, rows = iter(parcel.batches), 0
     first = next(batches, None)
     listed = [] if first is None else list(_repeating(first.slice(0, SAMPLE)))
