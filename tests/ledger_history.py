@@ -142,15 +142,17 @@ def forget_deliveries(connection: Connection[tuple[object, ...]], agreement: str
         agreement: its id.
     """
     for statement in (
-        "DELETE FROM ledger.delivered WHERE agreement = %s",
-        "UPDATE ledger.transfer SET replay = true WHERE subject = %s AND direction = 'deliver'",
+        "DELETE FROM ledger.delivered WHERE agreement = %(id)s",
+        "UPDATE ledger.transfer SET replay = true WHERE subject = %(id)s AND direction = 'deliver'",
         (
-            "DELETE FROM ledger.holding WHERE holder = (SELECT number FROM ledger.holding_head"
-            " WHERE agreement = %s)"
+            "DELETE FROM ledger.holding WHERE holder IN (SELECT number FROM ledger.holding_head"
+            " WHERE agreement = %(id)s UNION ALL SELECT holder FROM ledger.holding_pending"
+            " WHERE agreement = %(id)s)"
         ),
-        "DELETE FROM ledger.holding_head WHERE agreement = %s",
+        "DELETE FROM ledger.holding_pending WHERE agreement = %(id)s",
+        "DELETE FROM ledger.holding_head WHERE agreement = %(id)s",
     ):
-        connection.execute(statement, (agreement,))
+        connection.execute(statement, {"id": agreement})
     connection.execute("VACUUM ledger.holding, ledger.holding_pending")
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors.common.gather import OBJECT_ROWS, regrouped
@@ -88,13 +91,9 @@ def write(path: Path, options: Csv | Parquet, parcel: Parcel) -> int:
         options: of the file's format.
         parcel: schema and rows.
     """
-    rows = 0
     if isinstance(options, Parquet):
-        with pq.ParquetWriter(path, parcel.schema) as writer:
-            for batch in parcel.batches:
-                writer.write_batch(batch)
-                rows += batch.num_rows
-        return rows
+        return _parquet(path, parcel)
+    rows = 0
     with path.open("w", encoding=options.codec, newline="") as stream:
         writer = csv.writer(stream, delimiter=options.delimiter, lineterminator="\r\n")
         writer.writerow(parcel.schema.names)
@@ -103,3 +102,30 @@ def write(path: Path, options: Csv | Parquet, parcel: Parcel) -> int:
             writer.writerows(zip(*columns, strict=True))
             rows += batch.num_rows
     return rows
+
+
+SAMPLE = 10_000
+"""Rows of the first batch that tell in which columns values repeat."""
+
+
+def _parquet(path: Path, parcel: Parcel) -> int:
+    """Write Parquet; what never repeats without a dictionary, which would hold all of it."""
+    batches, rows = iter(parcel.batches), 0
+    first = next(batches, None)
+    listed = [] if first is None else list(_repeating(first.slice(0, SAMPLE)))
+    with pq.ParquetWriter(path, parcel.schema, use_dictionary=listed) as writer:
+        for batch in chain([] if first is None else [first], batches):
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
+
+
+def _repeating(batch: pa.RecordBatch) -> Iterator[str]:
+    """Columns of which at most half of the values are the first of their kind."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_null(column.type) or _kinds(column) <= len(column) / 2:
+            yield name
+
+
+def _kinds(column: pa.Array) -> int:
+    return int(pc.count_distinct(column, mode="all").as_py())

@@ -54,6 +54,7 @@ POINTS = {
     "send.batch": "a batch is on its way to the connector",
     "disclose.before": "references of persons are about to be written",
     "disclose.after": "references of persons are written",
+    "note.written": "what the consumer may have from now on is written: rows, or the whole record",
     "send.leaving": "the next bytes go to the consumer",
     "send.sealing": "all rows are handed over, the manifest is not",
     "send.after": "the consumer has everything, the hub has noted nothing",

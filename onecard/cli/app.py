@@ -101,6 +101,8 @@ def _begin() -> None:
     """Redaction and logs, before the command's own modules are imported; `--help` needs neither."""
     # Plugins would see what is validated, and looking for them reads every package's metadata.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # NumPy's threads for matrices, of which there are none here, wait by spinning at their start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from onecard.base import logs, redaction  # noqa: PLC0415
 
     redaction.install()

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from onecard.deliver.record import Change, Pending, Record
     from onecard.deliver.replacement import Replacements
     from onecard.deliver.treatment import Tokeniser
+    from onecard.store.database import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -232,6 +233,8 @@ class Attempt:
         change = self._change.result() if self._change is not None else None
         if change is None and work.record is not None:
             change = work.change()  # the connector has not asked for the end of the rows
+        if change is not None and self._pending is not None:
+            change = replace(change, staged=self._pending.staged)
         noting, alone = self._noting(work), self.chosen.alone
         return Confirmation(work.record, change, versions, alone, noting=noting)
 
@@ -317,14 +320,19 @@ class Attempt:
                 database.connect(self.tools.address, autocommit=True) as other,
                 ThreadPoolExecutor(1) as beside,
             ):
-                written = beside.submit(pending.flush, other)
+                written = beside.submit(self._note_rows, pending, other)
                 recorder.flush()
                 written.result()
             return
         if recorder is not None:
             recorder.flush()
         if pending is not None:
-            pending.flush()
+            self._note_rows(pending)
+
+    def _note_rows(self, pending: Pending, connection: Connection | None = None) -> None:
+        """Write which rows leave; when all are known, as the record that they make."""
+        change = self._change.result() if self._change is not None else None
+        pending.flush(connection, change.packed if change is not None else None)
 
     def _signed(self, manifest: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         """The manifest with the hub's signature."""

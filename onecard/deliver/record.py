@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from onecard.base import failpoints
 from onecard.deliver.query import Before
 from onecard.deliver.row_refs import RowRefs
-from onecard.store import former, holding
+from onecard.store import former, holding, holding_pending
 from onecard.store.database import Connection
 from onecard.store.holding import Head, Packed
 
@@ -73,7 +74,7 @@ class Record:
         if self.head is None:
             found = holding.no_entries()
         else:
-            found = holding.whole(self.connection, self.head)
+            found = holding.whole(self.connection, self.head.number)
         return found if sure else _marked(found, self.pending())
 
     def of(self, refs: pl.DataFrame) -> pl.DataFrame:
@@ -93,9 +94,14 @@ class Record:
         wanted = pl.concat([refs, without(pending, refs)])
         return _marked(holding.of(self.connection, self.head, wanted), pending)
 
+    @property
+    def uncertain(self) -> bool:
+        """Whether the consumer may have rows of deliveries that were not confirmed."""
+        return holding_pending.is_any(self.connection, self.refs.agreement.id)
+
     def pending(self) -> pl.DataFrame:
         """Rows of deliveries that were not confirmed. Columns: `holding.KEY`."""
-        return holding.pending(self.connection, self.refs.agreement.id)
+        return holding_pending.noted(self.connection, self.refs.agreement.id)
 
     def confirm(self, change: Change, versions: dict[str, int], today: date) -> int:
         """Write what the consumer holds now; returns how many buckets were rewritten.
@@ -119,14 +125,19 @@ class Record:
             self.head.number if self.head else 0,
             self.to_reconcile,
         )
-        if change.packed is not None:
-            rewritten = holding.write_all(self.connection, made, change.packed)
-        else:
-            held, anew = change.held, self.head is None
-            rewritten = holding.write(self.connection, made, held, change.gone, anew=anew)
-        holding.settle_pending(self.connection, agreement)
+        rewritten = self._written(made, change)
+        rewritten += holding_pending.settle(self.connection, agreement, kept=change.staged)
         former.purge(self.connection, today)
         return rewritten
+
+    def _written(self, made: Head, change: Change) -> int:
+        """Make the record that of a head; returns how many buckets were rewritten."""
+        if change.packed is None:
+            held, anew = change.held, self.head is None
+            return holding.write(self.connection, made, held, change.gone, anew=anew)
+        if change.staged:
+            return holding.adopt(self.connection, made, change.packed, change.staged)
+        return holding.write_all(self.connection, made, change.packed)
 
     def add(self, held: pl.DataFrame, transfer: int) -> None:
         """Note rows that were sent beside the deliveries of what is due.
@@ -140,7 +151,7 @@ class Record:
         if len(held):
             none = holding.no_entries()
             holding.write(self.connection, self.head, held, none, anew=False)
-        holding.settle_pending(self.connection, self.refs.agreement.id, transfer)
+        holding_pending.settle(self.connection, self.refs.agreement.id, transfer)
 
     def rebuild(self, found: pl.DataFrame, kept: pl.DataFrame, transfer: int) -> None:
         """Make the record of what the inbox holds.
@@ -161,7 +172,7 @@ class Record:
         held = pl.concat([stays, joined([made.unique(keys)])])
         with self.connection.transaction():
             holding.write(self.connection, self.head, held, holding.no_entries(), anew=True)
-            holding.settle_pending(self.connection, self.refs.agreement.id)
+            holding_pending.settle(self.connection, self.refs.agreement.id)
 
 
 @dataclass(frozen=True)
@@ -172,20 +183,28 @@ class Change:
         held: new or changed entries, columns `holding.SCHEMA`; or all of them.
         gone: references of rows that it was told to drop, columns `holding.KEY`.
         packed: given: the record is made of `held` alone, which are these.
+        staged: number under which these were written before anything left; 0: they were not.
     """
 
     held: pl.DataFrame
     gone: pl.DataFrame
     packed: Packed | None = None
+    staged: int = 0
 
 
 @dataclass
 class Pending:
-    """Notes what may reach the consumer, before it leaves."""
+    """Notes what may reach the consumer, before it leaves.
+
+    Attributes:
+        staged: number under which the record as it is to be was written; 0: it was not.
+    """
 
     record: Record
     transfer: int
-    _waiting: list[pl.DataFrame] = field(default_factory=list)
+    staged: int = field(default=0, init=False)
+    _waiting: list[pl.DataFrame] = field(default_factory=list, init=False)
+    _noted: bool = field(default=False, init=False)
 
     def add(self, entries: pl.DataFrame) -> None:
         """Take the references of a batch that is about to leave.
@@ -200,16 +219,26 @@ class Pending:
         """How many wait to be written."""
         return sum(map(len, self._waiting))
 
-    def flush(self, connection: Connection | None = None) -> None:
+    def flush(self, connection: Connection | None = None, made: Packed | None = None) -> None:
         """Write them, before anything leaves.
+
+        Where nothing has left before, and these are all that leave, what is to be the record is
+        written instead: it is there when the delivery is confirmed (ADR 0039).
 
         Args:
             connection: of the hub's database; None: the record's.
+            made: all that the consumer has then; None: not known yet, or not written anew.
         """
         waiting, self._waiting = self._waiting, []
-        if waiting:
-            agreement, own = self.record.refs.agreement.id, self.record.connection
-            holding.note_pending(connection or own, agreement, self.transfer, waiting)
+        if not waiting:
+            return
+        agreement, to = self.record.refs.agreement.id, connection or self.record.connection
+        if made is None or self._noted:
+            holding_pending.note(to, agreement, self.transfer, waiting)
+        else:
+            self.staged = holding_pending.note_record(to, agreement, self.transfer, made)
+        self._noted = True
+        failpoints.reach("note.written")
 
 
 def joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -81,8 +81,8 @@ class _Ready:
             head = self.state.head
             return head is None or self.state.due(today, self.basis, head.key, head.shape)
         refs = self.record.refs
-        pending = len(self.record.pending()) > 0
-        return pending or self.state.due(today, self.basis, refs.name, refs.shape)
+        due = self.state.due(today, self.basis, refs.name, refs.shape)
+        return due or self.record.uncertain
 
 
 class Deliver:

@@ -32,6 +32,27 @@ static inline size_t onecard_utf8(const uint8_t *p, size_t left) {
     return 4;
 }
 
+/* A byte eight times. */
+#define EACH(byte) (0x0101010101010101u * (uint8_t)(byte))
+
+/* How many bytes from p on, of `left`, are surely ASCII, no controls and neither `one` nor `other`
+   (each eight times): eight at a time, so that up to seven more may follow where none is left. */
+static inline size_t onecard_plain(const uint8_t *p, size_t left, uint64_t one, uint64_t other) {
+    size_t at = 0;
+    for (; left - at >= 8; at += 8) {
+        uint64_t eight, first, second;
+        memcpy(&eight, p + at, 8);
+        first = eight ^ one;
+        second = eight ^ other;
+        /* The highest bit of a byte tells; what a borrow sets wrongly stands behind a right one. */
+        uint64_t found = (eight | ((eight - EACH(0x20)) & ~eight) | ((first - EACH(1)) & ~first) |
+                          ((second - EACH(1)) & ~second)) &
+                         EACH(0x80);
+        if (found) return at + (size_t)__builtin_ctzll(found) / 8;
+    }
+    return at;
+}
+
 /* Writes a code point as UTF-8, at most four bytes; returns how many. */
 static inline size_t onecard_put_utf8(uint8_t *to, uint32_t code) {
     if (code < 0x80) {

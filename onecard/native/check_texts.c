@@ -11,8 +11,8 @@ enum { TEXT = 0, AUTOMATON = 1, ID_NUMBER = 2, CREDIT_CODE = 3, ACCOUNT = 4, ENC
 typedef struct {
     const uint32_t *next;     /* state + sign → state */
     const uint8_t *signs;     /* byte → sign */
-    const uint8_t *accepts;   /* by state / number of signs */
-    int64_t number_of_signs, start;
+    const uint8_t *accepts;   /* by state */
+    int64_t start;
     int64_t loop;             /* one state, where sign 1 stays: any number of its bytes */
     int64_t longest;          /* bytes of the longest text; -1: any */
 } automaton;
@@ -75,10 +75,18 @@ static int64_t characters(const uint8_t *at, int32_t length, int plain) {
     return number;
 }
 
-/* Characters of a text that is UTF-8. */
-static int64_t leads(const uint8_t *at, int32_t length) {
-    int64_t number = 0;
-    for (int32_t i = 0; i < length; i++) number += (at[i] & 0xC0) != 0x80;
+#define ONES 0x0101010101010101u
+
+/* Characters of a text that is UTF-8: all its bytes but those that follow a first one. */
+static inline int64_t leads(const uint8_t *at, int32_t length) {
+    int64_t number = length;
+    int32_t i = 0;
+    for (; length - i >= 8; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, at + i, 8);
+        number -= (int64_t)(((eight >> 7 & ~eight >> 6 & ONES) * ONES) >> 56);
+    }
+    for (; i < length; i++) number -= (at[i] & 0xC0) == 0x80;
     return number;
 }
 
@@ -92,16 +100,18 @@ static int blank(const uint8_t *at, int wide, const uint8_t *blanks) {
     return blanks[code >> 3] >> (code & 7) & 1;
 }
 
+static inline int printable(uint8_t byte) { return byte > 0x20 && byte < 0x80; }
+
 /* Whether a text, which is UTF-8, begins or ends with a blank. */
-static int blank_around(const uint8_t *at, int32_t length, const uint8_t *blanks) {
-    if (!length) return 0;
+static inline int blank_around(const uint8_t *at, int32_t length, const uint8_t *blanks) {
+    if (!length || (printable(at[0]) && printable(at[length - 1]))) return 0;
     if (blank(at, character(at, length), blanks)) return 1;
     int wide = 1;
     while (wide < 4 && wide < length && (at[length - wide] & 0xC0) == 0x80) wide++;
     return blank(at + length - wide, wide, blanks);
 }
 
-static int accepted(const automaton *shape, const uint8_t *at, int32_t length) {
+static inline int accepted(const automaton *shape, const uint8_t *at, int32_t length) {
     if (shape->longest >= 0 && length > shape->longest) return 0;
     uint32_t state = (uint32_t)shape->start;
     if (shape->loop) { /* no byte waits for the one before it */
@@ -110,19 +120,52 @@ static int accepted(const automaton *shape, const uint8_t *at, int32_t length) {
         return all;
     }
     for (int32_t i = 0; i < length; i++) state = shape->next[state + shape->signs[at[i]]];
-    return shape->accepts[state / shape->number_of_signs];
+    return shape->accepts[state];
 }
 
-static int digits(const uint8_t *at, int from, int to, int32_t *number) {
-    int32_t found = 0;
-    unsigned wrong = 0;
-    for (int i = from; i < to; i++) {
-        unsigned digit = (unsigned)at[i] - '0';
-        wrong |= digit > 9;
-        found = found * 10 + (int32_t)(digit % 10);
+#define ALIKE 4
+
+/* The same of a block. Each byte waits for the one before it, so that texts of one length which
+ * follow each other, as most do, are read side by side. */
+static void accepted_block(const automaton *shape, const block *found, int number, uint8_t *right) {
+    const uint32_t *next = shape->next;
+    const uint8_t *signs = shape->signs;
+    for (int i = 0; i < number;) {
+        int32_t length = found->length[i];
+        int alike = 1;
+        while (alike < ALIKE && i + alike < number && found->length[i + alike] == length) alike++;
+        if (alike < ALIKE || length <= 0 || shape->loop ||
+            (shape->longest >= 0 && length > shape->longest)) {
+            right[i] = length >= 0 && accepted(shape, found->at[i], length);
+            i++;
+            continue;
+        }
+        uint32_t states[ALIKE];
+        for (int one = 0; one < ALIKE; one++) states[one] = (uint32_t)shape->start;
+        for (int32_t j = 0; j < length; j++)
+            for (int one = 0; one < ALIKE; one++)
+                states[one] = next[states[one] + signs[found->at[i + one][j]]];
+        for (int one = 0; one < ALIKE; one++) right[i + one] = shape->accepts[states[one]];
+        i += ALIKE;
     }
-    *number = found;
-    return !wrong;
+}
+
+static inline uint64_t eight(const uint8_t *at) {
+    uint64_t found;
+    memcpy(&found, at, 8);
+    return found;
+}
+
+/* Whether eight bytes are digits: each has 3 above, and still has it when 6 is added. */
+static inline int are_digits(uint64_t bytes) {
+    return ((bytes & (bytes + ONES * 6) & ONES * 0xF0) == ONES * 0x30);
+}
+
+/* The number of eight digits, the first one in the lowest byte: in twos, fours, eights. */
+static inline int32_t number_of(uint64_t bytes) {
+    bytes = (bytes & ONES * 0x0F) * (10 * 256 + 1) >> 8;
+    bytes = (bytes & 0x00FF00FF00FF00FFu) * (100 * 65536 + 1) >> 16;
+    return (int32_t)((bytes & 0x0000FFFF0000FFFFu) * ((10000ull << 32) + 1) >> 32);
 }
 
 static int real_date(int32_t date) {
@@ -133,12 +176,11 @@ static int real_date(int32_t date) {
     return month != 2 || day < 29 || leap;
 }
 
-static int id_number(const text_check *check, int64_t today, const uint8_t *at, int32_t length,
-                     int *unlisted) {
-    int32_t division, birth, order;
-    if (length != 18 || !digits(at, 0, 6, &division) || !digits(at, 6, 14, &birth)) return 0;
-    if (!digits(at, 14, 17, &order)) return 0;
-    int32_t total = 0;
+static inline int id_number(const text_check *check, int64_t today, const uint8_t *at,
+                            int32_t length, int *unlisted) {
+    if (length != 18 || !are_digits(eight(at)) || !are_digits(eight(at + 8))) return 0;
+    if (!are_digits(eight(at + 9))) return 0;
+    int32_t division = number_of(eight(at)) / 100, birth = number_of(eight(at + 6)), total = 0;
     for (int i = 0; i < 17; i++) total += check->weights[i] * (at[i] - '0');
     if (check->letters[total % 11] != at[17]) return 0;
     if (!real_date(birth) || birth < check->earliest || birth > today) return 0;
@@ -168,26 +210,52 @@ static int account(const text_check *check, const uint8_t *at, int32_t length) {
     return !wrong && total % 10 == 0;
 }
 
-static int right(const text_check *check, int64_t today, const uint8_t *at, int32_t length,
-                 int *unlisted) {
-    int64_t number = 0;
+/* Of each text of a block, by an expression of `at` and `length`. */
+#define JUDGED(expression)                           \
+    for (int i = 0; i < number; i++) {               \
+        const uint8_t *at = found->at[i];            \
+        int32_t length = found->length[i];           \
+        right[i] = length >= 0 && (expression);      \
+    }
+
+static inline int within(const text_check *check, int64_t number) {
+    return number >= check->least && (check->most < 0 || number <= check->most);
+}
+
+/* Which texts of a block are right, and which ID numbers among them are of no listed division. */
+static void judge(const text_check *check, int64_t today, const block *found, int number,
+                  uint8_t *right, int *unlisted) {
     switch (check->kind) {
-    case ID_NUMBER: return id_number(check, today, at, length, unlisted);
-    case CREDIT_CODE: return credit_code(check, at, length);
-    case ACCOUNT: return account(check, at, length);
+    case ID_NUMBER: JUDGED(id_number(check, today, at, length, unlisted + i)) break;
+    case CREDIT_CODE: JUDGED(credit_code(check, at, length)) break;
+    case ACCOUNT: JUDGED(account(check, at, length)) break;
     case AUTOMATON:
-        if (!accepted(check->shape, at, length)) return 0;
-        if (check->least > 0 || check->most >= 0) number = leads(at, length);
+        accepted_block(check->shape, found, number, right);
+        if (check->least > 0 || check->most >= 0)
+            JUDGED(right[i] && within(check, leads(at, length)))
         break;
     case TEXT:
-    case ENCODED:
-        number = characters(at, length, check->kind == TEXT);
-        if (number < 0) return 0;
+    case ENCODED: {
+        int plain = check->kind == TEXT;
+        JUDGED(within(check, characters(at, length, plain)))
         break;
-    default: return 0;
     }
-    if (number < check->least || (check->most >= 0 && number > check->most)) return 0;
-    return !check->ends || !blank_around(at, length, check->blanks);
+    default: memset(right, 0, (size_t)number);
+    }
+    if (check->ends) JUDGED(right[i] && !blank_around(at, length, check->blanks))
+}
+
+/* Copies a short text, by two moves that may overlap. */
+static inline void copy_short(uint8_t *to, const uint8_t *from, int32_t length) {
+    if (length >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + length - 8, from + length - 8, 8);
+    } else if (length >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + length - 4, from + length - 4, 4);
+    } else {
+        for (int32_t i = 0; i < length; i++) to[i] = from[i];
+    }
 }
 
 /* The view of a text that lies in the column's own buffers; nothing of a given view is believed
@@ -197,7 +265,7 @@ static int write_view(const texts *column, int64_t row, const uint8_t *at, int32
     memset(view, 0, 16);
     memcpy(view, &length, 4);
     if (length <= 12) {
-        for (int32_t i = 0; i < length; i++) view[4 + i] = at[i];
+        copy_short(view + 4, at, length);
         return 1;
     }
     memcpy(view + 4, at, 4);
@@ -212,42 +280,47 @@ static int write_view(const texts *column, int64_t row, const uint8_t *at, int32
     return 1;
 }
 
+/* Bits of eight marks, each 0 or 1, the first one lowest. */
+static inline uint8_t bits_of(const uint8_t *marks) {
+    uint64_t eight;
+    memcpy(&eight, marks, 8);
+    return (uint8_t)((eight * 0x0102040810204080u) >> 56);
+}
+
 /* Doubt rows; write views (16 bytes a row), their validity (bits) and, of ID
  * numbers, which rows are of no listed division (a byte a row; NULL: nobody asks). */
 EXPORT void onecard_check_texts(const texts *column, const text_check *check, int64_t today,
                                 uint8_t *doubted, uint8_t *views, uint8_t *valid,
                                 uint8_t *unlisted, text_findings *findings) {
     block found;
-    memset(valid, 0, bytes_of_bits(column->length));
+    uint8_t right[BLOCK];
+    int foreign[BLOCK];
     memset(findings, 0, sizeof *findings);
+    memset(foreign, 0, sizeof foreign);
     for (int64_t first = 0; first < column->length; first += BLOCK) {
         int number = column->length - first < BLOCK ? (int)(column->length - first) : BLOCK;
         find_texts(column, first, number, &found);
+        for (int i = 0; check->tokens.number && i < number; i++)
+            if (found.length[i] >= 0 && among(&check->tokens, found.at[i], found.length[i]))
+                found.length[i] = NONE;
+        judge(check, today, &found, number, right, foreign);
         for (int i = 0; i < number; i++) {
-            int64_t row = first + i;
-            int32_t length = found.length[i];
-            int foreign = 0, kept = 0;
-            if (length >= 0 && check->tokens.number && among(&check->tokens, found.at[i], length))
-                length = NONE;
-            if (length >= 0) {
-                kept = right(check, today, found.at[i], length, &foreign) &&
-                       write_view(column, row, found.at[i], length, views + 16 * row);
-                doubted[row] |= !kept;
-            } else {
-                doubted[row] |= length == BAD || check->required;
-            }
-            if (!kept) {
-                memset(views + 16 * row, 0, 16);
-                findings->nulls++;
-                continue;
-            }
-            valid[row >> 3] |= (uint8_t)(1 << (row & 7));
-            if (check->null_words.number)
-                findings->null_words += among(&check->null_words, found.at[i], length);
-            if (foreign && unlisted) {
-                unlisted[row] = 1;
+            uint8_t *view = views + 16 * (first + i);
+            right[i] = right[i] && write_view(column, first + i, found.at[i], found.length[i], view);
+            if (right[i]) continue;
+            memset(view, 0, 16);
+            findings->nulls++;
+            doubted[first + i] |= found.length[i] != NONE || check->required;
+        }
+        for (int i = 0; check->null_words.number && i < number; i++)
+            if (right[i])
+                findings->null_words += among(&check->null_words, found.at[i], found.length[i]);
+        for (int i = 0; unlisted && i < number; i++)
+            if (right[i] && foreign[i]) {
+                unlisted[first + i] = 1;
                 findings->unlisted++;
             }
-        }
+        memset(right + number, 0, (size_t)(BLOCK - number));
+        for (int i = 0; i < number; i += 8) valid[(first + i) >> 3] = bits_of(right + i);
     }
 }

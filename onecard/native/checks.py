@@ -59,7 +59,7 @@ class _Words(ctypes.Structure):
 class _Automaton(ctypes.Structure):
     _fields_ = (
         *((name, _POINTER) for name in ("next", "signs", "accepts")),
-        *((name, _NUMBER) for name in ("number_of_signs", "start", "loop", "longest")),
+        *((name, _NUMBER) for name in ("start", "loop", "longest")),
     )
 
 
@@ -175,12 +175,11 @@ def compile_check(check: TextCheck) -> Compiled:
     kept: list[Any] = []
     shape = None
     if check.shape is not None:
-        width = len(check.shape.next) // len(check.shape.accepts)
-        tables = (check.shape.next, check.shape.signs, check.shape.accepts)
+        accepts = np.zeros(len(check.shape.next), np.uint8)
+        accepts[:: len(accepts) // len(check.shape.accepts)] = check.shape.accepts
+        tables = (check.shape.next, check.shape.signs, accepts)
         pointers = [_pointer(table, kept) for table in tables]
-        shape = _Automaton(
-            *pointers, width, check.shape.start, check.shape.loop, check.shape.longest
-        )
+        shape = _Automaton(*pointers, check.shape.start, check.shape.loop, check.shape.longest)
         kept.append(shape)
     struct = _TextCheck(
         check.kind,

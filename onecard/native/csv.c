@@ -100,6 +100,7 @@ static size_t quoted(reader *in, size_t at, onecard_cell *cell) {
             if (!high(in, &w, &at)) return 0;
         } else if (byte != '"') {
             at++;
+            at += onecard_plain(in->data + at, in->size - at, EACH('"'), EACH('"'));
         } else if (at + 1 < in->size && in->data[at + 1] == '"') {
             move(in, &w, at + 1);
             at += 2;
@@ -115,11 +116,13 @@ static size_t quoted(reader *in, size_t at, onecard_cell *cell) {
 /* A cell without an opening quote, up to what ends it; -1: odd. A quote inside it is data. */
 static ptrdiff_t unquoted(reader *in, size_t at, onecard_cell *cell) {
     under_way w = {at, 0, 0};
+    uint64_t mark = EACH(in->delimiter);
     size_t began = at;
     while (at < in->size) {
         int kind = in->kind[in->data[at]];
         if (kind == PLAIN || kind == QUOTE) {
             at++;
+            at += onecard_plain(in->data + at, in->size - at, mark, mark);
         } else if (kind == HIGH) {
             if (!high(in, &w, &at)) return -1;
         } else {

@@ -104,6 +104,7 @@ static int string(reader *in, onecard_cell *cell) {
             return 0;
         } else {
             in->at++;
+            in->at += onecard_plain(in->data + in->at, in->size - in->at, EACH('"'), EACH('\\'));
         }
     }
     return 0;

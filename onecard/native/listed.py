@@ -9,7 +9,8 @@ import pyarrow as pa
 from onecard.native.checks import Compiled, Marks
 from onecard.native.texts import Findings, Library
 
-_VIEW = np.dtype("V16")
+_VIEW, _PLACE = np.dtype("V16"), np.dtype(np.intp)
+"""Whole columns of them stand in Arrow's memory, which is there again for the next one."""
 
 
 def check(
@@ -43,7 +44,8 @@ def _places(indices: pa.Array, behind: int) -> npt.NDArray[np.intp]:
     nulls = indices.null_count
     if nulls:
         indices = indices.cast(pa.int64()).fill_null(behind)
-    at: npt.NDArray[np.intp] = indices.to_numpy(zero_copy_only=False).astype(np.intp)
+    at = np.frombuffer(pa.allocate_buffer(_PLACE.itemsize * len(indices)), _PLACE)
+    at[:] = indices.to_numpy(zero_copy_only=False)
     if len(at) and not (at.min() >= 0 and at.max() < behind + bool(nulls)):
         msg = "a row names a text that its dictionary does not list"
         raise pa.ArrowInvalid(msg)
@@ -58,5 +60,6 @@ def _spread(views: pa.Array, at: npt.NDArray[np.intp]) -> pa.Array:
         there = views.is_valid().to_numpy(zero_copy_only=False).take(at)
         nulls = len(at) - int(np.count_nonzero(there))
         valid = pa.py_buffer(np.packbits(there, bitorder="little")) if nulls else None
-    spread = pa.py_buffer(np.frombuffer(places, _VIEW).take(at))
+    spread = pa.allocate_buffer(_VIEW.itemsize * len(at))
+    np.frombuffer(places, _VIEW).take(at, out=np.frombuffer(spread, _VIEW), mode="clip")
     return pa.Array.from_buffers(pa.string_view(), len(at), [valid, spread, *data], nulls)

@@ -15,7 +15,7 @@ from schemas.models.partition import Partition
 if TYPE_CHECKING:  # who only reads the ledger starts without it
     import pyarrow as pa
 
-BATCH_ROWS = 131_072
+BATCH_ROWS = 65_536
 """Rows in one record batch: large enough for vector work, small enough for bounded memory."""
 
 

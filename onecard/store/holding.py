@@ -1,10 +1,11 @@
 """What each consumer holds: a keyed reference and a digest of every row that it has.
 
-Tables `ledger.holding_head`, `ledger.holding`, `ledger.holding_pending`. A reference is 128 bits of
-a keyed digest of the row's key, a digest 48 bits that only who has the key can compute
-(`onecard.deliver.row_refs`): whoever has only the database learns from them nobody's data. Entries
-are packed by bucket (the first bits of the reference), twenty in each: 26 bytes an entry, some 31
-on disk, and a few changes write a few kilobytes (ADR 0020).
+Tables `ledger.holding_head` and `ledger.holding`; of deliveries that are not confirmed see
+`onecard.store.holding_pending`. A reference is 128 bits of a keyed digest of the row's key, a
+digest 48 bits that only who has the key can compute (`onecard.deliver.row_refs`): whoever has only
+the database learns from them nobody's data. Entries are packed by bucket (the first bits of the
+reference), twenty in each: 26 bytes an entry, some 31 on disk, and a few changes write a few
+kilobytes (ADR 0020).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import polars as pl
 from psycopg.types.json import Jsonb
 
 from onecard.native import packing
-from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
+from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
 from onecard.store.packed_copy import Groups, copy_groups
 
 ENTRY = np.dtype(
@@ -28,7 +29,6 @@ ENTRY = np.dtype(
 """As entries are stored: the digest in two parts."""
 DIGEST_BITS = 48
 """A changed row has the digest that it had before once in 280 million million times."""
-REF = np.dtype([("high", "<u8"), ("low", "<u8")])
 SCHEMA = {"high": pl.UInt64, "low": pl.UInt64, "digest": pl.UInt64, "transfer": pl.UInt32}
 KEY = ("high", "low")
 UNKNOWN = 0
@@ -120,13 +120,18 @@ def no_entries() -> pl.DataFrame:
     return pl.DataFrame(schema=SCHEMA)
 
 
-def whole(connection: Connection, found: Head) -> pl.DataFrame:
-    """All entries of a record. Columns: `SCHEMA`."""
+def whole(connection: Connection, number: int) -> pl.DataFrame:
+    """All entries of a record. Columns: `SCHEMA`.
+
+    Args:
+        connection: of the hub's database.
+        number: of its head, or under which it was staged.
+    """
     statement = "SELECT entries FROM ledger.holding WHERE holder = %s ORDER BY bucket"
     with connection.cursor(binary=True) as cursor:
         packed = b"".join(
             bytes(row[0])  # type: ignore[call-overload]
-            for row in cursor.execute(statement, (found.number,))
+            for row in cursor.execute(statement, (number,))
         )
     return _unpacked(packed)
 
@@ -168,7 +173,7 @@ def write(
     after = pl.concat([before.join(changed, on=list(KEY), how="anti"), held])
     rows = found.rows - len(before) + len(after)
     if rows > found.buckets * _MOST or (found.buckets > 1 and rows < found.buckets * _LEAST):
-        rest = whole(connection, found).join(changed, on=list(KEY), how="anti")
+        rest = whole(connection, found.number).join(changed, on=list(KEY), how="anti")
         return write_all(connection, found, packed(pl.concat([rest, held])))
     _put(connection, found, after, buckets)
     put_head(connection, replace(found, rows=rows))
@@ -206,11 +211,55 @@ def write_all(connection: Connection, found: Head, entries: Packed) -> int:
     """
     made = replace(found, rows=entries.rows, buckets=entries.buckets)
     number = put_head(connection, made)
+    before = drop(connection, number)
+    _copy(connection, number, entries)
+    return before
+
+
+def stage(connection: Connection, entries: Packed) -> int:
+    """Write a record that is nobody's yet; returns the number under which it stands.
+
+    Args:
+        connection: in a transaction.
+        entries: all that it holds.
+    """
+    number = one_scalar(
+        connection,
+        int,
+        "SELECT nextval(pg_get_serial_sequence('ledger.holding_head', 'number'))::int",
+    )
+    _copy(connection, number, entries)
+    return number
+
+
+def adopt(connection: Connection, found: Head, entries: Packed, number: int) -> int:
+    """As `write_all`, of entries that were staged.
+
+    Args:
+        connection: in a transaction.
+        found: the head as it is to be, but for number, rows and buckets.
+        entries: all that the record is to hold.
+        number: under which they stand.
+    """
+    made = replace(found, rows=entries.rows, buckets=entries.buckets, number=number)
+    put_head(connection, made)
+    return drop(connection, found.number)
+
+
+def drop(connection: Connection, number: int) -> int:
+    """Delete what stands under a number; returns how many buckets that were.
+
+    Args:
+        connection: of the hub's database.
+        number: of a head, or of a staged record.
+    """
     statement = "DELETE FROM ledger.holding WHERE holder = %s"
-    before = connection.execute(statement, (number,)).rowcount
+    return connection.execute(statement, (number,)).rowcount
+
+
+def _copy(connection: Connection, number: int, entries: Packed) -> None:
     copy = "COPY ledger.holding (holder, bucket, entries) FROM STDIN (FORMAT BINARY)"
     copy_groups(connection, copy, (("int4", number), ("int4", None)), entries.groups)
-    return before
 
 
 def give_place_back(connection: Connection, rewritten: int) -> None:
@@ -222,50 +271,6 @@ def give_place_back(connection: Connection, rewritten: int) -> None:
     """
     if rewritten >= _VACUUM_FROM:
         connection.execute("VACUUM (SKIP_LOCKED, TRUNCATE FALSE) ledger.holding")
-
-
-def note_pending(
-    connection: Connection, agreement: str, transfer: int, refs: list[pl.DataFrame]
-) -> None:
-    """Note, before rows leave, that the consumer may have them from now on.
-
-    Args:
-        connection: of the hub's database.
-        agreement: its id.
-        transfer: the attempt that sends them.
-        refs: columns `KEY`.
-    """
-    joined = pl.concat([r.select(KEY) for r in refs])
-    packed = np.ascontiguousarray(joined.to_numpy(order="c")).astype("<u8").tobytes()
-    connection.execute(
-        "INSERT INTO ledger.holding_pending (agreement, transfer, refs) VALUES (%s, %s, %s)",
-        (agreement, transfer, packed),
-    )
-
-
-def pending(connection: Connection, agreement: str) -> pl.DataFrame:
-    """Rows that the consumer may have from deliveries that were not confirmed. Columns: `KEY`."""
-    statement = "SELECT refs FROM ledger.holding_pending WHERE agreement = %s"
-    packed = b"".join(scalars(connection, bytes, statement, (agreement,)))
-    if not packed:
-        return pl.DataFrame(schema={n: SCHEMA[n] for n in KEY})
-    found = np.frombuffer(packed, REF)
-    return pl.DataFrame({n: np.ascontiguousarray(found[n]) for n in KEY}).unique()
-
-
-def settle_pending(connection: Connection, agreement: str, transfer: int | None = None) -> None:
-    """Forget what was pending, in the transaction that confirms.
-
-    Args:
-        connection: in a transaction.
-        agreement: its id.
-        transfer: only what that attempt has noted; None: all.
-    """
-    connection.execute(
-        "DELETE FROM ledger.holding_pending WHERE agreement = %(agreement)s"
-        " AND (%(transfer)s::bigint IS NULL OR transfer = %(transfer)s)",
-        {"agreement": agreement, "transfer": transfer},
-    )
 
 
 def reconciled(connection: Connection, agreement: str) -> None:
@@ -300,27 +305,30 @@ def _put(
 
 
 def put_head(connection: Connection, made: Head) -> int:
-    """Write a record's head; returns its number."""
+    """Write a record's head; returns its number: the one that it says, else the one that it has."""
     return one_scalar(
         connection,
         int,
-        "INSERT INTO ledger.holding_head (agreement, key, basis, shape, token_epoch, buckets, rows,"
-        " versions, looked_on) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (agreement) DO UPDATE SET key = excluded.key, basis = excluded.basis,"
-        " shape = excluded.shape, token_epoch = excluded.token_epoch, buckets = excluded.buckets,"
-        " rows = excluded.rows, versions = excluded.versions, looked_on = excluded.looked_on"
-        " RETURNING number",
-        (
-            made.agreement,
-            made.key,
-            f"seeded:{made.basis}" if made.to_reconcile else made.basis,
-            made.shape,
-            made.token_epoch,
-            made.buckets,
-            made.rows,
-            Jsonb(dict(made.versions)),
-            made.looked_on,
-        ),
+        "INSERT INTO ledger.holding_head AS h (agreement, number, key, basis, shape, token_epoch,"
+        " buckets, rows, versions, looked_on) VALUES (%(agreement)s, coalesce(%(number)s::int,"
+        " nextval(pg_get_serial_sequence('ledger.holding_head', 'number'))), %(key)s, %(basis)s,"
+        " %(shape)s, %(token_epoch)s, %(buckets)s, %(rows)s, %(versions)s, %(looked_on)s)"
+        " ON CONFLICT (agreement) DO UPDATE SET number = coalesce(%(number)s::int, h.number),"
+        " key = excluded.key, basis = excluded.basis, shape = excluded.shape,"
+        " token_epoch = excluded.token_epoch, buckets = excluded.buckets, rows = excluded.rows,"
+        " versions = excluded.versions, looked_on = excluded.looked_on RETURNING number",
+        {
+            "agreement": made.agreement,
+            "number": made.number or None,
+            "key": made.key,
+            "basis": f"seeded:{made.basis}" if made.to_reconcile else made.basis,
+            "shape": made.shape,
+            "token_epoch": made.token_epoch,
+            "buckets": made.buckets,
+            "rows": made.rows,
+            "versions": Jsonb(dict(made.versions)),
+            "looked_on": made.looked_on,
+        },
     )
 
 

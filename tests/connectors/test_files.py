@@ -615,6 +615,31 @@ def _statvfs() -> asyncssh.SFTPVFSAttrs:
     return asyncssh.SFTPVFSAttrs(bsize=1, frsize=1, blocks=10**9, bfree=5, bavail=5)
 
 
+def test_parquet_lists_the_values_of_columns_that_repeat_and_no_others(
+    tmp_path: Path, system: Connection
+) -> None:
+    """A dictionary of tokens would hold every one of them, and be given up half-way."""
+    rows = 5_000
+    columns = {
+        "token": pa.array([f"{n:026d}" for n in range(rows)]),
+        "status": pa.array([None if n % 7 == 0 else str(n % 3) for n in range(rows)]),
+        "amount": pa.array([Decimal(n % 100) for n in range(rows)], pa.decimal128(8, 2)),
+        "moved": pa.array([datetime(2026, 11, 1, tzinfo=UTC)] * rows, pa.timestamp("us", "UTC")),
+        "nothing": pa.nulls(rows),
+    }
+    table = pa.table(columns)
+    batches = iter(table.to_batches(max_chunksize=2_000))
+    parcel = Parcel("d-1", "f00", table.schema, ("token",), batches, {}, free, marked)
+    given_ = {"directory": "in", "format": {"kind": "parquet"}}
+    FilesConnector().send(system, FilesConnector.sink_options.model_validate(given_), parcel)
+    file = pq.ParquetFile(tmp_path / "in" / "f00" / "d-1.parquet")
+    group = file.metadata.row_group(1)
+    listed = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
+    listed = {n for n, c in listed.items() if "RLE_DICTIONARY" in c.encodings}
+    assert listed - {"nothing"} == {"status", "amount", "moved"}
+    assert file.read().equals(table)
+
+
 def test_a_file_that_is_replaced_under_its_old_time_is_news(out: Path, local: Connection) -> None:
     options = FilesConnector.source_options.model_validate(
         {"directory": "out", "pattern": "*.dat", "format": CSV}

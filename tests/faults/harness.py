@@ -287,6 +287,16 @@ class Harness:
 _ORPHANS = {
     "staging tables": "SELECT count(*) FROM pg_tables WHERE schemaname = 'staging'",
     "delivery windows": "SELECT count(*) FROM ledger.delivery_window",
+    "notes of what consumers may have": "SELECT count(*) FROM ledger.holding_pending",
+    "buckets of a record that is nobody's": (
+        "SELECT count(*) FROM ledger.holding h WHERE NOT EXISTS"
+        " (SELECT FROM ledger.holding_head d WHERE d.number = h.holder)"
+    ),
+    "records with more or fewer entries than they say": (
+        "SELECT count(*) FROM ledger.holding_head d WHERE d.rows <> (SELECT"
+        " coalesce(sum(octet_length(h.entries)) / 26, 0) FROM ledger.holding h"
+        " WHERE h.holder = d.number)"
+    ),
     "deliveries confirmed twice for one window": (
         "SELECT count(*) FROM (SELECT FROM ledger.transfer WHERE status = 'confirmed'"
         " GROUP BY delivery_id HAVING count(*) > 1) x"

@@ -33,7 +33,7 @@ COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.afte
 """The same points later in the night, in other datasets and in the second part of a parcel."""
 QUICK = (
     *("stage.checked", "load.after_commit", "publish.before_commit", "disclose.after"),
-    *("send.after", "confirm.before_commit", "log.after_append#9"),
+    *("note.written", "send.after", "confirm.before_commit", "log.after_append#9"),
 )
 """One of each step; `make test-nightly` kills at all others."""
 

@@ -15,6 +15,7 @@ from onecard.base import failpoints
 from onecard.crypto import keys
 from onecard.deliver import attempt
 from onecard.deliver.attempt import Attempt
+from onecard.deliver.context import Replay
 from onecard.errors import PolicyError
 from onecard.model.signoffs import SignOff
 from onecard.operations.release import release
@@ -79,15 +80,95 @@ def test_what_an_unconfirmed_delivery_brought_is_withdrawn_when_it_leaves_the_sc
         side.deliver(F06)
     rows = len(side.table(TABLE))
     assert rows >= 3
-    noted = side.ask("SELECT count(*), sum(octet_length(refs)) / 16 FROM ledger.holding_pending")
-    assert noted == [(1, rows)]
+    assert noted(side, F06) == [(True, rows)]
     persons = "SELECT sum(octet_length(refs)) / 8 FROM ledger.disclosure WHERE transfer = %s"
     (last,) = side.ask("SELECT max(id) FROM ledger.transfer WHERE subject = %s", F06)
     assert side.ask(persons, *last)[0][0] > 0
     side.publish(ACCOUNTS, "grzhzt IN ('01', '02', '06')", grzhzt="'04'")
     assert side.told(F06) == (0, rows)
     assert side.table(TABLE) == []
-    assert side.ask("SELECT count(*) FROM ledger.holding_pending") == [(0,)]
+    assert noted(side, F06) == []
+    assert stray(side) == 0
+
+
+@pytest.mark.parametrize("agreement", [F06, F02], ids=["known before the first leaves", "not"])
+def test_two_unconfirmed_deliveries_then_one(
+    side: Side, agreement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record is written once where all rows are known, and is nobody's until it counts."""
+    for status in ("'1'", "'9'"):
+        side.publish(EVENTS, "true", to_status=status)
+        with monkeypatch.context() as patched, pytest.raises(PolicyError, match=LEFT):
+            fail_after_sending(patched)
+            side.deliver(agreement)
+    whole = agreement == F06
+    (first, rows), again = noted(side, agreement)
+    assert again == (first, rows) == (whole, rows)
+    assert side.ask("SELECT count(*) FROM ledger.holding_head WHERE agreement = %s", agreement) == [
+        (0,)
+    ]
+    assert side.deliver(agreement).rows == rows
+    with database.connect(side.hub.address, autocommit=True) as connection:
+        found = holding.head(connection, agreement)
+        assert found is not None
+        stored = holding.whole(connection, found.number)
+    assert (found.rows, len(stored), stored["transfer"].n_unique()) == (rows, rows, 1)
+    assert (noted(side, agreement), stray(side)) == ([], 0)
+    assert side.deliver(agreement).transfer is None
+
+
+def test_a_whole_delivery_that_fails_leaves_the_record_as_it_was(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the record as it would have been only what was sent is uncertain."""
+    rows = side.deliver(F06).rows
+    before = record(side, F06)
+    with monkeypatch.context() as patched, pytest.raises(PolicyError, match=LEFT):
+        fail_after_sending(patched)
+        side.deliver(F06, Replay(whole=True))
+    assert record(side, F06).equals(before)
+    assert noted(side, F06) == [(True, rows)]
+    assert side.deliver(F06, Replay(whole=True)).rows == rows
+    after, keys_ = record(side, F06), list(holding.KEY)
+    assert after.select(keys_).sort(keys_).equals(before.select(keys_).sort(keys_))
+    assert {*after["transfer"]}.isdisjoint(before["transfer"])
+    assert (noted(side, F06), stray(side)) == ([], 0)
+
+
+def noted(side: Side, agreement: str) -> list[tuple[bool, int]]:
+    """What is noted of unconfirmed deliveries: whether as a record, and of how many rows."""
+    with database.connect(side.hub.address, autocommit=True) as connection:
+        lines = connection.execute(
+            "SELECT holder, transfer, octet_length(refs) / 16 FROM ledger.holding_pending"
+            " WHERE agreement = %s ORDER BY transfer",
+            (agreement,),
+        ).fetchall()
+        found = []
+        for holder, transfer, refs in lines:
+            if holder is None:
+                found.append((False, int(str(refs))))
+            else:
+                entries_ = holding.whole(connection, int(str(holder)))
+                found.append((True, int((entries_["transfer"] == transfer).sum())))
+        return found
+
+
+def stray(side: Side) -> int:
+    """Buckets that stand under a number that is nobody's."""
+    ((count,),) = side.ask(
+        "SELECT count(*) FROM ledger.holding h WHERE NOT EXISTS"
+        " (SELECT FROM ledger.holding_head d WHERE d.number = h.holder) AND NOT EXISTS"
+        " (SELECT FROM ledger.holding_pending p WHERE p.holder = h.holder)"
+    )
+    return int(count)
+
+
+def record(side: Side, agreement: str) -> pl.DataFrame:
+    """The entries of an agreement's record."""
+    with database.connect(side.hub.address, autocommit=True) as connection:
+        found = holding.head(connection, agreement)
+        assert found is not None
+        return holding.whole(connection, found.number)
 
 
 def test_a_value_that_an_unconfirmed_delivery_changed_is_sent_back(
@@ -216,7 +297,7 @@ def test_the_record_stays_small_and_exact_through_changes(side: Side) -> None:
             held = pl.concat([rest, told])
         found = holding.head(connection, agreement)
         assert found is not None
-        stored = holding.whole(connection, found)
+        stored = holding.whole(connection, found.number)
         some = holding.of(connection, found, held[:50])
         size = connection.execute("SELECT pg_total_relation_size('ledger.holding')").fetchone()
     keys_ = list(holding.KEY)

@@ -36,7 +36,7 @@ from tests.integration.test_holding import (
     paid,
 )
 
-MIGRATION = Path(__file__).parents[2] / "sql/migrations/versions/0008_holding.py"
+MIGRATIONS = Path(__file__).parents[2] / "sql/migrations/versions"
 TABLE = "inbox_f06_hrss_housing_fund_card_status"
 F02 = "f02-hrss-medical_insurance-card-status"
 F01 = "f01-hrss-transport-card-status"
@@ -63,19 +63,25 @@ def side(city: Harness) -> Iterator[Side]:
     city.drop()
 
 
-def become_old(side: Side) -> None:
-    """As revision 0007 left it after another night: versions are all that is known."""
-    spec = importlib.util.spec_from_file_location("migration_0008", MIGRATION)
+def statements(migration: str) -> list[str]:
+    """Of a migration."""
+    spec = importlib.util.spec_from_file_location(migration, MIGRATIONS / f"{migration}.py")
     assert spec is not None
     assert spec.loader is not None
-    migration = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(migration)
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return list(found.STATEMENTS.split(";\n"))
+
+
+def become_old(side: Side) -> None:
+    """As revision 0007 left it after another night: versions are all that is known."""
     with database.connect(side.hub.address, autocommit=True) as connection:
         for table in ("holding_head", "holding", "holding_pending", "link_field"):
             connection.execute(f"DROP TABLE ledger.{table}".encode())
         connection.execute("DROP TABLE registry.former")
-        for statement in migration.STATEMENTS.split(";\n"):
-            connection.execute(statement.encode())
+        for name in ("0008_holding", "0017_staged_records"):
+            for statement in statements(name):
+                connection.execute(statement.encode())
         connection.execute(
             "UPDATE ledger.delivered l SET version = d.version FROM ledger.dataset d"
             " WHERE d.dataset = l.dataset"
