@@ -52,6 +52,8 @@ SIZES = (
     " ON n.oid = c.relnamespace LEFT JOIN pg_inherits i ON i.inhrelid = c.oid"
     " WHERE n.nspname = 'ledger' AND c.relkind = 'r' GROUP BY 1"
 )
+APART = "1000000000::bigint"
+"""So far from those of the next day are a day's ids of transfers."""
 PACKS = 5
 """Packs of a thousand transfers that a day of ten events a batch has, of each subject."""
 LIKE = (
@@ -68,7 +70,7 @@ COPIES = (
     "INSERT INTO ledger.lane_day (direction, subject, day, first, last, transfers, first_time,"
     " rows_read, published, unchanged, quarantined, deduplicated, filtered_by_policy, sent_rows,"
     " sent_parts, deleted_rows, took_ms, took_times, digest) SELECT direction, subject, day - n,"
-    " first - n * 1000000000, last - n * 1000000000, transfers * f,"
+    " first - n * {apart}, last - n * {apart}, transfers * f,"
     " first_time - n * interval '1 day', rows_read * f, published * f, unchanged * f,"
     " quarantined * f, deduplicated * f, filtered_by_policy * f, sent_rows * f, sent_parts * f,"
     " deleted_rows * f, took_ms, took_times, digest FROM ledger.lane_day,"
@@ -81,16 +83,16 @@ COPIES = (
     " deleted_rows_, deliveries_, ARRAY(SELECT x - n * interval '1 day' FROM unnest(expires_at_) x),"
     " suites_, key_epochs_, CASE k WHEN 0 THEN signatures_ ELSE '{{}}' END,"
     " CASE k WHEN 0 THEN bodies_ ELSE '{{}}' END FROM pattern, generate_series(1, {days}) n,"
-    " generate_series(0, {packs} - 1) k, LATERAL (SELECT k * 100000000 - n * 1000000000 AS b) w",
-    "INSERT INTO ledger.lane_finding SELECT dataset, day - n, first - n * 1000000000, name,"
-    " severity, runs, failed, last - n * 1000000000, observed, last_failed FROM ledger.lane_finding,"
+    " generate_series(0, {packs} - 1) k, LATERAL (SELECT k * {apart} / 10 - n * {apart} AS b) w",
+    "INSERT INTO ledger.lane_finding SELECT dataset, day - n, first - n * {apart}, name,"
+    " severity, runs, failed, last - n * {apart}, observed, last_failed FROM ledger.lane_finding,"
     " generate_series(1, {days}) n",
     "INSERT INTO ledger.privacy_day SELECT agreement, day - n, rule, action, runs, checked, hits"
     " FROM ledger.privacy_day, generate_series(1, {days}) n ON CONFLICT DO NOTHING",
     "INSERT INTO ledger.lane_disclosure SELECT d.agreement, d.month, d.bucket,"
-    " d.first - n * 1000000000, d.many FROM (SELECT l.*, (SELECT string_agg(l.entries, ''::bytea)"
-    " FROM generate_series(1, {packs} * 1000 / {batches})) AS many FROM ledger.lane_disclosure l) d,"
-    " generate_series(1, {days}) n",
+    " d.first - n * {apart}, d.many FROM (SELECT l.*, (SELECT string_agg(e, ''::bytea)"
+    " FROM (SELECT l.entries AS e FROM generate_series(1, {packs} * 1000 / {batches})) z) AS many"
+    " FROM ledger.lane_disclosure l) d, generate_series(1, {days}) n",
 )
 """Days before the folded one, like it, each with as many transfers as a whole day has; receipts in
 one pack of five, since nothing but a look-up of one reads them."""
@@ -186,7 +188,9 @@ def grow(stage: Rehearsal, source: Iterator[None], shape: Shape, day: int) -> Gr
     done.check()
     kept = sizes(hub)
     print(f"{shape}: {made} transfers, {done.folded} folded", flush=True)
-    return Grown(shape, made, per_day(before, written, shape), per_day(before, kept, shape))
+    grown = Grown(shape, made, per_day(before, written, shape), per_day(before, kept, shape))
+    print(f"MB a day, written: {grown.written}\nkept: {grown.kept}", flush=True)
+    return grown
 
 
 def run(hub: Hub, card_flows: list[str]) -> None:
@@ -228,7 +232,7 @@ def ask(stage: Rehearsal, days: int, batches: int) -> dict[str, float]:
         arrays = ", ".join(REPEATED.format(c=c) for c in ARRAYS)
         connection.execute(f"{LIKE.format(arrays=arrays)} WHERE p.day < {one}".encode())
         for statement in COPIES:
-            text = statement.format(days=days, packs=PACKS, batches=batches)
+            text = statement.format(days=days, packs=PACKS, batches=batches, apart=APART)
             connection.execute(text.encode())
         connection.execute("VACUUM ANALYZE")
     with database.connect(hub.address, autocommit=True) as connection:
