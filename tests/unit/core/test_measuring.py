@@ -127,12 +127,15 @@ def test_what_is_rolled_back_was_never_counted(
     assert sum(b.events for b in breaches(filled)) == 1
 
 
-def test_an_event_of_the_future_is_counted_apart(filled: FakeHub) -> None:
+def test_an_event_that_is_published_before_it_happens_is_counted_apart(filled: FakeHub) -> None:
     happens(filled, 3, 3_600)
     happens(filled, 4, -1)
     filled.deliver().run()
+    happens(filled, 5, 600)
+    clock(filled, 1_000)  # it is delivered after its time, and says nothing all the same
+    filled.deliver().run()
     found = times(filled)["loss"]
-    assert (found.events, found.ahead) == (1, 1)
+    assert (found.events, found.ahead) == (1, 2)
     assert took(found, 1)
 
 
