@@ -20,7 +20,8 @@ from onecard.store.days import DAY
 from onecard.store.locks import Kind
 
 NEWEST = 20
-"""So many transfers of a subject that moved rows stay: what is usual is told by fourteen."""
+"""So many transfers of a subject that moved rows, and so many collects that know how many rows the
+source has, stay: what is usual is told by fourteen."""
 LEAST = 24
 """A day with fewer transfers stays as it is: a line in the place of a few spares nothing."""
 PACK = 1_000
@@ -30,6 +31,9 @@ _OLD: LiteralString = (
     " FROM ledger.transfer t WHERE t.direction = %(direction)s AND t.subject = %(subject)s"
     " AND t.status = %(ended)s AND NOT t.replay AND NOT t.whole AND t.finished_at IS NOT NULL"
     " AND t.hub_time < %(before)s AND t.id < %(kept)s AND t.id > %(folded)s"
+    " AND t.id NOT IN (SELECT id FROM ledger.transfer WHERE direction = %(direction)s"
+    " AND subject = %(subject)s AND status = %(ended)s AND NOT replay AND source_rows > 0"
+    " ORDER BY id DESC LIMIT %(newest)s)"
     " AND EXISTS (SELECT FROM ledger.receipt r WHERE r.transfer = t.id)"
     " AND NOT EXISTS (SELECT FROM ledger.partition_plan n WHERE n.transfer = t.id)"
     " AND NOT EXISTS (SELECT FROM ledger.release a WHERE a.transfer = t.id)"
@@ -40,13 +44,10 @@ _OLD: LiteralString = (
     " AND NOT EXISTS (SELECT FROM quarantine.record q WHERE q.ended_by = t.id)"
 )
 _KEPT: LiteralString = (
-    "SELECT least((SELECT min(id) FROM (SELECT id FROM ledger.transfer WHERE"
+    "SELECT min(id) FROM (SELECT id FROM ledger.transfer WHERE"
     " direction = %(direction)s AND subject = %(subject)s AND status = %(ended)s AND NOT replay"
     " AND CASE direction WHEN 'collect' THEN rows_read ELSE sent_rows END > 0"
-    " ORDER BY id DESC LIMIT %(newest)s) n),"
-    " (SELECT min(id) FROM (SELECT id FROM ledger.transfer WHERE direction = %(direction)s"
-    " AND subject = %(subject)s AND status = %(ended)s AND NOT replay AND source_rows > 0"
-    " ORDER BY id DESC LIMIT %(newest)s) n))"
+    " ORDER BY id DESC LIMIT %(newest)s) n"
 )
 _FOLDED: LiteralString = (
     "SELECT coalesce(max(last), 0) FROM ledger.lane_pack WHERE direction = %(direction)s"
