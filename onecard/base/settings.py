@@ -36,8 +36,8 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
+from onecard.base.endpoints import FORM, Endpoint
 from onecard.base.frozen import Frozen
-from onecard.base.places import FORM, Place
 from onecard.base.times import ZONE, instant
 from onecard.errors import ConfigError, unknown
 
@@ -123,7 +123,7 @@ class Settings(Frozen):
     schemas: Path | None = None
     quarantine_days: int = Field(default=QUARANTINE_DAYS, ge=1)
     fixed_now: datetime | None = None
-    live_listen: Place | None = None
+    live_listen: Endpoint | None = None
 
     @property
     def quarantine_time(self) -> timedelta:
@@ -181,8 +181,8 @@ def _days(text: str | None) -> int:
     return int(text)
 
 
-def _place(text: str | None) -> Place | None:
-    found = Place.of(text) if text else None
+def _place(text: str | None) -> Endpoint | None:
+    found = Endpoint.of(text) if text else None
     if text and found is None:
         msg = f"ONECARD_LIVE_LISTEN: {FORM}"
         raise ConfigError(msg)

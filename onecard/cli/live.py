@@ -10,7 +10,7 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.base import interrupts, shelves
-from onecard.base.places import FORM, Place
+from onecard.base.endpoints import FORM, Endpoint
 from onecard.base.settings import Settings
 from onecard.cli import output
 from onecard.errors import ConfigError, UsageError
@@ -63,13 +63,13 @@ def live(
         output.say("live: ended")
 
 
-def _place(option: str, text: str) -> Place | None:
+def _place(option: str, text: str) -> Endpoint | None:
     """Host and port that an option names, if any.
 
     Raises:
         UsageError: they are not written so.
     """
-    found = Place.of(text) if text else None
+    found = Endpoint.of(text) if text else None
     if text and found is None:
         msg = f"{option}: {FORM}"
         raise UsageError(msg)
@@ -77,7 +77,7 @@ def _place(option: str, text: str) -> Place | None:
 
 
 @contextmanager
-def _opened(lane: Lane, door: Place | None, page: Place | None) -> Iterator[str]:
+def _opened(lane: Lane, door: Endpoint | None, page: Endpoint | None) -> Iterator[str]:
     """Door and figures, open while the block runs, where they are wanted.
 
     Args:
@@ -106,7 +106,7 @@ def _opened(lane: Lane, door: Place | None, page: Place | None) -> Iterator[str]
 
 
 @contextmanager
-def _served(option: str, place: Place, app: FastAPI) -> Iterator[str]:
+def _served(option: str, place: Endpoint, app: FastAPI) -> Iterator[str]:
     """An application, served while the block runs; gives its address.
 
     Raises:
@@ -121,6 +121,6 @@ def _served(option: str, place: Place, app: FastAPI) -> Iterator[str]:
         msg = f"{option}: nothing can listen there ({reason})"
         raise ConfigError(msg) from None
     try:
-        yield Place(serving.host, serving.port).url
+        yield Endpoint(serving.host, serving.port).url
     finally:
         serving.close()

@@ -17,7 +17,7 @@ from onecard.live.jobs import jobs
 from onecard.live.keeper import Keeper
 from onecard.live.lasting import lasting
 from onecard.live.pace import Pace
-from onecard.live.runner import Counts, Runner
+from onecard.live.runner import Runner, WorkCounts
 from onecard.live.watcher import Watcher
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Work:
     """
 
     name: str
-    counts: Counts
+    counts: WorkCounts
     held: bool
 
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Counts:
+class WorkCounts:
     """What one piece of work has come to since it began here; written by its own thread alone.
 
     Attributes:
@@ -42,7 +42,7 @@ class Runner:
     """
 
     def __init__(self, job: Job, keeper: Keeper, pace: Pace, after: Runner | None = None) -> None:
-        self.job, self.counts = job, Counts()
+        self.job, self.counts = job, WorkCounts()
         self._keeper, self._pace, self._after = keeper, pace, after
         self._backoff = Backoff(pace)
         self._wakeup, self._stop = threading.Event(), threading.Event()

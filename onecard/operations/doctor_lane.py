@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 
-from onecard.base.places import Place
+from onecard.base.endpoints import Endpoint
 from onecard.operations.doctor import CheckLine
 
 CHECK = "live lane"
@@ -12,7 +12,7 @@ PATIENCE_S = 5.0
 """The door itself answers within two seconds, whatever the lane does."""
 
 
-def ask(place: Place | None) -> list[CheckLine]:
+def ask(place: Endpoint | None) -> list[CheckLine]:
     """Whether the lane lives and can work.
 
     Args:

@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,13 @@ from demo.lane import ONECARD
 from onecard.store import embedded
 
 DEADLINE_S = 400
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that the embedded server's own login can reach, which pytest's own it may not."""
+    with tempfile.TemporaryDirectory(prefix="onecard-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -34,18 +42,18 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1200)
-def test_the_demo_ends_with_a_lost_card_and_everything_holds(tmp_path: Path) -> None:
+def test_the_demo_ends_with_a_lost_card_and_everything_holds(home: Path) -> None:
     words = ("demo", "--persons", "1000", "--history", "1", "--verify", "--json")
     try:
         done = subprocess.run(
             [*ONECARD, *words],
-            env=environment(tmp_path),
+            env=environment(home),
             capture_output=True,
             text=True,
             check=False,
         )
     finally:
-        embedded.stop(tmp_path / "demo")
+        embedded.stop(home / "demo")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     assert found["inboxes_verified"] is found["verified"] is found["proven"] is True
@@ -60,12 +68,12 @@ def test_the_demo_ends_with_a_lost_card_and_everything_holds(tmp_path: Path) -> 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
-def test_up_runs_the_lane_beside_airflow_and_ends_both(tmp_path: Path) -> None:
-    said, log = tmp_path / "said", tmp_path / "up" / "live.log"
+def test_up_runs_the_lane_beside_airflow_and_ends_both(home: Path) -> None:
+    said, log = home / "said", home / "up" / "live.log"
     with said.open("w") as file:
         process = subprocess.Popen(
             [*ONECARD, "up", "--persons", "1000", "--port", "0"],
-            env=environment(tmp_path),
+            env=environment(home),
             stdout=file,
             stderr=subprocess.STDOUT,
         )
@@ -80,9 +88,9 @@ def test_up_runs_the_lane_beside_airflow_and_ends_both(tmp_path: Path) -> None:
         assert process.wait(120) == 0
     finally:
         process.kill()
-        embedded.stop(tmp_path / "up")
+        embedded.stop(home / "up")
     assert "live: ended" in log.read_text()
-    assert [program for program in running_in(tmp_path) if "python" in program] == []
+    assert [program for program in running_in(home) if "python" in program] == []
 
 
 def running_in(home: Path) -> list[str]:

@@ -14,7 +14,7 @@ from onecard.live.answered import Answered
 from onecard.live.door import create_app
 from onecard.live.lane import Work
 from onecard.live.metrics import create_page, exposition
-from onecard.live.runner import Counts
+from onecard.live.runner import WorkCounts
 from onecard.live.serving import serve
 from tests.waking import EVENTS, Lane, call
 
@@ -26,8 +26,8 @@ class Measured:
     """A lane whose figures a test sets."""
 
     is_ready: bool = True
-    counts: dict[str, Counts] = field(
-        default_factory=lambda: {COLLECT: Counts(7, 2, 1), DELIVER: Counts()}
+    counts: dict[str, WorkCounts] = field(
+        default_factory=lambda: {COLLECT: WorkCounts(7, 2, 1), DELIVER: WorkCounts()}
     )
 
     def work(self) -> tuple[Work, ...]:

@@ -6,7 +6,7 @@ import socket
 
 from fastapi import FastAPI
 
-from onecard.base.places import Place
+from onecard.base.endpoints import Endpoint
 from onecard.live import readiness
 from onecard.live.serving import serve
 from onecard.operations import doctor_lane
@@ -20,10 +20,10 @@ def test_without_the_setting_nothing_is_said() -> None:
 def test_a_lane_that_can_work_and_one_that_cannot() -> None:
     lane = Lane()
     with served(lane) as serving:
-        (ready,) = doctor_lane.ask(Place("0.0.0.0", serving.port))
+        (ready,) = doctor_lane.ask(Endpoint("0.0.0.0", serving.port))
     lane.is_ready = False
     with served(lane) as serving:
-        (unready,) = doctor_lane.ask(Place("127.0.0.1", serving.port))
+        (unready,) = doctor_lane.ask(Endpoint("127.0.0.1", serving.port))
     assert (ready.check, ready.level, ready.todo) == ("live lane", "ok", "")
     assert (unready.level, unready.says) == ("fail", "it lives, and is not ready")
     assert unready.todo
@@ -33,7 +33,7 @@ def test_a_lane_that_can_work_and_one_that_cannot() -> None:
 def test_nobody_and_somebody_else() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    (nobody,) = doctor_lane.ask(Place("127.0.0.1", port))
+    (nobody,) = doctor_lane.ask(Endpoint("127.0.0.1", port))
     assert (nobody.level, nobody.says) == (
         "fail",
         f"nobody answers at http://127.0.0.1:{port} (ConnectionRefusedError)",
@@ -44,7 +44,7 @@ def test_nobody_and_somebody_else() -> None:
 def test_a_door_of_something_else() -> None:
     serving = serve(FastAPI(), "127.0.0.1", 0)
     try:
-        (other,) = doctor_lane.ask(Place("127.0.0.1", serving.port))
+        (other,) = doctor_lane.ask(Endpoint("127.0.0.1", serving.port))
     finally:
         serving.close()
     assert (other.level, other.says) == (

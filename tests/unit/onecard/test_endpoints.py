@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onecard.base.places import Place
+from onecard.base.endpoints import Endpoint
 from onecard.base.settings import Settings
 from onecard.errors import ConfigError
 
@@ -12,13 +12,13 @@ from onecard.errors import ConfigError
 @pytest.mark.parametrize(
     ("text", "place", "url"),
     [
-        ("127.0.0.1:8090", Place("127.0.0.1", 8090), "http://127.0.0.1:8090"),
-        ("live.example:0", Place("live.example", 0), "http://live.example:0"),
-        ("[::1]:65535", Place("::1", 65_535), "http://[::1]:65535"),
+        ("127.0.0.1:8090", Endpoint("127.0.0.1", 8090), "http://127.0.0.1:8090"),
+        ("live.example:0", Endpoint("live.example", 0), "http://live.example:0"),
+        ("[::1]:65535", Endpoint("::1", 65_535), "http://[::1]:65535"),
     ],
 )
-def test_what_is_written_so(text: str, place: Place, url: str) -> None:
-    assert Place.of(text) == place
+def test_what_is_written_so(text: str, place: Endpoint, url: str) -> None:
+    assert Endpoint.of(text) == place
     assert place.url == url
     assert place.from_here == place
 
@@ -27,16 +27,16 @@ def test_what_is_written_so(text: str, place: Place, url: str) -> None:
     "text", ["8090", ":8090", "host:", "host:x", "host:-1", "host:65536", "host:８０"]
 )
 def test_what_is_not(text: str) -> None:
-    assert Place.of(text) is None
+    assert Endpoint.of(text) is None
     with pytest.raises(ConfigError, match="ONECARD_LIVE_LISTEN: write HOST:PORT"):
         Settings.load({"ONECARD_LIVE_LISTEN": text})
 
 
 def test_who_listens_everywhere_is_called_here() -> None:
-    assert Place("0.0.0.0", 1).from_here == Place("127.0.0.1", 1)
-    assert Place("::", 1).from_here == Place("::1", 1)
+    assert Endpoint("0.0.0.0", 1).from_here == Endpoint("127.0.0.1", 1)
+    assert Endpoint("::", 1).from_here == Endpoint("::1", 1)
 
 
 def test_without_the_setting_there_is_none() -> None:
     assert Settings.load({}).live_listen is None
-    assert Settings.load({"ONECARD_LIVE_LISTEN": "h:1"}).live_listen == Place("h", 1)
+    assert Settings.load({"ONECARD_LIVE_LISTEN": "h:1"}).live_listen == Endpoint("h", 1)

@@ -11,7 +11,7 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not li
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """A host and a port; port 0 is any free one.
 
     Attributes:
@@ -22,7 +22,7 @@ class Place:
     port: int
 
     @classmethod
-    def of(cls, text: str) -> Place | None:
+    def of(cls, text: str) -> Endpoint | None:
         """Read one; None: it is not written so (`FORM`)."""
         host, colon, port = text.rpartition(":")
         if not (colon and host and port.isascii() and port.isdecimal()):
@@ -32,9 +32,9 @@ class Place:
         return cls(host.removeprefix("[").removesuffix("]"), int(port))
 
     @property
-    def from_here(self) -> Place:
+    def from_here(self) -> Endpoint:
         """The same where it is called from this machine: who listens everywhere, does so here."""
-        return Place(_EVERYWHERE.get(self.host, self.host), self.port)
+        return Endpoint(_EVERYWHERE.get(self.host, self.host), self.port)
 
     @property
     def url(self) -> str:
