@@ -147,7 +147,8 @@ class CollectJob:
             self._seen = _Seen(whole, end, held=True, whole_at=time.monotonic())
             return False
         known = self._seen
-        known.end, known.read_on, known.more = end, True, news.state.more or _more(end)
+        known.end, known.read_on = end, True
+        known.more = end is not news and (news.state.more or _more(end))
         if done.counts.quarantined:
             known.rejected_at = time.monotonic()
         return done.counts.published > 0
