@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 
 from onecard.collect.look import Look
+from onecard.collect.publish import Collected
 from onecard.collect.run import Collect
 from onecard.errors import HoldError
 from onecard.live.job import NEVER, LaneDesk, under
@@ -15,6 +17,31 @@ from onecard.store import database, notifications
 from onecard.store.leases import Lease
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of a source between two collects.
+
+    Attributes:
+        whole: all behind the watermark, as it was before it was last read; None: it cannot tell.
+        end: from where the source ended, before the last collect; None: it does not say where.
+        news: what was just found there, and is to be read.
+        read_on: something was collected since all of it was.
+        more: more has come behind the end than one look has seen.
+        held: the last collect is held.
+        whole_at: when all behind the watermark was last read, or looked at in vain.
+        rejected_at: when the last collect, or the first of those that read the same, rejected rows.
+    """
+
+    whole: View | None = None
+    end: View | None = None
+    news: View | None = None
+    read_on: bool = False
+    more: bool = False
+    held: bool = False
+    whole_at: float = NEVER
+    rejected_at: float = NEVER
 
 
 class CollectJob:
@@ -38,7 +65,7 @@ class CollectJob:
         self._pace, self._hold = pace, Backoff(pace.of_holds)
         self._contract = desk.catalogue.contract(dataset)
         self._called, self._again = False, False
-        self._forget()
+        self._seen = _Seen()
 
     def adopt(self, desk: LaneDesk) -> None:
         """Another text of the contract is another source, from the next look on."""
@@ -47,94 +74,96 @@ class CollectJob:
     def due(self, *, woken: bool) -> bool:
         """Whether the source has changed since; where it cannot tell, whether it is time."""
         self._present()
-        self._again, self._news = False, None
+        self._again, self._seen.news = False, None
         if self._hold.failures:
             self._called = self._called or woken
             if self._hold.left():
                 return False
             if self._called:
                 return True
-        waited = time.monotonic() - self._whole_at >= self._pace.whole
-        if self._whole is None:
+        waited = time.monotonic() - self._seen.whole_at >= self._pace.whole
+        if self._seen.whole is None:
             return woken or waited
         return self._come(waited=waited) or self._late(woken=woken, waited=waited)
 
     def _come(self, *, waited: bool) -> bool:
         """Whether anything stands at the end of the source that did not before."""
-        if self._end is None:
+        if self._seen.end is None:
             return False
-        if self._more:  # it was looked at right before the last collect
-            self._news = self._end
+        if self._seen.more:  # it was looked at right before the last collect
+            self._seen.news = self._seen.end
             return True
-        found = self._end.again()
-        if not found.differs(self._end):
+        found = self._seen.end.again()
+        if not found.differs(self._seen.end):
             return False
-        if not (waited or self._held):
-            self._news = found
+        if not (waited or self._seen.held):
+            self._seen.news = found
         return True
 
     def _late(self, *, woken: bool, waited: bool) -> bool:
         """Whether all of it is to be read: something has come before the end, or it is time."""
-        assert self._whole is not None  # noqa: S101 - asked by `due`
-        if self._read_on:
+        assert self._seen.whole is not None  # noqa: S101 - asked by `due`
+        if self._seen.read_on:
             return waited
-        if (self._end is None or woken or waited) and self._whole.again().differs(self._whole):
+        asked = self._seen.end is None or woken or waited
+        if asked and self._seen.whole.again().differs(self._seen.whole):
             return True
         if not waited:
             return False
         overlap = self._contract.source.overlap.span.total_seconds()
         now = time.monotonic()
-        self._again = now - self._rejected_at < overlap
-        self._whole_at = now
+        self._again = now - self._seen.rejected_at < overlap
+        self._seen.whole_at = now
         return self._again
 
     def run(self, lease: Lease) -> bool:
         """Collect; returns whether rows were published."""
         collect = under(self._present(), lease).collect(self.dataset)
-        if self._news is not None:
-            return self._on(collect, self._news)
+        if self._seen.news is not None:
+            return self._on(collect, self._seen.news)
         look = collect.look()
         whole = None if look is None else View.of(look)
         end = None if whole is None else whole.end()
-        published, rejected = self._collected(collect, None)
-        self._whole = whole if whole is not None and whole.told else None
-        self._end, self._read_on, self._held = end, False, published is None
-        self._more = False
-        if published is None:
-            return False
+        told = whole if whole is not None and whole.told else None
+        done = self._collected(collect, None)
         now = time.monotonic()
-        first_rejected = self._rejected_at if self._again else now
-        self._whole_at = now
-        self._rejected_at = first_rejected if rejected else NEVER
-        if look is not None and look.request.since is None and _bounded(collect.look()):
-            self._forget()  # the first watermark: from now on there is a state
-        return published > 0
-
-    def _on(self, collect: Collect, seen: View) -> bool:
-        """Collect from where the source ended before; returns whether rows were published."""
-        end = seen.end()
-        published, rejected = self._collected(collect, seen)
-        if published is None:  # what is held may be read again, with all that lies before it
-            look = collect.look()
-            self._whole = None if look is None else View.of(look)
-            self._end, self._read_on, self._held, self._more = end, False, True, False
+        if done is None:
+            self._seen = _Seen(told, end, held=True, whole_at=now)
             return False
-        self._end, self._read_on, self._more = end, True, seen.state.more
-        if rejected:
-            self._rejected_at = time.monotonic()
-        return published > 0
+        since = self._seen.rejected_at if self._again else now
+        rejected_at = since if done.counts.quarantined else NEVER
+        self._seen = _Seen(told, end, more=_more(end), whole_at=now, rejected_at=rejected_at)
+        if look is not None and look.request.since is None and _bounded(collect.look()):
+            self._seen = _Seen()  # the first watermark: from now on there is a state
+        return done.counts.published > 0
 
-    def _collected(self, collect: Collect, seen: View | None) -> tuple[int | None, int]:
-        """Rows that a collect has published, None where it is held, and rows that it rejected."""
+    def _on(self, collect: Collect, news: View) -> bool:
+        """Collect from where the source ended before; returns whether rows were published."""
+        end = news.end()
+        done = self._collected(collect, news)
+        if done is None:  # what is held is read again, with all that lies before it
+            look = collect.look()
+            whole = None if look is None else View.of(look)
+            self._seen = _Seen(whole, end, held=True, whole_at=time.monotonic())
+            return False
+        known = self._seen
+        known.end, known.read_on = end, True
+        known.more = end is not news and (news.state.more or _more(end))
+        if done.counts.quarantined:
+            known.rejected_at = time.monotonic()
+        return done.counts.published > 0
+
+    def _collected(self, collect: Collect, news: View | None) -> Collected | None:
+        """How a collect has ended; None where it is held for a person."""
         try:
-            done = collect.run(place=None if seen is None else seen.look.place)
+            done = collect.run(place=None if news is None else news.look.place)
         except HoldError as error:
             log.warning("%s: %s", self.name, error)
-            self._called, self._whole_at, self._rejected_at = False, time.monotonic(), NEVER
+            self._called = False
             self._hold.failed()
-            return None, 0
+            return None
         self._hold.over()
-        return done.counts.published, done.counts.quarantined
+        return done
 
     def resting(self) -> float:
         """Of the agency's system."""
@@ -145,26 +174,21 @@ class CollectJob:
         with database.connect(self._present().address, autocommit=True) as connection:
             notifications.tell_woken(connection, self.dataset)
 
-    def _forget(self) -> None:
-        """Nothing is known of the source."""
-        self._whole: View | None = None  # all behind the watermark, before it was last read
-        self._end: View | None = None  # from where the source ended, before the last collect
-        self._news: View | None = None  # what `due` has just found there
-        self._read_on = False  # something was collected since all of it was
-        self._held = False  # the last collect is held
-        self._more = False  # the last collect has not read to the end
-        self._whole_at = self._rejected_at = NEVER
-
     def _present(self) -> LaneDesk:
         """The desk that was adopted last; what was seen of another source is forgotten."""
         desk = self._next
         if desk is not self._desk:
             contract = desk.catalogue.contract(self.dataset)
             if contract != self._contract:
-                self._forget()
+                self._seen = _Seen()
                 self._hold.over()
             self._desk, self._contract = desk, contract
         return desk
+
+
+def _more(end: View | None) -> bool:
+    """Whether more has come behind an end than one look has seen."""
+    return end is not None and end.state.more
 
 
 def _bounded(look: Look | None) -> bool:

@@ -94,6 +94,7 @@ class FakeSystem:
         news: the digest that `state` gives.
         late: the same, where it is asked for more than the end.
         end: where `state` says that the source ends.
+        more: whether it says that more follows there.
         looks: from which bound on each of them was.
     """
 
@@ -108,6 +109,7 @@ class FakeSystem:
     news: str = UNTOLD
     late: str = ""
     end: Place | None = None
+    more: bool = False
     looks: list[str | None] = field(default_factory=list)
 
     def read(self, connection: Connection, request: ReadRequest) -> FakeReading:  # noqa: ARG002 - the port's
@@ -124,7 +126,8 @@ class FakeSystem:
         """
         self.looks.append(request.since)
         at_end = self.end is not None and request.since == self.end.since
-        return State(self.news if at_end else self.news + self.late, self.end)
+        digest = self.news if at_end else self.news + self.late
+        return State(digest, self.end, more=self.more)
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:  # noqa: ARG002
         """Keep a parcel under its id; one that is kept already changes nothing.

@@ -194,3 +194,17 @@ def test_a_page_is_part_of_the_place(hub: FakeHub) -> None:
     job = settled(hub)
     assert come(hub, job, news="2")
     assert [request.page for request in hub.system.requests] == ["p7"]
+
+
+def test_more_than_one_look_has_seen_is_read_on_without_another(
+    hub: FakeHub, clock: list[float]
+) -> None:
+    job = settled(hub)
+    hub.system.more = True
+    clock[0] += 120.0
+    assert come(hub, job, news="2") is True
+    hub.system.requests.clear()
+    assert job.due(woken=False), "pages follow"
+    job.run(taken(hub, job.name))
+    assert bounds(hub) == [ENDS[1].since], "from where the last look has ended"
+    assert not job.due(woken=False), "a source that says so of the same place for ever"
