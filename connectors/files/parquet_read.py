@@ -23,6 +23,8 @@ UNPACKED_LIMIT = 64 * 1024**3
 """Uncompressed bytes that a Parquet file may promise, and unpack to; more is a bomb (F33)."""
 BATCH_LIMIT = 2 * 1024**3
 """Unpacked bytes of one batch: it is held in memory as a whole."""
+MOST_ROWS = 32_768
+"""Rows of one batch: pages and dictionaries of its row group stand in memory beside it."""
 _EACH_ITSELF = frozenset({"PLAIN", "RLE", "BIT_PACKED", "DELTA_LENGTH_BYTE_ARRAY"})
 """Encodings in which every value of a column stands by itself; RLE is of levels."""
 
@@ -73,11 +75,10 @@ def chunks(path: Path, origin: str, request: ReadRequest, zone: str | None) -> I
     file = opened(path, origin)
     plan = _plan(file, origin, request, zone)
     old = [name for name in parquet_types.int96(file) if name in plan.natives]
-    witnesses = Witnesses(path, old, request.batch_rows) if old else None
+    rows = min(request.batch_rows, MOST_ROWS)
+    witnesses = Witnesses(path, old, rows) if old else None
     first = unpacked = 0
-    reading = opened(path, origin, _each_text_once(file)).iter_batches(
-        request.batch_rows, columns=plan.natives
-    )
+    reading = opened(path, origin, _each_text_once(file)).iter_batches(rows, columns=plan.natives)
     for batch in reading:
         size = sum(map(_unpacked, batch.columns))
         unpacked += size
