@@ -26,7 +26,6 @@ from onecard.store import (
     quarantine_intake,
     receipts,
     registry,
-    registry_indexes,
     releases,
     rule_results,
     staging,
@@ -73,7 +72,6 @@ class PublishStep:
             tools.guard(connection)
             failpoints.reach("publish.locked")
             line = self._audited(connection, transfer)
-            registry_indexes.look_up(connection)
             merging = self._merging(connection, transfer)
             fate = merging.fate()
             counts, line = _counted(line, fate), self._noted(connection, transfer, line, fate)

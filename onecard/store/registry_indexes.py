@@ -126,21 +126,6 @@ def _count(connection: Connection, table: str, columns: Sequence[str] = ()) -> N
     connection.execute(query("ANALYZE {t}{some}", t=made, some=some))
 
 
-def look_up(connection: Connection) -> None:
-    """Have the rows of this session looked up by their indexes, for the session.
-
-    Where nobody has told PostgreSQL what its disk is like, it takes it for one that turns, and
-    reads two million rows whole to find twenty thousand of them, four times a collect.
-
-    Args:
-        connection: of the hub's database.
-    """
-    connection.execute(
-        "SELECT set_config('random_page_cost', '1.1', false) FROM pg_settings"
-        " WHERE name = 'random_page_cost' AND source = 'default'"
-    )
-
-
 def for_collect(connection: Connection, contract: Contract) -> None:
     """See to it that a collect finds published rows by what it has staged.
 
@@ -148,7 +133,6 @@ def for_collect(connection: Connection, contract: Contract) -> None:
         connection: outside a transaction.
         contract: of a dataset that is published.
     """
-    look_up(connection)
     wanted = list(_wanted(contract))
     mine = [c for table, columns in wanted if table == contract.table for c in columns]
     analyse_columns(connection, contract.table, (*contract.key, *mine, "_deleted_at"))
