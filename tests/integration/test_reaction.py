@@ -123,7 +123,7 @@ def test_percentiles_are_those_of_the_rows_that_arrived(
     events = arrived(stage.city.home, agreement, delivery)
     took = sorted((at - event).total_seconds() for event in events)
     found = times(hub)[agreement]
-    assert len(took) == found.events + found.ahead + found.later > 2
+    assert len(took) == found.events + found.ahead + found.later > 1
     if found.ahead or found.later:
         return  # which of the rows these are, the inbox does not tell
     for share in QUANTILES:
