@@ -81,8 +81,7 @@ COPIES = (
     " ARRAY(SELECT x + b FROM unnest(ids) x), started_at_, finished_at_,"
     " ARRAY(SELECT x - n * interval '1 day' FROM unnest(hub_time_) x), versions_, sent_rows_,"
     " deleted_rows_, deliveries_, ARRAY(SELECT x - n * interval '1 day' FROM unnest(expires_at_) x),"
-    " suites_, key_epochs_, CASE k WHEN 0 THEN signatures_ ELSE '{{}}' END,"
-    " CASE k WHEN 0 THEN bodies_ ELSE '{{}}' END FROM pattern, generate_series(1, {days}) n,"
+    " suites_, key_epochs_, signatures_, bodies_ FROM pattern, generate_series(1, {days}) n,"
     " generate_series(0, {packs} - 1) k, LATERAL (SELECT k * {apart} / 10 - n * {apart} AS b) w",
     "INSERT INTO ledger.lane_finding SELECT dataset, day - n, first - n * {apart}, name,"
     " severity, runs, failed, last - n * {apart}, observed, last_failed FROM ledger.lane_finding,"
@@ -94,8 +93,8 @@ COPIES = (
     " FROM (SELECT l.entries AS e FROM generate_series(1, {packs} * 1000 / {batches})) z) AS many"
     " FROM ledger.lane_disclosure l) d, generate_series(1, {days}) n",
 )
-"""Days before the folded one, like it, each with as many transfers as a whole day has; receipts in
-one pack of five, since nothing but a look-up of one reads them."""
+"""Days before the folded one, like it, each with as many transfers as a whole day has; their
+receipts repeat those of the batches, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
