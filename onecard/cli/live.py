@@ -72,7 +72,7 @@ def _door(lane: Lane, place: tuple[str, int] | None) -> Iterator[str]:
         yield ""
         return
     from onecard.live.door import create_app  # noqa: PLC0415 - needs the extra `live`
-    from onecard.live.serving import serve  # noqa: PLC0415
+    from onecard.web.serving import serve  # noqa: PLC0415
 
     try:
         serving = serve(create_app(lane), *place)

@@ -14,7 +14,7 @@ import requests
 from onecard.live import calls, door, readiness, serving
 from onecard.live.callers import Callers
 from onecard.live.calls import CALLS_AT_ONCE, FAILURES_AT_ONCE, Gatekeeper
-from onecard.live.serving import Serving, serve
+from onecard.web.serving import Serving, serve
 from tests.waking import BINDINGS, CALLERS, EVENTS, HEALTH, HRSS, VISITS, Clocks, Lane, call, served
 
 PATIENCE_S = 20.0

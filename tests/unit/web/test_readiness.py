@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from onecard.live import readiness
-from onecard.live.readiness import Readiness
+from onecard.web.readiness import Readiness
 from tests.waking import Clocks
 
 
