@@ -61,6 +61,9 @@ POINTS = {
     "confirm.held": "rows that the gate kept back are held, uncommitted",
     "confirm.before_commit": "everything is noted, uncommitted",
     "confirm.after_commit": "confirmed, not acknowledged",
+    "questions.before_record": "calls about persons are judged again, none of them is written",
+    "questions.before_commit": "their receipts and the audit entry are written, not committed",
+    "questions.after_commit": "that is committed, nobody has an answer yet",
 }
 """Every point, and what is true when it is reached."""
 

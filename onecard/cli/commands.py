@@ -279,7 +279,7 @@ COMMANDS = (
     Command(
         "keys add",
         "onecard.cli.keys:add",
-        "Make the first key of an agency that came later: for its tokens, or to seal its own rows.",
+        "Make the first key of who came later: for its tokens, to seal its own rows, to sign calls.",
     ),
     Command(
         "keys rotate",
