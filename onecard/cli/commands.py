@@ -71,6 +71,16 @@ COMMANDS = (
         "Run the event lane until it is told to stop: what comes is delivered within seconds.",
     ),
     Command(
+        "serve",
+        "onecard.cli.serve:serve",
+        "Answer signed calls about one person each, on record before they are answered.",
+    ),
+    Command(
+        "ask",
+        "onecard.cli.ask:ask",
+        "Ask about one person; the ID number is read from a prompt or standard input.",
+    ),
+    Command(
         "lint",
         "onecard.cli.lint:lint",
         "Check every YAML file; names file, line, field, rule and the valid choices.",
@@ -279,7 +289,7 @@ COMMANDS = (
     Command(
         "keys add",
         "onecard.cli.keys:add",
-        "Make the first key of who came later: for its tokens, to seal its own rows, to sign calls.",
+        "Make the first key of who came later: of its tokens, its own bad rows, its calls.",
     ),
     Command(
         "keys rotate",

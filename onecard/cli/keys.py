@@ -23,9 +23,7 @@ def init() -> None:
         hub = HubDesk()
         today = hub.settings.now().date()
         file = _file(hub.settings)
-        keys.create(
-            file, hub.catalogue.agencies, str(today.year), today, hub.catalogue.callers
-        )
+        keys.create(file, hub.catalogue.agencies, str(today.year), today, hub.catalogue.callers)
         output.say(f"keys of epoch {today.year} in {file}; back it up apart")
 
 
@@ -61,7 +59,7 @@ def add(
         ),
     ] = "token",
 ) -> None:
-    """Make the first key of who came later: for its tokens, to seal its own rows, to sign calls.
+    """Make the first key of who came later: of its tokens, its own bad rows, its calls.
 
     Args:
         agency: id of an agency, or sid of a calling system; it has no key of this purpose yet.

@@ -10,12 +10,9 @@ import typer
 
 from onecard.app.wiring import Hub
 from onecard.base import interrupts
-from onecard.cli import output
-from onecard.errors import ConfigError, UsageError
+from onecard.cli import listening, output
 from onecard.live.lane import Lane
 from onecard.store import sessions
-
-HIGHEST_PORT = 65_535
 
 
 def live(
@@ -34,7 +31,7 @@ def live(
         listen: host and port of its door (docs/waking.md); port 0: a free one.
     """
     with output.errors_as_exit_codes():
-        place = _place(listen) if listen else None
+        place = listening.place(listen) if listen else None
         lane = Lane(Hub)
         with sessions.kept():
             try:
@@ -52,19 +49,6 @@ def live(
         output.say("live: ended")
 
 
-def _place(text: str) -> tuple[str, int]:
-    """Host and port.
-
-    Raises:
-        UsageError: it is not written so.
-    """
-    host, colon, port = text.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdecimal() and int(port) <= HIGHEST_PORT):
-        msg = f"--listen: write HOST:PORT, e.g. 127.0.0.1:8090, a port up to {HIGHEST_PORT}"
-        raise UsageError(msg)
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 @contextmanager
 def _door(lane: Lane, place: tuple[str, int] | None) -> Iterator[str]:
     """The door, open while the block runs; gives its address, or an empty text without one."""
@@ -72,14 +56,6 @@ def _door(lane: Lane, place: tuple[str, int] | None) -> Iterator[str]:
         yield ""
         return
     from onecard.live.door import create_app  # noqa: PLC0415 - needs the extra `live`
-    from onecard.web.serving import serve  # noqa: PLC0415
 
-    try:
-        serving = serve(create_app(lane), *place)
-    except OSError as error:
-        msg = f"--listen: nothing can listen there ({error.strerror or type(error).__name__})"
-        raise ConfigError(msg) from None
-    try:
-        yield f"http://{serving.host}:{serving.port}"
-    finally:
-        serving.close()
+    with listening.open_door(lambda: create_app(lane), place) as address:
+        yield address

@@ -11,10 +11,10 @@ docs/verify_answer.py checks it without this code.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 from onecard.crypto import merkle
 from onecard.crypto.audit_format import canonical_json
@@ -88,6 +88,39 @@ def proof(receipts: Sequence[str], place: int) -> dict[str, object]:
     """
     path = merkle.inclusion_proof(leaves_of(receipts), place)
     return {"index": place, "path": [step.hex() for step in path], "size": len(receipts)}
+
+
+Verify = Callable[[str, str, bytes, bytes], bool]
+"""Whether a signature is right: suite, epoch, message, signature (`Signer.verify`)."""
+
+
+def problem(answer: Mapping[str, Any], request: bytes, verify: Verify) -> str:
+    """Why an answer is not to be believed; empty: it is.
+
+    Args:
+        answer: as `envelope` makes it.
+        request: the body that was sent.
+        verify: whether a signature is right.
+    """
+    try:
+        receipt, way, said = str(answer["receipt"]), answer["proof"], answer["signature"]
+        signed_text = str(answer["statement"])
+        path = [bytes.fromhex(step) for step in way["path"]]
+        signature = bytes.fromhex(said["value"])
+        salt, made = str(answer["salt"]), json.loads(receipt)
+        result = canonical_json(answer["result"]).encode()
+        told: dict[Committed, bytes] = {"request": request, "result": result}
+        kept = all(made[what] == commitment(what, salt, data) for what, data in told.items())
+        size = int(json.loads(signed_text)["size"])
+    except (KeyError, TypeError, ValueError):
+        return "it is not complete"
+    if not kept:
+        return "its receipt is of another request or another result"
+    leaf, root = merkle.leaf_hash(receipt.encode()), root_of(signed_text)
+    if not merkle.verify_inclusion(leaf, way["index"], size, path, bytes.fromhex(root)):
+        return "its receipt is not one of those that were signed"
+    right = verify(said["suite"], said["epoch"], signed_text.encode(), signature)
+    return "" if right else "its signature is not valid"
 
 
 def envelope(

@@ -16,11 +16,11 @@ from functools import partial
 from typing import Protocol
 
 from onecard.base.extras import extra
+from onecard.daemon.readiness import Readiness
+from onecard.daemon.refusals import Refusals
 from onecard.live import calls
 from onecard.live.callers import Callers
 from onecard.live.calls import Answer, Gatekeeper
-from onecard.web.readiness import Readiness
-from onecard.web.refusals import Refusals
 
 with extra("live"):
     from fastapi import FastAPI, Request
@@ -54,7 +54,7 @@ class WakeDesk(Protocol):
 
 
 def create_app(desk: WakeDesk, gatekeeper: Gatekeeper | None = None) -> FastAPI:
-    """The application; `onecard.web.serving` runs it.
+    """The application; `onecard.daemon.serving` runs it.
 
     Args:
         desk: the lane.

@@ -15,8 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
+from onecard.daemon.complaint import Complaint
 from onecard.errors import OnecardError
-from onecard.live.complaint import Complaint
 from onecard.live.pace import Pace
 from onecard.store import database, leases
 from onecard.store.leases import Lease, Standing

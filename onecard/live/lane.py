@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from onecard.daemon.watcher import Watcher
 from onecard.errors import OnecardError, UsageError, unknown
 from onecard.live.callers import Callers, callers_of
 from onecard.live.collecting import CollectJob
@@ -16,7 +17,6 @@ from onecard.live.jobs import jobs
 from onecard.live.keeper import Keeper
 from onecard.live.pace import Pace
 from onecard.live.runner import Runner
-from onecard.live.watcher import Watcher
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from onecard.live.complaint import Complaint
+from onecard.daemon.complaint import Complaint
 from onecard.live.job import Job
 from onecard.live.keeper import Keeper
 from onecard.live.pace import Backoff, Pace

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
 from onecard.ports.desk import Desk
-from onecard.store import audit, database, disclosures, quarantine
+from onecard.store import audit, database, disclosures, quarantine, question_audit, questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,10 @@ def keep_house(hub: Desk) -> Kept:
     """
     with database.connect(hub.address, autocommit=True) as connection:
         purged = purge(hub, connection)
-        verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
+        folder = hub.settings.home / "audit"
+        verdict = question_audit.verify_all(connection, folder, hub.signer)
         months = expire_disclosures(hub, connection)
+        questions.tidy(connection, hub.settings.now())
     return Kept(purged, months, verdict)
 
 
@@ -66,7 +68,12 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
     Each month that goes is named in an audit entry; on a day on which none goes there is none.
     """
     with connection.transaction():
-        dropped = disclosures.expire(connection, hub.settings.now().date())
+        today = hub.settings.now().date()
+        dropped = disclosures.expire(connection, today)
+        last = questions.expire(connection, disclosures.oldest_month(today))
+        if last:
+            body = {"last_group": last, "kept_years": disclosures.KEPT_YEARS}
+            audit.append(connection, "questions.expired", "questions", hub.settings.actor, body)
         if dropped:
             body = {"months": dropped, "kept_years": disclosures.KEPT_YEARS}
             audit.append(connection, "disclosures.expired", "disclosures", hub.settings.actor, body)

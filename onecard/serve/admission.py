@@ -51,12 +51,8 @@ def judged(call: Call, compiled: Compiled | None, life: Life | None) -> Question
     """
     if compiled is None or life is None or compiled.agreement.consumer != call.system.agency:
         return codes.NO_AGREEMENT
-    if life.stopped is not None:
-        return codes.STOPPED
-    if life.state != "in_force" or call.system.residents:
-        return codes.NO_AGREEMENT
-    if call.verb != compiled.agreement.mode:
-        return codes.MODE
+    if refusal := _closed(call, compiled, life):
+        return refusal
     try:
         found = question(call.body, tuple(compiled.given), compiled.values)
     except Malformed:
@@ -64,6 +60,15 @@ def judged(call: Call, compiled: Compiled | None, life: Life | None) -> Question
     if found.purpose != compiled.agreement.purpose:
         return codes.PURPOSE
     return found if re.fullmatch(compiled.asking.case, found.case) else codes.CASE
+
+
+def _closed(call: Call, compiled: Compiled, life: Life) -> Code | None:
+    """Why a caller's agency may not ask in this way now."""
+    if life.stopped is not None:
+        return codes.STOPPED
+    if life.state != "in_force" or call.system.residents:
+        return codes.NO_AGREEMENT
+    return None if call.verb == compiled.agreement.mode else codes.MODE
 
 
 def recall(connection: Connection, cases: Sequence[Case]) -> None:

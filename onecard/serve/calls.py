@@ -117,7 +117,13 @@ def question(body: bytes, by: Sequence[str], values: Sequence[str]) -> Question:
     for name in ("request_id", "operator", "case"):
         _say_nothing(texts[name], number, *person.values(), *given.values())
     return Question(
-        texts["request_id"], texts["operator"], texts["purpose"], texts["case"], number, person, given
+        texts["request_id"],
+        texts["operator"],
+        texts["purpose"],
+        texts["case"],
+        number,
+        person,
+        given,
     )
 
 

@@ -31,7 +31,9 @@ class Code:
     retry_s: int = 0
 
 
-ANSWERED = Code("00", 200, "已答复", "answered", "核对签名后使用", "verify the signature, then use it")
+ANSWERED = Code(
+    "00", 200, "已答复", "answered", "核对签名后使用", "verify the signature, then use it"
+)
 NOT_PROVED = Code(
     "40",
     401,
@@ -75,7 +77,12 @@ FAILED_TOO_OFTEN = Code(
 NO_SUCH_PATH = Code("46", 404, "没有这个路径", "no such path", "核对路径", "check the path")
 NO_SUCH_METHOD = Code("47", 405, "没有这个方法", "no such method", "用 POST", "use POST")
 HEADERS = Code(
-    "48", 431, "报文头过大", "more than 8 KiB of headers", "只带所需报文头", "send only those needed"
+    "48",
+    431,
+    "报文头过大",
+    "more than 8 KiB of headers",
+    "只带所需报文头",
+    "send only those needed",
 )
 UNAVAILABLE = Code(
     "50",

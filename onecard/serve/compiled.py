@@ -79,7 +79,9 @@ class Compiled:
         Args:
             connection: outside a transaction.
         """
-        wanted = [Index(table, (column,), only) for table, column, only in self._selection.indexes()]
+        wanted = [
+            Index(table, (column,), only) for table, column, only in self._selection.indexes()
+        ]
         alias, _, column = str(self.agreement.subject).rpartition(".")
         dataset = {j.alias: j.dataset for j in self.agreement.joins}.get(
             alias, self.agreement.dataset

@@ -18,8 +18,8 @@ from onecard.base.times import iso
 from onecard.model import gate_inputs
 from onecard.ports.privacy_gate import Batch, PrivacyBlock, PrivacyGate
 from onecard.serve.case import ANSWERED, EMPTY, Case
-from onecard.serve.compiled import SEQUENCE, Compiled
 from onecard.serve.compare import compared
+from onecard.serve.compiled import SEQUENCE, Compiled
 from onecard.store import persons
 from onecard.store.database import Connection
 
@@ -66,7 +66,9 @@ class Look:
                 log.warning("%s: a person's row is kept back by %s", self._id, block.rule)
                 results = [EMPTY]
             else:
-                results = [self._alone(found[i : i + 1], cases[p - 1]) for i, p in enumerate(places)]
+                results = [
+                    self._alone(found[i : i + 1], cases[p - 1]) for i, p in enumerate(places)
+                ]
         said = dict(zip(places, results, strict=True))
         for place, case in enumerate(cases, start=1):
             case.result = said.get(place, EMPTY)

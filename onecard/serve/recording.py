@@ -22,11 +22,10 @@ from onecard.serve.keyring import Keyring
 from onecard.store import audit, months, question_counts, questions
 from onecard.store.database import Connection
 from onecard.store.persons import DatasetState
+from onecard.store.question_audit import KIND, record_digest
 from onecard.store.questions import Asked, Group, Known, Taken
 
 RECEIPT_FORMAT = 1
-KIND = "questions.recorded"
-"""Of the audit entry of a group."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +109,7 @@ class Recorder:
                 case.refuse(codes.REPLAYED)
         return [case for case in cases if case.open]
 
-    def _repeated(
-        self, connection: Connection, cases: Sequence[Case]
-    ) -> list[tuple[Case, Reply]]:
+    def _repeated(self, connection: Connection, cases: Sequence[Case]) -> list[tuple[Case, Reply]]:
         """Answers to requests that are on record already: the same, or none."""
         replies = []
         for case in cases:
@@ -129,9 +126,7 @@ class Recorder:
         answered = self._taken(connection, [case for case, _ in replies])
         return [(case, reply) for case, reply in replies if case in answered]
 
-    def _again(
-        self, connection: Connection, case: Case, known: Known, salt: str
-    ) -> Reply | None:
+    def _again(self, connection: Connection, case: Case, known: Known, salt: str) -> Reply | None:
         """The answer of the record, if the same decision leads to the same result today."""
         decided = self._decision(case) | case.commitments(salt)
         if any(answers.member(known.receipt, name) != said for name, said in decided.items()):
@@ -139,7 +134,8 @@ class Recorder:
         group = questions.group(connection, known.group_id)
         if group is None:
             return None
-        receipts = questions.receipts(connection, known.month, known.group_id)
+        lines = questions.lines(connection, known.month, known.group_id)
+        receipts = [line.receipt for line in lines]
         signed = answers.Signed(group.statement, group.suite, group.key_epoch, group.signature)
         way = answers.proof(receipts, known.place)
         body = answers.envelope(case.result or {}, known.receipt, salt, way, signed)
@@ -187,6 +183,7 @@ class Recorder:
                 "asOf": as_of(case, self.states),
                 "versions": read,
                 "keyEpoch": case.token_key.epoch,
+                "record": record_digest(case.person, case.mac),
                 **self._decision(case),
                 **case.commitments(salt),
             }

@@ -58,8 +58,8 @@ def permit(connection: Connection, agreement: Agreement, today: date) -> Life:
             under which single persons are asked for.
     """
     if agreement.asked:
-        msg = f"{agreement.id}: mode {agreement.mode} answers calls about one person"
-        raise PolicyError(f"{msg}: nothing is delivered")
+        msg = f"{agreement.id} answers calls (mode {agreement.mode}): nothing is delivered under it"
+        raise PolicyError(msg)
     found = life(connection, agreement, today)
     if found.stopped is not None:
         msg = f"{agreement.id}: deliveries to {agreement.consumer} are stopped: nothing leaves"

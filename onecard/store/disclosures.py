@@ -209,6 +209,11 @@ def _holds(refs: bytes, needle: bytes) -> bool:
     return place >= 0
 
 
+def oldest_month(today: date) -> date:
+    """First day of the oldest month that is kept."""
+    return months.first_of(today).replace(year=today.year - KEPT_YEARS)
+
+
 def expire(connection: Connection, today: date) -> list[str]:
     """Drop the months that are wholly older than `KEPT_YEARS` (ADR 0012).
 
@@ -222,7 +227,7 @@ def expire(connection: Connection, today: date) -> list[str]:
     Returns:
         Names of the tables that were dropped, of each kind the oldest first.
     """
-    oldest = months.first_of(today).replace(year=today.year - KEPT_YEARS)
+    oldest = oldest_month(today)
     return [
         name for table in (TABLE, QUESTIONS) for name in months.expire(connection, table, oldest)
     ]

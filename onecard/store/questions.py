@@ -7,12 +7,12 @@ disclosure ledger has (`onecard.store.disclosures`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from onecard.store import months
-from onecard.store.database import Connection, columns, fetch_all, fetch_one, one_scalar
+from onecard.store.database import Connection, columns, fetch_all, fetch_one, one_scalar, scalars
 from onecard.store.disclosures import QUESTIONS
 
 CALL_KEPT = timedelta(days=1)
@@ -196,26 +196,22 @@ def group(connection: Connection, number: int) -> Group | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Receipt:
-    receipt: str
-
-
-def receipts(connection: Connection, month: date, number: int) -> list[str]:
-    """Receipts of a group, in their order.
+def lines(connection: Connection, month: date, number: int) -> list[Asked]:
+    """The calls of a group, in their order.
 
     Args:
         connection: of the hub's database.
         month: whose table they stand in.
         number: id of the group.
     """
-    found = fetch_all(
+    return fetch_all(
         connection,
-        _Receipt,
-        "SELECT receipt FROM ledger.question WHERE month = %s AND group_id = %s ORDER BY place",
+        Asked,
+        "SELECT at, agreement, caller, operator, case_no, request_id, request_mac, key_epoch,"
+        " person, found, receipt FROM ledger.question WHERE month = %s AND group_id = %s"
+        " ORDER BY place",
         (month, number),
     )
-    return [line.receipt for line in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,27 +257,33 @@ def make_month(connection: Connection, month: date) -> None:
     months.make(connection, QUESTIONS, month)
 
 
-def tidy(connection: Connection, now: datetime, oldest: date) -> Mapping[str, int]:
-    """Drop what is kept for a day, and what belongs to months that are gone.
+def expire(connection: Connection, oldest: date) -> int:
+    """Drop the groups of months that are gone, and the refusals of their time.
+
+    Args:
+        connection: with an open transaction, in which their months are dropped.
+        oldest: first day of the oldest month that stays.
+
+    Returns:
+        Id of the newest group that was dropped; 0: none was.
+    """
+    connection.execute("DELETE FROM ledger.question_refusal WHERE hour < %s", (oldest,))
+    dropped = scalars(
+        connection,
+        int,
+        "DELETE FROM ledger.question_group WHERE month < %s RETURNING id",
+        (oldest,),
+    )
+    return max(dropped, default=0)
+
+
+def tidy(connection: Connection, now: datetime) -> None:
+    """Drop what is kept for a day: calls that were taken, and counts for quotas.
 
     Args:
         connection: of the hub's database.
         now: the hub's time.
-        oldest: first day of the oldest month of calls that stays.
-
-    Returns:
-        Lines that were dropped, by table.
     """
     limit = now - CALL_KEPT
-    calls = connection.execute("DELETE FROM ledger.question_call WHERE at < %s", (limit,))
-    counts = connection.execute(
-        "DELETE FROM ledger.question_count WHERE since + span < %s", (limit,)
-    )
-    groups = connection.execute("DELETE FROM ledger.question_group WHERE month < %s", (oldest,))
-    refusals = connection.execute("DELETE FROM ledger.question_refusal WHERE hour < %s", (oldest,))
-    return {
-        "question_call": calls.rowcount,
-        "question_count": counts.rowcount,
-        "question_group": groups.rowcount,
-        "question_refusal": refusals.rowcount,
-    }
+    connection.execute("DELETE FROM ledger.question_call WHERE at < %s", (limit,))
+    connection.execute("DELETE FROM ledger.question_count WHERE since + span < %s", (limit,))

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from onecard.base.platform_signature import SignatureForm
 from onecard.base.frozen import Frozen
+from onecard.base.platform_signature import SignatureForm
 from onecard.errors import unknown
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import parse

@@ -24,7 +24,9 @@ RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS") or how_often(10, 40))
 KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
 """A file that gets, for each random kill, the last point that was reached (`make kills`)."""
 BATCHES = min(max(10, RANDOM_KILLS // 10), RANDOM_KILLS)
-OF_A_NIGHT = tuple(p for p in failpoints.POINTS if not p.startswith(("release.", "part", "questions.")))
+OF_A_NIGHT = tuple(
+    p for p in failpoints.POINTS if not p.startswith(("release.", "part", "questions."))
+)
 """A release is a person's act, and a night reads nothing in partitions: their points are killed at
 in `tests/integration/test_release.py` and `test_workers.py`."""
 COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.after_append#9")
