@@ -183,6 +183,11 @@ COMMANDS = (
         "Write the public list of applications (应用项目清单, article 7) as a page.",
     ),
     Command(
+        "agreements delay",
+        "onecard.cli.delays:delay",
+        "Tell residents of a case's calls only from a day on, on a basis in law; audited.",
+    ),
+    Command(
         "incidents list",
         "onecard.cli.agreements:incidents_list",
         "Open incidents: a rule blocked, and earlier rows of the agreement had left.",

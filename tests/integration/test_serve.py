@@ -39,6 +39,11 @@ LI = person(1, "李测·阿依")
 DEAD, CHILD, IDLE = person(2), person(3, born=date(2020, 5, 1)), person(4)
 NOBODY = person(900)
 PAGE = Path(__file__).parents[2] / "docs"
+COPIED = (
+    "INSERT INTO ledger.question_group (month, size, statement, suite, key_epoch, signature)"
+    " SELECT month, size, statement, suite, key_epoch, signature FROM ledger.question_group"
+)
+"""A group that nobody has recorded."""
 NONE = {"fields": {}, "outcome": "none", "sequence": None}
 
 
@@ -330,8 +335,7 @@ def test_what_is_answered_is_on_record_and_proved(asked: AskedHub) -> None:
         ("DELETE FROM ledger.question_group", "missing"),
         ("UPDATE ledger.question_group SET statement = replace(statement, '2026', '2025')", "sign"),
         (
-            "INSERT INTO ledger.question_group (month, size, statement, suite, key_epoch, signature)"
-            " SELECT month, size, statement, suite, key_epoch, signature FROM ledger.question_group",
+            COPIED,
             "not in the audit log",
         ),
     ],
