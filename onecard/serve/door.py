@@ -49,7 +49,7 @@ def create_app(service: Service, gatekeeper: Gatekeeper | None = None) -> FastAP
         service: answers calls.
         gatekeeper: judges signatures; default: one with the rules of the house.
     """
-    door = _Door(service, gatekeeper or Gatekeeper(service.keys, service.callers))
+    door = _Door(service, gatekeeper or Gatekeeper(service.keys))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from onecard.base.platform_signature import (
@@ -56,7 +56,6 @@ class Gatekeeper:
 
     Args:
         keys: keys as they are now; None: nobody is proved.
-        callers: the register of systems, by sid.
         verifier: default: by the system's clock.
         steady_s: a clock that nobody sets, in seconds.
     """
@@ -64,11 +63,10 @@ class Gatekeeper:
     def __init__(
         self,
         keys: Callable[[], Keyring | None],
-        callers: Callable[[], Mapping[str, CallerSystem]],
         verifier: Verifier | None = None,
         steady_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._keys, self._callers = keys, callers
+        self._keys = keys
         self._verifier = verifier or Verifier()
         self._failures = TokenBuckets(FAILURES_PER_SECOND, FAILURES_AT_ONCE, MOST_FAILING, steady_s)
 
@@ -83,9 +81,11 @@ class Gatekeeper:
             headers: all of them, with names in any case.
             body: as it came.
         """
-        callers = self._callers()
-        signed = _claimed(callers.values(), headers)
-        found = self._judged(signed, callers, path, body)
+        keys = self._keys()
+        if keys is None:
+            return codes.UNAVAILABLE
+        signed = _claimed(keys.callers.values(), headers)
+        found = self._judged(signed, keys, path, body)
         if found is not codes.NOT_PROVED:
             return found
         wait = self._failures.take((address, signed.sid if signed else ""))
@@ -94,16 +94,13 @@ class Gatekeeper:
     def _judged(
         self,
         signed: SignedCall | None,
-        callers: Mapping[str, CallerSystem],
+        keys: Keyring,
         path: str,
         body: bytes,
     ) -> Proved | Code:
-        keys = self._keys()
-        if keys is None:
-            return codes.UNAVAILABLE
         if signed is None:
             return codes.NOT_PROVED
-        system = callers.get(signed.sid)
+        system = keys.callers.get(signed.sid)
         form = system or SignatureForm()
         more = bound(form, path, body)
         said = {

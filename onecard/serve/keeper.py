@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from logging import getLogger
 from pathlib import Path
 
@@ -26,10 +27,10 @@ class Keeper:
     Args:
         address: of the hub's database.
         settings: where the anchor is, and the hub's clock.
-        signer: gives who signs checkpoints.
+        signer: makes who signs checkpoints.
     """
 
-    def __init__(self, address: str, settings: Settings, signer: Signer) -> None:
+    def __init__(self, address: str, settings: Settings, signer: Callable[[], Signer]) -> None:
         self._address, self._settings, self._signer = address, settings, signer
         self._lock = threading.Lock()
         self._refused: Counter[Refused] = Counter()
@@ -106,7 +107,7 @@ class Keeper:
         if problem:
             log.error("nobody is answered: %s", problem)
             return
-        checkpoint = audit.checkpoint(connection, self._signer)
+        checkpoint = audit.checkpoint(connection, self._signer())
         if checkpoint.size != self._anchored:
             anchor(self._folder, checkpoint)
             self._anchored = checkpoint.size

@@ -26,11 +26,13 @@ class Keyring:
     """Keys as they are now.
 
     Attributes:
+        callers: systems that may call, by sid.
         consumers: token keys by consumer, the current first; all epochs that are known.
         credentials: of each caller, by sid: what its calls may be signed with today.
         signer: signs with the current key.
     """
 
+    callers: Mapping[str, CallerSystem]
     consumers: Mapping[str, tuple[Key, ...]] = field(repr=False)
     credentials: Mapping[str, tuple[Credential, ...]] = field(repr=False)
     signer: Signer
@@ -78,7 +80,8 @@ def read(
         for purpose, found in signing.items()
     }
     signer.epoch  # noqa: B018 - reads the key, so that a missing one is known at once
-    return Keyring({named[p]: found for p, found in tokens.items()}, credentials, signer)
+    by_consumer = {named[purpose]: found for purpose, found in tokens.items()}
+    return Keyring(callers, by_consumer, credentials, signer)
 
 
 class Keyholder:

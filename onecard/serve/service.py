@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from onecard.crypto.signing import Signer
 from onecard.daemon.watcher import Watcher
-from onecard.errors import OnecardError
+from onecard.errors import ConfigError, OnecardError
 from onecard.serve import codes, keyring, residents
 from onecard.serve.answering import Answering, ServeDesk
 from onecard.serve.calls import Call
@@ -19,7 +19,6 @@ from onecard.serve.keeper import Keeper
 from onecard.serve.keyring import Keyholder, Keyring
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement
-from schemas.models.callers import CallerSystem
 
 LOOK_S = 1.0
 """Seconds between two looks at the files of the catalogue."""
@@ -41,8 +40,7 @@ class Service:
         desk = make()
         self._desk: ServeDesk | None = desk
         self.keys = Keyholder(self._read_keys)
-        self._signer = Signer(desk.settings.suite, desk.keys)
-        self._keeper = Keeper(desk.address, desk.settings, self._signer)
+        self._keeper = Keeper(desk.address, desk.settings, lambda: self._signer(desk))
         self._answering = Answering(desk, self.keys, self._keeper.sound)
         self._groups = Groups(desk.address, self)
         self._stop = threading.Event()
@@ -57,11 +55,6 @@ class Service:
         desk = self._desk
         found = desk.catalogue.agreements.values() if desk is not None else ()
         return tuple(sorted((a for a in found if a.asked), key=lambda a: a.id))
-
-    def callers(self) -> Mapping[str, CallerSystem]:
-        """The systems that may call, by sid, by the catalogue as it is now."""
-        desk = self._desk
-        return desk.catalogue.callers if desk is not None else {}
 
     def start(self) -> None:
         """Begin to answer."""
@@ -123,10 +116,16 @@ class Service:
     def _read_keys(self) -> Keyring:
         desk = self._desk
         if desk is None:
-            return Keyring({}, {}, self._signer)
+            msg = "the catalogue cannot be read"
+            raise ConfigError(msg)
         catalogue, today = desk.catalogue, desk.settings.now().date()
-        signer = Signer(desk.settings.suite, desk.keys)
+        signer = self._signer(desk)
         return keyring.read(desk.keys, catalogue.agencies, catalogue.callers, today, signer)
+
+    @staticmethod
+    def _signer(desk: ServeDesk) -> Signer:
+        """A signer that reads its key anew."""
+        return Signer(desk.settings.suite, desk.keys)
 
     def _adopt(self, desk: ServeDesk) -> None:
         """Go on with a catalogue that was read anew."""

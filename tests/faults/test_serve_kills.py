@@ -35,7 +35,6 @@ def asked(tmp_path: Path, hub_database: str) -> Iterator[AskedHub]:
         for who in PEOPLE:
             found.card(who)
             found.insert("hrss/employment_status", person_id18=who.id_number, emp_status="1")
-        # Far beyond what is asked here, so that no quota stands in the way.
         yield found
 
 
@@ -125,7 +124,7 @@ def check(asked: AskedHub, told: list[tuple[bytes, str]]) -> None:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.fault("F5", "the service killed under load: every answer is on record, none is twice")
+@pytest.mark.fault("F01", "the service killed under load: every answer is on record, none is twice")
 def test_what_was_answered_is_on_record_once_whenever_it_is_killed(asked: AskedHub) -> None:
     chance, process = random.Random(5), Process(asked)
     asked.url = process.url
@@ -134,6 +133,7 @@ def test_what_was_answered_is_on_record_once_whenever_it_is_killed(asked: AskedH
         for _ in range(how_often(4, 500)):
             before = len(load.told)
             until(lambda before=before: len(load.told) > before, "somebody is answered")  # type: ignore[misc]
+            asked.execute("DELETE FROM ledger.question_count")  # no quota ends the load
             time.sleep(chance.uniform(0, 0.2))  # the moment of the kill is what varies
             process.kill()
             process = Process(asked)
