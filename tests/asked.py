@@ -177,14 +177,14 @@ class AskedHub:
         signed = headers or self.headers(where, data, sid or SIDS.get(agreement, HIS))
         return requests.post(self.url + where, data=data, headers=dict(signed), timeout=60)
 
-    def headers(self, path: str, body: bytes, sid: str, **changed: str) -> dict[str, str]:
+    def headers(self, path: str, body: bytes, caller: str, **changed: str) -> dict[str, str]:
         """Of a call, signed; `rid` and `at_ms` may be given."""
-        credential = self.credential(sid)
+        credential = self.credential(caller)
         rid = changed.pop("rid", uuid.uuid4().hex)
         rtime = changed.pop("at_ms", str(system_ms()))
         more = bound(credential.form, path, body)
         sign = signature(credential, rid, rtime, more)
-        values = {"sid": sid, "rid": rid, "rtime": rtime, "sign": sign} | changed
+        values = {"sid": caller, "rid": rid, "rtime": rtime, "sign": sign} | changed
         return {credential.form.header_prefix + name: value for name, value in values.items()}
 
     def code(self, agreement: str, body: Mapping[str, Any] | bytes, **more: Any) -> str:

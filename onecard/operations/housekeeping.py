@@ -72,8 +72,8 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
         dropped = disclosures.expire(connection, today)
         last = questions.expire(connection, disclosures.oldest_month(today))
         if last:
-            body = {"last_group": last, "kept_years": disclosures.KEPT_YEARS}
-            audit.append(connection, "questions.expired", "questions", hub.settings.actor, body)
+            upto = {"last_group": last, "kept_years": disclosures.KEPT_YEARS}
+            audit.append(connection, "questions.expired", "questions", hub.settings.actor, upto)
         if dropped:
             body = {"months": dropped, "kept_years": disclosures.KEPT_YEARS}
             audit.append(connection, "disclosures.expired", "disclosures", hub.settings.actor, body)

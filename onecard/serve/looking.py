@@ -119,11 +119,11 @@ class Look:
                 for name, value in line.items()
             }
         else:
-            fields = {name: _told(value) for name, value in line.items()}
+            fields = {name: _as_json(value) for name, value in line.items()}
         return {"fields": fields, "outcome": ANSWERED, "sequence": own.get(SEQUENCE)}
 
 
-def _told(value: object) -> str | int | bool | None:
+def _as_json(value: object) -> str | int | bool | None:
     """A treated value as JSON has it: money and times as text."""
     if value is None or isinstance(value, str | int):
         return value

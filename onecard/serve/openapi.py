@@ -76,7 +76,7 @@ def _operation(agreement: Agreement) -> Schema:
 
 def _question(agreement: Agreement) -> Schema:
     asking = agreement.asking
-    texts = {
+    texts: dict[str, Schema] = {
         name: {"type": "string", "pattern": f"^{form}$", "description": MEMBERS[name]}
         for name, form in FORMS.items()
     }

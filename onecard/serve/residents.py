@@ -16,7 +16,7 @@ from onecard.serve.case import Reply
 from onecard.serve.gatekeeper import Proved
 from onecard.serve.keyring import Keyring
 from onecard.stewardship import disclosure_lookup
-from onecard.stewardship.disclosure_lookup import Entry
+from onecard.stewardship.disclosure_lookup import DisclosureLine
 from onecard.store import agreement_lives, audit, database, questions
 from onecard.store.questions import Taken
 
@@ -33,7 +33,7 @@ class ResidentCall:
     body: bytes = field(repr=False)
 
 
-def told(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
+def tell(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
     """Everything that the resident is to know today; on record before it is told.
 
     Args:
@@ -67,7 +67,7 @@ def told(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
                 "delayed": len(found.entries) - len(shown),
             }
             audit.append(connection, KIND, "person", proved.sid, body)
-    return Reply(codes.ANSWERED, {"entries": [_told(entry) for entry in shown]}, found=True)
+    return Reply(codes.ANSWERED, {"entries": [_as_read(entry) for entry in shown]}, found=True)
 
 
 def _asked(body: bytes) -> tuple[str, str]:
@@ -80,7 +80,7 @@ def _asked(body: bytes) -> tuple[str, str]:
     return found[REQUEST_ID], checked_id(found[ID_NUMBER])
 
 
-def _told(entry: Entry) -> dict[str, object]:
+def _as_read(entry: DisclosureLine) -> dict[str, object]:
     """An entry as the resident reads it."""
     return {
         "at": iso(entry.at.astimezone(ZONE)),

@@ -91,7 +91,7 @@ class Service:
         if desk is None or keys is None or not self._keeper.sound():
             return Reply(codes.UNAVAILABLE)
         try:
-            return residents.told(desk, keys, call)
+            return residents.tell(desk, keys, call)
         except OnecardError as error:
             log.error("a resident cannot be told: %s", error)  # noqa: TRY400 - says it all
             return Reply(codes.UNAVAILABLE)

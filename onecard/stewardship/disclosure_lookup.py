@@ -22,7 +22,7 @@ from schemas.models.agreement import Agreement
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DisclosureLine:
     """One delivery that held the person, or one call about them.
 
     Attributes:
@@ -59,7 +59,7 @@ class Found:
     """
 
     reference: str
-    entries: tuple[Entry, ...]
+    entries: tuple[DisclosureLine, ...]
 
 
 def look_up(desk: Desk, id_number: str, reason: str) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ def entries(
         keys: token keys of each consumer that has one, the current first.
         id_number: 18 characters.
     """
-    found: list[Entry] = []
+    found: list[DisclosureLine] = []
     reference = ""
     for consumer in sorted(keys):
         digests = [desk.suite.digests(k.secret, [id_number])[0] for k in keys[consumer]]
@@ -110,10 +110,12 @@ def entries(
     return Found(reference, tuple(sorted(found, key=attrgetter("at"))))
 
 
-def _delivered(entry: disclosures.Disclosure, agreement: Agreement, consumer: str) -> Entry:
+def _delivered(
+    entry: disclosures.Disclosure, agreement: Agreement, consumer: str
+) -> DisclosureLine:
     """A delivery; of one that was cut off there is its state only."""
     said = json.loads(entry.receipt) if entry.receipt else {}
-    return Entry(
+    return DisclosureLine(
         entry.at,
         consumer,
         f"{entry.agreement} {said.get('agreementVersion', agreement.version)}",
@@ -125,9 +127,9 @@ def _delivered(entry: disclosures.Disclosure, agreement: Agreement, consumer: st
     )
 
 
-def _asked(call: questions.AskedFor, agreement: Agreement, consumer: str) -> Entry:
+def _asked(call: questions.AskedFor, agreement: Agreement, consumer: str) -> DisclosureLine:
     said = json.loads(call.receipt)
-    return Entry(
+    return DisclosureLine(
         call.at,
         consumer,
         f"{agreement.id} {said['agreementVersion']}",
@@ -144,7 +146,7 @@ def _purpose(code: str) -> str:
     return f"{code} {codes.labels('purpose').get(code, '')}"
 
 
-def _line(entry: Entry) -> dict[str, Any]:
+def _line(entry: DisclosureLine) -> dict[str, Any]:
     return {
         "at": entry.at,
         "consumer": entry.consumer,

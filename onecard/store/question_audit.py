@@ -107,16 +107,20 @@ def record_digest(person: bytes, mac: bytes) -> str:
 def _agrees(line: Asked) -> bool:
     """Whether a call's columns are those that its receipt tells of."""
     said = json.loads(line.receipt)
-    return said == said | {
-        "agreement": line.agreement,
-        "caller": line.caller,
-        "operator": line.operator,
-        "case": line.case_no,
-        "requestId": line.request_id,
-        "keyEpoch": line.key_epoch,
-        "outcome": "answered" if line.found else "none",
-        "record": record_digest(line.person, line.request_mac),
-    }
+    return bool(
+        said
+        == said
+        | {
+            "agreement": line.agreement,
+            "caller": line.caller,
+            "operator": line.operator,
+            "case": line.case_no,
+            "requestId": line.request_id,
+            "keyEpoch": line.key_epoch,
+            "outcome": "answered" if line.found else "none",
+            "record": record_digest(line.person, line.request_mac),
+        }
+    )
 
 
 def verify_all(connection: Connection, folder: Path, signer: Signer) -> Verdict:
