@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -36,7 +36,7 @@ class Rows:
         lines: values in that order.
     """
 
-    kinds: dict[str, Kind]
+    kinds: Mapping[str, Kind]
     lines: list[tuple[Any, ...]] = field(repr=False)
 
 

@@ -63,11 +63,18 @@ class Process:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.gone()
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(LIMIT_S)
+        return self.gone()
+
+    def gone(self) -> int:
+        """Wait for its end; returns the exit code."""
+        code = self.process.wait(LIMIT_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
 
 
 class Load:
@@ -155,8 +162,8 @@ def test_a_kill_at_each_step_of_recording_is_mended_by_a_repetition(
     body = json.dumps(asked.body(F09, PEOPLE[0])).encode()
     with pytest.raises(requests.RequestException):
         asked.post(F09, body)
-    assert process.process.wait(LIMIT_S) == -signal.SIGKILL
-    assert len(asked.execute("SELECT FROM ledger.question")) == (point == "after_commit")
+    assert process.gone() == -signal.SIGKILL
+    assert len(asked.execute("SELECT 1 FROM ledger.question")) == (point == "after_commit")
     process = Process(asked)
     asked.url = process.url
     answer = asked.post(F09, body)
