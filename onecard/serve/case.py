@@ -138,7 +138,8 @@ class Case:
             now: the hub's time, at +08:00.
         """
         hour = now.replace(minute=0, second=0, microsecond=0)
-        begun = {HOUR: hour, DAY: hour.replace(hour=0)}
+        day = hour.replace(hour=0)
+        begun = {HOUR: int(hour.timestamp()), DAY: int(day.timestamp())}
         agreement, caller = self.call.agreement, self.call.sid
         names = {
             "operator": f"{agreement}|{caller}|{self.asked.operator}",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from onecard.store.database import Connection, columns, fetch_all
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOUR, DAY = 3_600, 86_400
 
 
 class Slot(NamedTuple):
@@ -19,22 +19,22 @@ class Slot(NamedTuple):
     Attributes:
         scope: whose calls (`schemas.models.asking.QuotaScope`).
         name: of agreement and of whom within it; a person by a keyed reference.
-        since: when the hour or the day began.
-        span: an hour or a day.
+        since: when the hour or the day began, in seconds since 1970.
+        span: an hour or a day, in seconds.
     """
 
     scope: str
     name: str
-    since: datetime
-    span: timedelta
+    since: int
+    span: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Count:
     scope: str
     name: str
-    since: datetime
-    span: timedelta
+    since: int
+    span: int
     calls: int
 
 
@@ -52,7 +52,7 @@ def used(connection: Connection, slots: Iterable[Slot]) -> dict[Slot, int]:
         connection,
         _Count,
         "SELECT c.scope, c.name, c.since, c.span, c.calls FROM unnest(%s::text[], %s::text[],"
-        " %s::timestamptz[], %s::interval[]) AS s(scope, name, since, span)"
+        " %s::bigint[], %s::int[]) AS s(scope, name, since, span)"
         " JOIN ledger.question_count c USING (scope, name, since, span)",
         columns(asked),
     )
@@ -71,8 +71,8 @@ def count(connection: Connection, slots: Iterable[Slot]) -> None:
         return
     connection.execute(
         "INSERT INTO ledger.question_count (scope, name, since, span, calls)"
-        " SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::interval[],"
-        " %s::bigint[]) ON CONFLICT (scope, name, span, since)"
+        " SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::int[], %s::bigint[])"
+        " ON CONFLICT (scope, name, span, since)"
         " DO UPDATE SET calls = ledger.question_count.calls + excluded.calls",
         columns([(*slot, number) for slot, number in numbers]),
     )

@@ -177,9 +177,10 @@ def record(connection: Connection, group: Group, asked: Sequence[Asked]) -> int:
     connection.execute(
         "INSERT INTO ledger.question (month, group_id, place, at, agreement, caller, operator,"
         " case_no, request_id, request_mac, key_epoch, person, found, receipt)"
+        # Binary where a text would have each quote of it escaped.
         " SELECT %s, %s, * FROM unnest(%s::int[], %s::timestamptz[], %s::text[], %s::text[],"
-        " %s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::bytea[], %s::bool[],"
-        " %s::text[])",
+        " %s::text[], %s::text[], %s::text[], %b::bytea[], %s::text[], %b::bytea[], %s::bool[],"
+        " %b::text[])",
         (group.month, number, *columns(lines)),
     )
     return number
@@ -286,4 +287,6 @@ def tidy(connection: Connection, now: datetime) -> None:
     """
     limit = now - CALL_KEPT
     connection.execute("DELETE FROM ledger.question_call WHERE at < %s", (limit,))
-    connection.execute("DELETE FROM ledger.question_count WHERE since + span < %s", (limit,))
+    connection.execute(
+        "DELETE FROM ledger.question_count WHERE since + span < %s", (int(limit.timestamp()),)
+    )

@@ -201,7 +201,7 @@ def test_each_quota_is_held_and_not_before(asked: AskedHub, scope: str, code: co
     assert asked.code(F09, body) == "00"
     limit = catalogue.load().agreement(F09).asking.quotas[scope].hour  # type: ignore[union-attr]
     asked.execute(
-        "UPDATE ledger.question_count SET calls = %s WHERE scope = %s AND span = '1 hour'",
+        "UPDATE ledger.question_count SET calls = %s WHERE scope = %s AND span = 3600",
         limit - 1,
         scope,
     )

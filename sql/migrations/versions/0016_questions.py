@@ -64,12 +64,13 @@ COMMENT ON TABLE ledger.question_call IS
 CREATE TABLE ledger.question_count (
     scope text NOT NULL,
     name text NOT NULL,
-    since timestamptz NOT NULL,
-    span interval NOT NULL,
+    since bigint NOT NULL,
+    span integer NOT NULL,
     calls bigint NOT NULL,
     PRIMARY KEY (scope, name, span, since)
 );
-COMMENT ON TABLE ledger.question_count IS 'calls of an hour or a day that count for a quota';
+COMMENT ON TABLE ledger.question_count IS
+    'calls of an hour or a day that count for a quota; since: seconds since 1970, span: seconds';
 
 CREATE TABLE ledger.question_refusal (
     hour timestamptz NOT NULL,
