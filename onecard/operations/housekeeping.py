@@ -69,6 +69,7 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
     """
     with connection.transaction():
         today = hub.settings.now().date()
+        audit.head(connection, lock=True)  # first, as whoever records calls: else each waits
         dropped = disclosures.expire(connection, today)
         last = questions.expire(connection, disclosures.oldest_month(today))
         if last:

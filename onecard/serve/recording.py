@@ -131,10 +131,11 @@ class Recorder:
         decided = self._decision(case) | case.commitments(salt)
         if any(answers.member(known.receipt, name) != said for name, said in decided.items()):
             return None
-        group = questions.group(connection, known.group_id)
-        if group is None:
+        groups = questions.groups(connection, known.group_id - 1, known.group_id)
+        if known.group_id not in groups:
             return None
-        lines = questions.lines(connection, known.month, known.group_id)
+        group = groups[known.group_id]
+        lines = questions.lines(connection, groups)[known.group_id]
         receipts = [line.receipt for line in lines]
         signed = answers.Signed(group.statement, group.suite, group.key_epoch, group.signature)
         way = answers.proof(receipts, known.place)

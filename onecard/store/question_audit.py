@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,7 @@ from onecard.crypto import answers
 from onecard.crypto.audit_verify import Verdict
 from onecard.store import audit, questions
 from onecard.store.database import Connection, fetch_all, scalar
-from onecard.store.questions import Asked
+from onecard.store.questions import Asked, Group
 
 if TYPE_CHECKING:
     from onecard.crypto.signing import Signer
@@ -24,6 +24,10 @@ KIND = "questions.recorded"
 Verify = Callable[[str, str, bytes, bytes], bool]
 
 
+_BATCH = 500
+"""Groups that are looked at together."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     seq: int
@@ -31,39 +35,59 @@ class _Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Number:
-    id: int
+class _Recorded:
+    """What the audit log says of a group."""
+
+    seq: int
+    group: int
+    root: str
+    size: int
 
 
 def problem(connection: Connection, verify: Verify) -> str:
     """What is wrong with a group of calls, or an empty text.
 
     Each entry of the log has its group, with the receipts whose root it says, signed; each group
-    has its entry. Months that are gone have neither.
+    has its entry. Months that are gone have neither. Groups are numbered in the order of their
+    entries, as both are made under the lock of the log's head.
 
     Args:
         connection: in a transaction that sees one state of the database.
         verify: whether a signature is right.
     """
-    entries = fetch_all(
+    gone, seq, group = _gone(connection), 0, 0
+    while batch := _recorded(connection, seq):
+        last = batch[-1].group
+        there = questions.groups(connection, group, last)
+        if unknown := set(there) - {recorded.group for recorded in batch}:
+            return _unknown(unknown)
+        lines = questions.lines(connection, there)
+        for recorded in batch:
+            found = there.get(recorded.group)
+            if found is None and recorded.group <= gone:
+                continue
+            if wrong := _wrong(recorded, found, lines.get(recorded.group, []), verify):
+                return f"group {recorded.group} of calls, of audit entry {recorded.seq}: {wrong}"
+        seq, group = batch[-1].seq, last
+    unknown = set(questions.groups(connection, group, None))
+    return _unknown(unknown) if unknown else ""
+
+
+def _unknown(groups: set[int]) -> str:
+    return f"group {min(groups)} of calls is not in the audit log"
+
+
+def _recorded(connection: Connection, after: int) -> list[_Recorded]:
+    """The next entries after a number of the log."""
+    found = fetch_all(
         connection,
         _Entry,
-        "SELECT seq, body FROM ledger.audit WHERE kind = %s ORDER BY seq",
-        (KIND,),
+        "SELECT seq, body FROM ledger.audit WHERE kind = 'questions.recorded' AND seq > %s"
+        " ORDER BY seq LIMIT %s",
+        (after, _BATCH),
     )
-    said = {int(body["group"]): (e.seq, body) for e in entries if (body := json.loads(e.body))}
-    there = {n.id for n in fetch_all(connection, _Number, "SELECT id FROM ledger.question_group")}
-    if unknown := there - set(said):
-        return f"group {min(unknown)} of calls is not in the audit log"
-    gone = _gone(connection)
-    for number, (seq, body) in said.items():
-        if number not in there:
-            if number > gone:
-                return f"group {number} of calls, of audit entry {seq}, is missing"
-            continue
-        if wrong := _group(connection, number, body, verify):
-            return f"group {number} of calls, of audit entry {seq}: {wrong}"
-    return ""
+    bodies = [(entry.seq, json.loads(entry.body)) for entry in found]
+    return [_Recorded(seq, body["group"], body["root"], body["size"]) for seq, body in bodies]
 
 
 def _gone(connection: Connection) -> int:
@@ -76,18 +100,16 @@ def _gone(connection: Connection) -> int:
     return int(json.loads(dropped)["last_group"]) if dropped else 0
 
 
-def _group(connection: Connection, number: int, body: dict[str, object], verify: Verify) -> str:
+def _wrong(recorded: _Recorded, group: Group | None, lines: Sequence[Asked], verify: Verify) -> str:
     """What is wrong with one group."""
-    group = questions.group(connection, number)
     if group is None:
         return "it is missing"
-    lines = questions.lines(connection, group.month, number)
     if not all(map(_agrees, lines)):
         return "a call is not what its receipt says"
-    made = json.loads(answers.statement([line.receipt for line in lines], ""))
-    if (made["root"], made["size"]) != (body["root"], body["size"]):
+    made = answers.statement([line.receipt for line in lines], "")
+    if (answers.root_of(made), len(lines)) != (recorded.root, recorded.size):
         return "its receipts are not those that were recorded"
-    if answers.root_of(group.statement) != body["root"]:
+    if answers.root_of(group.statement) != recorded.root:
         return "its statement is of other receipts"
     message = group.statement.encode()
     right = verify(group.suite, group.key_epoch, message, group.signature)

@@ -7,12 +7,13 @@ disclosure ledger has (`onecard.store.disclosures`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from onecard.store import months
-from onecard.store.database import Connection, columns, fetch_all, fetch_one, one_scalar, scalars
+from onecard.store.database import Connection, columns, fetch_all, one_scalar, scalars
 from onecard.store.disclosures import QUESTIONS
 
 CALL_KEPT = timedelta(days=1)
@@ -186,33 +187,57 @@ def record(connection: Connection, group: Group, asked: Sequence[Asked]) -> int:
     return number
 
 
-def group(connection: Connection, number: int) -> Group | None:
-    """A group by its id."""
-    return fetch_one(
-        connection,
-        Group,
-        "SELECT month, size, statement, suite, key_epoch, signature FROM ledger.question_group"
-        " WHERE id = %s",
-        (number,),
-    )
+@dataclass(frozen=True, slots=True)
+class _Numbered(Group):
+    """A group with its id."""
+
+    id: int
 
 
-def lines(connection: Connection, month: date, number: int) -> list[Asked]:
-    """The calls of a group, in their order.
+def groups(connection: Connection, after: int, last: int | None) -> dict[int, Group]:
+    """Groups by their ids.
 
     Args:
         connection: of the hub's database.
-        month: whose table they stand in.
-        number: id of the group.
+        after: only later ones.
+        last: up to this one; None: all.
     """
-    return fetch_all(
+    found = fetch_all(
         connection,
-        Asked,
-        "SELECT at, agreement, caller, operator, case_no, request_id, request_mac, key_epoch,"
-        " person, found, receipt FROM ledger.question WHERE month = %s AND group_id = %s"
-        " ORDER BY place",
-        (month, number),
+        _Numbered,
+        "SELECT month, size, statement, suite, key_epoch, signature, id FROM ledger.question_group"
+        " WHERE id > %s AND (id <= %s OR %s) ORDER BY id",
+        (after, last, last is None),
     )
+    return {line.id: line for line in found}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line(Asked):
+    """A call with its group's id."""
+
+    group_id: int
+
+
+def lines(connection: Connection, there: Mapping[int, Group]) -> dict[int, list[Asked]]:
+    """The calls of groups, each group's in their order.
+
+    Args:
+        connection: of the hub's database.
+        there: the groups, by their ids.
+    """
+    found = fetch_all(
+        connection,
+        _Line,
+        "SELECT at, agreement, caller, operator, case_no, request_id, request_mac, key_epoch,"
+        " person, found, receipt, group_id FROM ledger.question WHERE month = ANY(%s)"
+        " AND group_id = ANY(%s) ORDER BY group_id, place",
+        (list({g.month for g in there.values()}), list(there)),
+    )
+    by_group: dict[int, list[Asked]] = defaultdict(list)
+    for line in found:
+        by_group[line.group_id].append(line)
+    return by_group
 
 
 @dataclass(frozen=True, slots=True)

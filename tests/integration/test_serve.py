@@ -16,8 +16,11 @@ import pytest
 from onecard.base.platform_signature import AHEAD_MS, WINDOW_MS, system_ms
 from onecard.crypto import answers, keys
 from onecard.errors import PolicyError
+from onecard.model import gate_inputs
+from onecard.ports.privacy_gate import Admitted, Batch, PrivacyBlock
 from onecard.serve import codes
 from onecard.store import agreement_lives, database, question_audit
+from quality.privacy.gate import Gate
 from schemas.models import catalogue
 from tests.asked import (
     APP,
@@ -45,6 +48,7 @@ COPIED = (
 )
 """A group that nobody has recorded."""
 NONE = {"fields": {}, "outcome": "none", "sequence": None}
+BLOCK = PrivacyBlock("PR-16", "a rule blocks")
 
 
 @pytest.fixture
@@ -119,20 +123,34 @@ def test_who_is_not_there_not_in_scope_or_restricted_is_one_answer(asked: AskedH
     assert {a.json()["receipt"].count("answered") for a in bodies.values()} == {0}
 
 
-def test_a_row_that_a_rule_blocks_costs_no_other_call(asked: AskedHub) -> None:
-    """PR-16: the scope would let it pass, a second card of the person is not active."""
+def test_a_row_that_a_rule_blocks_costs_no_other_call(
+    asked: AskedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     people = [person(n) for n in range(10, 18)]
     for who in people:
         asked.card(who)
-    blocked = people[3]
-    asked.execute(
-        "UPDATE registry.hrss__card_master SET fin_status = '2', bank_account = '1' WHERE"
-        " person_id18 = %s",
-        blocked.id_number,
-    )
+    check, blocked = Gate.check, people[3]
+
+    def strict(gate: Gate, batch: Batch) -> Admitted:
+        if blocked.id_number in batch.raw[gate_inputs.SUBJECT].to_list():
+            raise BLOCK
+        return check(gate, batch)
+
+    monkeypatch.setattr(Gate, "check", strict)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda who: asked.result(F10, who)["outcome"], people))
-    assert found == ["answered"] * 8
+    assert found == ["none" if who is blocked else "answered" for who in people]
+
+
+def test_a_rule_about_the_agreement_answers_nobody(
+    asked: AskedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_gate: Gate) -> None:
+        raise BLOCK
+
+    assert asked.code(F09, asked.body(F09, LI)) == "00"
+    monkeypatch.setattr(Gate, "open", closed)
+    assert asked.code(F09, asked.body(F09, LI)) == codes.BLOCKED.code
 
 
 # --- what is refused: each check fires, and is silent for a sound call

@@ -83,6 +83,9 @@ CREATE TABLE ledger.question_refusal (
 COMMENT ON TABLE ledger.question_refusal IS
     'calls that were refused, counted by the hour; a caller that was not proved has no name here';
 
+CREATE INDEX audit_questions ON ledger.audit (kind, seq)
+    WHERE kind IN ('questions.recorded', 'questions.expired');
+
 CREATE TABLE ledger.disclosure_delay (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     agreement text NOT NULL,
