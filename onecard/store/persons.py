@@ -88,5 +88,5 @@ def rows(connection: Connection, statement: sql.Composed, persons: Sequence[str]
     with psycopg.RawCursor(connection) as cursor:  # `%` in a literal of the statement is itself
         cursor.execute(statement, (list(persons),))
         described = cursor.description or []
-        kinds = {column.name: _KINDS[column.type_code] for column in described}
+        kinds: dict[str, Kind] = {c.name: _KINDS[c.type_code] for c in described}
         return Rows(kinds, cursor.fetchall())

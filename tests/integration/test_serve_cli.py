@@ -90,5 +90,5 @@ def test_all_four_are_in_force_and_none_is_not_served(asked: AskedHub) -> None:
     code, said = onecard(asked, "agreements", "list", "--json")
     assert code == 0, said
     assert "not_served" not in said
-    states = {line["agreement"]: line["state"] for line in json.loads(said)}
+    states = {line["id"]: line["state"] for line in json.loads(said)}
     assert {states[a] for a in states if a[:3] in ("f09", "f10", "f11", "f12")} == {"in_force"}
