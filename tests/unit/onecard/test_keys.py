@@ -352,7 +352,10 @@ def test_add_makes_a_key_to_seal_an_agencys_own_rows(run, tmp_path: Path) -> Non
     store = KeyStore(tmp_path / "home" / "keys.json")
     assert store.handback("health").epoch == "2027"
     assert "has keys already" in run("add", "health", "--epoch", "2028").stderr
-    assert "known: caller, handback, token" in run("add", "health", "--epoch", "1", "--for", "x").stderr
+    assert (
+        "known: caller, handback, token"
+        in run("add", "health", "--epoch", "1", "--for", "x").stderr
+    )
 
 
 def test_token_keys_are_text_and_others_need_not_be(run, tmp_path: Path) -> None:
