@@ -157,7 +157,7 @@ def _warm(stage: Rehearsal) -> int:
         How many DAGs of deliveries there are.
     """
     known = stage.hub(0).catalogue
-    consumers = {a.consumer for a in known.agreements.values() if a.served}
+    consumers = {a.consumer for a in known.agreements.values() if a.delivered}
     agencies = {c.agency for c in known.contracts.values()}
     wanted = (
         {"night_over"} | {f"deliver_{c}" for c in consumers} | {f"collect_{a}" for a in agencies}

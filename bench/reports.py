@@ -85,7 +85,7 @@ def fill(address: str, known: Catalogue) -> dict[str, int]:
 
 
 def _values(known: Catalogue) -> dict[str, object]:
-    served = [a for a in known.agreements.values() if a.served]
+    served = [a for a in known.agreements.values() if a.delivered]
     return {
         "first": FIRST,
         "last": LAST,

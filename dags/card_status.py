@@ -9,5 +9,5 @@ CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
 
 card_status = event_dag(
     [c for c in CATALOGUE.contracts.values() if c.lane == "event"],
-    [a for a in CATALOGUE.agreements.values() if a.served and a.mode == "event"],
+    [a for a in CATALOGUE.agreements.values() if a.mode == "event"],
 )

@@ -9,7 +9,7 @@ from onecard.app.wiring import Hub
 from onecard.crypto.audit_verify import Verdict
 from onecard.stewardship.disclosure_lookup import look_up
 from onecard.stewardship.receipt_check import holds
-from onecard.store import audit, database, receipts, transfer_lookup
+from onecard.store import database, question_audit, receipts, transfer_lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def prove(hub: Hub) -> Proof:
     """Verify the audit log, check every delivery's receipt, look up one resident."""
     with database.connect(hub.address, autocommit=True) as connection:
         folder = hub.settings.home / "audit"
-        verdict = audit.verify_log(connection, folder, hub.signer.holds)
+        verdict = question_audit.verify_all(connection, folder, hub.signer)
         delivered = transfer_lookup.confirmed_deliveries(connection)
         found = [receipts.load(connection, number) for number in delivered]
         person = connection.execute(

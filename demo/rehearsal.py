@@ -91,7 +91,7 @@ def start(
     migrate.upgrade(hub_url)
     progress.ended(DATABASES)
     known = catalogue.load()
-    keys.create(settings.keys_file, known.agencies, "2026")
+    keys.create(settings.keys_file, known.agencies, "2026", callers=known.callers)
     approve_all(hub_url, known)
     progress.ended(AGREEMENTS)
     city = DemoCity(

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from onecard.base.platform_signature import Credential, SignatureForm, signature, system_ms
+from onecard.daemon.serving import Serving, serve
 from onecard.live.callers import Caller, Callers
 from onecard.live.calls import Gatekeeper
 from onecard.live.door import create_app
-from onecard.live.serving import Serving, serve
 
 EVENTS, BINDINGS, VISITS = "hrss/card_status_event", "hrss/ecard_binding", "health/health_visit"
 NOW_MS = 1_764_403_200_000

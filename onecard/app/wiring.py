@@ -24,6 +24,7 @@ from onecard.observe.log import LogListener
 from onecard.ports.auditor import Auditor
 from onecard.ports.connector import Connector
 from onecard.ports.listener import TransferListener
+from onecard.ports.privacy_gate import Plan, PrivacyGate
 from onecard.ports.row_gate import RowGate
 from onecard.store.leases import Guard, unguarded
 from schemas.models.agreement import Agreement
@@ -115,14 +116,18 @@ class Hub(HubDesk):
             guard=self._guard,
         )
 
+    def privacy_gate(self, plan: Plan) -> PrivacyGate:
+        """The privacy gate, with what its rules decide by."""
+        from quality.privacy.gate import Gate  # noqa: PLC0415 - Polars only where rows flow
+
+        return Gate(plan)
+
     def deliver(self, agreement_id: str) -> Deliver:
         """The delivery of one agreement.
 
         Raises:
             ConfigError: unknown agreement, broken YAML, unknown connector.
         """
-        from quality.privacy.gate import Gate  # noqa: PLC0415 - Polars only where rows flow
-
         agreement, registers = self.catalogue.agreement(agreement_id), self.catalogue.registers
         read = {*agreement.datasets, registers.people.cards, registers.people.deaths}
         kind = agreement.delivery.connector if agreement.delivery else "sql"
@@ -137,7 +142,7 @@ class Hub(HubDesk):
             registers=registers,
             suite=self.suite,
             signer=Signer(self.settings.suite, self.keys),
-            gate=Gate,
+            gate=self.privacy_gate,
             guard=self._guard,
             peers=self._peers(agreement),
             expectation=self.catalogue.reaction.expected(

@@ -65,6 +65,9 @@ POINTS = {
     "lease.taken": "the live lane has the lease of a piece of work, which has not begun",
     "lease.renewed": "it has renewed its leases, and shared none of the work anew",
     "lease.returned": "it has returned a lease",
+    "questions.before_record": "calls about persons are judged again, none of them is written",
+    "questions.before_commit": "their receipts and the audit entry are written, not committed",
+    "questions.after_commit": "that is committed, nobody has an answer yet",
 }
 """Every point, and what is true when it is reached."""
 

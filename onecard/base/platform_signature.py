@@ -5,7 +5,8 @@ A call carries four headers, each after a prefix (the city's may differ): `sid` 
 
     sign = Base64(HMAC(appKey, sid + rid + rtime))      with SHA-256 or SM3
 
-Path and body are not under the signature. It stands in this room because connectors sign by it and
+Path and body are not under the platform's signature. Where both sides agree on it they are: `bound`
+gives what is then signed behind `rtime`. It stands in this room because connectors sign by it and
 may not know `onecard.crypto`, whose keys are the hub's own: an appKey is a connection's password.
 """
 
@@ -103,25 +104,50 @@ def system_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def signed_headers(credential: Credential) -> dict[str, str]:
-    """The headers of one call made now, with a `rid` of its own."""
+def signed_headers(credential: Credential, more: bytes = b"") -> dict[str, str]:
+    """The headers of one call made now, with a `rid` of its own.
+
+    Args:
+        credential: who signs.
+        more: is signed behind them (`bound`).
+    """
     rid, rtime = uuid.uuid4().hex, str(system_ms())
     values = {"sid": credential.sid, "rid": rid, "rtime": rtime}
-    values["sign"] = signature(credential, rid, rtime)
+    values["sign"] = signature(credential, rid, rtime, more)
     return {credential.form.header_prefix + name: value for name, value in values.items()}
 
 
-def signature(credential: Credential, rid: str, rtime: str) -> str:
+def signature(credential: Credential, rid: str, rtime: str, more: bytes = b"") -> str:
     """The value of `sign`.
 
     Args:
         credential: who signs.
         rid: id of the call.
         rtime: its time, in milliseconds since 1970, as text.
+        more: is signed behind them (`bound`).
     """
     mac = _hmac_sm3 if credential.form.algorithm == "sm3" else _hmac_sha256
-    text = f"{credential.sid}{rid}{rtime}".encode()
+    text = f"{credential.sid}{rid}{rtime}".encode() + more
     return base64.b64encode(mac(credential.key, text)).decode()
+
+
+def bound(form: SignatureForm, path: str, body: bytes) -> bytes:
+    """What binds a signature to a call's path and body: a line of each, the body by its hash.
+
+    No call can pass for another: a `sid`, a `rid` and a path have no line break, an `rtime` has
+    always 13 digits.
+
+    Args:
+        form: its algorithm is also that of the hash, which stands in hexadecimal.
+        path: as it is called, from the first slash on, without a query.
+        body: as it is sent.
+    """
+    return f"\n{path}\n{body_digest(form, body)}".encode()
+
+
+def body_digest(form: SignatureForm, body: bytes) -> str:
+    """The hash of a body by the caller's algorithm, in hexadecimal."""
+    return _sm3(body) if form.algorithm == "sm3" else hashlib.sha256(body).hexdigest()
 
 
 class Verifier:
@@ -147,14 +173,15 @@ class Verifier:
         self._lock = threading.Lock()
         self._used: dict[tuple[str, str], OrderedDict[str, tuple[int, float]]] = {}
 
-    def judge(self, call: SignedCall, credential: Credential) -> Judgement:
+    def judge(self, call: SignedCall, credential: Credential, more: bytes = b"") -> Judgement:
         """What is to be said of a call; it is not remembered.
 
         Args:
             call: its headers.
             credential: of the caller that it names.
+            more: is signed behind them (`bound`).
         """
-        wanted = signature(credential, call.rid, call.rtime)
+        wanted = signature(credential, call.rid, call.rtime, more)
         right = hmac.compare_digest(call.sign.encode(), wanted.encode())
         if not right or call.sid != credential.sid:
             return "forged"
@@ -199,6 +226,14 @@ class Verifier:
 
 def _hmac_sha256(key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, hashlib.sha256)
+
+
+def _sm3(data: bytes) -> str:
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - only where SM3 is chosen
+
+    hashed = hashes.Hash(hashes.SM3())
+    hashed.update(data)
+    return hashed.finalize().hex()
 
 
 def _hmac_sm3(key: bytes, message: bytes) -> bytes:

@@ -11,7 +11,7 @@ import typer
 from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
 from onecard.cli.options import Json
-from onecard.store import audit, audit_export, database
+from onecard.store import audit, audit_export, database, question_audit
 
 
 def verify(*, json: Json = False) -> None:
@@ -20,7 +20,7 @@ def verify(*, json: Json = False) -> None:
         hub = HubDesk()
         folder = hub.settings.home / "audit"
         with database.connect(hub.address, autocommit=True) as connection:
-            verdict = audit.verify_log(connection, folder, hub.signer.holds)
+            verdict = question_audit.verify_all(connection, folder, hub.signer)
         if json:
             output.emit(
                 {
@@ -33,7 +33,8 @@ def verify(*, json: Json = False) -> None:
         elif verdict.ok:
             output.say(f"{verdict.entries:,} entries, all as they were written")
         else:
-            output.say(f"first bad entry {verdict.first_bad}: {verdict.problem}")
+            bad = f"first bad entry {verdict.first_bad}: " if verdict.first_bad else ""
+            output.say(f"{bad}{verdict.problem}")
     if not verdict.ok:
         raise typer.Exit(1)
 

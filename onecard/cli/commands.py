@@ -71,6 +71,16 @@ COMMANDS = (
         "Run the event lane until it is told to stop: what comes is delivered within seconds.",
     ),
     Command(
+        "serve",
+        "onecard.cli.serve:serve",
+        "Answer signed calls about one person each, on record before they are answered.",
+    ),
+    Command(
+        "ask",
+        "onecard.cli.ask:ask",
+        "Ask about one person; the ID number is read from a prompt or standard input.",
+    ),
+    Command(
         "lint",
         "onecard.cli.lint:lint",
         "Check every YAML file; names file, line, field, rule and the valid choices.",
@@ -171,6 +181,11 @@ COMMANDS = (
         "agreements page",
         "onecard.cli.applications:page",
         "Write the public list of applications (应用项目清单, article 7) as a page.",
+    ),
+    Command(
+        "agreements delay",
+        "onecard.cli.delays:delay",
+        "Tell residents of a case's calls only from a day on, on a basis in law; audited.",
     ),
     Command(
         "incidents list",
@@ -279,7 +294,7 @@ COMMANDS = (
     Command(
         "keys add",
         "onecard.cli.keys:add",
-        "Make the first key of an agency that came later: for its tokens, or to seal its own rows.",
+        "Make the first key of who came later: of its tokens, its own bad rows, its calls.",
     ),
     Command(
         "keys rotate",

@@ -23,7 +23,7 @@ def init() -> None:
         hub = HubDesk()
         today = hub.settings.now().date()
         file = _file(hub.settings)
-        keys.create(file, hub.catalogue.agencies, str(today.year), today)
+        keys.create(file, hub.catalogue.agencies, str(today.year), today, hub.catalogue.callers)
         output.say(f"keys of epoch {today.year} in {file}; back it up apart")
 
 
@@ -48,27 +48,37 @@ def list_keys(*, json: Json = False) -> None:
 
 
 def add(
-    agency: Annotated[str, typer.Argument(help="An agency that has no key yet.")],
+    agency: Annotated[str, typer.Argument(help="An agency or a caller that has no key yet.")],
     *,
     epoch: Annotated[str, typer.Option(help="Name of its first epoch, e.g. 2027.")],
     purpose_of: Annotated[
-        str, typer.Option("--for", help="token: what it receives; handback: its own bad rows.")
+        str,
+        typer.Option(
+            "--for",
+            help="token: what it receives; handback: its own bad rows; caller: a system's calls.",
+        ),
     ] = "token",
 ) -> None:
-    """Make the first key of an agency that came later: for its tokens, or to seal its own rows.
+    """Make the first key of who came later: of its tokens, its own bad rows, its calls.
 
     Args:
-        agency: id; it has no key of this purpose yet.
+        agency: id of an agency, or sid of a calling system; it has no key of this purpose yet.
         epoch: name of the key's first epoch, e.g. `2027`.
-        purpose_of: `token` or `handback`.
+        purpose_of: `token`, `handback` or `caller`.
     """
-    made = {"token": keys.token_purpose, "handback": keys.handback_purpose}
+    made = {
+        "token": keys.token_purpose,
+        "handback": keys.handback_purpose,
+        "caller": keys.caller_purpose,
+    }
     with output.errors_as_exit_codes():
         hub = HubDesk()
-        if agency not in hub.catalogue.agencies:
-            raise UsageError(unknown("agency", agency, hub.catalogue.agencies))
         if purpose_of not in made:
             raise UsageError(unknown("purpose", purpose_of, made))
+        kind = "caller" if purpose_of == "caller" else "agency"
+        known = hub.catalogue.callers if kind == "caller" else hub.catalogue.agencies
+        if agency not in known:
+            raise UsageError(unknown(kind, agency, known))
         purpose = made[purpose_of](agency)
         keys.add(_file(hub.settings), purpose, epoch, hub.settings.now().date())
         output.say(f"{purpose}: epoch {epoch} is current")

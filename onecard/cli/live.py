@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from onecard.app.wiring import Hub
 from onecard.base import interrupts, shelves
-from onecard.base.endpoints import FORM, Endpoint
+from onecard.base.endpoints import Endpoint
 from onecard.base.settings import Settings
-from onecard.cli import output
-from onecard.errors import ConfigError, UsageError
+from onecard.cli import listening, output
 from onecard.live.lane import Lane
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 
 def live(
@@ -45,8 +41,9 @@ def live(
         metrics: host and port of its figures (docs/monitoring.md); not for agencies.
     """
     with output.errors_as_exit_codes():
-        door = _place("--listen", listen) or Settings.load().live_listen
-        page = _place("--metrics", metrics)
+        told, wanted = listening.endpoint, Settings.load().live_listen
+        door = told("--listen", listen) if listen else wanted
+        page = told("--metrics", metrics) if metrics else None
         lane = Lane(Hub)
         with shelves.kept():
             try:
@@ -61,19 +58,6 @@ def live(
             finally:
                 lane.end()
         output.say("live: ended")
-
-
-def _place(option: str, text: str) -> Endpoint | None:
-    """Host and port that an option names, if any.
-
-    Raises:
-        UsageError: they are not written so.
-    """
-    found = Endpoint.of(text) if text else None
-    if text and found is None:
-        msg = f"{option}: {FORM}"
-        raise UsageError(msg)
-    return found
 
 
 @contextmanager
@@ -101,26 +85,6 @@ def _opened(lane: Lane, door: Endpoint | None, page: Endpoint | None) -> Iterato
                 ("--metrics", page, "figures are at", create_page(lane, answered)),
             ):
                 if place is not None:
-                    told.append(f"its {says} {stack.enter_context(_served(option, place, app))}")
+                    opened = stack.enter_context(listening.opened(option, place, app))
+                    told.append(f"its {says} {opened}")
         yield "".join(f"; {text}" for text in told)
-
-
-@contextmanager
-def _served(option: str, place: Endpoint, app: FastAPI) -> Iterator[str]:
-    """An application, served while the block runs; gives its address.
-
-    Raises:
-        ConfigError: nothing can listen there.
-    """
-    from onecard.live.serving import serve  # noqa: PLC0415 - needs the extra `live`
-
-    try:
-        serving = serve(app, place.host, place.port)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        msg = f"{option}: nothing can listen there ({reason})"
-        raise ConfigError(msg) from None
-    try:
-        yield Endpoint(serving.host, serving.port).url
-    finally:
-        serving.close()

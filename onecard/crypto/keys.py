@@ -1,7 +1,8 @@
 """Keys, each purpose with its own, in epochs. No key, no delivery: nothing leaves.
 
 Purposes: `token/<consumer>` (tokens), `quarantine` (rejected rows), `signing` (receipts, anchors),
-`handback/<agency>` (its own rejected rows, where they go back sealed).
+`handback/<agency>` (its own rejected rows, where they go back sealed), `caller/<sid>` (what a
+system signs its calls with, `onecard.serve`).
 They come from a private file, from ONECARD_KEYS, or from any `() -> str` (Airflow's secrets
 backend), always as the document of `onecard.crypto.key_document`. `until` is the last day on
 which an epoch that is no longer current is good for delivery; after it the epoch stays for looking
@@ -92,6 +93,21 @@ class KeyStore:
         named = {c: token_purpose(c) for c in consumers}
         return {c: self._found(document, p) for c, p in named.items() if p in document.purposes}
 
+    def epochs(self, purposes: Iterable[str], on: date | None = None) -> dict[str, tuple[Key, ...]]:
+        """Keys of those purposes that have one, each the current first; read at once.
+
+        Args:
+            purposes: of the keys.
+            on: only those that are good on this day; default: all that are known.
+        """
+        document, wanted = self._document(), frozenset(purposes)
+        found: dict[str, tuple[Key, ...]] = {}
+        for k in _listed(document):
+            if k.purpose in wanted and (on is None or k.delivers(on)):
+                key = self._found(document, k.purpose, k.epoch)
+                found[k.purpose] = (*found.get(k.purpose, ()), key)
+        return found
+
     def quarantine(self) -> Key:
         """The quarantine key of the current epoch."""
         return self._key(QUARANTINE)
@@ -161,7 +177,23 @@ def handback_purpose(agency: str) -> str:
     return f"handback/{agency}"
 
 
-def create(file: Path, consumers: Iterable[str], epoch: str, today: date | None = None) -> None:
+def caller_purpose(sid: str) -> str:
+    """The purpose of the key that a system signs its calls with."""
+    return f"caller/{sid}"
+
+
+def app_key(key: Key) -> bytes:
+    """What a system signs with: the key's 64 hexadecimal digits, as text."""
+    return key.secret.hex().encode()
+
+
+def create(
+    file: Path,
+    consumers: Iterable[str],
+    epoch: str,
+    today: date | None = None,
+    callers: Iterable[str] = (),
+) -> None:
     """Make a key file with fresh keys for all purposes, mode 0600.
 
     Args:
@@ -169,13 +201,14 @@ def create(file: Path, consumers: Iterable[str], epoch: str, today: date | None 
         consumers: agencies that get a token key each.
         epoch: name of the first epoch.
         today: the day it begins.
+        callers: systems that get a key each to sign their calls with.
 
     Raises:
         PolicyError: the file is there already (keys are never overwritten), or cannot be written.
     """
     _check_epoch(epoch)
     day = today or datetime.now(ZONE).date()
-    names = [QUARANTINE, SIGNING, *map(token_purpose, consumers)]
+    names = [QUARANTINE, SIGNING, *map(token_purpose, consumers), *map(caller_purpose, callers)]
     fresh = {n: Purpose(current=epoch, epochs={epoch: key_document.fresh(n, day)}) for n in names}
     file = file.resolve()
     with key_document.locked(file):

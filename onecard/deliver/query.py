@@ -104,6 +104,28 @@ class Selection:
             limit=_limit(limit),
         )
 
+    def of_persons(self, more: Mapping[str, str]) -> sql.Composed:
+        """The row of each person who is asked for, the first in scope by `first_by`.
+
+        Its one parameter, `$1`, is the list of their ID numbers. Columns: `ASKED_PLACE` (of the
+        person in the list, from 1), then the agreement's, the gate's, and those that are named.
+
+        Args:
+            more: paths of further columns by their names, for the one who asks alone.
+        """
+        columns = self._all_columns() | {n: self._rows.path(path) for n, path in more.items()}
+        return query(
+            "SELECT asked.place AS {place}, found.* FROM unnest($1::text[]) WITH ORDINALITY"
+            " AS asked(person, place) CROSS JOIN LATERAL (SELECT {columns} FROM {tables}"
+            " WHERE {scope} AND {subject} = asked.person ORDER BY {order} LIMIT 1) found",
+            place=sql.Identifier(gate_inputs.ASKED_PLACE),
+            columns=_named(columns),
+            tables=self._rows.tables(),
+            scope=self._scope(),
+            subject=self._rows.path(str(self.agreement.subject)),
+            order=sql.SQL(", ").join(self._rows.first()),
+        )
+
     def completed(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows of the statement with the gate's inputs that it does not select a second time.
 

@@ -16,12 +16,12 @@ from functools import partial
 from typing import Protocol
 
 from onecard.base.extras import extra
+from onecard.daemon.readiness import Readiness
+from onecard.daemon.refusals import Refusals
 from onecard.live import calls
 from onecard.live.answered import Answered
 from onecard.live.callers import Callers
 from onecard.live.calls import Answer, Gatekeeper
-from onecard.live.readiness import Readiness
-from onecard.live.refusals import Refusals
 
 with extra("live"):
     from fastapi import FastAPI, Request
@@ -57,7 +57,7 @@ class WakeDesk(Protocol):
 def create_app(
     desk: WakeDesk, gatekeeper: Gatekeeper | None = None, answered: Answered | None = None
 ) -> FastAPI:
-    """The application; `onecard.live.serving` runs it.
+    """The application; `onecard.daemon.serving` runs it.
 
     Args:
         desk: the lane.

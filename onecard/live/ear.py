@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 
-from onecard.live.complaint import Complaint
+from onecard.daemon.complaint import Complaint
 from onecard.live.pace import Pace
 from onecard.store import datasets, notifications
 from onecard.store.notifications import Listening

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from onecard.base import failpoints
+from onecard.daemon.complaint import Complaint
 from onecard.errors import OnecardError
-from onecard.live.complaint import Complaint
 from onecard.live.pace import Pace
 from onecard.store import database, leases
 from onecard.store.leases import PROCESS, Lease, Standing

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from onecard.daemon.watcher import Watcher
 from onecard.errors import OnecardError, UsageError, unknown
 from onecard.live.callers import Callers, callers_of
 from onecard.live.collecting import CollectJob
@@ -18,7 +19,6 @@ from onecard.live.keeper import Keeper
 from onecard.live.lasting import lasting
 from onecard.live.pace import Pace
 from onecard.live.runner import Runner, WorkCounts
-from onecard.live.watcher import Watcher
 
 log = logging.getLogger(__name__)
 

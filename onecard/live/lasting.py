@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from onecard.live.complaint import Complaint
+from onecard.daemon.complaint import Complaint
 
 log = logging.getLogger(__name__)
 

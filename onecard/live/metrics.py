@@ -45,7 +45,7 @@ class MeasuredLane(Protocol):
 
 
 def create_page(lane: MeasuredLane, answered: Answered) -> FastAPI:
-    """The application of `/metrics`; `onecard.live.serving` runs it.
+    """The application of `/metrics`; `onecard.daemon.serving` runs it.
 
     Args:
         lane: that is measured.

@@ -6,7 +6,7 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from onecard.live.complaint import Complaint
+from onecard.daemon.complaint import Complaint
 from onecard.live.job import Job
 from onecard.live.keeper import Keeper
 from onecard.live.lasting import lasting

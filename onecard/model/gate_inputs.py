@@ -40,6 +40,9 @@ LAPSED = "_gate_lapsed"
 SAME_PERSON = "_gate_same_person"
 """Whether the row was about the same person whenever it left, for certain; beside `DELIVERED`."""
 
+ASKED_PLACE = "_asked_place"
+"""Of a call about one person: which of the persons that were asked for together the row is of."""
+
 CHILD_YEARS = 14
 """Under this age all personal information is sensitive (PIPL article 28)."""
 

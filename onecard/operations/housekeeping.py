@@ -14,7 +14,16 @@ from onecard.base.times import ZONE
 from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
 from onecard.ports.desk import Desk
-from onecard.store import audit, database, disclosures, folding, quarantine, reaction
+from onecard.store import (
+    audit,
+    database,
+    disclosures,
+    folding,
+    quarantine,
+    question_audit,
+    questions,
+    reaction,
+)
 from onecard.store.folding import LaneSubject
 from schemas.models.catalogue import Catalogue
 
@@ -62,8 +71,10 @@ def keep_house(hub: Desk) -> Kept:
     """
     with database.connect(hub.address, autocommit=True) as connection:
         purged = purge(hub, connection)
-        verdict = audit.verify_log(connection, hub.settings.home / "audit", hub.signer.holds)
+        folder = hub.settings.home / "audit"
+        verdict = question_audit.verify_all(connection, folder, hub.signer)
         months = expire_disclosures(hub, connection)
+        questions.tidy(connection, hub.settings.now())
         fold_reaction(hub, connection)
         folded = fold(hub, connection) if verdict.ok else 0
     return Kept(purged, months, folded, verdict)
@@ -84,7 +95,13 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
     Each month that goes is named in an audit entry; on a day on which none goes there is none.
     """
     with connection.transaction():
-        dropped = disclosures.expire(connection, hub.settings.now().date())
+        today = hub.settings.now().date()
+        audit.head(connection, lock=True)  # first, as whoever records calls: else each waits
+        dropped = disclosures.expire(connection, today)
+        last = questions.expire(connection, disclosures.oldest_month(today))
+        if last:
+            upto = {"last_group": last, "kept_years": disclosures.KEPT_YEARS}
+            audit.append(connection, "questions.expired", "questions", hub.settings.actor, upto)
         if dropped:
             body = {"months": dropped, "kept_years": disclosures.KEPT_YEARS}
             audit.append(connection, "disclosures.expired", "disclosures", hub.settings.actor, body)

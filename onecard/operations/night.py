@@ -54,9 +54,9 @@ def datasets(hub: TransferDesk, agency: str | None = None) -> tuple[str, ...]:
 
 
 def agreements(hub: TransferDesk, consumer: str | None = None) -> tuple[str, ...]:
-    """Ids of the served agreements of one consumer, or of all."""
-    served = (a for a in hub.catalogue.agreements.values() if a.served)
-    return tuple(sorted(a.id for a in served if consumer in (None, a.consumer)))
+    """Ids of the agreements that are delivered, of one consumer or of all."""
+    delivered = (a for a in hub.catalogue.agreements.values() if a.delivered)
+    return tuple(sorted(a.id for a in delivered if consumer in (None, a.consumer)))
 
 
 def run_each(

@@ -64,7 +64,15 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A single query under a query or verify agreement (PR-18)."""
+    """A call under a query or verify agreement (PR-18).
+
+    Attributes:
+        persons: whom it asks for.
+        operator: of the caller, who asks.
+        reason: number of the case that it is asked for.
+        calls_last_hour: of the operator, before this one.
+        quota_per_hour: of the operator.
+    """
 
     persons: int
     operator: str
@@ -87,6 +95,7 @@ class Plan:
         delivered_rows: rows that earlier deliveries of this agreement sent.
         auditable: whether the audit log takes entries.
         signable: whether a signing key is there.
+        queries: the calls that are to be answered, in the modes query and verify.
         accesses: recent look-ups of single persons in the hub (PR-19).
     """
 
@@ -104,7 +113,7 @@ class Plan:
     delivered_rows: int = 0
     auditable: bool = False
     signable: bool = False
-    query: Query | None = None
+    queries: tuple[Query, ...] = ()
     accesses: tuple[Access, ...] = ()
 
 

@@ -1,19 +1,69 @@
-"""Who received one person's data, when, for which purpose and on which basis (PIPL art. 44, 45)."""
+"""Who received one person's data, or asked for it: when, for which purpose, on which basis.
+
+PIPL articles 44 and 45. Deliveries (`store.disclosures`) and calls about one person
+(`store.questions`) are told in the words of their receipts.
+"""
 
 from __future__ import annotations
 
 import json
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
-from onecard.crypto.keys import token_purpose
+from onecard.crypto.keys import Key, token_purpose
 from onecard.ports.desk import Desk
-from onecard.store import audit, database, disclosures
+from onecard.store import audit, database, disclosures, questions
+from onecard.store.database import Connection
 from schemas.models import codes
+from schemas.models.agreement import Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class DisclosureLine:
+    """One delivery that held the person, or one call about them.
+
+    Attributes:
+        consumer: its agency's title.
+        transfer: of a delivery; None: a call.
+        status: of the transfer (`failed` means that the receiver may have got it); of a call what
+            was said of the person: `answered`, or `none`.
+        fields: names of what left, or was compared; of a call that was told nothing, none.
+        delayed_until: the person is told from this day on; None: at once.
+    """
+
+    at: datetime
+    consumer: str
+    agreement: str
+    transfer: int | None
+    status: str
+    purpose: str
+    basis: str
+    fields: tuple[str, ...]
+    delayed_until: date | None = None
+
+    def delayed(self, today: date) -> bool:
+        """Whether the person is not to be told yet."""
+        return self.delayed_until is not None and today < self.delayed_until
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything about one person.
+
+    Attributes:
+        reference: names the person in audit entries, by a keyed digest.
+        entries: oldest first.
+    """
+
+    reference: str
+    entries: tuple[DisclosureLine, ...]
 
 
 def look_up(desk: Desk, id_number: str, reason: str) -> list[dict[str, Any]]:
-    """Deliveries that held a person, oldest first; the look-up itself is audited.
+    """Deliveries that held a person and calls about them, oldest first; the look-up is audited.
 
     Args:
         desk: the hub.
@@ -21,41 +71,89 @@ def look_up(desk: Desk, id_number: str, reason: str) -> list[dict[str, Any]]:
         reason: why it is looked up; kept in the audit entry, so it names no person.
 
     Returns:
-        One line for each delivery: `at`, `consumer`, `agreement`, `transfer`, `status`,
-        `purpose`, `basis`, `fields`, in the words of the receipt.
+        One line for each: `at`, `consumer`, `agreement`, `transfer`, `status`, `purpose`, `basis`,
+        `fields`, in the words of the receipt.
     """
-    found: list[dict[str, Any]] = []
-    known = {i.purpose for i in desk.keys.listed()}
-    reference = ""
+    named = {token_purpose(agency): agency for agency in desk.catalogue.agencies}
+    keys = {named[purpose]: found for purpose, found in desk.keys.epochs(named).items()}
     with database.connect(desk.address, autocommit=True) as connection:
-        for consumer in sorted(desk.catalogue.agencies):
-            if token_purpose(consumer) not in known:
-                continue
-            keys = desk.keys.token_epochs(consumer)
-            digests = [desk.suite.digests(k.secret, [id_number])[0] for k in keys]
-            reference = reference or digests[0][:8].hex()
-            ids = [a.id for a in desk.catalogue.agreements.values() if a.consumer == consumer]
-            found += [
-                _line(desk, consumer, d) for d in disclosures.of_person(connection, ids, digests)
-            ]
+        found = entries(desk, connection, keys, id_number)
         with connection.transaction():
-            body = {"person": reference, "reason": reason, "deliveries": len(found)}
+            body = {"person": found.reference, "reason": reason, "deliveries": len(found.entries)}
             audit.append(connection, "access.disclosures", "person", desk.settings.actor, body)
-    return sorted(found, key=itemgetter("at"))
+    return [_line(entry) for entry in found.entries]
 
 
-def _line(desk: Desk, consumer: str, entry: disclosures.Disclosure) -> dict[str, Any]:
-    """What the receipt says of a delivery; a delivery that was cut off has its state only."""
-    agreement = desk.catalogue.agreement(entry.agreement)
+def entries(
+    desk: Desk, connection: Connection, keys: Mapping[str, Sequence[Key]], id_number: str
+) -> Found:
+    """Everything about a person; the caller has it audited.
+
+    Args:
+        desk: the hub.
+        connection: of its database.
+        keys: token keys of each consumer that has one, the current first.
+        id_number: 18 characters.
+    """
+    found: list[DisclosureLine] = []
+    reference = ""
+    for consumer in sorted(keys):
+        digests = [desk.suite.digests(k.secret, [id_number])[0] for k in keys[consumer]]
+        reference = reference or digests[0][:8].hex()
+        own = {a.id: a for a in desk.catalogue.agreements.values() if a.consumer == consumer}
+        title = desk.catalogue.agencies[consumer].title
+        delivered = disclosures.of_person(connection, own, digests)
+        found += [_delivered(entry, own[entry.agreement], title) for entry in delivered]
+        references = [digest[-disclosures.REFERENCE_BYTES :] for digest in digests]
+        asked = questions.of_person(connection, list(own), references)
+        found += [_asked(call, own[call.agreement], title) for call in asked]
+    return Found(reference, tuple(sorted(found, key=attrgetter("at"))))
+
+
+def _delivered(
+    entry: disclosures.Disclosure, agreement: Agreement, consumer: str
+) -> DisclosureLine:
+    """A delivery; of one that was cut off there is its state only."""
     said = json.loads(entry.receipt) if entry.receipt else {}
-    purpose = str(said.get("purpose", agreement.purpose))
+    return DisclosureLine(
+        entry.at,
+        consumer,
+        f"{entry.agreement} {said.get('agreementVersion', agreement.version)}",
+        entry.transfer,
+        entry.status,
+        _purpose(str(said.get("purpose", agreement.purpose))),
+        said.get("basis", f"{agreement.basis.statute} {agreement.basis.article}"),
+        tuple(said.get("columns", agreement.names)),
+    )
+
+
+def _asked(call: questions.AskedFor, agreement: Agreement, consumer: str) -> DisclosureLine:
+    said = json.loads(call.receipt)
+    return DisclosureLine(
+        call.at,
+        consumer,
+        f"{agreement.id} {said['agreementVersion']}",
+        None,
+        str(said["outcome"]),
+        _purpose(str(said["purpose"])),
+        str(said["basis"]),
+        tuple(said["columns"]) if call.found else (),
+        call.delayed_until,
+    )
+
+
+def _purpose(code: str) -> str:
+    return f"{code} {codes.labels('purpose').get(code, '')}"
+
+
+def _line(entry: DisclosureLine) -> dict[str, Any]:
     return {
         "at": entry.at,
-        "consumer": desk.catalogue.agencies[consumer].title,
-        "agreement": f"{entry.agreement} {said.get('agreementVersion', agreement.version)}",
+        "consumer": entry.consumer,
+        "agreement": entry.agreement,
         "transfer": entry.transfer,
         "status": entry.status,
-        "purpose": f"{purpose} {codes.labels('purpose').get(purpose, '')}",
-        "basis": said.get("basis", f"{agreement.basis.statute} {agreement.basis.article}"),
-        "fields": "、".join(said.get("columns", agreement.names)),
+        "purpose": entry.purpose,
+        "basis": entry.basis,
+        "fields": "、".join(entry.fields),
     }

@@ -46,7 +46,7 @@ def _state(agreement: Agreement, events: list[AgreementEvent], today: date) -> S
 
 
 def permit(connection: Connection, agreement: Agreement, today: date) -> Life:
-    """Refuse unless rows may leave right now.
+    """Refuse unless rows may be delivered right now.
 
     Args:
         connection: of the hub's database.
@@ -54,8 +54,12 @@ def permit(connection: Connection, agreement: Agreement, today: date) -> Life:
         today: the hub's day.
 
     Raises:
-        PolicyError: not approved in this text, suspended, stopped, or outside its validity.
+        PolicyError: not approved in this text, suspended, stopped, outside its validity, or one
+            under which single persons are asked for.
     """
+    if agreement.asked:
+        msg = f"{agreement.id} answers calls (mode {agreement.mode}): nothing is delivered under it"
+        raise PolicyError(msg)
     found = life(connection, agreement, today)
     if found.stopped is not None:
         msg = f"{agreement.id}: deliveries to {agreement.consumer} are stopped: nothing leaves"

@@ -19,12 +19,11 @@ from typing import LiteralString
 
 import numpy as np
 import numpy.typing as npt
-from psycopg import sql
 from psycopg.rows import class_row
 
 from onecard.base import failpoints
-from onecard.base.sql_text import query
-from onecard.store.database import Connection, fetch_all, make_once, scalars
+from onecard.store import months
+from onecard.store.database import Connection, fetch_all, scalars
 from onecard.store.packed_copy import Groups, copy_groups
 
 BUCKET_BITS = 16
@@ -32,6 +31,9 @@ REFERENCE_BYTES = 8
 PACKED = np.dtype([("person", ">u8"), ("transfer", ">u8")])
 """An entry of `ledger.lane_disclosure`."""
 DIGEST_BYTES = 32
+TABLE, QUESTIONS = "disclosure", "question"
+"""Tables by the month: of deliveries, and of calls about one person (`store.questions`)."""
+
 KEPT_YEARS = 3
 """Records of provision are kept for three years (Network Data Security Regulation, article 12)."""
 
@@ -112,16 +114,7 @@ def _grouped(unique: npt.NDArray[np.uint64]) -> Groups:
 
 def make_partition(connection: Connection, month: date) -> None:
     """Make the table of a month, if it is not there."""
-    following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-    name = _partition(month)
-    statement = query(
-        "CREATE TABLE IF NOT EXISTS {t} PARTITION OF ledger.disclosure"
-        " FOR VALUES FROM ({a}) TO ({b})",
-        t=sql.Identifier("ledger", name),
-        a=sql.Literal(month),
-        b=sql.Literal(following),
-    )
-    make_once(connection, f"ledger.{name}", statement)
+    months.make(connection, TABLE, month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +240,11 @@ def _holds(refs: bytes, needle: bytes) -> bool:
     return place >= 0
 
 
+def oldest_month(today: date) -> date:
+    """First day of the oldest month that is kept."""
+    return months.first_of(today).replace(year=today.year - KEPT_YEARS)
+
+
 def expire(connection: Connection, today: date) -> list[str]:
     """Drop the months that are wholly older than `KEPT_YEARS` (ADR 0012).
 
@@ -258,23 +256,10 @@ def expire(connection: Connection, today: date) -> list[str]:
         today: the hub's day.
 
     Returns:
-        Names of the tables that were dropped, the oldest first.
+        Names of the tables that were dropped, of each kind the oldest first.
     """
-    limit = today.replace(year=today.year - KEPT_YEARS, day=1)
-    found = scalars(
-        connection,
-        str,
-        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-        " WHERE i.inhparent = 'ledger.disclosure'::regclass AND c.relname < %s ORDER BY 1",
-        (_partition(limit),),
-    )
-    connection.execute("DELETE FROM ledger.lane_disclosure WHERE month < %s", (limit,))
-    for name in found:
-        statement = query("DROP TABLE IF EXISTS {t}", t=sql.Identifier("ledger", name))
-        connection.execute(statement)
-    return found
-
-
-def _partition(month: date) -> str:
-    """Name of a month's table; names stand in the order of their months."""
-    return f"disclosure_{month:%Y_%m}"
+    oldest = oldest_month(today)
+    connection.execute("DELETE FROM ledger.lane_disclosure WHERE month < %s", (oldest,))
+    return [
+        name for table in (TABLE, QUESTIONS) for name in months.expire(connection, table, oldest)
+    ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+from onecard.ports.privacy_gate import Query
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
 from schemas.models import codes
 
@@ -67,18 +69,26 @@ def purpose(evidence: Evidence) -> Ruling:
 @rule("PR-18")
 def single_queries(evidence: Evidence) -> Ruling:
     """Query flows: one person a call, within quota, with reason code and operator."""
-    query = evidence.plan.query
+    queries = evidence.plan.queries
     if evidence.plan.agreement.mode not in ("query", "verify"):
         return NOT_APPLICABLE
-    if query is None:
+    if not queries:
         return fact("a query flow cannot be delivered in bulk")
-    problems = [
-        f"{query.persons} persons in one call" if query.persons != 1 else "",
-        "no operator" if not query.operator.strip() else "",
-        "no reason code" if not query.reason.strip() else "",
-        "quota exceeded" if query.calls_last_hour >= query.quota_per_hour else "",
-    ]
-    return fact(", ".join(p for p in problems if p))
+    problems = dict.fromkeys(p for query in queries for p in _problems(query))
+    hits = sum(any(_problems(query)) for query in queries)
+    return Ruling(checked=len(queries), hits=hits, detail=", ".join(problems))
+
+
+def _problems(query: Query) -> Iterator[str]:
+    """What is wrong with one call."""
+    if query.persons != 1:
+        yield f"{query.persons} persons in one call"
+    if not query.operator.strip():
+        yield "no operator"
+    if not query.reason.strip():
+        yield "no reason code"
+    if query.calls_last_hour >= query.quota_per_hour:
+        yield "quota exceeded"
 
 
 @rule("PR-02")

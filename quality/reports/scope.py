@@ -40,11 +40,11 @@ class ReportScope:
         mine = [c for _, c in sorted(known.contracts.items()) if whole or c.agency == agency]
         contracts = [c for c in mine if not known.onboarding(c.id)]
         ids = {c.id for c in contracts}
-        served = [a for a in known.agreements.values() if a.served and a.dataset in ids]
+        delivered = [a for a in known.agreements.values() if a.delivered and a.dataset in ids]
         return cls(
             agency,
             tuple(contracts),
-            tuple(sorted((a for a in served if not known.onboarding(a.id)), key=lambda a: a.id)),
+            tuple(sorted((a for a in delivered if not known.onboarding(a.id)), key=lambda a: a.id)),
             whole,
             tuple(c for c in mine if known.onboarding(c.id)),
         )

@@ -104,6 +104,9 @@ class _Paths:
         for path in agreement.order:
             _, problem = self._field(path, "order")
             yield from [problem] if problem else []
+        for i, path in enumerate(agreement.asking.by if agreement.asking else ()):
+            _, problem = self._field(path, f"asking.by.{i}")
+            yield from [problem] if problem else []
         yield from self._one_row()
 
     def _tests(
@@ -141,7 +144,7 @@ class _Paths:
         for path in agreement.first_by:
             _, problem = self._field(path.removeprefix("-"), "first_by")
             yield from [problem] if problem else []
-        if not agreement.served or agreement.statistics or agreement.first_by:
+        if not agreement.delivered or agreement.statistics or agreement.first_by:
             return
         known = agreement_keys.exact(agreement)
         if not agreement_keys.determines(known, agreement, self._contracts):

@@ -33,6 +33,7 @@ from schemas.models.agreement_parts import (
     Statistics,
     Validity,
 )
+from schemas.models.asking import Asking
 from schemas.models.strict_yaml import Document, parse
 from schemas.models.values import DatasetId, Duration, Name, Version, build
 
@@ -41,14 +42,15 @@ RegisterId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3}(-[0-9A-Z]+)+
 """Id of an entry in `schemas/registers.yaml`."""
 
 Mode = Literal["event", "batch", "statistics", "query", "verify"]
-SERVED: tuple[Mode, ...] = ("event", "batch", "statistics")
+DELIVERED: tuple[Mode, ...] = ("event", "batch", "statistics")
+"""Rows are sent; in the other modes one person is asked for at a time."""
 
 
 class Agreement(Frozen):
     """What one consumer may have of one dataset.
 
     Attributes:
-        served: false for query and verify flows, which are declared but not served yet.
+        served: false for a query or verify flow that is only declared.
         subject: path of the ID number of the person whom a row is about; statistics have none.
         responsible: the official who answers for the flow (order 249, article 18).
         project: entry of the published list of applications (article 7).
@@ -64,6 +66,8 @@ class Agreement(Frozen):
         after_death: `stop` keeps back rows of the deceased and of cancelled cards (PR-29);
             `deliver` is for flows that must tell of death or cancellation.
         unusual_factor: a delivery with so many times the usual rows is held for a person.
+        asking: how persons are asked for, in the modes query and verify; of several rows of a
+            person the first by `first_by` counts.
     """
 
     id: AgreementId
@@ -98,6 +102,17 @@ class Agreement(Frozen):
     retention: Duration
     freshness: str
     delivery: Delivery | None = None
+    asking: Asking | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """Whether rows are delivered under it."""
+        return self.served and self.mode in DELIVERED
+
+    @property
+    def asked(self) -> bool:
+        """Whether single persons are asked for under it."""
+        return self.served and self.mode not in DELIVERED
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,10 +181,11 @@ def _complaints(agreement: Agreement) -> list[str]:
         found.append("agreement.statistics: mode statistics and a statistics block go together")
     if agreement.statistics and agreement.statistics.count not in names:
         found.append(f"agreement.statistics: count must be one of: {', '.join(names)}")
-    if agreement.served != (agreement.mode in SERVED):
-        found.append("agreement.not_served: query and verify flows, and only they: served: false")
-    if agreement.served and agreement.delivery is None:
+    if not agreement.served and agreement.mode in DELIVERED:
+        found.append("agreement.not_served: only query and verify flows can be declared alone")
+    if agreement.delivered and agreement.delivery is None:
         found.append("agreement.delivery: an agreement in force needs a delivery block")
+    found += _asking(agreement)
     if agreement.mode != "statistics" and agreement.basis.item == "none":
         found.append(
             "agreement.basis: personal data needs an item of PIPL article 13(1); "
@@ -190,12 +206,32 @@ def _complaints(agreement: Agreement) -> list[str]:
     used += [x.field for x in agreement.tests]
     used += [agreement.subject] if agreement.subject else []
     used += [path.removeprefix("-") for path in agreement.first_by]
+    used += agreement.asking.by if agreement.asking else ()
     found += [
         f"agreement.unknown_alias: {path!r} names no join; known: {', '.join(aliases) or 'none'}"
         for path in used
         if "." in path and path.split(".")[0] not in aliases
     ]
     return found
+
+
+def _asking(agreement: Agreement) -> Iterator[str]:
+    if agreement.mode in DELIVERED:
+        if agreement.asking is not None:
+            yield "agreement.asking: only query and verify flows have an asking block"
+        return
+    if agreement.delivery is not None:
+        yield "agreement.asking: nothing is delivered where persons are asked for; drop delivery"
+    if agreement.served and agreement.asking is None:
+        yield "agreement.asking: a query or verify flow in force needs an asking block"
+    if agreement.mode != "verify":
+        return
+    for field in agreement.fields:
+        if field.treatment != "as_is" or field.origin is None:
+            yield (
+                f"agreement.asking: {field.name!r} is verified: it comes from a field, as_is; its"
+                " value does not leave"
+            )
 
 
 def _deletes(agreement: Agreement) -> Iterator[str]:
@@ -220,7 +256,7 @@ def _first_by(agreement: Agreement) -> Iterator[str]:
     if agreement.first_by and agreement.statistics:
         yield "agreement.first_by: statistics count all rows in scope; leave first_by out"
         return
-    for field in agreement.fields if agreement.first_by else ():
+    for field in agreement.fields if agreement.first_by and agreement.mode in DELIVERED else ():
         if field.name in agreement.key and field.treatment not in EXACT:
             yield (
                 f"agreement.first_by: key {field.name!r} is {field.treatment}: other rows could"

@@ -18,9 +18,10 @@ from onecard.base.frozen import Frozen
 from onecard.base.platform_signature import SignatureForm
 from onecard.errors import UsageError, unknown
 from schemas.models import agreement as agreements
-from schemas.models import codes, odcs, reaction, registers, semantic, service_levels
+from schemas.models import callers, codes, odcs, reaction, registers, semantic, service_levels
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
+from schemas.models.callers import CallerSystem
 from schemas.models.contract import Contract
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.reaction import Reaction
@@ -31,6 +32,7 @@ from schemas.models.values import Name, build
 
 ROOT = Path(__file__).parents[1]
 BESIDE = (
+    callers.load,
     codes.names,
     codes.table,
     codes.codes,
@@ -124,6 +126,10 @@ class Catalogue:
             return reaction.load(_reaction_file(self.root))
         except InvalidFile:
             return reaction.NOTHING
+    def callers(self) -> Mapping[str, CallerSystem]:
+        """Systems that may call, by sid; raises InvalidFile when the file is broken."""
+        file = self.root / "callers.yaml"
+        return callers.load(file).callers if file.exists() else {}
 
     def contract(self, dataset: str) -> Contract:
         """The contract of that dataset.
@@ -154,9 +160,9 @@ class Catalogue:
         return tuple(c for _, c in sorted(self.contracts.items()) if c.agency == agency)
 
     def agreements_of(self, consumer: str) -> tuple[Agreement, ...]:
-        """The consumer's served agreements, in order of id."""
-        served = (a for _, a in sorted(self.agreements.items()) if a.consumer == consumer)
-        return tuple(a for a in served if a.served)
+        """The agreements under which the consumer gets deliveries, in order of id."""
+        own = (a for _, a in sorted(self.agreements.items()) if a.consumer == consumer)
+        return tuple(a for a in own if a.delivered)
 
     def onboarding(self, subject: str) -> bool:
         """Whether an agency, a dataset or an agreement is not on board yet.

@@ -41,7 +41,7 @@ def test_one_dag_for_each_agency_and_consumer_and_nothing_heavy(
     made = json.loads(airflow(LIST).splitlines()[-1])
     known = catalogue.load()
     providers = {c.agency for c in known.contracts.values()}
-    consumers = {a.consumer for a in known.agreements.values() if a.served}
+    consumers = {a.consumer for a in known.agreements.values() if a.delivered}
     expected = {"card_status", "night_over", "quality_reports", "reconcile", "housekeeping"}
     expected |= {f"collect_{a}" for a in providers} | {f"deliver_{c}" for c in consumers}
     assert set(made["dags"]) == expected

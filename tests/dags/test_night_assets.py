@@ -149,7 +149,7 @@ def test_deliveries_start_when_all_is_there_when_the_night_is_over_and_ad_hoc(
     said: dict[str, Any],
 ) -> None:
     known = catalogue.load().agreements.values()
-    assert set(said["usual"]) == {a.consumer for a in known if a.served}
+    assert set(said["usual"]) == {a.consumer for a in known if a.delivered}
     for consumer, asked in said["usual"].items():
         datasets = needed(consumer)
         awaited = nightly(datasets)

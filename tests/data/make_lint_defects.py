@@ -23,6 +23,7 @@ F16 = "agreements/f16-hrss-bank-subsidy-payment.yaml"
 F17 = "agreements/f17-hrss-hrss-subsidy-failure.yaml"
 F21 = "agreements/f21-transport-bureau-ride-statistics.yaml"
 F09 = "agreements/f09-hrss-health-card-query.yaml"
+F10 = "agreements/f10-hrss-bank-payee-verify.yaml"
 SUBSIDY = "contracts/hrss/subsidy_payment.odcs.yaml"
 SETTLEMENTS = "contracts/medical_insurance/med_settlement.odcs.yaml"
 PENSION = "contracts/hrss/pension_status.odcs.yaml"
@@ -173,7 +174,29 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
         "model.greater_than_equal",
         "statistics.minimum",
     ),
-    "agreement-query-in-force": (F09, "served: false", "served: true", "agreement.not_served", ""),
+    "agreement-delivered-not-served": (
+        F08,
+        "mode: event",
+        "mode: event\nserved: false",
+        "agreement.not_served",
+        "",
+    ),
+    "agreement-query-in-bulk": (F09, "mode: query", "mode: batch", "agreement.delivery", ""),
+    "agreement-case-example": (F09, "example: JZ", "example: JX", "asking.case", "asking"),
+    "agreement-quota-reversed": (
+        F09,
+        "person: {hour: 20, day: 60}",
+        "person: {hour: 20, day: 6}",
+        "asking.quota",
+        "asking.quotas.person",
+    ),
+    "agreement-verify-masked": (
+        F10,
+        "{name: bank_account, treatment: as_is}",
+        "{name: bank_account, treatment: mask}",
+        "agreement.asking",
+        "",
+    ),
     "agreement-validity-reversed": (
         F08,
         "{from: 2026-01-01, to: 2028-12-31}",

@@ -100,7 +100,7 @@ class Oracle:
     def scope(self, agency: str) -> tuple[list[str], list[str]]:
         datasets = [d for d in self.known.contracts if agency in ("bureau", d.split("/")[0])]
         served = [
-            a.id for a in self.known.agreements.values() if a.dataset in datasets and a.served
+            a.id for a in self.known.agreements.values() if a.dataset in datasets and a.delivered
         ]
         return sorted(datasets), sorted(served)
 

@@ -321,7 +321,8 @@ ACTING = {
     *("db upgrade", "agreements approve", "agreements suspend", "agreements stop"),
     *("agreements start", "incidents close", "quarantine release", "quarantine replay"),
     *("quarantine purge", "challenge acknowledge", "challenge answer", "challenge close"),
-    *("keys init", "keys add", "keys rotate", "receipts erased", "up", "live"),
+    *("keys init", "keys add", "keys rotate", "receipts erased", "up", "live", "serve"),
+    "agreements delay",
 }
 """They do something and say so in a line; what came of it stands in a report."""
 

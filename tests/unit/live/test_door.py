@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from onecard.live import calls, door, readiness, serving
+from onecard.daemon import readiness, serving
+from onecard.daemon.serving import Serving, serve
+from onecard.live import calls, door
 from onecard.live.callers import Callers
 from onecard.live.calls import CALLS_AT_ONCE, FAILURES_AT_ONCE, Gatekeeper
-from onecard.live.serving import Serving, serve
 from tests.waking import BINDINGS, CALLERS, EVENTS, HEALTH, HRSS, VISITS, Clocks, Lane, call, served
 
 PATIENCE_S = 20.0

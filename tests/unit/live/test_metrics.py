@@ -9,13 +9,13 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from onecard.daemon.serving import serve
 from onecard.live import calls
 from onecard.live.answered import Answered
 from onecard.live.door import create_app
 from onecard.live.lane import Work
 from onecard.live.metrics import create_page, exposition
 from onecard.live.runner import WorkCounts
-from onecard.live.serving import serve
 from tests.waking import EVENTS, Lane, call
 
 COLLECT, DELIVER = f"collect {EVENTS}", "deliver f01"

@@ -352,7 +352,10 @@ def test_add_makes_a_key_to_seal_an_agencys_own_rows(run, tmp_path: Path) -> Non
     store = KeyStore(tmp_path / "home" / "keys.json")
     assert store.handback("health").epoch == "2027"
     assert "has keys already" in run("add", "health", "--epoch", "2028").stderr
-    assert "known: handback, token" in run("add", "health", "--epoch", "1", "--for", "x").stderr
+    assert (
+        "known: caller, handback, token"
+        in run("add", "health", "--epoch", "1", "--for", "x").stderr
+    )
 
 
 def test_token_keys_are_text_and_others_need_not_be(run, tmp_path: Path) -> None:
@@ -371,7 +374,7 @@ def test_commands_refuse_in_one_line(run, tmp_path: Path, monkeypatch) -> None:
     for window in ("30 days", "P" + "9" * 30 + "D"):
         done = run("rotate", "signing", "--epoch", "2027", "--window", window)
         assert (done.exit_code, "--window" in done.stderr) == (2, True)
-    assert "known: quarantine" in run("rotate", "tokens", "--epoch", "2027").stderr
+    assert "did you mean token/" in run("rotate", "tokens", "--epoch", "2027").stderr
     monkeypatch.setenv("ONECARD_KEYS", document())
     assert "ONECARD_KEYS" in run("rotate", "signing", "--epoch", "2027").stderr
     assert "ONECARD_KEYS" in run("init").stderr

@@ -358,15 +358,15 @@ CASES: dict[str, list[tuple[tuple[Plan, Batch | None], tuple[Plan, Batch | None]
     "PR-18": [
         (
             only(plan(agreement("f09"))),
-            only(plan(agreement("f09"), query=Query(1, "李", "R1", 3, 100))),
+            only(plan(agreement("f09"), queries=(Query(1, "李", "R1", 3, 100),))),
         ),
         (
-            only(plan(agreement("f09"), query=Query(2, "李", "R1", 3, 100))),
-            only(plan(agreement("f10"), query=Query(1, "李", "R1", 99, 100))),
+            only(plan(agreement("f09"), queries=(Query(2, "李", "R1", 3, 100),))),
+            only(plan(agreement("f10"), queries=(Query(1, "李", "R1", 99, 100),))),
         ),
         (
-            only(plan(agreement("f09"), query=Query(1, "", "", 100, 100))),
-            only(plan(agreement("f11"), query=Query(1, "李", "R1", 0, 1))),
+            only(plan(agreement("f09"), queries=(Query(1, "", "", 100, 100),))),
+            only(plan(agreement("f11"), queries=(Query(1, "李", "R1", 0, 1),))),
         ),
     ],
     "PR-19": [

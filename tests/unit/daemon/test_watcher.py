@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 
+from onecard.daemon.watcher import Watcher
 from onecard.errors import ConfigError, SourceUnavailable
 from onecard.live.job import LaneDesk
-from onecard.live.watcher import Watcher
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import UNREADABLE
 
@@ -41,13 +41,13 @@ class Texts:
     def deny(self) -> None:
         self.told.append("deny")
 
-    def watcher(self) -> Watcher:
+    def watcher(self) -> Watcher[LaneDesk]:
         return Watcher(self.make, self.make(), self.adopt, self.deny)
 
     def write(self) -> None:
         (self.root / f"{self.made}.yaml").write_text("one: 1")
 
-    def looks(self, watcher: Watcher, times: int = 3) -> list[str]:
+    def looks(self, watcher: Watcher[LaneDesk], times: int = 3) -> list[str]:
         """What the lane is told by so many looks."""
         self.told.clear()
         for _ in range(times):

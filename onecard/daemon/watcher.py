@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
+from onecard.daemon.complaint import Complaint
+from onecard.daemon.texts import Stamp, stamp_of
 from onecard.errors import RetriableError
-from onecard.live.complaint import Complaint
-from onecard.live.job import LaneDesk
-from onecard.live.texts import Stamp, stamp_of
+from onecard.ports.desk import Desk
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import UNREADABLE
+
+AnyDesk = TypeVar("AnyDesk", bound=Desk)
 
 log = logging.getLogger(__name__)
 
 
-class Watcher:
+class Watcher(Generic[AnyDesk]):
     """Looks at the files of the catalogue, and at the key file.
 
     Default deny: while the catalogue cannot be read, nothing moves. What is wrong in the files
@@ -32,9 +35,9 @@ class Watcher:
 
     def __init__(
         self,
-        make: Callable[[], LaneDesk],
-        desk: LaneDesk,
-        adopt: Callable[[LaneDesk], None],
+        make: Callable[[], AnyDesk],
+        desk: AnyDesk,
+        adopt: Callable[[AnyDesk], None],
         deny: Callable[[], None],
     ) -> None:
         self._make, self._adopt, self._deny = make, adopt, deny

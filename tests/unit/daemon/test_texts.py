@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from onecard.live.texts import stamp_of
+from onecard.daemon.texts import stamp_of
 
 
 def test_what_is_written_comes_or_goes_is_seen(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether the lane is ready, asked once a second at most however many strangers want to know."""
+"""Whether what a door leads to is ready, asked once a second at most whoever wants to know."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Readiness:
         try:
             return self._ready()
         except Exception as error:  # noqa: BLE001 - not ready, whatever fails
-            log.warning("the lane cannot say whether it is ready (%s)", type(error).__name__)
+            log.warning("the door cannot say whether it is ready (%s)", type(error).__name__)
             return False
         finally:
             self._answered_at = self._steady_s()

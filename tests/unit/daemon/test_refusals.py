@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onecard.live.refusals import Refusals
+from onecard.daemon.refusals import Refusals
 from tests.waking import Clocks
 
 

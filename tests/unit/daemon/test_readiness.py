@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from onecard.live import readiness
-from onecard.live.readiness import Readiness
+from onecard.daemon import readiness
+from onecard.daemon.readiness import Readiness
 from tests.waking import Clocks
 
 

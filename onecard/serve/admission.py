@@ -1,0 +1,106 @@
+"""What is looked at before the registry is: in one order, and the first that fails is said.
+
+Signature and time are the door's. Then: stop, agreement in force for this caller, mode, purpose,
+form of the case number, quotas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from onecard.model.agreements import Life
+from onecard.serve import codes
+from onecard.serve.calls import Call, Malformed, Question, question
+from onecard.serve.case import Case
+from onecard.serve.codes import Code
+from onecard.serve.compiled import Compiled
+from onecard.store import agreement_lives, question_counts, questions
+from onecard.store.database import Connection
+from onecard.store.question_counts import HOUR, Slot
+
+QUOTAS: Mapping[str, Code] = {
+    "operator": codes.QUOTA_OPERATOR,
+    "caller": codes.QUOTA_CALLER,
+    "agreement": codes.QUOTA_AGREEMENT,
+    "person": codes.QUOTA_PERSON,
+}
+
+
+def lives(connection: Connection, compiled: Iterable[Compiled]) -> dict[str, Life]:
+    """Where agreements stand at this moment, by id.
+
+    Args:
+        connection: of the hub's database.
+        compiled: the agreements, each once.
+    """
+    found = {c.agreement.id: c for c in compiled}
+    return {
+        name: agreement_lives.life(connection, c.agreement, c.today) for name, c in found.items()
+    }
+
+
+def judged(call: Call, compiled: Compiled | None, life: Life | None) -> Question | Code:
+    """The question of a call, or why it is not answered; quotas are looked at later.
+
+    Args:
+        call: its signature is right.
+        compiled: the agreement that its path names; None: there is none.
+        life: where that stands.
+    """
+    if compiled is None or life is None or compiled.agreement.consumer != call.system.agency:
+        return codes.NO_AGREEMENT
+    if refusal := _closed(call, compiled, life):
+        return refusal
+    try:
+        found = question(call.body, tuple(compiled.given), compiled.values)
+    except Malformed:
+        return codes.MALFORMED
+    if found.purpose != compiled.agreement.purpose:
+        return codes.PURPOSE
+    return found if re.fullmatch(compiled.asking.case, found.case) else codes.CASE
+
+
+def _closed(call: Call, compiled: Compiled, life: Life) -> Code | None:
+    """Why a caller's agency may not ask in this way now."""
+    if life.stopped is not None:
+        return codes.STOPPED
+    if life.state != "in_force" or call.system.residents:
+        return codes.NO_AGREEMENT
+    return None if call.verb == compiled.agreement.mode else codes.MODE
+
+
+def recall(connection: Connection, cases: Sequence[Case]) -> None:
+    """Give each case the record of the same request, where there is one.
+
+    Args:
+        connection: of the hub's database.
+        cases: that have a question.
+    """
+    wanted = list({(c.call.sid, c.asked.request_id) for c in cases})
+    found = {(k.caller, k.request_id): k for k in questions.known(connection, wanted)}
+    for case in cases:
+        case.known = found.get((case.call.sid, case.asked.request_id))
+
+
+def ration(connection: Connection, cases: Sequence[Case]) -> None:
+    """Refuse those that are beyond a quota; a repetition counts for none.
+
+    Args:
+        connection: of the hub's database.
+        cases: that have a question, in the order in which they came.
+    """
+    fresh = [c for c in cases if c.open and c.known is None]
+    used: Counter[Slot] = Counter(
+        question_counts.used(connection, (slot for c in fresh for slot in c.slots))
+    )
+    for case in fresh:
+        beyond = [slot.scope for slot, limit in case.slots.items() if used[slot] >= limit]
+        if beyond:
+            case.refuse(next(code for scope, code in QUOTAS.items() if scope in beyond))
+            continue
+        case.calls_this_hour = next(
+            used[slot] for slot in case.slots if slot.scope == "operator" and slot.span == HOUR
+        )
+        used.update(case.slots.keys())

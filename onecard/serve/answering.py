@@ -1,0 +1,234 @@
+"""From calls that came together to their replies: admit, look, record."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from onecard.base.connections import Connection as System
+from onecard.crypto.keys import Key
+from onecard.errors import OnecardError
+from onecard.model.agreements import Life
+from onecard.ports.desk import Desk
+from onecard.ports.privacy_gate import Plan, PrivacyBlock, PrivacyGate, Query
+from onecard.serve import admission, codes
+from onecard.serve.calls import Call
+from onecard.serve.case import Case, Reply
+from onecard.serve.codes import Code
+from onecard.serve.compiled import Compiled
+from onecard.serve.keyring import Keyring
+from onecard.serve.looking import Look
+from onecard.serve.recording import Recorder
+from onecard.store import audit, persons
+from onecard.store.database import Connection
+from onecard.store.persons import DatasetState
+
+if TYPE_CHECKING:
+    from onecard.deliver.treatment import Tokeniser
+
+log = logging.getLogger(__name__)
+
+
+class ServeDesk(Desk, Protocol):
+    """What the service needs of the hub."""
+
+    def privacy_gate(self, plan: Plan) -> PrivacyGate:
+        """The privacy gate, with what its rules decide by."""
+
+
+class Answering:
+    """Answers groups of calls; may be used from several threads, each with its own session.
+
+    Args:
+        desk: the hub.
+        keys: gives keys as they are now; None: nobody is answered.
+        sound: whether the audit log takes entries.
+    """
+
+    def __init__(
+        self, desk: ServeDesk, keys: Callable[[], Keyring | None], sound: Callable[[], bool]
+    ) -> None:
+        self._desk, self._keys, self._sound = desk, keys, sound
+        self._known: dict[str, Compiled] = {}
+        self._indexed: set[str] = set()
+
+    def answer(self, connection: Connection, calls: Sequence[Call]) -> list[Reply]:
+        """The replies to calls, in their order; what is answered is on record.
+
+        Args:
+            connection: of the hub's database, without an open transaction.
+            calls: at least one; their signatures are right.
+
+        Raises:
+            OnecardError, psycopg.Error: nobody is answered.
+        """
+        cases, keys = [Case(call) for call in calls], self._keys()
+        if keys is None:
+            return [Reply(codes.UNAVAILABLE) for _ in cases]
+        _take_once(cases)
+        now = self._desk.settings.now()
+        self._admit(connection, [c for c in cases if c.open], keys, now)
+        states = self._look(connection, [c for c in cases if c.open], keys, now)
+        judged = [c for c in cases if c.open]
+        if judged:
+            actor = self._desk.settings.actor
+            recorder = Recorder(self._desk.suite, keys, actor, now, states)
+            recorder.record(connection, judged)
+        return [case.reply or Reply(codes.UNAVAILABLE) for case in cases]
+
+    def _admit(
+        self, connection: Connection, cases: Sequence[Case], keys: Keyring, now: datetime
+    ) -> None:
+        """Everything that is looked at before the registry is."""
+        compiled = {c.call.agreement: self._compiled(c.call.agreement, now.date()) for c in cases}
+        lives = admission.lives(connection, [c for c in compiled.values() if c is not None])
+        for case in cases:
+            name = case.call.agreement
+            self._judge(case, compiled[name], lives.get(name), keys)
+        asked = [case for case in cases if case.open]
+        for case in asked:
+            case.count(now)
+        admission.recall(connection, asked)
+        admission.ration(connection, asked)
+
+    def _judge(
+        self, case: Case, compiled: Compiled | None, life: Life | None, keys: Keyring
+    ) -> None:
+        found = admission.judged(case.call, compiled, life)
+        if isinstance(found, Code):
+            case.refuse(found)
+            return
+        case.question, case.compiled, case.life = found, compiled, life
+        consumer = case.under.agreement.consumer
+        if consumer not in keys.consumers:
+            log.error("%s: no token key of %s: nobody is answered", case.call.agreement, consumer)
+            case.refuse(codes.UNAVAILABLE)
+            return
+        case.identify(self._desk.suite, keys.consumers[consumer][0])
+
+    def _compiled(self, name: str, day: date) -> Compiled | None:
+        """The agreement of a name, as of a day; None: there is none under which one may ask."""
+        catalogue = self._desk.catalogue
+        agreement = catalogue.agreements.get(name)
+        if agreement is None or not agreement.asked:
+            return None
+        known = self._known.get(name)
+        if known is not None and known.today == day:
+            return known
+        people = catalogue.registers.people
+        read = {*agreement.datasets, people.cards, people.deaths}
+        try:
+            contracts = {dataset: catalogue.contract(dataset) for dataset in sorted(read)}
+        except OnecardError as error:  # a broken file takes its own agreements out, and no other
+            log.error("%s: %s: nobody is answered", name, error)  # noqa: TRY400 - it says all
+            return None
+        made = self._known[name] = Compiled(agreement, contracts, people, day)
+        return made
+
+    def _look(
+        self, connection: Connection, cases: Sequence[Case], keys: Keyring, now: datetime
+    ) -> Mapping[str, DatasetState]:
+        """Ask the registry, of which all cases see one state."""
+        if not cases:
+            return {}
+        datasets = sorted({d for case in cases for d in case.under.datasets})
+        self._prepare(connection, {c.under.agreement.id: c.under for c in cases}, datasets)
+        with audit.snapshot(connection):
+            states = persons.states(connection, datasets)
+            for together in _grouped(cases):
+                if missing := [d for d in together[0].under.datasets if d not in states]:
+                    why = f"not collected yet: {', '.join(missing)}"
+                    _refuse(together, codes.UNAVAILABLE, why)
+                    continue
+                self._look_together(connection, together, keys, now)
+        return states
+
+    def _look_together(
+        self, connection: Connection, together: Sequence[Case], keys: Keyring, now: datetime
+    ) -> None:
+        """Ask for persons under one agreement, for one caller's machine."""
+        key = together[0].token_key
+        gate = partial(self._gate, keys=keys, now=now)
+        look = Look(together[0].under, gate, self._tokeniser(key))
+        try:
+            look.run(connection, together)
+        except PrivacyBlock as block:
+            _refuse(together, codes.BLOCKED, str(block))
+
+    def _prepare(
+        self, connection: Connection, asked: Mapping[str, Compiled], datasets: Sequence[str]
+    ) -> None:
+        """Make the indexes of agreements that are asked under for the first time."""
+        new = {name: compiled for name, compiled in asked.items() if name not in self._indexed}
+        if not new:
+            return
+        there = persons.states(connection, datasets)
+        for name, compiled in new.items():
+            if all(dataset in there for dataset in compiled.datasets):
+                compiled.prepare(connection)
+                self._indexed.add(name)
+
+    def _gate(self, cases: Sequence[Case], keys: Keyring, now: datetime) -> PrivacyGate:
+        """An open privacy gate for cases of one agreement and one caller's machine.
+
+        Raises:
+            PrivacyBlock: a rule about the agreement blocks.
+        """
+        first, catalogue, suite = cases[0], self._desk.catalogue, self._desk.suite
+        call = first.call
+        hour = first.under.asking.quotas["operator"].hour
+        plan = Plan(
+            agreement=first.under.agreement,
+            contracts=first.under.contracts,
+            agencies=catalogue.agencies,
+            registers=catalogue.registers,
+            now=now,
+            life=first.life,
+            destination=System(
+                id=call.sid, conn_type="https" if call.secure else "http", host=call.host
+            ),
+            token_keys=keys.current(),
+            digests=lambda key, values: suite.digests(key.secret, values),
+            auditable=self._sound(),
+            signable=bool(keys.signer.epoch),
+            queries=tuple(
+                Query(1, c.asked.operator, c.asked.case, c.calls_this_hour, hour) for c in cases
+            ),
+        )
+        gate = self._desk.privacy_gate(plan)
+        gate.open()
+        return gate
+
+    def _tokeniser(self, key: Key) -> Tokeniser:
+        from onecard.deliver.treatment import Tokeniser  # noqa: PLC0415 - Polars only where rows flow
+
+        return Tokeniser(self._desk.suite, key)
+
+
+def _take_once(cases: Iterable[Case]) -> None:
+    """Of one signed call that came twice in one group, the second is a replay."""
+    seen: set[tuple[str, str]] = set()
+    for case in cases:
+        name = case.call.sid, case.call.rid
+        if name in seen:
+            case.refuse(codes.REPLAYED)
+        seen.add(name)
+
+
+def _grouped(cases: Sequence[Case]) -> list[list[Case]]:
+    """Cases that are looked at together: of one agreement, one caller and its machine."""
+    found: dict[tuple[str, str, str, bool], list[Case]] = {}
+    for case in cases:
+        call = case.call
+        name = call.agreement, call.sid, call.host, call.secure
+        found.setdefault(name, []).append(case)
+    return list(found.values())
+
+
+def _refuse(cases: Sequence[Case], code: Code, why: str) -> None:
+    log.error("%s: %s", cases[0].call.agreement, why)
+    for case in cases:
+        case.refuse(code)

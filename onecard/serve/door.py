@@ -1,0 +1,223 @@
+"""The door of the service: HTTP in front, and nothing of what a call says behind it but its answer.
+
+docs/asking.md is for those who call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from onecard.base.extras import extra
+from onecard.daemon.readiness import Readiness
+from onecard.daemon.refusals import Refusals
+from onecard.serve import codes, openapi
+from onecard.serve.calls import MOST_BODY_BYTES, Call
+from onecard.serve.case import Reply
+from onecard.serve.codes import Code
+from onecard.serve.gatekeeper import Gatekeeper, Proved
+from onecard.serve.residents import ResidentCall
+from onecard.serve.service import Service
+
+with extra("serve"):
+    from fastapi import FastAPI, Request
+    from fastapi.responses import Response
+
+MOST_HEADER_BYTES = 8192
+"""Names and values of all headers of a call."""
+BODY_S = 5.0
+"""A body that is not whole by then is not waited for."""
+PATIENCE_S = 20.0
+"""A call that is not answered by then is told to come again; its answer may be on record."""
+STEP_S = 0.025
+"""Answers that say nothing of a person leave at whole steps after the call came, so that the time
+does not tell why."""
+FIXED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+log = logging.getLogger(__name__)
+
+
+def create_app(service: Service, gatekeeper: Gatekeeper | None = None) -> FastAPI:
+    """The application; `onecard.daemon.serving` runs it.
+
+    Args:
+        service: answers calls.
+        gatekeeper: judges signatures; default: one with the rules of the house.
+    """
+    door = _Door(service, gatekeeper or Gatekeeper(service.keys))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        door.refusals.say()
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    for path, method, view in (
+        ("/v1/openapi.json", "GET", door.described),
+        ("/v1/health", "GET", door.health),
+        ("/healthz", "GET", _alive),
+        ("/readyz", "GET", door.ready),
+        ("/v1/disclosures", "POST", door.disclosures),
+        ("/v1/{agreement}/query", "POST", partial(door.ask, verb="query")),
+        ("/v1/{agreement}/verify", "POST", partial(door.ask, verb="verify")),
+    ):
+        app.router.add_route(path, view, methods=[method])
+    app.add_exception_handler(Exception, door.failed)
+    app.add_exception_handler(404, partial(door.missing, codes.NO_SUCH_PATH))
+    app.add_exception_handler(405, partial(door.missing, codes.NO_SUCH_METHOD))
+    return app
+
+
+class _Door:
+    """The views, and what they share; all on one event loop."""
+
+    def __init__(self, service: Service, gatekeeper: Gatekeeper) -> None:
+        self._service, self._gatekeeper = service, gatekeeper
+        self._readiness = Readiness(service.ready)
+        self._answered = 0
+        self.refusals = Refusals()
+
+    async def ask(self, request: Request, verb: Any) -> Response:  # noqa: ANN401 - a `Verb`
+        """Answer a call about one person."""
+        loop, agreement = asyncio.get_running_loop(), request.path_params["agreement"]
+        came = loop.time()
+        taken = await self._taken(request)
+        if isinstance(taken, Code):
+            return self._refused(taken)
+        proved, body = taken
+        host = request.client.host if request.client else ""
+        call = Call(
+            sid=proved.sid,
+            system=proved.system,
+            agreement=agreement,
+            verb=verb,
+            body=body,
+            digest=proved.digest,
+            rid=proved.rid,
+            host=host,
+            secure=request.url.scheme == "https",
+        )
+        reply = await self._reply(call)
+        if reply.code is codes.ANSWERED and not reply.found:
+            spent = loop.time() - came
+            await asyncio.sleep(STEP_S - spent % STEP_S)
+        if reply.body is None:
+            return self._refused(reply.code, proved.sid, agreement)
+        return self._answer(reply)
+
+    async def disclosures(self, request: Request) -> Response:
+        """Tell a resident what became of their data."""
+        taken = await self._taken(request)
+        if isinstance(taken, Code):
+            return self._refused(taken)
+        proved, body = taken
+        call = ResidentCall(proved, body)
+        loop = asyncio.get_running_loop()
+        reply = await loop.run_in_executor(None, self._service.disclosures, call)
+        if reply.body is None:
+            return self._refused(reply.code, proved.sid)
+        return self._answer(reply)
+
+    async def described(self, _request: Request) -> Response:
+        """The OpenAPI document, of the agreements that are served now."""
+        return _json(openapi.document(self._service.agreements), 200)
+
+    async def health(self, _request: Request) -> Response:
+        """Operational figures of this process; nothing of any call's content."""
+        ready = await self._readiness()
+        told = {"ready": ready, "answered": self._answered, "refused": self.refusals.counts}
+        return _json(told, 200)
+
+    async def ready(self, _request: Request) -> Response:
+        """Whether calls are answered; why not, strangers are not told."""
+        ready = await self._readiness()
+        return _json({"ready": ready}, 200 if ready else 503)
+
+    async def missing(self, code: Code, _request: Request, error: Exception) -> Response:
+        """No such path or method."""
+        response = self._refused(code)
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
+
+    async def failed(self, _request: Request, error: Exception) -> Response:
+        """A defect of ours: by its type only."""
+        log.warning("the door failed (%s)", type(error).__name__)
+        return self._refused(codes.UNAVAILABLE)
+
+    async def _taken(self, request: Request) -> tuple[Proved, bytes] | Code:
+        """Who calls, and the body; or why the call is not taken."""
+        headers = request.headers.items()
+        if sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
+            return codes.HEADERS
+        if not _bounded(request):
+            return codes.BODY
+        if request.url.query:
+            return codes.NO_SUCH_PATH
+        try:
+            body = await asyncio.wait_for(request.body(), BODY_S)
+        except TimeoutError:
+            return codes.BODY
+        address = request.client.host if request.client else ""
+        path = request.scope["raw_path"].decode("latin-1")
+        found = self._gatekeeper.judge(address, path, headers, body)
+        return found if isinstance(found, Code) else (found, body)
+
+    async def _reply(self, call: Call) -> Reply:
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[Reply] = loop.create_future()
+
+        def tell(reply: Reply) -> None:
+            loop.call_soon_threadsafe(_settle, waiting, reply)
+
+        self._service.ask(call, tell)
+        try:
+            return await asyncio.wait_for(waiting, PATIENCE_S)
+        except TimeoutError:
+            return Reply(codes.UNAVAILABLE)
+
+    def _answer(self, reply: Reply) -> Response:
+        self._answered += 1
+        return _json({"code": reply.code.code, **(reply.body or {})}, reply.code.status)
+
+    def _refused(self, code: Code, caller: str = "", agreement: str = "") -> Response:
+        self.refusals.count(code.code)
+        self._service.refused(code, caller, agreement)
+        response = _json({"code": code.code}, code.status)
+        if code.retry_s:
+            response.headers["Retry-After"] = str(code.retry_s)
+        if code.status == 401:
+            response.headers["WWW-Authenticate"] = "Platform-Signature"
+        if code in (codes.BODY, codes.HEADERS):
+            response.headers["Connection"] = "close"  # what was announced is not read
+        return response
+
+
+async def _alive(_request: Request) -> Response:
+    """The process lives."""
+    return _json({"alive": True}, 200)
+
+
+def _bounded(request: Request) -> bool:
+    """Whether the body is announced, as it is, and short."""
+    if "transfer-encoding" in request.headers or "content-encoding" in request.headers:
+        return False
+    lengths = request.headers.getlist("content-length")
+    if len(lengths) != 1 or not (lengths[0].isascii() and lengths[0].isdecimal()):
+        return False
+    return len(lengths[0]) <= len(str(MOST_BODY_BYTES)) and int(lengths[0]) <= MOST_BODY_BYTES
+
+
+def _settle(waiting: asyncio.Future[Reply], reply: Reply) -> None:
+    if not waiting.done():
+        waiting.set_result(reply)
+
+
+def _json(content: Mapping[str, object], status: int) -> Response:
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return Response(text.encode(), status, FIXED, "application/json")

@@ -1,0 +1,154 @@
+"""Calls wait here, and workers take whatever waits as one group.
+
+So groups grow with the load: one commit, one audit entry and one pass of the gate serve one call
+when it is quiet, and dozens when it is not.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import psycopg
+
+from onecard.errors import OnecardError
+from onecard.serve import codes
+from onecard.serve.calls import Call
+from onecard.serve.case import Reply
+from onecard.store import database, persons
+from onecard.store.database import Connection
+from onecard.store.refusals import as_hub_error
+
+WORKERS = 2
+"""While one waits for its commit the other looks up."""
+MOST_TOGETHER = 64
+"""Calls of one group: how many wait for one that is slow."""
+MOST_WAITING = 1_000
+"""More are told to come later."""
+REST_S = 0.5
+"""After a failure of the hub's database."""
+
+log = logging.getLogger(__name__)
+
+
+class Answers(Protocol):
+    """Answers a group (`onecard.serve.answering.Answering`)."""
+
+    def answer(self, connection: Connection, calls: Sequence[Call]) -> list[Reply]:
+        """The replies to calls, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    call: Call
+    tell: Callable[[Reply], None] = field(repr=False)
+
+
+class Groups:
+    """The queue and its workers.
+
+    Args:
+        address: of the hub's database.
+        answers: answers groups.
+    """
+
+    def __init__(self, address: str, answers: Answers) -> None:
+        self._address, self._answers = address, answers
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._ends = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"answers {n}", daemon=True)
+            for n in range(WORKERS)
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether all workers are there."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def put(self, call: Call, tell: Callable[[Reply], None]) -> None:
+        """Have a call answered.
+
+        Args:
+            call: its signature is right.
+            tell: is given the reply, once, from another thread.
+        """
+        with self._changed:
+            full = self._ends or len(self._waiting) >= MOST_WAITING
+            if not full:
+                self._waiting.append(_Waiting(call, tell))
+                self._changed.notify()
+        if full:
+            tell(Reply(codes.UNAVAILABLE))
+
+    def end(self) -> None:
+        """Answer what waits, take nothing new, wait for the workers."""
+        with self._changed:
+            self._ends = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    def _take(self) -> list[_Waiting]:
+        """What waits, as soon as something does; nothing: the end has come."""
+        with self._changed:
+            while not self._waiting and not self._ends:
+                self._changed.wait()
+            count = min(len(self._waiting), MOST_TOGETHER)
+            return [self._waiting.popleft() for _ in range(count)]
+
+    def _work(self) -> None:
+        """Answer groups until the end, with one session for as long as it holds."""
+        more = True
+        while more:
+            try:
+                more = self._session()
+            except Exception as error:  # noqa: BLE001 - the worker outlives a session
+                log.error("calls cannot be answered: %s", as_hub_error(error))  # noqa: TRY400
+                more = self._rest()
+
+    def _session(self) -> bool:
+        """Answer by one session; False: the end has come."""
+        with database.connect(self._address, autocommit=True) as connection:
+            persons.prepare(connection)
+            while group := self._take():
+                self._answer(connection, group)
+        return False
+
+    def _answer(self, connection: Connection, group: Sequence[_Waiting]) -> None:
+        """Answer a group; each is told something, whatever happens.
+
+        Raises:
+            Exception: what has made the session useless.
+        """
+        replies: Sequence[Reply] = [Reply(codes.UNAVAILABLE) for _ in group]
+        try:
+            replies = self._answers.answer(connection, [w.call for w in group])
+        except (OnecardError, psycopg.Error) as error:
+            if connection.broken or isinstance(error, psycopg.OperationalError):
+                raise
+            log.error("a group cannot be answered: %s", as_hub_error(error))  # noqa: TRY400
+        finally:
+            for waiting, reply in zip(group, replies, strict=True):
+                waiting.tell(reply)
+
+    def _rest(self) -> bool:
+        """Refuse those who wait while there is no session; False: the end has come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ends, REST_S)
+            refused, ends = list(self._waiting), self._ends
+            self._waiting.clear()
+        for waiting in refused:
+            waiting.tell(Reply(codes.UNAVAILABLE))
+        return not ends

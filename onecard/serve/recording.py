@@ -1,0 +1,218 @@
+"""On record before it is answered: calls of a group, in one transaction with one audit entry.
+
+Whoever records holds the head of the audit log, so what was looked at before is looked at once more
+under it: that no request has two records, no signed call two answers, and no quota is passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from onecard.base import failpoints
+from onecard.base.person_names import VERSION
+from onecard.base.times import ZONE, iso
+from onecard.crypto import answers
+from onecard.crypto.audit_format import canonical_json
+from onecard.crypto.suites import Suite
+from onecard.serve import admission, codes
+from onecard.serve.case import Case, Reply
+from onecard.serve.keyring import Keyring
+from onecard.store import audit, months, question_counts, questions
+from onecard.store.database import Connection
+from onecard.store.persons import DatasetState
+from onecard.store.question_audit import KIND, record_digest
+from onecard.store.questions import Asked, Group, Known, Taken
+
+RECEIPT_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Writes what a group of cases comes to, and makes their answers.
+
+    Attributes:
+        suite: of keyed digests.
+        keys: of consumers, and the signer.
+        actor: who serves, for the audit log.
+        now: the hub's time.
+        states: of the datasets that were read.
+    """
+
+    suite: Suite
+    keys: Keyring
+    actor: str
+    now: datetime
+    states: Mapping[str, DatasetState]
+
+    def record(self, connection: Connection, cases: Sequence[Case]) -> None:
+        """Write the open cases that have a result; each gets its reply when that is committed.
+
+        Args:
+            connection: of the hub's database, without an open transaction.
+            cases: of the group, in the order in which they came.
+        """
+        month = months.first_of(self.now.date())
+        questions.make_month(connection, month)
+        with connection.transaction():
+            audit.head(connection, lock=True)
+            admission.recall(connection, cases)
+            admission.ration(connection, cases)
+            replies = self._repeated(connection, [c for c in cases if c.open and c.known])
+            fresh = self._once(connection, [c for c in cases if c.open and c.known is None])
+            receipts = [self._receipt(case) for case in fresh]
+            failpoints.reach("questions.before_record")
+            if fresh:
+                replies += self._group(connection, fresh, receipts)
+            failpoints.reach("questions.before_commit")
+        failpoints.reach("questions.after_commit")
+        for case, reply in replies:
+            case.reply = reply
+
+    def _group(
+        self, connection: Connection, fresh: Sequence[Case], receipts: Sequence[str]
+    ) -> list[tuple[Case, Reply]]:
+        """Write new cases as one group."""
+        signer = self.keys.signer
+        text = answers.statement(receipts, iso(self.now))
+        signed = answers.Signed(text, signer.suite, signer.epoch, signer.sign(text.encode()))
+        month = months.first_of(self.now.date())
+        group = Group(month, len(fresh), text, signed.suite, signed.key_epoch, signed.signature)
+        asked = [self._asked(c, receipt) for c, receipt in zip(fresh, receipts, strict=True)]
+        number = questions.record(connection, group, asked)
+        question_counts.count(connection, (slot for case in fresh for slot in case.slots))
+        body = {"group": number, "root": answers.root_of(text), "size": len(fresh)}
+        audit.append(connection, KIND, "questions", self.actor, body)
+        return [
+            (case, self._reply(case, receipt, answers.proof(receipts, place), signed))
+            for place, (case, receipt) in enumerate(zip(fresh, receipts, strict=True))
+        ]
+
+    def _once(self, connection: Connection, fresh: Sequence[Case]) -> list[Case]:
+        """New cases whose signed call was not taken before, each request id once."""
+        first: dict[tuple[str, str], Case] = {}
+        for case in fresh:
+            name = case.call.sid, case.asked.request_id
+            if first.setdefault(name, case) is not case:
+                case.refuse(codes.UNAVAILABLE)  # the same at this moment: repeat it
+        return self._taken(connection, list(first.values()))
+
+    def _taken(self, connection: Connection, cases: Sequence[Case]) -> list[Case]:
+        calls = [
+            Taken(c.call.sid, c.call.rid, self.now, c.asked.request_id, c.known is not None)
+            for c in cases
+        ]
+        before = questions.taken(connection, calls)
+        for case in cases:
+            if (case.call.sid, case.call.rid) in before:
+                case.refuse(codes.REPLAYED)
+        return [case for case in cases if case.open]
+
+    def _repeated(self, connection: Connection, cases: Sequence[Case]) -> list[tuple[Case, Reply]]:
+        """Answers to requests that are on record already: the same, or none."""
+        replies = []
+        for case in cases:
+            assert case.known is not None  # noqa: S101 - the caller has chosen them so
+            key = self.keys.of_epoch(case.under.agreement.consumer, case.known.key_epoch)
+            if key is None:
+                case.refuse(codes.CHANGED)
+            elif not case.is_of(case.known, self.suite, key):
+                case.refuse(codes.CONFLICT)
+            elif reply := self._again(connection, case, case.known, case.salt(self.suite, key)):
+                replies.append((case, reply))
+            else:
+                case.refuse(codes.CHANGED)
+        answered = self._taken(connection, [case for case, _ in replies])
+        return [(case, reply) for case, reply in replies if case in answered]
+
+    def _again(self, connection: Connection, case: Case, known: Known, salt: str) -> Reply | None:
+        """The answer of the record, if the same decision leads to the same result today."""
+        decided = self._decision(case) | case.commitments(salt)
+        if any(answers.member(known.receipt, name) != said for name, said in decided.items()):
+            return None
+        groups = questions.groups(connection, known.group_id - 1, known.group_id)
+        if known.group_id not in groups:
+            return None
+        group = groups[known.group_id]
+        lines = questions.lines(connection, groups)[known.group_id]
+        receipts = [line.receipt for line in lines]
+        signed = answers.Signed(group.statement, group.suite, group.key_epoch, group.signature)
+        way = answers.proof(receipts, known.place)
+        body = answers.envelope(case.result or {}, known.receipt, salt, way, signed)
+        return Reply(codes.ANSWERED, body, case.found)
+
+    def _reply(
+        self, case: Case, receipt: str, way: Mapping[str, object], signed: answers.Signed
+    ) -> Reply:
+        salt = case.salt(self.suite, case.token_key)
+        body = answers.envelope(case.result or {}, receipt, salt, way, signed)
+        return Reply(codes.ANSWERED, body, case.found)
+
+    def _decision(self, case: Case) -> dict[str, object]:
+        """What a repetition must agree in, beside request and result."""
+        return {
+            "agreement": case.under.agreement.id,
+            "fingerprint": case.under.agreement.fingerprint,
+            "names": VERSION,
+        }
+
+    def _receipt(self, case: Case) -> str:
+        """The statement about one call, which holds no value of a row."""
+        agreement, asked = case.under.agreement, case.asked
+        approval = case.life.approval if case.life else None
+        read = {d: self.states[d].version for d in case.under.datasets}
+        salt = case.salt(self.suite, case.token_key)
+        return canonical_json(
+            {
+                "format": RECEIPT_FORMAT,
+                "kind": agreement.mode,
+                "agreementVersion": agreement.version,
+                "approvedBy": approval.actor if approval else None,
+                "approvedIn": approval.document if approval else None,
+                "responsible": agreement.responsible,
+                "consumer": agreement.consumer,
+                "purpose": agreement.purpose,
+                "basis": f"{agreement.basis.statute} {agreement.basis.article}",
+                "columns": list(agreement.names),
+                "caller": case.call.sid,
+                "operator": asked.operator,
+                "case": asked.case,
+                "requestId": asked.request_id,
+                "outcome": (case.result or {})["outcome"],
+                "at": iso(self.now),
+                "asOf": as_of(case, self.states),
+                "versions": read,
+                "keyEpoch": case.token_key.epoch,
+                "record": record_digest(case.person, case.mac),
+                **self._decision(case),
+                **case.commitments(salt),
+            }
+        )
+
+    def _asked(self, case: Case, receipt: str) -> Asked:
+        asked = case.asked
+        return Asked(
+            self.now,
+            case.under.agreement.id,
+            case.call.sid,
+            asked.operator,
+            asked.case,
+            asked.request_id,
+            case.mac,
+            case.token_key.epoch,
+            case.person,
+            case.found,
+            receipt,
+        )
+
+
+def as_of(case: Case, states: Mapping[str, DatasetState]) -> str | None:
+    """When the agreement's dataset was last published, ISO 8601 at +08:00.
+
+    Args:
+        case: says which dataset.
+        states: of the datasets that were read.
+    """
+    published = states[case.under.agreement.dataset].published_at
+    return iso(published.astimezone(ZONE)) if published else None

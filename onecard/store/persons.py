@@ -1,0 +1,92 @@
+"""Rows of single persons in the registry, all of one state of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+
+from onecard.store.database import Connection, fetch_all
+
+Kind = Literal["text", "date", "instant", "integer", "boolean"]
+_KINDS: dict[int, Kind] = {
+    16: "boolean",
+    20: "integer",
+    21: "integer",
+    23: "integer",
+    25: "text",
+    1042: "text",
+    1043: "text",
+    1082: "date",
+    1184: "instant",
+}
+"""Types of PostgreSQL (pg_type.oid) that registry columns and control columns have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows as they were selected.
+
+    Attributes:
+        kinds: of the columns, by their names, in order.
+        lines: values in that order.
+    """
+
+    kinds: Mapping[str, Kind]
+    lines: list[tuple[Any, ...]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetState:
+    """A dataset in the registry.
+
+    Attributes:
+        version: grows with each publication.
+        published_at: of the newest publication.
+    """
+
+    dataset: str
+    version: int
+    published_at: datetime | None
+
+
+def prepare(connection: Connection) -> None:
+    """Make a session ready to ask for persons again and again."""
+    connection.prepare_threshold = 2
+    connection.execute("SET jit = off")  # half a second of compiling for one row
+    connection.execute("SET timezone = 'UTC'")
+
+
+def states(connection: Connection, datasets: Sequence[str]) -> dict[str, DatasetState]:
+    """What the registry has of some datasets; those never collected are left out.
+
+    Args:
+        connection: of the hub's database.
+        datasets: their ids.
+    """
+    found = fetch_all(
+        connection,
+        DatasetState,
+        "SELECT dataset, version, published_at FROM ledger.dataset WHERE dataset = ANY(%s)",
+        (list(datasets),),
+    )
+    return {state.dataset: state for state in found}
+
+
+def rows(connection: Connection, statement: sql.Composed, persons: Sequence[str]) -> Rows:
+    """The rows of some persons.
+
+    Args:
+        connection: of the hub's database.
+        statement: as `onecard.deliver.query.Selection.of_persons` makes it.
+        persons: their ID numbers.
+    """
+    with psycopg.RawCursor(connection) as cursor:  # `%` in a literal of the statement is itself
+        cursor.execute(statement, (list(persons),))
+        described = cursor.description or []
+        kinds: dict[str, Kind] = {c.name: _KINDS[c.type_code] for c in described}
+        return Rows(kinds, cursor.fetchall())

@@ -1,0 +1,317 @@
+"""Calls about one person each: written in groups, before any of them is answered.
+
+What is kept of a call is who asked for whom, for what and on which basis, and the receipt, which
+holds no value of a row: never what was answered. A person is the keyed reference that the
+disclosure ledger has (`onecard.store.disclosures`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from onecard.store import months
+from onecard.store.database import Connection, columns, fetch_all, one_scalar, scalars
+from onecard.store.disclosures import QUESTIONS
+
+CALL_KEPT = timedelta(days=1)
+"""So long it is known which signed calls were taken: far longer than one may be late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Calls that one commit has recorded.
+
+    Attributes:
+        month: whose table they stand in.
+        size: how many they are.
+        statement: what is signed: the root of the tree of their receipts, their number, the time.
+        suite: of the signature.
+        key_epoch: of the key that signed.
+    """
+
+    month: date
+    size: int
+    statement: str
+    suite: str
+    key_epoch: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call, as it is kept.
+
+    Attributes:
+        request_mac: keyed digest of the request.
+        key_epoch: of the consumer's key under which it and `person` stand.
+        person: keyed reference, 8 bytes.
+        found: something was said of the person.
+        receipt: canonical JSON, a leaf of the group's tree.
+    """
+
+    at: datetime
+    agreement: str
+    caller: str
+    operator: str
+    case_no: str
+    request_id: str
+    request_mac: bytes = field(repr=False)
+    key_epoch: str
+    person: bytes = field(repr=False)
+    found: bool
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A request that was recorded before.
+
+    Attributes:
+        place: of its receipt in its group, from 0.
+    """
+
+    caller: str
+    request_id: str
+    month: date
+    group_id: int
+    place: int
+    request_mac: bytes = field(repr=False)
+    key_epoch: str
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A signed call that is answered.
+
+    Attributes:
+        repeated: the request was recorded before.
+    """
+
+    caller: str
+    rid: str
+    at: datetime
+    request_id: str
+    repeated: bool
+
+
+def known(connection: Connection, requests: Sequence[tuple[str, str]]) -> list[Known]:
+    """Those of some requests that were recorded before.
+
+    Args:
+        connection: of the hub's database.
+        requests: callers and their request ids.
+    """
+    if not requests:
+        return []
+    return fetch_all(
+        connection,
+        Known,
+        "SELECT q.caller, q.request_id, q.month, q.group_id, q.place, q.request_mac, q.key_epoch,"
+        " q.receipt FROM unnest(%s::text[], %s::text[]) AS r(caller, request_id)"
+        " JOIN ledger.question q USING (caller, request_id)",
+        columns(requests),
+    )
+
+
+def taken(connection: Connection, calls: Sequence[Taken]) -> frozenset[tuple[str, str]]:
+    """Note signed calls as answered; each can be so once.
+
+    Args:
+        connection: with an open transaction.
+        calls: in which no two have the same caller and rid.
+
+    Returns:
+        Caller and rid of those that were taken before, by whomever.
+    """
+    if not calls:
+        return frozenset()
+    lines = [(c.caller, c.rid, c.at, c.request_id, c.repeated) for c in calls]
+    found = connection.execute(
+        "INSERT INTO ledger.question_call (caller, rid, at, request_id, repeated)"
+        " SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::bool[])"
+        " ON CONFLICT (caller, rid) DO NOTHING RETURNING caller, rid",
+        columns(lines),
+    ).fetchall()
+    new = {(str(caller), str(rid)) for caller, rid in found}
+    return frozenset((c.caller, c.rid) for c in calls) - new
+
+
+def record(connection: Connection, group: Group, asked: Sequence[Asked]) -> int:
+    """Write a group and its calls.
+
+    Args:
+        connection: with an open transaction.
+        group: that they are.
+        asked: the calls, in the order of their receipts in the tree.
+
+    Returns:
+        The group's id.
+    """
+    number = one_scalar(
+        connection,
+        int,
+        "INSERT INTO ledger.question_group (month, size, statement, suite, key_epoch, signature)"
+        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+        (group.month, group.size, group.statement, group.suite, group.key_epoch, group.signature),
+    )
+    lines = [
+        (
+            place,
+            a.at,
+            a.agreement,
+            a.caller,
+            a.operator,
+            a.case_no,
+            a.request_id,
+            a.request_mac,
+            a.key_epoch,
+            a.person,
+            a.found,
+            a.receipt,
+        )
+        for place, a in enumerate(asked)
+    ]
+    connection.execute(
+        "INSERT INTO ledger.question (month, group_id, place, at, agreement, caller, operator,"
+        " case_no, request_id, request_mac, key_epoch, person, found, receipt)"
+        # Binary where a text would have each quote of it escaped.
+        " SELECT %s, %s, * FROM unnest(%s::int[], %s::timestamptz[], %s::text[], %s::text[],"
+        " %s::text[], %s::text[], %s::text[], %b::bytea[], %s::text[], %b::bytea[], %s::bool[],"
+        " %b::text[])",
+        (group.month, number, *columns(lines)),
+    )
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered(Group):
+    """A group with its id."""
+
+    id: int
+
+
+def groups(connection: Connection, after: int, last: int | None) -> dict[int, Group]:
+    """Groups by their ids.
+
+    Args:
+        connection: of the hub's database.
+        after: only later ones.
+        last: up to this one; None: all.
+    """
+    found = fetch_all(
+        connection,
+        _Numbered,
+        "SELECT month, size, statement, suite, key_epoch, signature, id FROM ledger.question_group"
+        " WHERE id > %s AND (id <= %s OR %s) ORDER BY id",
+        (after, last, last is None),
+    )
+    return {line.id: line for line in found}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line(Asked):
+    """A call with its group's id."""
+
+    group_id: int
+
+
+def lines(connection: Connection, there: Mapping[int, Group]) -> dict[int, list[Asked]]:
+    """The calls of groups, each group's in their order.
+
+    Args:
+        connection: of the hub's database.
+        there: the groups, by their ids.
+    """
+    found = fetch_all(
+        connection,
+        _Line,
+        "SELECT at, agreement, caller, operator, case_no, request_id, request_mac, key_epoch,"
+        " person, found, receipt, group_id FROM ledger.question WHERE month = ANY(%s)"
+        " AND group_id = ANY(%s) ORDER BY group_id, place",
+        (list({g.month for g in there.values()}), list(there)),
+    )
+    by_group: dict[int, list[Asked]] = defaultdict(list)
+    for line in found:
+        by_group[line.group_id].append(line)
+    return by_group
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """A call about a person, for the person.
+
+    Attributes:
+        delayed_until: residents are told of it from this day on; None: at once.
+    """
+
+    at: datetime
+    agreement: str
+    caller: str
+    found: bool
+    receipt: str
+    delayed_until: date | None
+
+
+def of_person(
+    connection: Connection, consumer_agreements: Sequence[str], references: Sequence[bytes]
+) -> list[AskedFor]:
+    """Calls under these agreements about a person, oldest first.
+
+    Args:
+        connection: of the hub's database.
+        consumer_agreements: ids of one consumer's agreements.
+        references: of the person, under each key epoch of that consumer.
+    """
+    return fetch_all(
+        connection,
+        AskedFor,
+        "SELECT q.at, q.agreement, q.caller, q.found, q.receipt, (SELECT max(d.until)"
+        " FROM ledger.disclosure_delay d WHERE d.agreement = q.agreement"
+        " AND d.case_no = q.case_no) AS delayed_until"
+        " FROM ledger.question q WHERE q.person = ANY(%s) AND q.agreement = ANY(%s)"
+        " ORDER BY q.at",
+        (list(references), list(consumer_agreements)),
+    )
+
+
+def make_month(connection: Connection, month: date) -> None:
+    """Make the table of a month, if it is not there."""
+    months.make(connection, QUESTIONS, month)
+
+
+def expire(connection: Connection, oldest: date) -> int:
+    """Drop the groups of months that are gone, and the refusals of their time.
+
+    Args:
+        connection: with an open transaction, in which their months are dropped.
+        oldest: first day of the oldest month that stays.
+
+    Returns:
+        Id of the newest group that was dropped; 0: none was.
+    """
+    connection.execute("DELETE FROM ledger.question_refusal WHERE hour < %s", (oldest,))
+    dropped = scalars(
+        connection,
+        int,
+        "DELETE FROM ledger.question_group WHERE month < %s RETURNING id",
+        (oldest,),
+    )
+    return max(dropped, default=0)
+
+
+def tidy(connection: Connection, now: datetime) -> None:
+    """Drop what is kept for a day: calls that were taken, and counts for quotas.
+
+    Args:
+        connection: of the hub's database.
+        now: the hub's time.
+    """
+    limit = now - CALL_KEPT
+    connection.execute("DELETE FROM ledger.question_call WHERE at < %s", (limit,))
+    connection.execute(
+        "DELETE FROM ledger.question_count WHERE since + span < %s", (int(limit.timestamp()),)
+    )
