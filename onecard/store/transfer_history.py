@@ -34,9 +34,11 @@ def latest(connection: Connection) -> list[Transfer]:
     return fetch_all(
         connection,
         _transfer,
-        "SELECT DISTINCT ON (direction, subject) "
+        "SELECT t.* FROM (SELECT DISTINCT direction, subject FROM ledger.transfer) s"
+        " CROSS JOIN LATERAL (SELECT "
         + _SHOWN
-        + " FROM ledger.transfer ORDER BY direction, subject, id DESC",
+        + " FROM ledger.transfer o WHERE o.subject = s.subject AND o.direction = s.direction"
+        " ORDER BY id DESC LIMIT 1) t ORDER BY t.direction, t.subject",
     )
 
 
