@@ -202,7 +202,9 @@ def small_hub(home: Path, hub_url: str, agency_url: str) -> Iterator[SmallHub]:
     shutil.copytree(
         catalogue.ROOT,
         home / "schemas",
-        ignore=shutil.ignore_patterns("*.py", "__pycache__", "contracts", "agreements"),
+        ignore=shutil.ignore_patterns(
+            *("*.py", "__pycache__", "contracts", "agreements", "reaction.yaml")
+        ),
     )
     for name in ("contracts", "agreements"):
         (home / "schemas" / name).mkdir()
