@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import create_engine, make_url, text
+
 from bench.arguments import parser
 from bench.live_arrivals import AGREEMENTS, arrived, held, last_confirmations, quantile
 from bench.live_counter import EVENTS, Counter
@@ -39,6 +41,7 @@ from onecard.store import database
 RESIDENTS, SEED = 20_000, 20240101
 SLOW, FAST, BURST = 10.0, 200.0, 60_000
 SLOW_S, FAST_S, IDLE_S, LEAST_S = 300.0, 120.0, 60.0, 3.0
+HOUSING = "bench_housing"
 MARIADB = "ONECARD_DEMO_MARIADB"
 """Names the database of the housing fund, whose table one of the consumers has."""
 PATIENCE_S = 1_800.0
@@ -127,18 +130,25 @@ def main() -> None:
 
 @contextmanager
 def _housing(base: str) -> Iterator[None]:
-    """The housing fund's database: MariaDB where one is named, else beside the others."""
-    if os.environ.get(MARIADB):
-        yield
-        return
-    name = "bench_housing"
-    database.drop_database(base, name)
-    os.environ[MARIADB] = database.sqlalchemy_url(database.create_database(base, name))
+    """A database for the housing fund: of the MariaDB that is named, else beside the others."""
+    named = os.environ.get(MARIADB)
+    server = make_url(named or database.sqlalchemy_url(base))
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    drop = text(f"DROP DATABASE IF EXISTS {HOUSING}")
+    with engine.connect() as connection:
+        connection.execute(drop)
+        connection.execute(text(f"CREATE DATABASE {HOUSING}"))
+    os.environ[MARIADB] = server.set(database=HOUSING).render_as_string(hide_password=False)
     try:
         yield
     finally:
-        del os.environ[MARIADB]
-        database.drop_database(base, name)
+        if named is None:
+            del os.environ[MARIADB]
+        else:
+            os.environ[MARIADB] = named
+        with engine.connect() as connection:
+            connection.execute(drop)
+        engine.dispose()
 
 
 def measured(stage: Rehearsal, base: str, share: float, processes: int) -> Figures:

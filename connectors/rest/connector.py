@@ -13,7 +13,7 @@ from connectors.rest.read import RestReading
 from connectors.rest.write import RestSending
 from onecard.base.connections import Connection
 from onecard.errors import NotDivisible
-from onecard.ports.news import State
+from onecard.ports.news import SourceState
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
 
@@ -32,7 +32,7 @@ class RestConnector:
         """Read page after page."""
         return RestReading(connection, request)
 
-    def state(self, connection: Connection, request: ReadRequest) -> State:
+    def state(self, connection: Connection, request: ReadRequest) -> SourceState:
         """The rows behind the bound, and their last page.
 
         Args:
