@@ -76,7 +76,7 @@ class Bench:
             self.wait(watched)
         last = last_confirmations(self.hub.address, ids)
         took = [last[event] - self.counter.stored[event] for event in ids]
-        told(f"{name}: P95 {quantile(took, 0.95):.2f} s, {spent.megabytes:.0f} MB")
+        progress(f"{name}: P95 {quantile(took, 0.95):.2f} s, {spent.megabytes:.0f} MB")
         return Phase(name, took, spent)
 
     def wait(self, watched: Watched) -> None:
@@ -160,13 +160,13 @@ def measured(stage: Rehearsal, base: str, share: float, processes: int) -> Figur
         share: of the lengths and of the burst.
         processes: lanes that share the work.
     """
-    told("the first night")
+    progress("the first night")
     nightly(stage, 0)
     environment = stage.environment
     hub = Hub(Settings.load(environment), EnvironmentConnections(environment))
     bench = Bench(stage, hub, Counter.of(stage))
     before = held(stage, hub)
-    told("what the DAG does each minute")
+    progress("what the DAG does each minute")
     by_dag = bench.one_after_the_other(max(1, round(3 * share)))
     phases: list[Phase] = []
     log = stage.home / "live.log"
@@ -194,7 +194,7 @@ def _length(seconds: float, share: float) -> float:
     return max(LEAST_S, seconds * share)
 
 
-def told(what: str) -> None:
+def progress(what: str) -> None:
     """Say how far it is."""
     print(f"  {time.strftime('%H:%M:%S')}  {what}", flush=True)
 

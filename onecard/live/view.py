@@ -25,7 +25,7 @@ class View:
         return cls(look, look.state())
 
     @property
-    def told(self) -> bool:
+    def says_anything(self) -> bool:
         """Whether it says anything."""
         return self.state.digest != UNTOLD
 
