@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import create_engine, make_url, text
+
 from bench.arguments import parser
 from bench.live_arrivals import AGREEMENTS, arrived, held, last_confirmations, quantile
 from bench.live_counter import EVENTS, Counter
@@ -39,6 +41,7 @@ from onecard.store import database
 RESIDENTS, SEED = 20_000, 20240101
 SLOW, FAST, BURST = 10.0, 200.0, 60_000
 SLOW_S, FAST_S, IDLE_S, LEAST_S = 300.0, 120.0, 60.0, 3.0
+HOUSING = "bench_housing"
 MARIADB = "ONECARD_DEMO_MARIADB"
 """Names the database of the housing fund, whose table one of the consumers has."""
 PATIENCE_S = 1_800.0
@@ -73,7 +76,7 @@ class Bench:
             self.wait(watched)
         last = last_confirmations(self.hub.address, ids)
         took = [last[event] - self.counter.stored[event] for event in ids]
-        told(f"{name}: P95 {quantile(took, 0.95):.2f} s, {spent.megabytes:.0f} MB")
+        progress(f"{name}: P95 {quantile(took, 0.95):.2f} s, {spent.megabytes:.0f} MB")
         return Phase(name, took, spent)
 
     def wait(self, watched: Watched) -> None:
@@ -127,18 +130,25 @@ def main() -> None:
 
 @contextmanager
 def _housing(base: str) -> Iterator[None]:
-    """The housing fund's database: MariaDB where one is named, else beside the others."""
-    if os.environ.get(MARIADB):
-        yield
-        return
-    name = "bench_housing"
-    database.drop_database(base, name)
-    os.environ[MARIADB] = database.sqlalchemy_url(database.create_database(base, name))
+    """A database for the housing fund: of the MariaDB that is named, else beside the others."""
+    named = os.environ.get(MARIADB)
+    server = make_url(named or database.sqlalchemy_url(base))
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    drop = text(f"DROP DATABASE IF EXISTS {HOUSING}")
+    with engine.connect() as connection:
+        connection.execute(drop)
+        connection.execute(text(f"CREATE DATABASE {HOUSING}"))
+    os.environ[MARIADB] = server.set(database=HOUSING).render_as_string(hide_password=False)
     try:
         yield
     finally:
-        del os.environ[MARIADB]
-        database.drop_database(base, name)
+        if named is None:
+            del os.environ[MARIADB]
+        else:
+            os.environ[MARIADB] = named
+        with engine.connect() as connection:
+            connection.execute(drop)
+        engine.dispose()
 
 
 def measured(stage: Rehearsal, base: str, share: float, processes: int) -> Figures:
@@ -150,13 +160,13 @@ def measured(stage: Rehearsal, base: str, share: float, processes: int) -> Figur
         share: of the lengths and of the burst.
         processes: lanes that share the work.
     """
-    told("the first night")
+    progress("the first night")
     nightly(stage, 0)
     environment = stage.environment
     hub = Hub(Settings.load(environment), EnvironmentConnections(environment))
     bench = Bench(stage, hub, Counter.of(stage))
     before = held(stage, hub)
-    told("what the DAG does each minute")
+    progress("what the DAG does each minute")
     by_dag = bench.one_after_the_other(max(1, round(3 * share)))
     phases: list[Phase] = []
     log = stage.home / "live.log"
@@ -184,7 +194,7 @@ def _length(seconds: float, share: float) -> float:
     return max(LEAST_S, seconds * share)
 
 
-def told(what: str) -> None:
+def progress(what: str) -> None:
     """Say how far it is."""
     print(f"  {time.strftime('%H:%M:%S')}  {what}", flush=True)
 

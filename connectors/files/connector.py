@@ -11,7 +11,7 @@ from connectors.files.partition import FilesPart
 from connectors.files.read import FilesReading
 from onecard.base.connections import Connection
 from onecard.ports.inbox import Arrivals, Held
-from onecard.ports.news import State
+from onecard.ports.news import SourceState
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
 
@@ -31,7 +31,7 @@ class FilesConnector:
         """Read the files that are new since the checkpoint."""
         return (FilesPart if request.part else FilesReading)(connection, request)
 
-    def state(self, connection: Connection, request: ReadRequest) -> State:
+    def state(self, connection: Connection, request: ReadRequest) -> SourceState:
         """The folder's list; only files that are new are ever read.
 
         Args:

@@ -8,11 +8,11 @@ import hashlib
 from connectors.files.folders import opened
 from connectors.files.options import FilesSource
 from onecard.base.connections import Connection
-from onecard.ports.news import State
+from onecard.ports.news import SourceState
 from onecard.ports.source import ReadRequest
 
 
-def state(connection: Connection, request: ReadRequest) -> State:
+def state(connection: Connection, request: ReadRequest) -> SourceState:
     """A digest of names, sizes and times; nothing is opened.
 
     Args:
@@ -28,4 +28,4 @@ def state(connection: Connection, request: ReadRequest) -> State:
             if promised or fnmatch.fnmatchcase(file.name, options.pattern):
                 line = f"{file.name}\0{file.size}\0{file.modified}\n"
                 seen.update(line.encode("utf-8", "surrogateescape"))
-    return State(seen.hexdigest())
+    return SourceState(seen.hexdigest())

@@ -9,14 +9,14 @@ from connectors.rest.options import Keyset, RestSource
 from connectors.rest.page import Page
 from connectors.rest.read import Pages, RestReading
 from onecard.base.connections import Connection
-from onecard.ports.news import UNTOLD, Place, State
+from onecard.ports.news import UNTOLD, SourcePlace, SourceState
 from onecard.ports.source import ReadRequest
 
 MOST_NUMBERED = 10
 """Numbered pages that are asked for; a source with more says nothing cheaply."""
 
 
-def state(connection: Connection, request: ReadRequest) -> State:
+def state(connection: Connection, request: ReadRequest) -> SourceState:
     """A digest of the rows behind the bound, and the last page; nothing where the API takes none.
 
     An API that gives its rows by an opaque cursor gives new ones on its last page, so that it can
@@ -28,18 +28,18 @@ def state(connection: Connection, request: ReadRequest) -> State:
     """
     options = RestSource.model_validate(request.options.model_dump())
     if options.since_param is None or request.since is None:
-        return State()
+        return SourceState()
     client = Client(connection, options, request.dataset)
     try:
         pages = RestReading(connection, request).pages(client)
         if not isinstance(options.paginator, Keyset):
-            return State(_numbered(pages))
+            return SourceState(_numbered(pages))
         found, last = b"", request.page
         for page in pages.by_cursor(options.paginator):
             if page:  # an empty one behind the last adds nothing
                 found, last = _digest(found, page), pages.asked
-        end = Place(request.since, last)
-        return State((found or _digest(b"", None)).hex(), end, more=pages.more)
+        end = SourcePlace(request.since, last)
+        return SourceState((found or _digest(b"", None)).hex(), end, more=pages.more)
     finally:
         client.close()
 

@@ -17,7 +17,7 @@ from connectors.sql.url import dialect
 from onecard.base.connections import Connection
 from onecard.base.times import OFFSET
 from onecard.ports.inbox import Arrivals, Held
-from onecard.ports.news import State
+from onecard.ports.news import SourceState
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
 
@@ -45,7 +45,7 @@ class SqlConnector:
 
         return GenericReading(connection, request, options)
 
-    def state(self, connection: Connection, request: ReadRequest) -> State:
+    def state(self, connection: Connection, request: ReadRequest) -> SourceState:
         """Keys and cursors of the rows behind the bound, and the latest cursor.
 
         Args:

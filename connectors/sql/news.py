@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from connectors.sql.options import SqlSource
 from onecard.base.connections import Connection
-from onecard.ports.news import Place, State
+from onecard.ports.news import SourcePlace, SourceState
 from onecard.ports.source import Reading, ReadRequest
 
 
@@ -20,7 +20,7 @@ def state(
     read: Callable[[Connection, ReadRequest], Reading],
     connection: Connection,
     request: ReadRequest,
-) -> State:
+) -> SourceState:
     """A digest of keys and cursors of the rows behind the bound; nothing without a bound.
 
     A row that changes gets a later cursor, so that key and cursor of all rows there tell of every
@@ -33,7 +33,7 @@ def state(
         request: names cursor and bound.
     """
     if request.cursor is None or request.since is None:
-        return State()
+        return SourceState()
     wanted = {*request.key, request.cursor}
     options = SqlSource.model_validate(request.options.model_dump(by_alias=True))
     few = replace(
@@ -45,10 +45,10 @@ def state(
     seen = hashlib.sha256()
     for batch in _in_order(batches):
         seen.update(batch.serialize())
-    return State(seen.hexdigest(), _end(batches, request.cursor, request.since))
+    return SourceState(seen.hexdigest(), _end(batches, request.cursor, request.since))
 
 
-def _end(batches: list[pa.RecordBatch], cursor: str, since: str) -> Place | None:
+def _end(batches: list[pa.RecordBatch], cursor: str, since: str) -> SourcePlace | None:
     """The latest cursor, or the bound where none is later; None where they are no instants."""
     latest = datetime.fromisoformat(since)
     for batch in batches:
@@ -58,7 +58,7 @@ def _end(batches: list[pa.RecordBatch], cursor: str, since: str) -> Place | None
         micros = batch.column(cursor).cast(pa.timestamp("us", kind.tz), safe=False)
         found = pc.max(micros).as_py()
         latest = max(latest, found or latest)
-    return Place(latest.isoformat())
+    return SourcePlace(latest.isoformat())
 
 
 def _in_order(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:

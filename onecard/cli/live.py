@@ -41,9 +41,10 @@ def live(
         metrics: host and port of its figures (docs/monitoring.md); not for agencies.
     """
     with output.errors_as_exit_codes():
-        told, wanted = listening.endpoint, Settings.load().live_listen
-        door = told("--listen", listen) if listen else wanted
-        page = told("--metrics", metrics) if metrics else None
+        door = Settings.load().live_listen
+        if listen:
+            door = listening.endpoint("--listen", listen)
+        page = listening.endpoint("--metrics", metrics) if metrics else None
         lane = Lane(Hub)
         with shelves.kept():
             try:

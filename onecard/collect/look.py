@@ -7,7 +7,7 @@ from datetime import datetime
 
 from onecard.collect import window
 from onecard.collect.context import CollectContext
-from onecard.ports.news import News, Place, State
+from onecard.ports.news import News, SourcePlace, SourceState
 from onecard.ports.source import ReadRequest
 from schemas.models.contract import Contract
 
@@ -42,32 +42,32 @@ class Look:
         return cls(tools, contract, tools.connector, request)
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> SourcePlace | None:
         """From where it looks; None: without a bound."""
         since = self.request.since
-        return None if since is None else Place(since, self.request.page)
+        return None if since is None else SourcePlace(since, self.request.page)
 
-    def at(self, place: Place) -> Look:
+    def at(self, place: SourcePlace) -> Look:
         """The same source, from another place on.
 
         Args:
             place: where a look has seen it end.
         """
-        return replace(self, request=window.on(self.request, place))
+        return replace(self, request=window.reading_on(self.request, place))
 
-    def state(self) -> State:
+    def state(self) -> SourceState:
         """What lies behind the bound; untold where that would be everything.
 
         Raises:
             OnecardError: as a reading of the source.
         """
         if self.request.since is None and not self.request.checkpoint:
-            return State()
+            return SourceState()
         system = self.tools.connections.get(self.contract.source.connection)
         found = self.connector.state(system, self.request)
         return found if found.end is None else replace(found, end=self._in_time(found.end))
 
-    def _in_time(self, place: Place) -> Place:
+    def _in_time(self, place: SourcePlace) -> SourcePlace:
         """As the watermark, it is never past now minus lag: what comes next would lie before it."""
         latest = self.tools.settings.now() - self.contract.source.lag.span
         if datetime.fromisoformat(place.since) <= latest:

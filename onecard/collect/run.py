@@ -24,7 +24,7 @@ from onecard.errors import StagingLost
 from onecard.model.row_order import OLDER
 from onecard.model.signoffs import SignOff
 from onecard.ports.listener import Step, StepName, Telling, TransferListener
-from onecard.ports.news import Place
+from onecard.ports.news import SourcePlace
 from onecard.ports.workers import Workers
 from onecard.store import audit, database, datasets, releases, transfers
 from schemas.models.contract import Contract
@@ -46,7 +46,7 @@ class Collect:
         self._tools = tools
         self._listeners = tuple(listeners)
 
-    def run(self, *, whole: bool = False, place: Place | None = None) -> Collected:
+    def run(self, *, whole: bool = False, place: SourcePlace | None = None) -> Collected:
         """All three steps, one after the other.
 
         Args:
@@ -225,7 +225,7 @@ class Collect:
         except StagingLost:
             return self.run()
 
-    def stage(self, *, whole: bool = False, place: Place | None = None) -> int:
+    def stage(self, *, whole: bool = False, place: SourcePlace | None = None) -> int:
         """Read, check and stage; returns the transfer's id.
 
         Args:

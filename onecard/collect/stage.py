@@ -17,7 +17,7 @@ from onecard.collect.settle import SettleStep
 from onecard.errors import UnstableSource
 from onecard.model.transfers import DatasetState, Intaken
 from onecard.ports.listener import Telling
-from onecard.ports.news import Place
+from onecard.ports.news import SourcePlace
 from onecard.ports.source import ReadRequest
 from onecard.store import (
     audit,
@@ -59,7 +59,7 @@ class StageStep:
     contract: Contract
     tools: CollectContext
     telling: Telling
-    place: Place | None = None
+    place: SourcePlace | None = None
 
     def run(self, *, whole: bool, past: bool = False) -> int:
         """Read, check and stage; as `Collect.stage`.
@@ -227,7 +227,7 @@ class StageStep:
         )
         if self.place is None:
             return found
-        return window.on(found, self.place)
+        return window.reading_on(found, self.place)
 
     def watch(
         self, connection: database.Connection, state: DatasetState, request: ReadRequest

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from onecard.model.transfers import DatasetState
-from onecard.ports.news import Place
+from onecard.ports.news import SourcePlace
 from onecard.ports.source import ReadRequest
 from schemas.models.contract import Contract
 
@@ -28,7 +28,7 @@ def since(contract: Contract, state: DatasetState) -> str | None:
     return (datetime.fromisoformat(cursor) - contract.source.overlap.span).isoformat()
 
 
-def on(request: ReadRequest, place: Place) -> ReadRequest:
+def reading_on(request: ReadRequest, place: SourcePlace) -> ReadRequest:
     """The same request, from a place on.
 
     Args:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from onecard.daemon.complaint import Complaint
 from onecard.daemon.texts import Stamp, stamp_of
@@ -14,7 +15,16 @@ from onecard.ports.desk import Desk
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import UNREADABLE
 
-AnyDesk = TypeVar("AnyDesk", bound=Desk)
+
+class WatchedDesk(Desk, Protocol):
+    """A desk that says where its catalogue is without reading it."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that the catalogue is read from; to ask for it reads nothing."""
+
+
+AnyDesk = TypeVar("AnyDesk", bound=WatchedDesk)
 
 log = logging.getLogger(__name__)
 

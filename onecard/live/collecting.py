@@ -124,7 +124,7 @@ class CollectJob:
         look = collect.look()
         whole = None if look is None else View.of(look)
         end = None if whole is None else whole.end()
-        told = whole if whole is not None and whole.told else None
+        told = whole if whole is not None and whole.says_anything else None
         done = self._collected(collect, None)
         now = time.monotonic()
         if done is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from onecard.base.connections import Connections
+from onecard.daemon.watcher import WatchedDesk
 from onecard.reconcile.services import TransferDesk
 from onecard.store import leases
 from onecard.store.leases import Guard, Lease
@@ -14,7 +14,7 @@ NEVER = float("-inf")
 """When something happened that has not happened yet, by a clock that nobody sets."""
 
 
-class LaneDesk(TransferDesk, Protocol):
+class LaneDesk(TransferDesk, WatchedDesk, Protocol):
     """A desk whose transfers can be bound to a lease; `onecard.app.wiring.Hub` is one.
 
     Attributes:
@@ -22,10 +22,6 @@ class LaneDesk(TransferDesk, Protocol):
     """
 
     connections: Connections
-
-    @property
-    def root(self) -> Path:
-        """The folder that the catalogue is read from; to ask for it reads nothing."""
 
     def guarded(self, guard: Guard, holder: str) -> LaneDesk:
         """The same desk, whose transfers ask this guard in sessions of this name.

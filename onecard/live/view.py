@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onecard.collect.look import Look
-from onecard.ports.news import UNTOLD, State
+from onecard.ports.news import UNTOLD, SourceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class View:
     """
 
     look: Look
-    state: State
+    state: SourceState
 
     @classmethod
     def of(cls, look: Look) -> View:
@@ -25,7 +25,7 @@ class View:
         return cls(look, look.state())
 
     @property
-    def told(self) -> bool:
+    def says_anything(self) -> bool:
         """Whether it says anything."""
         return self.state.digest != UNTOLD
 

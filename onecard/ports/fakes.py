@@ -19,7 +19,7 @@ from onecard.model.checkpoints import Checkpoint
 from onecard.ports.auditor import Finding, Staged
 from onecard.ports.inbox import Arrivals, Held
 from onecard.ports.listener import Step
-from onecard.ports.news import UNTOLD, Place, State
+from onecard.ports.news import UNTOLD, SourcePlace, SourceState
 from onecard.ports.privacy_gate import Admitted, Batch, PrivacyBlock, RuleResult
 from onecard.ports.row_gate import Checked, Reason, Rejected
 from onecard.ports.sink import Parcel, Sent
@@ -108,7 +108,7 @@ class FakeSystem:
     inbox: tuple[Chunk, ...] = ()
     news: str = UNTOLD
     late: str = ""
-    end: Place | None = None
+    end: SourcePlace | None = None
     more: bool = False
     looks: list[str | None] = field(default_factory=list)
 
@@ -117,7 +117,7 @@ class FakeSystem:
         self.requests.append(request)
         return self.reading
 
-    def state(self, connection: Connection, request: ReadRequest) -> State:  # noqa: ARG002 - the port's
+    def state(self, connection: Connection, request: ReadRequest) -> SourceState:  # noqa: ARG002 - the port's
         """The state that was set.
 
         Args:
@@ -127,7 +127,7 @@ class FakeSystem:
         self.looks.append(request.since)
         at_end = self.end is not None and request.since == self.end.since
         digest = self.news if at_end else self.news + self.late
-        return State(digest, self.end, more=self.more)
+        return SourceState(digest, self.end, more=self.more)
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:  # noqa: ARG002
         """Keep a parcel under its id; one that is kept already changes nothing.

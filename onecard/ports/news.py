@@ -13,7 +13,7 @@ UNTOLD = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourcePlace:
     """From where a source can be read on: what comes in time stands there or behind it.
 
     Attributes:
@@ -27,7 +27,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class SourceState:
     """A source as one look has found it; kept in memory only.
 
     Attributes:
@@ -37,7 +37,7 @@ class State:
     """
 
     digest: str = UNTOLD
-    end: Place | None = None
+    end: SourcePlace | None = None
     more: bool = False
 
 
@@ -45,7 +45,7 @@ class State:
 class News(Protocol):
     """A connector that tells two states of a source apart without reading all of it."""
 
-    def state(self, connection: Connection, request: ReadRequest) -> State:
+    def state(self, connection: Connection, request: ReadRequest) -> SourceState:
         """What lies behind the request's bound, and where it ends.
 
         Two states of the same request with equal digests mean that a reading now would find what a

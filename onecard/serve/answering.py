@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from onecard.base.connections import Connection as System
 from onecard.crypto.keys import Key
+from onecard.daemon.watcher import WatchedDesk
 from onecard.errors import OnecardError
 from onecard.model.agreements import Life
-from onecard.ports.desk import Desk
 from onecard.ports.privacy_gate import Plan, PrivacyBlock, PrivacyGate, Query
 from onecard.serve import admission, codes
 from onecard.serve.calls import Call
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class ServeDesk(Desk, Protocol):
+class ServeDesk(WatchedDesk, Protocol):
     """What the service needs of the hub."""
 
     def privacy_gate(self, plan: Plan) -> PrivacyGate:

@@ -126,6 +126,8 @@ class Catalogue:
             return reaction.load(_reaction_file(self.root))
         except InvalidFile:
             return reaction.NOTHING
+
+    @property
     def callers(self) -> Mapping[str, CallerSystem]:
         """Systems that may call, by sid; raises InvalidFile when the file is broken."""
         file = self.root / "callers.yaml"

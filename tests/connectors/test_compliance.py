@@ -27,7 +27,7 @@ from onecard.errors import (
     SourceUnavailable,
 )
 from onecard.ports.inbox import Arrivals, Readable, Sending
-from onecard.ports.news import News, State
+from onecard.ports.news import News, SourceState
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, Reading, ReadRequest
 from onecard.reconcile.canonical_text import canonical_text
@@ -212,7 +212,7 @@ def test_a_state_tells_whether_anything_came_and_shows_no_value(system: System) 
     assert len({state.digest for state in seen}) == 3
     if system.incremental:
         everything = request_of(system, key=("f_key",))
-        assert connector.state(system.connection, everything) == State()
+        assert connector.state(system.connection, everything) == SourceState()
 
 
 @pytest.mark.fault("F16", "reading on from the end of a look finds rows of that same moment too")

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from connectors.rest import news
 from connectors.rest.connector import RestConnector
 from onecard.base.connections import Connection
+<<<<<<< HEAD
 from onecard.errors import (
     ConfigError,
     PolicyError,
@@ -37,6 +38,11 @@ from onecard.errors import (
 from onecard.ports.choice import Only
 from onecard.ports.news import UNTOLD, State
 from onecard.ports.sink import Leave, Parcel
+=======
+from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
+from onecard.ports.news import UNTOLD, SourceState
+from onecard.ports.sink import Parcel
+>>>>>>> lanebench
 from onecard.ports.source import Chunk, Column, ReadRequest
 from tests.connectors.systems import free, marked
 
@@ -906,7 +912,7 @@ def request_behind(
     return ReadRequest("agency/dataset", columns, found, since=since, page=page)
 
 
-def look(server: Server, page: str | None = None, **options: Any) -> State:
+def look(server: Server, page: str | None = None, **options: Any) -> SourceState:
     """The state of the rows behind a bound, from a page on."""
     return RestConnector().state(system(server), request_behind(page, **options))
 
@@ -983,11 +989,11 @@ def test_what_a_reply_says_beside_its_rows_is_no_news(server: Server) -> None:
 
 
 def test_a_source_without_a_bound_or_of_many_numbered_pages_says_nothing(server: Server) -> None:
-    assert look(server, since_param=None) == State()
+    assert look(server, since_param=None) == SourceState()
     assert server.seen == []
     server.answer = lambda call: {
         "total": "100",
         "data": {"items": [{"X": call["query"]["page"]}, {"X": "of two"}]},
     }
-    assert look(server, paginator={**NUMBERED, "order": "stable"}) == State(UNTOLD)
+    assert look(server, paginator={**NUMBERED, "order": "stable"}) == SourceState(UNTOLD)
     assert len(server.seen) == news.MOST_NUMBERED + 1

@@ -32,7 +32,7 @@ from onecard.collect.look import Look
 from onecard.errors import ConfigError
 from onecard.live.lane import Lane
 from onecard.live.pace import Pace
-from onecard.ports.news import State
+from onecard.ports.news import SourceState
 from onecard.store import agreement_lives, database, leases
 from schemas.models import catalogue
 from tests import forked
@@ -175,10 +175,10 @@ def town(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[T
 def test_an_event_reaches_the_consumers_and_a_look_leaves_no_trace(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[State] = []
+    looks: list[SourceState] = []
     state = Look.state
 
-    def counted(look: Look) -> State:
+    def counted(look: Look) -> SourceState:
         looks.append(state(look))
         return looks[-1]
 

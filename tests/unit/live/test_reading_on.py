@@ -15,7 +15,7 @@ from onecard.live.collecting import CollectJob
 from onecard.live.pace import Pace
 from onecard.ports.auditor import Finding
 from onecard.ports.fakes import FakeRowGate
-from onecard.ports.news import Place
+from onecard.ports.news import SourcePlace
 from onecard.ports.row_gate import Reason
 from tests.unit.core.fake_hub import ECARDS, NOW, FakeHub, ecards
 from tests.unit.live.test_jobs import desk_of, taken
@@ -24,7 +24,7 @@ PACE = Pace(whole=60.0, held=60.0)
 WATERMARK = (
     "SELECT checkpoint ->> 'cursor' FROM ledger.dataset WHERE dataset = 'hrss/ecard_binding'"
 )
-ENDS = [Place((NOW - timedelta(minutes=n)).isoformat()) for n in (3, 2, 1)]
+ENDS = [SourcePlace((NOW - timedelta(minutes=n)).isoformat()) for n in (3, 2, 1)]
 FAILED = Finding("shrinkage", "critical", passed=False, observed=0.1)
 
 
@@ -60,7 +60,7 @@ def bounds(hub: FakeHub) -> list[str | None]:
     return [request.since for request in hub.system.requests]
 
 
-def come(hub: FakeHub, job: CollectJob, *, news: str, end: Place = ENDS[1]) -> bool:
+def come(hub: FakeHub, job: CollectJob, *, news: str, end: SourcePlace = ENDS[1]) -> bool:
     """Something comes at the end; returns whether the job then reads."""
     hub.system.news, hub.system.end = news, end
     if not job.due(woken=False):
@@ -149,7 +149,7 @@ def test_another_process_begins_with_all_behind_the_watermark(hub: FakeHub) -> N
 
 
 def test_an_end_in_the_future_hides_nothing(hub: FakeHub) -> None:
-    ahead = Place((NOW + timedelta(days=1)).isoformat())
+    ahead = SourcePlace((NOW + timedelta(days=1)).isoformat())
     hub.system.end = ahead
     job = settled(hub)
     hub.system.looks.clear()
