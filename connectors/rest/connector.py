@@ -13,12 +13,8 @@ from connectors.rest.read import ChosenReading, RestReading
 from connectors.rest.write import RestSending
 from onecard.base.connections import Connection
 from onecard.errors import NotDivisible
-<<<<<<< HEAD
 from onecard.ports.choice import Only
-from onecard.ports.news import State
-=======
 from onecard.ports.news import SourceState
->>>>>>> lanebench
 from onecard.ports.sink import Parcel, Sent
 from onecard.ports.source import Reading, ReadRequest
 
@@ -37,7 +33,6 @@ class RestConnector:
         """Read page after page."""
         return RestReading(connection, request)
 
-<<<<<<< HEAD
     def read_only(self, connection: Connection, request: ReadRequest, only: Only) -> Reading | None:
         """Read page after page of each value; None where the options name no parameter for it.
 
@@ -49,10 +44,7 @@ class RestConnector:
         param = RestSource.model_validate(request.options.model_dump()).by.get(only.name)
         return None if param is None else ChosenReading(connection, request, param, only.values)
 
-    def state(self, connection: Connection, request: ReadRequest) -> State:
-=======
     def state(self, connection: Connection, request: ReadRequest) -> SourceState:
->>>>>>> lanebench
         """The rows behind the bound, and their last page.
 
         Args:

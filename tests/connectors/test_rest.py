@@ -27,7 +27,6 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from connectors.rest import news
 from connectors.rest.connector import RestConnector
 from onecard.base.connections import Connection
-<<<<<<< HEAD
 from onecard.errors import (
     ConfigError,
     PolicyError,
@@ -36,13 +35,8 @@ from onecard.errors import (
     SourceUnavailable,
 )
 from onecard.ports.choice import Only
-from onecard.ports.news import UNTOLD, State
-from onecard.ports.sink import Leave, Parcel
-=======
-from onecard.errors import ConfigError, ProtocolError, SchemaMismatch, SourceUnavailable
 from onecard.ports.news import UNTOLD, SourceState
-from onecard.ports.sink import Parcel
->>>>>>> lanebench
+from onecard.ports.sink import Leave, Parcel
 from onecard.ports.source import Chunk, Column, ReadRequest
 from tests.connectors.systems import free, marked
 
