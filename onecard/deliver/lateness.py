@@ -26,6 +26,8 @@ MOMENT = pl.Datetime("us", "UTC")
 OPENED, PUBLISHED, ENDED, SECONDS = "opened", "published", "ended", "seconds"
 """When the collect of an event was opened and published, and the latter by the database's clock;
 how long the event's whole way took."""
+WAITED = "waited"
+"""Whether an earlier delivery left the event out, until the old carrier was blocked elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Lateness:
 
         Args:
             late: events, at least one; columns `measured.AT`, `measured.TRANSFER`, `OPENED`,
-                `PUBLISHED`, `SECONDS`.
+                `PUBLISHED`, `SECONDS`, `WAITED`.
         """
         named = late.select(self._cause(late).alias("cause"), SECONDS)
         found = named.group_by("cause").agg(pl.len(), pl.col(SECONDS).max())
@@ -133,6 +135,8 @@ class Lateness:
             .then(pl.lit("blocked"))
             .when(failed)
             .then(pl.lit("consumer"))
+            .when(late[WAITED])
+            .then(pl.lit("order"))
             .otherwise(pl.lit("delivery"))
         ).to_series()
 

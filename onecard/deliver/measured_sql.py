@@ -14,17 +14,24 @@ from schemas.models.reaction import Events, Kind
 PathSql = Callable[[str], sql.Composed]
 
 
-def columns(events: Events, path: PathSql) -> dict[str, sql.Composed]:
+def columns(
+    events: Events, path: PathSql, waited: sql.Composed | None = None
+) -> dict[str, sql.Composed]:
     """The columns by their names.
 
     Args:
         events: what is measured of the agreement's dataset.
         path: SQL of a path.
+        waited: whether the last delivery left an event out, for the sake of the order on
+            replacement; None: of none.
     """
+    first = query("{c}", c=sql.Identifier(BASE, "_first_version"))
+    if waited is not None:
+        first = query("CASE WHEN {waited} THEN NULL ELSE {first} END", waited=waited, first=first)
     return {
         measured.KIND: kind(events, path),
         measured.AT: path(events.since),
-        measured.FIRST: query("{c}", c=sql.Identifier(BASE, "_first_version")),
+        measured.FIRST: first,
         measured.TRANSFER: query("{c}", c=sql.Identifier(BASE, "_transfer_id")),
     }
 

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from onecard.deliver.lateness import ENDED, MOMENT, OPENED, PUBLISHED, SECONDS, Lateness, utc
+from onecard.deliver.lateness import (
+    ENDED,
+    MOMENT,
+    OPENED,
+    PUBLISHED,
+    SECONDS,
+    WAITED,
+    Lateness,
+    utc,
+)
 from onecard.model import measured
 from onecard.model.reaction import AHEAD, LATER, Breach, buckets_of
 from onecard.store import reaction, reaction_facts
@@ -27,8 +36,10 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     measured.AT: MOMENT,
     measured.TRANSFER: pl.Int64,
     IS_LATER: pl.Boolean,
+    WAITED: pl.Boolean,
 }
-"""Of the events that left; `later`: within the consumer's reach only after their publication."""
+"""Of the events that left; `later`: within the consumer's reach only after their publication;
+`waited`: an earlier delivery left them out, until the old carrier was blocked elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +64,9 @@ class Measuring:
         found = raw.filter(first & raw[measured.KIND].is_not_null())
         if not len(found):
             return ()
-        later = found[measured.FIRST] <= self.after
-        found = found.with_columns(later.alias(IS_LATER))
+        later = (found[measured.FIRST] <= self.after).fill_null(value=False)
+        waited = found[measured.FIRST].is_null()
+        found = found.with_columns(later.alias(IS_LATER), waited.alias(WAITED))
         return (found.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items()),)
 
     def note(self, connection: Connection, transfer: int, events: Sequence[pl.DataFrame]) -> None:

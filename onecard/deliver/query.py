@@ -296,7 +296,8 @@ class Selection:
             exists = [self._rows.exists(e) for e in self.agreement.scope.exists]
             found |= self._gate(self.people).all(exists, keyed=self.keyed) | self._marks()
         if self.events is not None:
-            found |= measured_sql.columns(self.events, self._rows.path)
+            waited = self.left_out.waiting(self.agreement.id) if self.left_out else None
+            found |= measured_sql.columns(self.events, self._rows.path, waited)
         return found
 
     def _gate(self, people: People) -> GateInputSql:

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from onecard.base.sql_text import query
 from onecard.deliver import measured_sql
+from onecard.deliver.carrier_sql import CarrierSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
 from onecard.store import deliveries
 from onecard.store.database import Connection, fetch_all
@@ -68,11 +69,12 @@ class Waits:
 
     def _statement(self, after: int) -> sql.Composed:
         rows = ScopeSql(self.agreement, self.contracts, self.today)
+        carriers = CarrierSql.of(self.contracts[self.agreement.dataset])
         kind, version = measured_sql.kind(self.events, rows.path), sql.Identifier(BASE, "_version")
         return query(
             "SELECT kind, count(*) AS events, min(at) AS oldest FROM"
             " (SELECT {kind} AS kind, {at} AS at FROM {tables} WHERE {scope}"
-            " AND {version} > {after} AND {first} > {after} AND {kind} IS NOT NULL"
+            " AND ({version} > {after} AND {first} > {after} OR {left_out}) AND {kind} IS NOT NULL"
             " ORDER BY {version} LIMIT {most}) w GROUP BY kind ORDER BY kind",
             kind=kind,
             at=rows.path(self.events.since),
@@ -81,5 +83,6 @@ class Waits:
             version=version,
             first=sql.Identifier(BASE, "_first_version"),
             after=sql.Literal(after),
+            left_out=carriers.waiting(self.agreement.id) if carriers else query("false"),
             most=sql.Literal(MOST),
         )

@@ -14,7 +14,8 @@ AT = "_measured_at"
 """The moment from which the seconds count."""
 
 FIRST = "_measured_first"
-"""The registry version with which the row was first published."""
+"""The registry version with which the row was first published; NULL: the last delivery left it out,
+for the sake of the order on replacement."""
 
 TRANSFER = "_measured_transfer"
 """The collect that has published it."""

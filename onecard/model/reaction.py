@@ -48,12 +48,13 @@ Cause = Literal[
     "blocked",
     "held",
     "suspended",
+    "order",
 ]
 """Where a late event has spent most of its time: `source`: its agency offered it late, or was out
 of reach; `collect`: nobody collected, or it took long; `collect_failed`, `collect_held`: collects
 meanwhile did; `delivery`: nobody delivered; `consumer`: it was away, refused, or took long;
 `blocked`: the privacy gate stopped deliveries; `held`: one waited for a person; `suspended`:
-nothing was permitted to leave."""
+nothing was permitted to leave; `order`: a new card waited until others had blocked the old one."""
 
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 

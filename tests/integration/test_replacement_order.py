@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from onecard.deliver.context import Delivered
+from onecard.deliver.waiting import Waits
 from onecard.live.lane import Lane
 from onecard.live.pace import Pace
 from onecard.operations import attention, night
@@ -89,6 +90,31 @@ def test_the_old_card_is_blocked_everywhere_before_the_new_one_is_enabled(town: 
         assert (town.deliver(agreement).rows, seen(town, agreement)) == (1, BLOCKED + ENABLED)
         assert town.deliver(agreement).transfer is None
     assert (town.waiting(), town.went_ahead()) == (0, [])
+
+
+def test_what_waited_counts_as_news_with_the_time_that_it_waited(town: CardTown) -> None:
+    measured = "SELECT coalesce(sum(events), 0), count(*) FILTER (WHERE bucket < 0)"
+    measured += " FROM ledger.reaction WHERE agreement = %s"
+    replaced(town)
+    assert town.deliver(INSURANCE).waiting == 1
+    looks = town.hub.catalogue.reaction
+    contract = town.hub.catalogue.contract("hrss/card_status_event")
+    events = looks.expected(town.hub.catalogue.agreement(INSURANCE), contract)
+    assert events is not None
+    waits = Waits(
+        town.hub.catalogue.agreement(INSURANCE),
+        town.hub.catalogue.contracts,
+        events.events,
+        town.hub.settings.now().date(),
+    )
+    with database.connect(town.hub.address, autocommit=True) as connection:
+        (before,) = town.ask(measured, INSURANCE)
+        assert [found.events for found in waits.of(connection)] == [1]
+        for agreement in (BUSES, HOSPITALS, INSURANCE):
+            town.deliver(agreement)
+        assert waits.of(connection) == []
+        (after,) = town.ask(measured, INSURANCE)
+    assert (after[0] - before[0], after[1]) == (1, 0), "in a percentile, not among what came later"
 
 
 @pytest.mark.fault("F49", "a dead consumer holds the new card for so long as the contract allows")
