@@ -24,9 +24,9 @@ from onecard.live.pace import Pace
 from tests import forked
 from tests.waiting import until
 
-PACE = Pace(look=0.1, busy=0.02, whole=30.0, first=0.05, most=0.5, span=2.0, renew=0.2)
+PACE = Pace(look=0.1, busy=0.02, whole=30.0, first=0.05, most=0.5, span=3.0, renew=0.3)
 """Everything within seconds; what is rejected or not woken is looked at twice a minute."""
-GONE_S = 60.0
+GONE_S = 120.0
 
 
 def live_at(command: forked.Command, later: Path) -> None:
@@ -136,7 +136,8 @@ class LaneProcess:
         self.process.join(GONE_S)
 
     def end(self) -> None:
-        """SIGTERM; it ends after its batches in hand, with exit code 0."""
+        """SIGTERM, once it has begun; it ends after its batches in hand, with exit code 0."""
+        until(lambda: "lease taken" in self.log, "the process's leases")
         self.signal(signal.SIGTERM)
         self.process.join(GONE_S)
         assert self.process.exitcode == 0, self.log

@@ -37,18 +37,20 @@ TABLE = "f06-hrss-housing_fund-card-status"
 TOKENS = "f07-hrss-operator-card-status"
 AGREEMENTS = (FOLDER, HTTP, TABLE, TOKENS)
 CARDS = 5
-"""Cards that all four consumers have."""
 USUAL, TEN_MINUTES = 900_000, 600_000
 """The first number of events whose source tells the time, five minutes ago; numbers in ten minutes."""
-SAMPLES = (
-    "SELECT DISTINCT ON (c.person_id18) e.event_id FROM registry.hrss__card_status_event e"
-    " JOIN registry.hrss__card_master c USING (card_no)"
-    " JOIN registry.housing_fund__hf_account h ON h.person_id18 = c.person_id18"
+THEIRS = (
+    "SELECT c.card_no FROM registry.hrss__card_master c"
+    " JOIN registry.housing_fund__hf_account h USING (person_id18)"
     " WHERE c.transit_account_no IS NOT NULL AND h.grzhzt IN ('01', '02', '06')"
-    " AND e.event_type NOT IN ('06', '14') AND e._deleted_at IS NULL"
-    " AND substr(c.person_id18, 7, 4) BETWEEN '1960' AND '2000'"
-    " ORDER BY c.person_id18, e.event_id LIMIT %s"
+    " AND substr(person_id18, 7, 4) BETWEEN '1960' AND '2000' ORDER BY 1 LIMIT %s"
 )
+"""Cards of adults that all four consumers have."""
+FORM = (
+    "SELECT event_id FROM registry.hrss__card_status_event"
+    " WHERE event_type = '08' ORDER BY 1 LIMIT 1"
+)
+"""A loss that was reported at the counter."""
 LOCKS = (
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database ="
     " (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -90,11 +92,6 @@ class LaneTown:
         """Of the hub's database."""
         return self.stage.environment["ONECARD_DATABASE_URL"]
 
-    @property
-    def source(self) -> Path:
-        """Where the agency keeps its events."""
-        return self.stage.city.home / "http" / "card_status_event.sqlite"
-
     def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the hub's database."""
         with database.connect(self.address, autocommit=True) as connection:
@@ -126,7 +123,7 @@ class LaneTown:
 
     def store(self, *events: dict[str, Any]) -> None:
         """Put events into the agency's system, in this order."""
-        with closing(sqlite3.connect(self.source, timeout=60)) as source, source:
+        with closing(sqlite3.connect(events_of(self.stage), timeout=60)) as source, source:
             for body in events:
                 source.execute(
                     "INSERT INTO rows (moment, body) VALUES (?, ?)",
@@ -139,7 +136,7 @@ class LaneTown:
 
     @contextmanager
     def load(self, pause_s: float = 0.05) -> Iterator[None]:
-        """While the block lasts, events are reported one after the other.
+        """While the block lasts, events are reported one after the other; one is there at once.
 
         Args:
             pause_s: between two.
@@ -149,9 +146,10 @@ class LaneTown:
         def go_on() -> None:
             card = 0
             while not stop.wait(pause_s):
-                self.store(self.event(card))
                 card = (card + 1) % len(self.bodies)
+                self.store(self.event(card))
 
+        self.store(self.event(0))
         thread = threading.Thread(target=go_on)
         thread.start()
         try:
@@ -164,7 +162,8 @@ class LaneTown:
         """Start a process of the lane, with a door at a port; `more` is of its environment."""
         temporary = self.stage.home / "tmp"
         temporary.mkdir(exist_ok=True)
-        own = {**self.stage.at(0), "TMPDIR": str(temporary), **self.more, **more}
+        says = {"ONECARD_LOG": "json", "ONECARD_LOG_LEVEL": "INFO", "TMPDIR": str(temporary)}
+        own = {**self.stage.at(0), **says, **self.more, **more}
         return LaneProcess.start(own, self.stage.home / "lanes", port=port)
 
     def holders(self) -> set[str]:
@@ -182,11 +181,13 @@ class LaneTown:
         return set(self.cards) - self.arrivals.known(agreement)
 
     def arrived(self, *agreements: str) -> None:
-        """Wait until all that was reported has come to these consumers, or to all."""
+        """Wait until all that was reported by now has come to these consumers, or to all."""
+        wanted = set(self.cards)
         for agreement in agreements or AGREEMENTS:
-            until(lambda a=agreement: not self.missing(a), f"all events under {agreement}")
-        if not agreements:
-            until(lambda: not self.number(UNDER_WAY), "the confirmations")
+            until(
+                lambda a=agreement: wanted <= self.arrivals.known(a),
+                f"{len(wanted)} events under {agreement}",
+            )
 
     def arrived_but(self, number: int) -> None:
         """Wait until all has come but one event, which is not at the source yet."""
@@ -272,11 +273,29 @@ def settled(stage: Rehearsal, home: Path) -> Iterator[LaneTown]:
         hub.collect(dataset).run()
     for agreement in AGREEMENTS:
         hub.deliver(agreement).run()
+    yield LaneTown(small, reports(small, CARDS))
+
+
+def reports(stage: Rehearsal, number: int) -> tuple[dict[str, Any], ...]:
+    """A reported loss of each of so many cards, as the agency has such events.
+
+    Args:
+        stage: after its first night.
+        number: of cards.
+    """
+    hub = stage.hub(0)
     with database.connect(hub.address, autocommit=True) as connection:
-        samples = [str(row[0]) for row in connection.execute(SAMPLES, (CARDS,)).fetchall()]
-    assert len(samples) == CARDS
-    source = small.city.home / "http" / "card_status_event.sqlite"
-    with closing(sqlite3.connect(source)) as events:
-        found = events.execute("SELECT body FROM rows").fetchall()
-    bodies = {body["event_id"]: body for body in (json.loads(text) for (text,) in found)}
-    yield LaneTown(small, tuple(bodies[name] for name in samples))
+        cards = [str(row[0]) for row in connection.execute(THEIRS, (number,)).fetchall()]
+        ((form,),) = connection.execute(FORM).fetchall()
+    assert len(cards) == number
+    with closing(sqlite3.connect(events_of(stage))) as source:
+        ((text,),) = source.execute(
+            "SELECT body FROM rows WHERE json_extract(body, '$.event_id') = ? LIMIT 1", (form,)
+        ).fetchall()
+    name = hub.catalogue.contract(EVENTS).field("card_no").native
+    return tuple({**json.loads(text), name: card} for card in cards)
+
+
+def events_of(stage: Rehearsal) -> Path:
+    """Where the agency keeps its events."""
+    return stage.city.home / "http" / "card_status_event.sqlite"

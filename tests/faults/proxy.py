@@ -278,8 +278,8 @@ def _pump(source: socket.socket, target: socket.socket, may: Callable[[int], boo
 
 def reset(connection: socket.socket) -> None:
     """Close with RST instead of FIN; a thread that waits for its bytes is woken first."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RD)
     connection.close()
 

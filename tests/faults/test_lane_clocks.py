@@ -14,7 +14,7 @@ from tests.sampling import sampled
 from tests.waiting import until
 
 REJECTED = (
-    "SELECT coalesce(sum(rows_quarantined), 0)::int FROM ledger.transfer"
+    "SELECT coalesce(sum(quarantined), 0)::int FROM ledger.transfer"
     " WHERE subject = %s AND status = 'published'"
 )
 

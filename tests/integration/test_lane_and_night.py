@@ -27,7 +27,7 @@ from onecard.store import database
 from tests.cities import Cities
 from tests.faults.arrivals import Arrivals
 from tests.faults.lane_process import LaneProcess, none_left
-from tests.faults.lane_town import EVENTS, FOLDER, HTTP, SAMPLES, TABLE, TOKENS
+from tests.faults.lane_town import EVENTS, FOLDER, HTTP, TABLE, TOKENS, events_of, reports
 from tests.soak.compare import contents, inboxes
 from tests.waiting import until
 
@@ -151,10 +151,6 @@ def state(stage: Rehearsal) -> dict[str, object]:
     return found
 
 
-def events_of(stage: Rehearsal) -> Path:
-    return stage.city.home / "http" / "card_status_event.sqlite"
-
-
 def planted(stage: Rehearsal) -> Rows:
     """The day's own rows, taken out of the agency's system again."""
     with closing(sqlite3.connect(events_of(stage))) as source, source:
@@ -168,16 +164,12 @@ def planted(stage: Rehearsal) -> Rows:
 
 def at_the_counter(stage: Rehearsal) -> Rows:
     """What happens to some cards, one event each millisecond, after all that is planted."""
-    with database.connect(stage.hub(0).address, autocommit=True) as connection:
-        samples = [str(n) for (n,) in connection.execute(SAMPLES, (CARDS,)).fetchall()]
-    with closing(sqlite3.connect(events_of(stage))) as source:
-        bodies = [json.loads(text) for (text,) in source.execute("SELECT body FROM rows")]
-    known = {body["event_id"]: body for body in bodies}
+    bodies = reports(stage, CARDS)
     found: Rows = []
     for number in range(CARDS * TIMES):
         at = (since(stage) + timedelta(milliseconds=number)).isoformat()
         body: dict[str, Any] = {
-            **known[samples[number % CARDS]],
+            **bodies[number % CARDS],
             "event_id": f"01939999-0000-7000-8000-{number:012x}",
             "event_seq": 1_000 + number,
             "occurred_at": at,
