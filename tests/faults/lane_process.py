@@ -80,7 +80,8 @@ class LaneProcess:
         given.touch()
         door = ("--listen", f"127.0.0.1:{port}") if port else ()
         told = ("live", *door)
-        command = forked.Command(dict(environment), told, given, own / "said", own / "complained")
+        known = {**environment, "ONECARD_LOG": "json", "ONECARD_LOG_LEVEL": "INFO"}
+        command = forked.Command(known, told, given, own / "said", own / "complained")
         process = forked.context.Process(target=live_at, args=(command, own / "later"))
         process.start()
         return cls(process, own, port)

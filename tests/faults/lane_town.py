@@ -162,8 +162,7 @@ class LaneTown:
         """Start a process of the lane, with a door at a port; `more` is of its environment."""
         temporary = self.stage.home / "tmp"
         temporary.mkdir(exist_ok=True)
-        says = {"ONECARD_LOG": "json", "ONECARD_LOG_LEVEL": "INFO", "TMPDIR": str(temporary)}
-        own = {**self.stage.at(0), **says, **self.more, **more}
+        own = {**self.stage.at(0), "TMPDIR": str(temporary), **self.more, **more}
         return LaneProcess.start(own, self.stage.home / "lanes", port=port)
 
     def holders(self) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import signal
+import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -17,6 +18,7 @@ _context = multiprocessing.get_context("forkserver")
 
 def _run(pipe: Connection, limit: int, action: Callable[..., object], arguments: Any) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    sys.dont_write_bytecode = True  # a module imported here would be cut off for all others
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
         action(*arguments)

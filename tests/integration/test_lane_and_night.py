@@ -31,6 +31,7 @@ from tests.faults.lane_town import EVENTS, FOLDER, HTTP, TABLE, TOKENS, events_o
 from tests.soak.compare import contents, inboxes
 from tests.waiting import until
 
+pytestmark = pytest.mark.timeout(900)
 Rows = list[tuple[int | None, str]]
 CARDS, TIMES, SLICES = 4, 12, 6
 LANE = (FOLDER, HTTP, TABLE, TOKENS)
@@ -45,7 +46,7 @@ TABLES = {
     "statistics": "SELECT agreement, cell, value FROM ledger.statistic ORDER BY 1, 2",
     "links": "SELECT dataset, field FROM ledger.link_field ORDER BY 1, 2",
     "former": "SELECT dataset, count(*) FROM registry.former GROUP BY 1 ORDER BY 1",
-    "tickets": "SELECT kind, status, count(*) FROM ledger.ticket GROUP BY 1, 2 ORDER BY 1, 2",
+    "tickets": "SELECT kind, dataset, count(*) FROM ledger.ticket GROUP BY 1, 2 ORDER BY 1, 2",
     "windows": "SELECT count(*) FROM ledger.delivery_window",
     "pending": "SELECT count(*) FROM ledger.holding_pending",
 }
@@ -58,7 +59,7 @@ TOLD = (
     "SELECT t.subject, d.refs FROM ledger.disclosure d JOIN ledger.transfer t ON t.id = d.transfer"
 )
 LAST = (
-    "SELECT rows_published FROM ledger.transfer WHERE subject = %s AND status = 'published'"
+    "SELECT published FROM ledger.transfer WHERE subject = %s AND status = 'published'"
     " ORDER BY id DESC LIMIT 1"
 )
 
