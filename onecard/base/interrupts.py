@@ -90,20 +90,27 @@ def told_to_end() -> int:
     """Wait in the main thread until this process is told to end; returns the number of the signal.
 
     The signals are this function's from now on: a second one ends the process as it does any other.
+    The number comes by the wake-up descriptor, which is written to in whichever thread the system
+    chooses: a handler in Python would wait for the main thread, and the main thread for it.
     """
-    release()
     reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    taken = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    _now.installed = False
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in taken:
+        signal.signal(number, _noted)
+    number = 0
+    while number not in SIGNALS:
+        number = os.read(reading, 1)[0]
+    signal.set_wakeup_fd(-1)
+    for other in taken:
+        signal.signal(other, signal.SIG_DFL)
+    return number
 
-    def note(number: int, _frame: FrameType | None) -> None:
-        for taken in SIGNALS:
-            if signal.getsignal(taken) is note:
-                signal.signal(taken, signal.SIG_DFL)
-        os.write(writing, bytes([number]))
 
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, note)
-    return os.read(reading, 1)[0]
+def _noted(_number: int, _frame: FrameType | None) -> None:
+    """The wake-up descriptor has it."""
 
 
 def orderly() -> None:

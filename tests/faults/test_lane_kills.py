@@ -41,7 +41,7 @@ def town(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[L
         rejected = "01939998-0000-7000-8000-000000000001"
         at = stage.city.now(0).isoformat()
         times = {"occurred_at": at, "effective_at": at}
-        found.store({**found.bodies[0], **times, "event_id": rejected, "to_status": "?"})
+        found.store({**found.bodies[0], **times, "event_id": rejected, "AAZ502": "?"})
         yield found
 
 
