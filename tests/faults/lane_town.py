@@ -207,7 +207,7 @@ class LaneTown:
         """Assert that all is as after a night, whatever the lane has gone through."""
         until(lambda: not self.number(UNDER_WAY), "the transfers under way")
         until(lambda: not self.number(WORKING), "transactions of sessions that are gone")
-        assert self.number(LOCKS) == 0
+        until(lambda: not self.number(LOCKS), "locks of sessions that have done their work")
         name = str(make_url(self.address).database)
         assert Harness(self.stage, name, name).problems(self.checked) == []
         self.checked = self.number("SELECT max(id) FROM ledger.transfer")
