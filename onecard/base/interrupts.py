@@ -100,13 +100,13 @@ def told_to_end() -> int:
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     for number in taken:
         signal.signal(number, _noted)
-    number = 0
-    while number not in SIGNALS:
-        number = os.read(reading, 1)[0]
+    heard = 0
+    while heard not in SIGNALS:
+        heard = os.read(reading, 1)[0]
     signal.set_wakeup_fd(-1)
-    for other in taken:
-        signal.signal(other, signal.SIG_DFL)
-    return number
+    for number in taken:
+        signal.signal(number, signal.SIG_DFL)
+    return heard
 
 
 def _noted(_number: int, _frame: FrameType | None) -> None:
