@@ -35,14 +35,14 @@ def test_the_document_is_fresh(faults: ModuleType) -> None:
     )
 
 
-def test_there_are_42_faults(faults: ModuleType) -> None:
-    assert list(faults.FAULTS) == [f"F{n:02}" for n in range(1, 43)]
+def test_there_are_52_faults(faults: ModuleType) -> None:
+    assert list(faults.FAULTS) == [f"F{n:02}" for n in range(1, 53)]
 
 
 def test_what_is_missing_or_unknown_is_named(faults: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
     file = tmp_path / "tests" / "test_a.py"
-    marks = "\n".join(f'@pytest.mark.fault("F{n:02}", "held")' for n in range(2, 44))
+    marks = "\n".join(f'@pytest.mark.fault("F{n:02}", "held")' for n in range(2, 54))
     file.write_text(f"{marks}\ndef test_all(): ...\n")
     found = faults.problems(faults.proofs("fault", tmp_path))
     assert [line[:30] for line in found] == [
