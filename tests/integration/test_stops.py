@@ -24,6 +24,7 @@ from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import PolicyError
 from onecard.model.agreements import ALL
+from onecard.ports.sink import Leave
 from onecard.store import agreement_lives, audit, database
 from tests.cities import Cities
 
@@ -169,8 +170,8 @@ def test_rest(
             object.__setattr__(self._sink, "batch_rows", 10)
             return batches(self, rows)
 
-        def then_stop(self: Any, path: str, body: bytes) -> Any:
-            reply = post(self, path, body)
+        def then_stop(self: Any, path: str, body: bytes, again: Callable[[], object]) -> Any:
+            reply = post(self, path, body, again)
             if json.loads(body).get("sequence") == 2:
                 stop()
             return reply
@@ -208,8 +209,8 @@ def test_rest_stopped_before_its_manifest(
             stage.hub(0).collect(dataset).run()
         stop, post = stopping(stage, REST), client.Client.post
 
-        def then_stop(self: Any, path: str, body: bytes) -> Any:
-            reply = post(self, path, body)
+        def then_stop(self: Any, path: str, body: bytes, again: Callable[[], object]) -> Any:
+            reply = post(self, path, body, again)
             if "sequence" in json.loads(body):
                 stop()
             return reply
@@ -297,8 +298,8 @@ def test_files_stopped_between_file_and_manifest(
             stage.hub(0).collect(dataset).run()
         stop, write = stopping(stage, agreement), LocalFolder.write
 
-        def then_stop(self: LocalFolder, path: str, source: Path) -> None:
-            write(self, path, source)
+        def then_stop(self: LocalFolder, path: str, source: Path, leave: Leave) -> None:
+            write(self, path, source, leave)
             stop()
 
         monkeypatch.setattr(LocalFolder, "write", then_stop)
