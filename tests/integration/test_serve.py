@@ -478,6 +478,20 @@ def test_only_the_citys_app_asks_for_residents(asked: AskedHub) -> None:
     assert told(asked, "410199", APP) == codes.MALFORMED.code
 
 
+def test_a_resident_is_told_through_tls_only(asked: AskedHub) -> None:
+    path, body = "/v1/disclosures", {"request_id": "resident-1", "id_number": LI.id_number}
+    data = json.dumps(body).encode()
+
+    def code(**proxied: str) -> str:
+        named = {f"X-Forwarded-{name}": value for name, value in proxied.items()}
+        headers = asked.headers(path, data, APP) | named
+        return asked.code("", data, headers=headers, path=path)
+
+    assert code() == "00"
+    assert code(For="192.0.2.7") == codes.BLOCKED.code
+    assert code(For="192.0.2.7", Proto="https") == "00"
+
+
 def test_a_lawful_delay_hides_an_entry_until_it_ends(asked: AskedHub) -> None:
     asked.result(F09, LI)
     delay = "INSERT INTO ledger.disclosure_delay (agreement, case_no, until, basis, actor) VALUES (%s, %s, %s, 'b', 'a')"
