@@ -1,7 +1,8 @@
 """On record before it is answered: calls of a group, in one transaction with one audit entry.
 
 Whoever records holds the head of the audit log, so what was looked at before is looked at once more
-under it: that no request has two records, no signed call two answers, and no quota is passed.
+under it: that nothing is said after a stop, that no request has two records and no signed call two
+answers, and that no quota is passed.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Recorder:
         questions.make_month(connection, month)
         with connection.transaction():
             audit.head(connection, lock=True)
+            admission.renew(connection, cases)
             admission.recall(connection, cases)
             admission.ration(connection, cases)
             replies = self._repeated(connection, [c for c in cases if c.open and c.known])

@@ -19,7 +19,7 @@ from onecard.errors import PolicyError
 from onecard.model import gate_inputs
 from onecard.ports.privacy_gate import Admitted, Batch, PrivacyBlock
 from onecard.serve import codes
-from onecard.store import agreement_lives, database, question_audit
+from onecard.store import agreement_lives, audit, database, question_audit
 from quality.privacy.gate import Gate
 from schemas.models import catalogue
 from tests.asked import (
@@ -176,6 +176,22 @@ def test_stop_and_suspension_hold_at_once(asked: AskedHub) -> None:
             agreement_lives.suspend(connection, catalogue.load().agreement(F09), "a", "b")
 
     assert refused_after(asked, suspend) == codes.NO_AGREEMENT.code
+
+
+def test_nothing_is_said_after_a_stop_that_came_while_the_call_waited(asked: AskedHub) -> None:
+    assert asked.code(F09, asked.body(F09, LI)) == "00"
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock' AND query LIKE '%%audit_head%%FOR UPDATE%%'"
+    )
+    with ThreadPoolExecutor(1) as pool, database.connect(asked.address) as other:
+        audit.head(other, lock=True)
+        answer = pool.submit(asked.code, F09, asked.body(F09, LI))
+        until(lambda: asked.execute(waiting)[0][0] >= 2, "the call waits, and the keeper")
+        agreement_lives.set_stop(other, "health", "a", "b", stopped=True)
+        other.commit()
+        assert answer.result() == codes.STOPPED.code
+    assert len(recorded(asked)) == 1
 
 
 def test_nobody_asks_under_the_agreement_of_another(asked: AskedHub) -> None:
