@@ -47,6 +47,17 @@ COPIED = (
     " SELECT month, size, statement, suite, key_epoch, signature FROM ledger.question_group"
 )
 """A group that nobody has recorded."""
+STRAY = (
+    "INSERT INTO ledger.question SELECT month, group_id + 1, place, at, agreement, caller, operator,"
+    " case_no, request_id || 'x', request_mac, key_epoch, person, found, receipt"
+    " FROM ledger.question"
+)
+"""A call of no group."""
+WRITTEN = (
+    "ALTER TABLE ledger.audit DISABLE TRIGGER ALL;"
+    "UPDATE ledger.audit SET body = '{}' WHERE kind = 'questions.recorded'"
+)
+"""An entry that names no group."""
 NONE = {"fields": {}, "outcome": "none", "sequence": None}
 BLOCK = PrivacyBlock("PR-16", "a rule blocks")
 
@@ -364,14 +375,15 @@ def test_what_is_answered_is_on_record_and_proved(asked: AskedHub) -> None:
     [
         ("UPDATE ledger.question SET receipt = replace(receipt, 'N0123', 'N0999')", "receipt"),
         ("UPDATE ledger.question SET operator = 'N0999'", "receipt"),
+        ("UPDATE ledger.question SET at = at - interval '1 hour'", "receipt"),
+        ("UPDATE ledger.question SET receipt = 'none'", "receipts"),
         ("UPDATE ledger.question SET person = '\\x0000000000000000'", "receipt"),
         ("DELETE FROM ledger.question", "recorded"),
         ("DELETE FROM ledger.question_group", "missing"),
         ("UPDATE ledger.question_group SET statement = replace(statement, '2026', '2025')", "sign"),
-        (
-            COPIED,
-            "not in the audit log",
-        ),
+        (COPIED, "not in the audit log"),
+        (STRAY, "not in the audit log"),
+        (WRITTEN, "cannot be read"),
     ],
 )
 def test_audit_verify_finds_a_record_that_was_changed(
