@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -504,6 +505,20 @@ def told(asked: AskedHub, number: str, sid: str = APP) -> Any:
 def test_only_the_citys_app_asks_for_residents(asked: AskedHub) -> None:
     assert told(asked, LI.id_number, HIS) == codes.NO_AGREEMENT.code
     assert told(asked, "410199", APP) == codes.MALFORMED.code
+
+
+def test_a_resident_is_told_of_agreements_whose_file_is_gone(
+    asked: AskedHub, tmp_path: Path
+) -> None:
+    asked.result(F09, LI)
+    before = told(asked, LI.id_number)
+    root = tmp_path / "schemas"
+    shutil.copytree(catalogue.ROOT, root, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+    (root / "agreements" / f"{F09}.yaml").unlink()
+    asked.environment["ONECARD_SCHEMAS"] = str(root)
+    with asked.serving():
+        assert asked.code(F09, asked.body(F09, LI)) == codes.NO_AGREEMENT.code
+        assert told(asked, LI.id_number) == before
 
 
 def test_a_resident_is_told_through_tls_only(asked: AskedHub) -> None:
