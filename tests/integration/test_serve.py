@@ -20,7 +20,8 @@ from onecard.errors import PolicyError
 from onecard.model import gate_inputs
 from onecard.ports.privacy_gate import Admitted, Batch, PrivacyBlock
 from onecard.serve import codes
-from onecard.store import agreement_lives, audit, database, question_audit
+from onecard.serve.groups import Groups
+from onecard.store import agreement_lives, audit, database, persons, question_audit
 from quality.privacy.gate import Gate
 from schemas.models import catalogue
 from tests.asked import (
@@ -152,6 +153,30 @@ def test_a_row_that_a_rule_blocks_costs_no_other_call(
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda who: asked.result(F10, who)["outcome"], people))
     assert found == ["none" if who is blocked else "answered" for who in people]
+
+
+def test_a_defect_that_a_call_meets_costs_no_other_group(
+    asked: AskedHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rested: list[object] = []
+    rows, rest = persons.rows, Groups._rest
+
+    def broken(connection: database.Connection, *rest: Any) -> persons.Rows:
+        found = rows(connection, *rest)
+        if LI.id_number in rest[-1]:
+            raise KeyError(LI.id_number)
+        return found
+
+    def noted(groups: Groups) -> bool:
+        rested.append(groups)
+        return rest(groups)
+
+    monkeypatch.setattr(persons, "rows", broken)
+    monkeypatch.setattr(Groups, "_rest", noted)
+    assert asked.code(F09, asked.body(F09, LI)) == codes.UNAVAILABLE.code
+    assert asked.result(F09, NOBODY) == NONE
+    assert (rested, LI.id_number in caplog.text) == ([], False)
+    assert "KeyError" in caplog.text
 
 
 def test_a_rule_about_the_agreement_answers_nobody(
