@@ -16,11 +16,12 @@ import pytest
 
 from onecard.base.platform_signature import AHEAD_MS, WINDOW_MS, system_ms
 from onecard.crypto import answers, keys
-from onecard.errors import PolicyError
+from onecard.errors import PolicyError, StorageError
 from onecard.model import gate_inputs
 from onecard.ports.privacy_gate import Admitted, Batch, PrivacyBlock
-from onecard.serve import codes
+from onecard.serve import codes, keeper
 from onecard.serve.groups import Groups
+from onecard.serve.keeper import Keeper
 from onecard.store import agreement_lives, audit, database, persons, question_audit
 from quality.privacy.gate import Gate
 from schemas.models import catalogue
@@ -455,6 +456,26 @@ def test_without_a_sound_audit_log_nobody_is_answered(asked: AskedHub) -> None:
     asked.execute("UPDATE ledger.audit SET body = '{}' WHERE kind = 'questions.recorded'")
     until(lambda: asked.code(F09, asked.body(F09, LI)) != "00", "it is noticed")
     assert asked.code(F09, asked.body(F09, LI)) in (codes.BLOCKED.code, codes.UNAVAILABLE.code)
+
+
+def test_while_the_log_cannot_be_anchored_nobody_is_answered(
+    asked: AskedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before: list[bool] = []
+    kept = Keeper(asked.address, asked.hub().settings, lambda: asked.hub().signer)
+
+    def full(*_what: object) -> None:
+        before.append(kept.sound())
+        msg = "no room"
+        raise StorageError(msg)
+
+    monkeypatch.setattr(keeper, "anchor", full)
+    kept.beat()
+    kept.beat()
+    assert (before, kept.sound()) == ([False, False], False)
+    monkeypatch.undo()
+    kept.beat()
+    assert kept.sound()
 
 
 def test_refusals_are_counted_on_record_without_the_call(asked: AskedHub) -> None:
