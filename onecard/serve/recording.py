@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from onecard.base import failpoints
 from onecard.base.person_names import VERSION
@@ -27,6 +27,9 @@ from onecard.store.question_audit import KIND, record_digest
 from onecard.store.questions import Asked, Group, Known, Taken
 
 RECEIPT_FORMAT = 1
+REPEATED_WITHIN = timedelta(days=1)
+"""Later, that the same is still so would be news of the person, which nobody has asked for on
+record."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ class Recorder:
                 case.refuse(codes.CHANGED)
             elif not case.is_of(case.known, self.suite, key):
                 case.refuse(codes.CONFLICT)
+            elif self.now - case.known.at > REPEATED_WITHIN:
+                case.refuse(codes.CHANGED)
             elif reply := self._again(connection, case, case.known, case.salt(self.suite, key)):
                 replies.append((case, reply))
             else:

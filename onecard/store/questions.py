@@ -75,6 +75,7 @@ class Known:
 
     caller: str
     request_id: str
+    at: datetime
     month: date
     group_id: int
     place: int
@@ -110,8 +111,8 @@ def known(connection: Connection, requests: Sequence[tuple[str, str]]) -> list[K
     return fetch_all(
         connection,
         Known,
-        "SELECT q.caller, q.request_id, q.month, q.group_id, q.place, q.request_mac, q.key_epoch,"
-        " q.receipt FROM unnest(%s::text[], %s::text[]) AS r(caller, request_id)"
+        "SELECT q.caller, q.request_id, q.at, q.month, q.group_id, q.place, q.request_mac,"
+        " q.key_epoch, q.receipt FROM unnest(%s::text[], %s::text[]) AS r(caller, request_id)"
         " JOIN ledger.question q USING (caller, request_id)",
         columns(requests),
     )

@@ -370,6 +370,16 @@ def test_a_repetition_that_would_say_something_else_is_refused(asked: AskedHub) 
     assert asked.code(F09, unknown) == codes.CHANGED.code
 
 
+def test_a_repetition_comes_within_a_day(asked: AskedHub) -> None:
+    body = asked.body(F09, LI)
+    assert asked.code(F09, body) == "00"
+    for now, code in (("25T10:00:00", "00"), ("25T10:00:01", codes.CHANGED.code)):
+        asked.environment["ONECARD_NOW"] = f"2026-11-{now}+08:00"
+        with asked.serving():
+            assert asked.code(F09, body) == code
+            assert asked.code(F09, {**body, "operator": "N0124"}) == codes.CONFLICT.code
+
+
 def test_a_signed_call_is_taken_once_by_whichever_process(asked: AskedHub) -> None:
     body = json.dumps(asked.body(F09, LI)).encode()
     headers = asked.headers(f"/v1/{F09}/query", body, HIS)
