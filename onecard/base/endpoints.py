@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 HIGHEST_PORT = 65_535
@@ -41,3 +42,11 @@ class Endpoint:
         """Its address over HTTP."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+
+def is_here(host: str) -> bool:
+    """Whether a name or address is this machine's own, so that nothing travels in the clear."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

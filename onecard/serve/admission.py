@@ -71,6 +71,20 @@ def _closed(call: Call, compiled: Compiled, life: Life) -> Code | None:
     return None if call.verb == compiled.agreement.mode else codes.MODE
 
 
+def renew(connection: Connection, cases: Sequence[Case]) -> None:
+    """Refuse those whose agreement was stopped or suspended since they were admitted.
+
+    Args:
+        connection: holds the head of the audit log, so that no such act comes after this look.
+        cases: that have a question.
+    """
+    now = lives(connection, [case.under for case in cases])
+    for case in cases:
+        case.life = now[case.under.agreement.id]
+        if refusal := _closed(case.call, case.under, case.life):
+            case.refuse(refusal)
+
+
 def recall(connection: Connection, cases: Sequence[Case]) -> None:
     """Give each case the record of the same request, where there is one.
 

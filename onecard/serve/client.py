@@ -7,11 +7,13 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
+from onecard.base.endpoints import is_here
 from onecard.base.platform_signature import Credential, bound, signed_headers
-from onecard.errors import ProtocolError, SourceUnavailable
+from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
 
 PATIENCE_S = 30.0
 
@@ -65,7 +67,7 @@ class Told:
 
 
 def send(base: str, path: str, credential: Credential, body: bytes) -> Told:
-    """Sign a call and send it.
+    """Sign a call and send it, to this address and no other.
 
     Args:
         base: address of the service, without a slash at its end.
@@ -74,14 +76,24 @@ def send(base: str, path: str, credential: Credential, body: bytes) -> Told:
         body: as `Asking.body` makes it.
 
     Raises:
+        ConfigError: the service is on another machine, and not asked through https.
         SourceUnavailable: the service cannot be reached.
         ProtocolError: it answers no JSON object.
     """
+    at = urlsplit(base)
+    secure = at.scheme == "https"
+    if not secure and not (at.scheme == "http" and is_here(at.hostname or "")):
+        msg = "a service beyond this machine is asked through https"
+        raise ConfigError(msg)
     headers = signed_headers(credential, bound(credential.form, path, body))
     headers["Content-Type"] = "application/json"
     failed = ""
     try:
-        answer = requests.post(base + path, data=body, headers=headers, timeout=PATIENCE_S)
+        with requests.Session() as session:
+            session.trust_env = secure  # in the clear it goes through no proxy
+            answer = session.post(
+                base + path, data=body, headers=headers, timeout=PATIENCE_S, allow_redirects=False
+            )
         content = answer.json()
     except requests.JSONDecodeError:
         content = None

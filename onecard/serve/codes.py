@@ -184,8 +184,8 @@ CONFLICT = Code(
 CHANGED = Code(
     "71",
     409,
-    "重发的请求：依据或数据已变，不能再给同一答复",
-    "a repetition: the decision or the data has changed, the same answer cannot be given again",
+    "重发的请求：已过一日，或依据、数据已变，不再给同一答复",
+    "a repetition after a day, or the decision or the data has changed: it is not answered again",
     "以新的 request_id 重新查询",
     "ask anew, with a new request_id",
 )

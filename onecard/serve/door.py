@@ -91,7 +91,7 @@ class _Door:
         if isinstance(taken, Code):
             return self._refused(taken)
         proved, body = taken
-        host = request.client.host if request.client else ""
+        host, secure = _channel(request)
         call = Call(
             sid=proved.sid,
             system=proved.system,
@@ -101,7 +101,7 @@ class _Door:
             digest=proved.digest,
             rid=proved.rid,
             host=host,
-            secure=request.url.scheme == "https",
+            secure=secure,
         )
         reply = await self._reply(call)
         if reply.code is codes.ANSWERED and not reply.found:
@@ -117,7 +117,7 @@ class _Door:
         if isinstance(taken, Code):
             return self._refused(taken)
         proved, body = taken
-        call = ResidentCall(proved, body)
+        call = ResidentCall(proved, body, *_channel(request))
         loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(None, self._service.disclosures, call)
         if reply.body is None:
@@ -163,7 +163,7 @@ class _Door:
             body = await asyncio.wait_for(request.body(), BODY_S)
         except TimeoutError:
             return codes.BODY
-        address = request.client.host if request.client else ""
+        address, _ = _channel(request)
         path = request.scope["raw_path"].decode("latin-1")
         found = self._gatekeeper.judge(address, path, headers, body)
         return found if isinstance(found, Code) else (found, body)
@@ -201,6 +201,11 @@ class _Door:
 async def _alive(_request: Request) -> Response:
     """The process lives."""
     return _json({"alive": True}, 200)
+
+
+def _channel(request: Request) -> tuple[str, bool]:
+    """Where a call comes from, and whether through TLS; as the proxy of this machine says."""
+    return request.client.host if request.client else "", request.url.scheme == "https"
 
 
 def _bounded(request: Request) -> bool:

@@ -15,7 +15,6 @@ from typing import Protocol
 
 import psycopg
 
-from onecard.errors import OnecardError
 from onecard.serve import codes
 from onecard.serve.calls import Call
 from onecard.serve.case import Reply
@@ -135,7 +134,7 @@ class Groups:
         replies: Sequence[Reply] = [Reply(codes.UNAVAILABLE) for _ in group]
         try:
             replies = self._answers.answer(connection, [w.call for w in group])
-        except (OnecardError, psycopg.Error) as error:
+        except Exception as error:  # a defect that one call meets costs no call of another group
             if connection.broken or isinstance(error, psycopg.OperationalError):
                 raise
             log.error("a group cannot be answered: %s", as_hub_error(error))  # noqa: TRY400

@@ -103,14 +103,15 @@ class Keeper:
     def _check(self, connection: database.Connection) -> None:
         """Whether the log is sound; its new head is signed, and anchored outside the database."""
         problem = audit_health.problem(connection, self._folder)
-        self._sound = not problem
         if problem:
+            self._sound = False
             log.error("nobody is answered: %s", problem)
             return
         checkpoint = audit.checkpoint(connection, self._signer())
         if checkpoint.size != self._anchored:
             anchor(self._folder, checkpoint)
             self._anchored = checkpoint.size
+        self._sound = True
 
     @property
     def _folder(self) -> Path:

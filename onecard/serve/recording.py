@@ -1,14 +1,15 @@
 """On record before it is answered: calls of a group, in one transaction with one audit entry.
 
 Whoever records holds the head of the audit log, so what was looked at before is looked at once more
-under it: that no request has two records, no signed call two answers, and no quota is passed.
+under it: that nothing is said after a stop, that no request has two records and no signed call two
+answers, and that no quota is passed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from onecard.base import failpoints
 from onecard.base.person_names import VERSION
@@ -26,6 +27,9 @@ from onecard.store.question_audit import KIND, record_digest
 from onecard.store.questions import Asked, Group, Known, Taken
 
 RECEIPT_FORMAT = 1
+REPEATED_WITHIN = timedelta(days=1)
+"""Later, that the same is still so would be news of the person, which nobody has asked for on
+record."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Recorder:
         questions.make_month(connection, month)
         with connection.transaction():
             audit.head(connection, lock=True)
+            admission.renew(connection, cases)
             admission.recall(connection, cases)
             admission.ration(connection, cases)
             replies = self._repeated(connection, [c for c in cases if c.open and c.known])
@@ -119,6 +124,8 @@ class Recorder:
                 case.refuse(codes.CHANGED)
             elif not case.is_of(case.known, self.suite, key):
                 case.refuse(codes.CONFLICT)
+            elif self.now - case.known.at > REPEATED_WITHIN:
+                case.refuse(codes.CHANGED)
             elif reply := self._again(connection, case, case.known, case.salt(self.suite, key)):
                 replies.append((case, reply))
             else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from onecard.base.endpoints import is_here
 from onecard.base.times import ZONE, iso
 from onecard.ports.desk import Desk
 from onecard.serve import codes
@@ -27,10 +28,17 @@ REQUEST_ID = "request_id"
 
 @dataclass(frozen=True, slots=True)
 class ResidentCall:
-    """A call of the city's app whose signature is right."""
+    """A call of the city's app whose signature is right.
+
+    Attributes:
+        host: address of the app, or of the nearest proxy that is believed.
+        secure: it came through TLS.
+    """
 
     proved: Proved
     body: bytes = field(repr=False)
+    host: str
+    secure: bool
 
 
 def tell(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
@@ -55,6 +63,8 @@ def tell(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
             return Reply(codes.STOPPED)
         if not system.residents:
             return Reply(codes.NO_AGREEMENT)
+        if not (call.secure or is_here(call.host)):
+            return Reply(codes.BLOCKED)  # PR-20, which knows agreements only
         found = disclosure_lookup.entries(desk, connection, keys.consumers, id_number)
         shown = [entry for entry in found.entries if not entry.delayed(now.date())]
         with connection.transaction():

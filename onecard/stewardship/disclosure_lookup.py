@@ -15,7 +15,7 @@ from typing import Any
 
 from onecard.crypto.keys import Key, token_purpose
 from onecard.ports.desk import Desk
-from onecard.store import audit, database, disclosures, questions
+from onecard.store import agreement_lives, audit, database, disclosures, questions
 from onecard.store.database import Connection
 from schemas.models import codes
 from schemas.models.agreement import Agreement
@@ -100,19 +100,48 @@ def entries(
     for consumer in sorted(keys):
         digests = [desk.suite.digests(k.secret, [id_number])[0] for k in keys[consumer]]
         reference = reference or digests[0][:8].hex()
-        own = {a.id: a for a in desk.catalogue.agreements.values() if a.consumer == consumer}
+        own = _agreements(desk, connection, consumer)
         title = desk.catalogue.agencies[consumer].title
         delivered = disclosures.of_person(connection, own, digests)
         found += [_delivered(entry, own[entry.agreement], title) for entry in delivered]
         references = [digest[-disclosures.REFERENCE_BYTES :] for digest in digests]
         asked = questions.of_person(connection, list(own), references)
-        found += [_asked(call, own[call.agreement], title) for call in asked]
+        found += [_asked(call, title) for call in asked]
     return Found(reference, tuple(sorted(found, key=attrgetter("at"))))
 
 
-def _delivered(
-    entry: disclosures.Disclosure, agreement: Agreement, consumer: str
-) -> DisclosureLine:
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What an agreement says, for deliveries without a receipt."""
+
+    version: str
+    purpose: str
+    basis: str
+    fields: tuple[str, ...]
+
+
+def _agreements(desk: Desk, connection: Connection, consumer: str) -> dict[str, _Words]:
+    """All of a consumer's agreements, those whose file is gone or broken too, by id."""
+    former = agreement_lives.ever_of(connection, consumer)
+    texts = [text for text in desk.catalogue.agreements.values() if text.consumer == consumer]
+    return {name: _approved(content) for name, content in former.items()} | {
+        text.id: _words(text) for text in texts
+    }
+
+
+def _words(agreement: Agreement) -> _Words:
+    basis = f"{agreement.basis.statute} {agreement.basis.article}"
+    return _Words(agreement.version, agreement.purpose, basis, agreement.names)
+
+
+def _approved(content: Mapping[str, Any]) -> _Words:
+    """Of the text that was approved, which may be older than what an agreement is today."""
+    basis = f"{content['basis']['statute']} {content['basis']['article']}"
+    fields = tuple(str(field["name"]) for field in content["fields"])
+    return _Words(str(content["version"]), str(content["purpose"]), basis, fields)
+
+
+def _delivered(entry: disclosures.Disclosure, agreement: _Words, consumer: str) -> DisclosureLine:
     """A delivery; of one that was cut off there is its state only."""
     said = json.loads(entry.receipt) if entry.receipt else {}
     return DisclosureLine(
@@ -122,17 +151,17 @@ def _delivered(
         entry.transfer,
         entry.status,
         _purpose(str(said.get("purpose", agreement.purpose))),
-        said.get("basis", f"{agreement.basis.statute} {agreement.basis.article}"),
-        tuple(said.get("columns", agreement.names)),
+        said.get("basis", agreement.basis),
+        tuple(said.get("columns", agreement.fields)),
     )
 
 
-def _asked(call: questions.AskedFor, agreement: Agreement, consumer: str) -> DisclosureLine:
+def _asked(call: questions.AskedFor, consumer: str) -> DisclosureLine:
     said = json.loads(call.receipt)
     return DisclosureLine(
         call.at,
         consumer,
-        f"{agreement.id} {said['agreementVersion']}",
+        f"{call.agreement} {said['agreementVersion']}",
         None,
         str(said["outcome"]),
         _purpose(str(said["purpose"])),

@@ -7,9 +7,10 @@ is per consumer or for all, and is looked at before anything leaves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from onecard.errors import PolicyError
 from onecard.model.agreements import ALL, AgreementEvent, Life, State
@@ -198,3 +199,24 @@ def _newest(connection: Connection, agreement: str) -> list[AgreementEvent]:
 def events(connection: Connection, agreement: str) -> list[AgreementEvent]:
     """The agreement's life, oldest first."""
     return _newest(connection, agreement)[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    agreement: str
+    content: Mapping[str, Any]
+
+
+def ever_of(connection: Connection, consumer: str) -> dict[str, Mapping[str, Any]]:
+    """All agreements that were ever approved for a consumer: the newest text of each, by id.
+
+    Those whose file is gone or broken are among them.
+    """
+    found = fetch_all(
+        connection,
+        _Text,
+        "SELECT DISTINCT ON (agreement) agreement, content FROM ledger.agreement_event"
+        " WHERE content->>'consumer' = %s ORDER BY agreement, id DESC",
+        (consumer,),
+    )
+    return {line.agreement: line.content for line in found}

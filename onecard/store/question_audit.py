@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onecard.base.times import iso
 from onecard.crypto import answers
 from onecard.crypto.audit_verify import Verdict
 from onecard.store import audit, questions
@@ -70,11 +71,12 @@ def problem(connection: Connection, verify: Verify) -> str:
                 return f"group {recorded.group} of calls, of audit entry {recorded.seq}: {wrong}"
         seq, group = batch[-1].seq, last
     unknown = set(questions.groups(connection, group, None))
-    return _unknown(unknown) if unknown else ""
+    stray = questions.stray(connection)
+    return _unknown(unknown | {stray} if stray is not None else unknown)
 
 
 def _unknown(groups: set[int]) -> str:
-    return f"group {min(groups)} of calls is not in the audit log"
+    return f"group {min(groups)} of calls is not in the audit log" if groups else ""
 
 
 def _recorded(connection: Connection, after: int) -> list[_Recorded]:
@@ -104,11 +106,11 @@ def _wrong(recorded: _Recorded, group: Group | None, lines: Sequence[Asked], ver
     """What is wrong with one group."""
     if group is None:
         return "it is missing"
-    if not all(map(_agrees, lines)):
-        return "a call is not what its receipt says"
     made = answers.statement([line.receipt for line in lines], "")
     if (answers.root_of(made), len(lines)) != (recorded.root, recorded.size):
         return "its receipts are not those that were recorded"
+    if not all(map(_agrees, lines)):
+        return "a call is not what its receipt says"
     if answers.root_of(group.statement) != recorded.root:
         return "its statement is of other receipts"
     message = group.statement.encode()
@@ -133,6 +135,7 @@ def _agrees(line: Asked) -> bool:
         said
         == said
         | {
+            "at": iso(line.at),
             "agreement": line.agreement,
             "caller": line.caller,
             "operator": line.operator,
@@ -155,7 +158,10 @@ def verify_all(connection: Connection, folder: Path, signer: Signer) -> Verdict:
     """
     verdict = audit.verify_log(connection, folder, signer.holds)
     with audit.snapshot(connection):
-        wrong = problem(connection, signer.verify)
+        try:
+            wrong = problem(connection, signer.verify)
+        except (ValueError, TypeError, KeyError):  # an entry of the log that somebody has written
+            wrong = "entries about calls cannot be read"
     if not wrong:
         return verdict
     return replace(verdict, ok=False, problem="; ".join(filter(None, [verdict.problem, wrong])))

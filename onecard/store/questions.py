@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from onecard.store import months
-from onecard.store.database import Connection, columns, fetch_all, one_scalar, scalars
+from onecard.store.database import Connection, columns, fetch_all, one_scalar, scalar, scalars
 from onecard.store.disclosures import QUESTIONS
 
 CALL_KEPT = timedelta(days=1)
@@ -75,6 +75,7 @@ class Known:
 
     caller: str
     request_id: str
+    at: datetime
     month: date
     group_id: int
     place: int
@@ -110,8 +111,8 @@ def known(connection: Connection, requests: Sequence[tuple[str, str]]) -> list[K
     return fetch_all(
         connection,
         Known,
-        "SELECT q.caller, q.request_id, q.month, q.group_id, q.place, q.request_mac, q.key_epoch,"
-        " q.receipt FROM unnest(%s::text[], %s::text[]) AS r(caller, request_id)"
+        "SELECT q.caller, q.request_id, q.at, q.month, q.group_id, q.place, q.request_mac,"
+        " q.key_epoch, q.receipt FROM unnest(%s::text[], %s::text[]) AS r(caller, request_id)"
         " JOIN ledger.question q USING (caller, request_id)",
         columns(requests),
     )
@@ -238,6 +239,16 @@ def lines(connection: Connection, there: Mapping[int, Group]) -> dict[int, list[
     for line in found:
         by_group[line.group_id].append(line)
     return by_group
+
+
+def stray(connection: Connection) -> int | None:
+    """The group that some call names and that is not there, nor in the call's month; None: none."""
+    return scalar(
+        connection,
+        int,
+        "SELECT q.group_id FROM ledger.question q WHERE NOT EXISTS (SELECT FROM"
+        " ledger.question_group g WHERE g.id = q.group_id AND g.month = q.month) LIMIT 1",
+    )
 
 
 @dataclass(frozen=True, slots=True)

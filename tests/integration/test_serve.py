@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,11 +16,13 @@ import pytest
 
 from onecard.base.platform_signature import AHEAD_MS, WINDOW_MS, system_ms
 from onecard.crypto import answers, keys
-from onecard.errors import PolicyError
+from onecard.errors import PolicyError, StorageError
 from onecard.model import gate_inputs
 from onecard.ports.privacy_gate import Admitted, Batch, PrivacyBlock
-from onecard.serve import codes
-from onecard.store import agreement_lives, database, question_audit
+from onecard.serve import codes, keeper
+from onecard.serve.groups import Groups
+from onecard.serve.keeper import Keeper
+from onecard.store import agreement_lives, audit, database, persons, question_audit
 from quality.privacy.gate import Gate
 from schemas.models import catalogue
 from tests.asked import (
@@ -47,6 +50,17 @@ COPIED = (
     " SELECT month, size, statement, suite, key_epoch, signature FROM ledger.question_group"
 )
 """A group that nobody has recorded."""
+STRAY = (
+    "INSERT INTO ledger.question SELECT month, group_id + 1, place, at, agreement, caller, operator,"
+    " case_no, request_id || 'x', request_mac, key_epoch, person, found, receipt"
+    " FROM ledger.question"
+)
+"""A call of no group."""
+WRITTEN = (
+    "ALTER TABLE ledger.audit DISABLE TRIGGER ALL;"
+    "UPDATE ledger.audit SET body = '{}' WHERE kind = 'questions.recorded'"
+)
+"""An entry that names no group."""
 NONE = {"fields": {}, "outcome": "none", "sequence": None}
 BLOCK = PrivacyBlock("PR-16", "a rule blocks")
 
@@ -142,6 +156,30 @@ def test_a_row_that_a_rule_blocks_costs_no_other_call(
     assert found == ["none" if who is blocked else "answered" for who in people]
 
 
+def test_a_defect_that_a_call_meets_costs_no_other_group(
+    asked: AskedHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rested: list[object] = []
+    rows, rest = persons.rows, Groups._rest
+
+    def broken(connection: database.Connection, *rest: Any) -> persons.Rows:
+        found = rows(connection, *rest)
+        if LI.id_number in rest[-1]:
+            raise KeyError(LI.id_number)
+        return found
+
+    def noted(groups: Groups) -> bool:
+        rested.append(groups)
+        return rest(groups)
+
+    monkeypatch.setattr(persons, "rows", broken)
+    monkeypatch.setattr(Groups, "_rest", noted)
+    assert asked.code(F09, asked.body(F09, LI)) == codes.UNAVAILABLE.code
+    assert asked.result(F09, NOBODY) == NONE
+    assert (rested, LI.id_number in caplog.text) == ([], False)
+    assert "KeyError" in caplog.text
+
+
 def test_a_rule_about_the_agreement_answers_nobody(
     asked: AskedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +214,22 @@ def test_stop_and_suspension_hold_at_once(asked: AskedHub) -> None:
             agreement_lives.suspend(connection, catalogue.load().agreement(F09), "a", "b")
 
     assert refused_after(asked, suspend) == codes.NO_AGREEMENT.code
+
+
+def test_nothing_is_said_after_a_stop_that_came_while_the_call_waited(asked: AskedHub) -> None:
+    assert asked.code(F09, asked.body(F09, LI)) == "00"
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock' AND query LIKE '%%audit_head%%FOR UPDATE%%'"
+    )
+    with ThreadPoolExecutor(1) as pool, database.connect(asked.address) as other:
+        audit.head(other, lock=True)
+        answer = pool.submit(asked.code, F09, asked.body(F09, LI))
+        until(lambda: asked.execute(waiting)[0][0] >= 2, "the call waits, and the keeper")
+        agreement_lives.set_stop(other, "health", "a", "b", stopped=True)
+        other.commit()
+        assert answer.result() == codes.STOPPED.code
+    assert len(recorded(asked)) == 1
 
 
 def test_nobody_asks_under_the_agreement_of_another(asked: AskedHub) -> None:
@@ -316,6 +370,16 @@ def test_a_repetition_that_would_say_something_else_is_refused(asked: AskedHub) 
     assert asked.code(F09, unknown) == codes.CHANGED.code
 
 
+def test_a_repetition_comes_within_a_day(asked: AskedHub) -> None:
+    body = asked.body(F09, LI)
+    assert asked.code(F09, body) == "00"
+    for now, code in (("25T10:00:00", "00"), ("25T10:00:01", codes.CHANGED.code)):
+        asked.environment["ONECARD_NOW"] = f"2026-11-{now}+08:00"
+        with asked.serving():
+            assert asked.code(F09, body) == code
+            assert asked.code(F09, {**body, "operator": "N0124"}) == codes.CONFLICT.code
+
+
 def test_a_signed_call_is_taken_once_by_whichever_process(asked: AskedHub) -> None:
     body = json.dumps(asked.body(F09, LI)).encode()
     headers = asked.headers(f"/v1/{F09}/query", body, HIS)
@@ -348,14 +412,15 @@ def test_what_is_answered_is_on_record_and_proved(asked: AskedHub) -> None:
     [
         ("UPDATE ledger.question SET receipt = replace(receipt, 'N0123', 'N0999')", "receipt"),
         ("UPDATE ledger.question SET operator = 'N0999'", "receipt"),
+        ("UPDATE ledger.question SET at = at - interval '1 hour'", "receipt"),
+        ("UPDATE ledger.question SET receipt = 'none'", "receipts"),
         ("UPDATE ledger.question SET person = '\\x0000000000000000'", "receipt"),
         ("DELETE FROM ledger.question", "recorded"),
         ("DELETE FROM ledger.question_group", "missing"),
         ("UPDATE ledger.question_group SET statement = replace(statement, '2026', '2025')", "sign"),
-        (
-            COPIED,
-            "not in the audit log",
-        ),
+        (COPIED, "not in the audit log"),
+        (STRAY, "not in the audit log"),
+        (WRITTEN, "cannot be read"),
     ],
 )
 def test_audit_verify_finds_a_record_that_was_changed(
@@ -401,6 +466,26 @@ def test_without_a_sound_audit_log_nobody_is_answered(asked: AskedHub) -> None:
     asked.execute("UPDATE ledger.audit SET body = '{}' WHERE kind = 'questions.recorded'")
     until(lambda: asked.code(F09, asked.body(F09, LI)) != "00", "it is noticed")
     assert asked.code(F09, asked.body(F09, LI)) in (codes.BLOCKED.code, codes.UNAVAILABLE.code)
+
+
+def test_while_the_log_cannot_be_anchored_nobody_is_answered(
+    asked: AskedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before: list[bool] = []
+    kept = Keeper(asked.address, asked.hub().settings, lambda: asked.hub().signer)
+
+    def full(*_what: object) -> None:
+        before.append(kept.sound())
+        msg = "no room"
+        raise StorageError(msg)
+
+    monkeypatch.setattr(keeper, "anchor", full)
+    kept.beat()
+    kept.beat()
+    assert (before, kept.sound()) == ([False, False], False)
+    monkeypatch.undo()
+    kept.beat()
+    assert kept.sound()
 
 
 def test_refusals_are_counted_on_record_without_the_call(asked: AskedHub) -> None:
@@ -476,6 +561,34 @@ def told(asked: AskedHub, number: str, sid: str = APP) -> Any:
 def test_only_the_citys_app_asks_for_residents(asked: AskedHub) -> None:
     assert told(asked, LI.id_number, HIS) == codes.NO_AGREEMENT.code
     assert told(asked, "410199", APP) == codes.MALFORMED.code
+
+
+def test_a_resident_is_told_of_agreements_whose_file_is_gone(
+    asked: AskedHub, tmp_path: Path
+) -> None:
+    asked.result(F09, LI)
+    before = told(asked, LI.id_number)
+    root = tmp_path / "schemas"
+    shutil.copytree(catalogue.ROOT, root, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+    (root / "agreements" / f"{F09}.yaml").unlink()
+    asked.environment["ONECARD_SCHEMAS"] = str(root)
+    with asked.serving():
+        assert asked.code(F09, asked.body(F09, LI)) == codes.NO_AGREEMENT.code
+        assert told(asked, LI.id_number) == before
+
+
+def test_a_resident_is_told_through_tls_only(asked: AskedHub) -> None:
+    path, body = "/v1/disclosures", {"request_id": "resident-1", "id_number": LI.id_number}
+    data = json.dumps(body).encode()
+
+    def code(**proxied: str) -> str:
+        named = {f"X-Forwarded-{name}": value for name, value in proxied.items()}
+        headers = asked.headers(path, data, APP) | named
+        return asked.code("", data, headers=headers, path=path)
+
+    assert code() == "00"
+    assert code(For="192.0.2.7") == codes.BLOCKED.code
+    assert code(For="192.0.2.7", Proto="https") == "00"
 
 
 def test_a_lawful_delay_hides_an_entry_until_it_ends(asked: AskedHub) -> None:
