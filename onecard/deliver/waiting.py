@@ -83,6 +83,6 @@ class Waits:
             version=version,
             first=sql.Identifier(BASE, "_first_version"),
             after=sql.Literal(after),
-            left_out=carriers.waiting(self.agreement.id) if carriers else query("false"),
+            left_out=carriers.left_out(self.agreement) if carriers else query("false"),
             most=sql.Literal(MOST),
         )
