@@ -111,17 +111,22 @@ class GapStep:
         return tuple(found)
 
     def _reading(self, gaps: Sequence[Gap], request: ReadRequest) -> Reading | None:
-        """All events of these carriers, or older ones of all; None where that is read already."""
+        """All events of these carriers, or older ones of all; None where that is read already.
+
+        A request that reads on names a page of its own: neither begins there, nor ends soon.
+        """
         system = self.tools.connections.get(self.contract.source.connection)
-        connector, everything = self.tools.connector, replace(request, since=None, checkpoint={})
+        connector, on = self.tools.connector, request.page is not None
+        request = replace(request, page=None, most_pages=None)
+        everything = replace(request, since=None, checkpoint={})
         if isinstance(connector, Choosing):
             only = Only(self.carrier.field, tuple(gap.carrier for gap in gaps))
             reading = connector.read_only(system, everything, only)
             if reading is not None:
                 return reading
         usual = datetime.fromisoformat(str(request.since))
-        since = self._since(gaps, usual)
-        if since >= usual:
+        since = min(self._since(gaps, usual), usual)
+        if since == usual and not on:
             return None
         return connector.read(system, replace(request, since=since.isoformat()))
 

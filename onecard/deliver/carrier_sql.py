@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from onecard.base.sql_text import query
 from onecard.deliver.scope_sql import BASE
+from schemas.models.agreement import Agreement
 from schemas.models.carrier import Carrier
 from schemas.models.contract import Contract
 
@@ -65,15 +67,6 @@ class CarrierSql:
             blocks=self.blocks("_later"),
         )
 
-    def leaves(self) -> sql.Composed:
-        """Whether an event of a delivery may leave: its carrier waits for nobody."""
-        return query(
-            "NOT (EXISTS (SELECT FROM {held} _held WHERE _held.carrier = {mine}) AND {enables})",
-            held=HELD,
-            mine=self.column(self.carrier.field),
-            enables=self.enables(),
-        )
-
     def waiting(self, agreement: str) -> sql.Composed:
         """Whether an event's carrier was left out by the agreement's last delivery."""
         return query(
@@ -82,3 +75,43 @@ class CarrierSql:
             mine=self.column(self.carrier.field),
             agreement=sql.Literal(agreement),
         )
+
+    def left_out(self, agreement: Agreement) -> sql.Composed:
+        """Whether the agreement's last delivery left an event out: its carrier's new ones.
+
+        Args:
+            agreement: in whose scope it stands.
+        """
+        new = newer(
+            agreement,
+            lambda d: query("coalesce((_w.seen ->> {d})::bigint, 0)", d=sql.Literal(d)),
+        )
+        return query(
+            "EXISTS (SELECT FROM registry.waiting_carrier _w WHERE _w.agreement = {agreement}"
+            " AND _w.carrier = {mine} AND ({new}))",
+            agreement=sql.Literal(agreement.id),
+            mine=self.column(self.carrier.field),
+            new=sql.SQL(" OR ").join(new.values()),
+        )
+
+
+def newer(agreement: Agreement, seen: Callable[[str], sql.Composable]) -> dict[str, sql.Composed]:
+    """By alias, whether an event is new to the consumer by its own row, or by a joined one.
+
+    What the consumer had when the old carrier was blocked is never taken from it.
+
+    Args:
+        agreement: in whose scope the event stands.
+        seen: SQL of the version of a dataset up to which the consumer has what is in scope.
+    """
+    sources = {BASE: agreement.dataset}
+    sources |= {j.alias: j.dataset for j in agreement.joins if not j.first_by}
+    return {
+        alias: query(
+            "({now} > {seen} AND {first} > {seen})",
+            now=sql.Identifier(alias, "_version"),
+            first=sql.Identifier(alias, "_first_version"),
+            seen=seen(dataset),
+        )
+        for alias, dataset in sources.items()
+    }

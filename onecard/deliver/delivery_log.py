@@ -328,7 +328,8 @@ class DeliveryLog:
         connection, agreement, order = self.connection, self.agreement, outcome.order
         if outcome.alone or not self.tells_carriers:
             return
-        waiting_carriers.note(connection, agreement.id, agreement.dataset, order.waiting)
+        waiting, seen = order.waiting, order.seen
+        waiting_carriers.note(connection, agreement.id, agreement.dataset, waiting, seen)
         waiting_carriers.went_ahead(connection, self.transfer, agreement.dataset, order.ahead)
         if waiting_carriers.waited_for(connection, agreement.id):
             notifications.tell_confirmed(connection, agreement.dataset)

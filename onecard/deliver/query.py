@@ -57,7 +57,7 @@ class Selection:
         before: given: every row says whether it was delivered by these versions.
         keyed: every row has its dataset's key (`gate_inputs.KEY`).
         left_out: the last delivery left carriers out, which are looked at again.
-        held: carriers are left out that stand in the table `carrier_sql.HELD`.
+        held: whether a row may leave by now (`replacement_sql`); None: all may.
         events: what is measured of its dataset; None: nothing (`onecard.model.measured`).
     """
 
@@ -70,7 +70,7 @@ class Selection:
     before: Before | None = None
     keyed: bool = False
     left_out: CarrierSql | None = None
-    held: CarrierSql | None = None
+    held: sql.Composed | None = None
     events: Events | None = None
 
     def statement(self, limit: int | None = None, *, among_keys: bool = False) -> sql.Composed:
@@ -350,7 +350,7 @@ class Selection:
         """Which rows there are."""
         more = self.candidates(None).narrowing() if among_keys else []
         if self.held is not None:
-            more.append(self.held.leaves())
+            more.append(self.held)
         return sql.SQL(" AND ").join([*self._rows.conditions(), *more])
 
     def _asked(self) -> sql.Composed:

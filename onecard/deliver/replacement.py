@@ -36,9 +36,11 @@ class Order:
 
     Attributes:
         wait: how long a carrier may wait, as the contract says.
+        seen: version of each dataset up to which the consumer has what is in scope.
     """
 
     wait: str = ""
+    seen: Mapping[str, int] = field(default_factory=dict)
     waiting: tuple[WaitingCarrier, ...] = field(default=(), repr=False)
     ahead: tuple[Ahead, ...] = ()
 
@@ -133,9 +135,11 @@ class Replacements:
         behind = {a: v for a, v in confirmed.items() if v < snapshot.versions[dataset]}
         if not behind:
             return selection, NOTHING
+        before = selection.before.delivered if selection.before else {}
+        seen = head.versions if head else before
         scope = ScopeSql(self.agreement, selection.contracts, self.today)
         asked = ReplacementSql(scope, self.carriers)
-        replaced = asked.replaced(head.versions if head else {}, min(behind.values()))
+        replaced = asked.replaced(seen, min(behind.values()))
         if not snapshot.number(replaced, query("SELECT count(*) FROM {t}", t=REPLACED)):
             return selection, NOTHING
         peers = [(self._scope(a), version) for a, version in behind.items() if self._in_force(a)]
@@ -146,11 +150,11 @@ class Replacements:
         held = snapshot.frame(query("SELECT carrier, version, lagging FROM {t}", t=HELD))
         waiting = tuple(WaitingCarrier(c, v, tuple(a.split())) for c, v, a in held.iter_rows())
         ahead = tuple(Ahead(*line) for line in snapshot.frame(asked.ahead()).iter_rows())
-        order = Order(self.carrier.wait, waiting, ahead)
+        order = Order(self.carrier.wait, seen, waiting, ahead)
         for remark in order.remarks:
             level = logging.WARNING if order.ahead else logging.INFO
             logger.log(level, "%s: %s", self.agreement.id, remark)
-        return replace(selection, held=self.carriers if waiting else None), order
+        return replace(selection, held=asked.leaves(seen) if waiting else None), order
 
     def _confirmed(self, agreements: Collection[str]) -> dict[str, int]:
         """The version that each of them has confirmed, but for those that never got anything."""

@@ -6,13 +6,13 @@ found stands in tables of the delivery's snapshot, so that it is judged by the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from onecard.base.sql_text import query
-from onecard.deliver.carrier_sql import HELD, CarrierSql
+from onecard.deliver.carrier_sql import HELD, CarrierSql, newer
 from onecard.deliver.scope_sql import BASE, ScopeSql
 
 REPLACED = sql.Identifier("pg_temp", "replaced_carrier")
@@ -44,7 +44,7 @@ class ReplacementSql:
             seen: version of each dataset up to which the consumer has what is in scope.
             confirmed: of this dataset, the version that everybody has confirmed.
         """
-        names, new = self.carriers.carrier, self._new(seen)
+        names, new = self.carriers.carrier, newer(self.scope.agreement, _literal(seen))
         return query(
             "CREATE TEMP TABLE {made} ON COMMIT DROP AS WITH fresh AS MATERIALIZED ({fresh}),"
             " named AS MATERIALIZED (SELECT {successor} AS successor, {old} AS predecessor,"
@@ -62,7 +62,7 @@ class ReplacementSql:
             blocks=self.carriers.blocks("_old"),
             tables=self.scope.tables(),
             mine=self.carriers.column(names.field),
-            new=sql.SQL(" OR ").join([*new.values(), self._waiting]),
+            new=self._new(seen),
             enables=self.carriers.enables(),
             conditions=sql.SQL(" AND ").join(self.scope.conditions()),
         )
@@ -112,6 +112,21 @@ class ReplacementSql:
             wait=sql.Literal(self.carriers.carrier.wait.span.total_seconds()),
         )
 
+    def leaves(self, seen: Mapping[str, int]) -> sql.Composed:
+        """Whether an event may leave: its carrier waits for nobody, or the consumer has the event.
+
+        Args:
+            seen: as for `replaced`.
+        """
+        return query(
+            "NOT (EXISTS (SELECT FROM {held} _held WHERE _held.carrier = {mine}) AND ({new})"
+            " AND {enables})",
+            held=HELD,
+            mine=self.carriers.column(self.carriers.carrier.field),
+            new=self._new(seen),
+            enables=self.carriers.enables(),
+        )
+
     def ahead(self) -> sql.Composed:
         """Statement: for whom nobody waits longer. Columns: `lagging`, `version`, `carriers`."""
         return query(
@@ -123,27 +138,11 @@ class ReplacementSql:
             held=HELD,
         )
 
-    @property
-    def _waiting(self) -> sql.Composed:
-        return self.carriers.waiting(self.scope.agreement.id)
-
-    def _new(self, seen: Mapping[str, int]) -> dict[str, sql.Composed]:
-        """By alias, whether an event is new to the consumer by its own row, or by a joined one.
-
-        What the consumer had when the old carrier was blocked is never taken from it.
-        """
+    def _new(self, seen: Mapping[str, int]) -> sql.Composed:
+        """Whether the consumer has not got an event: it is new, or was left out."""
         agreement = self.scope.agreement
-        sources = {BASE: agreement.dataset}
-        sources |= {j.alias: j.dataset for j in agreement.joins if not j.first_by}
-        return {
-            alias: query(
-                "({now} > {seen} AND {first} > {seen})",
-                now=sql.Identifier(alias, "_version"),
-                first=sql.Identifier(alias, "_first_version"),
-                seen=sql.Literal(seen.get(dataset, 0)),
-            )
-            for alias, dataset in sources.items()
-        }
+        new = newer(agreement, _literal(seen)).values()
+        return sql.SQL(" OR ").join([*new, self.carriers.left_out(agreement)])
 
     def _fresh(self, new: Mapping[str, sql.Composed]) -> list[sql.Composed]:
         """Carriers of events that are new to the consumer, in scope or not, or were left out."""
@@ -151,8 +150,13 @@ class ReplacementSql:
         own = query("{t} {o}", t=self.carriers.table, o=sql.Identifier(BASE))
         found = [(own, query("{new} AND NOT {b}", new=new[BASE], b=self.carriers.blocks(BASE)))]
         found += [(self.scope.tables(), which) for alias, which in new.items() if alias != BASE]
-        found.append((own, self._waiting))
+        found.append((own, self.carriers.waiting(self.scope.agreement.id)))
         return [
             query("SELECT {c} AS carrier FROM {t} WHERE {which}", c=carrier, t=tables, which=which)
             for tables, which in found
         ]
+
+
+def _literal(seen: Mapping[str, int]) -> Callable[[str], sql.Literal]:
+    """Versions as SQL; of what was never looked at, 0."""
+    return lambda dataset: sql.Literal(seen.get(dataset, 0))

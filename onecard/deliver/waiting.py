@@ -1,9 +1,10 @@
 """Events that a consumer should have and has not confirmed: how many, and the oldest of each kind.
 
 What waits is what was published since the version that the consumer has confirmed, and is in the
-agreement's scope now. It is found by the index on versions, which deliveries have made, and at most
-`MOST` of it are looked at, so that a consumer that was away for a month costs no more than one that
-was away for an hour.
+agreement's scope now, and what was left out for the sake of the order on replacement. It is found
+by the indexes on versions and carriers, which deliveries have made, and at most `MOST` of it are
+looked at, so that a consumer that was away for a month costs no more than one that was away for an
+hour.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from schemas.models.reaction import Events
 
 MOST = 10_000
 """So many events that wait are looked at, those published first."""
+_VERSION = sql.Identifier(BASE, "_version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +70,40 @@ class Waits:
         return fetch_all(connection, Waiting, self._statement(after[0])) if after else []
 
     def _statement(self, after: int) -> sql.Composed:
-        rows = ScopeSql(self.agreement, self.contracts, self.today)
+        new = query(
+            "{version} > {after} AND {first} > {after}",
+            version=_VERSION,
+            first=sql.Identifier(BASE, "_first_version"),
+            after=sql.Literal(after),
+        )
+        found = [self._found(new)]
         carriers = CarrierSql.of(self.contracts[self.agreement.dataset])
-        kind, version = measured_sql.kind(self.events, rows.path), sql.Identifier(BASE, "_version")
+        if carriers is not None:  # apart: each of the two has an index of its own
+            left_out = query(
+                "{carrier} AND {left_out} AND NOT ({new})",
+                carrier=carriers.waiting(self.agreement.id),
+                left_out=carriers.left_out(self.agreement),
+                new=new,
+            )
+            found.append(self._found(left_out))
         return query(
             "SELECT kind, count(*) AS events, min(at) AS oldest FROM"
-            " (SELECT {kind} AS kind, {at} AS at FROM {tables} WHERE {scope}"
-            " AND ({version} > {after} AND {first} > {after} OR {left_out}) AND {kind} IS NOT NULL"
-            " ORDER BY {version} LIMIT {most}) w GROUP BY kind ORDER BY kind",
-            kind=kind,
+            " (SELECT kind, at FROM ({found}) f LIMIT {most}) w GROUP BY kind ORDER BY kind",
+            found=sql.SQL(" UNION ALL ").join(found),
+            most=sql.Literal(MOST),
+        )
+
+    def _found(self, which: sql.Composed) -> sql.Composed:
+        """Kind and time of events in scope, those published first."""
+        rows = ScopeSql(self.agreement, self.contracts, self.today)
+        return query(
+            "(SELECT {kind} AS kind, {at} AS at FROM {tables} WHERE {scope} AND {which}"
+            " AND {kind} IS NOT NULL ORDER BY {version} LIMIT {most})",
+            kind=measured_sql.kind(self.events, rows.path),
             at=rows.path(self.events.since),
             tables=rows.tables(),
             scope=sql.SQL(" AND ").join(rows.conditions()),
-            version=version,
-            first=sql.Identifier(BASE, "_first_version"),
-            after=sql.Literal(after),
-            left_out=carriers.waiting(self.agreement.id) if carriers else query("false"),
+            which=which,
+            version=_VERSION,
             most=sql.Literal(MOST),
         )

@@ -143,15 +143,20 @@ def rows_by_day(connection: Connection, agreement: str, since: datetime) -> list
     Args:
         connection: of the hub's database.
         agreement: its id.
-        since: the earliest delivery that counts, by the hub's time.
+        since: the earliest delivery that counts, by the hub's time; of a day that is folded, its
+            first one.
     """
     return scalars(
         connection,
         int,
-        "SELECT CAST(sum(sent_rows) AS bigint) FROM ledger.transfer WHERE subject = %s"
-        " AND direction = 'deliver' AND status = 'confirmed' AND sent_rows > 0 AND NOT replay"
-        " AND hub_time >= %s GROUP BY CAST(hub_time AT TIME ZONE 'Asia/Shanghai' AS date)",
-        (agreement, since),
+        "SELECT CAST(sum(sent) AS bigint) FROM ("
+        " SELECT CAST(hub_time AT TIME ZONE 'Asia/Shanghai' AS date) AS day, sent_rows AS sent"
+        " FROM ledger.transfer WHERE subject = %(agreement)s AND direction = 'deliver'"
+        " AND status = 'confirmed' AND NOT replay AND hub_time >= %(since)s"
+        " UNION ALL SELECT day, sent_rows FROM ledger.lane_day WHERE subject = %(agreement)s"
+        " AND direction = 'deliver' AND first_time >= %(since)s"
+        ") d GROUP BY day HAVING sum(sent) > 0",
+        {"agreement": agreement, "since": since},
     )
 
 

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from psycopg.types.json import Jsonb
+
 from onecard.store.database import Connection, fetch_all, one_scalar
 
 
@@ -102,7 +104,11 @@ def noted(connection: Connection, agreement: str, wait: timedelta) -> list[Waits
 
 
 def note(
-    connection: Connection, agreement: str, dataset: str, waiting: Sequence[WaitingCarrier]
+    connection: Connection,
+    agreement: str,
+    dataset: str,
+    waiting: Sequence[WaitingCarrier],
+    seen: Mapping[str, int],
 ) -> None:
     """Write which carriers a delivery has left out; those of earlier ones wait no more.
 
@@ -110,7 +116,8 @@ def note(
         connection: in the transaction that confirms.
         agreement: its id.
         dataset: of the carriers.
-        waiting: all that wait now; the time of one that has waited before stays.
+        waiting: all that wait now; the time of one that has waited before stays, and what was seen.
+        seen: version of each dataset that was confirmed before; events that are older do not wait.
     """
     carriers = [w.carrier for w in waiting]
     connection.execute(
@@ -119,10 +126,13 @@ def note(
     )
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO registry.waiting_carrier (agreement, carrier, dataset, version, lagging)"
-            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (agreement, carrier)"
+            "INSERT INTO registry.waiting_carrier (agreement, carrier, dataset, version, lagging,"
+            " seen) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (agreement, carrier)"
             " DO UPDATE SET version = excluded.version, lagging = excluded.lagging",
-            [(agreement, w.carrier, dataset, w.version, list(w.lagging)) for w in waiting],
+            [
+                (agreement, w.carrier, dataset, w.version, list(w.lagging), Jsonb(dict(seen)))
+                for w in waiting
+            ],
         )
 
 

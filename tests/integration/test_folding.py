@@ -115,6 +115,7 @@ def of_agreement(connection: Connection, hub: Hub, agreement: str) -> dict[str, 
         "lapsed": [deliveries.last_lapsed(connection, agreement, m) for m in moments],
         "overdue": [receipts.overdue_erasures(connection, agreement, m) for m in moments],
         "usual": deliveries.usual_rows(connection, agreement, 2),
+        "by day": sorted(deliveries.rows_by_day(connection, agreement, month.start)),
         "sent": receipts.sent(connection, agreement, known.consumer),
         "disclosed": (of.persons.tolist(), of.transfers),
         "persons": [

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from onecard.deliver.context import Delivered
+from onecard.deliver.context import Delivered, Replay
 from onecard.deliver.waiting import Waits
 from onecard.live.lane import Lane
 from onecard.live.pace import Pace
@@ -19,6 +19,7 @@ from onecard.store import agreement_lives, database, locks
 from tests.card_town import (
     BANK,
     BUSES,
+    CANCEL,
     ENABLE,
     FOUND,
     HOSPITALS,
@@ -97,24 +98,23 @@ def test_what_waited_counts_as_news_with_the_time_that_it_waited(town: CardTown)
     measured += " FROM ledger.reaction WHERE agreement = %s"
     replaced(town)
     assert town.deliver(INSURANCE).waiting == 1
-    looks = town.hub.catalogue.reaction
-    contract = town.hub.catalogue.contract("hrss/card_status_event")
-    events = looks.expected(town.hub.catalogue.agreement(INSURANCE), contract)
-    assert events is not None
-    waits = Waits(
-        town.hub.catalogue.agreement(INSURANCE),
-        town.hub.catalogue.contracts,
-        events.events,
-        town.hub.settings.now().date(),
-    )
-    with database.connect(town.hub.address, autocommit=True) as connection:
-        (before,) = town.ask(measured, INSURANCE)
-        assert [found.events for found in waits.of(connection)] == [1]
-        for agreement in (BUSES, HOSPITALS, INSURANCE):
-            town.deliver(agreement)
-        assert waits.of(connection) == []
-        (after,) = town.ask(measured, INSURANCE)
+    (before,) = town.ask(measured, INSURANCE)
+    assert waits(town, INSURANCE) == [1]
+    for agreement in (BUSES, HOSPITALS, INSURANCE):
+        town.deliver(agreement)
+    assert waits(town, INSURANCE) == []
+    (after,) = town.ask(measured, INSURANCE)
     assert (after[0] - before[0], after[1]) == (1, 0), "in a percentile, not among what came later"
+
+
+def waits(town: CardTown, agreement: str) -> list[int]:
+    """How many events of each kind wait for a consumer."""
+    text, known = town.hub.catalogue.agreement(agreement), town.hub.catalogue.contracts
+    expected = town.hub.catalogue.reaction.expected(text, known[text.dataset])
+    assert expected is not None
+    looks = Waits(text, known, expected.events, town.hub.settings.now().date())
+    with database.connect(town.hub.address, autocommit=True) as connection:
+        return [found.events for found in looks.of(connection)]
 
 
 @pytest.mark.fault("F49", "a dead consumer holds the new card for so long as the contract allows")
@@ -193,6 +193,31 @@ def test_what_a_consumer_has_is_not_taken_from_it(town: CardTown) -> None:
     town.collect()
     done = town.deliver(INSURANCE)
     assert (done.rows, done.deleted, done.waiting) == (1, 0, 0)
+
+
+def test_events_that_a_consumer_has_do_not_wait_with_later_ones_of_their_card(
+    town: CardTown,
+) -> None:
+    (old,) = town.cards(1)
+    new = town.issue(old)
+    town.tell(town.happen(new, ENABLE, 1))
+    town.collect()
+    assert [town.deliver(a).rows for a in (BUSES, INSURANCE, HOSPITALS)] == [1, 1, 1]
+    town.tell(town.happen(old, LOSS, 1), town.happen(old, CANCEL, 2, new))
+    town.tell(town.happen(new, ENABLE, 2))
+    town.collect()
+    done = town.deliver(INSURANCE)
+    assert (done.rows, done.waiting) == (2, 1)
+    assert waits(town, INSURANCE) == [1]
+    for agreement in (INSURANCE, HOSPITALS):  # that has noted the card, and that has not yet
+        before = len(town.arrived(agreement))
+        done = town.hub.deliver(agreement).run(Replay(whole=True))
+        assert done.waiting == 1
+        assert seen(town, agreement)[before:] == [("1", 1), *BLOCKED], "all that it has"
+    assert town.deliver(BUSES).rows == 3
+    for agreement in (INSURANCE, HOSPITALS):
+        assert (town.deliver(agreement).rows, seen(town, agreement)[-1]) == (1, ("1", 2))
+    assert town.waiting() == 0
 
 
 @pytest.mark.fault("F49", "a slow consumer: the lane goes on by itself when it has confirmed")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.rest.client import Client
 from connectors.rest.connector import RestConnector
 from onecard.collect import gaps
 from onecard.errors import SourceUnavailable
@@ -112,6 +115,63 @@ def test_a_source_that_knows_no_cards_is_read_further_back(dumb: CardTown) -> No
     dumb.tell(late, dumb.happen(card, REPORT, 3))
     done = dumb.collect()
     assert (numbers(dumb, card), findings(dumb, done.transfer)) == ([1, 2, 3], 0)
+
+
+@pytest.mark.fault("F50", "who reads on from the last page asks for the card from the first one on")
+@pytest.mark.parametrize("how", ["town", "dumb"])
+def test_a_gap_is_filled_from_an_earlier_page_than_is_read_on_from(
+    how: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, str]] = []
+    read = Client.read
+
+    def noted(client, path, params, parse):  # type: ignore[no-untyped-def]
+        asked.append(dict(params))
+        return read(client, path, params, parse)
+
+    town: CardTown = request.getfixturevalue(how)
+    contract = town.schemas / "contracts" / "hrss" / "card_status_event.odcs.yaml"
+    text = contract.read_text(encoding="utf-8")
+    assert "size: 1000" in text
+    contract.write_text(text.replace("size: 1000", "size: 2"), encoding="utf-8")
+    card, *others = town.cards(6)
+    town.tell(town.happen(card, LOSS, 1), town.happen(card, FOUND, 2))
+    town.tell(*(town.happen(other, LOSS, 1) for other in others))
+    late = taken_out(town, card, 2)
+    town.collect()
+    look = town.hub.collect(EVENTS).look()
+    assert look is not None
+    place = look.state().end
+    assert place is not None
+    assert place.page is not None
+    put_back(town, late)
+    town.tell(town.happen(card, REPORT, 3))
+    monkeypatch.setattr(Client, "read", noted)
+    done = town.hub.collect(EVENTS).run(place=place)
+    assert (numbers(town, card), findings(town, done.transfer)) == ([1, 2, 3], 0)
+    assert known_gaps(town) == []
+    assert asked[0]["after"] == place.page, "it reads on"
+    beside = [a for a in asked if "cardNo" in a or "after" not in a]
+    assert beside
+    assert all("after" not in a for a in beside), "an API may heed its cursor for one card too"
+
+
+def taken_out(town: CardTown, card: str, number: int) -> tuple[Any, ...]:
+    """Take an event out of the source again, as one whose transaction has not ended yet."""
+    with closing(sqlite3.connect(town.source)) as source, source:
+        found = source.execute(
+            "SELECT position, moment, body FROM rows WHERE json_extract(body, '$.AAZ500') = ?"
+            " AND json_extract(body, '$.event_seq') = ?",
+            (card, number),
+        ).fetchone()
+        source.execute("DELETE FROM rows WHERE position = ?", (found[0],))
+    return tuple(found)
+
+
+def put_back(town: CardTown, row: tuple[Any, ...]) -> None:
+    """It is there, on the page where it always belonged."""
+    with closing(sqlite3.connect(town.source)) as source, source:
+        source.execute("INSERT INTO rows (position, moment, body) VALUES (?, ?, ?)", row)
 
 
 @pytest.mark.fault(

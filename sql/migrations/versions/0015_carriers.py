@@ -15,6 +15,7 @@ CREATE TABLE registry.waiting_carrier (
     dataset text NOT NULL,
     version bigint NOT NULL,
     lagging text[] NOT NULL,
+    seen jsonb NOT NULL,
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (agreement, carrier)
 );
@@ -22,6 +23,8 @@ COMMENT ON TABLE registry.waiting_carrier IS
     'carriers left out by an agreement''s last delivery: the old one is not blocked everywhere yet';
 COMMENT ON COLUMN registry.waiting_carrier.version IS
     'of the dataset: who has confirmed it knows that the old carrier is blocked';
+COMMENT ON COLUMN registry.waiting_carrier.seen IS
+    'by dataset, what the agreement had confirmed when it first left the carrier out: later waits';
 COMMENT ON COLUMN registry.waiting_carrier.since IS
     'when a delivery first left it out, by this database''s clock';
 CREATE TABLE ledger.went_ahead (

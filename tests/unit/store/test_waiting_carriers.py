@@ -47,17 +47,19 @@ def test_a_carrier_is_released_when_nobody_is_left_to_wait_for(
 def test_the_time_of_a_carrier_that_goes_on_waiting_stays(connection: Connection) -> None:
     since = "SELECT carrier, since FROM registry.waiting_carrier ORDER BY carrier"
     first, second = WaitingCarrier("A1", 7, (OTHER,)), WaitingCarrier("A2", 7, (OTHER,))
-    waiting_carriers.note(connection, MINE, DATASET, [first, second])
+    waiting_carriers.note(connection, MINE, DATASET, [first, second], {DATASET: 6})
     before = dict(connection.execute(since).fetchall())
     assert waiting_carriers.noted(connection, MINE, LONG) == [Waits(7, [OTHER], 2, over=False)]
     later = WaitingCarrier("A2", 8, (OTHER, "f03-a-d"))
-    waiting_carriers.note(connection, MINE, DATASET, [later])
+    waiting_carriers.note(connection, MINE, DATASET, [later], {DATASET: 7})
     assert dict(connection.execute(since).fetchall()) == {"A2": before["A2"]}
     (found,) = waiting_carriers.noted(connection, MINE, NOT_AT_ALL)
     assert found == Waits(8, [OTHER, "f03-a-d"], 1, over=True)
+    seen = connection.execute("SELECT seen FROM registry.waiting_carrier").fetchall()
+    assert seen == [({DATASET: 6},)], "what it had before it waited"
     assert waiting_carriers.waited_for(connection, OTHER)
     assert not waiting_carriers.waited_for(connection, MINE)
-    waiting_carriers.note(connection, MINE, DATASET, [])
+    waiting_carriers.note(connection, MINE, DATASET, [], {})
     assert waiting_carriers.noted(connection, MINE, LONG) == []
 
 
