@@ -115,6 +115,7 @@ def of_agreement(connection: Connection, hub: Hub, agreement: str) -> dict[str, 
         "lapsed": [deliveries.last_lapsed(connection, agreement, m) for m in moments],
         "overdue": [receipts.overdue_erasures(connection, agreement, m) for m in moments],
         "usual": deliveries.usual_rows(connection, agreement, 2),
+        "days": sorted(deliveries.rows_by_day(connection, agreement, month.start.date())),
         "sent": receipts.sent(connection, agreement, known.consumer),
         "disclosed": (of.persons.tolist(), of.transfers),
         "persons": [
@@ -146,6 +147,7 @@ def test_whatever_is_asked_is_answered_as_before(lane: Town) -> None:
     before, monthly = answers(hub), facts(hub)
     assert any(before[BUSES]["persons"])
     assert before[BUSES]["lapsed"][2] is not None
+    assert before[BUSES]["days"]
     lines = "SELECT count(*) FROM ledger.transfer WHERE subject = %s"
     had = {s: lane.ask(lines, s)[0][0] for s in (EVENTS, BUSES, OPERATOR)}
     done = keep_house(hub)
