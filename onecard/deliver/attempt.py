@@ -381,8 +381,8 @@ class Attempt:
         agreement = self.log.agreement
         if agreement.mode != "event":
             return False
-        since = self.tools.settings.now() - USUAL_SPAN
-        days = deliveries.rows_by_day(self.log.connection, agreement.id, since)
+        after = (self.tools.settings.now() - USUAL_SPAN).date()
+        days = deliveries.rows_by_day(self.log.connection, agreement.id, after)
         return bool(days) and due <= agreement.unusual_factor * round(median(days))
 
     def _refuse_deletes(self, work: Difference) -> None:

@@ -19,7 +19,7 @@ from onecard.base.sql_text import query
 from onecard.deliver import measured_sql
 from onecard.deliver.carrier_sql import CarrierSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
-from onecard.store import deliveries
+from onecard.store import datasets, deliveries
 from onecard.store.database import Connection, fetch_all
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
@@ -62,12 +62,19 @@ class Waits:
     def of(self, connection: Connection) -> list[Waiting]:
         """By kind; nothing before the first delivery, which brings a history.
 
+        Nor where a dataset that the agreement reads has no contract or was never collected: then
+        no delivery can choose its rows either, and says so itself.
+
         Args:
             connection: of the hub's database.
         """
         lines = deliveries.delivered(connection, self.agreement.id)
         after = [line.version for line in lines if line.dataset == self.agreement.dataset]
-        return fetch_all(connection, Waiting, self._statement(after[0])) if after else []
+        needed = set(self.agreement.datasets)
+        there = datasets.versions(connection, needed).keys() & self.contracts.keys()
+        if not after or not needed <= there:
+            return []
+        return fetch_all(connection, Waiting, self._statement(after[0]))
 
     def _statement(self, after: int) -> sql.Composed:
         new = query(

@@ -31,7 +31,7 @@ from onecard.base.connections import Connection
 from onecard.base.frozen import Frozen
 from onecard.base.personal import redact
 from onecard.base.settings import alarm_file
-from onecard.errors import ConfigError, OnecardError, SourceUnavailable, unwritten
+from onecard.errors import ConfigError, SourceUnavailable, as_onecard_error, unwritten
 from onecard.operations.attention import Issue, IssueKind, issues
 from onecard.ports.desk import Desk
 from onecard.store import database
@@ -188,7 +188,8 @@ def _attempt(desk: Desk, channel: Channel, senders: Mapping[str, Sender], news: 
     """An empty text, or why the channel could not be told."""
     try:
         senders[channel.kind](desk.connections.get(channel.connection), channel, news)
-    except OnecardError as error:
+    except Exception as caught:  # noqa: BLE001 - Airflow's too, of a connection that it has not
+        error = as_onecard_error(caught)
         return f"{type(error).__name__}: {error}"
     return ""
 

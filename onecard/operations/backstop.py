@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from onecard.errors import OnecardError
+from onecard.errors import as_onecard_error
 from onecard.operations import alarms
 from onecard.operations.alarm_channels import tell
 from onecard.operations.attention import LANE_SILENT, IssueKind
@@ -72,5 +72,6 @@ def _tell(desk: Desk, *, alive: bool) -> None:
         if alive and not alarms.told_of(desk.settings.home, _KIND):
             return
         alarms.failed(tell(desk, (_KIND,)))
-    except OnecardError as error:
+    except Exception as caught:  # noqa: BLE001 - whatever it is, the lane's work is to be done
+        error = as_onecard_error(caught)
         log.error("alarm of the live lane, tried again in a minute: %s", error)  # noqa: TRY400 - no trace of ours tells more

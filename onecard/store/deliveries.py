@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import LiteralString
 
+from onecard.base.sql_text import query
 from onecard.ports.inbox import Sending
 from onecard.store import receipts
 from onecard.store.database import Connection, fetch_all, one_scalar, scalar, scalars
+from onecard.store.days import DAY
 
 _SENDINGS: LiteralString = (
     "SELECT id, coalesce(bool_or(there), false) AS confirmed FROM ("
@@ -40,6 +42,15 @@ _LAPSED: LiteralString = (
     " WHERE subject = %(agreement)s AND direction = 'deliver' AND first_expires <= %(now)s"
     " ORDER BY last DESC LIMIT 2) p, unnest(p.transfers, p.expires_at) AS x (id, expires_at)"
     " WHERE x.expires_at <= %(now)s) l"
+)
+
+_ROWS_BY_DAY: LiteralString = (
+    "SELECT CAST(sum(sent_rows) AS bigint) FROM (SELECT {day} AS day, sent_rows"
+    " FROM ledger.transfer WHERE subject = %(agreement)s AND direction = 'deliver'"
+    " AND status = 'confirmed' AND NOT replay AND hub_time >="
+    " (CAST(%(after)s + 1 AS timestamp) AT TIME ZONE 'Asia/Shanghai')"
+    " UNION ALL SELECT day, sent_rows FROM ledger.lane_day WHERE subject = %(agreement)s"
+    " AND direction = 'deliver' AND day > %(after)s) d WHERE sent_rows > 0 GROUP BY day"
 )
 
 
@@ -137,26 +148,16 @@ def usual_rows(connection: Connection, agreement: str, last: int = 14) -> list[i
     )
 
 
-def rows_by_day(connection: Connection, agreement: str, since: datetime) -> list[int]:
+def rows_by_day(connection: Connection, agreement: str, after: date) -> list[int]:
     """Rows that the agreement's confirmed deliveries sent on each day (UTC+8) that had any.
 
     Args:
         connection: of the hub's database.
         agreement: its id.
-        since: the earliest delivery that counts, by the hub's time; of a day that is folded, its
-            first one.
+        after: only later days of the hub's clock.
     """
     return scalars(
-        connection,
-        int,
-        "SELECT CAST(sum(sent) AS bigint) FROM ("
-        " SELECT CAST(hub_time AT TIME ZONE 'Asia/Shanghai' AS date) AS day, sent_rows AS sent"
-        " FROM ledger.transfer WHERE subject = %(agreement)s AND direction = 'deliver'"
-        " AND status = 'confirmed' AND NOT replay AND hub_time >= %(since)s"
-        " UNION ALL SELECT day, sent_rows FROM ledger.lane_day WHERE subject = %(agreement)s"
-        " AND direction = 'deliver' AND first_time >= %(since)s"
-        ") d GROUP BY day HAVING sum(sent) > 0",
-        {"agreement": agreement, "since": since},
+        connection, int, query(_ROWS_BY_DAY, day=DAY), {"agreement": agreement, "after": after}
     )
 
 

@@ -10,7 +10,7 @@ from onecard.errors import unknown
 from schemas.models.catalogue import Catalogue
 from schemas.models.contract import Contract
 from schemas.models.problem import InvalidFile, Problem
-from schemas.models.reaction import Events, Kind, Reaction
+from schemas.models.reaction import Events, Kind, Reaction, moments
 from schemas.models.strict_yaml import Document, parse
 from schemas.models.values import build
 
@@ -51,9 +51,8 @@ def check(file: Path, catalogue: Catalogue) -> Iterator[Problem]:
 
 def _events(document: Document, at: str, events: Events, contract: Contract) -> Iterator[Problem]:
     """Fields, their types, and their codes."""
-    times = [f.name for f in contract.fields if f.type == "timestamp"]
-    if events.since not in times:
-        message = unknown("field of an instant", events.since, times)
+    if events.since not in (times := moments(contract)):
+        message = unknown("required field of an instant", events.since, times)
         yield document.problem(f"{at}.since", "reaction.since", f"{contract.id}: {message}")
     for name, kind in events.kinds.items():
         for field, wanted in kind.when.items():

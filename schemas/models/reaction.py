@@ -130,6 +130,8 @@ class Reaction(Frozen):
         events = self.datasets.get(agreement.dataset)
         if events is None or agreement.statistics or not events.fields <= set(contract.names):
             return None
+        if events.since not in moments(contract):
+            return None  # a time that is NULL would count as no time at all
         limits = self.limits.get(agreement.consumer, self.others)
         return Expectation(events, {k: limits[k] for k in events.kinds if k in limits})
 
@@ -137,6 +139,11 @@ class Reaction(Frozen):
     def kinds(self) -> Mapping[str, Kind]:
         """All kinds by name, in the order of the file."""
         return {name: k for events in self.datasets.values() for name, k in events.kinds.items()}
+
+
+def moments(contract: Contract) -> list[str]:
+    """Fields from which seconds can count: an instant that no row is without."""
+    return [f.name for f in contract.fields if f.type == "timestamp" and f.required]
 
 
 NOTHING = Reaction(datasets={}, limits={}, others={})

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from onecard.app.hub_desk import HubDesk
-from onecard.base.connections import EnvironmentConnections
+from onecard.base.connections import Connection, EnvironmentConnections
 from onecard.base.settings import ALARMS, Settings
-from onecard.operations import attention, backstop
+from onecard.operations import alarms, attention, backstop
 from onecard.operations.attention import LANE
 from onecard.store import database, leases
 from onecard.store.leases import PROCESS, Processes
@@ -102,6 +102,27 @@ def test_a_channel_that_cannot_be_told_stops_no_work_and_is_told_the_next_time(
     site.hook.status = 200
     assert not backstop.watch(site.desk).alive
     assert site.told() == [(["lane"], [])]
+
+
+class Absent:
+    """Knows no connection, and says so as Airflow does: by an error that is none of ours."""
+
+    def get(self, connection_id: str) -> Connection:
+        raise LookupError(connection_id)
+
+
+@pytest.mark.parametrize("what", ["connection", "memory"])
+def test_whatever_keeps_the_alarm_back_the_work_is_done(
+    site: Site, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    site.heard("one", 61)
+    desk = site.desk
+    if what == "connection":
+        desk = HubDesk(desk.settings, Absent())
+    else:
+        (desk.settings.home / alarms.STATE).mkdir()
+    assert not backstop.watch(desk).alive
+    assert "alarm of the live lane, tried again in a minute" in caplog.text
 
 
 def test_other_troubles_wait_for_the_night(site: Site) -> None:

@@ -12,8 +12,10 @@ import psycopg
 import pytest
 
 from onecard.app.wiring import Hub
+from onecard.model.tickets import NewTicket
 from onecard.operations import housekeeping
 from onecard.operations.housekeeping import FOLDED_AFTER, keep_house
+from onecard.stewardship import challenges
 from onecard.store import (
     card_losses,
     database,
@@ -25,6 +27,7 @@ from onecard.store import (
     receipts,
     report_facts,
     report_frames,
+    tickets,
     transfer_history,
     transfer_lookup,
     usual_volumes,
@@ -33,6 +36,7 @@ from onecard.store.card_losses import Loss, StatusTable
 from onecard.store.database import Connection
 from onecard.store.finding_history import WatchedRule
 from onecard.store.receipts import Erasure
+from onecard.store.referrer import Referrer
 from onecard.store.report_frames import FRAMES, Span
 from quality.reports import facts as ledger_facts
 from tests.cities import Cities
@@ -115,7 +119,7 @@ def of_agreement(connection: Connection, hub: Hub, agreement: str) -> dict[str, 
         "lapsed": [deliveries.last_lapsed(connection, agreement, m) for m in moments],
         "overdue": [receipts.overdue_erasures(connection, agreement, m) for m in moments],
         "usual": deliveries.usual_rows(connection, agreement, 2),
-        "by day": sorted(deliveries.rows_by_day(connection, agreement, month.start)),
+        "days": sorted(deliveries.rows_by_day(connection, agreement, month.start.date())),
         "sent": receipts.sent(connection, agreement, known.consumer),
         "disclosed": (of.persons.tolist(), of.transfers),
         "persons": [
@@ -147,6 +151,7 @@ def test_whatever_is_asked_is_answered_as_before(lane: Town) -> None:
     before, monthly = answers(hub), facts(hub)
     assert any(before[BUSES]["persons"])
     assert before[BUSES]["lapsed"][2] is not None
+    assert before[BUSES]["days"]
     lines = "SELECT count(*) FROM ledger.transfer WHERE subject = %s"
     had = {s: lane.ask(lines, s)[0][0] for s in (EVENTS, BUSES, OPERATOR)}
     done = keep_house(hub)
@@ -266,3 +271,36 @@ def test_an_erasure_of_a_folded_delivery_is_recorded(lane: Town) -> None:
         assert receipts.record_erasure(connection, erased)
         assert not receipts.record_erasure(connection, erased)
         assert receipts.overdue_erasures(connection, OPERATOR, limit) == overdue - 1
+
+
+def test_a_correction_that_only_a_folded_collect_has_seen_is_noted(lane: Town) -> None:
+    hub = lane.stage.hub(LATER)
+    keep_house(hub)
+    contract = hub.catalogue.contract(EVENTS)
+    names = ", ".join(f"{name}::text" for name in contract.key)
+    key, published = lane.ask(
+        f"SELECT ARRAY[{names}], _transfer_id FROM registry.hrss__card_status_event"
+        " WHERE _transfer_id IN (SELECT id FROM ledger.folded WHERE direction = 'collect') LIMIT 1"
+    )[0]
+    referrer = Referrer(contract, hub.keys.quarantine(), hub.settings.suite)
+    (ref,) = referrer.refs([key])
+    now = hub.settings.now()
+    new = NewTicket(
+        agency="hrss",
+        opened_for="transport",
+        opened_by="值班员",
+        kind="record",
+        dataset=EVENTS,
+        statement="状态与现场不符",
+        opened_at=now,
+        due_on=now.date(),
+        record_ref=ref,
+        key_epoch=referrer.key.epoch,
+        suite=referrer.suite,
+        baseline={"after": 0, "version": 0, "published": True, "quarantined": []},
+    )
+    with connected(lane) as connection:
+        ticket = tickets.open_ticket(connection, new)
+        seen = [s.transfer for s in challenges.review(hub) if s.ticket == ticket]
+        assert seen == [published]
+        assert challenges.review(hub) == []

@@ -203,6 +203,10 @@ UPDATE ledger.erasure e SET transfer = t.id,
     FROM ledger.transfer t WHERE t.delivery_id = e.delivery_id AND t.status = 'confirmed';
 CREATE INDEX erasure_agreement ON ledger.erasure (agreement);
 
+ALTER TABLE ledger.ticket_event DROP CONSTRAINT ticket_event_transfer_fkey;
+COMMENT ON COLUMN ledger.ticket_event.transfer IS
+    'the collect that saw the correction; its line may be folded before anybody looked';
+
 CREATE INDEX record_first ON quarantine.record (first_transfer);
 CREATE INDEX record_last ON quarantine.record (last_transfer);
 CREATE INDEX record_ended_by ON quarantine.record (ended_by) WHERE ended_by IS NOT NULL;

@@ -17,6 +17,7 @@ from onecard.operations import attention, reactions
 from onecard.operations.attention import Issue
 from onecard.operations.reactions import ReactionLine
 from onecard.store import agreement_lives, database
+from schemas.models.agreement_parts import Join
 from tests.unit.core.fake_hub import AGREEMENT, ECARDS, KNOWN, NOW, FakeHub, ecards
 
 FILE = """\
@@ -98,6 +99,21 @@ def test_nothing_waits_for_who_may_get_nothing(filled: FakeHub, how: str) -> Non
             agreement_lives.suspend(connection, agreement, "值班员", "演练")
         else:
             agreement_lives.set_stop(connection, "operator", "值班员", "演练", stopped=True)
+    assert lines(filled)["loss"].waiting is None
+
+
+@pytest.mark.parametrize("why", ["never collected", "broken"])
+def test_nothing_waits_where_a_dataset_cannot_be_looked_at(filled: FakeHub, why: str) -> None:
+    filled.deliver().run()
+    happens(filled, 3, -500)
+    known = filled.catalogue
+    other = "education/edu_enrolment" if why == "never collected" else KNOWN.registers.people.cards
+    join = Join(alias="other", dataset=other, match={"person_id18": "person_id18"})
+    agreement = known.agreement(AGREEMENT).model_copy(update={"version": "9.0.0", "joins": (join,)})
+    with database.connect(filled.address, autocommit=True) as connection:
+        agreement_lives.approve(connection, agreement, "批准人", "批〔2〕号")
+    contracts = {d: c for d, c in known.contracts.items() if (d, why) != (other, "broken")}
+    filled.catalogue = replace(known, agreements={AGREEMENT: agreement}, contracts=contracts)
     assert lines(filled)["loss"].waiting is None
 
 

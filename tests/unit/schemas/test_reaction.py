@@ -67,8 +67,9 @@ def test_a_consumer_without_a_line_has_the_limits_of_the_others(tmp_path: Path) 
 
 def test_a_dataset_that_is_not_named_or_lacks_the_fields_is_not_measured(tmp_path: Path) -> None:
     agreement = KNOWN.agreement("f01-hrss-transport-card-status")
-    other = reaction.load(written(tmp_path, GOOD.replace("effective_at", "no_such_field")))
-    assert other.expected(agreement, EVENTS) is None
+    for since in ("no_such_field", "event_seq", "expires_at"):  # the last one may be NULL
+        other = reaction.load(written(tmp_path, GOOD.replace("effective_at", since)))
+        assert other.expected(agreement, EVENTS) is None
     cards = KNOWN.agreement("f08-hrss-operator-ecard")
     assert KNOWN.reaction.expected(cards, KNOWN.contract(cards.dataset)) is None
 
@@ -78,6 +79,7 @@ def test_a_dataset_that_is_not_named_or_lacks_the_fields_is_not_measured(tmp_pat
     [
         ("hrss/card_status_event", "hrss/card_status_evnt", "reaction.unknown_dataset", 3),
         ("since: effective_at", "since: event_seq", "reaction.since", 3),
+        ("since: effective_at", "since: expires_at", "reaction.since", 3),
         ("event_type:", "event_kind:", "reaction.unknown_field", 5),
         ("['08']", "['08', '98']", "reaction.unknown_code", 5),
         ("transport:", "trains:", "reaction.unknown_agency", 7),
