@@ -44,6 +44,7 @@ from tests.waiting import until
 LI = person(1, "李测·阿依")
 DEAD, CHILD, IDLE = person(2), person(3, born=date(2020, 5, 1)), person(4)
 NOBODY = person(900)
+TOLD = "/v1/disclosures"
 PAGE = Path(__file__).parents[2] / "docs"
 COPIED = (
     "INSERT INTO ledger.question_group (month, size, statement, suite, key_epoch, signature)"
@@ -337,6 +338,17 @@ def _signed_by(asked: AskedHub, epoch: str, path: str, body: bytes) -> dict[str,
     form = catalogue.load().callers[HIS]
     credential = Credential(HIS, keys.app_key(key), form)
     return signed_headers(credential, bound(form, path, body))
+
+
+def test_the_id_of_a_call_may_not_be_the_persons(asked: AskedHub) -> None:
+    told_of = {"request_id": "resident-1", "id_number": LI.id_number}
+    for sid, path, body in ((HIS, f"/v1/{F09}/query", asked.body(F09, LI)), (APP, TOLD, told_of)):
+        data = json.dumps(body).encode()
+        for rid, code in ((f"r-{LI.id_number}", codes.MALFORMED.code), ("r-1", "00")):
+            headers = asked.headers(path, data, sid, rid=rid)
+            assert asked.code("", data, headers=headers, path=path) == code
+    taken = {**told_of, "request_id": LI.id_number}
+    assert asked.code("", taken, sid=APP, path=TOLD) == codes.MALFORMED.code
 
 
 # --- repetitions
