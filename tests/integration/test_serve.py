@@ -547,6 +547,18 @@ def test_an_answer_is_verified_without_the_hubs_code(asked: AskedHub, tmp_path: 
         assert verified(changed) == 1, old
 
 
+def test_an_answer_that_lacks_anything_is_not_believed(asked: AskedHub) -> None:
+    body = json.dumps(asked.body(F09, LI)).encode()
+    answer, verify = asked.post(F09, body).json(), asked.hub().signer.verify
+    for member in ("result", "receipt", "salt", "proof", "statement", "signature"):
+        assert answers.problem({**answer, member: {}}, body, verify) != ""
+        for inner in answer[member] if isinstance(answer[member], dict) else ():
+            if member == "result" or inner == "size":
+                continue
+            lacking = {**answer, member: {**answer[member], inner: None}}
+            assert answers.problem(lacking, body, verify) != "", (member, inner)
+
+
 def test_an_answer_of_a_group_is_verified_too(asked: AskedHub) -> None:
     bodies = [json.dumps(asked.body(F12, LI)).encode() for _ in range(20)]
     with ThreadPoolExecutor(20) as pool:
