@@ -43,10 +43,19 @@ def disclosed(
         if json:
             output.emit(found)
             return
-        columns = ("at", "consumer", "agreement", "status", "purpose", "basis", "fields")
+        columns = (
+            "at",
+            "consumer",
+            "agreement",
+            "status",
+            "purpose",
+            "basis",
+            "fields",
+            "delayed_until",
+        )
         rows = [[line[c] for c in columns] for line in found]
         output.table("disclosures", columns, rows)
-        output.say(f"{len(found)} deliveries")
+        output.say(f"{len(found)} deliveries and calls")
 
 
 def _id_number() -> str:

@@ -111,15 +111,16 @@ def problem(answer: Mapping[str, Any], request: bytes, verify: Verify) -> str:
         result = canonical_json(answer["result"]).encode()
         told: dict[Committed, bytes] = {"request": request, "result": result}
         kept = all(made[what] == commitment(what, salt, data) for what, data in told.items())
-        size = int(json.loads(signed_text)["size"])
-    except (KeyError, TypeError, ValueError):
+        size, index = int(json.loads(signed_text)["size"]), int(way["index"])
+        root, suite, epoch = bytes.fromhex(root_of(signed_text)), str(said["suite"]), said["epoch"]
+    except (KeyError, TypeError, ValueError, AttributeError):
         return "it is not complete"
     if not kept:
         return "its receipt is of another request or another result"
-    leaf, root = merkle.leaf_hash(receipt.encode()), root_of(signed_text)
-    if not merkle.verify_inclusion(leaf, way["index"], size, path, bytes.fromhex(root)):
+    leaf = merkle.leaf_hash(receipt.encode())
+    if not merkle.verify_inclusion(leaf, index, size, path, root):
         return "its receipt is not one of those that were signed"
-    right = verify(said["suite"], said["epoch"], signed_text.encode(), signature)
+    right = verify(suite, str(epoch), signed_text.encode(), signature)
     return "" if right else "its signature is not valid"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from onecard.model.agreements import Life
 from onecard.serve import codes
-from onecard.serve.calls import Call, Malformed, Question, question
+from onecard.serve.calls import Call, Malformed, Question, question, say_nothing
 from onecard.serve.case import Case
 from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
@@ -55,6 +55,7 @@ def judged(call: Call, compiled: Compiled | None, life: Life | None) -> Question
         return refusal
     try:
         found = question(call.body, tuple(compiled.given), compiled.values)
+        say_nothing(call.rid, found.id_number, *found.given.values(), *found.values.values())
     except Malformed:
         return codes.MALFORMED
     if found.purpose != compiled.agreement.purpose:

@@ -117,7 +117,7 @@ def question(body: bytes, by: Sequence[str], values: Sequence[str]) -> Question:
     checked_id(number)
     given = _named(found[VALUES], set(values)) if values else {}
     for name in ("request_id", "operator", "case"):
-        _say_nothing(texts[name], number, *person.values(), *given.values())
+        say_nothing(texts[name], number, *person.values(), *given.values())
     return Question(
         texts["request_id"],
         texts["operator"],
@@ -169,8 +169,12 @@ def _named(value: object, names: set[str]) -> dict[str, str]:
     return dict(value)
 
 
-def _say_nothing(text: str, *values: str) -> None:
-    """What is recorded of a call must not tell of whom it speaks."""
+def say_nothing(text: str, *values: str) -> None:
+    """What is recorded of a call must not tell of whom it speaks.
+
+    Raises:
+        Malformed: it holds one of these values, or any ID number.
+    """
     if any(value in text for value in values if len(value) > 3):
         raise Malformed
     if len(_DIGIT.findall(text)) < _FEWEST:

@@ -12,7 +12,7 @@ from onecard.base.endpoints import is_here
 from onecard.base.times import ZONE, iso
 from onecard.ports.desk import Desk
 from onecard.serve import codes
-from onecard.serve.calls import FORMS, ID_NUMBER, Malformed, checked_id, members
+from onecard.serve.calls import FORMS, ID_NUMBER, Malformed, checked_id, members, say_nothing
 from onecard.serve.case import Reply
 from onecard.serve.gatekeeper import Proved
 from onecard.serve.keyring import Keyring
@@ -55,6 +55,8 @@ def tell(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
     proved, system = call.proved, call.proved.system
     try:
         request_id, id_number = _asked(call.body)
+        for text in (request_id, proved.rid):
+            say_nothing(text, id_number)
     except Malformed:
         return Reply(codes.MALFORMED)
     now = desk.settings.now()

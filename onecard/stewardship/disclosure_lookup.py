@@ -72,7 +72,7 @@ def look_up(desk: Desk, id_number: str, reason: str) -> list[dict[str, Any]]:
 
     Returns:
         One line for each: `at`, `consumer`, `agreement`, `transfer`, `status`, `purpose`, `basis`,
-        `fields`, in the words of the receipt.
+        `fields`, in the words of the receipt; `delayed_until`: the person is told from then on.
     """
     named = {token_purpose(agency): agency for agency in desk.catalogue.agencies}
     keys = {named[purpose]: found for purpose, found in desk.keys.epochs(named).items()}
@@ -185,4 +185,5 @@ def _line(entry: DisclosureLine) -> dict[str, Any]:
         "purpose": entry.purpose,
         "basis": entry.basis,
         "fields": "、".join(entry.fields),
+        "delayed_until": entry.delayed_until,
     }

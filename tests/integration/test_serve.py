@@ -44,6 +44,7 @@ from tests.waiting import until
 LI = person(1, "李测·阿依")
 DEAD, CHILD, IDLE = person(2), person(3, born=date(2020, 5, 1)), person(4)
 NOBODY = person(900)
+TOLD = "/v1/disclosures"
 PAGE = Path(__file__).parents[2] / "docs"
 COPIED = (
     "INSERT INTO ledger.question_group (month, size, statement, suite, key_epoch, signature)"
@@ -339,6 +340,17 @@ def _signed_by(asked: AskedHub, epoch: str, path: str, body: bytes) -> dict[str,
     return signed_headers(credential, bound(form, path, body))
 
 
+def test_the_id_of_a_call_may_not_be_the_persons(asked: AskedHub) -> None:
+    told_of = {"request_id": "resident-1", "id_number": LI.id_number}
+    for sid, path, body in ((HIS, f"/v1/{F09}/query", asked.body(F09, LI)), (APP, TOLD, told_of)):
+        data = json.dumps(body).encode()
+        for rid, code in ((f"r-{LI.id_number}", codes.MALFORMED.code), ("r-1", "00")):
+            headers = asked.headers(path, data, sid, rid=rid)
+            assert asked.code("", data, headers=headers, path=path) == code
+    taken = {**told_of, "request_id": LI.id_number}
+    assert asked.code("", taken, sid=APP, path=TOLD) == codes.MALFORMED.code
+
+
 # --- repetitions
 
 
@@ -464,8 +476,13 @@ def test_without_a_sound_audit_log_nobody_is_answered(asked: AskedHub) -> None:
     assert asked.code(F09, body) == "00"
     asked.execute("ALTER TABLE ledger.audit DISABLE TRIGGER ALL")
     asked.execute("UPDATE ledger.audit SET body = '{}' WHERE kind = 'questions.recorded'")
-    until(lambda: asked.code(F09, asked.body(F09, LI)) != "00", "it is noticed")
-    assert asked.code(F09, asked.body(F09, LI)) in (codes.BLOCKED.code, codes.UNAVAILABLE.code)
+
+    def code() -> str:
+        asked.execute("DELETE FROM ledger.question_count")  # a quota is none of the reasons
+        return asked.code(F09, asked.body(F09, LI))
+
+    until(lambda: code() != "00", "it is noticed")
+    assert code() in (codes.BLOCKED.code, codes.UNAVAILABLE.code)
 
 
 def test_while_the_log_cannot_be_anchored_nobody_is_answered(
@@ -528,6 +545,18 @@ def test_an_answer_is_verified_without_the_hubs_code(asked: AskedHub, tmp_path: 
         changed = answer.content.replace(old, new)
         assert changed != answer.content, old
         assert verified(changed) == 1, old
+
+
+def test_an_answer_that_lacks_anything_is_not_believed(asked: AskedHub) -> None:
+    body = json.dumps(asked.body(F09, LI)).encode()
+    answer, verify = asked.post(F09, body).json(), asked.hub().signer.verify
+    for member in ("result", "receipt", "salt", "proof", "statement", "signature"):
+        assert answers.problem({**answer, member: {}}, body, verify) != ""
+        for inner in answer[member] if isinstance(answer[member], dict) else ():
+            if member == "result" or inner == "size":
+                continue
+            lacking = {**answer, member: {**answer[member], inner: None}}
+            assert answers.problem(lacking, body, verify) != "", (member, inner)
 
 
 def test_an_answer_of_a_group_is_verified_too(asked: AskedHub) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.asked import APP, F09, F10, F11, AskedHub, Person, asked_hub, person
+from tests.asked import APP, F09, F10, F11, HIS, AskedHub, Person, asked_hub, person
 
 COUNT = 300
 NAME = "金丝雀"
@@ -55,7 +55,16 @@ def ask_in_every_way(asked: AskedHub, who: Person) -> list[str]:
         asked.post(F09, body, headers={"gjgxjhpt_sid": who.id_number}).text,
     ]
     resident = {"request_id": "resident-1", "id_number": who.id_number}
-    said.append(asked.post("", resident, sid=APP, path="/v1/disclosures").text)
+    told = "/v1/disclosures"
+    said.append(asked.post("", resident, sid=APP, path=told).text)
+    said.append(asked.post("", {**resident, "request_id": who.id_number}, sid=APP, path=told).text)
+    for agreement, where, sid, content in (
+        (F09, path, HIS, {**body, "request_id": f"rid-{operator}"}),
+        ("", told, APP, resident),
+    ):
+        data = json.dumps(content).encode()
+        signed = asked.headers(where, data, sid, rid=f"r-{who.id_number}")
+        said.append(asked.post(agreement, data, headers=signed, path=where).text)
     asked.post(F09, body)  # this answer may have the card
     return said
 

@@ -67,10 +67,12 @@ def test_what_was_asked_is_looked_up_delayed_and_verified(asked: AskedHub) -> No
     assert code == 0, said
     ((line,),) = [json.loads(said)]
     assert (line["status"], line["transfer"]) == ("answered", None)
-    assert line["fields"] == "card_status、card_no"
+    assert (line["fields"], line["delayed_until"]) == ("card_status、card_no", None)
     delay = ("agreements", "delay", F09, "--by", "official", "--basis", "第三十五条")
     code, said = onecard(asked, *delay, "--case", CASES[F09], "--until", "2026-12-31")
     assert code == 0, said
+    code, said = onecard(asked, *look, stdin=LI.id_number + "\n")
+    assert (code, json.loads(said)[0]["delayed_until"]) == (0, "2026-12-31"), said
     for wrong in (
         ("--case", "XX", "--until", "2026-12-31"),
         ("--case", CASES[F09], "--until", "x"),
