@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from onecard.collect.look import Look
 from onecard.collect.publish import Collected
 from onecard.collect.run import Collect
-from onecard.errors import HoldError
+from onecard.errors import HoldError, RetriableError
 from onecard.live.job import NEVER, LaneDesk, under
 from onecard.live.pace import Backoff, Pace
 from onecard.live.view import View
@@ -17,6 +19,9 @@ from onecard.store import database, notifications
 from onecard.store.leases import Lease
 
 log = logging.getLogger(__name__)
+
+TRIES = 3
+"""So often in a row a source may fail for the time being before it is not read on from its end."""
 
 
 @dataclass(slots=True)
@@ -57,6 +62,9 @@ class CollectJob:
     watermark: a rule by the clock may let them pass by then, and the source does not change for
     that. A collect that is held is not tried again unless the source changes or somebody wakes it,
     and ever more rarely then.
+
+    Where a source refuses to be read on from its end, or fails again and again there, all behind
+    the watermark is read next: the cursor of a page may be known to it no more.
     """
 
     def __init__(self, desk: LaneDesk, dataset: str, pace: Pace) -> None:
@@ -65,7 +73,7 @@ class CollectJob:
         self._pace, self._hold = pace, Backoff(pace.of_holds)
         self._contract = desk.catalogue.contract(dataset)
         self._called, self._again = False, False
-        self._seen = _Seen()
+        self._seen, self._failures = _Seen(), 0
 
     def adopt(self, desk: LaneDesk) -> None:
         """Another text of the contract is another source, from the next look on."""
@@ -73,6 +81,13 @@ class CollectJob:
 
     def due(self, *, woken: bool) -> bool:
         """Whether the source has changed since; where it cannot tell, whether it is time."""
+        with self._forgetting():
+            found = self._due(woken=woken)
+        if not found:
+            self._failures = 0
+        return found
+
+    def _due(self, *, woken: bool) -> bool:
         self._present()
         self._again, self._seen.news = False, None
         if self._hold.failures:
@@ -118,6 +133,23 @@ class CollectJob:
 
     def run(self, lease: Lease) -> bool:
         """Collect; returns whether rows were published."""
+        with self._forgetting():
+            found = self._run(lease)
+        self._failures = 0
+        return found
+
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """What fails for good, or again and again, leaves nothing that was seen of the source."""
+        try:
+            yield
+        except Exception as error:
+            self._failures += 1
+            if self._failures >= TRIES or not isinstance(error, RetriableError):
+                self._seen = _Seen()
+            raise
+
+    def _run(self, lease: Lease) -> bool:
         collect = under(self._present(), lease).collect(self.dataset)
         if self._seen.news is not None:
             return self._on(collect, self._seen.news)

@@ -9,7 +9,7 @@ from onecard.errors import HoldError
 from onecard.live.job import NEVER, LaneDesk, under
 from onecard.live.pace import Backoff, Pace
 from onecard.operations.delivery import deliver
-from onecard.store import database, releases, transfer_lookup
+from onecard.store import database, releases, transfer_lookup, waiting_carriers
 from onecard.store.leases import Lease
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class DeliverJob:
         self._well = True
         if not found:
             self._hold.over()  # what was too much is not there any more
+            self._waiting = self._left_out()
         return found
 
     def run(self, lease: Lease) -> bool:
@@ -86,6 +87,11 @@ class DeliverJob:
     def _interval(self) -> float:
         """Seconds between two looks that nobody asks for; new carriers do not wait for long."""
         return self._pace.look if self._waiting else self._pace.whole
+
+    def _left_out(self) -> bool:
+        """Whether new carriers wait, also where another process has left them out."""
+        with database.connect(self._desk.address, autocommit=True) as connection:
+            return waiting_carriers.any_of(connection, self.agreement)
 
     def _released(self) -> bool:
         """Whether a person has released the delivery that is held; the next one passes then."""

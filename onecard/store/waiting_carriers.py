@@ -136,6 +136,16 @@ def note(
         )
 
 
+def any_of(connection: Connection, agreement: str) -> bool:
+    """Whether the last delivery of an agreement left any carrier out."""
+    return one_scalar(
+        connection,
+        bool,
+        "SELECT EXISTS (SELECT FROM registry.waiting_carrier WHERE agreement = %s)",
+        (agreement,),
+    )
+
+
 def waited_for(connection: Connection, agreement: str) -> bool:
     """Whether carriers of other agreements wait for what this one confirms."""
     return one_scalar(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,7 @@ import pytest
 
 from onecard.deliver.context import Delivered, Replay
 from onecard.deliver.waiting import Waits
+from onecard.live.delivering import DeliverJob
 from onecard.live.lane import Lane
 from onecard.live.pace import Pace
 from onecard.operations import attention, night
@@ -136,6 +138,14 @@ def test_a_dead_consumer_does_not_hold_the_others_for_ever(hasty: CardTown) -> N
     assert hasty.deliver(HOSPITALS).rows == 1
     assert hasty.went_ahead() == [(INSURANCE, BUSES, 1)], "nobody lags any more"
     assert seen(hasty, BUSES) == seen(hasty, HOSPITALS) == BLOCKED + ENABLED
+
+
+def test_the_limit_holds_for_a_process_that_takes_over(hasty: CardTown) -> None:
+    replaced(hasty)
+    with hasty.without_buses():
+        assert hasty.deliver(INSURANCE).waiting == 1
+        job = DeliverJob(hasty.hub, INSURANCE, replace(PACE, whole=3600.0))
+        until(lambda: job.due(woken=False), "the wait is over")
 
 
 def unblocked(town: CardTown) -> list[attention.Issue]:

@@ -10,14 +10,16 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from onecard.errors import SourceUnavailable
+from onecard.base.connections import Connection
+from onecard.errors import ProtocolError, SourceUnavailable
 from onecard.live import collecting
 from onecard.live.collecting import CollectJob
 from onecard.live.pace import Pace
 from onecard.ports.auditor import Finding
-from onecard.ports.fakes import FakeRowGate
-from onecard.ports.news import SourcePlace
+from onecard.ports.fakes import FakeReading, FakeRowGate, FakeSystem
+from onecard.ports.news import SourcePlace, SourceState
 from onecard.ports.row_gate import Reason
+from onecard.ports.source import ReadRequest
 from tests.unit.core.fake_hub import ECARDS, NOW, FakeHub, ecards
 from tests.unit.live.test_jobs import desk_of, taken
 
@@ -136,6 +138,37 @@ def test_a_reading_that_failed_is_done_again_from_the_same_place(hub: FakeHub) -
     hub.offers(ecards(2))
     assert come(hub, job, news="2")
     assert bounds(hub) == [ENDS[0].since] * 2
+    assert hub.ask("SELECT count(*) FROM registry.hrss__ecard_binding") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("error", "times"), [(ProtocolError("no such cursor"), 1), (SourceUnavailable("HTTP 500"), 3)]
+)
+@pytest.mark.parametrize("at", ["look", "reading"])
+def test_a_source_that_forgets_where_it_ended_is_read_from_the_watermark_again(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch, error: Exception, times: int, at: str
+) -> None:
+    job, looks, reads = settled(hub), FakeSystem.state, FakeSystem.read
+
+    def state(system: FakeSystem, connection: Connection, request: ReadRequest) -> SourceState:
+        if at == "look" and request.since == ENDS[0].since:
+            raise error
+        return looks(system, connection, request)
+
+    def read(system: FakeSystem, connection: Connection, request: ReadRequest) -> FakeReading:
+        found = reads(system, connection, request)
+        gone = at == "reading" and request.since == ENDS[0].since
+        return replace(found, fails=error) if gone else found
+
+    monkeypatch.setattr(FakeSystem, "state", state)
+    monkeypatch.setattr(FakeSystem, "read", read)
+    hub.offers(ecards(2))
+    hub.system.news = "2"
+    for _ in range(times):
+        with pytest.raises(type(error)):
+            come(hub, job, news="2", end=ENDS[0])
+    assert come(hub, job, news="2")
+    assert bounds(hub)[-1] != ENDS[0].since
     assert hub.ask("SELECT count(*) FROM registry.hrss__ecard_binding") == [(2,)]
 
 
