@@ -13,6 +13,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
+from onecard.crypto import keys
 from onecard.deliver.context import Replay
 from onecard.errors import HoldError, SourceUnavailable
 from onecard.model.reaction import ERROR, Breach, ReactionTimes
@@ -98,6 +99,16 @@ def test_a_row_that_is_only_changed_is_no_event(filled: FakeHub) -> None:
     happens(filled, 2, 0)
     assert filled.deliver().run().rows == 1
     assert times(filled) == {}
+
+
+def test_a_row_that_changed_before_a_new_quarantine_key_is_no_event(filled: FakeHub) -> None:
+    happens(filled, 2, 0)
+    happens(filled, 3, -100)
+    file, today = filled.settings.keys_file, filled.settings.now().date()
+    keys.rotate(file, "quarantine", "2027", timedelta(days=30), today)
+    assert filled.deliver().run().rows == 2
+    found = times(filled)["loss"]
+    assert (found.events, found.later) == (1, 0)
 
 
 def test_what_a_replay_brings_first_is_counted_by_it_alone(filled: FakeHub) -> None:
