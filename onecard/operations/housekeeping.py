@@ -19,6 +19,7 @@ from onecard.store import (
     database,
     disclosures,
     folding,
+    locks,
     quarantine,
     question_audit,
     questions,
@@ -96,7 +97,9 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
     """
     with connection.transaction():
         today = hub.settings.now().date()
-        audit.head(connection, lock=True)  # first, as whoever records calls: else each waits
+        # First, as whoever folds, and then whoever records calls: else each waits for the other.
+        locks.hold_in_transaction(connection, locks.Kind.FOLDING)
+        audit.head(connection, lock=True)
         dropped = disclosures.expire(connection, today)
         last = questions.expire(connection, disclosures.oldest_month(today))
         if last:

@@ -32,7 +32,8 @@ class Kind(Enum):
     """One replay of a quarantined row at a time; the second finds it resolved."""
 
     FOLDING = "folding"
-    """One folding of old transfers at a time; the second finds nothing left."""
+    """One folding of old transfers at a time; the second finds nothing left. Nor is a month of
+    disclosures dropped meanwhile."""
 
     MAKING = "making"
     """Statements that make a table or an index where it is missing take turns."""

@@ -25,7 +25,11 @@ _MOMENTS: LiteralString = (
 _PUBLICATIONS: LiteralString = (
     "SELECT id AS transfer, hub_time AS opened,"
     " coalesce(hub_time + (finished_at - started_at), hub_time) AS published,"
-    " coalesce(finished_at, started_at) AS ended FROM ledger.transfer WHERE id = ANY(%s)"
+    " coalesce(finished_at, started_at) AS ended FROM ledger.transfer WHERE id = ANY(%(ids)s)"
+    " UNION ALL SELECT w.id, p.hub_time[i], p.hub_time[i] + (p.finished_at[i] - p.started_at[i]),"
+    " p.finished_at[i] FROM unnest(%(ids)s::bigint[]) w (id)"
+    " JOIN ledger.lane_pack p ON p.first <= w.id AND p.last >= w.id"
+    " CROSS JOIN LATERAL array_position(p.transfers, w.id) AS i WHERE i IS NOT NULL"
 )
 _LOOKED: LiteralString = (
     "SELECT n.id AS transfer, q.hub_time AS at FROM unnest(%s::bigint[]) n (id)"
@@ -112,13 +116,13 @@ def moments(connection: Connection, transfer: int) -> Moments:
 
 
 def publications(connection: Connection, transfers: Collection[int]) -> list[Publication]:
-    """Of collects, those of which a line is left.
+    """Of collects, folded ones too.
 
     Args:
         connection: of the hub's database.
         transfers: ids of published collects.
     """
-    return fetch_all(connection, Publication, _PUBLICATIONS, (sorted(transfers),))
+    return fetch_all(connection, Publication, _PUBLICATIONS, {"ids": sorted(transfers)})
 
 
 def looked_before(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from onecard.store import database, disclosures, migrate, transfers
+from onecard.base.settings import Settings
+from onecard.operations.housekeeping import expire_disclosures
+from onecard.store import audit, database, disclosures, locks, migrate, transfers
 
 TODAY = date(2031, 5, 17)
 
@@ -54,3 +61,33 @@ def test_a_leap_day_has_a_day_three_years_ago(address: str) -> None:
             "disclosure_2028_04",
             "disclosure_2028_05",
         ]
+
+
+def test_who_folds_and_who_drops_a_month_take_turns(address: str, tmp_path: Path) -> None:
+    now = datetime(2031, 5, 17, 2, tzinfo=UTC)
+    settings = Settings(home=tmp_path, keys_file=tmp_path / "keys.json", fixed_now=now)
+    desk: Any = SimpleNamespace(settings=settings)
+
+    def expire() -> int:
+        with database.connect(address, autocommit=True) as connection:
+            return expire_disclosures(desk, connection)
+
+    def waits() -> bool:
+        with database.connect(address, autocommit=True) as connection:
+            return database.one_scalar(
+                connection,
+                bool,
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND datname = current_database())",
+            )
+
+    with database.connect(address, autocommit=True) as folds, ThreadPoolExecutor(1) as beside:
+        with folds.transaction():
+            locks.hold_in_transaction(folds, locks.Kind.FOLDING)
+            folds.execute("DELETE FROM ledger.disclosure WHERE part < 0")
+            dropped = beside.submit(expire)
+            end = time.monotonic() + 60
+            while not waits() and time.monotonic() < end:
+                time.sleep(0.02)
+            audit.append(folds, "transfers.folded", "hrss/card_status_event", "test", {})
+        assert dropped.result() == 2

@@ -13,6 +13,8 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
+from onecard.base.times import ZONE
+from onecard.crypto import keys
 from onecard.deliver.context import Replay
 from onecard.errors import HoldError, SourceUnavailable
 from onecard.model.reaction import ERROR, Breach, ReactionTimes
@@ -20,7 +22,7 @@ from onecard.operations import housekeeping
 from onecard.ports.auditor import Finding
 from onecard.ports.fakes import FakeAuditor, FakePrivacyGate
 from onecard.ports.privacy_gate import PrivacyBlock
-from onecard.store import agreement_lives, database, leases, reaction, transfers
+from onecard.store import agreement_lives, database, folding, leases, reaction, transfers
 from schemas.models.reaction import Events, Expectation, Kind, Limit
 from tests.unit.core.fake_hub import AGREEMENT, ECARDS, KNOWN, NOW, FakeHub, ecards
 
@@ -100,6 +102,16 @@ def test_a_row_that_is_only_changed_is_no_event(filled: FakeHub) -> None:
     assert times(filled) == {}
 
 
+def test_a_row_that_changed_before_a_new_quarantine_key_is_no_event(filled: FakeHub) -> None:
+    happens(filled, 2, 0)
+    happens(filled, 3, -100)
+    file, today = filled.settings.keys_file, filled.settings.now().date()
+    keys.rotate(file, "quarantine", "2027", timedelta(days=30), today)
+    assert filled.deliver().run().rows == 2
+    found = times(filled)["loss"]
+    assert (found.events, found.later) == (1, 0)
+
+
 def test_what_a_replay_brings_first_is_counted_by_it_alone(filled: FakeHub) -> None:
     happens(filled, 3, -100)
     assert filled.deliver().run(Replay(keys=("E00003",))).rows == 1
@@ -137,6 +149,29 @@ def test_an_event_that_is_published_before_it_happens_is_counted_apart(filled: F
     found = times(filled)["loss"]
     assert (found.events, found.ahead) == (1, 2)
     assert took(found, 1)
+
+
+def test_a_consumer_that_was_away_for_days_has_the_same_figures(
+    filled: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding, "NEWEST", 1)
+    monkeypatch.setattr(folding, "LEAST", 1)
+    days = 86_400
+    for number, seconds in ((3, 4 * days), (4, -3 * days), (5, 0), (6, -1)):
+        happens(filled, number, seconds)
+    filled.ask("UPDATE ledger.transfer SET whole = false RETURNING 1")
+    clock(filled, 5 * days)
+    now, lane = filled.settings.now(), folding.LaneSubject("collect", ECARDS, ECARDS)
+    with database.connect(filled.address, autocommit=True) as connection:
+        with connection.transaction():
+            folded = folding.fold(connection, lane, now, NOW.astimezone(ZONE).date())
+        assert folded is not None
+        assert folded.transfers == 3
+        filled.deliver().run()
+        (found,) = reaction.times(connection, NOW, NOW + timedelta(days=10))
+        late = reaction.breaches(connection, NOW, NOW + timedelta(days=10))
+    assert (found.events, found.ahead) == (3, 1)
+    assert {b.cause: b.events for b in late} == {"delivery": 3}
 
 
 def test_what_comes_within_reach_later_is_counted_apart(filled: FakeHub) -> None:
