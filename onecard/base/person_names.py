@@ -63,6 +63,7 @@ def compare(one: str, other: str) -> Match:
 def normalised(name: str) -> str:
     """A name without what is a matter of writing."""
     text = unicodedata.normalize("NFKC", _SELECTORS.sub("", _DOTS.sub(DOT, name)).translate(MOVED))
+    text = unicodedata.normalize("NFKC", text.upper())  # capitals may be composed otherwise
     text = _DOTS.sub(DOT, text)  # some dots have a compatibility form that is another dot
     text = _BLANK.sub("", _STOP.sub(DOT, text))
-    return _BLANKS.sub(" ", text).strip().upper()
+    return _BLANKS.sub(" ", text).strip()

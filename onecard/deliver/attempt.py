@@ -7,8 +7,6 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
@@ -17,13 +15,14 @@ from onecard.deliver.delivery_log import Confirmation, DeliveryLog, Progress
 from onecard.deliver.outgoing import Outgoing, arrow_of, batches_of
 from onecard.deliver.query import Selection
 from onecard.deliver.replacement import NOTHING, Order
+from onecard.deliver.volumes import Volumes
 from onecard.deliver.wanted import Wanted
 from onecard.errors import PolicyError, ProtocolError
 from onecard.model.gate_inputs import GateInputs
 from onecard.model.treated import TextShape, shape_of
-from onecard.ports.privacy_gate import PrivacyGate, VolumeHold
+from onecard.ports.privacy_gate import PrivacyGate
 from onecard.ports.sink import Parcel, Sent
-from onecard.store import agreement_lives, database, deliveries, receipts, releases
+from onecard.store import agreement_lives, database, deliveries, receipts
 from onecard.store.disclosures import Recorder
 from onecard.store.sealing import Sealer
 from onecard.store.snapshots import Snapshot
@@ -42,20 +41,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-USUAL_DELIVERIES = 3
-"""So many confirmed deliveries make a history that volume is compared with."""
-
-USUAL_SPAN = timedelta(days=14)
-"""Days of an event agreement that count."""
-
-FEW_ROWS = 1_000
-"""A delivery of at most so many rows is never unusual."""
-
 MANY_ROWS = 100_000
 """Writing down more rows than this takes longer than opening another connection."""
-
-FEW_DELETES = 100
-"""So many deletes are never unusual; more are when a usual delivery has fewer rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +121,6 @@ class Attempt:
             if self._beyond is not None:
                 work.gone = self._beyond
             self._refuse_unusual(work)
-            self._refuse_deletes(work)
             self._delivery = log.open_window()
             failpoints.reach("deliver.window")
             sent = self._send(work)
@@ -334,6 +320,13 @@ class Attempt:
         change = self._change.result() if self._change is not None else None
         pending.flush(connection, change.packed if change is not None else None)
 
+    def _refuse_unusual(self, work: Difference) -> None:
+        """Hold a delivery that sends or takes away far more than usual."""
+        volumes, replay = Volumes(self.log, self.tools.settings), self.chosen.replay
+        if replay is None or replay.chosen or replay.whole:
+            volumes.refuse_rows(lambda: work.tally.passed if work.surveyed else work.counted())
+        volumes.refuse_deletes(len(work.gone))
+
     def _signed(self, manifest: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         """The manifest with the hub's signature."""
         failpoints.reach("send.sealing")
@@ -355,59 +348,6 @@ class Attempt:
             "columns": list(agreement.names),
             "tokenEpoch": tokeniser.key.epoch if tokeniser else "",
         }
-
-    def _refuse_unusual(self, work: Difference) -> None:
-        """Hold a delivery that is far larger than usual, unless a person has released it."""
-        agreement, connection, replay = self.log.agreement, self.log.connection, self.chosen.replay
-        if replay is not None and not replay.chosen and not replay.whole:
-            return
-        usual = deliveries.usual_rows(connection, agreement.id)
-        if len(usual) < USUAL_DELIVERIES or agreement.statistics:
-            return
-        due = work.tally.passed if work.surveyed else work.counted()
-        each = round(median(usual))
-        limit = max(FEW_ROWS, agreement.unusual_factor * each)
-        if due <= limit or self._within_days(due) or self._released():
-            return
-        found = f"{due} rows are due, usually {each}"
-        raise self._hold(found)
-
-    def _within_days(self, due: int) -> bool:
-        """Whether so many rows are usual for days of an event agreement (ADR 0038).
-
-        Its batches are what has come within seconds: how many rows are in one says how busy the
-        source was, and only a day of them says what is usual.
-        """
-        agreement = self.log.agreement
-        if agreement.mode != "event":
-            return False
-        after = (self.tools.settings.now() - USUAL_SPAN).date()
-        days = deliveries.rows_by_day(self.log.connection, agreement.id, after)
-        return bool(days) and due <= agreement.unusual_factor * round(median(days))
-
-    def _refuse_deletes(self, work: Difference) -> None:
-        """Hold a delivery that would take far more away than usual ones bring."""
-        due = len(work.gone)
-        if due <= FEW_DELETES:
-            return
-        usual = deliveries.usual_rows(self.log.connection, self.log.agreement.id)
-        limit = max(FEW_DELETES, round(median(usual)) if usual else 0)
-        if due <= limit or self._released():
-            return
-        found = f"the consumer would be told to drop {due} rows"
-        raise self._hold(found)
-
-    def _released(self) -> bool:
-        log = self.log
-        return releases.delivery_before(log.connection, log.agreement.id, log.transfer)
-
-    def _hold(self, what: str) -> VolumeHold:
-        agreement, transfer = self.log.agreement, self.log.transfer
-        return VolumeHold(
-            f"{agreement.id}: {what}; transfer {transfer} is held."
-            f" {agreement.responsible} may release it:"
-            f" `onecard release {transfer} --by … --reason …`"
-        )
 
 
 def _beside(work: Callable[[], Change]) -> Future[Change]:

@@ -19,7 +19,7 @@ import polars as pl
 from onecard.base.prefetch import prefetch
 from onecard.deliver import candidate_keys
 from onecard.deliver.known_rows import KEY, KnownRows
-from onecard.deliver.leaving import Leaving
+from onecard.deliver.leaving import Judged, Leaving
 from onecard.deliver.outgoing import DeliveryTally, KeptBack, Outgoing
 from onecard.deliver.record import Change, Record, each_once, joined, renamed, without
 from onecard.deliver.rekeyed import entries_under_present_key
@@ -203,7 +203,7 @@ class Difference:
             self.tally.selected += len(raw)
             self.tally.withheld += found.withheld
             quarantined = pl.Series(range(len(raw)), dtype=pl.Int64).is_in(list(found.quarantined))
-            judged = _Judged(raw, treated, found.rows, quarantined, dict(found.quarantined))
+            judged = Judged(raw, treated, found.rows, quarantined, dict(found.quarantined))
             leaving = self._cells(judged) if self._statistics else self._judge(judged)
             if leaving is not None:
                 yield leaving
@@ -212,7 +212,7 @@ class Difference:
     def _statistics(self) -> bool:
         return self.outgoing.selection.agreement.statistics is not None
 
-    def _judge(self, rows: _Judged) -> Leaving | None:
+    def _judge(self, rows: Judged) -> Leaving | None:
         """What becomes of one batch."""
         entries = known = None
         same = pl.repeat(False, len(rows.raw), eager=True)  # noqa: FBT003 - polars' own signature
@@ -255,7 +255,7 @@ class Difference:
             new &= was.is_null() | (raw[measured.FIRST] > found.after).fill_null(value=True)
         return found.events(raw, send & new)
 
-    def _compare(self, entries: pl.DataFrame, rows: _Judged) -> tuple[pl.Series, pl.Series]:
+    def _compare(self, entries: pl.DataFrame, rows: Judged) -> tuple[pl.Series, pl.Series]:
         """Whether the consumer has something of each key, and whether it has this very row."""
         was = self._known.digests(entries)
         known = was.is_not_null()
@@ -283,7 +283,7 @@ class Difference:
         self.tally.assumed += int((~known).sum())
         return seeded.scatter(seeded.arg_true().filter(never), values=False)
 
-    def _single(self, entries: pl.DataFrame, rows: _Judged, same: pl.Series) -> pl.Series:
+    def _single(self, entries: pl.DataFrame, rows: Judged, same: pl.Series) -> pl.Series:
         """Rows whose key no other row has; of equal rows the first."""
         found = entries.join(self._repeated, on=KEY, how="left", maintain_order="left")
         differs = found["differs"].fill_null(value=False)
@@ -299,12 +299,12 @@ class Difference:
             self._twins.add(ref)
         return alone
 
-    def _keep_back(self, rows: _Judged, index: int, reasons: tuple[tuple[str, str], ...]) -> None:
+    def _keep_back(self, rows: Judged, index: int, reasons: tuple[tuple[str, str], ...]) -> None:
         key = rows.raw[gate_inputs.KEY][index]
         values = {**rows.treated.row(index, named=True), gate_inputs.KEY: key}
         self.tally.quarantined.append(KeptBack(values, reasons))
 
-    def _withhold(self, rows: _Judged, entries: pl.DataFrame, known: pl.Series) -> None:
+    def _withhold(self, rows: Judged, entries: pl.DataFrame, known: pl.Series) -> None:
         """Withdraw what the gate lets through no more."""
         stays = known & ~rows.passed & ~rows.quarantined
         once = not self._swept and not self._second
@@ -370,7 +370,7 @@ class Difference:
         leave = rows & subjects.is_not_null()
         return found if leave.all() else found[leave.to_numpy()]
 
-    def _cells(self, rows: _Judged) -> Leaving | None:
+    def _cells(self, rows: Judged) -> Leaving | None:
         """Cells whose value the consumer has not."""
         block = self.outgoing.selection.agreement.statistics
         assert block is not None  # noqa: S101 - asked by the caller
@@ -389,14 +389,3 @@ class Difference:
     @property
     def _key_names(self) -> tuple[str, ...]:
         return self.outgoing.selection.agreement.key
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """One batch and what the gate says of it."""
-
-    raw: pl.DataFrame
-    treated: pl.DataFrame
-    passed: pl.Series
-    quarantined: pl.Series
-    reasons: dict[int, tuple[tuple[str, str], ...]]

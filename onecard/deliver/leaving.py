@@ -1,4 +1,4 @@
-"""A batch of one delivery as it leaves, and what is noted of it."""
+"""A batch of one delivery as it is judged and as it leaves, and what is noted of it."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ class Leaving:
     entries: pl.DataFrame | None
     persons: npt.NDArray[np.uint64] | None
     events: tuple[pl.DataFrame, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One batch and what the gate says of it."""
+
+    raw: pl.DataFrame
+    treated: pl.DataFrame
+    passed: pl.Series
+    quarantined: pl.Series
+    reasons: dict[int, tuple[tuple[str, str], ...]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,10 @@ from onecard.deliver.delivery_log import DeliveryLog
 from onecard.deliver.expected_inbox import ExpectedInbox
 from onecard.deliver.outgoing import Outgoing
 from onecard.deliver.query import Selection
+from onecard.deliver.ready import Ready
 from onecard.deliver.replacement import Replacements
 from onecard.deliver.state import DeliveryState
 from onecard.errors import Interrupted, NotCollected
-from onecard.model.agreements import Life
 from onecard.model.gate_inputs import GateInputs
 from onecard.ports.inbox import Readable
 from onecard.ports.listener import Step, Telling, TransferListener
@@ -35,7 +35,6 @@ from onecard.store import (
 )
 from onecard.store.refusals import as_hub_error
 from onecard.store.snapshots import Snapshot
-from onecard.store.waiting_carriers import Waits
 from schemas.models.agreement import Agreement
 
 if TYPE_CHECKING:
@@ -44,45 +43,6 @@ if TYPE_CHECKING:
     from onecard.deliver.measuring import Measuring
     from onecard.deliver.record import Record
     from onecard.deliver.treatment import Tokeniser
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """An agreement that is locked and permitted, and where its deliveries stand.
-
-    Attributes:
-        basis: what decides which rows the consumer should hold now.
-        record: of what it holds; None for statistics, of which the cells are known.
-        old_tokens: of the tokens that the consumer has, where they are of an earlier key.
-        replacements: keeps the order on replacement; None where the rows tell of no carriers.
-        waits: of the carriers that the last delivery left out.
-    """
-
-    connection: database.Connection
-    life: Life
-    tokeniser: Tokeniser | None
-    state: DeliveryState
-    basis: str
-    record: Record | None
-    old_tokens: Tokeniser | None
-    replacements: Replacements | None
-    waits: tuple[Waits, ...]
-
-    @property
-    def waiting(self) -> int:
-        """How many new carriers wait."""
-        return sum(w.carriers for w in self.waits)
-
-    def due(self, today: date) -> bool:
-        """Whether the consumer may have to get or to drop anything."""
-        if self.replacements is not None and self.replacements.released(self.waits):
-            return True
-        if self.record is None:
-            head = self.state.head
-            return head is None or self.state.due(today, self.basis, head.key, head.shape)
-        refs = self.record.refs
-        due = self.state.due(today, self.basis, refs.name, refs.shape)
-        return due or self.record.uncertain
 
 
 class Deliver:
@@ -240,7 +200,7 @@ class Deliver:
                 )
 
     @contextmanager
-    def _ready(self, *, locked: bool, permitted: bool = True) -> Iterator[_Ready]:
+    def _ready(self, *, locked: bool, permitted: bool = True) -> Iterator[Ready]:
         """The agreement, permitted.
 
         Args:
@@ -259,7 +219,7 @@ class Deliver:
             state = DeliveryState.load(connection, agreement, tokeniser, self._needed, now)
             record = None if agreement.statistics else self._record(connection, state)
             order = Replacements.of(connection, agreement, self._tools, self._today)
-            yield _Ready(
+            yield Ready(
                 connection,
                 life,
                 tokeniser,
@@ -271,7 +231,7 @@ class Deliver:
                 tuple(order.noted()) if order else (),
             )
 
-    def _open(self, ready: _Ready, replay: Replay | None, telling: Telling) -> DeliveryLog:
+    def _open(self, ready: Ready, replay: Replay | None, telling: Telling) -> DeliveryLog:
         """Write the first line of the attempt."""
         agreement, settings = self._agreement, self._tools.settings
         transfer = transfers.open_transfer(
@@ -296,7 +256,7 @@ class Deliver:
             ready.replacements is not None,
         )
 
-    def _gate(self, ready: _Ready) -> PrivacyGate:
+    def _gate(self, ready: Ready) -> PrivacyGate:
         """The privacy gate, with what its rules decide by."""
         tools, block, connection = self._tools, self._agreement.delivery, ready.connection
         now, agreement = tools.settings.now(), self._agreement.id

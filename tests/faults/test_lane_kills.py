@@ -26,7 +26,9 @@ QUICK_KILLS = 3
 """Of them, in `make test`."""
 KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
 """A file that gets, for each random kill, the last point that was reached (`make lane-kills`)."""
-OF_A_LANE = tuple(p for p in failpoints.POINTS if not p.startswith(("release.", "part")))
+OF_A_LANE = tuple(
+    p for p in failpoints.POINTS if not p.startswith(("release.", "part", "questions."))
+)
 COUNTED = ("publish.before_commit#2", "send.leaving#3", "lease.taken#4", "log.after_append#7")
 """The same points in a later batch, at another consumer, with part of the leases taken."""
 QUICK = ("load.after_commit", "publish.before_commit", "send.after", "lease.taken#4")

@@ -320,7 +320,7 @@ def test_an_sftp_server_that_only_keeps_alive_is_given_up(
     with pytest.raises(SourceUnavailable, match="has said nothing for 2 s"):
         if method in ("write", "posix_rename"):
             with sftp.connected(mute) as folder:
-                folder.write("out/sent.csv", out / "f.csv")
+                folder.write("out/sent.csv", out / "f.csv", lambda: None)
         else:
             list(reading(mute, {"kind": "csv"}))
     assert time.monotonic() - started < 10
@@ -337,7 +337,7 @@ def test_a_slow_sftp_server_that_moves_is_not_given_up(
     started = time.monotonic()
     monkeypatch.setattr(_Mute, "pauses", itertools.repeat(0.03))
     with sftp.connected(mute) as folder:
-        folder.write("out/sent.csv", source)
+        folder.write("out/sent.csv", source, lambda: None)
     assert time.monotonic() - started > 2
     assert (out / "sent.csv").read_bytes() == source.read_bytes()
 

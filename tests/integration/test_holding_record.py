@@ -256,8 +256,8 @@ def test_a_suspended_delivery_tells_what_left(side: Side, monkeypatch: pytest.Mo
 def test_more_than_is_usual_is_held_by_the_difference(
     side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onecard.deliver.attempt.FEW_DELETES", 1)
-    monkeypatch.setattr("onecard.deliver.attempt.deliveries.usual_rows", lambda *_: [2])
+    monkeypatch.setattr("onecard.deliver.volumes.FEW_DELETES", 1)
+    monkeypatch.setattr("onecard.deliver.volumes.deliveries.usual_rows", lambda *_: [2])
     rows = side.deliver(F06).rows
     side.publish(ACCOUNTS, "grzhzt IN ('01', '02', '06')", grzhzt="'04'")
     with pytest.raises(Exception, match=f"told to drop {rows} rows"):

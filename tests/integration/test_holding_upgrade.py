@@ -303,8 +303,9 @@ def test_far_more_than_usual_is_held_and_stays_due(
     forget_disclosures(side)
     become_old(side)
     drop_from_inbox(side)
-    monkeypatch.setattr("onecard.deliver.attempt.FEW_ROWS", 1)
-    monkeypatch.setattr("onecard.deliver.attempt.deliveries.usual_rows", lambda *_: [0, 0, 0])
+    monkeypatch.setattr("onecard.deliver.volumes.FEW_ROWS", 1)
+    monkeypatch.setattr("onecard.deliver.volumes.deliveries.usual_rows", lambda *_: [0, 0, 0])
+    monkeypatch.setattr("onecard.deliver.volumes.deliveries.rows_by_day", lambda *_: [])
     for _ in range(2):
         with pytest.raises(HoldError, match=f"{rows} rows would be delivered again"):
             deliver(side.hub, F06)
@@ -321,8 +322,8 @@ def test_a_payment_counts_as_delivered_without_a_hold(
 ) -> None:
     assert side.deliver(F16).rows > 1
     become_old(side)
-    monkeypatch.setattr("onecard.deliver.attempt.FEW_ROWS", 1)
-    monkeypatch.setattr("onecard.deliver.attempt.deliveries.usual_rows", lambda *_: [0, 0, 0])
+    monkeypatch.setattr("onecard.deliver.volumes.FEW_ROWS", 1)
+    monkeypatch.setattr("onecard.deliver.volumes.deliveries.usual_rows", lambda *_: [0, 0, 0])
     assert told(side, F16) == (0, 0)
 
 

@@ -13,11 +13,12 @@ import pytest
 from psycopg import sql
 
 from demo.rehearsal import Rehearsal
+from onecard.base import shelves
 from onecard.base.sql_text import query
 from onecard.collect import stage
 from onecard.operations import night
 from onecard.operations.night_report import write_report
-from onecard.store import database, sessions
+from onecard.store import database
 from quality.datasets import sql_audit
 from tests.cities import Cities
 
@@ -81,7 +82,7 @@ def test_a_night_reads_no_table_of_the_registry_whole(
 ) -> None:
     monkeypatch.setattr(sql_audit, "MOST_BLOCKS", 1e-9)  # of small tables: none
     monkeypatch.setattr(stage, "FEW_OF", 0)  # a small city's news are no small part of it
-    monkeypatch.setattr(sessions, "keeps", lambda: False)  # one that waits tells its counts late
+    monkeypatch.setattr(shelves, "keeps", lambda: False)  # one that waits tells its counts late
     with cities.start(tmp_path / "city", persons=2_000, seed=23, nights=1) as rehearsal:
         rehearsal.city.prepare(1)
         whole_night(rehearsal, 1)  # makes indexes

@@ -7,8 +7,8 @@ import socket
 from fastapi import FastAPI
 
 from onecard.base.endpoints import Endpoint
+from onecard.daemon import readiness
 from onecard.daemon.serving import serve
-from onecard.live import readiness
 from onecard.operations import doctor_lane
 from tests.waking import Lane, served
 
