@@ -24,7 +24,7 @@ from onecard.deliver.outgoing import DeliveryTally, KeptBack, Outgoing
 from onecard.deliver.record import Change, Record, each_once, joined, renamed, without
 from onecard.deliver.rekeyed import entries_under_present_key
 from onecard.deliver.wanted import Wanted
-from onecard.model import gate_inputs, measured
+from onecard.model import gate_inputs
 from onecard.model.treated import cell_keys
 from onecard.ports.privacy_gate import Batch, PrivacyGate
 from onecard.store import disclosures, holding
@@ -249,10 +249,7 @@ class Difference:
         if found is None or entries is None or self.record is None:
             return ()
         known = KnownRows(self.record.of(entries.select(KEY))) if self.wanted.alone else self._known
-        was = known.digests(entries)
-        new = was.fill_null(holding.UNKNOWN) == holding.UNKNOWN
-        if self._rekeyed:  # of a row that has changed, the state under the new key is not known
-            new &= was.is_null() | (raw[measured.FIRST] > found.after).fill_null(value=True)
+        new = found.new(raw, known.digests(entries), rekeyed=self._rekeyed)
         return found.events(raw, send & new)
 
     def _compare(self, entries: pl.DataFrame, rows: Judged) -> tuple[pl.Series, pl.Series]:

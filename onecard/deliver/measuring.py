@@ -24,7 +24,7 @@ from onecard.deliver.lateness import (
 )
 from onecard.model import measured
 from onecard.model.reaction import AHEAD, LATER, Breach, buckets_of
-from onecard.store import reaction, reaction_facts
+from onecard.store import holding, reaction, reaction_facts
 from onecard.store.database import Connection
 from onecard.store.reaction_facts import Moments
 from schemas.models.agreement import Agreement
@@ -53,6 +53,19 @@ class Measuring:
     agreement: Agreement
     expectation: Expectation
     after: int
+
+    def new(self, raw: pl.DataFrame, was: pl.Series, *, rekeyed: bool) -> pl.Series:
+        """Rows that the consumer has not, as far as its record tells.
+
+        Args:
+            raw: as selected.
+            was: what the record has of each, as `KnownRows.digests` tells it.
+            rekeyed: the record was made under another key, and tells of no changed row what it was.
+        """
+        new = was.fill_null(holding.UNKNOWN) == holding.UNKNOWN
+        if rekeyed:
+            new &= was.is_null() | (raw[measured.FIRST] > self.after).fill_null(value=True)
+        return new
 
     def events(self, raw: pl.DataFrame, first: pl.Series) -> tuple[pl.DataFrame, ...]:
         """Events among the rows of a batch, as one frame of `COLUMNS`; nothing without any.
