@@ -15,6 +15,11 @@ def first_of(day: date) -> date:
     return day.replace(day=1)
 
 
+def after(month: date) -> date:
+    """The month after one, by its first day."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
 def make(connection: Connection, table: str, month: date) -> None:
     """Make the part of a month, if it is not there.
 
@@ -23,14 +28,13 @@ def make(connection: Connection, table: str, month: date) -> None:
         table: in the schema `ledger`, partitioned by the range of its `month`.
         month: its first day.
     """
-    following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
     name = _part(table, month)
     statement = query(
         "CREATE TABLE IF NOT EXISTS {t} PARTITION OF {whole} FOR VALUES FROM ({a}) TO ({b})",
         t=sql.Identifier("ledger", name),
         whole=sql.Identifier("ledger", table),
         a=sql.Literal(month),
-        b=sql.Literal(following),
+        b=sql.Literal(after(month)),
     )
     make_once(connection, f"ledger.{name}", statement)
 

@@ -317,10 +317,14 @@ def expire(connection: Connection, oldest: date) -> int:
 def tidy(connection: Connection, now: datetime) -> None:
     """Drop what is kept for a day: calls that were taken, and counts for quotas.
 
+    The next month's table is made: the month's first call would wait for whoever reads the others,
+    and all calls for that one.
+
     Args:
         connection: of the hub's database.
         now: the hub's time.
     """
+    make_month(connection, months.after(months.first_of(now.date())))
     limit = now - CALL_KEPT
     connection.execute("DELETE FROM ledger.question_call WHERE at < %s", (limit,))
     connection.execute(

@@ -18,6 +18,7 @@ from onecard.base.platform_signature import AHEAD_MS, WINDOW_MS, system_ms
 from onecard.crypto import answers, keys
 from onecard.errors import PolicyError, StorageError
 from onecard.model import gate_inputs
+from onecard.operations import housekeeping
 from onecard.ports.privacy_gate import Admitted, Batch, PrivacyBlock
 from onecard.serve import codes, keeper
 from onecard.serve.groups import Groups
@@ -630,6 +631,20 @@ def test_a_lawful_delay_hides_an_entry_until_it_ends(asked: AskedHub) -> None:
     asked.environment["ONECARD_NOW"] = "2026-11-25T08:00:00+08:00"
     with asked.serving():
         assert len(told(asked, LI.id_number)) == 1
+
+
+def test_housekeeping_makes_the_next_month_and_drops_what_is_kept_for_a_day(
+    asked: AskedHub,
+) -> None:
+    assert asked.code(F09, asked.body(F09, LI)) == "00"
+    kept = "SELECT (SELECT count(*) FROM ledger.question_call), (SELECT count(*) FROM"
+    kept += " ledger.question_count), to_regclass('ledger.question_2026_12') IS NOT NULL"
+    housekeeping.keep_house(asked.hub())
+    assert asked.execute(kept) == [(1, 8, True)]
+    asked.environment["ONECARD_NOW"] = "2026-11-26T10:00:01+08:00"
+    housekeeping.keep_house(asked.hub())
+    assert asked.execute(kept) == [(0, 0, True)]
+    assert asked.execute("SELECT count(*) FROM ledger.question") == [(1,)]
 
 
 # --- deliveries know of it
