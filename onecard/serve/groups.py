@@ -31,6 +31,10 @@ MOST_WAITING = 1_000
 REST_S = 0.5
 """After a failure of the hub's database."""
 
+SESSION_LOST = (psycopg.OperationalError, psycopg.NotSupportedError)
+"""After these a session is of no use; the second: a column has another type than its statements
+were prepared for."""
+
 log = logging.getLogger(__name__)
 
 
@@ -135,7 +139,7 @@ class Groups:
         try:
             replies = self._answers.answer(connection, [w.call for w in group])
         except Exception as error:  # a defect that one call meets costs no call of another group
-            if connection.broken or isinstance(error, psycopg.OperationalError):
+            if connection.broken or isinstance(error, SESSION_LOST):
                 raise
             log.error("a group cannot be answered: %s", as_hub_error(error))  # noqa: TRY400
         finally:
