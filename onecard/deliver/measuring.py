@@ -58,7 +58,7 @@ class Measuring:
         """Rows that the consumer has not, as far as its record tells.
 
         Args:
-            raw: as selected.
+            raw: as selected, columns of `onecard.model.measured` among them.
             was: what the record has of each, as `KnownRows.digests` tells it.
             rekeyed: the record was made under another key, and tells of no changed row what it was.
         """

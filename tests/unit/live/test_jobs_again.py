@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from onecard.deliver.attempt import Attempt
+from onecard.deliver.volumes import Volumes
 from onecard.live import collecting
 from onecard.live.collecting import CollectJob
 from onecard.live.delivering import DeliverJob
@@ -133,12 +133,12 @@ def test_a_collect_that_is_held_waits_for_news_or_a_word_and_ever_longer(hub: Fa
 def held_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every delivery is unusual until a person has released one."""
 
-    def refuse(attempt: Attempt, _work: object) -> None:
-        if not attempt._released():
+    def refuse(volumes: Volumes, _counted: object) -> None:
+        if not volumes._released():
             what = "many rows are due"
-            raise attempt._hold(what)
+            raise volumes._hold(what)
 
-    monkeypatch.setattr(Attempt, "_refuse_unusual", refuse)
+    monkeypatch.setattr(Volumes, "refuse_rows", refuse)
 
 
 def held_delivery(hub: FakeHub, pace: Pace) -> DeliverJob:
