@@ -18,7 +18,7 @@ from onecard.base import failpoints
 from tests.cities import Cities
 from tests.faults.lane_process import LaneProcess, none_left
 from tests.faults.lane_town import LaneTown, settled
-from tests.sampling import how_often, sampled
+from tests.sampling import LONG, how_often, sampled
 from tests.waiting import until
 
 RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS") or how_often(12, 200))
@@ -32,7 +32,10 @@ OF_A_LANE = tuple(
 COUNTED = ("publish.before_commit#2", "send.leaving#3", "lease.taken#4", "log.after_append#7")
 """The same points in a later batch, at another consumer, with part of the leases taken."""
 QUICK = ("load.after_commit", "publish.before_commit", "send.after", "lease.taken#4")
-"""Some of each step; `make test-nightly` kills at all others."""
+"""Some of each step, in `make test`."""
+EACH = 1 if LONG else 4
+"""`make test-nightly` kills at one in so many of the others, `make test-long` at all."""
+KILLED_AT = [*QUICK, *[p for p in (*OF_A_LANE, *COUNTED) if p not in QUICK][::EACH]]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def test_every_point_is_reached_in_the_lane(town: LaneTown, tmp_path: Path) -> N
 
 
 @pytest.mark.fault("F43", "killed at every named point, the next process ends it as a night does")
-@pytest.mark.parametrize("point", sampled([*OF_A_LANE, *COUNTED], QUICK))
+@pytest.mark.parametrize("point", sampled(KILLED_AT, QUICK))
 def test_killed_at_a_point(town: LaneTown, point: str) -> None:
     process = town.lane(ONECARD_KILL_AT=point)
     with none_left(process), town.load(0.2):
@@ -86,7 +89,9 @@ def test_killed_at_a_point(town: LaneTown, point: str) -> None:
 @pytest.mark.fault("F43", "of two, one killed at a point: the other does all the work")
 @pytest.mark.parametrize("point", sampled(("send.after", "publish.before_commit"), ["send.after"]))
 def test_the_other_of_two_goes_on(town: LaneTown, point: str) -> None:
-    one, other = town.lane(), town.lane(ONECARD_KILL_AT=point)
+    other = town.lane(ONECARD_KILL_AT=point)
+    until(lambda: town.works(other), "its leases")  # who comes first keeps the collect
+    one = town.lane()
     with none_left(one, other):
         with town.load(0.2):
             other.killed()

@@ -36,7 +36,8 @@ def test_the_time_does_not_tell_why_nothing_is_said(asked: AskedHub) -> None:
 
     For each pair of reasons, how often a call of one takes longer than a call of the other: a half,
     where the time says nothing. With some 660 calls of each, chance alone stays within 0.04 of it
-    in 99 of 100 runs (Mann-Whitney); steps of `STEP_S` make most times equal, which count half.
+    in 99 of 100 runs (Mann-Whitney); steps of `STEP_S` make most times equal, which count half. The
+    bound is twice as wide, for a machine that does other things meanwhile.
     """
     chance = random.Random(7)
     reasons = {"not there": NOBODY, "outside the scope": IDLE, "dead": DEAD}
@@ -51,7 +52,7 @@ def test_the_time_does_not_tell_why_nothing_is_said(asked: AskedHub) -> None:
         taken[reason].append(round((time.perf_counter() - start) / STEP_S * 4))
         assert answer.json()["result"]["outcome"] == "none"
     for one, other in (("not there", "outside the scope"), ("not there", "dead")):
-        assert abs(longer(taken[one], taken[other]) - 0.5) < 0.06, (one, other)
+        assert abs(longer(taken[one], taken[other]) - 0.5) < 0.08, (one, other)
 
 
 def longer(one: list[int], other: list[int]) -> float:
@@ -64,4 +65,4 @@ def test_the_measure_finds_a_difference() -> None:
     chance = random.Random(3)
     one = [chance.gauss(10, 2) for _ in range(600)]
     other = [chance.gauss(11, 2) for _ in range(600)]
-    assert abs(longer([round(x) for x in one], [round(x) for x in other]) - 0.5) > 0.06
+    assert abs(longer([round(x) for x in one], [round(x) for x in other]) - 0.5) > 0.08
