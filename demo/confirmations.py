@@ -18,10 +18,7 @@ WITHIN_S = 120.0
 LOOK_S, ASK_S = 0.05, 0.5
 """Between two looks at the ledger; between two questions whether anything is due."""
 PUBLISHED = "the loss is in the registry"
-_PUBLISHED = (
-    "SELECT t.finished_at FROM registry.hrss__card_status_event e"
-    " JOIN ledger.transfer t ON t.id = e._transfer_id WHERE e.effective_at = %s"
-)
+_PUBLISHED = "SELECT _transfer_id FROM registry.hrss__card_status_event WHERE effective_at = %s"
 
 
 @dataclass(slots=True)
@@ -76,13 +73,14 @@ class Confirmations:
         """What the ledger has by now."""
         with database.connect(self.hub.address, autocommit=True) as connection:
             if self.published is None:
-                found = connection.execute(_PUBLISHED, (self.at,)).fetchone()
-                if found is None or not isinstance(found[0], datetime):
+                transfer = database.scalar(connection, int, _PUBLISHED, (self.at,))
+                ran = transfer_history.ran(connection, transfer) if transfer else None
+                if ran is None or ran.finished is None:
                     return
-                self.published = found[0]
+                self.published = ran.finished
                 self.ended(PUBLISHED)
-            for transfer in transfer_history.since(connection, self.before):
-                self._note(transfer)
+            for line in transfer_history.since(connection, self.before):
+                self._note(line)
 
     def ask(self) -> None:
         """Whom the loss does not concern: nothing is due there, and nothing has left."""
