@@ -38,7 +38,8 @@ class ReplacementSql:
         """Makes `REPLACED`.
 
         Who is named by no recent block is left out before the scope is asked: of a burst of events
-        few are of new carriers.
+        few are of new carriers. `IS TRUE` has PostgreSQL look them up by hash; of a join it would
+        compare each with each, as it cannot know how many are new.
 
         Args:
             seen: version of each dataset up to which the consumer has what is in scope.
@@ -48,8 +49,9 @@ class ReplacementSql:
         return query(
             "CREATE TEMP TABLE {made} ON COMMIT DROP AS WITH fresh AS MATERIALIZED ({fresh}),"
             " named AS MATERIALIZED (SELECT {successor} AS successor, {old} AS predecessor,"
-            " max(_old._version) AS version FROM fresh f JOIN {t} _old ON {successor} = f.carrier"
-            " WHERE _old._deleted_at IS NULL AND _old._version > {confirmed} AND {blocks}"
+            " max(_old._version) AS version FROM {t} _old"
+            " WHERE ({successor} IN (SELECT carrier FROM fresh)) IS TRUE"
+            " AND _old._deleted_at IS NULL AND _old._version > {confirmed} AND {blocks}"
             " GROUP BY 1, 2)"
             " SELECT * FROM named _named WHERE EXISTS (SELECT FROM {tables}"
             " WHERE {mine} = _named.successor AND ({new}) AND {enables} AND {conditions})",
