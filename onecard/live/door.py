@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol
 
 from onecard.base.extras import extra
+from onecard.daemon.front import FIXED, MOST_HEADER_BYTES, bare_app
 from onecard.daemon.readiness import Readiness
 from onecard.daemon.refusals import Refusals
 from onecard.live import calls
@@ -27,9 +26,6 @@ with extra("live"):
     from fastapi import FastAPI, Request
     from fastapi.responses import Response
 
-MOST_HEADER_BYTES = 8192
-"""Names and values of all headers of a call."""
-FIXED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +61,7 @@ def create_app(
         answered: counts the answers to calls.
     """
     door = _Door(desk, gatekeeper or Gatekeeper(desk.callers), answered or Answered())
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        door.refusals.say()
-
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.router.redirect_slashes = False
+    app = bare_app(door.refusals)
     for path, method, view in (
         ("/events/{dataset:path}", "POST", door.event),
         ("/healthz", "GET", _alive),

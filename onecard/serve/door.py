@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from onecard.base.extras import extra
+from onecard.daemon.front import FIXED, MOST_HEADER_BYTES, bare_app
 from onecard.daemon.readiness import Readiness
 from onecard.daemon.refusals import Refusals
 from onecard.serve import codes, openapi
@@ -28,8 +28,6 @@ with extra("serve"):
     from fastapi import FastAPI, Request
     from fastapi.responses import Response
 
-MOST_HEADER_BYTES = 8192
-"""Names and values of all headers of a call."""
 BODY_S = 5.0
 """A body that is not whole by then is not waited for."""
 PATIENCE_S = 20.0
@@ -37,7 +35,6 @@ PATIENCE_S = 20.0
 STEP_S = 0.025
 """Answers that say nothing of a person leave at whole steps after the call came, so that the time
 does not tell why."""
-FIXED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +47,7 @@ def create_app(service: Service, gatekeeper: Gatekeeper | None = None) -> FastAP
         gatekeeper: judges signatures; default: one with the rules of the house.
     """
     door = _Door(service, gatekeeper or Gatekeeper(service.keys))
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        door.refusals.say()
-
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.router.redirect_slashes = False
+    app = bare_app(door.refusals)
     for path, method, view in (
         ("/v1/openapi.json", "GET", door.described),
         ("/v1/health", "GET", door.health),
