@@ -174,7 +174,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the hold of an unusual delivery",
-        "onecard/deliver/attempt.py",
+        "onecard/deliver/volumes.py",
         "if len(usual) < USUAL_DELIVERIES or agreement.statistics:",
         "if True:",
         "tests/integration/test_governance_cli.py::test_an_unusual_volume_waits_for_a_person",

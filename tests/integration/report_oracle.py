@@ -131,8 +131,8 @@ class Oracle:
                 n[f"inbox.{r['subject']}.of"] = r["agreeing"] + rest
         for name in (*datasets, *served):
             took = [
-                # to the millisecond, as they are kept
-                (t["finished_at"] - t["started_at"] + HALF) // MILLISECOND / 1000
+                # whole milliseconds, as they are kept
+                (t["finished_at"] - t["started_at"] + HALF) // MILLISECOND
                 for t in of[name]
                 if t["status"] in ("published", "confirmed")
             ]
@@ -455,14 +455,14 @@ def middle(bucket: int) -> float:
     return 0.01 * (1.05 / 0.95) ** bucket * 0.95 if bucket else 0.01
 
 
-def p95(seconds: Iterable[float]) -> float | None:
-    """The 95th percentile, interpolated between the neighbours."""
-    ordered = sorted(seconds)
+def p95(milliseconds: Iterable[int]) -> float | None:
+    """The 95th percentile in seconds, interpolated between the neighbours without rounding."""
+    ordered = sorted(milliseconds)
     if not ordered:
         return None
-    at = 0.95 * (len(ordered) - 1)
+    at = Fraction(95, 100) * (len(ordered) - 1)
     low, high = ordered[math.floor(at)], ordered[math.ceil(at)]
-    return low + (high - low) * (at - math.floor(at))
+    return float((low + (high - low) * (at - math.floor(at))) / 1000)
 
 
 def score(n: Numbers, unit: str) -> Fraction | None:

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import MetaData, Table, create_engine, select
 
 from onecard.app.wiring import Hub
-from onecard.deliver import attempt
+from onecard.deliver import volumes
 from onecard.model.signoffs import SignOff
 from onecard.operations.release import release
 from onecard.ports.privacy_gate import VolumeHold
@@ -206,7 +206,7 @@ def test_a_key_that_another_row_still_gives_is_not_dropped(fund: Fund) -> None:
 def test_unusually_many_deletes_are_held_until_a_person_releases_them(
     fund: Fund, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "FEW_DELETES", 1)
+    monkeypatch.setattr(volumes, "FEW_DELETES", 1)
     monkeypatch.setattr(deliveries, "usual_rows", lambda *_: [2])
     fail_abandoned(fund.hub, EVENTS)
     with pytest.raises(VolumeHold, match=f"told to drop {fund.rows} rows"):

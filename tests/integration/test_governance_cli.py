@@ -237,7 +237,7 @@ def test_an_unusual_volume_waits_for_a_person(collected: Rehearsal) -> None:
                 " sent_rows) VALUES ('deliver', %s, 'confirmed', '1.1.0', 1)",
                 (F02,),
             )
-    import onecard.deliver.attempt as module
+    import onecard.deliver.volumes as module
 
     code, said = onecard(collected, "deliver", F02)
     assert code == 0, said  # few rows are never unusual
