@@ -25,6 +25,7 @@ import psycopg
 from bench.arguments import parser
 from bench.measure import cell
 from bench.results import Limit, Section, publish
+from bench.statements import statements
 from demo.http_api import moment
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
@@ -39,6 +40,7 @@ from onecard.store import (
     receipts,
     report_frames,
     transfer_history,
+    transfer_lookup,
 )
 from onecard.store.card_losses import Loss, StatusTable
 from onecard.store.report_frames import Span
@@ -52,49 +54,11 @@ SIZES = (
     " ON n.oid = c.relnamespace LEFT JOIN pg_inherits i ON i.inhrelid = c.oid"
     " WHERE n.nspname = 'ledger' AND c.relkind = 'r' GROUP BY 1"
 )
-APART = "1000000000::bigint"
+APART = 1_000_000_000
 """So far from those of the next day are a day's ids of transfers."""
 PACKS = 5
 """Packs of a thousand transfers that a day of ten events a batch has, of each subject."""
-LIKE = (
-    "CREATE TEMP TABLE pattern AS SELECT p.*, m, ARRAY(SELECT x + r * 100000 FROM"
-    " generate_series(0, m - 1) r, unnest(p.transfers) x ORDER BY r, x) AS ids, {arrays}"
-    " FROM ledger.lane_pack p, LATERAL (SELECT 1000 / cardinality(p.transfers) AS m) w"
-)
-REPEATED = "ARRAY(SELECT v FROM generate_series(1, m), unnest(p.{c}) AS v) AS {c}_"
-ARRAYS = (
-    *("started_at", "finished_at", "hub_time", "versions", "sent_rows", "deleted_rows"),
-    *("deliveries", "expires_at", "suites", "key_epochs", "signatures", "bodies"),
-)
-COPIES = (
-    "INSERT INTO ledger.lane_day (direction, subject, day, first, last, transfers, first_time,"
-    " rows_read, published, unchanged, quarantined, deduplicated, filtered_by_policy, sent_rows,"
-    " sent_parts, deleted_rows, took_ms, took_times, digest) SELECT direction, subject, day - n,"
-    " first - n * {apart}, last - n * {apart}, transfers * f,"
-    " first_time - n * interval '1 day', rows_read * f, published * f, unchanged * f,"
-    " quarantined * f, deduplicated * f, filtered_by_policy * f, sent_rows * f, sent_parts * f,"
-    " deleted_rows * f, took_ms, took_times, digest FROM ledger.lane_day,"
-    " LATERAL (SELECT {packs} * 1000 / transfers AS f) x, generate_series(1, {days}) n",
-    "INSERT INTO ledger.lane_pack SELECT direction, subject, day - n, ids[1] + b,"
-    " ids[cardinality(ids)] + b, dataset, first_finished - n * interval '1 day',"
-    " last_finished - n * interval '1 day', first_expires - n * interval '1 day', sent * m,"
-    " ARRAY(SELECT x + b FROM unnest(ids) x), started_at_, finished_at_,"
-    " ARRAY(SELECT x - n * interval '1 day' FROM unnest(hub_time_) x), versions_, sent_rows_,"
-    " deleted_rows_, deliveries_, ARRAY(SELECT x - n * interval '1 day' FROM unnest(expires_at_) x),"
-    " suites_, key_epochs_, signatures_, bodies_ FROM pattern, generate_series(1, {days}) n,"
-    " generate_series(0, {packs} - 1) k, LATERAL (SELECT k * {apart} / 10 - n * {apart} AS b) w",
-    "INSERT INTO ledger.lane_finding SELECT dataset, day - n, first - n * {apart}, name,"
-    " severity, runs, failed, last - n * {apart}, observed, last_failed FROM ledger.lane_finding,"
-    " generate_series(1, {days}) n",
-    "INSERT INTO ledger.privacy_day SELECT agreement, day - n, rule, action, runs, checked, hits"
-    " FROM ledger.privacy_day, generate_series(1, {days}) n ON CONFLICT DO NOTHING",
-    "INSERT INTO ledger.lane_disclosure SELECT d.agreement, d.month, d.bucket,"
-    " d.first - n * {apart}, d.many FROM (SELECT l.*, (SELECT string_agg(e, ''::bytea)"
-    " FROM (SELECT l.entries AS e FROM generate_series(1, {packs} * 1000 / {batches})) z) AS many"
-    " FROM ledger.lane_disclosure l) d, generate_series(1, {days}) n",
-)
-"""Days before the folded one, like it, each with as many transfers as a whole day has; their
-receipts repeat those of the batches, one after the other."""
+OLDEST_PACK = "oldest pack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +165,7 @@ def run(hub: Hub, card_flows: list[str]) -> None:
 
 def newest(hub: Hub) -> int:
     with database.connect(hub.address, autocommit=True) as connection:
-        return database.one_scalar(connection, int, "SELECT max(id) FROM ledger.transfer")
+        return transfer_lookup.newest(connection)
 
 
 def sizes(hub: Hub, *, whole: bool = True) -> dict[str, int]:
@@ -222,17 +186,10 @@ def ask(stage: Rehearsal, days: int, batches: int) -> dict[str, float]:
     hub = stage.hub(2 * (FOLDED_AFTER.days + 1))
     with psycopg.connect(hub.address, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
-        one = "(SELECT max(day) FROM ledger.lane_day)"  # the shape of one event is no part of it
-        for table in ("lane_disclosure", "lane_finding"):
-            first = (
-                f"DELETE FROM ledger.{table} WHERE first NOT IN (SELECT first FROM ledger.lane_day"
-            )
-            connection.execute(f"{first} WHERE day < {one})".encode())
-        arrays = ", ".join(REPEATED.format(c=c) for c in ARRAYS)
-        connection.execute(f"{LIKE.format(arrays=arrays)} WHERE p.day < {one}".encode())
-        for statement in COPIES:
-            text = statement.format(days=days, packs=PACKS, batches=batches, apart=APART)
-            connection.execute(text.encode())
+        given = {"days": days, "packs": PACKS, "batches": batches, "apart": APART}
+        for name, statement in statements("thirteen_months").items():
+            if name != OLDEST_PACK:
+                connection.execute(statement, given)
         connection.execute("VACUUM ANALYZE")
     with database.connect(hub.address, autocommit=True) as connection:
         return {name: timed(look) for name, look in looks(hub, connection).items()}
@@ -259,7 +216,7 @@ def looks(hub: Hub, connection: database.Connection) -> dict[str, Callable[[], o
         connection, str, "SELECT person_id18 FROM registry.hrss__card_master LIMIT 1"
     )
     digests = [hub.suite.digests(k.secret, [person])[0] for k in keys]
-    old = database.one_scalar(connection, int, "SELECT min(first) FROM ledger.lane_pack")
+    ((old,),) = connection.execute(statements("thirteen_months")[OLDEST_PACK]).fetchall()
     frames = [n for n in report_frames.FRAMES if n not in ("collects", "rules", "tickets")]
     table = StatusTable(EVENTS, "hrss__card_status_event")
     losses = Loss(("08",), 60)

@@ -9,6 +9,7 @@ from math import ceil
 import polars as pl
 
 from bench.live_counter import EVENTS
+from bench.statements import statements
 from demo import inbox
 from demo.rehearsal import Rehearsal
 from demo.run import INBOX_ONLY
@@ -26,22 +27,9 @@ AGREEMENTS = (
     "f07-hrss-operator-card-status",
 )
 """Consumers of a card's status: a folder, HTTP, SFTP and a database."""
-_VERSIONS = (
-    "SELECT event_id, _version FROM registry.hrss__card_status_event WHERE event_id ~ '^0194'"
-)
-_CONFIRMED = (
-    "SELECT t.subject, CAST(CAST(r.body AS jsonb) #>> ARRAY['versions', %s] AS bigint),"
-    " extract(epoch FROM t.finished_at)::float8 FROM ledger.transfer t JOIN ledger.receipt r"
-    " ON r.transfer = t.id WHERE t.subject = ANY(%s) AND t.direction = 'deliver'"
-    " AND t.status = 'confirmed'"
-)
-_WAITING = (
-    "SELECT count(*) FROM unnest(%s::text[]) AS a LEFT JOIN ledger.delivered d"
-    " ON d.agreement = a AND d.dataset = %s WHERE coalesce(d.version, 0) <"
-    " (SELECT version FROM ledger.dataset WHERE dataset = %s)"
-)
+_SQL = statements("live_arrivals")
 _KNOWN = {"agreement": pl.String, "version": pl.Int64, "at": pl.Float64}
-_HELD = "SELECT count(*) FROM ledger.transfer WHERE status = 'held'"
+_OF_ALL = {"dataset": EVENTS, "agreements": list(AGREEMENTS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +57,12 @@ def arrived(address: str, published: int) -> bool:
         SystemExit: a transfer waits for a person: nothing would go on.
     """
     with database.connect(address, autocommit=True) as connection:
-        ((held,),) = connection.execute(_HELD).fetchall()
+        ((held,),) = connection.execute(_SQL["held"]).fetchall()
         if held:
             msg = f"{held} transfer(s) are held"
             raise SystemExit(msg)
-        there = connection.execute(f"SELECT count(*) FROM ({_VERSIONS}) v").fetchone()
-        waiting = connection.execute(_WAITING, (list(AGREEMENTS), EVENTS, EVENTS)).fetchone()
+        there = connection.execute(_SQL["published"]).fetchone()
+        waiting = connection.execute(_SQL["waiting"], _OF_ALL).fetchone()
     return there == (published,) and waiting == (0,)
 
 
@@ -86,8 +74,8 @@ def last_confirmations(address: str, ids: Collection[str]) -> dict[str, float]:
         ids: of the events; all have arrived.
     """
     with database.connect(address, autocommit=True) as connection:
-        versions = {str(i): int(str(v)) for i, v in connection.execute(_VERSIONS)}
-        lines = connection.execute(_CONFIRMED, (EVENTS, list(AGREEMENTS))).fetchall()
+        versions = {str(i): int(str(v)) for i, v in connection.execute(_SQL["events"])}
+        lines = connection.execute(_SQL["confirmed"], _OF_ALL).fetchall()
     found = [Confirmation(str(a), int(str(v)), float(str(at))) for a, v, at in lines]
     return last_of(found, {event: versions[event] for event in ids})
 

@@ -95,7 +95,7 @@ def hub(home: Path, rows: int) -> Iterator[World]:
         migrate.upgrade(address)
         settings.keys_file.unlink(missing_ok=True)
         keys.create(settings.keys_file, ["operator"], "2026")
-        yield World(home, address, address, address, rows)
+        yield World(home, base, address, base, rows)
     finally:
         database.drop_database(base, name)
 

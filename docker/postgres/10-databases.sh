@@ -9,5 +9,7 @@ CREATE ROLE onecard LOGIN PASSWORD :'onecard_password';
 CREATE ROLE airflow LOGIN PASSWORD :'airflow_password';
 CREATE DATABASE onecard OWNER onecard;
 CREATE DATABASE airflow OWNER airflow;
+-- Else the server's log quotes the key of a row that it refuses; only a superuser may say so.
+ALTER DATABASE onecard SET log_error_verbosity = terse;
 REVOKE CONNECT ON DATABASE onecard, airflow FROM PUBLIC;
 SQL

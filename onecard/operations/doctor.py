@@ -20,7 +20,7 @@ from onecard.crypto import keys
 from onecard.errors import OnecardError
 from onecard.operations.attention import EXPIRY_NEAR
 from onecard.ports.desk import Desk
-from onecard.store import agreement_lives, attention, database, migrate
+from onecard.store import agreement_lives, attention, database, migrate, server_log
 from onecard.store.database import Connection
 
 CheckLevel = Literal["ok", "warn", "fail"]
@@ -79,6 +79,7 @@ def _store(desk: Desk) -> Iterator[CheckLine]:
             yield CheckLine("database", "ok", "reached")
             yield _clock(connection)
             yield from _database_disk(connection)
+            yield _server_log(connection)
             revision = migrate.current(address)
             if revision != migrate.HEAD:
                 says = f"at revision {revision or 'none'}, this version needs {migrate.HEAD}"
@@ -103,6 +104,14 @@ def _clock(connection: Connection) -> CheckLine:
     )
     todo = "" if level == "ok" else "synchronise both machines' clocks (chrony or NTP)"
     return CheckLine("clock", level, f"the database's clock is {skew:+.1f} s from this one", todo)
+
+
+def _server_log(connection: Connection) -> CheckLine:
+    if not server_log.quotes_rows(connection):
+        return CheckLine("server log", "ok", "quotes no row")
+    says = "PostgreSQL's own log quotes the key of a row that it refuses"
+    todo = f"as a superuser: {server_log.remedy(connection)}"
+    return CheckLine("server log", "warn", says, todo)
 
 
 def _steady(desk: Desk, started: float) -> Iterator[CheckLine]:

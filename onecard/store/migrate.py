@@ -8,7 +8,7 @@ from typing import Any, cast
 import psycopg
 
 from onecard.errors import ConfigError
-from onecard.store import database, locks
+from onecard.store import database, locks, server_log
 from onecard.store.refusals import refusals
 
 HEAD = "0017"
@@ -40,6 +40,7 @@ def upgrade(address: str) -> str:
         connection.execute(text("CREATE SCHEMA IF NOT EXISTS ledger"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        server_log.leave_out_rows(session)
     engine.dispose()
     return HEAD
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from demo.rehearsal import Rehearsal
@@ -18,7 +20,7 @@ from onecard.base.connections import EnvironmentConnections
 from onecard.crypto import keys
 from onecard.operations.doctor import CheckLine, examine
 from onecard.operations.doctor_probes import probes
-from onecard.store import agreement_lives, database, migrate
+from onecard.store import agreement_lives, database, migrate, server_log
 from tests import forked
 from tests.cities import Cities
 
@@ -136,6 +138,40 @@ def test_keys_missing_open_and_near_their_end(city: Rehearsal, tmp_path: Path) -
     ]
     full.chmod(0o644)
     assert lines_of(full)[0].level == "fail"
+
+
+def refused_twice(hub: Hub, marker: str) -> str:
+    """What the server writes into its log when a row with this key comes a second time."""
+    with psycopg.connect(hub.address, autocommit=True) as connection:
+        connection.execute("CREATE TEMP TABLE once (key text PRIMARY KEY)")
+        connection.execute("INSERT INTO once VALUES (%s)", (marker,))
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("INSERT INTO once VALUES (%s)", (marker,))
+        row = connection.execute("SELECT current_setting('data_directory')").fetchone()
+    assert row
+    return (Path(str(row[0])).parent / "log").read_text(errors="replace")
+
+
+def test_a_server_s_log_that_quotes_rows(city: Rehearsal) -> None:
+    hub = city.hub(0)
+    (line,) = of(examine(hub, [], {}), "server log")
+    assert line.level == "warn"  # a clone has no settings of its own
+    assert "MARKER-BEFORE" in refused_twice(hub, "MARKER-BEFORE")
+    with psycopg.connect(hub.address, autocommit=True) as connection:
+        connection.execute(line.todo.removeprefix("as a superuser: ").encode())
+    assert levels(examine(hub, [], {}))["server log"] == "ok"
+    assert "MARKER-AFTER" not in refused_twice(hub, "MARKER-AFTER")
+
+
+def test_an_upgrade_ends_the_quoting(postgres: str) -> None:
+    name = f"terse_{secrets.token_hex(4)}"
+    address = database.create_database(postgres, name)
+    try:
+        migrate.upgrade(address)
+        with database.connect(address, autocommit=True) as connection:
+            assert not server_log.quotes_rows(connection)
+    finally:
+        database.drop_database(postgres, name)
 
 
 def test_stopped_consumers_and_rows_near_their_end(city: Rehearsal) -> None:
