@@ -234,7 +234,7 @@ def looks(hub: Hub, connection: database.Connection) -> dict[str, Callable[[], o
         "report, section four: losses of a month at one consumer": lambda: card_losses.counts(
             connection, agreement.id, table, losses, month
         ),
-        "a receipt of thirteen months ago": lambda: receipts.load(connection, old),
+        "a receipt of thirteen months ago": lambda: receipts.load(connection, int(str(old))),
         "one person's disclosures at one consumer": lambda: disclosures.of_person(
             connection, [agreement.id], digests
         ),
