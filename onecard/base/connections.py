@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -41,7 +42,7 @@ class Connection(BaseModel):
         """The password in clear, for the driver only."""
         return self.password.get_secret_value() if self.password else None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all that a login depends on: an open line is used again under it only."""
         told = self.model_dump(mode="json", exclude={"id"}) | {"password": self.secret}
@@ -68,6 +69,7 @@ class EnvironmentConnections:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
+        self._parsed: dict[str, tuple[str, Connection]] = {}
 
     def get(self, connection_id: str) -> Connection:
         """Return the connection of that id.
@@ -84,7 +86,11 @@ class EnvironmentConnections:
                 f"(known: {', '.join(known) or 'none'})"
             )
             raise ConfigError(msg)
-        return parse(connection_id, text)
+        known_text, found = self._parsed.get(connection_id, ("", None))
+        if found is None or known_text != text:  # the lane asks many times a second
+            found = parse(connection_id, text)
+            self._parsed[connection_id] = (text, found)
+        return found
 
 
 def variable_of(connection_id: str) -> str:
