@@ -9,12 +9,9 @@ people and deliveries ask of them is timed. Writes the section between the marke
 
 from __future__ import annotations
 
-import json
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -23,10 +20,10 @@ from typing import Any
 import psycopg
 
 from bench.arguments import parser
+from bench.live_counter import Counter
 from bench.measure import cell
 from bench.results import Limit, Section, publish
 from bench.statements import statements
-from demo.http_api import moment
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.operations import attention, night
@@ -112,22 +109,9 @@ def main() -> None:
 
 def events(stage: Rehearsal) -> Iterator[None]:
     """Each step plants one event at the source, of another card each time."""
-    file = stage.city.home / "http" / "card_status_event.sqlite"
-    with closing(sqlite3.connect(file)) as rows:
-        bodies = [json.loads(b) for (b,) in rows.execute("SELECT body FROM rows ORDER BY moment")]
-    plain = [b for b in bodies if b["event_type"] not in ("06", "14")]
-    for number in count(2):
-        body = plain[number % len(plain)]
-        at = (stage.city.now(0) - timedelta(minutes=5) + timedelta(milliseconds=number)).isoformat()
-        made = {
-            "event_id": f"01939999-{number:04x}-7000-8000-000000000000",
-            "event_seq": 1000 + number,
-            "occurred_at": at,
-            "effective_at": at,
-        }
-        text = json.dumps({**body, **made}, ensure_ascii=False)
-        with closing(sqlite3.connect(file)) as rows, rows:
-            rows.execute("INSERT INTO rows (moment, body) VALUES (?, ?)", (moment(at), text))
+    counter, begun = Counter.of(stage), stage.city.now(0) - timedelta(minutes=5)
+    for number in count():
+        counter.store(1, begun + timedelta(milliseconds=number))
         yield
 
 

@@ -60,9 +60,14 @@ class Counter:
             raise SystemExit(msg)
         return cls(file, cards, json.loads(found[0]))
 
-    def store(self, count: int) -> list[str]:
-        """Store so many events at once; returns their ids."""
-        first, now = len(self.stored), datetime.now(UTC)
+    def store(self, count: int, at: datetime | None = None) -> list[str]:
+        """Store so many events at once; returns their ids.
+
+        Args:
+            count: of events.
+            at: when the last of them happens; None: now.
+        """
+        first, now = len(self.stored), at or datetime.now(UTC)
         events = [
             self.event(first + n, now + timedelta(microseconds=n - count)) for n in range(count)
         ]
