@@ -129,7 +129,7 @@ def _line(found: list[Suspension], known: Catalogue) -> MonthSuspensions:
     named = {name for one in found for name in one.agreements}
     texts = [known.agreements[name] for name in named if name in known.agreements]
     return MonthSuspensions(
-        agency=last.agency,
+        agency=last.agency if last.agency in known.agencies else "",
         caller=last.caller,
         operator=last.operator,
         rule=last.rule,
