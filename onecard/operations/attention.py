@@ -23,6 +23,7 @@ from onecard.store import (
     suspensions,
     tickets,
     waiting_carriers,
+    watched,
 )
 from onecard.store import attention as ledger_attention
 from onecard.store.database import Connection
@@ -49,6 +50,10 @@ LANE = "live lane"
 """The subject of an issue that concerns `onecard live` as a whole."""
 LANE_SILENT = timedelta(minutes=1)
 """After this time without a word of any of its processes, the live lane counts as dead."""
+SINGLE_CALLS = "single calls"
+"""The subject of an issue that concerns the watch over calls as a whole."""
+UNSEEN = timedelta(minutes=1)
+"""After this time without a look, nobody watches over calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,8 @@ class Issue:
     """One thing that needs a person.
 
     Attributes:
-        subject: dataset, agreement, `ticket <id>`, `reconciliation <dataset>`, `LANE`, or caller,
-            operator and rule (misuse).
+        subject: dataset, agreement, `ticket <id>`, `reconciliation <dataset>`, `LANE`,
+            `SINGLE_CALLS`, or caller, operator and rule.
         since: the hub's time from which it holds; None: from the beginning.
         times: how many times in a row (failing), carriers (unblocked, gap), rows (expiring), or
             events (slow), what a rule has counted (misuse); else 1.
@@ -179,7 +184,7 @@ def _unblocked(connection: Connection, _desk: Desk) -> Iterator[Issue]:
 
 
 def _misuse(connection: Connection, desk: Desk) -> Iterator[Issue]:
-    """Operators of callers who are suspended, a rule each."""
+    """Operators of callers who are suspended, a rule each; calls that nobody looks at."""
     for found in suspensions.open_ones(connection, desk.settings.now()):
         name = f"{found.caller} {found.operator} {found.rule}"
         says = (
@@ -192,6 +197,11 @@ def _misuse(connection: Connection, desk: Desk) -> Iterator[Issue]:
         )
         who, times = found.agency, found.number
         yield Issue("misuse", name, says, todo, who, found.at, times, agency=found.agency)
+    since = watched.waiting_since(connection)
+    if since is not None and since <= desk.settings.now() - UNSEEN:
+        says = f"calls since {shown(since)} were not held against the rules of misuse.yaml"
+        todo = "look at the log of `onecard serve`, or start it: it looks at what waits"
+        yield Issue("misuse", SINGLE_CALLS, says, todo, ON_DUTY, since)
 
 
 def _gaps(connection: Connection, _desk: Desk) -> Iterator[Issue]:

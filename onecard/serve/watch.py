@@ -58,11 +58,12 @@ class Watch:
             thread.start()
 
     def end(self) -> None:
-        """Stop; what is not looked at yet is, by whoever watches next."""
+        """Stop, and look once more: nothing is left for whoever watches next."""
         self._stop.set()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(CLOSING_S)
+        self.look()
 
     def look(self) -> None:
         """Hold the rules against what was recorded; what fails is looked at the next time."""

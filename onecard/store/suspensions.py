@@ -102,8 +102,8 @@ def suspend(
         connection,
         int,
         "INSERT INTO ledger.operator_suspension (agency, caller, operator, rule, at, until, number,"
-        " allowed, agreements, line) SELECT %(agency)s, %(caller)s, %(operator)s, %(rule)s, %(now)s,"
-        " %(until)s, %(number)s, %(allowed)s, ARRAY(SELECT DISTINCT agreement"
+        " allowed, agreements, line) SELECT %(agency)s, %(caller)s, %(operator)s, %(rule)s,"
+        " %(now)s, %(until)s, %(number)s, %(allowed)s, ARRAY(SELECT DISTINCT agreement"
         " FROM ledger.question_watch WHERE caller = %(caller)s AND operator = %(operator)s"
         " AND at > %(since)s AND id <= %(line)s ORDER BY agreement), %(line)s"
         " WHERE NOT EXISTS (SELECT FROM ledger.operator_suspension WHERE caller = %(caller)s"

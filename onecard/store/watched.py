@@ -178,6 +178,16 @@ def newest(connection: Connection) -> int:
     return scalar(connection, int, "SELECT max(id) FROM ledger.question_watch") or 0
 
 
+def waiting_since(connection: Connection) -> datetime | None:
+    """When the oldest call was recorded that rules were not held against; None: there is none."""
+    return scalar(
+        connection,
+        datetime,
+        "SELECT min(at) FROM ledger.question_watch"
+        " WHERE id > (SELECT line FROM ledger.misuse_look WHERE id)",
+    )
+
+
 def in_order(connection: Connection, lines: Lines, limit: int) -> list[OperatorCount]:
     """Operators who have asked for so many persons of one division and day of birth.
 
@@ -210,7 +220,7 @@ def by_many(connection: Connection, lines: Lines, limit: int) -> list[OperatorCo
     Args:
         connection: of the hub's database.
         lines: which count.
-        limit: operators of one agency; its calls alone have the same reference of a person.
+        limit: operators; all of one agency, as a reference means something there only.
     """
     return fetch_all(connection, OperatorCount, _BY_MANY, _of(lines, limit))
 

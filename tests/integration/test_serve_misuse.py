@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from onecard.operations import alarms, housekeeping
+from onecard.operations import alarms, attention, housekeeping
 from onecard.operations.alarm_channels import SENDERS
 from onecard.serve import codes, watch
 from onecard.store import database, persons, question_audit
@@ -238,6 +238,27 @@ def test_the_alarms_are_told_once_and_once_more_when_it_is_over(
     assert (new["who"], "onecard misuse lift health-his N3" in new["todo"]) == ("health", True)
     assert ([e["subject"] for e in second["ended"]], second["new"]) == ([new["subject"]], [])
     assert not any(value in json.dumps(hook.bodies) for value in LI.values)
+
+
+def test_calls_that_nobody_looks_at_are_told(
+    asked: AskedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unseen() -> list[str]:
+        hub = asked.hub()
+        with database.connect(asked.address, autocommit=True) as connection:
+            return [i.subject for i in attention.issues(connection, hub, ["misuse"])]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watch.Watch, "look", lambda _: None)
+        with asked.serving():
+            assert code(asked, "N1") == "00"
+    asked.environment["ONECARD_NOW"] = "2026-11-24T10:00:59+08:00"
+    assert unseen() == []
+    asked.environment["ONECARD_NOW"] = "2026-11-24T10:01:00+08:00"
+    assert unseen() == [attention.SINGLE_CALLS]
+    with asked.serving():
+        pass  # looks once more when it ends
+    assert unseen() == []
 
 
 def test_alarms_of_this_kind_are_told_by_default() -> None:
