@@ -59,7 +59,7 @@ def tell(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
     Raises:
         OnecardError: it cannot be looked up, or not be recorded.
     """
-    proved, system = call.proved, call.proved.system
+    proved = call.proved
     try:
         request_id, id_number = _asked(call.body)
         for text in (request_id, proved.rid):
@@ -71,13 +71,7 @@ def tell(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
     names, limits = {CALLER: proved.sid, PERSON: reference}, desk.catalogue.misuse.disclosures
     slots = quotas.slots(names, ((CALLER, limits.caller), (PERSON, limits.person)), now)
     with database.connect(desk.address, autocommit=True) as connection:
-        if agreement_lives.stopped(connection, system.agency) is not None:
-            return Reply(codes.STOPPED)
-        if not system.residents:
-            return Reply(codes.NO_AGREEMENT)
-        if not (call.secure or is_here(call.host)):
-            return Reply(codes.BLOCKED)  # PR-20, which knows agreements only
-        if refusal := _rationed(connection, slots):
+        if refusal := _closed(connection, call) or _rationed(connection, slots):
             return Reply(refusal)
         found = disclosure_lookup.entries(desk, connection, keys.consumers, id_number)
         shown = [entry for entry in found.entries if not entry.delayed(now.date())]
@@ -92,6 +86,17 @@ def tell(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
     return Reply(codes.ANSWERED, {"entries": [_as_read(entry) for entry in shown]}, found=True)
 
 
+def _closed(connection: Connection, call: ResidentCall) -> Code | None:
+    """Why this system is told nothing."""
+    system = call.proved.system
+    if agreement_lives.stopped(connection, system.agency) is not None:
+        return codes.STOPPED
+    if not system.residents:
+        return codes.NO_AGREEMENT
+    # PR-20, which knows agreements only
+    return None if call.secure or is_here(call.host) else codes.BLOCKED
+
+
 def _record(
     connection: Connection, taken: Taken, slots: Mapping[Slot, int], body: Mapping[str, object]
 ) -> Code | None:
@@ -102,7 +107,7 @@ def _record(
             return refusal
         if questions.taken(connection, [taken]):
             return codes.REPLAYED
-        question_counts.count(connection, slots)
+        question_counts.count(connection, list(slots))
         audit.append(connection, KIND, "person", taken.caller, body)
     return None
 

@@ -199,9 +199,7 @@ def in_order(connection: Connection, lines: Lines, limit: int) -> list[OperatorC
     return fetch_all(connection, OperatorCount, _LINES + _IN_ORDER, _of(lines, limit))
 
 
-def misses(
-    connection: Connection, lines: Lines, limit: int, percent: int
-) -> list[OperatorCount]:
+def misses(connection: Connection, lines: Lines, limit: int, percent: int) -> list[OperatorCount]:
     """Operators of whom so many calls, and so many of a hundred, found nobody.
 
     Args:
@@ -226,7 +224,11 @@ def by_many(connection: Connection, lines: Lines, limit: int) -> list[OperatorCo
 
 
 def outside(
-    connection: Connection, lines: Lines, limit: int, callers: Sequence[str], hours: Sequence[OfficeSpan]
+    connection: Connection,
+    lines: Lines,
+    limit: int,
+    callers: Sequence[str],
+    hours: Sequence[OfficeSpan],
 ) -> list[OperatorCount]:
     """Operators with so many calls outside their callers' office hours.
 

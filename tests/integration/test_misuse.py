@@ -238,7 +238,7 @@ def test_a_suspension_is_one_has_an_end_and_the_same_calls_make_no_other(record:
     end = NOW + timedelta(hours=4)
     assert record.open(end - SECOND) == [("N1", "order")]
     assert record.open(end) == []
-    in_order(record, 3, 10, end)
+    in_order(record, 1, 10, end)
     assert record.look(end) == [], "what has led to a suspension does not count again"
     in_order(record, 1, 20, end)
     assert record.look(end) == [("N1", "order", 4)]
@@ -304,9 +304,7 @@ def test_one_process_looks_at_a_time_and_each_call_is_looked_at(hub_database: st
         assert first.look() == []
 
 
-def test_what_failed_is_looked_at_again(
-    record: Record, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_failed_is_looked_at_again(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     in_order(record, 4)
 
     def broken(*_: object) -> bool:

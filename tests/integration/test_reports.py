@@ -301,7 +301,8 @@ def test_suspensions_are_told_to_both_sides_and_nobody_else(city: City) -> None:
             lines = [
                 e.text
                 for e in page.tagged("tr")
-                if e.section == "s5" and any(m.mark[1].startswith("misuse.") for m in e.marked if m.mark)
+                if e.section == "s5"
+                and any(m.mark[1].startswith("misuse.") for m in e.marked if m.mark)
             ]
             assert len(lines) == told.get(scope, 0)
             assert any(rule in line and "N0007" in line for line in lines) == (scope in told)

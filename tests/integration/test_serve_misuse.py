@@ -160,7 +160,9 @@ def test_repetitions_and_refused_calls_are_not_watched(asked: AskedHub) -> None:
     assert asked.execute(f"{kept} FROM ledger.question_watch") == [
         ("hf-withdrawal", "N0123", F12, False, 8, 8)
     ]
-    same = "SELECT count(*) FROM ledger.question_watch JOIN ledger.question USING (person, operator)"
+    same = (
+        "SELECT count(*) FROM ledger.question_watch JOIN ledger.question USING (person, operator)"
+    )
     assert asked.execute(same) == [(1,)]
     asked.environment["ONECARD_NOW"] = "2026-11-25T10:00:01+08:00"
     housekeeping.keep_house(asked.hub())

@@ -46,8 +46,7 @@ RULES = MisuseRules.model_validate(
         "misses": TEXTS | {"misses": 3, "percent": 60, "within": "PT3H", "suspend": "PT30M"},
         "person": TEXTS | {"operators": 3, "within": "PT4H", "suspend": "PT2H"},
         "hours": TEXTS | {"calls": 3, "within": "P1D", "suspend": "PT1H"},
-        "above": TEXTS
-        | {"calls": 4, "times": 2, "others": 2, "within": "PT2H", "suspend": "PT1H"},
+        "above": TEXTS | {"calls": 4, "times": 2, "others": 2, "within": "PT2H", "suspend": "PT1H"},
     }
 )
 calls = st.tuples(
@@ -182,7 +181,9 @@ def connection(quick_postgres: str, shared_folder: Path) -> Iterator[Connection]
 @settings(max_examples=how_often(40, 1_000), deadline=None)
 @given(taken=steps)
 def test_rules_count_what_plain_loops_count(connection: Connection, taken: Any) -> None:
-    connection.execute("TRUNCATE ledger.question_watch, ledger.operator_suspension RESTART IDENTITY")
+    connection.execute(
+        "TRUNCATE ledger.question_watch, ledger.operator_suspension RESTART IDENTITY"
+    )
     watched.set_looked_at(connection, 0)
     reference, now = Reference(), START
     for step in [*taken, ("look",)]:
