@@ -77,7 +77,8 @@ class MonthMisuse:
             by.setdefault((found.caller, found.operator, found.rule), []).append(found)
         lines = tuple(_line(found, known) for _, found in sorted(by.items()))
         try:
-            return cls(lines, known.callers, {**known.misuse.rules.by_name()})
+            rules = {str(name): rule for name, rule in known.misuse.rules.by_name().items()}
+            return cls(lines, known.callers, rules)
         except InvalidFile:  # what happened is told all the same, by ids
             return cls(lines, {}, {})
 
