@@ -24,6 +24,8 @@ from onecard.store import (
     question_audit,
     questions,
     reaction,
+    suspensions,
+    watched,
 )
 from onecard.store.folding import LaneSubject
 from schemas.models.catalogue import Catalogue
@@ -76,6 +78,7 @@ def keep_house(hub: Desk) -> Kept:
         verdict = question_audit.verify_all(connection, folder, hub.signer)
         months = expire_disclosures(hub, connection)
         questions.tidy(connection, hub.settings.now())
+        watched.tidy(connection, hub.settings.now())
         fold_reaction(hub, connection)
         folded = fold(hub, connection) if verdict.ok else 0
     return Kept(purged, months, folded, verdict)
@@ -101,7 +104,9 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
         locks.hold_in_transaction(connection, locks.Kind.FOLDING)
         audit.head(connection, lock=True)
         dropped = disclosures.expire(connection, today)
-        last = questions.expire(connection, disclosures.oldest_month(today))
+        oldest = disclosures.oldest_month(today)
+        suspensions.expire(connection, oldest)
+        last = questions.expire(connection, oldest)
         if last:
             upto = {"last_group": last, "kept_years": disclosures.KEPT_YEARS}
             audit.append(connection, "questions.expired", "questions", hub.settings.actor, upto)

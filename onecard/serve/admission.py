@@ -1,7 +1,7 @@
 """What is looked at before the registry is: in one order, and the first that fails is said.
 
 Signature and time are the door's. Then: stop, agreement in force for this caller, mode, purpose,
-form of the case number, quotas.
+form of the case number, an operator who is suspended, quotas.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from onecard.model.agreements import Life
+from onecard.model.misuse import CallOperator
 from onecard.serve import codes
 from onecard.serve.calls import Call, Malformed, Question, question, say_nothing
 from onecard.serve.case import Case
 from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
-from onecard.store import agreement_lives, question_counts, questions
+from onecard.store import agreement_lives, question_counts, questions, suspensions
 from onecard.store.database import Connection
 from onecard.store.question_counts import HOUR, Slot
 
@@ -70,6 +72,21 @@ def _closed(call: Call, compiled: Compiled, life: Life) -> Code | None:
     if life.state != "in_force" or call.system.residents:
         return codes.NO_AGREEMENT
     return None if call.verb == compiled.agreement.mode else codes.MODE
+
+
+def keep_out(connection: Connection, cases: Sequence[Case], now: datetime) -> None:
+    """Refuse the calls of operators who are suspended.
+
+    Args:
+        connection: of the hub's database.
+        cases: that have a question.
+        now: the hub's time.
+    """
+    who = {case: CallOperator(case.call.sid, case.asked.operator) for case in cases}
+    out = suspensions.open_of(connection, sorted(set(who.values())), now)
+    for case in cases:
+        if who[case] in out:
+            case.refuse(codes.SUSPENDED)
 
 
 def renew(connection: Connection, cases: Sequence[Case]) -> None:

@@ -20,11 +20,12 @@ from onecard.crypto.suites import Suite
 from onecard.serve import admission, codes
 from onecard.serve.case import Case, Reply
 from onecard.serve.keyring import Keyring
-from onecard.store import audit, months, question_counts, questions
+from onecard.store import audit, months, question_counts, questions, watched
 from onecard.store.database import Connection
 from onecard.store.persons import DatasetState
 from onecard.store.question_audit import KIND, record_digest
 from onecard.store.questions import Asked, Group, Known, Taken
+from onecard.store.watched import WatchedCall
 
 RECEIPT_FORMAT = 1
 REPEATED_WITHIN = timedelta(days=1)
@@ -87,6 +88,7 @@ class Recorder:
         asked = [self._asked(c, receipt) for c, receipt in zip(fresh, receipts, strict=True)]
         number = questions.record(connection, group, asked)
         question_counts.count(connection, (slot for case in fresh for slot in case.slots))
+        watched.note(connection, [self._watched(case) for case in fresh])
         body = {"group": number, "root": answers.root_of(text), "size": len(fresh)}
         audit.append(connection, KIND, "questions", self.actor, body)
         return [
@@ -211,6 +213,18 @@ class Recorder:
             case.person,
             case.found,
             receipt,
+        )
+
+    def _watched(self, case: Case) -> WatchedCall:
+        """The call as rules against misuse count it."""
+        return WatchedCall(
+            self.now,
+            case.under.agreement.id,
+            case.call.sid,
+            case.asked.operator,
+            case.person,
+            case.series,
+            case.found,
         )
 
 

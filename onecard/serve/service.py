@@ -17,6 +17,7 @@ from onecard.serve.codes import Code
 from onecard.serve.groups import Groups
 from onecard.serve.keeper import Keeper
 from onecard.serve.keyring import Keyholder, Keyring
+from onecard.serve.watch import Watch
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement
 
@@ -43,6 +44,7 @@ class Service:
         self._keeper = Keeper(desk.address, desk.settings, lambda: self._signer(desk))
         self._answering = Answering(desk, self.keys, self._keeper.sound)
         self._groups = Groups(desk.address, self)
+        self._watch = Watch(lambda: self._desk)
         self._stop = threading.Event()
         self._watcher = Watcher(make, desk, self._adopt, self._deny)
         self._watching = threading.Thread(
@@ -59,6 +61,7 @@ class Service:
     def start(self) -> None:
         """Begin to answer."""
         self._keeper.start()
+        self._watch.start()
         self._groups.start()
         self._watching.start()
 
@@ -68,11 +71,13 @@ class Service:
         if self._watching.ident is not None:
             self._watching.join()
         self._groups.end()
+        self._watch.end()
         self._keeper.end()
 
     def ready(self) -> bool:
         """Whether it can answer: catalogue, keys, audit log, and each of its threads."""
-        threads = self._groups.alive and self._keeper.alive and self._watching.is_alive()
+        beside = self._keeper.alive and self._watch.alive and self._watching.is_alive()
+        threads = self._groups.alive and beside
         whole = self._desk is not None and self.keys() is not None
         return threads and whole and self._keeper.sound()
 
@@ -119,6 +124,7 @@ class Service:
             msg = "the catalogue cannot be read"
             raise ConfigError(msg)
         catalogue, today = desk.catalogue, desk.settings.now().date()
+        catalogue.misuse  # noqa: B018 - without rules against misuse nobody is answered
         signer = self._signer(desk)
         return keyring.read(desk.keys, catalogue.agencies, catalogue.callers, today, signer)
 

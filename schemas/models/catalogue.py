@@ -18,11 +18,21 @@ from onecard.base.frozen import Frozen
 from onecard.base.platform_signature import SignatureForm
 from onecard.errors import UsageError, unknown
 from schemas.models import agreement as agreements
-from schemas.models import callers, codes, odcs, reaction, registers, semantic, service_levels
+from schemas.models import (
+    callers,
+    codes,
+    misuse,
+    odcs,
+    reaction,
+    registers,
+    semantic,
+    service_levels,
+)
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 from schemas.models.callers import CallerSystem
 from schemas.models.contract import Contract
+from schemas.models.misuse import Misuse
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.reaction import Reaction
 from schemas.models.registers import Registers
@@ -37,6 +47,7 @@ BESIDE = (
     codes.table,
     codes.codes,
     codes.labels,
+    misuse.load,
     reaction.load,
     registers.load,
     semantic.load,
@@ -132,6 +143,12 @@ class Catalogue:
         """Systems that may call, by sid; raises InvalidFile when the file is broken."""
         file = self.root / "callers.yaml"
         return callers.load(file).callers if file.exists() else {}
+
+    @property
+    def misuse(self) -> Misuse:
+        """What is misuse of single calls; raises InvalidFile when the file is broken."""
+        file = self.root / "misuse.yaml"
+        return misuse.load(file if file.exists() else misuse.FILE)
 
     def contract(self, dataset: str) -> Contract:
         """The contract of that dataset.
@@ -270,7 +287,8 @@ def _reaction_file(root: Path) -> Path:
 
 def _package_files() -> list[Path]:
     """What contracts below any root refer to; it stands in the package only."""
-    return [*codes.CODES.glob("*.csv"), semantic.FILE, service_levels.FILE, reaction.FILE]
+    beside = (semantic.FILE, service_levels.FILE, reaction.FILE, misuse.FILE)
+    return [*codes.CODES.glob("*.csv"), *beside]
 
 
 def _contract_files(root: Path) -> list[Path]:

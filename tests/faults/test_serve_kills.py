@@ -92,7 +92,8 @@ class Load:
         while not self.stop.is_set():
             agreement = chance.choice((F09, F12))
             who = chance.choice(PEOPLE)
-            operator = f"N{chance.randrange(10_000):04}"
+            # A person has few operators, and an operator few persons: else they would be suspended.
+            operator = f"N{PEOPLE.index(who):02}{chance.randrange(4)}"
             body = json.dumps(self.asked.body(agreement, who, operator=operator)).encode()
             self._until_told(agreement, body)
 

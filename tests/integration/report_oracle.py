@@ -49,6 +49,7 @@ TABLES = {
     "took": "SELECT * FROM ledger.reaction ORDER BY agreement, kind, bucket",
     "late": "SELECT * FROM ledger.reaction_breach",
     "inbox": "SELECT * FROM ledger.reconciliation WHERE kind = 'agreement' ORDER BY id",
+    "suspension": "SELECT * FROM ledger.operator_suspension ORDER BY id",
     "event": "SELECT _version, event_type, effective_at FROM registry.hrss__card_status_event",
 }
 
@@ -158,6 +159,7 @@ class Oracle:
         if CARDS in datasets:
             self._cards(n, served, start, end)
         self._reactions(n, served, start, end)
+        self._suspensions(n, agency, start, end)
         return n
 
     @staticmethod
@@ -401,6 +403,17 @@ class Oracle:
                     of = f"late.{a}.{kind}.{r['cause']}.{r['allowed']}"
                     n[f"{of}.events"] = n.get(f"{of}.events", 0) + r["events"]
                     n[f"{of}.worst"] = max(n.get(f"{of}.worst", 0.0), r["worst"])
+
+    def _suspensions(self, n: Numbers, agency: str, start: date, end: date) -> None:
+        """Of the agency's own operators, and of others who had asked for its data."""
+        for r in self.rows["suspension"]:
+            texts = [self.known.agreements[a] for a in r["agreements"]]
+            asked = {text.dataset.split("/")[0] for text in texts}
+            if agency in ("bureau", r["agency"], *asked) and start <= day_of(r["at"]) < end:
+                k = f"misuse.{r['caller']}.{r['operator']}.{r['rule']}"
+                n[f"{k}.times"] = n.get(f"{k}.times", 0) + 1
+                n[f"{k}.most"] = max(n.get(f"{k}.most", 0), r["number"])
+                n[f"{k}.lifted"] = n.get(f"{k}.lifted", 0) + (r["lifted_by"] is not None)
 
     def _cards(self, n: Numbers, served: list[str], start: date, end: date) -> None:
         events = self.rows["event"]
