@@ -67,7 +67,7 @@ def condition(request: ReadRequest, declared: Declared, dialect: Dialect) -> str
     partition = part.partition
     if isinstance(partition, ByRange):
         return _range(names[0], *partition.ends(part.number))
-    number = dialect.remainder(names, part.count)
+    number = dialect.remainder(names, partition.count)
     if number is None:
         msg = f"{request.dataset}: {dialect.title} has no hash; divide the table by range"
         raise ConfigError(msg)

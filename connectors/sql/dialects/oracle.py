@@ -111,24 +111,21 @@ class Oracle(Dialect):
     codes: ClassVar[dict[int, Meaning]] = CODES
 
     def url(self, connection: Connection) -> URL:
-        """By service name, or by SID where the connection's extra has one."""
+        """Who logs in; `arguments` say where, for an address would leave out the protocol."""
         self.load()
-        sid = connection.extra.get("sid")
-        service = connection.extra.get("service_name") or connection.schema_
         return URL.create(
-            self.driver,
-            username=connection.login,
-            password=connection.secret,
-            host=connection.host,
-            port=connection.port,
-            database=str(sid) if sid else None,
-            query={} if sid or not service else {"service_name": str(service)},
+            self.driver, username=connection.login, password=connection.secret
         )
 
     def arguments(self, connection: Connection) -> dict[str, Any]:
-        """How long it may take; what else the connection says of the driver."""
-        more = own(connection, "sid", "service_name", "connect_timeout")
-        return {"tcp_connect_timeout": float(patience(connection)), **more}
+        """Where it is, by service name or SID; how long it may take; what else is said of it."""
+        found: dict[str, Any] = {"tcp_connect_timeout": float(patience(connection))}
+        found |= own(connection, "connect_timeout")
+        places = {"host": connection.host, "port": connection.port}
+        found |= {name: value for name, value in places.items() if value}
+        if connection.schema_ and not {"sid", "service_name"} & set(found):
+            found["service_name"] = connection.schema_
+        return found
 
     def waits(self, seconds: int) -> dict[str, Any]:
         """As python-oracledb names it."""
