@@ -36,6 +36,8 @@ def test_every_dialect_is_whole() -> None:
         found = dialects.called(name)
         assert (found.name, bool(found.title), bool(found.state)) == (name, True, True)
         known = source_types.known(found.types)
+        if found.copies:  # its own reading has them (`postgres_types`)
+            continue
         forms = set(found.expressions)
         asked = {k.read for k in known.values() if k.accepts} - {"as_it_is", "utc", "lob"}
         by_name = {k.name for k in known.values()}
@@ -117,7 +119,7 @@ class Told:
         ),
         (
             "mssql",
-            Exception((20002, b"Login failed … Adaptive Server connection failed")),
+            Exception((20002, b"Login failed. Adaptive Server connection failed")),
             ConfigError,
             "login refused",
         ),
@@ -178,9 +180,9 @@ def test_a_first_statement_is_tried(variant: str, tmp_path: Path, postgres: str)
 
 
 @pytest.mark.parametrize("name", ["kingbase", "opengauss"])
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("keys", [("k",), ("k", "n")])
 def test_each_row_of_a_descendant_is_in_one_partition(
-    name: str, number: int, tmp_path: Path, postgres: str
+    name: str, keys: tuple[str, ...], tmp_path: Path, postgres: str
 ) -> None:
     from onecard.ports.source import ReadPart
     from schemas.models.partition import ByHash
@@ -197,7 +199,7 @@ def test_each_row_of_a_descendant_is_in_one_partition(
                 "a/d",
                 (Column("k", "k", type="string", key=True), Column("n", "n", type="integer")),
                 SqlSource(table=table),
-                key=("k", "n") if number else ("k",),
+                key=keys,
                 part=ReadPart(ByHash(by="hash", parts=3), part),
             )
             got = [k for c in SQL.read(system.connection, request) for k in c.batch["k"].to_pylist()]
