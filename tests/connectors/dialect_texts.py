@@ -131,8 +131,8 @@ _ORACLE = {
             " default_length virtual_column char_used"
         ).split(),
         [
-            ["ID", "VARCHAR2", 760, 190, None, None, "N", None, "NO", "C"],
-            ["LEVEL", "NUMBER", 22, 0, 19, 0, "N", None, "NO", None],
+            ["ID", "VARCHAR2", 760, 190, None, None, "Y", None, "NO", "C"],
+            ["LEVEL", "NUMBER", 22, 0, 19, 0, "Y", None, "NO", None],
             ["NAME", "CLOB", 4000, 0, None, None, "Y", None, "NO", None],
             ["AMOUNT", "NUMBER", 22, 0, 16, 2, "Y", None, "NO", None],
             ["BORN", "DATE", 7, 0, None, None, "Y", None, "NO", None],

@@ -227,11 +227,11 @@ def test_an_inbox_of_oracle_says_that_it_cannot_tell_blanks_from_null() -> None:
         (["AT", "DATE", 7, 0, None, None, "Y", None, "NO", None], "column AT is date, needs"),
         (
             ["AMOUNT", "NUMBER", 22, 0, 16, 1, "Y", None, "NO", None],
-            "column AMOUNT is number, needs NUMBER",
+            r"column AMOUNT is number\(16,1\), needs NUMBER",
         ),
         (
-            ["ID", "CHAR", 760, 190, None, None, "N", None, "NO", "C"],
-            "column ID is char, needs VARCHAR2",
+            ["ID", "CHAR", 760, 190, None, None, "Y", None, "NO", "C"],
+            r"column ID is char\(190\), needs VARCHAR2",
         ),
     ],
     ids=["no fractions", "rounds", "padded"],

@@ -96,7 +96,10 @@ def columns(database: Connection, types: str, name: str, home: str | None) -> Ta
     for row in database.execute(COLUMNS, {"name": name, "home": home}):
         kind = source_types.of(types, base_of(row.data_type))
         column = DeclaredColumn(
-            row.column_name, _shown(row), kind, nullable=str(row.nullable).startswith("Y")
+            row.column_name,
+            _shown(row._mapping),  # noqa: SLF001 - SQLAlchemy's public name
+            kind,
+            nullable=str(row.nullable).startswith("Y"),
         )
         found[row.owner, row.table_name].append(column)
     same = [place for place in found if place[1] == name] or list(found)
@@ -107,15 +110,15 @@ def columns(database: Connection, types: str, name: str, home: str | None) -> Ta
     return TableThere(table, owner, tuple(found[owner, table]))
 
 
-def _shown(row: Any) -> str:  # noqa: ANN401 - a row
+def _shown(row: Mapping[Any, Any]) -> str:
     """A type with its lengths, as one writes it."""
-    kind = str(row.data_type).lower()
+    kind = str(row["data_type"]).lower()
     if "(" in kind:
         return kind
-    if row.data_precision is not None:
-        scale = f",{row.data_scale}" if row.data_scale else ""
-        return f"{kind}({row.data_precision}{scale})"
-    return f"{kind}({row.char_length})" if row.char_length else kind
+    if row["data_precision"] is not None:
+        scale = f",{row['data_scale']}" if row["data_scale"] else ""
+        return f"{kind}({row['data_precision']}{scale})"
+    return f"{kind}({row['char_length']})" if row["char_length"] else kind
 
 
 def look(database: Connection, home: str | None, name: str) -> InboxTable | None:
@@ -161,7 +164,7 @@ def _column(row: Mapping[Any, Any]) -> InboxColumn:
     bounded = family in ("text", "fixed") and base not in _UNBOUNDED
     return InboxColumn(
         name=str(row["column_name"]),
-        declared=str(row["data_type"]).lower(),
+        declared=_shown(row),
         family=family,
         length=int(row["char_length"] or 0) or None if bounded else None,
         octets=int(row["data_length"]) if bounded and row["char_used"] == "B" else None,

@@ -51,6 +51,8 @@ WORDS: tuple[tuple[str, Meaning], ...] = (
     ("server closed the connection", "down"),
     ("lost connection", "down"),
     ("terminating connection", "down"),
+    ("could not connect", "down"),
+    ("connection to server", "down"),
 )
 """Libpq's, which knows no code before there is a session."""
 
