@@ -72,7 +72,7 @@ def typed(values: Sequence[Any], kind: SourceType, wanted: LogicalType, zone: st
     if kind.read == "lob":
         values = [v.read() if hasattr(v, "read") else v for v in values]
     if kind.read in ("iso", "iso_utc"):
-        return _written(values, kind, zone)
+        return _written(values, kind, wanted, zone)
     if kind.read == "digits":
         return _converted(values, _Never, pa.string(), partial(_digits, wanted))
     if kind.family == "timestamp":
@@ -94,9 +94,10 @@ class _Never:
     """The type of no value: all are looked at one by one."""
 
 
-def _written(values: Sequence[Any], kind: SourceType, zone: str) -> Cells:
-    """Times that were asked for in writing."""
-    if kind.family == "date":
+def _written(values: Sequence[Any], kind: SourceType, wanted: LogicalType, zone: str) -> Cells:
+    """Times that were asked for in writing; a day may have hours in some modes of a database."""
+    hours = wanted == "timestamp" and any(isinstance(v, str) and ":" in v for v in values)
+    if kind.family == "date" and not hours:
         return _converted(values, _Never, pa.date32(), _day)
     if kind.read == "iso_utc":
         found = _converted(values, _Never, pa.timestamp("us"), _utc)

@@ -112,7 +112,7 @@ def delivery(server: standin.Server) -> Iterator[str]:
             yield statement
 
 
-def inbox(name: str) -> dict[str, tuple[Any, Rows]]:
+def inbox(name: str) -> dict[str, Any]:
     """What a stand-in answers of an inbox that fits, and of what was sent into it."""
     found = [tuple(row.values()) for row in SENT]
     local = datetime(2026, 11, 1, 8, 2, 3, 456789)
@@ -120,11 +120,24 @@ def inbox(name: str) -> dict[str, tuple[Any, Rows]]:
     return {
         **_CATALOGUES[name],
         r"SELECT count\(\*\)": (["n"], [[0]]),
-        r"SELECT .*amount.* FROM .*card_status": (SCHEMA.names, held),
+        r"SELECT .*digest.*FROM .*onecard_delivery": _digest,
+        r"SELECT .*amount.*FROM .*card_status": (SCHEMA.names, held),
     }
 
 
-_ORACLE = {
+def _digest(server: standin.Server) -> tuple[list[str], Rows]:
+    """The digest of the delivery that was written last."""
+    written = [p for s, p in server.asked if "INSERT" in s and "onecard_delivery" in s]
+    values = [
+        v
+        for one in written
+        for v in (one.values() if isinstance(one, dict) else one)
+        if isinstance(v, str) and len(v) == 64
+    ]
+    return ["digest"], [[v] for v in values[-1:]]
+
+
+_ORACLE: dict[str, standin.Answer] = {
     "all_tab_cols": (
         (
             "column_name data_type data_length char_length data_precision data_scale nullable"
@@ -156,7 +169,7 @@ _ORACLE = {
     "all_views": (["n"], [[0]]),
     "'' IS NULL": (["n"], [[1]]),
 }
-_CATALOGUES: dict[str, dict[str, tuple[Any, Rows]]] = {
+_CATALOGUES: dict[str, dict[str, standin.Answer]] = {
     "oracle": _ORACLE,
     "dm": _ORACLE,
     "mssql": {

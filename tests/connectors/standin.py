@@ -8,7 +8,7 @@ statements themselves are compared with texts that people have reviewed (`dialec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -20,6 +20,7 @@ from onecard.base.connections import Connection
 from tests.connectors.systems import conn
 
 Rows = Sequence[Sequence[Any]]
+Answer = tuple[Sequence[str], Rows] | Callable[["Server"], tuple[Sequence[str], Rows]]
 
 
 @dataclass
@@ -27,13 +28,14 @@ class Server:
     """What was asked, and what is answered.
 
     Attributes:
-        answers: a pattern of a statement → names of columns and rows; the first that fits.
+        answers: a pattern of a statement → names of columns and rows, or what makes them of what
+            was asked before; the first that fits.
         asked: statements with their parameters, in order.
         commits: where the statements before were made to last.
         fails: the error that every statement raises.
     """
 
-    answers: dict[str, tuple[Sequence[str], Rows]] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
     commits: list[int] = field(default_factory=list)
     fails: Exception | None = None
@@ -41,7 +43,7 @@ class Server:
     def answer(self, statement: str) -> tuple[Sequence[str], Rows]:
         for pattern, found in self.answers.items():
             if re.search(pattern, statement, re.IGNORECASE | re.DOTALL):
-                return found
+                return found(self) if callable(found) else found
         return (["x"] if statement.lstrip().upper().startswith("SELECT") else ()), ()
 
     @property
@@ -124,7 +126,7 @@ class Session:
         return
 
 
-SETTLING: dict[str, dict[str, tuple[Sequence[str], Rows]]] = {
+SETTLING: dict[str, dict[str, Answer]] = {
     "oracle": {
         r"SELECT 1\.1 FROM DUAL": (["x"], [["1.1"]]),
         "current_schema' ?\\) from dual$": (["x"], [["BUREAU"]]),
@@ -186,14 +188,15 @@ def catalogue(name: str, columns: Mapping[str, Mapping[str, Any]]) -> tuple[Sequ
 
 
 @contextmanager
-def served(name: str, **answers: tuple[Sequence[str], Rows]) -> Iterator[Server]:
+def served(name: str, **answers: Answer) -> Iterator[Server]:
     """The dialect's driver, whose `connect` leads to a stand-in.
 
     Args:
         name: of the dialect.
         answers: pattern → answer, asked before those of SQLAlchemy's own questions.
     """
-    server = Server({**answers, **SETTLING.get(name, {})})
+    settling = {k: v for k, v in SETTLING.get(name, {}).items() if k not in answers}
+    server = Server({**answers, **settling})
     driver = import_module(dialects.called(name).module)
     with mock.patch.object(driver, "connect", lambda *_, **__: Session(server)):
         yield server

@@ -58,7 +58,8 @@ def test_a_value_is_what_the_database_says(name: str, sample: Given) -> None:
 def test_every_type_is_tried() -> None:
     for name, samples in SAMPLES.items():
         tried = {sample.name for sample in samples}
-        assert tried - UNKNOWN == set(source_types.known(dialects.called(name).types)), name
+            known = set(source_types.known(dialects.called(name).types))
+        assert known <= tried <= known | UNKNOWN, name
 
 
 def request(*columns: Column, **more: Any) -> ReadRequest:
@@ -96,7 +97,7 @@ def test_a_bound_is_a_literal_of_the_cursors_type(name: str) -> None:
 @pytest.mark.parametrize("name", ALONE)
 def test_a_table_that_no_catalogue_shows_is_not_read(name: str) -> None:
     """A synonym is read by its name, but nobody says of what types its columns are."""
-    empty = {standin.CATALOGUES[name][0]: ((), ())}
+    empty = {standin.CATALOGUES[name][0]: (["x"], [])}
     with (
         standin.served(name, **empty),
         pytest.raises(ConfigError, match="no catalogue that the login sees has it"),
@@ -187,24 +188,24 @@ def _values(parameters: Any) -> list[Any]:
     ids=["text cut", "number changed", "microseconds cut", "another zone"],
 )
 def test_what_is_read_back_otherwise_fails_the_delivery(name: str, place: int, value: Any) -> None:
-    names, rows = dialect_texts.inbox(name)[r"SELECT .*amount.* FROM .*card_status"]
+    names, rows = dialect_texts.inbox(name)[r"SELECT .*amount.*FROM .*card_status"]
     changed = [tuple(value if n == place else v for n, v in enumerate(row)) for row in rows]
     with pytest.raises(ProtocolError, match="changed what it was given"):
-        delivered(name, **{r"SELECT .*amount.* FROM .*card_status": (names, changed)})
+        delivered(name, **{r"SELECT .*amount.*FROM .*card_status": (names, changed)})
 
 
 @pytest.mark.parametrize("name", ALONE)
 def test_a_row_that_is_not_there_fails_the_delivery(name: str) -> None:
-    names, rows = dialect_texts.inbox(name)[r"SELECT .*amount.* FROM .*card_status"]
+    names, rows = dialect_texts.inbox(name)[r"SELECT .*amount.*FROM .*card_status"]
     with pytest.raises(ProtocolError, match="1 of 2 rows read back are not there"):
-        delivered(name, **{r"SELECT .*amount.* FROM .*card_status": (names, rows[:1])})
+        delivered(name, **{r"SELECT .*amount.*FROM .*card_status": (names, rows[:1])})
 
 
 def test_an_empty_text_is_null_to_oracle_and_no_key() -> None:
     empty = [{**row, "name": ""} for row in dialect_texts.SENT]
-    names, rows = dialect_texts.inbox("oracle")[r"SELECT .*amount.* FROM .*card_status"]
+    names, rows = dialect_texts.inbox("oracle")[r"SELECT .*amount.*FROM .*card_status"]
     nulls = [tuple(None if n == 2 else v for n, v in enumerate(row)) for row in rows]
-    held = {r"SELECT .*amount.* FROM .*card_status": (names, nulls)}
+    held = {r"SELECT .*amount.*FROM .*card_status": (names, nulls)}
     with standin.served("oracle", **(dialect_texts.inbox("oracle") | held)):
         where, sink = standin.connection("oracle"), SqlSink(table="card_status")
         assert SQL.send(where, sink, dialect_texts.parcel("f00-2", empty)).rows == 2
@@ -227,7 +228,7 @@ def test_an_inbox_of_oracle_says_that_it_cannot_tell_blanks_from_null() -> None:
         (["AT", "DATE", 7, 0, None, None, "Y", None, "NO", None], "column AT is date, needs"),
         (
             ["AMOUNT", "NUMBER", 22, 0, 16, 1, "Y", None, "NO", None],
-            r"column AMOUNT is number\(16,1\), needs NUMBER",
+            r"column AMOUNT is number\(16,1\), needs NUMERIC",
         ),
         (
             ["ID", "CHAR", 760, 190, None, None, "Y", None, "NO", "C"],

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from connectors.sql.dialects.bounds import literal
 from connectors.sql.dialects.there import TableThere
 from onecard.base.extras import extra
 from onecard.base.timeouts import connect_seconds
@@ -245,13 +246,14 @@ class Dialect(ABC):
         """
         from sqlalchemy import literal_column  # noqa: PLC0415 - as above
 
-        from connectors.sql.dialects.bounds import literal  # noqa: PLC0415 - small, and below
-
         bound = literal(there.type, self.bounds, number, moment)
         if bound is None:
             return None
         name = self.quoted(there.name)
-        return f"({name} >= {bound} OR {name} IS NULL)"
+        found = f"{name} >= {bound} OR {name} IS NULL"
+        if self.ancient and number is None:
+            found += f" OR {name} < {literal(there.type, self.bounds, None, _FIRST)}"
+        return literal_column(f"({found})")
 
     @abstractmethod
     def remainder(self, columns: Sequence[str], count: int) -> str | None:
