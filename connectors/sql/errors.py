@@ -66,7 +66,8 @@ def translated(what: str, connection: Connection, columns: Iterable[Column] = ()
 def _as_onecard_error(
     cause: BaseException, where: str, connection: Connection, columns: Iterable[Column]
 ) -> OnecardError:
-    meaning = dialects.of(connection).meaning(cause)
+    dialect = dialects.of(connection)
+    meaning = dialect.meaning(cause)
     by = f"connection {connection.id!r}"
     why = unreachable.of_error(cause, connection.extra) if meaning in _UNREACHED else None
     if why is not None and why.kind != "down":
@@ -75,7 +76,7 @@ def _as_onecard_error(
         return SchemaMismatch(f"{where}: column {_named(cause, columns)} is missing ({by})")
     if meaning in _SAID:
         kind, says = _SAID[meaning]
-        more = f": {why.says}" if why else ""
+        more = f": {why.says}" if why else dialect.hint(cause)
         return kind(f"{where}: {says}{more} ({by})")
     state = state_of(cause)
     return ProtocolError(

@@ -90,18 +90,21 @@ def text(name: str) -> str:
     dialect = dialects.called(name)
     lines = [f"-- {dialect.title}: a reading", *dialect.session, *dialect.snapshot]
     names = [dialect.quoted(n) for n in KEY]
-    lines += [f"-- partition 3 of 4: {dialect.remainder(names, 4)} = 3"]
+    lines += [f"-- partition 3 of 4: {dialect.remainder(names, 4) or 'no hash,'} = 3"]
     lines += ["-- columns", *columns(name)]
-    engine = dialect.engine(standin.connection(name))
     lines += ["-- an inbox", *dialect.strict]
-    for table in tables(dialect, None, "card_status", parcel()):
-        lines += [str(CreateTable(table).compile(dialect=engine.dialect)).strip()]
-    engine.dispose()
-    if name in standin.CATALOGUES:
-        with standin.served(name, **inbox(name)) as server:
+    known = inbox(name) if name in standin.CATALOGUES else {}
+    with standin.served(name, **known) as server:
+        engine = dialect.engine(standin.connection(name))
+        if known:
+            engine.connect().close()  # it learns what its server is
+        for table in tables(dialect, None, "card_status", parcel()):
+            lines += [str(CreateTable(table).compile(dialect=engine.dialect)).strip()]
+        engine.dispose()
+        if known:
             connector = connectors.connector("sql")
             connector.send(standin.connection(name), SqlSink(table="card_status"), parcel())
-        lines += ["-- a delivery", *delivery(server)]
+            lines += ["-- a delivery", *delivery(server)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

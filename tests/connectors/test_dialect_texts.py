@@ -58,7 +58,7 @@ def test_a_value_is_what_the_database_says(name: str, sample: Given) -> None:
 def test_every_type_is_tried() -> None:
     for name, samples in SAMPLES.items():
         tried = {sample.name for sample in samples}
-            known = set(source_types.known(dialects.called(name).types))
+        known = set(source_types.known(dialects.called(name).types))
         assert known <= tried <= known | UNKNOWN, name
 
 

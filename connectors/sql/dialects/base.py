@@ -51,7 +51,8 @@ class Dialect(ABC):
         copies: read by COPY; parts share one state; compared by checksums of the database's own.
         session: statements at the beginning of a reading.
         snapshot: statements that begin a transaction in which all questions see one state.
-        expressions: type, or way to ask for it → SQL of a column `{c}`.
+        of_type: type → SQL of a column `{c}` that is asked for in a way of its own.
+        expressions: way to ask for a column (`connectors/source_types.yaml`) → SQL of a column.
         bounds: type → SQL of a literal of `{day}`, `{second}` or `{moment}`, never a later one.
         ancient: its times reach back before the year 1, which nothing of ours does.
         state: how one state is read, in words, for docs/sources.md.
@@ -77,6 +78,7 @@ class Dialect(ABC):
     copies: ClassVar[bool] = False
     session: ClassVar[tuple[str, ...]] = ()
     snapshot: ClassVar[tuple[str, ...]] = ()
+    of_type: ClassVar[Mapping[str, str]] = {}
     expressions: ClassVar[Mapping[str, str]] = {}
     bounds: ClassVar[Mapping[str, str]] = {}
     ancient: ClassVar[bool] = False
@@ -224,7 +226,7 @@ class Dialect(ABC):
 
         if there is None:
             return self.plain(wanted.native)
-        form = self.expressions.get(there.type.name) or self.expressions.get(there.type.read)
+        form = self.of_type.get(there.type.name) or self.expressions.get(there.type.read)
         if form is None:
             return self.plain(there.name)
         return literal_column(form.format(c=self.quoted(there.name)))
@@ -342,6 +344,10 @@ class Dialect(ABC):
     @abstractmethod
     def meaning(self, error: BaseException) -> Meaning:
         """What a driver's error means; codes first, words only where there is no code."""
+
+    def hint(self, error: BaseException) -> str:  # noqa: ARG002 - for dialects
+        """What can be done about an error, as the end of a sentence; empty: nothing is known."""
+        return ""
 
 
 def patience(connection: Connection) -> int:

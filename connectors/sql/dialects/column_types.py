@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import BigInteger, Boolean, Date, DateTime, Double, Numeric, String, Text
+from sqlalchemy import BigInteger, Boolean, Date, DateTime, Double, Numeric, SmallInteger, String, Text
 from sqlalchemy.engine import Dialect as SqlDialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -55,6 +55,17 @@ def local(batch: pa.RecordBatch) -> pa.RecordBatch:
         for c in batch.columns
     ]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+class YesNo(TypeDecorator[Any]):
+    """Yes and no as 1 and 0, for databases whose BOOLEAN is as new as some of their versions."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: SqlDialect) -> int | None:  # noqa: ANN401, ARG002
+        """A number, for a driver may take a `bool` for a type that the server lacks."""
+        return None if value is None else int(value)
 
 
 class Written(TypeDecorator[Any]):

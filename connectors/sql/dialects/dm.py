@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy import TIMESTAMP, Double
+from sqlalchemy import Double
+from sqlalchemy.dialects import oracle
 from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
@@ -56,14 +57,16 @@ class DM(Dialect):
     extra = "dm"
     state = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, which reads one state"
     snapshot = ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",)
-    expressions = {  # noqa: RUF012
+    of_type = {  # noqa: RUF012
         "date": (
             "CASE WHEN {c} < DATE '0001-01-01' THEN 'before the year 1'"
             " ELSE TO_CHAR({c}, 'YYYY-MM-DD') END"
         ),
+        "time": "CAST({c} AS VARCHAR(32))",
+    }
+    expressions = {  # noqa: RUF012
         "iso": _TIMED,
         "digits": "CAST({c} AS VARCHAR(64))",
-        "text": "CAST({c} AS VARCHAR(64))",
         "unpadded": "RTRIM({c})",
     }
     bounds = {  # noqa: RUF012
@@ -125,14 +128,16 @@ class DM(Dialect):
         return "a server that tells A from a (CASE_SENSITIVE = 1)"
 
     def column_type(self, kind: pa.DataType, *, keyed: bool) -> TypeEngine[Any]:
-        """Times with their microseconds."""
+        """Times with their microseconds; yes and no as 1 and 0."""
+        if pa.types.is_boolean(kind):
+            return column_types.YesNo()
         if pa.types.is_timestamp(kind):
-            return column_types.Written(TIMESTAMP())
+            return column_types.Written(oracle.TIMESTAMP())
         return Double() if pa.types.is_floating(kind) else column_types.usual(kind, keyed=keyed)
 
     def remark(self) -> TypeEngine[Any]:
         """A clock time that is sent in writing, like the others."""
-        return column_types.Written(TIMESTAMP())
+        return column_types.Written(oracle.TIMESTAMP())
 
     blank_question = "SELECT CASE WHEN '' IS NULL THEN 1 ELSE 0 END FROM DUAL"
 

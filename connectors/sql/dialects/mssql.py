@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy import Double, Unicode, and_, or_
+from sqlalchemy import DATE, Double, Unicode, and_, or_
 from sqlalchemy.dialects import mssql
 from sqlalchemy.types import TypeEngine
 
@@ -59,15 +59,17 @@ class SQLServer(Dialect):
     extra = "mssql"
     state = "SET TRANSACTION ISOLATION LEVEL SNAPSHOT, which its administrator must have allowed"
     snapshot = ("SET TRANSACTION ISOLATION LEVEL SNAPSHOT",)
-    expressions = {  # noqa: RUF012
-        "text": "CAST({c} AS nvarchar(max))",
-        "unpadded": "RTRIM(CAST({c} AS nvarchar(max)))",
-        "whole": "CAST({c} AS smallint)",
+    of_type = {  # noqa: RUF012
         "money": "CAST({c} AS decimal(19, 4))",
         "smallmoney": "CAST({c} AS decimal(19, 4))",
         "date": "CONVERT(nvarchar(10), {c}, 23)",
         "time": "CONVERT(nvarchar(16), {c}, 121)",
         "uniqueidentifier": "CONVERT(nvarchar(36), {c})",
+    }
+    expressions = {  # noqa: RUF012
+        "text": "CAST({c} AS nvarchar(max))",
+        "unpadded": "RTRIM(CAST({c} AS nvarchar(max)))",
+        "whole": "CAST({c} AS smallint)",
         "iso": "CONVERT(nvarchar(33), {c}, 121)",
         "iso_utc": (
             "CONVERT(nvarchar(33), CAST(SWITCHOFFSET({c}, '+00:00') AS datetime2(7)), 121)"
@@ -157,6 +159,8 @@ class SQLServer(Dialect):
             return column_types.Written(mssql.DATETIME2(6), "T")
         if pa.types.is_floating(kind):
             return Double()
+        if pa.types.is_date(kind):
+            return DATE()
         found = column_types.usual(kind, keyed=keyed)
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
             length = column_types.KEY_LENGTH if keyed else None

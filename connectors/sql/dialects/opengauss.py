@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from connectors.sql.inbox_look import InboxTable
 
+_UNKNOWN_LOGIN = "sasl authentication"
+"""Of libpq: a server whose ways to log in it does not know."""
+
 
 class OpenGauss(PostgresLike):
     """OpenGauss from 2 on and GaussDB, read and written over psycopg."""
@@ -27,6 +30,10 @@ class OpenGauss(PostgresLike):
     types = "opengauss"
     driver = "opengauss+psycopg"
     tried = "PostgreSQL 15; no server of its own was at hand"
+    bounds = {  # noqa: RUF012
+        **PostgresLike.bounds,
+        "smalldatetime": "TIMESTAMP '{moment}'",
+    }
     strict = (
         f"SET TimeZone = '{POSIX_ZONE}'",
         "SET DateStyle = 'ISO, YMD'",
@@ -59,8 +66,17 @@ class OpenGauss(PostgresLike):
 
         return opengauss_catalogue.look(database, schema, name)
 
+    def hint(self, error: BaseException) -> str:
+        """What the agency can do about a way to log in that the client library does not know."""
+        if _UNKNOWN_LOGIN in str(error).lower():
+            return (
+                ": the server asks for SHA-256 or SM3 of its own; keep the password of the hub's"
+                " login for MD5 as well (password_encryption_type = 1)"
+            )
+        return ""
+
     def meaning(self, error: BaseException) -> Meaning:
         """A way to log in that the client library does not know is the login's matter."""
-        if "sasl authentication" in str(error).lower():
+        if _UNKNOWN_LOGIN in str(error).lower():
             return "login"
         return super().meaning(error)

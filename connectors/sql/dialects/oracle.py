@@ -36,7 +36,7 @@ def _timed(value: str) -> str:
     return f"CASE WHEN {value} < {_ZERO} THEN {_BEFORE} ELSE TO_CHAR({value}, {_FINE}) END"
 
 
-EXPRESSIONS = {
+OF_TYPE = {
     "date": (
         "CASE WHEN {c} < DATE '0001-01-01' THEN 'before the year 1'"
         " ELSE TO_CHAR({c}, 'YYYY-MM-DD HH24:MI:SS') END"
@@ -46,10 +46,12 @@ EXPRESSIONS = {
     "timestamp with local time zone": _timed(
         "SYS_EXTRACT_UTC(CAST({c} AS TIMESTAMP(9) WITH TIME ZONE))"
     ),
+}
+"""How times are asked for, whatever the session's settings for its country are."""
+EXPRESSIONS = {
     "digits": "TO_CHAR({c}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')",
     "unpadded": "RTRIM({c})",
 }
-"""How columns are asked for, whatever the session's settings for its country are."""
 BOUNDS = {
     "date": "TO_DATE('{second}', 'YYYY-MM-DD HH24:MI:SS')",
     "timestamp": "TIMESTAMP '{moment}'",
@@ -96,6 +98,7 @@ class Oracle(Dialect):
         "ALTER SESSION SET NLS_CALENDAR = 'GREGORIAN'",
     )
     snapshot = ("SET TRANSACTION READ ONLY",)
+    of_type = OF_TYPE
     expressions = EXPRESSIONS
     bounds = BOUNDS
     ancient = True
@@ -156,7 +159,9 @@ class Oracle(Dialect):
         return "BINARY"
 
     def column_type(self, kind: pa.DataType, *, keyed: bool) -> TypeEngine[Any]:
-        """Times with their microseconds; doubles of IEEE 754."""
+        """Times with their microseconds; doubles of IEEE 754; yes and no as 1 and 0."""
+        if pa.types.is_boolean(kind):
+            return column_types.YesNo()
         if pa.types.is_timestamp(kind):
             return oracle.TIMESTAMP()
         if pa.types.is_floating(kind):

@@ -1,6 +1,6 @@
 -- DM8: a reading
 SET TRANSACTION ISOLATION LEVEL SERIALIZABLE
--- partition 3 of 4: None = 3
+-- partition 3 of 4: no hash, = 3
 -- columns
 -- tinyint: CAST("v" AS VARCHAR(64))
 -- byte: CAST("v" AS VARCHAR(64))
@@ -21,9 +21,9 @@ SET TRANSACTION ISOLATION LEVEL SERIALIZABLE
 -- character: RTRIM("v")
 -- nchar: RTRIM("v")
 -- clob: "v"
--- text: CAST("v" AS VARCHAR(64))
+-- text: "v"
 -- longvarchar: "v"
--- time: CAST("v" AS VARCHAR(64))
+-- time: CAST("v" AS VARCHAR(32))
 -- date: CASE WHEN "v" < DATE '0001-01-01' THEN 'before the year 1' ELSE TO_CHAR("v", 'YYYY-MM-DD') END
 --   v >= DATE '2026-11-01'
 -- timestamp: CASE WHEN "v" < TIMESTAMP '0001-01-01 00:00:00' THEN 'before the year 1' ELSE TO_CHAR("v", 'YYYY-MM-DD HH24:MI:SS.FF6') END
@@ -39,7 +39,7 @@ CREATE TABLE card_status (
 	born DATE, 
 	at DATE, 
 	"share" DOUBLE PRECISION, 
-	yes BOOLEAN, 
+	yes SMALLINT, 
 	delivery_id VARCHAR2(190 CHAR), 
 	received_at DATE, 
 	PRIMARY KEY (id, "level")

@@ -9,7 +9,7 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY
 -- integer: "v"
 -- bigint: "v"
 -- numeric: "v"
--- text: CAST("v" AS text)
+-- text: "v"
 -- character varying: "v"
 -- character: CAST("v" AS text)
 -- citext: CAST("v" AS text)

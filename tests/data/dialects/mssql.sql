@@ -41,7 +41,7 @@ CREATE TABLE card_status (
 	level BIGINT NOT NULL, 
 	name NVARCHAR(max) COLLATE Latin1_General_100_BIN2 NULL, 
 	amount NUMERIC(16, 2) NULL, 
-	born DATETIME NULL, 
+	born DATE NULL, 
 	at DATETIME2(6) NULL, 
 	share DOUBLE PRECISION NULL, 
 	yes BIT NULL, 

@@ -9,7 +9,7 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY
 -- integer: "v"
 -- bigint: "v"
 -- numeric: "v"
--- text: CAST("v" AS text)
+-- text: "v"
 -- character varying: "v"
 -- character: CAST("v" AS text)
 -- citext: CAST("v" AS text)
@@ -25,6 +25,7 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY
 -- timestamp with time zone: CAST("v" AS text)
 --   v >= TIMESTAMPTZ '2026-11-01 08:00:00.127456+00'
 -- smalldatetime: CAST("v" AS text)
+--   v >= TIMESTAMP '2026-11-01 08:00:00.127456'
 -- tinyint: "v"
 -- nvarchar2: CAST("v" AS text)
 -- clob: CAST("v" AS text)

@@ -34,7 +34,7 @@ CREATE TABLE card_status (
 	born DATE, 
 	at TIMESTAMP, 
 	"share" BINARY_DOUBLE, 
-	yes BOOLEAN, 
+	yes SMALLINT, 
 	delivery_id VARCHAR2(190 CHAR), 
 	received_at DATE, 
 	PRIMARY KEY (id, "level")

@@ -17,7 +17,7 @@ START TRANSACTION WITH CONSISTENT SNAPSHOT
 -- char: `v`
 -- varchar: `v`
 -- tinytext: `v`
--- text: CAST(`v` AS CHAR)
+-- text: `v`
 -- mediumtext: `v`
 -- longtext: `v`
 -- enum: `v`
