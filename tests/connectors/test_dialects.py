@@ -53,7 +53,7 @@ def test_no_other_file_asks_for_a_database_by_its_name() -> None:
         f"{file.name}: {line.strip()}"
         for file in files
         for line in file.read_text(encoding="utf-8").splitlines()
-        if re.search(rf"dialect\.name|[\"']({names})[\"']", line)
+        if re.search(rf"dialect\.name\b|[\"']({names})[\"']", line)
     ]
     assert found == ['postgres_types.py: SYSTEM = "postgresql"']
 

@@ -29,7 +29,7 @@ from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.canonical_text import canonical_text
 from tests.connectors.systems import free, marked
-from tests.connectors.test_compliance import opened
+from tests.connectors.test_compliance import DATABASES, opened
 
 SQL = connectors.connector("sql")
 SCHEMA = pa.schema(
@@ -141,12 +141,12 @@ def expected(rows: list[dict[str, Any]]) -> list[tuple[str | None, ...]]:
     return sorted(zip(*texts, strict=True))
 
 
-@pytest.fixture(params=("postgres", "mariadb", "sqlite"))
+@pytest.fixture(params=DATABASES)
 def inbox(request: pytest.FixtureRequest, tmp_path: Path, postgres: str) -> Iterator[Inbox]:
     yield from _inbox(request.param, tmp_path, postgres)
 
 
-@pytest.fixture(params=("postgres", "mariadb"))
+@pytest.fixture(params=DATABASES[:-1])
 def server(request: pytest.FixtureRequest, tmp_path: Path, postgres: str) -> Iterator[Inbox]:
     yield from _inbox(request.param, tmp_path, postgres)
 

@@ -30,11 +30,11 @@ from onecard.errors import (
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, Counted, ReadRequest
 from tests.connectors.systems import conn, free, marked
-from tests.connectors.test_compliance import opened
+from tests.connectors.test_compliance import DATABASES, opened
 
 SQL = connectors.connector("sql")
 SECRET = "410102199001011234"
-SERVERS = ("postgres", "kingbase", "opengauss", "mariadb", "tidb", "sqlite")
+SERVERS = DATABASES
 
 
 class Database:
