@@ -264,7 +264,11 @@ class Limits:
             if not pa.types.is_string(values.type) and not pa.types.is_large_string(values.type):
                 continue
             self._measure(column, values)
-            if name in self._key and self._inbox.blank_is_null and pc.any(pc.equal(values, "")).as_py():
+            if (
+                name in self._key
+                and self._inbox.blank_is_null
+                and pc.any(pc.equal(values, "")).as_py()
+            ):
                 msg = (
                     f"{self._where}: column {name} of the key is empty in some row, which this"
                     " database keeps as NULL; nothing was kept"

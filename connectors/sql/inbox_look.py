@@ -14,6 +14,7 @@ Family = Literal[
 """What a column holds: `fixed` is text padded with blanks, `clock` date and time without a zone,
 `instant` with one, `other` whatever cannot hold all values of any type that leaves."""
 
+
 @dataclass(frozen=True, slots=True)
 class InboxColumn:
     """A column as the database declares it.

@@ -19,8 +19,8 @@ _waiting: Shelf[Engine] = Shelf(Engine.dispose)
 def inbox_engine(system: System) -> Iterator[Engine]:
     """The database of an inbox; every session of it is strict.
 
-    Times without a zone are Beijing time; a commit that is confirmed outlives a crash; rows that row
-    security would hide are an error (`Dialect.strict`). The engine is kept for its next use
+    Times without a zone are Beijing time; a commit that is confirmed outlives a crash; rows that
+    row security would hide are an error (`Dialect.strict`). The engine is kept for its next use
     (`onecard.base.shelves`) unless the block fails; a file is opened each time.
 
     Args:

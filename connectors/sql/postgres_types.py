@@ -44,9 +44,7 @@ def statement(table: str) -> str:
     return _CATALOGUE.replace("{table}", literal(table))
 
 
-def declared(
-    rows: Iterable[Sequence[Any]], types: str = SYSTEM
-) -> dict[str, DeclaredColumn]:
+def declared(rows: Iterable[Sequence[Any]], types: str = SYSTEM) -> dict[str, DeclaredColumn]:
     """The columns by name.
 
     Args:

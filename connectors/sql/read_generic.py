@@ -72,6 +72,7 @@ class GenericReading:
     def _pages(self, database: Database, size: int) -> Iterator[Sequence[Sequence[Any]]]:
         for statement in self._dialect.session:
             database.exec_driver_sql(statement)
+        database.commit()  # PostgreSQL's descendants take settings back with their transaction
         self._there = self._dialect.there(database, self._options.table, self._options.schema_)
         self._columns = self._wanted(database)
         wanted = self._statement()
@@ -169,4 +170,3 @@ class GenericReading:
             natural = generic_values.NATURAL.get(there.type.family, "string")
             return generic_values.typed(values, there.type, natural, zone)
         return generic_values.as_it_is(values, "UTC" if there.type.read == "utc" else zone)
-

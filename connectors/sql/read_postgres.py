@@ -121,7 +121,9 @@ class PostgresReading:
         if native is not None and native in there:  # what is not there, the statement says
             wheres.append(self._reached(there[native]))
         if self._request.part is not None:
-            wheres.append(partition.condition(self._request, there.get, dialects.of(self._connection)))
+            wheres.append(
+                partition.condition(self._request, there.get, dialects.of(self._connection))
+            )
         return f"{text} WHERE ({') AND ('.join(wheres)})" if wheres else text
 
     def _reached(self, cursor: DeclaredColumn) -> str:

@@ -12,6 +12,7 @@ from onecard.base.timeouts import network
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+
 def address(connection: Connection) -> str:
     """A libpq URL of a PostgreSQL connection; `extra` becomes libpq parameters."""
     login, secret = connection.login, connection.secret

@@ -64,9 +64,7 @@ def parcel(delivery: str = "f00-1", rows: list[dict[str, Any]] | None = None) ->
     """A delivery of two rows, and one key that is to go."""
     batches = pa.Table.from_pylist(SENT if rows is None else rows, schema=SCHEMA).to_batches()
     gone = pa.table({"id": ["gone"], "level": [9]}).to_batches()
-    return Parcel(
-        delivery, "f00", SCHEMA, KEY, iter(batches), {}, free, marked, deletes=iter(gone)
-    )
+    return Parcel(delivery, "f00", SCHEMA, KEY, iter(batches), {}, free, marked, deletes=iter(gone))
 
 
 def columns(name: str) -> Iterator[str]:
@@ -142,10 +140,18 @@ def _digest(server: standin.Server) -> tuple[list[str], Rows]:
 
 _ORACLE: dict[str, standin.Answer] = {
     "all_tab_cols": (
-        (
-            "column_name data_type data_length char_length data_precision data_scale nullable"
-            " default_length virtual_column char_used"
-        ).split(),
+        [
+            "column_name",
+            "data_type",
+            "data_length",
+            "char_length",
+            "data_precision",
+            "data_scale",
+            "nullable",
+            "default_length",
+            "virtual_column",
+            "char_used",
+        ],
         [
             ["ID", "VARCHAR2", 760, 190, None, None, "Y", None, "NO", "C"],
             ["LEVEL", "NUMBER", 22, 0, 19, 0, "Y", None, "NO", None],

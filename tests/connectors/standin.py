@@ -137,7 +137,10 @@ SETTLING: dict[str, dict[str, Answer]] = {
         "@@version": (["x"], [["Microsoft SQL Server 2019 - 15.0.2000.5 (X64)"]]),
         "test max support": (["x"], [["test max support"]]),
         "fn_listextendedproperty": (["x"], []),
-        "sys\\.(dm_exec_sessions|system_views)|transaction_isolation": (["x"], [["READ COMMITTED"]]),
+        "sys\\.(dm_exec_sessions|system_views)|transaction_isolation": (
+            ["x"],
+            [["READ COMMITTED"]],
+        ),
         "schema_name\\(\\)$": (["x"], [["dbo"]]),
         "snapshot_isolation_state": (["x"], [[1]]),
     },
@@ -147,18 +150,47 @@ SETTLING: dict[str, dict[str, Answer]] = {
 CATALOGUES = {
     "oracle": (
         "all_tab_columns",
-        ("owner table_name column_name data_type data_length char_length data_precision data_scale"
-         " nullable").split(),
+        [
+            "owner",
+            "table_name",
+            "column_name",
+            "data_type",
+            "data_length",
+            "char_length",
+            "data_precision",
+            "data_scale",
+            "nullable",
+        ],
     ),
     "dm": (
         "all_tab_columns",
-        ("owner table_name column_name data_type data_length char_length data_precision data_scale"
-         " nullable").split(),
+        [
+            "owner",
+            "table_name",
+            "column_name",
+            "data_type",
+            "data_length",
+            "char_length",
+            "data_precision",
+            "data_scale",
+            "nullable",
+        ],
     ),
     "mssql": (
         "sys.columns",
-        ("name kind max_length precision scale is_nullable is_identity is_computed"
-         " default_object_id collation_name generated_always_type").split(),
+        [
+            "name",
+            "kind",
+            "max_length",
+            "precision",
+            "scale",
+            "is_nullable",
+            "is_identity",
+            "is_computed",
+            "default_object_id",
+            "collation_name",
+            "generated_always_type",
+        ],
     ),
 }
 

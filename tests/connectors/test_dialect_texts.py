@@ -73,11 +73,10 @@ TIMES = {
     "mssql": {"kind": "datetime"},
 }
 BOUNDS = {
-    "oracle": "\"V\" >= TIMESTAMP '2026-11-01 00:00:00.127000 +00:00' OR \"V\" IS NULL",
-    "dm": "\"V\" >= TIMESTAMP '2026-11-01 08:00:00.127000' OR \"V\" IS NULL",
+    "oracle": '"V" >= TIMESTAMP \'2026-11-01 00:00:00.127000 +00:00\' OR "V" IS NULL',
+    "dm": '"V" >= TIMESTAMP \'2026-11-01 08:00:00.127000\' OR "V" IS NULL',
     "mssql": (
-        "[v] >= CAST(CAST('2026-11-01 08:00:00.127000' AS datetime2(3)) AS datetime)"
-        " OR [v] IS NULL"
+        "[v] >= CAST(CAST('2026-11-01 08:00:00.127000' AS datetime2(3)) AS datetime) OR [v] IS NULL"
     ),
 }
 
@@ -90,7 +89,9 @@ def test_a_bound_is_a_literal_of_the_cursors_type(name: str) -> None:
     with standin.served(name, **answers(name, told, [("1", None)])) as server:
         (chunk,) = list(SQL.read(standin.connection(name), asked))
     assert chunk.batch.to_pylist() == [{"k": "1", "v": None}]
-    (reading,) = [s for s in server.statements if "t_rows" in s.lower() and "count" not in s.lower()]
+    (reading,) = [
+        s for s in server.statements if "t_rows" in s.lower() and "count" not in s.lower()
+    ]
     assert BOUNDS[name] in reading
 
 
@@ -169,11 +170,7 @@ def test_a_delivery_is_one_transaction_that_is_read_back(name: str) -> None:
 
 def _values(parameters: Any) -> list[Any]:
     rows = parameters if isinstance(parameters, list) else [parameters]
-    return [
-        v
-        for row in rows
-        for v in (row.values() if isinstance(row, dict) else row or ())
-    ]
+    return [v for row in rows for v in (row.values() if isinstance(row, dict) else row or ())]
 
 
 @pytest.mark.parametrize("name", ALONE)
@@ -210,7 +207,7 @@ def test_an_empty_text_is_null_to_oracle_and_no_key() -> None:
         where, sink = standin.connection("oracle"), SqlSink(table="card_status")
         assert SQL.send(where, sink, dialect_texts.parcel("f00-2", empty)).rows == 2
         keyless = [{**row, "id": ""} for row in dialect_texts.SENT]
-        with pytest.raises(ConfigError, match="column ID of the key is empty|id of the key"):
+        with pytest.raises(ConfigError, match=r"column \w+ of the key is empty"):
             SQL.send(where, sink, dialect_texts.parcel("f00-3", keyless))
 
 

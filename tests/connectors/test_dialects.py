@@ -59,7 +59,9 @@ def test_no_other_file_asks_for_a_database_by_its_name() -> None:
 
 
 def test_an_unknown_database_lists_those_that_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"unknown database type of connection 'system' 'orcale'.*oracle"):
+    with pytest.raises(
+        ConfigError, match=r"unknown database type of connection 'system' 'orcale'.*oracle"
+    ):
         dialects.of(conn(conn_type="orcale"))
 
 
@@ -103,7 +105,7 @@ class Told:
             SourceUnavailable,
             "nothing listens",
         ),
-        ("oracle", Exception(Told(0, "DPY-6001: Service \"x\" …")), ConfigError, "not there"),
+        ("oracle", Exception(Told(0, 'DPY-6001: Service "x" …')), ConfigError, "not there"),
         ("dm", Exception(Told(-2501, "用户名或密码错误")), ConfigError, "login refused"),
         ("dm", Exception(Told(-2106, "无效的表或视图名[T]")), ConfigError, "not there"),
         ("dm", Exception(Told(-5504, "没有[T]对象的查询权限")), ConfigError, "lacks the right"),
@@ -187,7 +189,9 @@ def test_each_row_of_a_descendant_is_in_one_partition(
         table = system.options["table"]
         with engine.begin() as database:
             database.execute(text(f"CREATE TABLE {table} (k varchar(9), n bigint)"))
-            database.execute(text(f"INSERT INTO {table} SELECT g::text, g FROM generate_series(1, 99) g"))
+            database.execute(
+                text(f"INSERT INTO {table} SELECT g::text, g FROM generate_series(1, 99) g")
+            )
         seen: list[str] = []
         for part in range(3):
             request = ReadRequest(
@@ -197,7 +201,9 @@ def test_each_row_of_a_descendant_is_in_one_partition(
                 key=keys,
                 part=ReadPart(ByHash(by="hash", parts=3), part),
             )
-            got = [k for c in SQL.read(system.connection, request) for k in c.batch["k"].to_pylist()]
+            got = [
+                k for c in SQL.read(system.connection, request) for k in c.batch["k"].to_pylist()
+            ]
             assert 0 < len(got) < 99
             seen += got
         engine.dispose()

@@ -204,7 +204,9 @@ def test_the_wheel_alone_migrates_and_collects(
     assert row == (1000,)
 
 
-ENGINE = "from connectors.sql.url import engine_url; from onecard.base.connections import Connection"
+ENGINE = (
+    "from connectors.sql.url import engine_url; from onecard.base.connections import Connection"
+)
 
 
 @pytest.mark.nightly

@@ -157,7 +157,7 @@ class Dialect(ABC):
         self.listen(found)
         return found
 
-    def listen(self, engine: Engine) -> None:
+    def listen(self, engine: Engine) -> None:  # noqa: B027 - most need nothing
         """Attach what every session needs."""
 
     def brief(self, connection: Connection, seconds: int) -> Engine:
@@ -259,7 +259,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def remainder(self, columns: Sequence[str], count: int) -> str | None:
-        """SQL of a number from 0 to `count` - 1, made of a key's values; None: it has no such thing.
+        """SQL of a number from 0 to `count` - 1, made of a key's values; None: it has no hash.
 
         Args:
             columns: of the key, quoted.
@@ -282,7 +282,7 @@ class Dialect(ABC):
         """A column's name as `InboxTable` spells it."""
         return name if self.tells_case else name.lower()
 
-    def watch(self, engine: Engine) -> None:
+    def watch(self, engine: Engine) -> None:  # noqa: B027 - as above
         """Attach what notices that something is not stored as it was sent."""
 
     def collation(self, database: Database) -> str:  # noqa: ARG002 - for dialects
@@ -316,7 +316,7 @@ class Dialect(ABC):
 
         return column_types.local(batch)
 
-    def settle(self, database: Database) -> None:
+    def settle(self, database: Database) -> None:  # noqa: B027 - as above
         """Have everything happen now that the database would do at the commit."""
 
     def blank_is_null(self, database: Database) -> bool:

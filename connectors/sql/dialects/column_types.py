@@ -8,7 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import BigInteger, Boolean, Date, DateTime, Double, Numeric, SmallInteger, String, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Double,
+    Numeric,
+    SmallInteger,
+    String,
+    Text,
+)
 from sqlalchemy.engine import Dialect as SqlDialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 

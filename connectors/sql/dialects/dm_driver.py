@@ -9,6 +9,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.dialects.oracle.base import OracleDialect, OracleIdentifierPreparer
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import IsolationLevel
+
+from connectors.sql.dialects.oracle_catalogue import spelt
 
 _VERSION = (11, 2)
 """Of the Oracle whose forms it shares: LIMIT by ROWNUM, no identity columns, no BOOLEAN."""
@@ -16,19 +19,19 @@ _THERE = text(
     "SELECT COUNT(*) FROM all_tables WHERE table_name = :name"
     " AND owner = COALESCE(:home, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA'))"
 )
-_RESERVED = frozenset(
-    """abort array bigint case cluster columns commit comment contains cross day default domain else
-    end except exchange extern fetch first foreign hour identity index key level link manifest
-    minute month move number object of off on option order other over owner percent primary
-    reference references reverse row rownum rows schema second section share start stat store sum
-    table then timestamp to top trigger trxid type union unique until user using value values
-    varray verify version view when where while with year""".split()
+_WORDS = (
+    "abort array bigint case cluster columns commit comment contains cross day default domain "
+    "else end except exchange extern fetch first foreign hour identity index key level link "
+    "manifest minute month move number object of off on option order other over owner percent "
+    "primary reference references reverse row rownum rows schema second section share start "
+    "stat store sum table then timestamp to top trigger trxid type union unique until user "
+    "using value values varray verify version view when where while with year "
 )
 """Words that a name may be and that DM8 keeps for itself, or might: they are quoted."""
 
 
 class _Names(OracleIdentifierPreparer):
-    reserved_words = OracleIdentifierPreparer.reserved_words | _RESERVED
+    reserved_words = OracleIdentifierPreparer.reserved_words | set(_WORDS.split())
 
 
 class DmDriver(OracleDialect):
@@ -60,7 +63,10 @@ class DmDriver(OracleDialect):
     def _check_max_identifier_length(self, connection: Any) -> int:  # noqa: ANN401, ARG002
         return self.max_identifier_length
 
-    def get_default_isolation_level(self, dbapi_conn: Any) -> str:  # noqa: ANN401, ARG002
+    def get_default_isolation_level(
+        self,
+        dbapi_conn: Any,  # noqa: ANN401, ARG002 - SQLAlchemy's
+    ) -> IsolationLevel:
         """As the server's is."""
         return "READ COMMITTED"
 
@@ -79,7 +85,7 @@ class DmDriver(OracleDialect):
             schema: likewise; None: the login's own.
         """
         at = {
-            "name": self.denormalize_name(table_name),
-            "home": self.denormalize_name(schema) if schema else None,
+            "name": spelt(table_name),
+            "home": spelt(schema) if schema else None,
         }
         return bool(connection.execute(_THERE, at).scalar())

@@ -19,7 +19,7 @@ class KingbaseDriver(PGDialect_psycopg2):
 
     def __init__(self, **more: Any) -> None:  # noqa: ANN401 - create_engine's
         more.setdefault("use_native_hstore", False)
-        super().__init__(**more)
+        super().__init__(**more)  # type: ignore[no-untyped-call]
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:

@@ -156,7 +156,7 @@ class SQLServer(Dialect):
     def column_type(self, kind: pa.DataType, *, keyed: bool) -> TypeEngine[Any]:
         """Text of every character; times with their microseconds, sent in writing."""
         if pa.types.is_timestamp(kind):
-            return column_types.Written(mssql.DATETIME2(6), "T")
+            return column_types.Written(_clock(6), "T")
         if pa.types.is_floating(kind):
             return Double()
         if pa.types.is_date(kind):
@@ -169,15 +169,13 @@ class SQLServer(Dialect):
 
     def remark(self) -> TypeEngine[Any]:
         """A clock time that is sent in writing, like the others."""
-        return column_types.Written(mssql.DATETIME2(0), "T")
+        return column_types.Written(_clock(0), "T")
 
     def matches(self, columns: Sequence[ColumnElement[Any]], keys: Keys) -> ColumnElement[bool]:
         """It compares no lists of values with each other."""
         if len(columns) == 1:
             return columns[0].in_([key[0] for key in keys])
-        return or_(
-            *(and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in keys)
-        )
+        return or_(*(and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in keys))
 
     def meaning(self, error: BaseException) -> Meaning:
         """By the server's number, else the driver's."""
@@ -188,3 +186,9 @@ class SQLServer(Dialect):
             return _CODES[number]
         said = by_words(error, _WORDS)
         return said if said != "other" or not isinstance(number, int) else _CODES.get(number, said)
+
+
+def _clock(fraction: int) -> TypeEngine[Any]:
+    """A clock time with so many digits of a second."""
+    found: TypeEngine[Any] = mssql.DATETIME2(fraction)  # type: ignore[no-untyped-call]
+    return found

@@ -1,5 +1,6 @@
 """What SQL Server's catalogue says of a table."""
 
+# ruff: noqa: S608 - statements are made of constants of this file
 from __future__ import annotations
 
 from collections import defaultdict
@@ -12,9 +13,7 @@ from connectors.sql.dialects.there import TableThere
 from connectors.sql.inbox_look import Family, InboxColumn, InboxTable
 from onecard.model.source_types import DeclaredColumn
 
-VERSIONS = text(
-    "SELECT snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()"
-)
+VERSIONS = text("SELECT snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()")
 _OBJECT = (
     "OBJECT_ID(QUOTENAME(COALESCE(CAST(:home AS nvarchar(128)), SCHEMA_NAME())) + N'.'"
     " + QUOTENAME(CAST(:name AS nvarchar(128))))"

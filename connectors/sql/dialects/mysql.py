@@ -69,7 +69,7 @@ class MySQL(Dialect):
     extra = "mysql"
     tried = "MariaDB 11"
     state = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
-    session = (
+    session: ClassVar[tuple[str, ...]] = (
         "SET time_zone = '+00:00'",
         # CHAR's padding is its type's, not a part of its values.
         "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')",
@@ -82,7 +82,7 @@ class MySQL(Dialect):
         "text": "CAST({c} AS CHAR)",
         "unsigned": "CAST({c} AS UNSIGNED INTEGER)",
     }
-    strict = (
+    strict: ClassVar[tuple[str, ...]] = (
         f"SET SESSION sql_mode = '{SQL_MODE}'",
         f"SET SESSION time_zone = '{OFFSET}', unique_checks = 1, foreign_key_checks = 1",
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",

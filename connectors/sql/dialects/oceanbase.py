@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.sql.dialects.mysql import MySQL, NUMBERS
+from connectors.sql.dialects.mysql import NUMBERS, MySQL
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as Database

@@ -1,5 +1,7 @@
-"""SQLAlchemy's view of openGauss over psycopg: it says no version of PostgreSQL, and lacks what
-psycopg would ask about types that nobody here uses."""
+"""SQLAlchemy's view of openGauss over psycopg.
+
+The server says no version of PostgreSQL, and lacks what is asked about types that nobody here uses.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ class OpenGaussDriver(PGDialect_psycopg):
 
     def initialize(self, connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
         """As PostgreSQL's, without psycopg's questions about hstore."""
-        PGDialect.initialize(self, connection)
+        PGDialect.initialize(self, connection)  # type: ignore[no-untyped-call]
 
     def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:  # noqa: ANN401
         return version(connection, (9, 2, 4))

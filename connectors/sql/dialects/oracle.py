@@ -116,9 +116,7 @@ class Oracle(Dialect):
     def url(self, connection: Connection) -> URL:
         """Who logs in; `arguments` say where, for an address would leave out the protocol."""
         self.load()
-        return URL.create(
-            self.driver, username=connection.login, password=connection.secret
-        )
+        return URL.create(self.driver, username=connection.login, password=connection.secret)
 
     def arguments(self, connection: Connection) -> dict[str, Any]:
         """Where it is, by service name or SID; how long it may take; what else is said of it."""

@@ -4,6 +4,7 @@ A name in lower case is one without quotation marks, which these databases keep 
 other spelling is the name itself.
 """
 
+# ruff: noqa: S608 - statements are made of constants of this file
 from __future__ import annotations
 
 import re

@@ -1,5 +1,8 @@
-"""What descends from PostgreSQL, read by plain questions: times come as texts, for drivers of that
-kind take `infinity` for 9999-12-31 and fail on a year before the first."""
+"""What descends from PostgreSQL, read by plain questions.
+
+Times come in writing, for drivers of that kind take `infinity` for 9999-12-31 and fail on a year
+before the first.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from connectors.sql import postgres_types
 from connectors.sql.dialects.base import Dialect, Meaning, by_words
@@ -68,7 +68,7 @@ class PostgreSQL(Dialect):
     tried = "PostgreSQL 15 and 18"
     copies = True
     state = "one COPY statement; the partitions of a reading share an exported snapshot"
-    strict = (
+    strict: ClassVar[tuple[str, ...]] = (
         f"SET TimeZone = '{POSIX_ZONE}'",
         "SET DateStyle = 'ISO, YMD'",
         "SET standard_conforming_strings = on",
@@ -115,7 +115,7 @@ class PostgreSQL(Dialect):
         return TableThere(name, home, tuple(columns.values()), exact=True)
 
     def remainder(self, columns: Sequence[str], count: int) -> str | None:
-        """The collation decides nothing here, but must be one: columns of a key may have several."""
+        """By its hash; the collation decides nothing, but must be one: a key may have several."""
         texts = ", ".join(f"CAST({name} AS text)" for name in columns)
         return f"(hashtext(concat_ws(E'\\x1f', {texts}) COLLATE \"C\") & 2147483647) % {count}"
 

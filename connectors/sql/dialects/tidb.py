@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.sql.dialects.mysql import MySQL, NUMBERS
+from connectors.sql.dialects.mysql import NUMBERS, MySQL
 
 
 class TiDB(MySQL):
