@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.lane import ONECARD
+from demo.processes import ONECARD
 from onecard.store import embedded
 
 DEADLINE_S = 400
