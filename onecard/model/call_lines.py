@@ -56,10 +56,9 @@ class CallLine:
     def kept(self) -> bool:
         """Whether the agreement's promise was kept, or none was made."""
         promise = self.agreement.promise if self.agreement else None
-        if promise is None:
-            return True
-        return 100 * self.answered.within(promise.within_ms) >= (
-            promise.percent * self.answered.calls
+        answered = self.answered
+        return promise is None or promise.kept(
+            answered.within(promise.within_ms), answered.calls
         )
 
 

@@ -30,6 +30,15 @@ class Promise:
             return None
         return cls(int(match[1]), int(match[2]))
 
+    def kept(self, within: int, answers: int) -> bool:
+        """Whether it is kept; without answers it is.
+
+        Args:
+            within: how many answers came in time.
+            answers: all of them.
+        """
+        return 100 * within >= self.percent * answers
+
     @property
     def shown(self) -> str:
         """For people: the same in every language."""

@@ -16,7 +16,7 @@ import requests
 from onecard.base.times import ZONE
 from onecard.daemon.serving import serve
 from onecard.model.call_figures import AnsweredCalls, RefusedCalls
-from onecard.operations import calls, housekeeping
+from onecard.operations import attention, calls, housekeeping
 from onecard.serve import codes
 from onecard.serve.door import create_app
 from onecard.serve.keeper import Keeper
@@ -193,6 +193,23 @@ def test_lately_is_a_line_for_each_who_may_ask_and_each_who_tried(asked: AskedHu
     assert RefusedCalls("", "", "40", 2) in found.refused
     told = {(line.name[:3], line.caller) for line in without.lines}
     assert told == {("f09", HIS), ("f09", BANK), ("f11", FUND)}, "a broken file hides no call"
+
+
+def test_an_agreement_that_breaks_its_promise_is_slow(asked: AskedHub) -> None:
+    hub = asked.hub()
+    with database.connect(asked.address, autocommit=True) as connection:
+
+        def slow() -> list[tuple[str, int]]:
+            return [(i.subject, i.times) for i in attention.issues(connection, hub, ("slow",))]
+
+        at = NOW.replace(hour=9)
+        call_figures.add(connection, {Timed(at, F09, HIS, False, 1_000): 10}, {})
+        assert slow() == [], "ten answers say little"
+        call_figures.add(connection, {Timed(at, F09, HIS, True, 800): 180}, {})
+        assert slow() == [(F09, 10)], "180 of 190 are less than 95%"
+        assert "10 of 190 answers" in attention.issues(connection, hub, ("slow",))[0].says
+        call_figures.add(connection, {Timed(at, F09, BANK, True, 5): 10}, {})
+        assert slow() == [], "190 of 200 are not"
 
 
 def test_the_command_shows_calls_in_every_form(asked: AskedHub) -> None:
