@@ -198,15 +198,18 @@ def _place(text: str | None) -> Endpoint | None:
 def _proxies(text: str | None) -> tuple[str, ...]:
     """Addresses and networks; never everybody: whoever is believed may say that it came by TLS."""
     found = tuple(part.strip() for part in text.split(",")) if text else PROXIES
-    for part in found:
-        try:
-            network = ipaddress.ip_network(part)
-        except ValueError:
-            network = None
-        if network is None or not network.prefixlen:
-            msg = "ONECARD_PROXIES: write addresses and networks, e.g. 127.0.0.1,172.18.0.0/16"
-            raise ConfigError(msg)
+    if not all(map(_some_of_all, found)):
+        msg = "ONECARD_PROXIES: write addresses and networks, e.g. 127.0.0.1,172.18.0.0/16"
+        raise ConfigError(msg)
     return found
+
+
+def _some_of_all(text: str) -> bool:
+    """Whether it is an address, or a network that is not all there are."""
+    try:
+        return ipaddress.ip_network(text).prefixlen > 0
+    except ValueError:
+        return False
 
 
 def _fixed(text: str | None) -> datetime | None:

@@ -27,11 +27,6 @@ class Calls:
     lines: tuple[CallLine, ...]
     refused: tuple[RefusedCalls, ...]
 
-    @property
-    def any(self) -> bool:
-        """Whether there was any."""
-        return bool(self.refused) or any(line.any for line in self.lines)
-
 
 def lately(connection: Connection, known: Catalogue, now: datetime) -> Calls:
     """Calls of the last 24 hours, by whole hours.

@@ -91,11 +91,11 @@ class MonthCalls:
         for call in self.calls:
             figures |= _of_call(call)
         figures |= {r.key: r.calls for r in self.refusals}
-        for name in ("answered", "none"):
+        for name in ("answered", "none", "refused"):
             figures[f"call.total.{name}"] = sum(
                 int(figures[f"{call.key}.{name}"] or 0) for call in self.calls
             )
-        figures["call.total.refused"] = sum(r.calls for r in self.refusals)
+        figures["law.refused"] = sum(r.calls for r in self.refusals)
         figures["law.asked"] = sum(c.line.answered.calls for c in self.calls if c.line.name)
         for kind in KINDS:
             figures[f"law.refused.{kind}"] = sum(r.calls for r in self.refusals if r.kind == kind)

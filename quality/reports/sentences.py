@@ -70,7 +70,7 @@ def articles(content: Content, version: str, language: Language) -> list[tuple[s
         },
         18: {
             "answered": f["law.asked"],
-            "refused": f["call.total.refused"],
+            "refused": f["law.refused"],
             "purpose": f["law.refused.purpose"],
             "case": f["law.refused.case"],
             "quota": f["law.refused.quota"],

@@ -438,7 +438,7 @@ class Oracle:
             may = [a for a in asked if self.known.agreements[a].consumer == system.agency]
             lines |= {(a, sid) for a in may if not system.residents}
             lines |= {("", sid)} if system.residents and whole else set()
-        total = {"answered": 0, "none": 0}
+        total = {"answered": 0, "none": 0, "refused": 0}
         for agreement, caller in lines:
             k = f"call.{agreement or '-'}.{caller}"
             own = [r for r in answered if (r["agreement"], r["caller"]) == (agreement, caller)]
@@ -449,6 +449,7 @@ class Oracle:
             n[f"{k}.refused"] = sum(
                 r["calls"] for r in refused if (r["agreement"], r["caller"]) == (agreement, caller)
             )
+            total["refused"] += n[f"{k}.refused"]
             for percent in (50, 95, 99):
                 at = -(-percent * len(took) // 100) - 1  # nearest rank
                 n[f"{k}.p{percent}"] = took[at] if took else None
@@ -460,7 +461,7 @@ class Oracle:
             k = f"refusal.{r['agreement'] or '-'}.{r['caller'] or '-'}.{kind}"
             n[k] = n.get(k, 0) + r["calls"]
         n |= {f"call.total.{name}": number for name, number in total.items()}
-        n["call.total.refused"] = sum(r["calls"] for r in refused)
+        n["law.refused"] = sum(r["calls"] for r in refused)
         n["law.asked"] = sum(r["calls"] for r in answered if r["agreement"])
 
     def _cards(self, n: Numbers, served: list[str], start: date, end: date) -> None:

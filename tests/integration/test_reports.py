@@ -327,7 +327,7 @@ def test_what_the_words_say_is_counted_too(city: City, numbers: Any) -> None:
                 now["deliver.total.receipts"],
                 now["collect.total.done"],
                 now["law.asked"],
-                now["call.total.refused"],
+                now["law.refused"],
             ):
                 assert re.search(rf"(?<![\d,]){written(number)}(?![\d,])", law), (scope, number)
 
