@@ -53,7 +53,7 @@ def show(found: Calls) -> None:
     Args:
         found: what the hub knows.
     """
-    called = [line for line in found.lines if line.any]
+    called = [line for line in found.lines if line.called]
     if called:
         few = any(line.answered.calls < FEW_CALLS for line in called)
         note = f"; fewer than {FEW_CALLS} answers: percentiles say little" if few else ""

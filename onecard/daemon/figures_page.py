@@ -5,8 +5,8 @@ Whoever may call the door is an agency, and the figures are the site's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from onecard.base.extras import extra
 
@@ -15,18 +15,10 @@ with extra("live"):
     from fastapi.responses import Response
 
 if TYPE_CHECKING:
-    from prometheus_client.core import Metric
+    from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Of Prometheus' text format."""
-
-
-class Collector(Protocol):
-    """Gives the figures of this moment, as Prometheus' client wants them."""
-
-    def collect(self) -> Iterable[Metric]:
-        """Each figure with all its lines."""
-        ...
 
 
 def figures_page(text: Callable[[], bytes]) -> FastAPI:

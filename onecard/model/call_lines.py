@@ -42,7 +42,7 @@ class CallLine:
         return sum(r.calls for r in self.refusals)
 
     @property
-    def any(self) -> bool:
+    def called(self) -> bool:
         """Whether there was any call."""
         return bool(self.answered.calls or self.refusals)
 

@@ -189,7 +189,7 @@ def test_lately_is_a_line_for_each_who_may_ask_and_each_who_tried(asked: AskedHu
     assert (his.refused, his.in_time, his.kept) == (7, 7, False), "7 of 8 are less than 95%"
     assert (lines["f11", FUND].in_time, lines["f11", FUND].kept) == (7, True)
     assert lines["f09", BANK].refusals == (RefusedCalls(F09, BANK, "61", 4),)
-    assert (lines["f10", BANK].any, lines["f10", BANK].kept) == (False, True)
+    assert (lines["f10", BANK].called, lines["f10", BANK].kept) == (False, True)
     assert RefusedCalls("", "", "40", 2) in found.refused
     told = {(line.name[:3], line.caller) for line in without.lines}
     assert told == {("f09", HIS), ("f09", BANK), ("f11", FUND)}, "a broken file hides no call"
