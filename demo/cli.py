@@ -221,9 +221,7 @@ def _lost_card(stage: Rehearsal, day: int, *, shown: bool) -> dict[str, Any]:
     }
 
 
-def _asked(
-    stage: Rehearsal, day: int, serving: ServiceProcess, *, shown: bool
-) -> dict[str, Any]:
+def _asked(stage: Rehearsal, day: int, serving: ServiceProcess, *, shown: bool) -> dict[str, Any]:
     """One question under each agreement of mode query and verify; what came of it."""
     hub = stage.hub(day)
     with progress("questions", questions.steps(hub), shown=shown) as ended:

@@ -57,9 +57,7 @@ class CallLine:
         """Whether the agreement's promise was kept, or none was made."""
         promise = self.agreement.promise if self.agreement else None
         answered = self.answered
-        return promise is None or promise.kept(
-            answered.within(promise.within_ms), answered.calls
-        )
+        return promise is None or promise.kept(answered.within(promise.within_ms), answered.calls)
 
 
 def systems(known: Catalogue) -> Mapping[str, CallerSystem]:

@@ -69,9 +69,7 @@ class Timed(NamedTuple):
     at_most_ms: int
 
 
-def add(
-    connection: Connection, timed: Mapping[Timed, int], refused: Mapping[Refused, int]
-) -> None:
+def add(connection: Connection, timed: Mapping[Timed, int], refused: Mapping[Refused, int]) -> None:
     """Add calls to those of their hours: all of them, or none.
 
     Args:

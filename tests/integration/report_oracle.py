@@ -416,9 +416,7 @@ class Oracle:
                     n[f"{of}.events"] = n.get(f"{of}.events", 0) + r["events"]
                     n[f"{of}.worst"] = max(n.get(f"{of}.worst", 0.0), r["worst"])
 
-    def _calls(
-        self, n: Numbers, agency: str, datasets: list[str], start: date, end: date
-    ) -> None:
+    def _calls(self, n: Numbers, agency: str, datasets: list[str], start: date, end: date) -> None:
         """Calls about single persons: each answer of a line written out, and counted off."""
         asked = [
             a.id
@@ -460,7 +458,8 @@ class Oracle:
             kind = next((k for k, codes in REFUSED_BY.items() if r["code"] in codes), "other")
             k = f"refusal.{r['agreement'] or '-'}.{r['caller'] or '-'}.{kind}"
             n[k] = n.get(k, 0) + r["calls"]
-        n |= {f"call.total.{name}": number for name, number in total.items()}
+        if lines:
+            n |= {f"call.total.{name}": number for name, number in total.items()}
         n["law.refused"] = sum(r["calls"] for r in refused)
         n["law.asked"] = sum(r["calls"] for r in answered if r["agreement"])
 

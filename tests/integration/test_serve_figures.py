@@ -31,7 +31,9 @@ from tests.waiting import until
 
 LI, NOBODY = person(1), person(900)
 NOW = datetime(2026, 11, 24, 10, tzinfo=ZONE)
-TIMED = "SELECT agreement, caller, found, sum(calls)::int FROM ledger.question_time GROUP BY 1, 2, 3"
+TIMED = (
+    "SELECT agreement, caller, found, sum(calls)::int FROM ledger.question_time GROUP BY 1, 2, 3"
+)
 REFUSED = "SELECT agreement, caller, code, calls::int FROM ledger.question_refusal"
 
 

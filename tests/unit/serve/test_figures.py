@@ -32,7 +32,9 @@ def test_what_is_taken_is_counted_once_and_what_is_given_back_is_not_lost() -> N
     again = figures.take()
     assert again.timed == {Timed(HOUR, F09, HIS, True, 25): 2}
     assert again.refused == {Refused(HOUR, HIS, F09, codes.PURPOSE.code): 1}
-    assert figures.since_start().answered[0].calls == 2, "what was taken still counts since the start"
+    assert figures.since_start().answered[0].calls == 2, (
+        "what was taken still counts since the start"
+    )
 
 
 def test_each_call_counts_in_its_own_hour() -> None:
