@@ -51,7 +51,7 @@ ORDER BY EXISTS (SELECT FROM registry.hrss__pension_status p
     WHERE e.person_id18 = c.person_id18 AND e._deleted_at IS NULL)::int DESC, c.card_no
 LIMIT 1
 """
-"""A grown-up with one card in normal use, its account active, known to both other datasets if any."""
+"""A grown-up with one card in normal use, its account active, whom the other datasets know too."""
 
 
 @dataclass(frozen=True, slots=True)
