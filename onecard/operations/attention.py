@@ -13,7 +13,7 @@ from typing import Literal
 
 from onecard.base.times import shown
 from onecard.model.holds import ON_DUTY, agency_of
-from onecard.operations import reactions, slowness
+from onecard.operations import calls, reactions, slowness
 from onecard.ports.desk import Desk
 from onecard.store import (
     agreement_lives,
@@ -65,7 +65,7 @@ class Issue:
             `SINGLE_CALLS`, or caller, operator and rule.
         since: the hub's time from which it holds; None: from the beginning.
         times: how many times in a row (failing), carriers (unblocked, gap), rows (expiring), or
-            events (slow), what a rule has counted (misuse); else 1.
+            events or answers (slow), what a rule has counted (misuse); else 1.
         who: who may mend or release it.
         todo: the command or step.
         agency: whose dataset it is, who receives under the agreement, or must answer the ticket.
@@ -215,12 +215,20 @@ def _gaps(connection: Connection, _desk: Desk) -> Iterator[Issue]:
 
 
 def _slow(connection: Connection, desk: Desk) -> Iterator[Issue]:
-    """Consumers that know of events later than `schemas/reaction.yaml` allows."""
+    """Consumers that know of events, or are answered, later than is allowed or promised."""
     now = desk.settings.now()
     for found in slowness.slow(reactions.lately(connection, desk.catalogue, now), now):
         todo = "`onecard doctor`; `onecard status` lists the causes, docs/live.md what to do"
         who, times = found.consumer, found.events
         yield Issue("slow", found.agreement, found.says, todo, who, found.since, times)
+    for broken in calls.broken_promises(calls.lately(connection, desk.catalogue, now)):
+        promise = broken.agreement.promise
+        says = (
+            f"{broken.late} of {broken.answered.calls} answers of the last 24 h took longer than"
+            f" promised ({promise.shown if promise else ''})"
+        )
+        todo = "docs/operations.md, The query and verify service; `onecard status` shows calls"
+        yield Issue("slow", broken.agreement.id, says, todo, ON_DUTY, None, broken.late)
 
 
 def _lane(connection: Connection, desk: Desk) -> Iterator[Issue]:

@@ -16,6 +16,7 @@ from onecard.base.extras import extra
 from onecard.daemon.front import FIXED, MOST_HEADER_BYTES, bare_app
 from onecard.daemon.readiness import Readiness
 from onecard.daemon.refusals import Refusals
+from onecard.model.call_figures import QUANTILES, together
 from onecard.serve import codes, openapi
 from onecard.serve.calls import MOST_BODY_BYTES, Call
 from onecard.serve.case import Reply
@@ -70,7 +71,6 @@ class _Door:
     def __init__(self, service: Service, gatekeeper: Gatekeeper) -> None:
         self._service, self._gatekeeper = service, gatekeeper
         self._readiness = Readiness(service.ready)
-        self._answered = 0
         self.refusals = Refusals()
 
     async def ask(self, request: Request, verb: Any) -> Response:  # noqa: ANN401 - a `Verb`
@@ -99,19 +99,23 @@ class _Door:
             await asyncio.sleep(STEP_S - spent % STEP_S)
         if reply.body is None:
             return self._refused(reply.code, proved.sid, agreement)
+        took = loop.time() - came
+        self._service.figures.answered(agreement, proved.sid, took, found=reply.found)
         return self._answer(reply)
 
     async def disclosures(self, request: Request) -> Response:
         """Tell a resident what became of their data."""
+        loop = asyncio.get_running_loop()
+        came = loop.time()
         taken = await self._taken(request)
         if isinstance(taken, Code):
             return self._refused(taken)
         proved, body = taken
         call = ResidentCall(proved, body, *_channel(request))
-        loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(None, self._service.disclosures, call)
         if reply.body is None:
             return self._refused(reply.code, proved.sid)
+        self._service.figures.answered("", proved.sid, loop.time() - came, found=reply.found)
         return self._answer(reply)
 
     async def described(self, _request: Request) -> Response:
@@ -119,9 +123,15 @@ class _Door:
         return _json(openapi.document(self._service.agreements), 200)
 
     async def health(self, _request: Request) -> Response:
-        """Operational figures of this process; nothing of any call's content."""
+        """Operational figures of this process; nothing of any call's content, and no names."""
         ready = await self._readiness()
-        told = {"ready": ready, "answered": self._answered, "refused": self.refusals.counts}
+        answered = together(self._service.figures.since_start().answered)
+        told = {
+            "ready": ready,
+            "answered": answered.calls,
+            "refused": self.refusals.counts,
+            "milliseconds": {f"p{share}": answered.quantile(share) for share in QUANTILES},
+        }
         return _json(told, 200)
 
     async def ready(self, _request: Request) -> Response:
@@ -171,8 +181,8 @@ class _Door:
         except TimeoutError:
             return Reply(codes.UNAVAILABLE)
 
-    def _answer(self, reply: Reply) -> Response:
-        self._answered += 1
+    @staticmethod
+    def _answer(reply: Reply) -> Response:
         return _json({"code": reply.code.code, **(reply.body or {})}, reply.code.status)
 
     def _refused(self, code: Code, caller: str = "", agreement: str = "") -> Response:

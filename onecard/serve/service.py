@@ -14,6 +14,7 @@ from onecard.serve.answering import Answering, ServeDesk
 from onecard.serve.calls import Call
 from onecard.serve.case import Reply
 from onecard.serve.codes import Code
+from onecard.serve.figures import Figures
 from onecard.serve.groups import Groups
 from onecard.serve.keeper import Keeper
 from onecard.serve.keyring import Keyholder, Keyring
@@ -57,6 +58,11 @@ class Service:
         desk = self._desk
         found = desk.catalogue.agreements.values() if desk is not None else ()
         return tuple(sorted((a for a in found if a.asked), key=lambda a: a.id))
+
+    @property
+    def figures(self) -> Figures:
+        """Of the calls of this process."""
+        return self._keeper.figures
 
     def start(self) -> None:
         """Begin to answer."""
@@ -109,8 +115,10 @@ class Service:
             caller: sid, where it is proved.
             agreement: that its path names.
         """
-        known = agreement if any(a.id == agreement for a in self.agreements) else ""
-        self._keeper.refused(code, caller, known)
+        desk = self._desk
+        found = desk.catalogue.agreements.get(agreement) if desk is not None else None
+        known = agreement if found is not None and found.asked else ""
+        self.figures.refused(code, caller, known)
 
     def answer(self, connection: Connection, calls: Sequence[Call]) -> list[Reply]:
         """The replies to a group, by the catalogue as it is now (`onecard.serve.groups`)."""

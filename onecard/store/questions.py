@@ -295,7 +295,7 @@ def make_month(connection: Connection, month: date) -> None:
 
 
 def expire(connection: Connection, oldest: date) -> int:
-    """Drop the groups of months that are gone, and the refusals of their time.
+    """Drop the groups of months that are gone, and the figures of their time.
 
     Args:
         connection: with an open transaction, in which their months are dropped.
@@ -305,6 +305,7 @@ def expire(connection: Connection, oldest: date) -> int:
         Id of the newest group that was dropped; 0: none was.
     """
     connection.execute("DELETE FROM ledger.question_refusal WHERE hour < %s", (oldest,))
+    connection.execute("DELETE FROM ledger.question_time WHERE since < %s", (oldest,))
     dropped = scalars(
         connection,
         int,
