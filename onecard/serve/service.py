@@ -14,7 +14,9 @@ from onecard.serve.answering import Answering, ServeDesk
 from onecard.serve.calls import Call
 from onecard.serve.case import Reply
 from onecard.serve.codes import Code
+from onecard.serve.compiled import Compiled
 from onecard.serve.groups import Groups
+from onecard.serve.indexing import Indexing
 from onecard.serve.keeper import Keeper
 from onecard.serve.keyring import Keyholder, Keyring
 from onecard.store.database import Connection
@@ -41,7 +43,8 @@ class Service:
         self._desk: ServeDesk | None = desk
         self.keys = Keyholder(self._read_keys)
         self._keeper = Keeper(desk.address, desk.settings, lambda: self._signer(desk))
-        self._answering = Answering(desk, self.keys, self._keeper.sound)
+        self._indexing = Indexing(desk.address, self._asked_under)
+        self._answering = Answering(desk, self.keys, self._keeper.sound, self._indexing.has)
         self._groups = Groups(desk.address, self)
         self._stop = threading.Event()
         self._watcher = Watcher(make, desk, self._adopt, self._deny)
@@ -57,7 +60,8 @@ class Service:
         return tuple(sorted((a for a in found if a.asked), key=lambda a: a.id))
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begin to answer, when the indexes are there that answers need."""
+        self._indexing.start()
         self._keeper.start()
         self._groups.start()
         self._watching.start()
@@ -68,13 +72,15 @@ class Service:
         if self._watching.ident is not None:
             self._watching.join()
         self._groups.end()
+        self._indexing.end()
         self._keeper.end()
 
     def ready(self) -> bool:
         """Whether it can answer: catalogue, keys, audit log, and each of its threads."""
         threads = self._groups.alive and self._keeper.alive and self._watching.is_alive()
         whole = self._desk is not None and self.keys() is not None
-        return threads and whole and self._keeper.sound()
+        indexed = self._indexing.alive and not self._indexing.pending
+        return threads and whole and indexed and self._keeper.sound()
 
     def ask(self, call: Call, tell: Callable[[Reply], None]) -> None:
         """Have a call answered.
@@ -113,6 +119,9 @@ class Service:
             return [Reply(codes.UNAVAILABLE) for _ in calls]
         return self._answering.answer(connection, calls)
 
+    def _asked_under(self) -> Sequence[Compiled]:
+        return self._answering.asked_under() if self._desk is not None else ()
+
     def _read_keys(self) -> Keyring:
         desk = self._desk
         if desk is None:
@@ -129,7 +138,7 @@ class Service:
 
     def _adopt(self, desk: ServeDesk) -> None:
         """Go on with a catalogue that was read anew."""
-        self._answering = Answering(desk, self.keys, self._keeper.sound)
+        self._answering = Answering(desk, self.keys, self._keeper.sound, self._indexing.has)
         self._desk = desk
         for problem in desk.catalogue.problems:
             log.error("left out: %s", problem)

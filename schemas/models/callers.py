@@ -35,6 +35,14 @@ class CallerSystem(SignatureForm):
     title_en: str
     residents: bool = False
 
+    def asks_for(self, consumer: str) -> bool:
+        """Whether it asks under the agreements of a consumer.
+
+        Args:
+            consumer: an agency.
+        """
+        return self.agency == consumer and not self.residents
+
 
 class CallerSystems(Frozen):
     """The whole file."""
