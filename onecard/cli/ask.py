@@ -12,7 +12,7 @@ from onecard.base.platform_signature import Credential
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.crypto import answers, keys
-from onecard.errors import ConfigError, ProtocolError, UsageError
+from onecard.errors import ConfigError, ProtocolError, UsageError, unknown
 from onecard.serve import codes
 from onecard.serve.calls import ID_NUMBER
 from onecard.serve.client import Asking, send
@@ -44,7 +44,7 @@ def ask(
         if not found.asked or found.asking is None:
             msg = f"{agreement} has mode {found.mode}: nobody is asked for under it"
             raise UsageError(msg)
-        credential = _credential(hub, found)
+        credential = _credential(hub, found, sid)
         given = [ID_NUMBER, *(path.rpartition(".")[2] for path in found.asking.by)]
         person = {name: _read(name) for name in given}
         verified = found.names if found.mode == "verify" else ()
@@ -66,17 +66,20 @@ def ask(
         raise typer.Exit(1)
 
 
-def _credential(hub: HubDesk, agreement: Agreement) -> Credential:
-    """What the consumer's first system signs with today.
+def _credential(hub: HubDesk, agreement: Agreement, sid: str) -> Credential:
+    """What a system signs with today: the one that is named, else the consumer's first.
 
     Raises:
-        UsageError: it has no system that may call.
+        UsageError: it has no system that may call, or not that one.
         ConfigError: that has no key.
     """
     systems = hub.catalogue.callers
-    own = (s for s, x in systems.items() if x.agency == agreement.consumer and not x.residents)
-    sid = next(own, None)
-    if sid is None:
+    own = [s for s, x in systems.items() if x.asks_for(agreement.consumer)]
+    own += [s for s, x in systems.items() if x.sandbox and x.agency == agreement.consumer]
+    if sid and sid not in own:
+        raise UsageError("--sid: " + unknown("system of the consumer", sid, own))
+    sid = sid or next(iter(own), "")
+    if not sid:
         msg = f"{agreement.consumer} has no system in callers.yaml: nobody may ask in its name"
         raise UsageError(msg)
     purpose = keys.caller_purpose(sid)

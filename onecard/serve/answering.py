@@ -79,6 +79,9 @@ class Answering:
         cases, keys = [Case(call) for call in calls], self._keys()
         if keys is None:
             return [Reply(codes.UNAVAILABLE) for _ in cases]
+        for case in cases:
+            if case.call.system.sandbox:  # it asks for nobody who lives
+                case.refuse(codes.NO_AGREEMENT)
         _take_once(cases)
         now = self._desk.settings.now()
         self._admit(connection, [c for c in cases if c.open], keys, now)
@@ -215,7 +218,7 @@ def _take_once(cases: Iterable[Case]) -> None:
     seen: set[tuple[str, str]] = set()
     for case in cases:
         name = case.call.sid, case.call.rid
-        if name in seen:
+        if name in seen and case.open:
             case.refuse(codes.REPLAYED)
         seen.add(name)
 

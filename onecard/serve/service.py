@@ -19,6 +19,7 @@ from onecard.serve.groups import Groups
 from onecard.serve.indexing import Indexing
 from onecard.serve.keeper import Keeper
 from onecard.serve.keyring import Keyholder, Keyring
+from onecard.serve.sandbox import Sandbox
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement
 
@@ -46,6 +47,9 @@ class Service:
         self._indexing = Indexing(desk.address, self._asked_under)
         self._answering = Answering(desk, self.keys, self._keeper.sound, self._indexing.has)
         self._groups = Groups(desk.address, self)
+        self._trials = Groups(
+            desk.address, Sandbox(lambda: self._desk, self.keys, self._keeper.sound)
+        )
         self._stop = threading.Event()
         self._watcher = Watcher(make, desk, self._adopt, self._deny)
         self._watching = threading.Thread(
@@ -64,6 +68,7 @@ class Service:
         self._indexing.start()
         self._keeper.start()
         self._groups.start()
+        self._trials.start()
         self._watching.start()
 
     def end(self) -> None:
@@ -72,12 +77,14 @@ class Service:
         if self._watching.ident is not None:
             self._watching.join()
         self._groups.end()
+        self._trials.end()
         self._indexing.end()
         self._keeper.end()
 
     def ready(self) -> bool:
         """Whether it can answer: catalogue, keys, audit log, and each of its threads."""
-        threads = self._groups.alive and self._keeper.alive and self._watching.is_alive()
+        workers = self._groups.alive and self._trials.alive
+        threads = workers and self._keeper.alive and self._watching.is_alive()
         whole = self._desk is not None and self.keys() is not None
         indexed = self._indexing.alive and not self._indexing.pending
         return threads and whole and indexed and self._keeper.sound()
@@ -89,7 +96,7 @@ class Service:
             call: its signature is right.
             tell: is given the reply, once, from another thread.
         """
-        self._groups.put(call, tell)
+        (self._trials if call.system.sandbox else self._groups).put(call, tell)
 
     def disclosures(self, call: residents.ResidentCall) -> Reply:
         """What became of a resident's data; waits for the database."""
@@ -110,6 +117,8 @@ class Service:
             caller: sid, where it is proved.
             agreement: that its path names.
         """
+        if self._is_sandbox(caller):
+            agreement = ""  # it is no refusal under the agreement
         known = agreement if any(a.id == agreement for a in self.agreements) else ""
         self._keeper.refused(code, caller, known)
 
@@ -118,6 +127,11 @@ class Service:
         if self._desk is None:
             return [Reply(codes.UNAVAILABLE) for _ in calls]
         return self._answering.answer(connection, calls)
+
+    def _is_sandbox(self, caller: str) -> bool:
+        keys = self.keys()
+        system = keys.callers.get(caller) if keys is not None else None
+        return system is not None and system.sandbox
 
     def _asked_under(self) -> Sequence[Compiled]:
         return self._answering.asked_under() if self._desk is not None else ()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import StringConstraints, model_validator
 
 from onecard.base.frozen import Frozen
 from onecard.base.platform_signature import SignatureForm
@@ -17,6 +17,8 @@ from schemas.models.strict_yaml import parse
 from schemas.models.values import Name, build
 
 FILE = Path(__file__).parents[1] / "callers.yaml"
+
+CallerProfile = Literal["production", "sandbox"]
 
 Sid = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
 
@@ -28,20 +30,35 @@ class CallerSystem(SignatureForm):
         agency: to whom it belongs; it asks under the agreements of this consumer.
         residents: it asks what became of residents' data, for residents it has authenticated; it
             asks under no agreement.
+        profile: a system of `sandbox` asks for the persons of `sandbox.yaml`, who are nobody, and
+            never for a resident; one of `production` never for those.
     """
 
     agency: Name
     title: str
     title_en: str
     residents: bool = False
+    profile: CallerProfile = "production"
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether it asks for nobody who lives."""
+        return self.profile == "sandbox"
 
     def asks_for(self, consumer: str) -> bool:
-        """Whether it asks under the agreements of a consumer.
+        """Whether it asks for residents under the agreements of a consumer.
 
         Args:
             consumer: an agency.
         """
-        return self.agency == consumer and not self.residents
+        return self.agency == consumer and not self.residents and not self.sandbox
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> CallerSystem:
+        if self.residents and self.sandbox:
+            msg = "caller.sandbox: no resident is told of by way of the sandbox; drop `residents`"
+            raise ValueError(msg)
+        return self
 
 
 class CallerSystems(Frozen):

@@ -18,7 +18,16 @@ from onecard.base.frozen import Frozen
 from onecard.base.platform_signature import SignatureForm
 from onecard.errors import UsageError, unknown
 from schemas.models import agreement as agreements
-from schemas.models import callers, codes, odcs, reaction, registers, semantic, service_levels
+from schemas.models import (
+    callers,
+    codes,
+    odcs,
+    reaction,
+    registers,
+    sandbox,
+    semantic,
+    service_levels,
+)
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 from schemas.models.callers import CallerSystem
@@ -26,6 +35,7 @@ from schemas.models.contract import Contract
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.reaction import Reaction
 from schemas.models.registers import Registers
+from schemas.models.sandbox import SandboxPeople
 from schemas.models.service_levels import ServiceLevels
 from schemas.models.strict_yaml import UNREADABLE, parse
 from schemas.models.values import Name, build
@@ -39,6 +49,7 @@ BESIDE = (
     codes.labels,
     reaction.load,
     registers.load,
+    sandbox.load,
     semantic.load,
     service_levels.load,
 )
@@ -132,6 +143,12 @@ class Catalogue:
         """Systems that may call, by sid; raises InvalidFile when the file is broken."""
         file = self.root / "callers.yaml"
         return callers.load(file).callers if file.exists() else {}
+
+    @property
+    def sandbox(self) -> SandboxPeople:
+        """Persons of the sandbox; raises InvalidFile when the file is broken."""
+        file = self.root / "sandbox.yaml"
+        return sandbox.load(file) if file.exists() else SandboxPeople()
 
     def contract(self, dataset: str) -> Contract:
         """The contract of that dataset.
