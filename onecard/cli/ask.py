@@ -11,7 +11,7 @@ import typer
 
 from onecard.app.hub_desk import HubDesk
 from onecard.base.platform_signature import Credential
-from onecard.cli import ask_check, output
+from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.crypto import answers, keys
 from onecard.errors import ConfigError, ProtocolError, UsageError, unknown
@@ -59,6 +59,8 @@ def ask(  # noqa: PLR0913 - one parameter for each option
             if agreement or operator or case or sid:
                 msg = "--check asks nobody: drop the agreement, --operator, --case and --sid"
                 raise UsageError(msg)
+            from onecard.cli import ask_check  # noqa: PLC0415 - only where a call is examined
+
             kept = ask_check.Files(check, body, signed, key)
             good = ask_check.check(HubDesk(), kept, came, json=json)
         elif body or signed or key or came:

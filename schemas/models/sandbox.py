@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
 
+from pydantic import Field as Attribute
 from pydantic import field_validator, model_validator
 
 from onecard.base.frozen import Frozen
@@ -38,7 +39,7 @@ class SandboxPerson(Frozen):
     title: str
     title_en: str
     id_number: str
-    rows: Mapping[DatasetId, Mapping[Name, str]] = {}
+    rows: Mapping[DatasetId, Mapping[Name, str]] = Attribute(default_factory=dict)
     outside: tuple[str, ...] = ()
 
     @field_validator("id_number")

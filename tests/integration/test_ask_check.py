@@ -73,8 +73,9 @@ def test_a_sound_call_and_one_with_faults(home: Path) -> None:
     assert code == 1, said
     assert [(f["rule"], f["code"]) for f in json.loads(said)] == [("time.window", "41")]
     body.write_bytes(BODY + b"\n")
-    code, said = check(home, "--check", head, "--body", body)
+    code, said = check(home, "--check", head, "--body", body, "--json")
     assert (code, "the body without the blanks around it" in said) == (1, True), said
+    assert check(home, "--check", head, "--body", body)[0] == 1
 
 
 def test_the_key_may_be_in_a_file_of_ones_own(home: Path) -> None:
@@ -83,7 +84,7 @@ def test_the_key_may_be_in_a_file_of_ones_own(home: Path) -> None:
     own.write_bytes(app_key(home) + b"\n")
     other.write_bytes(b"0" * 64)
     assert check(home, "--check", head, "--body", body, "--key", own)[0] == 0
-    code, said = check(home, "--check", head, "--body", body, "--key", other)
+    code, said = check(home, "--check", head, "--body", body, "--key", other, "--json")
     assert (code, "no usual mistake" in said) == (1, True), said
     text = home / "signed.txt"
     text.write_bytes(b"something else")

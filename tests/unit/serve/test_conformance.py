@@ -163,6 +163,13 @@ def signing(sid: str = HIS, body: bytes = DATA) -> Signing:
 PRETTY = json.dumps(BODY, ensure_ascii=True, indent=1).replace("\n", "\r\n").encode() + b"\r\n"
 
 
+SAME_HERE = {
+    "the path without what is behind ?",
+    "the hash of the body without its byte order mark",
+}
+"""No mistakes where a path has no `?` and a body no such mark."""
+
+
 def mistakes(what: Signing) -> list[Any]:
     key = KEY.encode()
     return [
@@ -180,6 +187,8 @@ def test_every_usual_mistake_is_recognised(sid: str) -> None:
     right = signing_mistakes._recipe(what, KEY.encode())
     for mistake in mistakes(what):
         sign = mistake(right).made()
+        if mistake.says in SAME_HERE:
+            continue
         assert sign != right.made(), mistake.says
         found = explained(what, (OLD_KEY.encode(), KEY.encode()), sign, None)
         assert len(found) == 1, mistake.says
