@@ -31,7 +31,7 @@ PROVINCES = frozenset(
 """First two digits of an ID number (GB/T 2260), residence permits (81-83) and cards (91)."""
 
 UNASSIGNED_DIVISION = "410199"
-"""A division that nobody was ever given (GB/T 2260): what stands in it is no real person's number."""
+"""A division that was never given (GB/T 2260): a number in it is no real person's."""
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK = "10X98765432"

@@ -1,4 +1,4 @@
-"""Ask the query and verify service as a caller's system would, or look at a call that was kept: ask."""
+"""Ask the query and verify service as a caller's system would, or look at a kept call: ask."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def check(hub: HubDesk, files: Files, came: str, *, json: bool) -> bool:
 
 
 def _known(hub: HubDesk, key: Path | None, came: str) -> Known:
-    """Systems, agreements, the time, and keys: all that are good today, or the one that is given."""
+    """Systems, agreements, the time, and keys: the one that is given, or all good today."""
     systems = hub.catalogue.callers
     agreements = {name: a for name, a in hub.catalogue.agreements.items() if a.asked}
     now_ms = int(moment(came, "--came").timestamp() * 1000) if came else time.time_ns() // 1_000_000

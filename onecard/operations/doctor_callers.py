@@ -54,4 +54,6 @@ def _wanting(
         for sid in own:
             if keys.caller_purpose(sid) not in with_key:
                 todo = f"`onecard keys add {sid} --for caller --epoch E`, and hand the appKey over"
-                yield CheckLine(CHECK, "fail", f"{sid} has no key and cannot ask under {under}", todo)
+                yield CheckLine(
+                    CHECK, "fail", f"{sid} has no key and cannot ask under {under}", todo
+                )

@@ -24,8 +24,8 @@ from onecard.base.platform_signature import (
 )
 from onecard.daemon.front import MOST_HEADER_BYTES
 from onecard.errors import UsageError
-from onecard.serve import codes, openapi, signing_mistakes
 from onecard.serve import calls as asked
+from onecard.serve import codes, openapi, signing_mistakes
 from onecard.serve.calls import MOST_BODY_BYTES, Malformed
 from onecard.serve.codes import Code
 from onecard.serve.signing_mistakes import Signing
@@ -127,7 +127,9 @@ def read(text: bytes, body: bytes | None = None, signed: bytes | None = None) ->
     if body is not None and inside.strip():
         msg = "the request has a body, and another one was given: give one of them"
         raise UsageError(msg)
-    return Kept(asked[1].decode("latin-1"), tuple(headers), inside if body is None else body, signed)
+    return Kept(
+        asked[1].decode("latin-1"), tuple(headers), inside if body is None else body, signed
+    )
 
 
 def examine(kept: Kept, known: Known) -> list[Fault]:
@@ -154,7 +156,9 @@ def _prefix(kept: Kept, known: Known) -> str:
 
 def _bounds(kept: Kept) -> Iterator[Fault]:
     if sum(len(n) + len(v) for n, v in kept.headers) > MOST_HEADER_BYTES:
-        yield Fault("headers.size", codes.HEADERS, f"more than {MOST_HEADER_BYTES} bytes of headers")
+        yield Fault(
+            "headers.size", codes.HEADERS, f"more than {MOST_HEADER_BYTES} bytes of headers"
+        )
     for name in ("Transfer-Encoding", "Content-Encoding"):
         if kept.values(name):
             says = f"{name}: the body is sent whole and as it is, not in chunks, not compressed"
@@ -164,7 +168,9 @@ def _bounds(kept: Kept) -> Iterator[Fault]:
         says = f"Content-Length stands {len(lengths)} times; it stands once"
         yield Fault("body.length", codes.BODY, says)
     elif lengths and lengths != [str(len(kept.body))]:
-        says = f"Content-Length is not the length of the body as it was kept: {len(kept.body)} bytes"
+        says = (
+            f"Content-Length is not the length of the body as it was kept: {len(kept.body)} bytes"
+        )
         yield Fault("body.length", codes.BODY, says)
     if len(kept.body) > MOST_BODY_BYTES:
         says = f"the body has {len(kept.body)} bytes; at most {MOST_BODY_BYTES} are taken"
@@ -228,7 +234,9 @@ def _signed(kept: Kept, known: Known, said: Mapping[str, str]) -> Iterator[Fault
         return
     more = bound(system, kept.path, kept.body)
     for key in keys:
-        if said["sign"] == signature(Credential(said["sid"], key, system), said["rid"], said["rtime"], more):
+        if said["sign"] == signature(
+            Credential(said["sid"], key, system), said["rid"], said["rtime"], more
+        ):
             return
     yield from _mistaken(kept, system, keys, said)
 
@@ -293,7 +301,9 @@ def _difference(right: bytes, yours: bytes) -> str:
     if yours.lower() == right.lower():
         return "capitals and small letters"
     pairs = zip(right, yours, strict=False)
-    place = next((i for i, (a, b) in enumerate(pairs, start=1) if a != b), min(len(right), len(yours)) + 1)
+    place = next(
+        (i for i, (a, b) in enumerate(pairs, start=1) if a != b), min(len(right), len(yours)) + 1
+    )
     return f"from byte {place} on; yours has {len(yours)} bytes, right are {len(right)}"
 
 
@@ -328,7 +338,8 @@ def _members(content: Mapping[str, Any], agreement: Agreement) -> Iterator[Fault
         elif rule == "additionalProperties":
             says = f"{place}: a member too many; known: {', '.join(error.schema['properties'])}"
         else:
-            says = f"{place}: not as the OpenAPI document says ({rule} {json.dumps(error.validator_value)})"
+            wanted = f"{rule} {json.dumps(error.validator_value, ensure_ascii=False)}"
+            says = f"{place}: not as the OpenAPI document says ({wanted})"
         code = {"purpose": codes.PURPOSE, "case": codes.CASE}.get(place, codes.MALFORMED)
         yield Fault("body.member", code, says)
 

@@ -85,7 +85,9 @@ class Sandbox:
         steady_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._desk, self._keys, self._sound = desk, keys, sound
-        self._key = Key("sandbox", secrets.token_bytes(32))  # no consumer's: its tokens are nobody's
+        self._key = Key(
+            "sandbox", secrets.token_bytes(32)
+        )  # no consumer's: its tokens are nobody's
         self._rates = TokenBuckets(PER_SECOND, AT_ONCE, MOST_REMEMBERED, steady_s)
         self._known: OrderedDict[tuple[str, str], _Remembered] = OrderedDict()
         self._lock = threading.Lock()
@@ -263,7 +265,7 @@ def _salt(case: Case) -> str:
 
 
 def _receipt(case: Case, now: datetime) -> str:
-    """As of a real call, with the profile; nobody has approved it, no state of the registry is in it."""
+    """As of a real call, with the profile; approved by nobody, of no state of the registry."""
     agreement, asked = case.under.agreement, case.asked
     return canonical_json(
         {

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -72,7 +73,9 @@ class _Recipe:
         if text is None:
             text = self.between.join((self.head, self.path, self.digest)) + self.end
         form = SignatureForm(algorithm=self.algorithm)
-        return self.written(base64.b64decode(signature(Credential("", self.key, form), "", "", text)))
+        return self.written(
+            base64.b64decode(signature(Credential("", self.key, form), "", "", text))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +132,17 @@ def _made(recipe: _Recipe, mistakes: Sequence[_Mistake]) -> str:
 
 def _of_text(signing: Signing) -> Iterator[_Mistake]:
     path, sid, rid, rtime = signing.path, signing.sid, signing.rid, signing.rtime
-    yield _Mistake("sid, rid and rtime alone: path and body not signed", "whole", signing.head.encode())
+    yield _Mistake(
+        "sid, rid and rtime alone: path and body not signed", "whole", signing.head.encode()
+    )
     yield _Mistake("an empty body's line left out", "whole", f"{signing.head}\n{path}".encode())
     yield _Mistake("rid before sid", "head", f"{rid}{sid}{rtime}".encode())
     yield _Mistake("rtime before rid", "head", f"{sid}{rtime}{rid}".encode())
     yield _Mistake("rtime in seconds", "head", f"{sid}{rid}{rtime[:10]}".encode())
     for sign, name in (("&", "&"), (",", "commas"), ("\n", "line breaks"), ("|", "|")):
-        yield _Mistake(f"{name} between sid, rid and rtime", "head", sign.join((sid, rid, rtime)).encode())
+        yield _Mistake(
+            f"{name} between sid, rid and rtime", "head", sign.join((sid, rid, rtime)).encode()
+        )
     for between, says in (
         (b"\r\n", "CR LF between the lines instead of LF"),
         (b"", "nothing between the lines instead of LF"),
@@ -206,10 +213,9 @@ def _bodies(body: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _of_key(key: bytes) -> Iterator[_Mistake]:
-    try:
-        yield _Mistake("the bytes that the key's digits stand for", "key", bytes.fromhex(key.decode()))
-    except ValueError:
-        pass
+    with suppress(ValueError):  # a key that is no hexadecimal text
+        plain = bytes.fromhex(key.decode())
+        yield _Mistake("the bytes that the key's digits stand for", "key", plain)
     yield _Mistake("the key in capital letters", "key", key.upper())
     yield _Mistake("a line break behind the key", "key", key + b"\n")
     yield _Mistake("CR LF behind the key", "key", key + b"\r\n")

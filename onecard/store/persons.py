@@ -26,8 +26,8 @@ _KINDS: dict[int, Kind] = {
     1184: "instant",
     1700: "text",
 }
-"""Types of PostgreSQL (pg_type.oid) that registry columns and control columns have; a numeric is read
-as text, as a delivery reads it, and the treatment makes a decimal of it."""
+"""Types of PostgreSQL (pg_type.oid) that registry columns and control columns have. A numeric is
+read as text, as a delivery reads it, and the treatment makes a decimal of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,9 @@ def test_the_key_may_be_in_a_file_of_ones_own(home: Path) -> None:
     assert (code, "no usual mistake" in said) == (1, True), said
     text = home / "signed.txt"
     text.write_bytes(b"something else")
-    code, said = check(home, "--check", head, "--body", body, "--signed", text, "--json")
-    assert code == 1
+    more = ("--key", other, "--signed", text, "--json")
+    code, said = check(home, "--check", head, "--body", body, *more)
+    assert code == 1, said
     assert {"signed.lines", "signed.line_1", "sign.wrong"} <= {f["rule"] for f in json.loads(said)}
 
 

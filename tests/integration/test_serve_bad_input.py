@@ -91,7 +91,9 @@ def about(**changes: Any) -> Callable[[dict[str, Any]], Any]:
 
 
 def text(change: Callable[[str], str]) -> Callable[[dict[str, Any]], Any]:
-    return lambda body: change(json.dumps(body, ensure_ascii=False)).encode("utf-8", "surrogatepass")
+    return lambda body: change(json.dumps(body, ensure_ascii=False)).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def drop(name: str) -> Callable[[Headers], Headers]:
@@ -172,7 +174,12 @@ NUMBERS: dict[str, Any] = {
     "SQL": f"{NUMBER}' OR '1'='1",
 }
 FORMS: dict[str, dict[str, str]] = {
-    "request_id": {"short": "r-1", "long": "r" * 65, "a blank": "request 0001", "the person": NUMBER},
+    "request_id": {
+        "short": "r-1",
+        "long": "r" * 65,
+        "a blank": "request 0001",
+        "the person": NUMBER,
+    },
     "operator": {"short": "N", "long": "N" * 33, "Chinese": "李四", "the person": NUMBER},
     "purpose": {"no such form": "A7-3", "a line break": "A7-03\n"},
     "case": {"short": "J", "long": "J" * 65, "a blank": "JZ 123", "the person": f"JZ{NUMBER}"},
@@ -194,9 +201,7 @@ TABLE: dict[str, Wrong] = {
     "member: an unknown one": Wrong(codes.MALFORMED, put(more=1)),
     "member: of a verify call": Wrong(codes.MALFORMED, put(values={"card_no": "1"})),
     "member: an unknown one of the person": Wrong(codes.MALFORMED, about(mobile="13812345678")),
-    "member: a person without a name": Wrong(
-        codes.MALFORMED, put(person={"id_number": NUMBER})
-    ),
+    "member: a person without a name": Wrong(codes.MALFORMED, put(person={"id_number": NUMBER})),
     "member: several persons": Wrong(
         codes.MALFORMED, put(person=[{"id_number": NUMBER, "person_name": LI.name}])
     ),
@@ -233,8 +238,14 @@ TABLE: dict[str, Wrong] = {
     "path: a question behind": Wrong(codes.NO_SUCH_PATH, path=f"{PATH}?id_number={NUMBER}"),
     "path: another version": Wrong(codes.NO_SUCH_PATH, path=f"/v2/{F09}/query"),
     "path: upwards": Wrong(codes.NO_SUCH_PATH, path=f"/v1/../v1/{F09}/query"),
-    **{f"{name}: missing": Wrong(codes.NOT_PROVED, headers=drop(name)) for name in ("sid", "rid", "rtime", "sign")},
-    **{f"{name}: twice": Wrong(codes.NOT_PROVED, headers=twice(name)) for name in ("sid", "rid", "rtime", "sign")},
+    **{
+        f"{name}: missing": Wrong(codes.NOT_PROVED, headers=drop(name))
+        for name in ("sid", "rid", "rtime", "sign")
+    },
+    **{
+        f"{name}: twice": Wrong(codes.NOT_PROVED, headers=twice(name))
+        for name in ("sid", "rid", "rtime", "sign")
+    },
     "sign: cut off": Wrong(codes.NOT_PROVED, headers=became("sign", lambda s: s[:-2])),
     "sign: another": Wrong(codes.NOT_PROVED, headers=became("sign", lambda _: "A" * 43 + "=")),
     "sign: hexadecimal": Wrong(codes.NOT_PROVED, headers=became("sign", lambda _: "ab" * 32)),
@@ -271,7 +282,9 @@ TABLE: dict[str, Wrong] = {
         also("Content-Encoding", "deflate"),
     ),
     "identity: a sound body": Wrong(codes.BODY, headers=also("Content-Encoding", "identity")),
-    "gzip: not said so": Wrong(codes.MALFORMED, lambda body: gzip.compress(json.dumps(body).encode())),
+    "gzip: not said so": Wrong(
+        codes.MALFORMED, lambda body: gzip.compress(json.dumps(body).encode())
+    ),
 }
 
 
@@ -351,7 +364,10 @@ def test_it_has_its_code_in_one_form_and_leaves_no_trace(
     wrong = TABLE[name]
     before = asked.execute("SELECT count(*) FROM ledger.question")
     status, headers, body = sent(asked, wrong)
-    assert (status, body) == (wrong.code.status, json.dumps({"code": wrong.code.code}, separators=(",", ":")).encode())
+    assert (status, body) == (
+        wrong.code.status,
+        json.dumps({"code": wrong.code.code}, separators=(",", ":")).encode(),
+    )
     assert set(headers) == USUAL | MORE.get(status, set())
     assert headers["content-type"] == "application/json"
     assert asked.execute("SELECT count(*) FROM ledger.question") == before
@@ -377,7 +393,9 @@ def test_lengths_that_are_none_are_no_body(asked: AskedHub) -> None:
     assert (status, said) == (413, b'{"code":"43"}')
 
 
-def raw(asked: AskedHub, headers: dict[str, str], more: list[str], body: bytes) -> tuple[int, bytes]:
+def raw(
+    asked: AskedHub, headers: dict[str, str], more: list[str], body: bytes
+) -> tuple[int, bytes]:
     """Status and body of what bytes are answered with that no client would send."""
     connection = http.client.HTTPConnection(asked.url.removeprefix("http://"), timeout=30)
     try:

@@ -21,8 +21,8 @@ LI = person(1)
 INDEXES = (
     "registry.hrss__card_master_person_id18",
     "registry.hrss__pension_status_person_id18",
-    "registry.hrss__employment_status_person_id18",
 )
+"""Beside the primary key of the third dataset, which is the person."""
 
 
 @pytest.fixture
@@ -62,7 +62,9 @@ def test_no_call_makes_an_index(asked: AskedHub, monkeypatch: pytest.MonkeyPatch
         assert asked.code(F09, asked.body(F09, LI)) == "00"
         assert asked.code(F11, asked.body(F11, LI)) == codes.UNAVAILABLE.code
         assert "hrss__pension_status" not in {table for _, table in made}
-        asked.execute("INSERT INTO ledger.dataset (dataset, version) VALUES ('hrss/pension_status', 1)")
+        asked.execute(
+            "INSERT INTO ledger.dataset (dataset, version) VALUES ('hrss/pension_status', 1)"
+        )
         until(lambda: asked.code(F11, asked.body(F11, LI)) == "00", "the dataset is known")
     assert {name for name, _ in made} == {threading.main_thread().name, "indexes"}
 
@@ -86,6 +88,7 @@ def test_without_its_indexes_nobody_is_answered_and_it_is_not_ready(
 def test_a_number_is_asked_by_and_answered(asked: AskedHub, tmp_path: Path) -> None:
     def text(found: str) -> str:
         found = found.replace("version: 2.0.0", "version: 2.1.0")
+        found = found.replace("notice: N-2026-01", "notice: N-2026-01\nassessment: PIA-2026-07")
         found = found.replace("- {name: retire_date, treatment: as_is}", AMOUNT)
         return found.replace("asking:\n", "asking:\n  by: [benefit_amount]\n")
 

@@ -109,7 +109,12 @@ def test_persons_are_declared_for_what_can_happen(asked: AskedHub) -> None:
     wrong = {"bank_account": "6222021701990000020", "fin_status": "1"}
     verified = tried(asked, F10, FINE, values=wrong)["fields"]
     assert verified == {"bank_account": "no_match", "fin_status": "no_match"}
-    assert [tried(asked, a, CHILD)["outcome"] for a in TRIAL] == ["answered", "answered", "none", "none"]
+    assert [tried(asked, a, CHILD)["outcome"] for a in TRIAL] == [
+        "answered",
+        "answered",
+        "none",
+        "none",
+    ]
 
 
 @pytest.mark.usefixtures("served")
@@ -176,7 +181,9 @@ def test_a_caller_never_meets_a_person_of_the_sandbox(asked: AskedHub) -> None:
             body = asked.body(agreement, **about(agreement, who))
             answer = asked.post(agreement, body, sid=sid)
             assert answer.json()["result"] == NONE, (agreement, who.title_en)
-    told = asked.post("", {"request_id": "resident-1", "id_number": FINE.id_number}, sid=APP, path=TOLD)
+    told = asked.post(
+        "", {"request_id": "resident-1", "id_number": FINE.id_number}, sid=APP, path=TOLD
+    )
     kinds = {(entry["kind"], entry["status"]) for entry in told.json()["entries"]}
     assert kinds == {("call", "none")}, "a resident's app is told of the calls of real systems only"
 
@@ -188,11 +195,16 @@ TOLD = "/v1/disclosures"
 
 
 @pytest.mark.usefixtures("served")
-@pytest.mark.parametrize("wished", [c for c in codes.CODES if c is not codes.ANSWERED], ids=lambda c: c.code)
+@pytest.mark.parametrize(
+    "wished", [c for c in codes.CODES if c is not codes.ANSWERED], ids=lambda c: c.code
+)
 def test_each_code_is_given_on_demand_in_its_own_form(asked: AskedHub, wished: codes.Code) -> None:
     body = asked.body(F09, operator=f"sandbox-{wished.code}", **about(F09, FINE))
     answer = asked.post(F09, body, sid=TRIAL[F09])
-    assert (answer.status_code, answer.content) == (wished.status, f'{{"code":"{wished.code}"}}'.encode())
+    assert (answer.status_code, answer.content) == (
+        wished.status,
+        f'{{"code":"{wished.code}"}}'.encode(),
+    )
     more = {
         401: {"WWW-Authenticate": "Platform-Signature"},
         405: {"Allow": "POST"},
@@ -249,7 +261,9 @@ def test_it_is_on_record_as_sandbox_and_nowhere_else(asked: AskedHub) -> None:
     assert code(asked, asked.body(F09, operator="sandbox-60", **about(F09, FINE))) == "60"
     for table in ("question", "question_group", "question_count"):
         assert asked.execute(f"SELECT count(*) FROM ledger.{table}") == [(0,)], table
-    entries = asked.execute("SELECT subject, body FROM ledger.audit WHERE kind = 'sandbox.recorded'")
+    entries = asked.execute(
+        "SELECT subject, body FROM ledger.audit WHERE kind = 'sandbox.recorded'"
+    )
     assert {subject for subject, _ in entries} == {"sandbox"}
     bodies = [json.loads(text) for _, text in entries]
     assert sum(body["size"] for body in bodies) == 4

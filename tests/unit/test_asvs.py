@@ -18,7 +18,7 @@ OPEN = re.compile(r"\*\*(?:Not met|In part)\*\*")
 
 
 @cache
-def tests_of(file: Path) -> frozenset[str]:
+def functions_of(file: Path) -> frozenset[str]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     return frozenset(n.name for n in tree.body if isinstance(n, ast.FunctionDef))
 
@@ -43,7 +43,7 @@ def test_each_line_names_what_shows_it_or_says_that_nothing_does(
     assert not OPEN.search(how), "what is open is shown by nothing"
     named = re.fullmatch(r"`(.+)/(.+)::(.+)`", shown)
     assert named, shown
-    assert f"test_{named[3]}" in tests_of(ROOT / "tests" / named[1] / f"test_{named[2]}.py")
+    assert f"test_{named[3]}" in functions_of(ROOT / "tests" / named[1] / f"test_{named[2]}.py")
 
 
 def test_the_count_of_what_is_open_is_no_secret() -> None:
