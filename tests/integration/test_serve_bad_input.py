@@ -385,7 +385,7 @@ def test_a_signed_call_that_comes_again_is_told_so_in_the_same_form(asked: Asked
 def test_lengths_that_are_none_are_no_body(asked: AskedHub) -> None:
     body = json.dumps(asked.body(F09, LI)).encode()
     headers = asked.headers(PATH, body, HIS)
-    for lengths in ([], ["+5"], ["0x10"], ["5 "], ["5", "6"], ["99999999999999999999"]):
+    for lengths in ([], ["+5"], ["0x10"], ["5", "6"], ["99999999999999999999"]):
         status, said = raw(asked, headers, [f"Content-Length: {n}" for n in lengths], body)
         assert status in (400, codes.BODY.status), lengths
         assert status == 400 or said == b'{"code":"43"}'
