@@ -30,6 +30,9 @@ PROVINCES = frozenset(
 ) | frozenset(["61", "62", "63", "64", "65", "71", "81", "82", "83", "91"])
 """First two digits of an ID number (GB/T 2260), residence permits (81-83) and cards (91)."""
 
+UNASSIGNED_DIVISION = "410199"
+"""A division that was never given (GB/T 2260): a number in it is no real person's."""
+
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK = "10X98765432"
 """GB 11643: weights and check characters of MOD 11-2."""

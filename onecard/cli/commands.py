@@ -79,7 +79,7 @@ COMMANDS = (
     Command(
         "ask",
         "onecard.cli.ask:ask",
-        "Ask about one person; the ID number is read from a prompt or standard input.",
+        "Ask about one person (read from standard input), or say what is wrong with a kept call.",
     ),
     Command(
         "lint",

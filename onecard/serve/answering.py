@@ -46,14 +46,25 @@ class Answering:
         desk: the hub.
         keys: gives keys as they are now; None: nobody is answered.
         sound: whether the audit log takes entries.
+        indexed: whether the indexes of an agreement are there.
     """
 
     def __init__(
-        self, desk: ServeDesk, keys: Callable[[], Keyring | None], sound: Callable[[], bool]
+        self,
+        desk: ServeDesk,
+        keys: Callable[[], Keyring | None],
+        sound: Callable[[], bool],
+        indexed: Callable[[Compiled], bool],
     ) -> None:
-        self._desk, self._keys, self._sound = desk, keys, sound
+        self._desk, self._keys, self._sound, self._indexed = desk, keys, sound, indexed
         self._known: dict[str, Compiled] = {}
-        self._indexed: set[str] = set()
+        self._broken: dict[str, date] = {}
+
+    def asked_under(self) -> list[Compiled]:
+        """The agreements of today under which one may ask."""
+        day = self._desk.settings.now().date()
+        found = (self._compiled(name, day) for name in sorted(self._desk.catalogue.agreements))
+        return [compiled for compiled in found if compiled is not None]
 
     def answer(self, connection: Connection, calls: Sequence[Call]) -> list[Reply]:
         """The replies to calls, in their order; what is answered is on record.
@@ -68,6 +79,9 @@ class Answering:
         cases, keys = [Case(call) for call in calls], self._keys()
         if keys is None:
             return [Reply(codes.UNAVAILABLE) for _ in cases]
+        for case in cases:
+            if case.call.system.sandbox:  # it asks for nobody who lives
+                case.refuse(codes.NO_AGREEMENT)
         _take_once(cases)
         now = self._desk.settings.now()
         self._admit(connection, [c for c in cases if c.open], keys, now)
@@ -124,7 +138,9 @@ class Answering:
         try:
             contracts = {dataset: catalogue.contract(dataset) for dataset in sorted(read)}
         except OnecardError as error:  # a broken file takes its own agreements out, and no other
-            log.error("%s: %s: nobody is answered", name, error)  # noqa: TRY400 - it says all
+            if self._broken.get(name) != day:  # said once a day, not at each look
+                log.error("%s: %s: nobody is answered", name, error)  # noqa: TRY400 - it says all
+            self._broken[name] = day
             return None
         made = self._known[name] = Compiled(agreement, contracts, people, day)
         return made
@@ -136,13 +152,15 @@ class Answering:
         if not cases:
             return {}
         datasets = sorted({d for case in cases for d in case.under.datasets})
-        self._prepare(connection, {c.under.agreement.id: c.under for c in cases}, datasets)
         with audit.snapshot(connection):
             states = persons.states(connection, datasets)
             for together in _grouped(cases):
                 if missing := [d for d in together[0].under.datasets if d not in states]:
                     why = f"not collected yet: {', '.join(missing)}"
                     _refuse(together, codes.UNAVAILABLE, why)
+                    continue
+                if not self._indexed(together[0].under):
+                    _refuse(together, codes.UNAVAILABLE, "its indexes are being made")
                     continue
                 self._look_together(connection, together, keys, now)
         return states
@@ -158,19 +176,6 @@ class Answering:
             look.run(connection, together)
         except PrivacyBlock as block:
             _refuse(together, codes.BLOCKED, str(block))
-
-    def _prepare(
-        self, connection: Connection, asked: Mapping[str, Compiled], datasets: Sequence[str]
-    ) -> None:
-        """Make the indexes of agreements that are asked under for the first time."""
-        new = {name: compiled for name, compiled in asked.items() if name not in self._indexed}
-        if not new:
-            return
-        there = persons.states(connection, datasets)
-        for name, compiled in new.items():
-            if all(dataset in there for dataset in compiled.datasets):
-                compiled.prepare(connection)
-                self._indexed.add(name)
 
     def _gate(self, cases: Sequence[Case], keys: Keyring, now: datetime) -> PrivacyGate:
         """An open privacy gate for cases of one agreement and one caller's machine.
@@ -214,7 +219,7 @@ def _take_once(cases: Iterable[Case]) -> None:
     seen: set[tuple[str, str]] = set()
     for case in cases:
         name = case.call.sid, case.call.rid
-        if name in seen:
+        if name in seen and case.open:
             case.refuse(codes.REPLAYED)
         seen.add(name)
 

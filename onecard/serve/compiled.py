@@ -12,8 +12,6 @@ from psycopg import sql
 
 from onecard.deliver.query import Selection
 from onecard.model.gate_inputs import GateInputs
-from onecard.store import registry_indexes
-from onecard.store.database import Connection
 from onecard.store.registry_indexes import Index
 from schemas.models.agreement import Agreement
 from schemas.models.asking import Asking
@@ -73,12 +71,9 @@ class Compiled:
         controls = GateInputs(self.agreement, self.contracts).looked_up(self.people)
         return tuple(dict.fromkeys([*self.agreement.datasets, *controls]))
 
-    def prepare(self, connection: Connection) -> None:
-        """Make the indexes that are wanted, once.
-
-        Args:
-            connection: outside a transaction.
-        """
+    @cached_property
+    def indexes(self) -> tuple[Index, ...]:
+        """By which the statement finds its persons; without them it would read whole tables."""
         wanted = [
             Index(table, (column,), only) for table, column, only in self._selection.indexes()
         ]
@@ -88,7 +83,7 @@ class Compiled:
         )
         if self.contracts[dataset].key != (column,):
             wanted.append(Index(self.contracts[dataset].table, (column,)))
-        registry_indexes.make(connection, *wanted)
+        return tuple(wanted)
 
     @staticmethod
     def by_column(name: str) -> str:

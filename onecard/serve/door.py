@@ -191,6 +191,8 @@ class _Door:
         response = _json({"code": code.code}, code.status)
         if code.retry_s:
             response.headers["Retry-After"] = str(code.retry_s)
+        if code is codes.NO_SUCH_METHOD:
+            response.headers["Allow"] = "POST"
         if code.status == 401:
             response.headers["WWW-Authenticate"] = "Platform-Signature"
         if code in (codes.BODY, codes.HEADERS):

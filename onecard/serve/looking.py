@@ -119,12 +119,19 @@ class Look:
                 for name, value in line.items()
             }
         else:
-            fields = {name: _as_json(value) for name, value in line.items()}
+            fields = {name: as_json(value) for name, value in line.items()}
         return {"fields": fields, "outcome": ANSWERED, "sequence": own.get(SEQUENCE)}
 
 
-def _as_json(value: object) -> str | int | bool | None:
-    """A treated value as JSON has it: money and times as text."""
+def as_json(value: object) -> str | int | bool | None:
+    """A treated value as JSON has it: money and times as text.
+
+    Args:
+        value: as the treatment leaves it.
+
+    Raises:
+        TypeError: of a type that no treatment leaves.
+    """
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, datetime):

@@ -69,12 +69,13 @@ def _operation(agreement: Agreement) -> Schema:
         "description": (
             f"{agreement.basis.statute} {agreement.basis.article}；目的 purpose {agreement.purpose}"
         ),
-        "requestBody": _body(_question(agreement)),
+        "requestBody": _body(question(agreement)),
         "responses": {"200": _response("已答复 · answered", _answer(agreement)), **_refusals()},
     }
 
 
-def _question(agreement: Agreement) -> Schema:
+def question(agreement: Agreement) -> Schema:
+    """What the body of a call under an agreement is."""
     asking = agreement.asking
     texts: dict[str, Schema] = {
         name: {"type": "string", "pattern": f"^{form}$", "description": MEMBERS[name]}

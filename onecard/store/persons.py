@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
+from psycopg.types.string import TextLoader
 
 from onecard.store.database import Connection, fetch_all
 
@@ -23,8 +24,10 @@ _KINDS: dict[int, Kind] = {
     1043: "text",
     1082: "date",
     1184: "instant",
+    1700: "text",
 }
-"""Types of PostgreSQL (pg_type.oid) that registry columns and control columns have."""
+"""Types of PostgreSQL (pg_type.oid) that registry columns and control columns have. A numeric is
+read as text, as a delivery reads it, and the treatment makes a decimal of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def rows(connection: Connection, statement: sql.Composed, persons: Sequence[str]
         persons: their ID numbers.
     """
     with psycopg.RawCursor(connection) as cursor:  # `%` in a literal of the statement is itself
+        cursor.adapters.register_loader("numeric", TextLoader)
         cursor.execute(statement, (list(persons),))
         described = cursor.description or []
         kinds: dict[str, Kind] = {c.name: _KINDS[c.type_code] for c in described}

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from onecard.base.personal import UNASSIGNED_DIVISION
 from onecard.base.times import shown
 from onecard.errors import FatalError
 from onecard.ports.row_gate import Checked, Reason, Rejected
@@ -36,9 +37,6 @@ from schemas.models.contract import Contract
 
 Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
 """Of rows in a chunk."""
-
-DEMO_DIVISION = "410199"
-"""An unassigned division: ID numbers of the demo's synthetic people stand in it."""
 
 LISTED = "listed"
 """The one aspect of a kernel that only warns: an unknown division rejects nobody."""
@@ -59,7 +57,7 @@ def compile_gate(contract: Contract, *, profile: str = "production") -> PolarsGa
 def _divisions(listed: tuple[str, ...], statistical: tuple[str, ...], *, demo: bool) -> Divisions:
     """By the lists themselves: a process that reads its catalogue anew goes by the new ones."""
     known, refused = set(listed), set(statistical)
-    (known if demo else refused).add(DEMO_DIVISION)
+    (known if demo else refused).add(UNASSIGNED_DIVISION)
     return identifiers.divisions(known - refused, refused)
 
 

@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from onecard.errors import unknown
-from schemas.lint import agreement, carrier, order, partition, reaction, registers, versions, wakes
+from schemas.lint import (
+    agreement,
+    carrier,
+    order,
+    partition,
+    reaction,
+    registers,
+    sandbox,
+    versions,
+    wakes,
+)
 from schemas.lint import contract as lint_contract
 from schemas.lint.options import OptionModels, options_problems
 from schemas.models import agreement as agreements
@@ -73,6 +83,7 @@ def lint(
     if register is not None and len(files) == len(contracts) + len(found):
         problems += _handbacks(catalogue, register, connectors)
         problems += wakes.check(catalogue, register)
+        problems += sandbox.check(root / "sandbox.yaml", catalogue)
     problems += service_levels.check(root / "service_levels.yaml", agencies)
     problems += reaction.check(root / "reaction.yaml", catalogue)
     problems += callers.check(root / "callers.yaml", agencies)

@@ -21,6 +21,8 @@ from schemas.models.values import Name, build
 
 FILE = Path(__file__).parents[1] / "callers.yaml"
 
+CallerProfile = Literal["production", "sandbox"]
+
 Sid = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
 
 
@@ -77,6 +79,8 @@ class CallerSystem(SignatureForm):
         residents: it asks what became of residents' data, for residents it has authenticated; it
             asks under no agreement.
         hours: when its operators work; None: day and night.
+        profile: a system of `sandbox` asks for the persons of `sandbox.yaml`, who are nobody, and
+            never for a resident; one of `production` never for those.
     """
 
     agency: Name
@@ -84,6 +88,27 @@ class CallerSystem(SignatureForm):
     title_en: str
     residents: bool = False
     hours: OfficeHours | None = None
+    profile: CallerProfile = "production"
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether it asks for nobody who lives."""
+        return self.profile == "sandbox"
+
+    def asks_for(self, consumer: str) -> bool:
+        """Whether it asks for residents under the agreements of a consumer.
+
+        Args:
+            consumer: an agency.
+        """
+        return self.agency == consumer and not self.residents and not self.sandbox
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> CallerSystem:
+        if self.residents and self.sandbox:
+            msg = "caller.sandbox: no resident is told of by way of the sandbox; drop `residents`"
+            raise ValueError(msg)
+        return self
 
 
 class CallerSystems(Frozen):

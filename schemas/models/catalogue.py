@@ -25,6 +25,7 @@ from schemas.models import (
     odcs,
     reaction,
     registers,
+    sandbox,
     semantic,
     service_levels,
 )
@@ -36,6 +37,7 @@ from schemas.models.misuse import Misuse
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.reaction import Reaction
 from schemas.models.registers import Registers
+from schemas.models.sandbox import SandboxPeople
 from schemas.models.service_levels import ServiceLevels
 from schemas.models.strict_yaml import UNREADABLE, parse
 from schemas.models.values import Name, build
@@ -50,6 +52,7 @@ BESIDE = (
     misuse.load,
     reaction.load,
     registers.load,
+    sandbox.load,
     semantic.load,
     service_levels.load,
 )
@@ -149,6 +152,12 @@ class Catalogue:
         """What is misuse of single calls; raises InvalidFile when the file is broken."""
         file = self.root / "misuse.yaml"
         return misuse.load(file if file.exists() else misuse.FILE)
+
+    @property
+    def sandbox(self) -> SandboxPeople:
+        """Persons of the sandbox; raises InvalidFile when the file is broken."""
+        file = self.root / "sandbox.yaml"
+        return sandbox.load(file) if file.exists() else SandboxPeople()
 
     def contract(self, dataset: str) -> Contract:
         """The contract of that dataset.
