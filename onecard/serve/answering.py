@@ -22,9 +22,10 @@ from onecard.serve.compiled import Compiled
 from onecard.serve.keyring import Keyring
 from onecard.serve.looking import Look
 from onecard.serve.recording import Recorder
-from onecard.store import audit, persons
+from onecard.store import months, persons, questions
 from onecard.store.database import Connection
 from onecard.store.persons import DatasetState
+from onecard.store.together import one_state, together
 
 if TYPE_CHECKING:
     from onecard.deliver.treatment import Tokeniser
@@ -54,6 +55,7 @@ class Answering:
         self._desk, self._keys, self._sound = desk, keys, sound
         self._known: dict[str, Compiled] = {}
         self._indexed: set[str] = set()
+        self._months: set[date] = set()
 
     def answer(self, connection: Connection, calls: Sequence[Call]) -> list[Reply]:
         """The replies to calls, in their order; what is answered is on record.
@@ -75,9 +77,16 @@ class Answering:
         judged = [c for c in cases if c.open]
         if judged:
             actor = self._desk.settings.actor
+            self._make_month(connection, months.first_of(now.date()))
             recorder = Recorder(self._desk.suite, keys, actor, now, states)
             recorder.record(connection, judged)
         return [case.reply or Reply(codes.UNAVAILABLE) for case in cases]
+
+    def _make_month(self, connection: Connection, month: date) -> None:
+        """Make the table of a month before its first call is recorded."""
+        if month not in self._months:
+            questions.make_month(connection, month)
+            self._months.add(month)
 
     def _admit(
         self, connection: Connection, cases: Sequence[Case], keys: Keyring, now: datetime
@@ -91,8 +100,11 @@ class Answering:
         asked = [case for case in cases if case.open]
         for case in asked:
             case.count(now)
-        admission.recall(connection, asked)
-        admission.ration(connection, asked)
+        if not asked:
+            return
+        with together(connection):
+            counted = admission.ask_counts(connection, asked)
+        admission.ration(asked, counted)
 
     def _judge(
         self, case: Case, compiled: Compiled | None, life: Life | None, keys: Keyring
@@ -135,41 +147,48 @@ class Answering:
         if not cases:
             return {}
         datasets = sorted({d for case in cases for d in case.under.datasets})
-        self._prepare(connection, {c.under.agreement.id: c.under for c in cases}, datasets)
-        with audit.snapshot(connection):
-            states = persons.states(connection, datasets)
-            for together in _grouped(cases):
-                if missing := [d for d in together[0].under.datasets if d not in states]:
-                    why = f"not collected yet: {', '.join(missing)}"
-                    _refuse(together, codes.UNAVAILABLE, why)
-                    continue
-                self._look_together(connection, together, keys, now)
-        return states
+        self._prepare(connection, cases, datasets)
+        groups = _grouped([c for c in cases if c.open])
+        if not groups:
+            return {}
+        looks = [self._look_of(group, keys, now) for group in groups]
+        with one_state(connection):
+            asked = persons.ask_states(connection, datasets)
+            rows = [look.ask(connection, group) for look, group in zip(looks, groups, strict=True)]
+        for look, group, found in zip(looks, groups, rows, strict=True):
+            try:
+                look.judge(found, group)
+            except PrivacyBlock as block:
+                _refuse(group, codes.BLOCKED, str(block))
+        return {state.dataset: state for state in asked.all()}
 
-    def _look_together(
-        self, connection: Connection, together: Sequence[Case], keys: Keyring, now: datetime
-    ) -> None:
-        """Ask for persons under one agreement, for one caller's machine."""
-        key = together[0].token_key
+    def _look_of(self, group: Sequence[Case], keys: Keyring, now: datetime) -> Look:
+        """A look at persons under one agreement, for one caller's machine."""
         gate = partial(self._gate, keys=keys, now=now)
-        look = Look(together[0].under, gate, self._tokeniser(key))
-        try:
-            look.run(connection, together)
-        except PrivacyBlock as block:
-            _refuse(together, codes.BLOCKED, str(block))
+        return Look(group[0].under, gate, self._tokeniser(group[0].token_key))
 
     def _prepare(
-        self, connection: Connection, asked: Mapping[str, Compiled], datasets: Sequence[str]
+        self, connection: Connection, cases: Sequence[Case], datasets: Sequence[str]
     ) -> None:
-        """Make the indexes of agreements that are asked under for the first time."""
-        new = {name: compiled for name, compiled in asked.items() if name not in self._indexed}
+        """Make the indexes of agreements that are asked under for the first time.
+
+        Where a dataset was never collected its table is not there either: nobody is answered.
+        """
+        new: dict[str, list[Case]] = {}
+        for case in cases:
+            if case.under.agreement.id not in self._indexed:
+                new.setdefault(case.under.agreement.id, []).append(case)
         if not new:
             return
-        there = persons.states(connection, datasets)
-        for name, compiled in new.items():
-            if all(dataset in there for dataset in compiled.datasets):
-                compiled.prepare(connection)
-                self._indexed.add(name)
+        there = {state.dataset for state in persons.ask_states(connection, datasets).all()}
+        for name, waiting in new.items():
+            compiled = waiting[0].under
+            if missing := [d for d in compiled.datasets if d not in there]:
+                why = f"not collected yet: {', '.join(missing)}"
+                _refuse(waiting, codes.UNAVAILABLE, why)
+                continue
+            compiled.prepare(connection)
+            self._indexed.add(name)
 
     def _gate(self, cases: Sequence[Case], keys: Keyring, now: datetime) -> PrivacyGate:
         """An open privacy gate for cases of one agreement and one caller's machine.

@@ -43,6 +43,7 @@ class Case:
         key: of the consumer, under which person and request are known again.
         person: keyed reference, as in the disclosure ledger.
         mac: keyed digest of the request.
+        own_salt: of its commitments, under its own key.
         slots: quotas that it counts for, with their limits.
         known: the same request was recorded before.
         result: what is said of the person, or that nothing is.
@@ -56,6 +57,7 @@ class Case:
     key: Key | None = None
     person: bytes = field(default=b"", repr=False)
     mac: bytes = field(default=b"", repr=False)
+    own_salt: str = field(default="", repr=False)
     slots: Mapping[Slot, int] = field(default_factory=dict)
     calls_this_hour: int = 0
     known: Known | None = None
@@ -100,8 +102,11 @@ class Case:
             suite: of keyed digests.
             key: of the consumer.
         """
-        person, mac = suite.digests(key.secret, [self.asked.id_number, f"asked|{self._request}"])
+        request = self._request
+        texts = [self.asked.id_number, f"asked|{request}", f"salt|{request}"]
+        person, mac, salt = suite.digests(key.secret, texts)
         self.key, self.person, self.mac = key, person[-REFERENCE_BYTES:], mac
+        self.own_salt = _salt(salt)
 
     def is_of(self, known: Known, suite: Suite, key: Key) -> bool:
         """Whether a request that was recorded under the same id is this one.
@@ -121,7 +126,7 @@ class Case:
             key: of the consumer, of the epoch under which the request was recorded.
         """
         (found,) = suite.digests(key.secret, [f"salt|{self._request}"])
-        return found[: answers.SALT_BYTES].hex()
+        return _salt(found)
 
     def commitments(self, salt: str) -> dict[str, object]:
         """Of the receipt: hashes that stand for request and result."""
@@ -158,6 +163,10 @@ class Case:
         """What tells a request from every other of this caller."""
         call = self.call
         return f"{call.sid}|{call.agreement}|{call.verb}|{call.digest}"
+
+
+def _salt(digest: bytes) -> str:
+    return digest[: answers.SALT_BYTES].hex()
 
 
 ANSWERED, NONE = "answered", "none"

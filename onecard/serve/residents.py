@@ -18,8 +18,8 @@ from onecard.serve.gatekeeper import Proved
 from onecard.serve.keyring import Keyring
 from onecard.stewardship import disclosure_lookup
 from onecard.stewardship.disclosure_lookup import DisclosureLine
-from onecard.store import agreement_lives, audit, database, questions
-from onecard.store.questions import Taken
+from onecard.store import agreement_lives, audit, database, question_calls
+from onecard.store.question_calls import Taken
 
 KIND = "resident.disclosures"
 """Of the audit entry."""
@@ -71,7 +71,7 @@ def tell(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
         shown = [entry for entry in found.entries if not entry.delayed(now.date())]
         with connection.transaction():
             taken = Taken(proved.sid, proved.rid, now, request_id, repeated=False)
-            if questions.taken(connection, [taken]):
+            if question_calls.taken(connection, [taken]):
                 return Reply(codes.REPLAYED)
             body: dict[str, object] = {
                 "person": found.reference,

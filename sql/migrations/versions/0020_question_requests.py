@@ -1,0 +1,21 @@
+"""A request that is repeated is found by its caller and id, however many calls are on record.
+
+Revision ID: 0020
+"""
+
+from alembic import op
+
+revision = "0020"
+down_revision = "0017"
+
+STATEMENTS = (
+    "ALTER TABLE ledger.question DROP CONSTRAINT question_month_caller_request_id_key",
+    # The same rule; its index began with the month, which a repetition does not name.
+    "ALTER TABLE ledger.question ADD CONSTRAINT question_request UNIQUE (caller, request_id, month)",
+)
+
+
+def upgrade() -> None:
+    """Turn the order of the index's columns."""
+    for statement in STATEMENTS:
+        op.execute(statement)
