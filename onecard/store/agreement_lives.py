@@ -16,7 +16,7 @@ from onecard.errors import PolicyError
 from onecard.model.agreements import ALL, AgreementEvent, Life, State
 from onecard.store import audit
 from onecard.store.database import Connection, fetch_all
-from onecard.store.together import Sent, send, together
+from onecard.store.together import Sent, send
 from schemas.models.agreement import Agreement
 
 
@@ -96,19 +96,6 @@ def ask(connection: Connection, texts: Sequence[Text]) -> Lives:
         ([text.agreement.id for text in texts],),
     )
     return Lives(texts, events, _ask_stops(connection, [t.agreement.consumer for t in texts]))
-
-
-def lives(connection: Connection, texts: Sequence[Text], today: date) -> dict[str, Life]:
-    """Where some agreements stand on a day, by id.
-
-    Args:
-        connection: of the hub's database.
-        texts: the agreements, each once.
-        today: the hub's day.
-    """
-    with together(connection):
-        found = ask(connection, texts)
-    return found.on(today)
 
 
 def life(connection: Connection, agreement: Agreement, today: date) -> Life:
