@@ -83,4 +83,4 @@ def test_at_a_rate_time_counts_from_when_a_call_was_to_leave() -> None:
 
 def test_the_body_of_a_call_is_sent_byte_by_byte() -> None:
     assert CALL.encode("latin-1").endswith(b'{"of": "\xe7\x8e\x8b"}')
-    assert "Content-Length: 14\r\n" in CALL
+    assert "Content-Length: 13\r\n" in CALL
