@@ -27,6 +27,7 @@ FORMS = {
 ID_NUMBER = "id_number"
 ID_FORM = r"[0-9]{17}[0-9X]"
 """GB 11643: 18 characters, ASCII, the check character a digit or a capital X."""
+_UNWRITABLE = re.compile(r"[\x00-\x1f\ud800-\udfff]")
 PERSON, VALUES = "person", "values"
 
 
@@ -162,7 +163,7 @@ def _named(value: object, names: set[str]) -> dict[str, str]:
     for text in value.values():
         if not isinstance(text, str) or not 0 < len(text) <= LONGEST_VALUE:
             raise Malformed
-        if any(0xD800 <= ord(c) <= 0xDFFF or ord(c) < 0x20 for c in text):
+        if _UNWRITABLE.search(text):
             raise Malformed
     return dict(value)
 

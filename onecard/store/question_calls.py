@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import LiteralString
 
-from onecard.store.database import Connection, columns
+from onecard.store.database import Connection, as_records
 from onecard.store.together import Sent, send
 
 Calls = frozenset[tuple[str, str]]
@@ -16,8 +16,10 @@ KEPT = timedelta(days=1)
 """So long it is known which signed calls were taken: far longer than one may be late."""
 _TAKE: LiteralString = (
     "INSERT INTO ledger.question_call (caller, rid, at, request_id, repeated)"
-    " SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::bool[])"
+    " SELECT * FROM json_to_recordset(%s::json) AS r(caller text, rid text, at timestamptz,"
+    " request_id text, repeated bool)"
 )
+_NAMES = ("caller", "rid", "at", "request_id", "repeated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,9 @@ def ask_taken(connection: Connection, calls: Sequence[tuple[str, str]]) -> Asked
     found = send(
         connection,
         _Call,
-        "SELECT caller, rid FROM unnest(%s::text[], %s::text[]) AS c(caller, rid)"
+        "SELECT caller, rid FROM json_to_recordset(%s::json) AS c(caller text, rid text)"
         " JOIN ledger.question_call USING (caller, rid)",
-        columns(calls) or ([], []),
+        (as_records(_NAMES[:2], calls),),
     )
     return AskedTaken(found)
 
@@ -80,7 +82,7 @@ def take(connection: Connection, calls: Sequence[Taken]) -> None:
         psycopg.Error: one was taken meanwhile.
     """
     if calls:
-        connection.execute(_TAKE, columns([_line(call) for call in calls]))
+        connection.execute(_TAKE, _lines(calls))
 
 
 def taken(connection: Connection, calls: Sequence[Taken]) -> Calls:
@@ -97,14 +99,15 @@ def taken(connection: Connection, calls: Sequence[Taken]) -> Calls:
         return frozenset()
     found = connection.execute(
         _TAKE + " ON CONFLICT (caller, rid) DO NOTHING RETURNING caller, rid",
-        columns([_line(call) for call in calls]),
+        _lines(calls),
     ).fetchall()
     new = {(str(caller), str(rid)) for caller, rid in found}
     return frozenset((c.caller, c.rid) for c in calls) - new
 
 
-def _line(call: Taken) -> tuple[object, ...]:
-    return call.caller, call.rid, call.at, call.request_id, call.repeated
+def _lines(calls: Sequence[Taken]) -> tuple[str]:
+    lines = [(c.caller, c.rid, c.at, c.request_id, c.repeated) for c in calls]
+    return (as_records(_NAMES, lines),)
 
 
 def forget(connection: Connection, before: datetime) -> None:

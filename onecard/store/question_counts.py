@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from onecard.store.database import Connection, columns
+from onecard.store.database import Connection, as_records, columns
 from onecard.store.together import Sent, send
 
 HOUR, DAY = 3_600, 86_400
@@ -61,10 +61,10 @@ def ask_used(connection: Connection, slots: Iterable[Slot]) -> AskedUsed:
     found = send(
         connection,
         _Count,
-        "SELECT c.scope, c.name, c.since, c.span, c.calls FROM unnest(%s::text[], %s::text[],"
-        " %s::bigint[], %s::int[]) AS s(scope, name, since, span)"
+        "SELECT c.scope, c.name, c.since, c.span, c.calls FROM json_to_recordset(%s::json)"
+        " AS s(scope text, name text, since bigint, span int)"
         " JOIN ledger.question_count c USING (scope, name, since, span)",
-        columns(asked) or ([], [], [], []),
+        (as_records(Slot._fields, asked),),
     )
     return AskedUsed(found)
 
@@ -81,10 +81,11 @@ def count(connection: Connection, slots: Iterable[Slot]) -> None:
         return
     connection.execute(
         "INSERT INTO ledger.question_count (scope, name, since, span, calls)"
-        " SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::int[], %s::bigint[])"
+        " SELECT * FROM json_to_recordset(%s::json)"
+        " AS s(scope text, name text, since bigint, span int, calls bigint)"
         " ON CONFLICT (scope, name, span, since)"
         " DO UPDATE SET calls = ledger.question_count.calls + excluded.calls",
-        columns([(*slot, number) for slot, number in numbers]),
+        (as_records((*Slot._fields, "calls"), [(*slot, number) for slot, number in numbers]),),
     )
 
 

@@ -14,7 +14,7 @@ from datetime import date, datetime
 
 from onecard.errors import InternalError
 from onecard.store import months, question_calls
-from onecard.store.database import Connection, columns, fetch_all, scalar, scalars
+from onecard.store.database import Connection, as_records, fetch_all, scalar, scalars
 from onecard.store.disclosures import QUESTIONS
 from onecard.store.together import Sent, send
 
@@ -94,9 +94,9 @@ def ask_known(connection: Connection, requests: Sequence[tuple[str, str]]) -> Se
         connection,
         Known,
         "SELECT q.caller, q.request_id, q.at, q.month, q.group_id, q.place, q.request_mac,"
-        " q.key_epoch, q.receipt FROM unnest(%s::text[], %s::text[]) AS r(caller, request_id)"
-        " JOIN ledger.question q USING (caller, request_id)",
-        columns(requests) or ([], []),
+        " q.key_epoch, q.receipt FROM json_to_recordset(%s::json)"
+        " AS r(caller text, request_id text) JOIN ledger.question q USING (caller, request_id)",
+        (as_records(("caller", "request_id"), requests),),
     )
 
 
@@ -141,6 +141,12 @@ def make_group(connection: Connection, group: Group) -> MadeGroup:
     return MadeGroup(made)
 
 
+_COLUMNS = (
+    *("place", "at", "agreement", "caller", "operator", "case_no", "request_id", "request_mac"),
+    *("key_epoch", "person", "found", "receipt"),
+)
+
+
 def record(connection: Connection, number: int, month: date, asked: Sequence[Asked]) -> None:
     """Write the calls of a group.
 
@@ -170,11 +176,10 @@ def record(connection: Connection, number: int, month: date, asked: Sequence[Ask
     connection.execute(
         "INSERT INTO ledger.question (month, group_id, place, at, agreement, caller, operator,"
         " case_no, request_id, request_mac, key_epoch, person, found, receipt)"
-        # Binary where a text would have each quote of it escaped.
-        " SELECT %s, %s, * FROM unnest(%s::int[], %s::timestamptz[], %s::text[], %s::text[],"
-        " %s::text[], %s::text[], %s::text[], %b::bytea[], %s::text[], %b::bytea[], %s::bool[],"
-        " %b::text[])",
-        (month, number, *columns(lines)),
+        " SELECT %s, %s, * FROM json_to_recordset(%s::json) AS r(place int, at timestamptz,"
+        " agreement text, caller text, operator text, case_no text, request_id text,"
+        " request_mac bytea, key_epoch text, person bytea, found bool, receipt text)",
+        (month, number, as_records(_COLUMNS, lines)),
     )
 
 
