@@ -150,7 +150,9 @@ def measured(bench: Bench, options: Namespace) -> Figures:
                 closed[connections].append(phase)
             bares.append(_bare(bench, home, each))
         count = round(RATE * options.seconds)
-        steady = bench.ask(served, f"{RATE:.0f} calls/s for {options.seconds:.0f} s", count, rate=RATE)
+        steady = bench.ask(
+            served, f"{RATE:.0f} calls/s for {options.seconds:.0f} s", count, rate=RATE
+        )
         long, megabytes = _long(bench, served, options.calls)
     return Figures(
         rows=options.rows,
@@ -232,7 +234,10 @@ def main() -> None:
     words.add_argument("--seconds", type=float, default=SECONDS, help="at a steady rate")
     options = words.parse_args()
     options.home.mkdir(parents=True, exist_ok=True)
-    with running(options.home) as base, prepared(options.home / "serve", base, options.rows) as made:
+    with (
+        running(options.home) as base,
+        prepared(options.home / "serve", base, options.rows) as made,
+    ):
         figures = measured(made, options)
     publish(options, section(figures))
 

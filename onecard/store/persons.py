@@ -104,9 +104,7 @@ class AskedRows:
         return Rows(kinds, self._cursor.fetchall())
 
 
-def ask_rows(
-    connection: Connection, statement: sql.Composed, persons: Sequence[str]
-) -> AskedRows:
+def ask_rows(connection: Connection, statement: sql.Composed, persons: Sequence[str]) -> AskedRows:
     """Ask for the rows of some persons.
 
     Args:

@@ -13,6 +13,7 @@ from onecard.serve import codes
 from onecard.serve.calls import Call
 from onecard.serve.case import Reply
 from onecard.serve.groups import LINGER_S, MOST_TOGETHER, Groups
+from onecard.store import database
 from onecard.store.database import Connection
 from schemas.models import catalogue
 from tests.asked import F09, HIS
@@ -90,3 +91,14 @@ def test_a_full_group_does_not_linger(
             groups.put(call(number), told.append)
         until(lambda: len(slow.groups) == 2, "the other takes as many as go together")
         assert len(slow.groups[1]) == MOST_TOGETHER
+
+
+def test_a_repeated_request_is_found_by_an_index(hub_database: str) -> None:
+    indexes = (
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'ledger' AND tablename = 'question'"
+        " AND indexdef LIKE 'CREATE UNIQUE INDEX%'"
+    )
+    with database.connect(hub_database) as connection:
+        found = [str(line) for (line,) in connection.execute(indexes)]
+    assert any("(caller, request_id, month)" in line for line in found)
+    assert not any("(month, caller" in line for line in found)

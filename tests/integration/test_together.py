@@ -62,9 +62,12 @@ def test_a_statement_that_fails_leaves_a_session_that_can_be_used(
 
 def test_what_is_behind_a_statement_that_fails_is_not_done(connection: Connection) -> None:
     with connection:
-        with pytest.raises(psycopg.errors.DivisionByZero), connection.transaction():
-            with together(connection):
-                connection.execute("SELECT 1 / 0")
-                connection.execute("CREATE TABLE ledger.behind (n int)")
+        with (
+            pytest.raises(psycopg.errors.DivisionByZero),
+            connection.transaction(),
+            together(connection),
+        ):
+            connection.execute("SELECT 1 / 0")
+            connection.execute("CREATE TABLE ledger.behind (n int)")
         found = send(connection, Number, "SELECT 1 AS n WHERE to_regclass('ledger.behind') IS NULL")
         assert found.all() == [Number(1)]
