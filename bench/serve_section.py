@@ -150,8 +150,10 @@ def section(found: Figures) -> Section:
         ),
         rows=[phase.cells() for phase in phases],
         limits=_limits(found),
-        notes=(f"Memory of the service after each fifth of the last phase, MB: {held}.",)
-        + (found.record.sentence(),),
+        notes=(
+            f"Memory of the service after each fifth of the last phase, MB: {held}.",
+            found.record.sentence(),
+        ),
     )
 
 

@@ -22,7 +22,7 @@ class Kept(sql.Composed):
     """
 
     def __init__(self, composed: sql.Composed) -> None:
-        super().__init__(composed)
+        super().__init__(list(composed))
         self._text = composed.as_bytes(None)
 
     def as_bytes(self, context: AdaptContext | None = None) -> bytes:  # noqa: ARG002 - psycopg's

@@ -1,4 +1,4 @@
-"""Signed calls that were answered: each is taken once, by whichever process, also after a restart."""
+"""Signed calls that were answered: each is taken once, by whichever process."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ down_revision = "0017"
 STATEMENTS = (
     "ALTER TABLE ledger.question DROP CONSTRAINT question_month_caller_request_id_key",
     # The same rule; its index began with the month, which a repetition does not name.
-    "ALTER TABLE ledger.question"
-    " ADD CONSTRAINT question_request UNIQUE (caller, request_id, month)",
+    "ALTER TABLE ledger.question ADD CONSTRAINT question_request"
+    + " UNIQUE (caller, request_id, month)",
 )
 
 
