@@ -43,6 +43,8 @@ LONGEST = 19
 _SEPARATOR = r"[\s\-‐-―._·•,/\u3000\u200b-\u200f\u2060\ufeff]"
 _GROUP = re.compile(r"[0-9]+")
 _GAP = re.compile(rf"{_SEPARATOR}{{0,2}}")
+_RUN = re.compile(rf"[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{16}}")
+"""The digits of an ID number, as `_numbers` puts groups together."""
 _PASSPORT = re.compile(r"(?<![A-Z0-9])(?:[EGDSPH][0-9]{8}|E[A-HJ-NP-Z][0-9]{7})(?![A-Z0-9])")
 _PLATE = re.compile(
     r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-HJ-NP-Z][·\s]?"
@@ -80,6 +82,13 @@ def find(text: str) -> tuple[Hit, ...]:
         if all(hit.end <= other.start or hit.start >= other.end for other in taken):
             taken.append(hit)
     return tuple(sorted(taken, key=lambda h: h.start))
+
+
+def holds_id_number(text: str) -> bool:
+    """Whether an ID number is among what `find` finds; quick where there are too few digits."""
+    if text.isascii() and not _RUN.search(text):
+        return False
+    return any(hit.kind == "id_number" for hit in find(text))
 
 
 _RANK = {"id_number": 0, "bank_card": 1, "passport": 2, "plate": 3, "mobile": 4}

@@ -22,9 +22,10 @@ from onecard.serve.compiled import Compiled
 from onecard.serve.keyring import Keyring
 from onecard.serve.looking import Look
 from onecard.serve.recording import Recorder
-from onecard.store import audit, persons
+from onecard.store import months, persons, questions
 from onecard.store.database import Connection
 from onecard.store.persons import DatasetState
+from onecard.store.together import one_state, together
 
 if TYPE_CHECKING:
     from onecard.deliver.treatment import Tokeniser
@@ -59,6 +60,7 @@ class Answering:
         self._desk, self._keys, self._sound, self._indexed = desk, keys, sound, indexed
         self._known: dict[str, Compiled] = {}
         self._broken: dict[str, date] = {}
+        self._months: set[date] = set()
 
     def asked_under(self) -> list[Compiled]:
         """The agreements of today under which one may ask."""
@@ -89,9 +91,16 @@ class Answering:
         judged = [c for c in cases if c.open]
         if judged:
             actor = self._desk.settings.actor
+            self._make_month(connection, months.first_of(now.date()))
             recorder = Recorder(self._desk.suite, keys, actor, now, states)
             recorder.record(connection, judged)
         return [case.reply or Reply(codes.UNAVAILABLE) for case in cases]
+
+    def _make_month(self, connection: Connection, month: date) -> None:
+        """Make the table of a month before its first call is recorded."""
+        if month not in self._months:
+            questions.make_month(connection, month)
+            self._months.add(month)
 
     def _admit(
         self, connection: Connection, cases: Sequence[Case], keys: Keyring, now: datetime
@@ -106,8 +115,11 @@ class Answering:
         asked = [case for case in cases if case.open]
         for case in asked:
             case.count(now)
-        admission.recall(connection, asked)
-        admission.ration(connection, asked)
+        if not asked:
+            return
+        with together(connection):
+            counted = admission.ask_counts(connection, asked)
+        admission.ration(asked, counted)
 
     def _judge(
         self, case: Case, compiled: Compiled | None, life: Life | None, keys: Keyring
@@ -152,30 +164,30 @@ class Answering:
         if not cases:
             return {}
         datasets = sorted({d for case in cases for d in case.under.datasets})
-        with audit.snapshot(connection):
-            states = persons.states(connection, datasets)
-            for together in _grouped(cases):
-                if missing := [d for d in together[0].under.datasets if d not in states]:
-                    why = f"not collected yet: {', '.join(missing)}"
-                    _refuse(together, codes.UNAVAILABLE, why)
-                    continue
-                if not self._indexed(together[0].under):
-                    _refuse(together, codes.UNAVAILABLE, "its indexes are being made")
-                    continue
-                self._look_together(connection, together, keys, now)
-        return states
+        groups = []
+        for group in _grouped(cases):
+            if self._indexed(group[0].under):
+                groups.append(group)
+            else:
+                why = "not collected yet, or its indexes are being made"
+                _refuse(group, codes.UNAVAILABLE, why)
+        if not groups:
+            return {}
+        looks = [self._look_of(group, keys, now) for group in groups]
+        with one_state(connection):
+            asked = persons.ask_states(connection, datasets)
+            rows = [look.ask(connection, group) for look, group in zip(looks, groups, strict=True)]
+        for look, group, found in zip(looks, groups, rows, strict=True):
+            try:
+                look.judge(found, group)
+            except PrivacyBlock as block:
+                _refuse(group, codes.BLOCKED, str(block))
+        return {state.dataset: state for state in asked.all()}
 
-    def _look_together(
-        self, connection: Connection, together: Sequence[Case], keys: Keyring, now: datetime
-    ) -> None:
-        """Ask for persons under one agreement, for one caller's machine."""
-        key = together[0].token_key
+    def _look_of(self, group: Sequence[Case], keys: Keyring, now: datetime) -> Look:
+        """A look at persons under one agreement, for one caller's machine."""
         gate = partial(self._gate, keys=keys, now=now)
-        look = Look(together[0].under, gate, self._tokeniser(key))
-        try:
-            look.run(connection, together)
-        except PrivacyBlock as block:
-            _refuse(together, codes.BLOCKED, str(block))
+        return Look(group[0].under, gate, self._tokeniser(group[0].token_key))
 
     def _gate(self, cases: Sequence[Case], keys: Keyring, now: datetime) -> PrivacyGate:
         """An open privacy gate for cases of one agreement and one caller's machine.

@@ -45,6 +45,7 @@ class Case:
         person: keyed reference, as in the disclosure ledger.
         series: keyed reference of the person's division and day of birth.
         mac: keyed digest of the request.
+        own_salt: of its commitments, under its own key.
         slots: quotas that it counts for, with their limits.
         known: the same request was recorded before.
         result: what is said of the person, or that nothing is.
@@ -59,6 +60,7 @@ class Case:
     person: bytes = field(default=b"", repr=False)
     series: bytes = field(default=b"", repr=False)
     mac: bytes = field(default=b"", repr=False)
+    own_salt: str = field(default="", repr=False)
     slots: Mapping[Slot, int] = field(default_factory=dict)
     calls_this_hour: int = 0
     known: Known | None = None
@@ -103,11 +105,11 @@ class Case:
             suite: of keyed digests.
             key: of the consumer.
         """
-        number = self.asked.id_number
-        texts = [number, f"asked|{self._request}", f"series|{number[:SERIES_DIGITS]}"]
-        person, mac, series = suite.digests(key.secret, texts)
+        number, request = self.asked.id_number, self._request
+        texts = [number, f"asked|{request}", f"series|{number[:SERIES_DIGITS]}", f"salt|{request}"]
+        person, mac, series, salt = suite.digests(key.secret, texts)
         self.key, self.person, self.mac = key, person[-REFERENCE_BYTES:], mac
-        self.series = series[-REFERENCE_BYTES:]
+        self.series, self.own_salt = series[-REFERENCE_BYTES:], _salt(salt)
 
     def is_of(self, known: Known, suite: Suite, key: Key) -> bool:
         """Whether a request that was recorded under the same id is this one.
@@ -127,7 +129,7 @@ class Case:
             key: of the consumer, of the epoch under which the request was recorded.
         """
         (found,) = suite.digests(key.secret, [f"salt|{self._request}"])
-        return found[: answers.SALT_BYTES].hex()
+        return _salt(found)
 
     def commitments(self, salt: str) -> dict[str, object]:
         """Of the receipt: hashes that stand for request and result."""
@@ -157,6 +159,10 @@ class Case:
         """What tells a request from every other of this caller."""
         call = self.call
         return f"{call.sid}|{call.agreement}|{call.verb}|{call.digest}"
+
+
+def _salt(digest: bytes) -> str:
+    return digest[: answers.SALT_BYTES].hex()
 
 
 SERIES_DIGITS = 14

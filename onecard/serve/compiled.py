@@ -10,8 +10,10 @@ from typing import Any
 
 from psycopg import sql
 
+from onecard.base.sql_text import Kept
 from onecard.deliver.query import Selection
 from onecard.model.gate_inputs import GateInputs
+from onecard.store.agreement_lives import Text
 from onecard.store.registry_indexes import Index
 from schemas.models.agreement import Agreement
 from schemas.models.asking import Asking
@@ -45,6 +47,11 @@ class Compiled:
         return asking
 
     @cached_property
+    def text(self) -> Text:
+        """The agreement with its fingerprint, which takes longer than the rest of a receipt."""
+        return Text.of(self.agreement)
+
+    @cached_property
     def fields(self) -> dict[str, Field]:
         """The contract field behind each shared field."""
         return GateInputs(self.agreement, self.contracts).fields
@@ -63,7 +70,7 @@ class Compiled:
     @cached_property
     def statement(self) -> sql.Composed:
         """Selects the rows of the persons in `$1`."""
-        return self._selection.of_persons(self._more)
+        return Kept(self._selection.of_persons(self._more))
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:

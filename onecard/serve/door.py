@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -71,6 +72,7 @@ class _Door:
     def __init__(self, service: Service, gatekeeper: Gatekeeper) -> None:
         self._service, self._gatekeeper = service, gatekeeper
         self._readiness = Readiness(service.ready)
+        self._replies = _Replies()
         self.refusals = Refusals()
 
     async def ask(self, request: Request, verb: Any) -> Response:  # noqa: ANN401 - a `Verb`
@@ -170,13 +172,8 @@ class _Door:
         return found if isinstance(found, Code) else (found, body)
 
     async def _reply(self, call: Call) -> Reply:
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[Reply] = loop.create_future()
-
-        def tell(reply: Reply) -> None:
-            loop.call_soon_threadsafe(_settle, waiting, reply)
-
-        self._service.ask(call, tell)
+        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._service.ask(call, partial(self._replies.bring, waiting))
         try:
             return await asyncio.wait_for(waiting, PATIENCE_S)
         except TimeoutError:
@@ -201,6 +198,33 @@ class _Door:
         return response
 
 
+class _Replies:
+    """Replies on their way from the workers' threads to the event loop.
+
+    A group's replies come together: the loop is woken once for as many as there are, for each time
+    costs both threads their turn.
+    """
+
+    def __init__(self) -> None:
+        self._brought: deque[tuple[asyncio.Future[Reply], Reply]] = deque()
+        self._woken = False
+
+    def bring(self, waiting: asyncio.Future[Reply], reply: Reply) -> None:
+        """Bring a reply to who waits for it; from any thread."""
+        self._brought.append((waiting, reply))
+        if not self._woken:
+            self._woken = True
+            waiting.get_loop().call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        """On the event loop. What comes after the last look wakes it again."""
+        self._woken = False
+        while self._brought:
+            waiting, reply = self._brought.popleft()
+            if not waiting.done():
+                waiting.set_result(reply)
+
+
 async def _alive(_request: Request) -> Response:
     """The process lives."""
     return _json({"alive": True}, 200)
@@ -219,11 +243,6 @@ def _bounded(request: Request) -> bool:
     if len(lengths) != 1 or not (lengths[0].isascii() and lengths[0].isdecimal()):
         return False
     return len(lengths[0]) <= len(str(MOST_BODY_BYTES)) and int(lengths[0]) <= MOST_BODY_BYTES
-
-
-def _settle(waiting: asyncio.Future[Reply], reply: Reply) -> None:
-    if not waiting.done():
-        waiting.set_result(reply)
 
 
 def _json(content: Mapping[str, object], status: int) -> Response:

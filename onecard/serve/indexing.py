@@ -29,6 +29,7 @@ class Indexing:
     def __init__(self, address: str, wanted: Callable[[], Iterable[Compiled]]) -> None:
         self._address, self._wanted = address, wanted
         self._made: frozenset[str] = frozenset()
+        self._there: frozenset[str] = frozenset()
         self._pending = True
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="indexes", daemon=True)
@@ -50,7 +51,8 @@ class Indexing:
         Args:
             compiled: the agreement.
         """
-        return all(index.name in self._made for index in compiled.indexes)
+        there = self._there.issuperset(compiled.datasets)
+        return there and all(index.name in self._made for index in compiled.indexes)
 
     def start(self) -> None:
         """Make what is wanting now, then look each second for more."""
@@ -85,8 +87,10 @@ class Indexing:
     def _make(self, compiled: Compiled) -> None:
         """Of an agreement whose datasets were collected; the others have no table yet."""
         with database.connect(self._address, autocommit=True) as connection:
-            there = persons.states(connection, compiled.datasets)
-            if all(dataset in there for dataset in compiled.datasets):
+            found = persons.ask_states(connection, compiled.datasets).all()
+            there = {state.dataset for state in found}
+            if there.issuperset(compiled.datasets):
                 self._pending = True
                 registry_indexes.make(connection, *compiled.indexes)
                 self._made |= {index.name for index in compiled.indexes}
+                self._there |= there

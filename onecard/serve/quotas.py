@@ -37,5 +37,5 @@ def beyond(connection: Connection, limits: Mapping[Slot, int]) -> frozenset[str]
         connection: of the hub's database.
         limits: what a call would count for.
     """
-    used = question_counts.used(connection, limits)
+    used = question_counts.ask_used(connection, limits).all()
     return frozenset(slot.scope for slot, limit in limits.items() if used.get(slot, 0) >= limit)

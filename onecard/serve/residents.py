@@ -20,10 +20,10 @@ from onecard.serve.gatekeeper import Proved
 from onecard.serve.keyring import Keyring
 from onecard.stewardship import disclosure_lookup
 from onecard.stewardship.disclosure_lookup import DisclosureLine
-from onecard.store import agreement_lives, audit, database, question_counts, questions
+from onecard.store import agreement_lives, audit, database, question_calls, question_counts
 from onecard.store.database import Connection
+from onecard.store.question_calls import Taken
 from onecard.store.question_counts import Slot
-from onecard.store.questions import Taken
 
 KIND = "resident.disclosures"
 """Of the audit entry."""
@@ -105,7 +105,7 @@ def _record(
         audit.head(connection, lock=True)  # no other look is counted meanwhile
         if refusal := _rationed(connection, slots):
             return refusal
-        if questions.taken(connection, [taken]):
+        if question_calls.taken(connection, [taken]):
             return codes.REPLAYED
         question_counts.count(connection, list(slots))
         audit.append(connection, KIND, "person", taken.caller, body)

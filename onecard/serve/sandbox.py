@@ -36,10 +36,10 @@ from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
 from onecard.serve.keyring import Keyring
 from onecard.serve.recording import RECEIPT_FORMAT, REPEATED_WITHIN
-from onecard.store import audit, questions
+from onecard.store import audit, question_calls
 from onecard.store.database import Connection
 from onecard.store.question_audit import record_digest
-from onecard.store.questions import Taken
+from onecard.store.question_calls import Taken
 
 if TYPE_CHECKING:
     from onecard.crypto.signing import Signer
@@ -228,7 +228,7 @@ def _take(
 ) -> None:
     """Of signed calls each is answered once, by whichever process."""
     open_cases = [case for case in cases if case.open]
-    before = questions.taken(
+    before = question_calls.taken(
         connection,
         [
             Taken(c.call.sid, c.call.rid, now, c.asked.request_id, id(c) in replies)
