@@ -32,6 +32,8 @@ OUTCOMES = (
     "answered：已答复；none：查无此人、不在范围内或依法不提供，三者同一答复"
     " · answered; none: no such person, outside the scope, or nothing may be said: one answer"
 )
+WRITTEN = r"^[^\u0000-\u001f]*$"
+"""Of a value: no control characters."""
 MATCHES = ("match", "no_match", "undecidable")
 
 
@@ -84,7 +86,7 @@ def question(agreement: Agreement) -> Schema:
     texts["purpose"] = {"const": agreement.purpose, "description": MEMBERS["purpose"]}
     if asking is not None:
         texts["case"] |= {"pattern": f"^(?:{asking.case})$", "examples": [asking.example]}
-    value = {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE}
+    value = {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE, "pattern": WRITTEN}
     given = {path.rpartition(".")[2]: value for path in (asking.by if asking else ())}
     number = {
         "type": "string",

@@ -44,7 +44,7 @@ def described(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     assert schema["type"] == "string", schema
     if schema.get("pattern") == f"^{ID_FORM}$":
         return id_numbers()
-    if "pattern" in schema:
+    if "maxLength" not in schema:
         return st.from_regex(schema["pattern"].replace("$", r"\Z"), fullmatch=True)
     text = st.characters(exclude_categories=["Cs", "Cc"])
     return st.text(text, min_size=schema["minLength"], max_size=min(schema["maxLength"], 20))

@@ -133,5 +133,42 @@ def test_every_answer_is_one_that_the_document_describes(
     assert answer.status_code != 200 or read(agreement, body) is not None
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("agreement", ASKED, ids=lambda a: a.id[:3])
+@pytest.mark.parametrize("mode", ["POSITIVE", "NEGATIVE"])
+def test_schemathesis_finds_nothing_that_the_document_does_not_say(
+    asked: AskedHub, agreement: Agreement, mode: str
+) -> None:
+    """Bodies that another reader of the document makes, signed; it judges the answers too."""
+    from schemathesis import GenerationMode, openapi
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi import checks
+
+    judged = [
+        not_a_server_error,
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_schema_conformance,
+    ]
+    operation = openapi.from_dict(DOCUMENT)[f"/v1/{agreement.id}/{agreement.mode}"]["POST"]
+    seen: set[str] = set()
+
+    @fuzzed
+    @given(case=operation.as_strategy(generation_mode=GenerationMode[mode]))
+    def hold(case: Any) -> None:
+        plain = isinstance(case.body, dict | list | str | int | float | bool | None)
+        body = json.dumps(case.body).encode() if plain else b"{"
+        assume(len(body) <= MOST_BODY_BYTES)
+        asked.execute("DELETE FROM ledger.question_count")  # a quota is none of the reasons
+        answer = asked.post(agreement.id, body)
+        seen.add(answer.json()["code"])
+        case.validate_response(answer, checks=judged)
+        schema = Draft202012Validator(schema_of(agreement))
+        assert answer.status_code != 200 or (plain and schema.is_valid(case.body))
+
+    hold()
+    assert codes.MALFORMED.code in seen, "check characters, which no schema describes"
+
+
 def test_the_callers_of_the_document_are_those_that_ask() -> None:
     assert {a.id for a in ASKED} == set(SIDS) == set(MODES)
