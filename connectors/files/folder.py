@@ -19,6 +19,10 @@ class TooLarge(Exception):
     """A file has more bytes than are taken, whatever its folder's list says (F33)."""
 
 
+class Growing(Exception):
+    """A file has not the size that its folder's list says: somebody still writes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListedFile:
     """A plain file of a folder.
@@ -49,6 +53,7 @@ class Folder(Protocol):
 
         Raises:
             TooLarge: it has more than `limit` bytes, counted as they come.
+            Growing: it is still being written, where the server lets that be seen.
         """
         ...
 

@@ -284,7 +284,10 @@ class PolarsGate:
                 marks[Reason(name, rule)] = suspects.marks(raw, fault)
         for name in suspects.unread:
             lost, none = raw[reading.unread(name)].is_not_null().to_numpy(), ~all_rows
-            marks[Reason(name, "type")] = marks.get(Reason(name, "type"), none) | lost
+            rules = raw[reading.because(name)]
+            for rule in rules.drop_nulls().unique():
+                reason, broken = Reason(name, rule), (rules == rule).fill_null(value=False)
+                marks[reason] = marks.get(reason, none) | broken.to_numpy()
             marks[Reason(name, "required")] = marks.get(Reason(name, "required"), none) & ~lost
         for check in self._checks:
             marks[check.reason] = suspects.marks(typed, check.broken)
@@ -315,6 +318,10 @@ def _only(chunk: Chunk, offsets: Offsets) -> Chunk:
         unread={
             name: {places[offset]: text for offset, text in texts.items()}
             for name, texts in chunk.unread.items()
+        },
+        because={
+            name: {places[offset]: rule for offset, rule in rules.items()}
+            for name, rules in chunk.because.items()
         },
     )
 
