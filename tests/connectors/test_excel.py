@@ -380,7 +380,7 @@ REFUSED = {
     "macros of old": (xls([HEADER], streams=("Workbook", "_VBA_PROJECT_CUR")), "has macros"),
     "old, cut": (xls([HEADER, ["1"]])[:2500], "not whole"),
     "document type": (spoilt(SOUND, SHEET, b"<worksheet", LAUGHS), "document type"),
-    "external entity": (spoilt(SOUND, SHEET, b"<worksheet", b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><worksheet'), "document type"),
+    "external entity": (spoilt(SOUND, SHEET, b"<worksheet", b'<!DOCTYPE x SYSTEM "x.dtd"><worksheet'), "document type"),
     "unknown entity": (spoilt(SOUND, SHEET, b"<sheetData>", b"<sheetData>&a;"), "no well-formed XML"),
     "deep": (spoilt(SOUND, SHEET, b"<sheetData>", b"<sheetData>" + b"<a>" * 100), "64 deep"),
     "not well formed": (spoilt(SOUND, SHEET, b"</sheetData>", b""), "no well-formed XML"),
