@@ -33,6 +33,9 @@ from onecard.ports.source import Chunk, Column, Reading, ReadRequest
 from onecard.reconcile.canonical_text import canonical_text
 from tests.connectors.systems import (
     COLUMNS,
+    FIXED,
+    XML,
+    ZIP,
     System,
     conn,
     files,
@@ -44,6 +47,7 @@ from tests.connectors.systems import (
     sql,
     texts,
 )
+from tests.ftp_server import ftp_server
 
 KEYSET = {
     "kind": "keyset",
@@ -72,6 +76,12 @@ VARIANTS = (
     "csv-sftp-gb18030",
     "jsonl",
     "parquet",
+    "excel",
+    "dbf",
+    "xml",
+    "fixed",
+    "zip",
+    "csv-ftp",
 )
 
 
@@ -120,9 +130,15 @@ def opened(variant: str, folder: Path, postgres: str) -> Iterator[System]:
     elif variant == "csv-sftp-gb18030":
         with sftp(folder) as connection:
             yield files(connection, folder, {"kind": "csv", "encoding": "gb18030"})
+    elif variant == "csv-ftp":
+        with ftp_server(folder) as port:
+            login = {"login": "hub", "password": "secret", "extra": {"clear_text": True}}
+            connection = conn(conn_type="ftp", host="127.0.0.1", port=port, **login)
+            yield files(connection, folder, {"kind": "csv"})
     else:
         local = conn(conn_type="fs", extra={"path": str(folder)})
-        yield files(local, folder, {"kind": variant})
+        layout = {"fixed": FIXED, "xml": XML, "zip": ZIP}.get(variant, {"kind": variant})
+        yield files(local, folder, layout)
 
 
 @pytest.fixture(params=VARIANTS)
