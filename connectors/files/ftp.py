@@ -59,8 +59,9 @@ def connected(connection: Connection) -> Iterator[FtpFolder]:
             _login(client, connection, where)
         yield FtpFolder(connection, client)
     finally:
-        with suppress(OSError, EOFError, ftplib.Error):
-            client.quit()
+        if client.sock is not None:
+            with suppress(OSError, EOFError, ftplib.Error):
+                client.quit()
         client.close()
 
 

@@ -28,6 +28,7 @@ _LONGEST_FORMULA = 8192
 _TEXTS = frozenset({"s", "str", "inlineStr"})
 _OTHERS: dict[str, Kind] = {"b": "boolean", "d": "date"}
 """Types of a cell (ECMA-376-1, 18.18.11); what is none of these is an error."""
+_LITERAL = re.compile(r'"[^"]*"')
 _OUTSIDE = re.compile(r"\[\d+\]|\[[^\]]*\.xl|\|")
 """A reference to another workbook, by its number or its name, or to another program (DDE)."""
 
@@ -177,7 +178,7 @@ class _Rows(Handler):
         """Whether it asks another workbook; a shared one is written out at its first cell only."""
         text, shared = "".join(self._parts)[:_LONGEST_FORMULA], self._formula
         self._parts, self._taking = [], False
-        outside = bool(_OUTSIDE.search(text)) or (bool(shared) and shared in self._outside)
+        outside = bool(_OUTSIDE.search(_LITERAL.sub("", text))) or (bool(shared) and shared in self._outside)
         if outside and shared:
             self._outside.add(shared)
         self._formula = "outside" if outside else "inside"

@@ -207,6 +207,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         .not_valid_after(now + timedelta(days=2))
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     own, secret = folder / "cert.pem", folder / "key.pem"

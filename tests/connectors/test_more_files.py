@@ -23,9 +23,9 @@ from tests.workbooks import DbfColumn, SheetMade, dbf, xlsx, zipped
 
 COLUMNS = (
     Column("id", "SFZH", key=True, type="string"),
-    Column("name", "XM", type="string"),
-    Column("born", "CSRQ", type="date", format="%Y/%m/%d"),
-    Column("sum", "JE", type="number"),
+    Column("name", "XM", required=False, type="string"),
+    Column("born", "CSRQ", required=False, type="date", format="%Y/%m/%d"),
+    Column("sum", "JE", required=False, type="number"),
 )
 PERSON = "410101199001011237"
 
@@ -430,7 +430,7 @@ BAD_ZIP = {
     "archive in it": (zipped({"1.csv": ONE}), "a ZIP archive"),
     "bomb": (BOMB, "unpacks to more than 1000000 bytes"),
     "many": (zipped({f"{n}.csv": CSV.encode() + b"1,a,,\n" * 20_000 for n in range(9)}), "unpacks to more than"),
-    "damaged": (ONE[:60] + bytes([ONE[60] ^ 255]) + ONE[61:], "not whole"),
+    "damaged": (ONE[:40] + bytes([ONE[40] ^ 255]) + ONE[41:], "not whole"),
 }
 
 
