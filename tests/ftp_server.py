@@ -46,10 +46,20 @@ class _Handler(socketserver.StreamRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.here = "/"
-        self.data: socket.socket | None = None
+        self.listener: socket.socket | None = None
         self.private = False
         self.renamed = ""
         self.user = ""
+
+    def finish(self) -> None:
+        super().finish()
+        self.unlisten()
+        if self.connection is not self.request:
+            self.connection.close()
+
+    def unlisten(self) -> None:
+        if self.listener is not None:
+            self.listener.close()
 
     @property
     def manners(self) -> Manners:
@@ -116,17 +126,18 @@ class _Handler(socketserver.StreamRequestHandler):
         self.say("250 ok")
 
     def do_epsv(self, _argument: str) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.listener = listener
+        self.unlisten()
+        listener = self.listener = socket.create_server(("127.0.0.1", 0))
         self.say(f"229 Extended ({'|||'}{listener.getsockname()[1]}|)")
 
     def do_pasv(self, _argument: str) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.listener = listener
+        self.unlisten()
+        listener = self.listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         self.say(f"227 Passive (127,0,0,1,{port // 256},{port % 256})")
 
     def line(self) -> socket.socket:
+        assert self.listener is not None
         with self.listener as listener:
             found, _ = listener.accept()
         if self.private:

@@ -1,9 +1,9 @@
-"""A sheet of a workbook as rows: titles, header, rows; each cell as text, or with the rule it breaks."""
+"""A sheet of a workbook: titles, header, rows; each cell as text, or with the rule it breaks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -65,23 +65,23 @@ def opened(file: Text, options: Excel, natives: Sequence[str], where: str) -> It
         sheet = chosen(sheets, options.sheet, file.origin)
         file.skipped.unread += sum(not s.visible for s in sheets if s is not sheet)
         taking = Taking(options.formulas, options.percent, since_1904)
-        rows = sheet.rows()
-        titles: list[str] = []
-        header: SheetRow | None = None
-        for row in rows:
-            if row.number > options.above:
-                header = row
-                break
-            titles.append(" ".join(_plain(cell) for cell in row.cells.values()))
-        if header is None:
-            msg = f"{file.origin}: the sheet holds nothing below row {options.above}"
-            raise ProtocolError(msg)
-        file.skipped.titles += options.above
-        file.skipped.blank += header.number - options.above - 1
-        names = {place: _plain(cell) for place, cell in header.cells.items()}
-        _check(names, natives, where, (header.number, rows))
-        by_name = {name: place for place, name in names.items()}
-        yield OpenSheet(tuple(titles), by_name, names, header.number + 1, rows, taking)
+        with closing(sheet.rows()) as rows:
+            titles: list[str] = []
+            header: SheetRow | None = None
+            for row in rows:
+                if row.number > options.above:
+                    header = row
+                    break
+                titles.append(" ".join(_plain(cell) for cell in row.cells.values()))
+            if header is None:
+                msg = f"{file.origin}: the sheet holds nothing below row {options.above}"
+                raise ProtocolError(msg)
+            file.skipped.titles += options.above
+            file.skipped.blank += header.number - options.above - 1
+            names = {place: _plain(cell) for place, cell in header.cells.items()}
+            _check(names, natives, where, (header.number, rows))
+            by_name = {name: place for place, name in names.items()}
+            yield OpenSheet(tuple(titles), by_name, names, header.number + 1, rows, taking)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from connectors.files.sheet_cells import Cell
@@ -44,7 +45,7 @@ class Sheet:
 
     name: str
     visible: bool
-    rows: Callable[[], Iterator[SheetRow]]
+    rows: Callable[[], Generator[SheetRow, None, None]]
 
 
 def chosen(sheets: Sequence[Sheet], name: str | None, origin: str) -> Sheet:
@@ -65,7 +66,7 @@ def chosen(sheets: Sequence[Sheet], name: str | None, origin: str) -> Sheet:
         msg = f"{origin}: no sheet has the name {name}; {_listed(sheets)}"
         raise ProtocolError(msg)
     shown = [s for s in sheets if s.visible]
-    full = shown if len(shown) == 1 else [s for s in shown if next(s.rows(), None) is not None]
+    full = shown if len(shown) == 1 else [s for s in shown if _holds_anything(s)]
     if len(full) == 1:
         return full[0]
     if not full:
@@ -87,6 +88,11 @@ def column_number(reference: str) -> int:
     for letter in letters.upper():
         number = number * 26 + ord(letter) - ord("A") + 1
     return number - 1 if number <= MOST_COLUMNS else -1
+
+
+def _holds_anything(sheet: Sheet) -> bool:
+    with closing(sheet.rows()) as rows:
+        return next(rows, None) is not None
 
 
 def _listed(sheets: Sequence[Sheet]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,8 +67,8 @@ def opened(path: Path, origin: str) -> Iterator[zipfile.ZipFile]:
 
 def pieces(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, origin: str, limit: int
-) -> Iterator[bytes]:
-    """A member's bytes, piece by piece.
+) -> Generator[bytes, None, None]:
+    """A member's bytes, piece by piece; the archive stays open until it is closed.
 
     Args:
         archive: an open one.

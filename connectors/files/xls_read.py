@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,19 +63,20 @@ def sheets(path: Path, origin: str) -> tuple[list[Sheet], bool]:
             file_contents=data,
             logfile=io.StringIO(),
             formatting_info=True,
+            on_demand=True,  # else the stream is gone once all sheets are read
             ragged_rows=True,
         )
         stream = bytes(book.mem[book.base : book.base + book.stream_len])
-        formulas = _formulas(stream)
+        formulas, found = _formulas(stream), book.sheets()
     except broken:
         raise ProtocolError(_damaged(origin)) from None
-    if len(formulas) != book.nsheets:
+    if len(formulas) != len(found):
         raise ProtocolError(_damaged(origin))
-    found = [
+    made = [
         Sheet(sheet.name, sheet.visibility == 0, partial(_rows, book, sheet, places, origin))
-        for sheet, places in zip(book.sheets(), formulas, strict=True)
+        for sheet, places in zip(found, formulas, strict=True)
     ]
-    return found, book.datemode == 1
+    return made, book.datemode == 1
 
 
 def _content(path: Path, origin: str) -> bytes:
@@ -96,7 +97,7 @@ def _library(origin: str) -> Any:  # noqa: ANN401 - xlrd has no types
     try:
         import xlrd  # noqa: PLC0415 - an extra, only where needed
     except ModuleNotFoundError:
-        msg = f"{origin}: old workbooks (.xls) need the extra `excel`: pip install onecard-hub[excel]"
+        msg = f"{origin}: old workbooks (.xls) need xlrd: pip install 'onecard-hub[excel]'"
         raise ConfigError(msg) from None
     return xlrd
 
@@ -105,7 +106,12 @@ def _damaged(origin: str) -> str:
     return f"{origin}: the workbook is not whole, damaged, or has a password"
 
 
-def _rows(book: Any, sheet: Any, formulas: Places, origin: str) -> Iterator[SheetRow]:  # noqa: ANN401
+def _rows(
+    book: Any,  # noqa: ANN401 - xlrd has no types
+    sheet: Any,  # noqa: ANN401
+    formulas: Places,
+    origin: str,
+) -> Generator[SheetRow, None, None]:
     """The rows of a sheet that hold anything."""
     merged = {r for low, high, _, _ in sheet.merged_cells for r in range(low, high)}
     try:
@@ -118,7 +124,12 @@ def _rows(book: Any, sheet: Any, formulas: Places, origin: str) -> Iterator[Shee
         raise ProtocolError(_damaged(origin)) from None
 
 
-def _cells(book: Any, sheet: Any, row: int, formulas: Places) -> Iterator[tuple[int, str | Cell]]:  # noqa: ANN401
+def _cells(
+    book: Any,  # noqa: ANN401 - xlrd has no types
+    sheet: Any,  # noqa: ANN401
+    row: int,
+    formulas: Places,
+) -> Iterator[tuple[int, str | Cell]]:
     """The cells of a row that are not empty; kinds as xlrd numbers them."""
     kinds, values = sheet.row_types(row), sheet.row_values(row)
     for column, (kind, value) in enumerate(zip(kinds, values, strict=True)):
@@ -147,8 +158,8 @@ def _formulas(stream: bytes) -> list[Places]:
             raise ValueError
         if kind == _SHEET and stream[begin + 5 : begin + 6] == b"\0":
             (place,) = struct.unpack_from("<L", stream, begin)
-            cells = (struct.unpack_from("<HH", stream, b) for k, b, _ in _records(stream, place) if k == _FORMULA)
-            found.append(set(cells))
+            inner = _records(stream, place)
+            found.append({struct.unpack_from("<HH", stream, b) for k, b, _ in inner if k == _FORMULA})
         if end > len(stream):
             raise ValueError
     return found

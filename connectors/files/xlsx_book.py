@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +118,7 @@ class Workbook:
     texts: SharedTexts
     formats: tuple[CellFormat, ...]
 
-    def pieces(self, part: str) -> Iterator[bytes]:
+    def pieces(self, part: str) -> Generator[bytes, None, None]:
         """The bytes of a part.
 
         Raises:

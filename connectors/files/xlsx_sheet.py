@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator
+from contextlib import closing
 
 from connectors.files import xml_stream
 from connectors.files.sheet_cells import Asks, Cell, Kind
@@ -33,7 +34,7 @@ _OUTSIDE = re.compile(r"\[\d+\]|\[[^\]]*\.xl|\|")
 """A reference to another workbook, by its number or its name, or to another program (DDE)."""
 
 
-def rows(book: Workbook, sheet: ListedSheet) -> Iterator[SheetRow]:
+def rows(book: Workbook, sheet: ListedSheet) -> Generator[SheetRow, None, None]:
     """The rows that hold anything, in their order.
 
     Args:
@@ -43,18 +44,21 @@ def rows(book: Workbook, sheet: ListedSheet) -> Iterator[SheetRow]:
     Raises:
         ProtocolError: not whole, not well formed, or of a shape that no spreadsheet writes.
     """
-    ranges = _merged_ranges(book.pieces(sheet.part), book.origin)
+    with closing(book.pieces(sheet.part)) as data:
+        ranges = _merged_ranges(data, book.origin)
     handler = _Rows(book)
     merged = _Merged(ranges)
-    for found in xml_stream.fed(handler, book.pieces(sheet.part), book.origin, handler.ready):
-        for number, cells, hidden in found:
-            yield SheetRow(number, cells, hidden, merged.touches(number))
+    pieces = book.pieces(sheet.part)
+    with closing(xml_stream.fed(handler, pieces, book.origin, handler.ready)) as made:
+        for found in made:
+            for number, cells, hidden in found:
+                yield SheetRow(number, cells, hidden, merged.touches(number))
     if handler.merged != len(ranges):
         msg = f"{book.origin}: its merged cells cannot be told: save it anew as XLSX"
         raise ProtocolError(msg)
 
 
-def _merged_ranges(data: Iterable[bytes], origin: str) -> list[tuple[int, int]]:
+def _merged_ranges(data: Generator[bytes, None, None], origin: str) -> list[tuple[int, int]]:
     """First and last row of each range of merged cells, in the order of the first rows."""
     found: list[tuple[int, int]] = []
     rest = b""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from functools import partial
 from itertools import chain, islice
 from typing import BinaryIO
@@ -81,8 +82,9 @@ def records(file: Text, options: Xml) -> Iterator[list[Record]]:
     handler = _Rows(options)
     with file.path.open("rb") as stream:
         data = _text(stream, file.origin, options)
-        made = chain.from_iterable(xml_stream.fed(handler, data, file.origin, handler.ready))
-        yield from iter(lambda: list(islice(made, OBJECT_ROWS)), [])
+        with closing(xml_stream.fed(handler, data, file.origin, handler.ready)) as found:
+            made = chain.from_iterable(found)
+            yield from iter(lambda: list(islice(made, OBJECT_ROWS)), [])
     file.skipped.beside += handler.beside
     if not handler.around:
         where = options.record.rpartition("/")[0] or "/"
@@ -90,7 +92,7 @@ def records(file: Text, options: Xml) -> Iterator[list[Record]]:
         raise ProtocolError(msg)
 
 
-def _text(stream: BinaryIO, origin: str, options: Xml) -> Iterator[str]:
+def _text(stream: BinaryIO, origin: str, options: Xml) -> Generator[str, None, None]:
     """The document as text, in the encoding that contract and declaration agree on."""
     head = stream.read(looks.HEAD)
     bare = head.removeprefix(codecs.BOM_UTF8)

@@ -6,7 +6,8 @@ Without a document type there is nothing that a name could expand to, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import Any, TypeVar
 from xml.parsers import expat
 
@@ -64,13 +65,16 @@ class Handler:
 
 
 def fed(
-    handler: Handler, data: Iterable[bytes | str], origin: str, ready: Callable[[], list[T]]
-) -> Iterator[list[T]]:
+    handler: Handler,
+    data: Generator[bytes, None, None] | Generator[str, None, None],
+    origin: str,
+    ready: Callable[[], list[T]],
+) -> Generator[list[T], None, None]:
     """What the handler has made of each piece; text is taken as it is, bytes by their declaration.
 
     Args:
         handler: takes the elements.
-        data: the document, piece by piece.
+        data: the document, piece by piece; closed at the end, however that comes.
         origin: file, for messages.
         ready: gives what is made and not given yet.
 
@@ -81,14 +85,15 @@ def fed(
     parser = _parser(handler)
     place = 0
     try:
-        for piece in data:
-            parser.Parse(piece, False)  # noqa: FBT003 - expat's
-            place += len(piece.encode()) if isinstance(piece, str) else len(piece)
-            if place - max(parser.CurrentByteIndex, 0) > LONGEST_TOKEN:
-                msg = "a tag in it has no end"
-                raise Refused(msg)
-            if found := ready():
-                yield found
+        with closing(data):
+            for piece in data:
+                parser.Parse(piece, False)  # noqa: FBT003 - expat's
+                place += len(piece.encode()) if isinstance(piece, str) else len(piece)
+                if place - max(parser.CurrentByteIndex, 0) > LONGEST_TOKEN:
+                    msg = "a tag in it has no end"
+                    raise Refused(msg)
+                if found := ready():
+                    yield found
         parser.Parse(b"", True)  # noqa: FBT003 - expat's
     except expat.ExpatError as error:
         why = expat.errors.messages.get(error.code, "not well formed")

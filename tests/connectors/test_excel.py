@@ -212,7 +212,7 @@ def formula(text: str, value: str = "<v>5</v>", kind: str = "n", more: str = "")
     ("cell", "reads"),
     [
         (formula("A1*2"), "5"),
-        (formula('A1&"|[1]"', "<v>x</v>", "str"), "x"),
+        (formula('A1&amp;"|[1]"', "<v>x</v>", "str"), "x"),
         (formula("A1*2", ""), None),
         (formula("A1*2", "<v></v>"), None),
         (formula("[1]Sheet1!A1"), None),
@@ -424,5 +424,5 @@ def test_text_numbers_that_do_not_exist(local: Connection) -> None:
 
 def test_xls_needs_its_extra(local: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "xlrd", None)
-    with pytest.raises(OnecardError, match="extra `excel`"):
+    with pytest.raises(OnecardError, match="need xlrd"):
         taken(local, xls([HEADER, ["1"]]))

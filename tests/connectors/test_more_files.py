@@ -374,11 +374,11 @@ def test_an_archive_of_files(local: Connection) -> None:
 
 
 def test_rows_of_an_archive_say_where_they_stood(local: Connection, out: Path) -> None:
-    name = f"名册{PERSON}.csv"
+    name = "名册410199194901010014.csv"
     (out / "f.dat").write_bytes(zipped({f"../../{name}": (CSV + "1,a,,\n").encode()}))
     (chunk,) = start(local, ZIP)
     assert chunk.origin.startswith("f.dat/名册")
-    assert PERSON not in chunk.origin
+    assert "4101991949" not in chunk.origin
     assert ".." not in chunk.origin
     assert not list(out.parent.parent.glob("名册*"))
 
