@@ -169,7 +169,8 @@ def record(kind: int, data: bytes = b"") -> bytes:
 
 
 def _wide(text: str, size: str = "<H") -> bytes:
-    return struct.pack(size, len(text)) + b"\1" + text.encode("utf-16-le")
+    units = text.encode("utf-16-le")
+    return struct.pack(size, len(units) // 2) + b"\1" + units
 
 
 FORMULA_RESULT = 12.5
