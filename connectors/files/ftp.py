@@ -92,7 +92,11 @@ class FtpFolder:
     def read(self, path: str) -> bytes | None:
         """A small file's content, or None."""
         folder, _, name = path.rpartition("/")
-        if all(entry.name != name for entry in self.entries(folder)):
+        try:
+            entries = self.entries(folder)
+        except ConfigError:  # no such folder yet
+            return None
+        if all(entry.name != name for entry in entries):
             return None
         found = io.BytesIO()
         self._retrieve(path, found, NOTE_LIMIT)
