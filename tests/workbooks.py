@@ -19,7 +19,7 @@ FORMATS = (
     "0.00%",
     "000000",
     "h:mm",
-    '#,##0.00_ ;[Red]\\-#,##0.00\\ ',
+    "#,##0.00_ ;[Red]\\-#,##0.00\\ ",
     'yyyy"年"m"月"d"日"',
 )
 """Styles by number: a cell `Number("45000", 1)` is shown as a date."""
@@ -91,7 +91,9 @@ def xlsx(
         if isinstance(value, Raw):
             return f'<{p}c r="{ref}" t="{value.type}" s="{value.style}">{value.xml}</{p}c>'
         if inline:
-            return f'<{p}c r="{ref}" t="inlineStr"><{p}is><{p}t>{escape(value)}</{p}t></{p}is></{p}c>'
+            return (
+                f'<{p}c r="{ref}" t="inlineStr"><{p}is><{p}t>{escape(value)}</{p}t></{p}is></{p}c>'
+            )
         number = texts.setdefault(value, len(texts))
         return f'<{p}c r="{ref}" t="s"><{p}v>{number}</{p}v></{p}c>'
 
@@ -108,10 +110,12 @@ def xlsx(
         merged = "".join(f'<{p}mergeCell ref="{m}"/>' for m in sheet.merged)
         tail = f"<{p}mergeCells>{merged}</{p}mergeCells>" if merged else ""
         body = f"<{p}sheetData>{''.join(lines)}</{p}sheetData>{tail}"
-        text = f'<?xml version="1.0" encoding="UTF-8"?><{p}worksheet {declared}>{body}</{p}worksheet>'
+        text = (
+            f'<?xml version="1.0" encoding="UTF-8"?><{p}worksheet {declared}>{body}</{p}worksheet>'
+        )
         parts[f"xl/worksheets/sheet{place}.xml"] = text.encode()
     listed = "".join(
-        f"<{p}sheet name={quoteattr(s.name)} sheetId=\"{n}\" state=\"{s.state}\" r:id=\"rId{n}\"/>"
+        f'<{p}sheet name={quoteattr(s.name)} sheetId="{n}" state="{s.state}" r:id="rId{n}"/>'
         for n, s in enumerate(sheets, start=1)
     )
     epoch = f'<{p}workbookPr date1904="1"/>' if since_1904 else ""
@@ -119,7 +123,7 @@ def xlsx(
         f"<{p}workbook {declared}>{epoch}<{p}sheets>{listed}</{p}sheets></{p}workbook>".encode()
     )
     codes = "".join(
-        f"<{p}numFmt numFmtId=\"{164 + n}\" formatCode={quoteattr(code)}/>"
+        f'<{p}numFmt numFmtId="{164 + n}" formatCode={quoteattr(code)}/>'
         for n, code in enumerate(FORMATS)
     )
     styles = "".join(f'<{p}xf numFmtId="{164 + n}"/>' for n in range(len(FORMATS)))
@@ -243,8 +247,8 @@ def compound(streams: Sequence[tuple[str, bytes]]) -> bytes:
     bodies = [data.ljust(4096, b"\0") for _, data in streams]
     fat = [_FAT, _END]
     starts, content = [], b""
-    for body in bodies:
-        body = body.ljust(-(-len(body) // 512) * 512, b"\0")
+    for data in bodies:
+        body = data.ljust(-(-len(data) // 512) * 512, b"\0")
         first, count = len(fat), len(body) // 512
         starts.append(first)
         fat += [*range(first + 1, first + count), _END]
@@ -255,7 +259,9 @@ def compound(streams: Sequence[tuple[str, bytes]]) -> bytes:
         right = place + 2 if place + 1 < len(streams) else _FREE
         entries.append(_entry(name, 2, _FREE, starts[place], len(body), right))
     head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
-    head += struct.pack("<HHHHH6xLLLLLLLLLL", 0x3E, 3, 0xFFFE, 9, 6, 0, 1, 1, 0, 4096, _END, 0, _END, 0, 0)
+    head += struct.pack(
+        "<HHHHH6xLLLLLLLLLL", 0x3E, 3, 0xFFFE, 9, 6, 0, 1, 1, 0, 4096, _END, 0, _END, 0, 0
+    )
     head += struct.pack("<L", _FREE) * 108
     table = b"".join(struct.pack("<L", n) for n in fat).ljust(512, b"\xff")
     return head + table + b"".join(entries).ljust(512, b"\0") + content
@@ -295,7 +301,9 @@ def dbf(
     head += bytes(17) + bytes([page]) + bytes(2)
     for column in columns:
         name = column.name.encode(encoding).ljust(11, b"\0")
-        entry = name + column.kind.encode() + bytes(4) + bytes([column.width % 256, column.decimals])
+        entry = (
+            name + column.kind.encode() + bytes(4) + bytes([column.width % 256, column.decimals])
+        )
         head += (entry + bytes([column.flags])).ljust(32, b"\0")
     body = b""
     for number, row in enumerate(rows):

@@ -36,6 +36,20 @@ TOLD = {
     "fixed": ("the contract's `columns`", "texts", "NumPy"),
     "zip": ("as its files", "as its files", "the standard library"),
 }
+HEAD = (
+    "Connector `files`; `format.kind` in the contract's source. Each kind runs through the suite of"
+    " tests/connectors/test_compliance.py and the targets of tests/fuzz."
+)
+COLUMNS = (
+    "kind",
+    "encodings",
+    "names of columns from",
+    "values come as",
+    "titles, totals",
+    "in a ZIP",
+    "`onecard check` by",
+    "read by",
+)
 TRANSPORTS = (
     ("fs", "a folder of this machine", "—", "its files are read where they lie", "a rename"),
     ("sftp", "asyncssh", "the pinned key `host_key`", "a private copy", "a rename over it"),
@@ -72,12 +86,10 @@ def section() -> str:
         BEGIN,
         "## Files",
         "",
-        "Connector `files`; `format.kind` in the contract's source. Each kind runs through the"
-        " suite of tests/connectors/test_compliance.py and the targets of tests/fuzz.",
+        HEAD,
         "",
-        "| kind | encodings | names of columns from | values come as | titles, totals | in a ZIP |"
-        " `onecard check` by | read by |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(COLUMNS)} |",
+        "|" + "---|" * len(COLUMNS),
     ]
     for kind, model in kinds.items():
         names, values, reader = TOLD[kind]
@@ -95,7 +107,7 @@ def section() -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
-        "| connection | by | who it is is told by | a file is read | a delivery is put in place by |",
+        "| connection | by | the server is known by | a file is read | a delivery is put by |",
         "|---|---|---|---|---|",
         *(f"| `{kind}` | {' | '.join(told)} |" for kind, *told in TRANSPORTS),
         END,

@@ -16,9 +16,7 @@ from onecard.ports.source import Column, ReadRequest
 JSON_RULE, BOOLEAN_RULE = "record.json", "record.boolean"
 
 
-def part(
-    records: Sequence[Any], request: ReadRequest, origin: str, rule: str = JSON_RULE
-) -> Part:
+def part(records: Sequence[Any], request: ReadRequest, origin: str, rule: str = JSON_RULE) -> Part:
     """Records (objects as parsed, numbers as text) as a batch; what is no flat object is damaged.
 
     A number of a key, an integer or a decimal has one form however it is written (1, 1.0, 1e0);

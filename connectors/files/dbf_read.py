@@ -199,7 +199,8 @@ def sample(
 
 
 def _fields(data: bytes, options: Dbf, origin: str) -> tuple[DbfField, ...]:
-    found, begin = [], 1
+    found: list[DbfField] = []
+    begin = 1
     for place in range(0, len(data), _DESCRIPTOR):
         entry = data[place : place + _DESCRIPTOR]
         if entry[0] == _DESCRIPTORS_END:
@@ -250,9 +251,7 @@ def _pieces(table: DbfTable, file: Text) -> Iterator[Records]:
         yield rows[kept]
 
 
-def _part(
-    rows: Records, wanted: list[tuple[Column, DbfField]], file: Text, options: Dbf
-) -> Part:
+def _part(rows: Records, wanted: list[tuple[Column, DbfField]], file: Text, options: Dbf) -> Part:
     """Records as a batch of text."""
     damaged = dict.fromkeys(map(int, np.flatnonzero(rows[:, 0] != _KEPT)), CELLS)
     arrays = []

@@ -119,7 +119,9 @@ def _office(
 ) -> Iterator[object]:
     """Names as a record without values where the file has them, then a sample of its rows."""
     where = f"{contract.id} from {file.origin}"
-    known = {f.native: Column(f.name, f.native, type=f.type, format=f.format) for f in contract.fields}
+    known = {
+        f.native: Column(f.name, f.native, type=f.type, format=f.format) for f in contract.fields
+    }
     if isinstance(layout, Excel):
         return excel_read.sample(file, layout, (list(known.values()), where), SAMPLE)
     if isinstance(layout, Dbf):

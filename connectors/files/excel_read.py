@@ -223,7 +223,9 @@ def _check(
         lower = ((r.number, [_plain(c) for c in r.cells.values()]) for r in islice(rows, EARLY))
         later = (lower_number for lower_number, cells in lower if shown.is_header(cells, natives))
         place = next(later, None)
-        hint = f"; the header row looks to be row {place}: say `above: {place - 1}`" if place else ""
+        hint = (
+            f"; the header row looks to be row {place}: say `above: {place - 1}`" if place else ""
+        )
         msg = f"{where}: row {number} names no column of the contract{hint}"
         raise SchemaMismatch(msg)
     if twice:

@@ -1,4 +1,4 @@
-"""Columns of records of one length, from bytes to text: whole columns at once where they are ASCII."""
+"""Columns of records of one length, from bytes to text: at once where they are ASCII."""
 
 from __future__ import annotations
 

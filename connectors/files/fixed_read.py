@@ -1,4 +1,4 @@
-"""Lines of fixed widths in bytes: whole pieces at once; a line of another length costs itself alone."""
+"""Lines of fixed widths in bytes, whole pieces at once; a line of another length costs itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from connectors.files.csv_careful import CELLS, ENCODING
 from connectors.files.csv_header import LONGEST_LINE
 from connectors.files.fixed_cells import check_encoding, records, texts
 from connectors.files.layouts import FixedWidth
-from connectors.files.skipped import Skipped
 from connectors.files.text_file import Text
 from onecard.errors import ProtocolError
 from onecard.ports.source import Chunk, ReadRequest

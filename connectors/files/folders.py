@@ -1,4 +1,4 @@
-"""Where files lie: a local folder, or one on an SFTP server (its key pinned), FTPS or FTP server."""
+"""Where files lie: a local folder, or one of an SFTP (its key pinned), FTPS or FTP server."""
 
 from __future__ import annotations
 

@@ -31,7 +31,6 @@ from onecard.errors import ProtocolError
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, ReadRequest
 
-
 LONGEST_TITLE = 1000
 """Characters of a line above the rows in which a number of rows is looked for."""
 Streamed = Csv | JsonLines | Parquet | Excel | Dbf | Xml | FixedWidth
@@ -96,12 +95,17 @@ def count_rows(file: Text, options: Streamed | JsonDocument) -> int | None:
         return csv_read.count(file.path, file.origin, options)
     if isinstance(options, JsonLines):
         return jsonl_read.count(file.path, file.origin)
-    own = Text(file.path, file.origin, limit=file.limit)
+    return _count_office(Text(file.path, file.origin, limit=file.limit), options)
+
+
+def _count_office(file: Text, options: Excel | Dbf | Xml | FixedWidth) -> int:
     if isinstance(options, Excel):
-        return excel_read.count(own, options)[0]
+        return excel_read.count(file, options)[0]
     if isinstance(options, FixedWidth):
-        return fixed_read.count(own, options)[0]
-    return dbf_read.count(own, options) if isinstance(options, Dbf) else xml_read.count(own, options)
+        return fixed_read.count(file, options)[0]
+    if isinstance(options, Dbf):
+        return dbf_read.count(file, options)
+    return xml_read.count(file, options)
 
 
 def is_total_kept(file: Text, options: Streamed | JsonDocument) -> bool:

@@ -6,7 +6,7 @@ that the server says afterwards, so that a file which grows is left for the next
 
 from __future__ import annotations
 
-import ftplib  # noqa: S402 - agencies have such servers; clear text must be allowed by name
+import ftplib
 import io
 import secrets
 import socket
@@ -113,19 +113,26 @@ class FtpFolder:
     def _retrieve(self, path: str, stream: BinaryIO, limit: int) -> None:
         """The file's bytes; raises Growing where the server says another size than came."""
         with self._ours(path):
-            self._client.voidcmd("TYPE I")
-            with self._client.transfercmd(f"RETR {self._path(path)}") as line:
-                done = 0
-                while done <= limit and (piece := line.recv(PIECE)):
-                    done += len(piece)
-                    stream.write(piece)
-            if done > limit:
-                with suppress(ftplib.Error):  # that nobody took the rest
-                    self._client.voidresp()
-                raise TooLarge
-            self._client.voidresp()
+            done = self._received(f"RETR {self._path(path)}", stream, limit)
+        if done > limit:
+            raise TooLarge
         if self._size(path) != done:
             raise Growing
+
+    def _received(self, command: str, stream: BinaryIO, limit: int) -> int:
+        """Bytes that came, at most one piece more than `limit`."""
+        self._client.voidcmd("TYPE I")
+        with self._client.transfercmd(command) as line:
+            done = 0
+            while done <= limit and (piece := line.recv(PIECE)):
+                done += len(piece)
+                stream.write(piece)
+        if done > limit:
+            with suppress(ftplib.Error):  # the server says that nobody took the rest
+                self._client.voidresp()
+        else:
+            self._client.voidresp()
+        return done
 
     def _size(self, path: str) -> int | None:
         """The size that the server says, by SIZE or by its list."""
@@ -152,10 +159,7 @@ class FtpFolder:
             self._make(folder)
             with self._ours(path), source.open("rb") as stream:
                 self._client.storbinary(f"STOR {self._path(part)}", stream)
-            kept, size = self._size(part), source.stat().st_size
-            if kept != size:
-                msg = f"{self._where}: {file_name(path)!r}: {kept} of {size} bytes were kept"
-                raise StorageError(msg)
+            self._check_kept(part, path, source.stat().st_size)
             leave()
             with self._ours(path):
                 self._replace(part, path)
@@ -163,6 +167,13 @@ class FtpFolder:
             with suppress(OnecardError), self._ours(path):  # else the next attempt sweeps it
                 self._client.delete(self._path(part))
             raise
+
+    def _check_kept(self, part: str, path: str, size: int) -> None:
+        """Some servers take every block of a file and drop what does not fit."""
+        kept = self._size(part)
+        if kept != size:
+            msg = f"{self._where}: {file_name(path)!r}: {kept} of {size} bytes were kept"
+            raise StorageError(msg)
 
     def _replace(self, part: str, path: str) -> None:
         """Rename; a server that renames over nothing has the older file taken away first."""
@@ -219,25 +230,11 @@ def _ours(where: str, what: str, *passed: type[Exception]) -> Iterator[None]:
         yield
     except passed:
         raise
-    except ftplib.error_perm as error:
-        code = str(error)[:3]
-        if code == _REFUSED:
-            msg = f"{where}: login refused"
-        elif code in _FULL:
-            msg = f"{where}: {what} cannot be written: the server has no room for it"
-            raise StorageError(msg) from None
-        else:
-            msg = f"{where}: {what} is not there, or may not be used (answer {code})"
-        raise ConfigError(msg) from None
+    except (ftplib.error_perm, ftplib.error_temp) as error:
+        raise _refused(where, what, str(error)) from None
     except (ftplib.error_reply, ftplib.error_proto) as error:
         msg = f"{where}: {what}: the server does not keep to the protocol ({type(error).__name__})"
         raise ProtocolError(msg) from None
-    except ftplib.error_temp as error:
-        if str(error).startswith(_FULL):
-            msg = f"{where}: {what} cannot be written: the server has no room for it"
-            raise StorageError(msg) from None
-        msg = f"{where}: {what}: the server cannot now (answer {str(error)[:3]})"
-        raise SourceUnavailable(msg) from None
     except ssl.SSLCertVerificationError:
         msg = f"{where}: the server's certificate is not trusted: name its CA in extra.ca_file"
         raise ConfigError(msg) from None
@@ -247,6 +244,18 @@ def _ours(where: str, what: str, *passed: type[Exception]) -> Iterator[None]:
     except (OSError, EOFError) as error:
         msg = f"{where}: {what}: {type(error).__name__}"
         raise SourceUnavailable(msg) from None
+
+
+def _refused(where: str, what: str, said: str) -> OnecardError:
+    """The error of an answer that is no yes; nothing but its number is shown."""
+    code = said[:3]
+    if code in _FULL:
+        return StorageError(f"{where}: {what} cannot be written: the server has no room for it")
+    if code.startswith("4"):
+        return SourceUnavailable(f"{where}: {what}: the server cannot now (answer {code})")
+    if code == _REFUSED:
+        return ConfigError(f"{where}: login refused")
+    return ConfigError(f"{where}: {what} is not there, or may not be used (answer {code})")
 
 
 class _Tls(ftplib.FTP_TLS):

@@ -39,6 +39,7 @@ _CLOCKS = frozenset({*range(18, 22), *range(32, 36), 45, 46, 47, 55, 56})
 _PERCENTS = frozenset({9, 10})
 _NO_LETTERS = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]', re.IGNORECASE | re.DOTALL)
 """Parts of a format's code that stand for themselves, or for colours, places and conditions."""
+_TRUTHS = {"1": "true", "0": "false"}
 _ZEROS = re.compile("0{2,18}")
 
 
@@ -102,24 +103,28 @@ def text_of(cell: Cell, column: Column, taking: Taking) -> tuple[str | None, str
         taking.formulas == "reject" or cell.formula == "outside" or not _has_value(cell)
     ):
         return cell.text, FORMULA
-    if cell.kind == "error":
-        return cell.text, ERROR
-    if cell.kind == "boolean":
-        return {"1": "true", "0": "false"}.get(cell.text, cell.text), ""
-    if cell.kind == "text":
-        return cell.text or None, ""
+    if cell.kind == "number":
+        return _number(cell, column, taking)
     if cell.kind == "date":
         return _iso_date(cell.text, column)
-    if cell.format.form == "percent":
+    if cell.kind == "boolean":
+        return _TRUTHS.get(cell.text, cell.text), ""
+    return (cell.text or None, "") if cell.kind == "text" else (cell.text, ERROR)
+
+
+def _number(cell: Cell, column: Column, taking: Taking) -> tuple[str, str]:
+    """A number as what its format shows it as."""
+    shown = cell.format.form
+    if shown == "percent":
         return _percent(cell.text, column, taking)
-    if cell.format.form != "plain":
-        clock = cell.format.form == "clock"
-        found = _moment_text(cell.text, column.type, column.format, (taking.since_1904, clock))
+    if shown != "plain":
+        reading = (taking.since_1904, shown == "clock")
+        found = _moment_text(cell.text, column.type, column.format, reading)
         return (found, "") if found is not None else (cell.text, ERROR)
     text, rule = number_text(cell.text)
-    if column.type == "string" and cell.format.zeros and text.isdecimal():
-        text = text.zfill(cell.format.zeros)
-    return text if column.type == "string" else _signed(text, column), rule
+    if column.type != "string":
+        return _signed(text, column), rule
+    return (text.zfill(cell.format.zeros) if text.isdecimal() else text), rule
 
 
 def number_text(raw: str) -> tuple[str, str]:
@@ -159,14 +164,14 @@ def format_of(number: int, code: str | None) -> CellFormat:
         return CellFormat(zeros=len(code))
     if code.casefold() == "general":
         return PLAIN
-    letters = _NO_LETTERS.sub("", code).partition(";")[0].casefold()
-    if "%" in letters:
-        return CellFormat("percent")
-    if "y" in letters or "d" in letters:
-        return CellFormat("date")
-    if "h" in letters or "s" in letters:
-        return CellFormat("clock")
-    return CellFormat("date") if "m" in letters else PLAIN
+    letters = set(_NO_LETTERS.sub("", code).partition(";")[0].casefold())
+    kinds: tuple[tuple[Form, str], ...] = (
+        ("percent", "%"),
+        ("date", "yd"),
+        ("clock", "hs"),
+        ("date", "m"),
+    )
+    return CellFormat(next((form for form, signs in kinds if letters & set(signs)), "plain"))
 
 
 def _has_value(cell: Cell) -> bool:

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from connectors.files import looks
 from connectors.files.sheet_cells import Cell, format_of
 from connectors.files.sheets import Sheet, SheetRow
 from onecard.errors import ConfigError, ProtocolError
@@ -159,7 +158,9 @@ def _formulas(stream: bytes) -> list[Places]:
         if kind == _SHEET and stream[begin + 5 : begin + 6] == b"\0":
             (place,) = struct.unpack_from("<L", stream, begin)
             inner = _records(stream, place)
-            found.append({struct.unpack_from("<HH", stream, b) for k, b, _ in inner if k == _FORMULA})
+            found.append(
+                {struct.unpack_from("<HH", stream, b) for k, b, _ in inner if k == _FORMULA}
+            )
         if end > len(stream):
             raise ValueError
     return found

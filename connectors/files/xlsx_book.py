@@ -1,4 +1,4 @@
-"""XLSX workbooks (ECMA-376): their parts, texts and formats; what is no plain workbook is refused."""
+"""XLSX workbooks (ECMA-376): parts, texts and formats; what is no plain workbook is refused."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def names(*kinds: str) -> dict[str, str]:
 
 
 class SharedTexts:
-    """The texts of a workbook, each once, as one run of bytes: a list of strings is five times that.
+    """The texts of a workbook, each once, as one run of bytes: a fifth of a list of strings.
 
     Attributes:
         ends: where each ends among the bytes.
@@ -294,7 +294,7 @@ class _Texts(Handler):
         self._parts: list[str] = []
         self._taking = self._spoken = False
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 - expat's
         kind = self._KINDS.get(name)
         if kind == "si":
             self._parts = []

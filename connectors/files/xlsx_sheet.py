@@ -19,7 +19,9 @@ from connectors.files.xml_stream import Handler, Refused
 from onecard.errors import ProtocolError
 
 _CELL = rb"[A-Za-z]{1,3}\d{1,7}"
-_MERGED = re.compile(rb"mergeCell\s[^<>]{0,200}?ref\s*=\s*[\"'](" + _CELL + b":" + _CELL + rb")[\"']")
+_MERGED = re.compile(
+    rb"mergeCell\s[^<>]{0,200}?ref\s*=\s*[\"'](" + _CELL + b":" + _CELL + rb")[\"']"
+)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _OVERLAP = 512
 """Bytes of a piece that are looked at again with the next one: longer than such an element."""
@@ -182,7 +184,9 @@ class _Rows(Handler):
         """Whether it asks another workbook; a shared one is written out at its first cell only."""
         text, shared = "".join(self._parts)[:_LONGEST_FORMULA], self._formula
         self._parts, self._taking = [], False
-        outside = bool(_OUTSIDE.search(_LITERAL.sub("", text))) or (bool(shared) and shared in self._outside)
+        outside = bool(_OUTSIDE.search(_LITERAL.sub("", text))) or (
+            bool(shared) and shared in self._outside
+        )
         if outside and shared:
             self._outside.add(shared)
         self._formula = "outside" if outside else "inside"

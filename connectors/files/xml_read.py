@@ -161,7 +161,7 @@ class _Rows(Handler):
             self.beside += 1
         self.around = self.around or self._fits == self.depth >= len(self._path) - 1
 
-    def end(self, name: str) -> None:
+    def end(self, name: str) -> None:  # noqa: ARG002 - expat's
         if not self._open:
             self._fits = min(self._fits, self.depth)
             return

@@ -89,9 +89,7 @@ def fed(
             for piece in data:
                 parser.Parse(piece, False)  # noqa: FBT003 - expat's
                 place += len(piece.encode()) if isinstance(piece, str) else len(piece)
-                if place - max(parser.CurrentByteIndex, 0) > LONGEST_TOKEN:
-                    msg = "a tag in it has no end"
-                    raise Refused(msg)
+                _check_token(place - max(parser.CurrentByteIndex, 0))
                 if found := ready():
                     yield found
         parser.Parse(b"", True)  # noqa: FBT003 - expat's
@@ -107,6 +105,12 @@ def fed(
         raise ProtocolError(msg) from None
     if found := ready():
         yield found
+
+
+def _check_token(length: int) -> None:
+    if length > LONGEST_TOKEN:
+        msg = "a tag in it has no end"
+        raise Refused(msg)
 
 
 def _parser(handler: Handler) -> Any:  # noqa: ANN401 - expat's type has no name

@@ -282,13 +282,7 @@ class PolarsGate:
         for name, parsed in suspects.parsed.items():
             for rule, fault in parsed.faults.items():
                 marks[Reason(name, rule)] = suspects.marks(raw, fault)
-        for name in suspects.unread:
-            lost, none = raw[reading.unread(name)].is_not_null().to_numpy(), ~all_rows
-            rules = raw[reading.because(name)]
-            for rule in rules.drop_nulls().unique():
-                reason, broken = Reason(name, rule), (rules == rule).fill_null(value=False)
-                marks[reason] = marks.get(reason, none) | broken.to_numpy()
-            marks[Reason(name, "required")] = marks.get(Reason(name, "required"), none) & ~lost
+        _mark_unread(marks, suspects)
         for check in self._checks:
             marks[check.reason] = suspects.marks(typed, check.broken)
         for name, judge in self._kernels.items():
@@ -296,6 +290,17 @@ class PolarsGate:
                 if aspect != LISTED:
                     marks[Reason(name, f"{self._semantic[name]}.{aspect}")] = ~mask
         return marks
+
+
+def _mark_unread(marks: dict[Reason, RowMask], suspects: _Batch) -> None:
+    """Rows with a value that could not be read, by the rule that each breaks: none is missing."""
+    raw, none = suspects.raw, np.zeros(len(suspects.raw), np.bool_)
+    for name in suspects.unread:
+        rules, needed = raw[reading.because(name)], Reason(name, "required")
+        for rule in rules.drop_nulls().unique():
+            broken = (rules == rule).fill_null(value=False).to_numpy()
+            marks[Reason(name, rule)] = marks.get(Reason(name, rule), none) | broken
+        marks[needed] = marks.get(needed, none) & rules.is_null().to_numpy()
 
 
 def hashed(rows: pl.DataFrame) -> pl.DataFrame:

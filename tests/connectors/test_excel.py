@@ -29,7 +29,13 @@ COLUMNS = (
     Column("sum", "金额", type="number"),
 )
 HEADER = [c.native for c in COLUMNS]
-ROW: list[Value] = ["410101199001011237", "吴娜", Number("46027", 1), Number("46027.5", 2), Number("1234.5", 6)]
+ROW: list[Value] = [
+    "410101199001011237",
+    "吴娜",
+    Number("46027", 1),
+    Number("46027.5", 2),
+    Number("1234.5", 6),
+]
 READ = ("410101199001011237", "吴娜", "2026/01/05", "2026-01-05T12:00:00+08:00", "1234.5")
 BOTH = ("xlsx", "xls")
 
@@ -40,17 +46,25 @@ def local(tmp_path: Path) -> Connection:
     return conn(conn_type="fs", extra={"path": str(tmp_path)})
 
 
-def start(local: Connection, data: bytes, columns: tuple[Column, ...] = COLUMNS, **layout: Any) -> FilesReading:
+def start(
+    local: Connection, data: bytes, columns: tuple[Column, ...] = COLUMNS, **layout: Any
+) -> FilesReading:
     (Path(local.extra["path"]) / "out" / "f.dat").write_bytes(data)
     manifest = layout.pop("max_bytes", None)
-    given: dict[str, Any] = {"directory": "out", "pattern": "*.dat", "format": {"kind": "excel", **layout}}
+    given: dict[str, Any] = {
+        "directory": "out",
+        "pattern": "*.dat",
+        "format": {"kind": "excel", **layout},
+    }
     if manifest:
         given["max_bytes"] = manifest
     options = FilesConnector.source_options.model_validate(given)
     return FilesReading(local, ReadRequest("a/b", columns, options, batch_rows=7))
 
 
-def taken(local: Connection, data: bytes, columns: tuple[Column, ...] = COLUMNS, **layout: Any) -> Any:
+def taken(
+    local: Connection, data: bytes, columns: tuple[Column, ...] = COLUMNS, **layout: Any
+) -> Any:
     """Rows; damaged rows and unread values by number, with their rules; remarks."""
     reading = start(local, data, columns, **layout)
     rows: list[tuple[Any, ...]] = []
@@ -68,7 +82,10 @@ def taken(local: Connection, data: bytes, columns: tuple[Column, ...] = COLUMNS,
 def book(kind: str, *rows: list[Value], **more: Any) -> bytes:
     if kind == "xls":
         return xls(rows, **more)
-    return xlsx(SheetMade(rows, **{k: v for k, v in more.items() if k != "since_1904"}), **{k: v for k, v in more.items() if k == "since_1904"})
+    return xlsx(
+        SheetMade(rows, **{k: v for k, v in more.items() if k != "since_1904"}),
+        **{k: v for k, v in more.items() if k == "since_1904"},
+    )
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -104,7 +121,9 @@ def test_days_since_1900(local: Connection, kind: str, cell: Value, reads: str |
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_days_since_1904(local: Connection, kind: str) -> None:
-    rows, _, _, _ = taken(local, book(kind, HEADER, ["1", "x", Number("44565", 1)], since_1904=True))
+    rows, _, _, _ = taken(
+        local, book(kind, HEADER, ["1", "x", Number("44565", 1)], since_1904=True)
+    )
     assert rows[0][2] == "2026/01/05"
 
 
@@ -130,7 +149,9 @@ def test_times_are_those_of_clocks(local: Connection, serial: str, reads: str | 
 @pytest.mark.parametrize("style", [0, 4, 6])
 def test_an_id_number_that_went_through_a_float(local: Connection, kind: str, style: int) -> None:
     cells: list[Value] = [Number("4.1010119900101123E+17", style), Number("13812345678")]
-    rows, _, lost, _ = taken(local, book(kind, HEADER, cells, ["410101199001011237", Number("7", 4)]))
+    rows, _, lost, _ = taken(
+        local, book(kind, HEADER, cells, ["410101199001011237", Number("7", 4)])
+    )
     assert rows[0] == (None, "13812345678", None, None, None)
     assert lost == {1: {"id": ("cell.rounded", "410101199001011000")}}
     assert rows[1][1] == "000007", "shown with its zeros"
@@ -166,7 +187,7 @@ def test_numbers_are_written_plainly(raw: str, text: str, rule: str) -> None:
     [
         ("General", "plain"),
         ("0.00", "plain"),
-        ('#,##0.00_ ;[Red]\\-#,##0.00\\ ', "plain"),
+        ("#,##0.00_ ;[Red]\\-#,##0.00\\ ", "plain"),
         ('"days: "0', "plain"),
         ("0.00E+00", "plain"),
         ("@", "plain"),
@@ -241,11 +262,17 @@ def test_a_shared_formula_that_asks_another_workbook(local: Connection) -> None:
     later = formula("", more=' t="shared" si="3"')
     data = book("xlsx", HEADER, [*row, first], [*row, later])
     _, _, lost, _ = taken(local, data, formulas="cached")
-    assert {n: found["sum"][0] for n, found in lost.items()} == {1: "cell.formula", 2: "cell.formula"}
+    assert {n: found["sum"][0] for n, found in lost.items()} == {
+        1: "cell.formula",
+        2: "cell.formula",
+    }
 
 
 def test_formulas_of_old_workbooks_are_found(local: Connection) -> None:
-    data = xls([HEADER, ["1", "x", None, None, Number("12.5")], ["2", "y", None, None, Number("3")]], formulas=frozenset({(1, 4)}))
+    data = xls(
+        [HEADER, ["1", "x", None, None, Number("12.5")], ["2", "y", None, None, Number("3")]],
+        formulas=frozenset({(1, 4)}),
+    )
     rows, _, lost, _ = taken(local, data)
     assert [r[4] for r in rows] == [None, "3"]
     assert lost == {1: {"sum": ("cell.formula", "12.5")}}
@@ -311,7 +338,10 @@ def test_values_below_no_name_and_headers_again(local: Connection, kind: str) ->
 
 
 def test_texts_of_every_form(local: Connection) -> None:
-    rich = Raw("<is><r><t>吴</t></r><r><rPr/><t xml:space=\"preserve\"> 娜</t></r><rPh sb=\"0\" eb=\"1\"><t>wu</t></rPh></is>", "inlineStr")
+    rich = Raw(
+        '<is><r><t>吴</t></r><r><rPr/><t xml:space="preserve"> 娜</t></r><rPh sb="0" eb="1"><t>wu</t></rPh></is>',
+        "inlineStr",
+    )
     rows = [HEADER, ["a_x000A_b", rich], [" x", "_x005F_x0041_"], ["_xD800_", "\u2028𠮷"]]
     found, _, _, _ = taken(local, book("xlsx", *rows))
     assert [r[:2] for r in found] == [("a\nb", "吴 娜"), (" x", "_x0041_"), ("_xD800_", "\u2028𠮷")]
@@ -350,7 +380,9 @@ def test_which_sheet(local: Connection) -> None:
     assert remarks == ("f.dat: 1 hidden sheet(s) or other file(s) in it not read",)
     assert taken(local, xlsx(full, hidden), sheet="旧")[0][0][0] == "9"
     twin = SheetMade(full.rows, "名册 (2)")
-    with pytest.raises(ProtocolError, match=r"2 sheets hold something: say `sheet`; its sheets: 名册, 名册 \(2\)"):
+    with pytest.raises(
+        ProtocolError, match=r"2 sheets hold something: say `sheet`; its sheets: 名册, 名册 \(2\)"
+    ):
         taken(local, xlsx(full, twin))
     with pytest.raises(ProtocolError, match="no sheet has the name 册"):
         taken(local, xlsx(full), sheet="册")
@@ -412,7 +444,9 @@ def test_a_bomb(local: Connection) -> None:
     assert len(data) < 200_000
     with pytest.raises(ProtocolError, match="unpacks to more than 9000000 bytes"):
         taken(local, data, max_bytes=9_000_000)
-    with pytest.raises(ProtocolError, match=r"more than 16777216 characters|a tag in it has no end"):
+    with pytest.raises(
+        ProtocolError, match=r"more than 16777216 characters|a tag in it has no end"
+    ):
         taken(local, data)
 
 

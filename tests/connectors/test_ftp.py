@@ -46,7 +46,9 @@ def serving(root: Path, manners: Manners | None = None, **more: Any) -> Iterator
 def start(connection: Connection, **more: Any) -> FilesReading:
     given = {"directory": "out", "pattern": "*.csv", "format": {"kind": "csv"}, **more}
     options = FilesConnector.source_options.model_validate(given)
-    return FilesReading(connection, ReadRequest("a/b", (Column("k", "k"), Column("v", "v")), options))
+    return FilesReading(
+        connection, ReadRequest("a/b", (Column("k", "k"), Column("v", "v")), options)
+    )
 
 
 @pytest.mark.parametrize("listing", ["facts", "unix", "windows"])
@@ -132,9 +134,9 @@ def test_marks_over_ftp(tmp_path: Path) -> None:
 
 
 def test_clear_text_must_be_allowed_by_name(tmp_path: Path) -> None:
-    with serving(tmp_path, extra={"clear_text": False}) as connection:
-        with pytest.raises(ConfigError, match="clear text: use ftps or sftp"):
-            list(start(connection))
+    clear, words = {"clear_text": False}, "clear text: use ftps or sftp"
+    with serving(tmp_path, extra=clear) as connection, pytest.raises(ConfigError, match=words):
+        list(start(connection))
 
 
 def test_what_is_said_where_it_fails(tmp_path: Path) -> None:
@@ -142,14 +144,18 @@ def test_what_is_said_where_it_fails(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="login refused") as refused:
             list(start(connection))
         assert "hunter2" not in str(refused.value)
-    with serving(tmp_path, extra={"path": "nowhere"}) as connection:
-        with pytest.raises(ConfigError, match="is not there"):
-            list(start(connection))
+    away, words = {"path": "nowhere"}, "is not there"
+    with serving(tmp_path, extra=away) as connection, pytest.raises(ConfigError, match=words):
+        list(start(connection))
     with serving(tmp_path) as connection:
         with pytest.raises(ConfigError, match="is not there"):
             list(start(connection, directory="none"))
-        with pytest.raises(ConfigError, match="valid choices|known"):
-            list(start(connection.model_copy(update={"extra": {"clear_text": True, "encoding": "x"}})))
+        with pytest.raises(ConfigError, match=r"valid choices|known"):
+            list(
+                start(
+                    connection.model_copy(update={"extra": {"clear_text": True, "encoding": "x"}})
+                )
+            )
     with pytest.raises(SourceUnavailable, match="cannot be reached"):
         list(start(connection))
 
@@ -176,7 +182,8 @@ def test_writing(tmp_path: Path, overwrites: bool) -> None:
             assert (tmp_path / "in" / "a" / "f.csv").read_text() == content
 
         def stop() -> None:
-            raise StorageError("stopped")
+            msg = "stopped"
+            raise StorageError(msg)
 
         source.write_text("three")
         with pytest.raises(StorageError, match="stopped"):
@@ -239,6 +246,8 @@ def test_ftps(tmp_path: Path) -> None:
         untrusted = connection.model_copy(update={"extra": {}})
         with pytest.raises(ConfigError, match="certificate is not trusted"):
             list(start(untrusted))
-    with serving(tmp_path, conn_type="ftps", extra=extra) as connection:
-        with pytest.raises(OnecardError):
-            list(start(connection))
+    with (
+        serving(tmp_path, conn_type="ftps", extra=extra) as connection,
+        pytest.raises(OnecardError),
+    ):
+        list(start(connection))

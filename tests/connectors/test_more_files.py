@@ -41,13 +41,21 @@ def local(out: Path) -> Connection:
     return conn(conn_type="fs", extra={"path": str(out.parent)})
 
 
-def start(local: Connection, layout: dict[str, Any], columns: tuple[Column, ...] = COLUMNS, **more: Any) -> FilesReading:
+def start(
+    local: Connection, layout: dict[str, Any], columns: tuple[Column, ...] = COLUMNS, **more: Any
+) -> FilesReading:
     given = {"directory": "out", "pattern": "*.dat", "format": layout, **more}
     options = FilesConnector.source_options.model_validate(given)
     return FilesReading(local, ReadRequest("a/b", columns, options, batch_rows=3))
 
 
-def taken(local: Connection, data: bytes, layout: dict[str, Any], columns: tuple[Column, ...] = COLUMNS, **more: Any) -> Any:
+def taken(
+    local: Connection,
+    data: bytes,
+    layout: dict[str, Any],
+    columns: tuple[Column, ...] = COLUMNS,
+    **more: Any,
+) -> Any:
     """Rows, damaged rows by number, remarks."""
     (Path(local.extra["path"]) / "out" / "f.dat").write_bytes(data)
     reading = start(local, layout, columns, **more)
@@ -175,7 +183,9 @@ def test_dbf_files_that_are_refused(local: Connection, what: str) -> None:
     assert PERSON not in str(refused.value)
 
 
-@pytest.mark.fault("F27", "a DBF in UTF-8 is not read as GB 18030; a broken character costs its row")
+@pytest.mark.fault(
+    "F27", "a DBF in UTF-8 is not read as GB 18030; a broken character costs its row"
+)
 def test_encodings_of_dbf(local: Connection) -> None:
     rows = [(b"1", "吴娜".encode(), b"", b""), (b"2", b"", b"", b"")]
     with pytest.raises(ProtocolError, match="the file is UTF-8"):
@@ -206,9 +216,17 @@ def line(sfzh: str, name: str, born: str = "", amount: str = "") -> bytes:
 
 @pytest.mark.parametrize("piece", [1, 50, 1 << 22])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_lines_of_fixed_widths(local: Connection, monkeypatch: pytest.MonkeyPatch, piece: int, end: bytes) -> None:
+def test_lines_of_fixed_widths(
+    local: Connection, monkeypatch: pytest.MonkeyPatch, piece: int, end: bytes
+) -> None:
     monkeypatch.setattr(fixed_read, "PIECE", piece)
-    lines = [line(PERSON, "吴娜", "1990/1/1", "1234.50"), b"", line("2", "𠂇"), b"too short", line("4", "x") + b"!"]
+    lines = [
+        line(PERSON, "吴娜", "1990/1/1", "1234.50"),
+        b"",
+        line("2", "𠂇"),
+        b"too short",
+        line("4", "x") + b"!",
+    ]
     rows, damaged, remarks = taken(local, end.join(lines) + end + b"\x1a", FIXED)
     assert rows == [
         (PERSON, "吴娜", "1990/1/1", "1234.50"),
@@ -402,7 +420,9 @@ def test_names_in_gbk(local: Connection) -> None:
         ({"kind": "json", "records": "$"}, b'[{"SFZH":"1","XM":"a","CSRQ":null,"JE":null}]'),
     ],
 )
-def test_an_archive_of_each_kind(local: Connection, out: Path, of: dict[str, Any], data: bytes) -> None:
+def test_an_archive_of_each_kind(
+    local: Connection, out: Path, of: dict[str, Any], data: bytes
+) -> None:
     packed = zipped({"x": data, "y": data})
     layout = {"kind": "zip", "of": of}
     assert [r[:2] for r in taken(local, packed, layout)[0]] == [("1", "a")] * 2
@@ -429,7 +449,10 @@ BAD_ZIP = {
     "no such member": (zipped({"1.txt": b""}), "no file of the archive has a name like *.csv"),
     "archive in it": (zipped({"1.csv": ONE}), "a ZIP archive"),
     "bomb": (BOMB, "unpacks to more than 1000000 bytes"),
-    "many": (zipped({f"{n}.csv": CSV.encode() + b"1,a,,\n" * 20_000 for n in range(9)}), "unpacks to more than"),
+    "many": (
+        zipped({f"{n}.csv": CSV.encode() + b"1,a,,\n" * 20_000 for n in range(9)}),
+        "unpacks to more than",
+    ),
     "damaged": (ONE[:40] + bytes([ONE[40] ^ 255]) + ONE[41:], "not whole"),
 }
 
@@ -443,7 +466,9 @@ def test_archives_that_are_refused(local: Connection, what: str) -> None:
 
 
 def test_an_archive_with_a_name_twice(local: Connection) -> None:
-    data = zipped({"1.csv": (CSV + "1,a,,\n").encode(), "2.csv": CSV.encode()}).replace(b"2.csv", b"1.csv")
+    data = zipped({"1.csv": (CSV + "1,a,,\n").encode(), "2.csv": CSV.encode()}).replace(
+        b"2.csv", b"1.csv"
+    )
     with pytest.raises(ProtocolError, match="two files in the archive have the same name"):
         taken(local, data, ZIP)
 
@@ -475,7 +500,10 @@ def test_titles_and_totals_of_csv(local: Connection, out: Path) -> None:
     text = f"民政名册\n共2条\n{CSV}1,a,,\n\n2,b,,\n"
     rows, _, remarks = taken(local, text.encode("gb18030"), layout)
     assert [r[0] for r in rows] == ["1", "2"]
-    assert remarks == ("f.dat: 1 blank line(s) skipped", "f.dat: 2 line(s) above the header skipped")
+    assert remarks == (
+        "f.dat: 1 blank line(s) skipped",
+        "f.dat: 2 line(s) above the header skipped",
+    )
     for wrong in ("共3条", "共条", "共２条"):
         (out / "f.dat").write_bytes(text.replace("共2条", wrong).encode("gb18030"))
         reading = start(local, layout)

@@ -25,7 +25,10 @@ DATA = Path(__file__).parents[1] / "data" / "civil"
 LIST = DATA / "list.csv"
 NOW = datetime.fromisoformat("2026-11-24T01:00:00+08:00")
 DATASETS = ("allowance", "allowance_book")
-AGREEMENTS = {"allowance": "f91-civil-hrss-allowance", "allowance_book": "f92-civil-hrss-allowance-book"}
+AGREEMENTS = {
+    "allowance": "f91-civil-hrss-allowance",
+    "allowance_book": "f92-civil-hrss-allowance-book",
+}
 
 
 @pytest.fixture
@@ -41,7 +44,9 @@ def hub(tmp_path: Path, hub_database: str) -> Hub:
     text = registers.read_text(encoding="utf-8")
     for agreement in AGREEMENTS.values():
         shutil.copy(DATA / f"{agreement}.yaml", schemas / "agreements")
-        text = text.replace("f17-hrss-hrss-subsidy-failure", f"f17-hrss-hrss-subsidy-failure, {agreement}")
+        text = text.replace(
+            "f17-hrss-hrss-subsidy-failure", f"f17-hrss-hrss-subsidy-failure, {agreement}"
+        )
     registers.write_text(text, encoding="utf-8")
     for name in DATASETS:
         (tmp_path / "civil" / name).mkdir(parents=True)
@@ -118,7 +123,11 @@ WANTED = [
 
 @pytest.mark.parametrize(
     ("dataset", "name"),
-    [("allowance", "202611.csv"), ("allowance_book", "202611.xlsx"), ("allowance_book", "202611.xls")],
+    [
+        ("allowance", "202611.csv"),
+        ("allowance_book", "202611.xlsx"),
+        ("allowance_book", "202611.xls"),
+    ],
 )
 def test_the_list_from_its_yaml_to_the_inbox(hub: Hub, dataset: str, name: str) -> None:
     assert [p for p in linting.lint(hub.settings.schemas) if "civil" in str(p)] == []
