@@ -265,7 +265,7 @@ class _Tls(ftplib.FTP_TLS):
         self, cmd: str, rest: int | str | None = None
     ) -> tuple[socket.socket, int | None]:
         """A line for data, under the session of the commands."""
-        line, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
+        line, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 - TLS begins below
         session = self.sock.session if isinstance(self.sock, ssl.SSLSocket) else None
         return self.context.wrap_socket(line, server_hostname=self.host, session=session), size
 
