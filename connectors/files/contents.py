@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import fnmatch
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -79,7 +80,7 @@ def count(file: Text, options: Format, dataset: str) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def members(file: Text, options: Zip) -> Iterator[Any]:
+def members(file: Text, options: Zip) -> Iterator[AbstractContextManager[Text]]:
     """The files of an archive that are read, by name, each to be entered as a local copy.
 
     Args:
@@ -97,23 +98,33 @@ def members(file: Text, options: Zip) -> Iterator[Any]:
         if not wanted:
             msg = f"{file.origin}: no file of the archive has a name like {options.members}"
             raise ProtocolError(msg)
-        left = [file.limit]
+        left, seen = [file.limit], Counter[str]()
         for member in wanted:
-            yield _unpacked(archive, member, file, left)
+            name = file_name(_last(member))
+            seen[name] += 1  # in another folder, or another one whose name is masked to the same
+            again = f"#{seen[name]}" if seen[name] > 1 else ""
+            own = Text(file.path, f"{file.origin}/{name}{again}", file.skipped, file.limit)
+            yield _unpacked(archive, member, own, left)
 
 
 @contextmanager
 def _unpacked(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, file: Text, left: list[int]
 ) -> Iterator[Text]:
-    """A member as a local copy without a name; `left` are the bytes that all may still have."""
-    origin = f"{file.origin}/{file_name(_last(member))}"
+    """A member as a local copy without a name; `left` are the bytes that all may still have.
+
+    Args:
+        archive: an open one.
+        member: one of its files.
+        file: the archive, by the member's name.
+        left: one number, which becomes less.
+    """
     with private_file() as copy:
         with copy.open("wb") as stream:
             for piece in unzip.pieces(archive, member, file.origin, left[0]):
                 stream.write(piece)
                 left[0] -= len(piece)
-        yield Text(copy, origin, file.skipped, file.limit)
+        yield Text(copy, file.origin, file.skipped, file.limit)
 
 
 def _last(member: zipfile.ZipInfo) -> str:

@@ -116,8 +116,10 @@ class FtpFolder:
             done = self._received(f"RETR {self._path(path)}", stream, limit)
         if done > limit:
             raise TooLarge
-        if self._size(path) != done:
-            raise Growing
+        size = self._size(path)
+        if size != done:
+            msg = f"{self._where}: {file_name(path)!r}: {done} bytes came, the server has {size}"
+            raise Growing(msg)
 
     def _received(self, command: str, stream: BinaryIO, limit: int) -> int:
         """Bytes that came, at most one piece more than `limit`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 
 from connectors.files.sheet_cells import Cell
 from onecard.base.shown import file_name
@@ -82,7 +83,12 @@ def column_number(reference: str) -> int:
     Args:
         reference: letters, and digits behind them.
     """
-    letters, number = reference.rstrip("0123456789"), 0
+    return _number_of(reference.rstrip("0123456789"))
+
+
+@lru_cache(maxsize=MOST_COLUMNS)
+def _number_of(letters: str) -> int:
+    number = 0
     if not letters.isascii() or not letters.isalpha() or len(letters) > 3:
         return -1
     for letter in letters.upper():

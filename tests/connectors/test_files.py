@@ -568,7 +568,7 @@ def test_a_base_that_is_not_there_is_a_setting_to_mend(path: str | None) -> None
 
 
 def test_another_kind_of_store_is_named() -> None:
-    with pytest.raises(ConfigError, match="known: fs, ftp, ftps, sftp|known: fs, sftp, ftps, ftp"):
+    with pytest.raises(ConfigError, match=r"known: fs, ftp, ftps, sftp|known: fs, sftp, ftps, ftp"):
         send(conn(conn_type="webdav"), CSV)
 
 

@@ -98,6 +98,14 @@ def test_a_file_that_grows_or_comes_short_waits(tmp_path: Path, sizes: bool) -> 
             assert sum(c.batch.num_rows for c in start(connection)) >= 1
 
 
+def test_an_inbox_that_comes_short_is_no_delivery_that_was_taken(tmp_path: Path) -> None:
+    with serving(tmp_path, Manners(cut=5)) as connection, opened(connection) as folder:
+        (tmp_path / "out" / "1.csv").write_text(CSV)
+        words = "5 bytes came, the server has"
+        with pytest.raises(SourceUnavailable, match=words), folder.local("out/1.csv"):
+            pass
+
+
 def test_nothing_is_resumed(tmp_path: Path) -> None:
     manners = Manners()
     with serving(tmp_path, manners) as connection:

@@ -401,6 +401,16 @@ def test_rows_of_an_archive_say_where_they_stood(local: Connection, out: Path) -
     assert not list(out.parent.parent.glob("名册*"))
 
 
+def test_members_of_one_name_are_told_apart(local: Connection, out: Path) -> None:
+    row = (CSV + "1,a,,\n").encode()
+    twins = ("410199194901010014", "410102194503122003")
+    names = ["a/1.csv", "b/1.csv", *(f"{n}.csv" for n in twins)]
+    (out / "f.dat").write_bytes(zipped(dict.fromkeys(names, row)))
+    origins = [c.origin for c in start(local, ZIP)]
+    assert len(set(origins)) == len(names), origins
+    assert not any(n in o for n in twins for o in origins)
+
+
 def test_names_in_gbk(local: Connection) -> None:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
