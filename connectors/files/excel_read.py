@@ -10,6 +10,7 @@ from itertools import islice
 
 import pyarrow as pa
 
+from connectors.common.gather import OBJECT_ROWS
 from connectors.common.records import check_columns
 from connectors.files import looks, xls_read, xlsx_book, xlsx_sheet
 from connectors.files.layouts import Excel
@@ -113,7 +114,8 @@ def chunks(file: Text, options: Excel, request: ReadRequest) -> Iterator[Chunk]:
         wanted = [c for c in request.columns if c.native in sheet.names]
         first = 1
         last = sheet.first - 1
-        while rows := list(islice(sheet.rows, request.batch_rows)):
+        size = min(request.batch_rows, OBJECT_ROWS)
+        while rows := list(islice(sheet.rows, size)):
             yield _chunk(rows, wanted, sheet, (file.origin, first))
             first += len(rows)
             file.skipped.hidden += sum(row.hidden for row in rows)

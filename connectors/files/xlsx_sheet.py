@@ -10,10 +10,11 @@ import heapq
 import re
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import dataclass
 
 from connectors.files import xml_stream
 from connectors.files.sheet_cells import Asks, Cell, Kind
-from connectors.files.sheets import MOST_ROWS, SheetRow, column_number
+from connectors.files.sheets import MOST_COLUMNS, MOST_ROWS, SheetRow, column_number
 from connectors.files.xlsx_book import ListedSheet, Workbook, names, unescaped
 from connectors.files.xml_stream import Handler, Refused
 from onecard.errors import ProtocolError
@@ -27,6 +28,10 @@ _OVERLAP = 512
 """Bytes of a piece that are looked at again with the next one: longer than such an element."""
 MOST_MERGED = 100_000
 """Ranges of merged cells that are remembered."""
+MOST_SPREAD = 10_000
+"""Formulas that fill several cells and are remembered at one time."""
+_SPREADING = ("array", "dataTable")
+_REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
 _LONGEST_FORMULA = 8192
 _TEXTS = frozenset({"s", "str", "inlineStr"})
 _OTHERS: dict[str, Kind] = {"b": "boolean", "d": "date"}
@@ -95,6 +100,32 @@ class _Merged:
         return bool(self._open)
 
 
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """Cells that one formula fills, which stands at the first of them."""
+
+    first_row: int
+    last_row: int
+    first_column: int
+    last_column: int
+    asks: str
+
+    def holds(self, row: int, column: int) -> bool:
+        within = self.first_column <= column <= self.last_column
+        return within and self.first_row <= row <= self.last_row
+
+
+def _spread(reference: str, asks: str) -> _Spread:
+    """The cells of a reference; one that cannot be told is the rest of the sheet."""
+    first, _, last = reference.partition(":")
+    match = re.fullmatch(_REFERENCE, first), re.fullmatch(_REFERENCE, last or first)
+    if match[0] is None or match[1] is None:
+        return _Spread(1, MOST_ROWS, 0, MOST_COLUMNS, asks)
+    columns = [column_number(m[1]) for m in match if m]
+    rows = [int(m[2]) for m in match if m]
+    return _Spread(min(rows), max(rows), min(columns), max(columns), asks)
+
+
 Found = tuple[int, dict[int, str | Cell], bool]
 
 
@@ -114,7 +145,9 @@ class _Rows(Handler):
         self._parts: list[str] = []
         self._value: str | None = None
         self._formula: str | None = None
+        self._over = ""
         self._outside: set[str] = set()
+        self._spread: list[_Spread] = []
         self.merged = 0
 
     def ready(self) -> list[Found]:
@@ -134,6 +167,7 @@ class _Rows(Handler):
         elif kind == "f":
             self._taking, self._parts = True, []
             self._formula = attributes.get("si", "")
+            self._over = attributes.get("ref", "") if attributes.get("t") in _SPREADING else ""
         elif kind == "row":
             self._begin_row(attributes)
         elif kind == "rPh":
@@ -190,11 +224,18 @@ class _Rows(Handler):
         if outside and shared:
             self._outside.add(shared)
         self._formula = "outside" if outside else "inside"
+        if ":" in self._over:
+            self._spread.append(_spread(self._over, self._formula))
+            if len(self._spread) > MOST_SPREAD:
+                msg = f"more than {MOST_SPREAD} formulas fill cells around them"
+                raise Refused(msg)
 
     def _end_cell(self) -> None:
         kind, value, formula = self._cell.get("t", "n"), self._value, self._formula
         if not value and formula is None:
             return
+        if self._spread and formula is None:
+            formula = self._spread_here()
         text = self._text(kind, value or "") if kind in _TEXTS else None
         if text is not None and formula is None:
             if text:
@@ -208,6 +249,12 @@ class _Rows(Handler):
             self._cells[self._column] = Cell("number", value or "", form, asks)
         else:
             self._cells[self._column] = Cell(_OTHERS.get(kind, "error"), value or "", formula=asks)
+
+    def _spread_here(self) -> str | None:
+        """The formula of another cell that fills this one, as one of an array does."""
+        self._spread = [s for s in self._spread if s.last_row >= self._row]
+        here = (s.asks for s in self._spread if s.holds(self._row, self._column))
+        return next(here, None)
 
     def _text(self, kind: str, value: str) -> str | None:
         """A text; None where its number is none of the workbook's texts."""

@@ -8,6 +8,7 @@ import json as json_lines
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,8 @@ def _column_names(file: Path, layout: Layout) -> set[str]:
         return set()
     codec = gb18030.NAME if layout.get("encoding") == "gb18030" else "utf-8-sig"
     with file.open(encoding=codec, errors="replace", newline="") as stream:
-        first = next((line for line in stream if line.strip()), "").removeprefix("\ufeff")
+        lines = islice(stream, layout.get("above", 0), None)
+        first = next((line for line in lines if line.strip()), "").removeprefix("\ufeff")
     if kind == "csv":
         return set(next(csv.reader([first], delimiter=layout.get("delimiter", ",")), []))
     try:

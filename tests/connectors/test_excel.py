@@ -268,6 +268,20 @@ def test_a_shared_formula_that_asks_another_workbook(local: Connection) -> None:
     }
 
 
+def test_cells_that_a_formula_of_another_cell_fills(local: Connection) -> None:
+    """An array formula stands at its first cell; the others hold its values alone."""
+    first = formula("F2:F4*2", more=' t="array" ref="D2:E3"')
+    rows = [["1", "x", None, first, Number("7")], ["2", "y", None, Number("8"), Number("9")]]
+    data = book("xlsx", HEADER, *rows, ["3", "z", None, None, Number("1")])
+    found, _, lost, _ = taken(local, data)
+    assert {n: sorted(fields) for n, fields in lost.items()} == {
+        1: ["seen", "sum"],
+        2: ["seen", "sum"],
+    }
+    assert found[2][4] == "1"
+    assert taken(local, data, formulas="cached")[0][1][4] == "9"
+
+
 def test_formulas_of_old_workbooks_are_found(local: Connection) -> None:
     data = xls(
         [HEADER, ["1", "x", None, None, Number("12.5")], ["2", "y", None, None, Number("3")]],
