@@ -144,6 +144,32 @@ def test_an_error_is_ours(name: str, error: Exception, kind: type[OnecardError],
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+@pytest.mark.fault("F08", "each driver itself, and nothing that listens: unavailable, and why")
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("oracle", {}),
+        ("oracle", {"protocol": "tcps"}),
+        ("dm", {}),
+        ("mssql", {"encryption": "require"}),
+        ("kingbase", {}),
+        ("opengauss", {}),
+        ("oceanbase", {}),
+        ("tidb", {}),
+    ],
+)
+def test_a_server_that_is_down_is_unavailable(name: str, more: dict[str, Any]) -> None:
+    """The drivers' own errors, and proof that they take the arguments that we give them."""
+    connection = standin.connection(name, host="127.0.0.1", extra=more)
+    request = ReadRequest("a/d", (Column("k", "k"),), SqlSource(table="t"))
+    says = "the server cannot be reached"
+    if name != "dm":  # its driver does not say why
+        says += ": nothing listens at that host and port"
+    with pytest.raises(SourceUnavailable, match=says) as caught:
+        list(SQL.read(connection, request))
+    assert "secret" not in str(caught.value)
+
+
 def test_a_moment_has_one_literal_and_a_number_only_where_numbers_are() -> None:
     from datetime import UTC, datetime
 

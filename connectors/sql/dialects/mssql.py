@@ -49,7 +49,7 @@ _WORDS: tuple[tuple[str, Meaning], ...] = (
 
 
 class SQLServer(Dialect):
-    """SQL Server from 2012 on."""
+    """SQL Server from 2016 on."""
 
     name = "mssql"
     title = "SQL Server"

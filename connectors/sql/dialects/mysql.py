@@ -67,7 +67,7 @@ class MySQL(Dialect):
     driver = "mysql+pymysql"
     module = "pymysql"
     extra = "mysql"
-    tried = "MariaDB 11"
+    tried = "MariaDB 10.11"
     state = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
     session: ClassVar[tuple[str, ...]] = (
         "SET time_zone = '+00:00'",
