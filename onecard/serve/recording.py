@@ -70,7 +70,7 @@ class Recorder:
         for case, reply in replies:
             case.reply = reply
 
-    def _renew(self, connection: Connection, cases: Sequence[Case]) -> tuple[audit.Place, Calls]:
+    def _renew(self, connection: Connection, cases: Sequence[Case]) -> tuple[audit.EndOfLog, Calls]:
         """Judge the cases once more, while the end of the audit log is held.
 
         Returns:
@@ -78,7 +78,7 @@ class Recorder:
         """
         compiled = list({c.under.agreement.id: c.under for c in cases}.values())
         with together(connection):  # the first statement waits for others who record
-            place = audit.ask_place(connection)
+            place = audit.ask_end(connection)
             lives = admission.ask_lives(connection, compiled)
             counted = admission.ask_counts(connection, cases)
             taken = question_calls.ask_taken(connection, [(c.call.sid, c.call.rid) for c in cases])
@@ -90,7 +90,7 @@ class Recorder:
     def _write(
         self,
         connection: Connection,
-        place: audit.Place,
+        place: audit.EndOfLog,
         repeated: Sequence[Case],
         fresh: Sequence[Case],
     ) -> list[tuple[Case, Reply]]:

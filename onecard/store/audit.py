@@ -80,7 +80,7 @@ def append(
         msg = "audit: an entry belongs to a transaction; none is open"
         raise InternalError(msg)
     details = canonical_json(body)
-    place = ask_place(connection).taken()
+    place = ask_end(connection).taken()
     return append_at(connection, place, Details(kind, subject, actor, details))
 
 
@@ -95,20 +95,20 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EndOfLog:
     """The end of the log, held until the transaction ends; one entry can be appended there."""
 
     _head: _Head
 
 
 @dataclass(frozen=True, slots=True)
-class AskedPlace:
-    """The end of the log was asked for (`ask_place`); read it when the answers are there."""
+class AskedEnd:
+    """The end of the log was asked for (`ask_end`); read it when the answers are there."""
 
     _found: Sent[_Head]
     _signed: Sent[_Signed]
 
-    def taken(self) -> Place:
+    def taken(self) -> EndOfLog:
         """The end of the log.
 
         Raises:
@@ -118,24 +118,24 @@ class AskedPlace:
         if problem := _unsigned(found.head, self._signed.first()):
             msg = f"{problem}: run `onecard audit verify`"
             raise FatalError(msg)
-        return Place(found)
+        return EndOfLog(found)
 
 
-def ask_place(connection: Connection) -> AskedPlace:
+def ask_end(connection: Connection) -> AskedEnd:
     """Ask for the end of the log, and wait until nobody else holds it.
 
     Args:
         connection: in the transaction that appends.
     """
     found = send(connection, _Head, _HEAD + " FOR UPDATE")
-    return AskedPlace(found, send(connection, _Signed, _NEWEST_SIGNED))
+    return AskedEnd(found, send(connection, _Signed, _NEWEST_SIGNED))
 
 
-def append_at(connection: Connection, place: Place, details: Details) -> int:
+def append_at(connection: Connection, place: EndOfLog, details: Details) -> int:
     """Append an entry at the end that this transaction holds, once.
 
     Args:
-        connection: that has asked for the place.
+        connection: that has asked for the end (`ask_end`).
         place: the end of the log.
         details: what the entry says.
 
