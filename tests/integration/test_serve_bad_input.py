@@ -414,7 +414,7 @@ def test_the_table_has_every_code_that_a_caller_meets_before_the_registry_is_rea
     shown = {wrong.code.code for wrong in TABLE.values()}
     elsewhere = {
         codes.ANSWERED, codes.REPLAYED, codes.FAILED_TOO_OFTEN, codes.NO_SUCH_METHOD, codes.HEADERS,
-        codes.UNAVAILABLE, codes.STOPPED, codes.QUOTA_OPERATOR, codes.QUOTA_CALLER,
+        codes.UNAVAILABLE, codes.STOPPED, codes.SUSPENDED, codes.QUOTA_OPERATOR, codes.QUOTA_CALLER,
         codes.QUOTA_AGREEMENT, codes.QUOTA_PERSON, codes.CONFLICT, codes.CHANGED, codes.BLOCKED,
     }  # fmt: skip
     assert shown == {c.code for c in codes.CODES} - {c.code for c in elsewhere}
