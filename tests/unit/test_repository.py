@@ -161,6 +161,11 @@ def test_batches_in_hand_have_time_to_end(services: dict[str, dict[str, Any]]) -
     assert services["live"]["stop_grace_period"] == services["worker"]["stop_grace_period"]
 
 
+def test_who_answers_calls_has_no_login_of_an_agency(services: dict[str, dict[str, Any]]) -> None:
+    assert services["serve"]["env_file"] == []
+    assert services["live"]["env_file"] == services["worker"]["env_file"] != []
+
+
 def test_nobody_is_believed_about_tls_but_who_is_named(services: dict[str, dict[str, Any]]) -> None:
     assert services["serve"]["environment"]["ONECARD_PROXIES"] == "${ONECARD_PROXIES:-127.0.0.1}"
 
