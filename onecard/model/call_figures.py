@@ -24,6 +24,7 @@ RefusalKind = Literal[
     "permission",
     "purpose",
     "case",
+    "misuse",
     "quota",
     "repetition",
     "privacy",
@@ -31,7 +32,7 @@ RefusalKind = Literal[
 ]
 """The rules that calls are refused by, as reports tell of them: `identity`: not proved, at another
 time, or once more; `form`: not as described; `permission`: stopped, or no such agreement for this
-caller; `repetition`: an earlier request that cannot be answered again."""
+caller; `misuse`: its operator is suspended; `repetition`: an earlier request that cannot be answered again."""
 
 KINDS: tuple[RefusalKind, ...] = get_args(RefusalKind)
 _CODES: Mapping[RefusalKind, str] = {
@@ -41,6 +42,7 @@ _CODES: Mapping[RefusalKind, str] = {
     "permission": "60 61 62",
     "purpose": "64",
     "case": "65",
+    "misuse": "73",
     "quota": "66 67 68 69",
     "repetition": "70 71",
     "privacy": "72",

@@ -39,6 +39,7 @@ REFUSED_BY = {
     "permission": ("60", "61", "62"),
     "purpose": ("64",),
     "case": ("65",),
+    "misuse": ("73",),
     "quota": ("66", "67", "68", "69"),
     "privacy": ("72",),
 }
