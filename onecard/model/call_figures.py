@@ -32,7 +32,8 @@ RefusalKind = Literal[
 ]
 """The rules that calls are refused by, as reports tell of them: `identity`: not proved, at another
 time, or once more; `form`: not as described; `permission`: stopped, or no such agreement for this
-caller; `misuse`: its operator is suspended; `repetition`: an earlier request that cannot be answered again."""
+caller; `misuse`: its operator is suspended; `repetition`: an earlier request that cannot be
+answered again."""
 
 KINDS: tuple[RefusalKind, ...] = get_args(RefusalKind)
 _CODES: Mapping[RefusalKind, str] = {
