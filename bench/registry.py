@@ -37,5 +37,6 @@ PROGRAMS = (
     Program("workers", "more than one worker", (*_FEW, "--pages", "40")),
     Program("start", "start", ("--rounds", "3")),
     Program("live", "the live lane", ("--residents", "1000", "--share", "0.02")),
+    Program("serve", "single persons", (*_FEW, "--calls", "400", "--seconds", "2")),
     Program("airflow_night", "the night by Airflow", ("--persons", "1000", "--rounds", "1")),
 )

@@ -42,12 +42,17 @@ READ_BACK = frozenset({"files", "sql"})
 """Kinds whose inboxes can be read back: these implement `onecard.ports.inbox.Readable`."""
 
 
+IN_ORDER = frozenset({"files"})
+"""Kinds whose rows come in an order that means something; `onecard lint` asks, as above."""
+
+
 @dataclass(slots=True)
 class Options:
     """The models of a kind's options; implements `schemas.lint.options.OptionModels`."""
 
     source_options: type[BaseModel]
     sink_options: type[BaseModel]
+    in_order: bool = False
 
 
 def options(kind: str) -> Options:
@@ -57,7 +62,8 @@ def options(kind: str) -> Options:
         ConfigError: there is no such kind.
     """
     what = "connector"
-    return Options(offered(what, kind, SOURCES), offered(what, kind, SINKS))
+    models = offered(what, kind, SOURCES), offered(what, kind, SINKS)
+    return Options(*models, in_order=kind in IN_ORDER)
 
 
 @cache

@@ -13,11 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
-from demo import counter_hours, dag_night, lane, lost_card, show, standalone
+from demo import counter_hours, dag_night, lane, lost_card, questions, service, show, standalone
 from demo.counter import Counter
 from demo.progress import progress
 from demo.proof import prove
 from demo.rehearsal import Rehearsal, setup_steps, start
+from demo.service import ServiceProcess
 from demo.verify import verify as compare
 from demo.verify_inboxes import verify_inboxes
 from onecard.app.wiring import Hub
@@ -65,7 +66,12 @@ def demo(  # noqa: PLR0913 - one parameter for each option
         result["prepare_seconds"] = round(time.monotonic() - started, 1)
         result |= _nights(stage, days, history, shown=shown, verify=verify)
         day = days - 1 + history
-        result["live"] = _lost_card(stage, day, shown=shown)
+        with service.running(stage.at(day), stage.home / "serve.log") as serving:
+            result["live"] = _lost_card(stage, day, shown=shown)  # it starts meanwhile
+            asked = _asked(stage, day, serving, shown=shown)
+        asked["exit_code"] = serving.exit_code
+        asked["well"] = asked["well"] and not serving.exit_code
+        result["asked"] = asked
         if verify:
             same = _verify_inboxes(stage, day, "after the lane", shown=shown)
             result["inboxes_verified"] = same and result["inboxes_verified"]
@@ -79,7 +85,8 @@ def demo(  # noqa: PLR0913 - one parameter for each option
     else:
         output.say(f"done in {result['seconds']} s; report: {result['report']}")
     verified = (result.get("verified", True), result.get("inboxes_verified", True))
-    if result["exit_code"] or not all((result["proven"], result["live"]["well"], *verified)):
+    well = (result["proven"], result["live"]["well"], result["asked"]["well"], *verified)
+    if result["exit_code"] or not all(well):
         raise typer.Exit(1)
 
 
@@ -103,16 +110,20 @@ def up(
         output.say(f"Airflow: {address}  user: admin  password: {password}")
         output.say(f"Portal:  {address}/onecard/  a steward of each agency: its name,")
         output.say(f"         e.g. hrss, and the password in {made.file}")
-        output.say(f"logs in {folder}; Ctrl-C ends Airflow, the live lane and the agencies")
+        output.say(f"logs in {folder}; Ctrl-C ends Airflow, lane, service and the agencies")
         airflow = stage.at(0) | dict(made.environment) | listening
         with ExitStack() as running:
             server = running.enter_context(standalone.running(airflow))
+            served = running.enter_context(service.running(stage.at(0), home / "serve.log"))
             live = running.enter_context(lane.running(stage.at(0), home / "live.log"))
             running.enter_context(
                 counter_hours.kept(Counter(stage.city, 0), stage.hub(0), live.door)
             )
             output.say(f"Live lane: ready, its log is {live.log}; once hrss has been collected, a")
             output.say(f"         card is reported lost every {counter_hours.EACH_S:g} s")
+            served.wait_until_ready()
+            output.say(f"Service: query and verify at {served.door}, its log is {served.log};")
+            output.say(f"         what can be asked: {served.door}/v1/openapi.json")
             try:
                 server.wait()
             except KeyboardInterrupt:
@@ -207,6 +218,24 @@ def _lost_card(stage: Rehearsal, day: int, *, shown: bool) -> dict[str, Any]:
         "seconds": round(found.seconds, 1),
         "log": str(found.log),
         "consumers": [asdict(line) for line in found.told],
+    }
+
+
+def _asked(stage: Rehearsal, day: int, serving: ServiceProcess, *, shown: bool) -> dict[str, Any]:
+    """One question under each agreement of mode query and verify; what came of it."""
+    hub = stage.hub(day)
+    with progress("questions", questions.steps(hub), shown=shown) as ended:
+        found = questions.ask_all(hub, serving, ended=ended)
+    if shown:
+        show.questions(found)
+    return {
+        "well": found.well,
+        "answers": [asdict(answer) for answer in found.answers],
+        "refused": found.refused,
+        "entries": found.entries,
+        "calls": found.calls,
+        "seconds": round(found.seconds, 1),
+        "log": str(serving.log),
     }
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,16 +11,10 @@ from pathlib import Path
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo import standalone
-from onecard.errors import FatalError
+from demo import processes, standalone
+from demo.processes import ANSWER_S, LOOPBACK
 
-ONECARD = (sys.executable, "-c", "from onecard.cli.entry import main; main()")
-LOOPBACK = "127.0.0.1"
-READY_WITHIN_S = 180.0
-"""A machine that is busy with the imports of other processes needs some time."""
-ENDS_WITHIN_S = 120.0
-"""For the batches in hand."""
-POLL_S, ANSWER_S = 0.05, 5.0
+NAME = "the live lane"
 LOOKS = "onecard_live_looks"
 """How often each piece of its work has looked for something to do (docs/monitoring.md)."""
 
@@ -64,9 +56,7 @@ class LaneProcess:
 
     def require_running(self) -> None:
         """Raises FatalError where it has ended by itself."""
-        if self.exit_code is not None:
-            msg = f"the live lane has ended by itself ({self.exit_code}); see {self.log}"
-            raise FatalError(msg)
+        processes.require_running(NAME, self)
 
 
 @contextmanager
@@ -81,28 +71,8 @@ def running(environment: Mapping[str, str], log: Path) -> Iterator[LaneProcess]:
         FatalError: it does not become ready.
     """
     door, figures = (f"{LOOPBACK}:{port}" for port in standalone.free_ports(0, 0))
-    with log.open("w") as file:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*ONECARD, "live", "--listen", door, "--metrics", figures],
-            env={"ONECARD_LOG": "text", **environment},
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            lane = LaneProcess(process, f"http://{door}", f"http://{figures}", log)
-            _wait_until_ready(lane)
-            yield lane
-        finally:
-            standalone.end_group(process, ENDS_WITHIN_S)
-
-
-def _wait_until_ready(lane: LaneProcess) -> None:
-    end = time.monotonic() + READY_WITHIN_S
-    while not lane.ready:
-        lane.require_running()
-        if time.monotonic() > end:
-            msg = f"the live lane is not ready after {READY_WITHIN_S:g} s; see {lane.log}"
-            raise FatalError(msg)
-        time.sleep(POLL_S)
+    words = ("live", "--listen", door, "--metrics", figures)
+    with processes.started(words, environment, log) as process:
+        lane = LaneProcess(process, f"http://{door}", f"http://{figures}", log)
+        processes.wait_until_ready(NAME, lane)
+        yield lane

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import polars as pl
 
 from demo.chance import Chance, Index, constant, digits, id_check, luhn_digit, text
+from onecard.base.personal import UNASSIGNED_DIVISION
 
 BLOCK = 65_536
-DIVISION = "410199"
-"""Unassigned (GB/T 2260): no synthetic number can be a real person's."""
+DIVISION = UNASSIGNED_DIVISION
+"""No synthetic number can be a real person's."""
 
 FIRST_BIRTH, LAST_BIRTH = date(1936, 1, 1), date(2024, 12, 31)
 _COHORTS = (

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from demo.dag_night import NightRun
 from demo.lost_card import Reported, Told
 from demo.proof import Proof
+from demo.questions import Answer, Questions
 from demo.verify import Verdict
 from demo.verify_inboxes import InboxVerdict
 from onecard.app.wiring import Hub
@@ -85,6 +86,34 @@ def _told(line: Told) -> tuple[str, str]:
         return "", "nothing: it does not serve the holder"
     seconds = "NOT confirmed" if line.seconds is None else f"{line.seconds:.2f}"
     return seconds, line.holds or "NOT what it should"
+
+
+def questions(found: Questions) -> None:
+    """How each question was answered and how fast; nothing of whom it was about."""
+    output.table(
+        "asked: about one person under each agreement; milliseconds to the answer",
+        ("agreement", "consumer", "mode", "outcome", "ms", "repeated ms", "proved"),
+        [
+            (
+                a.agreement,
+                a.consumer,
+                a.mode,
+                a.outcome or f"NOT answered ({a.code})",
+                round(1_000 * a.seconds),
+                round(1_000 * a.again_s),
+                _proved(a),
+            )
+            for a in found.answers
+        ],
+    )
+    output.say(
+        f"a question for another purpose was refused with {found.refused}; the resident's own"
+        f" look-up lists {found.entries} disclosures, {found.calls} of them calls"
+    )
+
+
+def _proved(answer: Answer) -> str:
+    return "signature, receipt, repetition" if answer.proved else "NOT proved"
 
 
 def proof(found: Proof) -> None:

@@ -96,7 +96,7 @@ class AskedHub:
 
     def hub(self) -> Hub:
         """A hub that reads everything anew."""
-        return Hub(Settings.load(self.variables), EnvironmentConnections({}))
+        return Hub(Settings.load(self.variables), EnvironmentConnections(self.variables))
 
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """What a statement gives in the hub's own database."""

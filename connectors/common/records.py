@@ -16,7 +16,7 @@ from onecard.ports.source import Column, ReadRequest
 JSON_RULE, BOOLEAN_RULE = "record.json", "record.boolean"
 
 
-def part(records: Sequence[Any], request: ReadRequest, origin: str) -> Part:
+def part(records: Sequence[Any], request: ReadRequest, origin: str, rule: str = JSON_RULE) -> Part:
     """Records (objects as parsed, numbers as text) as a batch; what is no flat object is damaged.
 
     A number of a key, an integer or a decimal has one form however it is written (1, 1.0, 1e0);
@@ -26,11 +26,12 @@ def part(records: Sequence[Any], request: ReadRequest, origin: str) -> Part:
         records: one page or piece of objects as parsed.
         request: names the columns; the batch has them as text, by their contract names.
         origin: page or file, for messages.
+        rule: that a record breaks which is no flat object.
 
     Raises:
         SchemaMismatch: records hold a key that the contract does not name, or lack one.
     """
-    damaged = {i: JSON_RULE for i, r in enumerate(records) if not _flat(r)}
+    damaged = {i: rule for i, r in enumerate(records) if not _flat(r)}
     sound = [{} if i in damaged else r for i, r in enumerate(records)]
     _check_keys([r for i, r in enumerate(sound) if i not in damaged], request, origin)
     keys = [c.native for c in request.columns if c.key]

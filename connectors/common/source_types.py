@@ -35,7 +35,7 @@ def known(system: str) -> Mapping[str, SourceType]:
     """The types of a dialect or kind of file, by name.
 
     Args:
-        system: `postgresql`, `mariadb`, `sqlite`, `csv`, `json` or `parquet`.
+        system: a part of the table: a database's, `csv`, `json` or `parquet`.
     """
     table: dict[str, Any] = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
     families = table["families"]

@@ -1,4 +1,4 @@
-"""Files: CSV, JSON and Parquet, local or over SFTP, with manifests."""
+"""Files: CSV, JSON, Parquet, Excel, DBF, XML, fixed widths, ZIP; local, SFTP, FTPS; manifests."""
 
 from __future__ import annotations
 

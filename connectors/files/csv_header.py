@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from connectors.common.records import check_columns
 from connectors.files import looks
+from connectors.files.layouts import Titled
 from connectors.files.options import Csv
 from onecard.base import shown
 from onecard.errors import ProtocolError, SchemaMismatch
@@ -25,19 +26,21 @@ EARLY = 10
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first row that is not blank.
+    """The first row that is not blank, behind the titles.
 
     Attributes:
         names: of the columns.
         line: as it stands in the file, for what it looks like.
         head: the file's beginning, for the same.
         blank: blank lines before it.
+        titles: lines above it, as many as the contract says.
     """
 
     names: list[str]
     line: str
     head: bytes
     blank: int
+    titles: tuple[str, ...] = ()
 
 
 def read(stream: BinaryIO, origin: str, options: Csv) -> Header:
@@ -63,6 +66,7 @@ def read(stream: BinaryIO, origin: str, options: Csv) -> Header:
             f"the contract declares {options.encoding}"
         )
         raise ProtocolError(msg)
+    titles = tuple(_titles(stream, options))
     line, blank = _first(stream, origin, options)
     try:
         text = line.decode(options.codec).removeprefix(BOM)
@@ -78,7 +82,7 @@ def read(stream: BinaryIO, origin: str, options: Csv) -> Header:
     if not names:
         msg = f"{origin}: no header row{looks.unlike_csv(head)}"
         raise ProtocolError(msg)
-    return Header(names, text, head, blank)
+    return Header(names, text, head, blank, titles)
 
 
 def check(header: Header, origin: str, request: ReadRequest, options: Csv) -> None:
@@ -139,8 +143,16 @@ def _unlike_header(header: Header, natives: Collection[str], options: Csv) -> st
     lines = header.head.decode(options.codec, "replace").splitlines()[:EARLY]
     for number, line in enumerate(lines, start=1):
         if shown.is_header(line.split(options.delimiter), natives):
-            return f"; the header row looks to be line {number}: nothing may stand before it"
+            return f"; the header row looks to be line {number}: say `above: {number - 1}`"
     return "; has the file a header row?"
+
+
+def _titles(stream: BinaryIO, options: Csv) -> Iterator[str]:
+    """The lines above the header, blank ones too."""
+    above = options.above if isinstance(options, Titled) else 0
+    for _ in range(above):
+        line = stream.readline(LONGEST_LINE)
+        yield line.decode(options.codec, "replace").removeprefix(BOM).rstrip("\r\n")
 
 
 def _first(stream: BinaryIO, origin: str, options: Csv) -> tuple[bytes, int]:

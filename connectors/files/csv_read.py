@@ -7,7 +7,6 @@ after it (F25). Only LF and CR LF end a line: U+2028, NEL and a lone CR are data
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 from connectors.common.gather import Part, regrouped
 from connectors.files import csv_arrow, csv_header, gb18030
 from connectors.files.csv_careful import careful
+from connectors.files.fixed_cells import check_encoding
 from connectors.files.options import Csv
 from connectors.files.skipped import Skipped
 from onecard import native
@@ -29,9 +29,6 @@ PIECE = 1 << 22
 """Bytes that are read at once; memory does not grow with the file."""
 ODD_LINES = 64
 """Lines that are read record by record from an odd one on, before the scanner goes on."""
-TELLING = 2
-"""Ideographs in text that happens to be UTF-8 after which it is no accident (F27)."""
-_IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +66,7 @@ def chunks(
         header = csv_header.read(stream, origin, options)
         csv_header.check(header, origin, request, options)
         skipped.blank += header.blank
+        skipped.titles += len(header.titles)
         parts = _parts(stream, origin, _Records(header.names, options, skipped))
         chosen = ((_chosen(batch, request), damaged) for batch, damaged in parts)
         yield from regrouped(chosen, origin, request.batch_rows)
@@ -107,7 +105,7 @@ def _parts(stream: BinaryIO, origin: str, records: _Records) -> Iterator[Part]:
             raise ProtocolError(msg)
         if not block:
             whole = whole.removesuffix(b"\x1a")
-        _check_encoding(whole, origin, records.options)
+        check_encoding(whole, origin, records.options.encoding)
         if whole:
             rest = (yield from _piece(whole, records, final=not block)) + rest
         if not block:
@@ -166,16 +164,3 @@ def _behind_lines(data: bytes, start: int, count: int) -> int:
 def _layout(header: list[str], options: Csv) -> Layout:
     codes = gb18030.codes() if options.encoding == "gb18030" else None
     return Layout(tuple(header), options.delimiter, options.blanks, codes)
-
-
-def _check_encoding(data: bytes, origin: str, options: Csv) -> None:
-    """UTF-8 reads as GB18030 without an error, but as other characters (F27)."""
-    if options.encoding == "utf-8" or data.isascii():
-        return
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        return
-    if len(_IDEOGRAPH.findall(text)) >= TELLING:
-        msg = f"{origin}: the file is UTF-8; the contract declares {options.encoding}"
-        raise ProtocolError(msg)

@@ -13,16 +13,28 @@ import pyarrow as pa
 from connectors.common.record_columns import SAMPLE, of_records
 from connectors.common.source_types import drift_family
 from connectors.common.strict_json import parse_json
-from connectors.files import csv_header, jsonl_read, parquet_read, parquet_types
+from connectors.files import (
+    contents,
+    csv_header,
+    dbf_read,
+    excel_read,
+    fixed_read,
+    jsonl_read,
+    parquet_read,
+    parquet_types,
+    xml_read,
+)
 from connectors.files.folders import opened
-from connectors.files.formats import Text
+from connectors.files.layouts import Dbf, Excel, FixedWidth, Xml
 from connectors.files.manifest import file_digest
-from connectors.files.options import Csv, FilesSource, JsonDocument, ParquetSource
+from connectors.files.options import Csv, FilesSource, JsonDocument, ParquetSource, PlainFormat, Zip
 from connectors.files.skipped import Skipped
+from connectors.files.text_file import Text
 from onecard.base import shown
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError, SchemaMismatch
 from onecard.model.drift import Described, SourceColumn
+from onecard.ports.source import Column
 from schemas.models.contract import Contract
 
 LINE = 1 << 20
@@ -52,12 +64,13 @@ def describe(contract: Contract, connection: Connection) -> Described | None:
         with folder.local(f"{options.directory}/{newest}") as copy:
             origin = _name(copy, newest)
             try:
-                columns = _columns(Text(copy, origin), options, contract)
+                file = Text(copy, origin, limit=options.max_bytes)
+                columns = _columns(file, options, contract)
             except (pa.ArrowException, OSError, ValueError, RecursionError, csv.Error) as error:
                 kind = f"{options.format.kind} ({type(error).__name__})"
                 msg = f"{contract.id}: file {origin} cannot be read as {kind}"
                 raise ProtocolError(msg) from None
-    optional = options.format.kind in ("json", "jsonl")
+    optional = _plain(options).kind in ("json", "jsonl", "xml")
     if optional and not columns:
         return None
     if not shown.is_header([c.name for c in columns], [f.native for f in contract.fields]):
@@ -73,8 +86,20 @@ def _name(copy: Path, listed: str) -> str:
     )
 
 
+def _plain(options: FilesSource) -> PlainFormat:
+    """The format of the rows, whatever they are packed in."""
+    return options.format.of if isinstance(options.format, Zip) else options.format
+
+
 def _columns(file: Text, options: FilesSource, contract: Contract) -> tuple[SourceColumn, ...]:
-    layout, copy = options.format, file.path
+    if not isinstance(options.format, Zip):
+        return _unpacked(file, options.format, contract)
+    with next(contents.members(file, options.format)) as inner:
+        return _unpacked(inner, options.format.of, contract)
+
+
+def _unpacked(file: Text, layout: PlainFormat, contract: Contract) -> tuple[SourceColumn, ...]:
+    copy = file.path
     if isinstance(layout, ParquetSource):
         where = f"{contract.id} from {file.origin}"
         return tuple(_parquet(file, layout, where, [f.native for f in contract.fields]))
@@ -83,8 +108,27 @@ def _columns(file: Text, options: FilesSource, contract: Contract) -> tuple[Sour
     if isinstance(layout, JsonDocument):
         found = layout.rows_of(parse_json(copy.read_text(encoding="utf-8-sig")))
         return of_records(found if isinstance(found, list) else ())
+    if isinstance(layout, Excel | Dbf | Xml | FixedWidth):
+        return of_records(_office(file, layout, contract))
     records = chain.from_iterable(jsonl_read.records(copy, file.origin, Skipped()))
     return of_records(islice(records, SAMPLE))
+
+
+def _office(
+    file: Text, layout: Excel | Dbf | Xml | FixedWidth, contract: Contract
+) -> Iterator[object]:
+    """Names as a record without values where the file has them, then a sample of its rows."""
+    where = f"{contract.id} from {file.origin}"
+    known = {
+        f.native: Column(f.name, f.native, type=f.type, format=f.format) for f in contract.fields
+    }
+    if isinstance(layout, Excel):
+        return excel_read.sample(file, layout, (list(known.values()), where), SAMPLE)
+    if isinstance(layout, Dbf):
+        return dbf_read.sample(file, layout, (known, where), SAMPLE)
+    if isinstance(layout, FixedWidth):
+        return fixed_read.sample(file, layout, SAMPLE)
+    return islice(chain.from_iterable(xml_read.records(file, layout)), SAMPLE)
 
 
 def _csv(file: Text, options: Csv, contract: Contract) -> Iterator[dict[str, str]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from onecard.errors import NO_ROOM, StorageError, unwritten
+from onecard.errors import NO_ROOM, SourceUnavailable, StorageError, unwritten
 
 NOTE_LIMIT = 1024**2
 """Bytes of a manifest."""
@@ -17,6 +17,10 @@ NOTE_LIMIT = 1024**2
 
 class TooLarge(Exception):
     """A file has more bytes than are taken, whatever its folder's list says (F33)."""
+
+
+class Growing(SourceUnavailable):
+    """A file has not the size that its server says: somebody still writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Folder(Protocol):
 
         Raises:
             TooLarge: it has more than `limit` bytes, counted as they come.
+            Growing: it is still being written, where the server lets that be seen.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Where files lie: a local folder, or a folder on an SFTP server with a pinned host key."""
+"""Where files lie: a local folder, or one of an SFTP (its key pinned), FTPS or FTP server."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def opened(connection: Connection) -> Iterator[Folder]:
 
         with watching(connection), connected(connection) as folder:
             yield folder
+    elif connection.conn_type in ("ftp", "ftps"):
+        from connectors.files.ftp import connected as ftp_connected  # noqa: PLC0415 - as above
+
+        with watching(connection), ftp_connected(connection) as folder:
+            yield folder
     else:
         what = f"file store type of connection {connection.id!r}"
-        raise ConfigError(unknown(what, connection.conn_type, ("fs", "sftp")))
+        raise ConfigError(unknown(what, connection.conn_type, ("fs", "sftp", "ftps", "ftp")))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -15,30 +14,30 @@ import pyarrow.parquet as pq
 from connectors.common.gather import OBJECT_ROWS, regrouped
 from connectors.common.records import part
 from connectors.common.wire_text import as_text
-from connectors.files import csv_read, jsonl_read, parquet_read
-from connectors.files.options import Csv, JsonDocument, JsonLines, Parquet, ParquetSource
-from connectors.files.skipped import Skipped
+from connectors.files import (
+    csv_header,
+    csv_read,
+    dbf_read,
+    excel_read,
+    fixed_read,
+    jsonl_read,
+    parquet_read,
+    xml_read,
+)
+from connectors.files.layouts import Dbf, Excel, FixedWidth, Xml
+from connectors.files.options import Csv, CsvSource, JsonDocument, JsonLines, Parquet, ParquetSource
+from connectors.files.text_file import Text
 from onecard.errors import ProtocolError
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, ReadRequest
 
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A local copy of a file and what messages call it.
-
-    Attributes:
-        path: of the copy.
-        origin: name of the file, as it may be shown.
-        skipped: counts its lines that are no rows.
-    """
-
-    path: Path
-    origin: str
-    skipped: Skipped = field(default_factory=Skipped)
+LONGEST_TITLE = 1000
+"""Characters of a line above the rows in which a number of rows is looked for."""
+Streamed = Csv | JsonLines | Parquet | Excel | Dbf | Xml | FixedWidth
+"""Formats whose files are read piece by piece."""
 
 
-def chunks(file: Text, options: Csv | JsonLines | Parquet, request: ReadRequest) -> Iterator[Chunk]:
+def chunks(file: Text, options: Streamed, request: ReadRequest) -> Iterator[Chunk]:
     """The file's rows; raises SchemaMismatch or ProtocolError naming the file.
 
     Args:
@@ -51,9 +50,23 @@ def chunks(file: Text, options: Csv | JsonLines | Parquet, request: ReadRequest)
     elif isinstance(options, Parquet):
         zone = options.timezone if isinstance(options, ParquetSource) else None
         yield from parquet_read.chunks(file.path, file.origin, request, zone)
-    else:
+    elif isinstance(options, JsonLines):
         parts = jsonl_read.parts(file.path, file.origin, request, file.skipped)
         yield from regrouped(parts, file.origin, request.batch_rows)
+    else:
+        yield from _office(file, options, request)
+
+
+def _office(
+    file: Text, options: Excel | Dbf | Xml | FixedWidth, request: ReadRequest
+) -> Iterator[Chunk]:
+    if isinstance(options, Excel):
+        return excel_read.chunks(file, options, request)
+    if isinstance(options, Dbf):
+        return dbf_read.chunks(file, options, request)
+    if isinstance(options, Xml):
+        return xml_read.chunks(file, options, request)
+    return fixed_read.chunks(file, options, request)
 
 
 def json_chunks(records: object, origin: str, request: ReadRequest) -> Iterator[Chunk]:
@@ -72,7 +85,7 @@ def json_chunks(records: object, origin: str, request: ReadRequest) -> Iterator[
     yield from regrouped(parts, origin, request.batch_rows)
 
 
-def count_rows(file: Text, options: Csv | JsonLines | JsonDocument | Parquet) -> int | None:
+def count_rows(file: Text, options: Streamed | JsonDocument) -> int | None:
     """Rows of a file as its manifest counts them; None where it cannot be told cheaply."""
     if isinstance(options, Parquet):
         return int(parquet_read.opened(file.path, file.origin).metadata.num_rows)
@@ -80,7 +93,40 @@ def count_rows(file: Text, options: Csv | JsonLines | JsonDocument | Parquet) ->
         return None
     if isinstance(options, Csv):
         return csv_read.count(file.path, file.origin, options)
-    return jsonl_read.count(file.path, file.origin)
+    if isinstance(options, JsonLines):
+        return jsonl_read.count(file.path, file.origin)
+    return _count_office(Text(file.path, file.origin, limit=file.limit), options)
+
+
+def _count_office(file: Text, options: Excel | Dbf | Xml | FixedWidth) -> int:
+    if isinstance(options, Excel):
+        return excel_read.count(file, options)[0]
+    if isinstance(options, FixedWidth):
+        return fixed_read.count(file, options)[0]
+    if isinstance(options, Dbf):
+        return dbf_read.count(file, options)
+    return xml_read.count(file, options)
+
+
+def is_total_kept(file: Text, options: Streamed | JsonDocument) -> bool:
+    """Whether the file has as many rows as a line above them says; True where none must say so.
+
+    Args:
+        file: a local copy.
+        options: of the file's format.
+    """
+    if not isinstance(options, Excel | FixedWidth | CsvSource) or options.total is None:
+        return True
+    own = Text(file.path, file.origin, limit=file.limit)
+    if isinstance(options, Excel):
+        rows, titles = excel_read.count(own, options)
+    elif isinstance(options, FixedWidth):
+        rows, titles = fixed_read.count(own, options)
+    else:
+        with file.path.open("rb") as stream:
+            titles = csv_header.read(stream, file.origin, options).titles
+        rows = csv_read.count(file.path, file.origin, options)
+    return options.total.told([line[:LONGEST_TITLE] for line in titles]) == rows
 
 
 def write(path: Path, options: Csv | Parquet, parcel: Parcel) -> int:

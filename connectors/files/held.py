@@ -12,8 +12,8 @@ import pyarrow as pa
 from connectors.files import formats
 from connectors.files.folder import Folder, TooLarge
 from connectors.files.folders import opened
-from connectors.files.formats import Text
 from connectors.files.options import FilesSink
+from connectors.files.text_file import Text
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, InboxTaken, ProtocolError
 from onecard.ports.inbox import Arrivals, Dropped, Sending

@@ -13,7 +13,7 @@ from onecard.base import shown
 HEAD = 1 << 16
 """Bytes of a file's beginning that are looked at."""
 _BEGINNINGS = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls): save it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls): declare `format: {kind: excel}`"),
     (b"\x1f\x8b", "a gzip archive: unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
     (b"Rar!", "a RAR archive: unpack it"),
@@ -24,6 +24,7 @@ _BEGINNINGS = (
     (codecs.BOM_UTF16_LE, "UTF-16: save it as UTF-8"),
     (codecs.BOM_UTF16_BE, "UTF-16: save it as UTF-8"),
 )
+MARKUP = "HTML or XML"
 _MARKUP = (b"<html", b"<!doctype", b"<table", b"<?xml", b"<meta", b"<head", b"<body")
 _DELIMITERS = {
     ",": "commas",
@@ -52,7 +53,9 @@ def foreign(data: bytes) -> str:
     """
     if data.startswith(b"PK\x03\x04"):
         workbook = b"xl/" in data or b"[Content_Types].xml" in data
-        return "an Excel workbook (.xlsx): save it as CSV" if workbook else "a ZIP archive: unpack"
+        if workbook:
+            return "an Excel workbook (.xlsx): declare `format: {kind: excel}`"
+        return "a ZIP archive: declare `format: {kind: zip, of: …}`"
     for beginning, kind in _BEGINNINGS:
         if data.startswith(beginning):
             return kind
@@ -60,7 +63,7 @@ def foreign(data: bytes) -> str:
         return "UTF-16: save it as UTF-8"
     text = data.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if text.startswith(_MARKUP):
-        return "HTML or XML"
+        return MARKUP
     return ""
 
 

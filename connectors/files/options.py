@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from connectors.common.strict_json import at
-from connectors.files import gb18030
+from connectors.files.layouts import Dbf, Encoding, Excel, FixedWidth, Titled, Xml, codec
 from onecard.base.frozen import Frozen
 
-Encoding = Literal["utf-8", "gb18030"]
 _NOTHING = b" \t\v\f\r\n\x1a"
 """What is not seen on a line; CTRL-Z is where old systems end a text."""
 
@@ -33,7 +32,7 @@ class Csv(Frozen):
     @property
     def codec(self) -> str:
         """Python's name of the encoding: GB 18030 in its edition of 2022."""
-        return gb18030.NAME if self.encoding == "gb18030" else self.encoding
+        return codec(self.encoding)
 
     @property
     def skips_headers(self) -> bool:
@@ -50,7 +49,7 @@ class Csv(Frozen):
         return _NOTHING + (self.delimiter.encode() if self.delimiter.isascii() else b"")
 
 
-class CsvSource(Csv):
+class CsvSource(Csv, Titled):
     """The same as it is read.
 
     Attributes:
@@ -120,9 +119,64 @@ class Manifest(Frozen):
     digest: str = "sha256"
     time: str | None = None
 
+    def path(self, name: str) -> str:
+        """Name of the manifest of a file.
+
+        Args:
+            name: of the file, or its path.
+        """
+        return name + self.suffix
+
+
+class SourceManifest(Manifest):
+    """The same beside a file that is read.
+
+    Attributes:
+        content: `json`, or `none`: that the file is there says all, as `.ok` files do; whatever
+            stands in it is not read.
+        instead: whether its suffix takes the place of the data file's: `list.ok` for `list.csv`.
+    """
+
+    content: Literal["json", "none"] = "json"
+    instead: bool = False
+
+    def path(self, name: str) -> str:
+        """Name of the manifest of a file."""
+        folder, slash, last = name.rpartition("/")
+        stem = last.rpartition(".")[0] if self.instead else last
+        return f"{folder}{slash}{stem or last}{self.suffix}"
+
+    @model_validator(mode="after")
+    def _nothing_is_promised(self) -> SourceManifest:
+        if self.content == "none" and self.time:
+            msg = "files.manifest: with `content: none` nothing tells a time"
+            raise ValueError(msg)
+        return self
+
+
+PlainFormat = Annotated[
+    CsvSource | JsonLines | JsonDocument | ParquetSource | Excel | Dbf | Xml | FixedWidth,
+    Field(discriminator="kind"),
+]
+
+
+class Zip(Frozen):
+    """A ZIP archive of files of one format; folders in it do not count, archives in it are refused.
+
+    Attributes:
+        members: pattern of the names of its files that are read, without their folders; at least
+            one must be there.
+        of: their format.
+    """
+
+    kind: Literal["zip"]
+    members: str = "*"
+    of: PlainFormat
+
 
 Format = Annotated[
-    CsvSource | JsonLines | JsonDocument | ParquetSource, Field(discriminator="kind")
+    CsvSource | JsonLines | JsonDocument | ParquetSource | Excel | Dbf | Xml | FixedWidth | Zip,
+    Field(discriminator="kind"),
 ]
 SinkFormat = Annotated[Csv | Parquet, Field(discriminator="kind")]
 
@@ -140,11 +194,15 @@ class _Placed(Frozen):
 
 
 class FilesSource(_Placed):
-    """Options of a folder that is read; only new or changed files are taken."""
+    """Options of a folder that is read; only new or changed files are taken.
+
+    Attributes:
+        max_bytes: of one file; of an archive or a workbook also what it unpacks to.
+    """
 
     pattern: str
     format: Format
-    manifest: Manifest | None = None
+    manifest: SourceManifest | None = None
     max_bytes: int = Field(default=4 * 1024**3, gt=0)
 
 

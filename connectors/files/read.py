@@ -6,7 +6,6 @@ may be shown (`onecard.base.shown.file_name`).
 
 from __future__ import annotations
 
-import codecs
 import fnmatch
 import logging
 from collections.abc import Iterator
@@ -15,17 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from connectors.common import scanned
-from connectors.common.gather import regrouped
-from connectors.common.strict_json import parse_json
-from connectors.files import formats, looks, manifest
-from connectors.files.folder import Folder, ListedFile, TooLarge
+from connectors.files import contents, manifest
+from connectors.files.folder import Folder, Growing, ListedFile, TooLarge
 from connectors.files.folders import opened
-from connectors.files.formats import Text
-from connectors.files.options import FilesSource, JsonDocument
+from connectors.files.options import FilesSource
 from connectors.files.order import FilePlaces, FoundFile
+from connectors.files.text_file import Text
 from onecard.base.connections import Connection
 from onecard.base.shown import file_name
 from onecard.errors import ConfigError, ProtocolError
@@ -66,7 +60,7 @@ class FilesReading:
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """Files without a manifest."""
+        """Files without a manifest, or that grow while they are fetched."""
         return tuple(self._waiting)
 
     @property
@@ -111,12 +105,13 @@ class FilesReading:
         promise: dict[str, Any] = {}
         told = ""
         if self._options.manifest:
-            path = f"{self._options.directory}/{entry.name}{self._options.manifest.suffix}"
+            path = f"{self._options.directory}/{self._options.manifest.path(entry.name)}"
             found = self._promise(folder, path)
             if found is None:
                 self._waiting.append(file_name(entry.name))
                 return None
-            promise, told = found, manifest.promised_digest(found, self._options.manifest)
+            if self._options.manifest.content == "json":
+                promise, told = found, manifest.promised_digest(found, self._options.manifest)
         place = self._places.place(entry.name, promise, told)
         if place is None:
             self._refused.append(Refusal(file_name(entry.name, told), "manifest.time"))
@@ -136,6 +131,8 @@ class FilesReading:
                 yield from self._copy(copy, file)
         except TooLarge:  # more than its folder's list said
             self._refused.append(Refusal(file_name(entry.name, told), "file.size"))
+        except Growing:
+            self._waiting.append(file_name(entry.name, told))
 
     @property
     def _again(self) -> bool:
@@ -144,7 +141,10 @@ class FilesReading:
 
     def _promise(self, folder: Folder, path: str) -> dict[str, Any] | None:
         try:
-            return manifest.parsed(folder.read(path), file_name(path))
+            found = folder.read(path)
+            if self._options.manifest and self._options.manifest.content == "none":
+                return None if found is None else {}
+            return manifest.parsed(found, file_name(path))
         except TooLarge:
             msg = f"{self._request.dataset}: the manifest {file_name(path)} is too large for one"
             raise ProtocolError(msg) from None
@@ -161,7 +161,7 @@ class FilesReading:
         same = self._taken.get(name) == digest
         if same and not self._again:
             return
-        file = Text(copy, name)
+        file = Text(copy, name, limit=self._options.max_bytes)
         problem = self._broken_promise(file, digest, promise)
         if problem:
             self._refused.append(Refusal(name, problem))
@@ -173,71 +173,19 @@ class FilesReading:
             log.warning("%s: file %s is read again: %s", self._request.dataset, name, why)
         self._new = self._new or not same
         late = self._places.late(found.place)
-        for chunk in self._chunks(file):
+        for chunk in contents.chunks(file, self._options.format, self._request):
             yield replace(chunk, late=True) if late else chunk
         self._taken[name] = digest
         self._remarks += file.skipped.remarks(name)
 
     def _broken_promise(self, file: Text, digest: str, promise: dict[str, Any]) -> str:
-        """The rule that the file breaks against its manifest, or an empty text."""
-        note = self._options.manifest
-        if note is None:
-            return ""
-        if manifest.promised_digest(promise, note) != digest:
-            return "manifest.digest"
-        promised = promise.get(note.rows)
-        if promised is None:
-            return ""
-        return "" if str(self._count(file)) == str(promised) else "manifest.rows"
-
-    def _count(self, file: Text) -> int | None:
-        """Rows of the file, damaged ones included."""
-        layout = self._options.format
-        if layout.kind != "json":
-            return formats.count_rows(file, layout)
-        found = layout.rows_of(_document(file, self._request.dataset))
-        return len(found) if isinstance(found, list) else None
-
-    def _chunks(self, file: Text) -> Iterator[Chunk]:
-        options, dataset = self._options.format, self._request.dataset
-        if options.kind == "json":
-            batch = _scanned(file, options, self._request)
-            if batch is not None:
-                yield from regrouped([(batch, {})], file.origin, self._request.batch_rows)
-                return
-            found = options.rows_of(_document(file, dataset))
-            yield from formats.json_chunks(found, file.origin, self._request)
-            return
-        parts = formats.chunks(file, options, self._request)
-        while True:
-            try:
-                part = next(parts, None)
-            except (pa.ArrowException, OSError) as error:
-                kind = f"{options.kind} ({type(error).__name__})"
-                msg = f"{dataset}: file {file.origin} cannot be read as {kind}"
-                raise ProtocolError(msg) from None
-            if part is None:
-                return
-            yield part
-
-
-def _scanned(file: Text, options: JsonDocument, request: ReadRequest) -> pa.RecordBatch | None:
-    """The rows of a document that is sound throughout; None: it is for the strict reader."""
-    if options.records == "$":
-        return None
-    data = file.path.read_bytes().removeprefix(codecs.BOM_UTF8).rstrip(b"\x1a")
-    try:
-        found = scanned.document(data, options.records, request)
-    except (ValueError, RecursionError):
-        return None
-    return found.batch if found else None
-
-
-def _document(file: Text, dataset: str) -> Any:  # noqa: ANN401 - JSON
-    try:
-        return parse_json(file.path.read_text(encoding="utf-8-sig").rstrip("\x1a"))
-    except (ValueError, RecursionError):
-        kind = looks.foreign(looks.head(file.path))
-        hint = f"; it looks like {kind}" if kind else ""
-        msg = f"{dataset}: file {file.origin} is not JSON{hint}"
-        raise ProtocolError(msg) from None
+        """The rule that the file breaks against what it promises, or an empty text."""
+        note, layout = self._options.manifest, self._options.format
+        if note is not None and note.content == "json":
+            if manifest.promised_digest(promise, note) != digest:
+                return "manifest.digest"
+            promised = promise.get(note.rows)
+            rows = None if promised is None else contents.count(file, layout, self._request.dataset)
+            if str(rows) != str(promised):
+                return "manifest.rows"
+        return "file.total" if contents.broken_total(file, layout) else ""

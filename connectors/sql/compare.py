@@ -9,12 +9,13 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from connectors.sql import dialects
 from connectors.sql import postgres_types as types
 from connectors.sql.arrow import normalised
 from connectors.sql.errors import translated
 from connectors.sql.options import SqlSource
 from connectors.sql.read_postgres import HINT_BYTES, columns_there, set_encoding, table_name
-from connectors.sql.url import address, dialect
+from connectors.sql.url import address
 from onecard.base.connections import Connection
 from onecard.base.sql_text import query
 from onecard.base.timeouts import BoundedConnection
@@ -46,7 +47,7 @@ def side(
         request: dataset, columns and the table's options.
         contract: fields, their types and the key.
     """
-    if dialect(connection) != "postgresql":
+    if not dialects.of(connection).copies:
         yield None
         return
     options = _options(request)

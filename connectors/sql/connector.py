@@ -1,4 +1,4 @@
-"""Databases: PostgreSQL by COPY (the fast path), MariaDB/MySQL and SQLite over SQLAlchemy.
+"""Databases: PostgreSQL by COPY (the fast path), the others over SQLAlchemy.
 
 SQLAlchemy is loaded where it is needed: reading PostgreSQL does without.
 """
@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from connectors.sql import dialects
 from connectors.sql.errors import translated
 from connectors.sql.options import SqlSink, SqlSource
 from connectors.sql.read_postgres import PostgresReading
-from connectors.sql.url import dialect
 from onecard.base.connections import Connection
 from onecard.base.times import OFFSET
 from onecard.ports.inbox import Arrivals, Held
@@ -39,7 +39,7 @@ class SqlConnector:
     def read(self, connection: Connection, request: ReadRequest) -> Reading:
         """Read the table's named columns in one consistent snapshot."""
         options = SqlSource.model_validate(request.options.model_dump(by_alias=True))
-        if dialect(connection) == "postgresql":
+        if dialects.of(connection).copies:
             return PostgresReading(connection, request, options)
         from connectors.sql.read_generic import GenericReading  # noqa: PLC0415 - see above
 
@@ -126,11 +126,13 @@ class SqlConnector:
 
         sink = SqlSink.model_validate(request.options.model_dump(by_alias=True))
         with translated(f"{request.dataset} in {sink.table}", connection):
-            if not write.there(connection, sink.schema_, sink.table):
-                return Held(iter(()))
+            inbox = write.there(connection, sink.schema_, sink.table)
+        if not inbox.there:
+            return Held(iter(()))
         written = {**sink.model_dump(by_alias=True), "timezone": OFFSET}
         options = SqlSource.model_validate(written)
-        return Held(iter(self.read(connection, replace(request, options=options))))
+        rows = self.read(connection, replace(request, options=options))
+        return Held(iter(rows), blank_is_null=inbox.blank_is_null)
 
     def send(self, connection: Connection, options: BaseModel, parcel: Parcel) -> Sent:
         """Upsert the parcel by its key in one transaction.

@@ -6,23 +6,23 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection as Database
-from sqlalchemy import Engine, column, create_engine, select, table
+from sqlalchemy import Engine, select, table
+from sqlalchemy.sql import quoted_name
 
 from connectors.common.record_columns import SAMPLE
 from connectors.common.source_types import drift_family
-from connectors.sql import generic_types, postgres_types
+from connectors.sql import dialects
+from connectors.sql.dialects.base import Dialect
+from connectors.sql.dialects.there import TableThere
 from connectors.sql.errors import translated
 from connectors.sql.options import SqlSource
-from connectors.sql.read_postgres import table_name
-from connectors.sql.url import dialect, engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError
 from onecard.model.drift import Described, SourceColumn, shape
 from onecard.model.source_types import DeclaredColumn
 from schemas.models.contract import Contract
 
-_LENGTHS = re.compile(r"[a-z ]+\((\d+)(?:,\s*(\d+))?\)")
+_LENGTHS = re.compile(r"[a-z0-9 ]+\((\d+)(?:,\s*(\d+))?\)")
 
 
 def describe(contract: Contract, connection: Connection) -> Described:
@@ -34,42 +34,38 @@ def describe(contract: Contract, connection: Connection) -> Described:
     options = SqlSource.model_validate(dict(contract.source.options))
     natives = {f.native for f in contract.fields}
     where = f"{contract.id} from {options.table}"
-    engine = create_engine(engine_url(connection))
+    dialect = dialects.of(connection)
+    engine = dialect.engine(connection)
     try:
         with translated(where, connection):
             with engine.connect() as database:
-                declared = _declared(database, connection, options)
-            if not declared:
+                there = dialect.there(database, options.table, options.schema_)
+            if not there.columns:
                 msg = f"{where}: the table is not there"
                 raise ConfigError(msg)
-            names = {c.name for c in declared}
-            asked = names - natives if natives - names else set()
+            met = {c.name: n for n in natives if (c := there.column(n)) is not None}
+            new = {c.name for c in there.columns} - set(met)
+            asked = new if len(met) < len(natives) else set()
             columns = tuple(
-                _column(c, _shapes(engine, options, c.name) if c.name in asked else ())
-                for c in declared
+                _column(
+                    met.get(c.name, c.name),
+                    c,
+                    _shapes(engine, dialect, there, c) if c.name in asked else (),
+                )
+                for c in there.columns
             )
     finally:
         engine.dispose()
     return Described(options.table, columns, named=True)
 
 
-def _declared(
-    database: Database, connection: Connection, options: SqlSource
-) -> list[DeclaredColumn]:
-    kind = dialect(connection)
-    if kind == "postgresql":
-        found = database.exec_driver_sql(postgres_types.statement(table_name(options)))
-        return list(postgres_types.declared(found.all()).values())
-    system = "sqlite" if kind == "sqlite" else "mariadb"
-    return list(generic_types.columns(database, system, options.table, options.schema_).values())
-
-
-def _column(declared: DeclaredColumn, shapes: Collection[str]) -> SourceColumn:
+def _column(name: str, declared: DeclaredColumn, shapes: Collection[str]) -> SourceColumn:
+    """A column, by the name under which the contract knows it."""
     family = drift_family(declared.type)
     length = _LENGTHS.match(declared.declared)
     first, second = (int(n) if n else None for n in (length.groups() if length else (None, None)))
     return SourceColumn(
-        declared.name,
+        name,
         family,
         declared.declared,
         accepts=declared.type,
@@ -81,9 +77,12 @@ def _column(declared: DeclaredColumn, shapes: Collection[str]) -> SourceColumn:
     )
 
 
-def _shapes(engine: Engine, options: SqlSource, name: str) -> set[str]:
-    wanted: Any = column(name)
-    source = table(options.table, schema=options.schema_)
+def _shapes(
+    engine: Engine, dialect: Dialect, there: TableThere, column: DeclaredColumn
+) -> set[str]:
+    wanted: Any = dialect.plain(column.name)
+    home = quoted_name(there.home, quote=True) if there.home else None
+    source = table(quoted_name(there.name, quote=True), schema=home)
     statement = select(wanted).select_from(source).where(wanted.is_not(None)).limit(SAMPLE)
     with engine.connect() as database:
         return {shape(str(row[0])) for row in database.execute(statement)}

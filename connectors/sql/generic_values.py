@@ -1,11 +1,12 @@
-"""Values of MariaDB, MySQL and SQLite as Arrow columns: a bad one costs its row, not its chunk."""
+"""Values of a database as Arrow columns: a bad one costs its row, not its chunk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,21 @@ ENCODING = "record.encoding"
 EXACT_DIGITS = 15
 """Decimal digits that a double keeps whatever they are (IEEE 754, binary64)."""
 _EXACT_BELOW = 10.0**EXACT_DIGITS
+_CLOCK = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?)?( ?[+-]\d\d(?::?\d\d)?|Z)?"
+)
+"""A time in ISO 8601: day, seconds, their fraction, offset."""
+MICROSECONDS = 6
+IN_WRITING = ("iso", "iso_utc", "digits", "lob")
+"""Ways of asking of which nothing is right before it was looked at here."""
+NATURAL: Mapping[str, LogicalType] = {
+    "date": "date",
+    "timestamp": "timestamp",
+    "integer": "integer",
+    "long": "number",
+    "decimal": "number",
+}
+"""Family → what it is where no field says what is wanted; else text."""
 
 
 class Undecoded(bytes):
@@ -53,6 +69,12 @@ def typed(values: Sequence[Any], kind: SourceType, wanted: LogicalType, zone: st
         wanted: the field's.
         zone: of times without one.
     """
+    if kind.read == "lob":
+        values = [v.read() if hasattr(v, "read") else v for v in values]
+    if kind.read in ("iso", "iso_utc"):
+        return _written(values, kind, wanted, zone)
+    if kind.read == "digits":
+        return _converted(values, _Never, pa.string(), partial(_digits, wanted))
     if kind.family == "timestamp":
         found = _converted(values, datetime, pa.timestamp("us"), _only(datetime))
         found.array = zoned(found.array, "UTC" if kind.read == "utc" else zone)
@@ -66,6 +88,67 @@ def typed(values: Sequence[Any], kind: SourceType, wanted: LogicalType, zone: st
             pass
     convert = _loose if kind.family == "loose" else _plain
     return _converted(values, str, pa.string(), partial(convert, wanted))
+
+
+class _Never:
+    """The type of no value: all are looked at one by one."""
+
+
+def _written(values: Sequence[Any], kind: SourceType, wanted: LogicalType, zone: str) -> Cells:
+    """Times that were asked for in writing; a day may have hours in some modes of a database."""
+    hours = wanted == "timestamp" and any(isinstance(v, str) and ":" in v for v in values)
+    if kind.family == "date" and not hours:
+        return _converted(values, _Never, pa.date32(), _day)
+    if kind.read == "iso_utc":
+        found = _converted(values, _Never, pa.timestamp("us"), _utc)
+        found.array = zoned(found.array, "UTC")
+        return found
+    found = _converted(values, _Never, pa.timestamp("us"), _clock)
+    found.array = zoned(found.array, zone)
+    return found
+
+
+def _clock(value: object) -> datetime:
+    """A clock time; what lies between two microseconds is none that could be kept."""
+    parts = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
+    if parts is None or parts[4]:
+        raise NotOfType
+    return _moment(parts)
+
+
+def _utc(value: object) -> datetime:
+    """An instant as clock time of UTC; without an offset it is that already."""
+    parts = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
+    if parts is None:
+        raise NotOfType
+    found = _moment(parts, (parts[4] or "").strip())
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+
+
+def _moment(parts: re.Match[str], offset: str = "") -> datetime:
+    fraction = parts[3] or ""
+    if fraction[MICROSECONDS:].strip("0"):
+        raise NotOfType
+    second = f"{parts[2] or '00:00:00'}.{fraction[:MICROSECONDS] or '0'}"
+    try:
+        return datetime.fromisoformat(f"{parts[1]}T{second}{offset}")
+    except (ValueError, OverflowError):
+        raise NotOfType from None
+
+
+def _day(value: object) -> date:
+    found = _clock(value)
+    if (found.hour, found.minute, found.second, found.microsecond) != (0, 0, 0, 0):
+        raise NotOfType
+    return found.date()
+
+
+def _digits(wanted: LogicalType, value: object) -> str:
+    """A number that was asked for in writing; `.5` and `1E+20` are written out."""
+    try:
+        return _plain(wanted, Decimal(value)) if isinstance(value, str) else _plain(wanted, value)
+    except InvalidOperation:
+        raise NotOfType from None
 
 
 def _converted(

@@ -7,13 +7,16 @@ needed is what the hub itself would make (`inbox_tables`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, String, Table
 
-from connectors.sql.inbox_look import InboxColumn, InboxTable, named
-from connectors.sql.inbox_tables import EXACT, KEY_LENGTH, REMARKS, exact_collation
+from connectors.sql.dialects.base import Dialect
+from connectors.sql.dialects.column_types import KEY_LENGTH
+from connectors.sql.inbox_look import InboxColumn, InboxTable
+from connectors.sql.inbox_tables import REMARKS
 from onecard.errors import ConfigError, ProtocolError
 from onecard.model.treated import TextShape
 
@@ -30,31 +33,42 @@ WHOLE_CHARACTER = 4
 UNKNOWN = TextShape()
 
 
-def check(
-    database: Connection,
-    wanted: Table,
-    found: InboxTable,
-    schema: pa.Schema,
-    texts: Mapping[str, TextShape],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """An inbox that is looked at.
+
+    Attributes:
+        dialect: of its database.
+        database: a session of it.
+        wanted: the table as the hub would make it.
+        found: the table as it is.
+        blank_is_null: the database keeps '' as NULL.
+    """
+
+    dialect: Dialect
+    database: Connection
+    wanted: Table
+    found: InboxTable
+    blank_is_null: bool = False
+
+
+def check(inbox: Inbox, schema: pa.Schema, texts: Mapping[str, TextShape]) -> None:
     """Refuse a table that does not keep what is sent.
 
     Args:
-        database: a session of the inbox.
-        wanted: the table as the hub would make it.
-        found: the table as it is.
+        inbox: the table.
         schema: of what is sent.
         texts: what is known of its text columns.
 
     Raises:
         ConfigError: names the table's flaws: columns, their types and what is needed.
     """
-    fit = _Fit(database, wanted, found, texts)
-    flaws = [*found.flaws, *fit.columns(schema), *fit.key(), *fit.others()]
+    fit = _Fit(inbox, texts)
+    flaws = [*inbox.found.flaws, *fit.columns(schema), *fit.key(), *fit.others()]
     if flaws:
         more = f"; and {len(flaws) - SHOWN} more" if len(flaws) > SHOWN else ""
         msg = (
-            f"the inbox {wanted.fullname} would not keep what is sent: "
+            f"the inbox {inbox.wanted.fullname} would not keep what is sent: "
             f"{'; '.join(flaws[:SHOWN])}{more}; nothing was sent"
         )
         raise ConfigError(msg)
@@ -63,12 +77,11 @@ def check(
 class _Fit:
     """One table beside what is sent into it."""
 
-    def __init__(
-        self, database: Connection, wanted: Table, found: InboxTable, texts: Mapping[str, TextShape]
-    ) -> None:
-        self._database, self._wanted, self._found = database, wanted, found
+    def __init__(self, inbox: Inbox, texts: Mapping[str, TextShape]) -> None:
+        self._dialect, self._database = inbox.dialect, inbox.database
+        self._wanted, self._found = inbox.wanted, inbox.found
         self._texts = texts
-        self._key = tuple(c.name for c in wanted.primary_key)
+        self._key = tuple(c.name for c in inbox.wanted.primary_key)
 
     def columns(self, schema: pa.Schema) -> Iterator[str]:
         """Columns that are not there, or whose types lose something."""
@@ -89,7 +102,7 @@ class _Fit:
 
     def key(self) -> Iterator[str]:
         """No unique index on exactly the key, or one that takes different keys for equal."""
-        names = [named(self._database, name) for name in self._key]
+        names = [self._dialect.named(name) for name in self._key]
         if frozenset(names) not in self._found.unique:
             yield f"it has no unique index on exactly {', '.join(self._key)}"
         for name in self._key:
@@ -97,18 +110,18 @@ class _Fit:
             if column and column.blurs and not self._texts.get(name, UNKNOWN).distinct:
                 yield (
                     f"the collation of key {column.name} ({column.blurs}) takes different keys for"
-                    f" one; needs {_exact_collation(self._database)}"
+                    f" one; needs {self._dialect.collation(self._database)}"
                 )
 
     def others(self) -> Iterator[str]:
         """Columns that the agreement does not fill and that must be filled."""
-        ours = {named(self._database, column.name) for column in self._wanted.columns}
+        ours = {self._dialect.named(column.name) for column in self._wanted.columns}
         for name, column in self._found.columns.items():
             if name not in ours and not column.optional:
                 yield f"column {column.name} must be filled, and the agreement does not have it"
 
     def _column(self, name: str) -> InboxColumn | None:
-        return self._found.columns.get(named(self._database, name))
+        return self._found.columns.get(self._dialect.named(name))
 
     def _needs(self, name: str) -> str:
         kind = self._wanted.columns[name].type
@@ -128,8 +141,8 @@ class _Fit:
     def _holds(self, field: pa.Field, column: InboxColumn) -> bool:
         for test, holds in _KINDS:
             if test(field.type):
-                as_text = self._database.dialect.name != "postgresql"
-                return holds(field.type, column) or (as_text and _text_of(field.type, column))
+                as_text = self._dialect.as_text and _text_of(field.type, column)
+                return holds(field.type, column) or as_text
         shape = self._texts.get(field.name, UNKNOWN)
         return _text(shape, column, keyed=field.name in self._key)
 
@@ -210,31 +223,21 @@ def _text(shape: TextShape, column: InboxColumn, *, keyed: bool) -> bool:
     return room or (keyed and column.length is not None and column.length >= KEY_LENGTH)
 
 
-def _exact_collation(database: Connection) -> str:
-    if database.dialect.name == "postgresql":
-        return 'a deterministic one, e.g. "C"'
-    return "BINARY" if database.dialect.name == "sqlite" else exact_collation(database)
-
-
 class Limits:
     """What is known of no text before it comes: looked at batch by batch.
 
     Args:
-        inbox: name of the table.
-        key: columns of the key.
-        found: the table as it is, its columns by their names as sent.
+        inbox: the table.
+        schema: of what is sent.
         texts: what is known of its text columns.
     """
 
-    def __init__(
-        self,
-        inbox: str,
-        key: tuple[str, ...],
-        found: dict[str, InboxColumn],
-        texts: Mapping[str, TextShape],
-    ) -> None:
-        self._where = f"the inbox {inbox}"
+    def __init__(self, inbox: Inbox, schema: pa.Schema, texts: Mapping[str, TextShape]) -> None:
+        self._where = f"the inbox {inbox.wanted.fullname}"
+        key = tuple(c.name for c in inbox.wanted.primary_key)
+        found = {n: inbox.found.columns[inbox.dialect.named(n)] for n in schema.names}
         self._key, self._columns = key, found
+        self._inbox = inbox
         self._padded = tuple(n for n in key if found[n].pads and not texts.get(n, UNKNOWN).distinct)
 
     @property
@@ -261,11 +264,21 @@ class Limits:
             if not pa.types.is_string(values.type) and not pa.types.is_large_string(values.type):
                 continue
             self._measure(column, values)
+            if (
+                name in self._key
+                and self._inbox.blank_is_null
+                and pc.any(pc.equal(values, "")).as_py()
+            ):
+                msg = (
+                    f"{self._where}: column {name} of the key is empty in some row, which this"
+                    " database keeps as NULL; nothing was kept"
+                )
+                raise ConfigError(msg)
             if name in self._padded and pc.any(pc.ends_with(values, " ")).as_py():
+                exact = self._inbox.dialect.collation(self._inbox.database)
                 msg = (
                     f"{self._where}: the collation of key {column.name} takes a key with a blank at"
-                    f" its end for the one without; convert the table to {' or '.join(EXACT)};"
-                    " nothing was kept"
+                    f" its end for the one without; convert the table to {exact}; nothing was kept"
                 )
                 raise ConfigError(msg)
 

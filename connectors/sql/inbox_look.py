@@ -1,28 +1,18 @@
 """What a database says of an inbox table, asked before anything is sent into it.
 
-Each kind of database has a module of its own that fills in these values; `inbox_fit` judges them.
+Each dialect fills in these values (`Dialect.look`); `inbox_fit` judges them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Literal, cast
-
-from sqlalchemy import Connection
+from typing import Literal
 
 Family = Literal[
     "text", "fixed", "integer", "decimal", "float", "boolean", "date", "clock", "instant", "other"
 ]
 """What a column holds: `fixed` is text padded with blanks, `clock` date and time without a zone,
 `instant` with one, `other` whatever cannot hold all values of any type that leaves."""
-
-_LOOKS = {
-    "postgresql": "connectors.sql.inbox_look_postgres",
-    "mysql": "connectors.sql.inbox_look_mysql",
-    "sqlite": "connectors.sql.inbox_look_sqlite",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ class InboxTable:
 
     Attributes:
         flaws: why no delivery may go there, whatever its columns.
-        columns: by name, in the spelling of `named`.
+        columns: by name, in the spelling of `Dialect.named`.
         unique: column sets that the database keeps unique, without conditions or expressions.
         triggers: names of what may change rows on their way in or out.
     """
@@ -76,23 +66,3 @@ class InboxTable:
     columns: dict[str, InboxColumn]
     unique: tuple[frozenset[str], ...]
     triggers: tuple[str, ...] = ()
-
-
-Look = Callable[[Connection, str | None, str], InboxTable | None]
-
-
-def look(database: Connection, schema: str | None, name: str) -> InboxTable | None:
-    """The table as it is; None when there is none of that name.
-
-    Args:
-        database: a session of the inbox.
-        schema: of the table; None: the login's own.
-        name: of the table.
-    """
-    found = import_module(_LOOKS[database.dialect.name])
-    return cast("Look", found.look)(database, schema, name)
-
-
-def named(database: Connection, name: str) -> str:
-    """A column's name as `InboxTable` spells it: only PostgreSQL tells `a` from `A`."""
-    return name if database.dialect.name == "postgresql" else name.lower()

@@ -54,7 +54,12 @@ _FAMILIES: dict[str, Family] = {
 _DIGITS = {"tinyint": 2, "smallint": 4, "mediumint": 6, "int": 9, "bigint": 18}
 
 
-def look(database: Connection, schema: str | None, name: str) -> InboxTable | None:
+def look(
+    database: Connection,
+    schema: str | None,
+    name: str,
+    engines: tuple[str, ...] = _TRANSACTIONAL,
+) -> InboxTable | None:
     """The table as it is; None when there is none of that name.
 
     Where a server shows a login no triggers, only what is read back tells of them.
@@ -63,6 +68,7 @@ def look(database: Connection, schema: str | None, name: str) -> InboxTable | No
         database: a session of the inbox.
         schema: of the table; None: the session's own.
         name: of the table.
+        engines: those with transactions; none: the server has only one, which has them.
     """
     at = {"schema": schema, "name": name}
     table = database.execute(_TABLE, at).one_or_none()
@@ -73,18 +79,22 @@ def look(database: Connection, schema: str | None, name: str) -> InboxTable | No
         parts[row.name].add(None if row.prefix or not row.part else row.part.lower())
     columns = [_column(row) for row in database.execute(_COLUMNS, at)]
     return InboxTable(
-        tuple(_flaws(table, database.execute(_REFERENCES, at).scalars().all())),
+        tuple(_flaws(table, database.execute(_REFERENCES, at).scalars().all(), engines)),
         {c.name.lower(): c for c in columns},
         tuple(frozenset(n for n in p if n) for p in parts.values() if None not in p),
         tuple(database.execute(_TRIGGERS, at).scalars()),
     )
 
 
-def _flaws(table: Any, references: Any) -> list[str]:  # noqa: ANN401 - rows
+def _flaws(
+    table: Any,  # noqa: ANN401 - a row
+    references: Any,  # noqa: ANN401 - rows
+    engines: tuple[str, ...],
+) -> list[str]:
     found = []
     if table.kind not in ("BASE TABLE", "SYSTEM VERSIONED"):
         found.append(f"it is a {table.kind.lower()}, and must be a table")
-    elif str(table.engine).lower() not in _TRANSACTIONAL:
+    elif engines and str(table.engine).lower() not in engines:
         found.append(f"its engine {table.engine} has no transactions; needs InnoDB")
     found += [
         f"{other} refers to it by a foreign key: rows could not be replaced" for other in references

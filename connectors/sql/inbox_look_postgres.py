@@ -75,17 +75,23 @@ def look(database: Connection, schema: str | None, name: str) -> InboxTable | No
     if relation is None:
         return None
     at = {"oid": relation.oid}
-    columns = [_column(row) for row in database.execute(_COLUMNS, at)]
+    columns = [column_of(row) for row in database.execute(_COLUMNS, at)]
     hazards = database.execute(_HAZARDS, at).all()
     return InboxTable(
-        tuple(_flaws(relation, hazards)),
+        tuple(flaws(relation, hazards)),
         {c.name: c for c in columns},
         tuple(frozenset(names) for names in database.execute(_UNIQUE, at).scalars()),
         tuple(h.name for h in hazards if h.kind == "trigger"),
     )
 
 
-def _flaws(relation: Any, hazards: Any) -> list[str]:  # noqa: ANN401 - rows
+def flaws(relation: Any, hazards: Any) -> list[str]:  # noqa: ANN401 - rows
+    """Why no delivery may go there.
+
+    Args:
+        relation: as `pg_class` has it, and whether row security hides rows of it.
+        hazards: triggers, rules and references by their kind and name.
+    """
     found = []
     if relation.relkind not in _TABLES:
         kind = _OTHERS.get(relation.relkind, "no table")
@@ -103,7 +109,12 @@ def _flaws(relation: Any, hazards: Any) -> list[str]:  # noqa: ANN401 - rows
     return found
 
 
-def _column(row: Any) -> InboxColumn:  # noqa: ANN401 - a row
+def column_of(row: Any) -> InboxColumn:  # noqa: ANN401 - a row
+    """A column by its row of the catalogue.
+
+    Args:
+        row: as `_COLUMNS` names its parts.
+    """
     family = _FAMILIES.get(row.typname, "other")
     limit = row.typmod - 4 if row.typmod >= 4 and family in ("text", "fixed", "decimal") else None
     digits, scale = _DIGITS.get(row.typname), None

@@ -15,8 +15,9 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Table, column, func, select, text, tuple_
+from sqlalchemy import column, func, select
 
+from connectors.sql.inbox_fit import Inbox
 from onecard.base.times import ZONE
 from onecard.errors import ProtocolError
 
@@ -32,24 +33,18 @@ class Proof:
     """What one delivery sends, kept to be compared with what is there.
 
     Args:
-        database: the session that sends, in its transaction.
-        inbox: the table.
+        inbox: the table, in the session and the transaction that send; where it has triggers, all
+            rows are read back.
         schema: of what is sent.
         key: its columns.
-        triggers: of the table, by their names; with any, all rows are read back.
     """
 
-    def __init__(
-        self,
-        database: Connection,
-        inbox: Table,
-        schema: pa.Schema,
-        key: tuple[str, ...],
-        triggers: tuple[str, ...],
-    ) -> None:
-        self._database, self._inbox, self._key = database, inbox, key
+    def __init__(self, inbox: Inbox, schema: pa.Schema, key: tuple[str, ...]) -> None:
+        self._dialect, self._database = inbox.dialect, inbox.database
+        self._inbox, self._key = inbox.wanted, key
         self._kinds = {f.name: f.type for f in schema}
-        self._triggers = triggers
+        self._triggers = inbox.found.triggers
+        self._blank_is_null = inbox.blank_is_null
         self._kept: dict[KeyValues, Record] = {}
 
     def stored(self, records: dict[KeyValues, Record], rows: int) -> None:
@@ -62,6 +57,8 @@ class Proof:
         Raises:
             ProtocolError: it stored fewer or more, or others.
         """
+        if not self._dialect.counts:
+            rows = -1
         if rows >= 0 and rows != len(records):
             msg = f"{self._where}: {len(records)} rows were sent, {rows} were stored{self._by}"
             raise ProtocolError(msg)
@@ -109,8 +106,8 @@ class Proof:
         return f" (its triggers: {listed}); nothing was kept" if listed else "; nothing was kept"
 
     def _compare(self, records: dict[KeyValues, Record]) -> None:
-        if self._triggers and self._database.dialect.name == "postgresql":
-            self._database.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        if self._triggers:
+            self._dialect.settle(self._database)
         sent = {self._plain_key(r): self._plain(r) for r in records.values()}
         found = {self._plain_key(r): self._plain(r) for r in self._read(list(records))}
         lost = sum(key not in found for key in sent)
@@ -129,17 +126,21 @@ class Proof:
 
     def _read(self, keys: list[KeyValues]) -> Iterator[Record]:
         columns: list[Any] = [column(name) for name in self._kinds]  # as the driver gives them
-        for start in range(0, len(keys), AT_ONCE):
-            wanted = self._matches(keys[start : start + AT_ONCE])
+        size = min(AT_ONCE, self._dialect.at_most // len(self._key))
+        for start in range(0, len(keys), size):
+            wanted = self._matches(keys[start : start + size])
             statement = select(*columns).select_from(self._inbox).where(wanted)
             for row in self._database.execute(statement).mappings():
                 yield dict(row)
 
     def _matches(self, keys: list[KeyValues]) -> Any:  # noqa: ANN401 - an expression
-        return tuple_(*(self._inbox.c[name] for name in self._key)).in_(keys)
+        return self._dialect.matches([self._inbox.c[name] for name in self._key], keys)
 
     def _plain(self, record: Record) -> Record:
-        return {name: plain(record[name], kind) for name, kind in self._kinds.items()}
+        found = {name: plain(record[name], kind) for name, kind in self._kinds.items()}
+        if self._blank_is_null:
+            found = {name: None if value == "" else value for name, value in found.items()}
+        return found
 
     def _plain_key(self, record: Record) -> KeyValues:
         return tuple(plain(record[name], self._kinds[name]) for name in self._key)
@@ -161,6 +162,8 @@ def plain(value: object, kind: pa.DataType) -> object:
         value: as it was sent, or as a driver read it.
         kind: the type with which it was sent.
     """
+    if callable(read := getattr(value, "read", None)):  # a large text that is fetched by itself
+        value = read()
     if value is None:
         return None
     try:

@@ -44,11 +44,16 @@ def statement(table: str) -> str:
     return _CATALOGUE.replace("{table}", literal(table))
 
 
-def declared(rows: Iterable[Sequence[Any]]) -> dict[str, DeclaredColumn]:
-    """The columns by name, from the rows that `statement` gives."""
+def declared(rows: Iterable[Sequence[Any]], types: str = SYSTEM) -> dict[str, DeclaredColumn]:
+    """The columns by name.
+
+    Args:
+        rows: as `statement` gives them.
+        types: whose they are: PostgreSQL's, or a descendant's.
+    """
     return {
         str(name): DeclaredColumn(
-            str(name), str(kind), source_types.of(SYSTEM, str(base)), nullable=not strict
+            str(name), str(kind), source_types.of(types, str(base)), nullable=not strict
         )
         for name, kind, base, strict in rows
     }

@@ -1,38 +1,24 @@
-"""Reading MariaDB/MySQL and SQLite through SQLAlchemy, column by column into Arrow."""
+"""Reading a database through SQLAlchemy, column by column into Arrow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy import (
-    BigInteger,
-    Date,
-    DateTime,
-    Engine,
-    column,
-    create_engine,
-    event,
-    func,
-    or_,
-    select,
-    table,
-    text,
-)
 from sqlalchemy import Connection as Database
+from sqlalchemy import func, literal_column, select, table
+from sqlalchemy.sql import quoted_name
 
 from connectors.common import source_types
 from connectors.common.gather import OBJECT_ROWS
-from connectors.sql import generic_bounds, generic_types, generic_values, partition
+from connectors.sql import dialects, generic_values, partition
 from connectors.sql import since as sql_since
+from connectors.sql.dialects.there import TableThere
 from connectors.sql.errors import translated
 from connectors.sql.generic_values import Cells
 from connectors.sql.options import SqlSource
-from connectors.sql.url import dialect, engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SchemaMismatch
 from onecard.model.checkpoints import Checkpoint
@@ -40,12 +26,7 @@ from onecard.model.source_types import DeclaredColumn
 from onecard.ports.source import Chunk, Column, ReadRequest, Refusal
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Select
-
-_WITHOUT_PADDING = (
-    "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')"
-)
-"""CHAR's padding is its type's, not a part of its values."""
+    from sqlalchemy import ColumnElement, Engine, FromClause, Select
 
 
 class GenericReading:
@@ -57,109 +38,117 @@ class GenericReading:
 
     def __init__(self, connection: Connection, request: ReadRequest, options: SqlSource) -> None:
         self._connection = connection
+        self._dialect = dialects.of(connection)
         self._request = request
         self._options = options
-        self._system = "sqlite" if dialect(connection) == "sqlite" else "mariadb"
         self._counts = options.count and sql_since.counted(request)
         self.rows_there: int | None = None
+        self._where = f"{request.dataset} from {options.table}"
         self._origin = partition.origin(options.table, request)
         self._columns = request.columns
-        self._there: dict[str, DeclaredColumn] = {}
+        self._there = TableThere(options.table, options.schema_)
 
     def __iter__(self) -> Iterator[Chunk]:
-        request, name = self._request, self._options.table
+        request = self._request
         size = min(request.batch_rows, OBJECT_ROWS)
-        where = f"{request.dataset} from {name}"
         first = 1
         with (
-            _engine(self._connection, where) as engine,
-            translated(where, self._connection, request.columns),
+            self._opened() as engine,
+            translated(self._where, self._connection, request.columns),
             engine.connect() as database,
         ):
             for rows in self._pages(database, size):
                 yield self._chunk(rows, first)
                 first += len(rows)
 
-    def _pages(self, database: Database, size: int) -> Iterator[Sequence[Sequence[Any]]]:
-        options = self._options
-        if self._system == "mariadb":
-            database.execute(text("SET time_zone = '+00:00'"))
-            database.execute(text(_WITHOUT_PADDING))
-        self._there = generic_types.columns(database, self._system, options.table, options.schema_)
-        self._columns = self._wanted()
-        statement = self._statement()
-        if self._system == "mariadb":
-            database.rollback()
-            database.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            database.execute(text("START TRANSACTION WITH CONSISTENT SNAPSHOT"))
-        stream = database.execution_options(stream_results=True, yield_per=size)
-        yield from stream.execute(statement).partitions(size)
-        if self._counts:
-            every = table(options.table, schema=options.schema_)
-            self.rows_there = database.scalar(select(func.count()).select_from(every))
+    @contextmanager
+    def _opened(self) -> Iterator[Engine]:
+        engine = self._dialect.reading(self._connection, self._where)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
 
-    def _wanted(self) -> tuple[Column, ...]:
+    def _pages(self, database: Database, size: int) -> Iterator[Sequence[Sequence[Any]]]:
+        for statement in self._dialect.session:
+            database.exec_driver_sql(statement)
+        database.commit()  # PostgreSQL's descendants take settings back with their transaction
+        self._there = self._dialect.there(database, self._options.table, self._options.schema_)
+        self._columns = self._wanted(database)
+        wanted = self._statement()
+        self._dialect.begin(database)
+        stream = database.execution_options(stream_results=True, yield_per=size)
+        yield from stream.execute(wanted).partitions(size)
+        if self._counts:
+            self.rows_there = database.scalar(select(func.count()).select_from(self._table()))
+
+    def _wanted(self, database: Database) -> tuple[Column, ...]:
         """The contract's columns, without those that may be lacking and are.
 
         Raises:
-            SchemaMismatch: a column is of a type that is refused, or missing from SQLite, which
-                would read its quoted name as text and give that for every row.
+            ConfigError: the table stands in no catalogue that the login sees.
+            SchemaMismatch: a column is of a type that is refused, or missing.
         """
-        request, name = self._request, self._options.table
-        if not self._there:
-            return request.columns  # the reading itself says what is wrong
-        lost = [c for c in request.columns if c.native.lower() not in self._there]
+        request, by = self._request, f"(connection {self._connection.id!r})"
+        if not self._there.columns:
+            # The database's own word comes first; what it knows by another way has no types here.
+            database.execute(select(literal_column("1")).select_from(self._table()).limit(1))
+            msg = f"{self._where}: no catalogue that the login sees has it; name its schema {by}"
+            raise ConfigError(msg)
+        lost = [c for c in request.columns if self._column(c.native) is None]
         needed = ", ".join(f"{c.native} ({c.name})" for c in lost if c.required_to_read)
-        if needed and self._system == "sqlite":
-            by = f"(connection {self._connection.id!r})"
-            msg = f"{request.dataset} from {name}: column {needed} is missing {by}"
+        if needed:
+            msg = f"{self._where}: column {needed} is missing {by}"
             raise SchemaMismatch(msg)
-        wanted = tuple(c for c in request.columns if c.required_to_read or c not in lost)
-        where = f"{request.dataset} from {name}"
-        source_types.require(self._system, where, wanted, self._column)
+        wanted = tuple(c for c in request.columns if c not in lost)
+        source_types.require(self._dialect.types, self._where, wanted, self._column)
         return wanted
 
     def _column(self, native: str) -> DeclaredColumn | None:
-        return self._there.get(native.lower())
+        return self._there.column(native)
+
+    def _table(self) -> FromClause:
+        home = self._there.home
+        return table(
+            quoted_name(self._there.name, quote=True),
+            schema=quoted_name(home, quote=True) if home else None,
+        )
 
     def _statement(self) -> Select[Any]:
-        columns = [generic_types.selected(c, self._column(c.native)) for c in self._columns]
-        statement = select(*columns).select_from(
-            table(self._options.table, schema=self._options.schema_)
-        )
+        columns = [self._dialect.selected(c, self._column(c.native)) for c in self._columns]
+        statement = select(*columns).select_from(self._table())
         native = sql_since.native(self._request)
         if native is not None:
             statement = statement.where(self._reached(native))
         if self._request.part is None:
             return statement
-        return statement.where(
-            partition.generic_condition(self._request, self._column, self._system)
-        )
+        said = partition.condition(self._request, self._column, self._dialect)
+        return statement.where(literal_column(f"({said})"))
 
     def _reached(self, native: str) -> ColumnElement[bool]:
         """`cursor >= bound` in the cursor's own type; the bound is only ever rounded down.
 
         Rows without a cursor, and those whose cursor is no time at all, have no place behind any
         bound: they are read every time.
+
+        Raises:
+            ConfigError: the cursor's type has no such bound.
         """
-        since, zone = str(self._request.since), self._options.timezone
-        cursor: ColumnElement[Any] = column(native)
-        if (number := sql_since.number(since)) is not None:
-            return or_(column(native, BigInteger()) >= number, cursor.is_(None))
-        aware = sql_since.moment(since, zone, self._request.dataset)
-        if self._system == "sqlite":
-            return generic_bounds.sqlite_reached(cursor, aware)
+        since, request = str(self._request.since), self._request
+        number = sql_since.number(since)
+        moment = sql_since.moment(
+            since if number is None else "1970-01-01", self._options.timezone, request.dataset
+        )
         there = self._column(native)
-        kind = there.type if there else None
-        if kind is not None and kind.family == "date":
-            later = column(native, Date()) >= aware.date()
-        elif kind is not None and kind.read == "utc":
-            later = column(native, DateTime()) >= aware.astimezone(UTC).replace(tzinfo=None)
-        else:
-            later = column(native, DateTime()) >= aware.replace(tzinfo=None)
-        if kind is None or kind.family not in ("date", "timestamp"):
-            return or_(later, cursor.is_(None))
-        return or_(later, cursor.is_(None), generic_bounds.mariadb_no_time(cursor))
+        found = self._dialect.since(there, number, moment) if there is not None else None
+        if found is None:
+            kind = there.declared if there is not None else "not there"
+            msg = (
+                f"{self._where}: the cursor {request.cursor!r} is {kind}; it must be a timestamp,"
+                " a date or an integer, as its bound is"
+            )
+            raise ConfigError(msg)
+        return found
 
     def _chunk(self, rows: Sequence[Sequence[Any]], first: int) -> Chunk:
         found = {
@@ -173,36 +162,11 @@ class GenericReading:
 
     def _cells(self, wanted: Column, values: list[Any]) -> Cells:
         zone, there = self._options.timezone, self._column(wanted.native)
-        if wanted.type is None or there is None:
-            utc = there is not None and there.type.read == "utc"
-            return generic_values.as_it_is(values, "UTC" if utc else zone)
-        return generic_values.typed(values, there.type, wanted.type, zone)
-
-
-@contextmanager
-def _engine(connection: Connection, where: str) -> Iterator[Engine]:
-    url = engine_url(connection)
-    lite = url.get_backend_name() == "sqlite"
-    if lite and not Path(url.database or "").is_file():  # SQLite would make an empty one
-        msg = f"{where}: no such database file (connection {connection.id!r})"
-        raise ConfigError(msg)
-    engine = create_engine(url)
-    if lite:
-        event.listen(engine, "connect", _strict_text)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-def _strict_text(database: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3's connection
-    """Text that is not UTF-8 costs its row, not the reading."""
-    database.text_factory = _decoded
-    database.create_function(partition.SQLITE_HASH, -1, partition.sqlite_hash, deterministic=True)
-
-
-def _decoded(data: bytes) -> str | bytes:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return generic_values.Undecoded(data)
+        if there is None:
+            return generic_values.as_it_is(values, zone)
+        if wanted.type is not None:
+            return generic_values.typed(values, there.type, wanted.type, zone)
+        if there.type.read in generic_values.IN_WRITING:
+            natural = generic_values.NATURAL.get(there.type.family, "string")
+            return generic_values.typed(values, there.type, natural, zone)
+        return generic_values.as_it_is(values, "UTC" if there.type.read == "utc" else zone)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from connectors.common import source_types
-from connectors.sql import partition
+from connectors.sql import dialects, partition
 from connectors.sql import postgres_types as types
 from connectors.sql import since as sql_since
 from connectors.sql.errors import translated
@@ -121,7 +121,9 @@ class PostgresReading:
         if native is not None and native in there:  # what is not there, the statement says
             wheres.append(self._reached(there[native]))
         if self._request.part is not None:
-            wheres.append(partition.postgres_condition(self._request, there.get, types.quoted))
+            wheres.append(
+                partition.condition(self._request, there.get, dialects.of(self._connection))
+            )
         return f"{text} WHERE ({') AND ('.join(wheres)})" if wheres else text
 
     def _reached(self, cursor: DeclaredColumn) -> str:

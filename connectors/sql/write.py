@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,20 +22,15 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
-    tuple_,
 )
 from sqlalchemy.schema import CreateSchema
 
-from connectors.sql import inbox_fit
-from connectors.sql.inbox_look import InboxTable, look, named
+from connectors.sql import dialects, inbox_fit
+from connectors.sql.dialects.base import Dialect
+from connectors.sql.inbox_fit import Inbox
 from connectors.sql.inbox_proof import KeyValues, Proof, Record
 from connectors.sql.inbox_session import inbox_engine
-from connectors.sql.inbox_tables import (
-    DELIVERY_SCHEMA,
-    exact_collation,
-    stored,
-    tables,
-)
+from connectors.sql.inbox_tables import DELIVERY_SCHEMA, stored, tables
 from onecard.base.connections import Connection as System
 from onecard.base.times import ZONE
 from onecard.errors import ConfigError, ProtocolError
@@ -59,10 +55,10 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
         ProtocolError: the table does not hold what was sent; nothing was kept.
     """
     with inbox_engine(system) as engine, engine.connect() as connection:
-        inbox, deliveries, found = _looked_at(connection, schema, name, parcel)
+        inbox, deliveries = _looked_at(dialects.of(system), connection, (schema, name), parcel)
         connection.commit()
         with connection.begin() as transaction:
-            sending = _Sending(connection, inbox, parcel, found)
+            sending = _Sending(inbox, parcel)
             deleted, rows = sending.drop(), sending.upsert()
             digest = sending.digest
             already = _already(connection, deliveries, parcel.delivery_id, digest)
@@ -73,12 +69,25 @@ def send(system: System, schema: str | None, name: str, parcel: Parcel) -> Sent:
                 if parcel.deletes is not None:
                     told["deletes"] = {"rows": deleted}
                 sending.prove()
-                _manifest(connection, deliveries, parcel, told)
+                _manifest(inbox, deliveries, parcel, told)
                 parcel.leave(rows)  # right before the commit: until then nothing is there
     return Sent(rows, 1, int(already), digest, deleted)
 
 
-def there(system: System, schema: str | None, name: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class There:
+    """What is known of an inbox before it is read back.
+
+    Attributes:
+        there: it has its table.
+        blank_is_null: its database keeps '' as NULL.
+    """
+
+    there: bool
+    blank_is_null: bool
+
+
+def there(system: System, schema: str | None, name: str) -> There:
     """Whether the inbox has its table.
 
     Args:
@@ -86,41 +95,66 @@ def there(system: System, schema: str | None, name: str) -> bool:
         schema: of the table; None: the login's own.
         name: of the table.
     """
-    with inbox_engine(system) as engine:
-        return inspect(engine).has_table(name, schema=schema)
+    dialect = dialects.of(system)
+    with inbox_engine(system) as engine, engine.connect() as connection:
+        found = dialect.look(connection, schema, name) is not None
+        return There(found, dialect.blank_is_null(connection))
 
 
 def _looked_at(
-    connection: Connection, schema: str | None, name: str, parcel: Parcel
-) -> tuple[Table, Table, InboxTable]:
+    dialect: Dialect, connection: Connection, place: tuple[str | None, str], parcel: Parcel
+) -> tuple[Inbox, Table]:
     """The inbox and its table of deliveries; what is absent is made, what is there must fit.
 
     A login without the right to create works where it is all there.
+
+    Args:
+        dialect: of the inbox.
+        connection: a session of it.
+        place: schema and table.
+        parcel: that is sent.
     """
-    inbox, deliveries = tables(schema, name, parcel)
-    seen = [look(connection, schema, table.name) for table in (inbox, deliveries)]
+    schema, name = place
+    inbox, deliveries = tables(dialect, schema, name, parcel)
+    _names_fit(connection, inbox)
+    seen = [dialect.look(connection, schema, table.name) for table in (inbox, deliveries)]
     if None in seen:
-        made = tables(schema, name, parcel, exact_collation(connection))
+        made = tables(dialect, schema, name, parcel, dialect.collation(connection))
         connection.commit()
-        _create(connection.engine, schema, made[0])
-        seen = [look(connection, schema, table.name) for table in made]
+        _create(dialect, connection.engine, schema, made[0])
+        seen = [dialect.look(connection, schema, table.name) for table in made]
     found, log = seen
     if found is None or log is None:
         msg = f"the inbox {inbox.fullname} was made and is not there"
         raise ConfigError(msg)
     plain = TextShape(len(parcel.delivery_id), None, ascii=True, distinct=True)
     texts = {**parcel.texts, "delivery_id": plain}
-    inbox_fit.check(connection, inbox, found, parcel.schema, texts)
+    blank = dialect.blank_is_null(connection)
+    looked = Inbox(dialect, connection, inbox, found, blank)
+    inbox_fit.check(looked, parcel.schema, texts)
     agreement = TextShape(len(parcel.agreement), None, ascii=True, distinct=True)
     known = {"delivery_id": plain, "agreement": agreement, "digest": TextShape(64, 64, ascii=True)}
-    inbox_fit.check(connection, deliveries, log, DELIVERY_SCHEMA, known)
+    told = Inbox(dialect, connection, deliveries, log, blank)
+    inbox_fit.check(told, DELIVERY_SCHEMA, known)
     _alone(connection, inbox, deliveries, parcel.agreement)
-    return inbox, deliveries, found
+    return looked, deliveries
 
 
-def _create(engine: Engine, schema: str | None, inbox: Table) -> None:
+def _names_fit(connection: Connection, inbox: Table) -> None:
+    """Refuse a name that the database would cut or not take."""
+    most = connection.dialect.max_identifier_length
+    long = [n for n in (inbox.name, *inbox.columns.keys()) if len(n) > most]
+    if long:
+        msg = (
+            f"the inbox {inbox.fullname}: {', '.join(long)}: names of this database have at most"
+            f" {most} characters; nothing was sent"
+        )
+        raise ConfigError(msg)
+
+
+def _create(dialect: Dialect, engine: Engine, schema: str | None, inbox: Table) -> None:
     """Make what is absent."""
-    if schema and engine.dialect.name != "sqlite" and not inspect(engine).has_schema(schema):
+    if schema and dialect.makes_schemas and not inspect(engine).has_schema(schema):
         with engine.begin() as connection:
             connection.execute(CreateSchema(schema, if_not_exists=True))
     inbox.metadata.create_all(engine)
@@ -142,13 +176,11 @@ def _alone(connection: Connection, inbox: Table, deliveries: Table, agreement: s
 class _Sending:
     """One parcel on its way into one table, in one transaction."""
 
-    def __init__(
-        self, connection: Connection, inbox: Table, parcel: Parcel, found: InboxTable
-    ) -> None:
-        self._connection, self._inbox, self._parcel = connection, inbox, parcel
-        columns = {n: found.columns[named(connection, n)] for n in parcel.schema.names}
-        self._limits = inbox_fit.Limits(inbox.fullname, parcel.key, columns, parcel.texts)
-        self._proof = Proof(connection, inbox, parcel.schema, parcel.key, found.triggers)
+    def __init__(self, inbox: Inbox, parcel: Parcel) -> None:
+        self._dialect, self._connection = inbox.dialect, inbox.database
+        self._inbox, self._parcel = inbox.wanted, parcel
+        self._limits = inbox_fit.Limits(inbox, parcel.schema, parcel.texts)
+        self._proof = Proof(inbox, parcel.schema, parcel.key)
         self._digest = hashlib.sha256()
 
     @property
@@ -192,7 +224,7 @@ class _Sending:
         for batch in batches:
             self._limits.check(batch)
             for start in range(0, batch.num_rows, AT_ONCE):
-                part = stored(batch.slice(start, AT_ONCE), self._connection.dialect.name)
+                part = stored(batch.slice(start, AT_ONCE), self._dialect)
                 records: list[Record] = part.to_pylist()
                 for record in records:  # one line a row: the same digest however they are batched
                     self._digest.update(mark + _line(record))
@@ -204,14 +236,18 @@ class _Sending:
     def _delete(self, keys: list[KeyValues]) -> None:
         """Delete these keys and no others, also where the collation pads with blanks."""
         columns = [self._inbox.c[name] for name in self._parcel.key]
-        wanted: Any = tuple_(*columns).in_(keys)
-        if self._limits.padded:
-            texts = [i for i, c in enumerate(columns) if isinstance(c.type, String)]
-            exact = tuple_(*(cast(columns[i], LargeBinary) for i in texts))
-            wanted = and_(
-                wanted, exact.in_([tuple(key[i].encode() for i in texts) for key in keys])
-            )
-        self._connection.execute(delete(self._inbox).where(wanted))
+        texts = [i for i, c in enumerate(columns) if isinstance(c.type, String)]
+        size = self._dialect.at_most // (2 * len(columns))
+        for start in range(0, len(keys), size):
+            some = keys[start : start + size]
+            wanted = self._dialect.matches(columns, some)
+            if self._limits.padded:
+                exact = [cast(columns[i], LargeBinary) for i in texts]
+                written = [
+                    tuple(key[i].encode(self._dialect.text_bytes) for i in texts) for key in some
+                ]
+                wanted = and_(wanted, self._dialect.matches(exact, written))
+            self._connection.execute(delete(self._inbox).where(wanted))
 
 
 def _line(record: Record) -> bytes:
@@ -225,9 +261,8 @@ def _already(connection: Connection, deliveries: Table, delivery: str, digest: s
     return bool(found == digest)
 
 
-def _manifest(
-    connection: Connection, deliveries: Table, parcel: Parcel, sent: dict[str, Any]
-) -> None:
+def _manifest(inbox: Inbox, deliveries: Table, parcel: Parcel, sent: dict[str, Any]) -> None:
+    connection, digest = inbox.database, sent["digest"]
     manifest = parcel.sign({**parcel.manifest, "deliveryId": parcel.delivery_id, **sent})
     connection.execute(delete(deliveries).where(deliveries.c.delivery_id == parcel.delivery_id))
     done = connection.execute(
@@ -236,12 +271,16 @@ def _manifest(
             "delivery_id": parcel.delivery_id,
             "agreement": parcel.agreement,
             "rows": sent["rows"],
-            "digest": sent["digest"],
+            "digest": digest,
             "manifest": json.dumps(manifest, ensure_ascii=False),
             "received_at": datetime.now(ZONE).replace(tzinfo=None, microsecond=0),
         },
         execution_options={"preserve_rowcount": True},
     )
-    if done.rowcount != 1:
+    if inbox.dialect.counts:
+        is_there = done.rowcount == 1
+    else:
+        is_there = _already(connection, deliveries, parcel.delivery_id, digest)
+    if not is_there:
         msg = f"the manifest was not stored in {deliveries.fullname}; nothing was kept"
         raise ProtocolError(msg)

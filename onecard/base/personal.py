@@ -30,6 +30,9 @@ PROVINCES = frozenset(
 ) | frozenset(["61", "62", "63", "64", "65", "71", "81", "82", "83", "91"])
 """First two digits of an ID number (GB/T 2260), residence permits (81-83) and cards (91)."""
 
+UNASSIGNED_DIVISION = "410199"
+"""A division that was never given (GB/T 2260): a number in it is no real person's."""
+
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK = "10X98765432"
 """GB 11643: weights and check characters of MOD 11-2."""
@@ -40,6 +43,8 @@ LONGEST = 19
 _SEPARATOR = r"[\s\-‐-―._·•,/\u3000\u200b-\u200f\u2060\ufeff]"
 _GROUP = re.compile(r"[0-9]+")
 _GAP = re.compile(rf"{_SEPARATOR}{{0,2}}")
+_RUN = re.compile(rf"[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{16}}")
+"""The digits of an ID number, as `_numbers` puts groups together."""
 _PASSPORT = re.compile(r"(?<![A-Z0-9])(?:[EGDSPH][0-9]{8}|E[A-HJ-NP-Z][0-9]{7})(?![A-Z0-9])")
 _PLATE = re.compile(
     r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-HJ-NP-Z][·\s]?"
@@ -77,6 +82,13 @@ def find(text: str) -> tuple[Hit, ...]:
         if all(hit.end <= other.start or hit.start >= other.end for other in taken):
             taken.append(hit)
     return tuple(sorted(taken, key=lambda h: h.start))
+
+
+def holds_id_number(text: str) -> bool:
+    """Whether an ID number is among what `find` finds; quick where there are too few digits."""
+    if text.isascii() and not _RUN.search(text):
+        return False
+    return any(hit.kind == "id_number" for hit in find(text))
 
 
 _RANK = {"id_number": 0, "bank_card": 1, "passport": 2, "plate": 3, "mobile": 4}

@@ -39,13 +39,14 @@ Algorithm = Literal["sha256", "sm3"]
 Judgement = Literal["accepted", "forged", "out_of_time", "replayed", "too_many"]
 """`out_of_time`, `replayed` and `too_many` are said of calls whose signature is right."""
 
-_FORMS = {
+FORMS = {
     "sid": re.compile(r"[\x21-\x7e]{1,64}"),
     "rid": re.compile(r"[\x21-\x7e]{1,64}"),
     # Of one length: else a digit could move between rid and rtime, and the signature would hold.
     "rtime": re.compile(r"[0-9]{13}"),
     "sign": re.compile(r"[A-Za-z0-9+/]{43}="),
 }
+"""The four values of a call, each of one form."""
 
 
 class SignatureForm(Frozen):
@@ -87,16 +88,16 @@ class SignedCall:
             prefix: of the headers' names, in which upper and lower case are the same.
             headers: names and values of the call, in any order.
         """
-        wanted = {(prefix + name).lower(): name for name in _FORMS}
+        wanted = {(prefix + name).lower(): name for name in FORMS}
         found: dict[str, str] = {}
         for header, value in headers:
             name = wanted.get(header.lower())
             if name is None:
                 continue
-            if name in found or not _FORMS[name].fullmatch(value):
+            if name in found or not FORMS[name].fullmatch(value):
                 return None
             found[name] = value
-        return cls(**found) if len(found) == len(_FORMS) else None
+        return cls(**found) if len(found) == len(FORMS) else None
 
 
 def system_ms() -> int:

@@ -17,6 +17,7 @@
 | ONECARD_CONNECT_TIMEOUT | seconds to be let in by a system (`onecard.base.timeouts`) | 5 |
 | ONECARD_PATIENCE | seconds to wait for a lock or a silent system (`onecard.base.timeouts`) | 600 |
 | ONECARD_LIVE_LISTEN | HOST:PORT of the live lane's door (`docs/live.md`) | nowhere |
+| ONECARD_PROXIES | who is believed from where a call comes (`docs/asking.md`) | `127.0.0.1` |
 | ONECARD_NATIVE | `off`: the plain paths instead of the compiled library (`onecard.native`) | on |
 | ONECARD_NOW | the hub's clock, ISO 8601 with offset (rehearsals and tests) | the system clock |
 | ONECARD_LOG, ONECARD_LOG_LEVEL | form and level of the log (`onecard.base.logs`) | none, WARNING |
@@ -27,6 +28,7 @@ ONECARD_* variables are read in `onecard.base` and nowhere else; a test holds it
 from __future__ import annotations
 
 import getpass
+import ipaddress
 import os
 import tempfile
 from collections.abc import Mapping
@@ -47,6 +49,8 @@ QUARANTINE_DAYS = 90
 """The default: as long as copies of a card's status are kept by those who receive them."""
 LONGEST_DAYS = 3650
 KEYS, ALARMS = "ONECARD_KEYS", "ONECARD_ALARMS"
+PROXIES = ("127.0.0.1",)
+"""The default: a proxy on this machine."""
 
 
 def login_name() -> str:
@@ -124,6 +128,7 @@ class Settings(Frozen):
     quarantine_days: int = Field(default=QUARANTINE_DAYS, ge=1)
     fixed_now: datetime | None = None
     live_listen: Endpoint | None = None
+    proxies: tuple[str, ...] = PROXIES
 
     @property
     def quarantine_time(self) -> timedelta:
@@ -161,6 +166,7 @@ class Settings(Frozen):
             quarantine_days=_days(env.get("ONECARD_QUARANTINE_DAYS")),
             fixed_now=_fixed(env.get("ONECARD_NOW")),
             live_listen=_place(env.get("ONECARD_LIVE_LISTEN")),
+            proxies=_proxies(env.get("ONECARD_PROXIES")),
         )
 
 
@@ -187,6 +193,23 @@ def _place(text: str | None) -> Endpoint | None:
         msg = f"ONECARD_LIVE_LISTEN: {FORM}"
         raise ConfigError(msg)
     return found
+
+
+def _proxies(text: str | None) -> tuple[str, ...]:
+    """Addresses and networks; never everybody: whoever is believed may say that it came by TLS."""
+    found = tuple(part.strip() for part in text.split(",")) if text else PROXIES
+    if not all(map(_some_of_all, found)):
+        msg = "ONECARD_PROXIES: write addresses and networks, e.g. 127.0.0.1,172.18.0.0/16"
+        raise ConfigError(msg)
+    return found
+
+
+def _some_of_all(text: str) -> bool:
+    """Whether it is an address, or a network that is not all there are."""
+    try:
+        return ipaddress.ip_network(text).prefixlen > 0
+    except ValueError:
+        return False
 
 
 def _fixed(text: str | None) -> datetime | None:

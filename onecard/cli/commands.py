@@ -39,6 +39,7 @@ GROUPS = {
     "db": "The hub's own database.",
     "alarms": "Alarms by e-mail or webhook.",
     "agreements": "Agreements: approvals, suspensions, stops.",
+    "misuse": "Operators of callers who are suspended from single calls.",
     "incidents": "Blocks after rows had left (PR-28).",
     "quarantine": "Rejected rows.",
     "challenge": "Challenges of records and findings (异议与校核).",
@@ -78,7 +79,7 @@ COMMANDS = (
     Command(
         "ask",
         "onecard.cli.ask:ask",
-        "Ask about one person; the ID number is read from a prompt or standard input.",
+        "Ask about one person (read from standard input), or say what is wrong with a kept call.",
     ),
     Command(
         "lint",
@@ -186,6 +187,16 @@ COMMANDS = (
         "agreements delay",
         "onecard.cli.delays:delay",
         "Tell residents of a case's calls only from a day on, on a basis in law; audited.",
+    ),
+    Command(
+        "misuse list",
+        "onecard.cli.misuse:list_open",
+        "Operators of callers who are suspended now, by which rule of misuse.yaml, and until when.",
+    ),
+    Command(
+        "misuse lift",
+        "onecard.cli.misuse:lift",
+        "Let a suspended operator ask again, before the suspension ends; audited.",
     ),
     Command(
         "incidents list",

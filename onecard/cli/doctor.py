@@ -8,7 +8,8 @@ from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.operations import doctor_lane
-from onecard.operations.doctor import CheckLine, examine
+from onecard.operations.check_line import CheckLine
+from onecard.operations.doctor import examine
 from onecard.operations.doctor_probes import probes
 
 

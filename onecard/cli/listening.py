@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from onecard.base.endpoints import FORM, Endpoint
+from onecard.base.settings import PROXIES
 from onecard.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -31,13 +32,16 @@ def endpoint(option: str, text: str) -> Endpoint:
 
 
 @contextmanager
-def opened(option: str, place: Endpoint, app: FastAPI) -> Iterator[str]:
+def opened(
+    option: str, place: Endpoint, app: FastAPI, proxies: Sequence[str] = PROXIES
+) -> Iterator[str]:
     """An application, served while the block runs; gives its address.
 
     Args:
         option: that named the place, for the message.
         place: host and port; port 0: a free one.
         app: what is served.
+        proxies: addresses and networks that are believed where a call comes from.
 
     Raises:
         ConfigError: nothing can listen there.
@@ -45,7 +49,7 @@ def opened(option: str, place: Endpoint, app: FastAPI) -> Iterator[str]:
     from onecard.daemon.serving import serve  # noqa: PLC0415 - needs an extra
 
     try:
-        serving = serve(app, place.host, place.port)
+        serving = serve(app, place.host, place.port, proxies)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         msg = f"{option}: nothing can listen there ({reason})"

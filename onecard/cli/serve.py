@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
 from onecard.app.wiring import Hub
 from onecard.base import interrupts, shelves
+from onecard.base.settings import Settings
 from onecard.cli import listening, output
 from onecard.serve.door import create_app
+from onecard.serve.metrics import create_page
 from onecard.serve.service import Service
 
 LISTENS = "127.0.0.1:8092"
@@ -20,21 +23,36 @@ def serve(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where callers' systems ask.")
     ] = LISTENS,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where Prometheus gets its figures (/metrics); default: nowhere.",
+        ),
+    ] = "",
 ) -> None:
     """Answer signed calls about one person each, on record before they are answered.
 
     Args:
         listen: host and port (docs/asking.md); port 0: a free one.
+        metrics: host and port of its figures (docs/monitoring.md); not for callers.
     """
     with output.errors_as_exit_codes():
-        place, service = listening.endpoint("--listen", listen), Service(Hub)
+        door = listening.endpoint("--listen", listen)
+        page = listening.endpoint("--metrics", metrics) if metrics else None
+        proxies, service = Settings.load().proxies, Service(Hub)
         with shelves.kept():
             try:
                 service.start()
-                with listening.opened("--listen", place, create_app(service)) as address:
-                    agreements = len(service.agreements)
+                with ExitStack() as stack:
+                    app = create_app(service)
+                    told = stack.enter_context(listening.opened("--listen", door, app, proxies))
+                    if page is not None:
+                        app = create_page(service)
+                        figures = stack.enter_context(listening.opened("--metrics", page, app))
+                        told = f"{told}; its figures are at {figures}"
                     output.say(
-                        f"serve: {agreements} agreement(s) at {address};"
+                        f"serve: {len(service.agreements)} agreement(s) at {told};"
                         " SIGTERM or Ctrl-C ends it after the calls in hand"
                     )
                     interrupts.told_to_end()

@@ -1,4 +1,4 @@
-"""`onecard status`: what needs a person, how fast events travel, and the newest transfers."""
+"""`onecard status`: what needs a person, how fast events travel, calls, the newest transfers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from onecard.app.hub_desk import HubDesk
 from onecard.base.memory import Memory
 from onecard.base.settings import memory_folder
 from onecard.base.times import shown
-from onecard.cli import output, status_groups, status_reaction
+from onecard.cli import output, status_calls, status_groups, status_reaction
 from onecard.cli.options import Json
 from onecard.model.transfers import Transfer
 from onecard.observe.exposition import exposition
-from onecard.operations import attention, reactions
+from onecard.operations import attention, calls, reactions
 from onecard.operations.attention import Issue
 from onecard.store import database, transfer_history
 
@@ -29,13 +29,15 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
             transfers = transfer_history.latest(connection)
             issues = attention.issues(connection, hub)
             reaction = reactions.lately(connection, hub.catalogue, hub.settings.now())
+            called = calls.lately(connection, hub.catalogue, hub.settings.now())
         if prometheus:
-            output.say(exposition(transfers, issues, reaction).rstrip("\n"))
+            output.say(exposition(transfers, issues, reaction, called).rstrip("\n"))
             return
         if json:
             found = {
                 "attention": [_attention(issue) for issue in issues],
                 "reaction": status_reaction.lines(reaction),
+                "calls": status_calls.lines(called),
                 "transfers": _lines(transfers, issues),
             }
             output.emit(found)
@@ -45,6 +47,7 @@ def status(*, json: Json = False, prometheus: Prometheus = False) -> None:
         else:
             output.say("nothing needs a person")
         status_reaction.show(reaction)
+        status_calls.show(called)
         columns = ("subject", "status", "when", "read", "published", "quarantined", "sent")
         output.table("newest transfers", columns, [_transfer(t) for t in transfers])
 

@@ -13,7 +13,7 @@ RANK: dict[str, int] = {
     kind: n
     for n, kind in enumerate(
         (
-            *("held", "failing", "lane", "unblocked", "slow", "late", "volume"),
+            *("held", "failing", "lane", "unblocked", "misuse", "slow", "late", "volume"),
             *("gap", "overdue", "unapproved", "expiring"),
         )
     )

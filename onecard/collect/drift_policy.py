@@ -23,6 +23,8 @@ def columns(contract: Contract) -> tuple[Column, ...]:
             required_to_read=f.name not in optional_fields,
             key=f.key_position is not None,
             type=f.type,
+            format=f.format,
+            decimal=contract.text_form(f).decimal,
         )
         for f in contract.fields
     )

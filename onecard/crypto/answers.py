@@ -86,8 +86,17 @@ def proof(receipts: Sequence[str], place: int) -> dict[str, object]:
         receipts: of the group, in order.
         place: of the receipt, from 0.
     """
-    path = merkle.inclusion_proof(leaves_of(receipts), place)
-    return {"index": place, "path": [step.hex() for step in path], "size": len(receipts)}
+    return _way(merkle.inclusion_proof(leaves_of(receipts), place), place, len(receipts))
+
+
+def proofs(receipts: Sequence[str]) -> list[dict[str, object]]:
+    """The way of each receipt of a group, in their order; each hash is computed once."""
+    paths = merkle.inclusion_proofs(leaves_of(receipts))
+    return [_way(path, place, len(receipts)) for place, path in enumerate(paths)]
+
+
+def _way(path: Sequence[bytes], place: int, size: int) -> dict[str, object]:
+    return {"index": place, "path": [step.hex() for step in path], "size": size}
 
 
 Verify = Callable[[str, str, bytes, bytes], bool]

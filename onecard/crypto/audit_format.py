@@ -27,6 +27,9 @@ _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, se
 _quoted = _JSON.encode
 
 
+_SINGLE = frozenset([str, int, bool, type(None)])
+
+
 def canonical_json(value: Mapping[str, object]) -> str:
     """JSON with keys sorted by code point, no spaces, characters as they are.
 
@@ -39,12 +42,15 @@ def canonical_json(value: Mapping[str, object]) -> str:
 
 def _require_plain(value: object, place: str) -> None:
     """Floats have no one spelling; what JSON does not know would be spelt by accident."""
+    if type(value) in _SINGLE:
+        return
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
                 msg = f"audit: a key in {place or 'the body'} is {type(key).__name__}, not str"
                 raise InternalError(msg)
-            _require_plain(inner, f"{place}.{key}".lstrip("."))
+            if type(inner) not in _SINGLE:  # a place is named for few
+                _require_plain(inner, f"{place}.{key}".lstrip("."))
     elif isinstance(value, list):
         for inner in value:
             _require_plain(inner, f"{place}[]")

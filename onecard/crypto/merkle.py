@@ -95,6 +95,25 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     return path[::-1]
 
 
+def inclusion_proofs(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """The audit path of every leaf, in their order, as `inclusion_proof` makes each."""
+    return _proofs(leaves)[1]
+
+
+def _proofs(leaves: Sequence[bytes]) -> tuple[bytes, list[list[bytes]]]:
+    """Root and paths of a tree, from those of its two halves."""
+    if len(leaves) < 2:
+        return root_of(leaves), [[] for _ in leaves]
+    middle = _left(len(leaves))
+    left, to_left = _proofs(leaves[:middle])
+    right, to_right = _proofs(leaves[middle:])
+    for path in to_left:
+        path.append(right)
+    for path in to_right:
+        path.append(left)
+    return node_hash(left, right), [*to_left, *to_right]
+
+
 def verify_inclusion(
     leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes
 ) -> bool:

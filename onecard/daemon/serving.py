@@ -6,9 +6,11 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from onecard.base.extras import extra
+from onecard.base.settings import PROXIES
 
 with extra("live"):
     import uvicorn
@@ -53,13 +55,14 @@ class Serving:
         self._thread.join(CLOSING_S)
 
 
-def serve(app: FastAPI, host: str, port: int) -> Serving:
+def serve(app: FastAPI, host: str, port: int, proxies: Sequence[str] = PROXIES) -> Serving:
     """Serve an application on a thread; who connects from now on is served.
 
     Args:
         app: the application.
         host: address to listen on; anything but loopback belongs behind a proxy with TLS.
         port: to listen on; 0: a free one.
+        proxies: addresses and networks whose `X-Forwarded-For` and `-Proto` are believed.
 
     Raises:
         OSError: the address cannot be had.
@@ -78,7 +81,7 @@ def serve(app: FastAPI, host: str, port: int) -> Serving:
         log_level=logging.CRITICAL,  # it writes a line for each malformed request
         access_log=False,
         server_header=False,
-        forwarded_allow_ips="127.0.0.1",
+        forwarded_allow_ips=list(proxies),
         limit_concurrency=MOST_CONNECTIONS,
         h11_max_incomplete_event_size=MOST_HEAD_BYTES,
         timeout_keep_alive=int(HEAD_S),

@@ -1,7 +1,6 @@
 """What this process of the lane has done, as text for Prometheus, and the page that gives it.
 
-The page is none of the door's: whoever may call the door is an agency, and the figures are the
-site's own. Numbers, and names of datasets and agreements; no value of a row can be among them.
+Numbers, and names of datasets and agreements; no value of a row can be among them.
 """
 
 from __future__ import annotations
@@ -9,20 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from onecard.base.extras import extra
+from onecard.daemon.figures_page import exposed, figures_page
 from onecard.live.answered import Answered
 from onecard.live.lane import Work
 from onecard.observe.exposition import SUBJECT
 
-with extra("live"):
-    from fastapi import FastAPI
-    from fastapi.responses import Response
-
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from prometheus_client.core import Metric
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Of Prometheus' text format."""
 LOOKS = "onecard_live_looks", "Looks whether there is anything to do."
 BATCHES = "onecard_live_batches", "Batches that ended, those that were held too."
 FAILURES = "onecard_live_failures", "Looks and batches that failed."
@@ -51,14 +45,7 @@ def create_page(lane: MeasuredLane, answered: Answered) -> FastAPI:
         lane: that is measured.
         answered: of its door.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-
-    def page() -> Response:
-        text = exposition(lane, answered)
-        return Response(text, headers={"Cache-Control": "no-store"}, media_type=CONTENT_TYPE)
-
-    app.add_api_route("/metrics", page, methods=["GET"], response_model=None)
-    return app
+    return figures_page(lambda: exposition(lane, answered))
 
 
 def exposition(lane: MeasuredLane, answered: Answered) -> bytes:
@@ -68,16 +55,7 @@ def exposition(lane: MeasuredLane, answered: Answered) -> bytes:
         lane: that is measured.
         answered: of its door.
     """
-    from prometheus_client import (  # noqa: PLC0415 - only where it is asked for
-        CollectorRegistry,
-        ProcessCollector,
-        generate_latest,
-    )
-
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    registry.register(_Figures(lane, answered))
-    return generate_latest(registry)
+    return exposed(_Figures(lane, answered))
 
 
 class _Figures:

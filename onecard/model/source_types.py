@@ -11,7 +11,10 @@ from schemas.models.contract import LogicalType
 Acceptance = Literal["exact", "rows", "refused"]
 """Every value arrives as it was written; each value is looked at, and a bad one costs its row; no
 value is read."""
-ReadAs = Literal["as_it_is", "text", "unsigned", "utc"]
+ReadAs = Literal[
+    "as_it_is", "text", "unpadded", "unsigned", "whole", "digits", "utc", "iso", "iso_utc", "lob"
+]
+"""What each means: `connectors/source_types.yaml`."""
 
 
 @dataclass(frozen=True, slots=True)

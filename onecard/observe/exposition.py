@@ -1,4 +1,4 @@
-"""The newest transfers, what needs a person and how fast events travel, as text for Prometheus."""
+"""The newest transfers, what needs a person, how fast events and answers are, for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import get_args
 
 from onecard.base.times import ZONE
 from onecard.model.transfers import Transfer
+from onecard.observe.call_gauges import call_gauges
 from onecard.observe.reaction_gauges import reaction_gauges
 from onecard.operations.attention import Issue, IssueKind
+from onecard.operations.calls import Calls
 from onecard.operations.reactions import ReactionLine
 
 SUBJECT = ("direction", "subject")
 
 
 def exposition(
-    transfers: Iterable[Transfer], issues: Iterable[Issue], reaction: Iterable[ReactionLine] = ()
+    transfers: Iterable[Transfer],
+    issues: Iterable[Issue],
+    reaction: Iterable[ReactionLine] = (),
+    calls: Calls | None = None,
 ) -> str:
     """Gauges of each subject's newest transfer, of what needs a person, and of how fast events are.
 
@@ -25,6 +30,7 @@ def exposition(
         transfers: the newest of each subject.
         issues: what needs a person; what is on board is counted.
         reaction: of each agreement and kind of event.
+        calls: about single persons; None: they are not looked at.
     """
     from prometheus_client import (  # noqa: PLC0415 - only where it is asked for
         CollectorRegistry,
@@ -53,6 +59,8 @@ def exposition(
     for kind in get_args(IssueKind):
         attention.labels(kind).set(waiting[kind])
     reaction_gauges(reaction, gauge)
+    if calls is not None:
+        call_gauges(calls, gauge)
     now = gauge("written_timestamp_seconds", "When this was written, by the system's clock.")
     now.set(datetime.now(ZONE).timestamp())
     return generate_latest(registry).decode()

@@ -20,8 +20,25 @@ from schemas.models.contract import Contract
 NAMESPACE = "onecard"
 """Of the jobs, unless OPENLINEAGE_NAMESPACE names another."""
 PRODUCER = "urn:onecard:hub"
-_PORTS = {"postgres": 5432, "mysql": 3306, "sftp": 22}
-_SCHEMES = {"postgresql": "postgres", "mariadb": "mysql", "file": "fs"}
+_PORTS = {
+    "postgres": 5432,
+    "mysql": 3306,
+    "sftp": 22,
+    "kingbase": 54321,
+    "opengauss": 5432,
+    "oceanbase": 2881,
+    "tidb": 4000,
+    "oracle": 1521,
+    "dm": 5236,
+    "mssql": 1433,
+}
+_SCHEMES = {
+    "postgresql": "postgres",
+    "kingbasees": "kingbase",
+    "gaussdb": "opengauss",
+    "mariadb": "mysql",
+    "file": "fs",
+}
 _PLAIN = "as_is"
 
 

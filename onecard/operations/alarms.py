@@ -2,7 +2,7 @@
 
 `ONECARD_ALARMS` names a YAML file:
 
-    kinds: [late, volume, held, failing, lane, unblocked, slow]  # default: these
+    kinds: [late, volume, held, failing, lane, unblocked, misuse, slow]  # default: these
     channels:
       - {kind: email, connection: alarm_mail, from: hub@example.org, to: [duty@example.org]}
       - {kind: webhook, connection: alarm_hook, path: /hooks/onecard}
@@ -45,6 +45,7 @@ TITLES: dict[str, str] = {
     "held": "待人工处理",
     "failing": "传输失败",
     "unblocked": "旧卡未确认停用",
+    "misuse": "疑似违规查询",
     "gap": "事件序号缺失",
     "slow": "到达超限",
     "lane": "实时通道中断",
@@ -79,7 +80,7 @@ class AlarmFile(Frozen):
 
     kinds: tuple[IssueKind, ...] = (
         *("late", "volume", "held", "failing"),
-        *("lane", "unblocked", "slow"),
+        *("lane", "unblocked", "misuse", "slow"),
     )
     channels: tuple[Channel, ...] = Field(min_length=1)
 

@@ -11,10 +11,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from onecard.base.times import shown
 from onecard.model.holds import ON_DUTY, agency_of
-from onecard.operations import reactions, slowness
+from onecard.operations import calls, reactions, slowness
 from onecard.ports.desk import Desk
-from onecard.store import agreement_lives, carrier_gaps, holds, leases, tickets, waiting_carriers
+from onecard.store import (
+    agreement_lives,
+    carrier_gaps,
+    holds,
+    leases,
+    suspensions,
+    tickets,
+    waiting_carriers,
+    watched,
+)
 from onecard.store import attention as ledger_attention
 from onecard.store.database import Connection
 
@@ -25,6 +35,7 @@ IssueKind = Literal[
     "failing",
     "lane",
     "unblocked",
+    "misuse",
     "slow",
     "gap",
     "overdue",
@@ -39,6 +50,10 @@ LANE = "live lane"
 """The subject of an issue that concerns `onecard live` as a whole."""
 LANE_SILENT = timedelta(minutes=1)
 """After this time without a word of any of its processes, the live lane counts as dead."""
+SINGLE_CALLS = "single calls"
+"""The subject of an issue that concerns the watch over calls as a whole."""
+UNSEEN = timedelta(minutes=1)
+"""After this time without a look, nobody watches over calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +61,11 @@ class Issue:
     """One thing that needs a person.
 
     Attributes:
-        subject: dataset, agreement, `ticket <id>`, `reconciliation <dataset>` or `LANE`.
+        subject: dataset, agreement, `ticket <id>`, `reconciliation <dataset>`, `LANE`,
+            `SINGLE_CALLS`, or caller, operator and rule.
         since: the hub's time from which it holds; None: from the beginning.
         times: how many times in a row (failing), carriers (unblocked, gap), rows (expiring), or
-            events (slow); else 1.
+            events or answers (slow), what a rule has counted (misuse); else 1.
         who: who may mend or release it.
         todo: the command or step.
         agency: whose dataset it is, who receives under the agreement, or must answer the ticket.
@@ -82,6 +98,7 @@ def issues(
         "failing": _failing,
         "lane": _lane,
         "unblocked": _unblocked,
+        "misuse": _misuse,
         "slow": _slow,
         "gap": _gaps,
         "late": _late,
@@ -166,6 +183,27 @@ def _unblocked(connection: Connection, _desk: Desk) -> Iterator[Issue]:
         yield Issue("unblocked", name, says, todo, "", found.since, found.carriers)
 
 
+def _misuse(connection: Connection, desk: Desk) -> Iterator[Issue]:
+    """Operators of callers who are suspended, a rule each; calls that nobody looks at."""
+    for found in suspensions.open_ones(connection, desk.settings.now()):
+        name = f"{found.caller} {found.operator} {found.rule}"
+        says = (
+            f"{found.number:,} counted, the rule's limit is {found.allowed:,}; not answered until"
+            f" {shown(found.until)}"
+        )
+        todo = (
+            "ask the caller's agency; where there was need for the calls, `onecard misuse lift"
+            f" {found.caller} {found.operator} --by … --reason …`"
+        )
+        who, times = found.agency, found.number
+        yield Issue("misuse", name, says, todo, who, found.at, times, agency=found.agency)
+    since = watched.waiting_since(connection)
+    if since is not None and since <= desk.settings.now() - UNSEEN:
+        says = f"calls since {shown(since)} were not held against the rules of misuse.yaml"
+        todo = "look at the log of `onecard serve`, or start it: it looks at what waits"
+        yield Issue("misuse", SINGLE_CALLS, says, todo, ON_DUTY, since)
+
+
 def _gaps(connection: Connection, _desk: Desk) -> Iterator[Issue]:
     """Carriers whose events skip a number, by dataset."""
     for found in carrier_gaps.open_gaps(connection):
@@ -177,12 +215,20 @@ def _gaps(connection: Connection, _desk: Desk) -> Iterator[Issue]:
 
 
 def _slow(connection: Connection, desk: Desk) -> Iterator[Issue]:
-    """Consumers that know of events later than `schemas/reaction.yaml` allows."""
+    """Consumers that know of events, or are answered, later than is allowed or promised."""
     now = desk.settings.now()
     for found in slowness.slow(reactions.lately(connection, desk.catalogue, now), now):
         todo = "`onecard doctor`; `onecard status` lists the causes, docs/live.md what to do"
         who, times = found.consumer, found.events
         yield Issue("slow", found.agreement, found.says, todo, who, found.since, times)
+    for broken in calls.broken_promises(calls.lately(connection, desk.catalogue, now)):
+        promise = broken.agreement.promise
+        says = (
+            f"{broken.late} of {broken.answered.calls} answers of the last 24 h took longer than"
+            f" promised ({promise.shown if promise else ''})"
+        )
+        todo = "docs/operations.md, The query and verify service; `onecard status` shows calls"
+        yield Issue("slow", broken.agreement.id, says, todo, ON_DUTY, None, broken.late)
 
 
 def _lane(connection: Connection, desk: Desk) -> Iterator[Issue]:

@@ -12,18 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 from onecard import native
 from onecard.base.times import shown
 from onecard.crypto import keys
 from onecard.errors import OnecardError
+from onecard.operations import doctor_callers
 from onecard.operations.attention import EXPIRY_NEAR
+from onecard.operations.check_line import CheckLevel, CheckLine
 from onecard.ports.desk import Desk
 from onecard.store import agreement_lives, attention, database, migrate, server_log
 from onecard.store.database import Connection
-
-CheckLevel = Literal["ok", "warn", "fail"]
 
 EPOCH_NEAR = timedelta(days=30)
 """So long before the end of an epoch's window the doctor speaks of it."""
@@ -32,16 +31,6 @@ SKEW_WARN, SKEW_FAIL = 2.0, 60.0
 DISK_WARN, DISK_FAIL = 0.15, 0.05
 """Free share of a disk."""
 AIRFLOW_PREFIX = "AIRFLOW__"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckLine:
-    """One finding: `todo` is empty only when the level is ok."""
-
-    check: str
-    level: CheckLevel
-    says: str
-    todo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +77,7 @@ def _store(desk: Desk) -> Iterator[CheckLine]:
             yield CheckLine("migrations", "ok", f"at revision {revision}")
             yield _quarantine(connection, desk.settings.now())
             yield from _stops(connection, desk)
+            yield from doctor_callers.check(connection, desk)
     except OnecardError as error:
         todo = "check ONECARD_DATABASE_URL, the server and its log"
         yield CheckLine("database", "fail", str(error), todo)

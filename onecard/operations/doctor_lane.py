@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 
 from onecard.base.endpoints import Endpoint
-from onecard.operations.doctor import CheckLine
+from onecard.operations.check_line import CheckLine
 
 CHECK = "live lane"
 PATIENCE_S = 5.0

@@ -6,8 +6,8 @@ Neither a transfer nor a watermark, no row and no rejected row: only counts leav
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -131,12 +131,26 @@ def _limited(chunks: Iterator[Chunk], limit: int, sums: _Sums) -> Iterator[Chunk
         rows = chunk.batch.num_rows
         if limit and rows > left:
             sums.whole = False
-            damaged = {row: rule for row, rule in chunk.damaged.items() if row < left}
             if left:
-                yield Chunk(chunk.batch.slice(0, left), chunk.origin, chunk.first_row, damaged)
+                yield _first(chunk, left)
             return
         yield chunk
         left -= rows
+
+
+def _first(chunk: Chunk, left: int) -> Chunk:
+    """The first rows of a chunk, with what is said of them."""
+
+    def kept(said: Mapping[int, str]) -> dict[int, str]:
+        return {row: text for row, text in said.items() if row < left}
+
+    return replace(
+        chunk,
+        batch=chunk.batch.slice(0, left),
+        damaged=kept(chunk.damaged),
+        unread={name: kept(texts) for name, texts in chunk.unread.items()},
+        because={name: kept(rules) for name, rules in chunk.because.items()},
+    )
 
 
 def _outcome(contract: Contract, sums: _Sums, said: tuple[str, ...]) -> DryRun:

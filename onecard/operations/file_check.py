@@ -8,6 +8,7 @@ import json as json_lines
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".xlsx": "excel",
+    ".xls": "excel",
+    ".dbf": "dbf",
+    ".xml": "xml",
 }
 """What a suffix tells where the contract says nothing of files, or of files of another kind."""
 
@@ -80,7 +85,8 @@ def check_file(
     Args:
         settings: profile and clock of the hub.
         contract: of the dataset.
-        file: CSV, JSON, JSON Lines or Parquet, by its suffix or by the contract.
+        file: of any kind that is read, by its suffix or by the contract; a kind that needs more
+            than its name (XML, fixed widths, ZIP) by the contract alone.
         instead: parts of the format (encoding, delimiter, records) that are asked for instead.
 
     Raises:
@@ -127,6 +133,9 @@ def _layout(contract: Contract, file: Path, instead: Mapping[str, str]) -> Layou
     """The format of a file; the contract's where its own files are of that kind."""
     given = contract.source.options if contract.source.connector == "files" else {}
     own = dict(given.get("format") or {})
+    packed = dict(own.get("of") or {})
+    if packed and file.suffix.lower() != ".zip":
+        own = packed
     taken = fnmatch.fnmatchcase(file.name, str(given.get("pattern", "")))
     kind = own.get("kind") if taken else FORMATS.get(file.suffix.lower(), own.get("kind"))
     if kind is None:
@@ -175,11 +184,12 @@ def _column_names(file: Path, layout: Layout) -> set[str]:
             return set(pq.read_schema(file).names)
         except ArrowInvalid:
             return set()
-    if kind == "json":
+    if kind not in ("csv", "jsonl"):
         return set()
     codec = gb18030.NAME if layout.get("encoding") == "gb18030" else "utf-8-sig"
     with file.open(encoding=codec, errors="replace", newline="") as stream:
-        first = next((line for line in stream if line.strip()), "").removeprefix("\ufeff")
+        lines = islice(stream, layout.get("above", 0), None)
+        first = next((line for line in lines if line.strip()), "").removeprefix("\ufeff")
     if kind == "csv":
         return set(next(csv.reader([first], delimiter=layout.get("delimiter", ",")), []))
     try:

@@ -16,6 +16,7 @@ from onecard.errors import FatalError
 from onecard.ports.desk import Desk
 from onecard.store import (
     audit,
+    call_figures,
     database,
     disclosures,
     folding,
@@ -24,12 +25,14 @@ from onecard.store import (
     question_audit,
     questions,
     reaction,
+    suspensions,
+    watched,
 )
 from onecard.store.folding import LaneSubject
 from schemas.models.catalogue import Catalogue
 
 HOURS_KEPT = timedelta(days=8)
-"""So far back how fast events travel is known by the hour."""
+"""So far back how fast events travel, and how calls were answered, is known by the hour."""
 FOLDED_AFTER = timedelta(days=2)
 """So many whole days before today the live lane's transfers stand in the ledger one by one."""
 
@@ -76,7 +79,8 @@ def keep_house(hub: Desk) -> Kept:
         verdict = question_audit.verify_all(connection, folder, hub.signer)
         months = expire_disclosures(hub, connection)
         questions.tidy(connection, hub.settings.now())
-        fold_reaction(hub, connection)
+        watched.tidy(connection, hub.settings.now())
+        fold_figures(hub, connection)
         folded = fold(hub, connection) if verdict.ok else 0
     return Kept(purged, months, folded, verdict)
 
@@ -101,7 +105,9 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
         locks.hold_in_transaction(connection, locks.Kind.FOLDING)
         audit.head(connection, lock=True)
         dropped = disclosures.expire(connection, today)
-        last = questions.expire(connection, disclosures.oldest_month(today))
+        oldest = disclosures.oldest_month(today)
+        suspensions.expire(connection, oldest)
+        last = questions.expire(connection, oldest)
         if last:
             upto = {"last_group": last, "kept_years": disclosures.KEPT_YEARS}
             audit.append(connection, "questions.expired", "questions", hub.settings.actor, upto)
@@ -111,14 +117,15 @@ def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
     return len(dropped)
 
 
-def fold_reaction(hub: Desk, connection: database.Connection) -> None:
-    """Make one line a day of how fast events travelled by the hour.
+def fold_figures(hub: Desk, connection: database.Connection) -> None:
+    """Make one line a day of how fast events travelled by the hour, and of calls by the hour.
 
     Sums and percentiles of days and months stay what they were.
     """
     now = hub.settings.now().astimezone(ZONE)
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     reaction.fold(connection, today - HOURS_KEPT)
+    call_figures.fold(connection, today - HOURS_KEPT)
 
 
 def fold(hub: Desk, connection: database.Connection) -> int:

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 from fastapi import HTTPException
 from fastapi.responses import FileResponse, Response
 
+from onecard.model.call_lines import systems
 from onecard.model.reaction import FEW, QUANTILES
 from onecard.model.tickets import LONGEST_TEXT, OUTCOMES, Answer, Ticket
-from onecard.portal import agreement_lines, reaction_lines, reports, security
+from onecard.portal import agreement_lines, call_lines, reaction_lines, reports, security
 from onecard.portal.agreement_lines import AgreementLine
 from onecard.portal.answers import back, hub, note, page
 from onecard.portal.guard import Visit
@@ -58,7 +59,17 @@ def home(visit: Visit) -> Response:
                 }
             )
         reaction = reaction_lines.shown(connection, visit)
-    return page(visit, "home", lines=lines, reaction=reaction, few=FEW, quantiles=QUANTILES)
+        calls = call_lines.shown(connection, visit)
+    return page(
+        visit,
+        "home",
+        lines=lines,
+        reaction=reaction,
+        few=FEW,
+        quantiles=QUANTILES,
+        calls=calls,
+        callers=systems(visit.catalogue),
+    )
 
 
 def report_list(visit: Visit) -> Response:

@@ -32,6 +32,9 @@ class Column:
         key: whether it is of the dataset's key, whose values have one form each.
         type: what the contract makes of its values, by which the source's type is accepted or
             refused; None: whatever the source holds is wanted as it is (inboxes read back).
+        format: how text of its source writes a date or timestamp (strftime); None: ISO 8601. A
+            source with dates and texts in one column gives its dates in this form as well.
+        decimal: sign before the decimals, for a source with numbers and texts in one column.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Column:
     required_to_read: bool = True
     key: bool = False
     type: LogicalType | None = None
+    format: str | None = None
+    decimal: str = "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +126,15 @@ class Chunk:
             (wrong number of CSV cells, undecodable bytes, a JSON value that is no row) or that is
             none (a header row among the rows, a key that is true or false), with the rule that each
             breaks: `record.cells`, `record.encoding`, `record.json`, `record.header`,
-            `record.boolean`.
+            `record.boolean`, `record.xml`, `record.merged` (cells of several rows or columns in
+            one).
         late: the rows are older than others that were taken before and cannot be read again; they
             replace nothing that is published, unless their own fields say that they are newer.
         unread: column → row offset → a value that is none of its column's type (`0000-00-00` in a
-            column of times), as text; NULL in the batch. It costs its row, by rule `type`.
+            column of times), as text; NULL in the batch. It costs its row, by rule `type` or by
+            the one in `because`.
+        because: column → row offset → the rule that an unread value breaks, where it is another:
+            `cell.rounded`, `cell.formula`, `cell.error`, `cell.percent`.
         place: of the origin among all origins of the reading, from 0; of partitions only, whose
             rows must be put in the order that one reading would have had.
     """
@@ -136,6 +145,7 @@ class Chunk:
     damaged: Mapping[int, str] = field(default_factory=dict)
     late: bool = False
     unread: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    because: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     place: int = 0
 
 

@@ -1,7 +1,7 @@
 """What is looked at before the registry is: in one order, and the first that fails is said.
 
 Signature and time are the door's. Then: stop, agreement in force for this caller, mode, purpose,
-form of the case number, quotas.
+form of the case number, an operator who is suspended, quotas.
 """
 
 from __future__ import annotations
@@ -9,16 +9,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from onecard.model.agreements import Life
+from onecard.model.misuse import CallOperator
 from onecard.serve import codes
 from onecard.serve.calls import Call, Malformed, Question, question, say_nothing
 from onecard.serve.case import Case
 from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
-from onecard.store import agreement_lives, question_counts, questions
+from onecard.store import agreement_lives, question_counts, questions, suspensions
+from onecard.store.agreement_lives import Lives
 from onecard.store.database import Connection
-from onecard.store.question_counts import HOUR, Slot
+from onecard.store.question_counts import HOUR, AskedUsed, Slot
+from onecard.store.questions import Known
+from onecard.store.together import Sent, together
 
 QUOTAS: Mapping[str, Code] = {
     "operator": codes.QUOTA_OPERATOR,
@@ -35,10 +41,22 @@ def lives(connection: Connection, compiled: Iterable[Compiled]) -> dict[str, Lif
         connection: of the hub's database.
         compiled: the agreements, each once.
     """
-    found = {c.agreement.id: c for c in compiled}
-    return {
-        name: agreement_lives.life(connection, c.agreement, c.today) for name, c in found.items()
-    }
+    found = list({c.agreement.id: c for c in compiled}.values())
+    if not found:
+        return {}
+    with together(connection):
+        asked = ask_lives(connection, found)
+    return asked.on(found[0].today)
+
+
+def ask_lives(connection: Connection, compiled: Iterable[Compiled]) -> Lives:
+    """Ask where agreements stand; read it when the answers are there.
+
+    Args:
+        connection: of the hub's database.
+        compiled: the agreements, each once.
+    """
+    return agreement_lives.ask(connection, [c.text for c in compiled])
 
 
 def judged(call: Call, compiled: Compiled | None, life: Life | None) -> Question | Code:
@@ -72,45 +90,69 @@ def _closed(call: Call, compiled: Compiled, life: Life) -> Code | None:
     return None if call.verb == compiled.agreement.mode else codes.MODE
 
 
-def renew(connection: Connection, cases: Sequence[Case]) -> None:
-    """Refuse those whose agreement was stopped or suspended since they were admitted.
+def keep_out(connection: Connection, cases: Sequence[Case], now: datetime) -> None:
+    """Refuse the calls of operators who are suspended.
 
     Args:
-        connection: holds the head of the audit log, so that no such act comes after this look.
+        connection: of the hub's database.
         cases: that have a question.
+        now: the hub's time.
     """
-    now = lives(connection, [case.under for case in cases])
+    who = {case: CallOperator(case.call.sid, case.asked.operator) for case in cases}
+    out = suspensions.open_of(connection, sorted(set(who.values())), now)
     for case in cases:
-        case.life = now[case.under.agreement.id]
-        if refusal := _closed(case.call, case.under, case.life):
-            case.refuse(refusal)
+        if who[case] in out:
+            case.refuse(codes.SUSPENDED)
 
 
-def recall(connection: Connection, cases: Sequence[Case]) -> None:
-    """Give each case the record of the same request, where there is one.
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was asked of the record of calls (`ask_counts`); read it when the answers are there."""
+
+    known: Sent[Known]
+    used: AskedUsed
+
+
+def ask_counts(connection: Connection, cases: Sequence[Case]) -> Counted:
+    """Ask for the record of the same requests, and how far the quotas of these are used up.
 
     Args:
         connection: of the hub's database.
         cases: that have a question.
     """
     wanted = list({(c.call.sid, c.asked.request_id) for c in cases})
-    found = {(k.caller, k.request_id): k for k in questions.known(connection, wanted)}
-    for case in cases:
-        case.known = found.get((case.call.sid, case.asked.request_id))
+    known = questions.ask_known(connection, wanted)
+    return Counted(known, question_counts.ask_used(connection, (s for c in cases for s in c.slots)))
 
 
-def ration(connection: Connection, cases: Sequence[Case]) -> None:
-    """Refuse those that are beyond a quota; a repetition counts for none.
+def renew(cases: Sequence[Case], lives: Mapping[str, Life]) -> None:
+    """Refuse those whose agreement was stopped or suspended since they were admitted.
 
     Args:
-        connection: of the hub's database.
-        cases: that have a question, in the order in which they came.
+        cases: that have a question.
+        lives: of their agreements, read while the head of the audit log was held, so that no such
+            act comes after this look.
     """
-    fresh = [c for c in cases if c.open and c.known is None]
-    used: Counter[Slot] = Counter(
-        question_counts.used(connection, (slot for c in fresh for slot in c.slots))
-    )
-    for case in fresh:
+    for case in cases:
+        case.life = lives[case.under.agreement.id]
+        if refusal := _closed(case.call, case.under, case.life):
+            case.refuse(refusal)
+
+
+def ration(cases: Sequence[Case], counted: Counted) -> None:
+    """Give each case the record of the same request; refuse new ones that are beyond a quota.
+
+    Args:
+        cases: that have a question, in the order in which they came.
+        counted: what was asked about them.
+    """
+    found = {(k.caller, k.request_id): k for k in counted.known.all()}
+    for case in cases:
+        case.known = found.get((case.call.sid, case.asked.request_id))
+    used: Counter[Slot] = Counter(counted.used.all())
+    for case in cases:
+        if not case.open or case.known is not None:
+            continue
         beyond = [slot.scope for slot, limit in case.slots.items() if used[slot] >= limit]
         if beyond:
             case.refuse(next(code for scope, code in QUOTAS.items() if scope in beyond))

@@ -22,9 +22,10 @@ from onecard.serve.compiled import Compiled
 from onecard.serve.keyring import Keyring
 from onecard.serve.looking import Look
 from onecard.serve.recording import Recorder
-from onecard.store import audit, persons
+from onecard.store import months, persons, questions
 from onecard.store.database import Connection
 from onecard.store.persons import DatasetState
+from onecard.store.together import one_state, together
 
 if TYPE_CHECKING:
     from onecard.deliver.treatment import Tokeniser
@@ -46,14 +47,26 @@ class Answering:
         desk: the hub.
         keys: gives keys as they are now; None: nobody is answered.
         sound: whether the audit log takes entries.
+        indexed: whether the indexes of an agreement are there.
     """
 
     def __init__(
-        self, desk: ServeDesk, keys: Callable[[], Keyring | None], sound: Callable[[], bool]
+        self,
+        desk: ServeDesk,
+        keys: Callable[[], Keyring | None],
+        sound: Callable[[], bool],
+        indexed: Callable[[Compiled], bool],
     ) -> None:
-        self._desk, self._keys, self._sound = desk, keys, sound
+        self._desk, self._keys, self._sound, self._indexed = desk, keys, sound, indexed
         self._known: dict[str, Compiled] = {}
-        self._indexed: set[str] = set()
+        self._broken: dict[str, date] = {}
+        self._months: set[date] = set()
+
+    def asked_under(self) -> list[Compiled]:
+        """The agreements of today under which one may ask."""
+        day = self._desk.settings.now().date()
+        found = (self._compiled(name, day) for name in sorted(self._desk.catalogue.agreements))
+        return [compiled for compiled in found if compiled is not None]
 
     def answer(self, connection: Connection, calls: Sequence[Call]) -> list[Reply]:
         """The replies to calls, in their order; what is answered is on record.
@@ -68,6 +81,9 @@ class Answering:
         cases, keys = [Case(call) for call in calls], self._keys()
         if keys is None:
             return [Reply(codes.UNAVAILABLE) for _ in cases]
+        for case in cases:
+            if case.call.system.sandbox:  # it asks for nobody who lives
+                case.refuse(codes.NO_AGREEMENT)
         _take_once(cases)
         now = self._desk.settings.now()
         self._admit(connection, [c for c in cases if c.open], keys, now)
@@ -75,9 +91,16 @@ class Answering:
         judged = [c for c in cases if c.open]
         if judged:
             actor = self._desk.settings.actor
+            self._make_month(connection, months.first_of(now.date()))
             recorder = Recorder(self._desk.suite, keys, actor, now, states)
             recorder.record(connection, judged)
         return [case.reply or Reply(codes.UNAVAILABLE) for case in cases]
+
+    def _make_month(self, connection: Connection, month: date) -> None:
+        """Make the table of a month before its first call is recorded."""
+        if month not in self._months:
+            questions.make_month(connection, month)
+            self._months.add(month)
 
     def _admit(
         self, connection: Connection, cases: Sequence[Case], keys: Keyring, now: datetime
@@ -88,11 +111,15 @@ class Answering:
         for case in cases:
             name = case.call.agreement
             self._judge(case, compiled[name], lives.get(name), keys)
+        admission.keep_out(connection, [case for case in cases if case.open], now)
         asked = [case for case in cases if case.open]
         for case in asked:
             case.count(now)
-        admission.recall(connection, asked)
-        admission.ration(connection, asked)
+        if not asked:
+            return
+        with together(connection):
+            counted = admission.ask_counts(connection, asked)
+        admission.ration(asked, counted)
 
     def _judge(
         self, case: Case, compiled: Compiled | None, life: Life | None, keys: Keyring
@@ -123,7 +150,9 @@ class Answering:
         try:
             contracts = {dataset: catalogue.contract(dataset) for dataset in sorted(read)}
         except OnecardError as error:  # a broken file takes its own agreements out, and no other
-            log.error("%s: %s: nobody is answered", name, error)  # noqa: TRY400 - it says all
+            if self._broken.get(name) != day:  # said once a day, not at each look
+                log.error("%s: %s: nobody is answered", name, error)  # noqa: TRY400 - it says all
+            self._broken[name] = day
             return None
         made = self._known[name] = Compiled(agreement, contracts, people, day)
         return made
@@ -135,41 +164,30 @@ class Answering:
         if not cases:
             return {}
         datasets = sorted({d for case in cases for d in case.under.datasets})
-        self._prepare(connection, {c.under.agreement.id: c.under for c in cases}, datasets)
-        with audit.snapshot(connection):
-            states = persons.states(connection, datasets)
-            for together in _grouped(cases):
-                if missing := [d for d in together[0].under.datasets if d not in states]:
-                    why = f"not collected yet: {', '.join(missing)}"
-                    _refuse(together, codes.UNAVAILABLE, why)
-                    continue
-                self._look_together(connection, together, keys, now)
-        return states
+        groups = []
+        for group in _grouped(cases):
+            if self._indexed(group[0].under):
+                groups.append(group)
+            else:
+                why = "not collected yet, or its indexes are being made"
+                _refuse(group, codes.UNAVAILABLE, why)
+        if not groups:
+            return {}
+        looks = [self._look_of(group, keys, now) for group in groups]
+        with one_state(connection):
+            asked = persons.ask_states(connection, datasets)
+            rows = [look.ask(connection, group) for look, group in zip(looks, groups, strict=True)]
+        for look, group, found in zip(looks, groups, rows, strict=True):
+            try:
+                look.judge(found, group)
+            except PrivacyBlock as block:
+                _refuse(group, codes.BLOCKED, str(block))
+        return {state.dataset: state for state in asked.all()}
 
-    def _look_together(
-        self, connection: Connection, together: Sequence[Case], keys: Keyring, now: datetime
-    ) -> None:
-        """Ask for persons under one agreement, for one caller's machine."""
-        key = together[0].token_key
+    def _look_of(self, group: Sequence[Case], keys: Keyring, now: datetime) -> Look:
+        """A look at persons under one agreement, for one caller's machine."""
         gate = partial(self._gate, keys=keys, now=now)
-        look = Look(together[0].under, gate, self._tokeniser(key))
-        try:
-            look.run(connection, together)
-        except PrivacyBlock as block:
-            _refuse(together, codes.BLOCKED, str(block))
-
-    def _prepare(
-        self, connection: Connection, asked: Mapping[str, Compiled], datasets: Sequence[str]
-    ) -> None:
-        """Make the indexes of agreements that are asked under for the first time."""
-        new = {name: compiled for name, compiled in asked.items() if name not in self._indexed}
-        if not new:
-            return
-        there = persons.states(connection, datasets)
-        for name, compiled in new.items():
-            if all(dataset in there for dataset in compiled.datasets):
-                compiled.prepare(connection)
-                self._indexed.add(name)
+        return Look(group[0].under, gate, self._tokeniser(group[0].token_key))
 
     def _gate(self, cases: Sequence[Case], keys: Keyring, now: datetime) -> PrivacyGate:
         """An open privacy gate for cases of one agreement and one caller's machine.
@@ -213,7 +231,7 @@ def _take_once(cases: Iterable[Case]) -> None:
     seen: set[tuple[str, str]] = set()
     for case in cases:
         name = case.call.sid, case.call.rid
-        if name in seen:
+        if name in seen and case.open:
             case.refuse(codes.REPLAYED)
         seen.add(name)
 

@@ -11,11 +11,12 @@ from onecard.crypto.audit_format import canonical_json
 from onecard.crypto.keys import Key
 from onecard.crypto.suites import Suite
 from onecard.model.agreements import Life
+from onecard.serve import quotas
 from onecard.serve.calls import Call, Question
 from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
 from onecard.store.disclosures import REFERENCE_BYTES
-from onecard.store.question_counts import DAY, HOUR, Slot
+from onecard.store.question_counts import Slot
 from onecard.store.questions import Known
 
 
@@ -42,7 +43,9 @@ class Case:
         reply: None as long as it is under way.
         key: of the consumer, under which person and request are known again.
         person: keyed reference, as in the disclosure ledger.
+        series: keyed reference of the person's division and day of birth.
         mac: keyed digest of the request.
+        own_salt: of its commitments, under its own key.
         slots: quotas that it counts for, with their limits.
         known: the same request was recorded before.
         result: what is said of the person, or that nothing is.
@@ -55,7 +58,9 @@ class Case:
     question: Question | None = None
     key: Key | None = None
     person: bytes = field(default=b"", repr=False)
+    series: bytes = field(default=b"", repr=False)
     mac: bytes = field(default=b"", repr=False)
+    own_salt: str = field(default="", repr=False)
     slots: Mapping[Slot, int] = field(default_factory=dict)
     calls_this_hour: int = 0
     known: Known | None = None
@@ -100,8 +105,11 @@ class Case:
             suite: of keyed digests.
             key: of the consumer.
         """
-        person, mac = suite.digests(key.secret, [self.asked.id_number, f"asked|{self._request}"])
+        number, request = self.asked.id_number, self._request
+        texts = [number, f"asked|{request}", f"series|{number[:SERIES_DIGITS]}", f"salt|{request}"]
+        person, mac, series, salt = suite.digests(key.secret, texts)
         self.key, self.person, self.mac = key, person[-REFERENCE_BYTES:], mac
+        self.series, self.own_salt = series[-REFERENCE_BYTES:], _salt(salt)
 
     def is_of(self, known: Known, suite: Suite, key: Key) -> bool:
         """Whether a request that was recorded under the same id is this one.
@@ -121,7 +129,7 @@ class Case:
             key: of the consumer, of the epoch under which the request was recorded.
         """
         (found,) = suite.digests(key.secret, [f"salt|{self._request}"])
-        return found[: answers.SALT_BYTES].hex()
+        return _salt(found)
 
     def commitments(self, salt: str) -> dict[str, object]:
         """Of the receipt: hashes that stand for request and result."""
@@ -137,9 +145,6 @@ class Case:
         Args:
             now: the hub's time, at +08:00.
         """
-        hour = now.replace(minute=0, second=0, microsecond=0)
-        day = hour.replace(hour=0)
-        begun = {HOUR: int(hour.timestamp()), DAY: int(day.timestamp())}
         agreement, caller = self.call.agreement, self.call.sid
         names = {
             "operator": f"{agreement}|{caller}|{self.asked.operator}",
@@ -147,11 +152,7 @@ class Case:
             "agreement": agreement,
             "person": f"{agreement}|{self.person.hex()}",
         }
-        self.slots = {
-            Slot(scope, names[scope], begun[span], span): limit
-            for scope, quota in self.under.asking.quotas.items()
-            for span, limit in ((HOUR, quota.hour), (DAY, quota.day))
-        }
+        self.slots = quotas.slots(names, self.under.asking.quotas.items(), now)
 
     @property
     def _request(self) -> str:
@@ -160,6 +161,12 @@ class Case:
         return f"{call.sid}|{call.agreement}|{call.verb}|{call.digest}"
 
 
+def _salt(digest: bytes) -> str:
+    return digest[: answers.SALT_BYTES].hex()
+
+
+SERIES_DIGITS = 14
+"""Of an ID number: division and day of birth (GB 11643); who counts through numbers stays there."""
 ANSWERED, NONE = "answered", "none"
 """Outcomes: something is said of the person; nobody is found, in scope, or nothing may be said."""
 EMPTY: Mapping[str, object] = {"fields": {}, "outcome": NONE, "sequence": None}

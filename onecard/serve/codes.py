@@ -197,6 +197,14 @@ BLOCKED = Code(
     "联系大数据局",
     "ask the bureau",
 )
+SUSPENDED = Code(
+    "73",
+    403,
+    "该经办人因疑似违规查询被暂停",
+    "this operator is suspended: calls that look like misuse",
+    "到期自动恢复；提前解除由本部门联系大数据局",
+    "wait until it ends; the caller's agency may ask the bureau to lift it",
+)
 
 CODES = (
     ANSWERED,
@@ -222,5 +230,6 @@ CODES = (
     CONFLICT,
     CHANGED,
     BLOCKED,
+    SUSPENDED,
 )
 """The closed list, by number."""

@@ -10,10 +10,10 @@ from typing import Any
 
 from psycopg import sql
 
+from onecard.base.sql_text import Kept
 from onecard.deliver.query import Selection
 from onecard.model.gate_inputs import GateInputs
-from onecard.store import registry_indexes
-from onecard.store.database import Connection
+from onecard.store.agreement_lives import Text
 from onecard.store.registry_indexes import Index
 from schemas.models.agreement import Agreement
 from schemas.models.asking import Asking
@@ -47,6 +47,11 @@ class Compiled:
         return asking
 
     @cached_property
+    def text(self) -> Text:
+        """The agreement with its fingerprint, which takes longer than the rest of a receipt."""
+        return Text.of(self.agreement)
+
+    @cached_property
     def fields(self) -> dict[str, Field]:
         """The contract field behind each shared field."""
         return GateInputs(self.agreement, self.contracts).fields
@@ -65,7 +70,7 @@ class Compiled:
     @cached_property
     def statement(self) -> sql.Composed:
         """Selects the rows of the persons in `$1`."""
-        return self._selection.of_persons(self._more)
+        return Kept(self._selection.of_persons(self._more))
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -73,12 +78,9 @@ class Compiled:
         controls = GateInputs(self.agreement, self.contracts).looked_up(self.people)
         return tuple(dict.fromkeys([*self.agreement.datasets, *controls]))
 
-    def prepare(self, connection: Connection) -> None:
-        """Make the indexes that are wanted, once.
-
-        Args:
-            connection: outside a transaction.
-        """
+    @cached_property
+    def indexes(self) -> tuple[Index, ...]:
+        """By which the statement finds its persons; without them it would read whole tables."""
         wanted = [
             Index(table, (column,), only) for table, column, only in self._selection.indexes()
         ]
@@ -88,7 +90,7 @@ class Compiled:
         )
         if self.contracts[dataset].key != (column,):
             wanted.append(Index(self.contracts[dataset].table, (column,)))
-        registry_indexes.make(connection, *wanted)
+        return tuple(wanted)
 
     @staticmethod
     def by_column(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from onecard.base.extras import extra
 from onecard.daemon.front import FIXED, MOST_HEADER_BYTES, bare_app
 from onecard.daemon.readiness import Readiness
 from onecard.daemon.refusals import Refusals
+from onecard.model.call_figures import QUANTILES, together
 from onecard.serve import codes, openapi
 from onecard.serve.calls import MOST_BODY_BYTES, Call
 from onecard.serve.case import Reply
@@ -70,7 +72,7 @@ class _Door:
     def __init__(self, service: Service, gatekeeper: Gatekeeper) -> None:
         self._service, self._gatekeeper = service, gatekeeper
         self._readiness = Readiness(service.ready)
-        self._answered = 0
+        self._replies = _Replies()
         self.refusals = Refusals()
 
     async def ask(self, request: Request, verb: Any) -> Response:  # noqa: ANN401 - a `Verb`
@@ -99,19 +101,24 @@ class _Door:
             await asyncio.sleep(STEP_S - spent % STEP_S)
         if reply.body is None:
             return self._refused(reply.code, proved.sid, agreement)
+        if not proved.system.sandbox:  # a call for nobody is no figure of the agreement's
+            took = loop.time() - came
+            self._service.figures.answered(agreement, proved.sid, took, found=reply.found)
         return self._answer(reply)
 
     async def disclosures(self, request: Request) -> Response:
         """Tell a resident what became of their data."""
+        loop = asyncio.get_running_loop()
+        came = loop.time()
         taken = await self._taken(request)
         if isinstance(taken, Code):
             return self._refused(taken)
         proved, body = taken
         call = ResidentCall(proved, body, *_channel(request))
-        loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(None, self._service.disclosures, call)
         if reply.body is None:
             return self._refused(reply.code, proved.sid)
+        self._service.figures.answered("", proved.sid, loop.time() - came, found=reply.found)
         return self._answer(reply)
 
     async def described(self, _request: Request) -> Response:
@@ -119,9 +126,15 @@ class _Door:
         return _json(openapi.document(self._service.agreements), 200)
 
     async def health(self, _request: Request) -> Response:
-        """Operational figures of this process; nothing of any call's content."""
+        """Operational figures of this process; nothing of any call's content, and no names."""
         ready = await self._readiness()
-        told = {"ready": ready, "answered": self._answered, "refused": self.refusals.counts}
+        answered = together(self._service.figures.since_start().answered)
+        told = {
+            "ready": ready,
+            "answered": answered.calls,
+            "refused": self.refusals.counts,
+            "milliseconds": {f"p{share}": answered.quantile(share) for share in QUANTILES},
+        }
         return _json(told, 200)
 
     async def ready(self, _request: Request) -> Response:
@@ -159,20 +172,15 @@ class _Door:
         return found if isinstance(found, Code) else (found, body)
 
     async def _reply(self, call: Call) -> Reply:
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[Reply] = loop.create_future()
-
-        def tell(reply: Reply) -> None:
-            loop.call_soon_threadsafe(_settle, waiting, reply)
-
-        self._service.ask(call, tell)
+        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._service.ask(call, partial(self._replies.bring, waiting))
         try:
             return await asyncio.wait_for(waiting, PATIENCE_S)
         except TimeoutError:
             return Reply(codes.UNAVAILABLE)
 
-    def _answer(self, reply: Reply) -> Response:
-        self._answered += 1
+    @staticmethod
+    def _answer(reply: Reply) -> Response:
         return _json({"code": reply.code.code, **(reply.body or {})}, reply.code.status)
 
     def _refused(self, code: Code, caller: str = "", agreement: str = "") -> Response:
@@ -181,11 +189,40 @@ class _Door:
         response = _json({"code": code.code}, code.status)
         if code.retry_s:
             response.headers["Retry-After"] = str(code.retry_s)
+        if code is codes.NO_SUCH_METHOD:
+            response.headers["Allow"] = "POST"
         if code.status == 401:
             response.headers["WWW-Authenticate"] = "Platform-Signature"
         if code in (codes.BODY, codes.HEADERS):
             response.headers["Connection"] = "close"  # what was announced is not read
         return response
+
+
+class _Replies:
+    """Replies on their way from the workers' threads to the event loop.
+
+    A group's replies come together: the loop is woken once for as many as there are, for each time
+    costs both threads their turn.
+    """
+
+    def __init__(self) -> None:
+        self._brought: deque[tuple[asyncio.Future[Reply], Reply]] = deque()
+        self._woken = False
+
+    def bring(self, waiting: asyncio.Future[Reply], reply: Reply) -> None:
+        """Bring a reply to who waits for it; from any thread."""
+        self._brought.append((waiting, reply))
+        if not self._woken:
+            self._woken = True
+            waiting.get_loop().call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        """On the event loop. What comes after the last look wakes it again."""
+        self._woken = False
+        while self._brought:
+            waiting, reply = self._brought.popleft()
+            if not waiting.done():
+                waiting.set_result(reply)
 
 
 async def _alive(_request: Request) -> Response:
@@ -206,11 +243,6 @@ def _bounded(request: Request) -> bool:
     if len(lengths) != 1 or not (lengths[0].isascii() and lengths[0].isdecimal()):
         return False
     return len(lengths[0]) <= len(str(MOST_BODY_BYTES)) and int(lengths[0]) <= MOST_BODY_BYTES
-
-
-def _settle(waiting: asyncio.Future[Reply], reply: Reply) -> None:
-    if not waiting.done():
-        waiting.set_result(reply)
 
 
 def _json(content: Mapping[str, object], status: int) -> Response:

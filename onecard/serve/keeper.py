@@ -1,9 +1,8 @@
-"""What is done beside answering, each second: refusals on record, the log's new head anchored."""
+"""What is done beside answering, each second: figures on record, the log's new head anchored."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable
 from logging import getLogger
 from pathlib import Path
@@ -12,9 +11,8 @@ from onecard.base.settings import Settings
 from onecard.crypto.audit_format import anchor
 from onecard.crypto.signing import Signer
 from onecard.daemon.complaint import Complaint
-from onecard.serve.codes import Code
-from onecard.store import audit, audit_health, database, question_counts
-from onecard.store.question_counts import Refused
+from onecard.serve.figures import Figures
+from onecard.store import audit, audit_health, call_figures, database
 
 BEAT_S = 1.0
 
@@ -28,12 +26,14 @@ class Keeper:
         address: of the hub's database.
         settings: where the anchor is, and the hub's clock.
         signer: makes who signs checkpoints.
+
+    Attributes:
+        figures: of the calls of this process.
     """
 
     def __init__(self, address: str, settings: Settings, signer: Callable[[], Signer]) -> None:
         self._address, self._settings, self._signer = address, settings, signer
-        self._lock = threading.Lock()
-        self._refused: Counter[Refused] = Counter()
+        self.figures = Figures(settings.now)
         self._sound = False
         self._anchored = -1
         self._stop = threading.Event()
@@ -61,18 +61,6 @@ class Keeper:
             self._thread.join()
         self.beat()
 
-    def refused(self, code: Code, caller: str = "", agreement: str = "") -> None:
-        """Count a call that was refused.
-
-        Args:
-            code: that was answered.
-            caller: sid, where it is proved.
-            agreement: its id, where there is one.
-        """
-        hour = self._settings.now().replace(minute=0, second=0, microsecond=0)
-        with self._lock:
-            self._refused[Refused(hour, caller, agreement, code.code)] += 1
-
     def beat(self) -> None:
         """Do it now; what fails is done at the next beat."""
         try:
@@ -90,14 +78,12 @@ class Keeper:
             self.beat()
 
     def _write(self, connection: database.Connection) -> None:
-        """Refusals since the last beat; those of a beat that fails are kept."""
-        with self._lock:
-            counts, self._refused = self._refused, Counter()
+        """Figures since the last beat; those of a beat that fails are kept."""
+        counted = self.figures.take()
         try:
-            question_counts.refused(connection, counts)
+            call_figures.add(connection, counted.timed, counted.refused)
         except BaseException:
-            with self._lock:
-                self._refused.update(counts)
+            self.figures.give_back(counted)
             raise
 
     def _check(self, connection: database.Connection) -> None:

@@ -22,6 +22,7 @@ from onecard.serve.compare import compared
 from onecard.serve.compiled import SEQUENCE, Compiled
 from onecard.store import persons
 from onecard.store.database import Connection
+from onecard.store.persons import AskedRows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,18 +46,27 @@ class Look:
     gate: Callable[[Sequence[Case]], PrivacyGate]
     tokeniser: Tokeniser
 
-    def run(self, connection: Connection, cases: Sequence[Case]) -> None:
-        """Give each case its result.
+    def ask(self, connection: Connection, cases: Sequence[Case]) -> AskedRows:
+        """Ask for the rows of the cases' persons, by one statement.
 
         Args:
             connection: in a transaction that sees one state of the registry.
             cases: that are open, all under this agreement.
+        """
+        numbers = [case.asked.id_number for case in cases]
+        return persons.ask_rows(connection, self.compiled.statement, numbers)
+
+    def judge(self, asked: AskedRows, cases: Sequence[Case]) -> None:
+        """Give each case its result.
+
+        Args:
+            asked: what was asked for the cases, answered by now.
+            cases: the same.
 
         Raises:
             PrivacyBlock: a rule about the agreement blocks: nobody is answered.
         """
-        numbers = [case.asked.id_number for case in cases]
-        found = _frame(persons.rows(connection, self.compiled.statement, numbers))
+        found = _frame(asked.read())
         places = found[gate_inputs.ASKED_PLACE].to_list()
         gate = self.gate(cases)
         try:
@@ -119,12 +129,19 @@ class Look:
                 for name, value in line.items()
             }
         else:
-            fields = {name: _as_json(value) for name, value in line.items()}
+            fields = {name: as_json(value) for name, value in line.items()}
         return {"fields": fields, "outcome": ANSWERED, "sequence": own.get(SEQUENCE)}
 
 
-def _as_json(value: object) -> str | int | bool | None:
-    """A treated value as JSON has it: money and times as text."""
+def as_json(value: object) -> str | int | bool | None:
+    """A treated value as JSON has it: money and times as text.
+
+    Args:
+        value: as the treatment leaves it.
+
+    Raises:
+        TypeError: of a type that no treatment leaves.
+    """
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, datetime):

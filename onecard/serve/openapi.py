@@ -32,6 +32,8 @@ OUTCOMES = (
     "answered：已答复；none：查无此人、不在范围内或依法不提供，三者同一答复"
     " · answered; none: no such person, outside the scope, or nothing may be said: one answer"
 )
+WRITTEN = r"^[^\u0000-\u001f]*$"
+"""Of a value: no control characters."""
 MATCHES = ("match", "no_match", "undecidable")
 
 
@@ -69,12 +71,13 @@ def _operation(agreement: Agreement) -> Schema:
         "description": (
             f"{agreement.basis.statute} {agreement.basis.article}；目的 purpose {agreement.purpose}"
         ),
-        "requestBody": _body(_question(agreement)),
+        "requestBody": _body(question(agreement)),
         "responses": {"200": _response("已答复 · answered", _answer(agreement)), **_refusals()},
     }
 
 
-def _question(agreement: Agreement) -> Schema:
+def question(agreement: Agreement) -> Schema:
+    """What the body of a call under an agreement is."""
     asking = agreement.asking
     texts: dict[str, Schema] = {
         name: {"type": "string", "pattern": f"^{form}$", "description": MEMBERS[name]}
@@ -83,7 +86,7 @@ def _question(agreement: Agreement) -> Schema:
     texts["purpose"] = {"const": agreement.purpose, "description": MEMBERS["purpose"]}
     if asking is not None:
         texts["case"] |= {"pattern": f"^(?:{asking.case})$", "examples": [asking.example]}
-    value = {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE}
+    value = {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE, "pattern": WRITTEN}
     given = {path.rpartition(".")[2]: value for path in (asking.by if asking else ())}
     number = {
         "type": "string",

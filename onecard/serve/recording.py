@@ -7,7 +7,7 @@ answers, and that no quota is passed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,11 +20,14 @@ from onecard.crypto.suites import Suite
 from onecard.serve import admission, codes
 from onecard.serve.case import Case, Reply
 from onecard.serve.keyring import Keyring
-from onecard.store import audit, months, question_counts, questions
+from onecard.store import audit, months, question_calls, question_counts, questions, watched
 from onecard.store.database import Connection
 from onecard.store.persons import DatasetState
 from onecard.store.question_audit import KIND, record_digest
-from onecard.store.questions import Asked, Group, Known, Taken
+from onecard.store.question_calls import Calls, Taken
+from onecard.store.questions import Asked, Group, Known
+from onecard.store.together import together
+from onecard.store.watched import WatchedCall
 
 RECEIPT_FORMAT = 1
 REPEATED_WITHIN = timedelta(days=1)
@@ -57,64 +60,77 @@ class Recorder:
             connection: of the hub's database, without an open transaction.
             cases: of the group, in the order in which they came.
         """
-        month = months.first_of(self.now.date())
-        questions.make_month(connection, month)
         with connection.transaction():
-            audit.head(connection, lock=True)
-            admission.renew(connection, cases)
-            admission.recall(connection, cases)
-            admission.ration(connection, cases)
-            replies = self._repeated(connection, [c for c in cases if c.open and c.known])
-            fresh = self._once(connection, [c for c in cases if c.open and c.known is None])
-            receipts = [self._receipt(case) for case in fresh]
-            failpoints.reach("questions.before_record")
-            if fresh:
-                replies += self._group(connection, fresh, receipts)
+            place, before = self._renew(connection, cases)
+            repeated = self._repeated(connection, [c for c in cases if c.open and c.known], before)
+            fresh = _once([c for c in cases if c.open and c.known is None], before)
+            replies = [*repeated, *self._write(connection, place, [c for c, _ in repeated], fresh)]
             failpoints.reach("questions.before_commit")
         failpoints.reach("questions.after_commit")
         for case, reply in replies:
             case.reply = reply
 
-    def _group(
-        self, connection: Connection, fresh: Sequence[Case], receipts: Sequence[str]
+    def _renew(self, connection: Connection, cases: Sequence[Case]) -> tuple[audit.EndOfLog, Calls]:
+        """Judge the cases once more, while the end of the audit log is held.
+
+        Returns:
+            The end of the log, and those of the signed calls that were answered before.
+        """
+        compiled = list({c.under.agreement.id: c.under for c in cases}.values())
+        with together(connection):  # the first statement waits for others who record
+            place = audit.ask_end(connection)
+            lives = admission.ask_lives(connection, compiled)
+            counted = admission.ask_counts(connection, cases)
+            taken = question_calls.ask_taken(connection, [(c.call.sid, c.call.rid) for c in cases])
+        held = place.taken()
+        admission.renew(cases, lives.on(compiled[0].today))
+        admission.ration(cases, counted)
+        return held, taken.all()
+
+    def _write(
+        self,
+        connection: Connection,
+        place: audit.EndOfLog,
+        repeated: Sequence[Case],
+        fresh: Sequence[Case],
     ) -> list[tuple[Case, Reply]]:
-        """Write new cases as one group."""
-        signer = self.keys.signer
+        """Note the calls that are answered; write new cases as one group, with its audit entry."""
+        receipts = [self._receipt(case) for case in fresh]
+        taken = [self._taken(case) for case in [*repeated, *fresh]]
+        failpoints.reach("questions.before_record")
+        if not fresh:
+            question_calls.take(connection, taken)
+            return []
+        signer, month = self.keys.signer, months.first_of(self.now.date())
         text = answers.statement(receipts, iso(self.now))
         signed = answers.Signed(text, signer.suite, signer.epoch, signer.sign(text.encode()))
-        month = months.first_of(self.now.date())
         group = Group(month, len(fresh), text, signed.suite, signed.key_epoch, signed.signature)
-        asked = [self._asked(c, receipt) for c, receipt in zip(fresh, receipts, strict=True)]
-        number = questions.record(connection, group, asked)
-        question_counts.count(connection, (slot for case in fresh for slot in case.slots))
+        with together(connection):
+            question_calls.take(connection, taken)
+            question_counts.count(connection, (slot for case in fresh for slot in case.slots))
+            watched.note(connection, [self._watched(case) for case in fresh])
+            made = questions.make_group(connection, group)
+        number = made.id()
         body = {"group": number, "root": answers.root_of(text), "size": len(fresh)}
-        audit.append(connection, KIND, "questions", self.actor, body)
+        entry = audit.Details(KIND, "questions", self.actor, canonical_json(body))
+        asked = [self._asked(c, receipt) for c, receipt in zip(fresh, receipts, strict=True)]
+        with together(connection):
+            questions.record(connection, number, month, asked)
+            audit.append_at(connection, place, entry)
+        ways = answers.proofs(receipts)
         return [
-            (case, self._reply(case, receipt, answers.proof(receipts, place), signed))
-            for place, (case, receipt) in enumerate(zip(fresh, receipts, strict=True))
+            (case, self._reply(case, receipt, way, signed))
+            for case, receipt, way in zip(fresh, receipts, ways, strict=True)
         ]
 
-    def _once(self, connection: Connection, fresh: Sequence[Case]) -> list[Case]:
-        """New cases whose signed call was not taken before, each request id once."""
-        first: dict[tuple[str, str], Case] = {}
-        for case in fresh:
-            name = case.call.sid, case.asked.request_id
-            if first.setdefault(name, case) is not case:
-                case.refuse(codes.UNAVAILABLE)  # the same at this moment: repeat it
-        return self._taken(connection, list(first.values()))
+    def _taken(self, case: Case) -> Taken:
+        """The signed call of a case that is answered."""
+        call, repeated = case.call, case.known is not None
+        return Taken(call.sid, call.rid, self.now, case.asked.request_id, repeated)
 
-    def _taken(self, connection: Connection, cases: Sequence[Case]) -> list[Case]:
-        calls = [
-            Taken(c.call.sid, c.call.rid, self.now, c.asked.request_id, c.known is not None)
-            for c in cases
-        ]
-        before = questions.taken(connection, calls)
-        for case in cases:
-            if (case.call.sid, case.call.rid) in before:
-                case.refuse(codes.REPLAYED)
-        return [case for case in cases if case.open]
-
-    def _repeated(self, connection: Connection, cases: Sequence[Case]) -> list[tuple[Case, Reply]]:
+    def _repeated(
+        self, connection: Connection, cases: Sequence[Case], before: Calls
+    ) -> list[tuple[Case, Reply]]:
         """Answers to requests that are on record already: the same, or none."""
         replies = []
         for case in cases:
@@ -130,8 +146,8 @@ class Recorder:
                 replies.append((case, reply))
             else:
                 case.refuse(codes.CHANGED)
-        answered = self._taken(connection, [case for case, _ in replies])
-        return [(case, reply) for case, reply in replies if case in answered]
+        _refuse_taken([case for case, _ in replies], before)
+        return [(case, reply) for case, reply in replies if case.open]
 
     def _again(self, connection: Connection, case: Case, known: Known, salt: str) -> Reply | None:
         """The answer of the record, if the same decision leads to the same result today."""
@@ -152,15 +168,14 @@ class Recorder:
     def _reply(
         self, case: Case, receipt: str, way: Mapping[str, object], signed: answers.Signed
     ) -> Reply:
-        salt = case.salt(self.suite, case.token_key)
-        body = answers.envelope(case.result or {}, receipt, salt, way, signed)
+        body = answers.envelope(case.result or {}, receipt, case.own_salt, way, signed)
         return Reply(codes.ANSWERED, body, case.found)
 
     def _decision(self, case: Case) -> dict[str, object]:
         """What a repetition must agree in, beside request and result."""
         return {
             "agreement": case.under.agreement.id,
-            "fingerprint": case.under.agreement.fingerprint,
+            "fingerprint": case.under.text.fingerprint,
             "names": VERSION,
         }
 
@@ -169,7 +184,6 @@ class Recorder:
         agreement, asked = case.under.agreement, case.asked
         approval = case.life.approval if case.life else None
         read = {d: self.states[d].version for d in case.under.datasets}
-        salt = case.salt(self.suite, case.token_key)
         return canonical_json(
             {
                 "format": RECEIPT_FORMAT,
@@ -193,7 +207,7 @@ class Recorder:
                 "keyEpoch": case.token_key.epoch,
                 "record": record_digest(case.person, case.mac),
                 **self._decision(case),
-                **case.commitments(salt),
+                **case.commitments(case.own_salt),
             }
         )
 
@@ -212,6 +226,36 @@ class Recorder:
             case.found,
             receipt,
         )
+
+    def _watched(self, case: Case) -> WatchedCall:
+        """The call as rules against misuse count it."""
+        return WatchedCall(
+            self.now,
+            case.under.agreement.id,
+            case.call.sid,
+            case.asked.operator,
+            case.person,
+            case.series,
+            case.found,
+        )
+
+
+def _once(cases: Sequence[Case], before: Calls) -> list[Case]:
+    """New cases whose signed call was not answered before, each request id once."""
+    first: dict[tuple[str, str], Case] = {}
+    for case in cases:
+        name = case.call.sid, case.asked.request_id
+        if first.setdefault(name, case) is not case:
+            case.refuse(codes.UNAVAILABLE)  # the same at this moment: repeat it
+    _refuse_taken(first.values(), before)
+    return [case for case in first.values() if case.open]
+
+
+def _refuse_taken(cases: Iterable[Case], before: Calls) -> None:
+    """Refuse those whose signed call was answered before."""
+    for case in cases:
+        if (case.call.sid, case.call.rid) in before:
+            case.refuse(codes.REPLAYED)
 
 
 def as_of(case: Case, states: Mapping[str, DatasetState]) -> str | None:

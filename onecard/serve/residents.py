@@ -6,24 +6,31 @@ The city's own app asks for a resident whom it has authenticated (PIPL articles 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from onecard.base.endpoints import is_here
 from onecard.base.times import ZONE, iso
 from onecard.ports.desk import Desk
-from onecard.serve import codes
+from onecard.serve import codes, quotas
 from onecard.serve.calls import FORMS, ID_NUMBER, Malformed, checked_id, members, say_nothing
 from onecard.serve.case import Reply
+from onecard.serve.codes import Code
 from onecard.serve.gatekeeper import Proved
 from onecard.serve.keyring import Keyring
 from onecard.stewardship import disclosure_lookup
 from onecard.stewardship.disclosure_lookup import DisclosureLine
-from onecard.store import agreement_lives, audit, database, questions
-from onecard.store.questions import Taken
+from onecard.store import agreement_lives, audit, database, question_calls, question_counts
+from onecard.store.database import Connection
+from onecard.store.question_calls import Taken
+from onecard.store.question_counts import Slot
 
 KIND = "resident.disclosures"
 """Of the audit entry."""
 REQUEST_ID = "request_id"
+CALLER, PERSON = "resident.caller", "resident.person"
+"""Scopes of quotas: looks of one system, and at one person's data (`schemas/misuse.yaml`)."""
+QUOTAS: Mapping[str, Code] = {CALLER: codes.QUOTA_CALLER, PERSON: codes.QUOTA_PERSON}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ def tell(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
     Raises:
         OnecardError: it cannot be looked up, or not be recorded.
     """
-    proved, system = call.proved, call.proved.system
+    proved = call.proved
     try:
         request_id, id_number = _asked(call.body)
         for text in (request_id, proved.rid):
@@ -60,26 +67,55 @@ def tell(desk: Desk, keys: Keyring, call: ResidentCall) -> Reply:
     except Malformed:
         return Reply(codes.MALFORMED)
     now = desk.settings.now()
+    reference = disclosure_lookup.reference(desk, keys.consumers, id_number)
+    names, limits = {CALLER: proved.sid, PERSON: reference}, desk.catalogue.misuse.disclosures
+    slots = quotas.slots(names, ((CALLER, limits.caller), (PERSON, limits.person)), now)
     with database.connect(desk.address, autocommit=True) as connection:
-        if agreement_lives.stopped(connection, system.agency) is not None:
-            return Reply(codes.STOPPED)
-        if not system.residents:
-            return Reply(codes.NO_AGREEMENT)
-        if not (call.secure or is_here(call.host)):
-            return Reply(codes.BLOCKED)  # PR-20, which knows agreements only
+        if refusal := _closed(connection, call) or _rationed(connection, slots):
+            return Reply(refusal)
         found = disclosure_lookup.entries(desk, connection, keys.consumers, id_number)
         shown = [entry for entry in found.entries if not entry.delayed(now.date())]
-        with connection.transaction():
-            taken = Taken(proved.sid, proved.rid, now, request_id, repeated=False)
-            if questions.taken(connection, [taken]):
-                return Reply(codes.REPLAYED)
-            body: dict[str, object] = {
-                "person": found.reference,
-                "entries": len(shown),
-                "delayed": len(found.entries) - len(shown),
-            }
-            audit.append(connection, KIND, "person", proved.sid, body)
+        taken = Taken(proved.sid, proved.rid, now, request_id, repeated=False)
+        body: dict[str, object] = {
+            "person": reference,
+            "entries": len(shown),
+            "delayed": len(found.entries) - len(shown),
+        }
+        if refusal := _record(connection, taken, slots, body):
+            return Reply(refusal)
     return Reply(codes.ANSWERED, {"entries": [_as_read(entry) for entry in shown]}, found=True)
+
+
+def _closed(connection: Connection, call: ResidentCall) -> Code | None:
+    """Why this system is told nothing."""
+    system = call.proved.system
+    if agreement_lives.stopped(connection, system.agency) is not None:
+        return codes.STOPPED
+    if not system.residents:
+        return codes.NO_AGREEMENT
+    # PR-20, which knows agreements only
+    return None if call.secure or is_here(call.host) else codes.BLOCKED
+
+
+def _record(
+    connection: Connection, taken: Taken, slots: Mapping[Slot, int], body: Mapping[str, object]
+) -> Code | None:
+    """Put a look on record, or say why it may not be answered."""
+    with connection.transaction():
+        audit.head(connection, lock=True)  # no other look is counted meanwhile
+        if refusal := _rationed(connection, slots):
+            return refusal
+        if question_calls.taken(connection, [taken]):
+            return codes.REPLAYED
+        question_counts.count(connection, list(slots))
+        audit.append(connection, KIND, "person", taken.caller, body)
+    return None
+
+
+def _rationed(connection: Connection, slots: Mapping[Slot, int]) -> Code | None:
+    """Why no more is told within this hour or day."""
+    beyond = quotas.beyond(connection, slots)
+    return next((code for scope, code in QUOTAS.items() if scope in beyond), None)
 
 
 def _asked(body: bytes) -> tuple[str, str]:

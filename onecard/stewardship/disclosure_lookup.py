@@ -96,10 +96,8 @@ def entries(
         id_number: 18 characters.
     """
     found: list[DisclosureLine] = []
-    reference = ""
     for consumer in sorted(keys):
         digests = [desk.suite.digests(k.secret, [id_number])[0] for k in keys[consumer]]
-        reference = reference or digests[0][:8].hex()
         own = _agreements(desk, connection, consumer)
         title = desk.catalogue.agencies[consumer].title
         delivered = disclosures.of_person(connection, own, digests)
@@ -107,7 +105,22 @@ def entries(
         references = [digest[-disclosures.REFERENCE_BYTES :] for digest in digests]
         asked = questions.of_person(connection, list(own), references)
         found += [_asked(call, title) for call in asked]
-    return Found(reference, tuple(sorted(found, key=attrgetter("at"))))
+    return Found(reference(desk, keys, id_number), tuple(sorted(found, key=attrgetter("at"))))
+
+
+def reference(desk: Desk, keys: Mapping[str, Sequence[Key]], id_number: str) -> str:
+    """How audit entries name a person: by a keyed digest.
+
+    Args:
+        desk: the hub.
+        keys: token keys of each consumer that has one, the current first.
+        id_number: 18 characters.
+
+    Returns:
+        16 hexadecimal digits; nothing where no consumer has a key.
+    """
+    key = next((keys[consumer][0] for consumer in sorted(keys) if keys[consumer]), None)
+    return desk.suite.digests(key.secret, [id_number])[0][:8].hex() if key else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,95 @@ is per consumer or for all, and is looked at before anything leaves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
 from onecard.errors import PolicyError
 from onecard.model.agreements import ALL, AgreementEvent, Life, State
 from onecard.store import audit
-from onecard.store.database import Connection, fetch_all, scalar
+from onecard.store.database import Connection, fetch_all
+from onecard.store.together import Sent, send
 from schemas.models.agreement import Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An agreement and its fingerprint.
+
+    Attributes:
+        agreement: as it stands in its file.
+        fingerprint: of its content.
+    """
+
+    agreement: Agreement
+    fingerprint: str = field(repr=False)
+
+    @classmethod
+    def of(cls, agreement: Agreement) -> Text:
+        """An agreement with its fingerprint, computed now."""
+        return cls(agreement, agreement.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Event(AgreementEvent):
+    """A line of some agreement's life."""
+
+    agreement: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """The newest act about a scope."""
+
+    scope: str
+    stopped: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """What was asked of some agreements' lives (`ask`); read it when the answers are there."""
+
+    _texts: Sequence[Text]
+    _events: Sent[_Event]
+    _stops: Sent[_Stop]
+
+    def on(self, today: date) -> dict[str, Life]:
+        """Where they stand on a day, by id; to be read once.
+
+        Args:
+            today: the hub's day.
+        """
+        events = self._events.all()
+        stops = {stop.scope: stop.reason for stop in self._stops.all() if stop.stopped}
+        found = {}
+        for text in self._texts:
+            own = [event for event in events if event.agreement == text.agreement.id]
+            approval = next((e for e in own if e.event == "approved"), None)
+            changed = approval is not None and approval.fingerprint != text.fingerprint
+            stopped = stops.get(ALL, stops.get(text.agreement.consumer))
+            state = _state(text, own, today)
+            found[text.agreement.id] = Life(state, approval, changed, stopped)
+        return found
+
+
+def ask(connection: Connection, texts: Sequence[Text]) -> Lives:
+    """Ask where some agreements stand, by two statements for all of them.
+
+    Args:
+        connection: of the hub's database.
+        texts: the agreements, each once.
+    """
+    events = send(
+        connection,
+        _Event,
+        "SELECT id, event, version, fingerprint, actor, document, content, at, agreement"
+        " FROM ledger.agreement_event WHERE agreement = ANY(%s) ORDER BY id DESC",
+        ([text.agreement.id for text in texts],),
+    )
+    return Lives(texts, events, _ask_stops(connection, [t.agreement.consumer for t in texts]))
 
 
 def life(connection: Connection, agreement: Agreement, today: date) -> Life:
@@ -27,21 +106,18 @@ def life(connection: Connection, agreement: Agreement, today: date) -> Life:
         agreement: as it stands in its file.
         today: the hub's day.
     """
-    found = _newest(connection, agreement.id)
-    approval = next((e for e in found if e.event == "approved"), None)
-    changed = approval is not None and approval.fingerprint != agreement.fingerprint
-    state = _state(agreement, found, today)
-    return Life(state, approval, changed, stopped(connection, agreement.consumer))
+    return ask(connection, [Text.of(agreement)]).on(today)[agreement.id]
 
 
-def _state(agreement: Agreement, events: list[AgreementEvent], today: date) -> State:
+def _state(text: Text, events: Sequence[AgreementEvent], today: date) -> State:
+    agreement = text.agreement
     if not agreement.served:
         return "not_served"
     if today > agreement.validity.last:
         return "expired"
     if events and events[0].event == "suspended":
         return "suspended"
-    if not events or events[0].fingerprint != agreement.fingerprint:
+    if not events or events[0].fingerprint != text.fingerprint:
         return "draft"
     return "in_force" if today >= agreement.validity.first else "approved"
 
@@ -175,13 +251,17 @@ def set_stop(connection: Connection, scope: str, actor: str, reason: str, *, sto
 
 def stopped(connection: Connection, consumer: str) -> str | None:
     """Why deliveries to the consumer are stopped, or None."""
-    return scalar(
+    return next((s.reason for s in _ask_stops(connection, [consumer]).all() if s.stopped), None)
+
+
+def _ask_stops(connection: Connection, consumers: Sequence[str]) -> Sent[_Stop]:
+    """Ask for the newest act about each of some consumers, and about all."""
+    return send(
         connection,
-        str,
-        "SELECT reason FROM (SELECT DISTINCT ON (scope) scope, stopped, reason"
-        " FROM ledger.stop_event WHERE scope IN (%s, %s) ORDER BY scope, id DESC) newest"
-        " WHERE stopped LIMIT 1",
-        (consumer, ALL),
+        _Stop,
+        "SELECT DISTINCT ON (scope) scope, stopped, reason FROM ledger.stop_event"
+        " WHERE scope = ANY(%s) ORDER BY scope, id DESC",
+        ([*consumers, ALL],),
     )
 
 

@@ -24,6 +24,7 @@ from onecard.crypto.audit_format import AuditCheckpoint, Entry, canonical_json, 
 from onecard.crypto.audit_verify import Head, Verdict, Verifier, compare, verify
 from onecard.errors import FatalError, InternalError
 from onecard.store.database import Connection, fetch_all, fetch_one
+from onecard.store.together import Sent, send
 
 if TYPE_CHECKING:  # who only appends or reads signs nothing
     from onecard.crypto.signing import Signer
@@ -51,6 +52,9 @@ _CHECKPOINTS: LiteralString = (
     "SELECT size, root, " + _iso("signed_at") + ", suite, key_epoch, signature"
     " FROM ledger.audit_checkpoint"
 )
+_NEWEST_SIGNED: LiteralString = (
+    "SELECT size, root FROM ledger.audit_checkpoint ORDER BY size DESC LIMIT 1"
+)
 
 
 def append(
@@ -76,12 +80,72 @@ def append(
         msg = "audit: an entry belongs to a transaction; none is open"
         raise InternalError(msg)
     details = canonical_json(body)
-    found = _head(connection, lock=True)
-    if problem := unsigned(connection, found.head):
-        msg = f"{problem}: run `onecard audit verify`"
-        raise FatalError(msg)
+    place = ask_end(connection).taken()
+    return append_at(connection, place, Details(kind, subject, actor, details))
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What an entry says, beside its number and time; `body` is canonical JSON."""
+
+    kind: str
+    subject: str
+    actor: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfLog:
+    """The end of the log, held until the transaction ends; one entry can be appended there."""
+
+    _head: _Head
+
+
+@dataclass(frozen=True, slots=True)
+class AskedEnd:
+    """The end of the log was asked for (`ask_end`); read it when the answers are there."""
+
+    _found: Sent[_Head]
+    _signed: Sent[_Signed]
+
+    def taken(self) -> EndOfLog:
+        """The end of the log.
+
+        Raises:
+            FatalError: the log has no head, or is not the one that was signed.
+        """
+        found = _there(self._found.first())
+        if problem := _unsigned(found.head, self._signed.first()):
+            msg = f"{problem}: run `onecard audit verify`"
+            raise FatalError(msg)
+        return EndOfLog(found)
+
+
+def ask_end(connection: Connection) -> AskedEnd:
+    """Ask for the end of the log, and wait until nobody else holds it.
+
+    Args:
+        connection: in the transaction that appends.
+    """
+    found = send(connection, _Head, _HEAD + " FOR UPDATE")
+    return AskedEnd(found, send(connection, _Signed, _NEWEST_SIGNED))
+
+
+def append_at(connection: Connection, place: EndOfLog, details: Details) -> int:
+    """Append an entry at the end that this transaction holds, once.
+
+    Args:
+        connection: that has asked for the end (`ask_end`).
+        place: the end of the log.
+        details: what the entry says.
+
+    Returns:
+        The entry's number, from 1.
+    """
+    found = place._head  # noqa: SLF001 - of this module
+    kind, subject, actor, body = details.kind, details.subject, details.actor, details.body
     tree = merkle.Tree(found.size, list(found.peaks))
-    entry = Entry(tree.size + 1, found.now, kind, subject, actor, details, b"")
+    entry = Entry(tree.size + 1, found.now, kind, subject, actor, body, b"")
     leaf = entry.computed_leaf()
     tree.append(leaf)
     failpoints.reach("log.before_append")
@@ -89,7 +153,7 @@ def append(
         "WITH head AS (UPDATE ledger.audit_head SET size = %s, peaks = %s WHERE id = 1)"
         " INSERT INTO ledger.audit (seq, at, kind, subject, actor, body, leaf)"
         " VALUES (%s, %s::timestamptz, %s, %s, %s, %s, %s)",
-        (tree.size, tree.peaks, entry.seq, entry.at, kind, subject, actor, details, leaf),
+        (tree.size, tree.peaks, entry.seq, entry.at, kind, subject, actor, body, leaf),
     )
     failpoints.reach("log.after_append")
     return entry.seq
@@ -110,7 +174,10 @@ class _Head:
 
 
 def _head(connection: Connection, *, lock: bool = False) -> _Head:
-    found = fetch_one(connection, _Head, _HEAD + " FOR UPDATE" if lock else _HEAD)
+    return _there(fetch_one(connection, _Head, _HEAD + " FOR UPDATE" if lock else _HEAD))
+
+
+def _there(found: _Head | None) -> _Head:
     if found is None:
         msg = "the audit log has no head: restore it from a backup and run `onecard audit verify`"
         raise FatalError(msg)
@@ -138,13 +205,12 @@ class _Signed:
 
 def unsigned(connection: Connection, top: Head) -> str:
     """Why the newest checkpoint cannot be one of a log with this head, or an empty text."""
+    return _unsigned(top, fetch_one(connection, _Signed, _NEWEST_SIGNED))
+
+
+def _unsigned(top: Head, found: _Signed | None) -> str:
     if len(top.peaks) != top.size.bit_count():
         return f"the head of the audit log is not that of {top.size} entries"
-    found = fetch_one(
-        connection,
-        _Signed,
-        "SELECT size, root FROM ledger.audit_checkpoint ORDER BY size DESC LIMIT 1",
-    )
     return contradiction(top, found.size, found.root) if found else ""
 
 

@@ -7,8 +7,10 @@ Rows are read into the classes that stand for them (`fetch_all`, `fetch_one`, `s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, LiteralString, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -203,6 +205,28 @@ def columns(lines: Sequence[Sequence[object]]) -> list[list[object]]:
         lines: at least one, all of one length.
     """
     return [list(column) for column in zip(*lines, strict=True)]
+
+
+def as_records(names: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """Lines as one text, for `json_to_recordset(%s::json) AS r(name type, …)`.
+
+    As `columns`, for statements that run for each call: the driver writes arrays value by value.
+
+    Args:
+        names: of the lines' values.
+        lines: of texts without NUL, numbers, bytes (for `bytea`), aware times (for `timestamptz`).
+    """
+    return json.dumps([dict(zip(names, line, strict=True)) for line in lines], default=_spelt)
+
+
+def _spelt(value: object) -> str:
+    """A value that JSON has no form of, as PostgreSQL reads it."""
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    msg = f"no line of a table holds {type(value).__name__}"
+    raise InternalError(msg)
 
 
 def make_once(connection: Connection, name: str, statement: sql.Composed) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.types.string import TextLoader
 
-from onecard.store.database import Connection, fetch_all
+from onecard.store.database import Connection
+from onecard.store.together import Sent, send
 
 Kind = Literal["text", "date", "instant", "integer", "boolean"]
 _KINDS: dict[int, Kind] = {
@@ -23,8 +25,10 @@ _KINDS: dict[int, Kind] = {
     1043: "text",
     1082: "date",
     1184: "instant",
+    1700: "text",
 }
-"""Types of PostgreSQL (pg_type.oid) that registry columns and control columns have."""
+"""Types of PostgreSQL (pg_type.oid) that registry columns and control columns have. A numeric is
+read as text, as a delivery reads it, and the treatment makes a decimal of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,38 +59,62 @@ class DatasetState:
 
 
 def prepare(connection: Connection) -> None:
-    """Make a session ready to ask for persons again and again."""
+    """Make a session ready to ask for persons again and again.
+
+    Each of its statements is planned once, perhaps while a table is still empty: what it looks up
+    it looks up by an index, however many rows there are when it runs.
+    """
     connection.prepare_threshold = 2
-    connection.execute("SET jit = off")  # half a second of compiling for one row
-    connection.execute("SET timezone = 'UTC'")
+    for setting in _SETTINGS:
+        connection.execute(setting)
 
 
-def states(connection: Connection, datasets: Sequence[str]) -> dict[str, DatasetState]:
-    """What the registry has of some datasets; those never collected are left out.
+_SETTINGS: tuple[LiteralString, ...] = (
+    "SET jit = off",  # half a second of compiling for one row
+    "SET timezone = 'UTC'",
+    "SET plan_cache_mode = force_generic_plan",
+    "SET enable_seqscan = off",
+    "SET enable_hashjoin = off",
+    "SET enable_mergejoin = off",
+)
+
+
+def ask_states(connection: Connection, datasets: Sequence[str]) -> Sent[DatasetState]:
+    """Ask what the registry has of some datasets; those never collected are left out.
 
     Args:
         connection: of the hub's database.
         datasets: their ids.
     """
-    found = fetch_all(
+    return send(
         connection,
         DatasetState,
         "SELECT dataset, version, published_at FROM ledger.dataset WHERE dataset = ANY(%s)",
         (list(datasets),),
     )
-    return {state.dataset: state for state in found}
 
 
-def rows(connection: Connection, statement: sql.Composed, persons: Sequence[str]) -> Rows:
-    """The rows of some persons.
+@dataclass(frozen=True, slots=True)
+class AskedRows:
+    """Rows of persons that were asked for; read them when the answers are there."""
+
+    _cursor: psycopg.RawCursor[tuple[Any, ...]] = field(repr=False)
+
+    def read(self) -> Rows:
+        """The rows, once."""
+        described = self._cursor.description or []
+        kinds: dict[str, Kind] = {c.name: _KINDS[c.type_code] for c in described}
+        return Rows(kinds, self._cursor.fetchall())
+
+
+def ask_rows(connection: Connection, statement: sql.Composed, persons: Sequence[str]) -> AskedRows:
+    """Ask for the rows of some persons.
 
     Args:
         connection: of the hub's database.
         statement: as `onecard.deliver.query.Selection.of_persons` makes it.
         persons: their ID numbers.
     """
-    with psycopg.RawCursor(connection) as cursor:  # `%` in a literal of the statement is itself
-        cursor.execute(statement, (list(persons),))
-        described = cursor.description or []
-        kinds: dict[str, Kind] = {c.name: _KINDS[c.type_code] for c in described}
-        return Rows(kinds, cursor.fetchall())
+    cursor = psycopg.RawCursor(connection)  # `%` in a literal of the statement is itself
+    cursor.adapters.register_loader("numeric", TextLoader)
+    return AskedRows(cursor.execute(statement, (list(persons),)))

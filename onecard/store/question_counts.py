@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from onecard.store.database import Connection, columns, fetch_all
+from onecard.store.database import Connection, as_records, columns
+from onecard.store.together import Sent, send
 
 HOUR, DAY = 3_600, 86_400
 
@@ -38,25 +39,34 @@ class _Count:
     calls: int
 
 
-def used(connection: Connection, slots: Iterable[Slot]) -> dict[Slot, int]:
-    """Calls so far; slots without any are left out.
+@dataclass(frozen=True, slots=True)
+class AskedUsed:
+    """How often some slots were used (`ask_used`); read it when the answers are there."""
+
+    _found: Sent[_Count]
+
+    def all(self) -> dict[Slot, int]:
+        """Calls so far; slots without any are left out; to be read once."""
+        return {Slot(c.scope, c.name, c.since, c.span): c.calls for c in self._found.all()}
+
+
+def ask_used(connection: Connection, slots: Iterable[Slot]) -> AskedUsed:
+    """Ask how many calls there were so far.
 
     Args:
         connection: of the hub's database.
         slots: to be looked up.
     """
     asked = list(dict.fromkeys(slots))
-    if not asked:
-        return {}
-    found = fetch_all(
+    found = send(
         connection,
         _Count,
-        "SELECT c.scope, c.name, c.since, c.span, c.calls FROM unnest(%s::text[], %s::text[],"
-        " %s::bigint[], %s::int[]) AS s(scope, name, since, span)"
+        "SELECT c.scope, c.name, c.since, c.span, c.calls FROM json_to_recordset(%s::json)"
+        " AS s(scope text, name text, since bigint, span int)"
         " JOIN ledger.question_count c USING (scope, name, since, span)",
-        columns(asked),
+        (as_records(Slot._fields, asked),),
     )
-    return {Slot(c.scope, c.name, c.since, c.span): c.calls for c in found}
+    return AskedUsed(found)
 
 
 def count(connection: Connection, slots: Iterable[Slot]) -> None:
@@ -71,10 +81,11 @@ def count(connection: Connection, slots: Iterable[Slot]) -> None:
         return
     connection.execute(
         "INSERT INTO ledger.question_count (scope, name, since, span, calls)"
-        " SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::int[], %s::bigint[])"
+        " SELECT * FROM json_to_recordset(%s::json)"
+        " AS s(scope text, name text, since bigint, span int, calls bigint)"
         " ON CONFLICT (scope, name, span, since)"
         " DO UPDATE SET calls = ledger.question_count.calls + excluded.calls",
-        columns([(*slot, number) for slot, number in numbers]),
+        (as_records((*Slot._fields, "calls"), [(*slot, number) for slot, number in numbers]),),
     )
 
 

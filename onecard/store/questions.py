@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
-from onecard.store import months
-from onecard.store.database import Connection, columns, fetch_all, one_scalar, scalar, scalars
+from onecard.errors import InternalError
+from onecard.store import months, question_calls
+from onecard.store.database import Connection, as_records, fetch_all, scalar, scalars
 from onecard.store.disclosures import QUESTIONS
-
-CALL_KEPT = timedelta(days=1)
-"""So long it is known which signed calls were taken: far longer than one may be late."""
+from onecard.store.together import Sent, send
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,81 +83,79 @@ class Known:
     receipt: str
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A signed call that is answered.
-
-    Attributes:
-        repeated: the request was recorded before.
-    """
-
-    caller: str
-    rid: str
-    at: datetime
-    request_id: str
-    repeated: bool
-
-
-def known(connection: Connection, requests: Sequence[tuple[str, str]]) -> list[Known]:
-    """Those of some requests that were recorded before.
+def ask_known(connection: Connection, requests: Sequence[tuple[str, str]]) -> Sent[Known]:
+    """Ask which of some requests were recorded before.
 
     Args:
         connection: of the hub's database.
         requests: callers and their request ids.
     """
-    if not requests:
-        return []
-    return fetch_all(
+    return send(
         connection,
         Known,
         "SELECT q.caller, q.request_id, q.at, q.month, q.group_id, q.place, q.request_mac,"
-        " q.key_epoch, q.receipt FROM unnest(%s::text[], %s::text[]) AS r(caller, request_id)"
-        " JOIN ledger.question q USING (caller, request_id)",
-        columns(requests),
+        " q.key_epoch, q.receipt FROM json_to_recordset(%s::json)"
+        " AS r(caller text, request_id text) JOIN ledger.question q USING (caller, request_id)",
+        (as_records(("caller", "request_id"), requests),),
     )
 
 
-def taken(connection: Connection, calls: Sequence[Taken]) -> frozenset[tuple[str, str]]:
-    """Note signed calls as answered; each can be so once.
+@dataclass(frozen=True, slots=True)
+class _Id:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MadeGroup:
+    """A group that was written; its id is there when the answers are."""
+
+    _made: Sent[_Id]
+
+    def id(self) -> int:
+        """Its id, to be read once.
+
+        Raises:
+            InternalError: the database gave none.
+        """
+        found = self._made.first()
+        if found is None:
+            msg = "the hub's database gave a group of calls no id"
+            raise InternalError(msg)
+        return found.id
+
+
+def make_group(connection: Connection, group: Group) -> MadeGroup:
+    """Write a group; its calls are written by `record`.
 
     Args:
         connection: with an open transaction.
-        calls: in which no two have the same caller and rid.
-
-    Returns:
-        Caller and rid of those that were taken before, by whomever.
+        group: that is new.
     """
-    if not calls:
-        return frozenset()
-    lines = [(c.caller, c.rid, c.at, c.request_id, c.repeated) for c in calls]
-    found = connection.execute(
-        "INSERT INTO ledger.question_call (caller, rid, at, request_id, repeated)"
-        " SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::bool[])"
-        " ON CONFLICT (caller, rid) DO NOTHING RETURNING caller, rid",
-        columns(lines),
-    ).fetchall()
-    new = {(str(caller), str(rid)) for caller, rid in found}
-    return frozenset((c.caller, c.rid) for c in calls) - new
-
-
-def record(connection: Connection, group: Group, asked: Sequence[Asked]) -> int:
-    """Write a group and its calls.
-
-    Args:
-        connection: with an open transaction.
-        group: that they are.
-        asked: the calls, in the order of their receipts in the tree.
-
-    Returns:
-        The group's id.
-    """
-    number = one_scalar(
+    made = send(
         connection,
-        int,
+        _Id,
         "INSERT INTO ledger.question_group (month, size, statement, suite, key_epoch, signature)"
         " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
         (group.month, group.size, group.statement, group.suite, group.key_epoch, group.signature),
     )
+    return MadeGroup(made)
+
+
+_COLUMNS = (
+    *("place", "at", "agreement", "caller", "operator", "case_no", "request_id", "request_mac"),
+    *("key_epoch", "person", "found", "receipt"),
+)
+
+
+def record(connection: Connection, number: int, month: date, asked: Sequence[Asked]) -> None:
+    """Write the calls of a group.
+
+    Args:
+        connection: in the transaction that has made the group.
+        number: the group's id.
+        month: the group's.
+        asked: the calls, in the order of their receipts in the tree.
+    """
     lines = [
         (
             place,
@@ -179,13 +176,11 @@ def record(connection: Connection, group: Group, asked: Sequence[Asked]) -> int:
     connection.execute(
         "INSERT INTO ledger.question (month, group_id, place, at, agreement, caller, operator,"
         " case_no, request_id, request_mac, key_epoch, person, found, receipt)"
-        # Binary where a text would have each quote of it escaped.
-        " SELECT %s, %s, * FROM unnest(%s::int[], %s::timestamptz[], %s::text[], %s::text[],"
-        " %s::text[], %s::text[], %s::text[], %b::bytea[], %s::text[], %b::bytea[], %s::bool[],"
-        " %b::text[])",
-        (group.month, number, *columns(lines)),
+        " SELECT %s, %s, * FROM json_to_recordset(%s::json) AS r(place int, at timestamptz,"
+        " agreement text, caller text, operator text, case_no text, request_id text,"
+        " request_mac bytea, key_epoch text, person bytea, found bool, receipt text)",
+        (month, number, as_records(_COLUMNS, lines)),
     )
-    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +290,7 @@ def make_month(connection: Connection, month: date) -> None:
 
 
 def expire(connection: Connection, oldest: date) -> int:
-    """Drop the groups of months that are gone, and the refusals of their time.
+    """Drop the groups of months that are gone, and the figures of their time.
 
     Args:
         connection: with an open transaction, in which their months are dropped.
@@ -305,6 +300,7 @@ def expire(connection: Connection, oldest: date) -> int:
         Id of the newest group that was dropped; 0: none was.
     """
     connection.execute("DELETE FROM ledger.question_refusal WHERE hour < %s", (oldest,))
+    connection.execute("DELETE FROM ledger.question_time WHERE since < %s", (oldest,))
     dropped = scalars(
         connection,
         int,
@@ -325,8 +321,8 @@ def tidy(connection: Connection, now: datetime) -> None:
         now: the hub's time.
     """
     make_month(connection, months.after(months.first_of(now.date())))
-    limit = now - CALL_KEPT
-    connection.execute("DELETE FROM ledger.question_call WHERE at < %s", (limit,))
+    limit = now - question_calls.KEPT
+    question_calls.forget(connection, limit)
     connection.execute(
         "DELETE FROM ledger.question_count WHERE since + span < %s", (int(limit.timestamp()),)
     )

@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from onecard.base.personal import UNASSIGNED_DIVISION
 from onecard.errors import ConfigError
 from quality.expectations.onecard_expectations.forms import AROUND, CONTROL, written_date
 from quality.expectations.patterns import admits_blanks, admits_controls, portable
 from quality.rows.fieldchecks import CONTROL as CONTROL_RULE
-from quality.rows.gate import DEMO_DIVISION, LISTED
+from quality.rows.gate import LISTED
 from quality.rows.rule_titles import title
 from quality.rows.rules import main_field
 from quality.rows.text_forms import AROUND as AROUND_RULE
@@ -106,7 +107,7 @@ def _written(field: Field) -> str:
 
 def _refused(profile: SuiteProfile) -> list[str]:
     refused = set(codes.codes("division_statistical"))
-    return sorted(refused if profile == "demo" else refused | {DEMO_DIVISION})
+    return sorted(refused if profile == "demo" else refused | {UNASSIGNED_DIVISION})
 
 
 def _expectation(kind: str, meta: Json, severity: str = "critical", **kwargs: Any) -> Json:  # noqa: ANN401 - JSON
@@ -165,7 +166,7 @@ def _listed(field: Field, given: Json, profile: SuiteProfile) -> Json:
     """An unknown division warns and rejects nobody."""
     rule = f"{field.semantic}.{LISTED}"
     known = set(codes.codes("division")) | set(codes.codes("division_statistical"))
-    known |= {DEMO_DIVISION} if profile == "demo" else set()
+    known |= {UNASSIGNED_DIVISION} if profile == "demo" else set()
     meta = _meta(field.name, rule, title(f"{field.semantic}.division"))
     return _expectation(
         CUSTOM["id_number"],

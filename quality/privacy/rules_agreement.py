@@ -30,6 +30,15 @@ MANY_OPERATORS = 20
 """A person looked up by more operators than this in a day is unusual (rule PR-19)."""
 
 TLS_MODES = frozenset({"require", "verify-ca", "verify-full"})
+LIBPQ = ("postgres", "postgresql", "kingbase", "kingbasees", "opengauss", "gaussdb")
+PYMYSQL = ("mysql", "mariadb", "oceanbase", "tidb")
+OTHERS = {
+    "oracle": ("protocol", ("tcps",)),
+    "dm": ("ssl_path", ()),
+    "mssql": ("encryption", ("require",)),
+}
+"""Type of connection → the parameter of its driver that asks for TLS, and the values that do; none:
+any."""
 
 
 @rule("PR-13")
@@ -140,10 +149,13 @@ def _protected(connection: Connection) -> bool:
         return True
     if _on_this_machine(connection):
         return True
-    if kind == "postgres":
+    if kind in LIBPQ:
         return str(extra.get("sslmode", "")) in TLS_MODES
-    if kind == "mysql":
+    if kind in PYMYSQL:
         return bool(extra.get("ssl") or extra.get("ssl_ca") or extra.get("ssl_mode"))
+    if kind in OTHERS:
+        name, wanted = OTHERS[kind]
+        return str(extra.get(name) or "") in wanted if wanted else bool(extra.get(name))
     return kind == "http" and connection.schema_ == "https"
 
 

@@ -12,9 +12,11 @@ from onecard.store.database import Connection
 from onecard.store.report_frames import Span
 from quality.reports import facts as ledger_facts
 from quality.reports import problems
+from quality.reports.calls import MonthCalls
 from quality.reports.facts import Facts, Period, before, following, midnight
 from quality.reports.losses import STATUS_DATASET, Losses, losses
 from quality.reports.measures import dimensions, measure, score
+from quality.reports.misuse import MonthMisuse
 from quality.reports.problems import ListedProblem
 from quality.reports.reactions import MonthReactions
 from quality.reports.scheme import ScoringScheme
@@ -34,6 +36,8 @@ class Content:
         figures: this month's numbers by key; `previous` the month before's.
         losses: per event agreement; empty when the scope has no card status.
         reactions: how fast events reached the consumers of the scope's agreements.
+        misuse: operators who were suspended from single calls.
+        calls: about single persons under the scope's agreements.
         scores: of each of the last months in which anything was measured.
         trend: by day and unit, good rows in percent.
     """
@@ -46,6 +50,8 @@ class Content:
     problems: list[ListedProblem]
     losses: list[Losses]
     reactions: MonthReactions
+    misuse: MonthMisuse
+    calls: MonthCalls
     findings: list[dict[str, object]]
     scores: list[tuple[date, float | None]]
     trend: list[dict[str, object]]
@@ -79,6 +85,8 @@ class Maker:
         month = Span(midnight(self._month, now), midnight(following(self._month), now))
         self._losses = losses(connection, known, loss, month)
         self._reactions = MonthReactions.read(connection, known, month)
+        self._misuse = MonthMisuse.read(connection, known, month)
+        self._calls = MonthCalls.read(connection, known, month)
 
     def content(self, agency: str) -> Content:
         """The content of one agency's report."""
@@ -94,6 +102,10 @@ class Maker:
             figures |= _illegal(at)
         reactions = self._reactions.of(scope)
         figures |= reactions.figures()
+        misuse = self._misuse.of(scope)
+        figures |= misuse.figures()
+        calls = self._calls.of(scope)
+        figures |= calls.figures()
         earlier = Month(self._facts, scope, before(self._month))
         figures |= self._law(at, figures)
         previous |= self._law(earlier, previous)
@@ -114,6 +126,8 @@ class Maker:
             problems=listed,
             losses=lost,
             reactions=reactions,
+            misuse=misuse,
+            calls=calls,
             findings=findings,
             scores=self._scores(scope),
             trend=_trend(at),

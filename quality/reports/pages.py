@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from onecard import __version__
 from onecard.base.times import shown
+from onecard.model.call_lines import systems
 from onecard.model.holds import Hold
 from quality.privacy import registry
 from quality.reports import charts, holding, sentences, words
@@ -84,6 +85,8 @@ class Writer:
             "limit": LISTED,
             "limit_text": lambda text: Limit(text).shown,
             "clock": lambda at: shown(at, "%m-%d %H:%M"),
+            "agreement_title": self._agreement,
+            "caller": self._caller,
         }
         heading = f"{self.say('title')}（{self._month(found.month)}）"
         common = self._common(heading, self._month(found.month), found.scope, found.as_of)
@@ -195,6 +198,21 @@ class Writer:
 
     def _agency(self, agency: str) -> str:
         found = self.known.agencies[agency]
+        return found.title if self.language == "zh" else found.title_en
+
+    def _agreement(self, agreement: str) -> str:
+        """Its title, or its id where its file is gone; without any: residents' look-ups."""
+        if not agreement:
+            return self.say("look_ups")
+        found = self.known.agreements.get(agreement)
+        return found.title if found is not None and self.language == "zh" else agreement
+
+    def _caller(self, sid: str) -> str:
+        if not sid:
+            return self.say("not_proved")
+        found = systems(self.known).get(sid)
+        if found is None:
+            return sid
         return found.title if self.language == "zh" else found.title_en
 
     def _steward(self, agency: str) -> str:

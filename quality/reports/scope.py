@@ -24,7 +24,9 @@ class ReportScope:
 
     Attributes:
         contracts: of the datasets that are on board; all figures are of these.
+        agreements: under which something is delivered.
         onboarding: of the datasets that are not yet; nothing of them is counted.
+        asked: agreements under which single persons are asked for.
     """
 
     agency: str
@@ -32,6 +34,7 @@ class ReportScope:
     agreements: tuple[Agreement, ...]
     whole: bool
     onboarding: tuple[Contract, ...] = ()
+    asked: tuple[Agreement, ...] = ()
 
     @classmethod
     def of(cls, known: Catalogue, agency: str) -> ReportScope:
@@ -40,13 +43,15 @@ class ReportScope:
         mine = [c for _, c in sorted(known.contracts.items()) if whole or c.agency == agency]
         contracts = [c for c in mine if not known.onboarding(c.id)]
         ids = {c.id for c in contracts}
-        delivered = [a for a in known.agreements.values() if a.delivered and a.dataset in ids]
+        theirs = [a for _, a in sorted(known.agreements.items()) if a.dataset in ids]
+        on_board = [a for a in theirs if not known.onboarding(a.id)]
         return cls(
             agency,
             tuple(contracts),
-            tuple(sorted((a for a in delivered if not known.onboarding(a.id)), key=lambda a: a.id)),
+            tuple(a for a in on_board if a.delivered),
             whole,
             tuple(c for c in mine if known.onboarding(c.id)),
+            tuple(a for a in on_board if a.asked),
         )
 
     def units(self) -> dict[str, tuple[Contract, ...]]:

@@ -9,7 +9,7 @@ from quality.reports.content import Content
 from quality.reports.measures import score
 from quality.reports.scheme import Language, ScoringScheme
 
-ARTICLES = (7, 9, 11, 13, 19)
+ARTICLES = (7, 9, 11, 13, 18, 19)
 
 
 def lead(content: Content, scheme: ScoringScheme, language: Language) -> str:
@@ -67,6 +67,13 @@ def articles(content: Content, version: str, language: Language) -> list[tuple[s
             "hits": f["law.beyond"],
             "done": f["deliver.total.done"],
             "receipts": f["deliver.total.receipts"],
+        },
+        18: {
+            "answered": f["law.asked"],
+            "refused": f["law.refused"],
+            "purpose": f["law.refused.purpose"],
+            "case": f["law.refused.case"],
+            "quota": f["law.refused.quota"],
         },
         19: {
             "checked": f.get("privacy.PR-16.checked") or 0,

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from onecard.base.personal import UNASSIGNED_DIVISION
 from onecard.base.times import shown
 from onecard.errors import FatalError
 from onecard.ports.row_gate import Checked, Reason, Rejected
@@ -36,9 +37,6 @@ from schemas.models.contract import Contract
 
 Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
 """Of rows in a chunk."""
-
-DEMO_DIVISION = "410199"
-"""An unassigned division: ID numbers of the demo's synthetic people stand in it."""
 
 LISTED = "listed"
 """The one aspect of a kernel that only warns: an unknown division rejects nobody."""
@@ -59,7 +57,7 @@ def compile_gate(contract: Contract, *, profile: str = "production") -> PolarsGa
 def _divisions(listed: tuple[str, ...], statistical: tuple[str, ...], *, demo: bool) -> Divisions:
     """By the lists themselves: a process that reads its catalogue anew goes by the new ones."""
     known, refused = set(listed), set(statistical)
-    (known if demo else refused).add(DEMO_DIVISION)
+    (known if demo else refused).add(UNASSIGNED_DIVISION)
     return identifiers.divisions(known - refused, refused)
 
 
@@ -282,10 +280,7 @@ class PolarsGate:
         for name, parsed in suspects.parsed.items():
             for rule, fault in parsed.faults.items():
                 marks[Reason(name, rule)] = suspects.marks(raw, fault)
-        for name in suspects.unread:
-            lost, none = raw[reading.unread(name)].is_not_null().to_numpy(), ~all_rows
-            marks[Reason(name, "type")] = marks.get(Reason(name, "type"), none) | lost
-            marks[Reason(name, "required")] = marks.get(Reason(name, "required"), none) & ~lost
+        _mark_unread(marks, suspects)
         for check in self._checks:
             marks[check.reason] = suspects.marks(typed, check.broken)
         for name, judge in self._kernels.items():
@@ -293,6 +288,17 @@ class PolarsGate:
                 if aspect != LISTED:
                     marks[Reason(name, f"{self._semantic[name]}.{aspect}")] = ~mask
         return marks
+
+
+def _mark_unread(marks: dict[Reason, RowMask], suspects: _Batch) -> None:
+    """Rows with a value that could not be read, by the rule that each breaks: none is missing."""
+    raw, none = suspects.raw, np.zeros(len(suspects.raw), np.bool_)
+    for name in suspects.unread:
+        rules, needed = raw[reading.because(name)], Reason(name, "required")
+        for rule in rules.drop_nulls().unique():
+            broken = (rules == rule).fill_null(value=False).to_numpy()
+            marks[Reason(name, rule)] = marks.get(Reason(name, rule), none) | broken
+        marks[needed] = marks.get(needed, none) & rules.is_null().to_numpy()
 
 
 def hashed(rows: pl.DataFrame) -> pl.DataFrame:
@@ -315,6 +321,10 @@ def _only(chunk: Chunk, offsets: Offsets) -> Chunk:
         unread={
             name: {places[offset]: text for offset, text in texts.items()}
             for name, texts in chunk.unread.items()
+        },
+        because={
+            name: {places[offset]: rule for offset, rule in rules.items()}
+            for name, rules in chunk.because.items()
         },
     )
 

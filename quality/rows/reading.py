@@ -58,7 +58,8 @@ class Rows:
         tight: text columns in which no value has a blank, of whatever width, at an end.
         absent: fields that the batch lacks and that may be lacking; NULL in the frame.
         unread: fields with values that the source could not give as its own type; these stand as
-            text in a column more each (`unread`), and are NULL in the field's.
+            text in a column more each (`unread`), and are NULL in the field's; a second one says
+            which rule each breaks (`because`).
     """
 
     frame: pl.DataFrame
@@ -72,6 +73,11 @@ class Rows:
 def unread(name: str) -> str:
     """Name of the column that holds what could not be read of a field; no field is called so."""
     return f"unread {name}"
+
+
+def because(name: str) -> str:
+    """Name of the column that says why a value of a field could not be read."""
+    return f"because {name}"
 
 
 def read(
@@ -112,6 +118,9 @@ def read(
     for name in lost:
         texts = chunk.unread[name]
         columns[unread(name)] = pa.array(map(texts.get, range(batch.num_rows)), pa.string())
+        rules = chunk.because.get(name, {})
+        said = (rules.get(i, "type") if i in texts else None for i in range(batch.num_rows))
+        columns[because(name)] = pa.array(said, pa.string())
     frame = pl.DataFrame(pl.from_arrow(pa.record_batch(columns)))
     return Rows(frame, frozenset(foreign), frozenset(plain), absent, frozenset(tight), lost)
 

@@ -8,6 +8,7 @@ from onecard.errors import unknown
 from schemas.models import agreement_keys, codes
 from schemas.models.agreement import Agreement, AgreementFile
 from schemas.models.agreement_parts import Exists, Filter, Join, SharedField
+from schemas.models.asking import COMPARED
 from schemas.models.catalogue import Catalogue
 from schemas.models.contract import Contract, Field
 from schemas.models.problem import Problem
@@ -104,10 +105,27 @@ class _Paths:
         for path in agreement.order:
             _, problem = self._field(path, "order")
             yield from [problem] if problem else []
-        for i, path in enumerate(agreement.asking.by if agreement.asking else ()):
-            _, problem = self._field(path, f"asking.by.{i}")
-            yield from [problem] if problem else []
+        yield from self._asked_by()
         yield from self._one_row()
+
+    def _asked_by(self) -> Iterator[Problem]:
+        """Problems of what a call gives beside the ID number: each field once, each comparable."""
+        seen: set[str] = set()
+        for i, path in enumerate(self._agreement.asking.by if self._agreement.asking else ()):
+            at = f"asking.by.{i}"
+            field, problem = self._field(path, at)
+            yield from [problem] if problem else []
+            name = path.rpartition(".")[2]
+            if name in seen:
+                message = f"{name} stands twice: a call gives each member once"
+                yield self._document.problem(at, "agreement.asking_by", message)
+            seen.add(name)
+            if field is not None and field.type not in COMPARED:
+                message = (
+                    f"{field.name} is a {field.type}, which no caller knows to the microsecond;"
+                    f" name a field of one of the types: {', '.join(COMPARED)}"
+                )
+                yield self._document.problem(at, "agreement.asking_by", message)
 
     def _tests(
         self, filters: tuple[Filter, ...], semi_joins: tuple[Exists, ...], at: str

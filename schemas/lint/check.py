@@ -15,11 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from onecard.errors import unknown
-from schemas.lint import agreement, carrier, order, partition, reaction, registers, versions, wakes
+from schemas.lint import (
+    agreement,
+    carrier,
+    order,
+    partition,
+    reaction,
+    registers,
+    sandbox,
+    versions,
+    wakes,
+)
 from schemas.lint import contract as lint_contract
 from schemas.lint.options import OptionModels, options_problems
 from schemas.models import agreement as agreements
-from schemas.models import callers, odcs, semantic, service_levels
+from schemas.models import callers, misuse, odcs, semantic, service_levels
 from schemas.models.agreement import AgreementFile
 from schemas.models.agreement_parts import Delivery
 from schemas.models.catalogue import ROOT, Agencies, Agency, Catalogue, expect_id
@@ -73,9 +83,11 @@ def lint(
     if register is not None and len(files) == len(contracts) + len(found):
         problems += _handbacks(catalogue, register, connectors)
         problems += wakes.check(catalogue, register)
+        problems += sandbox.check(root / "sandbox.yaml", catalogue)
     problems += service_levels.check(root / "service_levels.yaml", agencies)
     problems += reaction.check(root / "reaction.yaml", catalogue)
     problems += callers.check(root / "callers.yaml", agencies)
+    problems += misuse.check(root / "misuse.yaml")
     if against is not None:
         problems += versions.check(root, against, catalogue.agreements)
     return tuple(sorted(set(problems)))

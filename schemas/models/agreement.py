@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import Field as Attribute
 from pydantic import StringConstraints, model_validator
 
+from onecard.base.call_bounds import BOUNDS_MS
 from onecard.base.frozen import Frozen
 from schemas.models.agreement_parts import (
     EXACT,
@@ -34,6 +35,7 @@ from schemas.models.agreement_parts import (
     Validity,
 )
 from schemas.models.asking import Asking
+from schemas.models.promise import Promise
 from schemas.models.strict_yaml import Document, parse
 from schemas.models.values import DatasetId, Duration, Name, Version, build
 
@@ -66,6 +68,7 @@ class Agreement(Frozen):
         after_death: `stop` keeps back rows of the deceased and of cancelled cards (PR-29);
             `deliver` is for flows that must tell of death or cancellation.
         unusual_factor: a delivery with so many times the usual rows is held for a person.
+        freshness: how fresh what leaves is; in the modes query and verify how soon an answer comes.
         asking: how persons are asked for, in the modes query and verify; of several rows of a
             person the first by `first_by` counts.
     """
@@ -113,6 +116,11 @@ class Agreement(Frozen):
     def asked(self) -> bool:
         """Whether single persons are asked for under it."""
         return self.served and self.mode not in DELIVERED
+
+    @property
+    def promise(self) -> Promise | None:
+        """How soon it answers; None: nobody is asked for under it."""
+        return Promise.of(self.freshness) if self.asked else None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -224,6 +232,11 @@ def _asking(agreement: Agreement) -> Iterator[str]:
         yield "agreement.asking: nothing is delivered where persons are asked for; drop delivery"
     if agreement.served and agreement.asking is None:
         yield "agreement.asking: a query or verify flow in force needs an asking block"
+    if agreement.asked and agreement.promise is None:
+        yield (
+            "agreement.promise: freshness of a query or verify flow says how soon it answers, as"
+            f" `p95 800ms`; valid milliseconds: {', '.join(map(str, BOUNDS_MS))}"
+        )
     if agreement.mode != "verify":
         return
     for field in agreement.fields:

@@ -16,6 +16,9 @@ QuotaScope = Literal["operator", "caller", "agreement", "person"]
 """Whose calls under one agreement are counted: one operator's of a caller, one caller's, all, or
 those about one person."""
 
+COMPARED = ("string", "integer", "number", "date")
+"""Types of fields whose values a caller can know exactly (`onecard.serve.compare`)."""
+
 Calls = Annotated[int, Attribute(ge=1, le=100_000_000)]
 
 

@@ -18,14 +18,26 @@ from onecard.base.frozen import Frozen
 from onecard.base.platform_signature import SignatureForm
 from onecard.errors import UsageError, unknown
 from schemas.models import agreement as agreements
-from schemas.models import callers, codes, odcs, reaction, registers, semantic, service_levels
+from schemas.models import (
+    callers,
+    codes,
+    misuse,
+    odcs,
+    reaction,
+    registers,
+    sandbox,
+    semantic,
+    service_levels,
+)
 from schemas.models.agreement import Agreement
 from schemas.models.agreement_parts import Delivery
 from schemas.models.callers import CallerSystem
 from schemas.models.contract import Contract
+from schemas.models.misuse import Misuse
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.reaction import Reaction
 from schemas.models.registers import Registers
+from schemas.models.sandbox import SandboxPeople
 from schemas.models.service_levels import ServiceLevels
 from schemas.models.strict_yaml import UNREADABLE, parse
 from schemas.models.values import Name, build
@@ -37,8 +49,10 @@ BESIDE = (
     codes.table,
     codes.codes,
     codes.labels,
+    misuse.load,
     reaction.load,
     registers.load,
+    sandbox.load,
     semantic.load,
     service_levels.load,
 )
@@ -132,6 +146,18 @@ class Catalogue:
         """Systems that may call, by sid; raises InvalidFile when the file is broken."""
         file = self.root / "callers.yaml"
         return callers.load(file).callers if file.exists() else {}
+
+    @property
+    def misuse(self) -> Misuse:
+        """What is misuse of single calls; raises InvalidFile when the file is broken."""
+        file = self.root / "misuse.yaml"
+        return misuse.load(file if file.exists() else misuse.FILE)
+
+    @property
+    def sandbox(self) -> SandboxPeople:
+        """Persons of the sandbox; raises InvalidFile when the file is broken."""
+        file = self.root / "sandbox.yaml"
+        return sandbox.load(file) if file.exists() else SandboxPeople()
 
     def contract(self, dataset: str) -> Contract:
         """The contract of that dataset.
@@ -270,7 +296,8 @@ def _reaction_file(root: Path) -> Path:
 
 def _package_files() -> list[Path]:
     """What contracts below any root refer to; it stands in the package only."""
-    return [*codes.CODES.glob("*.csv"), semantic.FILE, service_levels.FILE, reaction.FILE]
+    beside = (semantic.FILE, service_levels.FILE, reaction.FILE, misuse.FILE)
+    return [*codes.CODES.glob("*.csv"), *beside]
 
 
 def _contract_files(root: Path) -> list[Path]:

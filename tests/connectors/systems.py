@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 import asyncssh
@@ -34,6 +35,7 @@ from sqlalchemy import (
 
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
+from tests.workbooks import DbfColumn, SheetMade, dbf, xlsx, zipped
 
 ZONE = ZoneInfo("Asia/Shanghai")
 Row = dict[str, Any]
@@ -327,6 +329,8 @@ def encoded(items: list[Row], layout: dict[str, Any]) -> bytes:
         return ("\r\n".join(lines) + "\r\n").encode(layout.get("encoding", "utf-8"))
     if layout["kind"] == "jsonl":
         return "".join(json.dumps(texts(r), ensure_ascii=False) + "\n" for r in items).encode()
+    if layout["kind"] != "parquet":
+        return _office(items, layout)
     sink = pa.BufferOutputStream()
     schema = pa.schema(
         [
@@ -340,6 +344,33 @@ def encoded(items: list[Row], layout: dict[str, Any]) -> bytes:
     )
     pq.write_table(pa.Table.from_pylist(items, schema=schema), sink)
     return sink.getvalue().to_pybytes()
+
+
+WIDTHS = {"key": 10, "name": 60, "amount": 12, "born": 10, "at": 25, "number": 6}
+"""Bytes of the columns where they are fixed."""
+FIXED = {"kind": "fixed", "columns": [{"name": n, "width": w} for n, w in WIDTHS.items()]}
+XML = {"kind": "xml", "record": "/rows/row"}
+ZIP = {"kind": "zip", "of": {"kind": "csv"}}
+
+
+def _office(items: list[Row], layout: dict[str, Any]) -> bytes:
+    """Rows as files of office programs and old systems."""
+    some = [texts(r) for r in items]
+    if layout["kind"] == "excel":
+        return xlsx(SheetMade([list(COLUMNS), *(list(r.values()) for r in some)]))
+    if layout["kind"] == "xml":
+        rows = "".join(
+            "<row>" + "".join(f"<{k}>{escape(v)}</{k}>" for k, v in r.items() if v) + "</row>"
+            for r in some
+        )
+        return f"<rows>{rows}</rows>".encode()
+    if layout["kind"] == "zip":
+        return zipped({"a.csv": encoded(items, layout["of"])})
+    cells = [[(v or "").encode("gb18030") for v in r.values()] for r in some]
+    if layout["kind"] == "dbf":
+        return dbf([DbfColumn(n, "C", w) for n, w in WIDTHS.items()], cells)
+    lines = (b"".join(map(bytes.ljust, row, WIDTHS.values())) for row in cells)
+    return b"".join(line + b"\n" for line in lines)
 
 
 def free(_rows: int = 0) -> None:

@@ -33,6 +33,9 @@ from onecard.ports.source import Chunk, Column, Reading, ReadRequest
 from onecard.reconcile.canonical_text import canonical_text
 from tests.connectors.systems import (
     COLUMNS,
+    FIXED,
+    XML,
+    ZIP,
     System,
     conn,
     files,
@@ -44,6 +47,7 @@ from tests.connectors.systems import (
     sql,
     texts,
 )
+from tests.ftp_server import ftp_server
 
 KEYSET = {
     "kind": "keyset",
@@ -60,29 +64,35 @@ NUMBERED = {
     "size": 10,
     "total": "total",
 }
-TIMED = ("postgres", "mysql")
+TIMED = ("postgres", "kingbase", "opengauss", "mysql", "tidb")
 """Databases whose cursors are instants; SQLite keeps texts."""
+DATABASES = ("postgres", "kingbase", "opengauss", "mariadb", "tidb", "sqlite")
+"""KingbaseES by its driver, openGauss and TiDB by their protocols, on the servers that are here."""
 VARIANTS = (
-    "postgres",
-    "mariadb",
-    "sqlite",
+    *DATABASES,
     "rest-keyset",
     "rest-numbered",
     "csv",
     "csv-sftp-gb18030",
     "jsonl",
     "parquet",
+    "excel",
+    "dbf",
+    "xml",
+    "fixed",
+    "zip",
+    "csv-ftp",
 )
 
 
 @contextmanager
 def opened(variant: str, folder: Path, postgres: str) -> Iterator[System]:
     name = f"t_{os.urandom(5).hex()}"
-    if variant == "postgres":
+    if variant in ("postgres", "kingbase", "opengauss"):
         url = make_url(postgres)
         with sql(
             conn(
-                conn_type="postgres",
+                conn_type=variant,
                 host=url.host,
                 port=url.port,
                 login=url.username,
@@ -93,7 +103,7 @@ def opened(variant: str, folder: Path, postgres: str) -> Iterator[System]:
             name,
         ) as system:
             yield system
-    elif variant == "mariadb":
+    elif variant in ("mariadb", "tidb"):
         url = make_url(os.environ.get("ONECARD_TEST_MARIADB", "mysql://root@127.0.0.1:3306/test"))
         from tests.conftest import listening
 
@@ -101,7 +111,7 @@ def opened(variant: str, folder: Path, postgres: str) -> Iterator[System]:
             pytest.skip("MariaDB is not running on 127.0.0.1:3306 (ONECARD_TEST_MARIADB)")
         with sql(
             conn(
-                conn_type="mysql",
+                conn_type="tidb" if variant == "tidb" else "mysql",
                 host=url.host,
                 port=url.port,
                 login=url.username,
@@ -120,9 +130,15 @@ def opened(variant: str, folder: Path, postgres: str) -> Iterator[System]:
     elif variant == "csv-sftp-gb18030":
         with sftp(folder) as connection:
             yield files(connection, folder, {"kind": "csv", "encoding": "gb18030"})
+    elif variant == "csv-ftp":
+        with ftp_server(folder) as port:
+            login = {"login": "hub", "password": "secret", "extra": {"clear_text": True}}
+            connection = conn(conn_type="ftp", host="127.0.0.1", port=port, **login)
+            yield files(connection, folder, {"kind": "csv"})
     else:
         local = conn(conn_type="fs", extra={"path": str(folder)})
-        yield files(local, folder, {"kind": variant})
+        layout = {"fixed": FIXED, "xml": XML, "zip": ZIP}.get(variant, {"kind": variant})
+        yield files(local, folder, layout)
 
 
 @pytest.fixture(params=VARIANTS)
@@ -367,7 +383,7 @@ def test_nothing_arrives_when_deliveries_are_stopped(system: System) -> None:
 
 
 @pytest.mark.parametrize(
-    "variant", [v for v in VARIANTS if v.startswith(("rest", "csv-sftp", "postgres", "maria"))]
+    "variant", [v for v in VARIANTS if v.startswith(("rest", "csv-sftp")) or v in DATABASES[:-1]]
 )
 def test_a_system_that_is_down_is_unavailable(variant: str, tmp_path: Path, postgres: str) -> None:
     with opened(variant, tmp_path, postgres) as system:

@@ -18,9 +18,10 @@ from connectors.common import scanned
 from connectors.common.strict_json import parse_json
 from connectors.files import csv_careful, csv_read, gb18030, jsonl_read
 from connectors.files.connector import FilesConnector
-from connectors.files.formats import Text, chunks
+from connectors.files.formats import chunks
 from connectors.files.options import CsvSource, JsonLines
 from connectors.files.skipped import Skipped
+from connectors.files.text_file import Text
 from connectors.rest import page
 from connectors.rest.page import Page
 from onecard import native

@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 import connectors
-from connectors.sql.errors import meaning_of, translated
+from connectors.sql import dialects
+from connectors.sql.errors import translated
 from connectors.sql.options import SqlSink, SqlSource
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
@@ -29,11 +30,11 @@ from onecard.errors import (
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, Counted, ReadRequest
 from tests.connectors.systems import conn, free, marked
-from tests.connectors.test_compliance import opened
+from tests.connectors.test_compliance import DATABASES, opened
 
 SQL = connectors.connector("sql")
 SECRET = "410102199001011234"
-SERVERS = ("postgres", "mariadb", "sqlite")
+SERVERS = DATABASES
 
 
 class Database:
@@ -209,7 +210,7 @@ def test_a_missing_sqlite_file_is_named_and_not_made(tmp_path: Path) -> None:
 
 
 def test_unknown_logins_are_refused(postgres: str, tmp_path: Path) -> None:
-    for variant in ("postgres", "mariadb"):
+    for variant in ("postgres", "kingbase", "opengauss", "mariadb"):
         with opened(variant, tmp_path, postgres) as system:
             wrong = system.connection.model_copy(
                 update={
@@ -330,19 +331,19 @@ def test_errors_hold_no_value_of_a_row(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict"),
+    ("dialect", "error", "verdict"),
     [
-        (type("E", (Exception,), {"sqlstate": "28P01"})("x"), "login"),
-        (type("E", (Exception,), {"sqlstate": "23505"})("DETAIL: timeout"), "other"),
-        (type("E", (Exception,), {"sqlstate": "40P01"})("x"), "down"),
-        (type("E", (Exception,), {"sqlstate": "42501"})("x"), "right"),
-        (Exception(1213, "deadlock"), "down"),
-        (Exception(1062, "Duplicate entry 'access denied'"), "other"),
-        (Exception("database is locked"), "down"),
+        ("postgresql", type("E", (Exception,), {"sqlstate": "28P01"})("x"), "login"),
+        ("postgresql", type("E", (Exception,), {"sqlstate": "23505"})("DETAIL: timeout"), "other"),
+        ("postgresql", type("E", (Exception,), {"sqlstate": "40P01"})("x"), "down"),
+        ("kingbase", type("E", (Exception,), {"pgcode": "42501"})("x"), "right"),
+        ("mysql", Exception(1213, "deadlock"), "down"),
+        ("mysql", Exception(1062, "Duplicate entry 'access denied'"), "other"),
+        ("sqlite", Exception("database is locked"), "down"),
     ],
 )
-def test_codes_decide_before_words(error: Exception, verdict: str) -> None:
-    assert meaning_of(error) == verdict
+def test_codes_decide_before_words(dialect: str, error: Exception, verdict: str) -> None:
+    assert dialects.called(dialect).meaning(error) == verdict
 
 
 def test_what_is_unknown_is_told_by_class_only() -> None:

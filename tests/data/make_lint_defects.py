@@ -182,6 +182,13 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
         "",
     ),
     "agreement-query-in-bulk": (F09, "mode: query", "mode: batch", "agreement.delivery", ""),
+    "agreement-promise-between-bounds": (
+        F09,
+        "freshness: p95 800ms",
+        "freshness: p95 790ms",
+        "agreement.promise",
+        "",
+    ),
     "agreement-case-example": (F09, "example: JZ", "example: JX", "asking.case", "asking"),
     "agreement-quota-reversed": (
         F09,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from connectors.files.folders import opened
-from connectors.sql.errors import meaning_of
+from connectors.sql import dialects
 from onecard.base import files as whole_file
 from onecard.crypto import keys
 from onecard.errors import SupersededError
@@ -122,7 +122,7 @@ def test_sqlites_own_word_for_a_full_database_is_understood(tmp_path: Path) -> N
         small.execute("PRAGMA max_page_count = 3")
         with pytest.raises(sqlite3.OperationalError) as caught:
             small.execute("INSERT INTO t VALUES (zeroblob(100000))")
-    assert meaning_of(caught.value) == "full"
+    assert dialects.called("sqlite").meaning(caught.value) == "full"
 
 
 @pytest.mark.fault("F34", "drafts of killed attempts go with the next one; live ones stay")

@@ -9,12 +9,14 @@ import hashlib
 import io
 import json
 import tempfile
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,6 +42,7 @@ from quality.rows.gate import compile_gate
 from schemas.models import catalogue, strict_yaml
 from schemas.models.problem import InvalidFile
 from tests.fuzz.mutation import SECRETS, fuzzed, inputs, silent
+from tests.workbooks import DbfColumn, SheetMade, dbf, xls, xlsx, zipped
 
 ROWS = [
     {"ID": SECRETS[0], "NAME": SECRETS[3], "MOBILE": SECRETS[1], "SUM": "12.50"},
@@ -105,6 +108,42 @@ def parquet() -> bytes:
     return sink.getvalue()
 
 
+TABLE = [list(ROWS[0]), *(list(r.values()) for r in ROWS)]
+"""The rows below their names, as a sheet has them."""
+WIDTHS = {"ID": 18, "NAME": 12, "MOBILE": 20, "SUM": 8}
+FIXED = {"kind": "fixed", "columns": [{"name": n, "width": w} for n, w in WIDTHS.items()]}
+
+
+def cells() -> list[list[bytes]]:
+    """The rows' values in GB 18030."""
+    return [[(v or "").encode("gb18030") for v in r.values()] for r in ROWS]
+
+
+def of_dbf() -> bytes:
+    return dbf([DbfColumn(n, "C", w) for n, w in WIDTHS.items()], cells())
+
+
+def of_lines() -> bytes:
+    return b"".join(b"".join(map(bytes.ljust, r, WIDTHS.values())) + b"\r\n" for r in cells())
+
+
+def of_xml() -> bytes:
+    rows = "".join(
+        "<row>" + "".join(f"<{k}>{escape(v)}</{k}>" for k, v in r.items() if v) + "</row>"
+        for r in ROWS
+    )
+    return f'<?xml version="1.0"?><rows>{rows}</rows>'.encode()
+
+
+def stored(data: bytes) -> bytes:
+    """The same archive, not packed: what is spoilt in it is the XML."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    return made.getvalue()
+
+
 PAGE = json.dumps({"data": {"rows": ROWS, "next": "7"}}, ensure_ascii=False).encode()
 LINES = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in ROWS).encode()
 FILES = {
@@ -117,6 +156,17 @@ FILES = {
     "jsonl": ({"kind": "jsonl"}, LINES, b'{}[]",:\\\n0-.eE'),
     "json": ({"kind": "json", "records": "data.rows"}, PAGE, b'{}[]",:\\\n0-.eE'),
     "parquet": ({"kind": "parquet"}, parquet(), b"\x00\x01\x7f\x80\xffPAR1"),
+    "xlsx": ({"kind": "excel"}, xlsx(SheetMade(TABLE)), b"PK\x01\x02\x03\x04\x05\x06\x00\xff"),
+    "xlsx-stored": ({"kind": "excel"}, stored(xlsx(SheetMade(TABLE))), b"<>/&;!\"'=PK\x00\xff"),
+    "xls": ({"kind": "excel"}, xls(TABLE), b"\x00\x01\x06\x09\x0a\x85\xfd\xff"),
+    "dbf": ({"kind": "dbf"}, of_dbf(), b" *\r\x1a\x00\x03CNDL\xff"),
+    "xml": ({"kind": "xml", "record": "/rows/row"}, of_xml(), b"<>/&;![]\"'=?\x00\xff"),
+    "fixed": (FIXED, of_lines(), b" \r\n\x00\x81\x30\xff"),
+    "zip": (
+        {"kind": "zip", "of": {"kind": "csv"}},
+        zipped({"a.csv": csv_of("utf-8")}),
+        b"PK\x01\x02\x03\x04\x05\x06\x00\xff",
+    ),
 }
 
 

@@ -32,6 +32,18 @@ REACTION: dict[str, Any] = yaml.safe_load(
 MILLISECOND, HALF = timedelta(milliseconds=1), timedelta(microseconds=500)
 TERMS = ("rows_read", "published", "unchanged", "quarantined", "deduplicated")
 CARDS = "hrss/card_status_event"
+PROMISED_MS = 800
+"""What the four flows promise."""
+REFUSED_BY = {
+    "identity": ("40", "41", "42", "44"),
+    "permission": ("60", "61", "62"),
+    "purpose": ("64",),
+    "case": ("65",),
+    "misuse": ("73",),
+    "quota": ("66", "67", "68", "69"),
+    "privacy": ("72",),
+}
+"""Rules by the codes of docs/asking.md; those that the tests' city has."""
 Row = dict[str, Any]
 Numbers = dict[str, Any]
 
@@ -48,7 +60,10 @@ TABLES = {
     "delivered": "SELECT * FROM ledger.delivered",
     "took": "SELECT * FROM ledger.reaction ORDER BY agreement, kind, bucket",
     "late": "SELECT * FROM ledger.reaction_breach",
+    "call": "SELECT * FROM ledger.question_time",
+    "refusal": "SELECT * FROM ledger.question_refusal",
     "inbox": "SELECT * FROM ledger.reconciliation WHERE kind = 'agreement' ORDER BY id",
+    "suspension": "SELECT * FROM ledger.operator_suspension ORDER BY id",
     "event": "SELECT _version, event_type, effective_at FROM registry.hrss__card_status_event",
 }
 
@@ -158,6 +173,8 @@ class Oracle:
         if CARDS in datasets:
             self._cards(n, served, start, end)
         self._reactions(n, served, start, end)
+        self._suspensions(n, agency, start, end)
+        self._calls(n, agency, datasets, start, end)
         return n
 
     @staticmethod
@@ -401,6 +418,64 @@ class Oracle:
                     of = f"late.{a}.{kind}.{r['cause']}.{r['allowed']}"
                     n[f"{of}.events"] = n.get(f"{of}.events", 0) + r["events"]
                     n[f"{of}.worst"] = max(n.get(f"{of}.worst", 0.0), r["worst"])
+
+    def _suspensions(self, n: Numbers, agency: str, start: date, end: date) -> None:
+        """Of the agency's own operators, and of others who had asked for its data."""
+        for r in self.rows["suspension"]:
+            texts = [self.known.agreements[a] for a in r["agreements"]]
+            asked = {text.dataset.split("/")[0] for text in texts}
+            if agency in ("bureau", r["agency"], *asked) and start <= day_of(r["at"]) < end:
+                k = f"misuse.{r['caller']}.{r['operator']}.{r['rule']}"
+                n[f"{k}.times"] = n.get(f"{k}.times", 0) + 1
+                n[f"{k}.most"] = max(n.get(f"{k}.most", 0), r["number"])
+                n[f"{k}.lifted"] = n.get(f"{k}.lifted", 0) + (r["lifted_by"] is not None)
+
+    def _calls(self, n: Numbers, agency: str, datasets: list[str], start: date, end: date) -> None:
+        """Calls about single persons: each answer of a line written out, and counted off."""
+        asked = [
+            a.id
+            for a in self.known.agreements.values()
+            if a.mode in ("query", "verify") and a.dataset in datasets
+        ]
+        whole = agency == "bureau"
+
+        def mine(table: str, at: str) -> list[Row]:
+            rows = [r for r in self.rows[table] if start <= day_of(r[at]) < end]
+            return [r for r in rows if whole or r["agreement"] in asked]
+
+        answered, refused = mine("call", "since"), mine("refusal", "hour")
+        lines = {(r["agreement"], r["caller"]) for r in answered}
+        lines |= {(r["agreement"], r["caller"]) for r in refused if r["agreement"]}
+        for sid, system in self.known.callers.items():
+            may = [a for a in asked if self.known.agreements[a].consumer == system.agency]
+            lines |= {(a, sid) for a in may if not system.residents}
+            lines |= {("", sid)} if system.residents and whole else set()
+        total = {"answered": 0, "none": 0, "refused": 0}
+        for agreement, caller in lines:
+            k = f"call.{agreement or '-'}.{caller}"
+            own = [r for r in answered if (r["agreement"], r["caller"]) == (agreement, caller)]
+            took = sorted(r["at_most_ms"] for r in own for _ in range(r["calls"]))
+            for name, found in (("answered", True), ("none", False)):
+                n[f"{k}.{name}"] = sum(r["calls"] for r in own if r["found"] is found)
+                total[name] += n[f"{k}.{name}"]
+            n[f"{k}.refused"] = sum(
+                r["calls"] for r in refused if (r["agreement"], r["caller"]) == (agreement, caller)
+            )
+            total["refused"] += n[f"{k}.refused"]
+            for percent in (50, 95, 99):
+                at = -(-percent * len(took) // 100) - 1  # nearest rank
+                n[f"{k}.p{percent}"] = took[at] if took else None
+            if agreement:
+                n[f"{k}.in_time.of"] = len(took)
+                n[f"{k}.in_time.part"] = sum(ms <= PROMISED_MS for ms in took)
+        for r in refused:
+            kind = next((k for k, codes in REFUSED_BY.items() if r["code"] in codes), "other")
+            k = f"refusal.{r['agreement'] or '-'}.{r['caller'] or '-'}.{kind}"
+            n[k] = n.get(k, 0) + r["calls"]
+        if lines:
+            n |= {f"call.total.{name}": number for name, number in total.items()}
+        n["law.refused"] = sum(r["calls"] for r in refused)
+        n["law.asked"] = sum(r["calls"] for r in answered if r["agreement"])
 
     def _cards(self, n: Numbers, served: list[str], start: date, end: date) -> None:
         events = self.rows["event"]

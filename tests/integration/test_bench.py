@@ -80,6 +80,19 @@ def test_the_live_lane_is_measured(tmp_path: Path, postgres: str) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.case("people-27", "calls about single persons: each answer is on record once")
+@pytest.mark.timeout(600)
+def test_single_persons_are_measured(tmp_path: Path, postgres: str) -> None:
+    few = ["--calls", "400", "--seconds", "2"]
+    page = start("bench.serve", [*SMALL, *few], tmp_path, postgres)
+    assert "<!-- single persons -->" in page
+    assert "the bare handler, 64 connections | 400 | 0 |" in page
+    assert "200 calls/s for 2 s | 400 | 0 |" in page
+    assert "beside 2,300 answers: 0 missing, 0 twice, 0 without an answer" in page
+    assert "the log and all groups of calls are whole" in page
+
+
+@pytest.mark.nightly
 @pytest.mark.case("people-27", "one command runs it on the embedded server, where peers reach it")
 @pytest.mark.timeout(600)
 def test_it_runs_on_the_embedded_server(tmp_path: Path) -> None:

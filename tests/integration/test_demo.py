@@ -1,4 +1,4 @@
-"""The commands of a rehearsal, whole: `onecard demo` with its lane, `onecard up` with its own."""
+"""The commands of a rehearsal, whole: `onecard demo` and `onecard up`, with lane and service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.lane import ONECARD
+from demo.processes import ONECARD
 from onecard.store import embedded
 
 DEADLINE_S = 400
@@ -64,12 +64,19 @@ def test_the_demo_ends_with_a_lost_card_and_everything_holds(home: Path) -> None
     assert len(told) >= 4
     assert all(0 < line["seconds"] < 120 for line in told)
     assert all(line["holds"].endswith(" 2 正式挂失") for line in told)
+    asked = found["asked"]
+    assert (asked["well"], asked["exit_code"], asked["refused"]) == (True, 0, "64")
+    assert [a["agreement"][:3] for a in asked["answers"]] == ["f09", "f10", "f11", "f12"]
+    assert all(a["proved"] for a in asked["answers"])
+    reports = [Path(f) for f in found["reports"] if f.endswith(".zh.html") and "monthly" in f]
+    (hrss, *_) = sorted((f for f in reports if f.parent.name == "hrss"), reverse=True)
+    assert 'data-f="call.f10-hrss-bank-payee-verify.bank-payment.answered">2<' in hrss.read_text()
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
-def test_up_runs_the_lane_beside_airflow_and_ends_both(home: Path) -> None:
-    said, log = home / "said", home / "up" / "live.log"
+def test_up_runs_lane_and_service_beside_airflow_and_ends_all(home: Path) -> None:
+    said, log, served = home / "said", home / "up" / "live.log", home / "up" / "serve.log"
     with said.open("w") as file:
         process = subprocess.Popen(
             [*ONECARD, "up", "--persons", "1000", "--port", "0"],
@@ -79,17 +86,20 @@ def test_up_runs_the_lane_beside_airflow_and_ends_both(home: Path) -> None:
         )
     try:
         wait_for(
-            lambda: process.poll() is not None or "Live lane: ready" in said.read_text(),
-            "the lane is ready",
+            lambda: process.poll() is not None or "Service: query and verify" in said.read_text(),
+            "lane and service are ready",
         )
         assert process.poll() is None, said.read_text()
+        assert "Live lane: ready" in said.read_text()
         assert "its door is http://127.0.0.1:" in log.read_text()
+        assert "agreement(s) at http://127.0.0.1:" in served.read_text()
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 0
     finally:
         process.kill()
         embedded.stop(home / "up")
     assert "live: ended" in log.read_text()
+    assert "serve: ended" in served.read_text()
     assert [program for program in running_in(home) if "python" in program] == []
 
 

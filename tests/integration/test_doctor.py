@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,9 +19,11 @@ from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.crypto import keys
-from onecard.operations.doctor import CheckLine, examine
+from onecard.operations.check_line import CheckLine
+from onecard.operations.doctor import examine
 from onecard.operations.doctor_probes import probes
 from onecard.store import agreement_lives, database, migrate, server_log
+from schemas.models import catalogue
 from tests import forked
 from tests.cities import Cities
 
@@ -172,6 +175,34 @@ def test_an_upgrade_ends_the_quoting(postgres: str) -> None:
             assert not server_log.quotes_rows(connection)
     finally:
         database.drop_database(postgres, name)
+
+
+def test_who_may_ask_has_a_key(city: Rehearsal, tmp_path: Path) -> None:
+    hub = city.hub(0)
+    (line,) = of(examine(hub, [], {}), "callers")
+    assert (line.level, line.todo) == ("ok", "")
+    some = tmp_path / "some.json"
+    callers = {sid: x for sid, x in hub.catalogue.callers.items() if sid != "bank-payment"}
+    keys.create(some, hub.catalogue.agencies, "2026", hub.settings.now().date(), callers)
+    hub.keys = keys.KeyStore(some)
+    (line,) = of(examine(hub, [], {}), "callers")
+    assert (line.level, line.says.split()[0]) == ("fail", "bank-payment")
+    assert "onecard keys add bank-payment --for caller" in line.todo
+    with database.connect(hub.address, autocommit=True) as connection:
+        agreement = hub.catalogue.agreement("f10-hrss-bank-payee-verify")
+        agreement_lives.suspend(connection, agreement, "t", "drill")
+        (line,) = of(examine(hub, [], {}), "callers")
+        assert line.level == "ok", "nobody asks under what is not in force"
+        agreement_lives.approve(connection, agreement, "t", "over")
+        root = tmp_path / "schemas"
+        shutil.copytree(catalogue.ROOT, root, ignore=shutil.ignore_patterns("*.py"))
+        file = root / "callers.yaml"
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        file.write_text("".join(x for x in lines if "bank" not in x), encoding="utf-8")
+        environment = city.at(0) | {"ONECARD_SCHEMAS": str(root)}
+        other = Hub(type(hub.settings).load(environment), EnvironmentConnections(environment))
+        (line,) = of(examine(other, [], {}), "callers")
+    assert (line.level, "f10-hrss-bank-payee-verify" in line.says) == ("warn", True)
 
 
 def test_stopped_consumers_and_rows_near_their_end(city: Rehearsal) -> None:

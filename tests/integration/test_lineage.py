@@ -291,6 +291,8 @@ def test_off_by_default(city: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> Non
             "hr.public.t",
         ),
         ("mysql://u:p@db.example:3307/hf", {"table": "t"}, "mysql://db.example:3307", "hf.t"),
+        ("kingbase://u:p@db.example/hr", {"table": "t"}, "kingbase://db.example:54321", "hr.t"),
+        ("oracle://u:p@db.example/hr", {"table": "T"}, "oracle://db.example:1521", "hr.T"),
         ("sftp://u:p@files.example", {"directory": "out"}, "sftp://files.example:22", "out"),
         ("https://u:p@api.example", {"path": "/v1/x"}, "https://api.example", "/v1/x"),
     ],

@@ -42,7 +42,7 @@ SECTIONS = {
     "s2": ("collect.", "deliver.", "p95.", "days", "inbox."),
     "s3": ("dim.", "problem.", "county.", "finding.", "total", "/"),
     "s4": ("card.", "reaction.", "late."),
-    "s5": "privacy.",
+    "s5": ("privacy.", "misuse.", "call.", "refusal."),
     "s6": "problem.",
     "s7": ("ticket.", "kpi.fixed_in_time"),
 }
@@ -145,6 +145,44 @@ SYNTHETIC = (
         " ('agreement', 'f06-hrss-housing_fund-card-status', '2026-11-02 04:00+08', 'healed', 93, 2, 3, 2),"
         " ('agreement', 'f06-hrss-housing_fund-card-status', '2026-11-03 04:00+08', 'failed', 0, 0, 0, 0),"
         " ('agreement', 'f01-hrss-transport-card-status', '2026-11-02 04:00+08', 'unjudged', 0, 0, 0, 0)"
+    ),
+    # Operators of two agencies, one of them twice, one lifted, one in the month before.
+    (
+        "INSERT INTO ledger.operator_suspension (agency, caller, operator, rule, at, until, number,"
+        " allowed, agreements, line, lifted_at, lifted_by, reason) VALUES"
+        " ('health', 'health-his', 'N0007', 'order', '2026-10-31 23:59+08', '2026-11-01 04:00+08', 99, 10,"
+        " '{f09-hrss-health-card-query}', 1, NULL, NULL, NULL),"
+        " ('health', 'health-his', 'N0007', 'order', '2026-11-01 00:00+08', '2026-11-01 04:00+08', 1203, 10,"
+        " '{f09-hrss-health-card-query}', 2, NULL, NULL, NULL),"
+        " ('health', 'health-his', 'N0007', 'order', '2026-11-02 09:00+08', '2026-11-02 13:00+08', 12, 10,"
+        " '{f09-hrss-health-card-query}', 3, '2026-11-02 10:00+08', 'official', 'need'),"
+        " ('health', 'health-his', 'N0007', 'misses', '2026-11-02 09:00+08', '2026-11-02 13:00+08', 25, 20,"
+        " '{f09-hrss-health-card-query}', 3, NULL, NULL, NULL),"
+        " ('bank', 'bank-payment', 'B1.x', 'hours', '2026-11-03 23:00+08', '2026-11-04 07:00+08', 5, 5,"
+        " '{f10-hrss-bank-payee-verify}', 4, NULL, NULL, NULL)"
+    ),
+    # Calls: by the hour, and one day that housekeeping has folded; of the month before and after too.
+    (
+        "INSERT INTO ledger.question_time (since, agreement, caller, found, at_most_ms, calls) VALUES"
+        " ('2026-10-31 23:00+08', 'f09-hrss-health-card-query', 'health-his', true, 25, 1000),"
+        " ('2026-11-01 00:00+08', 'f09-hrss-health-card-query', 'health-his', true, 25, 4100),"
+        " ('2026-11-03 09:00+08', 'f09-hrss-health-card-query', 'health-his', true, 800, 200),"
+        " ('2026-11-03 09:00+08', 'f09-hrss-health-card-query', 'health-his', false, 1000, 90),"
+        " ('2026-11-03 10:00+08', 'f09-hrss-health-card-query', 'health-his', true, 60000, 1),"
+        " ('2026-11-03 10:00+08', 'f12-hrss-housing_fund-employment-query', 'hf-withdrawal', true,"
+        " 50, 3), ('2026-11-03 10:00+08', '', 'city-app', true, 100, 12),"
+        " ('2026-12-01 00:00+08', 'f09-hrss-health-card-query', 'health-his', true, 25, 1000)"
+    ),
+    (
+        "INSERT INTO ledger.question_refusal (hour, caller, agreement, code, calls) VALUES"
+        " ('2026-11-03 09:00+08', 'health-his', 'f09-hrss-health-card-query', '66', 31),"
+        " ('2026-11-03 10:00+08', 'health-his', 'f09-hrss-health-card-query', '67', 2),"
+        " ('2026-11-03 10:00+08', 'health-his', 'f09-hrss-health-card-query', '64', 5),"
+        " ('2026-11-03 10:00+08', 'health-his', 'f09-hrss-health-card-query', '99', 1),"
+        " ('2026-11-03 10:00+08', 'health-his', 'f10-hrss-bank-payee-verify', '61', 4),"
+        " ('2026-11-03 10:00+08', 'health-his', '', '61', 6),"
+        " ('2026-11-03 10:00+08', '', '', '40', 700), ('2026-11-03 10:00+08', '', '', '44', 80),"
+        " ('2026-10-31 23:00+08', '', '', '40', 9000)"
     ),
     # A replay counts nowhere.
     (
@@ -262,19 +300,36 @@ def test_shown_rows_are_all_rows(city: City, numbers: Any) -> None:
         now = numbers[scope, "now"]
         wanted = (
             *("collect.", "deliver.", "inbox.", "privacy.", "finding.", "ticket.", "card."),
-            *("reaction.", "late."),
+            *("reaction.", "late.", "misuse.", "call.", "refusal."),
         )
         hidden = {
             k
             for k in now
             if k.startswith(wanted)
             and not k.endswith((".good.part", ".good.of"))
-            and not (k.startswith(("card.", "reaction.")) and k.endswith((".of", ".part")))
+            and not (k.startswith(("card.", "reaction.", "call.")) and k.endswith((".of", ".part")))
             and k not in shown
         }
         assert hidden - {"collect.total.days"} == set()
         problems = {k for k in now if k.startswith("problem.") and not k.endswith(".times")}
         assert len(problems & shown) == min(50, len(problems))
+
+
+def test_suspensions_are_told_to_both_sides_and_nobody_else(city: City) -> None:
+    """The caller's agency, who provides the data, and the bureau."""
+    told = {"health": 2, "hrss": 3, "bureau": 3}
+    for scope in SCOPES:
+        for language, rule in (("zh", "按序查询多人"), ("en", "Persons in order")):
+            page = page_of(city, f"{scope}/monthly-2026-11.{language}.html")
+            lines = [
+                e.text
+                for e in page.tagged("tr")
+                if e.section == "s5"
+                and any(m.mark[1].startswith("misuse.") for m in e.marked if m.mark)
+            ]
+            assert len(lines) == told.get(scope, 0)
+            assert any(rule in line and "N0007" in line for line in lines) == (scope in told)
+            assert ("1,203" in " ".join(lines)) == (scope in told)
 
 
 def test_what_the_words_say_is_counted_too(city: City, numbers: Any) -> None:
@@ -303,6 +358,8 @@ def test_what_the_words_say_is_counted_too(city: City, numbers: Any) -> None:
                 now["kpi.catalogued.part"],
                 now["deliver.total.receipts"],
                 now["collect.total.done"],
+                now["law.asked"],
+                now["law.refused"],
             ):
                 assert re.search(rf"(?<![\d,]){written(number)}(?![\d,])", law), (scope, number)
 
@@ -359,9 +416,15 @@ def test_the_fixture_holds_what_it_should_prove(city: City, numbers: Any) -> Non
         "collect.total.failed",
         "card.f05-hrss-bank-card-event.in_time.part",
         "card.illegal.of",
+        "misuse.health-his.N0007.order.lifted",
         "reaction.f02-hrss-medical_insurance-card-status.loss.events",
         "late.f02-hrss-medical_insurance-card-status.loss.collect.PT60S.events",
         "deliver.total.receipts",
+        "call.f09-hrss-health-card-query.health-his.none",
+        "call.f10-hrss-bank-payee-verify.health-his.refused",
+        "call.-.city-app.answered",
+        "refusal.-.-.identity",
+        "refusal.f09-hrss-health-card-query.health-his.other",
     )
     assert {k: now[k] for k in above if not now[k]} == {}
     assert now[f"collect.{SILENT}.runs"] == 0

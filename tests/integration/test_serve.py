@@ -162,9 +162,9 @@ def test_a_defect_that_a_call_meets_costs_no_other_group(
     asked: AskedHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     rested: list[object] = []
-    rows, rest = persons.rows, Groups._rest
+    rows, rest = persons.ask_rows, Groups._rest
 
-    def broken(connection: database.Connection, *rest: Any) -> persons.Rows:
+    def broken(connection: database.Connection, *rest: Any) -> persons.AskedRows:
         found = rows(connection, *rest)
         if LI.id_number in rest[-1]:
             raise KeyError(LI.id_number)
@@ -174,7 +174,7 @@ def test_a_defect_that_a_call_meets_costs_no_other_group(
         rested.append(groups)
         return rest(groups)
 
-    monkeypatch.setattr(persons, "rows", broken)
+    monkeypatch.setattr(persons, "ask_rows", broken)
     monkeypatch.setattr(Groups, "_rest", noted)
     assert asked.code(F09, asked.body(F09, LI)) == codes.UNAVAILABLE.code
     assert asked.result(F09, NOBODY) == NONE

@@ -162,7 +162,7 @@ def test_the_command_and_its_json(stage: Rehearsal) -> None:
         return done.stdout
 
     said = json.loads(run(3, "--json"))
-    assert list(said) == ["attention", "reaction", "transfers"]
+    assert list(said) == ["attention", "reaction", "calls", "transfers"]
     (cards,) = [x for x in said["transfers"] if x["subject"] == CARDS]
     assert cards["direction"] == "collect"
     assert (cards["status"], cards["attention"]) == ("published", ["late"])

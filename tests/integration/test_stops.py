@@ -20,6 +20,7 @@ from connectors.files import manifest
 from connectors.files.local import LocalFolder
 from connectors.rest import client
 from connectors.sql import write as sql_write
+from connectors.sql.dialects.base import Dialect
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import PolicyError
@@ -237,7 +238,7 @@ def test_sql(collected: Rehearsal, monkeypatch: pytest.MonkeyPatch, agreement: s
 
     as_stored = sql_write.stored
 
-    def watched(batch: pa.RecordBatch, dialect: str) -> pa.RecordBatch:
+    def watched(batch: pa.RecordBatch, dialect: Dialect) -> pa.RecordBatch:
         pieces.append(batch.num_rows)
         if len(pieces) == 2:
             stop()

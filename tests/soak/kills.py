@@ -1,5 +1,6 @@
 """`python -m tests.soak.kills`: 200 kills at random times, of nights (`make kills`) or, with --lane,
-of the live lane under load (`make lane-kills`).
+of the live lane under load (`make lane-kills`); with --serve 500 of the query and verify service
+(`make serve-kills`).
 
 Runs the test of random kills with so many of them, and writes where they fell between the markers
 of docs/reliability.md. Ends with pytest's exit code.
@@ -32,11 +33,13 @@ class Killed:
         name: of the markers in the page.
         test: that kills it.
         says: what a run without a difference shows; begins after the number of kills.
+        kills: how many, where nothing else is asked for.
     """
 
     name: str
     test: str
     says: str
+    kills: int = 200
 
 
 NIGHTS = Killed(
@@ -58,18 +61,30 @@ LANE = Killed(
     " night to do. Made by `make lane-kills`; `make test-all` does twelve of them, and one kill at"
     " every named point.",
 )
+SERVE = Killed(
+    "serve kills",
+    "tests/faults/test_serve_kills.py::test_what_was_answered_is_on_record_once_whenever_it_is_killed",
+    "processes of `onecard serve`, each killed by SIGKILL at a random time while six clients asked and"
+    " repeated what was not answered: every answer that a client got is on record with the receipt"
+    " that it brought, proved by its signature, and none is there twice; the audit log whole. Made by"
+    " `make serve-kills`; `make test` does four of them, `make test-all` twelve, and one kill at each"
+    " step of recording.",
+    500,
+)
 
 
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--lane", action="store_true")
+    parser.add_argument("--kills", type=int)
+    parser.add_argument("--lane", dest="what", action="store_const", const=LANE, default=NIGHTS)
+    parser.add_argument("--serve", dest="what", action="store_const", const=SERVE)
     wanted = parser.parse_args()
-    what = LANE if wanted.lane else NIGHTS
+    what: Killed = wanted.what
+    kills = wanted.kills or what.kills
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "kills"
-        more = {"ONECARD_RANDOM_KILLS": str(wanted.kills), "ONECARD_KILL_LOG": str(log)}
+        more = {"ONECARD_RANDOM_KILLS": str(kills), "ONECARD_KILL_LOG": str(log)}
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", what.test]
         done = subprocess.run(command, cwd=ROOT, env={**os.environ, **more}, check=False)
         fell = Counter(log.read_text().splitlines() if log.exists() else ())

@@ -22,6 +22,7 @@ print(*sorted({name.split(".")[0] for name in sys.modules}))
 @pytest.mark.parametrize("kind", sorted(connectors.KINDS))
 def test_the_models_are_the_connectors_own(kind: str) -> None:
     own, listed = connectors.connector(kind), connectors.options(kind)
+    assert listed.in_order == getattr(own, "in_order", False)
     assert listed.source_options is own.source_options
     assert listed.sink_options is own.sink_options
 

@@ -204,7 +204,9 @@ def test_the_wheel_alone_migrates_and_collects(
     assert row == (1000,)
 
 
-MYSQL = "from connectors.sql.url import engine_url; from onecard.base.connections import Connection"
+ENGINE = (
+    "from connectors.sql.url import engine_url; from onecard.base.connections import Connection"
+)
 
 
 @pytest.mark.nightly
@@ -213,7 +215,10 @@ MYSQL = "from connectors.sql.url import engine_url; from onecard.base.connection
     [
         ("embedded", "from onecard.store import embedded; embedded.start(pathlib.Path('x'))"),
         ("expectations", "import quality.datasets.gx_audit"),
-        ("mysql", f"{MYSQL}; engine_url(Connection(id='a', conn_type='mysql'))"),
+        *(
+            (name, f"{ENGINE}; engine_url(Connection(id='a', conn_type='{name}'))")
+            for name in ("mysql", "kingbase", "oracle", "dm", "mssql")
+        ),
         ("live", "import onecard.live.door"),
         ("national", "from onecard.crypto.suites import sm2; sm2._engine()"),
         ("reports", "import quality.reports.workbook"),

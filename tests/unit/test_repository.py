@@ -125,7 +125,7 @@ def services() -> dict[str, dict[str, Any]]:
 
 def test_compose_has_what_an_installation_needs(services: dict[str, dict[str, Any]]) -> None:
     assert {name: services[name]["image"] for name in WANTED} == WANTED
-    assert set(services) == {*WANTED, *AIRFLOW, "live"}
+    assert set(services) == {*WANTED, *AIRFLOW, "live", "serve"}
     for name in AIRFLOW:
         assert services[name]["build"]["dockerfile"] == "docker/Dockerfile"
         assert services[name]["environment"]["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
@@ -134,26 +134,40 @@ def test_compose_has_what_an_installation_needs(services: dict[str, dict[str, An
     assert "onecard db upgrade" in job
 
 
-def test_the_live_lane_can_run_several_times_and_knows_no_secret_of_airflow(
-    services: dict[str, dict[str, Any]],
+@pytest.mark.parametrize("name", ["live", "serve"])
+def test_what_stays_can_run_several_times_and_knows_no_secret_of_airflow(
+    services: dict[str, dict[str, Any]], name: str
 ) -> None:
-    live = services["live"]
+    live = services[name]
     assert live["image"] == services["worker"]["image"]
-    assert live["command"][:2] == ["onecard", "live"]
+    assert live["command"][:2] == ["onecard", name]
     assert not {"container_name", "hostname", "ports"} & set(live), "a second one would clash"
     port = live["command"][-1].rpartition(":")[2]
-    assert live["expose"] == [port]
+    assert live["command"][-2] == "--listen"
+    assert live["expose"][0] == port
     assert f"http://127.0.0.1:{port}/healthz" in live["healthcheck"]["test"][-1]
-    assert [name for name in live["environment"] if name.startswith("AIRFLOW")] == []
+    assert [variable for variable in live["environment"] if variable.startswith("AIRFLOW")] == []
     assert (
         live["environment"].items()
         >= {
-            name: value
-            for name, value in services["worker"]["environment"].items()
-            if name in ("ONECARD_PROFILE", "ONECARD_DATABASE_URL", "ONECARD_KEYS_FILE")
+            variable: value
+            for variable, value in services["worker"]["environment"].items()
+            if variable in ("ONECARD_PROFILE", "ONECARD_DATABASE_URL", "ONECARD_KEYS_FILE")
         }.items()
     )
-    assert live["stop_grace_period"] == services["worker"]["stop_grace_period"]
+
+
+def test_batches_in_hand_have_time_to_end(services: dict[str, dict[str, Any]]) -> None:
+    assert services["live"]["stop_grace_period"] == services["worker"]["stop_grace_period"]
+
+
+def test_who_answers_calls_has_no_login_of_an_agency(services: dict[str, dict[str, Any]]) -> None:
+    assert services["serve"]["env_file"] == []
+    assert services["live"]["env_file"] == services["worker"]["env_file"] != []
+
+
+def test_nobody_is_believed_about_tls_but_who_is_named(services: dict[str, dict[str, Any]]) -> None:
+    assert services["serve"]["environment"]["ONECARD_PROXIES"] == "${ONECARD_PROXIES:-127.0.0.1}"
 
 
 def test_every_service_is_watched_or_ends_by_itself(services: dict[str, dict[str, Any]]) -> None:

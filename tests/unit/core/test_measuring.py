@@ -352,6 +352,6 @@ def test_days_are_folded_and_their_figures_stay(filled: FakeHub) -> None:
     for later in (0, 9, 10, 40):
         clock(filled, 86_400 * later)
         with database.connect(filled.address, autocommit=True) as connection:
-            housekeeping.fold_reaction(filled, connection)
+            housekeeping.fold_figures(filled, connection)
         assert figures() == before
     assert filled.ask(lines) == [(2,)]

@@ -40,3 +40,17 @@ def test_who_listens_everywhere_is_called_here() -> None:
 def test_without_the_setting_there_is_none() -> None:
     assert Settings.load({}).live_listen is None
     assert Settings.load({"ONECARD_LIVE_LISTEN": "h:1"}).live_listen == Endpoint("h", 1)
+
+
+def test_who_is_believed_where_a_call_comes_from() -> None:
+    assert Settings.load({}).proxies == ("127.0.0.1",)
+    found = Settings.load({"ONECARD_PROXIES": "127.0.0.1, 172.18.0.0/16,fd00::1"})
+    assert found.proxies == ("127.0.0.1", "172.18.0.0/16", "fd00::1")
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "proxy.example", "127.0.0.1,", "0.0.0.0/0", "::/0", "172.18.0.1/16"]
+)
+def test_everybody_is_never_believed(text: str) -> None:
+    with pytest.raises(ConfigError, match="ONECARD_PROXIES: write addresses and networks"):
+        Settings.load({"ONECARD_PROXIES": text})

@@ -195,3 +195,10 @@ def test_what_is_not_in_the_tree_has_no_proof() -> None:
             merkle.consistency_proof(many(3), first)
     assert not merkle.verify_consistency(TreeHead(0, merkle.EMPTY), TreeHead(3, merkle.EMPTY), [])
     assert not merkle.verify_consistency(TreeHead(1, LEAVES[0]), TreeHead(3, LEAVES[0]), [])
+
+
+@pytest.mark.parametrize("size", range(70))
+def test_all_proofs_at_once_are_those_of_each_leaf(size: int) -> None:
+    leaves = [merkle.leaf_hash(str(n).encode()) for n in range(size)]
+    found = merkle.inclusion_proofs(leaves)
+    assert found == [merkle.inclusion_proof(leaves, index) for index in range(size)]

@@ -118,3 +118,21 @@ def test_id_numbers_agree_with_the_vectors(domain: object) -> None:
     vectors = json.loads((Path(str(domain)) / "oracle_vectors.json").read_text(encoding="utf-8"))
     valid = vectors["id18_valid_published_examples"] + vectors["id18_demo_410199"]
     assert all(personal.is_id_number(number) for number in valid)
+
+
+@pytest.mark.parametrize("text", [text for text, _ in FOUND] + LEFT)
+def test_asked_for_an_id_number_alone_the_answer_is_that_of_find(text: str) -> None:
+    wanted = any(hit.kind == "id_number" for hit in personal.find(text))
+    assert personal.holds_id_number(text) is wanted
+
+
+@given(
+    before=st.text(st.characters(max_codepoint=127), max_size=20),
+    after=st.text(st.characters(max_codepoint=127), max_size=20),
+    gap=st.sampled_from(["", " ", "-", ".", "--", "---"]),
+    number=st.sampled_from([ID, "11010519491231002X", "110105194912310021"]),
+)
+def test_a_quick_look_misses_no_id_number(before: str, after: str, gap: str, number: str) -> None:
+    text = before + gap.join(number) + after
+    wanted = any(hit.kind == "id_number" for hit in personal.find(text))
+    assert personal.holds_id_number(text) is wanted

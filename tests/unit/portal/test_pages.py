@@ -12,7 +12,16 @@ from onecard.portal import security
 from onecard.portal.access import Person
 from onecard.ports.auditor import Finding
 from onecard.ports.row_gate import Reason
-from onecard.store import agreement_lives, findings, reaction, tickets, transfers
+from onecard.store import (
+    agreement_lives,
+    call_figures,
+    findings,
+    reaction,
+    tickets,
+    transfers,
+)
+from onecard.store.call_figures import Timed
+from onecard.store.question_counts import Refused
 from tests.unit.portal.conftest import APPROVED, HOSTILE, NOW, WAITING, Portal
 
 
@@ -50,7 +59,7 @@ def test_home_shows_how_fast_events_reach_the_consumers_of_my_agencies(portal: P
     page = portal.client("health").get("/").text
     found = text(page)
     assert "实时共享：从挂失到确认" in found
-    title = portal.site.catalogue().agreement(cards).title
+    title = f">{portal.site.catalogue().agreement(cards).title}<"
     (line,) = [row for row in page.split("<tr>") if title in row]
     cells = re.findall(r'class="n(?: bad)?">([^<]*)<', line)
     assert cells == ["100", "1.4", "1.4", "104.7", "—", "60", "2"]
@@ -62,6 +71,34 @@ def test_home_shows_how_fast_events_reach_the_consumers_of_my_agencies(portal: P
     assert "from loss to confirmation" in english
     assert cards in english
     assert "Loss, lock, cancellation" in english
+
+
+def test_home_shows_calls_under_the_agreements_of_my_agencies(portal: Portal) -> None:
+    asked, hour = "f09-hrss-health-card-query", NOW.replace(minute=0)
+    timed = {
+        Timed(hour, asked, "health-his", True, 25): 1_940,
+        Timed(hour, asked, "health-his", True, 1_000): 60,
+        Timed(hour, asked, "health-his", False, 50): 3,
+    }
+    with portal.connect() as connection:
+        call_figures.add(connection, timed, {Refused(hour, "health-his", asked, "66"): 12})
+    page = portal.client("health").get("/").text
+    assert "单人查询与核验" in text(page)
+    title = portal.site.catalogue().agreement(asked).title
+    (line,) = [row for row in page.split("<tr>") if title in row]
+    assert "医疗机构信息平台" in line
+    cells = re.findall(r'class="n(?: bad)?">([^<]*)<', line)
+    assert cells == ["2,000", "3", "12", "25", "P95 ≤ 800 ms", "1,943 / 2,003"]
+    assert "bad" not in line
+    assert portal.site.catalogue().agreement("f10-hrss-bank-payee-verify").title not in page
+    with portal.connect() as connection:
+        call_figures.add(connection, {Timed(hour, asked, "health-his", True, 2_000): 100}, {})
+    english = portal.client("hrss").get("/?lang=en").text
+    (line,) = [row for row in english.split("<tr>") if asked in row]
+    assert "Hospital information platform" in line
+    assert 'class="n bad">1,943 / 2,103<' in line
+    assert "f12-hrss-housing_fund-employment-query" in english
+    assert title not in portal.client("education").get("/").text
 
 
 def test_reports_of_known_names_are_listed_and_served(portal: Portal) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from onecard.operations.dry_run import _first
 from quality.rows.gate import compile_gate
 
 pytestmark = pytest.mark.usefixtures("either_path")
@@ -246,3 +247,23 @@ def test_what_could_not_be_read_costs_its_row_and_is_shown(contract_of, chunk_of
         (2, "0000-00-00", [("f", "type")]),
         (3, None, [("f", "required")]),
     ]  # fmt: skip
+
+
+@pytest.mark.fault("F29", "a value that a source could not give says by its own rule why not")
+def test_why_a_value_could_not_be_read(contract_of, chunk_of, now) -> None:
+    contract = contract_of({"name": "f", "type": "string", "semantic": "text", "max_length": 30})
+    values = pa.array(["a", None, None, None, "b"])
+    lost = {1: "410101199001011000", 2: "", 3: "#N/A"}
+    rules = {1: "cell.rounded", 2: "cell.formula"}
+    for chosen in (5, 2):
+        chunk = chunk_of({"f": values}, unread={"f": lost}, because={"f": rules})
+        shown = _first(chunk, chosen)
+        checked = compile_gate(contract).check(shown, now)
+        found = {r.number: (r.values["f"], [x.rule for x in r.reasons]) for r in checked.rejected}
+        wanted = {
+            2: ("410101199001011000", ["cell.rounded"]),
+            3: ("", ["cell.formula"]),
+            4: ("#N/A", ["type"]),
+        }
+        assert found == {n: said for n, said in wanted.items() if n <= chosen}
+        assert checked.good["f"].to_list() == ["a", "b"][: 2 if chosen == 5 else 1]

@@ -410,6 +410,27 @@ CASES: dict[str, list[tuple[tuple[Plan, Batch | None], tuple[Plan, Batch | None]
                 )
             ),
         ),
+        *(
+            (
+                only(plan(F01, destination=Connection(id="x", conn_type=kind, host="10.0.0.5"))),
+                only(
+                    plan(
+                        F01,
+                        destination=Connection(
+                            id="x", conn_type=kind, host="10.0.0.5", extra={name: value}
+                        ),
+                    )
+                ),
+            )
+            for kind, name, value in (
+                ("kingbase", "sslmode", "verify-full"),
+                ("opengauss", "sslmode", "require"),
+                ("tidb", "ssl_ca", "ca.pem"),
+                ("oracle", "protocol", "tcps"),
+                ("dm", "ssl_path", "certificates"),
+                ("mssql", "encryption", "require"),
+            )
+        ),
         (only(plan(F01, signable=False)), only(plan(F01))),
         (
             only(plan(F01, destination=None)),

@@ -22,7 +22,7 @@ KINDS = {kind: connectors.connector(kind) for kind in connectors.KINDS}
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our files, where one of them can be replaced."""
     folder = tmp_path_factory.mktemp("lint")
-    for name in ("agencies.yaml", "registers.yaml", "contracts", "agreements"):
+    for name in ("agencies.yaml", "registers.yaml", "sandbox.yaml", "contracts", "agreements"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name)

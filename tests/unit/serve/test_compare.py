@@ -9,6 +9,7 @@ import pytest
 
 from onecard.serve.compare import compared
 from schemas.models import catalogue
+from schemas.models.asking import COMPARED
 from schemas.models.contract import Field
 
 CARD = catalogue.load().contract("hrss/card_master")
@@ -40,3 +41,13 @@ def test_values_are_compared_by_their_kind(
     field: Field, registered: Any, given: str, found: str
 ) -> None:
     assert compared(field, registered, given) == found
+
+
+def test_what_an_agreement_may_ask_by_can_be_decided() -> None:
+    values = {"string": "1", "integer": 1, "number": "1", "date": date(1990, 5, 1)}
+    for kind in COMPARED:
+        field = CARD.field("card_no").model_copy(update={"type": kind})
+        given = "1990-05-01" if kind == "date" else "1"
+        assert compared(field, values[kind], given) == "match"
+    moment = CARD.field("source_updated_at")
+    assert moment.type not in COMPARED

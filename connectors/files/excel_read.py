@@ -1,0 +1,235 @@
+"""A sheet of a workbook: titles, header, rows; each cell as text, or with the rule it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+
+import pyarrow as pa
+
+from connectors.common.gather import OBJECT_ROWS
+from connectors.common.records import check_columns
+from connectors.files import looks, xls_read, xlsx_book, xlsx_sheet
+from connectors.files.layouts import Excel
+from connectors.files.sheet_cells import Cell, Taking, number_text, text_of
+from connectors.files.sheets import Sheet, SheetRow, chosen
+from connectors.files.text_file import Text
+from onecard.base import shown
+from onecard.errors import ProtocolError, SchemaMismatch
+from onecard.ports.source import Chunk, Column, ReadRequest
+
+CELLS, HEADER, MERGED = "record.cells", "record.header", "record.merged"
+_OLD = b"\xd0\xcf\x11\xe0"
+EARLY = 10
+"""Rows among which a header row is looked for that is not the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSheet:
+    """A sheet, read as far as its header.
+
+    Attributes:
+        titles: the rows above it, their cells joined.
+        names: of its columns, and where each stands.
+        first: number of the row behind the header.
+        rows: those that follow.
+        taking: how its cells become text.
+    """
+
+    titles: tuple[str, ...]
+    names: dict[str, int]
+    header: dict[int, str]
+    first: int
+    rows: Iterator[SheetRow]
+    taking: Taking
+
+
+@contextmanager
+def opened(file: Text, options: Excel, natives: Sequence[str], where: str) -> Iterator[OpenSheet]:
+    """The sheet that the options name.
+
+    Args:
+        file: a local copy.
+        options: sheet, titles, and how cells are taken.
+        natives: names that the contract has for columns.
+        where: dataset and file, for messages.
+
+    Raises:
+        ConfigError: the file is an old workbook, and xlrd is not installed.
+        ProtocolError: no workbook that is read, no such sheet, or nothing in it.
+        SchemaMismatch: the row in the header's place names no column of the contract, or one twice.
+    """
+    with _sheets(file) as (sheets, since_1904):
+        sheet = chosen(sheets, options.sheet, file.origin)
+        file.skipped.unread += sum(not s.visible for s in sheets if s is not sheet)
+        taking = Taking(options.formulas, options.percent, since_1904)
+        with closing(sheet.rows()) as rows:
+            titles: list[str] = []
+            header: SheetRow | None = None
+            for row in rows:
+                if row.number > options.above:
+                    header = row
+                    break
+                titles.append(" ".join(_plain(cell) for cell in row.cells.values()))
+            if header is None:
+                msg = f"{file.origin}: the sheet holds nothing below row {options.above}"
+                raise ProtocolError(msg)
+            file.skipped.titles += options.above
+            file.skipped.blank += header.number - options.above - 1
+            names = {place: _plain(cell) for place, cell in header.cells.items()}
+            _check(names, natives, where, (header.number, rows))
+            by_name = {name: place for place, name in names.items()}
+            yield OpenSheet(tuple(titles), by_name, names, header.number + 1, rows, taking)
+
+
+@contextmanager
+def _sheets(file: Text) -> Iterator[tuple[list[Sheet], bool]]:
+    """The sheets of the workbook, of whichever kind it is, and whether it counts from 1904."""
+    if looks.head(file.path).startswith(_OLD):
+        yield xls_read.sheets(file.path, file.origin)
+        return
+    with xlsx_book.opened(file.path, file.origin, file.limit) as book:
+        found = [Sheet(s.name, s.visible, partial(xlsx_sheet.rows, book, s)) for s in book.sheets]
+        yield found, book.since_1904
+
+
+def chunks(file: Text, options: Excel, request: ReadRequest) -> Iterator[Chunk]:
+    """The sheet's rows as text by contract names.
+
+    Args:
+        file: a local copy.
+        options: sheet, titles, and how cells are taken.
+        request: names the columns.
+
+    Raises:
+        SchemaMismatch: unknown or missing columns, or as `opened`.
+        ProtocolError: as `opened`, or not whole.
+    """
+    natives = [c.native for c in request.columns]
+    with opened(file, options, natives, f"{request.dataset} from {file.origin}") as sheet:
+        check_columns(sheet.names, request, file.origin)
+        wanted = [c for c in request.columns if c.native in sheet.names]
+        first = 1
+        last = sheet.first - 1
+        size = min(request.batch_rows, OBJECT_ROWS)
+        while rows := list(islice(sheet.rows, size)):
+            yield _chunk(rows, wanted, sheet, (file.origin, first))
+            first += len(rows)
+            file.skipped.hidden += sum(row.hidden for row in rows)
+            file.skipped.blank += rows[-1].number - last - len(rows)
+            last = rows[-1].number
+
+
+def count(file: Text, options: Excel) -> tuple[int, tuple[str, ...]]:
+    """Rows below the header, and the titles above it.
+
+    Args:
+        file: a local copy.
+        options: sheet and titles.
+    """
+    with opened(file, options, (), file.origin) as sheet:
+        return sum(1 for _ in sheet.rows), sheet.titles
+
+
+def sample(
+    file: Text, options: Excel, known: tuple[Sequence[Column], str], most: int
+) -> Iterator[dict[str, str | None]]:
+    """The header as a record without values, then some rows by their native names.
+
+    Args:
+        file: a local copy.
+        options: sheet, titles, and how cells are taken.
+        known: the contract's columns; dataset and file, for messages.
+        most: rows.
+    """
+    columns, where = known
+    natives = {c.native: c for c in columns}
+    with opened(file, options, list(natives), where) as sheet:
+        yield dict.fromkeys(sheet.names, "")
+        places = [(n, p, natives.get(n) or Column(n, n)) for n, p in sheet.names.items()]
+        for row in islice(sheet.rows, most):
+            yield {n: _value(row.cells.get(p), column, sheet.taking) for n, p, column in places}
+
+
+@dataclass(slots=True)
+class _Lost:
+    """Values of one column that cannot be taken, and the rules that they break, by row."""
+
+    texts: dict[int, str] = field(default_factory=dict)
+    rules: dict[int, str] = field(default_factory=dict)
+
+
+def _chunk(
+    rows: Sequence[SheetRow], wanted: Sequence[Column], sheet: OpenSheet, at: tuple[str, int]
+) -> Chunk:
+    """Rows as a chunk; `at` is its origin and its first row."""
+    damaged = {i: rule for i, row in enumerate(rows) if (rule := _broken(row, sheet))}
+    lost = {c.name: _Lost() for c in wanted}
+    arrays = []
+    for column in wanted:
+        place, mine = sheet.names[column.native], lost[column.name]
+        values: list[str | None] = []
+        for i, row in enumerate(rows):
+            cell = None if i in damaged else row.cells.get(place)
+            if isinstance(cell, Cell):
+                text, rule = text_of(cell, column, sheet.taking)
+                if rule:
+                    mine.texts[i], mine.rules[i] = text or "", rule
+                    text = None
+                values.append(text)
+            else:
+                values.append(cell)
+        arrays.append(pa.array(values, pa.string()))
+    batch = pa.RecordBatch.from_arrays(arrays, names=[c.name for c in wanted])
+    unread = {name: found.texts for name, found in lost.items() if found.texts}
+    because = {name: lost[name].rules for name in unread}
+    return Chunk(batch, at[0], at[1], damaged, unread=unread, because=because)
+
+
+def _broken(row: SheetRow, sheet: OpenSheet) -> str:
+    """The rule that a whole row breaks, or an empty text."""
+    if row.merged:
+        return MERGED
+    if not row.cells.keys() <= sheet.header.keys():
+        return CELLS  # a value below no name
+    if row.cells == sheet.header:
+        return HEADER
+    return ""
+
+
+def _value(cell: str | Cell | None, column: Column, taking: Taking) -> str | None:
+    """A cell's text; None where it breaks a rule."""
+    if not isinstance(cell, Cell):
+        return cell
+    text, rule = text_of(cell, column, taking)
+    return None if rule else text
+
+
+def _plain(cell: str | Cell) -> str:
+    if isinstance(cell, str):
+        return cell
+    return number_text(cell.text)[0] if cell.kind == "number" else cell.text
+
+
+def _check(
+    names: dict[int, str], natives: Sequence[str], where: str, at: tuple[int, Iterator[SheetRow]]
+) -> None:
+    """Whether it is a header row; `at` is its number and the rows behind it."""
+    found = list(names.values())
+    twice = [place for place, name in enumerate(found) if name in found[:place]]
+    if natives and not shown.is_header(found, natives):
+        number, rows = at
+        lower = ((r.number, [_plain(c) for c in r.cells.values()]) for r in islice(rows, EARLY))
+        later = (lower_number for lower_number, cells in lower if shown.is_header(cells, natives))
+        place = next(later, None)
+        hint = (
+            f"; the header row looks to be row {place}: say `above: {place - 1}`" if place else ""
+        )
+        msg = f"{where}: row {number} names no column of the contract{hint}"
+        raise SchemaMismatch(msg)
+    if twice:
+        msg = f"{where}: column {shown.columns(found, natives, twice)} stands twice"
+        raise SchemaMismatch(msg)

@@ -1,0 +1,318 @@
+"""XLSX workbooks (ECMA-376): parts, texts and formats; what is no plain workbook is refused."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from array import array
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.files import unzip, xml_stream
+from connectors.files.sheet_cells import PLAIN, CellFormat, format_of
+from connectors.files.xml_stream import Handler, Refused
+from onecard.errors import ProtocolError
+
+MAIN = (
+    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+    "http://purl.oclc.org/ooxml/spreadsheetml/main",
+)
+"""The namespace of sheets, transitional and strict (ECMA-376-4, ISO/IEC 29500-1)."""
+_RELATED = (
+    "http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+    "http://purl.oclc.org/ooxml/officeDocument/relationships",
+)
+_PART_LIMIT = 64 * 1024**2
+"""Bytes of a part that describes the workbook."""
+TEXTS_LIMIT = 256 * 1024**2
+"""Bytes of all texts of a workbook, which are held in memory."""
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+"""A control character as the format writes it (ECMA-376-1, 22.9.2.19)."""
+
+
+def unescaped(text: str) -> str:
+    """Text with the characters that XML cannot hold; halves of a pair stay as they are written.
+
+    Args:
+        text: as it stands in the part.
+    """
+    if "_x" not in text:
+        return text
+    return _ESCAPED.sub(_character, text)
+
+
+def _character(found: re.Match[str]) -> str:
+    code = int(found[1], 16)
+    return found[0] if 0xD800 <= code < 0xE000 else chr(code)
+
+
+def names(*kinds: str) -> dict[str, str]:
+    """Elements of the main namespace as expat calls them, and their own names.
+
+    Args:
+        kinds: their names.
+    """
+    return {f"{uri}{xml_stream.SEPARATOR}{kind}": kind for uri in MAIN for kind in kinds}
+
+
+class SharedTexts:
+    """The texts of a workbook, each once, as one run of bytes: a fifth of a list of strings.
+
+    Attributes:
+        ends: where each ends among the bytes.
+    """
+
+    def __init__(self) -> None:
+        self._bytes, self.ends = bytearray(), array("Q")
+
+    def add(self, text: str) -> None:
+        """One more."""
+        self._bytes += text.encode("utf-8", "surrogatepass")
+        self.ends.append(len(self._bytes))
+        if len(self._bytes) > TEXTS_LIMIT:
+            msg = f"its texts are longer than {TEXTS_LIMIT} bytes: split the list"
+            raise Refused(msg)
+
+    def text(self, place: int) -> str | None:
+        """The text of a number; None where there is none."""
+        if not 0 <= place < len(self.ends):
+            return None
+        start = self.ends[place - 1] if place else 0
+        return bytes(self._bytes[start : self.ends[place]]).decode("utf-8", "surrogatepass")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSheet:
+    """A sheet as the workbook lists it.
+
+    Attributes:
+        part: name of its part.
+    """
+
+    name: str
+    visible: bool
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workbook:
+    """What all sheets of a workbook share.
+
+    Attributes:
+        archive: that it is.
+        origin: name of the file, for messages.
+        limit: bytes that one of its parts may unpack to.
+        sheets: in their order, without charts.
+        since_1904: whether days are counted from 1904.
+        texts: by number.
+        formats: by number of a cell's style.
+    """
+
+    archive: zipfile.ZipFile
+    origin: str
+    limit: int
+    sheets: tuple[ListedSheet, ...]
+    since_1904: bool
+    texts: SharedTexts
+    formats: tuple[CellFormat, ...]
+
+    def pieces(self, part: str) -> Generator[bytes, None, None]:
+        """The bytes of a part.
+
+        Raises:
+            ProtocolError: it is not there, or as `unzip.pieces`.
+        """
+        member = _member(self.archive, part, self.origin)
+        return unzip.pieces(self.archive, member, self.origin, self.limit)
+
+    def format(self, style: str) -> CellFormat:
+        """The format of a style; an unknown one is plain."""
+        number = int(style) if style.isdecimal() and len(style) < 7 else -1
+        return self.formats[number] if 0 <= number < len(self.formats) else PLAIN
+
+
+@contextmanager
+def opened(path: Path, origin: str, limit: int) -> Iterator[Workbook]:
+    """The workbook.
+
+    Args:
+        path: of a local copy.
+        origin: name of the file, for messages.
+        limit: bytes that one of its parts may unpack to.
+
+    Raises:
+        ProtocolError: no workbook, not whole, with macros, or in the binary form.
+    """
+    with unzip.opened(path, origin) as archive:
+        parts = set(archive.namelist())
+        _check_kind(archive, parts, origin)
+        main = _related(archive, "", origin)
+        book_part = next((t for k, t in main.values() if k.endswith("/officeDocument")), "")
+        if not book_part or book_part not in parts:
+            msg = f"{origin}: no Excel workbook: its archive has no sheets"
+            raise ProtocolError(msg)
+        related = _related(archive, book_part, origin)
+        book = _Book()
+        _parsed(archive, book_part, origin, book)
+        sheets = tuple(
+            ListedSheet(name, visible, related[key][1])
+            for name, visible, key in book.sheets
+            if key in related and related[key][0].endswith("/worksheet")
+        )
+        kinds = {kind.rpartition("/")[2]: part for kind, part in related.values()}
+        styles, texts = _Styles(), _Texts()
+        if kinds.get("styles") in parts:
+            _parsed(archive, kinds["styles"], origin, styles)
+        if kinds.get("sharedStrings") in parts:
+            _parsed(archive, kinds["sharedStrings"], origin, texts, limit)
+        yield Workbook(
+            archive, origin, limit, sheets, book.since_1904, texts.found, styles.formats()
+        )
+
+
+def _check_kind(archive: zipfile.ZipFile, parts: set[str], origin: str) -> None:
+    if "[Content_Types].xml" not in parts:
+        msg = f"{origin}: no Excel workbook; it looks like a ZIP archive"
+        raise ProtocolError(msg)
+    types = unzip.whole(archive, archive.getinfo("[Content_Types].xml"), origin, _PART_LIMIT)
+    if b"macroEnabled" in types or any(p.endswith("vbaProject.bin") for p in parts):
+        msg = f"{origin}: the workbook has macros: save it as XLSX, without them"
+        raise ProtocolError(msg)
+    if any(p.endswith("workbook.bin") for p in parts):
+        msg = f"{origin}: a workbook in the binary form (.xlsb): save it as XLSX"
+        raise ProtocolError(msg)
+
+
+def _member(archive: zipfile.ZipFile, part: str, origin: str) -> zipfile.ZipInfo:
+    try:
+        return archive.getinfo(part)
+    except KeyError:
+        msg = f"{origin}: the workbook lacks a part that it names"
+        raise ProtocolError(msg) from None
+
+
+def _parsed(
+    archive: zipfile.ZipFile, part: str, origin: str, handler: Handler, limit: int = _PART_LIMIT
+) -> None:
+    data = unzip.pieces(archive, _member(archive, part, origin), origin, limit)
+    for _ in xml_stream.fed(handler, data, origin, list):
+        pass
+
+
+def _related(archive: zipfile.ZipFile, part: str, origin: str) -> dict[str, tuple[str, str]]:
+    """The parts that one names: id → kind and name."""
+    folder, _, name = part.rpartition("/")
+    listed = f"{folder}/_rels/{name}.rels" if folder else f"_rels/{name}.rels"
+    found = _Related(folder)
+    _parsed(archive, listed, origin, found)
+    return found.parts
+
+
+class _Related(Handler):
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self._folder = folder
+        self.parts: dict[str, tuple[str, str]] = {}
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name.rpartition(xml_stream.SEPARATOR)[2] != "Relationship":
+            return
+        if attributes.get("TargetMode") == "External":
+            return
+        target, folder = attributes.get("Target", ""), self._folder
+        if target.startswith("/"):
+            place = target[1:]
+        else:
+            steps = folder.split("/") if folder else []
+            for step in target.split("/"):
+                if step == "..":
+                    steps = steps[:-1]
+                elif step != ".":
+                    steps.append(step)
+            place = "/".join(steps)
+        self.parts[attributes.get("Id", "")] = (attributes.get("Type", ""), place)
+
+
+class _Book(Handler):
+    _KINDS = names("sheet", "workbookPr")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sheets: list[tuple[str, bool, str]] = []
+        self.since_1904 = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        kind = self._KINDS.get(name)
+        if kind == "workbookPr":
+            self.since_1904 = attributes.get("date1904") in ("1", "true")
+        elif kind == "sheet":
+            keys = (attributes.get(f"{uri}{xml_stream.SEPARATOR}id") for uri in _RELATED)
+            key = next((k for k in keys if k), "")
+            visible = attributes.get("state", "visible") == "visible"
+            self.sheets.append((attributes.get("name", ""), visible, key))
+
+
+class _Styles(Handler):
+    _KINDS = names("numFmt", "cellXfs", "xf")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._codes: dict[int, str] = {}
+        self._numbers: list[int] = []
+        self._of_cells = False
+
+    def formats(self) -> tuple[CellFormat, ...]:
+        """Of each style of a cell."""
+        return tuple(format_of(n, self._codes.get(n)) for n in self._numbers)
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        kind = self._KINDS.get(name)
+        number = attributes.get("numFmtId", "0")
+        which = int(number) if number.isdecimal() and len(number) < 10 else 0
+        if kind == "numFmt":
+            self._codes[which] = attributes.get("formatCode", "")
+        elif kind == "cellXfs":
+            self._of_cells = True
+        elif kind == "xf" and self._of_cells:
+            self._numbers.append(which)
+
+    def end(self, name: str) -> None:
+        if self._KINDS.get(name) == "cellXfs":
+            self._of_cells = False
+
+
+class _Texts(Handler):
+    """Texts of cells: runs are joined, what tells how they are spoken is left out."""
+
+    _KINDS = names("si", "t", "rPh")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = SharedTexts()
+        self._parts: list[str] = []
+        self._taking = self._spoken = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 - expat's
+        kind = self._KINDS.get(name)
+        if kind == "si":
+            self._parts = []
+        elif kind == "rPh":
+            self._spoken = True
+        elif kind == "t":
+            self._taking = not self._spoken
+
+    def end(self, name: str) -> None:
+        kind = self._KINDS.get(name)
+        if kind == "si":
+            self.found.add(unescaped("".join(self._parts)))
+            self.text = 0
+        elif kind == "rPh":
+            self._spoken = False
+        elif kind == "t":
+            self._taking = False
+
+    def characters(self, text: str) -> None:
+        if self._taking:
+            self._parts.append(text)

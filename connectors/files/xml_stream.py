@@ -1,0 +1,147 @@
+"""XML piece by piece, by expat: no document type, so no entities; depth and tokens bounded.
+
+Without a document type there is nothing that a name could expand to, and nothing that is fetched
+(CWE-611, CWE-776).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Any, TypeVar
+from xml.parsers import expat
+
+from onecard.errors import ProtocolError
+
+SEPARATOR = "}"
+"""Between a namespace's URI and a name."""
+DEEPEST = 64
+"""Elements inside one another; deeper ones are no rows of anybody."""
+LONGEST_TOKEN = 1 << 24
+"""Bytes of one tag, or of whatever has no end yet."""
+LONGEST_ROW = 1 << 24
+"""Characters of one row."""
+
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """Something in the document that is not read; its words end a message."""
+
+
+class Handler:
+    """What is done with a document; subclasses take elements and texts.
+
+    Attributes:
+        depth: elements that are open.
+        text: characters since the last row.
+    """
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.text = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """An element begins.
+
+        Args:
+            name: its namespace's URI, `}` and its name; without a namespace the name alone.
+            attributes: by their names.
+        """
+
+    def end(self, name: str) -> None:
+        """An element ends.
+
+        Args:
+            name: as for `start`.
+        """
+
+    def characters(self, text: str) -> None:
+        """Text between tags, perhaps in several parts.
+
+        Args:
+            text: a part of it.
+        """
+
+
+def fed(
+    handler: Handler,
+    data: Generator[bytes, None, None] | Generator[str, None, None],
+    origin: str,
+    ready: Callable[[], list[T]],
+) -> Generator[list[T], None, None]:
+    """What the handler has made of each piece; text is taken as it is, bytes by their declaration.
+
+    Args:
+        handler: takes the elements.
+        data: the document, piece by piece; closed at the end, however that comes.
+        origin: file, for messages.
+        ready: gives what is made and not given yet.
+
+    Raises:
+        ProtocolError: not well formed, not whole, with a document type, or of a shape that is
+            refused; names the line.
+    """
+    parser = _parser(handler)
+    place = 0
+    try:
+        with closing(data):
+            for piece in data:
+                parser.Parse(piece, False)  # noqa: FBT003 - expat's
+                place += len(piece.encode()) if isinstance(piece, str) else len(piece)
+                _check_token(place - max(parser.CurrentByteIndex, 0))
+                if found := ready():
+                    yield found
+        parser.Parse(b"", True)  # noqa: FBT003 - expat's
+    except expat.ExpatError as error:
+        why = expat.errors.messages.get(error.code, "not well formed")
+        msg = f"{origin}: line {error.lineno} is no well-formed XML ({why})"
+        raise ProtocolError(msg) from None
+    except (ValueError, LookupError):  # an encoding that expat does not know
+        msg = f"{origin}: the encoding that the document declares is not read"
+        raise ProtocolError(msg) from None
+    except Refused as error:
+        msg = f"{origin}: line {parser.CurrentLineNumber}: {error}"
+        raise ProtocolError(msg) from None
+    if found := ready():
+        yield found
+
+
+def _check_token(length: int) -> None:
+    if length > LONGEST_TOKEN:
+        msg = "a tag in it has no end"
+        raise Refused(msg)
+
+
+def _parser(handler: Handler) -> Any:  # noqa: ANN401 - expat's type has no name
+    parser = expat.ParserCreate(namespace_separator=SEPARATOR)
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _doctype
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        handler.depth += 1
+        if handler.depth > DEEPEST:
+            msg = f"elements stand in one another more than {DEEPEST} deep"
+            raise Refused(msg)
+        handler.start(name, attributes)
+
+    def end(name: str) -> None:
+        handler.depth -= 1
+        handler.end(name)
+
+    def characters(text: str) -> None:
+        handler.text += len(text)
+        if handler.text > LONGEST_ROW:
+            msg = f"a row has more than {LONGEST_ROW} characters"
+            raise Refused(msg)
+        handler.characters(text)
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = characters
+    return parser
+
+
+def _doctype(*_: object) -> None:
+    msg = "a document type (DOCTYPE) stands in it; with it come entities, and it is not read"
+    raise Refused(msg)

@@ -1,0 +1,40 @@
+"""KingbaseES (人大金仓): PostgreSQL's protocol, with logins and types of its own.
+
+Its servers let log in by SM3 and SHA-256 in ways that only their own driver knows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connectors.sql.dialects.base import Dialect
+from connectors.sql.dialects.postgres_like import PostgresLike
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+class Kingbase(PostgresLike):
+    """KingbaseES from V8R6 on, in its modes for PostgreSQL and Oracle."""
+
+    name = "kingbase"
+    title = "KingbaseES"
+    types = "kingbase"
+    driver = "kingbase+ksycopg2"
+    module = "ksycopg2"
+    extra = "kingbase"
+    tried = "its driver on PostgreSQL 15; no server of its own was at hand"
+    at_once = False
+
+    def load(self) -> None:
+        """Its driver, and SQLAlchemy's view of it."""
+        from sqlalchemy.dialects import registry  # noqa: PLC0415 - only where it is used
+
+        super().load()
+        registry.register(
+            "kingbase.ksycopg2", "connectors.sql.dialects.kingbase_driver", "KingbaseDriver"
+        )
+
+    def listen(self, engine: Engine) -> None:
+        """Its driver knows TCP's bounds only, which the address has."""
+        Dialect.listen(self, engine)

@@ -1,0 +1,34 @@
+"""What descends from PostgreSQL, read by plain questions.
+
+Times come in writing, for drivers of that kind take `infinity` for 9999-12-31 and fail on a year
+before the first.
+"""
+
+from __future__ import annotations
+
+from connectors.sql.dialects.postgresql import PostgreSQL
+
+
+class PostgresLike(PostgreSQL):
+    """A descendant of PostgreSQL."""
+
+    copies = False
+    state = "one transaction at REPEATABLE READ"
+    session = (
+        "SET DateStyle = 'ISO, YMD'",
+        "SET TimeZone = 'UTC'",
+        "SET client_encoding = 'UTF8'",
+    )
+    snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",)
+    expressions = {  # noqa: RUF012 - never changed, as everywhere in these files
+        "text": "CAST({c} AS text)",
+        "iso": "CAST({c} AS text)",
+        "iso_utc": "CAST({c} AS text)",
+    }
+    bounds = {  # noqa: RUF012
+        "date": "DATE '{day}'",
+        "timestamp without time zone": "TIMESTAMP '{moment}'",
+        "timestamp with time zone": "TIMESTAMPTZ '{moment}+00'",
+    }
+    ancient = True
+    blank = "asked"

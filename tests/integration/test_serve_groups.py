@@ -1,0 +1,104 @@
+"""Which calls are answered together, and that a worker that is stuck holds up no other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from onecard.serve import codes
+from onecard.serve.calls import Call
+from onecard.serve.case import Reply
+from onecard.serve.groups import LINGER_S, MOST_TOGETHER, Groups
+from onecard.store import database
+from onecard.store.database import Connection
+from schemas.models import catalogue
+from tests.asked import F09, HIS
+from tests.waiting import until
+
+
+class Slow:
+    """Answers a group when it is told to, and keeps which calls it had."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[str]] = []
+        self.go = threading.Semaphore(0)
+
+    def answer(self, _connection: Connection, calls: Sequence[Call]) -> list[Reply]:
+        self.groups.append([call.rid for call in calls])
+        self.go.acquire()
+        return [Reply(codes.ANSWERED) for _ in calls]
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+@contextmanager
+def working(address: str, slow: Slow) -> Iterator[tuple[Groups, list[Reply]]]:
+    groups, told = Groups(address, slow), list[Reply]()
+    groups.start()
+    try:
+        yield groups, told
+    finally:
+        slow.go.release(1000)
+        groups.end()
+
+
+def call(number: int) -> Call:
+    system = catalogue.load().callers[HIS]
+    return Call(HIS, system, F09, "query", b"", "", f"r{number}", "127.0.0.1", secure=False)
+
+
+def test_calls_gather_while_a_worker_is_busy(
+    quick_postgres: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecard.serve.groups.LINGER_S", 3600.0)
+    with working(quick_postgres, slow) as (groups, told):
+        groups.put(call(0), told.append)
+        until(lambda: slow.groups == [["r0"]], "the first call is taken at once")
+        for number in range(1, 4):
+            groups.put(call(number), told.append)
+        slow.go.release()
+        until(lambda: len(slow.groups) == 2, "the others follow")
+        assert slow.groups[1] == ["r1", "r2", "r3"]
+        slow.go.release()
+        until(lambda: len(told) == 4, "all are told")
+
+
+def test_a_worker_that_is_stuck_holds_up_nobody(quick_postgres: str, slow: Slow) -> None:
+    with working(quick_postgres, slow) as (groups, told):
+        groups.put(call(0), told.append)
+        until(lambda: len(slow.groups) == 1, "a worker is busy")
+        begun = time.monotonic()
+        groups.put(call(1), told.append)
+        until(lambda: len(slow.groups) == 2, "the other takes what has waited long enough")
+        assert time.monotonic() - begun >= LINGER_S
+
+
+def test_a_full_group_does_not_linger(
+    quick_postgres: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecard.serve.groups.LINGER_S", 3600.0)
+    with working(quick_postgres, slow) as (groups, told):
+        groups.put(call(0), told.append)
+        until(lambda: len(slow.groups) == 1, "a worker is busy")
+        for number in range(MOST_TOGETHER):
+            groups.put(call(number), told.append)
+        until(lambda: len(slow.groups) == 2, "the other takes as many as go together")
+        assert len(slow.groups[1]) == MOST_TOGETHER
+
+
+def test_a_repeated_request_is_found_by_an_index(hub_database: str) -> None:
+    indexes = (
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'ledger' AND tablename = 'question'"
+        " AND indexdef LIKE 'CREATE UNIQUE INDEX%'"
+    )
+    with database.connect(hub_database) as connection:
+        found = [str(line) for (line,) in connection.execute(indexes)]
+    assert any("(caller, request_id, month)" in line for line in found)
+    assert not any("(month, caller" in line for line in found)

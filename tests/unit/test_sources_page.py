@@ -1,0 +1,27 @@
+"""docs/sources.md says of files what the options' models say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.unit.test_repository import ROOT, tool
+
+
+def test_the_page_is_as_the_models_say() -> None:
+    made = tool("make_sources")
+    text = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    assert made.page(text) == text
+    assert all(f"| `{kind}` |" in text for kind in made.models(made.Format))
+
+
+def test_a_page_that_is_old_is_found(tmp_path: Path) -> None:
+    made = tool("make_sources")
+    old = made.TARGET.read_text(encoding="utf-8").replace("`excel`", "`exel`")
+    assert made.page(old) != old
+
+
+def test_the_command_says_whether_it_is() -> None:
+    command = [sys.executable, str(ROOT / "tools" / "make_sources.py"), "--check"]
+    assert subprocess.run(command, check=False, cwd=ROOT).returncode == 0
