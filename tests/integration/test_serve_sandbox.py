@@ -25,7 +25,7 @@ PEOPLE = catalogue.load().sandbox.people
 FINE, LOST, NO_CARD, NO_ACCOUNT, CHILD, DEAD = PEOPLE
 TRIAL = {F09: "health-sandbox", F10: "bank-sandbox", F11: "hf-sandbox", F12: "hf-sandbox"}
 LI = person(1)
-NONE = {"fields": {}, "outcome": "none", "sequence": None}
+NONE: dict[str, object] = {"fields": {}, "outcome": "none", "sequence": None}
 CARD = "hrss/card_master"
 SAID_OF_FINE: dict[str, dict[str, object]] = {
     F09: {"card_status": "1", "card_no": "H90000001"},
