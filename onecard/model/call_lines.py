@@ -108,5 +108,5 @@ def _may(known: Catalogue) -> Iterator[tuple[str, str]]:
             yield "", sid
             continue
         for agreement in known.agreements.values():
-            if agreement.asked and agreement.consumer == system.agency:
+            if agreement.asked and system.asks_for(agreement.consumer):
                 yield agreement.id, sid

@@ -90,39 +90,32 @@ def _closed(call: Call, compiled: Compiled, life: Life) -> Code | None:
     return None if call.verb == compiled.agreement.mode else codes.MODE
 
 
-def keep_out(connection: Connection, cases: Sequence[Case], now: datetime) -> None:
-    """Refuse the calls of operators who are suspended.
-
-    Args:
-        connection: of the hub's database.
-        cases: that have a question.
-        now: the hub's time.
-    """
-    who = {case: CallOperator(case.call.sid, case.asked.operator) for case in cases}
-    out = suspensions.open_of(connection, sorted(set(who.values())), now)
-    for case in cases:
-        if who[case] in out:
-            case.refuse(codes.SUSPENDED)
+def _operator(case: Case) -> CallOperator:
+    return CallOperator(case.call.sid, case.asked.operator)
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
     """What was asked of the record of calls (`ask_counts`); read it when the answers are there."""
 
+    out: Sent[CallOperator]
     known: Sent[Known]
     used: AskedUsed
 
 
-def ask_counts(connection: Connection, cases: Sequence[Case]) -> Counted:
-    """Ask for the record of the same requests, and how far the quotas of these are used up.
+def ask_counts(connection: Connection, cases: Sequence[Case], now: datetime) -> Counted:
+    """Ask who is suspended, for the record of the same requests, and how far quotas are used up.
 
     Args:
         connection: of the hub's database.
         cases: that have a question.
+        now: the hub's time.
     """
+    out = suspensions.ask_open(connection, sorted({_operator(case) for case in cases}), now)
     wanted = list({(c.call.sid, c.asked.request_id) for c in cases})
     known = questions.ask_known(connection, wanted)
-    return Counted(known, question_counts.ask_used(connection, (s for c in cases for s in c.slots)))
+    used = question_counts.ask_used(connection, (s for c in cases for s in c.slots))
+    return Counted(out, known, used)
 
 
 def renew(cases: Sequence[Case], lives: Mapping[str, Life]) -> None:
@@ -140,15 +133,20 @@ def renew(cases: Sequence[Case], lives: Mapping[str, Life]) -> None:
 
 
 def ration(cases: Sequence[Case], counted: Counted) -> None:
-    """Give each case the record of the same request; refuse new ones that are beyond a quota.
+    """Refuse operators who are suspended, and new requests that are beyond a quota.
+
+    Each case gets the record of the same request.
 
     Args:
         cases: that have a question, in the order in which they came.
         counted: what was asked about them.
     """
+    out = frozenset(counted.out.all())
     found = {(k.caller, k.request_id): k for k in counted.known.all()}
     for case in cases:
         case.known = found.get((case.call.sid, case.asked.request_id))
+        if case.open and _operator(case) in out:
+            case.refuse(codes.SUSPENDED)
     used: Counter[Slot] = Counter(counted.used.all())
     for case in cases:
         if not case.open or case.known is not None:

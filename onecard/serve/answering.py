@@ -111,14 +111,13 @@ class Answering:
         for case in cases:
             name = case.call.agreement
             self._judge(case, compiled[name], lives.get(name), keys)
-        admission.keep_out(connection, [case for case in cases if case.open], now)
         asked = [case for case in cases if case.open]
         for case in asked:
             case.count(now)
         if not asked:
             return
         with together(connection):
-            counted = admission.ask_counts(connection, asked)
+            counted = admission.ask_counts(connection, asked, now)
         admission.ration(asked, counted)
 
     def _judge(

@@ -35,9 +35,14 @@ MOST_WAITING = 1_000
 REST_S = 0.5
 """After a failure of the hub's database."""
 
-SESSION_LOST = (psycopg.OperationalError, psycopg.NotSupportedError)
+SESSION_LOST = (
+    psycopg.OperationalError,
+    psycopg.NotSupportedError,
+    psycopg.errors.InvalidSqlStatementName,
+)
 """After these a session is of no use; the second: a column has another type than its statements
-were prepared for."""
+were prepared for; the third: a statement that was to be prepared stood behind one that failed, and
+the driver believes that the server has it."""
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +74,7 @@ class Groups:
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._busy = 0
-        self._ends = False
+        self._ends = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"answers {n}", daemon=True)
             for n in range(WORKERS)
@@ -93,7 +98,7 @@ class Groups:
             tell: is given the reply, once, from another thread.
         """
         with self._changed:
-            full = self._ends or len(self._waiting) >= MOST_WAITING
+            full = self._ends.is_set() or len(self._waiting) >= MOST_WAITING
             if not full:
                 self._waiting.append(_Waiting(call, tell, time.monotonic()))
                 self._changed.notify()
@@ -103,7 +108,7 @@ class Groups:
     def end(self) -> None:
         """Answer what waits, take nothing new, wait for the workers."""
         with self._changed:
-            self._ends = True
+            self._ends.set()
             self._changed.notify_all()
         for thread in self._threads:
             if thread.ident is not None:
@@ -125,7 +130,7 @@ class Groups:
 
     def _pause(self) -> float | None:
         """Seconds until what waits is taken by one who has nothing to do; None: nothing waits."""
-        if self._ends:
+        if self._ends.is_set():
             return 0.0
         if not self._waiting:
             return None
@@ -173,9 +178,9 @@ class Groups:
 
     def _rest(self) -> bool:
         """Refuse those who wait while there is no session; False: the end has come."""
+        self._ends.wait(REST_S)  # not for `_changed`, whose call is for a worker with a session
         with self._changed:
-            self._changed.wait_for(lambda: self._ends, REST_S)
-            refused, ends = list(self._waiting), self._ends
+            refused, ends = list(self._waiting), self._ends.is_set()
             self._waiting.clear()
         for waiting in refused:
             waiting.tell(Reply(codes.UNAVAILABLE))

@@ -1,8 +1,8 @@
 """On record before it is answered: calls of a group, in one transaction with one audit entry.
 
 Whoever records holds the head of the audit log, so what was looked at before is looked at once more
-under it: that nothing is said after a stop, that no request has two records and no signed call two
-answers, and that no quota is passed.
+under it: that nothing is said after a stop or to an operator who is suspended, that no request has
+two records and no signed call two answers, and that no quota is passed.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Recorder:
         with together(connection):  # the first statement waits for others who record
             place = audit.ask_end(connection)
             lives = admission.ask_lives(connection, compiled)
-            counted = admission.ask_counts(connection, cases)
+            counted = admission.ask_counts(connection, cases, self.now)
             taken = question_calls.ask_taken(connection, [(c.call.sid, c.call.rid) for c in cases])
         held = place.taken()
         admission.renew(cases, lives.on(compiled[0].today))

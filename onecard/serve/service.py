@@ -120,7 +120,7 @@ class Service:
             return Reply(codes.UNAVAILABLE)
 
     def refused(self, code: Code, caller: str = "", agreement: str = "") -> None:
-        """Note that a call was refused.
+        """Note that a call was refused; those of the sandbox are no figures.
 
         Args:
             code: that was answered.
@@ -128,7 +128,7 @@ class Service:
             agreement: that its path names.
         """
         if self._is_sandbox(caller):
-            agreement = ""  # it is no refusal under the agreement
+            return  # it tries codes out: figures and reports tell of real calls
         known = agreement if any(a.id == agreement for a in self.agreements) else ""
         self.figures.refused(code, caller, known)
 

@@ -57,6 +57,7 @@ def _taken(address: str, *, autocommit: bool) -> Connection:
     while (connection := _psycopg.take(address)) is not None:
         if _silent(connection):
             connection.autocommit = autocommit
+            connection.prepare_threshold = None  # the driver's own, which DISCARD leaves
             return connection
         connection.close()
     return BoundedConnection.connect(address, autocommit=autocommit, prepare_threshold=None)

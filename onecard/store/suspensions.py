@@ -8,7 +8,8 @@ from typing import LiteralString
 
 from onecard.model.misuse import CallOperator, MisuseHit, Suspension
 from onecard.store import audit
-from onecard.store.database import Connection, columns, fetch_all, scalar, scalars
+from onecard.store.database import Connection, as_records, fetch_all, scalar, scalars
+from onecard.store.together import Sent, send
 
 _ALL: LiteralString = (
     "SELECT id, agency, caller, operator, rule, at, until, number, allowed, agreements, lifted_at,"
@@ -16,27 +17,25 @@ _ALL: LiteralString = (
 )
 
 
-def open_of(
+def ask_open(
     connection: Connection, operators: Sequence[CallOperator], now: datetime
-) -> frozenset[CallOperator]:
-    """Those of some operators who are suspended.
+) -> Sent[CallOperator]:
+    """Ask which of some operators are suspended.
 
     Args:
         connection: of the hub's database.
         operators: of callers.
         now: the hub's time.
     """
-    if not operators:
-        return frozenset()
-    found = fetch_all(
+    return send(
         connection,
         CallOperator,
-        "SELECT DISTINCT s.caller, s.operator FROM unnest(%s::text[], %s::text[])"
-        " AS o(caller, operator) JOIN ledger.operator_suspension s USING (caller, operator)"
+        "SELECT DISTINCT s.caller, s.operator FROM json_to_recordset(%s::json)"
+        " AS o(caller text, operator text)"
+        " JOIN ledger.operator_suspension s USING (caller, operator)"
         " WHERE s.until > %s AND s.lifted_at IS NULL",
-        (*columns(operators), now),
+        (as_records(CallOperator._fields, operators), now),
     )
-    return frozenset(found)
 
 
 def open_ones(connection: Connection, now: datetime) -> list[Suspension]:

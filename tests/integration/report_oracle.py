@@ -448,7 +448,8 @@ class Oracle:
         lines |= {(r["agreement"], r["caller"]) for r in refused if r["agreement"]}
         for sid, system in self.known.callers.items():
             may = [a for a in asked if self.known.agreements[a].consumer == system.agency]
-            lines |= {(a, sid) for a in may if not system.residents}
+            real = not system.residents and system.profile == "production"
+            lines |= {(a, sid) for a in may if real}
             lines |= {("", sid)} if system.residents and whole else set()
         total = {"answered": 0, "none": 0, "refused": 0}
         for agreement, caller in lines:

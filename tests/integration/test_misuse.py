@@ -259,11 +259,11 @@ def test_a_person_lifts_it_and_the_calls_are_done_with(record: Record) -> None:
     in_order(record, 4)
     assert record.look() == [("N1", "order", 4)]
     later, who = NOW + MINUTE, CallOperator(HIS, "N1")
-    assert suspensions.open_of(record.connection, [who], later) == {who}
-    assert suspensions.open_of(record.connection, [CallOperator(FUND, "N1")], later) == frozenset()
+    asked = [who, CallOperator(FUND, "N1")]
+    assert suspensions.ask_open(record.connection, asked, later).all() == [who]
     assert suspensions.lift(record.connection, who, later, "official", "need") == ["order"]
     assert suspensions.lift(record.connection, who, later, "official", "need") == []
-    assert suspensions.open_of(record.connection, [who], later) == frozenset()
+    assert suspensions.ask_open(record.connection, asked, later).all() == []
     in_order(record, 3, 10, later)
     assert record.look(later) == []
     in_order(record, 1, 20, later)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 
 from onecard.serve import codes
@@ -15,6 +16,7 @@ from onecard.serve.case import Reply
 from onecard.serve.groups import LINGER_S, MOST_TOGETHER, Groups
 from onecard.store import database
 from onecard.store.database import Connection
+from onecard.store.together import send, together
 from schemas.models import catalogue
 from tests.asked import F09, HIS
 from tests.waiting import until
@@ -91,6 +93,64 @@ def test_a_full_group_does_not_linger(
             groups.put(call(number), told.append)
         until(lambda: len(slow.groups) == 2, "the other takes as many as go together")
         assert len(slow.groups[1]) == MOST_TOGETHER
+
+
+class Reading:
+    """Reads a table that may be away, and something behind it."""
+
+    def answer(self, connection: Connection, calls: Sequence[Call]) -> list[Reply]:
+        with together(connection):
+            send(connection, dict, "SELECT n FROM ledger.trial")
+            send(connection, dict, "SELECT %s::int AS n", (1,))
+        return [Reply(codes.ANSWERED) for _ in calls]
+
+
+def test_statements_that_failed_together_can_be_run_again(
+    hub_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecard.serve.groups.WORKERS", 1)
+    monkeypatch.setattr("onecard.serve.groups.REST_S", 0.01)
+    groups = Groups(hub_database, Reading())
+
+    def asked() -> codes.Code:
+        told: list[Reply] = []
+        groups.put(call(0), told.append)
+        until(lambda: bool(told), "it is told something")
+        return told[0].code
+
+    with database.connect(hub_database, autocommit=True) as other:
+        other.execute("CREATE TABLE ledger.trial (n int)")
+        groups.start()
+        try:
+            assert asked() is codes.ANSWERED
+            other.execute("ALTER TABLE ledger.trial RENAME TO away")
+            assert {asked() for _ in range(5)} == {codes.UNAVAILABLE}
+            other.execute("ALTER TABLE ledger.away RENAME TO trial")
+            until(lambda: asked() is codes.ANSWERED, "the table is there again")
+        finally:
+            groups.end()
+
+
+class Losing(Slow):
+    """Loses the session of the first group."""
+
+    def answer(self, connection: Connection, calls: Sequence[Call]) -> list[Reply]:
+        if calls[0].rid == "r0":
+            raise psycopg.OperationalError
+        return super().answer(connection, calls)
+
+
+def test_a_worker_that_rests_hears_no_call_of_another(
+    quick_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecard.serve.groups.REST_S", 3600.0)
+    losing = Losing()
+    losing.go.release(1000)
+    with working(quick_postgres, losing) as (groups, told):
+        for number in range(6):
+            groups.put(call(number), told.append)
+            until(lambda: len(told) > number, "each call is told of")  # noqa: B023 - run here
+    assert [reply.code for reply in told] == [codes.UNAVAILABLE, *[codes.ANSWERED] * 5]
 
 
 def test_a_repeated_request_is_found_by_an_index(hub_database: str) -> None:

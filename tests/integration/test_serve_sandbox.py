@@ -25,7 +25,7 @@ PEOPLE = catalogue.load().sandbox.people
 FINE, LOST, NO_CARD, NO_ACCOUNT, CHILD, DEAD = PEOPLE
 TRIAL = {F09: "health-sandbox", F10: "bank-sandbox", F11: "hf-sandbox", F12: "hf-sandbox"}
 LI = person(1)
-NONE = {"fields": {}, "outcome": "none", "sequence": None}
+NONE: dict[str, object] = {"fields": {}, "outcome": "none", "sequence": None}
 CARD = "hrss/card_master"
 SAID_OF_FINE: dict[str, dict[str, object]] = {
     F09: {"card_status": "1", "card_no": "H90000001"},
@@ -139,7 +139,13 @@ def test_a_system_of_the_sandbox_reaches_no_resident(
     asked: AskedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[object] = []
-    monkeypatch.setattr(persons, "rows", lambda *_: looked.append(1))
+    rows = persons.ask_rows
+
+    def noted(*arguments: Any) -> persons.AskedRows:
+        looked.append(arguments)
+        return rows(*arguments)
+
+    monkeypatch.setattr(persons, "ask_rows", noted)
     for agreement, sid in TRIAL.items():
         answer = asked.post(agreement, asked.body(agreement, LI), sid=sid)
         assert answer.json()["result"] == NONE
@@ -148,6 +154,8 @@ def test_a_system_of_the_sandbox_reaches_no_resident(
     for sid in TRIAL.values():
         assert asked.code("", resident, sid=sid, path="/v1/disclosures") == codes.NO_AGREEMENT.code
     assert looked == []
+    assert asked.code(F09, asked.body(F09, LI)) == "00"
+    assert looked, "else nothing was noted at all"
 
 
 def test_whoever_looks_into_the_registry_refuses_the_sandbox(
@@ -271,7 +279,9 @@ def test_it_is_on_record_as_sandbox_and_nowhere_else(asked: AskedHub) -> None:
     resident = {"request_id": "resident-1", "id_number": FINE.id_number}
     assert asked.post("", resident, sid=APP, path=TOLD).json()["entries"] == []
     counted = "SELECT caller, agreement, code, calls FROM ledger.question_refusal"
-    until(lambda: asked.execute(counted) == [(TRIAL[F09], "", "60", 1)], "no refusal of F09")
+    assert asked.code(F09, asked.body(F09, LI), sid=SIDS[F10]) == "61"
+    until(lambda: bool(asked.execute(counted)), "the figures are written")
+    assert asked.execute(counted) == [(SIDS[F10], F09, "61", 1)], "of real calls only"
     with database.connect(asked.address, autocommit=True) as connection:
         verdict = question_audit.verify_all(connection, asked.home / "audit", asked.hub().signer)
     assert verdict.ok, verdict.problem

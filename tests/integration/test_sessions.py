@@ -14,7 +14,7 @@ import pytest
 from onecard.base import shelves
 from onecard.base.sql_text import query
 from onecard.errors import FatalError
-from onecard.store import arrow, database, locks
+from onecard.store import arrow, database, locks, persons
 from onecard.store.locks import Kind
 from onecard.store.snapshots import Snapshot
 
@@ -63,6 +63,21 @@ def test_a_session_is_used_again_while_somebody_keeps_it(
         assert of(private_database) == first
     assert ended(private_database, first)
     assert of(private_database) != first
+
+
+def test_a_session_that_was_made_ready_for_persons_is_as_any_other(private_database: str) -> None:
+    with shelves.kept():
+        with database.connect(private_database, autocommit=True) as one:
+            persons.prepare(one)
+            for _ in range(4):
+                one.execute("SELECT 1")
+            process = one.info.backend_pid
+        for _ in range(4):
+            with database.connect(private_database, autocommit=True) as other:
+                assert other.info.backend_pid == process
+                assert other.execute("SHOW enable_seqscan").fetchone() == ("on",)
+                prepared = other.execute("SELECT count(*) FROM pg_prepared_statements")
+                assert prepared.fetchone() == (0,)
 
 
 def test_two_at_once_have_two_sessions(private_database: str) -> None:
