@@ -133,7 +133,7 @@ def test_a_database_without_row_versions_is_not_read() -> None:
     served = {"snapshot_isolation_state": (["x"], [[0]]), **answers("mssql", TIMES["mssql"], [])}
     with (
         standin.served("mssql", **served),
-        pytest.raises(ConfigError, match="ALLOW_SNAPSHOT_ISOLATION ON"),
+        pytest.raises(ConfigError, match=r"^agency/dataset from t_rows: .*ISOLATION ON \(connect"),
     ):
         list(SQL.read(standin.connection("mssql"), request(*KEYED)))
 
@@ -280,6 +280,41 @@ def test_a_blank_at_the_end_of_a_key_is_no_key_of_sql_server() -> None:
             SqlSink(table="card_status"),
             dialect_texts.parcel("f00-4", blank),
         )
+
+
+def test_a_blank_at_the_end_of_a_key_is_no_key_of_dm_as_it_is_installed() -> None:
+    """Otherwise the row of `A ` would go when that of `A` comes."""
+    blank = [{**row, "id": row["id"] + " "} for row in dialect_texts.SENT]
+    with (
+        standin.served("dm", **dialect_texts.inbox("dm")),
+        pytest.raises(ConfigError, match="a key with a blank at its end"),
+    ):
+        SQL.send(
+            standin.connection("dm"), SqlSink(table="card_status"), dialect_texts.parcel(rows=blank)
+        )
+
+
+@pytest.mark.parametrize(
+    ("told", "exact"), [([0, 1], True), ([0, 0], False)], ids=["blanks count not", "blanks count"]
+)
+def test_dm_deletes_the_keys_that_are_told_and_no_others(told: list[int], exact: bool) -> None:
+    _, server = delivered("dm", **{"'a' AS VARCHAR": (["cases", "blanks"], [told])})
+    deletes = [s for s in server.asked if s[0].startswith("DELETE FROM card_status")]
+    assert len(deletes) == 2
+    for statement, parameters in deletes:
+        assert ("(card_status.id || '.')" in statement) is exact
+        assert any(str(v).endswith(".") for v in _values(parameters)) is exact
+
+
+def test_a_server_of_dm_that_takes_cases_for_one_is_no_inbox_of_free_keys() -> None:
+    with pytest.raises(ConfigError, match=r"key ID \(CASE_SENSITIVE = 0\) takes different keys"):
+        delivered("dm", **{"'a' AS VARCHAR": (["cases", "blanks"], [[1, 0]])})
+
+
+def test_an_instant_stands_in_a_new_inbox_of_dm_with_its_time() -> None:
+    """A DATE of DM8 has no hours."""
+    made = (dialect_texts.FOLDER / "dm.sql").read_text(encoding="utf-8")
+    assert ("\tat TIMESTAMP," in made, "\treceived_at TIMESTAMP," in made) == (True, True)
 
 
 def test_a_name_that_is_too_long_is_refused_before_anything_is_sent() -> None:

@@ -64,7 +64,6 @@ class Dialect(ABC):
         counts: the number of rows that its driver reports of an INSERT is that of what is stored.
         blank: whether '' is NULL: never, always, or by the database's settings.
         at_most: values of one statement.
-        text_bytes: encoding of a text that the database casts to bytes.
         makes_schemas: a schema that is absent can be made; else it is a login of its own.
     """
 
@@ -91,7 +90,6 @@ class Dialect(ABC):
     counts: ClassVar[bool] = True
     blank: ClassVar[Literal["kept", "null", "asked"]] = "kept"
     at_most: ClassVar[int] = 10_000
-    text_bytes: ClassVar[str] = "utf-8"
     makes_schemas: ClassVar[bool] = True
 
     # --- how to reach it
@@ -338,6 +336,18 @@ class Dialect(ABC):
         from sqlalchemy import tuple_  # noqa: PLC0415 - as above
 
         return tuple_(*columns).in_(keys)
+
+    def exact(self, columns: Sequence[ColumnElement[Any]], keys: Keys) -> ColumnElement[bool]:
+        """The rows whose texts are these byte by byte, whatever a collation takes for equal.
+
+        Args:
+            columns: of the key, those that are texts.
+            keys: texts in that order.
+        """
+        from sqlalchemy import LargeBinary, cast  # noqa: PLC0415 - as above
+
+        written = [tuple(text.encode() for text in key) for key in keys]
+        return self.matches([cast(c, LargeBinary) for c in columns], written)
 
     # --- what its errors mean
 

@@ -7,19 +7,21 @@ so times are sent and asked for in writing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy import Double
+from sqlalchemy import Double, literal_column
 from sqlalchemy.dialects import oracle
 from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
 from connectors.sql.dialects import column_types, oracle_catalogue
-from connectors.sql.dialects.base import SILENT_S, Dialect, Meaning, by_words, own, patience
+from connectors.sql.dialects.base import SILENT_S, Dialect, Keys, Meaning, by_words, own, patience
 from connectors.sql.dialects.there import TableThere
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
     from sqlalchemy import Connection as Database
 
     from connectors.sql.inbox_look import InboxTable
@@ -27,8 +29,15 @@ if TYPE_CHECKING:
 
 _TIMED = (
     "CASE WHEN {c} < TIMESTAMP '0001-01-01 00:00:00' THEN 'before the year 1'"
+    " WHEN {c} <> CAST({c} AS TIMESTAMP(6)) THEN 'finer than microseconds'"
     " ELSE TO_CHAR({c}, 'YYYY-MM-DD HH24:MI:SS.FF6') END"
 )
+_TAKES_FOR_ONE = (
+    "SELECT CASE WHEN CAST('a' AS VARCHAR(9)) = CAST('A' AS VARCHAR(9)) THEN 1 ELSE 0 END,"
+    " CASE WHEN CAST('a' AS VARCHAR(9)) = CAST('a ' AS VARCHAR(9)) THEN 1 ELSE 0 END FROM DUAL"
+)
+"""Whether the server tells cases apart (CASE_SENSITIVE), and blanks at the end (BLANK_PAD_MODE,
+SPACE_COMPARE_MODE; as it is installed, it does not)."""
 _CODES: dict[int, Meaning] = {
     **dict.fromkeys((-2501, -2502, -2505, -2507, -6001), "login"),
     **dict.fromkeys((-5501, -5502, -5503, -5504, -5505, -5567), "right"),
@@ -60,7 +69,7 @@ class DM(Dialect):
     of_type = {  # noqa: RUF012
         "date": (
             "CASE WHEN {c} < DATE '0001-01-01' THEN 'before the year 1'"
-            " ELSE TO_CHAR({c}, 'YYYY-MM-DD') END"
+            " ELSE TO_CHAR({c}, 'YYYY-MM-DD HH24:MI:SS') END"
         ),
         "time": "CAST({c} AS VARCHAR(32))",
     }
@@ -120,12 +129,21 @@ class DM(Dialect):
         return None
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """As its dictionary has it, which is Oracle's."""
-        return oracle_catalogue.look(database, schema, name)
+        """As its dictionary has it, which is Oracle's; what counts as equal is the server's."""
+        found = oracle_catalogue.look(database, schema, name)
+        if found is None:
+            return None
+        cases, blanks = database.exec_driver_sql(_TAKES_FOR_ONE).one()
+        blurs, pads = "CASE_SENSITIVE = 0" if int(cases) else "", bool(int(blanks))
+        columns = {
+            name: replace(c, blurs=blurs, pads=pads) if c.family in ("text", "fixed") else c
+            for name, c in found.columns.items()
+        }
+        return replace(found, columns=columns)
 
     def collation(self, database: Database) -> str:  # noqa: ARG002 - of every server
         """It is the whole server's, chosen when it was set up."""
-        return "a server that tells A from a (CASE_SENSITIVE = 1)"
+        return "a server with CASE_SENSITIVE = 1 and BLANK_PAD_MODE = 1"
 
     def column_type(self, kind: pa.DataType, *, keyed: bool) -> TypeEngine[Any]:
         """Times with their microseconds; yes and no as 1 and 0."""
@@ -138,6 +156,11 @@ class DM(Dialect):
     def remark(self) -> TypeEngine[Any]:
         """A clock time that is sent in writing, like the others."""
         return column_types.Written(oracle.TIMESTAMP())
+
+    def exact(self, columns: Sequence[ColumnElement[Any]], keys: Keys) -> ColumnElement[bool]:
+        """With something behind each text, so that no blank is the last of it."""
+        written = [tuple(f"{text}." for text in key) for key in keys]
+        return self.matches([c.concat(literal_column("'.'")) for c in columns], written)
 
     blank_question = "SELECT CASE WHEN '' IS NULL THEN 1 ELSE 0 END FROM DUAL"
 

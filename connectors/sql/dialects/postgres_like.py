@@ -6,6 +6,8 @@ before the first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from connectors.sql.dialects.postgresql import PostgreSQL
 
 
@@ -32,3 +34,7 @@ class PostgresLike(PostgreSQL):
     }
     ancient = True
     blank = "asked"
+
+    def remainder(self, columns: Sequence[str], count: int) -> str | None:
+        """As PostgreSQL's; a key without values is '', which is NULL in the modes for Oracle."""
+        return f"coalesce({super().remainder(columns, count)}, 0)"
