@@ -16,7 +16,7 @@ from connectors.sql.options import SqlSink, SqlSource
 from onecard.errors import ConfigError, ProtocolError, SchemaMismatch
 from onecard.ports.inbox import Arrivals
 from onecard.ports.source import Chunk, Column, ReadPart, ReadRequest
-from schemas.models.partition import ByHash
+from schemas.models.partition import ByHash, ByRange
 from tests.connectors import dialect_texts, standin, type_runs
 from tests.connectors.dialect_samples import SAMPLES, UNKNOWN, Given
 
@@ -146,6 +146,18 @@ def test_a_database_without_a_hash_says_how_it_is_divided() -> None:
         pytest.raises(ConfigError, match="DM8 has no hash; divide the table by range"),
     ):
         list(SQL.read(standin.connection("dm"), request(*KEYED, key=("k",), part=part)))
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_table_is_divided_by_ranges_of_its_number(name: str) -> None:
+    part = ReadPart(ByRange(by="range", field="v", bounds=(10, 20)), 1)
+    told = {"data_type": {"oracle": "NUMBER", "dm": "BIGINT"}.get(name), "kind": "bigint"}
+    asked = request(KEYED[0], Column("v", "v", type="integer"), key=("v",), part=part)
+    with standin.served(name, **answers(name, told, [])) as server:
+        list(SQL.read(standin.connection(name), asked))
+    quoted = dialects.called(name).quoted("v")
+    reading = server.statements[-1]
+    assert reading.endswith(f"WHERE ({quoted} >= 10 AND {quoted} < 20)")
 
 
 def delivered(name: str, **more: Any) -> Any:

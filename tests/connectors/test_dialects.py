@@ -170,6 +170,13 @@ def test_a_server_that_is_down_is_unavailable(name: str, more: dict[str, Any]) -
     assert "secret" not in str(caught.value)
 
 
+def test_texts_of_dm_are_utf8_whatever_the_locale_of_the_process() -> None:
+    dm = dialects.called("dm")
+    dm.load()
+    found = dm.arguments(standin.connection("dm"))
+    assert found["local_code"] == sys.modules["dmPython"].PG_UTF8
+
+
 def test_a_moment_has_one_literal_and_a_number_only_where_numbers_are() -> None:
     from datetime import UTC, datetime
 

@@ -48,6 +48,8 @@ _CODES: dict[int, Meaning] = {
     **dict.fromkeys((-70019, -70025, -70028), "down"),
 }
 """Numbers of the server and of its driver (-70000 and below)."""
+_UTF_8 = 1
+"""`PG_UTF8` of the driver, which else goes by the locale of the process."""
 _WORDS: tuple[tuple[str, Meaning], ...] = (
     ("not connected", "down"),
     ("not login", "down"),
@@ -107,11 +109,12 @@ class DM(Dialect):
         )
 
     def arguments(self, connection: Connection) -> dict[str, Any]:
-        """Bounds of waiting; the schema; what else the connection says of the driver."""
+        """Bounds of waiting; every character; the schema; what else the connection says of the driver."""
         found = {
             "autoCommit": False,
             "login_timeout": patience(connection),
             "connection_timeout": SILENT_S,
+            "local_code": _UTF_8,
             **own(connection, "connect_timeout"),
         }
         return found | ({"schema": connection.schema_} if connection.schema_ else {})
