@@ -257,6 +257,11 @@ def test_an_inbox_of_oracle_that_would_change_values_is_refused(column: Any, say
     ("column", "more", "says"),
     [
         ("at", {"kind": "datetime"}, "column at is datetime, needs DATETIME2"),
+        (
+            "at",
+            {"kind": "datetimeoffset", "scale": 7},
+            r"column at is datetimeoffset\(7\), needs DATETIME2",
+        ),
         ("amount", {"kind": "money"}, "column amount is money, needs NUMERIC"),
         (
             "name",
@@ -269,7 +274,7 @@ def test_an_inbox_of_oracle_that_would_change_values_is_refused(column: Any, say
             "the collation of key id .Chinese_PRC_CI_AS. takes different keys for one",
         ),
     ],
-    ids=["a 300th of a second", "money", "code page", "case"],
+    ids=["a 300th of a second", "a clock time for UTC's", "money", "code page", "case"],
 )
 def test_an_inbox_of_sql_server_that_would_change_values_is_refused(
     column: str, more: dict[str, Any], says: str
@@ -321,6 +326,14 @@ def test_dm_deletes_the_keys_that_are_told_and_no_others(told: list[int], exact:
 def test_a_server_of_dm_that_takes_cases_for_one_is_no_inbox_of_free_keys() -> None:
     with pytest.raises(ConfigError, match=r"key ID \(CASE_SENSITIVE = 0\) takes different keys"):
         delivered("dm", **{"'a' AS VARCHAR": (["cases", "blanks"], [[1, 0]])})
+
+
+def test_an_inbox_of_dm_holds_times_without_a_zone() -> None:
+    names, rows = dialect_texts.inbox("dm")["all_tab_cols"]
+    zoned = ["AT", "TIMESTAMP(6) WITH TIME ZONE", 11, 0, None, 6, "Y", None, "NO", None]
+    changed = [zoned if row[0] == "AT" else row for row in rows]
+    with pytest.raises(ConfigError, match="column AT is timestamp.* with time zone, needs TIMES"):
+        delivered("dm", all_tab_cols=(names, changed))
 
 
 def test_an_instant_stands_in_a_new_inbox_of_dm_with_its_time() -> None:

@@ -81,6 +81,18 @@ def test_a_missing_driver_is_one_error_with_its_extra(
         SQL.held(connection, ReadRequest("f", (), SqlSink(table="t")), Any)  # type: ignore[attr-defined]
 
 
+def test_a_driver_that_cannot_be_loaded_is_an_error_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(name: str) -> None:
+        msg = "libodd.so: cannot open shared object file"
+        raise ImportError(msg)
+
+    monkeypatch.setattr("connectors.sql.dialects.base.import_module", broken)
+    with pytest.raises(ConfigError, match=r"dmPython is installed, and .* loaded: libodd\.so"):
+        engine_url(standin.connection("dm"))
+
+
 class Told:
     """What drivers of Oracle and DM8 put into their errors."""
 

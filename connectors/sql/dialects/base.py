@@ -16,6 +16,7 @@ from connectors.sql.dialects.bounds import literal
 from connectors.sql.dialects.there import TableThere
 from onecard.base.extras import extra
 from onecard.base.timeouts import connect_seconds
+from onecard.errors import ConfigError
 from onecard.model.source_types import DeclaredColumn
 from onecard.ports.source import Column
 
@@ -98,10 +99,14 @@ class Dialect(ABC):
         """Import the driver.
 
         Raises:
-            ConfigError: it is not installed; names the extra.
+            ConfigError: it is not installed, and names the extra; or cannot be loaded.
         """
-        with extra(self.extra):
-            import_module(self.module)
+        try:
+            with extra(self.extra):
+                import_module(self.module)
+        except ImportError as error:  # of a library of the system that it stands on
+            msg = f"{self.module} is installed, and cannot be loaded: {error}"
+            raise ConfigError(msg) from error
 
     def url(self, connection: Connection) -> URL:
         """SQLAlchemy's address; `arguments` has what is no text.

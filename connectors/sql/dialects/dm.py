@@ -138,10 +138,12 @@ class DM(Dialect):
             return None
         cases, blanks = database.exec_driver_sql(_TAKES_FOR_ONE).one()
         blurs, pads = "CASE_SENSITIVE = 0" if int(cases) else "", bool(int(blanks))
-        columns = {
-            name: replace(c, blurs=blurs, pads=pads) if c.family in ("text", "fixed") else c
-            for name, c in found.columns.items()
-        }
+        columns = dict(found.columns)
+        for name, column in found.columns.items():
+            if column.family in ("text", "fixed"):
+                columns[name] = replace(column, blurs=blurs, pads=pads)
+            elif column.family == "instant":  # nobody knows in which zone it takes a clock time
+                columns[name] = replace(column, family="other")
         return replace(found, columns=columns)
 
     def collation(self, database: Database) -> str:  # noqa: ARG002 - of every server
