@@ -332,7 +332,7 @@ def test_an_inbox_of_dm_holds_times_without_a_zone() -> None:
     names, rows = dialect_texts.inbox("dm")["all_tab_cols"]
     zoned = ["AT", "TIMESTAMP(6) WITH TIME ZONE", 11, 0, None, 6, "Y", None, "NO", None]
     changed = [zoned if row[0] == "AT" else row for row in rows]
-    with pytest.raises(ConfigError, match="column AT is timestamp.* with time zone, needs TIMES"):
+    with pytest.raises(ConfigError, match=r"column AT is timestamp.* with time zone, needs TIMES"):
         delivered("dm", all_tab_cols=(names, changed))
 
 

@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy import Double, literal_column
+from sqlalchemy import Double
 from sqlalchemy.dialects import oracle
 from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects import column_types, oracle_catalogue
+from connectors.sql.dialects import column_types, equals, oracle_catalogue
 from connectors.sql.dialects.base import SILENT_S, Dialect, Keys, Meaning, by_words, own, patience
 from connectors.sql.dialects.there import TableThere
 
@@ -32,12 +32,6 @@ _TIMED = (
     " WHEN {c} <> CAST({c} AS TIMESTAMP(6)) THEN 'finer than microseconds'"
     " ELSE TO_CHAR({c}, 'YYYY-MM-DD HH24:MI:SS.FF6') END"
 )
-_TAKES_FOR_ONE = (
-    "SELECT CASE WHEN CAST('a' AS VARCHAR(9)) = CAST('A' AS VARCHAR(9)) THEN 1 ELSE 0 END,"
-    " CASE WHEN CAST('a' AS VARCHAR(9)) = CAST('a ' AS VARCHAR(9)) THEN 1 ELSE 0 END FROM DUAL"
-)
-"""Whether the server tells cases apart (CASE_SENSITIVE), and blanks at the end (BLANK_PAD_MODE,
-SPACE_COMPARE_MODE; as it is installed, it does not)."""
 _CODES: dict[int, Meaning] = {
     **dict.fromkeys((-2501, -2502, -2505, -2507, -6001), "login"),
     **dict.fromkeys((-5501, -5502, -5503, -5504, -5505, -5567), "right"),
@@ -109,7 +103,7 @@ class DM(Dialect):
         )
 
     def arguments(self, connection: Connection) -> dict[str, Any]:
-        """Bounds of waiting; every character; the schema; what else the connection says of the driver."""
+        """Bounds of waiting; every character; the schema; what else is said of the driver."""
         found = {
             "autoCommit": False,
             "login_timeout": patience(connection),
@@ -132,18 +126,19 @@ class DM(Dialect):
         return None
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """As its dictionary has it, which is Oracle's; what counts as equal is the server's."""
-        found = oracle_catalogue.look(database, schema, name)
+        """As its dictionary has it, which is Oracle's; what counts as equal is the server's.
+
+        It tells cases apart or not (CASE_SENSITIVE), and blanks at the end (BLANK_PAD_MODE,
+        SPACE_COMPARE_MODE; as it is installed, it does not).
+        """
+        look = oracle_catalogue.look(database, schema, name)
+        found = equals.asked(database, look, "CASE_SENSITIVE = 0", " FROM DUAL")
         if found is None:
             return None
-        cases, blanks = database.exec_driver_sql(_TAKES_FOR_ONE).one()
-        blurs, pads = "CASE_SENSITIVE = 0" if int(cases) else "", bool(int(blanks))
-        columns = dict(found.columns)
-        for name, column in found.columns.items():
-            if column.family in ("text", "fixed"):
-                columns[name] = replace(column, blurs=blurs, pads=pads)
-            elif column.family == "instant":  # nobody knows in which zone it takes a clock time
-                columns[name] = replace(column, family="other")
+        columns = {  # nobody knows in which zone an instant takes a clock time
+            name: replace(c, family="other") if c.family == "instant" else c
+            for name, c in found.columns.items()
+        }
         return replace(found, columns=columns)
 
     def collation(self, database: Database) -> str:  # noqa: ARG002 - of every server
@@ -164,8 +159,7 @@ class DM(Dialect):
 
     def exact(self, columns: Sequence[ColumnElement[Any]], keys: Keys) -> ColumnElement[bool]:
         """With something behind each text, so that no blank is the last of it."""
-        written = [tuple(f"{text}." for text in key) for key in keys]
-        return self.matches([c.concat(literal_column("'.'")) for c in columns], written)
+        return self.matches(*equals.ended(columns, keys))
 
     blank_question = "SELECT CASE WHEN '' IS NULL THEN 1 ELSE 0 END FROM DUAL"
 
