@@ -23,6 +23,9 @@ from schemas.models.partition import ByHash, ByRange
 WHOLE = frozenset({"integer", "long", "INTEGER"})
 """Families of types whose values are ordered as whole numbers, and SQLite's affinity: what else
 stands in such a column is in no range but the last one."""
+RANGED = WHOLE | {"decimal"}
+"""Families that a range divides: decimals lie between whole numbers as well, and some databases
+(Oracle, DM8) have hardly another number."""
 HASHED = WHOLE | {"text", "shown", "decimal", "numeric", "bits", "loose"}
 """Families whose values have one text, whatever the session's zone and style of dates."""
 
@@ -84,7 +87,7 @@ def _columns(request: ReadRequest, part: ReadPart, declared: Declared) -> tuple[
     names: tuple[str, ...]
     families: frozenset[str]
     if isinstance(partition, ByRange):
-        names, families = (partition.field,), WHOLE
+        names, families = (partition.field,), RANGED
     elif isinstance(partition, ByHash):
         names, families = request.key, HASHED
     else:

@@ -76,7 +76,12 @@ class GenericReading:
         self._there = self._dialect.there(database, self._options.table, self._options.schema_)
         self._columns = self._wanted(database)
         wanted = self._statement()
-        self._dialect.begin(database)
+        try:
+            self._dialect.begin(database)
+        except ConfigError as error:
+            by = f"(connection {self._connection.id!r})"
+            msg = f"{self._where}: {error} {by}"
+            raise ConfigError(msg) from None
         stream = database.execution_options(stream_results=True, yield_per=size)
         yield from stream.execute(wanted).partitions(size)
         if self._counts:

@@ -13,11 +13,9 @@ import pyarrow as pa
 from sqlalchemy import (
     Connection,
     Engine,
-    LargeBinary,
     String,
     Table,
     and_,
-    cast,
     delete,
     insert,
     inspect,
@@ -242,11 +240,9 @@ class _Sending:
             some = keys[start : start + size]
             wanted = self._dialect.matches(columns, some)
             if self._limits.padded:
-                exact = [cast(columns[i], LargeBinary) for i in texts]
-                written = [
-                    tuple(key[i].encode(self._dialect.text_bytes) for i in texts) for key in some
-                ]
-                wanted = and_(wanted, self._dialect.matches(exact, written))
+                written = [tuple(key[i] for i in texts) for key in some]
+                exact = self._dialect.exact([columns[i] for i in texts], written)
+                wanted = and_(wanted, exact)
             self._connection.execute(delete(self._inbox).where(wanted))
 
 

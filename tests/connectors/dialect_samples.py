@@ -182,7 +182,7 @@ DM: tuple[Given, ...] = (
     ),
     *(texts(name, _of(name.upper()), lob=True) for name in ("clob", "text", "longvarchar")),
     Given("time", _of("TIME"), ("09:05:00", "23:59:59.5"), {"string": ("09:05:00", "23:59:59.5")}),
-    Given("date", _of("DATE"), DAYS.given, DAYS.arrives),
+    timed("date", _of("DATE")),  # with hours in the mode for Oracle
     timed("timestamp", _of("TIMESTAMP", data_scale=6)),
     timed("datetime", _of("DATETIME", data_scale=6)),
     *(

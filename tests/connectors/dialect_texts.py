@@ -180,7 +180,7 @@ _ORACLE: dict[str, standin.Answer] = {
 }
 _CATALOGUES: dict[str, dict[str, standin.Answer]] = {
     "oracle": _ORACLE,
-    "dm": _ORACLE,
+    "dm": {**_ORACLE, r"'a' AS VARCHAR": (["cases", "blanks"], [[0, 1]])},
     "mssql": {
         "FROM sys.objects": (["type"], [["U "]]),
         "sys.index_columns": (

@@ -16,7 +16,7 @@ from connectors.sql.options import SqlSink, SqlSource
 from onecard.errors import ConfigError, ProtocolError, SchemaMismatch
 from onecard.ports.inbox import Arrivals
 from onecard.ports.source import Chunk, Column, ReadPart, ReadRequest
-from schemas.models.partition import ByHash
+from schemas.models.partition import ByHash, ByRange
 from tests.connectors import dialect_texts, standin, type_runs
 from tests.connectors.dialect_samples import SAMPLES, UNKNOWN, Given
 
@@ -133,7 +133,7 @@ def test_a_database_without_row_versions_is_not_read() -> None:
     served = {"snapshot_isolation_state": (["x"], [[0]]), **answers("mssql", TIMES["mssql"], [])}
     with (
         standin.served("mssql", **served),
-        pytest.raises(ConfigError, match="ALLOW_SNAPSHOT_ISOLATION ON"),
+        pytest.raises(ConfigError, match=r"^agency/dataset from t_rows: .*ISOLATION ON \(connect"),
     ):
         list(SQL.read(standin.connection("mssql"), request(*KEYED)))
 
@@ -146,6 +146,18 @@ def test_a_database_without_a_hash_says_how_it_is_divided() -> None:
         pytest.raises(ConfigError, match="DM8 has no hash; divide the table by range"),
     ):
         list(SQL.read(standin.connection("dm"), request(*KEYED, key=("k",), part=part)))
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_table_is_divided_by_ranges_of_its_number(name: str) -> None:
+    part = ReadPart(ByRange(by="range", field="v", bounds=(10, 20)), 1)
+    told = {"data_type": {"oracle": "NUMBER", "dm": "BIGINT"}.get(name), "kind": "bigint"}
+    asked = request(KEYED[0], Column("v", "v", type="integer"), key=("v",), part=part)
+    with standin.served(name, **answers(name, told, [])) as server:
+        list(SQL.read(standin.connection(name), asked))
+    quoted = dialects.called(name).quoted("v")
+    reading = server.statements[-1]
+    assert reading.endswith(f"WHERE ({quoted} >= 10 AND {quoted} < 20)")
 
 
 def delivered(name: str, **more: Any) -> Any:
@@ -245,6 +257,11 @@ def test_an_inbox_of_oracle_that_would_change_values_is_refused(column: Any, say
     ("column", "more", "says"),
     [
         ("at", {"kind": "datetime"}, "column at is datetime, needs DATETIME2"),
+        (
+            "at",
+            {"kind": "datetimeoffset", "scale": 7},
+            r"column at is datetimeoffset\(7\), needs DATETIME2",
+        ),
         ("amount", {"kind": "money"}, "column amount is money, needs NUMERIC"),
         (
             "name",
@@ -257,7 +274,7 @@ def test_an_inbox_of_oracle_that_would_change_values_is_refused(column: Any, say
             "the collation of key id .Chinese_PRC_CI_AS. takes different keys for one",
         ),
     ],
-    ids=["a 300th of a second", "money", "code page", "case"],
+    ids=["a 300th of a second", "a clock time for UTC's", "money", "code page", "case"],
 )
 def test_an_inbox_of_sql_server_that_would_change_values_is_refused(
     column: str, more: dict[str, Any], says: str
@@ -280,6 +297,49 @@ def test_a_blank_at_the_end_of_a_key_is_no_key_of_sql_server() -> None:
             SqlSink(table="card_status"),
             dialect_texts.parcel("f00-4", blank),
         )
+
+
+def test_a_blank_at_the_end_of_a_key_is_no_key_of_dm_as_it_is_installed() -> None:
+    """Otherwise the row of `A ` would go when that of `A` comes."""
+    blank = [{**row, "id": row["id"] + " "} for row in dialect_texts.SENT]
+    with (
+        standin.served("dm", **dialect_texts.inbox("dm")),
+        pytest.raises(ConfigError, match="a key with a blank at its end"),
+    ):
+        SQL.send(
+            standin.connection("dm"), SqlSink(table="card_status"), dialect_texts.parcel(rows=blank)
+        )
+
+
+@pytest.mark.parametrize(
+    ("told", "exact"), [([0, 1], True), ([0, 0], False)], ids=["blanks count not", "blanks count"]
+)
+def test_dm_deletes_the_keys_that_are_told_and_no_others(told: list[int], exact: bool) -> None:
+    _, server = delivered("dm", **{"'a' AS VARCHAR": (["cases", "blanks"], [told])})
+    deletes = [s for s in server.asked if s[0].startswith("DELETE FROM card_status")]
+    assert len(deletes) == 2
+    for statement, parameters in deletes:
+        assert ("(card_status.id || '.')" in statement) is exact
+        assert any(str(v).endswith(".") for v in _values(parameters)) is exact
+
+
+def test_a_server_of_dm_that_takes_cases_for_one_is_no_inbox_of_free_keys() -> None:
+    with pytest.raises(ConfigError, match=r"key ID \(CASE_SENSITIVE = 0\) takes different keys"):
+        delivered("dm", **{"'a' AS VARCHAR": (["cases", "blanks"], [[1, 0]])})
+
+
+def test_an_inbox_of_dm_holds_times_without_a_zone() -> None:
+    names, rows = dialect_texts.inbox("dm")["all_tab_cols"]
+    zoned = ["AT", "TIMESTAMP(6) WITH TIME ZONE", 11, 0, None, 6, "Y", None, "NO", None]
+    changed = [zoned if row[0] == "AT" else row for row in rows]
+    with pytest.raises(ConfigError, match=r"column AT is timestamp.* with time zone, needs TIMES"):
+        delivered("dm", all_tab_cols=(names, changed))
+
+
+def test_an_instant_stands_in_a_new_inbox_of_dm_with_its_time() -> None:
+    """A DATE of DM8 has no hours."""
+    made = (dialect_texts.FOLDER / "dm.sql").read_text(encoding="utf-8")
+    assert ("\tat TIMESTAMP," in made, "\treceived_at TIMESTAMP," in made) == (True, True)
 
 
 def test_a_name_that_is_too_long_is_refused_before_anything_is_sent() -> None:

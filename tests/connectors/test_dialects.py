@@ -13,13 +13,14 @@ from sqlalchemy import create_engine, text
 import connectors
 from connectors.common import source_types
 from connectors.sql import dialects
-from connectors.sql.dialects import bounds
+from connectors.sql.dialects import bounds, equals
 from connectors.sql.errors import translated
 from connectors.sql.options import SqlSink, SqlSource
 from connectors.sql.url import engine_url
 from onecard.errors import ConfigError, OnecardError, SourceUnavailable, StorageError
 from onecard.ports.source import Column, ReadRequest
 from tests.connectors import sources_page, standin, type_runs, types_page
+from tests.connectors.dialect_texts import parcel
 from tests.connectors.systems import conn
 from tests.connectors.test_compliance import opened
 from tests.connectors.type_samples import POSTGRESQL, Sample
@@ -79,6 +80,18 @@ def test_a_missing_driver_is_one_error_with_its_extra(
         engine_url(connection)
     with pytest.raises(ConfigError, match=says):
         SQL.held(connection, ReadRequest("f", (), SqlSink(table="t")), Any)  # type: ignore[attr-defined]
+
+
+def test_a_driver_that_cannot_be_loaded_is_an_error_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(name: str) -> None:
+        msg = "libodd.so: cannot open shared object file"
+        raise ImportError(msg)
+
+    monkeypatch.setattr("connectors.sql.dialects.base.import_module", broken)
+    with pytest.raises(ConfigError, match=r"dmPython is installed, and .* loaded: libodd\.so"):
+        engine_url(standin.connection("dm"))
 
 
 class Told:
@@ -170,6 +183,13 @@ def test_a_server_that_is_down_is_unavailable(name: str, more: dict[str, Any]) -
     assert "secret" not in str(caught.value)
 
 
+def test_texts_of_dm_are_utf8_whatever_the_locale_of_the_process() -> None:
+    dm = dialects.called("dm")
+    dm.load()
+    found = dm.arguments(standin.connection("dm"))
+    assert found["local_code"] == sys.modules["dmPython"].PG_UTF8
+
+
 def test_a_moment_has_one_literal_and_a_number_only_where_numbers_are() -> None:
     from datetime import UTC, datetime
 
@@ -200,6 +220,30 @@ def test_a_first_statement_is_tried(variant: str, tmp_path: Path, postgres: str)
     with opened(variant, tmp_path, postgres) as system:
         system.fill([])
         assert probe(system.connection, "sql", None) == "reached, login is good"
+
+
+@pytest.mark.parametrize("name", ["kingbase", "opengauss"])
+def test_a_server_that_takes_cases_for_one_is_no_inbox_of_free_keys(
+    name: str, tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the row of `A` would go when that of `a` comes."""
+    with opened(name, tmp_path, postgres) as system:
+        own = str(system.options["table"])  # in names of deliveries, whose table all tests share
+        inbox = SqlSink(table=f"{own}_in")
+        rows = [{"id": "a ", "level": 1}, {"id": "a", "level": 1}]
+        assert SQL.send(system.connection, inbox, parcel(f"{own}-1", rows)).rows == 2
+        for asked, says in (("1, 0", "takes different keys for one"), ("0, 1", "with a blank at")):
+            monkeypatch.setattr(equals, "QUESTION", f"SELECT {asked}")
+            with pytest.raises(ConfigError, match=says):
+                SQL.send(system.connection, inbox, parcel(f"{own}-2", rows))
+        assert SQL.send(system.connection, inbox, parcel(f"{own}-3", rows[1:])).rows == 1
+        engine = create_engine(engine_url(system.connection))
+        with engine.begin() as database:
+            query = text(f"SELECT id, delivery_id FROM {inbox.table} ORDER BY 2")
+            found = [tuple(r) for r in database.execute(query)]
+            database.execute(text(f"DROP TABLE {inbox.table}"))
+        engine.dispose()
+    assert found == [("a ", f"{own}-1"), ("a", f"{own}-3")]
 
 
 @pytest.mark.parametrize("name", ["kingbase", "opengauss"])

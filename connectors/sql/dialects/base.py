@@ -16,6 +16,7 @@ from connectors.sql.dialects.bounds import literal
 from connectors.sql.dialects.there import TableThere
 from onecard.base.extras import extra
 from onecard.base.timeouts import connect_seconds
+from onecard.errors import ConfigError
 from onecard.model.source_types import DeclaredColumn
 from onecard.ports.source import Column
 
@@ -64,7 +65,6 @@ class Dialect(ABC):
         counts: the number of rows that its driver reports of an INSERT is that of what is stored.
         blank: whether '' is NULL: never, always, or by the database's settings.
         at_most: values of one statement.
-        text_bytes: encoding of a text that the database casts to bytes.
         makes_schemas: a schema that is absent can be made; else it is a login of its own.
     """
 
@@ -91,7 +91,6 @@ class Dialect(ABC):
     counts: ClassVar[bool] = True
     blank: ClassVar[Literal["kept", "null", "asked"]] = "kept"
     at_most: ClassVar[int] = 10_000
-    text_bytes: ClassVar[str] = "utf-8"
     makes_schemas: ClassVar[bool] = True
 
     # --- how to reach it
@@ -100,10 +99,14 @@ class Dialect(ABC):
         """Import the driver.
 
         Raises:
-            ConfigError: it is not installed; names the extra.
+            ConfigError: it is not installed, and names the extra; or cannot be loaded.
         """
-        with extra(self.extra):
-            import_module(self.module)
+        try:
+            with extra(self.extra):
+                import_module(self.module)
+        except ImportError as error:  # of a library of the system that it stands on
+            msg = f"{self.module} is installed, and cannot be loaded: {error}"
+            raise ConfigError(msg) from error
 
     def url(self, connection: Connection) -> URL:
         """SQLAlchemy's address; `arguments` has what is no text.
@@ -338,6 +341,18 @@ class Dialect(ABC):
         from sqlalchemy import tuple_  # noqa: PLC0415 - as above
 
         return tuple_(*columns).in_(keys)
+
+    def exact(self, columns: Sequence[ColumnElement[Any]], keys: Keys) -> ColumnElement[bool]:
+        """The rows whose texts are these byte by byte, whatever a collation takes for equal.
+
+        Args:
+            columns: of the key, those that are texts.
+            keys: texts in that order.
+        """
+        from sqlalchemy import LargeBinary, cast  # noqa: PLC0415 - as above
+
+        written = [tuple(text.encode() for text in key) for key in keys]
+        return self.matches([cast(c, LargeBinary) for c in columns], written)
 
     # --- what its errors mean
 

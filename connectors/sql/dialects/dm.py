@@ -7,6 +7,7 @@ so times are sent and asked for in writing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,11 +16,12 @@ from sqlalchemy.dialects import oracle
 from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects import column_types, oracle_catalogue
-from connectors.sql.dialects.base import SILENT_S, Dialect, Meaning, by_words, own, patience
+from connectors.sql.dialects import column_types, equals, oracle_catalogue
+from connectors.sql.dialects.base import SILENT_S, Dialect, Keys, Meaning, by_words, own, patience
 from connectors.sql.dialects.there import TableThere
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
     from sqlalchemy import Connection as Database
 
     from connectors.sql.inbox_look import InboxTable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _TIMED = (
     "CASE WHEN {c} < TIMESTAMP '0001-01-01 00:00:00' THEN 'before the year 1'"
+    " WHEN {c} <> CAST({c} AS TIMESTAMP(6)) THEN 'finer than microseconds'"
     " ELSE TO_CHAR({c}, 'YYYY-MM-DD HH24:MI:SS.FF6') END"
 )
 _CODES: dict[int, Meaning] = {
@@ -39,6 +42,8 @@ _CODES: dict[int, Meaning] = {
     **dict.fromkeys((-70019, -70025, -70028), "down"),
 }
 """Numbers of the server and of its driver (-70000 and below)."""
+_UTF_8 = 1
+"""`PG_UTF8` of the driver, which else goes by the locale of the process."""
 _WORDS: tuple[tuple[str, Meaning], ...] = (
     ("not connected", "down"),
     ("not login", "down"),
@@ -60,7 +65,7 @@ class DM(Dialect):
     of_type = {  # noqa: RUF012
         "date": (
             "CASE WHEN {c} < DATE '0001-01-01' THEN 'before the year 1'"
-            " ELSE TO_CHAR({c}, 'YYYY-MM-DD') END"
+            " ELSE TO_CHAR({c}, 'YYYY-MM-DD HH24:MI:SS') END"
         ),
         "time": "CAST({c} AS VARCHAR(32))",
     }
@@ -98,11 +103,12 @@ class DM(Dialect):
         )
 
     def arguments(self, connection: Connection) -> dict[str, Any]:
-        """Bounds of waiting; the schema; what else the connection says of the driver."""
+        """Bounds of waiting; every character; the schema; what else is said of the driver."""
         found = {
             "autoCommit": False,
             "login_timeout": patience(connection),
             "connection_timeout": SILENT_S,
+            "local_code": _UTF_8,
             **own(connection, "connect_timeout"),
         }
         return found | ({"schema": connection.schema_} if connection.schema_ else {})
@@ -120,12 +126,24 @@ class DM(Dialect):
         return None
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """As its dictionary has it, which is Oracle's."""
-        return oracle_catalogue.look(database, schema, name)
+        """As its dictionary has it, which is Oracle's; what counts as equal is the server's.
+
+        It tells cases apart or not (CASE_SENSITIVE), and blanks at the end (BLANK_PAD_MODE,
+        SPACE_COMPARE_MODE; as it is installed, it does not).
+        """
+        look = oracle_catalogue.look(database, schema, name)
+        found = equals.asked(database, look, "CASE_SENSITIVE = 0", " FROM DUAL")
+        if found is None:
+            return None
+        columns = {  # nobody knows in which zone an instant takes a clock time
+            name: replace(c, family="other") if c.family == "instant" else c
+            for name, c in found.columns.items()
+        }
+        return replace(found, columns=columns)
 
     def collation(self, database: Database) -> str:  # noqa: ARG002 - of every server
         """It is the whole server's, chosen when it was set up."""
-        return "a server that tells A from a (CASE_SENSITIVE = 1)"
+        return "a server with CASE_SENSITIVE = 1 and BLANK_PAD_MODE = 1"
 
     def column_type(self, kind: pa.DataType, *, keyed: bool) -> TypeEngine[Any]:
         """Times with their microseconds; yes and no as 1 and 0."""
@@ -138,6 +156,10 @@ class DM(Dialect):
     def remark(self) -> TypeEngine[Any]:
         """A clock time that is sent in writing, like the others."""
         return column_types.Written(oracle.TIMESTAMP())
+
+    def exact(self, columns: Sequence[ColumnElement[Any]], keys: Keys) -> ColumnElement[bool]:
+        """With something behind each text, so that no blank is the last of it."""
+        return self.matches(*equals.ended(columns, keys))
 
     blank_question = "SELECT CASE WHEN '' IS NULL THEN 1 ELSE 0 END FROM DUAL"
 

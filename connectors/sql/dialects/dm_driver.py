@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.dialects.oracle import TIMESTAMP
 from sqlalchemy.dialects.oracle.base import OracleDialect, OracleIdentifierPreparer
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import IsolationLevel
@@ -45,6 +46,8 @@ class DmDriver(OracleDialect):
     supports_comments = False
     preparer = _Names
     max_identifier_length = 128
+    colspecs = {**OracleDialect.colspecs, TIMESTAMP: TIMESTAMP}  # noqa: RUF012
+    """A TIMESTAMP stays one; Oracle's view makes of it a DATE, which has no hours here."""
     insert_returning = update_returning = delete_returning = False
 
     @classmethod

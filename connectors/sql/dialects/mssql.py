@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy import DATE, Double, Unicode, and_, or_
+from sqlalchemy import DATE, Double, LargeBinary, Unicode, and_, cast, or_
 from sqlalchemy.dialects import mssql
 from sqlalchemy.types import TypeEngine
 
@@ -91,7 +91,6 @@ class SQLServer(Dialect):
     )
     counts = False
     at_most = 2_000
-    text_bytes = "utf-16-le"
     makes_schemas = False
 
     def query(self, connection: Connection) -> dict[str, str]:  # noqa: ARG002 - see `arguments`
@@ -176,6 +175,11 @@ class SQLServer(Dialect):
         if len(columns) == 1:
             return columns[0].in_([key[0] for key in keys])
         return or_(*(and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in keys))
+
+    def exact(self, columns: Sequence[ColumnElement[Any]], keys: Keys) -> ColumnElement[bool]:
+        """By the bytes of NVARCHAR, for a VARCHAR has those of its own code page."""
+        written = [tuple(text.encode("utf-16-le") for text in key) for key in keys]
+        return self.matches([cast(cast(c, Unicode()), LargeBinary) for c in columns], written)
 
     def meaning(self, error: BaseException) -> Meaning:
         """By the server's number, else the driver's."""

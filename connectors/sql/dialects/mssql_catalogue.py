@@ -49,9 +49,9 @@ _FAMILIES: dict[str, Family] = {
     "bit": "boolean",
     "date": "date",
     "datetime2": "clock",
-    "datetimeoffset": "instant",
 }
-"""DATETIME and SMALLDATETIME keep no microseconds, MONEY no more than four digits."""
+"""DATETIME and SMALLDATETIME keep no microseconds, MONEY no more than four digits; DATETIMEOFFSET
+takes a clock time for one of UTC."""
 _DIGITS = {"tinyint": 0, "smallint": 4, "int": 9, "bigint": 18}
 _WIDE = ("nvarchar", "nchar")
 _SIZED = (*_WIDE, "varchar", "char", "binary", "varbinary")
@@ -141,7 +141,7 @@ def _column(row: Any) -> InboxColumn:  # noqa: ANN401 - a row
         octets=size if texts and kind not in _WIDE else None,
         digits=int(row.precision) - int(row.scale) if family == "decimal" else _DIGITS.get(kind),
         scale=int(row.scale) if family == "decimal" else None,
-        fraction=int(row.scale) if family in ("clock", "instant") else 0,
+        fraction=int(row.scale) if family == "clock" else 0,
         optional=bool(row.is_nullable) or bool(row.default_object_id) or bool(row.is_identity),
         made=bool(row.is_computed) or bool(row.is_identity) or bool(row.generated_always_type),
         narrow="" if kind in _WIDE or family not in ("text", "fixed") else "its code page",

@@ -62,9 +62,10 @@ class OpenGauss(PostgresLike):
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
         """As the catalogue has it."""
-        from connectors.sql.dialects import opengauss_catalogue  # noqa: PLC0415 - as above
+        from connectors.sql.dialects import equals, opengauss_catalogue  # noqa: PLC0415 - as above
 
-        return opengauss_catalogue.look(database, schema, name)
+        found = opengauss_catalogue.look(database, schema, name)
+        return equals.asked(database, found, "its mode for MySQL")
 
     def hint(self, error: BaseException) -> str:
         """What the agency can do about a way to log in that the client library does not know."""

@@ -105,6 +105,7 @@ class Oracle(Dialect):
     strict = (
         "ALTER SESSION SET TIME_ZONE = '+08:00'",
         "ALTER SESSION SET NLS_CALENDAR = 'GREGORIAN'",
+        "ALTER SESSION SET NLS_COMP = 'BINARY'",
         "ALTER SESSION SET COMMIT_WAIT = 'WAIT'",
         "ALTER SESSION SET COMMIT_LOGGING = 'IMMEDIATE'",
     )
@@ -146,7 +147,7 @@ class Oracle(Dialect):
 
     def remainder(self, columns: Sequence[str], count: int) -> str | None:
         """By its own hash of the key's texts."""
-        return f"MOD(ORA_HASH({' || CHR(31) || '.join(columns)}), {count})"
+        return f"COALESCE(MOD(ORA_HASH({' || CHR(31) || '.join(columns)}), {count}), 0)"
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
         """As its dictionary has it."""

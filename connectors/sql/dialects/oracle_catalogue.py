@@ -116,7 +116,7 @@ def _shown(row: Mapping[Any, Any]) -> str:
     kind = str(row["data_type"]).lower()
     if "(" in kind:
         return kind
-    if row["data_precision"] is not None:
+    if row["data_precision"] is not None and kind != "float":  # whose precision counts bits
         scale = f",{row['data_scale']}" if row["data_scale"] else ""
         return f"{kind}({row['data_precision']}{scale})"
     return f"{kind}({row['char_length']})" if row["char_length"] else kind

@@ -6,7 +6,14 @@ before the first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from connectors.sql.dialects.base import Keys
 from connectors.sql.dialects.postgresql import PostgreSQL
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
 
 
 class PostgresLike(PostgreSQL):
@@ -32,3 +39,13 @@ class PostgresLike(PostgreSQL):
     }
     ancient = True
     blank = "asked"
+
+    def remainder(self, columns: Sequence[str], count: int) -> str | None:
+        """As PostgreSQL's; a key without values is '', which is NULL in the modes for Oracle."""
+        return f"coalesce({super().remainder(columns, count)}, 0)"
+
+    def exact(self, columns: Sequence[ColumnElement[Any]], keys: Keys) -> ColumnElement[bool]:
+        """With something behind each text: a cast to bytes would read backslashes."""
+        from connectors.sql.dialects import equals  # noqa: PLC0415 - only for deliveries
+
+        return self.matches(*equals.ended(columns, keys))

@@ -24,11 +24,11 @@ SET TRANSACTION ISOLATION LEVEL SERIALIZABLE
 -- text: "v"
 -- longvarchar: "v"
 -- time: CAST("v" AS VARCHAR(32))
--- date: CASE WHEN "v" < DATE '0001-01-01' THEN 'before the year 1' ELSE TO_CHAR("v", 'YYYY-MM-DD') END
+-- date: CASE WHEN "v" < DATE '0001-01-01' THEN 'before the year 1' ELSE TO_CHAR("v", 'YYYY-MM-DD HH24:MI:SS') END
 --   v >= DATE '2026-11-01'
--- timestamp: CASE WHEN "v" < TIMESTAMP '0001-01-01 00:00:00' THEN 'before the year 1' ELSE TO_CHAR("v", 'YYYY-MM-DD HH24:MI:SS.FF6') END
+-- timestamp: CASE WHEN "v" < TIMESTAMP '0001-01-01 00:00:00' THEN 'before the year 1' WHEN "v" <> CAST("v" AS TIMESTAMP(6)) THEN 'finer than microseconds' ELSE TO_CHAR("v", 'YYYY-MM-DD HH24:MI:SS.FF6') END
 --   v >= TIMESTAMP '2026-11-01 08:00:00.127456'
--- datetime: CASE WHEN "v" < TIMESTAMP '0001-01-01 00:00:00' THEN 'before the year 1' ELSE TO_CHAR("v", 'YYYY-MM-DD HH24:MI:SS.FF6') END
+-- datetime: CASE WHEN "v" < TIMESTAMP '0001-01-01 00:00:00' THEN 'before the year 1' WHEN "v" <> CAST("v" AS TIMESTAMP(6)) THEN 'finer than microseconds' ELSE TO_CHAR("v", 'YYYY-MM-DD HH24:MI:SS.FF6') END
 --   v >= TIMESTAMP '2026-11-01 08:00:00.127456'
 -- an inbox
 CREATE TABLE card_status (
@@ -37,11 +37,11 @@ CREATE TABLE card_status (
 	name CLOB, 
 	amount NUMERIC(16, 2), 
 	born DATE, 
-	at DATE, 
+	at TIMESTAMP, 
 	"share" DOUBLE PRECISION, 
 	yes SMALLINT, 
 	delivery_id VARCHAR2(190 CHAR), 
-	received_at DATE, 
+	received_at TIMESTAMP, 
 	PRIMARY KEY (id, "level")
 )
 CREATE TABLE onecard_delivery (
@@ -50,14 +50,14 @@ CREATE TABLE onecard_delivery (
 	"rows" NUMBER(19), 
 	digest VARCHAR2(190 CHAR), 
 	"manifest" CLOB, 
-	received_at DATE, 
+	received_at TIMESTAMP, 
 	PRIMARY KEY (delivery_id)
 )
 -- a delivery
 SELECT anon_1.delivery_id FROM (SELECT card_status.delivery_id AS delivery_id FROM card_status) anon_1 WHERE ROWNUM <= 1
-DELETE FROM card_status WHERE (card_status.id, card_status."level") IN ((?, ?))
+DELETE FROM card_status WHERE (card_status.id, card_status."level") IN ((?, ?)) AND (card_status.id || '.') IN ((?))
 SELECT count(*) AS count_1 FROM card_status WHERE (card_status.id, card_status."level") IN ((?, ?))
-DELETE FROM card_status WHERE (card_status.id, card_status."level") IN ((?, ?), (?, ?))
+DELETE FROM card_status WHERE (card_status.id, card_status."level") IN ((?, ?), (?, ?)) AND (card_status.id || '.') IN ((?), (?))
 INSERT INTO card_status (id, "level", name, amount, born, at, "share", yes, delivery_id, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 SELECT id, "level", name, amount, born, at, "share", yes FROM card_status WHERE (card_status.id, card_status."level") IN ((?, ?), (?, ?))
 SELECT onecard_delivery.digest FROM onecard_delivery WHERE onecard_delivery.delivery_id = ?

@@ -3,7 +3,7 @@ SET DateStyle = 'ISO, YMD'
 SET TimeZone = 'UTC'
 SET client_encoding = 'UTF8'
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY
--- partition 3 of 4: (hashtext(concat_ws(E'\x1f', CAST("id" AS text), CAST("level" AS text)) COLLATE "C") & 2147483647) % 4 = 3
+-- partition 3 of 4: coalesce((hashtext(concat_ws(E'\x1f', CAST("id" AS text), CAST("level" AS text)) COLLATE "C") & 2147483647) % 4, 0) = 3
 -- columns
 -- smallint: "v"
 -- integer: "v"

@@ -60,9 +60,9 @@ CREATE TABLE onecard_delivery (
 )
 -- a delivery
 SELECT TOP 1 card_status.delivery_id FROM card_status
-DELETE FROM card_status WHERE card_status.id = %(id_1)s AND card_status.level = %(level_1)s AND CAST(card_status.id AS VARBINARY(max)) IN (%(param_1_1)s)
+DELETE FROM card_status WHERE card_status.id = %(id_1)s AND card_status.level = %(level_1)s AND CAST(CAST(card_status.id AS NVARCHAR(max)) AS VARBINARY(max)) IN (%(param_1_1)s)
 SELECT count(*) AS count_1 FROM card_status WHERE card_status.id = %(id_1)s AND card_status.level = %(level_1)s
-DELETE FROM card_status WHERE (card_status.id = %(id_1)s AND card_status.level = %(level_1)s OR card_status.id = %(id_2)s AND card_status.level = %(level_2)s) AND CAST(card_status.id AS VARBINARY(max)) IN (%(param_1_1)s, %(param_1_2)s)
+DELETE FROM card_status WHERE (card_status.id = %(id_1)s AND card_status.level = %(level_1)s OR card_status.id = %(id_2)s AND card_status.level = %(level_2)s) AND CAST(CAST(card_status.id AS NVARCHAR(max)) AS VARBINARY(max)) IN (%(param_1_1)s, %(param_1_2)s)
 INSERT INTO card_status (id, level, name, amount, born, at, share, yes, delivery_id, received_at) VALUES (%(id__0)s, %(level__0)s, %(name__0)s, %(amount__0)s, %(born__0)s, %(at__0)s, %(share__0)s, %(yes__0)s, %(delivery_id__0)s, %(received_at__0)s), (%(id__1)s, %(level__1)s, %(name__1)s, %(amount__1)s, %(born__1)s, %(at__1)s, %(share__1)s, %(yes__1)s, %(delivery_id__1)s, %(received_at__1)s)
 SELECT id, level, name, amount, born, at, share, yes FROM card_status WHERE card_status.id = %(id_1)s AND card_status.level = %(level_1)s OR card_status.id = %(id_2)s AND card_status.level = %(level_2)s
 SELECT onecard_delivery.digest FROM onecard_delivery WHERE onecard_delivery.delivery_id = %(delivery_id_1)s
