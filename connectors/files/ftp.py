@@ -132,7 +132,8 @@ class FtpFolder:
                 try:
                     stream.write(piece)
                 except OSError as error:  # of this machine, not of the server
-                    raise unwritten("the private copy of a file", error) from None
+                    what = "the private copy of a file"
+                    raise unwritten(what, error) from None
         if done > limit:
             with suppress(ftplib.Error):  # the server says that nobody took the rest
                 self._client.voidresp()

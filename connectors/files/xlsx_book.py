@@ -277,7 +277,7 @@ class _Book(Handler):
 
 
 class _Styles(Handler):
-    """Formats of cells; those of conditions and tables (`dxfs`) count otherwise, and are no cell's."""
+    """Formats of cells; those of conditions and tables (`dxfs`) have numbers of their own."""
 
     _KINDS = names("numFmts", "numFmt", "cellXfs", "xf")
 
