@@ -286,10 +286,19 @@ def _values(
         return [_day(cell, column) for cell in bare], bad
     if found.kind == "L":
         return [_LOGICAL.get(cell, cell) or None for cell in bare], bad
-    return [_signed(cell, column) or None for cell in bare], bad
+    return [_signed(_whole(cell), column) or None for cell in bare], bad
 
 
 _LOGICAL = dict.fromkeys("TtYy", "true") | dict.fromkeys("FfNn", "false") | {"?": ""}
+
+
+def _whole(text: str) -> str:
+    """A number with a digit on both sides of its point: a narrow field leaves out the zero."""
+    sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
+    before, point, behind = digits.partition(".")
+    if not point or not (before + behind).isdecimal():
+        return text
+    return f"{sign}{before or '0'}" + (f".{behind}" if behind else "")
 
 
 def _signed(text: str, column: Column) -> str:

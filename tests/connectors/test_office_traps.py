@@ -159,6 +159,23 @@ def test_a_table_that_becomes_shorter_while_it_is_read(
         taken(dbf(fields, [(b"1", b"a")] * 2_000), {"kind": "dbf"})
 
 
+@pytest.mark.parametrize("short_lines", ["reject", "pad"])
+def test_the_end_mark_of_old_systems_is_no_part_of_a_line(taken: Taken, short_lines: str) -> None:
+    columns = [{"name": "k", "width": 2}, {"name": "v", "width": 3}]
+    layout = {"kind": "fixed", "columns": columns, "short_lines": short_lines}
+    assert taken(b"1 abc\r\n2 abd\x1a", layout)[0] == ["abc", "abd"]
+    assert taken(b"1 abc\r\n\x1a", layout)[0] == ["abc"]
+    if short_lines == "pad":
+        assert taken(b"1 abc\n2 a\x1a", layout)[0] == ["abc", "a"]
+
+
+def test_numbers_of_narrow_fields_have_their_zero(taken: Taken) -> None:
+    fields = (DbfColumn("k", "C", 4), DbfColumn("v", "N", 4, 2))
+    said = [b" .50", b"-.50", b"  7.", b"7.50", b"****", b"   .", b"1.E2"]
+    values, _ = taken(dbf(fields, [(b"1", s) for s in said]), {"kind": "dbf"})
+    assert values == ["0.50", "-0.50", "7", "7.50", "****", ".", "1.E2"]
+
+
 def test_times_that_nobody_entered(taken: Taken) -> None:
     fields = (DbfColumn("k", "C", 4), DbfColumn("v", "T", 8))
     day = struct.pack("<ii", 2461046, 0)
