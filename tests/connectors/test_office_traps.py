@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.files import dbf_read, describe, excel_read, unzip, xlsx_book
+from connectors.files import dbf_read, describe, excel_read, fixed_cells, unzip, xlsx_book
 from connectors.files.connector import FilesConnector
 from connectors.files.read import FilesReading
 from onecard.base.connections import Connection
@@ -147,7 +147,7 @@ def test_a_table_that_becomes_shorter_while_it_is_read(
 ) -> None:
     monkeypatch.setattr(dbf_read, "PIECE", 1)
     place = Path(local.extra["path"]) / "out" / "f.dat"
-    whole = dbf_read.records
+    whole = fixed_cells.records
 
     def cut(data: bytes, length: int) -> Any:
         place.write_bytes(b"")
