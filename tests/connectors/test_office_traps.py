@@ -15,7 +15,9 @@ from connectors.files import dbf_read, describe, excel_read, fixed_cells, unzip,
 from connectors.files.connector import FilesConnector
 from connectors.files.read import FilesReading
 from onecard.base.connections import Connection
+from onecard.base.settings import Settings
 from onecard.errors import ProtocolError
+from onecard.operations.file_check import check_file
 from onecard.ports.source import Column, ReadRequest
 from tests.connectors import type_runs
 from tests.connectors.systems import conn
@@ -213,3 +215,28 @@ def test_a_large_archive_tells_its_directory_elsewhere(taken: Taken) -> None:
     assert taken(zip64(packed, 0), layout)[0] == ["a"]
     with pytest.raises(ProtocolError, match="directory is larger than"):
         taken(zip64(packed, unzip.DIRECTORY_LIMIT + 1), layout)
+
+
+@pytest.mark.parametrize("kind", ["csv", "excel", "zip"])
+def test_a_file_that_is_refused_does_not_pass_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("ONECARD_HOME", str(tmp_path / "home"))
+    csv = {"kind": "csv", "above": 1, "total": {"pattern": "共(\\d+)条"}}
+    layouts = {"csv": csv, "excel": {**csv, "kind": "excel"}, "zip": {"kind": "zip", "of": csv}}
+    options = {"directory": "out", "pattern": "*.dat", "format": layouts[kind]}
+    source = {"connector": "files", "connection": "made", "options": options}
+    made = type_runs.contract("string", source)
+    file = tmp_path / "f.dat"
+
+    def given(told: str) -> bytes:
+        lines = f"{told}\nk,v\n1,a\n".encode()
+        book = xlsx(SheetMade([[told], HEADER, ["1", "a"]]))
+        return {"csv": lines, "excel": book, "zip": zipped({"1.csv": lines})}[kind]
+
+    file.write_bytes(given("共1条"))
+    assert check_file(Settings.load(), made, file, {}).accepted == 1
+    for told in ("共2条", "名册"):
+        file.write_bytes(given(told))
+        with pytest.raises(ProtocolError, match=r"refused as a whole: file\.total"):
+            check_file(Settings.load(), made, file, {})
