@@ -262,7 +262,7 @@ def test_ftps(tmp_path: Path) -> None:
         list(start(connection))
 
 
-@pytest.mark.fault("F34", "a full disk of the hub's own machine is not told as the server's")
+@pytest.mark.fault("F02", "a full disk of the hub's own machine is not told as the server's")
 def test_no_room_for_the_private_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(tmp_path) as connection:
         (tmp_path / "out" / "1.csv").write_bytes(b"k,v\n" + b"1,a\n" * 100_000)
