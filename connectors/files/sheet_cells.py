@@ -162,7 +162,8 @@ def format_of(number: int, code: str | None) -> CellFormat:
     """
     if code is None:
         form: Form = "date" if number in _DATES else "clock" if number in _CLOCKS else "plain"
-        form = "elapsed" if number == _ELAPSED else form
+        if number == _ELAPSED:
+            form = "elapsed"
         return CellFormat("percent" if number in _PERCENTS else form)
     if _ZEROS.fullmatch(code):
         return CellFormat(zeros=len(code))
