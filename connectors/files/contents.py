@@ -6,7 +6,7 @@ import codecs
 import fnmatch
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -80,8 +80,10 @@ def count(file: Text, options: Format, dataset: str) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def members(file: Text, options: Zip) -> Iterator[AbstractContextManager[Text]]:
+def members(file: Text, options: Zip) -> Generator[AbstractContextManager[Text], None, None]:
     """The files of an archive that are read, by name, each to be entered as a local copy.
+
+    The archive is open as long as the generator is: hold it until the last copy is left.
 
     Args:
         file: the archive.

@@ -58,6 +58,8 @@ _WHY = {
     "W": "bytes, which have no one text form",
     "V": "text whose length stands elsewhere in its row",
 }
+_BLANKS = 0x20202020
+"""Four blanks as a number: a time that nobody entered is eight of them, or zeros."""
 _JULIAN_OF_1970 = 2_440_588
 """1970-01-01 as a Julian day number."""
 
@@ -243,7 +245,11 @@ def _pieces(table: DbfTable, file: Text) -> Iterator[Records]:
     """The records that are not marked as deleted; counts the others."""
     left, some = table.rows, max(1, PIECE // table.length)
     while left:
-        data = table.stream.read(min(left, some) * table.length)
+        wanted = min(left, some) * table.length
+        data = table.stream.read(wanted)
+        if len(data) < wanted:
+            msg = f"{file.origin}: the table became shorter while it was read"
+            raise ProtocolError(msg)
         rows = records(data, table.length)
         kept = rows[:, 0] != _DELETED
         file.skipped.deleted += int(len(rows) - np.count_nonzero(kept))
@@ -280,10 +286,19 @@ def _values(
         return [_day(cell, column) for cell in bare], bad
     if found.kind == "L":
         return [_LOGICAL.get(cell, cell) or None for cell in bare], bad
-    return [_signed(cell, column) or None for cell in bare], bad
+    return [_signed(_whole(cell), column) or None for cell in bare], bad
 
 
 _LOGICAL = dict.fromkeys("TtYy", "true") | dict.fromkeys("FfNn", "false") | {"?": ""}
+
+
+def _whole(text: str) -> str:
+    """A number with a digit on both sides of its point: a narrow field leaves out the zero."""
+    sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
+    before, point, behind = digits.partition(".")
+    if not point or not (before + behind).isdecimal():
+        return text
+    return f"{sign}{before or '0'}" + (f".{behind}" if behind else "")
 
 
 def _signed(text: str, column: Column) -> str:
@@ -298,7 +313,7 @@ def _day(text: str, column: Column) -> str | None:
         day = date(int(text[:4]), int(text[4:6]), int(text[6:]))
     except ValueError:
         return text
-    return written(datetime.combine(day, time()), column.type, column.format)
+    return written(datetime.combine(day, time()), column.type, column.format) or text
 
 
 def _binary(kind: str, value: tuple[int, ...], column: Column) -> str | None:
@@ -308,7 +323,7 @@ def _binary(kind: str, value: tuple[int, ...], column: Column) -> str | None:
         text = format(Decimal(value[0]).scaleb(-4), "f")
         return _signed(text if column.type != "integer" else text.removesuffix(".0000"), column)
     days, milliseconds = value
-    if days == milliseconds == 0:
+    if days == milliseconds and days in (0, _BLANKS):
         return None
     try:
         day = datetime(1970, 1, 1) + timedelta(days - _JULIAN_OF_1970, milliseconds=milliseconds)  # noqa: DTZ001 - a clock time

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fnmatch
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def _plain(options: FilesSource) -> PlainFormat:
 def _columns(file: Text, options: FilesSource, contract: Contract) -> tuple[SourceColumn, ...]:
     if not isinstance(options.format, Zip):
         return _unpacked(file, options.format, contract)
-    with next(contents.members(file, options.format)) as inner:
+    with closing(contents.members(file, options.format)) as members, next(members) as inner:
         return _unpacked(inner, options.format.of, contract)
 
 

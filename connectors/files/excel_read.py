@@ -23,6 +23,8 @@ from onecard.ports.source import Chunk, Column, ReadRequest
 
 CELLS, HEADER, MERGED = "record.cells", "record.header", "record.merged"
 _OLD = b"\xd0\xcf\x11\xe0"
+LONGEST_ROWS = 1 << 25
+"""Characters of the rows of one chunk: many cells may name one long text of the workbook."""
 EARLY = 10
 """Rows among which a header row is looked for that is not the first."""
 
@@ -115,12 +117,27 @@ def chunks(file: Text, options: Excel, request: ReadRequest) -> Iterator[Chunk]:
         first = 1
         last = sheet.first - 1
         size = min(request.batch_rows, OBJECT_ROWS)
-        while rows := list(islice(sheet.rows, size)):
+        for rows in _gathered(sheet.rows, size):
             yield _chunk(rows, wanted, sheet, (file.origin, first))
             first += len(rows)
             file.skipped.hidden += sum(row.hidden for row in rows)
             file.skipped.blank += rows[-1].number - last - len(rows)
             last = rows[-1].number
+
+
+def _gathered(rows: Iterator[SheetRow], most: int) -> Iterator[list[SheetRow]]:
+    """So many rows at a time, or fewer where their texts are long."""
+    found: list[SheetRow] = []
+    held = 0
+    for row in rows:
+        found.append(row)
+        cells = row.cells.values()
+        held += sum([len(c) if isinstance(c, str) else len(c.text) for c in cells])
+        if len(found) == most or held > LONGEST_ROWS:
+            yield found
+            found, held = [], 0
+    if found:
+        yield found
 
 
 def count(file: Text, options: Excel) -> tuple[int, tuple[str, ...]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +68,34 @@ def check_encoding(data: bytes, origin: str, declared: str) -> None:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return
-    if len(_IDEOGRAPH.findall(text)) >= TELLING:
+    _check_ideographs(len(_IDEOGRAPH.findall(text)), origin, declared)
+
+
+def checked(pieces: Iterable[bytes], origin: str, declared: str) -> Iterator[bytes]:
+    """The pieces of a text as they are, each looked at as by `check_encoding`.
+
+    Args:
+        pieces: cut anywhere, within a character too.
+        origin: name of the file, for messages.
+        declared: the contract's encoding.
+
+    Raises:
+        ProtocolError: all up to here is UTF-8, and the contract says something else.
+    """
+    decoder, found = codecs.getincrementaldecoder("utf-8")(), 0
+    could_be = declared != "utf-8"
+    for piece in pieces:
+        if could_be:
+            try:
+                found += len(_IDEOGRAPH.findall(decoder.decode(piece)))
+            except UnicodeDecodeError:
+                could_be = False
+            else:
+                _check_ideographs(found, origin, declared)
+        yield piece
+
+
+def _check_ideographs(found: int, origin: str, declared: str) -> None:
+    if found >= TELLING:
         msg = f"{origin}: the file is UTF-8; the contract declares {declared}"
         raise ProtocolError(msg)

@@ -105,6 +105,8 @@ def _lines(stream: BinaryIO, file: Text) -> Iterator[list[bytes]]:
     while True:
         block = stream.read(PIECE)
         data = rest + block
+        if not block:
+            data = data.removesuffix(b"\x1a")
         cut = data.rfind(b"\n") + 1 if block else len(data)
         whole, rest = data[:cut], data[cut:]
         if len(rest) > LONGEST_LINE:

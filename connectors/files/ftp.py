@@ -28,6 +28,7 @@ from onecard.errors import (
     SourceUnavailable,
     StorageError,
     unknown,
+    unwritten,
 )
 
 PORT = 21
@@ -128,7 +129,11 @@ class FtpFolder:
             done = 0
             while done <= limit and (piece := line.recv(PIECE)):
                 done += len(piece)
-                stream.write(piece)
+                try:
+                    stream.write(piece)
+                except OSError as error:  # of this machine, not of the server
+                    what = "the private copy of a file"
+                    raise unwritten(what, error) from None
         if done > limit:
             with suppress(ftplib.Error):  # the server says that nobody took the rest
                 self._client.voidresp()

@@ -24,7 +24,8 @@ _FIFTEEN = Context(prec=MOST_DIGITS)
 _SMALLEST = -30
 """Powers of ten below which a number is none of a contract's."""
 
-Form = Literal["plain", "percent", "date", "clock"]
+Form = Literal["plain", "percent", "date", "clock", "elapsed"]
+"""`clock`: a time of day; `elapsed`: hours that are counted beyond 24."""
 Kind = Literal["number", "text", "boolean", "error", "date"]
 Asks = Literal["", "inside", "outside"]
 """Whether a value is a formula's, and whether that asks another workbook."""
@@ -35,10 +36,12 @@ _LAST_DAY = 2_958_465
 """31 December 9999."""
 _DATES = frozenset({*range(14, 18), 22, *range(27, 32), 36, *range(50, 55), 57, 58})
 """Numbers of built-in formats that show dates, those of Chinese among them."""
-_CLOCKS = frozenset({*range(18, 22), *range(32, 36), 45, 46, 47, 55, 56})
+_CLOCKS = frozenset({*range(18, 22), *range(32, 36), 45, 47, 55, 56})
+_ELAPSED = 46
 _PERCENTS = frozenset({9, 10})
 _NO_LETTERS = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]', re.IGNORECASE | re.DOTALL)
 """Parts of a format's code that stand for themselves, or for colours, places and conditions."""
+_COUNTED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 _TRUTHS = {"1": "true", "0": "false"}
 _ZEROS = re.compile("0{2,18}")
 
@@ -118,7 +121,7 @@ def _number(cell: Cell, column: Column, taking: Taking) -> tuple[str, str]:
     if shown == "percent":
         return _percent(cell.text, column, taking)
     if shown != "plain":
-        reading = (taking.since_1904, shown == "clock")
+        reading = (taking.since_1904, shown)
         found = _moment_text(cell.text, column.type, column.format, reading)
         return (found, "") if found is not None else (cell.text, ERROR)
     text, rule = number_text(cell.text)
@@ -159,12 +162,17 @@ def format_of(number: int, code: str | None) -> CellFormat:
     """
     if code is None:
         form: Form = "date" if number in _DATES else "clock" if number in _CLOCKS else "plain"
+        if number == _ELAPSED:
+            form = "elapsed"
         return CellFormat("percent" if number in _PERCENTS else form)
     if _ZEROS.fullmatch(code):
         return CellFormat(zeros=len(code))
     if code.casefold() == "general":
         return PLAIN
-    letters = set(_NO_LETTERS.sub("", code).partition(";")[0].casefold())
+    signs_of = _NO_LETTERS.sub("", code).partition(";")[0].casefold()
+    if _COUNTED.search(signs_of):
+        return CellFormat("elapsed")
+    letters = set(signs_of)
     kinds: tuple[tuple[Form, str], ...] = (
         ("percent", "%"),
         ("date", "yd"),
@@ -211,7 +219,7 @@ def _iso_date(text: str, column: Column) -> tuple[str, str]:
 
 @lru_cache(maxsize=1 << 16)
 def _moment_text(
-    raw: str, kind: str | None, form: str | None, reading: tuple[bool, bool]
+    raw: str, kind: str | None, form: str | None, reading: tuple[bool, Form]
 ) -> str | None:
     """A number of days as text; None where it is no date.
 
@@ -219,15 +227,17 @@ def _moment_text(
         raw: the number.
         kind: type of the column.
         form: in which the column's text is written.
-        reading: whether days are counted from 1904, and whether only a time of day is shown.
+        reading: whether days are counted from 1904, and as what the number is shown.
     """
-    since_1904, clock = reading
+    since_1904, shown = reading
     number = _decimal(raw)
     if number is None or not 0 <= number <= _LAST_DAY + 1:
         return None
     days, ms = divmod(round(number * _DAY_MS), _DAY_MS)
-    if clock and days == 0:
+    if shown in ("clock", "elapsed") and days == 0:
         return _time_of(ms).isoformat()
+    if shown == "elapsed":
+        return None  # 36 hours are no day of 1900
     first = date(1904, 1, 1) if since_1904 else date(1899, 12, 30)
     if not since_1904:
         if days == 0 or int(days) == _LEAP_OF_1900:

@@ -21,6 +21,8 @@ DIRECTORY_LIMIT = 16 * 1024**2
 """Bytes of an archive's directory, which is held in memory: some 100,000 members."""
 _END = b"PK\x05\x06"
 _END_SIZE = 22
+_LOCATOR, _LOCATOR_SIZE, _END64_SIZE = b"PK\x06\x07", 20, 56
+"""What stands before the end of a large archive (ZIP64), and tells the sizes in its place."""
 _LONGEST_COMMENT = 0xFFFF
 _SECRET = 0x1
 """The flag of a member that is encrypted (APPNOTE 4.4.4)."""
@@ -116,12 +118,18 @@ def _check_directory(path: Path, origin: str, head: bytes) -> None:
     """Look at the end of the archive, which tells how large its directory is."""
     size = path.stat().st_size
     with path.open("rb") as stream:
-        stream.seek(max(0, size - _END_SIZE - _LONGEST_COMMENT))
+        longest = _END64_SIZE + _LOCATOR_SIZE + _END_SIZE + _LONGEST_COMMENT
+        stream.seek(max(0, size - longest))
         tail = stream.read()
     place = tail.rfind(_END)
     if place < 0 or len(tail) - place < _END_SIZE:
         raise ProtocolError(_not_whole(origin, head))
     (length,) = struct.unpack_from("<L", tail, place + 12)
+    if tail[max(0, place - _LOCATOR_SIZE) : place].startswith(_LOCATOR):
+        end64 = place - _LOCATOR_SIZE - _END64_SIZE
+        if end64 < 0:
+            raise ProtocolError(_not_whole(origin, head))
+        (length,) = struct.unpack_from("<Q", tail, end64 + 40)
     if length > DIRECTORY_LIMIT:
         msg = f"{origin}: the archive's directory is larger than {DIRECTORY_LIMIT} bytes"
         raise ProtocolError(msg)

@@ -28,6 +28,16 @@ _PART_LIMIT = 64 * 1024**2
 """Bytes of a part that describes the workbook."""
 TEXTS_LIMIT = 256 * 1024**2
 """Bytes of all texts of a workbook, which are held in memory."""
+MOST_TEXTS = 1 << 25
+"""Texts of a workbook; empty ones take room as well."""
+LONGEST_TEXT = 1 << 16
+"""Characters of one text; a cell of Excel holds half as many."""
+LONG_TEXT = 1 << 10
+"""Bytes from which on a text is one object, however many cells hold it."""
+MOST_STYLES = 1 << 17
+"""Formats of cells; Excel has half as many at most."""
+LONGEST_CODE = 1 << 10
+"""Characters of one format; Excel writes 255 at most."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 """A control character as the format writes it (ECMA-376-1, 22.9.2.19)."""
 
@@ -66,11 +76,18 @@ class SharedTexts:
 
     def __init__(self) -> None:
         self._bytes, self.ends = bytearray(), array("Q")
+        self._long: dict[int, str] = {}
 
     def add(self, text: str) -> None:
         """One more."""
+        if len(text) > LONGEST_TEXT:
+            msg = f"one of its texts is longer than {LONGEST_TEXT} characters"
+            raise Refused(msg)
         self._bytes += text.encode("utf-8", "surrogatepass")
         self.ends.append(len(self._bytes))
+        if len(self.ends) > MOST_TEXTS:
+            msg = f"more than {MOST_TEXTS} texts: split the list"
+            raise Refused(msg)
         if len(self._bytes) > TEXTS_LIMIT:
             msg = f"its texts are longer than {TEXTS_LIMIT} bytes: split the list"
             raise Refused(msg)
@@ -79,8 +96,13 @@ class SharedTexts:
         """The text of a number; None where there is none."""
         if not 0 <= place < len(self.ends):
             return None
+        if place in self._long:
+            return self._long[place]
         start = self.ends[place - 1] if place else 0
-        return bytes(self._bytes[start : self.ends[place]]).decode("utf-8", "surrogatepass")
+        found = bytes(self._bytes[start : self.ends[place]]).decode("utf-8", "surrogatepass")
+        if self.ends[place] - start > LONG_TEXT:
+            self._long[place] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +185,7 @@ def opened(path: Path, origin: str, limit: int) -> Iterator[Workbook]:
         )
         kinds = {kind.rpartition("/")[2]: part for kind, part in related.values()}
         styles, texts = _Styles(), _Texts()
-        if kinds.get("styles") in parts:
+        if "styles" in kinds:  # without them a date, or a percentage, is a plain number
             _parsed(archive, kinds["styles"], origin, styles)
         if kinds.get("sharedStrings") in parts:
             _parsed(archive, kinds["sharedStrings"], origin, texts, limit)
@@ -255,13 +277,15 @@ class _Book(Handler):
 
 
 class _Styles(Handler):
-    _KINDS = names("numFmt", "cellXfs", "xf")
+    """Formats of cells; those of conditions and tables (`dxfs`) have numbers of their own."""
+
+    _KINDS = names("numFmts", "numFmt", "cellXfs", "xf")
 
     def __init__(self) -> None:
         super().__init__()
         self._codes: dict[int, str] = {}
         self._numbers: list[int] = []
-        self._of_cells = False
+        self._of_cells = self._of_codes = False
 
     def formats(self) -> tuple[CellFormat, ...]:
         """Of each style of a cell."""
@@ -271,16 +295,32 @@ class _Styles(Handler):
         kind = self._KINDS.get(name)
         number = attributes.get("numFmtId", "0")
         which = int(number) if number.isdecimal() and len(number) < 10 else 0
-        if kind == "numFmt":
-            self._codes[which] = attributes.get("formatCode", "")
+        if kind == "numFmts":
+            self._of_codes = True
+        elif kind == "numFmt" and self._of_codes:
+            self._codes[which] = _short(attributes.get("formatCode", ""))
         elif kind == "cellXfs":
             self._of_cells = True
         elif kind == "xf" and self._of_cells:
             self._numbers.append(which)
+            if len(self._numbers) > MOST_STYLES:
+                msg = f"more than {MOST_STYLES} formats of cells"
+                raise Refused(msg)
 
     def end(self, name: str) -> None:
-        if self._KINDS.get(name) == "cellXfs":
+        kind = self._KINDS.get(name)
+        if kind == "numFmts":
+            self._of_codes = False
+        elif kind == "cellXfs":
             self._of_cells = False
+
+
+def _short(code: str) -> str:
+    """A format's text, which is looked through with patterns."""
+    if len(code) > LONGEST_CODE:
+        msg = f"a format of more than {LONGEST_CODE} characters"
+        raise Refused(msg)
+    return code
 
 
 class _Texts(Handler):

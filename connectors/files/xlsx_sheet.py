@@ -37,7 +37,7 @@ _TEXTS = frozenset({"s", "str", "inlineStr"})
 _OTHERS: dict[str, Kind] = {"b": "boolean", "d": "date"}
 """Types of a cell (ECMA-376-1, 18.18.11); what is none of these is an error."""
 _LITERAL = re.compile(r'"[^"]*"')
-_OUTSIDE = re.compile(r"\[\d+\]|\[[^\]]*\.xl|\|")
+_OUTSIDE = re.compile(r"\[\d+\]|\[[^\[\]]*\.xl|\|")
 """A reference to another workbook, by its number or its name, or to another program (DDE)."""
 
 

@@ -14,6 +14,7 @@ from connectors.common.gather import OBJECT_ROWS, Part, regrouped
 from connectors.common.records import check_columns, part
 from connectors.common.strict_json import BadRecord
 from connectors.files import looks, xml_stream
+from connectors.files.fixed_cells import checked
 from connectors.files.layouts import Xml
 from connectors.files.text_file import Text
 from connectors.files.xml_stream import SEPARATOR, Handler
@@ -109,7 +110,7 @@ def _text(stream: BinaryIO, origin: str, options: Xml) -> Generator[str, None, N
     stream.seek(len(head) - len(bare))
     decoder = codecs.getincrementaldecoder(options.codec)()
     try:
-        for piece in iter(partial(stream.read, PIECE), b""):
+        for piece in checked(iter(partial(stream.read, PIECE), b""), origin, options.encoding):
             yield decoder.decode(piece)
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError:
@@ -184,7 +185,7 @@ class _Rows(Handler):
         self._open.append(_Element(path))
         for name, value in attributes.items():
             own = self._names.get(name) or self._named(name)
-            if own != "xsi:nil":
+            if own not in ("xsi:nil", "xml:space"):  # say how a value is written, and are none
                 self._put(f"{path}/@{own}" if path else f"@{own}", value or None)
 
     def _put(self, path: str, value: str | None) -> None:
@@ -197,8 +198,8 @@ class _Rows(Handler):
         uri, separator, local = name.rpartition(SEPARATOR)
         if not separator:
             found = local
-        elif uri == _INSTANCE:
-            found = f"xsi:{local}"
+        elif uri in _RESERVED:
+            found = f"{_RESERVED[uri]}:{local}"
         else:
             prefix = self._prefixes.get(uri)
             found = name if prefix is None else f"{prefix}:{local}" if prefix else local
@@ -206,7 +207,11 @@ class _Rows(Handler):
         return found
 
 
-_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+_RESERVED = {
+    "http://www.w3.org/2001/XMLSchema-instance": "xsi",
+    "http://www.w3.org/XML/1998/namespace": "xml",
+}
+"""Namespaces whose prefixes mean the same in every document."""
 
 
 class _Element:

@@ -15,7 +15,7 @@ from onecard.operations.file_check import check_file
 
 def check(
     dataset: Annotated[str, typer.Argument(help="Dataset whose gate to run.")],
-    file: Annotated[Path, typer.Argument(help="CSV, JSON, JSON Lines or Parquet file.")],
+    file: Annotated[Path, typer.Argument(help="File of a kind that the hub reads.")],
     *,
     encoding: Annotated[
         str | None, typer.Option(help="Of a CSV, instead of the contract's: utf-8 or gb18030.")
@@ -31,7 +31,7 @@ def check(
 
     Args:
         dataset: id of the contract to check against.
-        file: CSV, JSON, JSON Lines or Parquet, by its suffix, or by the contract without one.
+        file: of a kind that the hub reads, by its suffix, or by the contract without one.
         encoding: of a CSV: utf-8 or gb18030.
         delimiter: between the cells of a CSV.
         json: print JSON instead of text.

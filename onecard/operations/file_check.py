@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fnmatch
 import json as json_lines
+import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from connectors.files import gb18030
 from onecard.base.connections import Connection
 from onecard.base.settings import Settings
 from onecard.collect import drift_policy
-from onecard.errors import UsageError, unknown
+from onecard.errors import ProtocolError, UsageError, unknown
 from onecard.ports.row_gate import Reason
 from onecard.ports.source import Reading, ReadRequest, Remarking
 from quality.rows.gate import compile_gate
@@ -92,6 +93,7 @@ def check_file(
     Raises:
         UsageError: no such file, or a format that is not supported or does not have such a part.
         SchemaMismatch: a column is missing, or one is there that the contract does not name.
+        ProtocolError: it cannot be read as what it is, or has not the rows that it says.
     """
     layout = _layout(contract, file, instead)
     if not file.is_file():
@@ -115,6 +117,10 @@ def check_file(
             for row in checked.rejected
             for reason in row.reasons
         )
+    if reading.refused:
+        rules = ", ".join(sorted({refusal.rule for refusal in reading.refused}))
+        msg = f"{file}: refused as a whole: {rules}"
+        raise ProtocolError(msg)
     warnings = [
         {"field": reason.field, "rule": reason.rule, "rows": number}
         for reason, number in sorted(warned.items())
@@ -133,10 +139,12 @@ def _layout(contract: Contract, file: Path, instead: Mapping[str, str]) -> Layou
     """The format of a file; the contract's where its own files are of that kind."""
     given = contract.source.options if contract.source.connector == "files" else {}
     own = dict(given.get("format") or {})
-    packed = dict(own.get("of") or {})
-    if packed and file.suffix.lower() != ".zip":
-        own = packed
     taken = fnmatch.fnmatchcase(file.name, str(given.get("pattern", "")))
+    packed = dict(own.get("of") or {})
+    suffix = file.suffix.lower()
+    if packed and suffix != ".zip":
+        archive = taken and suffix not in FORMATS and file.is_file() and zipfile.is_zipfile(file)
+        own = own if archive else packed
     kind = own.get("kind") if taken else FORMATS.get(file.suffix.lower(), own.get("kind"))
     if kind is None:
         raise UsageError(f"{file}: " + unknown("file format", file.suffix, FORMATS))

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,12 @@ def test_ftps(tmp_path: Path) -> None:
         pytest.raises(OnecardError),
     ):
         list(start(connection))
+
+
+@pytest.mark.fault("F02", "a full disk of the hub's own machine is not told as the server's")
+def test_no_room_for_the_private_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(tmp_path) as connection:
+        (tmp_path / "out" / "1.csv").write_bytes(b"k,v\n" + b"1,a\n" * 100_000)
+        monkeypatch.setattr("tempfile.TemporaryFile", partial(Path("/dev/full").open, "r+b", 0))
+        with pytest.raises(StorageError, match="the private copy of a file cannot be written"):
+            list(start(connection))

@@ -235,7 +235,7 @@ def test_lines_of_fixed_widths(
         (None,) * 4,
     ]
     assert damaged == {3: "record.cells", 4: "record.cells"}
-    assert remarks == ("f.dat: 2 blank line(s) skipped",)
+    assert remarks == ("f.dat: 1 blank line(s) skipped",)
 
 
 def test_short_lines_are_padded_where_the_contract_says_so(local: Connection) -> None:
