@@ -165,7 +165,7 @@ def test_a_table_that_becomes_shorter_while_it_is_read(
 def test_the_end_mark_of_old_systems_is_no_part_of_a_line(taken: Taken, short_lines: str) -> None:
     columns = [{"name": "k", "width": 2}, {"name": "v", "width": 3}]
     layout = {"kind": "fixed", "columns": columns, "short_lines": short_lines}
-    assert taken(b"1 abc\r\n2 abd\x1a", layout)[0] == ["abc", "abd"]
+    assert taken(b"1 abc\r\n2 xyz\x1a", layout)[0] == ["abc", "xyz"]
     assert taken(b"1 abc\r\n\x1a", layout)[0] == ["abc"]
     if short_lines == "pad":
         assert taken(b"1 abc\n2 a\x1a", layout)[0] == ["abc", "a"]
