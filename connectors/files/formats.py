@@ -126,7 +126,7 @@ def is_total_kept(file: Text, options: Streamed | JsonDocument) -> bool:
         with file.path.open("rb") as stream:
             titles = csv_header.read(stream, file.origin, options).titles
         rows = csv_read.count(file.path, file.origin, options)
-    return options.total.told([line[:LONGEST_TITLE] for line in titles]) == rows
+    return options.total.number_in([line[:LONGEST_TITLE] for line in titles]) == rows
 
 
 def write(path: Path, options: Csv | Parquet, parcel: Parcel) -> int:

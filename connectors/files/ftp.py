@@ -56,7 +56,7 @@ def connected(connection: Connection) -> Iterator[FtpFolder]:
     client = _client(connection)
     where = f"connection {connection.id!r} ({connection.address})"
     try:
-        with _ours(where, "the login"):
+        with _protocol_errors(where, "the login"):
             _login(client, connection, where)
         yield FtpFolder(connection, client)
     finally:
@@ -73,13 +73,13 @@ class FtpFolder:
         self._client = client
         self._where = f"connection {connection.id!r}"
         base = str(connection.extra.get("path") or ".")
-        with self._ours(base):
+        with self._protocol_errors(base):
             client.cwd(base)
             self._home = client.pwd().rstrip("/")
 
     def entries(self, directory: str) -> list[ListedFile]:
         """Plain files by name, by facts where the server knows them."""
-        with self._ours(directory):
+        with self._protocol_errors(directory):
             self._client.cwd(self._path(directory))
             try:
                 return ftp_lists.of_facts(list(self._client.mlsd()), self._where)
@@ -113,7 +113,7 @@ class FtpFolder:
 
     def _retrieve(self, path: str, stream: BinaryIO, limit: int) -> None:
         """The file's bytes; raises Growing where the server says another size than came."""
-        with self._ours(path):
+        with self._protocol_errors(path):
             done = self._received(f"RETR {self._path(path)}", stream, limit)
         if done > limit:
             raise TooLarge
@@ -143,7 +143,7 @@ class FtpFolder:
 
     def _size(self, path: str) -> int | None:
         """The size that the server says, by SIZE or by its list."""
-        with self._ours(path):
+        with self._protocol_errors(path):
             try:
                 return self._client.size(self._path(path))
             except ftplib.error_perm as error:
@@ -164,14 +164,17 @@ class FtpFolder:
         part = f"{folder}/.{name}.{secrets.token_hex(4)}.part"
         try:
             self._make(folder)
-            with self._ours(path), source.open("rb") as stream:
+            with self._protocol_errors(path), source.open("rb") as stream:
                 self._client.storbinary(f"STOR {self._path(part)}", stream)
             self._check_kept(part, path, source.stat().st_size)
             leave()
-            with self._ours(path):
+            with self._protocol_errors(path):
                 self._replace(part, path)
         except Exception:
-            with suppress(OnecardError), self._ours(path):  # else the next attempt sweeps it
+            with (
+                suppress(OnecardError),
+                self._protocol_errors(path),
+            ):  # else the next attempt sweeps it
                 self._client.delete(self._path(part))
             raise
 
@@ -199,7 +202,7 @@ class FtpFolder:
         """
         self._make(directory)
         part = self._path(f"{directory}/.ready.part")
-        with self._ours(directory):
+        with self._protocol_errors(directory):
             self._client.storbinary(f"STOR {part}", io.BytesIO())
             self._client.delete(part)
 
@@ -209,7 +212,7 @@ class FtpFolder:
             entries = self.entries(directory)
         except ConfigError:  # not there yet
             return
-        with self._ours(directory):
+        with self._protocol_errors(directory):
             for entry in entries:
                 if entry.name.startswith(".") and entry.name.endswith(".part"):
                     self._client.delete(self._path(f"{directory}/{entry.name}"))
@@ -218,20 +221,20 @@ class FtpFolder:
         """Make a directory and those above it, where they are missing."""
         steps = directory.split("/")
         for end in range(1, len(steps) + 1):
-            with suppress(ftplib.error_perm), self._ours(directory, ftplib.error_perm):
+            with suppress(ftplib.error_perm), self._protocol_errors(directory, ftplib.error_perm):
                 self._client.mkd(self._path("/".join(steps[:end])))
 
     def _path(self, path: str) -> str:
         return f"{self._home}/{path}" if path not in ("", ".") else self._home or "/"
 
     @contextmanager
-    def _ours(self, path: str, *passed: type[Exception]) -> Iterator[None]:
-        with _ours(self._where, repr(file_name(path)), *passed):
+    def _protocol_errors(self, path: str, *passed: type[Exception]) -> Iterator[None]:
+        with _protocol_errors(self._where, repr(file_name(path)), *passed):
             yield
 
 
 @contextmanager
-def _ours(where: str, what: str, *passed: type[Exception]) -> Iterator[None]:
+def _protocol_errors(where: str, what: str, *passed: type[Exception]) -> Iterator[None]:
     """Errors of the protocol as ours; the server's words are not handed on."""
     try:
         yield

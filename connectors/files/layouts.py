@@ -50,7 +50,7 @@ class Total(Frozen):
             raise ValueError(msg)
         return value
 
-    def told(self, lines: list[str]) -> int | None:
+    def number_in(self, lines: list[str]) -> int | None:
         """The number that the first of these lines tells that tells one; None: none does.
 
         Args:

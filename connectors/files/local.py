@@ -66,6 +66,11 @@ class LocalFolder:
             source: its content.
             leave: asked before it is renamed.
         """
+        try:
+            self._make(str(Path(path).parent))
+        except OSError as error:
+            what = f"the inbox folder {str(Path(path).parent)!r}"
+            raise unwritten(what, error) from None
         with files.replacing(self._base / path, own=True) as draft:
             shutil.copyfile(source, draft)
             leave()
@@ -75,7 +80,7 @@ class LocalFolder:
         folder = self._base / directory
         what = f"the inbox folder {directory!r}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self._make(directory)
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part"):
                 pass
             room = shutil.disk_usage(folder)
@@ -83,6 +88,13 @@ class LocalFolder:
             raise unwritten(what, error) from None
         if room.total:  # some network file systems do not tell
             check_room(what, size, room.free)
+
+    def _make(self, directory: str) -> None:
+        """Make a folder below the base, but not the base: an unmounted share is not one."""
+        place = self._base
+        for part in Path(directory).parts:
+            place = place / part
+            place.mkdir(exist_ok=True)
 
     def sweep(self, directory: str) -> None:
         """Remove the drafts that nobody writes any more."""

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -42,7 +41,7 @@ class Connection(BaseModel):
         """The password in clear, for the driver only."""
         return self.password.get_secret_value() if self.password else None
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of all that a login depends on: an open line is used again under it only."""
         told = self.model_dump(mode="json", exclude={"id"}) | {"password": self.secret}

@@ -322,7 +322,7 @@ ACTING = {
     *("agreements start", "incidents close", "quarantine release", "quarantine replay"),
     *("quarantine purge", "challenge acknowledge", "challenge answer", "challenge close"),
     *("keys init", "keys add", "keys rotate", "receipts erased", "up", "live", "serve"),
-    "agreements delay",
+    *("agreements delay", "misuse lift"),
 }
 """They do something and say so in a line; what came of it stands in a report."""
 

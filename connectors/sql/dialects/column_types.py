@@ -53,7 +53,7 @@ def usual(kind: pa.DataType, *, keyed: bool) -> TypeEngine[Any]:
 
 
 def local(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A batch whose instants are Beijing's clock times.
+    """A batch in the same columns, whose instants are Beijing's clock times.
 
     Args:
         batch: as it leaves.

@@ -118,7 +118,13 @@ class DM(Dialect):
         return {"login_timeout": seconds, "connection_timeout": seconds}
 
     def there(self, database: Database, name: str, home: str | None) -> TableThere:
-        """As its dictionary has it, which is Oracle's."""
+        """As its dictionary has it, which is Oracle's.
+
+        Args:
+            database: an open connection.
+            name: of the table.
+            home: its schema; None: the login's own.
+        """
         return oracle_catalogue.columns(database, self.types, name, home)
 
     def remainder(self, columns: Sequence[str], count: int) -> str | None:  # noqa: ARG002
@@ -130,6 +136,11 @@ class DM(Dialect):
 
         It tells cases apart or not (CASE_SENSITIVE), and blanks at the end (BLANK_PAD_MODE,
         SPACE_COMPARE_MODE; as it is installed, it does not).
+
+        Args:
+            database: a session of the inbox.
+            schema: of the table; None: the login's own.
+            name: of the table.
         """
         look = oracle_catalogue.look(database, schema, name)
         found = equals.asked(database, look, "CASE_SENSITIVE = 0", " FROM DUAL")

@@ -86,6 +86,7 @@ class DmDriver(OracleDialect):
             connection: SQLAlchemy's.
             table_name: in lower case for one without quotation marks.
             schema: likewise; None: the login's own.
+            **_more: handed on by SQLAlchemy; not used.
         """
         at = {
             "name": spelt(table_name),

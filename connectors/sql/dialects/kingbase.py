@@ -39,7 +39,13 @@ class Kingbase(PostgresLike):
         )
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """As PostgreSQL's; a server that was set up to take `a` for `A` does so in every column."""
+        """As PostgreSQL's; a server that was set up to take `a` for `A` does so in every column.
+
+        Args:
+            database: a session of the inbox.
+            schema: of the table; None: the login's own.
+            name: of the table.
+        """
         from connectors.sql.dialects import equals  # noqa: PLC0415 - only for deliveries
 
         return equals.asked(database, super().look(database, schema, name), "enable_ci")

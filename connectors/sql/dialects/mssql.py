@@ -137,7 +137,13 @@ class SQLServer(Dialect):
         return "[" + name.replace("]", "]]") + "]"
 
     def there(self, database: Database, name: str, home: str | None) -> TableThere:
-        """As its catalogue has it."""
+        """As its catalogue has it.
+
+        Args:
+            database: an open connection.
+            name: of the table.
+            home: its schema; None: the login's own.
+        """
         return mssql_catalogue.columns(database, self.types, name, home)
 
     def remainder(self, columns: Sequence[str], count: int) -> str | None:
@@ -145,7 +151,13 @@ class SQLServer(Dialect):
         return f"(CAST(CHECKSUM({', '.join(columns)}) AS bigint) & 2147483647) % {count}"
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """As its catalogue has it."""
+        """As its catalogue has it.
+
+        Args:
+            database: a session of the inbox.
+            schema: of the table; None: the login's own.
+            name: of the table.
+        """
         return mssql_catalogue.look(database, schema, name)
 
     def collation(self, database: Database) -> str:  # noqa: ARG002 - of every server

@@ -107,7 +107,13 @@ class MySQL(Dialect):
         return "`" + name.replace("`", "``") + "`"
 
     def there(self, database: Database, name: str, home: str | None) -> TableThere:
-        """As `information_schema` has it."""
+        """As `information_schema` has it.
+
+        Args:
+            database: an open connection.
+            name: of the table.
+            home: its schema; None: the login's own.
+        """
         rows = database.execute(_COLUMNS, {"name": name, "home": home}).all()
         columns = (_declared(str(r[0]), str(r[1]), str(r[2]), nullable=r[3] == "YES") for r in rows)
         return TableThere(name, home, tuple(columns))
@@ -115,7 +121,13 @@ class MySQL(Dialect):
     def since(
         self, there: DeclaredColumn, number: int | None, moment: datetime
     ) -> ColumnElement[bool] | None:
-        """Zero dates and half dates are no time of ours, either."""
+        """Zero dates and half dates are no time of ours, either.
+
+        Args:
+            there: the cursor's column.
+            number: the bound of a cursor that counts; None: it is the moment.
+            moment: in the zone of the database's clock times.
+        """
         cursor, kind = self.plain(there.name), there.type
         if number is not None:
             return or_(_as(cursor, BigInteger()) >= number, cursor.is_(None))
@@ -134,7 +146,13 @@ class MySQL(Dialect):
         return f"coalesce(crc32(concat_ws(char(31 USING utf8mb4), {listed})), 0) % {count}"
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """As `information_schema` has it."""
+        """As `information_schema` has it.
+
+        Args:
+            database: a session of the inbox.
+            schema: of the table; None: the login's own.
+            name: of the table.
+        """
         from connectors.sql import inbox_look_mysql  # noqa: PLC0415 - only for deliveries
 
         return inbox_look_mysql.look(database, schema, name)

@@ -32,7 +32,13 @@ class OceanBase(MySQL):
     """With its own: a timeout, memory, a transaction that was rolled back; no room."""
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """It has one engine only, which has transactions, and names it or not."""
+        """It has one engine only, which has transactions, and names it or not.
+
+        Args:
+            database: a session of the inbox.
+            schema: of the table; None: the login's own.
+            name: of the table.
+        """
         from connectors.sql import inbox_look_mysql  # noqa: PLC0415 - only for deliveries
 
         return inbox_look_mysql.look(database, schema, name, engines=())

@@ -53,7 +53,13 @@ class OpenGauss(PostgresLike):
         )
 
     def there(self, database: Database, name: str, home: str | None) -> TableThere:
-        """As the catalogue has it, asked in words of PostgreSQL 9.2."""
+        """As the catalogue has it, asked in words of PostgreSQL 9.2.
+
+        Args:
+            database: an open connection.
+            name: of the table.
+            home: its schema; None: the login's own.
+        """
         from connectors.sql.dialects import opengauss_catalogue  # noqa: PLC0415 - SQLAlchemy
 
         return TableThere(
@@ -61,7 +67,13 @@ class OpenGauss(PostgresLike):
         )
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """As the catalogue has it."""
+        """As the catalogue has it.
+
+        Args:
+            database: a session of the inbox.
+            schema: of the table; None: the login's own.
+            name: of the table.
+        """
         from connectors.sql.dialects import equals, opengauss_catalogue  # noqa: PLC0415 - as above
 
         found = opengauss_catalogue.look(database, schema, name)

@@ -142,7 +142,13 @@ class Oracle(Dialect):
         event.listen(engine, "connect", bounded)
 
     def there(self, database: Database, name: str, home: str | None) -> TableThere:
-        """As its dictionary has it."""
+        """As its dictionary has it.
+
+        Args:
+            database: an open connection.
+            name: of the table.
+            home: its schema; None: the login's own.
+        """
         return oracle_catalogue.columns(database, self.types, name, home)
 
     def remainder(self, columns: Sequence[str], count: int) -> str | None:
@@ -150,7 +156,13 @@ class Oracle(Dialect):
         return f"COALESCE(MOD(ORA_HASH({' || CHR(31) || '.join(columns)}), {count}), 0)"
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """As its dictionary has it."""
+        """As its dictionary has it.
+
+        Args:
+            database: a session of the inbox.
+            schema: of the table; None: the login's own.
+            name: of the table.
+        """
         return oracle_catalogue.look(database, schema, name)
 
     def collation(self, database: Database) -> str:  # noqa: ARG002 - of every server

@@ -108,7 +108,13 @@ class PostgreSQL(Dialect):
         return found
 
     def there(self, database: Database, name: str, home: str | None) -> TableThere:
-        """As the catalogue has it; a domain counts as the type that it stands on."""
+        """As the catalogue has it; a domain counts as the type that it stands on.
+
+        Args:
+            database: an open connection.
+            name: of the table.
+            home: its schema; None: the login's own.
+        """
         table = ".".join(self.quoted(part) for part in (home, name) if part)
         rows = database.exec_driver_sql(postgres_types.statement(table)).all()
         columns = postgres_types.declared(map(tuple, rows), self.types)
@@ -120,7 +126,13 @@ class PostgreSQL(Dialect):
         return f"(hashtext(concat_ws(E'\\x1f', {texts}) COLLATE \"C\") & 2147483647) % {count}"
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """As the catalogue has it."""
+        """As the catalogue has it.
+
+        Args:
+            database: a session of the inbox.
+            schema: of the table; None: the login's own.
+            name: of the table.
+        """
         from connectors.sql import inbox_look_postgres  # noqa: PLC0415 - only for deliveries
 
         return inbox_look_postgres.look(database, schema, name)
@@ -130,7 +142,7 @@ class PostgreSQL(Dialect):
         return 'a deterministic one, e.g. "C"'
 
     def stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """As it is: it has instants."""
+        """The same columns as they are: it has instants."""
         return batch
 
     def settle(self, database: Database) -> None:

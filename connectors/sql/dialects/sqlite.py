@@ -101,7 +101,13 @@ class SQLite(Dialect):
         return engine
 
     def there(self, database: Database, name: str, home: str | None) -> TableThere:
-        """As its pragma has it, by affinity."""
+        """As its pragma has it, by affinity.
+
+        Args:
+            database: an open connection.
+            name: of the table.
+            home: its schema; None: the login's own.
+        """
         rows = database.execute(_COLUMNS, {"name": name, "home": home}).all()
         columns = (_declared(str(r[0]), str(r[1]), strict=bool(r[2])) for r in rows)
         return TableThere(name, home, tuple(columns))
@@ -112,7 +118,13 @@ class SQLite(Dialect):
     def since(
         self, there: DeclaredColumn, number: int | None, moment: datetime
     ) -> ColumnElement[bool] | None:
-        """A text with a zone is an instant, another one local time; what is no time is read."""
+        """A text with a zone is an instant, another one local time; what is no time is read.
+
+        Args:
+            there: the cursor's column.
+            number: the bound of a cursor that counts; None: it is the moment.
+            moment: in the zone of the database's clock times.
+        """
         cursor = self.plain(there.name)
         if number is not None:
             return or_(type_coerce(cursor, BigInteger()) >= number, cursor.is_(None))
@@ -131,7 +143,13 @@ class SQLite(Dialect):
         return f"coalesce({HASH}({', '.join(columns)}), 0) % {count}"
 
     def look(self, database: Database, schema: str | None, name: str) -> InboxTable | None:
-        """As its pragmas and its schema table have it."""
+        """As its pragmas and its schema table have it.
+
+        Args:
+            database: a session of the inbox.
+            schema: of the table; None: the login's own.
+            name: of the table.
+        """
         from connectors.sql import inbox_look_sqlite  # noqa: PLC0415 - only for deliveries
 
         return inbox_look_sqlite.look(database, schema, name)
@@ -145,7 +163,7 @@ class SQLite(Dialect):
         return String() if pa.types.is_decimal(kind) else column_types.usual(kind, keyed=keyed)
 
     def stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Beijing's clock times; decimals in writing."""
+        """The same columns: Beijing's clock times, decimals in writing."""
         found = column_types.local(batch)
         columns = [as_text(c) if pa.types.is_decimal(c.type) else c for c in found.columns]
         return pa.RecordBatch.from_arrays(columns, names=found.schema.names)

@@ -106,7 +106,7 @@ def test_check_of_a_sound_file_exits_0(run, tmp_path: Path) -> None:
         (("report", "--agency", "hrs"), "did you mean hrss"),
         (("report", "--lang", "cn"), "unknown language 'cn'; known: en, zh"),
         (("check", "hrss/card_master", "/nowhere/x.csv"), "no such file"),
-        (("check", "hrss/card_master", "x.xlsx"), "unknown file format '.xlsx'; "),
+        (("check", "hrss/card_master", "x.docx"), "unknown file format '.docx'; "),
         (("collect", "hrss", "--audit", "soda"), "unknown audit engine 'soda'; known: gx, sql"),
         (("lint", "/nowhere"), "/nowhere is no folder: nothing was checked"),
     ],
