@@ -28,6 +28,7 @@ from bench.serve_client import Job, Sending
 from bench.serve_processes import HOST, Served, bare, governed
 from bench.serve_section import Figures, Phase, Record, section, typical
 from bench.server import running
+from bench.statements import statements
 from demo.hot import fill_card_master
 from demo.rehearsal import Rehearsal, start
 from onecard.crypto import answers
@@ -39,6 +40,7 @@ EACH = 8_000
 """Calls of a round on so many connections; fewer where `--calls` says fewer in all."""
 RATE, SECONDS, CALLS, PARTS = 200.0, 60.0, 100_000, 5
 WARM = 300
+_SQL = statements("serve")
 KEPT = 500
 """Each so many answers one is proved at the end."""
 ANSWERED = "00"
@@ -82,7 +84,7 @@ class Bench:
             All the calls, and those about persons whom the registry has.
         """
         with database.connect(self.address, autocommit=True) as connection:
-            connection.execute("DELETE FROM ledger.question_count")
+            connection.execute(_SQL["quotas as new"])
         signed = self.callers.sign(count, served.host)
         phase, found = self.send(served, name, signed, **way)
         self._keep(signed, found)
@@ -118,7 +120,7 @@ class Bench:
         """What is on record, beside what was answered."""
         hub = self.stage.hub(0)
         with database.connect(self.address, autocommit=True) as connection:
-            lines = connection.execute("SELECT request_id FROM ledger.question").fetchall()
+            lines = connection.execute(_SQL["recorded"]).fetchall()
             verdict = question_audit.verify_all(connection, hub.settings.home / "audit", hub.signer)
         recorded = Counter(str(request) for (request,) in lines)
         right = sum(

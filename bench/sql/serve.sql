@@ -1,0 +1,5 @@
+-- name: quotas as new
+DELETE FROM ledger.question_count
+
+-- name: recorded
+SELECT request_id FROM ledger.question
