@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 NATIVE := onecard/native/_library.so
 SOURCES := onecard connectors quality schemas sql demo bench dags plugins tests tools
-WORKERS  ?= 2
+WORKERS  ?= 3
 PYTEST   := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 # Imports of Airflow and Great Expectations take many times longer without bytecode.
 unexport PYTHONDONTWRITEBYTECODE
