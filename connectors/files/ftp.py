@@ -171,10 +171,8 @@ class FtpFolder:
             with self._protocol_errors(path):
                 self._replace(part, path)
         except Exception:
-            with (
-                suppress(OnecardError),
-                self._protocol_errors(path),
-            ):  # else the next attempt sweeps it
+            # What stays is swept by the next attempt.
+            with suppress(OnecardError), self._protocol_errors(path):
                 self._client.delete(self._path(part))
             raise
 

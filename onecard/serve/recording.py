@@ -17,15 +17,24 @@ from onecard.base.times import ZONE, iso
 from onecard.crypto import answers
 from onecard.crypto.audit_format import canonical_json
 from onecard.crypto.suites import Suite
+from onecard.model.agreements import AgreementEvent
 from onecard.serve import admission, codes
 from onecard.serve.case import Case, Reply
 from onecard.serve.keyring import Keyring
-from onecard.store import audit, months, question_calls, question_counts, questions, watched
+from onecard.store import (
+    audit,
+    months,
+    question_calls,
+    question_counts,
+    questions,
+    watched,
+)
 from onecard.store.database import Connection
 from onecard.store.persons import DatasetState
 from onecard.store.question_audit import KIND, record_digest
 from onecard.store.question_calls import Calls, Taken
 from onecard.store.questions import Asked, Group, Known
+from onecard.store.receipts import terms
 from onecard.store.together import together
 from onecard.store.watched import WatchedCall
 
@@ -181,31 +190,12 @@ class Recorder:
 
     def _receipt(self, case: Case) -> str:
         """The statement about one call, which holds no value of a row."""
-        agreement, asked = case.under.agreement, case.asked
-        approval = case.life.approval if case.life else None
         read = {d: self.states[d].version for d in case.under.datasets}
         return canonical_json(
             {
-                "format": RECEIPT_FORMAT,
-                "kind": agreement.mode,
-                "agreementVersion": agreement.version,
-                "approvedBy": approval.actor if approval else None,
-                "approvedIn": approval.document if approval else None,
-                "responsible": agreement.responsible,
-                "consumer": agreement.consumer,
-                "purpose": agreement.purpose,
-                "basis": f"{agreement.basis.statute} {agreement.basis.article}",
-                "columns": list(agreement.names),
-                "caller": case.call.sid,
-                "operator": asked.operator,
-                "case": asked.case,
-                "requestId": asked.request_id,
-                "outcome": (case.result or {})["outcome"],
-                "at": iso(self.now),
+                **receipt_head(case, case.life.approval if case.life else None, self.now),
                 "asOf": as_of(case, self.states),
                 "versions": read,
-                "keyEpoch": case.token_key.epoch,
-                "record": record_digest(case.person, case.mac),
                 **self._decision(case),
                 **case.commitments(case.own_salt),
             }
@@ -238,6 +228,31 @@ class Recorder:
             case.series,
             case.found,
         )
+
+
+def receipt_head(case: Case, approval: AgreementEvent | None, now: datetime) -> dict[str, object]:
+    """What the receipt of a call says of agreement, caller and record, whoever was asked for.
+
+    Args:
+        case: judged.
+        approval: of its agreement; None: nobody has approved it.
+        now: the hub's time.
+    """
+    agreement, asked = case.under.agreement, case.asked
+    return {
+        "format": RECEIPT_FORMAT,
+        "kind": agreement.mode,
+        **terms(agreement, approval),
+        "columns": list(agreement.names),
+        "caller": case.call.sid,
+        "operator": asked.operator,
+        "case": asked.case,
+        "requestId": asked.request_id,
+        "outcome": (case.result or {})["outcome"],
+        "at": iso(now),
+        "keyEpoch": case.token_key.epoch,
+        "record": record_digest(case.person, case.mac),
+    }
 
 
 def _once(cases: Sequence[Case], before: Calls) -> list[Case]:

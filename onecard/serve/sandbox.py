@@ -35,10 +35,9 @@ from onecard.serve.case import EMPTY, Case, Reply
 from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
 from onecard.serve.keyring import Keyring
-from onecard.serve.recording import RECEIPT_FORMAT, REPEATED_WITHIN
+from onecard.serve.recording import REPEATED_WITHIN, receipt_head
 from onecard.store import audit, question_calls
 from onecard.store.database import Connection
-from onecard.store.question_audit import record_digest
 from onecard.store.question_calls import Taken
 
 if TYPE_CHECKING:
@@ -266,33 +265,16 @@ def _salt(case: Case) -> str:
 
 def _receipt(case: Case, now: datetime) -> str:
     """As of a real call, with the profile; approved by nobody, of no state of the registry."""
-    agreement, asked = case.under.agreement, case.asked
+    agreement = case.under.agreement
     return canonical_json(
         {
-            "format": RECEIPT_FORMAT,
+            **receipt_head(case, None, now),
             "profile": "sandbox",
-            "kind": agreement.mode,
             "agreement": agreement.id,
-            "agreementVersion": agreement.version,
             "fingerprint": agreement.fingerprint,
-            "approvedBy": None,
-            "approvedIn": None,
-            "responsible": agreement.responsible,
-            "consumer": agreement.consumer,
-            "purpose": agreement.purpose,
-            "basis": f"{agreement.basis.statute} {agreement.basis.article}",
-            "columns": list(agreement.names),
-            "caller": case.call.sid,
-            "operator": asked.operator,
-            "case": asked.case,
-            "requestId": asked.request_id,
-            "outcome": (case.result or {})["outcome"],
-            "at": iso(now),
             "asOf": None,
             "versions": {},
             "names": VERSION,
-            "keyEpoch": case.token_key.epoch,
-            "record": record_digest(case.person, case.mac),
             **case.commitments(_salt(case)),
         }
     )

@@ -10,7 +10,9 @@ from typing import Any, LiteralString
 
 from onecard.base import failpoints
 from onecard.crypto.signing import Signer
+from onecard.model.agreements import AgreementEvent
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
+from schemas.models.agreement import Agreement
 
 FORMAT = 1
 _RECEIPTS: LiteralString = "SELECT transfer, body, suite, key_epoch, signature FROM ledger.receipt"
@@ -51,6 +53,24 @@ class Receipt:
     suite: str
     key_epoch: str
     signature: bytes
+
+
+def terms(agreement: Agreement, approval: AgreementEvent | None) -> dict[str, object]:
+    """What every receipt says of the agreement: its version, who answers for it, and why.
+
+    Args:
+        agreement: as it is in force.
+        approval: of it; None: nobody has approved it.
+    """
+    return {
+        "agreementVersion": agreement.version,
+        "approvedBy": approval.actor if approval else None,
+        "approvedIn": approval.document if approval else None,
+        "responsible": agreement.responsible,
+        "consumer": agreement.consumer,
+        "purpose": agreement.purpose,
+        "basis": f"{agreement.basis.statute} {agreement.basis.article}",
+    }
 
 
 def signed_text(content: Mapping[str, Any]) -> str:
