@@ -8,6 +8,7 @@ rows as JSON.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -164,7 +165,8 @@ def main() -> None:
     with meter() as used:
         rows = run(given[1])
     found = {"seconds": used.seconds, "client": used.client, "megabytes": peak_megabytes()}
-    print(json.dumps({**found, "rows": rows}))
+    print(json.dumps({**found, "rows": rows}), flush=True)
+    os._exit(0)  # a reader's own threads, some of which do not survive the end of Python
 
 
 if __name__ == "__main__":
