@@ -81,10 +81,11 @@ def main() -> None:
     plain: list[Night] = []
     by_airflow: list[Night] = []
     with cities(options.home / "airflow_night") as (known, folder):
-        for _ in range(options.rounds):
-            with known.start(folder / "plain", persons=options.persons, seed=SEED) as stage:
+        for number in range(options.rounds):
+            home = folder / f"round_{number}"
+            with known.start(home / "plain", persons=options.persons, seed=SEED) as stage:
                 plain.append(nightly(stage))
-            with known.start(folder / "airflow", persons=options.persons, seed=SEED) as stage:
+            with known.start(home / "airflow", persons=options.persons, seed=SEED) as stage:
                 by_airflow.append(scheduled(stage))
             _same(plain[-1], by_airflow[-1])
             print(f"{plain[-1].seconds:.1f} s, {by_airflow[-1].seconds:.1f} s", flush=True)
@@ -93,7 +94,10 @@ def main() -> None:
 
 @contextmanager
 def cities(home: Path) -> Iterator[tuple[Cities, Path]]:
-    """Makes cities on the server of the bench; the template and all folders go at the end."""
+    """Makes cities on the server of the bench; the template and all folders go at the end.
+
+    Of a night that failed the folders stay, with what Airflow's tasks said, until the next one.
+    """
     folder = home / "cities"
     shutil.rmtree(home, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -104,7 +108,7 @@ def cities(home: Path) -> Iterator[tuple[Cities, Path]]:
             for made in folder.glob("city_*.lock"):
                 for part in ("hub", "agencies"):
                     database.drop_database(address, f"{made.stem}_{part}")
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def nightly(stage: Rehearsal) -> Night:
