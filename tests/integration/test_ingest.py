@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 import requests
 
+import connectors
 from connectors.push.spool import held
 from onecard.base.platform_signature import signed_headers
 from onecard.errors import HoldError, NotCollected
@@ -30,6 +31,8 @@ from onecard.live.pace import Pace
 from onecard.model.uploads import Declared
 from onecard.operations.housekeeping import keep_house
 from onecard.reconcile.dataset import reconcile
+from schemas.lint.check import lint
+from schemas.models.problem import Problem
 from tests.brought import (
     BRINGS,
     HEADER,
@@ -45,6 +48,7 @@ from tests.cities import empty_hub
 from tests.small_hub import DATASET, small_hub
 from tests.waiting import until
 
+KINDS = {kind: connectors.options(kind) for kind in connectors.KINDS}
 SPOILT = [
     ("bad1", "no number", "2026-11-09T08:00:00+08:00"),
     ("bad2", "1.00", "yesterday"),
@@ -606,3 +610,38 @@ def test_what_is_begun_counts_by_what_it_announces(town: Town) -> None:
     assert town.code(data * 2) == codes.TOO_LARGE.code
     assert town.code(data, new(), 0, 10) == "01"
     assert town.code(data) == codes.NO_ROOM.code
+
+
+def test_the_other_commands_know_what_is_brought(town: Town) -> None:
+    """What the agency may try at home, and what an engineer looks at before the night."""
+    town.contract({"kind": "csv", "encoding": "gb18030", "delimiter": ";"})
+    data = csv_of([*some(3), *SPOILT]).decode().replace(",", ";").encode("gb18030")
+    file = town.file(data)
+    code, said = town.small.onecard("check", DATASET, str(file))
+    assert (code, "read 6, accepted 3, rejected 3" in said) == (1, True), said
+    code, said = town.small.onecard("drift", DATASET)
+    assert code == 0, said
+    assert town.code(data) == "00"
+    code, said = town.small.onecard("drift", DATASET)
+    assert code == 0, said
+    code, said = town.small.onecard("collect", DATASET, "--dry-run")
+    assert (code, len(town.lying)) == (0, 1), said
+    said = town.small.onecard("doctor")[1]
+    assert "the spool is there and can be written" in said
+    code, said = town.small.onecard("collect", DATASET)
+    assert (code, town.lying) == (0, []), said
+    code, said = town.small.onecard("housekeeping", "--json")
+    assert (code, json.loads(said)["uploads"]) == (0, 0), said
+
+
+def test_lint_knows_what_is_brought(town: Town) -> None:
+    town.contract(order="arrival")
+    found = [p for p in lint(town.small.home / "schemas", connectors=KINDS) if _of_push(p)]
+    assert [(p.field, p.rule) for p in found] == [("agencies.health.bring", "bring.no_dataset")]
+    town.contract(waiting_bytes=1)
+    found = [p for p in lint(town.small.home / "schemas", connectors=KINDS) if _of_push(p)]
+    assert {p.rule for p in found} == {"bring.no_dataset", "contract.order", "push.waiting_bytes"}
+
+
+def _of_push(problem: Problem) -> bool:
+    return "bring" in problem.field or problem.file.name == "small.odcs.yaml"
