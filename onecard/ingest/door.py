@@ -10,6 +10,7 @@ import errno
 import json
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -46,14 +47,18 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-def create_app(service: Service, prover: Prover | None = None) -> FastAPI:
+def create_app(
+    service: Service, prover: Prover | None = None, answered: Counter[str] | None = None
+) -> FastAPI:
     """The application; `onecard.daemon.serving` runs it.
 
     Args:
         service: takes uploads.
         prover: judges signatures; default: one with the rules of the house.
+        answered: counts answers to calls by their codes.
     """
-    door = _Door(service, prover or Prover(service.callers))
+    counted = Counter[str]() if answered is None else answered
+    door = _Door(service, prover or Prover(service.callers), counted)
     app = bare_app(door.refusals)
     one = "/ingest/{agency}/{dataset}"
     for path, methods, view in (
@@ -73,8 +78,8 @@ def create_app(service: Service, prover: Prover | None = None) -> FastAPI:
 class _Door:
     """The views, and what they share; all on one event loop."""
 
-    def __init__(self, service: Service, prover: Prover) -> None:
-        self._service, self._prover = service, prover
+    def __init__(self, service: Service, prover: Prover, answered: Counter[str]) -> None:
+        self._service, self._prover, self._answered = service, prover, answered
         self._readiness = Readiness(service.ready)
         self._judges = ThreadPoolExecutor(JUDGES, thread_name_prefix="judge")
         self.refusals = Refusals()
@@ -211,6 +216,7 @@ class _Door:
 
     def _response(self, answer: Answer) -> Response:
         code = answer.code
+        self._answered[code.code] += 1
         if code.status >= 400:
             self.refusals.count(code.code)
         response = _json({"code": code.code, **answer.content}, code.status)

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import requests
 
 from demo.rehearsal import REPOSITORY
 from onecard.base import failpoints
@@ -61,9 +62,11 @@ def ended(process: subprocess.Popen[str]) -> int:
 
 
 @contextmanager
-def door(town: Town, **more: str) -> Iterator[subprocess.Popen[str]]:
+def door(
+    town: Town, heard: list[str] | None = None, *words: str, **more: str
+) -> Iterator[subprocess.Popen[str]]:
     """`onecard ingest` in a process of its own; it may be dead when the block ends."""
-    process = begun(town, "ingest", "--listen", "127.0.0.1:0", **more)
+    process = begun(town, "ingest", "--listen", "127.0.0.1:0", *words, **more)
     assert process.stdout is not None
     said, end = "", time.monotonic() + LIMIT_S
     while not (found := re.search(r"http://\S+:\d+", said)):
@@ -71,7 +74,9 @@ def door(town: Town, **more: str) -> Iterator[subprocess.Popen[str]]:
         assert line or process.poll() is None, f"it ended: {said}"
         assert time.monotonic() < end, f"it does not begin: {said}"
         said += line
-    town.url = found[0]
+    town.url = found[0].rstrip(";")
+    if heard is not None:
+        heard.append(said)
     try:
         yield process
     finally:
@@ -136,6 +141,18 @@ def test_a_collect_that_is_killed_loses_and_doubles_nothing(town: Town, point: s
     killed = begun(town, "collect", DATASET, ONECARD_KILL_AT=point)
     assert ended(killed) == -signal.SIGKILL
     sound(town, 200)
+
+
+def test_it_tells_its_figures_and_ends_when_it_is_told(town: Town) -> None:
+    said: list[str] = []
+    with door(town, said, "--metrics", "127.0.0.1:0") as process:
+        data = csv_of(some(3))
+        assert town.client().bring(DATASET, town.file(data), str(uuid.uuid4())).code == "00"
+        page = requests.get(re.findall(r"http://\S+:\d+", said[0])[1] + "/metrics", timeout=60).text
+        assert 'onecard_ingest_calls_total{code="00"} 1.0' in page
+        assert 'onecard_ingest_calls_total{code="80"} 0.0' in page
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
 
 
 @pytest.mark.nightly
