@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KINDS = {
     "files": "connectors.files.connector:FilesConnector",
+    "push": "connectors.push.connector:PushConnector",
     "rest": "connectors.rest.connector:RestConnector",
     "sql": "connectors.sql.connector:SqlConnector",
 }
@@ -28,11 +29,13 @@ KINDS = {
 
 SOURCES = {
     "files": "connectors.files.options:FilesSource",
+    "push": "connectors.push.options:PushSource",
     "rest": "connectors.rest.options:RestSource",
     "sql": "connectors.sql.options:SqlSource",
 }
 SINKS = {
     "files": "connectors.files.options:FilesSink",
+    "push": "connectors.push.options:NothingIsBroughtThere",
     "rest": "connectors.rest.options:RestSink",
     "sql": "connectors.sql.options:SqlSink",
 }
@@ -42,7 +45,7 @@ READ_BACK = frozenset({"files", "sql"})
 """Kinds whose inboxes can be read back: these implement `onecard.ports.inbox.Readable`."""
 
 
-IN_ORDER = frozenset({"files"})
+IN_ORDER = frozenset({"files", "push"})
 """Kinds whose rows come in an order that means something; `onecard lint` asks, as above."""
 
 

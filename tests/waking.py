@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from onecard.base.platform_signature import Credential, SignatureForm, signature, system_ms
+from onecard.daemon.callers import Caller, Callers
 from onecard.daemon.serving import Serving, serve
-from onecard.live.callers import Caller, Callers
 from onecard.live.calls import Gatekeeper
 from onecard.live.door import create_app
 

@@ -12,6 +12,7 @@ from schemas.models.contract import Contract
 
 DESCRIBE = {
     "files": "connectors.files.describe:describe",
+    "push": "connectors.push.describe:describe",
     "rest": "connectors.rest.describe:describe",
     "sql": "connectors.sql.describe:describe",
 }

@@ -10,6 +10,7 @@ from onecard.base.connections import Connection
 
 PROBE = {
     "files": "connectors.files.probe:probe",
+    "push": "connectors.push.probe:probe",
     "rest": "connectors.rest.probe:probe",
     "sql": "connectors.sql.probe:probe",
 }

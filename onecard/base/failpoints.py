@@ -68,6 +68,12 @@ POINTS = {
     "questions.before_record": "calls about persons are judged again, none of them is written",
     "questions.before_commit": "their receipts and the audit entry are written, not committed",
     "questions.after_commit": "that is committed, nobody has an answer yet",
+    "ingest.begun": "an upload is on record, none of its bytes is taken",
+    "ingest.taken": "the bytes of a part are on disk, nobody has an answer yet",
+    "ingest.judged": "what the gate says of a whole upload is on record, it does not wait yet",
+    "ingest.placed": "its file has its place in the spool, which is not committed",
+    "ingest.waits": "that is committed, nobody has an answer yet",
+    "ingest.released": "uploads that are published are out of the spool",
 }
 """Every point, and what is true when it is reached."""
 

@@ -194,14 +194,15 @@ class Verifier:
                 return "replayed"
             return "accepted" if len(used) < self._most else "too_many"
 
-    def accept(self, call: SignedCall, credential: Credential) -> Judgement:
+    def accept(self, call: SignedCall, credential: Credential, more: bytes = b"") -> Judgement:
         """The same, and an accepted call is accepted this once.
 
         Args:
             call: its headers.
             credential: of the caller that it names.
+            more: is signed behind them (`bound`).
         """
-        found = self.judge(call, credential)
+        found = self.judge(call, credential, more)
         if found != "accepted":
             return found
         with self._lock:

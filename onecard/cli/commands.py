@@ -77,6 +77,16 @@ COMMANDS = (
         "Answer signed calls about one person each, on record before they are answered.",
     ),
     Command(
+        "ingest",
+        "onecard.cli.ingest:ingest",
+        "Take what agencies bring themselves, judged at once, for the collects of their datasets.",
+    ),
+    Command(
+        "bring",
+        "onecard.cli.bring:bring",
+        "Bring a file to the door of `onecard ingest`, and show what the gate says of its rows.",
+    ),
+    Command(
         "ask",
         "onecard.cli.ask:ask",
         "Ask about one person (read from standard input), or say what is wrong with a kept call.",

@@ -19,6 +19,7 @@ def housekeeping(*, json: Json = False) -> None:
                     "purged": done.purged,
                     "expired_months": done.expired_months,
                     "folded": done.folded,
+                    "uploads": done.uploads,
                     "audit": found.ok,
                     "entries": found.entries,
                 }
@@ -28,6 +29,7 @@ def housekeeping(*, json: Json = False) -> None:
                 f"{done.purged:,} rejected rows purged;"
                 f" {done.expired_months:,} months of disclosures dropped;"
                 f" {done.folded:,} transfers of the live lane folded;"
+                f" {done.uploads:,} uploads that waited too long removed;"
                 f" {found.entries:,} audit entries"
             )
         done.check()

@@ -13,10 +13,13 @@ from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing, require_staged
 from onecard.crypto.audit_format import anchor
 from onecard.errors import FatalError, PolicyError
+from onecard.model.checkpoints import Checkpoint
 from onecard.model.row_order import OLDER, RETURNED, accepting
 from onecard.model.transfers import CollectLine, Counts, DatasetState
+from onecard.ports.brought import Brought
 from onecard.ports.listener import Telling
 from onecard.ports.row_gate import Reason
+from onecard.ports.source import ReadRequest
 from onecard.store import (
     audit,
     carrier_gaps,
@@ -30,6 +33,7 @@ from onecard.store import (
     rule_results,
     staging,
     transfers,
+    uploads,
 )
 from onecard.store.registry import Fate, Merging
 from onecard.store.releases import Release
@@ -66,7 +70,8 @@ class PublishStep:
         with failing.noted(transfer), database.connect(tools.address) as connection:
             line = transfers.collect_line(connection, transfer)
             if line is not None and line.status == "published":
-                self._anchor()  # the run that published may have been cut off before it
+                self._release(line)  # the run that published may have been cut off before it
+                self._anchor()
                 return self._collected(transfer, line.counts, line.version or 0)
             state = datasets.lock_claimed(connection, contract.id, transfer)
             tools.guard(connection)
@@ -92,13 +97,34 @@ class PublishStep:
             if version != state.version:
                 notifications.tell_published(connection, contract.id)
             transfers.record_published(connection, transfer, version, counts)
+            self._note_brought(connection, transfer, line)
             staging.drop(connection, contract, older_than=transfer + 1, mine=transfer)
             done = self._collected(transfer, counts, version)
             self._sign(connection, transfer, done, line)
             failpoints.reach("publish.before_commit")
         failpoints.reach("publish.after_commit")
+        self._release(line)
         self._anchor()
         return done
+
+    def _note_brought(
+        self, connection: database.Connection, transfer: int, line: CollectLine
+    ) -> None:
+        """What the agency itself has brought is published from here on."""
+        connector, dataset = self.tools.connector, self.contract.id
+        taken = connector.taken(_of_source(line)) if isinstance(connector, Brought) else {}
+        if taken:
+            uploads.publish(connection, dataset, taken, transfer, self.tools.settings.now())
+
+    def _release(self, line: CollectLine) -> None:
+        """Have what was brought and is published removed."""
+        connector, source = self.tools.connector, self.contract.source
+        if not isinstance(connector, Brought):
+            return
+        options = connector.source_options.model_validate(dict(source.options))
+        request = ReadRequest(self.contract.id, (), options, checkpoint=_of_source(line))
+        connector.release(self.tools.connections.get(source.connection), request)
+        failpoints.reach("ingest.released")
 
     def _absorb(self, connection: database.Connection, transfer: int, line: CollectLine) -> None:
         """Rejected rows go to the quarantine; those there that are over by it end."""
@@ -186,6 +212,11 @@ class PublishStep:
             made = audit.checkpoint(connection, self.tools.signer)
         anchor(self.tools.settings.home / "audit", made)
         failpoints.reach("anchor.written")
+
+
+def _of_source(line: CollectLine) -> Checkpoint:
+    """The source's own part of a transfer's checkpoint."""
+    return dict(line.checkpoint.get("source") or {})
 
 
 def _counted(gate: CollectLine, fate: Fate) -> Counts:

@@ -14,12 +14,12 @@ from functools import partial
 from typing import Protocol
 
 from onecard.base.extras import extra
+from onecard.daemon.callers import Callers
 from onecard.daemon.front import FIXED, MOST_HEADER_BYTES, bare_app
 from onecard.daemon.readiness import Readiness
 from onecard.daemon.refusals import Refusals
 from onecard.live import calls
 from onecard.live.answered import Answered
-from onecard.live.callers import Callers
 from onecard.live.calls import Answer, Gatekeeper
 
 with extra("live"):

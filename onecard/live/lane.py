@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from onecard.daemon.callers import Callers
 from onecard.daemon.watcher import Watcher
 from onecard.errors import OnecardError, UsageError, unknown
-from onecard.live.callers import Callers, callers_of
+from onecard.live.callers import callers_of
 from onecard.live.collecting import CollectJob
 from onecard.live.delivering import DeliverJob
 from onecard.live.ear import Ear

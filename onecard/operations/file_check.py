@@ -137,7 +137,7 @@ def _form(contract: Contract, reason: Reason) -> dict[str, str]:
 
 def _layout(contract: Contract, file: Path, instead: Mapping[str, str]) -> Layout:
     """The format of a file; the contract's where its own files are of that kind."""
-    given = contract.source.options if contract.source.connector == "files" else {}
+    given = contract.source.options if contract.source.connector in ("files", "push") else {}
     own = dict(given.get("format") or {})
     taken = fnmatch.fnmatchcase(file.name, str(given.get("pattern", "")))
     packed = dict(own.get("of") or {})

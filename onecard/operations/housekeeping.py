@@ -13,6 +13,7 @@ from datetime import datetime, time, timedelta
 from onecard.base.times import ZONE
 from onecard.crypto.audit_verify import Verdict
 from onecard.errors import FatalError
+from onecard.operations import spools
 from onecard.ports.desk import Desk
 from onecard.store import (
     audit,
@@ -46,12 +47,14 @@ class Kept:
         expired_months: months of the disclosure ledger that were dropped.
         folded: transfers of the live lane that were folded.
         verdict: of the audit log.
+        uploads: that were not collected in time, and were removed.
     """
 
     purged: int
     expired_months: int
     folded: int
     verdict: Verdict
+    uploads: int = 0
 
     def check(self) -> None:
         """Raise when the audit log is not as it was written.
@@ -65,7 +68,9 @@ class Kept:
 
 
 def keep_house(hub: Desk) -> Kept:
-    """Drop rejected values whose time is over, verify the audit log, drop old disclosures, fold.
+    """Drop rejected values and uploads whose time is over, verify the audit log, fold.
+
+    Old disclosures go too.
 
     The log is verified before a month of disclosures goes, so that whatever is wrong with the one
     is known whether or not the other can be done. Where it is not whole, nothing is folded.
@@ -80,9 +85,10 @@ def keep_house(hub: Desk) -> Kept:
         months = expire_disclosures(hub, connection)
         questions.tidy(connection, hub.settings.now())
         watched.tidy(connection, hub.settings.now())
+        brought = spools.tidy(hub, connection)
         fold_figures(hub, connection)
         folded = fold(hub, connection) if verdict.ok else 0
-    return Kept(purged, months, folded, verdict)
+    return Kept(purged, months, folded, verdict, brought)
 
 
 def purge(hub: Desk, connection: database.Connection) -> int:

@@ -81,7 +81,8 @@ class ReadRequest:
         checkpoint: what the source itself returned after its last complete reading.
         key: contract names of the key's fields.
         order: contract names of the fields that order the rows of one key.
-        file_order: by what files follow each other (`manifest_time`, `file_name`), or None.
+        file_order: by what files or uploads follow each other (`manifest_time`, `file_name`,
+            `arrival`), or None.
         order_stated: the contract itself states `file_order`; else it is only how files are read.
         taken: as `checkpoint`, also where everything is read again: what is older than something
             taken before that is gone is marked `late`.

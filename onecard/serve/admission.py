@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from onecard.daemon.codes import Code
 from onecard.model.agreements import Life
 from onecard.model.misuse import CallOperator
 from onecard.serve import codes
 from onecard.serve.calls import Call, Malformed, Question, question, say_nothing
 from onecard.serve.case import Case
-from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
 from onecard.store import agreement_lives, question_counts, questions, suspensions
 from onecard.store.agreement_lives import Lives

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from onecard.base.connections import Connection as System
 from onecard.crypto.keys import Key
+from onecard.daemon.codes import Code
 from onecard.daemon.watcher import WatchedDesk
 from onecard.errors import OnecardError
 from onecard.model.agreements import Life
@@ -17,7 +18,6 @@ from onecard.ports.privacy_gate import Plan, PrivacyBlock, PrivacyGate, Query
 from onecard.serve import admission, codes
 from onecard.serve.calls import Call
 from onecard.serve.case import Case, Reply
-from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
 from onecard.serve.keyring import Keyring
 from onecard.serve.looking import Look

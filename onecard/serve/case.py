@@ -10,10 +10,10 @@ from onecard.crypto import answers
 from onecard.crypto.audit_format import canonical_json
 from onecard.crypto.keys import Key
 from onecard.crypto.suites import Suite
+from onecard.daemon.codes import Code
 from onecard.model.agreements import Life
 from onecard.serve import quotas
 from onecard.serve.calls import Call, Question
-from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
 from onecard.store.disclosures import REFERENCE_BYTES
 from onecard.store.question_counts import Slot

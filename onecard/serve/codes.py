@@ -5,31 +5,7 @@ docs/asking.md has the same table, and the OpenAPI document the same texts; a te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One code.
-
-    Attributes:
-        code: in the JSON.
-        status: of HTTP.
-        zh: what it means, in Chinese.
-        en: the same in English.
-        do_zh: what the caller should do.
-        do_en: the same in English.
-        retry_s: seconds after which a next call has a chance; 0: it is not said.
-    """
-
-    code: str
-    status: int
-    zh: str
-    en: str
-    do_zh: str
-    do_en: str
-    retry_s: int = 0
-
+from onecard.daemon.codes import Code
 
 ANSWERED = Code(
     "00", 200, "已答复", "answered", "核对签名后使用", "verify the signature, then use it"

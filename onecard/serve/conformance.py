@@ -22,12 +22,12 @@ from onecard.base.platform_signature import (
     bound,
     signature,
 )
+from onecard.daemon.codes import Code
 from onecard.daemon.front import MOST_HEADER_BYTES
 from onecard.errors import UsageError
 from onecard.serve import calls as asked
 from onecard.serve import codes, openapi, signing_mistakes
 from onecard.serve.calls import MOST_BODY_BYTES, Malformed
-from onecard.serve.codes import Code
 from onecard.serve.signing_mistakes import Signing
 from schemas.models.agreement import Agreement
 from schemas.models.callers import CallerSystem

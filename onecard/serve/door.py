@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from onecard.base.extras import extra
+from onecard.daemon.codes import Code
 from onecard.daemon.front import FIXED, MOST_HEADER_BYTES, bare_app
 from onecard.daemon.readiness import Readiness
 from onecard.daemon.refusals import Refusals
@@ -22,7 +23,6 @@ from onecard.model.call_figures import QUANTILES, together
 from onecard.serve import codes, openapi
 from onecard.serve.calls import MOST_BODY_BYTES, Call
 from onecard.serve.case import Reply
-from onecard.serve.codes import Code
 from onecard.serve.gatekeeper import Gatekeeper, Proved
 from onecard.serve.residents import ResidentCall
 from onecard.serve.service import Service

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from onecard.base.call_bounds import bound_of
+from onecard.daemon.codes import Code
 from onecard.model.call_figures import AnsweredCalls, RefusedCalls, TimedCalls, answered
-from onecard.serve.codes import Code
 from onecard.store.call_figures import Timed
 from onecard.store.question_counts import Refused
 

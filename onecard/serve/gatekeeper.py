@@ -21,8 +21,8 @@ from onecard.base.platform_signature import (
     bound,
 )
 from onecard.base.token_bucket import TokenBuckets
+from onecard.daemon.codes import Code
 from onecard.serve import codes
-from onecard.serve.codes import Code
 from onecard.serve.keyring import Keyring
 from schemas.models.callers import CallerSystem
 

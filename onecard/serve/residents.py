@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from onecard.base.endpoints import is_here
 from onecard.base.times import ZONE, iso
+from onecard.daemon.codes import Code
 from onecard.ports.desk import Desk
 from onecard.serve import codes, quotas
 from onecard.serve.calls import FORMS, ID_NUMBER, Malformed, checked_id, members, say_nothing
 from onecard.serve.case import Reply
-from onecard.serve.codes import Code
 from onecard.serve.gatekeeper import Proved
 from onecard.serve.keyring import Keyring
 from onecard.stewardship import disclosure_lookup

@@ -25,6 +25,7 @@ from onecard.base.token_bucket import TokenBuckets
 from onecard.crypto import answers
 from onecard.crypto.audit_format import canonical_json
 from onecard.crypto.keys import Key
+from onecard.daemon.codes import Code
 from onecard.daemon.complaint import Complaint
 from onecard.errors import OnecardError
 from onecard.model.agreements import Life
@@ -32,7 +33,6 @@ from onecard.ports.desk import Desk
 from onecard.serve import admission, codes, sandbox_rows
 from onecard.serve.calls import Call
 from onecard.serve.case import EMPTY, Case, Reply
-from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
 from onecard.serve.keyring import Keyring
 from onecard.serve.recording import REPEATED_WITHIN, receipt_head

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Sequence
 
 from onecard.crypto.signing import Signer
+from onecard.daemon.codes import Code
 from onecard.daemon.watcher import Watcher
 from onecard.errors import ConfigError, OnecardError
 from onecard.serve import codes, keyring, residents
 from onecard.serve.answering import Answering, ServeDesk
 from onecard.serve.calls import Call
 from onecard.serve.case import Reply
-from onecard.serve.codes import Code
 from onecard.serve.compiled import Compiled
 from onecard.serve.figures import Figures
 from onecard.serve.groups import Groups

@@ -38,6 +38,9 @@ class Kind(Enum):
     MAKING = "making"
     """Statements that make a table or an index where it is missing take turns."""
 
+    UPLOAD = "upload"
+    """One change of which uploads a dataset has at a time: they get their places in one order."""
+
     MIGRATION = "migration"
     """Two upgrades at once run one after the other."""
 
@@ -53,9 +56,17 @@ def hold(connection: psycopg.Connection[Any], kind: Kind, name: str | int) -> No
     connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (_key(kind, name),))
 
 
-def hold_in_transaction(connection: psycopg.Connection[Any], kind: Kind) -> None:
-    """Wait for the one lock of a kind, and hold it until the transaction ends."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (_key(kind, ""),))
+def hold_in_transaction(
+    connection: psycopg.Connection[Any], kind: Kind, name: str | int = ""
+) -> None:
+    """Wait for a lock, and hold it until the transaction ends.
+
+    Args:
+        connection: in a transaction.
+        kind: what it keeps apart.
+        name: of what is locked; the default: there is one lock of the kind.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (_key(kind, name),))
 
 
 def _key(kind: Kind, name: str | int) -> str:

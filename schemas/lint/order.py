@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from schemas.models.contract import Contract
+from schemas.models.contract import FILE_ORDERS, Contract, FileOrder
 from schemas.models.odcs import ContractFile
 from schemas.models.problem import Problem
 
@@ -19,10 +19,12 @@ def check(file: ContractFile, *, in_order: bool) -> Iterator[Problem]:
         in_order: the rows of its kind of system come in an order that means something (files).
     """
     contract, document = file.contract, file.document
-    if contract.stated_file_order and not in_order:
+    orders = FILE_ORDERS.get(contract.source.connector, ()) if in_order else ()
+    if contract.stated_file_order and contract.stated_file_order not in orders:
+        valid = ", ".join(["a list of fields", *orders, "unique"])
         message = (
-            f"order {contract.order} is that of files; valid choices for"
-            f" {contract.source.connector}: a list of fields, unique"
+            f"order {contract.order} is none of this kind of system; valid choices for"
+            f" {contract.source.connector}: {valid}"
         )
         yield document.problem(PLACE, "contract.order", message)
     if contract.order == "manifest_time" and in_order and not _names_time(contract):
@@ -32,7 +34,7 @@ def check(file: ContractFile, *, in_order: bool) -> Iterator[Problem]:
         )
         yield document.problem(PLACE, "contract.order", message)
     if contract.order is None and not contract.ordering:
-        yield document.problem(PLACE, "contract.order", _asked(in_order=in_order))
+        yield document.problem(PLACE, "contract.order", _asked(orders))
 
 
 def _names_time(contract: Contract) -> bool:
@@ -40,12 +42,13 @@ def _names_time(contract: Contract) -> bool:
     return isinstance(manifest, dict) and bool(manifest.get("time"))
 
 
-def _asked(*, in_order: bool) -> str:
+def _asked(orders: Sequence[FileOrder]) -> str:
     """What is asked for, the valid choices, and what happens without."""
-    if in_order:
-        where, choices = "in several files and twice in one", "manifest_time, file_name, "
+    if orders:
+        where, choices = "in several files and twice in one", "".join(f"{o}, " for o in orders)
+        by = "as they arrive" if orders == ("arrival",) else "by the files' names"
         without = (
-            "the row that is read last wins, by the files' names, and an old file that is issued"
+            f"the row that is read last wins, {by}, and an old file that is issued"
             " again brings its old values back"
         )
     else:

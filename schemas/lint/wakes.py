@@ -1,11 +1,11 @@
-"""What can be wrong with the `wake` blocks of agencies: who may wake the live lane."""
+"""What can be wrong with the blocks by which agencies call: `wake` and `bring`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 
-from schemas.models.catalogue import Catalogue
+from schemas.models.catalogue import Agency, Bring, Catalogue, Wake
 from schemas.models.problem import Problem
 from schemas.models.strict_yaml import Document
 
@@ -18,25 +18,39 @@ def check(catalogue: Catalogue, document: Document) -> Iterator[Problem]:
     """
     used = Counter(_connections(catalogue))
     for name, agency in catalogue.agencies.items():
-        if agency.wake is None:
-            continue
-        at = f"agencies.{name}.wake"
-        if used[agency.wake.connection] > 1:
-            message = (
-                f"{agency.wake.connection} is used elsewhere too: an agency wakes the lane by a"
-                f" connection for that alone, e.g. {name}_wake"
-            )
-            yield document.problem(f"{at}.connection", "wake.shared_connection", message)
-        if not catalogue.wakeable(name):
+        for block, calls in _blocks(agency):
+            at = f"agencies.{name}.{block}"
+            if used[calls.connection] > 1:
+                message = (
+                    f"{calls.connection} is used elsewhere too: {_DOES[block]} by a connection for"
+                    f" that alone, e.g. {name}_{block}"
+                )
+                yield document.problem(f"{at}.connection", f"{block}.shared_connection", message)
+        if agency.wake is not None and not catalogue.wakeable(name):
             message = f"{name} has no dataset of lane event: there is nothing that it could wake"
-            yield document.problem(at, "wake.no_dataset", message)
+            yield document.problem(f"agencies.{name}.wake", "wake.no_dataset", message)
+        if agency.bring is not None and not catalogue.bringable(name):
+            message = f"{name} has no dataset whose source is push: there is nothing to be brought"
+            yield document.problem(f"agencies.{name}.bring", "bring.no_dataset", message)
+
+
+_DOES = {"wake": "an agency wakes the lane", "bring": "an agency brings its rows"}
+
+
+def _blocks(agency: Agency) -> Iterator[tuple[str, Wake | Bring]]:
+    """The blocks by which an agency calls, by their names."""
+    if agency.wake is not None:
+        yield "wake", agency.wake
+    if agency.bring is not None:
+        yield "bring", agency.bring
 
 
 def _connections(catalogue: Catalogue) -> Iterator[str]:
-    """Every use of a connection."""
+    """Every use of a connection; several datasets of one agency may come through one."""
     yield from (c.source.connection for c in catalogue.contracts.values())
     for agreement in catalogue.agreements.values():
         if agreement.delivery:
             yield agreement.delivery.connection
     for agency in catalogue.agencies.values():
-        yield from (b.connection for b in (agency.handback, agency.wake) if b is not None)
+        blocks = (agency.handback, agency.wake, agency.bring)
+        yield from (b.connection for b in blocks if b is not None)

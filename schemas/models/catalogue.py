@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
+from pydantic import Field
+
 from onecard.base import files
 from onecard.base.frozen import Frozen
 from onecard.base.platform_signature import SignatureForm
@@ -83,12 +85,30 @@ class Wake(SignatureForm):
     connection: Name
 
 
+class Bring(SignatureForm):
+    """How an agency brings what cannot be read at its side: what its calls are signed with.
+
+    It may bring its own datasets whose source is of kind `push`, and no other.
+
+    Attributes:
+        connection: id of the Airflow connection that holds its sid (login) and appKey (password);
+            used for nothing else.
+        uploads_a_day: uploads that may begin within 24 hours.
+        stopped: nothing is taken from it until this is false again.
+    """
+
+    connection: Name
+    uploads_a_day: int = Field(default=1000, ge=1)
+    stopped: bool = False
+
+
 class Agency(Frozen):
     """An organisation that provides or receives data.
 
     Attributes:
         handback: how it gets its own rejected rows back; None: nothing leaves.
         wake: how it wakes the live lane; None: nobody does in its name.
+        bring: how it brings what cannot be read; None: nothing is taken in its name.
         onboarding: it is being connected: what it provides and receives is tried for real, and
             kept out of scores, deadlines, alarms and the outcome of the night.
     """
@@ -99,6 +119,7 @@ class Agency(Frozen):
     role: Literal["card_owner", "provider", "bank", "entrusted_operator", "statistics"]
     handback: HandBack | None = None
     wake: Wake | None = None
+    bring: Bring | None = None
     onboarding: bool = False
 
 
@@ -227,6 +248,10 @@ class Catalogue:
     def wakeable(self, agency: str) -> frozenset[str]:
         """Datasets that the agency may wake: its own of lane event."""
         return frozenset(c.id for c in self.datasets_of(agency) if c.lane == "event")
+
+    def bringable(self, agency: str) -> frozenset[str]:
+        """Datasets that the agency may bring: its own whose source is of kind `push`."""
+        return frozenset(c.id for c in self.datasets_of(agency) if c.source.connector == "push")
 
     def _raise_broken(self, ending: str) -> None:
         broken = [p for p in self.problems if p.file.as_posix().endswith(ending)]

@@ -19,8 +19,13 @@ from schemas.models.text_form import TextForm
 from schemas.models.values import DatasetId, Duration, Name, Version
 
 LogicalType = Literal["string", "date", "timestamp", "integer", "number"]
-FileOrder = Literal["manifest_time", "file_name"]
-"""By what the files of a folder follow each other; inside a file, its rows do."""
+FileOrder = Literal["manifest_time", "file_name", "arrival"]
+"""By what files or uploads follow each other; inside one, its rows do."""
+FILE_ORDERS: Mapping[str, tuple[FileOrder, ...]] = {
+    "files": ("manifest_time", "file_name"),
+    "push": ("arrival",),
+}
+"""Kind of system → by what its files can follow each other."""
 
 
 class Field(Frozen):
@@ -156,7 +161,7 @@ class Contract(Frozen):
     @property
     def stated_file_order(self) -> FileOrder | None:
         """By what the contract says that files follow each other."""
-        return self.order if self.order in ("manifest_time", "file_name") else None
+        return self.order if self.order in ("manifest_time", "file_name", "arrival") else None
 
     @property
     def file_order(self) -> FileOrder | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from sqlalchemy import (
     insert,
 )
 
+from connectors.push.spool import Spool
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
 from tests.workbooks import DbfColumn, SheetMade, dbf, xlsx, zipped
@@ -317,6 +319,23 @@ def files(connection: Connection, root: Path, layout: dict[str, Any]) -> System:
     options["pattern"] = f"rows.{layout['kind']}"
     sink = {"directory": "in", "format": {"kind": "parquet"}}
     return System("files", connection, options, sink, fill, held, incremental=False)
+
+
+def push(connection: Connection) -> System:
+    """A spool with one upload of all rows, which another takes the place of."""
+    spool = Spool(connection, "agency/dataset")
+    spool.make()
+    layout = {"kind": "jsonl"}
+
+    def fill(items: list[Row]) -> None:
+        number = spool.newest() + 1
+        for old in spool.lying():
+            old.path.unlink()
+        upload = str(uuid.uuid4())
+        spool.part(upload).write_bytes(encoded(items, layout))
+        spool.promote(upload, number)
+
+    return System("push", connection, {"format": layout}, {}, fill, list, incremental=False)
 
 
 def encoded(items: list[Row], layout: dict[str, Any]) -> bytes:

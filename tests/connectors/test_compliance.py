@@ -42,6 +42,7 @@ from tests.connectors.systems import (
     free,
     http,
     marked,
+    push,
     rows,
     sftp,
     sql,
@@ -82,6 +83,10 @@ VARIANTS = (
     "fixed",
     "zip",
     "csv-ftp",
+    "push",
+)
+DELIVERED_TO = pytest.mark.parametrize(
+    "system", [v for v in VARIANTS if v not in ("push",)], indirect=True
 )
 
 
@@ -135,6 +140,8 @@ def opened(variant: str, folder: Path, postgres: str) -> Iterator[System]:
             login = {"login": "hub", "password": "secret", "extra": {"clear_text": True}}
             connection = conn(conn_type="ftp", host="127.0.0.1", port=port, **login)
             yield files(connection, folder, {"kind": "csv"})
+    elif variant == "push":
+        yield push(conn(conn_type="fs", extra={"path": str(folder)}))
     else:
         local = conn(conn_type="fs", extra={"path": str(folder)})
         layout = {"fixed": FIXED, "xml": XML, "zip": ZIP}.get(variant, {"kind": variant})
@@ -302,6 +309,7 @@ def parcel(count: int, delivery: str, leave: Callable[..., None] = free) -> Parc
     )
 
 
+@DELIVERED_TO
 def test_a_delivery_arrives_and_its_repeat_changes_nothing(system: System) -> None:
     connector = connectors.connector(system.kind)
     options = connector.sink_options.model_validate(system.sink)
@@ -317,6 +325,7 @@ def test_a_delivery_arrives_and_its_repeat_changes_nothing(system: System) -> No
     assert system.held() == before
 
 
+@DELIVERED_TO
 def test_what_was_delivered_is_read_back_as_it_left(system: System) -> None:
     connector = connectors.connector(system.kind)
     assert isinstance(connector, Readable) == (system.kind in connectors.READ_BACK)
@@ -333,6 +342,7 @@ def test_what_was_delivered_is_read_back_as_it_left(system: System) -> None:
     assert found == as_canonical(parcel(40, "").batches, sent.schema)
 
 
+@DELIVERED_TO
 def test_keys_to_drop_are_dropped_and_a_repeat_changes_nothing(system: System) -> None:
     connector = connectors.connector(system.kind)
     options = connector.sink_options.model_validate(system.sink)
@@ -370,6 +380,7 @@ def as_canonical(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> list[s
     )
 
 
+@DELIVERED_TO
 def test_nothing_arrives_when_deliveries_are_stopped(system: System) -> None:
     def stopped(_rows: int = 0) -> None:
         msg = "stopped"
@@ -396,6 +407,12 @@ def test_a_system_that_is_down_is_unavailable(variant: str, tmp_path: Path, post
 
 
 def test_what_is_not_there_is_named(system: System) -> None:
+    if system.kind == "push":
+        gone = {"extra": {"path": "/nowhere_at_all"}}
+        system.connection = system.connection.model_copy(update=gone)
+        with pytest.raises(ConfigError, match="names no folder"):
+            read(system)
+        return
     place = {"sql": "table", "rest": "path", "files": "directory"}[system.kind]
     system.options[place] = "nowhere_at_all"
     if system.kind == "rest":

@@ -711,6 +711,13 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
         "wake.no_dataset",
         "agencies.bank.wake",
     ),
+    "agency-bring-no-dataset": (
+        AGENCIES,
+        "short: 银行, ",
+        "short: 银行, bring: {connection: bank_bring}, ",
+        "bring.no_dataset",
+        "agencies.bank.bring",
+    ),
     "carrier-unknown-field": (
         EVENTS,
         "successor: replaced_by_card_no",

@@ -24,11 +24,11 @@ RANDOM_KILLS = int(os.environ.get("ONECARD_RANDOM_KILLS") or how_often(10, 40))
 KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
 """A file that gets, for each random kill, the last point that was reached (`make kills`)."""
 BATCHES = min(max(10, RANDOM_KILLS // 10), RANDOM_KILLS)
-OTHERS = ("release.", "part", "lease.", "questions.")
+OTHERS = ("release.", "part", "lease.", "questions.", "ingest.")
 """A release is a person's act, a night reads nothing in partitions, only the live lane works under
-leases, and nobody asks about a person: their points are killed at in
-`tests/integration/test_release.py`, `test_workers.py`, `test_lane_kills.py` and
-`test_serve_kills.py`."""
+leases, nobody asks about a person, and nobody brings anything: their points are killed at in
+`tests/integration/test_release.py`, `test_workers.py`, `test_lane_kills.py`, `test_serve_kills.py`
+and `test_ingest_kills.py`."""
 OF_A_NIGHT = tuple(p for p in failpoints.POINTS if not p.startswith(OTHERS))
 COUNTED = ("stage.checked#3", "load.after_commit#4", "send.leaving#2", "log.after_append#9")
 """The same points later in the night, in other datasets and in the second part of a parcel."""

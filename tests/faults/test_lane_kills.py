@@ -27,7 +27,7 @@ QUICK_KILLS = 3
 KILL_LOG = os.environ.get("ONECARD_KILL_LOG")
 """A file that gets, for each random kill, the last point that was reached (`make lane-kills`)."""
 OF_A_LANE = tuple(
-    p for p in failpoints.POINTS if not p.startswith(("release.", "part", "questions."))
+    p for p in failpoints.POINTS if not p.startswith(("release.", "part", "questions.", "ingest."))
 )
 COUNTED = ("publish.before_commit#2", "send.leaving#3", "lease.taken#4", "log.after_append#7")
 """The same points in a later batch, at another consumer, with part of the leases taken."""

@@ -1,4 +1,4 @@
-"""docs/architecture.md against the code: its picture, its rooms, the four ways."""
+"""docs/architecture.md against the code: its picture, its rooms, the five ways."""
 
 from __future__ import annotations
 
@@ -82,10 +82,11 @@ def test_every_room_says_what_enters_and_what_leaves() -> None:
     assert [name for name, text in said if not re.search(r" In: \S.* Out: \S", text)] == []
 
 
-def test_there_are_four_ways() -> None:
+def test_there_are_five_ways() -> None:
     assert list(ways()) == [
         "Through a collect",
         "Through a delivery",
+        "Through an upload",
         "Through a call about one person",
         "Through a reconciliation",
     ]

@@ -125,7 +125,7 @@ def services() -> dict[str, dict[str, Any]]:
 
 def test_compose_has_what_an_installation_needs(services: dict[str, dict[str, Any]]) -> None:
     assert {name: services[name]["image"] for name in WANTED} == WANTED
-    assert set(services) == {*WANTED, *AIRFLOW, "live", "serve"}
+    assert set(services) == {*WANTED, *AIRFLOW, "live", "serve", "ingest"}
     for name in AIRFLOW:
         assert services[name]["build"]["dockerfile"] == "docker/Dockerfile"
         assert services[name]["environment"]["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
@@ -134,7 +134,7 @@ def test_compose_has_what_an_installation_needs(services: dict[str, dict[str, An
     assert "onecard db upgrade" in job
 
 
-@pytest.mark.parametrize("name", ["live", "serve"])
+@pytest.mark.parametrize("name", ["live", "serve", "ingest"])
 def test_what_stays_can_run_several_times_and_knows_no_secret_of_airflow(
     services: dict[str, dict[str, Any]], name: str
 ) -> None:

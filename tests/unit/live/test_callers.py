@@ -10,7 +10,8 @@ import pytest
 
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.platform_signature import Credential, SignatureForm
-from onecard.live.callers import Caller, Callers, callers_of
+from onecard.daemon.callers import Caller, Callers
+from onecard.live.callers import callers_of
 from schemas.models import catalogue
 from schemas.models.catalogue import Catalogue, Wake
 

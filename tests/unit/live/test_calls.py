@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onecard.base.platform_signature import Credential, Verifier
+from onecard.daemon import proving
+from onecard.daemon.callers import Callers
+from onecard.daemon.proving import CALLS_AT_ONCE, FAILURES_AT_ONCE
 from onecard.live import calls
-from onecard.live.callers import Callers
-from onecard.live.calls import CALLS_AT_ONCE, FAILURES_AT_ONCE, Gatekeeper
+from onecard.live.calls import Gatekeeper
 from tests.waking import BINDINGS, CALLERS, EVENTS, HEALTH, HRSS, NOW_MS, VISITS, Clocks, call
 
 HERE = "192.0.2.1"
@@ -136,11 +138,11 @@ def test_addresses_that_only_look_alike_do_not_fail_together() -> None:
 
 
 def test_strangers_without_end_need_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "MOST_FAILING", 50)
+    monkeypatch.setattr(proving, "MOST_FAILING", 50)
     gate = Gate()
-    for n in range(3 * calls.MOST_FAILING):
+    for n in range(3 * proving.MOST_FAILING):
         gate.ask({"gjgxjhpt_sid": "x"}, address=f"stranger {n}")
-    assert len(gate.keeper._failures) == calls.MOST_FAILING
+    assert len(gate.keeper._prover._failures) == proving.MOST_FAILING
     assert gate.verifier._used == {}, "nobody is remembered without a key"
 
 
@@ -165,5 +167,5 @@ def test_replays_do_not_use_up_the_callers_own_calls() -> None:
 
 def test_more_than_can_be_remembered_in_the_window_waits() -> None:
     gate = Gate()
-    gate.keeper._verifier = Verifier(2, gate.clocks.system, gate.clocks.steady)
+    gate.keeper._prover._verifier = Verifier(2, gate.clocks.system, gate.clocks.steady)
     assert [gate.code(own()) for _ in range(3)] == ["00", "00", "45"]

@@ -12,10 +12,11 @@ import pytest
 import requests
 
 from onecard.daemon import readiness, serving
+from onecard.daemon.callers import Callers
+from onecard.daemon.proving import CALLS_AT_ONCE, FAILURES_AT_ONCE
 from onecard.daemon.serving import Serving, serve
 from onecard.live import calls, door
-from onecard.live.callers import Callers
-from onecard.live.calls import CALLS_AT_ONCE, FAILURES_AT_ONCE, Gatekeeper
+from onecard.live.calls import Gatekeeper
 from tests.waking import BINDINGS, CALLERS, EVENTS, HEALTH, HRSS, VISITS, Clocks, Lane, call, served
 
 PATIENCE_S = 20.0

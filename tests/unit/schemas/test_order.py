@@ -12,12 +12,13 @@ from schemas.lint.check import lint
 from schemas.models.odcs import load
 from tests.office import Office
 
-KINDS = {kind: connectors.connector(kind) for kind in ("sql", "rest", "files")}
+KINDS = {kind: connectors.connector(kind) for kind in ("sql", "rest", "files", "push")}
 TABLE = {"connector": "sql", "options": {"table": "thing"}}
 FOLDER = {
     "connector": "files",
     "options": {"directory": "out", "pattern": "*", "format": {"kind": "jsonl"}},
 }
+SPOOL = {"connector": "push", "options": {"format": {"kind": "jsonl"}}}
 API = {
     "connector": "rest",
     "options": {
@@ -51,8 +52,9 @@ def asked(tmp_path: Path, source: dict[str, Any], **custom: Any) -> dict[str, st
     [
         (TABLE, "twice in a table, a view or an API"),
         (FOLDER, "an old file that is issued again brings its old values back"),
+        (SPOOL, "the row that is read last wins, as they arrive"),
     ],
-    ids=["table", "folder"],
+    ids=["table", "folder", "spool"],
 )
 def test_an_order_is_asked_for(tmp_path: Path, source: dict[str, Any], says: str) -> None:
     message = asked(tmp_path, source)["contract.order"]
@@ -96,3 +98,21 @@ def test_the_order_of_a_contract(tmp_path: Path) -> None:
     contract = load(root / "contracts/hrss/thing.odcs.yaml").contract
     assert contract.ordering == ("seq", "at", "v")
     assert contract.file_order is None
+
+
+@pytest.mark.parametrize(
+    ("source", "order", "valid"),
+    [
+        (SPOOL, "arrival", ""),
+        (SPOOL, "file_name", "a list of fields, arrival, unique"),
+        (FOLDER, "file_name", ""),
+        (FOLDER, "arrival", "a list of fields, manifest_time, file_name, unique"),
+        (TABLE, "arrival", "a list of fields, unique"),
+    ],
+)
+def test_each_kind_has_its_own_order(
+    tmp_path: Path, source: dict[str, Any], order: str, valid: str
+) -> None:
+    found = asked(tmp_path, source, order=order)
+    assert found.get("contract.order", "").endswith(valid)
+    assert bool(found) == bool(valid)
