@@ -13,6 +13,7 @@ from schemas.models.contract import Contract
 DESCRIBE = {
     "files": "connectors.files.describe:describe",
     "rest": "connectors.rest.describe:describe",
+    "soap": "connectors.soap.describe:describe",
     "sql": "connectors.sql.describe:describe",
 }
 """Every kind of system, and how it is described; imported when first asked for."""

@@ -11,6 +11,7 @@ from onecard.base.connections import Connection
 PROBE = {
     "files": "connectors.files.probe:probe",
     "rest": "connectors.rest.probe:probe",
+    "soap": "connectors.soap.probe:probe",
     "sql": "connectors.sql.probe:probe",
 }
 """Every kind of system, and how it is tried; imported when first asked for."""

@@ -99,5 +99,10 @@ class ByParameter(Frozen):
 
 
 Partition = Annotated[ByHash | ByRange | ByName | ByParameter, Field(discriminator="by")]
-CHOICES = {"sql": ("hash", "range"), "files": ("name",), "rest": ("parameter",)}
+CHOICES = {
+    "sql": ("hash", "range"),
+    "files": ("name",),
+    "rest": ("parameter",),
+    "soap": ("parameter",),
+}
 """Kind of system → by what it can be read in partitions."""
