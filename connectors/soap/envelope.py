@@ -41,6 +41,7 @@ class Envelope(Rows):
     Attributes:
         values: what stands at the paths that are wanted; None where an element is empty.
         fault: the codes of a fault, the outermost first; None: the answer is none.
+        is_foreign: whether it is an envelope of another version.
     """
 
     def __init__(self, options: SoapSource, *, encoded: bool) -> None:
@@ -61,6 +62,7 @@ class Envelope(Rows):
         self._texts: list[str] = []
         self.values: dict[str, str | None] = {}
         self.fault: list[str] | None = None
+        self.is_foreign = False
         self.references = References() if encoded else None
         self._target: str | None = None
         written = (*ENCODINGS, *ENVELOPES.values())
@@ -133,6 +135,7 @@ class Envelope(Rows):
     def _no_envelope(self, own: str) -> str:
         for version, uri in ENVELOPES.items():
             if version != self._version and own == self.names.of(f"{uri}{SEPARATOR}Envelope"):
+                self.is_foreign = True
                 return f"it is an answer in SOAP {version}, and {self._version} is declared"
         return f"it is no envelope of SOAP {self._version}"
 

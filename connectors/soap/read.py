@@ -111,25 +111,28 @@ class SoapApi:
             raise ValueError(msg)
         return map(columns.part, self._records(copy, where, envelope))
 
-    def _records(self, copy: Copy, where: str, envelope: Envelope) -> Generator[list[Record], None, None]:
+    def _records(
+        self, copy: Copy, where: str, envelope: Envelope
+    ) -> Generator[list[Record], None, None]:
         """The rows of an answer; a fault is an error, whatever its status."""
         found = records(copy.body, envelope, where)
         if copy.status_code == 200:
             yield from found
         else:
-            self._read_fault(found)
+            self._read_fault(found, envelope)
         if envelope.fault is not None:
             raise error_of(envelope.fault, where, self._connection.id)
         self.client.check_status(copy, where)
 
     @staticmethod
-    def _read_fault(found: Iterator[list[Record]]) -> None:
+    def _read_fault(found: Iterator[list[Record]], envelope: Envelope) -> None:
         """Look for a fault; what comes with another status and is no envelope is judged by it."""
         try:
             for _ in found:
                 pass
         except ProtocolError:
-            return
+            if envelope.is_foreign:  # no matter of time: the declared version is wrong
+                raise
 
 
 def _taken(copy: Copy, where: str) -> tuple[Copy, str]:

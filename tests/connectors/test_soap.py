@@ -377,6 +377,13 @@ def test_what_is_no_answer_is_refused(
     assert len(service.calls) == 1
 
 
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_service_of_the_other_version_is_told(service: Service, status: int) -> None:
+    service.instead = Reply(fault("VersionMismatch", PERSON, "1.1"), status, TYPES["1.1"])
+    says = "an answer in SOAP 1.1, and 1.2 is declared"
+    refused(service, ProtocolError, says, version="1.2")
+
+
 @pytest.mark.fault("F33", "entities that grow are refused before they do")
 def test_a_billion_laughs_are_not_heard(service: Service) -> None:
     entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
@@ -833,7 +840,7 @@ def contract(**options: Any) -> Any:
 def test_drift_sees_the_elements_of_the_first_answer(service: Service, paginator: Any) -> None:
     made = contract(paginator=paginator)
     assert describe(made, system(service)) is None
-    service.rows = [texts(r) for r in rows(25)]
+    service.rows = [texts(r) for r in rows(25 if paginator else 5_000)]
     found = describe(made, system(service))
     assert found is not None
     assert found.origin == "queryRows"
