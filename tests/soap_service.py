@@ -8,7 +8,7 @@ import hmac
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -265,7 +265,8 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.status in (429, 503):
             self.send_header("Retry-After", "0")
         self.end_headers()
-        self.wfile.write(reply.body[: len(reply.body) - reply.cut])
+        with suppress(ConnectionError):  # who has read enough hangs up
+            self.wfile.write(reply.body[: len(reply.body) - reply.cut])
         if reply.cut:
             self.close_connection = True
             self.connection.close()

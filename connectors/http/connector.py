@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from typing import Any
 
 from connectors.http import news
 from connectors.http.reading import ChosenReading, PagedReading
@@ -22,7 +23,7 @@ class PagedConnector(ABC):
     @abstractmethod
     def reading(
         self, connection: Connection, request: ReadRequest, more: Mapping[str, str] | None = None
-    ) -> PagedReading:
+    ) -> PagedReading[Any]:
         """One pass over all pages.
 
         Args:

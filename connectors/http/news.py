@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from connectors.http.options import Keyset
 from connectors.http.page import Page
@@ -14,7 +15,7 @@ MOST_NUMBERED = 10
 """Numbered pages that are asked for; a source with more says nothing cheaply."""
 
 
-def state(reading: PagedReading) -> SourceState:
+def state(reading: PagedReading[Any]) -> SourceState:
     """A digest of the rows behind the bound, and the last page; nothing where none is taken.
 
     A system that gives its rows by an opaque cursor gives new ones on its last page, so that it can

@@ -33,24 +33,6 @@ def check_success(reply: Reply, options: Paged, where: str) -> None:
         raise ProtocolError(msg)
 
 
-def rows_of(reply: Reply, api: Api, where: str) -> Page:
-    """The rows of a reply.
-
-    Args:
-        reply: of one call.
-        api: says where they should stand.
-        where: for the message.
-
-    Raises:
-        ProtocolError: they do not stand there.
-    """
-    found = reply.page()
-    if found is None:
-        msg = f"{where}: its reply has no {api.rows}"
-        raise ProtocolError(msg)
-    return found
-
-
 class Pages:
     """The loop over pages, with its detection of repeats and losses.
 
@@ -228,7 +210,10 @@ class Pages:
         return reply
 
     def _records(self, reply: Reply) -> Page:
-        return rows_of(reply, self._api, self._where)
+        found = reply.page()
+        if found is None:
+            self._refuse(f"its reply has no {self._api.rows}")
+        return found
 
     def _refuse(self, why: str) -> NoReturn:
         msg = f"{self._where}: {why}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from connectors.common.gather import Part, regrouped
 from connectors.http.options import Paged, PageNumber
@@ -20,8 +20,10 @@ from schemas.models.partition import ByParameter
 if TYPE_CHECKING:
     from onecard.base.connections import Connection
 
+A = TypeVar("A", bound=Api)
 
-class PagedReading(ABC):
+
+class PagedReading(ABC, Generic[A]):
     """One pass over all pages; a subclass opens the system."""
 
     checkpoint: Checkpoint = {}  # noqa: RUF012 - nothing to remember: the core keeps the cursor
@@ -48,7 +50,7 @@ class PagedReading(ABC):
         self._remarks: list[str] = []
 
     @abstractmethod
-    def opened(self) -> AbstractContextManager[Api]:
+    def opened(self) -> AbstractContextManager[A]:
         """The system, to be called until the block ends."""
 
     @property
@@ -63,7 +65,7 @@ class PagedReading(ABC):
             origin = f"{api.place}, {part}" if part else api.place
             yield from regrouped(self.parts(api, origin), origin, self.request.batch_rows)
 
-    def parts(self, api: Api, origin: str) -> Iterator[Part]:
+    def parts(self, api: A, origin: str) -> Iterator[Part]:
         """The rows of all pages as batches of text, with the contract's names as columns.
 
         Args:
@@ -139,7 +141,7 @@ class ChosenReading:
     refused: tuple[Refusal, ...] = ()
     waiting: tuple[str, ...] = ()
 
-    def __init__(self, readings: Sequence[PagedReading]) -> None:
+    def __init__(self, readings: Sequence[PagedReading[Any]]) -> None:
         """Take what is read.
 
         Args:

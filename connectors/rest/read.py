@@ -47,7 +47,7 @@ class JsonApi:
         return pages_of.parsed(body, self._options.records, self._request)
 
 
-class RestReading(PagedReading):
+class RestReading(PagedReading[JsonApi]):
     """One pass over all pages of an API."""
 
     options: RestSource

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from connectors.common.record_columns import SAMPLE, of_records
 from connectors.common.xml_rows import Record
+from connectors.soap.caller import SoapCaller
 from connectors.soap.options import SoapSource
-from connectors.soap.read import SoapApi, window_end
+from connectors.soap.read import window_end
 from onecard.base.connections import Connection
 from onecard.model.drift import Described
 from schemas.models.contract import Contract
@@ -33,8 +34,8 @@ def first_rows(what: str, connection: Connection, options: SoapSource) -> list[R
     Raises:
         OnecardError: as the client raises it; ProtocolError also where rows have no place.
     """
-    api = SoapApi(connection, options, what)
+    caller = SoapCaller(connection, options, what)
     try:
-        return api.sample({**options.first_page(), **window_end(options)}, SAMPLE)
+        return caller.sample({**options.first_page(), **window_end(options)}, SAMPLE)
     finally:
-        api.client.close()
+        caller.close()

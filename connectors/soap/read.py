@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from itertools import chain, islice
 
 from connectors.common.gather import Part
-from connectors.common.xml_rows import Columns, Record
-from connectors.http.page import Api
-from connectors.http.pages import check_success, rows_of
+from connectors.common.xml_rows import Columns
 from connectors.http.reading import PagedReading
-from connectors.soap.client import Copy, SoapClient
-from connectors.soap.envelope import Envelope, records
-from connectors.soap.faults import error_of
+from connectors.soap.caller import SoapCaller
+from connectors.soap.client import Copy
 from connectors.soap.options import SoapSource
 from connectors.soap.page import Answer, XmlPage
-from connectors.soap.wsdl import contracts_folder, service
 from onecard.base.connections import Connection
 from onecard.base.settings import Settings
 from onecard.base.times import ZONE
-from onecard.errors import ProtocolError
 from onecard.ports.source import ReadRequest
 
 
@@ -31,27 +25,18 @@ class SoapApi:
     Attributes:
         place: the operation.
         rows: where the rows stand in an answer.
+        columns: makes batches of rows.
     """
 
-    def __init__(self, connection: Connection, options: SoapSource, what: str) -> None:
-        """Find the operation; nothing is called yet.
+    def __init__(self, caller: SoapCaller, columns: Columns) -> None:
+        """Take what is called.
 
         Args:
-            connection: of the service.
-            options: WSDL, operation, and where things stand in its answer.
-            what: dataset or connection, for messages.
-
-        Raises:
-            ConfigError: the WSDL is none, or has no such operation.
+            caller: calls the operation.
+            columns: makes batches of rows.
         """
-        found = service(options, contracts_folder())
-        self._connection, self._options = connection, options
-        self._encoded = found.operation.style == "rpc"
-        self.client = SoapClient(connection, options, found, what)
-        self.where = f"{what} at {options.operation}"
-        self.place = options.operation
-        self.rows = f"element {options.around}, in which rows would be"
-        self.columns: Columns | None = None
+        self._caller, self.columns = caller, columns
+        self.place, self.rows = caller.place, caller.rows
 
     def ask(self, params: Mapping[str, str]) -> Answer:
         """Call the operation; the page is read whole.
@@ -59,14 +44,7 @@ class SoapApi:
         Args:
             params: of the request, by dotted paths.
         """
-
-        def read(copy: Copy, where: str) -> Answer:
-            with copy.body:
-                envelope = self._envelope()
-                parts = tuple(self._parts(copy, where, envelope))
-            return Answer(envelope.values, XmlPage(parts) if envelope.around else None)
-
-        return self.client.ask(params, read)
+        return self._caller.ask(params, self._whole)
 
     def streamed(self, params: Mapping[str, str]) -> Iterator[Part]:
         """Call the operation once; the rows as batches as they are read.
@@ -76,70 +54,22 @@ class SoapApi:
         Args:
             params: of the request, by dotted paths.
         """
-        copy, where = self.client.ask(params, _taken)
+        caller = self._caller
+        copy, where = caller.taken(params)
         with copy.body:
-            envelope = self._envelope()
-            yield from self._parts(copy, where, envelope)
-        answer = Answer(envelope.values, XmlPage(()) if envelope.around else None)
-        check_success(answer, self._options, self.where)
-        rows_of(answer, self, self.where)
+            envelope = caller.envelope()
+            yield from map(self.columns.part, caller.records(copy, where, envelope))
+        caller.check(envelope)
 
-    def sample(self, params: Mapping[str, str], most: int) -> list[Record]:
-        """The first rows of one answer, by path.
-
-        Args:
-            params: of the request, by dotted paths.
-            most: so many at most.
-        """
-        copy, where = self.client.ask(params, _taken)
-        envelope = self._envelope()
-        with copy.body, closing(self._records(copy, where, envelope)) as found:
-            rows = list(islice(chain.from_iterable(found), most))
-        if len(rows) < most:  # it was read to its end
-            answer = Answer(envelope.values, XmlPage(()) if envelope.around else None)
-            check_success(answer, self._options, self.where)
-            rows_of(answer, self, self.where)
-        return rows
-
-    def _envelope(self) -> Envelope:
-        return Envelope(self._options, encoded=self._encoded)
-
-    def _parts(self, copy: Copy, where: str, envelope: Envelope) -> Iterator[Part]:
-        columns = self.columns
-        if columns is None:
-            msg = "rows are asked for without their columns"
-            raise ValueError(msg)
-        return map(columns.part, self._records(copy, where, envelope))
-
-    def _records(
-        self, copy: Copy, where: str, envelope: Envelope
-    ) -> Generator[list[Record], None, None]:
-        """The rows of an answer; a fault is an error, whatever its status."""
-        found = records(copy.body, envelope, where)
-        if copy.status_code == 200:
-            yield from found
-        else:
-            self._read_fault(found, envelope)
-        if envelope.fault is not None:
-            raise error_of(envelope.fault, where, self._connection.id)
-        self.client.check_status(copy, where)
-
-    @staticmethod
-    def _read_fault(found: Iterator[list[Record]], envelope: Envelope) -> None:
-        """Look for a fault; what comes with another status and is no envelope is judged by it."""
-        try:
-            for _ in found:
-                pass
-        except ProtocolError:
-            if envelope.is_foreign:  # no matter of time: the declared version is wrong
-                raise
+    def _whole(self, copy: Copy, where: str) -> Answer:
+        with copy.body:
+            envelope = self._caller.envelope()
+            records = self._caller.records(copy, where, envelope)
+            parts = tuple(map(self.columns.part, records))
+        return Answer(envelope.values, XmlPage(parts) if envelope.around else None)
 
 
-def _taken(copy: Copy, where: str) -> tuple[Copy, str]:
-    return copy, where
-
-
-class SoapReading(PagedReading):
+class SoapReading(PagedReading[SoapApi]):
     """One pass over all pages of a web service, or over its one answer."""
 
     options: SoapSource
@@ -160,26 +90,24 @@ class SoapReading(PagedReading):
     @contextmanager
     def opened(self) -> Iterator[SoapApi]:
         """The service, to be called until the block ends."""
-        api = SoapApi(self.connection, self.options, self.request.dataset)
-        api.columns = Columns(self.request, api.place)
+        caller = SoapCaller(self.connection, self.options, self.request.dataset)
         try:
-            yield api
+            yield SoapApi(caller, Columns(self.request, caller.place))
         finally:
-            api.client.close()
+            caller.close()
 
-    def parts(self, api: Api, origin: str) -> Iterator[Part]:
+    def parts(self, api: SoapApi, origin: str) -> Iterator[Part]:
         """The rows as batches of text, with the contract's names as columns.
 
         Args:
             api: is called.
             origin: for messages.
         """
-        if self.options.paginator is None and isinstance(api, SoapApi):
+        if self.options.paginator is None:
             yield from api.streamed(self.params())
         else:
             yield from super().parts(api, origin)
-        if isinstance(api, SoapApi) and api.columns is not None:
-            api.columns.check()
+        api.columns.check()
 
     def params(self) -> dict[str, str]:
         """Those of every call, with the end of what is asked for."""
