@@ -130,7 +130,7 @@ def _operation(options: SoapSource, ports: list[Any]) -> Service:
         raise WsdlError(message, "port")
     (port,) = having
     found = port.binding.get(options.operation)
-    if found.input is None or found.output is None:
+    if found.input is None or getattr(found.output, "abstract", None) is None:
         message = f"{options.wsdl}: {options.operation} has no request, or no answer"
         raise WsdlError(message, "operation")
     address = urlsplit((port.binding_options or {}).get("address") or "")

@@ -23,6 +23,7 @@ from connectors.soap import client as soap_client
 from connectors.soap import envelope as soap_envelope
 from connectors.soap import references, wsdl
 from connectors.soap.connector import SoapConnector
+from connectors.soap.message import message
 from connectors.soap.options import SoapSource
 from onecard.base.connections import Connection
 from onecard.errors import (
@@ -697,6 +698,24 @@ def test_a_document_type_is_refused(tmp_path: Path, kind: str, name: str) -> Non
 )
 def test_a_wsdl_that_is_none_is_one_error(tmp_path: Path, old: str, new: str, says: str) -> None:
     assert says in loaded(edited(tmp_path / "a", old, new))
+
+
+def test_an_operation_without_an_answer_gives_no_rows(tmp_path: Path) -> None:
+    output = '<wsdl:output message="r:queryRowsResponse"/>'
+    assert "queryRows has no request, or no answer" in loaded(edited(tmp_path / "a", output, ""))
+
+
+def test_where_a_type_leaves_it_open_lint_says_nothing_and_the_call_does(tmp_path: Path) -> None:
+    key = '<xsd:element name="key" type="xsd:string" minOccurs="0"/>'
+    anything = '<xsd:any minOccurs="0" maxOccurs="unbounded" processContents="lax"/>'
+    folder = edited(tmp_path / "a", key, anything, "readers.xsd")
+    assert told(folder, params={"query.page": "1"}, since_param="query.new") == {}
+    found = wsdl.service(SoapSource.model_validate(OPTIONS), folder)
+    assert b":page>1<" in message(found, {"query.page": "1"})
+    with pytest.raises(ConfigError, match="the request of queryRows cannot be written"):
+        message(found, {"query.new": "1"})
+    with pytest.raises(ConfigError, match="new is a parameter with a value of its own"):
+        message(found, {"query.new": "1", "query.new.x": "2"})
 
 
 @pytest.mark.parametrize("text", ["<a/>", "<html/>", "{}", ""])
