@@ -58,7 +58,7 @@ class Envelope(Rows):
         self._version, self._envelope, self._fault = options.version, own[0], own[2]
         self._wanted: Collection[str] = frozenset(options.beside.values())
         self._way: list[str] = []
-        self._leaf = False
+        self._bare = False
         self._texts: list[str] = []
         self.values: dict[str, str | None] = {}
         self.fault: list[str] | None = None
@@ -77,7 +77,7 @@ class Envelope(Rows):
         if self.depth == 1 and own != self._envelope:
             raise Refused(self._no_envelope(own))
         self._way.append(own)
-        self._leaf, self._texts = True, []
+        self._bare, self._texts = True, []
         if self.depth == BODY and own == self._fault:
             self.fault = []
         identity = attributes.get("id") if self.references and self.depth == BODY else None
@@ -95,27 +95,27 @@ class Envelope(Rows):
             return
         Rows.end(self, name)
         path = "/".join(["", *self._way[BODY - 1 :]])
-        if self._leaf and path in self._wanted:
+        if self._bare and path in self._wanted:
             if path in self.values:
                 msg = f"{path} stands in it twice"
                 raise Refused(msg)
             self.values[path] = "".join(self._texts).strip() or None
-        if self._leaf and self.fault is not None and len(self._way) > BODY:
+        if self._bare and self.fault is not None and len(self._way) > BODY:
             self._code("".join(self._texts))
         self._way.pop()
-        self._leaf = False
+        self._bare = False
 
     def characters(self, text: str) -> None:
         """Text, of a row or around rows."""
         if self._open:
             self._open[-1].parts.append(text)
-        elif self._leaf:
+        elif self._bare:
             self._texts.append(text)
 
     def row_ended(self, record: Record) -> None:
         """Take a row, or what rows refer to."""
         self._way.pop()
-        self._leaf = False
+        self._bare = False
         if self.references is None:
             super().row_ended(record)
         elif self._target is not None:
