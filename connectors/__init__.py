@@ -6,10 +6,11 @@ Each kind of system stands in a room of its own and is imported when first asked
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from onecard.errors import ConfigError, unknown
@@ -23,6 +24,7 @@ KINDS = {
     "files": "connectors.files.connector:FilesConnector",
     "push": "connectors.push.connector:PushConnector",
     "rest": "connectors.rest.connector:RestConnector",
+    "soap": "connectors.soap.connector:SoapConnector",
     "sql": "connectors.sql.connector:SqlConnector",
 }
 """Every kind of system, and the class that speaks to it."""
@@ -31,15 +33,20 @@ SOURCES = {
     "files": "connectors.files.options:FilesSource",
     "push": "connectors.push.options:PushSource",
     "rest": "connectors.rest.options:RestSource",
+    "soap": "connectors.soap.options:SoapSource",
     "sql": "connectors.sql.options:SqlSource",
 }
 SINKS = {
     "files": "connectors.files.options:FilesSink",
-    "push": "connectors.push.options:NothingIsBroughtThere",
+    "push": "connectors.common.no_inbox:NoInbox",
     "rest": "connectors.rest.options:RestSink",
+    "soap": "connectors.common.no_inbox:NoInbox",
     "sql": "connectors.sql.options:SqlSink",
 }
 """Each kind's options, which `onecard lint` reads without the drivers; a test compares them."""
+
+READ_ONLY = frozenset({"push", "soap"})
+"""Kinds that are read and never delivered into: the options of their inboxes are `NoInbox`."""
 
 READ_BACK = frozenset({"files", "sql"})
 """Kinds whose inboxes can be read back: these implement `onecard.ports.inbox.Readable`."""
@@ -47,6 +54,9 @@ READ_BACK = frozenset({"files", "sql"})
 
 IN_ORDER = frozenset({"files", "push"})
 """Kinds whose rows come in an order that means something; `onecard lint` asks, as above."""
+
+MISFITS = {"soap": "connectors.soap.fitting:problems"}
+"""Kinds whose sources name files beside the contracts, and what holds options against them."""
 
 
 @dataclass(slots=True)
@@ -56,6 +66,20 @@ class Options:
     source_options: type[BaseModel]
     sink_options: type[BaseModel]
     in_order: bool = False
+    kind: str = ""
+
+    def misfits(self, options: BaseModel, folder: Path) -> Iterator[tuple[str, str, str]]:
+        """Dotted place, rule and message of each option that does not fit a file beside it.
+
+        Args:
+            options: of a source, validated.
+            folder: of the contracts.
+
+        Raises:
+            ConfigError: what reads these files is not installed.
+        """
+        if self.kind in MISFITS:
+            yield from offered("connector", self.kind, MISFITS)(options, folder)
 
 
 def options(kind: str) -> Options:
@@ -66,7 +90,7 @@ def options(kind: str) -> Options:
     """
     what = "connector"
     models = offered(what, kind, SOURCES), offered(what, kind, SINKS)
-    return Options(*models, in_order=kind in IN_ORDER)
+    return Options(*models, in_order=kind in IN_ORDER, kind=kind)
 
 
 @cache

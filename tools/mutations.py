@@ -153,7 +153,7 @@ MUTATIONS = (
     ),
     Mutation(
         "knowing a row that stood on two pages",
-        "connectors/rest/read.py",
+        "connectors/http/pages.py",
         "if repeated := self._keys.repeated():",
         "if repeated := 0:",
         "tests/integration/test_order_of_pages.py::test_pages_without_a_stable_order_publish_nothing",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from connectors.common.xml_names import is_path
 from connectors.files import gb18030
 from onecard.base.frozen import Frozen
 
@@ -15,7 +16,6 @@ MOST_ABOVE = 100
 """Lines that may stand above a header; what begins lower is no title."""
 WIDEST = 1 << 16
 """Bytes of one fixed-width column."""
-_STEP = re.compile(r"[^\s/@{}\[\]*'\"]+")
 
 
 def codec(encoding: Encoding) -> str:
@@ -137,8 +137,7 @@ class Xml(Frozen):
     @field_validator("record")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        steps = value.split("/")
-        if len(steps) < 2 or steps[0] or not all(_STEP.fullmatch(s) for s in steps[1:]):
+        if not is_path(value):
             msg = "files.record: names each element from the root on, as in /data/rows/row"
             raise ValueError(msg)
         return value

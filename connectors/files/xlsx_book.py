@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.files import unzip, xml_stream
+from connectors.common import xml_stream
+from connectors.common.xml_stream import Handler, Refused
+from connectors.files import unzip
 from connectors.files.sheet_cells import PLAIN, CellFormat, format_of
-from connectors.files.xml_stream import Handler, Refused
 from onecard.errors import ProtocolError
 
 MAIN = (

@@ -12,11 +12,11 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 
-from connectors.files import xml_stream
+from connectors.common import xml_stream
+from connectors.common.xml_stream import Handler, Refused
 from connectors.files.sheet_cells import Asks, Cell, Kind
 from connectors.files.sheets import MOST_COLUMNS, MOST_ROWS, SheetRow, column_number
 from connectors.files.xlsx_book import ListedSheet, Workbook, names, unescaped
-from connectors.files.xml_stream import Handler, Refused
 from onecard.errors import ProtocolError
 
 _CELL = rb"[A-Za-z]{1,3}\d{1,7}"

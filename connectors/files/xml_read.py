@@ -1,4 +1,4 @@
-"""Rows of an XML document: an element each; its leaves and attributes are the columns."""
+"""XML files: rows as `connectors.common.xml_rows` has them, in the encoding that they declare."""
 
 from __future__ import annotations
 
@@ -10,25 +10,22 @@ from functools import partial
 from itertools import chain, islice
 from typing import BinaryIO
 
+from connectors.common import xml_stream
 from connectors.common.gather import OBJECT_ROWS, Part, regrouped
-from connectors.common.records import check_columns, part
-from connectors.common.strict_json import BadRecord
-from connectors.files import looks, xml_stream
+from connectors.common.xml_names import Names
+from connectors.common.xml_rows import Columns, Record, Rows
+from connectors.files import looks
 from connectors.files.fixed_cells import checked
 from connectors.files.layouts import Xml
 from connectors.files.text_file import Text
-from connectors.files.xml_stream import SEPARATOR, Handler
 from onecard.errors import ProtocolError
 from onecard.ports.source import Chunk, ReadRequest
 
-RULE = "record.xml"
 PIECE = 1 << 17
 """Bytes that are parsed at once; the rows that they make stand in memory as objects."""
 _DECLARED = re.compile(rb"^<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _GB = frozenset({"gb2312", "gbk", "gb18030", "cp936", "gb_2312-80"})
 _UTF = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
-
-Record = dict[str, str | None] | BadRecord
 
 
 def chunks(file: Text, options: Xml, request: ReadRequest) -> Iterator[Chunk]:
@@ -45,19 +42,10 @@ def chunks(file: Text, options: Xml, request: ReadRequest) -> Iterator[Chunk]:
         ProtocolError: no XML, not whole, with a document type, of another encoding, or without the
             element around the rows.
     """
-    absent: dict[str, str | None] = {c.native: None for c in request.columns}
-    seen: set[str] = set()
-
-    def parts() -> Iterator[Part]:
-        for some in records(file, options):
-            seen.update(*(r for r in some if isinstance(r, dict)))
-            filled = [r if isinstance(r, BadRecord) else absent | r for r in some]
-            yield part(filled, request, file.origin, RULE)
-
-    yield from regrouped(parts(), file.origin, request.batch_rows)
-    if seen:
-        optional = (c.native for c in request.columns if not c.required)
-        check_columns(seen.union(optional), request, file.origin)
+    columns = Columns(request, file.origin)
+    parts: Iterator[Part] = map(columns.part, records(file, options))
+    yield from regrouped(parts, file.origin, request.batch_rows)
+    columns.check()
 
 
 def count(file: Text, options: Xml) -> int:
@@ -80,7 +68,7 @@ def records(file: Text, options: Xml) -> Iterator[list[Record]]:
     Raises:
         ProtocolError: as `chunks`.
     """
-    handler = _Rows(options)
+    handler = Rows(options.record.split("/")[1:], Names(options.namespaces))
     with file.path.open("rb") as stream:
         data = _text(stream, file.origin, options)
         with closing(xml_stream.fed(handler, data, file.origin, handler.ready)) as found:
@@ -116,109 +104,3 @@ def _text(stream: BinaryIO, origin: str, options: Xml) -> Generator[str, None, N
     except UnicodeDecodeError:
         msg = f"{origin}: the document is not {options.encoding}, as it says it is"
         raise ProtocolError(msg) from None
-
-
-class _Rows(Handler):
-    """Rows as they end.
-
-    Attributes:
-        around: whether the element in which rows stand was there.
-        beside: elements of other names in it.
-    """
-
-    def __init__(self, options: Xml) -> None:
-        super().__init__()
-        self._prefixes = {uri: prefix for prefix, uri in options.namespaces.items()}
-        self._path = options.record.split("/")[1:]
-        self._fits = 0
-        self._found: list[Record] = []
-        self._names: dict[str, str] = {}
-        self._open: list[_Element] = []
-        self._values: dict[str, str | None] = {}
-        self._bad = False
-        self.around = False
-        self.beside = 0
-
-    def ready(self) -> list[Record]:
-        """The rows that have ended and were not given yet."""
-        found, self._found = self._found, []
-        return found
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        own = self._names.get(name) or self._named(name)
-        if self._open:
-            above = self._open[-1]
-            above.leaf = False
-            path = f"{above.path}/{own}" if above.path else own
-            self._begin(path, attributes)
-            return
-        fits = self._fits
-        if fits == self.depth - 1 and fits < len(self._path) and own == self._path[fits]:
-            self._fits += 1
-        if self._fits == self.depth == len(self._path):
-            self._values, self._bad, self.text = {}, False, 0
-            self._begin("", attributes)
-        elif self._fits == self.depth - 1 == len(self._path) - 1:
-            self.beside += 1
-        self.around = self.around or self._fits == self.depth >= len(self._path) - 1
-
-    def end(self, name: str) -> None:  # noqa: ARG002 - expat's
-        if not self._open:
-            self._fits = min(self._fits, self.depth)
-            return
-        element = self._open.pop()
-        text = "".join(element.parts)
-        if element.leaf and element.path:
-            self._put(element.path, text or None)
-        elif text.strip(" \t\r\n"):
-            self._bad = True  # text between elements: of which column?
-        if not self._open:
-            self._found.append(BadRecord() if self._bad else self._values)
-            self._fits = self.depth
-            self.text = 0
-
-    def characters(self, text: str) -> None:
-        if self._open:
-            self._open[-1].parts.append(text)
-
-    def _begin(self, path: str, attributes: dict[str, str]) -> None:
-        self._open.append(_Element(path))
-        for name, value in attributes.items():
-            own = self._names.get(name) or self._named(name)
-            if own not in ("xsi:nil", "xml:space"):  # say how a value is written, and are none
-                self._put(f"{path}/@{own}" if path else f"@{own}", value or None)
-
-    def _put(self, path: str, value: str | None) -> None:
-        if path in self._values:
-            self._bad = True  # twice: which one counts?
-        self._values[path] = value
-
-    def _named(self, name: str) -> str:
-        """An element's name with the options' prefix; of an unknown namespace with its URI."""
-        uri, separator, local = name.rpartition(SEPARATOR)
-        if not separator:
-            found = local
-        elif uri in _RESERVED:
-            found = f"{_RESERVED[uri]}:{local}"
-        else:
-            prefix = self._prefixes.get(uri)
-            found = name if prefix is None else f"{prefix}:{local}" if prefix else local
-        self._names[name] = found
-        return found
-
-
-_RESERVED = {
-    "http://www.w3.org/2001/XMLSchema-instance": "xsi",
-    "http://www.w3.org/XML/1998/namespace": "xml",
-}
-"""Namespaces whose prefixes mean the same in every document."""
-
-
-class _Element:
-    """An element of a row that is open."""
-
-    __slots__ = ("leaf", "parts", "path")
-
-    def __init__(self, path: str) -> None:
-        self.path, self.leaf = path, True
-        self.parts: list[str] = []

@@ -14,6 +14,7 @@ DESCRIBE = {
     "files": "connectors.files.describe:describe",
     "push": "connectors.push.describe:describe",
     "rest": "connectors.rest.describe:describe",
+    "soap": "connectors.soap.describe:describe",
     "sql": "connectors.sql.describe:describe",
 }
 """Every kind of system, and how it is described; imported when first asked for."""

@@ -12,6 +12,7 @@ PROBE = {
     "files": "connectors.files.probe:probe",
     "push": "connectors.push.probe:probe",
     "rest": "connectors.rest.probe:probe",
+    "soap": "connectors.soap.probe:probe",
     "sql": "connectors.sql.probe:probe",
 }
 """Every kind of system, and how it is tried; imported when first asked for."""

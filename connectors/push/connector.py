@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from connectors.push.options import NothingIsBroughtThere, PushSource
+from connectors.common.no_inbox import NoInbox, refuse
+from connectors.push.options import PushSource
 from connectors.push.read import PushReading, taken_of
 from connectors.push.spool import Spool
 from onecard.base.connections import Connection
-from onecard.errors import ConfigError
 from onecard.model.checkpoints import Checkpoint
 from onecard.ports.news import SourceState
 from onecard.ports.sink import Parcel, Sent
@@ -25,7 +25,7 @@ class PushConnector:
 
     kind: ClassVar[str] = "push"
     source_options: ClassVar[type[BaseModel]] = PushSource
-    sink_options: ClassVar[type[BaseModel]] = NothingIsBroughtThere
+    sink_options: ClassVar[type[BaseModel]] = NoInbox
     in_order: ClassVar[bool] = True
 
     def read(self, connection: Connection, request: ReadRequest) -> Reading:
@@ -70,5 +70,4 @@ class PushConnector:
         Raises:
             ConfigError: always.
         """
-        msg = f"connection {connection.id!r}: a spool is no inbox"
-        raise ConfigError(msg)
+        return refuse(parcel)

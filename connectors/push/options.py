@@ -38,12 +38,3 @@ class PushSource(Frozen):
             msg = "push.waiting_bytes: is less than max_bytes: an upload may never find room"
             raise ValueError(msg)
         return self
-
-
-class NothingIsBroughtThere(Frozen):
-    """Options of an inbox: there is none; an agency that brings is delivered to by another kind."""
-
-    @model_validator(mode="after")
-    def _no_inbox(self) -> NothingIsBroughtThere:
-        msg = "push.sink: an agency brings, nothing is delivered so; valid choices: another kind"
-        raise ValueError(msg)

@@ -7,7 +7,7 @@ from typing import Any
 from connectors.common.record_columns import of_records
 from connectors.common.strict_json import at, scalar_text
 from connectors.rest.client import Client
-from connectors.rest.options import Keyset, RestSource
+from connectors.rest.options import RestSource
 from onecard.base.connections import Connection
 from onecard.errors import ProtocolError
 from onecard.model.drift import Described
@@ -38,7 +38,7 @@ def first_page(what: str, connection: Connection, options: RestSource) -> list[A
     """
     client = Client(connection, options, what)
     try:
-        reply = client.get(options.path, _params(options))
+        reply = client.get(options.path, options.first_page())
     finally:
         client.close()
     success, records = options.success, at(reply, options.records)
@@ -47,11 +47,3 @@ def first_page(what: str, connection: Connection, options: RestSource) -> list[A
         msg = f"{what} at {options.path}: the reply is no page of {options.records}"
         raise ProtocolError(msg)
     return records
-
-
-def _params(options: RestSource) -> dict[str, Any]:
-    paginator = options.paginator
-    found = {**options.params, paginator.size_param: str(paginator.size)}
-    if not isinstance(paginator, Keyset):
-        found[paginator.page_param] = str(paginator.first)
-    return found

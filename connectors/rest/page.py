@@ -10,21 +10,38 @@ from typing import Any
 from connectors.common import records, scanned
 from connectors.common.gather import Part
 from connectors.common.scanned import ScannedRows
-from connectors.common.strict_json import Written, at, parse_json
+from connectors.common.strict_json import Written, at, has, parse_json
 from onecard.ports.source import Column, ReadRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An API's answer.
+    """An API's answer; implements `connectors.http.page.Reply`.
 
     Attributes:
         document: as parsed; the list of rows is empty in it where they were scanned.
+        records: dotted path of the list of rows.
         scanned: the rows, where they were.
     """
 
     document: Any
+    records: str
     scanned: ScannedRows | None = None
+
+    def at(self, path: str | None) -> object:
+        """The value at a dotted path, or None."""
+        return at(self.document, path)
+
+    def has(self, path: str) -> bool:
+        """Whether something stands at a dotted path, null included."""
+        return has(self.document, path)
+
+    def page(self) -> Page | None:
+        """The rows; None where there is no list at their path."""
+        if self.scanned is not None:
+            return Page(None, self.scanned)
+        found = at(self.document, self.records)
+        return Page(found) if isinstance(found, list) else None
 
 
 def parsed(content: bytes, path: str, request: ReadRequest) -> Reply:
@@ -40,13 +57,15 @@ def parsed(content: bytes, path: str, request: ReadRequest) -> Reply:
         RecursionError: nested too deeply.
     """
     if found := scanned.document(content, path, request):
-        return Reply(found.around, found)
-    return Reply(parse_json(content.decode("utf-8")))
+        return Reply(found.around, path, found)
+    return Reply(parse_json(content.decode("utf-8")), path)
 
 
 @dataclass(slots=True)
 class Page:
     """The rows of one page; pages of the same records are equal, however they are written.
+
+    Implements `connectors.http.page.Page`.
 
     Attributes:
         rows: as parsed; None where they were scanned.
@@ -56,19 +75,6 @@ class Page:
     rows: list[Any] | None
     scanned: ScannedRows | None = None
     _parsed: list[Any] | None = field(default=None, init=False)
-
-    @classmethod
-    def of(cls, reply: Reply, path: str) -> Page | None:
-        """The page of a reply; None where it has no list at the path.
-
-        Args:
-            reply: the answer.
-            path: dotted path of the list of rows.
-        """
-        if reply.scanned is not None:
-            return cls(None, reply.scanned)
-        found = at(reply.document, path)
-        return cls(found) if isinstance(found, list) else None
 
     def __len__(self) -> int:
         return self.scanned.batch.num_rows if self.scanned else len(self.rows or ())
@@ -99,8 +105,8 @@ class Page:
             self._parsed = parse_json(self.scanned.listed.decode("utf-8"))
         return self._parsed
 
-    def part(self, request: ReadRequest, origin: str) -> Part:
-        """The rows as a batch of text.
+    def parts(self, request: ReadRequest, origin: str) -> Iterator[Part]:
+        """The rows as one batch of text.
 
         Args:
             request: names the columns.
@@ -110,8 +116,9 @@ class Page:
             SchemaMismatch: records hold a key that the contract does not name, or lack one.
         """
         if self.scanned is not None:
-            return self.scanned.batch, {}
-        return records.part(self.rows or [], request, origin)
+            yield self.scanned.batch, {}
+        else:
+            yield records.part(self.rows or [], request, origin)
 
     def texts(self, columns: Sequence[Column]) -> Iterator[tuple[str | None, ...] | None]:
         """Of each row the texts of some columns; None of what is no object.

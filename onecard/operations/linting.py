@@ -29,6 +29,8 @@ ROOT = Path(schemas.__path__[0])
 """The package's own contracts and agreements."""
 PATTERNS = ("*.yaml", "contracts/*/*.odcs.yaml", "agreements/*.yaml")
 """What lint reads of a folder; a test watches what it opens."""
+SERVICES = ("**/*.wsdl", "**/*.xsd")
+"""What contracts of web services name beside them."""
 CODE = (onecard, schemas, connectors)
 log = logging.getLogger(__name__)
 
@@ -99,7 +101,9 @@ def digest(root: Path) -> str:
 def _parts(root: Path) -> Iterator[str]:
     """The folder's own files, what runs, and all of our code."""
     yield from (str(root), *runtime())
-    yield from contents(root, sorted({f for pattern in PATTERNS for f in root.glob(pattern)}))
+    yield from contents(
+        root, sorted({f for pattern in (*PATTERNS, *SERVICES) for f in root.glob(pattern)})
+    )
     for package in CODE:
         yield from contents(Path(package.__path__[0]))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from schemas.lint import (
     wakes,
 )
 from schemas.lint import contract as lint_contract
-from schemas.lint.options import OptionModels, options_problems
+from schemas.lint.options import NamingFiles, OptionModels, options_problems
 from schemas.models import agreement as agreements
 from schemas.models import callers, misuse, odcs, semantic, service_levels
 from schemas.models.agreement import AgreementFile
@@ -65,8 +65,9 @@ def lint(
     for contract in contracts:
         problems += _official(contract.document)
         problems += lint_contract.check(contract, catalogue)
-        problems += _connector(contract.document, contract.contract.source, "source", connectors)
-        if (kind := (connectors or {}).get(contract.contract.source.connector)) is not None:
+        source = contract.contract.source
+        problems += _connector(contract.document, source, "source", connectors, root)
+        if (kind := (connectors or {}).get(source.connector)) is not None:
             problems += order.check(contract, in_order=bool(getattr(kind, "in_order", False)))
         problems += partition.check(contract)
         problems += carrier.check(contract)
@@ -74,14 +75,15 @@ def lint(
     for item in found:
         problems += agreement.check(item, catalogue, broken)
         if item.agreement.delivery:
-            problems += _connector(item.document, item.agreement.delivery, "sink", connectors)
+            delivery = item.agreement.delivery
+            problems += _connector(item.document, delivery, "sink", connectors, root)
     problems += agreement.shared_targets(found)
     semantic.load()
     problems += registers.check(root / "registers.yaml", catalogue)
     files = [*root.glob("contracts/*/*.odcs.yaml"), *root.glob("agreements/*.yaml")]
     # Whose systems and datasets there are is known only when every file could be read.
     if register is not None and len(files) == len(contracts) + len(found):
-        problems += _handbacks(catalogue, register, connectors)
+        problems += _handbacks(catalogue, register, connectors, root)
         problems += wakes.check(catalogue, register)
         problems += sandbox.check(root / "sandbox.yaml", catalogue)
     problems += service_levels.check(root / "service_levels.yaml", agencies)
@@ -123,7 +125,7 @@ def _agencies(root: Path, problems: list[Problem]) -> tuple[Mapping[str, Agency]
 
 
 def _handbacks(
-    catalogue: Catalogue, document: Document, kinds: Mapping[str, OptionModels] | None
+    catalogue: Catalogue, document: Document, kinds: Mapping[str, OptionModels] | None, root: Path
 ) -> Iterator[Problem]:
     """Rejected rows go back to systems of their own agency only."""
     for name, agency in catalogue.agencies.items():
@@ -135,7 +137,7 @@ def _handbacks(
             message = f"no system of {name}: " + unknown("connection", block.connection, own)
             at = f"agencies.{name}.handback.connection"
             yield document.problem(at, "handback.foreign_connection", message)
-        yield from _connector(document, block, f"agencies.{name}.handback", kinds)
+        yield from _connector(document, block, f"agencies.{name}.handback", kinds, root)
 
 
 @cache
@@ -166,6 +168,7 @@ def _connector(
     block: Source | Delivery,
     side: str,
     kinds: Mapping[str, OptionModels] | None,
+    root: Path,
 ) -> Iterator[Problem]:
     places = {"source": "servers.0.customProperties.0.value", "sink": "delivery"}
     at = places.get(side, side)
@@ -176,5 +179,9 @@ def _connector(
         yield document.problem(f"{at}.connector", "connector.unknown", message)
         return
     kind = kinds[block.connector]
-    model = kind.source_options if side == "source" else kind.sink_options
-    yield from options_problems(document, f"{at}.options", model, dict(block.options))
+    if side != "source":
+        yield from options_problems(document, f"{at}.options", kind.sink_options, {**block.options})
+        return
+    misfits = partial(kind.misfits, folder=root) if isinstance(kind, NamingFiles) else None
+    options = dict(block.options)
+    yield from options_problems(document, f"{at}.options", kind.source_options, options, misfits)

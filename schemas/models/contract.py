@@ -73,7 +73,7 @@ class Source(Frozen):
     """Where the dataset is read.
 
     Attributes:
-        connector: a registered kind (`sql`, `rest`, `files`).
+        connector: a registered kind (`sql`, `rest`, `files`, `soap`).
         connection: id of the Airflow connection.
         cursor: field by which the source is read incrementally; None: read whole every time
             (files: only new files are read).

@@ -104,5 +104,6 @@ CHOICES = {
     "files": ("name",),
     "push": (),
     "rest": ("parameter",),
+    "soap": ("parameter",),
 }
 """Kind of system → by what it can be read in partitions."""

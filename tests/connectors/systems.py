@@ -37,6 +37,7 @@ from sqlalchemy import (
 from connectors.push.spool import Spool
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
+from tests import soap_service
 from tests.workbooks import DbfColumn, SheetMade, dbf, xlsx, zipped
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -240,6 +241,35 @@ def http(paginator: dict[str, Any]) -> Iterator[System]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def soap(paginator: dict[str, Any] | None, version: str, login: str) -> Iterator[System]:
+    """A web service whose calls bear that login."""
+    with soap_service.service() as service:
+        service.login = login
+        connection = conn(
+            conn_type="http",
+            host="127.0.0.1",
+            port=service.server_address[1],
+            login=soap_service.LOGIN,
+            password=soap_service.SECRET,
+        )
+
+        def fill(items: list[Row]) -> None:
+            service.rows = [texts(r) for r in items]
+
+        options = {
+            **soap_service.OPTIONS,
+            "version": version,
+            "paginator": paginator,
+            "since_param": "query.since",
+        }
+        if login == "signature":
+            options["auth"] = {"kind": "platform_signature"}
+        else:
+            options["security"] = {"kind": "username_token", "password": login}
+        yield System("soap", connection, options, {}, fill, list, script=service.script)  # type: ignore[arg-type]
 
 
 class _Login(asyncssh.SSHServer):

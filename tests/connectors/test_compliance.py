@@ -31,6 +31,7 @@ from onecard.ports.news import News, SourceState
 from onecard.ports.sink import Parcel
 from onecard.ports.source import Chunk, Column, Reading, ReadRequest
 from onecard.reconcile.canonical_text import canonical_text
+from tests import soap_service
 from tests.connectors.systems import (
     COLUMNS,
     FIXED,
@@ -45,6 +46,7 @@ from tests.connectors.systems import (
     push,
     rows,
     sftp,
+    soap,
     sql,
     texts,
 )
@@ -73,6 +75,9 @@ VARIANTS = (
     *DATABASES,
     "rest-keyset",
     "rest-numbered",
+    "soap-keyset",
+    "soap-numbered",
+    "soap-whole",
     "csv",
     "csv-sftp-gb18030",
     "jsonl",
@@ -85,9 +90,14 @@ VARIANTS = (
     "csv-ftp",
     "push",
 )
-DELIVERED_TO = pytest.mark.parametrize(
-    "system", [v for v in VARIANTS if v not in ("push",)], indirect=True
-)
+RECEIVING = tuple(v for v in VARIANTS if v.partition("-")[0] not in connectors.READ_ONLY)
+"""Those that can be delivered into."""
+SERVICES: dict[str, tuple[dict[str, Any] | None, str, str]] = {
+    "soap-keyset": (soap_service.KEYSET, "1.1", "digest"),
+    "soap-numbered": (soap_service.NUMBERED, "1.2", "text"),
+    "soap-whole": (None, "1.1", "signature"),
+}
+"""Of web services their pages, version of SOAP and login."""
 
 
 @contextmanager
@@ -132,6 +142,9 @@ def opened(variant: str, folder: Path, postgres: str) -> Iterator[System]:
     elif variant.startswith("rest"):
         with http(KEYSET if variant == "rest-keyset" else NUMBERED) as system:
             yield system
+    elif variant in SERVICES:
+        with soap(*SERVICES[variant]) as system:
+            yield system
     elif variant == "csv-sftp-gb18030":
         with sftp(folder) as connection:
             yield files(connection, folder, {"kind": "csv", "encoding": "gb18030"})
@@ -150,6 +163,12 @@ def opened(variant: str, folder: Path, postgres: str) -> Iterator[System]:
 
 @pytest.fixture(params=VARIANTS)
 def system(request: pytest.FixtureRequest, tmp_path: Path, postgres: str) -> Iterator[System]:
+    with opened(request.param, tmp_path, postgres) as found:
+        yield found
+
+
+@pytest.fixture(params=RECEIVING)
+def inbox(request: pytest.FixtureRequest, tmp_path: Path, postgres: str) -> Iterator[System]:
     with opened(request.param, tmp_path, postgres) as found:
         yield found
 
@@ -246,7 +265,7 @@ def test_a_source_is_read_on_from_where_a_look_has_seen_it_end(system: System) -
     since = some[1]["at"].isoformat() if system.incremental else None
     request = request_of(system, since=since, key=("f_key",))
     place = connector.state(system.connection, request).end
-    by_cursor = system.options.get("paginator") == KEYSET
+    by_cursor = (system.options.get("paginator") or {}).get("kind") == "keyset"
     assert (place is not None) == (by_cursor or system.connection.conn_type in TIMED)
     if place is None:
         return
@@ -309,65 +328,72 @@ def parcel(count: int, delivery: str, leave: Callable[..., None] = free) -> Parc
     )
 
 
-@DELIVERED_TO
-def test_a_delivery_arrives_and_its_repeat_changes_nothing(system: System) -> None:
-    connector = connectors.connector(system.kind)
-    options = connector.sink_options.model_validate(system.sink)
+def test_a_delivery_arrives_and_its_repeat_changes_nothing(inbox: System) -> None:
+    connector = connectors.connector(inbox.kind)
+    options = connector.sink_options.model_validate(inbox.sink)
     name = f"d-{os.urandom(4).hex()}"
-    first = connector.send(system.connection, options, parcel(25, name))
+    first = connector.send(inbox.connection, options, parcel(25, name))
     assert (first.rows, first.already) == (25, 0)
-    before = system.held()
+    before = inbox.held()
     assert sorted(str(r["key"]) for r in before) == [r["key"] for r in rows(25)]
     assert {r["key"]: r["name"] for r in before} == {r["key"]: r["name"] for r in rows(25)}
-    again = connector.send(system.connection, options, parcel(25, name))
+    again = connector.send(inbox.connection, options, parcel(25, name))
     assert again.already == again.parts
     assert again.digest == first.digest
-    assert system.held() == before
+    assert inbox.held() == before
 
 
-@DELIVERED_TO
-def test_what_was_delivered_is_read_back_as_it_left(system: System) -> None:
-    connector = connectors.connector(system.kind)
-    assert isinstance(connector, Readable) == (system.kind in connectors.READ_BACK)
+def test_what_was_delivered_is_read_back_as_it_left(inbox: System) -> None:
+    connector = connectors.connector(inbox.kind)
+    assert isinstance(connector, Readable) == (inbox.kind in connectors.READ_BACK)
     if not isinstance(connector, Readable):
         return
-    options = connector.sink_options.model_validate(system.sink)
+    options = connector.sink_options.model_validate(inbox.sink)
     request = ReadRequest("f00-test", tuple(Column(n, n) for n in COLUMNS), options)
     delivery = f"f00-test-{os.urandom(6).hex()}"  # the table of deliveries outlives a test
     sent = parcel(40, delivery)
-    connector.send(system.connection, options, sent)
+    connector.send(inbox.connection, options, sent)
     arrivals = Arrivals(("key",), (Sending(delivery, confirmed=True),))
-    held = connector.held(system.connection, request, arrivals)
+    held = connector.held(inbox.connection, request, arrivals)
     found = as_canonical((c.batch for c in held.chunks if isinstance(c, Chunk)), sent.schema)
     assert found == as_canonical(parcel(40, "").batches, sent.schema)
 
 
-@DELIVERED_TO
-def test_keys_to_drop_are_dropped_and_a_repeat_changes_nothing(system: System) -> None:
-    connector = connectors.connector(system.kind)
-    options = connector.sink_options.model_validate(system.sink)
+def test_keys_to_drop_are_dropped_and_a_repeat_changes_nothing(inbox: System) -> None:
+    connector = connectors.connector(inbox.kind)
+    options = connector.sink_options.model_validate(inbox.sink)
     first, second = (f"f00-test-{n}-{os.urandom(6).hex()}" for n in (1, 2))
-    connector.send(system.connection, options, parcel(10, first))
+    connector.send(inbox.connection, options, parcel(10, first))
 
     def dropping() -> Parcel:
         keys = pa.table({"key": ["k00001", "k00002", "k77777"]}).to_batches()
         return replace(parcel(1, second), deletes=iter(keys))
 
-    sent = connector.send(system.connection, options, dropping())
+    sent = connector.send(inbox.connection, options, dropping())
     assert (sent.rows, sent.deleted, sent.already) == (1, 3, 0)
-    again = connector.send(system.connection, options, dropping())
+    again = connector.send(inbox.connection, options, dropping())
     assert (again.rows, again.deleted, again.already) == (1, 3, again.parts)
     if not isinstance(connector, Readable):
         return
     request = ReadRequest("f00-test", tuple(Column(n, n) for n in COLUMNS), options)
     sendings = tuple(Sending(delivery, confirmed=True) for delivery in (first, second))
     held: set[str] = set()
-    for part in connector.held(system.connection, request, Arrivals(("key",), sendings)).chunks:
+    for part in connector.held(inbox.connection, request, Arrivals(("key",), sendings)).chunks:
         if isinstance(part, Chunk):
             held |= set(part.batch.column("key").to_pylist())
         else:
             held -= set(part.keys.column("key").to_pylist())
     assert held == {row["key"] for row in rows(10)} - {"k00001", "k00002"}
+
+
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if v not in RECEIVING])
+def test_what_is_read_only_takes_no_delivery(variant: str, tmp_path: Path, postgres: str) -> None:
+    with opened(variant, tmp_path, postgres) as system:
+        connector = connectors.connector(system.kind)
+        with pytest.raises(ValueError, match="choices: files, rest, sql"):
+            connector.sink_options.model_validate({"path": "/inbox"})
+        with pytest.raises(ConfigError, match="f00-test: nothing is delivered"):
+            connector.send(system.connection, request_of(system).options, parcel(3, "d-none"))
 
 
 def as_canonical(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> list[str]:
@@ -380,21 +406,21 @@ def as_canonical(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> list[s
     )
 
 
-@DELIVERED_TO
-def test_nothing_arrives_when_deliveries_are_stopped(system: System) -> None:
+def test_nothing_arrives_when_deliveries_are_stopped(inbox: System) -> None:
     def stopped(_rows: int = 0) -> None:
         msg = "stopped"
         raise PolicyError(msg)
 
-    connector = connectors.connector(system.kind)
-    options = connector.sink_options.model_validate(system.sink)
+    connector = connectors.connector(inbox.kind)
+    options = connector.sink_options.model_validate(inbox.sink)
     with pytest.raises(PolicyError, match="stopped"):
-        connector.send(system.connection, options, parcel(25, "d-stopped", stopped))
-    assert system.held() == []
+        connector.send(inbox.connection, options, parcel(25, "d-stopped", stopped))
+    assert inbox.held() == []
 
 
 @pytest.mark.parametrize(
-    "variant", [v for v in VARIANTS if v.startswith(("rest", "csv-sftp")) or v in DATABASES[:-1]]
+    "variant",
+    [v for v in VARIANTS if v.startswith(("rest", "soap", "csv-sftp")) or v in DATABASES[:-1]],
 )
 def test_a_system_that_is_down_is_unavailable(variant: str, tmp_path: Path, postgres: str) -> None:
     with opened(variant, tmp_path, postgres) as system:
@@ -407,13 +433,8 @@ def test_a_system_that_is_down_is_unavailable(variant: str, tmp_path: Path, post
 
 
 def test_what_is_not_there_is_named(system: System) -> None:
-    if system.kind == "push":
-        gone = {"extra": {"path": "/nowhere_at_all"}}
-        system.connection = system.connection.model_copy(update=gone)
-        with pytest.raises(ConfigError, match="names no folder"):
-            read(system)
-        return
-    place = {"sql": "table", "rest": "path", "files": "directory"}[system.kind]
+    places = {"sql": "table", "rest": "path", "soap": "operation", "files": "directory"}
+    place = places[system.kind]
     system.options[place] = "nowhere_at_all"
     if system.kind == "rest":
         system.script += [404]

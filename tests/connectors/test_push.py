@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from connectors.push.connector import PushConnector
-from connectors.push.options import NothingIsBroughtThere, PushSource
+from connectors.push.options import PushSource
 from connectors.push.read import PushReading
 from connectors.push.spool import Spool, held
 from onecard.errors import ConfigError, NotCollected
+from onecard.ports.sink import Parcel
 from onecard.ports.source import Column, ReadRequest
 from tests.connectors.systems import conn
 
@@ -173,10 +175,9 @@ def test_a_spool_is_a_folder_of_this_machine(values: dict[str, Any]) -> None:
 
 
 def test_nothing_is_delivered_into_a_spool(folder: Folder) -> None:
-    with pytest.raises(ValueError, match=r"push\.sink"):
-        NothingIsBroughtThere()
-    with pytest.raises(ConfigError, match="no inbox"):
-        folder.connector.send(folder.connection, folder.options, None)  # type: ignore[arg-type]
+    parcel = cast("Parcel", SimpleNamespace(agreement="f00-test"))
+    with pytest.raises(ConfigError, match="f00-test: nothing is delivered"):
+        folder.connector.send(folder.connection, folder.options, parcel)
 
 
 def test_an_upload_must_find_room() -> None:

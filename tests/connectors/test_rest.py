@@ -24,7 +24,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from connectors.rest import news
+from connectors.http import news
 from connectors.rest.connector import RestConnector
 from onecard.base.connections import Connection
 from onecard.errors import (

@@ -23,7 +23,6 @@ from connectors.files.options import CsvSource, JsonLines
 from connectors.files.skipped import Skipped
 from connectors.files.text_file import Text
 from connectors.rest import page
-from connectors.rest.page import Page
 from onecard import native
 from onecard.base.connections import Connection
 from onecard.errors import OnecardError
@@ -235,10 +234,10 @@ PLACES = [
 def reply_of(data: bytes) -> Any:
     asked = request(None)
     reply = page.parsed(data, "data.items", asked)
-    found = Page.of(reply, "data.items")
+    found = reply.page()
     if found is None:
         return None
-    batch, damaged = found.part(asked, "/x")
+    ((batch, damaged),) = found.parts(asked, "/x")
     rest = json.loads(json.dumps(reply.document, default=repr))
     if isinstance(rest, dict) and isinstance(rest.get("data"), dict):
         rest["data"].pop("items", None)
@@ -279,7 +278,7 @@ def test_a_sound_page_is_scanned_and_equal_however_it_is_written() -> None:
     other = page.parsed(f'{{"data": {{"items": [{again}]}}}}'.encode(), "data.items", request(None))
     odd = rows.replace('"ID"', '"\\u0049D"')
     third = page.parsed(f'{{"data": {{"items": [{odd}]}}}}'.encode(), "data.items", request(None))
-    pages = [Page.of(reply, "data.items") for reply in (first, other, third)]
+    pages = [reply.page() for reply in (first, other, third)]
     assert first.scanned is not None
     assert other.scanned is not None
     assert third.scanned is None
@@ -288,8 +287,8 @@ def test_a_sound_page_is_scanned_and_equal_however_it_is_written() -> None:
     fourth = page.parsed(
         f'{{"data": {{"items": [{moved}]}}}}'.encode(), "data.items", request(None)
     )
-    assert pages[0] != Page.of(fourth, "data.items")
-    assert pages[2] != Page.of(fourth, "data.items")
+    assert pages[0] != fourth.page()
+    assert pages[2] != fourth.page()
 
 
 @pytest.mark.parametrize("names", [("A", "A"), ('A"B',), ("A\\B",), ("A\nB",)])

@@ -27,7 +27,7 @@ from onecard.ports.source import Column, ReadRequest
 from tests.connectors import type_runs, types_page
 from tests.connectors.systems import conn
 from tests.connectors.type_samples import MARIADB, POSTGRESQL, SQLITE, Sample
-from tests.connectors.type_samples_files import CSV, JSON, PARQUET, Value, Written
+from tests.connectors.type_samples_files import CSV, JSON, PARQUET, SOAP, Value, Written
 
 SQL = connectors.connector("sql")
 
@@ -98,7 +98,14 @@ def test_parquet(tmp_path: Path, sample: Written) -> None:
     ids=["csv", "jsonl", "json"],
 )
 def test_texts(tmp_path: Path, kind: str, values: tuple[Value, ...]) -> None:
-    found = type_runs.of_lines(tmp_path, kind, values)
+    arrive_as_written(type_runs.of_lines(tmp_path, kind, values), values)
+
+
+def test_services() -> None:
+    arrive_as_written(type_runs.of_service(SOAP), SOAP)
+
+
+def arrive_as_written(found: type_runs.Outcome, values: tuple[Value, ...]) -> None:
     assert set(found) == set(LOGICAL)
     for logical, arrives in found.items():
         for value, one in zip(values, arrives, strict=True):

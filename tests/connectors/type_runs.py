@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, text
 import connectors
 from connectors.common.source_types import LOGICAL
 from connectors.files.options import FilesSource
+from connectors.soap.options import SoapSource
 from connectors.sql.options import SqlSource
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
@@ -27,9 +28,11 @@ from onecard.errors import SchemaMismatch
 from onecard.ports.source import Reading, ReadRequest
 from quality.rows.gate import compile_gate
 from schemas.models.contract import Contract, LogicalType
+from tests import soap_service
 from tests.connectors.systems import conn
 from tests.connectors.type_samples import Arrives, Sample
 from tests.connectors.type_samples_files import Value, Written
+from tests.soap_service import Reply
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 EAST = timezone(timedelta(hours=8))
@@ -158,6 +161,21 @@ def of_lines(folder: Path, kind: str, values: Sequence[Value]) -> Outcome:
     (folder / f"rows.{kind}").write_text(content, encoding="utf-8")
     layout = {"kind": kind, **({"records": "rows"} if kind == "json" else {})}
     return outcome(*_file(folder, f"rows.{kind}", layout))
+
+
+def of_service(values: Sequence[Value]) -> Outcome:
+    """Values of an answer of a web service, read as each logical type."""
+    items = "".join(
+        f'<row><k>{n}</k><v xsi:type="{v.name.partition(",")[0]}"'
+        + (f">{v.written}</v>" if v.written else ' xsi:nil="true"/>')
+        + "</row>"
+        for n, v in enumerate(values, start=1)
+    )
+    body = f'<queryRowsResponse xmlns="{soap_service.READERS}"><rows>{items}</rows>'
+    with soap_service.service() as service:
+        service.instead = Reply(soap_service.envelope(f"{body}</queryRowsResponse>"))
+        there = conn(conn_type="http", host="127.0.0.1", port=service.server_address[1])
+        return outcome(there, "soap", SoapSource.model_validate(soap_service.OPTIONS))
 
 
 def _file(folder: Path, name: str, layout: dict[str, Any]) -> tuple[Connection, str, BaseModel]:

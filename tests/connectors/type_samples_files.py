@@ -344,3 +344,41 @@ JSON: tuple[Value, ...] = (
     _value("object", '{"a": 1}'),
     _value("array", "[1]"),
 )
+
+SOAP: tuple[Value, ...] = (
+    _value("xsd:string", "abc", string="abc"),
+    _value("xsd:string", "1", string="1", integer="1", number="1"),
+    _value("xsd:int", "-7", string="-7", integer="-7", number="-7"),
+    _value("xsd:int", "+7", string="+7"),
+    _value("xsd:decimal", "-0012.50", string="-0012.50", number="-12.50"),
+    _value("xsd:decimal", "+1.50", string="+1.50"),
+    _value("xsd:decimal", "1.0", string="1.0", number="1"),
+    _value("xsd:double", "1.5E3", string="1.5E3"),
+    _value("xsd:double", "INF", string="INF"),
+    _value("xsd:boolean", "true", string="true"),
+    _value("xsd:date", "2024-02-29", string="2024-02-29", date="2024-02-29"),
+    _value("xsd:date", "2024-02-29+08:00", string="2024-02-29+08:00"),
+    _value(
+        "xsd:dateTime",
+        "2024-02-29T08:00:00+08:00",
+        string="2024-02-29T08:00:00+08:00",
+        timestamp="2024-02-29T08:00:00+08:00",
+    ),
+    _value(
+        "xsd:dateTime",
+        "2024-02-29T00:00:00.123Z",
+        string="2024-02-29T00:00:00.123Z",
+        timestamp="2024-02-29T08:00:00.123000+08:00",
+    ),
+    _value("xsd:dateTime", "2024-02-29T08:00:00", string="2024-02-29T08:00:00"),
+    _value(
+        "nothing, or xsi:nil",
+        "",
+        string="NULL",
+        integer="NULL",
+        number="NULL",
+        date="NULL",
+        timestamp="NULL",
+    ),
+)
+"""Of answers of web services, whose values come as texts whatever the schema calls them."""

@@ -21,7 +21,7 @@ from tests.connectors import type_runs
 from tests.connectors.systems import conn
 from tests.connectors.type_runs import Outcome
 from tests.connectors.type_samples import MARIADB, POSTGRESQL, SQLITE
-from tests.connectors.type_samples_files import CSV, JSON, PARQUET, Written
+from tests.connectors.type_samples_files import CSV, JSON, PARQUET, SOAP, Value, Written
 
 TARGET = Path(__file__).parents[2] / "docs" / "types.md"
 HEAD = """# Which type of a source gives which type of a contract
@@ -49,6 +49,7 @@ TITLES = {
     "parquet": "Parquet",
     "csv": "CSV",
     "json": "JSON and JSON Lines",
+    "soap": "Web services (SOAP)",
 }
 NOTES = {
     "postgresql": "A domain counts as the type that it stands on. `citext` counts as text.",
@@ -62,6 +63,9 @@ NOTES = {
     "where it is not ISO 8601.",
     "json": "A member's type is its value's. A number of an integer, a decimal or a key has one form, "
     "however it is written; as text it stays as it is.",
+    "soap": "Values come as texts, whatever types schema and `xsi:type` name. An empty element, an "
+    "`xsi:nil` and one that a row lacks are NULL; dates and times in another form by "
+    "`logicalTypeOptions.format`.",
 }
 Line = tuple[str, tuple[str, ...], Outcome]
 """A type, its values in words, and what came of them."""
@@ -129,22 +133,23 @@ def runs(folder: Path, postgres: str) -> Iterator[tuple[str, list[Line]]]:
         )
     yield "parquet", [(s.name, s.says, type_runs.of_parquet(folder, s)) for s in PARQUET]
     for kind, values in (("csv", CSV), ("json", JSON)):
-        found = type_runs.of_lines(folder, kind, values)
-        names = dict.fromkeys(v.name for v in values)
-        yield (
-            kind,
-            [
-                (
-                    name,
-                    tuple(v.written for v in values if v.name == name),
-                    {
-                        k: tuple(a for a, v in zip(f, values, strict=True) if v.name == name)
-                        for k, f in found.items()
-                    },
-                )
-                for name in names
-            ],
+        yield kind, _by_name(values, type_runs.of_lines(folder, kind, values))
+    yield "soap", _by_name(SOAP, type_runs.of_service(SOAP))
+
+
+def _by_name(values: Sequence[Value], found: Outcome) -> list[Line]:
+    """The values of each name together."""
+    return [
+        (
+            name,
+            tuple(v.written for v in values if v.name == name),
+            {
+                k: tuple(a for a, v in zip(f, values, strict=True) if v.name == name)
+                for k, f in found.items()
+            },
         )
+        for name in dict.fromkeys(v.name for v in values)
+    ]
 
 
 def _verdicts(lines: Sequence[Line]) -> list[str]:

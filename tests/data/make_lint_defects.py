@@ -249,9 +249,16 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
     "agreement-unknown-connector": (
         F08,
         "connector: rest",
-        "connector: soap",
+        "connector: gopher",
         "connector.unknown",
         "delivery.connector",
+    ),
+    "agreement-delivery-by-a-service": (
+        F08,
+        "connector: rest",
+        "connector: soap",
+        "model.value_error",
+        "delivery.options",
     ),
     "agreement-unknown-option": (
         F08,
@@ -457,6 +464,21 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
         "",
         "rest.page_order",
         "servers.0.customProperties.0.value.options.paginator.order",
+    ),
+    "contract-service-without-wsdl": (
+        EVENTS,
+        "          connector: rest\n          connection: hrss_api\n          cursor: effective_at\n"
+        "          overlap: PT10M\n          options:\n            path: /card-status/events\n"
+        "            records: data.items\n            since_param: since\n"
+        "            by: {card_no: cardNo}\n"
+        "            paginator: {kind: keyset, cursor_param: after, next: data.next,"
+        " size_param: limit, size: 1000}\n"
+        "            auth: {kind: bearer}\n            success: {field: code, value: '00'}\n",
+        "          connector: soap\n          connection: hrss_api\n          cursor: effective_at\n"
+        "          overlap: PT10M\n          options:\n            wsdl: services/events.wsdl\n"
+        "            operation: queryEvents\n            record: /response/event\n",
+        "soap.wsdl",
+        "servers.0.customProperties.0.value.options.wsdl",
     ),
     "contract-partition-by-text": (
         CONTRACT,

@@ -27,7 +27,7 @@ import pytest
 import connectors
 from connectors.files import folder as folder_port
 from connectors.files import parquet_read, sftp, sftp_session
-from connectors.rest import body as rest_body
+from connectors.http import body as http_body
 from onecard.base import timeouts
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, ProtocolError, SourceUnavailable
@@ -158,7 +158,7 @@ def pages(connection: Connection) -> Reading:
 
 @pytest.mark.fault("F33", "a gzip body is counted as it is unpacked and given up at the limit")
 def test_a_gzip_bomb_is_given_up_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rest_body, "LIMIT", 1_000_000)
+    monkeypatch.setattr(http_body, "LIMIT", 1_000_000)
     bomb = gzip.compress(b'{"r":[{"X":"' + b"a" * 300_000_000 + b'"}]}', 9)
     assert len(bomb) < 400_000
     with server(bomb, encoding="gzip") as connection:
@@ -173,7 +173,7 @@ def test_a_gzip_bomb_is_given_up_at_the_limit(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.fault("F07", "a body that drips for ever ends at its time, as unavailable")
 def test_a_body_that_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rest_body, "PATIENCE", 2)
+    monkeypatch.setattr(http_body, "PATIENCE", 2)
     started = time.monotonic()
     with server(b"", drip=True) as connection, pytest.raises(SourceUnavailable):
         list(pages(connection))

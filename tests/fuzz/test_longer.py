@@ -15,7 +15,9 @@ import pytest
 
 from tests.sampling import how_often
 
-TARGETS = [Path(__file__).with_name(n) for n in ("test_copy_out.py", "test_parsers.py")]
+TARGETS = [
+    Path(__file__).with_name(n) for n in ("test_copy_out.py", "test_parsers.py", "test_services.py")
+]
 
 
 @pytest.mark.nightly

@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -25,11 +24,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import connectors
-from connectors.rest import client as rest_client
-from connectors.rest import read as rest_read
+from connectors.http.body import Whole
+from connectors.http.pages import Pages
+from connectors.http.repeats import PageKeys
+from connectors.rest.client import Client
 from connectors.rest.options import RestSource
-from connectors.rest.page import parsed
-from connectors.rest.repeats import PageKeys
+from connectors.rest.read import JsonApi
 from onecard.base.connections import Connection
 from onecard.crypto import keys
 from onecard.crypto.keys import KeyStore
@@ -197,15 +197,15 @@ def test_json_pages() -> None:
     options = RestSource.model_validate(REST)
 
     def read(data: bytes) -> int:
-        reply = rest_client.Whole(200, {"Content-Type": "application/json"}, data)
-        client = rest_client.Client(
+        reply = Whole(200, {"Content-Type": "application/json"}, data)
+        client = Client(
             Connection(id="c", conn_type="http", host="127.0.0.1", port=1), options, "a/b"
         )
         asked = request(options)
-        parse = partial(parsed, path=options.records, request=asked)
-        document = client._document(reply, "a/b at /x", parse)
-        pages = rest_read.Pages(client, asked, options, {}, PageKeys(()))
-        return pages._records(document).part(asked, "/x")[0].num_rows
+        api = JsonApi(client, asked, options)
+        document = client.json_document(reply, "a/b at /x", api.parsed)
+        pages = Pages(api, asked, options, {}, PageKeys(()))
+        return sum(b.num_rows for b, _ in pages._records(document).parts(asked, "/x"))
 
     assert read(PAGE) == 3
 

@@ -222,6 +222,7 @@ ENGINE = (
         ("live", "import onecard.live.door"),
         ("national", "from onecard.crypto.suites import sm2; sm2._engine()"),
         ("reports", "import quality.reports.workbook"),
+        ("soap", "import connectors.soap.wsdl"),
     ],
 )
 def test_a_missing_extra_is_named(alone: Path, name: str, line: str) -> None:

@@ -1,37 +1,34 @@
-"""Whether an API has anything new behind a bound: its pages from there on, as a digest."""
+"""Whether a system has anything new behind a bound: its pages from there on, as a digest."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
-from connectors.rest.client import Client
-from connectors.rest.options import Keyset, RestSource
-from connectors.rest.page import Page
-from connectors.rest.read import Pages, RestReading
-from onecard.base.connections import Connection
+from connectors.http.options import Keyset
+from connectors.http.page import Page
+from connectors.http.pages import Pages
+from connectors.http.reading import PagedReading
 from onecard.ports.news import UNTOLD, SourcePlace, SourceState
-from onecard.ports.source import ReadRequest
 
 MOST_NUMBERED = 10
 """Numbered pages that are asked for; a source with more says nothing cheaply."""
 
 
-def state(connection: Connection, request: ReadRequest) -> SourceState:
-    """A digest of the rows behind the bound, and the last page; nothing where the API takes none.
+def state(reading: PagedReading[Any]) -> SourceState:
+    """A digest of the rows behind the bound, and the last page; nothing where none is taken.
 
-    An API that gives its rows by an opaque cursor gives new ones on its last page, so that it can
+    A system that gives its rows by an opaque cursor gives new ones on its last page, so that it can
     be read on from there, with the bound that the cursor was made for.
 
     Args:
-        connection: of the agency's system.
-        request: names the bound, and the page to begin with.
+        reading: its request names the bound, and the page to begin with.
     """
-    options = RestSource.model_validate(request.options.model_dump())
+    options, request = reading.options, reading.request
     if options.since_param is None or request.since is None:
         return SourceState()
-    client = Client(connection, options, request.dataset)
-    try:
-        pages = RestReading(connection, request).pages(client)
+    with reading.opened() as api:
+        pages = reading.pages(api)
         if not isinstance(options.paginator, Keyset):
             return SourceState(_numbered(pages))
         found, last = b"", request.page
@@ -40,8 +37,6 @@ def state(connection: Connection, request: ReadRequest) -> SourceState:
                 found, last = _digest(found, page), pages.asked
         end = SourcePlace(request.since, last)
         return SourceState((found or _digest(b"", None)).hex(), end, more=pages.more)
-    finally:
-        client.close()
 
 
 def _numbered(pages: Pages) -> str:

@@ -1,4 +1,4 @@
-"""Authentications of HTTP APIs, as `requests` auth hooks."""
+"""Authentications of calls, as `requests` auth hooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from requests.auth import AuthBase
 
-from connectors.rest.options import Auth, Bearer, ClientCredentials, NoAuth, PlatformSignature
+from connectors.http.options import Auth, Bearer, ClientCredentials, NoAuth, PlatformSignature
 from onecard.base.connections import Connection
 from onecard.base.platform_signature import Credential, signed_headers
 from onecard.errors import ConfigError

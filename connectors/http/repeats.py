@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from connectors.rest.page import Page
+from connectors.http.page import Page
 from onecard.ports.source import Column
 
 

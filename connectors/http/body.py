@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import requests
 import urllib3
@@ -17,7 +18,29 @@ PIECE = 1 << 16
 
 
 class ReplyTooLarge(Exception):
-    """The reply unpacks to more than `LIMIT`."""
+    """The reply unpacks to more than so many bytes.
+
+    Args:
+        limit: in bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+
+class Answer(Protocol):
+    """A reply that was read to its end."""
+
+    @property
+    def status_code(self) -> int:
+        """HTTP's."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By name, in which upper and lower case are the same."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +60,32 @@ def whole(reply: requests.Response, timeout_s: float) -> Whole:
         requests.Timeout: it drips.
         requests.RequestException: it breaks off or cannot be unpacked.
     """
-    body, until = bytearray(), time.monotonic() + PATIENCE * timeout_s
+    body = b"".join(pieces(reply, timeout_s, LIMIT))
+    return Whole(reply.status_code, reply.headers, body)
+
+
+def pieces(reply: requests.Response, timeout_s: float, limit: int) -> Iterator[bytes]:
+    """The unpacked body of a streamed reply, as it comes, to its end; then the reply is closed.
+
+    Args:
+        reply: streamed.
+        timeout_s: for one read.
+        limit: bytes that it may unpack to.
+
+    Raises:
+        ReplyTooLarge: it unpacks to more.
+        requests.Timeout: it drips.
+        requests.RequestException: it breaks off or cannot be unpacked.
+    """
+    taken, until = 0, time.monotonic() + PATIENCE * timeout_s
     with reply:
         for piece in _pieces(reply):
-            body += piece
-            if len(body) > LIMIT:
-                raise ReplyTooLarge
+            taken += len(piece)
+            if taken > limit:
+                raise ReplyTooLarge(limit)
             if time.monotonic() > until:
                 raise requests.Timeout
-    return Whole(reply.status_code, reply.headers, bytes(body))
+            yield piece
 
 
 def _pieces(reply: requests.Response) -> Iterator[bytes]:
