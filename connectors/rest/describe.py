@@ -38,7 +38,7 @@ def first_page(what: str, connection: Connection, options: RestSource) -> list[A
     """
     client = Client(connection, options, what)
     try:
-        reply = client.get(options.path, _params(options))
+        reply = client.get(options.path, page_params(options))
     finally:
         client.close()
     success, records = options.success, at(reply, options.records)
@@ -49,7 +49,12 @@ def first_page(what: str, connection: Connection, options: RestSource) -> list[A
     return records
 
 
-def _params(options: RestSource) -> dict[str, Any]:
+def page_params(options: RestSource) -> dict[str, Any]:
+    """Parameters that ask for the first page.
+
+    Args:
+        options: own parameters and paginator.
+    """
     paginator = options.paginator
     found = {**options.params, paginator.size_param: str(paginator.size)}
     if not isinstance(paginator, Keyset):

@@ -126,6 +126,8 @@ def _late(connection: Connection, desk: Desk) -> Iterator[Issue]:
     newest = ledger_attention.newest_published(connection)
     now = desk.settings.now()
     for dataset, contract in sorted(desk.catalogue.contracts.items()):
+        if contract.proposed:
+            continue
         last = newest.get(dataset)
         todo = f"`onecard collect {dataset}`; if that fails, `onecard drift {dataset}`"
         if last is None:

@@ -43,6 +43,8 @@ from schemas.models.strict_yaml import UNREADABLE, parse
 from schemas.models.values import Name, build
 
 ROOT = Path(__file__).parents[1]
+NOT_ON_BOARD = ("proposed", "draft")
+"""States of a contract in which its dataset is not on board yet."""
 BESIDE = (
     callers.load,
     codes.names,
@@ -195,7 +197,7 @@ class Catalogue:
     def onboarding(self, subject: str) -> bool:
         """Whether an agency, a dataset or an agreement is not on board yet.
 
-        A dataset is not while its contract is a `draft`, or its agency is onboarding; an agreement
+        A dataset is not while its contract is `proposed` or a `draft`, or its agency is onboarding; an agreement
         is not while one of its datasets or its consumer is not.
 
         Args:
@@ -206,7 +208,7 @@ class Catalogue:
             return agency.onboarding
         contract = self.contracts.get(subject)
         if contract is not None:
-            return contract.status == "draft" or self._agency_onboarding(contract.agency)
+            return contract.status in NOT_ON_BOARD or self._agency_onboarding(contract.agency)
         agreement = self.agreements.get(subject)
         if agreement is None:
             return False

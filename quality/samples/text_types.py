@@ -1,0 +1,119 @@
+"""The types of values that are written as text: dates, times and numbers in the forms of offices."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from quality.rows.parsing import parse
+from quality.samples.guess import ENOUGH, TextType
+from schemas.models.contract import Field, LogicalType
+from schemas.models.text_form import Thousands
+
+DATES = (None, "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
+TIMES = (
+    None,
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+    "%Y年%m月%d日 %H:%M:%S",
+    "%Y%m%d%H%M%S",
+)
+"""Forms that are tried, in this order; None is ISO 8601, of a time with its offset."""
+USUAL_DIGITS, MOST_DIGITS = 16, 38
+_POINT = 0.02
+"""Share of numbers with decimals from which on a column is one of numbers."""
+_WHOLE = r"^-?(?:0|[1-9][0-9]{0,17})$"
+_PLAIN = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$"
+_GROUPED: tuple[tuple[Thousands, str], ...] = (
+    (",", r"^-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?$"),
+    ("，", r"^-?[1-9][0-9]{0,2}(?:，[0-9]{3})+(?:\.[0-9]+)?$"),
+)
+
+
+def moment_type(values: pl.Series) -> TextType | None:
+    """Dates or times in one form; None where they are none.
+
+    Args:
+        values: text, without NULL.
+    """
+    forms: tuple[tuple[LogicalType, tuple[str | None, ...]], ...] = (
+        ("date", DATES),
+        ("timestamp", TIMES),
+    )
+    for kind, listed in forms:
+        for form in listed:
+            if share_of_type(values, kind, form) >= ENOUGH:
+                return TextType("date" if kind == "date" else "timestamp", form)
+    return None
+
+
+def share_of_type(values: pl.Series, kind: LogicalType, form: str | None = None) -> float:
+    """Share of the values that the row gate takes for a type.
+
+    Args:
+        values: text, without NULL.
+        kind: logical type.
+        form: of dates and times.
+    """
+    if not len(values):
+        return 0.0
+    wide = {"precision": MOST_DIGITS, "scale": 10} if kind == "number" else {}
+    field = Field(
+        name="value",
+        title="",
+        native="value",
+        type=kind,
+        semantic="text",
+        level="L1",
+        pii="NONE",
+        format=form,
+        **wide,
+    )
+    typed = values.rename("value").to_frame().select(parse(field, pl.String()).value)
+    return 1 - typed.to_series().null_count() / len(values)
+
+
+def number_type(values: pl.Series) -> TextType | None:
+    """Numbers with decimals or groups of digits, or whole ones of different lengths; else None.
+
+    Whole numbers of one length are numbers of something: of a card, a person, a region.
+
+    Args:
+        values: text, without NULL.
+    """
+    grouped = {sign: values.str.contains(pattern) for sign, pattern in _GROUPED}
+    sign = next((s for s, found in grouped.items() if found.any()), None)
+    right = values.str.contains(_PLAIN)
+    if sign is not None:
+        right = right | grouped[sign]
+    numbers = values.filter(right)
+    if not len(values) or len(numbers) < ENOUGH * len(values):
+        return None
+    decimals = numbers.str.extract(r"\.([0-9]+)$").str.len_chars().fill_null(0)
+    if sign is None and (decimals > 0).sum() <= _POINT * len(numbers):
+        return _whole(numbers)
+    scale = int(decimals.quantile(0.98, "higher") or 0)
+    whole = numbers.str.replace_all(r"[^0-9.]", "").str.replace(r"\..*$", "").str.len_chars()
+    digits = int(whole.quantile(0.98, "higher") or 1) + scale
+    return TextType("number", None, sign, *decimal_of(digits, scale))
+
+
+def decimal_of(digits: int, scale: int) -> tuple[int, int]:
+    """Precision and scale that leave room.
+
+    Args:
+        digits: that were seen or are declared.
+        scale: decimals among them.
+    """
+    found = max(scale, 2)
+    return min(MOST_DIGITS, max(USUAL_DIGITS, digits + found - scale)), found
+
+
+def _whole(numbers: pl.Series) -> TextType | None:
+    lengths = numbers.str.len_chars()
+    right = numbers.str.contains(_WHOLE)
+    if right.sum() < ENOUGH * len(numbers) or lengths.min() == lengths.max():
+        return None
+    return TextType("integer")
