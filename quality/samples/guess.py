@@ -10,6 +10,19 @@ from schemas.models.text_form import Thousands
 
 ENOUGH = 0.9
 """Share of a column's values that must be right for a guess: sources hold wrong ones as well."""
+FEW = 5
+"""Values from which on one may be wrong, however few they are."""
+
+
+def is_enough(right: float, of: int) -> bool:
+    """Whether so many right values of so many speak for a guess.
+
+    Args:
+        right: values that are right.
+        of: all values.
+    """
+    wrong = of - right
+    return right > 0 and wrong <= max((1 - ENOUGH) * of, 1 if of >= FEW else 0) + 1e-9
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import polars as pl
 from quality.rows.fieldchecks import field_checks, kernel
 from quality.rows.gate import divisions_of
 from quality.rows.identifiers import DIVISION_KNOWN, Divisions
-from quality.samples.guess import ENOUGH
+from quality.samples.guess import is_enough
 from schemas.models import semantic
 from schemas.models.contract import Field
 
@@ -65,15 +65,15 @@ class Judges:
     def _divisions(self) -> Divisions:
         return divisions_of(demo=self._demo)
 
-    def share(self, values: pl.Series, name: str) -> float:
-        """Share of the values that are right as a semantic type; 1 where it has no check.
+    def are(self, values: pl.Series, name: str) -> bool:
+        """Whether enough of the values are right as a semantic type, or it has no check.
 
         Args:
             values: text, without NULL.
             name: of the type.
         """
         if not len(values):
-            return 0.0
+            return False
         field = self._fields.setdefault(name, _field(name))
         judge = kernel(field, self._divisions)
         if judge is not None:
@@ -81,12 +81,12 @@ class Judges:
             for aspect, mask in judge(values, self._today).items():
                 if aspect != LISTED_ASPECT:
                     right &= mask
-            return float(right.mean())
+            return is_enough(int(right.sum()), len(values))
         checks = [check.broken.fill_null(value=False) for check in field_checks(field)]
         if not checks:
-            return 1.0
-        broken = values.rename("value").to_frame().select(pl.any_horizontal(checks))
-        return 1 - float(broken.to_series().mean() or 0)  # type: ignore[arg-type]
+            return True
+        broken = values.rename("value").to_frame().select(pl.any_horizontal(checks)).to_series()
+        return is_enough(len(values) - int(broken.sum()), len(values))
 
     def telling(self, values: pl.Series) -> str | None:
         """The first type that says much by itself, and that nine of ten values are; or None.
@@ -95,7 +95,7 @@ class Judges:
             values: text, without NULL.
         """
         for name in TELLING:
-            if self.share(values, name) >= ENOUGH and self._more(name, values):
+            if self.are(values, name) and self._more(name, values):
                 return name
         return None
 
@@ -113,9 +113,7 @@ class Judges:
         """Whether the first six digits are those of divisions."""
         digits = values.str.slice(0, 6).cast(pl.Int64, strict=False).drop_nulls()
         codes = digits.filter(digits.is_between(0, len(self._divisions) - 1)).to_numpy()
-        return bool(len(codes)) and bool(
-            (self._divisions[codes] == DIVISION_KNOWN).mean() >= ENOUGH
-        )
+        return is_enough(int((self._divisions[codes] == DIVISION_KNOWN).sum()), len(values))
 
 
 def is_header_of(title: str, name: str) -> bool:
@@ -136,7 +134,7 @@ def is_header_of(title: str, name: str) -> bool:
 def _are_names(values: pl.Series) -> bool:
     short = values.str.contains(_SHORT_NAME).sum()
     surnamed = values.str.slice(0, 1).is_in(list(SURNAMES)).sum()
-    return short >= ENOUGH * len(values) and surnamed >= _SURNAMED * len(values)
+    return is_enough(short, len(values)) and surnamed >= _SURNAMED * len(values)
 
 
 def _field(name: str) -> Field:

@@ -13,12 +13,13 @@ from onecard.base.blanks import BLANKS
 from onecard.model.discovered import SampledColumn, SampledSource
 from quality.rows.text_forms import NULL_WORDS
 from quality.samples import code_lists, field_names, keys, text_types
-from quality.samples.guess import ENOUGH, CodeGuess, ColumnGuess, SourceGuess, TextType
+from quality.samples.guess import CodeGuess, ColumnGuess, SourceGuess, TextType, is_enough
 from quality.samples.known_words import KnownWords, is_mark_of_deletion, is_time_of_change
 from quality.samples.meanings import Judges
 from schemas.models import codes as lists
 from schemas.models import semantic
 from schemas.models.contract import Field, LogicalType
+from schemas.models.text_form import Thousands
 
 ABSENT_WORDS = (*NULL_WORDS, "无", "空", "暂无", "—", "--", "-", "/")
 """Words for NULL of databases and of offices that are looked for among values."""
@@ -128,7 +129,7 @@ class _Guess:
         self._column, self._values, self._judges = column, values, judges
         self.native, self.title = column.source.name, column.title
         self.codes = CodeGuess()
-        self.thousands = None
+        self.thousands: Thousands | None = None
 
     def as_known(self, known: Field) -> Field | None:
         """The field as another contract has it, where the values agree; without values, as it is."""
@@ -139,7 +140,7 @@ class _Guess:
             if known.type == "string":
                 if known.codes and not any(code_lists.holds(n, values) for n in known.codes):
                     return None
-                if self._judges.share(values, known.semantic) < ENOUGH:
+                if not self._judges.are(values, known.semantic):
                     return None
             elif found is None:
                 return None
@@ -160,7 +161,7 @@ class _Guess:
         """The field as a semantic type that the column's title names, where the values are it."""
         kind = semantic.semantic_type(name)
         checked = bool(kind.pattern or kind.validator)
-        if checked and self._takes("string") and self._judges.share(self._values, name) >= ENOUGH:
+        if checked and self._takes("string") and self._judges.are(self._values, name):
             return self._field(name, TextType())
         return None
 
@@ -186,7 +187,7 @@ class _Guess:
             return self._numeric(number)
         if moment is not None and self._takes(moment.type):
             return self._field("date", moment)
-        if len(values) and values.str.contains(_IDENTIFIER).sum() >= ENOUGH * len(values):
+        if is_enough(values.str.contains(_IDENTIFIER).sum(), len(values)):
             return self._field("identifier", TextType())
         return self._field("text", TextType())
 
@@ -195,7 +196,7 @@ class _Guess:
         source, values = self._column.source, self._values
         if len(values) and self._takes("string"):
             for name in _NUMBERED:
-                if self._judges.share(values, name) >= ENOUGH:
+                if self._judges.are(values, name):
                     return self._field(name, TextType())
         whole = source.family == "integer" or source.scale == 0
         if whole and self._takes("integer") and (source.precision or 0) <= 18:
@@ -244,7 +245,7 @@ class _Guess:
             if number_found.type == "integer":
                 return TextType("number", None, None, text_types.USUAL_DIGITS, 2)
             return number_found
-        if text_types.share_of_type(values, wanted) < ENOUGH:
+        if not is_enough(text_types.of_type(values, wanted), len(values)):
             return None
         digits_of = (text_types.USUAL_DIGITS, 2) if wanted == "number" else (None, None)
         return TextType(wanted, None, None, *digits_of)

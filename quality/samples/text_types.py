@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from quality.rows.parsing import parse
-from quality.samples.guess import ENOUGH, TextType
+from quality.samples.guess import TextType, is_enough
 from schemas.models.contract import Field, LogicalType
 from schemas.models.text_form import Thousands
 
@@ -44,13 +44,13 @@ def moment_type(values: pl.Series) -> TextType | None:
     )
     for kind, listed in forms:
         for form in listed:
-            if share_of_type(values, kind, form) >= ENOUGH:
+            if is_enough(of_type(values, kind, form), len(values)):
                 return TextType("date" if kind == "date" else "timestamp", form)
     return None
 
 
-def share_of_type(values: pl.Series, kind: LogicalType, form: str | None = None) -> float:
-    """Share of the values that the row gate takes for a type.
+def of_type(values: pl.Series, kind: LogicalType, form: str | None = None) -> int:
+    """How many of the values the row gate takes for a type.
 
     Args:
         values: text, without NULL.
@@ -58,7 +58,7 @@ def share_of_type(values: pl.Series, kind: LogicalType, form: str | None = None)
         form: of dates and times.
     """
     if not len(values):
-        return 0.0
+        return 0
     wide = {"precision": MOST_DIGITS, "scale": 10} if kind == "number" else {}
     field = Field(
         name="value",
@@ -72,7 +72,7 @@ def share_of_type(values: pl.Series, kind: LogicalType, form: str | None = None)
         **wide,
     )
     typed = values.rename("value").to_frame().select(parse(field, pl.String()).value)
-    return 1 - typed.to_series().null_count() / len(values)
+    return len(values) - typed.to_series().null_count()
 
 
 def number_type(values: pl.Series) -> TextType | None:
@@ -89,7 +89,7 @@ def number_type(values: pl.Series) -> TextType | None:
     if sign is not None:
         right = right | grouped[sign]
     numbers = values.filter(right)
-    if not len(values) or len(numbers) < ENOUGH * len(values):
+    if not is_enough(len(numbers), len(values)):
         return None
     decimals = numbers.str.extract(r"\.([0-9]+)$").str.len_chars().fill_null(0)
     if sign is None and (decimals > 0).sum() <= _POINT * len(numbers):
@@ -114,6 +114,6 @@ def decimal_of(digits: int, scale: int) -> tuple[int, int]:
 def _whole(numbers: pl.Series) -> TextType | None:
     lengths = numbers.str.len_chars()
     right = numbers.str.contains(_WHOLE)
-    if right.sum() < ENOUGH * len(numbers) or lengths.min() == lengths.max():
+    if not is_enough(right.sum(), len(numbers)) or lengths.min() == lengths.max():
         return None
     return TextType("integer")
