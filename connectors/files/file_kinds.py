@@ -31,6 +31,8 @@ EARLY = 40
 MOST_JSON = 64 * 1024**2
 """Bytes of a JSON document, which is held in memory."""
 _TOTAL = re.compile(r"共\s*[0-9,]+\s*([条行笔户人])")
+_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""Beginnings of archives and workbooks."""
 _GBK_MARKS = (0x4D, 0x7A)
 """Code page 936 in the mark of a DBF (byte 29)."""
 _FORMATS: TypeAdapter[Any] = TypeAdapter(Format)
@@ -73,29 +75,24 @@ def layout(file: Text, name: str, known: dict[str, Any]) -> FileLayout:
 
 def _kind(file: Text, name: str) -> str:
     head, suffix = looks.head(file.path), PurePath(name).suffix.lower()
-    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        foreign = looks.foreign(head)
-        return "zip" if "ZIP" in foreign else "excel"
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    if suffix == ".dbf":
-        return "dbf"
     foreign = looks.foreign(head)
+    if head.startswith(_PACKED):
+        return "zip" if "ZIP" in foreign else "excel"
+    if head.startswith(b"PAR1") or suffix == ".dbf":
+        return "dbf" if suffix == ".dbf" else "parquet"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if foreign == looks.MARKUP and text.startswith(b"<?xml") or suffix == ".xml":
+    if (foreign == looks.MARKUP and text.startswith(b"<?xml")) or suffix == ".xml":
         return "xml"
     if foreign:
         msg = f"{file.origin}: it looks like {foreign}"
         raise ProtocolError(msg)
-    if suffix in (".jsonl", ".ndjson"):
-        return "jsonl"
-    if text.startswith(b"["):
-        return "json"
-    return _json_kind(text) if text.startswith(b"{") else "csv"
+    return "jsonl" if suffix in (".jsonl", ".ndjson") else _text_kind(text)
 
 
-def _json_kind(text: bytes) -> str:
-    """An object a line, or one document."""
+def _text_kind(text: bytes) -> str:
+    """An object a line, one document, or cells."""
+    if not text.startswith(b"{"):
+        return "json" if text.startswith(b"[") else "csv"
     first = text.split(b"\n", 1)[0]
     try:
         whole = isinstance(parse_json(first.decode("utf-8")), dict)
@@ -107,11 +104,12 @@ def _json_kind(text: bytes) -> str:
 def _csv(file: Text, known: dict[str, Any], remarks: list[str]) -> dict[str, Any]:
     head = looks.head(file.path)
     encoding = str(known.get("encoding") or looks.encoding(head))
-    if not encoding:
-        msg = f"{file.origin}: neither UTF-8 nor GB 18030"
+    if not encoding or not head.strip():
+        says = "neither UTF-8 nor GB 18030" if head.strip() else "the file is empty: no header row"
+        msg = f"{file.origin}: {says}"
         raise ProtocolError(msg)
     text = head.decode(codec("gb18030" if encoding == "gb18030" else "utf-8"), "replace")
-    lines = text.removeprefix("\ufeff").splitlines()
+    lines = [line.rstrip("\r") for line in text.removeprefix("\ufeff").split("\n")]
     lines = (lines[:-1] if len(head) == looks.HEAD and len(lines) > 1 else lines)[:EARLY]
     marks = [str(known["delimiter"])] if "delimiter" in known else list(looks.DELIMITERS)
     delimiter, width = _separated(lines, marks)

@@ -167,9 +167,7 @@ def _parquet(file: Text, kind: ParquetSource) -> FileRows:
     batch = next(iter(opened.iter_batches(SAMPLE_ROWS, columns=taken)), None)
     texts: dict[str, list[str | None]] = {}
     for name in taken if batch is not None else ():
-        found = parquet_types.values(
-            batch.column(name), there[name].type, "string", kind.timezone
-        )
+        found = parquet_types.values(batch.column(name), there[name].type, "string", kind.timezone)
         texts[name] = as_text(found).to_pylist()
     number = batch.num_rows if batch is not None else 0
     rows = zip(*(texts.get(c.name, [None] * number) for c in columns), strict=True)

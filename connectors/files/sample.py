@@ -72,7 +72,9 @@ def sampled(connection: Connection, target: str, options: Mapping[str, Any]) -> 
                 file = Text(copy, file_name(name), limit=MOST_BYTES)
                 layout, rows = _read(file, name, dict(options.get("format") or {}))
         except TooLarge:
-            msg = f"{file_name(name)}: larger than {MOST_BYTES} bytes: give a part of it as a sample"
+            msg = (
+                f"{file_name(name)}: larger than {MOST_BYTES} bytes: give a part of it as a sample"
+            )
             raise ProtocolError(msg) from None
     found = {"directory": directory, "pattern": _pattern(name), **options, "format": layout}
     found |= {} if "manifest" in options else _manifest(name, names)
@@ -99,9 +101,9 @@ def _chosen(folder: Folder, target: str) -> tuple[str, str, list[str]]:
     except ConfigError:
         names = []
     wanted = [n for n in names if n == last] or [n for n in names if fnmatch.fnmatchcase(n, last)]
-    if not wanted and clean:
+    if not wanted:  # a folder
         try:
-            names = [e.name for e in folder.entries(clean)]
+            names = [e.name for e in folder.entries(clean or ".")]
         except ConfigError:
             names = []
         directory, wanted = clean, names

@@ -51,9 +51,7 @@ def record_path(file: Text, encoding: str) -> tuple[str, dict[str, str]]:
     return path, {prefix: uri for uri, prefix in prefixes.items()}
 
 
-def _beginning(
-    text: Generator[str, None, None], handler: _Paths
-) -> Generator[str, None, None]:
+def _beginning(text: Generator[str, None, None], handler: _Paths) -> Generator[str, None, None]:
     """Some of a document; whether more was there is noted."""
     left = MOST_CHARACTERS
     with closing(text) as pieces:

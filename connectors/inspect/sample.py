@@ -1,6 +1,7 @@
-"""What a connection shows, and a bounded sample of one table, file or path, for `onecard discover`.
+"""What a connection shows, and a bounded sample of one table, file or path.
 
-Only reads, within bounds of rows, bytes and time. Values go to the caller's judges and nowhere else.
+Only reads, within bounds of rows, bytes and time. Values go to the caller's judges and nowhere
+else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One page of an API: where its rows stand in the reply, and what the reply says of further pages."""
+"""One page of an API: where its rows stand, and what the reply says of further pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MORE = ("hasmore", "has_more", "more", "hasnext", "has_next")
 _TOTAL = ("total", "totalcount", "total_count", "count", "totalrows")
 _CODE = ("code", "status", "resultcode", "errcode", "retcode")
 _GOOD = ("0", "00", "000", "0000", "200")
-"""What APIs call the parts of a reply, in lower case; a value of `_GOOD` says that all went well."""
+"""What APIs call the parts of a reply, in lower case; `_GOOD` says that all went well."""
 _WIRE = frozenset(Wire.model_fields)
 
 

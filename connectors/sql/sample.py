@@ -28,7 +28,7 @@ from connectors.sql.errors import translated
 from connectors.sql.generic_values import Undecoded
 from connectors.sql.options import SqlSource
 from onecard.base.connections import Connection
-from onecard.errors import ConfigError, UsageError
+from onecard.errors import UsageError
 from onecard.model.discovered import (
     MOST_COUNTED,
     SAMPLE_ROWS,
@@ -110,7 +110,9 @@ def sampled(connection: Connection, target: str, options: Mapping[str, Any]) -> 
         there = _there(database, dialect, target, str(options.get("schema") or ""))
         facts = _facts(database, there)
         columns = tuple(
-            SampledColumn(source_column(c.name, c), facts.titles.get(c.name, ""), c.name in facts.indexed)
+            SampledColumn(
+                source_column(c.name, c), facts.titles.get(c.name, ""), c.name in facts.indexed
+            )
             for c in there.columns
         )
         statement = select(*(dialect.as_written(c) for c in there.columns))

@@ -15,7 +15,7 @@ from onecard.operations import discovery, linting
 from onecard.operations.discovery import Wish
 
 
-def discover(
+def discover(  # noqa: PLR0913 - one parameter for each option
     connection: Annotated[str, typer.Argument(help="Id of the connection to the agency's system.")],
     target: Annotated[
         str,

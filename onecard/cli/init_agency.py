@@ -44,7 +44,7 @@ class _Asking:
         return default
 
 
-def agency(
+def agency(  # noqa: PLR0913 - one parameter for each option
     name: Annotated[str, typer.Argument(help="Its short name, e.g. civil.")],
     *,
     title: Annotated[str, typer.Option(help="Chinese name, e.g. 市民政局.")] = "",
@@ -65,7 +65,9 @@ def agency(
     options: Annotated[
         str, typer.Option(help="Of the targets' source.options: YAML, or @FILE.")
     ] = "",
-    consumer: Annotated[str, typer.Option(help="Who may need it: an agreement to begin with.")] = "",
+    consumer: Annotated[
+        str, typer.Option(help="Who may need it: an agreement to begin with.")
+    ] = "",
     purpose: Annotated[str, typer.Option(help="A7-01 to A7-13, of that agreement.")] = "",
     statute: Annotated[str, typer.Option(help="Statute that it rests on.")] = "",
     article: Annotated[str, typer.Option(help="Article of the statute.")] = "",
@@ -104,7 +106,9 @@ def agency(
             raise UsageError(unknown("role", role, ROLES))
         root = linting.folder_in_force()
         known = HubDesk().catalogue.agencies.get(name)
-        added = known is None and _added(asking, root, NewAgency(name, title, short, title_en, role))
+        added = known is None and _added(
+            asking, root, NewAgency(name, title, short, title_en, role)
+        )
         output.say(f"{root / 'agencies.yaml'}: {name} {'added' if added else 'is there already'}")
         place = NewConnection(connection, conn_type, host, port, schema, login, path)
         used = _connection(asking, name, place)

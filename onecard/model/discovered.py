@@ -1,4 +1,4 @@
-"""What a source says of itself: its tables or files, and a sample of one for the judges of values."""
+"""What a source says of itself: its tables or files, and a sample of one for judges of values."""
 
 from __future__ import annotations
 

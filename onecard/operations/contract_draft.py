@@ -1,4 +1,4 @@
-"""A proposed contract as ODCS YAML: what was found as values, what a person must decide as comments."""
+"""A proposed contract as ODCS YAML: what was found, and as comments what a person decides."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def text_of(source: DraftSource, guess: SourceGuess, remarks: Iterable[str]) -> 
         guess: its fields, key, cursor and sequence.
         remarks: what a person should look at, one line each.
     """
-    return "".join([*_head(source, guess, remarks), *_server(source, guess), *_schema(source, guess)])
+    return "".join(
+        [*_head(source, guess, remarks), *_server(source, guess), *_schema(source, guess)]
+    )
 
 
 def plain_title(text: str) -> str:
@@ -64,8 +66,8 @@ def plain_title(text: str) -> str:
 
 
 def _head(source: DraftSource, guess: SourceGuess, remarks: Iterable[str]) -> Iterator[str]:
-    yield "# Proposed by `onecard discover`, from the source itself. Nothing collects it while it says\n"
-    yield "# `status: proposed`. Look at each CHECK and at every field, then write `status: draft`.\n"
+    yield "# Proposed by `onecard discover`, from the source itself. Nothing collects it while it\n"
+    yield "# says `status: proposed`: look at each CHECK and at every field, then say `draft`.\n"
     for remark in remarks:
         yield f"# CHECK {' '.join(remark.split())}\n"
     agency = source.dataset.split("/", maxsplit=1)[0]
@@ -92,9 +94,7 @@ def _server(source: DraftSource, guess: SourceGuess) -> Iterator[str]:
     form = _text_form(guess)
     if form:
         said["text"] = form
-    yield block(said, 10)
-    yield "          options:\n"
-    yield block(dict(source.options), 12)
+    yield block({**said, "options": dict(source.options)}, 10)
 
 
 def _text_form(guess: SourceGuess) -> dict[str, Any]:

@@ -122,9 +122,7 @@ def propose(
     sample = sampled(desk.connections.get(wish.connection), wish.target, wish.options or {})
     dataset = wish.dataset or _dataset(desk, wish, sample, agency)
     others = [c for c in desk.catalogue.contracts.values() if c.id != dataset]
-    judges = Judges(
-        int(shown(desk.settings.now(), "%Y%m%d")), demo=desk.settings.profile == "demo"
-    )
+    judges = Judges(int(shown(desk.settings.now(), "%Y%m%d")), demo=desk.settings.profile == "demo")
     guess = profile(sample, KnownWords(others if known is None else known), judges)
     if not guess.columns:
         msg = f"{sample.origin}: none of its columns can be taken"
@@ -215,7 +213,7 @@ def _remarks(sample: SampledSource, guess: SourceGuess) -> Iterator[str]:
     if guess.key_by == "sample":
         yield f"the key is a guess: {', '.join(guess.key)} told nearly all of these rows apart"
     elif guess.key_by == "nothing":
-        yield "the key is unknown: nothing tells these rows apart, and the first field stands for it"
+        yield "the key is unknown: nothing tells these rows apart; the first field stands for it"
     if _order(sample, guess) == "unique":
         yield "order: unique says that the source holds each key once; say another order if not"
     yield from sample.remarks

@@ -1,4 +1,4 @@
-"""`onecard init agency`: an agency's line, its connection as an example, an agreement to begin with.
+"""`onecard init agency`: an agency's line, its connection as an example, a first agreement.
 
 Nothing that is there is changed: a line is put at the end of `agencies.yaml`, files are new ones.
 """
@@ -25,7 +25,7 @@ from schemas.models.strict_yaml import parse
 from schemas.models.values import build
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_SECRET = "…"
+_UNSAID = "…"
 """Stands where a person writes the password; it is never asked for here."""
 _YEAR = timedelta(days=365)
 _MOST = 99
@@ -79,7 +79,7 @@ class NewConnection:
         said |= {"host": self.host} if self.host else {}
         said |= {"port": self.port} if self.port else {}
         said |= {"schema": self.schema} if self.schema else {}
-        said |= {"login": self.login, "password": _SECRET} if self.login else {}
+        said |= {"login": self.login, "password": _UNSAID} if self.login else {}
         said |= {"extra": {"path": self.path}} if self.path else {}
         return f"{variable_of(self.id)}='{json.dumps(said, ensure_ascii=False)}'"
 
@@ -174,8 +174,8 @@ def agreement_text(
         "delivery": delivery,
     }
     text = (
-        "# Proposed by `onecard init agency`: it grants the key alone, and nothing leaves before it\n"
-        "# is approved. CHECK the basis, then name the fields that the consumer needs, and the\n"
+        "# Proposed by `onecard init agency`: it grants the key alone; nothing leaves before it is\n"
+        "# approved. CHECK the basis, then name the fields that the consumer needs, and the\n"
         f"# flow in registers.yaml (notice, assessment).\n{block(said, 0)}"
     )
     agreements.load(Path(f"{known}.yaml"), text)

@@ -14,7 +14,7 @@ MOST_CODES, REPEATED, AT_LEAST = 40, 5, 20
 LONGEST_CODE = 10
 LONGEST_DRAFT = 4
 """Signs of a code that a draft may show; letters and digits alone, each `REPEATED` times."""
-_SIGNS = rf"^[0-9A-Za-z_.-]{{1,{LONGEST_CODE}}}$"
+_SIGNS = rf"^[0-9A-Za-z_-]{{1,{LONGEST_CODE}}}$"
 _DRAFT = rf"^[0-9A-Za-z]{{1,{LONGEST_DRAFT}}}$"
 _ALIKE = 0.6
 _HALF = 0.5
@@ -33,13 +33,12 @@ def are_codes(values: pl.Series) -> bool:
     return short and kinds <= MOST_CODES and len(values) >= REPEATED * kinds
 
 
-def guessed(values: pl.Series, native: str, title: str) -> CodeGuess:
-    """The list that holds them, if it is the only one or has the column's name; else what it could be.
+def guessed(values: pl.Series, native: str) -> CodeGuess:
+    """The list that holds them, if it is the only one or has the column's name; else candidates.
 
     Args:
         values: codes, without NULL.
         native: of the column.
-        title: of the column.
     """
     holding = [name for name in codes.names() if holds(name, values)]
     alike = max(holding, key=lambda name: _likeness(name, native), default=None)

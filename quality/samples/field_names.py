@@ -1,4 +1,4 @@
-"""Legal names for columns: as other contracts call them, else as their source does, else by number."""
+"""Legal names for columns: as other contracts call them, as their source does, or by number."""
 
 from __future__ import annotations
 

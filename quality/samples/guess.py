@@ -10,19 +10,22 @@ from schemas.models.text_form import Thousands
 
 ENOUGH = 0.9
 """Share of a column's values that must be right for a guess: sources hold wrong ones as well."""
+LIKELY = 0.5
+"""The same for what is of a person: half of a column being right leaves no other reading of it."""
 FEW = 5
 """Values from which on one may be wrong, however few they are."""
 
 
-def is_enough(right: float, of: int) -> bool:
+def is_enough(right: float, of: int, share: float = ENOUGH) -> bool:
     """Whether so many right values of so many speak for a guess.
 
     Args:
         right: values that are right.
         of: all values.
+        share: of them that must be right.
     """
     wrong = of - right
-    return right > 0 and wrong <= max((1 - ENOUGH) * of, 1 if of >= FEW else 0) + 1e-9
+    return right > 0 and wrong <= max((1 - share) * of, 1 if of >= FEW else 0) + 1e-9
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import polars as pl
 
-UNIQUE = 0.98
-"""Share of rows with a key of their own: a source repeats a row now and then."""
+REPEATED, FEW = 0.005, 3
+"""Share and number of rows whose key another one has: a source repeats a row now and then."""
 MOST_FIELDS = 3
 MOST_CANDIDATES = 8
 
@@ -26,9 +26,10 @@ def guessed(rows: pl.DataFrame, candidates: Sequence[str]) -> tuple[str, ...]:
     if not len(rows):
         return ()
     different = rows.unique(maintain_order=True)
-    filled = [n for n in candidates if different[n].null_count() <= (1 - UNIQUE) * len(different)]
+    most = max(REPEATED * len(different), min(FEW, len(different) // 10))
+    filled = [n for n in candidates if different[n].null_count() <= most]
     for names in _tried(filled):
-        if different.select(list(names)).n_unique() >= UNIQUE * len(different):
+        if len(different) - different.select(list(names)).n_unique() <= most:
             return names
     return ()
 

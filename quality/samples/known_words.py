@@ -10,8 +10,12 @@ from schemas.models import semantic
 from schemas.models.contract import Contract, Field
 
 _ASIDE = re.compile(r"[（(].*?[)）]|[\s:：*]")
-_UPDATED = re.compile(r"upd|modif|chang|lastedit|last_edit|gxsj|xgsj|gengxin|更新|修改|变更时间", re.I)
-_DELETED = re.compile(r"(?:^|_)(?:is_?)?del(?:eted?|_?flag)?(?:$|_)|scbz|sfsc|yxbz|删除|有效标", re.I)
+_UPDATED = re.compile(
+    r"upd|modif|chang|lastedit|last_edit|gxsj|xgsj|gengxin|更新|修改|变更时间", re.I
+)
+_DELETED = re.compile(
+    r"(?:^|_)(?:is_?)?del(?:eted?|_?flag)?(?:$|_)|scbz|sfsc|yxbz|删除|有效标", re.I
+)
 
 
 class KnownWords:

@@ -1,4 +1,4 @@
-"""Semantic types by the gate's own judges: what nine of ten values are by checksum or pattern.
+"""Semantic types by the gate's own judges: what most values are by checksum or pattern.
 
 Only types that say much by themselves are looked for in values alone; those whose pattern fits many
 things (a number of twenty digits) are taken where other contracts or the column's title say so.
@@ -16,7 +16,7 @@ import polars as pl
 from quality.rows.fieldchecks import field_checks, kernel
 from quality.rows.gate import divisions_of
 from quality.rows.identifiers import DIVISION_KNOWN, Divisions
-from quality.samples.guess import is_enough
+from quality.samples.guess import ENOUGH, LIKELY, is_enough
 from schemas.models import semantic
 from schemas.models.contract import Field
 
@@ -68,6 +68,8 @@ class Judges:
     def are(self, values: pl.Series, name: str) -> bool:
         """Whether enough of the values are right as a semantic type, or it has no check.
 
+        Of numbers of persons, half are enough.
+
         Args:
             values: text, without NULL.
             name: of the type.
@@ -75,21 +77,22 @@ class Judges:
         if not len(values):
             return False
         field = self._fields.setdefault(name, _field(name))
+        share = LIKELY if field.pii == "DI" and name in TELLING else ENOUGH
         judge = kernel(field, self._divisions)
         if judge is not None:
             right = np.ones(len(values), np.bool_)
             for aspect, mask in judge(values, self._today).items():
                 if aspect != LISTED_ASPECT:
                     right &= mask
-            return is_enough(int(right.sum()), len(values))
+            return is_enough(int(right.sum()), len(values), share)
         checks = [check.broken.fill_null(value=False) for check in field_checks(field)]
         if not checks:
             return True
         broken = values.rename("value").to_frame().select(pl.any_horizontal(checks)).to_series()
-        return is_enough(len(values) - int(broken.sum()), len(values))
+        return is_enough(len(values) - int(broken.sum()), len(values), share)
 
     def telling(self, values: pl.Series) -> str | None:
-        """The first type that says much by itself, and that nine of ten values are; or None.
+        """The first type that says much by itself, and that enough of the values are; or None.
 
         Args:
             values: text, without NULL.

@@ -1,4 +1,4 @@
-"""The types of values that are written as text: dates, times and numbers in the forms of offices."""
+"""The types of values that are written as text: dates, times, numbers in the forms of offices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from quality.samples.guess import TextType, is_enough
 from schemas.models.contract import Field, LogicalType
 from schemas.models.text_form import Thousands
 
-DATES = (None, "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
+DIGITS_OF_DAY = "%Y%m%d"
+DATES = (None, "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", DIGITS_OF_DAY)
 TIMES = (
     None,
     "%Y-%m-%d %H:%M:%S",
@@ -22,6 +23,10 @@ TIMES = (
 )
 """Forms that are tried, in this order; None is ISO 8601, of a time with its offset."""
 USUAL_DIGITS, MOST_DIGITS = 16, 38
+AMOUNT = TextType("number", None, None, USUAL_DIGITS, 2)
+"""A number of which nothing is known: an amount."""
+_NUMBER_OF_SOMETHING = 12
+"""Digits from which on whole numbers count nothing: they are numbers of accounts and persons."""
 _POINT = 0.02
 """Share of numbers with decimals from which on a column is one of numbers."""
 _WHOLE = r"^-?(?:0|[1-9][0-9]{0,17})$"
@@ -47,6 +52,26 @@ def moment_type(values: pl.Series) -> TextType | None:
             if is_enough(of_type(values, kind, form), len(values)):
                 return TextType("date" if kind == "date" else "timestamp", form)
     return None
+
+
+def as_type(values: pl.Series, wanted: LogicalType) -> TextType | None:
+    """The form in which values are of a type; None where they are not.
+
+    Args:
+        values: text, without NULL.
+        wanted: logical type, but `string`.
+    """
+    if wanted in ("date", "timestamp"):
+        moment = moment_type(values)
+        return moment if moment is not None and moment.type == wanted else None
+    number = number_type(values)
+    if number is not None and wanted == "number":
+        return number if number.type == "number" else AMOUNT
+    if number is not None and number.type == wanted:
+        return number
+    if not is_enough(of_type(values, wanted), len(values)):
+        return None
+    return AMOUNT if wanted == "number" else TextType(wanted)
 
 
 def of_type(values: pl.Series, kind: LogicalType, form: str | None = None) -> int:
@@ -100,6 +125,16 @@ def number_type(values: pl.Series) -> TextType | None:
     return TextType("number", None, sign, *decimal_of(digits, scale))
 
 
+def are_below_one(values: pl.Series) -> bool:
+    """Whether numbers are parts of one, as rates are.
+
+    Args:
+        values: text, without NULL.
+    """
+    numbers = values.cast(pl.Float64, strict=False).drop_nulls()
+    return is_enough((numbers.abs() < 1).sum(), len(numbers)) and bool((numbers != 0).any())
+
+
 def decimal_of(digits: int, scale: int) -> tuple[int, int]:
     """Precision and scale that leave room.
 
@@ -114,6 +149,10 @@ def decimal_of(digits: int, scale: int) -> tuple[int, int]:
 def _whole(numbers: pl.Series) -> TextType | None:
     lengths = numbers.str.len_chars()
     right = numbers.str.contains(_WHOLE)
-    if not is_enough(right.sum(), len(numbers)) or lengths.min() == lengths.max():
+    usual = (lengths == lengths.mode().min()).sum()
+    of_one_length = is_enough(usual, len(numbers)) or lengths.min() == lengths.max()
+    if not is_enough(right.sum(), len(numbers)) or of_one_length:
+        return None
+    if (lengths.median() or 0) >= _NUMBER_OF_SOMETHING:
         return None
     return TextType("integer")

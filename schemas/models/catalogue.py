@@ -197,8 +197,8 @@ class Catalogue:
     def onboarding(self, subject: str) -> bool:
         """Whether an agency, a dataset or an agreement is not on board yet.
 
-        A dataset is not while its contract is `proposed` or a `draft`, or its agency is onboarding; an agreement
-        is not while one of its datasets or its consumer is not.
+        A dataset is not while its contract is `proposed` or a `draft`, or its agency is onboarding;
+        an agreement is not while one of its datasets or its consumer is not.
 
         Args:
             subject: id of a dataset or an agreement, or an agency's name.

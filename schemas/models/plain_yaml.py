@@ -1,4 +1,4 @@
-"""Writes data as the strict YAML that the hub reads: no alias, no scalar that two readers differ on."""
+"""Writes data as strict YAML: no alias, no scalar that two readers differ on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ def flow(data: Any) -> str:  # noqa: ANN401 - plain data
         data: mappings, lists, texts, numbers, booleans.
     """
     text = yaml.dump(
-        data, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, sort_keys=False, width=WIDEST
+        data,
+        Dumper=_Dumper,
+        default_flow_style=True,
+        allow_unicode=True,
+        sort_keys=False,
+        width=WIDEST,
     )
     return text.removesuffix("\n").removesuffix("\n...")
 
@@ -48,6 +53,11 @@ def block(data: Any, indent: int) -> str:  # noqa: ANN401 - as above
         indent: blanks before each line.
     """
     text = yaml.dump(
-        data, Dumper=_Dumper, default_flow_style=None, allow_unicode=True, sort_keys=False, width=WIDEST
+        data,
+        Dumper=_Dumper,
+        default_flow_style=None,
+        allow_unicode=True,
+        sort_keys=False,
+        width=WIDEST,
     )
     return "".join(f"{' ' * indent}{line}\n" for line in text.splitlines())

@@ -189,7 +189,9 @@ def test_the_contract_is_proposed_from_the_list_itself(hub: Hub, dataset: str) -
     found = discovery.propose(hub, wish, known=others).contract
     assert [(f.native, f.type) for f in found.fields] == [(f.native, f.type) for f in real.fields]
     assert [found.field(n).native for n in found.key] == ["发放流水"]
-    assert {f.native: f.semantic for f in found.fields} == {f.native: f.semantic for f in real.fields}
+    assert {f.native: f.semantic for f in found.fields} == {
+        f.native: f.semantic for f in real.fields
+    }
     assert found.source.text.null == real.source.text.null
     if dataset == "allowance":  # a workbook keeps dates and numbers as such
         assert found.source.text == real.source.text

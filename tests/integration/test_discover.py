@@ -96,6 +96,7 @@ def test_what_is_proposed_is_what_the_contract_says(
     with capsys.disabled():
         said = ", ".join(f"{what} {share:.1%}" for what, share in shares.items())
         print(f"\nonecard discover {agency}: {overall:.1%} ({said})")
+        print(*figure.wrong, sep="\n")  # DEBUG
     assert overall >= WANTED, figure.wrong
     assert min(shares[w] for w in ("fields", "types", "keys")) >= WANTED, figure.wrong
 
@@ -276,9 +277,7 @@ def test_what_is_missing_is_named_or_asked_for(tmp_path: Path) -> None:
     assert silent.returncode == 2
     assert "missing: --title, --short, --title-en" in silent.stderr
     answers = "市民政局\n民政\nCivil Affairs\n\nmysql\n"
-    asked = forked.onecard(
-        environment, "init", "agency", "civil", "--login", "hub", given=answers
-    )
+    asked = forked.onecard(environment, "init", "agency", "civil", "--login", "hub", given=answers)
     assert asked.returncode == 0, asked.stderr
     line = 'AIRFLOW_CONN_CIVIL_DB=\'{"conn_type": "mysql", "login": "hub", "password": "…"}\''
     assert line in asked.stdout

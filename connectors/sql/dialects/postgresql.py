@@ -13,9 +13,8 @@ from onecard.base.times import POSIX_ZONE
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Engine
     from sqlalchemy import Connection as Database
-    from sqlalchemy import Engine
 
     from connectors.sql.inbox_look import InboxTable
     from onecard.base.connections import Connection

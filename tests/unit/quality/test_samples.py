@@ -118,13 +118,13 @@ def test_a_header_over_names_speaks_of_names() -> None:
 def test_codes_are_found_by_list_and_name() -> None:
     sexes = series("1", "2", times=20)
     assert code_lists.are_codes(sexes)
-    found = code_lists.guessed(sexes, "sex", "性别")
+    found = code_lists.guessed(sexes, "sex")
     assert found.name == "sex"
     assert "card_gen" in found.others
-    unknown = code_lists.guessed(sexes, "AAC999", "")
+    unknown = code_lists.guessed(sexes, "AAC999")
     assert (unknown.name, unknown.draft) == (None, ())
     assert "sex" in unknown.others
-    draft = code_lists.guessed(series("QQ", "ZZ", times=20), "what", "")
+    draft = code_lists.guessed(series("QQ", "ZZ", times=20), "what")
     assert draft.draft == ("QQ", "ZZ")
 
 
@@ -138,12 +138,12 @@ def test_codes_are_found_by_list_and_name() -> None:
     ],
 )
 def test_what_may_be_of_a_person_is_never_in_a_draft_list(values: pl.Series) -> None:
-    assert code_lists.guessed(values, "x", "").draft == ()
+    assert code_lists.guessed(values, "x").draft == ()
 
 
 def test_signs_that_hardly_repeat_are_not_shown() -> None:
     values = pl.concat([series("QQ", times=40), series("R7")])
-    assert code_lists.guessed(values, "x", "").draft == ("QQ",)
+    assert code_lists.guessed(values, "x").draft == ("QQ",)
 
 
 def test_the_first_fields_that_tell_rows_apart_are_the_key() -> None:
@@ -222,7 +222,7 @@ def test_a_list_of_people_as_a_draft() -> None:
         JUDGES,
     )
     found = by_name(guess)
-    assert list(found) == ["field_1", "id_number", "person_name", "field_4", "field_5", "field_6"]
+    assert list(found) == ["field_1", "id_number", "person_name", "birth_date", "amount", "field_6"]
     assert (guess.key, guess.key_by) == (("field_1",), "sample")
     kinds = [(g.field.type, g.field.semantic, g.field.format) for g in guess.columns]
     assert kinds[:4] == [
@@ -231,7 +231,7 @@ def test_a_list_of_people_as_a_draft() -> None:
         ("string", "person_name", None),
         ("date", "date", "%Y/%m/%d"),
     ]
-    amount = found["field_5"]
+    amount = found["amount"]
     assert (amount.field.type, amount.thousands, amount.null_words) == ("number", ",", ("无",))
     assert not amount.field.required
     assert found["id_number"].field.required
@@ -267,7 +267,9 @@ def test_declared_types_come_first_and_numbers_of_persons_before_them() -> None:
 
 
 def test_a_source_without_rows_is_a_draft_too() -> None:
-    guess = profile(source({"AAC002": (), "x": ()}), KnownWords(catalogue.load().contracts.values()), JUDGES)
+    guess = profile(
+        source({"AAC002": (), "x": ()}), KnownWords(catalogue.load().contracts.values()), JUDGES
+    )
     found = by_name(guess)
     assert found["person_id18"].field.semantic == "id_number"
     assert found["x"].by == "name"
@@ -287,7 +289,9 @@ def test_titles_that_hold_personal_data_are_masked_in_the_file() -> None:
     from dataclasses import replace
 
     changed = replace(guess, columns=(replace(guess.columns[0], field=named),))
-    draft = DraftSource("again/list", "名册", "list", "files", "again_files", sample.options, "file_name")
+    draft = DraftSource(
+        "again/list", "名册", "list", "files", "again_files", sample.options, "file_name"
+    )
     text = text_of(draft, changed, ["one\ntwo"])
     assert number not in text
     assert "# CHECK one two\n" in text
