@@ -68,7 +68,8 @@ def layout(file: Text, name: str, known: dict[str, Any]) -> FileLayout:
     """
     kind = str(known.get("kind") or _kind(file, name))
     remarks: list[str] = []
-    told = _TELLERS.get(kind, lambda _file, _known, _remarks: {})(file, known, remarks)
+    teller = _TELLERS.get(kind)
+    told = teller(file, known, remarks) if teller is not None else {}
     found = {"kind": kind, **told, **known}
     return FileLayout(found, _FORMATS.validate_python(found), tuple(remarks))
 

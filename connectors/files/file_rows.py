@@ -166,10 +166,13 @@ def _parquet(file: Text, kind: ParquetSource) -> FileRows:
     taken = [c.name for c in columns if c.accepts is not None and c.accepts.accepts]
     batch = next(iter(opened.iter_batches(SAMPLE_ROWS, columns=taken)), None)
     texts: dict[str, list[str | None]] = {}
-    for name in taken if batch is not None else ():
-        found = parquet_types.values(batch.column(name), there[name].type, "string", kind.timezone)
-        texts[name] = as_text(found).to_pylist()
-    number = batch.num_rows if batch is not None else 0
+    number = 0
+    if batch is not None:
+        number = batch.num_rows
+        for name in taken:
+            column, type_ = batch.column(name), there[name].type
+            found = parquet_types.values(column, type_, "string", kind.timezone)
+            texts[name] = as_text(found).to_pylist()
     rows = zip(*(texts.get(c.name, [None] * number) for c in columns), strict=True)
     return FileRows(
         tuple(map(SampledColumn, columns)),

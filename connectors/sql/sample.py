@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy import ColumnElement, FromClause, exc, func, inspect, literal_column, select, table
 from sqlalchemy import Connection as Database
-from sqlalchemy import FromClause, exc, func, inspect, literal_column, select, table
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.sql import quoted_name
 
@@ -88,7 +89,7 @@ def listed(connection: Connection, place: str) -> tuple[ListedTable, ...]:
                 for name in names:
                     shown = f"{where}.{name}" if where else name
                     rows = _counted(database, _table(TableThere(name, where)))
-                    title = _asked(lambda n=name, w=where: _title(inspector, n, w), "", database)
+                    title = _asked(partial(_title, inspector, name, where), "", database)
                     found.append(ListedTable(shown, kind, rows, title))
     return tuple(sorted(found, key=lambda t: t.name))
 
@@ -182,9 +183,11 @@ def _table(there: TableThere) -> FromClause:
 
 def _counted(database: Database, source: FromClause) -> int | None:
     """Rows up to the bound; None where the login may not read them."""
-    some = select(literal_column("1").label("one")).select_from(source).limit(MOST_COUNTED)
+    one: ColumnElement[int] = literal_column("1")
+    some = select(one.label("one")).select_from(source).limit(MOST_COUNTED)
     statement = select(func.count()).select_from(some.subquery())
-    return _asked(lambda: int(database.scalar(statement) or 0), None, database)
+    found: int | None = _asked(lambda: int(database.scalar(statement) or 0), None, database)
+    return found
 
 
 def _facts(database: Database, there: TableThere) -> CatalogueFacts:

@@ -12,6 +12,7 @@ from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.cli.standard_output import write as print_text
 from onecard.operations import discovery, linting
+from onecard.operations.contract_draft import plain_title
 from onecard.operations.discovery import Wish
 
 
@@ -71,7 +72,7 @@ def _list(desk: HubDesk, connection: str, place: str, *, json: bool) -> None:
             [{"name": t.name, "kind": t.kind, "rows": t.rows, "title": t.title} for t in found]
         )
         return
-    rows = [(t.name, t.kind, t.rows, discovery.plain_title(t.title)) for t in found]
+    rows = [(t.name, t.kind, t.rows, plain_title(t.title)) for t in found]
     output.table(connection, ("name", "kind", "rows", "title"), rows)
 
 

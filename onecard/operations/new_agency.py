@@ -174,8 +174,8 @@ def agreement_text(
         "delivery": delivery,
     }
     text = (
-        "# Proposed by `onecard init agency`: it grants the key alone; nothing leaves before it is\n"
-        "# approved. CHECK the basis, then name the fields that the consumer needs, and the\n"
+        "# Proposed by `onecard init agency`: it grants the key alone; nothing leaves before it\n"
+        "# is approved. CHECK the basis, then name the fields that the consumer needs, and the\n"
         f"# flow in registers.yaml (notice, assessment).\n{block(said, 0)}"
     )
     agreements.load(Path(f"{known}.yaml"), text)
@@ -220,4 +220,5 @@ def _delivery(catalogue: Catalogue, consumer: str, contract: Contract) -> dict[s
         "directory": name,
     }
     options = {k: places.get(k, v) for k, v in dict(usual.options).items() if k != "count"}
-    return {"connector": usual.connector, "connection": usual.connection, "options": options}
+    said = {"connector": usual.connector, "connection": usual.connection, "options": options}
+    return {**said, "deletes": "rows"}

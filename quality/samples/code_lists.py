@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 
 import polars as pl
 
-from quality.samples.guess import CodeGuess, is_enough
+from quality.samples.guess import CodeGuess, count_of, is_enough
 from schemas.models import codes
 
 MOST_CODES, REPEATED, AT_LEAST = 40, 5, 20
@@ -29,7 +29,7 @@ def are_codes(values: pl.Series) -> bool:
     if len(values) < AT_LEAST:
         return False
     kinds = values.n_unique()
-    short = is_enough(values.str.contains(_SIGNS).sum(), len(values))
+    short = is_enough(count_of(values.str.contains(_SIGNS)), len(values))
     return short and kinds <= MOST_CODES and len(values) >= REPEATED * kinds
 
 
@@ -57,7 +57,7 @@ def holds(name: str, values: pl.Series) -> bool:
         name: of the list.
         values: text, without NULL.
     """
-    return is_enough(values.is_in(list(codes.codes(name))).sum(), len(values))
+    return is_enough(count_of(values.is_in(list(codes.codes(name)))), len(values))
 
 
 def _likeness(name: str, native: str) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import polars as pl
+
 from schemas.models.contract import Field
 from schemas.models.text_form import Thousands
 
@@ -14,6 +16,15 @@ LIKELY = 0.5
 """The same for what is of a person: half of a column being right leaves no other reading of it."""
 FEW = 5
 """Values from which on one may be wrong, however few they are."""
+
+
+def count_of(right: pl.Series) -> int:
+    """How many values of a mask hold.
+
+    Args:
+        right: true or false.
+    """
+    return int(right.fill_null(value=False).to_numpy().sum())
 
 
 def is_enough(right: float, of: int, share: float = ENOUGH) -> bool:

@@ -16,7 +16,7 @@ import polars as pl
 from quality.rows.fieldchecks import field_checks, kernel
 from quality.rows.gate import divisions_of
 from quality.rows.identifiers import DIVISION_KNOWN, Divisions
-from quality.samples.guess import ENOUGH, LIKELY, is_enough
+from quality.samples.guess import ENOUGH, LIKELY, count_of, is_enough
 from schemas.models import semantic
 from schemas.models.contract import Field
 
@@ -89,7 +89,7 @@ class Judges:
         if not checks:
             return True
         broken = values.rename("value").to_frame().select(pl.any_horizontal(checks)).to_series()
-        return is_enough(len(values) - int(broken.sum()), len(values), share)
+        return is_enough(len(values) - count_of(broken), len(values), share)
 
     def telling(self, values: pl.Series) -> str | None:
         """The first type that says much by itself, and that enough of the values are; or None.
@@ -135,8 +135,8 @@ def is_header_of(title: str, name: str) -> bool:
 
 
 def _are_names(values: pl.Series) -> bool:
-    short = values.str.contains(_SHORT_NAME).sum()
-    surnamed = values.str.slice(0, 1).is_in(list(SURNAMES)).sum()
+    short = count_of(values.str.contains(_SHORT_NAME))
+    surnamed = count_of(values.str.slice(0, 1).is_in(list(SURNAMES)))
     return is_enough(short, len(values)) and surnamed >= _SURNAMED * len(values)
 
 

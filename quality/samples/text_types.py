@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from quality.rows.parsing import parse
-from quality.samples.guess import TextType, is_enough
+from quality.samples.guess import TextType, count_of, is_enough
 from schemas.models.contract import Field, LogicalType
 from schemas.models.text_form import Thousands
 
@@ -117,7 +117,7 @@ def number_type(values: pl.Series) -> TextType | None:
     if not is_enough(len(numbers), len(values)):
         return None
     decimals = numbers.str.extract(r"\.([0-9]+)$").str.len_chars().fill_null(0)
-    if sign is None and (decimals > 0).sum() <= _POINT * len(numbers):
+    if sign is None and count_of(decimals > 0) <= _POINT * len(numbers):
         return _whole(numbers)
     scale = int(decimals.quantile(0.98, "higher") or 0)
     whole = numbers.str.replace_all(r"[^0-9.]", "").str.replace(r"\..*$", "").str.len_chars()
@@ -132,7 +132,8 @@ def are_below_one(values: pl.Series) -> bool:
         values: text, without NULL.
     """
     numbers = values.cast(pl.Float64, strict=False).drop_nulls()
-    return is_enough((numbers.abs() < 1).sum(), len(numbers)) and bool((numbers != 0).any())
+    parts = numbers.filter((numbers != 0) & (numbers.abs() < 1))
+    return is_enough(count_of(numbers.abs() < 1), len(numbers)) and 2 * len(parts) > len(numbers)
 
 
 def decimal_of(digits: int, scale: int) -> tuple[int, int]:
@@ -149,10 +150,10 @@ def decimal_of(digits: int, scale: int) -> tuple[int, int]:
 def _whole(numbers: pl.Series) -> TextType | None:
     lengths = numbers.str.len_chars()
     right = numbers.str.contains(_WHOLE)
-    usual = (lengths == lengths.mode().min()).sum()
+    usual = count_of(lengths == lengths.mode().sort()[0]) if len(lengths) else 0
     of_one_length = is_enough(usual, len(numbers)) or lengths.min() == lengths.max()
-    if not is_enough(right.sum(), len(numbers)) or of_one_length:
+    if not is_enough(count_of(right), len(numbers)) or of_one_length:
         return None
-    if (lengths.median() or 0) >= _NUMBER_OF_SOMETHING:
+    if 2 * count_of(lengths >= _NUMBER_OF_SOMETHING) >= len(lengths):
         return None
     return TextType("integer")

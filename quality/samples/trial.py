@@ -9,7 +9,7 @@ import polars as pl
 
 from onecard.model.discovered import SampledColumn
 from quality.samples import code_lists, text_types
-from quality.samples.guess import CodeGuess, TextType, is_enough
+from quality.samples.guess import CodeGuess, TextType, count_of, is_enough
 from quality.samples.meanings import Judges
 from schemas.models import codes as lists
 from schemas.models import semantic
@@ -51,7 +51,7 @@ class ColumnTrial:
             elif found is None:
                 return None
         made = self._field(known.semantic, found or TextType(known.type))
-        update = {
+        update: dict[str, object] = {
             "name": known.name,
             "title": self.title or known.title,
             "level": known.level,
@@ -137,7 +137,7 @@ class ColumnTrial:
 
     def _as_text(self) -> Field:
         values = self._values
-        one = is_enough(values.str.contains(_IDENTIFIER).sum(), len(values))
+        one = is_enough(count_of(values.str.contains(_IDENTIFIER)), len(values))
         return self._field("identifier" if one else "text", TextType())
 
     def _dated(self, kind: TextType) -> Field:
@@ -208,7 +208,7 @@ class ColumnTrial:
         if own is not None and name not in ("identifier", "person_name"):
             return own
         width = self._column.source.width
-        seen = int(self._values.str.len_chars().quantile(0.98, "higher") or 1)  # type: ignore[arg-type]
+        seen = int(self._values.str.len_chars().quantile(0.98, "higher") or 1)
         fitting = next((length for length in LENGTHS if length >= seen), LENGTHS[-1])
         limits = [n for n in (own, width if width and width >= seen else None) if n]
         return min([*limits, LENGTHS[-1]]) if limits else fitting

@@ -16,8 +16,9 @@ import pytest
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError, UsageError
-from onecard.operations import discovery, linting, night
+from onecard.operations import discovery, linting, new_agency, night
 from onecard.operations.discovery import Proposal, Wish
+from onecard.operations.new_agency import NewAgency
 from quality.rows.text_forms import NULL_WORDS
 from schemas.models import catalogue
 from schemas.models.contract import Contract
@@ -96,7 +97,6 @@ def test_what_is_proposed_is_what_the_contract_says(
     with capsys.disabled():
         said = ", ".join(f"{what} {share:.1%}" for what, share in shares.items())
         print(f"\nonecard discover {agency}: {overall:.1%} ({said})")
-        print(*figure.wrong, sep="\n")  # DEBUG
     assert overall >= WANTED, figure.wrong
     assert min(shares[w] for w in ("fields", "types", "keys")) >= WANTED, figure.wrong
 
@@ -104,9 +104,7 @@ def test_what_is_proposed_is_what_the_contract_says(
 def test_proposals_are_clean_and_no_night_reads_them(stage: Rehearsal, tmp_path: Path) -> None:
     schemas = tmp_path / "schemas"
     shutil.copytree(catalogue.ROOT, schemas, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    (schemas / "agencies.yaml").open("a", encoding="utf-8").write(
-        "  again: {title: 再来局, short: 再来, title_en: Again, role: provider, onboarding: true}\n"
-    )
+    new_agency.add(schemas, NewAgency("again", "再来局", "再来", "Again"))
     hub = stage.hub(0)
     for contract in hub.catalogue.contracts.values():
         asked = wish(contract)
