@@ -16,7 +16,18 @@ from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, FromClause, exc, func, inspect, literal_column, select, table
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Text,
+    cast,
+    exc,
+    func,
+    inspect,
+    literal_column,
+    select,
+    table,
+)
 from sqlalchemy import Connection as Database
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.sql import quoted_name
@@ -37,12 +48,14 @@ from onecard.model.discovered import (
     SampledColumn,
     SampledSource,
 )
+from onecard.model.source_types import DeclaredColumn
+from onecard.ports.source import Column
 
 SECONDS = 60
 """How long a statement may take, and how long a server may be silent."""
 LONGEST = 1_000
 """Characters of a value that are looked at."""
-_OWN = ("information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys")
+_OWN = ("information_schema", "performance_schema", "sys")
 """Schemas of the databases themselves."""
 
 
@@ -116,7 +129,7 @@ def sampled(connection: Connection, target: str, options: Mapping[str, Any]) -> 
             )
             for c in there.columns
         )
-        statement = select(*(dialect.as_written(c) for c in there.columns))
+        statement = select(*(_seen(dialect, c) for c in there.columns))
         rows = database.execute(statement.select_from(_table(there)).limit(SAMPLE_ROWS + 1)).all()
     said = {"table": there.name, **({"schema": there.home} if there.home else {}), **options}
     try:
@@ -158,8 +171,8 @@ def _reading(connection: Connection, dialect: Dialect, what: str) -> Iterator[Da
 def _schemas(inspector: Inspector, dialect: Dialect, connection: Connection) -> list[str]:
     """The login's own schema alone where others belong to other logins or databases."""
     usual = inspector.default_schema_name
-    if not dialect.makes_schemas or usual in (None, connection.schema_):
-        return [usual or ""]
+    if usual is not None and (not dialect.makes_schemas or usual == connection.schema_):
+        return [usual]
     names = inspector.get_schema_names()
     return [n for n in names if n.lower() not in _OWN and not n.startswith("pg_")]
 
@@ -174,6 +187,13 @@ def _there(database: Database, dialect: Dialect, target: str, home: str) -> Tabl
         msg = f"no table or view {target!r} is seen by this login: `onecard discover` lists them"
         raise UsageError(msg)
     return found
+
+
+def _seen(dialect: Dialect, there: DeclaredColumn) -> ColumnElement[Any]:
+    """A column as text where a driver would fail on its values: `infinity`, years before Christ."""
+    if dialect.copies:
+        return cast(dialect.plain(there.name), Text)
+    return dialect.selected(Column(there.name, there.name), there)
 
 
 def _table(there: TableThere) -> FromClause:
@@ -196,7 +216,7 @@ def _facts(database: Database, there: TableThere) -> CatalogueFacts:
     name, home, unread = there.name, there.home, []
     where = None if home == inspector.default_schema_name else home
 
-    def told(what: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - each its own
+    def fact(what: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - each its own
         nothing = object()
         found = _asked(ask, nothing, database)
         if found is nothing:
@@ -205,11 +225,11 @@ def _facts(database: Database, there: TableThere) -> CatalogueFacts:
         return found
 
     with _quietly():
-        columns = told("comments", lambda: inspector.get_columns(name, where))
-        primary = told("primary key", lambda: [inspector.get_pk_constraint(name, where)])
-        indexes = told("indexes", lambda: inspector.get_indexes(name, where))
-        unique = told("unique keys", lambda: inspector.get_unique_constraints(name, where))
-        title = told("comment", lambda: [_title(inspector, name, where)])
+        columns = fact("comments", lambda: inspector.get_columns(name, where))
+        primary = fact("primary key", lambda: [inspector.get_pk_constraint(name, where)])
+        indexes = fact("indexes", lambda: inspector.get_indexes(name, where))
+        unique = fact("unique keys", lambda: inspector.get_unique_constraints(name, where))
+        title = fact("comment", lambda: [_title(inspector, name, where)])
     keys = [p["constrained_columns"] for p in primary]
     keys += [u["column_names"] for u in unique]
     keys += [i["column_names"] for i in indexes if i["unique"]]

@@ -236,14 +236,6 @@ class Dialect(ABC):
             return self.plain(there.name)
         return literal_column(form.format(c=self.quoted(there.name)))
 
-    def as_written(self, there: DeclaredColumn) -> ColumnElement[Any]:
-        """A column whose values are only looked at, in a form that no value of it breaks.
-
-        Args:
-            there: as the table declares it.
-        """
-        return self.selected(Column(there.name, there.name), there)
-
     def since(
         self, there: DeclaredColumn, number: int | None, moment: datetime
     ) -> ColumnElement[bool] | None:

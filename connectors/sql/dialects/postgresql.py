@@ -13,12 +13,11 @@ from onecard.base.times import POSIX_ZONE
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from sqlalchemy import ColumnElement, Engine
     from sqlalchemy import Connection as Database
+    from sqlalchemy import Engine
 
     from connectors.sql.inbox_look import InboxTable
     from onecard.base.connections import Connection
-    from onecard.model.source_types import DeclaredColumn
 
 STATES: dict[str, Meaning] = {
     "28": "login",
@@ -121,16 +120,6 @@ class PostgreSQL(Dialect):
         rows = database.exec_driver_sql(postgres_types.statement(table)).all()
         columns = postgres_types.declared(map(tuple, rows), self.types)
         return TableThere(name, home, tuple(columns.values()), exact=True)
-
-    def as_written(self, there: DeclaredColumn) -> ColumnElement[Any]:
-        """As text: drivers fail on `infinity` and on years before the first.
-
-        Args:
-            there: as the table declares it.
-        """
-        from sqlalchemy import Text, cast  # noqa: PLC0415 - reading PostgreSQL does without
-
-        return cast(self.plain(there.name), Text)
 
     def remainder(self, columns: Sequence[str], count: int) -> str | None:
         """By its hash; the collation decides nothing, but must be one: a key may have several."""
