@@ -18,7 +18,7 @@ from onecard.ports.desk import Desk
 from quality.samples.field_names import legal
 from quality.samples.guess import ColumnGuess, SourceGuess
 from quality.samples.known_words import KnownWords
-from quality.samples.meanings import Judges, is_header_of
+from quality.samples.meanings import Judges
 from quality.samples.profile import profile
 from schemas.models import odcs
 from schemas.models.contract import Contract
@@ -186,12 +186,7 @@ def _dataset(desk: Desk, wish: Wish, sample: SampledSource, agency: str) -> str:
 def _check_header(sample: SampledSource, guess: SourceGuess) -> None:
     if sample.connector != "files":
         return
-    odd = [
-        g
-        for g in guess.columns
-        if g.by == "values" and not is_header_of(g.field.native, g.field.semantic)
-    ]
-    if odd:
+    if not all(g.headed for g in guess.columns):
         msg = (
             f"{sample.origin}: what stands in the header's place may be a row; nothing of it is"
             " shown. A file needs a header row"

@@ -12,7 +12,7 @@ from schemas.models import codes
 MOST_CODES, REPEATED, AT_LEAST = 40, 5, 20
 """Different values that codes have at most; how often each stands there in the mean; values."""
 LONGEST_CODE = 10
-LONGEST_DRAFT = 4
+LONGEST_DRAFT = 3
 """Signs of a code that a draft may show; letters and digits alone, each `REPEATED` times."""
 _SIGNS = rf"^[0-9A-Za-z_-]{{1,{LONGEST_CODE}}}$"
 _DRAFT = rf"^[0-9A-Za-z]{{1,{LONGEST_DRAFT}}}$"

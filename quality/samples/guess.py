@@ -88,6 +88,7 @@ class ColumnGuess:
         null_words: words for NULL that stand among the values, of those that are known.
         blanks: values with blanks around them.
         thousands: sign between groups of digits.
+        headed: whether its native name may be a header, and is none of its values.
     """
 
     field: Field
@@ -100,6 +101,7 @@ class ColumnGuess:
     null_words: tuple[str, ...] = ()
     blanks: int = 0
     thousands: Thousands | None = None
+    headed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ SURNAMES = (
 _SURNAMED = 0.5
 """Share of names that must begin with one of them: stations and firms do not."""
 _SHORT_NAME = r"^[\x{4e00}-\x{9fff}\x{3400}-\x{4dbf}\x{20000}-\x{323af}]{2,4}$|·"
-_HEADER_OF_NAMES = r"[姓名称人者员主方]"
+_HEADER_OF_NAMES = r"[姓名称者员]|人$|对象"
 
 
 class Judges:
@@ -119,19 +119,23 @@ class Judges:
         return is_enough(int((self._divisions[codes] == DIVISION_KNOWN).sum()), len(values))
 
 
-def is_header_of(title: str, name: str) -> bool:
+def is_header_of(title: str, name: str, values: pl.Series) -> bool:
     """Whether a header may stand over values of a type, and is none of them.
 
-    Names of persons look like words; a header over them speaks of names or of people.
+    Names of persons look like words. One in a header's place begins like the names below it, or
+    with a frequent surname; a header over names speaks of names or of people.
 
     Args:
         title: in the header's place.
         name: of the type.
+        values: below it.
     """
-    if name != "person_name":
-        return True
     word = pl.Series([title])
-    return not word.str.contains(_SHORT_NAME).item() or word.str.contains(_HEADER_OF_NAMES).item()
+    if name != "person_name" or not word.str.contains(_SHORT_NAME).item():
+        return True
+    first = title[:1]
+    alike = first in SURNAMES or first in set(values.str.slice(0, 1).to_list())
+    return not alike or bool(word.str.contains(_HEADER_OF_NAMES).item())
 
 
 def _are_names(values: pl.Series) -> bool:

@@ -14,7 +14,7 @@ from quality.rows.text_forms import NULL_WORDS
 from quality.samples import field_names, keys
 from quality.samples.guess import CodeGuess, ColumnGuess, SourceGuess
 from quality.samples.known_words import KnownWords, is_mark_of_deletion, is_time_of_change
-from quality.samples.meanings import Judges
+from quality.samples.meanings import Judges, is_header_of
 from quality.samples.trial import ColumnTrial
 from schemas.models import semantic
 from schemas.models.contract import Field
@@ -99,6 +99,7 @@ def _column(
         null_words=() if field.codes else values.null_words,
         blanks=values.blanks,
         thousands=guess.thousands if field.type in ("number", "integer") else None,
+        headed=by == "known" or is_header_of(source.name, field.semantic, values.texts),
     )
 
 

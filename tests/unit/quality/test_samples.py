@@ -108,11 +108,12 @@ def test_every_telling_type_is_there_and_can_be_judged() -> None:
 
 
 def test_a_header_over_names_speaks_of_names() -> None:
-    assert is_header_of("姓名", "person_name")
-    assert is_header_of("户主", "person_name")
-    assert is_header_of("XM", "person_name")
-    assert not is_header_of("张小明", "person_name")
-    assert is_header_of("张小明", "code")
+    names = series("欧阳娜", "王伟", "救命")
+    for header in ("姓名", "户主", "XM", "救助对象", "监护人", "高龄人员"):
+        assert is_header_of(header, "person_name", names), header
+    for value in ("张小明", "欧阳修", "王人杰"):
+        assert not is_header_of(value, "person_name", names), value
+    assert is_header_of("张小明", "code", names)
 
 
 def test_codes_are_found_by_list_and_name() -> None:
@@ -135,6 +136,7 @@ def test_codes_are_found_by_list_and_name() -> None:
         series("13800138000", "13800138001", times=20),
         series("abcdefghijk", times=20),
         series("12345", "23456", times=20),
+        series("1945", "2001", times=20),
     ],
 )
 def test_what_may_be_of_a_person_is_never_in_a_draft_list(values: pl.Series) -> None:
