@@ -50,8 +50,8 @@ class NightOutcome:
 
 def datasets(hub: TransferDesk, agency: str | None = None) -> tuple[str, ...]:
     """Ids of the datasets of one agency, or of all; those that are only proposed are not read."""
-    known = sorted(hub.catalogue.contracts.items())
-    return tuple(d for d, c in known if agency in (None, c.agency) and not c.proposed)
+    known = sorted(hub.catalogue.collected.items())
+    return tuple(d for d, c in known if agency in (None, c.agency))
 
 
 def agreements(hub: TransferDesk, consumer: str | None = None) -> tuple[str, ...]:

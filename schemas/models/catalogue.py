@@ -185,6 +185,11 @@ class Catalogue:
         self._raise_broken(f"agreements/{agreement_id}.yaml")
         raise UsageError(unknown("agreement", agreement_id, self.agreements))
 
+    @property
+    def collected(self) -> Mapping[str, Contract]:
+        """Contracts by dataset id, without those that are only proposed: nobody reads these."""
+        return {d: c for d, c in self.contracts.items() if not c.proposed}
+
     def datasets_of(self, agency: str) -> tuple[Contract, ...]:
         """The agency's datasets, in order of id."""
         return tuple(c for _, c in sorted(self.contracts.items()) if c.agency == agency)
@@ -228,7 +233,8 @@ class Catalogue:
 
     def wakeable(self, agency: str) -> frozenset[str]:
         """Datasets that the agency may wake: its own of lane event."""
-        return frozenset(c.id for c in self.datasets_of(agency) if c.lane == "event")
+        own = (c for c in self.datasets_of(agency) if c.id in self.collected)
+        return frozenset(c.id for c in own if c.lane == "event")
 
     def _raise_broken(self, ending: str) -> None:
         broken = [p for p in self.problems if p.file.as_posix().endswith(ending)]
