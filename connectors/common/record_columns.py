@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from onecard.base.shown import is_like_a_value
 from onecard.model.drift import SourceColumn, shape
 
 SAMPLE = 200
@@ -35,10 +36,16 @@ def of_records(records: Iterable[Any]) -> tuple[SourceColumn, ...]:
 def place_of_rows(document: object) -> str:
     """The dotted path of the longest list of objects in a document; empty: there is none.
 
+    A path with a name in it that may be a value is none: it would be shown.
+
     Args:
         document: as it was parsed; lists are not entered.
     """
-    lists = {place: found for place, found in parts_of(document) if _is_rows(found)}
+    lists = {
+        place: found
+        for place, found in parts_of(document)
+        if _is_rows(found) and not any(map(is_like_a_value, place.split(".")))
+    }
     return max(lists, key=lambda place: len(lists[place]), default="")
 
 

@@ -13,6 +13,7 @@ from connectors.rest.client import Client
 from connectors.rest.describe import page_params
 from connectors.rest.options import RestSource, Wire
 from onecard.base.connections import Connection
+from onecard.base.shown import is_like_a_value
 from onecard.errors import ProtocolError, UsageError
 from onecard.model.discovered import SAMPLE_ROWS, SampledColumn, SampledSource
 
@@ -54,7 +55,10 @@ def sampled(connection: Connection, target: str, options: Mapping[str, Any]) -> 
     found, guessed = _completed(reply, {"path": path, "records": place, **options})
     sound = [r for r in records[:SAMPLE_ROWS] if isinstance(r, dict)]
     deep = nested(sound)
-    columns = [c for c in of_records(sound) if c.name not in deep]
+    found_columns = [c for c in of_records(sound) if c.name not in deep]
+    columns = [c for c in found_columns if not is_like_a_value(c.name)]
+    if hidden := len(found_columns) - len(columns):
+        guessed.append(f"{hidden} name(s) that may be values are left out, and not shown")
     guessed += [f"{name}: lists or objects, which no contract takes; left out" for name in deep]
     return SampledSource(
         origin=path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from tests.connectors.systems import COLUMNS, FIXED, System, conn, rows, texts
 from tests.connectors.test_compliance import VARIANTS, opened
 from tests.workbooks import DbfColumn, Number, SheetMade, dbf, xlsx, zipped
 
+SIZED = {"params": {"size": "10"}}
 TYPED = ("postgres", "kingbase", "opengauss", "mariadb", "tidb")
 
 
@@ -323,10 +325,21 @@ def test_options_that_are_none_are_named(tmp_path: Path) -> None:
         sampled(conn(conn_type="carrier_pigeon"), "x", {})
 
 
+def test_names_of_an_api_that_may_be_values_are_not_shown(tmp_path: Path, postgres: str) -> None:
+    number = "410102194503122030"
+    with opened("rest-keyset", tmp_path, postgres) as system:
+        reply = {"people": {number: [{"a": "1"}]}, "list": [{"a": "1", number: "x"}]}
+        system.server.raw = json.dumps(reply).encode()  # type: ignore[attr-defined]
+        found = sampled(system.connection, "/rows", {"auth": {"kind": "bearer"}, **SIZED})
+        assert found.options["records"] == "list"
+        assert [c.source.name for c in found.columns] == ["a"]
+        assert number not in repr(found)
+
+
 def test_an_api_tells_where_its_rows_stand(tmp_path: Path, postgres: str) -> None:
     with opened("rest-numbered", tmp_path, postgres) as system:
         system.fill(rows(25))
-        auth = {"auth": {"kind": "bearer"}, "params": {"size": "10"}}
+        auth = {"auth": {"kind": "bearer"}, **SIZED}
         found = sampled(system.connection, "rows", auth)
         assert (found.origin, found.options["records"]) == ("/rows", "list")
         assert found.options["paginator"]["kind"] == "keyset"
