@@ -8,6 +8,6 @@ from schemas.models import catalogue
 CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
 
 card_status = event_dag(
-    [c for c in CATALOGUE.contracts.values() if c.lane == "event"],
+    [c for c in CATALOGUE.collected.values() if c.lane == "event"],
     [a for a in CATALOGUE.agreements.values() if a.mode == "event"],
 )

@@ -9,7 +9,7 @@ from schemas.models import catalogue
 CATALOGUE = catalogue.load(Settings.load().schemas or catalogue.ROOT)
 
 reconcile = reconcile_dag(
-    CATALOGUE.contracts.values(),
+    CATALOGUE.collected.values(),
     [
         agreement
         for agreement in CATALOGUE.agreements.values()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from onecard.base.shown import is_like_a_value
 from onecard.model.drift import SourceColumn, shape
 
 SAMPLE = 200
@@ -29,6 +30,57 @@ def of_records(records: Iterable[Any]) -> tuple[SourceColumn, ...]:
             always=times == len(sound),
         )
         found.append(column)
+    return tuple(found)
+
+
+def place_of_rows(document: object) -> str:
+    """The dotted path of the longest list of objects in a document; empty: there is none.
+
+    A path with a name in it that may be a value is none: it would be shown.
+
+    Args:
+        document: as it was parsed; lists are not entered.
+    """
+    lists = {
+        place: found
+        for place, found in parts_of(document)
+        if _is_rows(found) and not any(map(is_like_a_value, place.split(".")))
+    }
+    return max(lists, key=lambda place: len(lists[place]), default="")
+
+
+def parts_of(document: object, place: str = "") -> Iterator[tuple[str, Any]]:
+    """What stands in the objects of a document, by dotted path.
+
+    Args:
+        document: as it was parsed; lists are not entered.
+        place: its own path.
+    """
+    if not isinstance(document, Mapping):
+        return
+    for name, value in document.items():
+        below = f"{place}.{name}" if place else str(name)
+        yield below, value
+        yield from parts_of(value, below)
+
+
+def _is_rows(found: object) -> bool:
+    return isinstance(found, list) and bool(found) and all(isinstance(r, Mapping) for r in found)
+
+
+def nested(records: Iterable[Any]) -> tuple[str, ...]:
+    """Keys under which lists or objects stand: no column of a contract takes them.
+
+    Args:
+        records: as they were parsed.
+    """
+    found = {
+        str(name): None
+        for record in records
+        if isinstance(record, Mapping)
+        for name, value in record.items()
+        if isinstance(value, list | dict)
+    }
     return tuple(found)
 
 

@@ -103,7 +103,8 @@ def _unpacked(file: Text, layout: PlainFormat, contract: Contract) -> tuple[Sour
     copy = file.path
     if isinstance(layout, ParquetSource):
         where = f"{contract.id} from {file.origin}"
-        return tuple(_parquet(file, layout, where, [f.native for f in contract.fields]))
+        natives = [f.native for f in contract.fields]
+        return tuple(parquet_columns(file, layout.timezone, where, natives))
     if isinstance(layout, Csv):
         return of_records(_csv(file, layout, contract))
     if isinstance(layout, JsonDocument):
@@ -145,12 +146,23 @@ def _csv(file: Text, options: Csv, contract: Contract) -> Iterator[dict[str, str
         yield from (dict(zip(header, r, strict=True)) for r in rows if len(r) == len(header))
 
 
-def _parquet(
-    copy: Text, options: ParquetSource, where: str, natives: list[str]
+def parquet_columns(
+    copy: Text, zone: str | None, where: str, natives: list[str]
 ) -> Iterator[SourceColumn]:
+    """The columns that a Parquet file declares.
+
+    Args:
+        copy: a local copy.
+        zone: of times without one; None: such columns are refused.
+        where: dataset and file, for messages.
+        natives: names that the contract has for columns.
+
+    Raises:
+        SchemaMismatch: a column stands twice.
+    """
     file = parquet_read.opened(copy.path, copy.origin)
     parquet_read.each_once(file.schema_arrow.names, natives, where)
-    for column in parquet_types.declared(file, options.timezone).values():
+    for column in parquet_types.declared(file, zone).values():
         kind = file.schema_arrow.field(column.name).type
         decimal = pa.types.is_decimal(kind)
         yield SourceColumn(

@@ -26,7 +26,7 @@ _BEGINNINGS = (
 )
 MARKUP = "HTML or XML"
 _MARKUP = (b"<html", b"<!doctype", b"<table", b"<?xml", b"<meta", b"<head", b"<body")
-_DELIMITERS = {
+DELIMITERS = {
     ",": "commas",
     ";": "semicolons",
     "\t": "tabs",
@@ -114,12 +114,12 @@ def other_delimiter(line: str, declared: str, known: Collection[str]) -> str:
         declared: the contract's delimiter.
         known: names that the contract has for columns.
     """
-    for mark, name in _DELIMITERS.items():
+    for mark, name in DELIMITERS.items():
         if mark == declared or mark not in line:
             continue
         cells = next(csv.reader([line], delimiter=mark), [])
         if shown.is_header(cells, known):
-            instead = _DELIMITERS.get(declared, f"{declared!r}")
+            instead = DELIMITERS.get(declared, f"{declared!r}")
             return f"; it looks separated by {name} instead of {instead}"
     return ""
 

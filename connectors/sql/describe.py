@@ -47,7 +47,7 @@ def describe(contract: Contract, connection: Connection) -> Described:
             new = {c.name for c in there.columns} - set(met)
             asked = new if len(met) < len(natives) else set()
             columns = tuple(
-                _column(
+                source_column(
                     met.get(c.name, c.name),
                     c,
                     _shapes(engine, dialect, there, c) if c.name in asked else (),
@@ -59,8 +59,16 @@ def describe(contract: Contract, connection: Connection) -> Described:
     return Described(options.table, columns, named=True)
 
 
-def _column(name: str, declared: DeclaredColumn, shapes: Collection[str]) -> SourceColumn:
-    """A column, by the name under which the contract knows it."""
+def source_column(
+    name: str, declared: DeclaredColumn, shapes: Collection[str] = ()
+) -> SourceColumn:
+    """A column as it is declared.
+
+    Args:
+        name: under which the contract knows it.
+        declared: as the catalogue has it.
+        shapes: of sampled values.
+    """
     family = drift_family(declared.type)
     length = _LENGTHS.match(declared.declared)
     first, second = (int(n) if n else None for n in (length.groups() if length else (None, None)))

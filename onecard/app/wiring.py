@@ -18,6 +18,7 @@ from onecard.crypto import keys
 from onecard.crypto.signing import Signer
 from onecard.deliver.context import DeliveryContext, Peer
 from onecard.deliver.run import Deliver
+from onecard.errors import ConfigError
 from onecard.observe import lineage
 from onecard.observe.lineage_flow import Flow, collect_flow, deliver_flow
 from onecard.observe.log import LogListener
@@ -92,9 +93,16 @@ class Hub(HubDesk):
         """The collect of one dataset, from its agency's system or from one quarantined row.
 
         Raises:
-            ConfigError: unknown dataset, broken contract, unknown connector.
+            ConfigError: unknown dataset, broken contract or one that is only proposed, unknown
+                connector.
         """
         contract = self.catalogue.contract(dataset)
+        if contract.proposed:
+            msg = (
+                f"{dataset} is only proposed: look at its contract, then write `status: draft`;"
+                " until then `onecard collect --dry-run` alone reads it"
+            )
+            raise ConfigError(msg)
         if source is not None:
             contract = contract.model_copy(update={"drift": contract.drift.of_single_rows()})
         tools = self.tools(dataset, source)

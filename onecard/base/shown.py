@@ -27,6 +27,7 @@ _AROUND = re.compile(f"^{_UNSEEN}+|{_UNSEEN}+$")
 _RUN = 6
 """Digits one after the other, separators aside, from which on a name may be a number."""
 _SEPARATED = re.compile(rf"{_UNSEEN}|[\-‐-―._·•,/]")
+_NUMBER = re.compile(r"[-+]?[\d.,:/%-]+")
 _WITH_EXTENSION = re.compile(r"(?s)(.*?)((?:\.[A-Za-z][A-Za-z0-9]{0,9}){0,3})")
 
 
@@ -109,7 +110,7 @@ def _are_names(header: Collection[str], known: Collection[str]) -> bool:
     """Whether what stands in a header's place are names, none of them a value of a row."""
     others = set(header).difference(known)
     mine = is_header(header, known) and not _grown_together(header, known)
-    return mine and not any(map(_like_a_value, others))
+    return mine and not any(map(is_like_a_value, others))
 
 
 def _grown_together(header: Collection[str], known: Collection[str]) -> bool:
@@ -136,7 +137,23 @@ def _likeness(name: str, known: Collection[str]) -> str:
     return " (with blanks around it)" if _AROUND.search(name) else ""
 
 
-def _like_a_value(name: str) -> bool:
+def could_be_names(header: Collection[str]) -> bool:
+    """Whether what stands in a header's place may be names, where no contract says which.
+
+    Args:
+        header: all cells; none of them is empty, a number, twice there, or like a value.
+    """
+    bares = [bare(cell) for cell in header]
+    odd = any(not b or _NUMBER.fullmatch(b) or is_like_a_value(b) for b in bares)
+    return bool(bares) and not odd and len(set(bares)) == len(bares)
+
+
+def is_like_a_value(name: str) -> bool:
+    """Whether a name has so many digits, or such data in it, that it may be a value of a row.
+
+    Args:
+        name: as it stands in the source.
+    """
     digits = "".join("0" if c.isdecimal() else c for c in _SEPARATED.sub("", name))
     return "0" * _RUN in digits or bool(find(name))
 

@@ -40,6 +40,7 @@ GROUPS = {
     "alarms": "Alarms by e-mail or webhook.",
     "agreements": "Agreements: approvals, suspensions, stops.",
     "misuse": "Operators of callers who are suspended from single calls.",
+    "init": "Beginnings: a new agency.",
     "incidents": "Blocks after rows had left (PR-28).",
     "quarantine": "Rejected rows.",
     "challenge": "Challenges of records and findings (异议与校核).",
@@ -101,6 +102,17 @@ COMMANDS = (
         "onecard.cli.check:check",
         "Run a dataset's gate on a local file; no database, nothing is stored, no value is"
         " printed.",
+    ),
+    Command(
+        "discover",
+        "onecard.cli.discover:discover",
+        "Propose a contract from the source itself, or list what it holds; no value is ever shown.",
+    ),
+    Command(
+        "init agency",
+        "onecard.cli.init_agency:agency",
+        "Add an agency: its line, its connection as an example, contracts and an agreement to"
+        " check.",
     ),
     Command(
         "preview",

@@ -51,5 +51,7 @@ def lint(
                 output.say(str(problem))
             found = f"{len(problems)} problem(s) in" if problems else "all YAML files are valid:"
             output.say(f"{found} {root}")
+            for dataset in linting.proposed(root):
+                output.say(f"{dataset} is only proposed: look at it, then write `status: draft`")
     if problems:
         raise typer.Exit(1)

@@ -18,7 +18,7 @@ def jobs(desk: LaneDesk, pace: Pace) -> Mapping[str, CollectJob | DeliverJob]:
         pace: of the lane.
     """
     known = desk.catalogue
-    collects = [c.id for c in known.contracts.values() if c.lane == "event"]
+    collects = [c.id for c in known.collected.values() if c.lane == "event"]
     delivers = [a.id for a in known.agreements.values() if a.mode == "event"]
     found: list[CollectJob | DeliverJob] = [CollectJob(desk, d, pace) for d in sorted(collects)]
     found += [DeliverJob(desk, a, pace) for a in sorted(delivers)]

@@ -125,7 +125,7 @@ def _late(connection: Connection, desk: Desk) -> Iterator[Issue]:
     """Datasets whose newest good transfer is older than their contract's freshness."""
     newest = ledger_attention.newest_published(connection)
     now = desk.settings.now()
-    for dataset, contract in sorted(desk.catalogue.contracts.items()):
+    for dataset, contract in sorted(desk.catalogue.collected.items()):
         last = newest.get(dataset)
         todo = f"`onecard collect {dataset}`; if that fails, `onecard drift {dataset}`"
         if last is None:

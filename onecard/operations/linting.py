@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -32,6 +33,7 @@ PATTERNS = ("*.yaml", "contracts/*/*.odcs.yaml", "agreements/*.yaml")
 SERVICES = ("**/*.wsdl", "**/*.xsd")
 """What contracts of web services name beside them."""
 CODE = (onecard, schemas, connectors)
+_PROPOSED = re.compile(r"^status: *['\"]?proposed\b", re.MULTILINE)
 log = logging.getLogger(__name__)
 
 Linter = Callable[[], tuple[Problem, ...]]
@@ -56,6 +58,20 @@ def lint(root: Path, against: str | None = None) -> tuple[Problem, ...]:
     if against is not None:
         return _checked(root, against)
     return remembered(root, memory_folder(), lambda: _checked(root, None))
+
+
+def proposed(root: Path) -> tuple[str, ...]:
+    """Datasets whose contracts are only proposed: nothing of them is collected.
+
+    Args:
+        root: folder of contracts.
+    """
+    files = sorted(root.glob("contracts/*/*.odcs.yaml"))
+    return tuple(
+        f"{file.parent.name}/{file.name.split('.')[0]}"
+        for file in files
+        if _PROPOSED.search(file.read_text(encoding="utf-8", errors="replace"))
+    )
 
 
 def folder_in_force() -> Path:

@@ -49,8 +49,9 @@ class NightOutcome:
 
 
 def datasets(hub: TransferDesk, agency: str | None = None) -> tuple[str, ...]:
-    """Ids of the datasets of one agency, or of all."""
-    return tuple(d for d in sorted(hub.catalogue.contracts) if agency in (None, d.split("/")[0]))
+    """Ids of the datasets of one agency, or of all; those that are only proposed are not read."""
+    known = sorted(hub.catalogue.collected.items())
+    return tuple(d for d, c in known if agency in (None, c.agency))
 
 
 def agreements(hub: TransferDesk, consumer: str | None = None) -> tuple[str, ...]:

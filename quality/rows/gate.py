@@ -49,8 +49,17 @@ def compile_gate(contract: Contract, *, profile: str = "production") -> PolarsGa
         contract: the dataset's contract.
         profile: `demo` allows ID numbers in the unassigned division 410199.
     """
+    return PolarsGate(contract, divisions_of(demo=profile == "demo"))
+
+
+def divisions_of(*, demo: bool) -> Divisions:
+    """What each division code is, by the code lists as they are now.
+
+    Args:
+        demo: whether the unassigned division 410199 counts.
+    """
     lists = codes.codes("division"), codes.codes("division_statistical")
-    return PolarsGate(contract, _divisions(*lists, demo=profile == "demo"))
+    return _divisions(*lists, demo=demo)
 
 
 @lru_cache(4)

@@ -45,6 +45,8 @@ from schemas.models.strict_yaml import UNREADABLE, parse
 from schemas.models.values import Name, build
 
 ROOT = Path(__file__).parents[1]
+NOT_ON_BOARD = ("proposed", "draft")
+"""States of a contract in which its dataset is not on board yet."""
 BESIDE = (
     callers.load,
     codes.names,
@@ -204,6 +206,11 @@ class Catalogue:
         self._raise_broken(f"agreements/{agreement_id}.yaml")
         raise UsageError(unknown("agreement", agreement_id, self.agreements))
 
+    @property
+    def collected(self) -> Mapping[str, Contract]:
+        """Contracts by dataset id, without those that are only proposed: nobody reads these."""
+        return {d: c for d, c in self.contracts.items() if not c.proposed}
+
     def datasets_of(self, agency: str) -> tuple[Contract, ...]:
         """The agency's datasets, in order of id."""
         return tuple(c for _, c in sorted(self.contracts.items()) if c.agency == agency)
@@ -216,8 +223,8 @@ class Catalogue:
     def onboarding(self, subject: str) -> bool:
         """Whether an agency, a dataset or an agreement is not on board yet.
 
-        A dataset is not while its contract is a `draft`, or its agency is onboarding; an agreement
-        is not while one of its datasets or its consumer is not.
+        A dataset is not while its contract is `proposed` or a `draft`, or its agency is onboarding;
+        an agreement is not while one of its datasets or its consumer is not.
 
         Args:
             subject: id of a dataset or an agreement, or an agency's name.
@@ -227,7 +234,7 @@ class Catalogue:
             return agency.onboarding
         contract = self.contracts.get(subject)
         if contract is not None:
-            return contract.status == "draft" or self._agency_onboarding(contract.agency)
+            return contract.status in NOT_ON_BOARD or self._agency_onboarding(contract.agency)
         agreement = self.agreements.get(subject)
         if agreement is None:
             return False
@@ -247,7 +254,8 @@ class Catalogue:
 
     def wakeable(self, agency: str) -> frozenset[str]:
         """Datasets that the agency may wake: its own of lane event."""
-        return frozenset(c.id for c in self.datasets_of(agency) if c.lane == "event")
+        own = (c for c in self.datasets_of(agency) if c.id in self.collected)
+        return frozenset(c.id for c in own if c.lane == "event")
 
     def bringable(self, agency: str) -> frozenset[str]:
         """Datasets that the agency may bring: its own whose source is of kind `push`."""

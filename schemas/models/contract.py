@@ -101,6 +101,8 @@ class Contract(Frozen):
         sequence: field that orders versions of one row; a lower one never overwrites a higher.
         order: what decides between rows of one key where sequence and cursor do not: fields, in
             this order; or the order of the files; or `unique`: the source holds each key once.
+        status: ODCS's words; `proposed` is written by a program and read by nobody yet: it is never
+            collected. A `draft` is, and counts for nothing (docs/adding-an-agency.md).
         share_type: 1 unconditional, 2 conditional, 3 not shared (政务数据共享条例).
         lane: `nightly`, or `event` for the near-real-time lane.
         freshness: how old the newest published row may be before the report says late.
@@ -112,7 +114,7 @@ class Contract(Frozen):
     version: Version
     title: str
     description: str
-    status: Literal["draft", "active", "deprecated", "retired"]
+    status: Literal["proposed", "draft", "active", "deprecated", "retired"]
     fields: tuple[Field, ...]
     source: Source
     freshness: Duration
@@ -129,6 +131,11 @@ class Contract(Frozen):
     def agency(self) -> str:
         """The providing agency."""
         return self.id.split("/")[0]
+
+    @property
+    def proposed(self) -> bool:
+        """Whether no person has looked at it yet: it is not collected."""
+        return self.status == "proposed"
 
     @property
     def table(self) -> str:

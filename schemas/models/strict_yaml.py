@@ -129,6 +129,15 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+def is_ambiguous(text: str) -> bool:
+    """Whether a plain scalar of these signs means different things to different readers.
+
+    Args:
+        text: without quotes.
+    """
+    return bool(_AMBIGUOUS.match(text))
+
+
 def _too_deep(file: Path) -> Problem:
     return Problem(file, 1, "", "yaml.depth", "nested too deeply to be read")
 

@@ -66,6 +66,8 @@ def test_a_broken_contract_takes_out_only_its_own_dataset(stage: Rehearsal, tmp_
     shutil.copytree(catalogue.ROOT, copy)
     broken = copy / "contracts" / "health" / "health_visit.odcs.yaml"
     broken.write_text(broken.read_text().replace("kind: DataContract", "kind: Nothing"))
+    proposed = copy / "contracts" / "hrss" / "pension_status.odcs.yaml"
+    proposed.write_text(proposed.read_text().replace("status: active", "status: proposed"))
     environment = stage.at(0) | {"ONECARD_SCHEMAS": str(copy)}
     listing = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", LIST],
@@ -77,6 +79,8 @@ def test_a_broken_contract_takes_out_only_its_own_dataset(stage: Rehearsal, tmp_
     made = json.loads(listing.stdout.splitlines()[-1])["dags"]
     assert {t.split(".")[0] for t in made["collect_health"]} == {"death_notice"}
     assert "card_master.stage" in made["collect_hrss"]
+    assert not [t for t in made["collect_hrss"] if "pension_status" in t], "only proposed"
+    assert "hrss.pension_status" not in made["reconcile"]
     loud = subprocess.run(
         [sys.executable, "-c", "import broken_files"],
         env=environment,

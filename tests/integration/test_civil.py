@@ -15,7 +15,8 @@ from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.crypto import keys
-from onecard.operations import linting
+from onecard.operations import discovery, linting
+from onecard.operations.discovery import Wish
 from onecard.operations.file_check import check_file
 from onecard.store import agreement_lives, database, quarantine, transfers
 from schemas.models import catalogue
@@ -174,6 +175,33 @@ def test_a_list_that_is_not_whole_is_not_taken(hub: Hub) -> None:
         assert "202611.csv: file.total" in transfers.message(connection, done.transfer)
     (hub.settings.home / "civil" / "allowance" / "202612.csv").write_bytes(LIST.read_bytes())
     assert hub.collect("civil/allowance").run().counts.rows_read == 0, "it has no mark yet"
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_contract_is_proposed_from_the_list_itself(hub: Hub, dataset: str) -> None:
+    """Issue 18: fields, types and key are those of the contract; a night takes as many rows."""
+    real = hub.catalogue.contract(f"civil/{dataset}")
+    name = "202611.csv" if dataset == "allowance" else "202611.xlsx"
+    put(hub, dataset, name, LIST.read_bytes() if name.endswith("csv") else book("xlsx"))
+    options = {"format": {"kind": "excel", "sheet": "名册"}} if dataset == "allowance_book" else {}
+    wish = Wish("civil_files", f"{dataset}/{name}", f"civil/{dataset}_again", options)
+    others = [c for c in hub.catalogue.contracts.values() if c.agency != "civil"]
+    found = discovery.propose(hub, wish, known=others).contract
+    assert [(f.native, f.type) for f in found.fields] == [(f.native, f.type) for f in real.fields]
+    assert [found.field(n).native for n in found.key] == ["发放流水"]
+    assert {f.native: f.semantic for f in found.fields} == {
+        f.native: f.semantic for f in real.fields
+    }
+    assert found.source.text.null == real.source.text.null
+    if dataset == "allowance":  # a workbook keeps dates and numbers as such
+        assert found.source.text == real.source.text
+        assert [f.format for f in found.fields] == [f.format for f in real.fields]
+    mine, theirs = (dict(c.source.options) for c in (found, real))
+    assert mine["manifest"] == {"suffix": ".ok", "content": "none", "instead": True}
+    assert mine["format"]["above"] == theirs["format"]["above"] == 2
+    assert "吴桂英" not in repr(found)
+    checked = check_file(hub.settings, found, hub.settings.home / "civil" / dataset / name, {})
+    assert (checked.read, checked.accepted) == (8, 5)
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "xls"])

@@ -54,6 +54,7 @@ class Dialect(ABC):
         snapshot: statements that begin a transaction in which all questions see one state.
         of_type: type → SQL of a column `{c}` that is asked for in a way of its own.
         expressions: way to ask for a column (`connectors/source_types.yaml`) → SQL of a column.
+        read_only: statements that begin a transaction in which nothing can be changed.
         bounds: type → SQL of a literal of `{day}`, `{second}` or `{moment}`, never a later one.
         ancient: its times reach back before the year 1, which nothing of ours does.
         state: how one state is read, in words, for docs/sources.md.
@@ -80,6 +81,7 @@ class Dialect(ABC):
     snapshot: ClassVar[tuple[str, ...]] = ()
     of_type: ClassVar[Mapping[str, str]] = {}
     expressions: ClassVar[Mapping[str, str]] = {}
+    read_only: ClassVar[tuple[str, ...]] = ()
     bounds: ClassVar[Mapping[str, str]] = {}
     ancient: ClassVar[bool] = False
     state: ClassVar[str]

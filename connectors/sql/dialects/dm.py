@@ -62,6 +62,7 @@ class DM(Dialect):
     extra = "dm"
     state = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, which reads one state"
     snapshot = ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",)
+    read_only = ("SET TRANSACTION READ ONLY",)
     of_type = {  # noqa: RUF012
         "date": (
             "CASE WHEN {c} < DATE '0001-01-01' THEN 'before the year 1'"

@@ -78,6 +78,7 @@ class MySQL(Dialect):
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         "START TRANSACTION WITH CONSISTENT SNAPSHOT",
     )
+    read_only = ("START TRANSACTION READ ONLY",)
     expressions = {  # noqa: RUF012
         "text": "CAST({c} AS CHAR)",
         "unsigned": "CAST({c} AS UNSIGNED INTEGER)",

@@ -98,6 +98,7 @@ class Oracle(Dialect):
         "ALTER SESSION SET NLS_CALENDAR = 'GREGORIAN'",
     )
     snapshot = ("SET TRANSACTION READ ONLY",)
+    read_only = ("SET TRANSACTION READ ONLY",)
     of_type = OF_TYPE
     expressions = EXPRESSIONS
     bounds = BOUNDS

@@ -77,6 +77,7 @@ class PostgreSQL(Dialect):
         "SET row_security = off",
         "SET default_transaction_isolation = 'read committed'",
     )
+    read_only = ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = '60s'")
     at_once = True
     tells_case = True
     as_text = False

@@ -85,7 +85,9 @@ class SQLite(Dialect):
 
         url = self.url(connection)
         url = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
-        return create_engine(url, connect_args=self.waits(seconds))
+        engine = create_engine(url, connect_args=self.waits(seconds))
+        event.listen(engine, "connect", _strict_text)
+        return engine
 
     def reading(self, connection: Connection, where: str) -> Engine:
         """Text that is not UTF-8 costs its row, not the reading.
