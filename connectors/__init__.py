@@ -41,6 +41,8 @@ SINKS = {
 READ_BACK = frozenset({"files", "sql"})
 """Kinds whose inboxes can be read back: these implement `onecard.ports.inbox.Readable`."""
 
+SEALING = frozenset({"files", "rest"})
+"""Kinds that deliver what is sealed for the consumer: these implement `…connector.Sealing`."""
 
 IN_ORDER = frozenset({"files"})
 """Kinds whose rows come in an order that means something; `onecard lint` asks, as above."""
@@ -53,6 +55,7 @@ class Options:
     source_options: type[BaseModel]
     sink_options: type[BaseModel]
     in_order: bool = False
+    seals: bool = False
 
 
 def options(kind: str) -> Options:
@@ -63,7 +66,7 @@ def options(kind: str) -> Options:
     """
     what = "connector"
     models = offered(what, kind, SOURCES), offered(what, kind, SINKS)
-    return Options(*models, in_order=kind in IN_ORDER)
+    return Options(*models, in_order=kind in IN_ORDER, seals=kind in SEALING)
 
 
 @cache

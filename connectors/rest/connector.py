@@ -28,6 +28,7 @@ class RestConnector:
     kind: ClassVar[str] = "rest"
     source_options: ClassVar[type[BaseModel]] = RestSource
     sink_options: ClassVar[type[BaseModel]] = RestSink
+    seals: ClassVar[bool] = True
 
     def read(self, connection: Connection, request: ReadRequest) -> Reading:
         """Read page after page."""

@@ -23,6 +23,7 @@ from schemas.lint import (
     reaction,
     registers,
     sandbox,
+    sealed,
     versions,
     wakes,
 )
@@ -75,6 +76,7 @@ def lint(
         problems += agreement.check(item, catalogue, broken)
         if item.agreement.delivery:
             problems += _connector(item.document, item.agreement.delivery, "sink", connectors)
+            problems += sealed.check(item, connectors or {})
     problems += agreement.shared_targets(found)
     semantic.load()
     problems += registers.check(root / "registers.yaml", catalogue)
