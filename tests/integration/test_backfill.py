@@ -71,6 +71,9 @@ def notes(small: SmallHub) -> dict[str, str | None]:
 EXPECTED = {code: f"n{code}" if code < "k08" else None for code, _, _ in ROWS}
 
 
+@pytest.mark.case(
+    "holding-10", "old rows are filled in parts, with hashes and versions of a collect"
+)
 def test_old_rows_are_filled_in_parts_with_their_history(widened: SmallHub) -> None:
     before = widened.ask(f"SELECT code, _first_version, _row_hash FROM {TABLE} ORDER BY code")
     (watermark,) = widened.ask("SELECT checkpoint::text FROM ledger.dataset")
@@ -169,6 +172,7 @@ def test_the_command(widened: SmallHub) -> None:
     assert (code, "filled in 0 rows" in says) == (0, True)
 
 
+@pytest.mark.case("holding-10", "an approved text that names it brings it, and none before")
 def test_consumers_get_it_under_an_approved_text_only(tmp_path: Path, cities: Cities) -> None:
     with world(tmp_path, cities, persons=300) as city:
         for dataset in (

@@ -117,6 +117,7 @@ def test_two_unconfirmed_deliveries_then_one(
     assert side.deliver(agreement).transfer is None
 
 
+@pytest.mark.case("holding-9", "two lines and one record, however often it is cut off")
 def test_what_unconfirmed_deliveries_leave_does_not_grow_with_their_number(
     side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
