@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onecard.crypto import keys
 from onecard.crypto.envelope import BOUND, CHUNK_BYTES, Envelope, OpenedEnvelope
+from onecard.crypto.keys import KeyStore
 from onecard.crypto.receiver_keys import ReceiverKey
+from onecard.crypto.signing import Signer
 from onecard.crypto.suites import Suite, sm2, sm2_encryption, suite
 from onecard.crypto.suites.common import TAG_BYTES
 from onecard.errors import PolicyError
+from onecard.store.receipts import signed_manifest
 
 DOCS = Path(__file__).parents[3] / "docs"
 SEALED_CHUNK = CHUNK_BYTES + TAG_BYTES
@@ -251,3 +256,36 @@ def test_sm2_encryption_gives_the_published_answer() -> None:
     for number in (0, sm2.N - 1, sm2.N):
         with pytest.raises(PolicyError, match="does not open"):
             sm2_encryption.unwrap(number.to_bytes(32, "big"), wrapped)
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "deletes cut off"])
+def test_the_script_opens_rows_and_deletes_or_neither(
+    sealing: Sealing, script: Any, tmp_path: Path, cut: bool
+) -> None:
+    """A hub that signs what it has cut off itself is found out by the chunks."""
+    rows, deletes = tmp_path / "d.csv.sealed", tmp_path / "d.deletes.csv.sealed"
+    rows.write_bytes(sealing.part(1, b"code\r\na\r\n"))
+    sealed = sealing.part(2, bytes(CHUNK_BYTES) + b"b")
+    deletes.write_bytes(sealed[:SEALED_CHUNK] if cut else sealed)
+    keys.create(tmp_path / "keys.json", [], "2026")
+    signer = Signer(sealing.suite.name, KeyStore(tmp_path / "keys.json"))
+
+    def told(file: Path) -> dict[str, str]:
+        return {"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()}
+
+    made = {**sealing.manifest, **told(rows), "deletes": {"rows": 1, **told(deletes)}}
+    note, public, mine = (tmp_path / f"{n}.json" for n in ("note", "public", "mine"))
+    note.write_text(json.dumps(signed_manifest(made, signer), ensure_ascii=False), "utf-8")
+    public.write_text(json.dumps(signer.public_keys()))
+    key = {"suite": sealing.suite.name, "keyId": "2026", "private": sealing.private.hex()}
+    mine.write_text(json.dumps(key))
+    code = script.main(note, public, "x", tmp_path / "taken", mine, rows, deletes)
+    opened = sorted(f.name for f in tmp_path.iterdir() if f.name.startswith("d."))
+    if cut:
+        assert (code, opened) == (1, [rows.name, deletes.name])
+        assert not (tmp_path / "taken").exists()
+        return
+    assert code == 0
+    assert (tmp_path / "d.csv").read_bytes() == b"code\r\na\r\n"
+    assert (tmp_path / "d.deletes.csv").read_bytes()[-1:] == b"b"
+    assert script.main(note, public, "x", tmp_path / "taken", mine, rows, deletes) == 2
