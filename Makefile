@@ -11,7 +11,7 @@ PYTEST   := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo history test test-nightly test-long test-all up lint bench soak kills lane-kills serve-kills hostile mutations screenshots lock clean
+.PHONY: help setup demo history test test-nightly test-long test-all up lint bench soak kills lane-kills serve-kills hostile mutations screenshots sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -80,6 +80,11 @@ mutations: setup ## Show that a test notices each safeguard that is taken out
 
 screenshots: setup ## Make the pictures of docs/screenshots anew (Debian's chromium)
 	$(BIN)/python -W ignore tools/screenshots.py
+
+sbom: setup ## Write the bill of materials of production.lock, CycloneDX JSON: build/sbom.cdx.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file build/sbom.cdx.json production.lock
 
 lock: setup ## Resolve pyproject.toml into both locks (ARGS=--upgrade for newer versions)
 	$(BIN)/python tools/lock.py $(ARGS)

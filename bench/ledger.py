@@ -27,7 +27,7 @@ from bench.statements import statements
 from demo.rehearsal import Rehearsal, start
 from onecard.app.wiring import Hub
 from onecard.operations import attention, night
-from onecard.operations.housekeeping import FOLDED_AFTER, keep_house
+from onecard.operations.housekeeping import keep_house
 from onecard.store import (
     card_losses,
     database,
@@ -41,6 +41,7 @@ from onecard.store import (
 )
 from onecard.store.card_losses import Loss, StatusTable
 from onecard.store.report_frames import Span
+from onecard.store.retention import FOLDED_AFTER
 
 EVENTS = "hrss/card_status_event"
 A_DAY, DAYS = 50_000, 395

@@ -151,8 +151,8 @@ def _came(stage: Rehearsal, consumer: str, agreement: str) -> int | None:
     if consumer == "housing_fund":
         return None
     if consumer in INBOX_ONLY:
-        sendings = inbox.http_sendings(home / "inbox" / INBOX_ONLY[consumer])
+        sendings = inbox.http_sendings(home / "inbox" / INBOX_ONLY[consumer], agreement)
     else:
         folder = {"transport": "transport", "education": "sftp"}[consumer]
-        sendings = inbox.file_sendings(home / folder / "inbox")
+        sendings = inbox.file_sendings(home / folder / "inbox", agreement)
     return sum(len(sending.rows) for sending in sendings[agreement])

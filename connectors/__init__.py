@@ -51,6 +51,8 @@ READ_ONLY = frozenset({"push", "soap"})
 READ_BACK = frozenset({"files", "sql"})
 """Kinds whose inboxes can be read back: these implement `onecard.ports.inbox.Readable`."""
 
+SEALING = frozenset({"files", "rest"})
+"""Kinds that deliver what is sealed for the consumer: these implement `…connector.Sealing`."""
 
 IN_ORDER = frozenset({"files", "push"})
 """Kinds whose rows come in an order that means something; `onecard lint` asks, as above."""
@@ -67,6 +69,7 @@ class Options:
     sink_options: type[BaseModel]
     in_order: bool = False
     kind: str = ""
+    seals: bool = False
 
     def misfits(self, options: BaseModel, folder: Path) -> Iterator[tuple[str, str, str]]:
         """Dotted place, rule and message of each option that does not fit a file beside it.
@@ -90,7 +93,7 @@ def options(kind: str) -> Options:
     """
     what = "connector"
     models = offered(what, kind, SOURCES), offered(what, kind, SINKS)
-    return Options(*models, in_order=kind in IN_ORDER, kind=kind)
+    return Options(*models, in_order=kind in IN_ORDER, kind=kind, seals=kind in SEALING)
 
 
 @cache

@@ -13,6 +13,6 @@ reconcile = reconcile_dag(
     [
         agreement
         for agreement in CATALOGUE.agreements.values()
-        if agreement.delivery and agreement.delivery.connector in READ_BACK
+        if agreement.delivery and agreement.delivery.connector in READ_BACK and not agreement.sealed
     ],
 )

@@ -197,13 +197,13 @@ def store(folder: Path, agreement: str, body: dict[str, Any], *, manifest: bool)
 
 
 def count(folder: Path, agreement: str, delivery: str) -> int:
-    """How many rows of a delivery the stored batches hold."""
+    """How many rows of a delivery the stored batches hold, as far as they are not sealed."""
     file = folder / f"{agreement}.batches.jsonl"
     if not file.exists():
         return 0
     with file.open(encoding="utf-8") as lines:
         batches = [json.loads(line) for line in lines]
-    return sum(len(b["rows"]) for b in batches if b["deliveryId"] == delivery)
+    return sum(len(b.get("rows", ())) for b in batches if b["deliveryId"] == delivery)
 
 
 @dataclass(frozen=True, slots=True)

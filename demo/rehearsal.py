@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo import progress
+from demo import progress, receivers
 from demo.http_api import PUBLIC_KEYS
 from demo.run import DemoCity
 from demo.servers import Addresses, AgencyServers
@@ -82,7 +82,8 @@ def start(
     embedded.stop(home)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True, mode=0o700)
-    settings = Settings(home=home, keys_file=home / "keys.json", profile="demo")
+    suite = Settings.load().suite
+    settings = Settings(home=home, keys_file=home / "keys.json", profile="demo", suite=suite)
     base = postgres or database.url(settings)
     prefix = f"onecard_{secrets.token_hex(4)}"
     hub_url = database.create_database(base, f"{prefix}_hub")
@@ -101,6 +102,7 @@ def start(
         persons=persons,
         mariadb_url=os.environ.get("ONECARD_DEMO_MARIADB"),
     )
+    receivers.give_keys(city.home, known, settings)
     hub = Hub(settings, EnvironmentConnections({}))
     (city.home / PUBLIC_KEYS).write_text(json.dumps(hub.signer.public_keys()))
     city.prepare(0)

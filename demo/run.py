@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from demo import inbox, progress, serve
+from demo import inbox, progress, receivers, serve
 from demo.calendar import Day
 from demo.inbox import Sending
 from demo.logins import Logins
@@ -161,10 +161,11 @@ class DemoCity:
             consumer: whose.
             agreement: this one only; default: all.
         """
+        keys = self.home / receivers.FOLDER / consumer
         if consumer in INBOX_ONLY:
-            return inbox.http_sendings(self.home / "inbox" / INBOX_ONLY[consumer], agreement)
+            return inbox.http_sendings(self.home / "inbox" / INBOX_ONLY[consumer], agreement, keys)
         folder = {"transport": "transport", "education": "sftp"}[consumer]
-        return inbox.file_sendings(self.home / folder / "inbox", agreement)
+        return inbox.file_sendings(self.home / folder / "inbox", agreement, keys)
 
     def _tables(self, consumer: str, agreements: list[str]) -> dict[str, pl.DataFrame] | None:
         """Inboxes of tables, which the hub itself keeps up to date; None: another kind.

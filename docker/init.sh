@@ -10,7 +10,8 @@ import json
 import os
 from pathlib import Path
 
-users = {"admin": "AIRFLOW_ADMIN_PASSWORD", "viewer": "AIRFLOW_VIEWER_PASSWORD"}
+secrets = Path("/run/secrets")
+users = {name: (secrets / f"airflow_{name}_password").read_text() for name in ("admin", "viewer")}
 file = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
-file.write_text(json.dumps({name: os.environ[variable] for name, variable in users.items()}))
+file.write_text(json.dumps(users))
 PYTHON

@@ -26,6 +26,7 @@ class FilesConnector:
     source_options: ClassVar[type[BaseModel]] = FilesSource
     sink_options: ClassVar[type[BaseModel]] = FilesSink
     in_order: ClassVar[bool] = True
+    seals: ClassVar[bool] = True
 
     def read(self, connection: Connection, request: ReadRequest) -> Reading:
         """Read the files that are new since the checkpoint."""

@@ -212,10 +212,25 @@ class FilesSink(_Placed):
     format: SinkFormat
     manifest: Manifest = Manifest()
 
-    def path(self, agreement: str, delivery: str) -> str:
-        """Where a delivery's file lies."""
-        return f"{self.directory}/{agreement}/{delivery}.{self.format.kind}"
+    def path(self, agreement: str, delivery: str, *, sealed: bool = False) -> str:
+        """Where a delivery's file lies.
 
-    def deletes_path(self, agreement: str, delivery: str) -> str:
-        """Where the keys of its deleted rows lie, if it has any."""
-        return f"{self.directory}/{agreement}/{delivery}.deletes.{self.format.kind}"
+        Args:
+            agreement: its id.
+            delivery: id of the delivery.
+            sealed: its name tells that nobody but the consumer can read it.
+        """
+        return f"{self.directory}/{agreement}/{delivery}.{self._ending(sealed=sealed)}"
+
+    def deletes_path(self, agreement: str, delivery: str, *, sealed: bool = False) -> str:
+        """Where the keys of its deleted rows lie, if it has any.
+
+        Args:
+            agreement: its id.
+            delivery: id of the delivery.
+            sealed: as for `path`.
+        """
+        return f"{self.directory}/{agreement}/{delivery}.deletes.{self._ending(sealed=sealed)}"
+
+    def _ending(self, *, sealed: bool) -> str:
+        return f"{self.format.kind}.sealed" if sealed else self.format.kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,22 @@ from connectors.files.options import FilesSink
 from onecard.base.connections import Connection
 from onecard.ports.sink import Parcel, Sent
 
+ROWS_PART, DELETES_PART = 1, 2
+"""Numbers of the files as parts of a sealed delivery (docs/receiving.md)."""
+
 
 def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
     """Write one file and its manifest; the same content under the same id is a no-op.
 
-    Keys of deleted rows go into a file of their own, which the manifest names.
+    Keys of deleted rows go into a file of their own, which the manifest names. What is sealed is
+    sealed anew by each attempt, and replaces what an earlier one has left.
 
     Args:
         connection: of the inbox.
         sink: where its files lie, and their format.
         parcel: delivery id, schema, key, rows and deletes as Arrow batches.
     """
-    path = sink.path(parcel.agreement, parcel.delivery_id)
+    path = sink.path(parcel.agreement, parcel.delivery_id, sealed=parcel.sealer is not None)
     with (
         opened(connection) as folder,
         private_file() as draft,
@@ -36,6 +41,7 @@ def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
         deletes = _deletes(gone, sink, parcel)
         deleted = int(deletes.get(sink.manifest.rows, 0))
         rows = formats.write(draft, sink.format, parcel)
+        _seal(parcel, ROWS_PART, draft)
         digest = manifest.file_digest(draft)
         note_path = path + sink.manifest.suffix
         before = manifest.parsed(folder.read(note_path), note_path)
@@ -48,7 +54,7 @@ def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
         folder.write(path, draft, parcel.leave)
         if deleted:
             parcel.leave()
-            keys = sink.deletes_path(parcel.agreement, parcel.delivery_id)
+            keys = str(Path(path).with_name(deletes["file"]))
             folder.write(keys, gone, parcel.leave)
         told = parcel.sign(
             {
@@ -59,6 +65,7 @@ def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
                 "file": Path(path).name,
                 "deliveryId": parcel.delivery_id,
                 **({"deletes": deletes} if deletes else {}),
+                **parcel.sealing,
             }
         )
         note.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
@@ -75,9 +82,21 @@ def _deletes(file: Path, sink: FilesSink, parcel: Parcel) -> dict[str, Any]:
     rows = formats.write(file, sink.format, keys)
     if not rows:
         return {sink.manifest.rows: 0}
-    path = sink.deletes_path(parcel.agreement, parcel.delivery_id)
+    _seal(parcel, DELETES_PART, file)
+    sealed = parcel.sealer is not None
+    path = sink.deletes_path(parcel.agreement, parcel.delivery_id, sealed=sealed)
     return {
         sink.manifest.rows: rows,
         sink.manifest.digest: manifest.file_digest(file),
         "file": Path(path).name,
     }
+
+
+def _seal(parcel: Parcel, part: int, draft: Path) -> None:
+    """Put in place of a draft what the parcel's sealer makes of it, where there is one."""
+    if parcel.sealer is None:
+        return
+    with private_file() as sealed:
+        with draft.open("rb") as plain, sealed.open("wb") as stream:
+            stream.writelines(parcel.sealer.sealed(part, plain))
+        shutil.copyfile(sealed, draft)

@@ -24,6 +24,7 @@ class RestConnector(PagedConnector):
     kind: ClassVar[str] = "rest"
     source_options: ClassVar[type[BaseModel]] = RestSource
     sink_options: ClassVar[type[BaseModel]] = RestSink
+    seals: ClassVar[bool] = True
 
     def reading(
         self, connection: Connection, request: ReadRequest, more: Mapping[str, str] | None = None

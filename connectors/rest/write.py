@@ -1,8 +1,14 @@
-"""Delivering to an API: batches under ids that hold their digest, then the manifest."""
+"""Delivering to an API: batches under ids that hold their digest, then the manifest.
+
+Of a sealed delivery each batch is a part, by its sequence: what would be its `rows` and `deleted`
+is sealed as one JSON text, and stands in base64 as its `sealed`.
+"""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -32,9 +38,7 @@ class RestSending:
         parts: list[dict[str, Any]] = []
         already = unsent = 0
         for sequence, content in enumerate(self._contents(), start=1):
-            told = content.get("deleted", content["rows"])
-            text = json.dumps(told, ensure_ascii=False, sort_keys=True)
-            digest = hashlib.sha256(text.encode()).hexdigest()
+            body, digest = self._body(sequence, content)
             batch = f"{self._parcel.delivery_id}-{sequence}-{digest[:8]}"
             known, odd = self._post(
                 self._sink.path,
@@ -43,8 +47,9 @@ class RestSending:
                     "batchId": batch,
                     "sequence": sequence,
                     "digest": digest,
-                    **content,
+                    **body,
                 },
+                len(content["rows"]),
             )
             already += known
             unsent += odd
@@ -61,6 +66,7 @@ class RestSending:
                 "digest": whole,
                 "parts": parts,
                 **({} if self._parcel.deletes is None else {"deletes": {"rows": deleted}}),
+                **self._parcel.sealing,
             }
         )
         self._counted(rows_sent)
@@ -102,6 +108,18 @@ class RestSending:
         for rows in self._batches(self._parcel.batches):
             yield {"rows": rows}
 
+    def _body(
+        self, sequence: int, content: dict[str, list[dict[str, str | None]]]
+    ) -> tuple[dict[str, Any], str]:
+        """What is sent of a batch, and its digest: of its rows, its keys, or what is sealed."""
+        if self._parcel.sealer is None:
+            told = content.get("deleted", content["rows"])
+            text = json.dumps(told, ensure_ascii=False, sort_keys=True)
+            return dict(content), hashlib.sha256(text.encode()).hexdigest()
+        plain = io.BytesIO(json.dumps(content, ensure_ascii=False).encode())
+        sealed = b"".join(self._parcel.sealer.sealed(sequence, plain))
+        return {"sealed": base64.b64encode(sealed).decode()}, hashlib.sha256(sealed).hexdigest()
+
     def _head(self) -> dict[str, str]:
         return {"deliveryId": self._parcel.delivery_id, "agreement": self._parcel.agreement}
 
@@ -117,9 +135,9 @@ class RestSending:
         if held:
             yield held
 
-    def _post(self, path: str, body: dict[str, Any]) -> tuple[bool, bool]:
+    def _post(self, path: str, body: dict[str, Any], rows: int = 0) -> tuple[bool, bool]:
         """Whether the receiver had it already, and whether it cannot have had it."""
-        self._parcel.leave(len(body["rows"]) if isinstance(body.get("rows"), list) else 0)
+        self._parcel.leave(rows)
         before = self._client.tries
         text = json.dumps(body, ensure_ascii=False).encode()
         reply = self._client.post(path, text, again=self._parcel.leave)

@@ -3,8 +3,8 @@
 set -euo pipefail
 
 psql --set=ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
-     --set=onecard_password="$ONECARD_DB_PASSWORD" \
-     --set=airflow_password="$AIRFLOW_DB_PASSWORD" <<'SQL'
+     --set=onecard_password="$(cat /run/secrets/onecard_db_password)" \
+     --set=airflow_password="$(cat /run/secrets/airflow_db_password)" <<'SQL'
 CREATE ROLE onecard LOGIN PASSWORD :'onecard_password';
 CREATE ROLE airflow LOGIN PASSWORD :'airflow_password';
 CREATE DATABASE onecard OWNER onecard;

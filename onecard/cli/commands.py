@@ -335,6 +335,16 @@ COMMANDS = (
         "Make a new current key of a purpose; the old one stays for a window, then for look-ups.",
     ),
     Command(
+        "keys pair",
+        "onecard.cli.keys:pair",
+        "Make a consumer's key pair for sealed deliveries: for rehearsals, and for consumers.",
+    ),
+    Command(
+        "keys accept",
+        "onecard.cli.keys:accept",
+        "Seal for this public key of a consumer from now on, and never again for the one before.",
+    ),
+    Command(
         "receipts list",
         "onecard.cli.persons:receipt_list",
         "The newest receipts, and whether their signatures hold.",
@@ -343,6 +353,11 @@ COMMANDS = (
         "receipts show",
         "onecard.cli.persons:receipt_show",
         "One receipt as it was signed, and whether its signature holds.",
+    ),
+    Command(
+        "receipts expired",
+        "onecard.cli.persons:receipt_expired",
+        "The newest receipts of what the hub dropped after three years, and whether they hold.",
     ),
     Command(
         "receipts erased",

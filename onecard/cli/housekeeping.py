@@ -6,6 +6,7 @@ from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.operations.housekeeping import keep_house
+from onecard.store.retention import YEARS
 
 
 def housekeeping(*, json: Json = False) -> None:
@@ -18,6 +19,7 @@ def housekeeping(*, json: Json = False) -> None:
                 {
                     "purged": done.purged,
                     "expired_months": done.expired_months,
+                    "expired_rows": done.expired_rows,
                     "folded": done.folded,
                     "uploads": done.uploads,
                     "audit": found.ok,
@@ -27,7 +29,8 @@ def housekeeping(*, json: Json = False) -> None:
         else:
             output.say(
                 f"{done.purged:,} rejected rows purged;"
-                f" {done.expired_months:,} months of disclosures dropped;"
+                f" {done.expired_months:,} months of disclosures and calls dropped,"
+                f" {done.expired_rows:,} rows older than {YEARS} years in all;"
                 f" {done.folded:,} transfers of the live lane folded;"
                 f" {done.uploads:,} uploads that waited too long removed;"
                 f" {found.entries:,} audit entries"

@@ -1,4 +1,4 @@
-"""Commands on keys: init, list, add, rotate. None of them ever shows a secret."""
+"""Commands on keys: init, list, add, rotate, pair, accept. None of them ever shows a secret."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from onecard.app.hub_desk import HubDesk
+from onecard.base import files
 from onecard.base.settings import KEYS, Settings, keys_text
 from onecard.base.timespan import duration
 from onecard.cli import output
 from onecard.cli.options import Json
-from onecard.crypto import keys
+from onecard.crypto import keys, receiver_keys
 from onecard.errors import ConfigError, UsageError, unknown
 
 
@@ -111,6 +112,50 @@ def rotate(
         output.say(
             f"{purpose}: epoch {epoch} is current; the one before delivers until {today + length}"
         )
+
+
+def pair(
+    consumer: Annotated[str, typer.Argument(help="Whose key it is: the consumer's id.")],
+    *,
+    epoch: Annotated[str, typer.Option(help="Id of the key, e.g. 2027.")],
+    private: Annotated[Path, typer.Option(help="File of the private key; must not be there.")],
+    public: Annotated[Path, typer.Option(help="File of the public key, for the hub.")],
+) -> None:
+    """Make a consumer's key pair for sealed deliveries: for rehearsals, and for consumers.
+
+    Args:
+        consumer: id of the consumer.
+        epoch: id of the key, e.g. `2027`.
+        private: file of the private half, mode 0600; the hub must never see it.
+        public: file of the public half, for `onecard keys accept`.
+    """
+    with output.errors_as_exit_codes():
+        suite = Settings.load().suite
+        made = receiver_keys.make_pair(consumer, epoch, suite, private)
+        files.write(public, made.model_dump_json(by_alias=True, indent=1) + "\n")
+        output.say(f"{consumer}: {suite} key {epoch} in {private} and {public}")
+        output.say(f"fingerprint: {made.fingerprint}")
+
+
+def accept(
+    file: Annotated[Path, typer.Argument(help="The consumer's public key, as it handed it over.")],
+) -> None:
+    """Seal for this public key of a consumer from now on, and never again for the one before.
+
+    Args:
+        file: of the public key.
+    """
+    with output.errors_as_exit_codes():
+        hub = HubDesk()
+        key = receiver_keys.read_public(file)
+        if key.consumer not in hub.catalogue.agencies:
+            raise UsageError(unknown("consumer", key.consumer, hub.catalogue.agencies))
+        if key.suite != hub.settings.suite:
+            msg = f"the key is of suite {key.suite}, the hub's suite is {hub.settings.suite}"
+            raise UsageError(msg)
+        receiver_keys.accept(_file(hub.settings), key, hub.settings.now().date())
+        output.say(f"{key.consumer}: deliveries are sealed for key {key.epoch} from now on")
+        output.say(f"fingerprint, to be compared by telephone: {key.fingerprint}")
 
 
 def _file(settings: Settings) -> Path:

@@ -15,7 +15,7 @@ from onecard.cli.options import Json, moment, why
 from onecard.errors import ConfigError, UsageError
 from onecard.stewardship import disclosure_lookup
 from onecard.stewardship.receipt_check import holds
-from onecard.store import audit, database, receipts
+from onecard.store import audit, database, expiry, receipts
 from onecard.store.receipts import Erasure
 
 
@@ -151,3 +151,36 @@ def receipt_erased(
                 raise UsageError(msg)
             audit.append(connection, "copy.erased", delivery, by, {"document": document})
         output.say(f"{delivery}: erasure recorded")
+
+
+def receipt_expired(
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    json: Json = False,
+) -> None:
+    """The newest receipts of what the hub dropped after three years, and whether they hold.
+
+    Args:
+        limit: at most so many, the newest first.
+        json: print one JSON document.
+    """
+    with output.errors_as_exit_codes():
+        hub = HubDesk()
+        with database.connect(hub.address, autocommit=True) as connection:
+            found = [(r, r.holds(hub.signer)) for r in expiry.receipts(connection, limit)]
+        told = [(r.seq, json_module.loads(r.body), _verdict(valid=v)) for r, v in found]
+        if json:
+            output.emit(
+                {"receipts": [{"entry": n, "signature": v, "receipt": b} for n, b, v in told]}
+            )
+        else:
+            output.table(
+                "expired",
+                ("entry", "at", "before", "months", "rows", "signature"),
+                [
+                    (n, b["at"], b["before"], ", ".join(b["months"]), sum(b["rows"].values()), v)
+                    for n, b, v in told
+                ],
+            )
+    if not all(valid for _, valid in found):
+        raise typer.Exit(1)

@@ -1,7 +1,12 @@
 """The key document (format 2): reading it privately, writing it whole or not at all.
 
     {"format": 2, "purposes": {"token/bank": {"current": "2026", "epochs": {
-        "2026": {"secret": "<64 hex digits>", "created": "2026-01-02", "until": null}}}}}
+        "2026": {"secret": "<64 hex digits>", "created": "2026-01-02", "until": null}}}},
+     "receivers": {"bank": {"current": "2026", "epochs": {
+        "2026": {"suite": "international", "public": "<hex digits>", "created": "2026-01-02",
+                 "until": null}}}}}
+
+`receivers` holds public keys of consumers (`onecard.crypto.receiver_keys`); it may be absent.
 
 No message, representation or chained error quotes any of it but purposes and epochs.
 """
@@ -21,13 +26,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from onecard.base.frozen import Frozen
+from onecard.base.settings import SuiteName
 from onecard.errors import PolicyError, unwritten
 
 KEY_BYTES = 32
 TOKEN_PREFIX = "token/"  # noqa: S105 - a purpose, not a secret
+_EPOCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _SECRET = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -58,11 +65,32 @@ class Purpose(Frozen):
     epochs: Mapping[str, Epoch]
 
 
+class PublicEpoch(Frozen):
+    """One public key of a consumer; whose it is was asked by another way.
+
+    Attributes:
+        until: last day on which something was sealed for it.
+    """
+
+    suite: SuiteName
+    public: str = Field(pattern=r"^([0-9a-f]{2})+$")
+    created: date
+    until: date | None = None
+
+
+class Receiver(Frozen):
+    """A consumer's public keys by epoch, and which of them deliveries are sealed for."""
+
+    current: str
+    epochs: Mapping[str, PublicEpoch]
+
+
 class KeyDocument(Frozen):
     """The whole document."""
 
     format: Literal[2] = 2
     purposes: Mapping[str, Purpose]
+    receivers: Mapping[str, Receiver] = Field(default_factory=dict)
 
     def text(self) -> str:
         """As JSON, secrets in clear: for the private file only."""
@@ -80,7 +108,9 @@ class KeyDocument(Frozen):
             }
             for name, purpose in sorted(self.purposes.items())
         }
-        return json.dumps({"format": self.format, "purposes": purposes}, indent=1) + "\n"
+        receivers = {n: r.model_dump(mode="json") for n, r in sorted(self.receivers.items())}
+        told = {"receivers": receivers} if receivers else {}
+        return json.dumps({"format": self.format, "purposes": purposes, **told}, indent=1) + "\n"
 
 
 def fresh(purpose: str, today: date) -> Epoch:
@@ -92,6 +122,13 @@ def fresh(purpose: str, today: date) -> Epoch:
     mask = 0x7F if purpose.startswith(TOKEN_PREFIX) else 0xFF
     secret = bytes(byte & mask for byte in secrets.token_bytes(KEY_BYTES))
     return Epoch(secret=SecretStr(secret.hex()), created=today)
+
+
+def check_epoch(epoch: str) -> None:
+    """Whether a text can name an epoch; raises PolicyError where it cannot."""
+    if not _EPOCH.fullmatch(epoch):
+        msg = "an epoch is 1 to 32 letters, digits, dots, hyphens, e.g. 2027 or 2027-07"
+        raise PolicyError(msg)
 
 
 def parse(text: str, place: str) -> KeyDocument:

@@ -2,7 +2,8 @@
 
 Purposes: `token/<consumer>` (tokens), `quarantine` (rejected rows), `signing` (receipts, anchors),
 `handback/<agency>` (its own rejected rows, where they go back sealed), `caller/<sid>` (what a
-system signs its calls with, `onecard.serve`).
+system signs its calls with, `onecard.serve`). Beside them stand the consumers' public keys
+(`onecard.crypto.receiver_keys`), listed as `sealing/<consumer>`.
 They come from a private file, from ONECARD_KEYS, or from any `() -> str` (Airflow's secrets
 backend), always as the document of `onecard.crypto.key_document`. `until` is the last day on
 which an epoch that is no longer current is good for delivery; after it the epoch stays for looking
@@ -11,7 +12,6 @@ up: opening the quarantine, disclosures, old signatures. Nothing ever makes a mi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -19,14 +19,14 @@ from pathlib import Path
 
 from onecard.base.settings import keys_text
 from onecard.base.times import ZONE
-from onecard.crypto import key_document
+from onecard.crypto import key_document, receiver_keys
 from onecard.crypto.key_document import KeyDocument, Purpose
+from onecard.crypto.receiver_keys import ReceiverKey
 from onecard.errors import OnecardError, PolicyError, UsageError, unknown
 
 QUARANTINE = "quarantine"
 SIGNING = "signing"
 PassedText = Callable[[], str]
-_EPOCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,10 @@ class KeyStore:
         """The key that seals the agency's own rejected rows for it, of the current epoch."""
         return self._key(handback_purpose(agency))
 
+    def receiver(self, consumer: str) -> ReceiverKey | None:
+        """The public key that the consumer's deliveries are sealed for; None: it has given none."""
+        return receiver_keys.current(self._document(), consumer)
+
     def listed(self) -> tuple[KeyInfo, ...]:
         """All keys without their secrets: by purpose, the current first, then the newest first."""
         return _listed(self._document())
@@ -177,6 +181,11 @@ def handback_purpose(agency: str) -> str:
     return f"handback/{agency}"
 
 
+def sealing_purpose(consumer: str) -> str:
+    """What a consumer's public key is listed as."""
+    return f"sealing/{consumer}"
+
+
 def caller_purpose(sid: str) -> str:
     """The purpose of the key that a system signs its calls with."""
     return f"caller/{sid}"
@@ -206,7 +215,7 @@ def create(
     Raises:
         PolicyError: the file is there already (keys are never overwritten), or cannot be written.
     """
-    _check_epoch(epoch)
+    key_document.check_epoch(epoch)
     day = today or datetime.now(ZONE).date()
     names = [QUARANTINE, SIGNING, *map(token_purpose, consumers), *map(caller_purpose, callers)]
     fresh = {n: Purpose(current=epoch, epochs={epoch: key_document.fresh(n, day)}) for n in names}
@@ -230,7 +239,7 @@ def add(file: Path, purpose: str, epoch: str, today: date) -> None:
     Raises:
         PolicyError: the purpose has keys already (rotate them), or the file cannot be written.
     """
-    _check_epoch(epoch)
+    key_document.check_epoch(epoch)
     file = file.resolve()
     key_document.read(file)
     with key_document.locked(file):
@@ -239,7 +248,8 @@ def add(file: Path, purpose: str, epoch: str, today: date) -> None:
             msg = f"{purpose} has keys already; see `onecard keys rotate`"
             raise PolicyError(msg)
         made = {purpose: Purpose(current=epoch, epochs={epoch: key_document.fresh(purpose, today)})}
-        key_document.write(file, KeyDocument(purposes={**document.purposes, **made}))
+        purposes = {**document.purposes, **made}
+        key_document.write(file, document.model_copy(update={"purposes": purposes}))
 
 
 def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date) -> None:
@@ -256,7 +266,7 @@ def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date)
         UsageError: no such purpose; it lists the known ones.
         PolicyError: the epoch is there already, or the file cannot be read or written.
     """
-    _check_epoch(epoch)
+    key_document.check_epoch(epoch)
     try:
         until = today + window
     except OverflowError:
@@ -278,7 +288,8 @@ def rotate(file: Path, purpose: str, epoch: str, window: timedelta, today: date)
         }
         epochs = {**ended, epoch: key_document.fresh(purpose, today)}
         renewed = {purpose: Purpose(current=epoch, epochs=epochs)}
-        key_document.write(file, KeyDocument(purposes={**document.purposes, **renewed}))
+        purposes = {**document.purposes, **renewed}
+        key_document.write(file, document.model_copy(update={"purposes": purposes}))
 
 
 def _listed(document: KeyDocument) -> tuple[KeyInfo, ...]:
@@ -287,11 +298,10 @@ def _listed(document: KeyDocument) -> tuple[KeyInfo, ...]:
         for name, purpose in document.purposes.items()
         for epoch, key in purpose.epochs.items()
     ]
+    found += [
+        KeyInfo(sealing_purpose(name), epoch, key.created, key.until, epoch == receiver.current)
+        for name, receiver in document.receivers.items()
+        for epoch, key in receiver.epochs.items()
+    ]
     found.sort(key=lambda k: (k.created, k.epoch), reverse=True)
     return tuple(sorted(found, key=lambda k: (k.purpose, not k.current)))
-
-
-def _check_epoch(epoch: str) -> None:
-    if not _EPOCH.fullmatch(epoch):
-        msg = "an epoch is 1 to 32 letters, digits, dots, hyphens, e.g. 2027 or 2027-07"
-        raise PolicyError(msg)

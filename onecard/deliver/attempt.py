@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
+from onecard.crypto.envelope import Envelope
 from onecard.deliver.context import Delivered, DeliveryContext, Replay
 from onecard.deliver.delivery_log import Confirmation, DeliveryLog, Progress
 from onecard.deliver.outgoing import Outgoing, arrow_of, batches_of
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from onecard.crypto.receiver_keys import ReceiverKey
     from onecard.deliver.difference import Difference
     from onecard.deliver.earlier import Earlier
     from onecard.deliver.measuring import Measuring
@@ -56,6 +58,7 @@ class Chosen:
         old_tokens: of the tokens in the keys that it has, where they are of an earlier key.
         replacements: keeps the order on replacement; None where the rows tell of no carriers.
         measuring: of how long events take; None: nothing is measured.
+        receiver: key of the consumer that all is sealed for; None: nothing is.
     """
 
     selection: Selection
@@ -65,6 +68,7 @@ class Chosen:
     old_tokens: Tokeniser | None = None
     measuring: Measuring | None = None
     replacements: Replacements | None = None
+    receiver: ReceiverKey | None = None
 
     def in_order(self, snapshot: Snapshot) -> tuple[Selection, Order]:
         """The rows that may leave by now; whoever chooses rows has the last word on these."""
@@ -267,20 +271,30 @@ class Attempt:
             self._change = _beside(work.change)
 
     def _parcel(self, contents: _Contents) -> Parcel:
-        agreement = self.log.agreement
+        agreement, manifest = self.log.agreement, self._manifest()
         return Parcel(
             delivery_id=self._delivery,
             agreement=agreement.id,
             key=agreement.key,
             batches=contents.rows,
             schema=contents.schema,
-            manifest=self._manifest(),
+            manifest=manifest,
             leave=self._leave,
             sign=self._signed,
             deletes=contents.deletes,
             texts=self._texts(),
             again=self.log.tried_before(self._delivery),
+            sealer=self._sealer({**manifest, "deliveryId": self._delivery}),
         )
+
+    def _sealer(self, terms: Mapping[str, Any]) -> Envelope | None:
+        """The envelope of this delivery, with a key of its own, where the agreement says sealed."""
+        if not self.log.agreement.sealed:
+            return None
+        if self.chosen.receiver is None:
+            msg = f"{self.log.agreement.id} is sealed, and there is no key for it: nothing leaves"
+            raise PolicyError(msg)
+        return Envelope(self.tools.suite, self.chosen.receiver, terms)
 
     def _texts(self) -> dict[str, TextShape]:
         """What is known of the texts that leave, by column."""

@@ -106,6 +106,7 @@ class DeliveryLog:
         basis: what decides which rows the consumer should hold.
         guard: is asked whether this process may still send and confirm.
         tells_carriers: the rows tell of carriers, whose order on replacement is kept.
+        sealed_for: id of the consumer's key that all is sealed for; empty: nothing is sealed.
     """
 
     connection: Connection
@@ -119,6 +120,7 @@ class DeliveryLog:
     basis: str
     guard: Guard = unguarded
     tells_carriers: bool = False
+    sealed_for: str = ""
 
     def end_abandoned(self) -> None:
         """End earlier attempts that were cut off: what may have left has its receipt as well.
@@ -294,6 +296,7 @@ class DeliveryLog:
             "at": now.isoformat(),
             "expiresAt": (now + agreement.retention.span).isoformat(),
             "tokenEpoch": self.state.token_epoch if progress.delivery else "",
+            **({"sealedFor": self.sealed_for} if self.sealed_for and progress.delivery else {}),
             "checkpoint": receipts.last_checkpoint(self.connection),
         }
 

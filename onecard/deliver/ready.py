@@ -13,6 +13,7 @@ from onecard.store import database
 from onecard.store.waiting_carriers import Waits
 
 if TYPE_CHECKING:
+    from onecard.crypto.receiver_keys import ReceiverKey
     from onecard.deliver.record import Record
     from onecard.deliver.treatment import Tokeniser
 
@@ -27,6 +28,7 @@ class Ready:
         old_tokens: of the tokens that the consumer has, where they are of an earlier key.
         replacements: keeps the order on replacement; None where the rows tell of no carriers.
         waits: of the carriers that the last delivery left out.
+        receiver: key of the consumer that all is sealed for; None: nothing is.
     """
 
     connection: database.Connection
@@ -38,6 +40,12 @@ class Ready:
     old_tokens: Tokeniser | None
     replacements: Replacements | None
     waits: tuple[Waits, ...]
+    receiver: ReceiverKey | None = None
+
+    @property
+    def sealed_for(self) -> str:
+        """Id of that key; empty: nothing is sealed."""
+        return self.receiver.epoch if self.receiver else ""
 
     @property
     def waiting(self) -> int:

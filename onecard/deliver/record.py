@@ -233,6 +233,8 @@ class Pending:
         if not waiting:
             return
         agreement, to = self.record.refs.agreement.id, connection or self.record.connection
+        if not self._noted:
+            holding_pending.gather(to, agreement, self.transfer)
         if made is None or self._noted:
             holding_pending.note(to, agreement, self.transfer, waiting)
         else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from onecard.base import failpoints, interrupts
 from onecard.crypto import suites
+from onecard.crypto.receiver_keys import ReceiverKey
 from onecard.deliver.attempt import Attempt, Chosen
 from onecard.deliver.context import Delivered, DeliveryContext, Extent, Replay
 from onecard.deliver.delivery_log import DeliveryLog
@@ -21,6 +22,7 @@ from onecard.deliver.replacement import Replacements
 from onecard.deliver.state import DeliveryState
 from onecard.errors import Interrupted, NotCollected
 from onecard.model.gate_inputs import GateInputs
+from onecard.ports.connector import Sealing
 from onecard.ports.inbox import Readable
 from onecard.ports.listener import Step, Telling, TransferListener
 from onecard.ports.privacy_gate import Plan, PrivacyGate
@@ -105,6 +107,7 @@ class Deliver:
                 ready.old_tokens,
                 measuring=measuring,
                 replacements=ready.replacements,
+                receiver=ready.receiver,
             )
             attempt = Attempt(log, self._tools, chosen, lambda: self._gate(ready))
             try:
@@ -229,6 +232,7 @@ class Deliver:
                 self._old(state),
                 order,
                 tuple(order.noted()) if order else (),
+                self._receiver(),
             )
 
     def _open(self, ready: Ready, replay: Replay | None, telling: Telling) -> DeliveryLog:
@@ -254,6 +258,7 @@ class Deliver:
             ready.basis,
             self._tools.guard,
             ready.replacements is not None,
+            ready.sealed_for,
         )
 
     def _gate(self, ready: Ready) -> PrivacyGate:
@@ -275,9 +280,18 @@ class Deliver:
             delivered_rows=sum(deliveries.usual_rows(connection, agreement)),
             auditable=ready.state.auditable(connection, tools.settings.home / "audit"),
             signable=bool(tools.signer.epoch),
+            sealed_for=ready.sealed_for,
             accesses=audit_queries.accesses(connection),
         )
         return tools.gate(plan)
+
+    def _receiver(self) -> ReceiverKey | None:
+        """Key of the consumer that the delivery is sealed for; None: it cannot, or need not, be."""
+        tools = self._tools
+        if not self._agreement.sealed or not isinstance(tools.connector, Sealing):
+            return None
+        found = tools.keys.receiver(self._agreement.consumer)
+        return found if found is not None and found.suite == tools.suite.name else None
 
     def _selection(self, state: DeliveryState, how: Replay | None) -> Selection:
         agreement = self._agreement
@@ -331,7 +345,7 @@ class Deliver:
             self._basis,
             state.token_epoch,
             state.before,
-            isinstance(tools.connector, Readable),
+            isinstance(tools.connector, Readable) and not agreement.sealed,
         )
 
     def _old(self, state: DeliveryState) -> Tokeniser | None:

@@ -171,10 +171,18 @@ def _failing(connection: Connection, desk: Desk) -> Iterator[Issue]:
         yield Issue("failing", name, says, todo, who, found.since, found.times)
 
 
-def _unblocked(connection: Connection, _desk: Desk) -> Iterator[Issue]:
-    """Agreements that have not confirmed that carriers are blocked whose successors are in use."""
+def _unblocked(connection: Connection, desk: Desk) -> Iterator[Issue]:
+    """Agreements that have not confirmed that carriers are blocked whose successors are in use.
+
+    One that has ended, or is no more in the catalogue, confirms nothing any more, and nobody can
+    mend that here: its consumer may use none of what it has.
+    """
+    today = desk.settings.now().date()
     for found in waiting_carriers.unconfirmed(connection):
         name = found.agreement
+        agreement = desk.catalogue.agreements.get(name)
+        if agreement is None or today > agreement.validity.last:
+            continue
         says = (
             f"{found.carriers} replaced carrier(s) may still be accepted: not confirmed as blocked"
             " in time, and the new ones are enabled elsewhere"

@@ -153,6 +153,12 @@ def _keys(desk: Desk) -> Iterator[CheckLine]:
         made = f"`onecard keys add {agency} --epoch E`, or " if agency != purpose else ""
         todo = f"{made}restore the key file from its backup"
         yield CheckLine("keys", "fail", f"no key {purpose}", todo)
+    sealed = {
+        keys.sealing_purpose(a.consumer) for a in desk.catalogue.agreements.values() if a.sealed
+    }
+    for purpose in sorted(sealed - {k.purpose for k in known if k.current}):
+        todo = "have the consumer make a pair, and `onecard keys accept` its public key"
+        yield CheckLine("keys", "fail", f"no key {purpose}: its deliveries stay", todo)
     today = desk.settings.now().date()
     for key in known:
         if not key.current and key.until and today <= key.until <= today + EPOCH_NEAR:

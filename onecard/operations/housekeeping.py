@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 
 from onecard.base.times import ZONE
 from onecard.crypto.audit_verify import Verdict
@@ -19,23 +19,21 @@ from onecard.store import (
     audit,
     call_figures,
     database,
-    disclosures,
+    expiry,
     folding,
+    former,
     locks,
+    months,
     quarantine,
     question_audit,
     questions,
     reaction,
-    suspensions,
-    watched,
+    retention,
 )
+from onecard.store.expiry import Expired
 from onecard.store.folding import LaneSubject
+from onecard.store.retention import FOLDED_AFTER, HOURS_KEPT
 from schemas.models.catalogue import Catalogue
-
-HOURS_KEPT = timedelta(days=8)
-"""So far back how fast events travel, and how calls were answered, is known by the hour."""
-FOLDED_AFTER = timedelta(days=2)
-"""So many whole days before today the live lane's transfers stand in the ledger one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,8 @@ class Kept:
 
     Attributes:
         purged: rejected rows whose values were dropped.
-        expired_months: months of the disclosure ledger that were dropped.
+        expired_months: months of disclosures and of calls that were dropped.
+        expired_rows: rows that were older than three years, in all tables.
         folded: transfers of the live lane that were folded.
         verdict: of the audit log.
         uploads: that were not collected in time, and were removed.
@@ -52,6 +51,7 @@ class Kept:
 
     purged: int
     expired_months: int
+    expired_rows: int
     folded: int
     verdict: Verdict
     uploads: int = 0
@@ -68,27 +68,33 @@ class Kept:
 
 
 def keep_house(hub: Desk) -> Kept:
-    """Drop rejected values and uploads whose time is over, verify the audit log, fold.
+    """Drop what is kept long enough (`onecard.store.retention`), verify the audit log, fold.
 
-    Old disclosures go too.
+    Uploads that waited too long go too.
 
-    The log is verified before a month of disclosures goes, so that whatever is wrong with the one
-    is known whether or not the other can be done. Where it is not whole, nothing is folded.
+    The log is verified before anything of years goes, so that whatever is wrong with the one is
+    known whether or not the other can be done. Where it is not whole, nothing is folded. A second
+    housekeeping at the same time waits for the first.
 
     Raises:
         SourceUnavailable: the hub's database cannot be reached.
+        PolicyError: no signing key for the receipt of what is to be dropped.
     """
     with database.connect(hub.address, autocommit=True) as connection:
+        locks.hold(connection, locks.Kind.HOUSEKEEPING, "")
         purged = purge(hub, connection)
         folder = hub.settings.home / "audit"
         verdict = question_audit.verify_all(connection, folder, hub.signer)
-        months = expire_disclosures(hub, connection)
-        questions.tidy(connection, hub.settings.now())
-        watched.tidy(connection, hub.settings.now())
+        expired = expire(hub, connection)
+        now = hub.settings.now()
+        questions.make_month(connection, months.after(months.first_of(now.date())))
+        expiry.tidy(connection, now)
+        former.purge(connection, now.date())
         brought = spools.tidy(hub, connection)
         fold_figures(hub, connection)
         folded = fold(hub, connection) if verdict.ok else 0
-    return Kept(purged, months, folded, verdict, brought)
+    rows = sum(expired.rows.values())
+    return Kept(purged, len(expired.months), rows, folded, verdict, brought)
 
 
 def purge(hub: Desk, connection: database.Connection) -> int:
@@ -100,27 +106,24 @@ def purge(hub: Desk, connection: database.Connection) -> int:
     return number
 
 
-def expire_disclosures(hub: Desk, connection: database.Connection) -> int:
-    """Drop the months of the disclosure ledger that are older than three years; how many.
+def expire(hub: Desk, connection: database.Connection) -> Expired:
+    """Drop what is older than three years, with a receipt in the audit log; on most days nothing.
 
-    Each month that goes is named in an audit entry; on a day on which none goes there is none.
+    Of groups of calls the log says up to which they are gone, so that it can be verified without.
     """
     with connection.transaction():
-        today = hub.settings.now().date()
+        now, actor = hub.settings.now(), hub.settings.actor
         # First, as whoever folds, and then whoever records calls: else each waits for the other.
         locks.hold_in_transaction(connection, locks.Kind.FOLDING)
         audit.head(connection, lock=True)
-        dropped = disclosures.expire(connection, today)
-        oldest = disclosures.oldest_month(today)
-        suspensions.expire(connection, oldest)
-        last = questions.expire(connection, oldest)
+        last = questions.last_before(connection, retention.oldest_month(now.date()))
+        dropped = expiry.expire(connection, now)
         if last:
-            upto = {"last_group": last, "kept_years": disclosures.KEPT_YEARS}
-            audit.append(connection, "questions.expired", "questions", hub.settings.actor, upto)
-        if dropped:
-            body = {"months": dropped, "kept_years": disclosures.KEPT_YEARS}
-            audit.append(connection, "disclosures.expired", "disclosures", hub.settings.actor, body)
-    return len(dropped)
+            upto = {"last_group": last, "kept_years": retention.YEARS}
+            audit.append(connection, "questions.expired", "questions", actor, upto)
+        if dropped.rows or dropped.months:
+            expiry.issue(connection, dropped, hub.signer, {"actor": actor, "at": now})
+    return dropped
 
 
 def fold_figures(hub: Desk, connection: database.Connection) -> None:

@@ -45,6 +45,13 @@ class Connector(Protocol):
 
 
 @runtime_checkable
+class Sealing(Protocol):
+    """A connector that sends what `Parcel.sealer` makes of the rows, where there is one."""
+
+    seals: ClassVar[bool]
+
+
+@runtime_checkable
 class InOrder(Protocol):
     """A connector whose readings come in an order that means something: a later row is newer."""
 

@@ -95,6 +95,8 @@ class Plan:
         delivered_rows: rows that earlier deliveries of this agreement sent.
         auditable: whether the audit log takes entries.
         signable: whether a signing key is there.
+        sealed_for: id of the consumer's key that the rows would be sealed for; empty: they would
+            not be sealed.
         queries: the calls that are to be answered, in the modes query and verify.
         accesses: recent look-ups of single persons in the hub (PR-19).
     """
@@ -113,6 +115,7 @@ class Plan:
     delivered_rows: int = 0
     auditable: bool = False
     signable: bool = False
+    sealed_for: str = ""
     queries: tuple[Query, ...] = ()
     accesses: tuple[Access, ...] = ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
 
@@ -19,6 +19,22 @@ class Leave(Protocol):
 
         Args:
             rows: how many leave with it.
+        """
+
+
+class PartSealer(Protocol):
+    """Seals what leaves for its consumer alone; `onecard.crypto.envelope.Envelope` does it."""
+
+    @property
+    def note(self) -> Mapping[str, Any]:
+        """What the manifest says of it, as its member `sealing`."""
+
+    def sealed(self, part: int, plain: BinaryIO) -> Iterator[bytes]:
+        """The sealed chunks of one part.
+
+        Args:
+            part: its number, from 1, never twice in a delivery.
+            plain: what is in it.
         """
 
 
@@ -42,6 +58,8 @@ class Parcel:
         deletes: keys of rows that the receiver must drop before it takes the others, in columns of
             the key only; None when the agreement says nothing of deletes.
         again: an earlier attempt at this delivery may have left something.
+        sealer: seals all that leaves but the manifest, which then holds its note; None: nothing is
+            sealed beyond its channel.
         texts: what is known of the texts of a column, so that an inbox too narrow for them is
             refused before anything is sent; nothing is known of those that are not named.
     """
@@ -57,11 +75,17 @@ class Parcel:
     deletes: Iterator[pa.RecordBatch] | None = None
     texts: Mapping[str, TextShape] = field(default_factory=dict)
     again: bool = True
+    sealer: PartSealer | None = None
 
     @property
     def key_schema(self) -> pa.Schema:
         """Of `deletes`."""
         return pa.schema([self.schema.field(name) for name in self.key])
+
+    @property
+    def sealing(self) -> dict[str, Any]:
+        """The member of the manifest that tells how to open what was sealed, if anything was."""
+        return {} if self.sealer is None else {"sealing": dict(self.sealer.note)}
 
 
 @dataclass(frozen=True, slots=True)

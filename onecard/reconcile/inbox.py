@@ -30,7 +30,6 @@ from onecard.store import database, deliveries, holding, locks, reconciliations
 from onecard.store.holding import KEY
 from onecard.store.reconciliations import SHOWN
 from schemas.models.agreement import Agreement
-from schemas.models.agreement_parts import Delivery
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 def readable(hub: TransferDesk) -> list[str]:
     """Agreements whose inboxes can be read back."""
-    return sorted(a.id for a in hub.catalogue.agreements.values() if _reads_back(hub, a.delivery))
+    return sorted(a.id for a in hub.catalogue.agreements.values() if _reads_back(hub, a))
 
 
 def reconcile_inbox(
@@ -59,8 +58,9 @@ def reconcile_inbox(
         OnecardError: as connector, gate and delivery raise it; the ledger then says `failed`.
     """
     agreement = hub.catalogue.agreement(agreement_id)
-    if not _reads_back(hub, agreement.delivery):
+    if not _reads_back(hub, agreement):
         kind = agreement.delivery.connector if agreement.delivery else "none"
+        kind = f"{kind}, sealed" if agreement.sealed else kind
         msg = (
             f"{agreement.id}: its inbox ({kind}) cannot be read back, so nobody can tell from here"
             f" what the consumer holds; that can be told of: {', '.join(readable(hub))}"
@@ -78,8 +78,10 @@ def reconcile_inbox(
     return done
 
 
-def _reads_back(hub: TransferDesk, delivery: Delivery | None) -> bool:
-    return delivery is not None and delivery.connector in hub.read_back
+def _reads_back(hub: TransferDesk, agreement: Agreement) -> bool:
+    """Whether the hub can read its rows: what is sealed opens for the consumer alone."""
+    block = agreement.delivery
+    return block is not None and block.connector in hub.read_back and not block.sealed
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ class KeysInDoubt:
         self._tools, self._contract, self._since = tools, contract, since
         self._taken = taken
 
+    @property
+    def _request(self) -> ReadRequest:
+        return whole_source(self._tools, self._contract, self._taken)
+
     def found(self, rows: SourceRows) -> tuple[Literal["sql", "stream"], Candidates]:
         """The keys in doubt and how they were found; their rows then stand in `rows`."""
         by_sql = self._by_sql(rows)
@@ -58,7 +62,7 @@ class KeysInDoubt:
         connector, contract = self._tools.connector, self._contract
         if not isinstance(connector, Comparable):
             return None
-        system, request = self._tools.connections.get(contract.source.connection), self._request()
+        system, request = self._tools.connections.get(contract.source.connection), self._request
         with ExitStack() as stack:
             theirs = stack.enter_context(connector.side(system, request, contract))
             if theirs is None:
@@ -78,7 +82,7 @@ class KeysInDoubt:
     def _by_stream(self, rows: SourceRows) -> Candidates:
         """After reading the source whole, through the gate, into staging."""
         system = self._tools.connections.get(self._contract.source.connection)
-        rows.fill(self._tools.connector.read(system, self._request()))
+        rows.fill(self._tools.connector.read(system, self._request))
         with (
             database.connect(self._tools.address) as first,
             database.connect(self._tools.address) as second,
@@ -102,21 +106,26 @@ class KeysInDoubt:
         where = query("{w} AND {c} >= {b}", w=side.where, c=side.values[cursor], b=bound)
         return replace(side, where=where)
 
-    def _request(self) -> ReadRequest:
-        contract = self._contract
-        return ReadRequest(
-            dataset=contract.id,
-            columns=tuple(
-                Column(f.name, f.native, f.required, key=f.key_position is not None, type=f.type)
-                for f in contract.fields
-            ),
-            options=self._tools.connector.source_options.model_validate(
-                dict(contract.source.options)
-            ),
-            cursor=contract.source.cursor,
-            key=contract.key,
-            order=contract.ordering,
-            file_order=contract.file_order,
-            order_stated=contract.stated_file_order is not None,
-            taken=self._taken,
-        )
+
+def whole_source(tools: CollectContext, contract: Contract, taken: Checkpoint) -> ReadRequest:
+    """The request that reads a source whole, to be compared with what is published.
+
+    Args:
+        tools: what a collect of the dataset needs.
+        contract: of the dataset.
+        taken: checkpoint of the source itself: what the collects have taken of it.
+    """
+    return ReadRequest(
+        dataset=contract.id,
+        columns=tuple(
+            Column(f.name, f.native, f.required, key=f.key_position is not None, type=f.type)
+            for f in contract.fields
+        ),
+        options=tools.connector.source_options.model_validate(dict(contract.source.options)),
+        cursor=contract.source.cursor,
+        key=contract.key,
+        order=contract.ordering,
+        file_order=contract.file_order,
+        order_stated=contract.stated_file_order is not None,
+        taken=taken,
+    )

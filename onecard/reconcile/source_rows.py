@@ -10,7 +10,7 @@ from datetime import datetime
 from psycopg import sql
 
 from onecard.base.prefetch import prefetch
-from onecard.base.sql_text import query
+from onecard.base.sql_text import names, query
 from onecard.base.times import ZONE
 from onecard.collect.context import CollectContext
 from onecard.errors import ProtocolError
@@ -22,6 +22,7 @@ from onecard.store import (
     datasets,
     live_keys,
     quarantine_intake,
+    registry,
     row_order,
     staged_repeats,
     staging,
@@ -231,6 +232,47 @@ class SourceRows:
         """Keep the staged rows of these keys apart, to be published."""
         self._keys.load(keys)
         self._keys.copy(self.table, self.chosen)
+
+    def choose_lacking(self, field: str, most: int) -> int:
+        """Take apart staged rows whose published ones lack a field; they are staged no more.
+
+        Rows that were published since the comparison began, are older than what is published, or
+        lack the value too, are never among them.
+
+        Args:
+            field: of the contract.
+            most: so many at most, by key.
+
+        Returns:
+            How many were chosen; 0: there are no more.
+        """
+        contract, column = self._contract, sql.Identifier(field)
+        positions = staging.has_positions(self._connection, self.table)
+        self._connection.execute(query("DROP TABLE IF EXISTS {into}", into=self.chosen))
+        self._connection.execute(
+            query(
+                "CREATE UNLOGGED TABLE {into} AS SELECT s.* FROM {staged} s JOIN {t} t ON {on}"
+                " WHERE s.{c} IS NOT NULL AND t.{c} IS NULL AND t._deleted_at IS NULL"
+                " AND t._version <= {version} AND NOT coalesce({older}, false)"
+                " ORDER BY {key} LIMIT {most}",
+                into=self.chosen,
+                staged=self.table,
+                t=registry.published(contract),
+                on=staging.pairs(contract.key),
+                c=column,
+                version=sql.Literal(self.version),
+                older=row_order.older(contract, positions=positions),
+                key=names(contract.key, "s."),
+                most=sql.Literal(most),
+            )
+        )
+        taken = query(
+            "DELETE FROM {staged} s USING {chosen} t WHERE {on}",
+            staged=self.table,
+            chosen=self.chosen,
+            on=staging.pairs(contract.key),
+        )
+        return self._connection.execute(taken).rowcount
 
     def _move(self, rule: Unique, reason: Reason) -> None:
         """Rows that break a `unique` rule are rejected ones, as in a collect."""

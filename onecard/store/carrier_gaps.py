@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from psycopg import sql
 
 from onecard.base.sql_text import query
-from onecard.store import registry, staging
+from onecard.store import registry, retention, staging
 from onecard.store.database import Connection, fetch_all
 from schemas.models.carrier import Carrier
 from schemas.models.contract import Contract
 
-KEPT = timedelta(days=30)
+KEPT = retention.CHANGES_KEPT
 """So long a gap is looked at again; what its source has lost by then does not come any more."""
 LISTED = 3
 """So many references are named where gaps are listed."""

@@ -34,9 +34,6 @@ DIGEST_BYTES = 32
 TABLE, QUESTIONS = "disclosure", "question"
 """Tables by the month: of deliveries, and of calls about one person (`store.questions`)."""
 
-KEPT_YEARS = 3
-"""Records of provision are kept for three years (Network Data Security Regulation, article 12)."""
-
 PENDING = 4_000_000
 """References held in memory before they are written: 32 MB."""
 
@@ -238,28 +235,3 @@ def _holds(refs: bytes, needle: bytes) -> bool:
     while place >= 0 and place % REFERENCE_BYTES:
         place = refs.find(needle, place + 1)
     return place >= 0
-
-
-def oldest_month(today: date) -> date:
-    """First day of the oldest month that is kept."""
-    return months.first_of(today).replace(year=today.year - KEPT_YEARS)
-
-
-def expire(connection: Connection, today: date) -> list[str]:
-    """Drop the months that are wholly older than `KEPT_YEARS` (ADR 0012).
-
-    The month of today three years ago stays, as part of it is younger. Waits for look-ups and
-    deliveries that use the table at this moment, and they wait for it.
-
-    Args:
-        connection: of the hub's database; in autocommit each month is dropped for itself.
-        today: the hub's day.
-
-    Returns:
-        Names of the tables that were dropped, of each kind the oldest first.
-    """
-    oldest = oldest_month(today)
-    connection.execute("DELETE FROM ledger.lane_disclosure WHERE month < %s", (oldest,))
-    return [
-        name for table in (TABLE, QUESTIONS) for name in months.expire(connection, table, oldest)
-    ]

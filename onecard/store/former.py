@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from psycopg import sql
 
 from onecard.base.sql_text import names, query
-from onecard.store import staging
+from onecard.store import retention, staging
 from onecard.store.database import Connection, fetch_all, scalars
 from schemas.models.contract import Contract
 
-KEPT = timedelta(days=30)
+KEPT = retention.CHANGES_KEPT
 """Old values are kept no longer."""
 
 Links = Mapping[str, Collection[str]]

@@ -57,6 +57,39 @@ def note_record(connection: Connection, agreement: str, transfer: int, entries: 
     return number
 
 
+def gather(connection: Connection, agreement: str, transfer: int) -> None:
+    """Make one line of what all earlier attempts have noted, each row once.
+
+    Else a delivery that fails night after night would keep as many records of all that the consumer
+    is to have. Which of the attempts a row left with is of no account.
+
+    Args:
+        connection: of the hub's database, outside a transaction.
+        agreement: its id, whose lock is held.
+        transfer: the present attempt, whose own lines stay.
+    """
+    lines = fetch_all(
+        connection,
+        _Line,
+        "SELECT transfer, refs, holder FROM ledger.holding_pending"
+        " WHERE agreement = %s AND transfer <> %s",
+        (agreement, transfer),
+    )
+    if not lines or (len(lines) == 1 and lines[0].holder is None):
+        return
+    refs = pl.concat([_refs(connection, line) for line in lines]).unique()
+    with connection.transaction():
+        connection.execute(
+            "DELETE FROM ledger.holding_pending WHERE agreement = %s AND transfer <> %s",
+            (agreement, transfer),
+        )
+        numbers = {line.holder for line in lines} - {None}
+        rewritten = sum(holding.drop(connection, number) for number in numbers if number)
+        if len(refs):
+            note(connection, agreement, max(line.transfer for line in lines), [refs])
+    holding.give_place_back(connection, rewritten)
+
+
 def is_any(connection: Connection, agreement: str) -> bool:
     """Whether any delivery of an agreement was not confirmed though something may have left."""
     return one_scalar(

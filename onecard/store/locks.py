@@ -35,6 +35,9 @@ class Kind(Enum):
     """One folding of old transfers at a time; the second finds nothing left. Nor is a month of
     disclosures dropped meanwhile."""
 
+    HOUSEKEEPING = "housekeeping"
+    """One housekeeping at a time; the second finds nothing left."""
+
     MAKING = "making"
     """Statements that make a table or an index where it is missing take turns."""
 

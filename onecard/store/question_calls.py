@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import LiteralString
 
 from onecard.store.database import Connection, as_records
@@ -12,8 +12,6 @@ from onecard.store.together import Sent, send
 
 Calls = frozenset[tuple[str, str]]
 """Signed calls, each by its caller and its rid."""
-KEPT = timedelta(days=1)
-"""So long it is known which signed calls were taken: far longer than one may be late."""
 _TAKE: LiteralString = (
     "INSERT INTO ledger.question_call (caller, rid, at, request_id, repeated)"
     " SELECT * FROM json_to_recordset(%s::json) AS r(caller text, rid text, at timestamptz,"
@@ -108,8 +106,3 @@ def taken(connection: Connection, calls: Sequence[Taken]) -> Calls:
 def _lines(calls: Sequence[Taken]) -> tuple[str]:
     lines = [(c.caller, c.rid, c.at, c.request_id, c.repeated) for c in calls]
     return (as_records(_NAMES, lines),)
-
-
-def forget(connection: Connection, before: datetime) -> None:
-    """Drop calls that are older than this."""
-    connection.execute("DELETE FROM ledger.question_call WHERE at < %s", (before,))

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from onecard.errors import InternalError
-from onecard.store import months, question_calls
-from onecard.store.database import Connection, as_records, fetch_all, scalar, scalars
+from onecard.store import months
+from onecard.store.database import Connection, as_records, fetch_all, one_scalar, scalar
 from onecard.store.disclosures import QUESTIONS
 from onecard.store.together import Sent, send
 
@@ -289,40 +289,16 @@ def make_month(connection: Connection, month: date) -> None:
     months.make(connection, QUESTIONS, month)
 
 
-def expire(connection: Connection, oldest: date) -> int:
-    """Drop the groups of months that are gone, and the figures of their time.
-
-    Args:
-        connection: with an open transaction, in which their months are dropped.
-        oldest: first day of the oldest month that stays.
-
-    Returns:
-        Id of the newest group that was dropped; 0: none was.
-    """
-    connection.execute("DELETE FROM ledger.question_refusal WHERE hour < %s", (oldest,))
-    connection.execute("DELETE FROM ledger.question_time WHERE since < %s", (oldest,))
-    dropped = scalars(
-        connection,
-        int,
-        "DELETE FROM ledger.question_group WHERE month < %s RETURNING id",
-        (oldest,),
-    )
-    return max(dropped, default=0)
-
-
-def tidy(connection: Connection, now: datetime) -> None:
-    """Drop what is kept for a day: calls that were taken, and counts for quotas.
-
-    The next month's table is made: the month's first call would wait for whoever reads the others,
-    and all calls for that one.
+def last_before(connection: Connection, oldest: date) -> int:
+    """Id of the newest group of the months before one; 0: there is none.
 
     Args:
         connection: of the hub's database.
-        now: the hub's time.
+        oldest: first day of the oldest month that stays.
     """
-    make_month(connection, months.after(months.first_of(now.date())))
-    limit = now - question_calls.KEPT
-    question_calls.forget(connection, limit)
-    connection.execute(
-        "DELETE FROM ledger.question_count WHERE since + span < %s", (int(limit.timestamp()),)
+    return one_scalar(
+        connection,
+        int,
+        "SELECT coalesce(max(id), 0) FROM ledger.question_group WHERE month < %s",
+        (oldest,),
     )

@@ -80,6 +80,25 @@ def widen(connection: Connection, contract: Contract) -> None:
             raise ConfigError(msg)
 
 
+def lacking(connection: Connection, contract: Contract, field: str) -> int:
+    """How many published rows have no value of a field.
+
+    Args:
+        connection: of the hub's database.
+        contract: of a dataset that is published.
+        field: of it.
+    """
+    return one_scalar(
+        connection,
+        int,
+        query(
+            "SELECT count(*) FROM {t} WHERE {c} IS NULL AND _deleted_at IS NULL",
+            t=published(contract),
+            c=sql.Identifier(field),
+        ),
+    )
+
+
 def _catalogue_type(field: Field) -> str:
     """A field's type as PostgreSQL's catalogue writes it."""
     text = staging.column_type(field).as_string(None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import LiteralString
 
 from onecard.model.misuse import CallOperator, MisuseHit, Suspension
@@ -141,13 +141,3 @@ def lift(
             body = {"operator": who.operator, "rules": sorted(rules), "reason": reason}
             audit.append(connection, "operator.released", who.caller, actor, body)
     return sorted(rules)
-
-
-def expire(connection: Connection, oldest: date) -> None:
-    """Drop suspensions that ended before a day.
-
-    Args:
-        connection: of the hub's database.
-        oldest: the first day that stays.
-    """
-    connection.execute("DELETE FROM ledger.operator_suspension WHERE until < %s", (oldest,))

@@ -16,7 +16,6 @@ from typing import LiteralString
 
 from onecard.model.misuse import CallOperator
 from onecard.store.database import Connection, columns, fetch_all, scalar
-from schemas.models.misuse import KEPT
 
 _EARLIER: LiteralString = (
     "(SELECT caller, operator, max(line) AS line FROM ledger.operator_suspension"
@@ -266,16 +265,6 @@ def volumes(connection: Connection, lines: Lines, callers: Sequence[str]) -> lis
     """
     values = {"since": lines.since, "upto": lines.upto, "callers": list(callers)}
     return fetch_all(connection, OperatorCount, _VOLUMES, values)
-
-
-def tidy(connection: Connection, now: datetime) -> None:
-    """Drop lines that no rule looks back to.
-
-    Args:
-        connection: of the hub's database.
-        now: the hub's time.
-    """
-    connection.execute("DELETE FROM ledger.question_watch WHERE at < %s", (now - KEPT,))
 
 
 def _of(lines: Lines, limit: int) -> Mapping[str, object]:

@@ -134,8 +134,13 @@ def unusual(accesses: Iterable[Access]) -> Iterable[str]:
 
 @rule("PR-20")
 def encryption(evidence: Evidence) -> Ruling:
-    """The channel is encrypted or does not leave the machine, and the manifest is signed."""
+    """The channel is encrypted or does not leave the machine, and the manifest is signed.
+
+    What the agreement has sealed has a key of the consumer, and an inbox that takes it.
+    """
     plan = evidence.plan
+    if plan.agreement.sealed and not plan.sealed_for:
+        return fact("sealed by agreement, and no key of the consumer to seal for")
     if not plan.signable:
         return fact("no signing key for the manifest")
     if plan.destination is None:

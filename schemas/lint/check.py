@@ -23,6 +23,7 @@ from schemas.lint import (
     reaction,
     registers,
     sandbox,
+    sealed,
     versions,
     wakes,
 )
@@ -77,6 +78,7 @@ def lint(
         if item.agreement.delivery:
             delivery = item.agreement.delivery
             problems += _connector(item.document, delivery, "sink", connectors, root)
+            problems += sealed.check(item, connectors or {})
     problems += agreement.shared_targets(found)
     semantic.load()
     problems += registers.check(root / "registers.yaml", catalogue)

@@ -158,6 +158,11 @@ class Agreement(Frozen):
         return self.delivery is not None and self.delivery.deletes == "rows"
 
     @property
+    def sealed(self) -> bool:
+        """Whether what leaves is sealed for the consumer's public key."""
+        return self.delivery is not None and self.delivery.sealed
+
+    @property
     def canonical_text(self) -> str:
         """The agreement as one line of JSON, keys sorted."""
         content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)

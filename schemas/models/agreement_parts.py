@@ -169,12 +169,15 @@ class Delivery(Frozen):
     Attributes:
         deletes: `rows` tells the consumer of rows that were deleted at their source, by their keys;
             without it such rows are no longer sent, and nothing is said of them (ADR 0015).
+        sealed: what leaves is sealed for the consumer's public key (ADR 0055); without a key of the
+            consumer nothing leaves.
     """
 
     connector: str
     connection: Name
     options: Mapping[str, Any] = Attribute(default_factory=dict)
     deletes: Literal["rows"] | None = None
+    sealed: bool = False
 
 
 class Validity(Frozen):

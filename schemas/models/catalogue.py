@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from onecard.base import files
 from onecard.base.frozen import Frozen
@@ -72,6 +72,13 @@ class HandBack(Delivery):
     """
 
     treatment: Literal["masked", "sealed", "plain"]
+
+    @model_validator(mode="after")
+    def _sealed_by_row(self) -> HandBack:
+        if self.sealed:
+            msg = "handback.sealed: write `treatment: sealed`; each row is sealed by itself"
+            raise ValueError(msg)
+        return self
 
 
 class Wake(SignatureForm):

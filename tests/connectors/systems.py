@@ -180,7 +180,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
         name = body.get("batchId") or f"manifest-{body['deliveryId']}"
         known = name in self.server.batches
         if not self.server.script:
-            self.server.batches.setdefault(name, body["rows"] if "batchId" in body else [])
+            self.server.batches.setdefault(name, body.get("rows", []) if "batchId" in body else [])
         self._reply({"code": "01" if known else "00"})
 
     def log_message(self, *_: object) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, ClassVar
 
 import pyarrow as pa
 import pytest
@@ -26,6 +26,7 @@ from onecard.errors import (
     SchemaMismatch,
     SourceUnavailable,
 )
+from onecard.ports.connector import Sealing
 from onecard.ports.inbox import Arrivals, Readable, Sending
 from onecard.ports.news import News, SourceState
 from onecard.ports.sink import Parcel
@@ -357,6 +358,44 @@ def test_what_was_delivered_is_read_back_as_it_left(inbox: System) -> None:
     held = connector.held(inbox.connection, request, arrivals)
     found = as_canonical((c.batch for c in held.chunks if isinstance(c, Chunk)), sent.schema)
     assert found == as_canonical(parcel(40, "").batches, sent.schema)
+
+
+class Backwards:
+    """A sealer that anybody can open: the content turned round, by part."""
+
+    note: ClassVar[dict[str, Any]] = {"format": 0}
+
+    def __init__(self) -> None:
+        self.parts: dict[int, bytes] = {}
+
+    def sealed(self, part: int, plain: BinaryIO) -> Iterator[bytes]:
+        assert part not in self.parts
+        self.parts[part] = plain.read()
+        yield self.parts[part][::-1]
+
+
+def test_of_what_is_sealed_nothing_leaves_in_clear(inbox: System) -> None:
+    connector = connectors.connector(inbox.kind)
+    assert isinstance(connector, Sealing) == (inbox.kind in connectors.SEALING)
+    if not isinstance(connector, Sealing):
+        return
+    options = connector.sink_options.model_validate(inbox.sink)
+    sealer, told = Backwards(), []
+    name = f"f00-test-{os.urandom(6).hex()}"
+    keys = pa.table({"key": ["k77777"]}).to_batches()
+    sent = replace(
+        parcel(25, name),
+        sealer=sealer,
+        deletes=iter(keys),
+        sign=lambda manifest: told.append(dict(manifest)) or dict(manifest),
+    )
+    done = connector.send(inbox.connection, options, sent)
+    assert (done.rows, done.deleted) == (25, 1)
+    (manifest,) = told
+    assert manifest["sealing"] == sealer.note
+    assert manifest["rows"] == 25
+    assert sorted(sealer.parts) == list(range(1, len(sealer.parts) + 1))
+    assert any(b"k77777" in content or b"PAR1" in content for content in sealer.parts.values())
 
 
 def test_keys_to_drop_are_dropped_and_a_repeat_changes_nothing(inbox: System) -> None:

@@ -73,6 +73,21 @@ DEFECTS: dict[str, tuple[str, str, str, str, str]] = {
     "yaml-ambiguous-key": (F08, "retention: P90D", "retention: P90D\non: x", "yaml.key", "?"),
     "yaml-two-documents": (F08, "id: f08", "---\na: 1\n---\nid: f08", "yaml.syntax", ""),
     "yaml-tab": (F08, "basis:\n  item", "basis:\n\titem", "yaml.syntax", ""),
+    "agreement-sealed-table": (
+        F17,
+        "delivery:\n",
+        "delivery:\n  sealed: true\n",
+        "agreement.sealed",
+        "delivery.sealed",
+    ),
+    "agreement-sealed-count": (
+        F16,
+        "delivery:\n  connector: rest\n  connection: bank_api\n  options: {",
+        "delivery:\n  sealed: true\n  connector: rest\n  connection: bank_api\n"
+        "  options: {count: {path: /count}, ",
+        "agreement.sealed",
+        "delivery.options.count",
+    ),
     "agreement-unknown-key": (
         F08,
         "retention: P90D",

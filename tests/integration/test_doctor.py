@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from demo import receivers
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
@@ -132,6 +133,12 @@ def test_keys_missing_open_and_near_their_end(city: Rehearsal, tmp_path: Path) -
 
     full = tmp_path / "full.json"
     keys.create(full, hub.catalogue.agencies, "2026", today)
+    missing = [x for x in lines_of(full) if x.level == "fail"]
+    assert {x.says.split()[2] for x in missing} == {"sealing/bank:", "sealing/transport:"}
+    assert all("keys accept" in x.todo for x in missing)
+    receivers.give_keys(
+        tmp_path, hub.catalogue, hub.settings.model_copy(update={"keys_file": full})
+    )
     assert [x.level for x in lines_of(full)] == ["ok"]
     keys.rotate(full, "token/health", "2027", timedelta(days=10), today)
     keys.rotate(full, "token/bank", "2027", timedelta(days=90), today)

@@ -14,7 +14,7 @@ import pytest
 from onecard.app.wiring import Hub
 from onecard.model.tickets import NewTicket
 from onecard.operations import housekeeping
-from onecard.operations.housekeeping import FOLDED_AFTER, keep_house
+from onecard.operations.housekeeping import keep_house
 from onecard.stewardship import challenges
 from onecard.store import (
     card_losses,
@@ -38,6 +38,7 @@ from onecard.store.finding_history import WatchedRule
 from onecard.store.receipts import Erasure
 from onecard.store.referrer import Referrer
 from onecard.store.report_frames import FRAMES, Span
+from onecard.store.retention import FOLDED_AFTER
 from quality.reports import facts as ledger_facts
 from tests.cities import Cities
 from tests.integration.test_live import BUSES, EVENTS, OPERATOR, Town, town_of

@@ -13,7 +13,7 @@ from onecard.base import workdays
 from onecard.base.times import ZONE
 from onecard.model.misuse import CallOperator, Suspension
 from onecard.serve.misuse import KIND, Inspection, far_above
-from onecard.store import database, suspensions, watched
+from onecard.store import database, expiry, retention, suspensions, watched
 from onecard.store.database import Connection
 from onecard.store.watched import OperatorCount, WatchedCall
 from schemas.models.callers import CallerSystem
@@ -324,17 +324,20 @@ def test_a_caller_that_is_gone_is_suspended_too(record: Record) -> None:
     assert record.ask("SELECT agency FROM ledger.operator_suspension") == [("",)]
 
 
-def test_lines_are_kept_for_a_day_and_suspensions_as_long_as_calls(record: Record) -> None:
+def test_lines_are_kept_for_a_day_and_suspensions_as_long_as_calls(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record.call("N1", at=NOW - KEPT)
     record.call("N1", at=NOW - KEPT - SECOND)
-    watched.tidy(record.connection, NOW)
+    expiry.tidy(record.connection, NOW)
     assert record.ask("SELECT at FROM ledger.question_watch") == [(NOW - KEPT,)]
     assert record.look() == []
-    watched.tidy(record.connection, NOW + KEPT)
+    expiry.tidy(record.connection, NOW + KEPT)
     assert record.look() == []
     in_order(record, 4)
     assert record.look() == [("N1", "order", 4)], "also after all lines had gone"
-    suspensions.expire(record.connection, NOW.date())
+    monkeypatch.setattr(retention, "oldest_month", lambda today: today)
+    expiry.expire(record.connection, NOW)
     assert len(record.open()) == 1
-    suspensions.expire(record.connection, NOW.date() + timedelta(days=1))
+    expiry.expire(record.connection, NOW + timedelta(days=1))
     assert record.open() == []

@@ -173,7 +173,7 @@ def test_the_command_shows_it_in_every_form(stage: Rehearsal, hub: Hub) -> None:
 
 
 def test_no_measured_column_reaches_a_consumer(stage: Rehearsal) -> None:
-    rows = inbox.files(stage.city.home / "transport" / "inbox")[BUSES]
+    rows = inbox.files(stage.city.home / "transport" / "inbox", BUSES)[BUSES]
     assert rows.columns == list(stage.hub(1).catalogue.agreement(BUSES).names)
 
 

@@ -409,6 +409,16 @@ def test_an_http_inbox_says_why_it_cannot_be_read_back(harness: Harness) -> None
     assert F02 not in named
 
 
+def test_a_sealed_inbox_says_why_it_cannot_be_read_back(harness: Harness) -> None:
+    hub = harness.hub()
+    sealed = {a.id for a in hub.catalogue.agreements.values() if a.sealed}
+    assert sealed
+    assert not sealed & set(readable(hub))
+    for name in sealed:
+        with pytest.raises(ConfigError, match=r"\((files|rest), sealed\) cannot be read back"):
+            reconcile_inbox(hub, name)
+
+
 def test_before_the_first_delivery_there_is_nothing_to_compare(harness: Harness) -> None:
     with pytest.raises(NotCollected, match="nothing was delivered yet"):
         reconcile_inbox(harness.hub(), F06)

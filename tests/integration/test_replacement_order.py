@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -132,6 +133,7 @@ def test_a_dead_consumer_does_not_hold_the_others_for_ever(hasty: CardTown) -> N
         assert hasty.went_ahead() == [(INSURANCE, BUSES, 1)]
         (issue,) = unblocked(hasty)
         assert (issue.subject, issue.agency, issue.times) == (BUSES, "transport", 1)
+        assert unblocked(hasty, ended=True) == [], "nobody can confirm under what has ended"
         assert hasty.deliver(INSURANCE).transfer is None
     assert hasty.deliver(BUSES).rows == 3, "everybody else has blocked the old card"
     assert unblocked(hasty) == []
@@ -148,9 +150,15 @@ def test_the_limit_holds_for_a_process_that_takes_over(hasty: CardTown) -> None:
         until(lambda: job.due(woken=False), "the wait is over")
 
 
-def unblocked(town: CardTown) -> list[attention.Issue]:
-    with database.connect(town.hub.address, autocommit=True) as connection:
-        return [i for i in attention.issues(connection, town.hub) if i.kind == "unblocked"]
+def unblocked(town: CardTown, *, ended: bool = False) -> list[attention.Issue]:
+    """What is said of carriers that may still be accepted; `ended`: years later."""
+    hub = town.hub
+    if ended:
+        left = hub.catalogue.agreement(BUSES).validity.last - hub.settings.now().date()
+        later = hub.settings.now() + left + timedelta(days=1)
+        hub.settings = hub.settings.model_copy(update={"fixed_now": later})
+    with database.connect(hub.address, autocommit=True) as connection:
+        return list(attention.issues(connection, hub, ["unblocked"]))
 
 
 @pytest.mark.parametrize("how", ["suspended", "stopped", "gone"])

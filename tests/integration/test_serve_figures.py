@@ -22,7 +22,7 @@ from onecard.serve.door import create_app
 from onecard.serve.keeper import Keeper
 from onecard.serve.metrics import create_page
 from onecard.serve.service import Service
-from onecard.store import call_figures, database, questions
+from onecard.store import call_figures, database, expiry, retention
 from onecard.store.call_figures import Timed
 from onecard.store.question_counts import Refused
 from tests import forked
@@ -145,7 +145,9 @@ def filled(asked: AskedHub) -> None:
             call_figures.add(connection, timed, refused)
 
 
-def test_days_are_folded_and_their_sums_stay(asked: AskedHub) -> None:
+def test_days_are_folded_and_their_sums_stay(
+    asked: AskedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled(asked)
     midnight = NOW.replace(hour=0)
 
@@ -167,7 +169,8 @@ def test_days_are_folded_and_their_sums_stay(asked: AskedHub) -> None:
     assert asked.execute(hours) == [(3,)]
     assert asked.execute("SELECT count(DISTINCT hour) FROM ledger.question_refusal") == [(3,)]
     with database.connect(asked.address, autocommit=True) as connection:
-        questions.expire(connection, date(2026, 11, 4))
+        monkeypatch.setattr(retention, "oldest_month", lambda _: date(2026, 11, 4))
+        expiry.expire(connection, NOW)
     assert asked.execute("SELECT sum(calls)::int FROM ledger.question_time") == [(26,)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -361,3 +362,25 @@ def test_the_image_is_made_of_files_that_the_builder_gets() -> None:
     assert copied == sent
     assert {name for name in copied if not (ROOT / name).exists()} == set()
     assert copied >= {"production.lock", *PRODUCTION}
+
+
+def test_the_bill_of_materials_names_what_production_locks(tmp_path: Path) -> None:
+    """`make sbom`: each locked distribution with its version, as scanners read it."""
+    recipe = (ROOT / "Makefile").read_text().partition("\nsbom:")[2].partition("\n\n")[0]
+    words = recipe.partition("$(BIN)/cyclonedx-py ")[2].replace("\\\n", " ").split()
+    target = tmp_path / "sbom.cdx.json"
+    words[words.index("build/sbom.cdx.json")] = str(target)
+    tool = Path(sys.executable).with_name("cyclonedx-py")
+    subprocess.run([tool, *words], cwd=ROOT, check=True, capture_output=True)
+    bill = json.loads(target.read_text())
+    assert (bill["bomFormat"], bill["metadata"]["component"]["name"]) == (
+        "CycloneDX",
+        "onecard-hub",
+    )
+    named = {(canonicalize_name(c["name"]), c["version"]) for c in bill["components"]}
+    assert len(named) > 100
+    pins = {
+        name: re.split(r"[\s;]", block.partition("==")[2])[0]
+        for name, block in locked("production.lock").items()
+    }
+    assert named == set(pins.items())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -109,10 +111,10 @@ VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?::([?-])([^}]*))?\}")
 SECRET = re.compile(r"PASSWORD|SECRET|FERNET_KEY", re.IGNORECASE)
 ONE_SHOT = "service_completed_successfully"
 WANTED = {
-    "postgres": "postgres:17",
-    "mariadb": "mariadb:11",
-    "redis": "redis:7",
-    "sftp": "atmoz/sftp:debian",
+    "postgres": "${POSTGRES_IMAGE:-postgres:17}",
+    "mariadb": "${MARIADB_IMAGE:-mariadb:11}",
+    "redis": "${REDIS_IMAGE:-redis:7}",
+    "sftp": "${SFTP_IMAGE:-atmoz/sftp:debian}",
 }
 AIRFLOW = ("init", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
 
@@ -152,7 +154,7 @@ def test_what_stays_can_run_several_times_and_knows_no_secret_of_airflow(
         >= {
             variable: value
             for variable, value in services["worker"]["environment"].items()
-            if variable in ("ONECARD_PROFILE", "ONECARD_DATABASE_URL", "ONECARD_KEYS_FILE")
+            if variable in ("ONECARD_PROFILE", "ONECARD_KEYS_FILE")
         }.items()
     )
 
@@ -205,9 +207,8 @@ def test_every_variable_of_compose_is_in_the_example() -> None:
     )
     used = {name: kind for name, kind, _ in VARIABLE.findall(COMPOSE.read_text())}
     assert set(example) - {"COMPOSE_PROFILES"} == set(used)
+    assert not [name for name in example if SECRET.search(name)], "secrets are files"
     for name, kind in used.items():
-        if SECRET.search(name):
-            assert (kind, example[name]) == ("?", ""), f"{name} has a default"
         assert kind in ("?", "-"), f"{name} is neither required nor has a default"
 
 
@@ -225,11 +226,116 @@ def literals(node: object, key: str = "") -> Iterator[tuple[str, str]]:
 def test_no_password_stands_in_compose(services: dict[str, dict[str, Any]]) -> None:
     for key, value in literals(services):
         plain = VARIABLE.sub("<variable>", value)
-        if SECRET.search(key) and not key.endswith("_FILE"):
+        if SECRET.search(key) and not key.endswith("_FILE") and key != "secrets":
             assert plain == "<variable>", f"{key} is written out"
         login = re.search(r"://[^/@]*:([^@]*)@", plain)
         if login:
             assert login[1] == "<variable>", f"{key} holds a password"
+
+
+# --- and what its services cannot do
+
+EXCEPTION = "sftp"
+"""sshd starts as root, makes its user and shuts sessions into a folder; the compose file says so."""
+NETWORKS = {
+    "postgres": {"data"},
+    "redis": {"data"},
+    "init": {"data"},
+    "api-server": {"data", "control", "front", "monitoring"},
+    "scheduler": {"data", "control", "monitoring"},
+    "dag-processor": {"data", "control", "monitoring"},
+    "triggerer": {"data", "control", "monitoring"},
+    "worker": {"data", "control", "agencies", "monitoring"},
+    "live": {"data", "front", "agencies"},
+    "serve": {"data", "front"},
+    "mariadb": {"agencies"},
+    "sftp": {"agencies", "front"},
+}
+
+
+def test_no_service_has_rights_that_it_does_not_need(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not {"privileged", "pid", "ipc", "network_mode", "devices"} & set(service), name
+        assert not [m for m in service.get("volumes", []) if "docker.sock" in m], name
+        if name != EXCEPTION:
+            assert service["read_only"] is True, name
+            assert str(service["user"]).split(":")[0] not in ("root", "0"), name
+            assert "cap_add" not in service, name
+            assert any(m.startswith("/tmp") for m in service["tmpfs"]), name
+    assert "SYS_ADMIN" not in services[EXCEPTION]["cap_add"]
+
+
+def test_services_see_the_networks_that_they_need(services: dict[str, dict[str, Any]]) -> None:
+    found = {name: set(service["networks"]) for name, service in services.items()}
+    assert found == NETWORKS
+    declared = yaml.safe_load(COMPOSE.read_text())["networks"]
+    assert set(declared) == set().union(*NETWORKS.values())
+    inside = {name for name, how in declared.items() if how and how.get("internal")}
+    assert inside == {"data", "control"}, "stores and Airflow's own calls have no way out"
+    for name, service in services.items():
+        if "ports" in service:
+            assert found[name] - inside, f"{name} publishes a port on networks without a way out"
+        assert (
+            all(p.startswith("127.0.0.1:") for p in service.get("ports", ())) or name == EXCEPTION
+        )
+
+
+def test_secrets_are_files_that_only_their_services_see(
+    services: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    declared = yaml.safe_load(COMPOSE.read_text())["secrets"]
+    seen: dict[str, set[str]] = {}
+    for name, service in services.items():
+        for secret in service.get("secrets", []):
+            seen.setdefault(secret, set()).add(name)
+    assert set(seen) == set(declared), "each is declared, and each is used"
+    assert seen["postgres_password"] == {"postgres"}
+    assert seen["airflow_admin_password"] == {"init"}
+    assert services["serve"]["secrets"] == services["live"]["secrets"] == ["onecard_db_password"]
+    assert "redis" not in seen["onecard_db_password"]
+    assert {how["file"] for how in declared.values()} == {
+        f"./docker/secrets/{name}" for name in declared
+    }
+    assert "secrets/" in (ROOT / "docker" / ".gitignore").read_text().split()
+    shutil.copy(ROOT / "docker" / "make-secrets.sh", tmp_path)
+    for _ in range(2):
+        subprocess.run([tmp_path / "make-secrets.sh"], check=True, capture_output=True)
+    made = {f.name: f.read_text() for f in (tmp_path / "secrets").iterdir()}
+    assert set(made) == set(declared)
+    assert len(set(made.values())) == len(made), "each is another"
+    assert all(len(text) >= 44 and not text.endswith("\n") for text in made.values())
+    assert len(base64.urlsafe_b64decode(made["airflow_fernet_key"])) == 32
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_image_makes_addresses_of_secrets(tmp_path: Path) -> None:
+    """The entry point, with its folder of secrets moved: what a process finds, and what it is."""
+    script = (ROOT / "docker" / "with-secrets.sh").read_text()
+    moved = tmp_path / "with-secrets.sh"
+    moved.write_text(script.replace("/run/secrets", str(tmp_path)))
+    (tmp_path / "onecard_db_password").write_text("ab12")
+
+    def environment() -> set[str]:
+        done = subprocess.run(
+            ["bash", moved, "env"],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={"PATH": os.environ["PATH"]},
+        )
+        return set(done.stdout.splitlines())
+
+    address = "ONECARD_DATABASE_URL=postgresql://onecard:ab12@postgres/onecard"
+    found = environment()
+    assert address in found
+    assert not [line for line in found if line.startswith("AIRFLOW")]
+    (tmp_path / "redis_password").write_text("cd34")
+    assert "AIRFLOW__CELERY__BROKER_URL=redis://:cd34@redis:6379/0" in environment()
+    image = (ROOT / "docker" / "Dockerfile").read_text()
+    assert 'ENTRYPOINT ["/opt/onecard/with-secrets.sh"]' in image
+    assert "USER 50000:0" in image
 
 
 def test_files_that_compose_mounts_are_there_or_kept_out_of_git(

@@ -5,6 +5,7 @@
 | tokens, look-ups | HMAC-SHA256 | HMAC-SM3 |
 | sealed data | AES-256-GCM | SM4-GCM |
 | signatures | Ed25519 | SM2 with SM3 |
+| content keys of sealed deliveries | HPKE, X25519 | SM2 encryption |
 | files | SHA-256 | SM3 |
 
 A suite is held to published vectors when it is first asked for; one that fails is never used.
@@ -41,6 +42,10 @@ class Suite(Protocol):
     def file_digest_name(self) -> str:
         """Name of `hash` in manifests and receipts: `sha256` or `sm3`."""
 
+    @property
+    def content_bytes(self) -> int:
+        """How long a content key is: 32 (AES-256) or 16 (SM4)."""
+
     def hash(self, data: bytes) -> bytes:
         """The 32-byte digest of `data`."""
 
@@ -69,6 +74,46 @@ class Suite(Protocol):
 
         Raises:
             PolicyError: altered, moved to another place, or another key; it holds no value.
+        """
+
+    def encrypt(self, key: bytes, nonce: bytes, data: bytes, bound: bytes) -> bytes:
+        """Encrypt under a key and a nonce of the caller's; ciphertext, then 16 bytes of tag.
+
+        Args:
+            key: `content_bytes` long.
+            nonce: 12 bytes, never twice under one key.
+            data: what is hidden.
+            bound: not hidden, but needed again to open.
+        """
+
+    def decrypt(self, key: bytes, nonce: bytes, sealed: bytes, bound: bytes) -> bytes:
+        """Open what `encrypt` made.
+
+        Args:
+            key: the same.
+            nonce: the same.
+            sealed: what `encrypt` gave.
+            bound: the same.
+
+        Raises:
+            PolicyError: altered, moved to another place, or another key; it holds no value.
+        """
+
+    def receiver_pair(self) -> tuple[bytes, bytes]:
+        """A fresh private and public key of somebody who is to receive sealed deliveries."""
+
+    def wrap(self, public: bytes, content: bytes) -> bytes:
+        """Encrypt a content key for the holder of a public key's private half.
+
+        Raises:
+            PolicyError: it is no public key of this suite.
+        """
+
+    def unwrap(self, private: bytes, wrapped: bytes) -> bytes:
+        """Open what `wrap` made.
+
+        Raises:
+            PolicyError: altered, or for another key.
         """
 
     def sign(self, secret: bytes, message: bytes) -> bytes:

@@ -133,6 +133,11 @@ def does_not_open() -> PolicyError:
     return PolicyError("sealed data does not open: tampered with, moved, or another key")
 
 
+def no_public_key() -> PolicyError:
+    """The error of what should be a consumer's public key, and is none."""
+    return PolicyError("the consumer's public key is none of this suite: nothing leaves")
+
+
 def signing_secret(secret: bytes) -> bytes:
     """The secret itself, when it has the length of a signing key.
 

@@ -1,4 +1,4 @@
-"""The international suite: SHA-256, AES-256-GCM, Ed25519, all from `cryptography`.
+"""The international suite: SHA-256, AES-256-GCM, Ed25519, HPKE, all from `cryptography`.
 
 Whole columns of HMACs come from the compiled library (ADR 0028), without it from `polars_hash`
 where the key allows it.
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from onecard.crypto.suites import common
+from onecard.crypto.suites import common, hpke
 from onecard.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class International:
 
     name: Literal["international"] = "international"
     file_digest_name = "sha256"
+    content_bytes = 32
 
     def hash(self, data: bytes) -> bytes:
         """SHA-256 of `data`."""
@@ -66,7 +67,7 @@ class International:
             bound: not sealed, but the same is needed to unseal.
         """
         nonce = secrets.token_bytes(common.NONCE_BYTES)
-        return nonce + AESGCM(self.hash(secret)).encrypt(nonce, data, bound)
+        return nonce + self.encrypt(self.hash(secret), nonce, data, bound)
 
     def unseal(self, secret: bytes, sealed: bytes, bound: bytes) -> bytes:
         """Open what `seal` made; raises PolicyError when it does not open.
@@ -77,10 +78,44 @@ class International:
             bound: the same that it was sealed with.
         """
         nonce, rest = sealed[: common.NONCE_BYTES], sealed[common.NONCE_BYTES :]
+        return self.decrypt(self.hash(secret), nonce, rest, bound)
+
+    def encrypt(self, key: bytes, nonce: bytes, data: bytes, bound: bytes) -> bytes:
+        """AES-256-GCM (NIST SP 800-38D) under the key itself.
+
+        Args:
+            key: 32 bytes.
+            nonce: 12 bytes, never twice under one key.
+            data: that is encrypted.
+            bound: not encrypted, but the same is needed to decrypt.
+        """
+        return AESGCM(key).encrypt(nonce, data, bound)
+
+    def decrypt(self, key: bytes, nonce: bytes, sealed: bytes, bound: bytes) -> bytes:
+        """Open what `encrypt` made; raises PolicyError when it does not open.
+
+        Args:
+            key: 32 bytes.
+            nonce: the same.
+            sealed: what `encrypt` gave.
+            bound: the same.
+        """
         try:
-            return AESGCM(self.hash(secret)).decrypt(nonce, rest, bound)
+            return AESGCM(key).decrypt(nonce, sealed, bound)
         except (InvalidTag, ValueError):
             raise common.does_not_open() from None
+
+    def receiver_pair(self) -> tuple[bytes, bytes]:
+        """An X25519 key: private and public half, 32 bytes each."""
+        return hpke.new_pair()
+
+    def wrap(self, public: bytes, content: bytes) -> bytes:
+        """HPKE for an X25519 key; raises PolicyError where it is none."""
+        return hpke.wrap(public, content)
+
+    def unwrap(self, private: bytes, wrapped: bytes) -> bytes:
+        """Open what `wrap` made; raises PolicyError when it does not open."""
+        return hpke.unwrap(private, wrapped)
 
     def sign(self, secret: bytes, message: bytes) -> bytes:
         """An Ed25519 signature, 64 bytes (RFC 8032)."""

@@ -32,6 +32,7 @@ class National:
 
     name: Literal["national"] = "national"
     file_digest_name = "sm3"
+    content_bytes = KEY_BYTES
 
     def hash(self, data: bytes) -> bytes:
         """SM3 of `data`."""
@@ -55,7 +56,7 @@ class National:
             bound: not sealed, but the same is needed to unseal.
         """
         nonce = secrets.token_bytes(common.NONCE_BYTES)
-        return nonce + _encrypt(self._sealing_key(secret), nonce, data, bound)
+        return nonce + self.encrypt(self._sealing_key(secret), nonce, data, bound)
 
     def unseal(self, secret: bytes, sealed: bytes, bound: bytes) -> bytes:
         """Open what `seal` made; raises PolicyError when it does not open.
@@ -65,16 +66,59 @@ class National:
             sealed: what `seal` gave.
             bound: the same that it was sealed with.
         """
-        if len(sealed) < common.NONCE_BYTES + common.TAG_BYTES:
+        nonce, rest = sealed[: common.NONCE_BYTES], sealed[common.NONCE_BYTES :]
+        return self.decrypt(self._sealing_key(secret), nonce, rest, bound)
+
+    def encrypt(self, key: bytes, nonce: bytes, data: bytes, bound: bytes) -> bytes:
+        """SM4-GCM (GB/T 32907, RFC 8998) under the key itself.
+
+        Args:
+            key: 16 bytes.
+            nonce: 12 bytes, never twice under one key.
+            data: that is encrypted.
+            bound: not encrypted, but the same is needed to decrypt.
+        """
+        sealing = Cipher(SM4(key), GCM(nonce)).encryptor()
+        sealing.authenticate_additional_data(bound)
+        return sealing.update(data) + sealing.finalize() + sealing.tag
+
+    def decrypt(self, key: bytes, nonce: bytes, sealed: bytes, bound: bytes) -> bytes:
+        """Open what `encrypt` made; raises PolicyError when it does not open.
+
+        Args:
+            key: 16 bytes.
+            nonce: the same.
+            sealed: what `encrypt` gave.
+            bound: the same.
+        """
+        if len(nonce) != common.NONCE_BYTES or len(sealed) < common.TAG_BYTES:
             raise common.does_not_open()
-        nonce, tag = sealed[: common.NONCE_BYTES], sealed[-common.TAG_BYTES :]
-        opening = Cipher(SM4(self._sealing_key(secret)), GCM(nonce, tag)).decryptor()
+        hidden, tag = sealed[: -common.TAG_BYTES], sealed[-common.TAG_BYTES :]
+        opening = Cipher(SM4(key), GCM(nonce, tag)).decryptor()
         opening.authenticate_additional_data(bound)
-        data = opening.update(sealed[common.NONCE_BYTES : -common.TAG_BYTES])
+        data = opening.update(hidden)
         try:
             return data + opening.finalize()
         except InvalidTag:
             raise common.does_not_open() from None
+
+    def receiver_pair(self) -> tuple[bytes, bytes]:
+        """An SM2 key: private half, 32 bytes, and public point, 65 bytes."""
+        from onecard.crypto.suites import sm2_encryption  # noqa: PLC0415 - as in `sign`
+
+        return sm2_encryption.new_pair()
+
+    def wrap(self, public: bytes, content: bytes) -> bytes:
+        """SM2 encryption (GB/T 32918.4); raises PolicyError where the key is none."""
+        from onecard.crypto.suites import sm2_encryption  # noqa: PLC0415
+
+        return sm2_encryption.wrap(public, content)
+
+    def unwrap(self, private: bytes, wrapped: bytes) -> bytes:
+        """Open what `wrap` made; raises PolicyError when it does not open."""
+        from onecard.crypto.suites import sm2_encryption  # noqa: PLC0415
+
+        return sm2_encryption.unwrap(private, wrapped)
 
     def sign(self, secret: bytes, message: bytes) -> bytes:
         """An SM2 signature over SM3 with the default user id, DER (GB/T 35276)."""
@@ -118,7 +162,7 @@ class National:
         parts = "aabbccddeeffeeaa"
         yield (
             "SM4-GCM",
-            _encrypt(
+            self.encrypt(
                 _PLAIN,
                 known("00001234567800000000abcd"),
                 known("".join(parts[i : i + 2] * 8 for i in range(0, 16, 2))),
@@ -133,9 +177,3 @@ class National:
 
     def _sealing_key(self, secret: bytes) -> bytes:
         return self.hash(secret)[:KEY_BYTES]
-
-
-def _encrypt(key: bytes, nonce: bytes, data: bytes, bound: bytes) -> bytes:
-    sealing = Cipher(SM4(key), GCM(nonce)).encryptor()
-    sealing.authenticate_additional_data(bound)
-    return sealing.update(data) + sealing.finalize() + sealing.tag

@@ -43,7 +43,7 @@ def sign(secret: bytes, message: bytes) -> bytes:
     """
     _proven()
     scalar = _scalar(secret)
-    e = _message_digest(_point(scalar), message)
+    e = _message_digest(point(scalar), message)
     while True:
         found = _signature(scalar, e, secrets.randbelow(N - 1) + 1)
         if found is not None:
@@ -64,7 +64,7 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     _proven()
     try:
         r, s = decode_dss_signature(signature)
-        if not (_on_curve(public) and 0 < r < N and 0 < s < N):
+        if not (on_curve(public) and 0 < r < N and 0 < s < N):
             return False
         engine = _engine()
         engine.public_key = public[1:].hex()
@@ -80,7 +80,7 @@ def public(secret: bytes) -> bytes:
         PolicyError: as `sign`.
     """
     _proven()
-    return _point(_scalar(secret))
+    return point(_scalar(secret))
 
 
 def _scalar(secret: bytes) -> int:
@@ -88,9 +88,18 @@ def _scalar(secret: bytes) -> int:
     return (int.from_bytes(common.signing_secret(secret), "big") - 1) % (N - 2) + 1
 
 
-def _point(scalar: int) -> bytes:
-    engine = _engine()
-    return _UNCOMPRESSED + bytes.fromhex(engine._kg(scalar, G))  # noqa: SLF001 - it has no other
+def point(scalar: int) -> bytes:
+    """The multiple of the curve's base point, 04 ‖ x ‖ y."""
+    return _UNCOMPRESSED + _multiple(scalar, G)
+
+
+def multiple(scalar: int, of: bytes) -> bytes:
+    """The multiple of a point of the curve (04 ‖ x ‖ y), as x ‖ y."""
+    return _multiple(scalar, of[1:].hex())
+
+
+def _multiple(scalar: int, of: str) -> bytes:
+    return bytes.fromhex(_engine()._kg(scalar, of))  # noqa: SLF001 - it has no other
 
 
 def _signature(scalar: int, e: bytes, nonce: int) -> tuple[int, int] | None:
@@ -106,7 +115,8 @@ def _message_digest(public: bytes, message: bytes) -> bytes:
     return common.digest(SM3(), z + message)
 
 
-def _on_curve(public: bytes) -> bool:
+def on_curve(public: bytes) -> bool:
+    """Whether bytes are a point of the curve, 04 ‖ x ‖ y."""
     if len(public) != POINT_BYTES or public[:1] != _UNCOMPRESSED:
         return False
     x, y = int.from_bytes(public[1:33], "big"), int.from_bytes(public[33:], "big")
@@ -120,14 +130,14 @@ def _proven() -> None:
     nonce = 0x59276E27D506861A16680F3AD9C02DCCEF3CC1FA3CDBE4CE6D54B80DEAC1BC21
 
     def vectors() -> Iterator[common.Vector]:
-        point = _point(scalar)
+        own = point(scalar)
         wanted = (
             "04"
             "09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020"
             "ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"
         )
-        yield "SM2 public key", point, bytes.fromhex(wanted)
-        found = _signature(scalar, _message_digest(point, b"message digest"), nonce) or (0, 0)
+        yield "SM2 public key", own, bytes.fromhex(wanted)
+        found = _signature(scalar, _message_digest(own, b"message digest"), nonce) or (0, 0)
         wanted = (
             "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3"
             "b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa"

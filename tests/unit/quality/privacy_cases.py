@@ -56,6 +56,7 @@ def plan(wanted: Agreement, **changes: Any) -> Plan:
         "previous": lambda _cells: {},
         "auditable": True,
         "signable": True,
+        "sealed_for": "2026" if wanted.sealed else "",
     }
     return Plan(**{**base, **changes})
 

@@ -155,6 +155,7 @@ def cells(counts: list[int], tops: list[int] | None = None) -> Batch:
 
 
 F01, F05, F07, F14 = agreement("f01"), agreement("f05"), agreement("f07"), agreement("f14")
+F13 = agreement("f13")
 F15, F16, F18, F21 = agreement("f15"), agreement("f16"), agreement("f18"), agreement("f21")
 MASKED = unchecked(
     "f15", fields=(SharedField(name="person_name", treatment="mask"),), key=("person_name",)
@@ -432,6 +433,7 @@ CASES: dict[str, list[tuple[tuple[Plan, Batch | None], tuple[Plan, Batch | None]
             )
         ),
         (only(plan(F01, signable=False)), only(plan(F01))),
+        (only(plan(F13, sealed_for="")), only(plan(F13))),
         (
             only(plan(F01, destination=None)),
             only(plan(F01, destination=Connection(id="x", conn_type="fs"))),

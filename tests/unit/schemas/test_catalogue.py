@@ -9,6 +9,7 @@ import pytest
 
 from schemas.models import agreement as agreements
 from schemas.models import catalogue
+from schemas.models.problem import InvalidFile
 
 AGREEMENT = "f07-hrss-operator-card-status"
 
@@ -112,3 +113,12 @@ def test_a_file_that_could_not_be_opened_once_is_read_the_next_time(
     assert AGREEMENT not in catalogue.load(root).agreements
     monkeypatch.undo()
     assert AGREEMENT in catalogue.load(root).agreements
+
+
+def test_rows_that_go_back_are_sealed_one_by_one_or_not_at_all(root: Path) -> None:
+    """`sealed` is of deliveries; of rejected rows that go back, `treatment: sealed`."""
+    file = root / "agencies.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("handback: {", "handback: {sealed: true, ", 1), encoding="utf-8")
+    with pytest.raises(InvalidFile, match=r"handback\.sealed"):
+        catalogue.load(root)
