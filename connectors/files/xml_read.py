@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import chain, islice
@@ -18,10 +18,13 @@ from connectors.files.fixed_cells import checked
 from connectors.files.layouts import Xml
 from connectors.files.text_file import Text
 from connectors.files.xml_stream import SEPARATOR, Handler
+from onecard.base.shown import LONGEST, file_name, is_like_a_value
 from onecard.errors import ProtocolError
 from onecard.ports.source import Chunk, ReadRequest
 
 RULE = "record.xml"
+MOST_SHOWN = 10
+"""Paths of elements that a message shows."""
 PIECE = 1 << 17
 """Bytes that are parsed at once; the rows that they make stand in memory as objects."""
 _DECLARED = re.compile(rb"^<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
@@ -42,8 +45,8 @@ def chunks(file: Text, options: Xml, request: ReadRequest) -> Iterator[Chunk]:
     Raises:
         SchemaMismatch: rows hold an element or attribute that the contract does not name, or none
             of them one that is required; in a single row that is NULL.
-        ProtocolError: no XML, not whole, with a document type, of another encoding, or without the
-            element around the rows.
+        ProtocolError: no XML, not whole, with a document type, of another encoding, without the
+            element around the rows, or without rows where something else stands in their place.
     """
     absent: dict[str, str | None] = {c.native: None for c in request.columns}
     seen: set[str] = set()
@@ -89,8 +92,29 @@ def records(file: Text, options: Xml) -> Iterator[list[Record]]:
     file.skipped.beside += handler.beside
     if not handler.around:
         where = options.record.rpartition("/")[0] or "/"
-        msg = f"{file.origin}: no element {where} stands in the document, in which rows would be"
+        msg = (
+            f"{file.origin}: no element {where} stands in the document, in which rows would be;"
+            f" it has {_listed(handler.there)}"
+        )
         raise ProtocolError(msg)
+    if not handler.rows and (instead := [n for n in handler.parted if n not in options.beside]):
+        around = options.record.rpartition("/")[0]
+        msg = (
+            f"{file.origin}: no element {options.record} stands in the document, but"
+            f" {_listed(f'{around}/{name}' for name in instead)} does: are those the rows? If the"
+            " list is empty, name them in `beside`"
+        )
+        raise ProtocolError(msg)
+
+
+def _listed(paths: Iterable[str]) -> str:
+    """Paths of elements as a message may show them."""
+    found = ["/".join(map(_shown, path.split("/"))) for path in paths]
+    return ", ".join(found[:MOST_SHOWN]) + (" …" if len(found) > MOST_SHOWN else "")
+
+
+def _shown(name: str) -> str:
+    return "(name not shown)" if is_like_a_value(name) else file_name(name)
 
 
 def _text(stream: BinaryIO, origin: str, options: Xml) -> Generator[str, None, None]:
@@ -124,6 +148,9 @@ class _Rows(Handler):
     Attributes:
         around: whether the element in which rows stand was there.
         beside: elements of other names in it.
+        rows: that have begun.
+        there: paths of elements, no deeper than rows would be, outside of rows.
+        parted: names of elements beside the rows that have attributes or elements of their own.
     """
 
     def __init__(self, options: Xml) -> None:
@@ -136,8 +163,11 @@ class _Rows(Handler):
         self._open: list[_Element] = []
         self._values: dict[str, str | None] = {}
         self._bad = False
+        self._outer: list[str] = []
         self.around = False
-        self.beside = 0
+        self.beside = self.rows = 0
+        self.there: dict[str, None] = {}
+        self.parted: dict[str, None] = {}
 
     def ready(self) -> list[Record]:
         """The rows that have ended and were not given yet."""
@@ -157,13 +187,15 @@ class _Rows(Handler):
             self._fits += 1
         if self._fits == self.depth == len(self._path):
             self._values, self._bad, self.text = {}, False, 0
+            self.rows += 1
             self._begin("", attributes)
-        elif self._fits == self.depth - 1 == len(self._path) - 1:
-            self.beside += 1
+        else:
+            self._outside(own, attributes)
         self.around = self.around or self._fits == self.depth >= len(self._path) - 1
 
     def end(self, name: str) -> None:  # noqa: ARG002 - expat's
         if not self._open:
+            self._outer.pop()
             self._fits = min(self._fits, self.depth)
             return
         element = self._open.pop()
@@ -180,6 +212,19 @@ class _Rows(Handler):
     def characters(self, text: str) -> None:
         if self._open:
             self._open[-1].parts.append(text)
+
+    def _outside(self, own: str, attributes: dict[str, str]) -> None:
+        """An element that is no row and stands in none."""
+        self._outer.append(own[:LONGEST])
+        rows = len(self._path)
+        if self.depth <= rows and len(self.there) <= MOST_SHOWN:
+            self.there["/" + "/".join(self._outer)] = None
+        if self._fits != rows - 1:
+            return
+        self.beside += self.depth == rows
+        part = self.depth == rows + 1 or (self.depth == rows and bool(attributes))
+        if part and len(self.parted) <= MOST_SHOWN:
+            self.parted[self._outer[rows - 1]] = None
 
     def _begin(self, path: str, attributes: dict[str, str]) -> None:
         self._open.append(_Element(path))

@@ -116,7 +116,7 @@ def _check_token(length: int) -> None:
 def _parser(handler: Handler) -> Any:  # noqa: ANN401 - expat's type has no name
     parser = expat.ParserCreate(namespace_separator=SEPARATOR)
     parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = _doctype
+    parser.StartDoctypeDeclHandler = refuse_doctype
 
     def start(name: str, attributes: dict[str, str]) -> None:
         handler.depth += 1
@@ -142,6 +142,7 @@ def _parser(handler: Handler) -> Any:  # noqa: ANN401 - expat's type has no name
     return parser
 
 
-def _doctype(*_: object) -> None:
+def refuse_doctype(*_: object) -> None:
+    """Refuse a document type, with which entities come."""
     msg = "a document type (DOCTYPE) stands in it; with it come entities, and it is not read"
     raise Refused(msg)

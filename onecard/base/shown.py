@@ -109,7 +109,7 @@ def _are_names(header: Collection[str], known: Collection[str]) -> bool:
     """Whether what stands in a header's place are names, none of them a value of a row."""
     others = set(header).difference(known)
     mine = is_header(header, known) and not _grown_together(header, known)
-    return mine and not any(map(_like_a_value, others))
+    return mine and not any(map(is_like_a_value, others))
 
 
 def _grown_together(header: Collection[str], known: Collection[str]) -> bool:
@@ -136,7 +136,8 @@ def _likeness(name: str, known: Collection[str]) -> str:
     return " (with blanks around it)" if _AROUND.search(name) else ""
 
 
-def _like_a_value(name: str) -> bool:
+def is_like_a_value(name: str) -> bool:
+    """Whether a name may be a value: a long number, or personal data."""
     digits = "".join("0" if c.isdecimal() else c for c in _SEPARATED.sub("", name))
     return "0" * _RUN in digits or bool(find(name))
 
