@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from install import LOCK, settings_of
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from install import LOCK, settings_of  # noqa: E402 - beside this file
+
 TARGET = ROOT / "docs" / "platforms.yaml"
 PLATFORMS = {"x86-64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 PYTHONS = ("3.11", "3.13")
@@ -56,7 +58,12 @@ def without_wheels(extra: str, platform: str, python: str) -> list[str]:
     )
     if not done.returncode:
         return []
-    return sorted(set(_WITHOUT.findall(" ".join(done.stderr.split())))) or ["?"]
+    return named(done.stderr) or ["?"]
+
+
+def named(said: str) -> list[str]:
+    """The packages that have no wheel, by what uv says."""
+    return sorted(set(_WITHOUT.findall(" ".join(said.split()))))
 
 
 def page() -> Iterator[str]:

@@ -61,8 +61,8 @@ def contract(layout: dict[str, Any]) -> Contract:
             "native": column.native,
             "level": "L1",
             "pii": "NONE",
-            "required": column.key,
-            **({"key_position": 1} if column.key else {}),
+            "required": column.native == "ID",
+            **({"key_position": 1} if column.native == "ID" else {}),
         }
         for column in COLUMNS
     ]

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.unit.test_repository import ROOT, tool
@@ -35,6 +36,21 @@ def test_every_extra_is_told_for_every_platform() -> None:
     drivers = {"kingbase", "oracle", "dm", "mssql", "mysql", "excel"}
     assert drivers <= set(told["extras"])
     assert all(told["extras"][name]["x86-64"] == [] for name in drivers)
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        (
+            "cause: Because ksycopg2==2.9.1 has no wheels\n with a matching platform tag",
+            ["ksycopg2"],
+        ),
+        ("Because polars-hash==0.9.3 has no usable wheels and onecard-hub", ["polars-hash"]),
+        ("error: no route to host", []),
+    ],
+)
+def test_what_uv_says_names_the_package(said: str, names: list[str]) -> None:
+    assert tool("platforms").named(said) == names
 
 
 def test_the_command_says_whether_it_is() -> None:
