@@ -32,8 +32,8 @@ _FIXED = {
         ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{_SHEETS}.sheet.main+xml"/>'
         f'<Override PartName="/xl/styles.xml" ContentType="{_SHEETS}.styles+xml"/>'
-        f'<Override PartName="/xl/sheet.xml" ContentType="{_SHEETS}.worksheet+xml"/>'
-        f'<Override PartName="/xl/texts.xml" ContentType="{_SHEETS}.sharedStrings+xml"/></Types>'
+        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_SHEETS}.worksheet+xml"/>'
+        f'<Override PartName="/xl/sharedStrings.xml" ContentType="{_SHEETS}.sharedStrings+xml"/></Types>'
     ),
     "_rels/.rels": (
         f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r1"'
@@ -41,9 +41,9 @@ _FIXED = {
     ),
     "xl/_rels/workbook.xml.rels": (
         f'<Relationships xmlns="{_PACKAGE}/relationships">'
-        f'<Relationship Id="r1" Type="{_RELATED}/worksheet" Target="sheet.xml"/>'
+        f'<Relationship Id="r1" Type="{_RELATED}/worksheet" Target="worksheets/sheet1.xml"/>'
         f'<Relationship Id="r2" Type="{_RELATED}/styles" Target="styles.xml"/>'
-        f'<Relationship Id="r3" Type="{_RELATED}/sharedStrings" Target="texts.xml"/>'
+        f'<Relationship Id="r3" Type="{_RELATED}/sharedStrings" Target="sharedStrings.xml"/>'
         "</Relationships>"
     ),
     "xl/workbook.xml": (
@@ -51,10 +51,11 @@ _FIXED = {
         '<sheet name="Sheet1" sheetId="1" r:id="r1"/></sheets></workbook>'
     ),
     "xl/styles.xml": (
-        f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font/></fonts><fills count="1"><fill/>'
-        '</fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf/>'
-        '</cellStyleXfs><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14"'
-        ' applyNumberFormat="1"/></cellXfs></styleSheet>'
+        f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font><sz val="11"/></font></fonts>'
+        '<fills count="1"><fill><patternFill patternType="none"/></fill></fills>'
+        '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>'
+        '<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14" applyNumberFormat="1"/></cellXfs>'
+        "</styleSheet>"
     ),
 }
 DBF_NAME = "C{:02}"
@@ -123,7 +124,7 @@ def _xlsx(file: Path, contract: Contract, frame: pl.DataFrame) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for part, text in _FIXED.items():
             archive.writestr(part, text)
-        with archive.open("xl/sheet.xml", "w") as stream:
+        with archive.open("xl/worksheets/sheet1.xml", "w") as stream:
             stream.write(f'<worksheet xmlns="{_MAIN}"><sheetData><row r="1">{head}</row>'.encode())
             for row in range(len(frame)):
                 cells_ = "".join(f'<c r="{a}{row + 2}"{c[row]}' for a, c in columns if c[row])
@@ -131,7 +132,7 @@ def _xlsx(file: Path, contract: Contract, frame: pl.DataFrame) -> None:
             stream.write(b"</sheetData></worksheet>")
         listed = "".join(f"<si><t>{escape(t)}</t></si>" for t in texts)
         counted = f'<sst xmlns="{_MAIN}" count="{len(texts)}" uniqueCount="{len(texts)}">'
-        archive.writestr("xl/texts.xml", f"{counted}{listed}</sst>")
+        archive.writestr("xl/sharedStrings.xml", f"{counted}{listed}</sst>")
 
 
 def _dbf(file: Path, columns: list[list[str | None]]) -> None:

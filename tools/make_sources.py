@@ -26,8 +26,8 @@ PLATFORMS = "<!-- platforms: tools/make_sources.py -->"
 PLATFORMS_END = "<!-- end of platforms -->"
 ASKED = (
     "Whether each extra can be installed from wheels alone, in the versions of requirements.lock,"
-    " on Linux with Python {python}; asked of the package index on {date} by tools/platforms.py. What"
-    " has no wheel is built, where its maker gives the source."
+    " on Linux with Python {python}; asked of the package index on {date} by tools/platforms.py."
+    " What has no wheel is built, where its maker gives the source."
 )
 TOLD = {
     "csv": ("first line that is not blank", "texts", "the standard library, Arrow, plain C"),
