@@ -10,6 +10,8 @@ from functools import partial
 from itertools import chain, islice
 from typing import BinaryIO
 
+import pyarrow as pa
+
 from connectors.common.gather import OBJECT_ROWS, Part, regrouped
 from connectors.common.records import check_columns, part
 from connectors.common.strict_json import BadRecord
@@ -17,7 +19,7 @@ from connectors.files import looks, xml_stream
 from connectors.files.fixed_cells import checked
 from connectors.files.layouts import Xml
 from connectors.files.text_file import Text
-from connectors.files.xml_stream import SEPARATOR, Handler
+from connectors.files.xml_stream import DEEPEST, LONGEST_ROW, SEPARATOR, Handler
 from onecard.base.shown import LONGEST, file_name, is_like_a_value
 from onecard.errors import ProtocolError
 from onecard.ports.source import Chunk, ReadRequest
@@ -49,13 +51,18 @@ def chunks(file: Text, options: Xml, request: ReadRequest) -> Iterator[Chunk]:
             element around the rows, or without rows where something else stands in their place.
     """
     absent: dict[str, str | None] = {c.native: None for c in request.columns}
-    seen: set[str] = set()
+    names, seen = [c.name for c in request.columns], set[str]()
 
     def parts() -> Iterator[Part]:
         for some in records(file, options):
-            seen.update(*(r for r in some if isinstance(r, dict)))
-            filled = [r if isinstance(r, BadRecord) else absent | r for r in some]
-            yield part(filled, request, file.origin, RULE)
+            sound = [r for r in some if isinstance(r, dict)]
+            seen.update(*sound)
+            if len(sound) < len(some) or not seen <= absent.keys():
+                filled = [r if isinstance(r, BadRecord) else absent | r for r in some]
+                yield part(filled, request, file.origin, RULE)
+                continue
+            arrays = [pa.array([r.get(n) for r in sound], pa.string()) for n in absent]
+            yield pa.RecordBatch.from_arrays(arrays, names=names), {}
 
     yield from regrouped(parts(), file.origin, request.batch_rows)
     if seen:
@@ -163,6 +170,8 @@ class _Rows(Handler):
         self._open: list[_Element] = []
         self._values: dict[str, str | None] = {}
         self._bad = False
+        self._leaf: str | None = None
+        self._parts: list[str] = []
         self._outer: list[str] = []
         self.around = False
         self.beside = self.rows = 0
@@ -173,6 +182,45 @@ class _Rows(Handler):
         """The rows that have ended and were not given yet."""
         found, self._found = self._found, []
         return found
+
+    def opened(self, name: str, attributes: dict[str, str]) -> None:
+        """An element of a row without attributes waits until it is known whether others are in it.
+
+        Most elements hold text alone and are done with when they end.
+        """
+        if self._leaf is not None:
+            leaf, self._leaf = self._leaf, None
+            self.start(leaf, {})
+            self._open[-1].parts, self._parts = self._parts, []
+        if self._open and not attributes and self.depth < DEEPEST:
+            self.depth += 1
+            self._leaf = name
+            return
+        super().opened(name, attributes)
+
+    def closed(self, name: str) -> None:
+        if self._leaf is None:
+            super().closed(name)
+            return
+        self.depth -= 1
+        self._leaf = None
+        path, above = self._names.get(name) or self._named(name), self._open[-1]
+        above.leaf = False
+        if above.path:
+            path = f"{above.path}/{path}"
+        text = None
+        if self._parts:
+            text, self._parts = "".join(self._parts), []
+        values = self._values  # as `_put`, without a call: this is done for each value
+        self._bad = self._bad or path in values
+        values[path] = text
+
+    def said(self, text: str) -> None:
+        if self._leaf is None or self.text + len(text) > LONGEST_ROW:
+            super().said(text)
+            return
+        self.text += len(text)
+        self._parts.append(text)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         own = self._names.get(name) or self._named(name)
