@@ -216,6 +216,7 @@ def peak_megabytes() -> float:
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(900)
 @pytest.mark.fault("F33", "a sheet of all the rows that a sheet has is read in bounded memory")
 def test_a_sheet_of_all_rows(taken: Taken, local: Connection) -> None:
     """1,048,576 of them (ECMA-376); the parts of a sheet that stand in memory do not grow."""
