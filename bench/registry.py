@@ -34,6 +34,7 @@ PROGRAMS = (
     Program("reconcile", "reconciliation", (*_FEW, "--planted", "30")),
     Program("night", "the city's night", ("--residents", "20000", "--share", "0.001")),
     Program("text", "text sources", _FEW),
+    Program("offices", "files of offices", _FEW, peers=True),
     Program("workers", "more than one worker", (*_FEW, "--pages", "40")),
     Program("start", "start", ("--rounds", "3")),
     Program("live", "the live lane", ("--residents", "1000", "--share", "0.02")),

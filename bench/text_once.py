@@ -136,9 +136,14 @@ def reader(kind: str, source: Path | str) -> int:
 
 
 def gate(kind: str, source: Path | str) -> int:
-    """Rows that the hub reads and that pass the gate; one thread reads ahead, as in a collect."""
+    """Rows that the hub reads and that pass the gate."""
+    return passed(reading(kind, source))
+
+
+def passed(chunks: Iterator[Chunk]) -> int:
+    """Rows that pass the gate; one thread reads ahead, as in a collect."""
     judge, good = compile_gate(catalogue.load().contract(DATASET), profile="demo"), 0
-    for chunk in prefetch(reading(kind, source), "the files"):
+    for chunk in prefetch(chunks, "the files"):
         good += len(judge.check(chunk, NOW).good)
     return good
 
@@ -159,11 +164,14 @@ def peak_megabytes() -> float:
 def main() -> None:
     """Entry point."""
     name, source, first = sys.argv[1:4]
-    run = way(name)
-    given = [Path(text) if "/" in text else text for text in (first, source)]
-    run(given[0])
+    measured(way(name), *(Path(text) if "/" in text else text for text in (first, source)))
+
+
+def measured(run: Callable[[Any], int], first: Path | str, source: Path | str) -> None:
+    """Run once on a little, then measure, print, and end the process."""
+    run(first)
     with meter() as used:
-        rows = run(given[1])
+        rows = run(source)
     found = {"seconds": used.seconds, "client": used.client, "megabytes": peak_megabytes()}
     print(json.dumps({**found, "rows": rows}), flush=True)
     os._exit(0)  # a reader's own threads, some of which do not survive the end of Python

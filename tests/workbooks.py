@@ -141,10 +141,16 @@ def xlsx(
     ]
     parts["xl/_rels/workbook.xml.rels"] = relations(kinds)
     parts["_rels/.rels"] = relations([("rId1", "officeDocument", "xl/workbook.xml")])
-    kind = types or "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
+    office = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    told = {"xl/workbook.xml": types or f"{office}.sheet.main+xml"}
+    told |= {name: f"{office}.worksheet+xml" for name in parts if "/worksheets/" in name}
+    told |= {"xl/styles.xml": f"{office}.styles+xml"}
+    told |= {"xl/sharedStrings.xml": f"{office}.sharedStrings+xml"}
+    listed_types = "".join(
+        f'<Override PartName="/{name}" ContentType="{kind}"/>' for name, kind in told.items()
+    )
     parts["[Content_Types].xml"] = (
-        f'<Types xmlns="{PACKAGE}/content-types"><Override PartName="/xl/workbook.xml"'
-        f' ContentType="{kind}"/></Types>'.encode()
+        f'<Types xmlns="{PACKAGE}/content-types">{listed_types}</Types>'.encode()
     )
     return zipped({**parts, **(more or {})})
 

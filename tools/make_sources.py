@@ -1,7 +1,7 @@
-"""Writes the section of files in docs/sources.md from the options' models: `[--check]`.
+"""Writes the sections of files and of platforms in docs/sources.md: `[--check]`.
 
-What a kind can do is taken from its model; what no model tells stands here, a line for each kind,
-and a kind without a line is an error.
+What a kind of file can do is taken from its options' model; what no model tells stands here, a line
+for each kind, and a kind without a line is an error. Platforms: docs/platforms.yaml.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
+import yaml
 from pydantic import BaseModel
 
 ROOT = Path(__file__).parents[1]
@@ -17,10 +18,17 @@ sys.path.insert(0, str(ROOT))
 
 from connectors.files.layouts import Titled  # noqa: E402 - the checkout first
 from connectors.files.options import Format, PlainFormat  # noqa: E402
-from onecard.operations.file_check import FORMATS  # noqa: E402
+from onecard.operations.check_reading import FORMATS  # noqa: E402
 
 TARGET = ROOT / "docs" / "sources.md"
 BEGIN, END = "<!-- files: tools/make_sources.py -->", "<!-- end of files -->"
+PLATFORMS = "<!-- platforms: tools/make_sources.py -->"
+PLATFORMS_END = "<!-- end of platforms -->"
+ASKED = (
+    "Whether each extra can be installed from wheels alone, in the versions of requirements.lock,"
+    " on Linux with Python {python}; asked of the package index on {date} by tools/platforms.py."
+    " What has no wheel is built, where its maker gives the source."
+)
 TOLD = {
     "csv": ("first line that is not blank", "texts", "the standard library, Arrow, plain C"),
     "jsonl": ("keys of the objects", "texts, numbers as written", "the standard library, plain C"),
@@ -125,15 +133,36 @@ def _encodings(model: type[BaseModel]) -> str:
     )
 
 
+def platforms() -> str:
+    """The section of platforms, with its markers."""
+    told = yaml.safe_load((ROOT / "docs" / "platforms.yaml").read_text(encoding="utf-8"))
+    names = list(next(iter(told["extras"].values())))
+    lines = [
+        PLATFORMS,
+        "## Extras and platforms",
+        "",
+        ASKED.format(python=" to ".join(told["python"]), date=told["date"]),
+        "",
+        f"| extra | {' | '.join(names)} |",
+        "|" + "---|" * (1 + len(names)),
+    ]
+    for extra, lacks in told["extras"].items():
+        cells = ("yes" if not p else f"no wheel of {', '.join(p)}" for p in lacks.values())
+        lines.append(f"| `{extra}` | {' | '.join(cells)} |")
+    return "\n".join([*lines, PLATFORMS_END])
+
+
 def page(now: str) -> str:
-    """The page with the section as it is to be.
+    """The page with both sections as they are to be.
 
     Args:
         now: the page as it stands.
     """
-    before, _, rest = now.partition(BEGIN)
-    _, _, behind = rest.partition(END)
-    return before + section() + behind
+    for begin, end, made in ((BEGIN, END, section()), (PLATFORMS, PLATFORMS_END, platforms())):
+        before, _, rest = now.partition(begin)
+        _, _, behind = rest.partition(end)
+        now = before + made + behind
+    return now
 
 
 def main() -> int:

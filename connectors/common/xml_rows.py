@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import pyarrow as pa
+
 from connectors.common.gather import Part
 from connectors.common.records import check_columns, part
 from connectors.common.strict_json import BadRecord
 from connectors.common.xml_names import Names
-from connectors.common.xml_stream import Handler
+from connectors.common.xml_stream import DEEPEST, LONGEST_ROW, Handler
+from onecard.base.shown import LONGEST
 from onecard.ports.source import ReadRequest
 
 RULE = "record.xml"
+MOST_SHOWN = 10
+"""Paths of elements that a message shows."""
 Record = dict[str, str | None] | BadRecord
 
 
@@ -21,6 +26,9 @@ class Rows(Handler):
     Attributes:
         around: whether the element in which rows stand was there.
         beside: elements of other names in it.
+        rows: that have begun.
+        there: paths of elements, no deeper than rows would be, outside of rows.
+        parted: names of elements beside the rows that have attributes or elements of their own.
     """
 
     def __init__(self, path: Sequence[str], names: Names) -> None:
@@ -38,13 +46,59 @@ class Rows(Handler):
         self._open: list[_Element] = []
         self._values: dict[str, str | None] = {}
         self._bad, self._own_text = False, ""
+        self._leaf: str | None = None
+        self._parts: list[str] = []
+        self._outer: list[str] = []
         self.around = False
-        self.beside = 0
+        self.beside = self.rows = 0
+        self.there: dict[str, None] = {}
+        self.parted: dict[str, None] = {}
 
     def ready(self) -> list[Record]:
         """The rows that have ended and were not given yet."""
         found, self._found = self._found, []
         return found
+
+    def opened(self, name: str, attributes: dict[str, str]) -> None:
+        """An element of a row without attributes waits until it is known whether others are in it.
+
+        Most elements hold text alone and are done with when they end.
+        """
+        if self._leaf is not None:
+            leaf, self._leaf = self._leaf, None
+            self.start(leaf, {})
+            self._open[-1].parts, self._parts = self._parts, []
+        if self._open and not attributes and self.depth < DEEPEST:
+            self.depth += 1
+            self._leaf = name
+            return
+        super().opened(name, attributes)
+
+    def closed(self, name: str) -> None:
+        """An element ends; one that has waited is put into its row here."""
+        if self._leaf is None:
+            super().closed(name)
+            return
+        self.depth -= 1
+        self._leaf = None
+        path, above = self._known.get(name) or self.names.of(name), self._open[-1]
+        above.leaf = False
+        if above.path:
+            path = f"{above.path}/{path}"
+        text = None
+        if self._parts:
+            text, self._parts = "".join(self._parts), []
+        values = self._values  # as `_put`, without a call: this is done for each value
+        self._bad = self._bad or path in values
+        values[path] = text
+
+    def said(self, text: str) -> None:
+        """Text, of an element that waits or of another."""
+        if self._leaf is None or self.text + len(text) > LONGEST_ROW:
+            super().said(text)
+            return
+        self.text += len(text)
+        self._parts.append(text)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins: a row, a part of one, or something around them."""
@@ -59,8 +113,8 @@ class Rows(Handler):
             self._fits += 1
         if self._fits == self.depth == len(self._path):
             self.begin_row(attributes)
-        elif self._fits == self.depth - 1 == len(self._path) - 1:
-            self.beside += 1
+        else:
+            self._outside(own, attributes)
         self.around = self.around or self._fits == self.depth >= len(self._path) - 1
 
     def begin_row(self, attributes: dict[str, str], own_text: str = "") -> None:
@@ -71,11 +125,13 @@ class Rows(Handler):
             own_text: path of its text, where it has no parts; empty: it is to have parts.
         """
         self._values, self._bad, self._own_text, self.text = {}, False, own_text, 0
+        self.rows += 1
         self._begin("", attributes)
 
     def end(self, name: str) -> None:  # noqa: ARG002 - expat's
         """An element ends."""
         if not self._open:
+            self._outer.pop()
             self._fits = min(self._fits, self.depth)
             return
         element = self._open.pop()
@@ -105,6 +161,19 @@ class Rows(Handler):
     def is_unread(self, name: str) -> bool:
         """Whether an attribute says how a value is written, and is none."""
         return name in ("xsi:nil", "xml:space")
+
+    def _outside(self, own: str, attributes: dict[str, str]) -> None:
+        """An element that is no row and stands in none."""
+        self._outer.append(own[:LONGEST])
+        rows = len(self._path)
+        if self.depth <= rows and len(self.there) <= MOST_SHOWN:
+            self.there["/" + "/".join(self._outer)] = None
+        if self._fits != rows - 1:
+            return
+        self.beside += self.depth == rows
+        part = self.depth == rows + 1 or (self.depth == rows and bool(attributes))
+        if part and len(self.parted) <= MOST_SHOWN:
+            self.parted[self._outer[rows - 1]] = None
 
     def _begin(self, path: str, attributes: dict[str, str]) -> None:
         self._open.append(_Element(path))
@@ -141,6 +210,7 @@ class Columns:
         """
         self._request, self._origin = request, origin
         self._absent: Mapping[str, str | None] = {c.native: None for c in request.columns}
+        self._names = [c.name for c in request.columns]
         self._seen: set[str] = set()
 
     def part(self, records: Sequence[Record]) -> Part:
@@ -152,9 +222,13 @@ class Columns:
         Raises:
             SchemaMismatch: they hold an element or attribute that the contract does not name.
         """
-        self._seen.update(*(r for r in records if isinstance(r, dict)))
-        filled = [r if isinstance(r, BadRecord) else {**self._absent, **r} for r in records]
-        return part(filled, self._request, self._origin, RULE)
+        sound = [r for r in records if isinstance(r, dict)]
+        self._seen.update(*sound)
+        if len(sound) < len(records) or not self._seen <= self._absent.keys():
+            filled = [r if isinstance(r, BadRecord) else {**self._absent, **r} for r in records]
+            return part(filled, self._request, self._origin, RULE)
+        arrays = [pa.array([r.get(n) for r in sound], pa.string()) for n in self._absent]
+        return pa.RecordBatch.from_arrays(arrays, names=self._names), {}
 
     def check(self) -> None:
         """After the last row.

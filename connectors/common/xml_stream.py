@@ -41,6 +41,43 @@ class Handler:
         self.depth = 0
         self.text = 0
 
+    def opened(self, name: str, attributes: dict[str, str]) -> None:
+        """An element begins: expat's own call, which counts.
+
+        Args:
+            name: as for `start`.
+            attributes: by their names.
+
+        Raises:
+            Refused: too deep.
+        """
+        self.deeper()
+        self.start(name, attributes)
+
+    def deeper(self) -> None:
+        """One more element is open; raises Refused where there are too many."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            msg = f"elements stand in one another more than {DEEPEST} deep"
+            raise Refused(msg)
+
+    def closed(self, name: str) -> None:
+        """An element ends: expat's own call, which counts."""
+        self.depth -= 1
+        self.end(name)
+
+    def said(self, text: str) -> None:
+        """Text between tags: expat's own call, which counts.
+
+        Raises:
+            Refused: too many characters since the last row.
+        """
+        self.text += len(text)
+        if self.text > LONGEST_ROW:
+            msg = f"a row has more than {LONGEST_ROW} characters"
+            raise Refused(msg)
+        self.characters(text)
+
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins.
 
@@ -116,32 +153,15 @@ def _check_token(length: int) -> None:
 def _parser(handler: Handler) -> Any:  # noqa: ANN401 - expat's type has no name
     parser = expat.ParserCreate(namespace_separator=SEPARATOR)
     parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = _doctype
+    parser.StartDoctypeDeclHandler = refuse_doctype
 
-    def start(name: str, attributes: dict[str, str]) -> None:
-        handler.depth += 1
-        if handler.depth > DEEPEST:
-            msg = f"elements stand in one another more than {DEEPEST} deep"
-            raise Refused(msg)
-        handler.start(name, attributes)
-
-    def end(name: str) -> None:
-        handler.depth -= 1
-        handler.end(name)
-
-    def characters(text: str) -> None:
-        handler.text += len(text)
-        if handler.text > LONGEST_ROW:
-            msg = f"a row has more than {LONGEST_ROW} characters"
-            raise Refused(msg)
-        handler.characters(text)
-
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = characters
+    parser.StartElementHandler = handler.opened
+    parser.EndElementHandler = handler.closed
+    parser.CharacterDataHandler = handler.said
     return parser
 
 
-def _doctype(*_: object) -> None:
+def refuse_doctype(*_: object) -> None:
+    """Refuse a document type, with which entities come."""
     msg = "a document type (DOCTYPE) stands in it; with it come entities, and it is not read"
     raise Refused(msg)

@@ -94,7 +94,9 @@ def members(file: Text, options: Zip) -> Generator[AbstractContextManager[Text],
             its files unpack to more bytes than may be, all together.
     """
     with unzip.opened(file.path, file.origin) as archive:
-        files = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
+        there = [m for m in archive.infolist() if not m.is_dir()]
+        files = sorted((m for m in there if not _of_macos(m)), key=lambda m: m.filename)
+        file.skipped.of_macos += len(there) - len(files)
         wanted = [m for m in files if fnmatch.fnmatchcase(_last(m), options.members)]
         file.skipped.unread += len(files) - len(wanted)
         if not wanted:
@@ -132,6 +134,11 @@ def _unpacked(
 def _last(member: zipfile.ZipInfo) -> str:
     """A member's name without its folders; it is no path here."""
     return member.filename.replace("\\", "/").rpartition("/")[2]
+
+
+def _of_macos(member: zipfile.ZipInfo) -> bool:
+    """Whether macOS has put it there: no file of the office's, whatever its name ends in."""
+    return member.filename.startswith("__MACOSX/") or _last(member) == ".DS_Store"
 
 
 def _counting(file: Text) -> Text:

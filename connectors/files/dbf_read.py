@@ -45,6 +45,8 @@ _OTHER_PAGES = {
     0x78: "code page 950 (Big5)",
 }
 _DESCRIPTOR, _DESCRIPTORS_END = 32, 0x0D
+_SECRET = 15
+"""Place of the mark of encryption (dBASE IV); 0 in all other tables."""
 _KEPT, _DELETED = ord(" "), ord("*")
 _NULL_FLAGS, _NULLABLE = "0", 0x02
 _WIDTHS = {"D": 8, "L": 1, "I": 4, "Y": 8, "T": 8}
@@ -114,6 +116,9 @@ def opened(file: Text, options: Dbf) -> Iterator[DbfTable]:
             kind = looks.foreign(looks.head(file.path))
             hint = f"; it looks like {kind}" if kind else ""
             msg = f"{origin}: no DBF table that is read{hint}"
+            raise ProtocolError(msg)
+        if head[_SECRET]:
+            msg = f"{origin}: the table is encrypted: send it plain, over a secure channel"
             raise ProtocolError(msg)
         if options.encoding == "gb18030" and head[29] in _OTHER_PAGES:
             page = _OTHER_PAGES[head[29]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fnmatch
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain, islice
@@ -50,14 +49,11 @@ def describe(contract: Contract, connection: Connection) -> Described | None:
         SchemaMismatch: what stands in its header's place names no column of the contract.
     """
     options = FilesSource.model_validate(dict(contract.source.options))
-    note = options.manifest.suffix if options.manifest else None
     with opened(connection) as folder:
         names = [
             e.name
             for e in folder.entries(options.directory)
-            if fnmatch.fnmatchcase(e.name, options.pattern)
-            and not (note and e.name.endswith(note))
-            and e.size <= options.max_bytes
+            if options.names(e.name) and e.size <= options.max_bytes
         ]
         if not names:
             return None

@@ -34,6 +34,7 @@ class OpenSheet:
     """A sheet, read as far as its header.
 
     Attributes:
+        name: as its tab shows it.
         titles: the rows above it, their cells joined.
         names: of its columns, and where each stands.
         first: number of the row behind the header.
@@ -41,6 +42,7 @@ class OpenSheet:
         taking: how its cells become text.
     """
 
+    name: str
     titles: tuple[str, ...]
     names: dict[str, int]
     header: dict[int, str]
@@ -84,7 +86,8 @@ def opened(file: Text, options: Excel, natives: Sequence[str], where: str) -> It
             names = {place: _plain(cell) for place, cell in header.cells.items()}
             _check(names, natives, where, (header.number, rows))
             by_name = {name: place for place, name in names.items()}
-            yield OpenSheet(tuple(titles), by_name, names, header.number + 1, rows, taking)
+            first = header.number + 1
+            yield OpenSheet(sheet.name, tuple(titles), by_name, names, first, rows, taking)
 
 
 @contextmanager

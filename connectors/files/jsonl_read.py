@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from connectors.common import scanned
 from connectors.common.gather import OBJECT_ROWS, Part
 from connectors.common.records import part
 from connectors.common.strict_json import BadRecord, parse_json
 from connectors.files import looks
+from connectors.files.csv_header import LONGEST_LINE
 from connectors.files.skipped import Skipped
 from onecard.errors import ProtocolError
 from onecard.ports.source import ReadRequest
@@ -36,13 +37,13 @@ def parts(path: Path, origin: str, request: ReadRequest, skipped: Skipped) -> It
         skipped: counts blank lines.
 
     Raises:
-        ProtocolError: the file is of another kind; says what it looks like.
+        ProtocolError: the file is of another kind, and what it looks like; or an endless line.
         SchemaMismatch: records hold a key that the contract does not name, or lack one.
     """
     with path.open("rb") as stream:
         _check(stream.read(looks.HEAD), origin)
         stream.seek(0)
-        while data := stream.read(PIECE) + stream.readline():
+        while data := stream.read(PIECE) + _line(stream, origin):
             yield from _parts(data, origin, request, skipped)
 
 
@@ -53,7 +54,7 @@ def _parts(data: bytes, origin: str, request: ReadRequest, skipped: Skipped) -> 
         skipped.blank += blank
         yield rows
         data = data[taken:]
-    for some in _some(_lines(io.BytesIO(data), skipped)):
+    for some in _some(_lines(io.BytesIO(data), origin, skipped)):
         yield part(some, request, origin)
 
 
@@ -71,7 +72,7 @@ def records(path: Path, origin: str, skipped: Skipped) -> Iterator[list[Any]]:
     with path.open("rb") as stream:
         _check(stream.read(looks.HEAD), origin)
         stream.seek(0)
-        yield from _some(_lines(stream, skipped))
+        yield from _some(_lines(stream, origin, skipped))
 
 
 def count(path: Path, origin: str) -> int:
@@ -79,7 +80,7 @@ def count(path: Path, origin: str) -> int:
     with path.open("rb") as stream:
         _check(stream.read(looks.HEAD), origin)
         stream.seek(0)
-        return sum(1 for _ in _lines(stream, Skipped()))
+        return sum(1 for _ in _lines(stream, origin, Skipped()))
 
 
 def _some(lines: Iterator[bytes]) -> Iterator[list[Any]]:
@@ -87,9 +88,18 @@ def _some(lines: Iterator[bytes]) -> Iterator[list[Any]]:
     return iter(lambda: [_record(line) for line in islice(lines, OBJECT_ROWS)], [])
 
 
-def _lines(stream: Iterable[bytes], skipped: Skipped) -> Iterator[bytes]:
+def _line(stream: BinaryIO, origin: str) -> bytes:
+    """A line, or what is left of one."""
+    found = stream.readline(LONGEST_LINE + 1)
+    if len(found) > LONGEST_LINE:
+        msg = f"{origin}: a line is longer than {LONGEST_LINE} bytes"
+        raise ProtocolError(msg)
+    return found
+
+
+def _lines(stream: BinaryIO, origin: str, skipped: Skipped) -> Iterator[bytes]:
     """Lines that hold something, without byte order marks: files are put behind one another."""
-    for line in stream:
+    while line := _line(stream, origin):
         text = line.removeprefix(codecs.BOM_UTF8)
         if text.strip(_NOTHING):
             yield text

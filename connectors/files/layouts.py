@@ -126,12 +126,15 @@ class Xml(Frozen):
         record: path of the elements that are rows, from the root on: `/data/rows/row`.
         namespaces: prefixes of the paths here and in the contract, and their URIs; the empty prefix
             is of names that have none.
+        beside: names of elements with parts of their own that may stand beside the rows in a
+            document without rows; any other may be a row by another name, and is an error.
         encoding: of the document, which its declaration must name, unless it is UTF-8.
     """
 
     kind: Literal["xml"]
     record: str
     namespaces: dict[str, str] = Field(default_factory=dict)
+    beside: tuple[str, ...] = ()
     encoding: Encoding = "utf-8"
 
     @field_validator("record")

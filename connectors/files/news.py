@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 
 from connectors.files.folders import opened
@@ -25,7 +24,7 @@ def state(connection: Connection, request: ReadRequest) -> SourceState:
     with opened(connection) as folder:
         for file in folder.entries(options.directory):
             promised = note is not None and file.name.endswith(note)
-            if promised or fnmatch.fnmatchcase(file.name, options.pattern):
+            if promised or options.names(file.name):
                 line = f"{file.name}\0{file.size}\0{file.modified}\n"
                 seen.update(line.encode("utf-8", "surrogateescape"))
     return SourceState(seen.hexdigest())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from connectors.common.strict_json import at
 from connectors.files.layouts import Dbf, Encoding, Excel, FixedWidth, Titled, Xml, codec
+from connectors.files.sheets import COPY
 from onecard.base.frozen import Frozen
 
 _NOTHING = b" \t\v\f\r\n\x1a"
@@ -204,6 +206,15 @@ class FilesSource(_Placed):
     format: Format
     manifest: SourceManifest | None = None
     max_bytes: int = Field(default=4 * 1024**3, gt=0)
+
+    def names(self, name: str) -> bool:
+        """Whether the pattern names a file that holds rows: no manifest, no copy of a check."""
+        note = self.manifest is not None and name.endswith(self.manifest.suffix)
+        return fnmatch.fnmatchcase(name, self.pattern) and not note and not self.is_copy(name)
+
+    def is_copy(self, name: str) -> bool:
+        """Whether the pattern names a file that `onecard check` has written for its office."""
+        return name.endswith(COPY) and fnmatch.fnmatchcase(name, self.pattern)
 
 
 class FilesSink(_Placed):

@@ -6,7 +6,6 @@ may be shown (`onecard.base.shown.file_name`).
 
 from __future__ import annotations
 
-import fnmatch
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -88,14 +87,14 @@ class FilesReading:
         """A file is about to be taken that is new, or has other content than it had."""
 
     def _wanted(self, folder: Folder) -> list[ListedFile]:
-        options = self._options
-        note = options.manifest.suffix if options.manifest else None
-        return [
-            entry
-            for entry in folder.entries(options.directory)
-            if fnmatch.fnmatchcase(entry.name, options.pattern)
-            and not (note and entry.name.endswith(note))
+        entries = folder.entries(self._options.directory)
+        self._remarks += [
+            f"{file_name(e.name)}: an annotated copy of `onecard check`, not read: hand the mended"
+            " list in under a name of its own"
+            for e in entries
+            if self._options.is_copy(e.name)
         ]
+        return [entry for entry in entries if self._options.names(entry.name)]
 
     def _found(self, folder: Folder, entry: ListedFile) -> FoundFile | None:
         """A file with its manifest's promise and its place among the others; None: not yet, or not.

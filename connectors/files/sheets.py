@@ -15,6 +15,10 @@ MOST_ROWS = 1_048_576
 """Rows that a sheet has at most (ECMA-376; Excel's limits)."""
 MOST_COLUMNS = 16_384
 """Columns that a sheet has at most."""
+NOTES = "onecard校验结果"
+"""Name of the sheet in which a copy of `onecard check` lists what was found; it is no data."""
+COPY = ".checked.xlsx"
+"""What names of such copies end in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ def chosen(sheets: Sequence[Sheet], name: str | None, origin: str) -> Sheet:
 
     Args:
         sheets: of the workbook, those without cells (charts) left out.
-        name: that the contract gives; None: the only visible one that holds anything.
+        name: that the contract gives; None: the only visible one that holds anything, beside the
+            list of an earlier check.
         origin: of the file, for messages.
 
     Raises:
@@ -66,7 +71,7 @@ def chosen(sheets: Sequence[Sheet], name: str | None, origin: str) -> Sheet:
             return named[0]
         msg = f"{origin}: no sheet has the name {name}; {_listed(sheets)}"
         raise ProtocolError(msg)
-    shown = [s for s in sheets if s.visible]
+    shown = [s for s in sheets if s.visible and s.name != NOTES]
     full = shown if len(shown) == 1 else [s for s in shown if _holds_anything(s)]
     if len(full) == 1:
         return full[0]
@@ -75,6 +80,20 @@ def chosen(sheets: Sequence[Sheet], name: str | None, origin: str) -> Sheet:
         raise ProtocolError(msg)
     msg = f"{origin}: {len(full)} sheets hold something: say `sheet`; {_listed(full)}"
     raise ProtocolError(msg)
+
+
+def column_letters(number: int) -> str:
+    """How a spreadsheet calls a column: 0 → `A`, 26 → `AA`.
+
+    Args:
+        number: from 0.
+    """
+    found = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        found = chr(ord("A") + rest) + found
+    return found
 
 
 def column_number(reference: str) -> int:

@@ -17,6 +17,7 @@ class Skipped:
         hidden: rows that a sheet does not show; they were read.
         beside: elements of XML that stand beside the rows and have another name.
         unread: sheets that are hidden, and members of an archive that no pattern names.
+        of_macos: what macOS puts into an archive beside its files (`__MACOSX/`, `.DS_Store`).
     """
 
     blank: int = 0
@@ -26,6 +27,7 @@ class Skipped:
     hidden: int = 0
     beside: int = 0
     unread: int = 0
+    of_macos: int = 0
 
     def remarks(self, origin: str) -> tuple[str, ...]:
         """A sentence for each kind.
@@ -41,5 +43,6 @@ class Skipped:
             (self.hidden, "hidden row(s) read like the others"),
             (self.beside, "element(s) of another name beside the rows not read"),
             (self.unread, "hidden sheet(s) or other file(s) in it not read"),
+            (self.of_macos, "file(s) that macOS has put into it not read"),
         )
         return tuple(f"{origin}: {count} {what}" for count, what in counts if count)

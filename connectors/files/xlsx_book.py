@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from array import array
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +13,13 @@ from pathlib import Path
 from connectors.common import xml_stream
 from connectors.common.xml_stream import Handler, Refused
 from connectors.files import unzip
-from connectors.files.sheet_cells import PLAIN, CellFormat, format_of
+from connectors.files.sheet_cells import PLAIN, CellFormat
+from connectors.files.xlsx_formulas import outside_names
+from connectors.files.xlsx_names import RELATED, names
+from connectors.files.xlsx_styles import Styles
 from onecard.errors import ProtocolError
 
-MAIN = (
-    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
-    "http://purl.oclc.org/ooxml/spreadsheetml/main",
-)
-"""The namespace of sheets, transitional and strict (ECMA-376-4, ISO/IEC 29500-1)."""
-_RELATED = (
-    "http://schemas.openxmlformats.org/officeDocument/2006/relationships",
-    "http://purl.oclc.org/ooxml/officeDocument/relationships",
-)
-_PART_LIMIT = 64 * 1024**2
+PART_LIMIT = 64 * 1024**2
 """Bytes of a part that describes the workbook."""
 TEXTS_LIMIT = 256 * 1024**2
 """Bytes of all texts of a workbook, which are held in memory."""
@@ -35,10 +29,6 @@ LONGEST_TEXT = 1 << 16
 """Characters of one text; a cell of Excel holds half as many."""
 LONG_TEXT = 1 << 10
 """Bytes from which on a text is one object, however many cells hold it."""
-MOST_STYLES = 1 << 17
-"""Formats of cells; Excel has half as many at most."""
-LONGEST_CODE = 1 << 10
-"""Characters of one format; Excel writes 255 at most."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 """A control character as the format writes it (ECMA-376-1, 22.9.2.19)."""
 
@@ -57,15 +47,6 @@ def unescaped(text: str) -> str:
 def _character(found: re.Match[str]) -> str:
     code = int(found[1], 16)
     return found[0] if 0xD800 <= code < 0xE000 else chr(code)
-
-
-def names(*kinds: str) -> dict[str, str]:
-    """Elements of the main namespace as expat calls them, and their own names.
-
-    Args:
-        kinds: their names.
-    """
-    return {f"{uri}{xml_stream.SEPARATOR}{kind}": kind for uri in MAIN for kind in kinds}
 
 
 class SharedTexts:
@@ -127,8 +108,11 @@ class Workbook:
         archive: that it is.
         origin: name of the file, for messages.
         limit: bytes that one of its parts may unpack to.
+        part: name of the part that lists its sheets.
+        related: the parts that this one names: id → kind and name.
         sheets: in their order, without charts.
         since_1904: whether days are counted from 1904.
+        outside: names that formulas may use and that lead to another workbook.
         texts: by number.
         formats: by number of a cell's style.
     """
@@ -136,8 +120,11 @@ class Workbook:
     archive: zipfile.ZipFile
     origin: str
     limit: int
+    part: str
+    related: Mapping[str, tuple[str, str]]
     sheets: tuple[ListedSheet, ...]
     since_1904: bool
+    outside: frozenset[str]
     texts: SharedTexts
     formats: tuple[CellFormat, ...]
 
@@ -149,6 +136,11 @@ class Workbook:
         """
         member = _member(self.archive, part, self.origin)
         return unzip.pieces(self.archive, member, self.origin, self.limit)
+
+    def whole(self, part: str) -> bytes:
+        """The bytes of a part that describes others; raises as `pieces`."""
+        member = _member(self.archive, part, self.origin)
+        return unzip.whole(self.archive, member, self.origin, PART_LIMIT)
 
     def format(self, style: str) -> CellFormat:
         """The format of a style; an unknown one is plain."""
@@ -171,12 +163,12 @@ def opened(path: Path, origin: str, limit: int) -> Iterator[Workbook]:
     with unzip.opened(path, origin) as archive:
         parts = set(archive.namelist())
         _check_kind(archive, parts, origin)
-        main = _related(archive, "", origin)
+        main = related_parts(archive, "", origin)
         book_part = next((t for k, t in main.values() if k.endswith("/officeDocument")), "")
         if not book_part or book_part not in parts:
             msg = f"{origin}: no Excel workbook: its archive has no sheets"
             raise ProtocolError(msg)
-        related = _related(archive, book_part, origin)
+        related = related_parts(archive, book_part, origin)
         book = _Book()
         _parsed(archive, book_part, origin, book)
         sheets = tuple(
@@ -185,13 +177,22 @@ def opened(path: Path, origin: str, limit: int) -> Iterator[Workbook]:
             if key in related and related[key][0].endswith("/worksheet")
         )
         kinds = {kind.rpartition("/")[2]: part for kind, part in related.values()}
-        styles, texts = _Styles(), _Texts()
+        styles, texts = Styles(), _Texts()
         if "styles" in kinds:  # without them a date, or a percentage, is a plain number
             _parsed(archive, kinds["styles"], origin, styles)
         if kinds.get("sharedStrings") in parts:
             _parsed(archive, kinds["sharedStrings"], origin, texts, limit)
         yield Workbook(
-            archive, origin, limit, sheets, book.since_1904, texts.found, styles.formats()
+            archive,
+            origin,
+            limit,
+            book_part,
+            related,
+            sheets,
+            book.since_1904,
+            outside_names(book.defined),
+            texts.found,
+            styles.formats(),
         )
 
 
@@ -199,7 +200,7 @@ def _check_kind(archive: zipfile.ZipFile, parts: set[str], origin: str) -> None:
     if "[Content_Types].xml" not in parts:
         msg = f"{origin}: no Excel workbook; it looks like a ZIP archive"
         raise ProtocolError(msg)
-    types = unzip.whole(archive, archive.getinfo("[Content_Types].xml"), origin, _PART_LIMIT)
+    types = unzip.whole(archive, archive.getinfo("[Content_Types].xml"), origin, PART_LIMIT)
     if b"macroEnabled" in types or any(p.endswith("vbaProject.bin") for p in parts):
         msg = f"{origin}: the workbook has macros: save it as XLSX, without them"
         raise ProtocolError(msg)
@@ -217,19 +218,32 @@ def _member(archive: zipfile.ZipFile, part: str, origin: str) -> zipfile.ZipInfo
 
 
 def _parsed(
-    archive: zipfile.ZipFile, part: str, origin: str, handler: Handler, limit: int = _PART_LIMIT
+    archive: zipfile.ZipFile, part: str, origin: str, handler: Handler, limit: int = PART_LIMIT
 ) -> None:
     data = unzip.pieces(archive, _member(archive, part, origin), origin, limit)
     for _ in xml_stream.fed(handler, data, origin, list):
         pass
 
 
-def _related(archive: zipfile.ZipFile, part: str, origin: str) -> dict[str, tuple[str, str]]:
-    """The parts that one names: id → kind and name."""
+def list_of(part: str) -> str:
+    """Name of the part that lists the parts that one names."""
     folder, _, name = part.rpartition("/")
-    listed = f"{folder}/_rels/{name}.rels" if folder else f"_rels/{name}.rels"
-    found = _Related(folder)
-    _parsed(archive, listed, origin, found)
+    return f"{folder}/_rels/{name}.rels" if folder else f"_rels/{name}.rels"
+
+
+def related_parts(archive: zipfile.ZipFile, part: str, origin: str) -> dict[str, tuple[str, str]]:
+    """The parts that one names: id → kind and name.
+
+    Args:
+        archive: of the workbook.
+        part: its name; empty: the workbook itself.
+        origin: name of the file, for messages.
+
+    Raises:
+        ProtocolError: it has no such list, or one that is not well formed.
+    """
+    found = _Related(part.rpartition("/")[0])
+    _parsed(archive, list_of(part), origin, found)
     return found.parts
 
 
@@ -259,69 +273,36 @@ class _Related(Handler):
 
 
 class _Book(Handler):
-    _KINDS = names("sheet", "workbookPr")
+    _KINDS = names("sheet", "workbookPr", "definedName")
 
     def __init__(self) -> None:
         super().__init__()
         self.sheets: list[tuple[str, bool, str]] = []
         self.since_1904 = False
+        self.defined: list[tuple[str, str]] = []
+        self._parts: list[str] | None = None
+        self._name = ""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         kind = self._KINDS.get(name)
         if kind == "workbookPr":
             self.since_1904 = attributes.get("date1904") in ("1", "true")
         elif kind == "sheet":
-            keys = (attributes.get(f"{uri}{xml_stream.SEPARATOR}id") for uri in _RELATED)
+            keys = (attributes.get(f"{uri}{xml_stream.SEPARATOR}id") for uri in RELATED)
             key = next((k for k in keys if k), "")
             visible = attributes.get("state", "visible") == "visible"
             self.sheets.append((attributes.get("name", ""), visible, key))
-
-
-class _Styles(Handler):
-    """Formats of cells; those of conditions and tables (`dxfs`) have numbers of their own."""
-
-    _KINDS = names("numFmts", "numFmt", "cellXfs", "xf")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._codes: dict[int, str] = {}
-        self._numbers: list[int] = []
-        self._of_cells = self._of_codes = False
-
-    def formats(self) -> tuple[CellFormat, ...]:
-        """Of each style of a cell."""
-        return tuple(format_of(n, self._codes.get(n)) for n in self._numbers)
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        kind = self._KINDS.get(name)
-        number = attributes.get("numFmtId", "0")
-        which = int(number) if number.isdecimal() and len(number) < 10 else 0
-        if kind == "numFmts":
-            self._of_codes = True
-        elif kind == "numFmt" and self._of_codes:
-            self._codes[which] = _short(attributes.get("formatCode", ""))
-        elif kind == "cellXfs":
-            self._of_cells = True
-        elif kind == "xf" and self._of_cells:
-            self._numbers.append(which)
-            if len(self._numbers) > MOST_STYLES:
-                msg = f"more than {MOST_STYLES} formats of cells"
-                raise Refused(msg)
+        elif kind == "definedName":
+            self._name, self._parts = attributes.get("name", ""), []
 
     def end(self, name: str) -> None:
-        kind = self._KINDS.get(name)
-        if kind == "numFmts":
-            self._of_codes = False
-        elif kind == "cellXfs":
-            self._of_cells = False
+        if self._KINDS.get(name) == "definedName" and self._parts is not None:
+            self.defined.append((self._name, "".join(self._parts)))
+            self._parts = None  # their characters are counted: all of them as those of one row
 
-
-def _short(code: str) -> str:
-    """A format's text, which is looked through with patterns."""
-    if len(code) > LONGEST_CODE:
-        msg = f"a format of more than {LONGEST_CODE} characters"
-        raise Refused(msg)
-    return code
+    def characters(self, text: str) -> None:
+        if self._parts is not None:
+            self._parts.append(text)
 
 
 class _Texts(Handler):

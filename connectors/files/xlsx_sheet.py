@@ -16,7 +16,9 @@ from connectors.common import xml_stream
 from connectors.common.xml_stream import Handler, Refused
 from connectors.files.sheet_cells import Asks, Cell, Kind
 from connectors.files.sheets import MOST_COLUMNS, MOST_ROWS, SheetRow, column_number
-from connectors.files.xlsx_book import ListedSheet, Workbook, names, unescaped
+from connectors.files.xlsx_book import ListedSheet, Workbook, unescaped
+from connectors.files.xlsx_formulas import asks_outside
+from connectors.files.xlsx_names import names
 from onecard.errors import ProtocolError
 
 _CELL = rb"[A-Za-z]{1,3}\d{1,7}"
@@ -32,13 +34,9 @@ MOST_SPREAD = 10_000
 """Formulas that fill several cells and are remembered at one time."""
 _SPREADING = ("array", "dataTable")
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
-_LONGEST_FORMULA = 8192
 _TEXTS = frozenset({"s", "str", "inlineStr"})
 _OTHERS: dict[str, Kind] = {"b": "boolean", "d": "date"}
 """Types of a cell (ECMA-376-1, 18.18.11); what is none of these is an error."""
-_LITERAL = re.compile(r'"[^"]*"')
-_OUTSIDE = re.compile(r"\[\d+\]|\[[^\[\]]*\.xl|\|")
-"""A reference to another workbook, by its number or its name, or to another program (DDE)."""
 
 
 def rows(book: Workbook, sheet: ListedSheet) -> Generator[SheetRow, None, None]:
@@ -216,9 +214,9 @@ class _Rows(Handler):
 
     def _end_formula(self) -> None:
         """Whether it asks another workbook; a shared one is written out at its first cell only."""
-        text, shared = "".join(self._parts)[:_LONGEST_FORMULA], self._formula
+        text, shared = "".join(self._parts), self._formula
         self._parts, self._taking = [], False
-        outside = bool(_OUTSIDE.search(_LITERAL.sub("", text))) or (
+        outside = asks_outside(text, self._book.outside) or (
             bool(shared) and shared in self._outside
         )
         if outside and shared:

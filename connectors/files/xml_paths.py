@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
 
-from connectors.files import xml_read, xml_stream
+from connectors.common import xml_stream
+from connectors.common.xml_stream import SEPARATOR, Handler
+from connectors.files import xml_read
 from connectors.files.layouts import Xml
 from connectors.files.text_file import Text
-from connectors.files.xml_stream import SEPARATOR, Handler
 from onecard.errors import ProtocolError
 
 MOST_CHARACTERS = 1 << 22

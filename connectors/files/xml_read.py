@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import chain, islice
@@ -13,11 +13,12 @@ from typing import BinaryIO
 from connectors.common import xml_stream
 from connectors.common.gather import OBJECT_ROWS, Part, regrouped
 from connectors.common.xml_names import Names
-from connectors.common.xml_rows import Columns, Record, Rows
+from connectors.common.xml_rows import MOST_SHOWN, Columns, Record, Rows
 from connectors.files import looks
 from connectors.files.fixed_cells import checked
 from connectors.files.layouts import Xml
 from connectors.files.text_file import Text
+from onecard.base.shown import file_name, is_like_a_value
 from onecard.errors import ProtocolError
 from onecard.ports.source import Chunk, ReadRequest
 
@@ -39,8 +40,8 @@ def chunks(file: Text, options: Xml, request: ReadRequest) -> Iterator[Chunk]:
     Raises:
         SchemaMismatch: rows hold an element or attribute that the contract does not name, or none
             of them one that is required; in a single row that is NULL.
-        ProtocolError: no XML, not whole, with a document type, of another encoding, or without the
-            element around the rows.
+        ProtocolError: no XML, not whole, with a document type, of another encoding, without the
+            element around the rows, or without rows where something else stands in their place.
     """
     columns = Columns(request, file.origin)
     parts: Iterator[Part] = map(columns.part, records(file, options))
@@ -70,28 +71,40 @@ def records(file: Text, options: Xml) -> Iterator[list[Record]]:
     """
     handler = Rows(options.record.split("/")[1:], Names(options.namespaces))
     with file.path.open("rb") as stream:
-        data = document_text(stream, file.origin, options)
+        data = _text(stream, file.origin, options)
         with closing(xml_stream.fed(handler, data, file.origin, handler.ready)) as found:
             made = chain.from_iterable(found)
             yield from iter(lambda: list(islice(made, OBJECT_ROWS)), [])
     file.skipped.beside += handler.beside
     if not handler.around:
         where = options.record.rpartition("/")[0] or "/"
-        msg = f"{file.origin}: no element {where} stands in the document, in which rows would be"
+        msg = (
+            f"{file.origin}: no element {where} stands in the document, in which rows would be;"
+            f" it has {_listed(handler.there)}"
+        )
+        raise ProtocolError(msg)
+    if not handler.rows and (instead := [n for n in handler.parted if n not in options.beside]):
+        around = options.record.rpartition("/")[0]
+        msg = (
+            f"{file.origin}: no element {options.record} stands in the document, but"
+            f" {_listed(f'{around}/{name}' for name in instead)} does: are those the rows? If the"
+            " list is empty, name them in `beside`"
+        )
         raise ProtocolError(msg)
 
 
-def document_text(stream: BinaryIO, origin: str, options: Xml) -> Generator[str, None, None]:
-    """The document as text, in the encoding that contract and declaration agree on.
+def _listed(paths: Iterable[str]) -> str:
+    """Paths of elements as a message may show them."""
+    found = ["/".join(map(_shown, path.split("/"))) for path in paths]
+    return ", ".join(found[:MOST_SHOWN]) + (" …" if len(found) > MOST_SHOWN else "")
 
-    Args:
-        stream: the file from its beginning; it can be sought.
-        origin: name of the file, for messages.
-        options: the encoding.
 
-    Raises:
-        ProtocolError: no XML, or of another encoding.
-    """
+def _shown(name: str) -> str:
+    return "(name not shown)" if is_like_a_value(name) else file_name(name)
+
+
+def _text(stream: BinaryIO, origin: str, options: Xml) -> Generator[str, None, None]:
+    """The document as text, in the encoding that contract and declaration agree on."""
     head = stream.read(looks.HEAD)
     bare = head.removeprefix(codecs.BOM_UTF8)
     kind = looks.foreign(head)

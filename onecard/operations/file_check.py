@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-import csv
-import fnmatch
-import json as json_lines
-import zipfile
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-import connectors
-from connectors.files import gb18030
-from onecard.base.connections import Connection
+from connectors.files.skipped import Skipped
 from onecard.base.settings import Settings
-from onecard.collect import drift_policy
-from onecard.errors import ProtocolError, UsageError, unknown
+from onecard.operations import check_reading
+from onecard.operations.check_reading import FileToRead, GivenFile, Layout
 from onecard.ports.row_gate import Reason
-from onecard.ports.source import Reading, ReadRequest, Remarking
 from quality.rows.gate import compile_gate
 from schemas.models.contract import Contract
 from schemas.models.expected import expected
 
-FORMATS = {
-    ".csv": "csv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".xlsx": "excel",
-    ".xls": "excel",
-    ".dbf": "dbf",
-    ".xml": "xml",
-}
-"""What a suffix tells where the contract says nothing of files, or of files of another kind."""
+MOST_REASONS = 200_000
+"""Reasons that are kept; further ones are counted."""
 
-Layout = dict[str, Any]
-"""A format as the options of files have it: kind, and what belongs to the kind."""
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """A reason why a row was rejected.
+
+    Attributes:
+        place: of the row among all rows of the file, from 1.
+        origin: the file of an archive that the row stood in, as it may be shown; else the file.
+        number: of the row in its origin, from 1.
+        field: empty for the whole record.
+    """
+
+    place: int
+    origin: str
+    number: int
+    field: str
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,10 @@ class FileCheck:
     """Outcome: rows read, accepted, rejected, and each reason by row number (from 1).
 
     Attributes:
+        broken: the first reasons, row by row.
+        more: reasons beyond those.
+        rows: the same as `broken`, for people and programs: row, field, rule, and what is expected
+            where that can be said; in an archive also the file.
         layout: as what the file was read: the contract's format, and what was asked for instead.
         warnings: accepted rows by field and rule that only warns.
         remarks: of the reading: lines that were no rows.
@@ -57,6 +57,8 @@ class FileCheck:
     read: int
     accepted: int
     rejected: int
+    broken: tuple[BrokenRule, ...]
+    more: int
     rows: tuple[dict[str, Any], ...]
     layout: Layout
     warnings: tuple[dict[str, Any], ...] = ()
@@ -69,6 +71,7 @@ class FileCheck:
             "accepted": self.accepted,
             "rejected": self.rejected,
             "rows": list(self.rows),
+            "more": self.more,
             "format": self.layout,
             "warnings": list(self.warnings),
             "remarks": list(self.remarks),
@@ -86,122 +89,64 @@ def check_file(
     Args:
         settings: profile and clock of the hub.
         contract: of the dataset.
-        file: of any kind that is read, by its suffix or by the contract; a kind that needs more
-            than its name (XML, fixed widths, ZIP) by the contract alone.
+        file: of any kind that is read, as `check_reading.to_read` tells it.
         instead: parts of the format (encoding, delimiter, records) that are asked for instead.
 
     Raises:
-        UsageError: no such file, or a format that is not supported or does not have such a part.
-        SchemaMismatch: a column is missing, or one is there that the contract does not name.
-        ProtocolError: it cannot be read as what it is, or has not the rows that it says.
+        UsageError, ConfigError, SchemaMismatch, ProtocolError: as `check_reading.to_read` and
+            `FileToRead.chunks`.
     """
-    layout = _layout(contract, file, instead)
-    if not file.is_file():
-        msg = f"{file}: no such file"
-        raise UsageError(msg)
-    gate = compile_gate(contract, profile=settings.profile)
-    read = accepted = rejected = 0
-    reasons: list[dict[str, Any]] = []
+    given = GivenFile(file, file.name)
+    return checked(settings, contract, check_reading.to_read(contract, given, instead))
+
+
+def checked(settings: Settings, contract: Contract, file: FileToRead) -> FileCheck:
+    """Run the gate on every row of a file.
+
+    Args:
+        settings: profile and clock of the hub.
+        contract: of the dataset.
+        file: and how it is read.
+
+    Raises:
+        SchemaMismatch, ProtocolError: as `FileToRead.chunks`.
+    """
+    gate, now, skipped = compile_gate(contract, profile=settings.profile), settings.now(), Skipped()
+    read = accepted = rejected = more = 0
+    broken: list[BrokenRule] = []
     warned: Counter[Reason] = Counter()
-    now = settings.now()
-    reading = _reading(contract, file, layout)
-    for chunk in reading:
-        checked = gate.check(chunk, now)
+    for chunk in file.chunks(skipped):
+        found = gate.check(chunk, now)
+        for row in sorted(found.rejected, key=lambda r: r.number):
+            place = read + row.number - chunk.first_row + 1
+            kept = row.reasons[: MOST_REASONS - len(broken)]
+            more += len(row.reasons) - len(kept)
+            broken += [BrokenRule(place, chunk.origin, row.number, r.field, r.rule) for r in kept]
         read += chunk.batch.num_rows
-        accepted += len(checked.good)
-        rejected += len(checked.rejected)
-        warned.update(checked.warnings)
-        reasons.extend(
-            {"row": row.number, "field": reason.field, "rule": reason.rule}
-            | _form(contract, reason)
-            for row in checked.rejected
-            for reason in row.reasons
-        )
-    if reading.refused:
-        rules = ", ".join(sorted({refusal.rule for refusal in reading.refused}))
-        msg = f"{file}: refused as a whole: {rules}"
-        raise ProtocolError(msg)
-    warnings = [
+        accepted += len(found.good)
+        rejected += len(found.rejected)
+        warned.update(found.warnings)
+    warnings = tuple(
         {"field": reason.field, "rule": reason.rule, "rows": number}
         for reason, number in sorted(warned.items())
-    ]
-    remarks = reading.remarks if isinstance(reading, Remarking) else ()
-    rows = tuple(reasons)
-    return FileCheck(read, accepted, rejected, rows, layout, tuple(warnings), remarks)
-
-
-def _form(contract: Contract, reason: Reason) -> dict[str, str]:
-    form = expected(contract, reason.field, reason.rule)
-    return {"expected": form} if form else {}
-
-
-def _layout(contract: Contract, file: Path, instead: Mapping[str, str]) -> Layout:
-    """The format of a file; the contract's where its own files are of that kind."""
-    given = contract.source.options if contract.source.connector in ("files", "push") else {}
-    own = dict(given.get("format") or {})
-    taken = fnmatch.fnmatchcase(file.name, str(given.get("pattern", "")))
-    packed = dict(own.get("of") or {})
-    suffix = file.suffix.lower()
-    if packed and suffix != ".zip":
-        archive = taken and suffix not in FORMATS and file.is_file() and zipfile.is_zipfile(file)
-        own = own if archive else packed
-    kind = own.get("kind") if taken else FORMATS.get(file.suffix.lower(), own.get("kind"))
-    if kind is None:
-        raise UsageError(f"{file}: " + unknown("file format", file.suffix, FORMATS))
-    layout = own if own.get("kind") == kind else {"kind": kind}
-    if kind == "json" and "records" not in layout:
-        layout["records"] = "$"
-    return {**layout, **instead}
-
-
-def _reading(contract: Contract, file: Path, layout: Layout) -> Reading:
-    """The file as the connector of files reads it: chunks of the contract's columns."""
-    files = connectors.connector("files")
-    try:
-        options = files.source_options.model_validate(
-            {"directory": ".", "pattern": _literally(file.name), "format": layout}
-        )
-    except ValidationError as error:
-        parts = sorted({str(e["loc"][-1]) for e in error.errors()})
-        msg = f"{file}: format {layout['kind']} cannot be read with this {', '.join(parts)}"
-        raise UsageError(msg) from None
-    here = _column_names(file, layout)
-    columns = tuple(
-        replace(column, native=column.name) if column.name in here else column
-        for column in drift_policy.columns(contract)
     )
-    home = Connection.model_validate(
-        {"id": "local", "conn_type": "fs", "extra": {"path": str(file.resolve().parent)}}
+    rows = _rows(contract, broken, file.origin)
+    counts = (read, accepted, rejected)
+    remarks = skipped.remarks(file.origin)
+    return FileCheck(*counts, tuple(broken), more, rows, file.layout, warnings, remarks)
+
+
+def _rows(contract: Contract, broken: list[BrokenRule], origin: str) -> tuple[dict[str, Any], ...]:
+    """The reasons as they are shown."""
+
+    @cache
+    def form(field: str, rule: str) -> dict[str, str]:
+        found = expected(contract, field, rule)
+        return {"expected": found} if found else {}
+
+    return tuple(
+        ({"file": b.origin} if b.origin != origin else {})
+        | {"row": b.number, "field": b.field, "rule": b.rule}
+        | form(b.field, b.rule)
+        for b in broken
     )
-    return files.read(home, ReadRequest(contract.id, columns, options))
-
-
-def _literally(name: str) -> str:
-    """A pattern that matches a name alone."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
-def _column_names(file: Path, layout: Layout) -> set[str]:
-    """Names in the file's own header; a header that cannot be read is left to the connector."""
-    kind = layout["kind"]
-    if kind == "parquet":
-        import pyarrow.parquet as pq  # noqa: PLC0415 - only for Parquet
-        from pyarrow import ArrowInvalid  # noqa: PLC0415
-
-        try:
-            return set(pq.read_schema(file).names)
-        except ArrowInvalid:
-            return set()
-    if kind not in ("csv", "jsonl"):
-        return set()
-    codec = gb18030.NAME if layout.get("encoding") == "gb18030" else "utf-8-sig"
-    with file.open(encoding=codec, errors="replace", newline="") as stream:
-        lines = islice(stream, layout.get("above", 0), None)
-        first = next((line for line in lines if line.strip()), "").removeprefix("\ufeff")
-    if kind == "csv":
-        return set(next(csv.reader([first], delimiter=layout.get("delimiter", ",")), []))
-    try:
-        record = json_lines.loads(first)
-    except ValueError:
-        return set()
-    return set(record) if isinstance(record, dict) else set()

@@ -79,6 +79,7 @@ class System:
         held: what the inbox holds, as rows of text.
         incremental: whether it understands `since`.
         script: for HTTP: statuses to answer with before the real reply.
+        types: of columns, where the system gives texts for what they are.
     """
 
     kind: str
@@ -89,6 +90,7 @@ class System:
     held: Callable[[], list[dict[str, Any]]]
     incremental: bool = True
     script: list[int] = field(default_factory=list)
+    types: Mapping[str, Any] = field(default_factory=dict)
 
 
 def conn(**values: Any) -> Connection:

@@ -38,6 +38,7 @@ from tests.connectors.systems import (
     FIXED,
     XML,
     ZIP,
+    ZONE,
     System,
     conn,
     files,
@@ -68,7 +69,7 @@ NUMBERED = {
     "size": 10,
     "total": "total",
 }
-TIMED = ("postgres", "kingbase", "opengauss", "mysql", "tidb")
+TIMED = ("postgres", "kingbase", "opengauss", "mysql", "tidb", "oracle", "dm", "mssql")
 """Databases whose cursors are instants; SQLite keeps texts."""
 DATABASES = ("postgres", "kingbase", "opengauss", "mariadb", "tidb", "sqlite")
 """KingbaseES by its driver, openGauss and TiDB by their protocols, on the servers that are here."""
@@ -176,7 +177,7 @@ def inbox(request: pytest.FixtureRequest, tmp_path: Path, postgres: str) -> Iter
 
 def request_of(system: System, **more: Any) -> ReadRequest:
     options = connectors.connector(system.kind).source_options.model_validate(system.options)
-    columns = tuple(Column(f"f_{name}", name) for name in COLUMNS)
+    columns = tuple(Column(f"f_{name}", name, type=system.types.get(name)) for name in COLUMNS)
     return ReadRequest("agency/dataset", columns, options, cursor="f_at", **more)
 
 
@@ -196,12 +197,14 @@ def read(system: System, **more: Any) -> list[dict[str, Any]]:
 def normal(row: dict[str, Any]) -> tuple[Any, ...]:
     """A row with its values as the contract's types see them."""
     value = {k.removeprefix("f_"): v for k, v in row.items()}
-    at = value["at"]
+    at, born = value["at"], value["born"]
+    if isinstance(born, datetime):  # a DATE that has hours
+        born = born.astimezone(ZONE).date()
     return (
         value["key"],
         value["name"],
         None if value["amount"] is None else Decimal(str(value["amount"])),
-        str(value["born"]),
+        str(born),
         (datetime.fromisoformat(at) if isinstance(at, str) else at).timestamp(),
         int(value["number"]),
     )

@@ -269,6 +269,21 @@ def test_a_shared_formula_that_asks_another_workbook(local: Connection) -> None:
     }
 
 
+def test_a_name_that_leads_to_another_workbook(local: Connection) -> None:
+    """By the name itself, by one of its names, in whatever case; not by a text that is alike."""
+    names = {"Rate": "[1]Sheet1!$A$1", "twice": "2*RATE", "own": "Sheet1!$A$1", "ring": "ring"}
+    listed = "".join(f'<definedName name="{n}">{f}</definedName>' for n, f in names.items())
+    cells = ["A1*rate", "TWICE", "own*2", 'T("rate")', "rates", "ring"]
+    data = book(
+        "xlsx", HEADER, *([str(n), "x", None, None, formula(c)] for n, c in enumerate(cells))
+    )
+    told = f"</sheets><definedNames>{listed}</definedNames>".encode()
+    data = spoilt(data, "xl/workbook.xml", b"</sheets>", told)
+    rows, _, lost, _ = taken(local, data, formulas="cached")
+    assert sorted(lost) == [1, 2]
+    assert [r[4] for r in rows] == [None, None, "5", "5", "5", "5"]
+
+
 def test_cells_that_a_formula_of_another_cell_fills(local: Connection) -> None:
     """An array formula stands at its first cell; the others hold its values alone."""
     first = formula("F2:F4*2", more=' t="array" ref="D2:E3"')
@@ -385,6 +400,15 @@ def test_a_workbook_that_openpyxl_writes(local: Connection) -> None:
     out = BytesIO()
     made.save(out)
     assert taken(local, out.getvalue())[0] == [READ]
+
+
+def test_the_list_of_a_check_is_no_data(local: Connection) -> None:
+    full, listed = SheetMade([HEADER, ["1"]], "名册"), SheetMade([["x"]], "onecard校验结果")
+    rows, _, _, remarks = taken(local, xlsx(full, listed))
+    assert ([r[0] for r in rows], remarks) == (["1"], ())
+    assert taken(
+        local, xlsx(SheetMade([HEADER, ["2"]], "onecard校验结果")), sheet="onecard校验结果"
+    )
 
 
 def test_which_sheet(local: Connection) -> None:

@@ -314,7 +314,44 @@ def test_namespaces_attributes_and_paths(local: Connection) -> None:
     assert rows == [("1", "a"), ("2", "<b>")]
     assert remarks == ("f.dat: 1 element(s) of another name beside the rows not read",)
     foreign = data.replace(b"urn:p", b"urn:z")
-    assert taken(local, foreign, layout, columns)[0] == []
+    with pytest.raises(ProtocolError, match=r"but /d/urn:z}row does: are those the rows\?"):
+        taken(local, foreign, layout, columns)
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ("<data><list><row/></list></data>", "no element /data/rows stands in the document"),
+        ("<data><list><row/></list></data>", "it has /data, /data/list, /data/list/row"),
+        (f"<data><rows><r{PERSON}>1</r{PERSON}></rows></data>", ""),
+        ("<data><rows><item><XM>a</XM></item></rows></data>", "but /data/rows/item does"),
+        ("<data><rows><item XM='a'/></rows></data>", "name them in `beside`"),
+        ("<data><rows><Row><XM>a</XM></Row></rows></data>", "but /data/rows/Row does"),
+        ("<data><rows><head><day>1</day></head></rows></data>", "but /data/rows/head does"),
+        ("<data><rows><count>0</count></rows></data>", ""),
+        ("<data><rows/></data>", ""),
+    ],
+)
+def test_a_path_of_rows_that_fits_nothing(local: Connection, document: str, says: str) -> None:
+    if not says:
+        assert taken(local, document.encode(), XML)[0] == []
+        return
+    with pytest.raises(ProtocolError, match=re.escape(says)) as refused:
+        taken(local, document.encode(), XML)
+    assert PERSON not in str(refused.value)
+
+
+def test_what_may_stand_beside_no_rows(local: Connection) -> None:
+    data = b"<data><rows><head><day>1</day></head></rows></data>"
+    rows, _, remarks = taken(local, data, {**XML, "beside": ["head"]})
+    assert (rows, len(remarks)) == ([], 1)
+
+
+def test_names_of_elements_are_no_place_for_values(local: Connection) -> None:
+    data = f"<data><_{PERSON}><row/></_{PERSON}></data>".encode()
+    with pytest.raises(ProtocolError, match="no element /data/rows") as refused:
+        taken(local, data, XML)
+    assert PERSON not in str(refused.value)
 
 
 def test_xml_in_gb18030(local: Connection) -> None:
@@ -389,6 +426,20 @@ def test_an_archive_of_files(local: Connection) -> None:
         "f.dat: 1 blank line(s) skipped",
         "f.dat: 1 hidden sheet(s) or other file(s) in it not read",
     )
+
+
+def test_what_macos_puts_into_an_archive_is_left_out_by_name(local: Connection) -> None:
+    row = (CSV + "1,a,,\n").encode()
+    parts = {
+        "名册.csv": row,
+        "__MACOSX/._名册.csv": b"\0\5\x16\7\0\2\0\0Mac OS X",
+        "a/.DS_Store": b"\0\0\0\1Bud1",
+    }
+    rows, _, remarks = taken(local, zipped(parts), {**ZIP, "members": "*"})
+    assert len(rows) == 1
+    assert remarks == ("f.dat: 2 file(s) that macOS has put into it not read",)
+    other = zipped({"名册.csv": row, "a/__MACOSX/1.csv": row, "._2.csv": row})
+    assert len(taken(local, other, ZIP)[0]) == 3, "what only looks like it is read"
 
 
 def test_rows_of_an_archive_say_where_they_stood(local: Connection, out: Path) -> None:

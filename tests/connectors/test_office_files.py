@@ -38,7 +38,7 @@ def local(out: Path) -> Connection:
 
 def start(local: Connection, layout: dict[str, Any], **more: Any) -> FilesReading:
     checkpoint = more.pop("checkpoint", {})
-    given = {"directory": "out", "pattern": "*.dat", "format": layout, **more}
+    given = {"directory": "out", "pattern": "*.dat", "format": layout} | more
     options = FilesConnector.source_options.model_validate(given)
     request = ReadRequest("a/b", COLUMNS, options, checkpoint=checkpoint)
     return FilesReading(local, request)
@@ -309,6 +309,30 @@ def test_a_header_row_again(out: Path, local: Connection, again: str, spoilt: st
 def test_line_ends_may_change_within_a_file(out: Path, local: Connection) -> None:
     rows, damaged, _ = csv(out, local, "证件号码,姓名\r\n1,a\n2,b\r\n3,c")
     assert (rows, damaged) == ([("1", "a"), ("2", "b"), ("3", "c")], {})
+
+
+@pytest.mark.fault("F33", "JSON Lines: a line without end does not fill the memory")
+@pytest.mark.parametrize("manifest", [None, {}])
+def test_a_line_without_end(
+    out: Path, local: Connection, monkeypatch: pytest.MonkeyPatch, manifest: dict[str, Any] | None
+) -> None:
+    monkeypatch.setattr("connectors.files.jsonl_read.LONGEST_LINE", 1000)
+    monkeypatch.setattr("connectors.files.jsonl_read.PIECE", 1000)
+    data = b'{"a":"' + b"x" * 3000
+    (out / "f.dat").write_bytes(data)
+    promise = {"rows": 1, "sha256": hashlib.sha256(data).hexdigest()}
+    (out / "f.dat.manifest.json").write_text(json.dumps(promise))
+    with pytest.raises(ProtocolError, match="a line is longer than 1000 bytes"):
+        list(start(local, {"kind": "jsonl"}, manifest=manifest))
+
+
+def test_a_copy_of_a_check_is_no_list(out: Path, local: Connection) -> None:
+    (out / "f.dat").write_text(HEADER + "1,a\n")
+    (out / "f.dat.checked.xlsx").write_bytes(b"PK")
+    reading = start(local, {"kind": "csv"}, pattern="f.*")
+    assert [r["card"] for c in reading for r in c.batch.to_pylist()] == ["1"]
+    (remark,) = reading.remarks
+    assert "f.dat.checked.xlsx: an annotated copy of `onecard check`, not read" in remark
 
 
 def test_tabs_may_separate_cells(out: Path, local: Connection) -> None:

@@ -11,9 +11,18 @@ from typing import Any
 
 import pytest
 
-from connectors.files import dbf_read, describe, excel_read, fixed_cells, unzip, xlsx_book
+from connectors.files import (
+    dbf_read,
+    describe,
+    excel_read,
+    fixed_cells,
+    unzip,
+    xlsx_book,
+    xlsx_write,
+)
 from connectors.files.connector import FilesConnector
 from connectors.files.read import FilesReading
+from connectors.files.sheets import MOST_ROWS
 from onecard.base.connections import Connection
 from onecard.base.settings import Settings
 from onecard.errors import ProtocolError
@@ -169,6 +178,60 @@ def test_the_end_mark_of_old_systems_is_no_part_of_a_line(taken: Taken, short_li
     assert taken(b"1 abc\r\n\x1a", layout)[0] == ["abc"]
     if short_lines == "pad":
         assert taken(b"1 abc\n2 a\x1a", layout)[0] == ["abc", "a"]
+
+
+def test_an_encrypted_table(taken: Taken) -> None:
+    plain = dbf((DbfColumn("k", "C", 4), DbfColumn("v", "C", 4)), [(b"1", b"a")])
+    assert taken(plain, {"kind": "dbf"})[0] == ["a"]
+    with pytest.raises(ProtocolError, match="the table is encrypted"):
+        taken(plain[:15] + b"\1" + plain[16:], {"kind": "dbf"})
+
+
+LIKE_FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|'/c calc'!A0", "\tx"]
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "xls", "dbf", "xml", "fixed"])
+def test_a_text_that_looks_like_a_formula_is_that_text(taken: Taken, kind: str) -> None:
+    rows = [[str(n), text] for n, text in enumerate(LIKE_FORMULAS)]
+    if kind in ("xlsx", "xls"):
+        table = [HEADER, *rows]
+        found = taken(xlsx(SheetMade(table)) if kind == "xlsx" else xls(table), EXCEL)
+    elif kind == "dbf":
+        cells = [[cell.encode() for cell in row] for row in rows]
+        found = taken(dbf((DbfColumn("k", "C", 4), DbfColumn("v", "C", 30)), cells), {"kind": kind})
+    elif kind == "xml":
+        inner = "".join(f"<r><k>{k}</k><v>{v}</v></r>" for k, v in rows)
+        found = taken(f"<d>{inner}</d>".encode(), {"kind": kind, "record": "/d/r"})
+    else:
+        columns = [{"name": "k", "width": 4}, {"name": "v", "width": 30}]
+        lines = "".join(f"{k:<4}{v:<30}\n" for k, v in rows)
+        found = taken(lines.encode(), {"kind": kind, "columns": columns})
+    assert found == (LIKE_FORMULAS, {})
+
+
+def peak_megabytes() -> float:
+    """Of this process since it started."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+@pytest.mark.fault("F33", "a sheet of all the rows that a sheet has is read in bounded memory")
+def test_a_sheet_of_all_rows(taken: Taken, local: Connection) -> None:
+    """1,048,576 of them (ECMA-376); the parts of a sheet that stand in memory do not grow."""
+    made = BytesIO()
+    xlsx_write.workbook(made, "名册", HEADER, ((str(n), "a") for n in range(MOST_ROWS - 1)))
+    (Path(local.extra["path"]) / "out" / "f.dat").write_bytes(made.getvalue())
+    options = FilesConnector.source_options.model_validate(
+        {"directory": "out", "pattern": "*.dat", "format": EXCEL}
+    )
+    before = peak_megabytes()
+    rows = sum(
+        chunk.batch.num_rows for chunk in FilesReading(local, ReadRequest("a/b", COLUMNS, options))
+    )
+    assert rows == MOST_ROWS - 1
+    assert peak_megabytes() - before < 100
 
 
 def test_numbers_of_narrow_fields_have_their_zero(taken: Taken) -> None:

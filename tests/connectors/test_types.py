@@ -28,6 +28,7 @@ from tests.connectors import type_runs, types_page
 from tests.connectors.systems import conn
 from tests.connectors.type_samples import MARIADB, POSTGRESQL, SQLITE, Sample
 from tests.connectors.type_samples_files import CSV, JSON, PARQUET, SOAP, Value, Written
+from tests.connectors.type_samples_office import DBF, EXCEL, FIXED, XML, OfficeColumn
 
 SQL = connectors.connector("sql")
 
@@ -106,6 +107,32 @@ def test_services() -> None:
 
 
 def arrive_as_written(found: type_runs.Outcome, values: tuple[Value, ...]) -> None:
+    assert set(found) == set(LOGICAL)
+    for logical, arrives in found.items():
+        for value, one in zip(values, arrives, strict=True):
+            assert type_runs.same(logical, (one,), (value.arrives[logical],)), (logical, value)
+
+
+@pytest.mark.parametrize("sample", EXCEL, ids=[s.name for s in EXCEL])
+def test_cells_of_workbooks(tmp_path: Path, sample: OfficeColumn) -> None:
+    arrived(sample, type_runs.of_office(tmp_path, "excel", sample))
+
+
+@pytest.mark.parametrize("sample", DBF, ids=[s.name for s in DBF])
+def test_fields_of_dbf(tmp_path: Path, sample: OfficeColumn) -> None:
+    arrived(sample, type_runs.of_office(tmp_path, "dbf", sample))
+
+
+def arrived(sample: OfficeColumn, found: type_runs.Outcome) -> None:
+    assert len(sample.says) == len(sample.cells)
+    assert set(found) == set(sample.arrives), "what is refused"
+    for kind, arrives in found.items():
+        assert type_runs.same(kind, arrives, sample.arrives[kind]), (kind, arrives)
+
+
+@pytest.mark.parametrize(("kind", "values"), [("xml", XML), ("fixed", FIXED)])
+def test_marked_texts(tmp_path: Path, kind: str, values: tuple[Value, ...]) -> None:
+    found = type_runs.of_marked(tmp_path, kind, values)
     assert set(found) == set(LOGICAL)
     for logical, arrives in found.items():
         for value, one in zip(values, arrives, strict=True):

@@ -32,7 +32,9 @@ from tests import soap_service
 from tests.connectors.systems import conn
 from tests.connectors.type_samples import Arrives, Sample
 from tests.connectors.type_samples_files import Value, Written
+from tests.connectors.type_samples_office import OfficeColumn
 from tests.soap_service import Reply
+from tests.workbooks import DbfColumn, SheetMade, dbf, xlsx
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 EAST = timezone(timedelta(hours=8))
@@ -43,6 +45,9 @@ SEMANTIC = {
     "integer": "sequence",
     "number": "money",
 }
+REASONS = frozenset({"type", "scale", "record.json", "record.xml"})
+REASONS |= {"cell.rounded", "cell.formula", "cell.error", "cell.percent"}
+"""Rules that a value of no column's type may break."""
 Outcome = dict[LogicalType, Arrives]
 """Logical type → what came of each value; without those that were refused."""
 
@@ -86,7 +91,7 @@ def taken(reading: Reading, made: Contract) -> Arrives:
         found |= dict(zip(checked.good["k"], map(arrived, checked.good["v"]), strict=True))
         for row in checked.rejected:
             key = row.values.get("k") or str(row.number)
-            assert {r.rule for r in row.reasons} <= {"type", "scale", "record.json"}, row.reasons
+            assert {r.rule for r in row.reasons} <= REASONS, row.reasons
             found[key] = None
     return tuple(found[k] for k in sorted(found, key=int))
 
@@ -176,6 +181,32 @@ def of_service(values: Sequence[Value]) -> Outcome:
         service.instead = Reply(soap_service.envelope(f"{body}</queryRowsResponse>"))
         there = conn(conn_type="http", host="127.0.0.1", port=service.server_address[1])
         return outcome(there, "soap", SoapSource.model_validate(soap_service.OPTIONS))
+
+
+def of_office(folder: Path, kind: str, sample: OfficeColumn) -> Outcome:
+    """A column of a workbook or of a DBF table, read as each logical type."""
+    if kind == "excel":
+        rows = [[str(n), cell] for n, cell in enumerate(sample.cells, start=1)]
+        data = xlsx(SheetMade([["k", "v"], *rows]))
+    else:
+        assert sample.field is not None
+        cells = [(str(n).encode(), cell) for n, cell in enumerate(sample.cells, start=1)]
+        data = dbf([DbfColumn("k", "C", 9), sample.field], cells, version=0x30)
+    (folder / f"rows.{kind}").write_bytes(data)
+    return outcome(*_file(folder, f"rows.{kind}", {"kind": kind}))
+
+
+def of_marked(folder: Path, kind: str, values: Sequence[Value]) -> Outcome:
+    """Values of an XML document or of lines of fixed widths, read as each logical type."""
+    numbered = list(enumerate(values, start=1))
+    if kind == "xml":
+        rows = "".join(f"<r><k>{n}</k>{v.written}</r>" for n, v in numbered)
+        text, more = f"<d>{rows}</d>", {"record": "/d/r"}
+    else:
+        text = "".join(f"{n:<9}{v.written:<30}\n" for n, v in numbered)
+        more = {"columns": [{"name": "k", "width": 9}, {"name": "v", "width": 30}]}  # type: ignore[dict-item]
+    (folder / f"rows.{kind}").write_text(text, encoding="utf-8")
+    return outcome(*_file(folder, f"rows.{kind}", {"kind": kind, **more}))
 
 
 def _file(folder: Path, name: str, layout: dict[str, Any]) -> tuple[Connection, str, BaseModel]:

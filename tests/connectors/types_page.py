@@ -22,6 +22,7 @@ from tests.connectors.systems import conn
 from tests.connectors.type_runs import Outcome
 from tests.connectors.type_samples import MARIADB, POSTGRESQL, SQLITE
 from tests.connectors.type_samples_files import CSV, JSON, PARQUET, SOAP, Value, Written
+from tests.connectors.type_samples_office import DBF, EXCEL, FIXED, XML
 
 TARGET = Path(__file__).parents[2] / "docs" / "types.md"
 HEAD = """# Which type of a source gives which type of a contract
@@ -50,6 +51,10 @@ TITLES = {
     "csv": "CSV",
     "json": "JSON and JSON Lines",
     "soap": "Web services (SOAP)",
+    "excel": "Excel (XLSX)",
+    "dbf": "DBF",
+    "xml": "XML",
+    "fixed": "Fixed widths",
 }
 NOTES = {
     "postgresql": "A domain counts as the type that it stands on. `citext` counts as text.",
@@ -66,6 +71,15 @@ NOTES = {
     "soap": "Values come as texts, whatever types schema and `xsi:type` name. An empty element, an "
     "`xsi:nil` and one that a row lacks are NULL; dates and times in another form by "
     "`logicalTypeOptions.format`.",
+    "excel": "A type is that of a cell, not of a column. Dates are told by a cell's format; "
+    "percentages and formulas cost their row unless the contract says how they are taken "
+    "(`percent`, `formulas`). A date has the form that the contract's `format` says of text; here it "
+    "has none.",
+    "dbf": "By the letter of the field; a field of blanks is NULL. I, Y and T that may be NULL are "
+    "refused, as their bytes do not tell it. Dates as for Excel.",
+    "xml": "All values are text. An element without text, and one that a row lacks, is NULL; an "
+    "attribute counts as an element.",
+    "fixed": "All values are text, without the blanks around them; blanks alone are NULL.",
 }
 Line = tuple[str, tuple[str, ...], Outcome]
 """A type, its values in words, and what came of them."""
@@ -134,11 +148,15 @@ def runs(folder: Path, postgres: str) -> Iterator[tuple[str, list[Line]]]:
     yield "parquet", [(s.name, s.says, type_runs.of_parquet(folder, s)) for s in PARQUET]
     for kind, values in (("csv", CSV), ("json", JSON)):
         yield kind, _by_name(values, type_runs.of_lines(folder, kind, values))
+    for kind, samples_ in (("excel", EXCEL), ("dbf", DBF)):
+        yield kind, [(s.name, s.says, type_runs.of_office(folder, kind, s)) for s in samples_]
+    for kind, values in (("xml", XML), ("fixed", FIXED)):
+        yield kind, _by_name(values, type_runs.of_marked(folder, kind, values))
     yield "soap", _by_name(SOAP, type_runs.of_service(SOAP))
 
 
 def _by_name(values: Sequence[Value], found: Outcome) -> list[Line]:
-    """The values of each name together."""
+    """A line for each type of values, in their order."""
     return [
         (
             name,

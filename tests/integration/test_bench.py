@@ -21,6 +21,7 @@ SMALL = ["--rows", "20000", "--rounds", "1"]
 PROGRAMS = {
     "bench.transfers": ([*SMALL, "--no-peers"], "transfers"),
     "bench.text": (SMALL, "text sources"),
+    "bench.offices": ([*SMALL, "--no-peers"], "files of offices"),
     "bench.holding": (["--rows", "20000"], "what consumers hold"),
     "bench.govern": ([*SMALL, "--deliveries", "5", "--each", "1000"], "governed deliveries"),
     "bench.reconcile": ([*SMALL, "--planted", "30"], "reconciliation"),
