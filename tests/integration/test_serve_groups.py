@@ -153,6 +153,24 @@ def test_a_worker_that_rests_hears_no_call_of_another(
     assert [reply.code for reply in told] == [codes.UNAVAILABLE, *[codes.ANSWERED] * 5]
 
 
+def test_a_worker_that_rests_refuses_nobody_whom_another_can_answer(
+    quick_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecard.serve.groups.REST_S", 0.1)
+    monkeypatch.setattr("onecard.serve.groups.LINGER_S", 0.0)
+    losing = Losing()
+    with working(quick_postgres, losing) as (groups, told):
+        groups.put(call(1), told.append)
+        until(lambda: losing.groups == [["r1"]], "one worker is busy")
+        groups.put(call(0), told.append)
+        until(lambda: len(told) == 1, "the other has lost its session")
+        groups.put(call(2), told.append)
+        until(lambda: losing.groups == [["r1"], ["r2"]], "it answers when it has a session again")
+        losing.go.release(2)
+        until(lambda: len(told) == 3, "all are told")
+    assert [reply.code for reply in told] == [codes.UNAVAILABLE, *[codes.ANSWERED] * 2]
+
+
 def test_a_repeated_request_is_found_by_an_index(hub_database: str) -> None:
     indexes = (
         "SELECT indexdef FROM pg_indexes WHERE schemaname = 'ledger' AND tablename = 'question'"
