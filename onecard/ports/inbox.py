@@ -26,7 +26,7 @@ class Sending:
 
 
 Sendings = Callable[[Collection[str]], Sequence[Sending]]
-"""Takes the ids of deliveries that lie in an inbox. Gives those of them that were sent there, oldest
+"""Takes the ids of deliveries that lie in an inbox. Gives those that were sent there, oldest
 first, and behind them the oldest confirmed one that should lie there and does not, if there is any;
 what was erased, or should be by now, need not lie there."""
 

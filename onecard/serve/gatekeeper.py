@@ -114,9 +114,7 @@ class Gatekeeper:
         return Proved(signed.sid, system, signed.rid, body_digest(form, body))
 
 
-def _claimed(
-    prefixes: Iterable[str], headers: Sequence[tuple[str, str]]
-) -> SignedCall | None:
+def _claimed(prefixes: Iterable[str], headers: Sequence[tuple[str, str]]) -> SignedCall | None:
     """The call by the first prefix that it is whole with."""
     found = (SignedCall.of(prefix, headers) for prefix in prefixes)
     return next((call for call in found if call is not None), None)

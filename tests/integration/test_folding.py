@@ -62,7 +62,9 @@ def lane(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[T
             for agreement in (BUSES, OPERATOR):
                 hub.deliver(agreement).run()
         with connected(town) as connection:
-            erased = Erasure(delivered(connection, BUSES)[2], datetime.now().astimezone(), "值班员", "销毁回执 1")
+            erased = Erasure(
+                delivered(connection, BUSES)[2], datetime.now().astimezone(), "值班员", "销毁回执 1"
+            )
             assert receipts.record_erasure(connection, erased)
         yield town
 
