@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from connectors.rest.client import Client
 from connectors.rest.options import Keyset, RestSource
-from connectors.rest.page import Page
+from connectors.rest.page import Page, Reply
 from connectors.rest.read import Pages, RestReading
+from connectors.rest.remembered import RememberedPages
 from onecard.base.connections import Connection
 from onecard.ports.news import UNTOLD, SourcePlace, SourceState
 from onecard.ports.source import ReadRequest
@@ -26,14 +28,16 @@ def state(connection: Connection, request: ReadRequest) -> SourceState:
         connection: of the agency's system.
         request: names the bound, and the page to begin with.
     """
-    options = RestSource.model_validate(request.options.model_dump())
+    options = RestSource.of(request.options)
     if options.since_param is None or request.since is None:
         return SourceState()
     client = Client(connection, options, request.dataset)
     try:
-        pages = RestReading(connection, request).pages(client)
+        reading = RestReading(connection, request)
         if not isinstance(options.paginator, Keyset):
-            return SourceState(_numbered(pages))
+            return SourceState(_numbered(reading.pages(client)))
+        pages = reading.pages_of(_LookedAt, client)
+        pages.whose = connection.fingerprint
         found, last = b"", request.page
         for page in pages.by_cursor(options.paginator):
             if page:  # an empty one behind the last adds nothing
@@ -42,6 +46,26 @@ def state(connection: Connection, request: ReadRequest) -> SourceState:
         return SourceState((found or _digest(b"", None)).hex(), end, more=pages.more)
     finally:
         client.close()
+
+
+class _LookedAt(Pages):
+    """Pages of which one that has not changed since the last look is not parsed again.
+
+    Attributes:
+        whose: fingerprint of the connection.
+    """
+
+    whose = ""
+
+    def parsed(self, body: bytes, params: Mapping[str, str]) -> Reply:
+        """As of `Pages`; the same object where the same body came last."""
+        request, options = self._request, self._options
+        place = options.path, options.records, tuple(sorted(params.items()))
+        asked = self.whose, request.dataset, request.columns, place
+        return _remembered.parsed(asked, body, lambda new: Pages.parsed(self, new, params))
+
+
+_remembered = RememberedPages()
 
 
 def _numbered(pages: Pages) -> str:

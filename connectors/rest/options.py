@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from onecard.base.frozen import Frozen
 from onecard.base.platform_signature import SignatureForm
@@ -123,6 +123,11 @@ class RestSource(Wire):
     by: Mapping[str, str] = Field(default_factory=dict)
     params: Mapping[str, str] = Field(default_factory=dict)
     success: Success | None = None
+
+    @classmethod
+    def of(cls, options: BaseModel) -> RestSource:
+        """Options as a request has them: of this model, or of one that says the same."""
+        return options if isinstance(options, cls) else cls.model_validate(options.model_dump())
 
     def asks(self) -> Iterator[tuple[str, str, str]]:
         """What lint asks for: numbered pages in a stated order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from connectors.common.gather import regrouped
 from connectors.common.strict_json import at, has, scalar_text
@@ -20,6 +20,7 @@ from schemas.models.partition import ByParameter
 
 _MORE = {None: None, True: True, False: False, "true": True, "false": False, "1": True, "0": False}
 """What APIs say of further pages, in the words that JSON and text have for yes and no."""
+AnyPages = TypeVar("AnyPages", bound="Pages")
 
 
 class RestReading:
@@ -40,7 +41,7 @@ class RestReading:
             more: parameters besides those of the options.
         """
         self._connection, self._request, self._more = connection, request, more or {}
-        self._options = RestSource.model_validate(request.options.model_dump())
+        self._options = RestSource.of(request.options)
         self._remarks: list[str] = []
 
     @property
@@ -77,7 +78,16 @@ class RestReading:
         Args:
             client: calls the API.
         """
-        return Pages(client, self._request, self._options, self._params(), PageKeys(()))
+        return self.pages_of(Pages, client)
+
+    def pages_of(self, kind: type[AnyPages], client: Client) -> AnyPages:
+        """The same, as a kind of pages of the caller's.
+
+        Args:
+            kind: of the loop over them.
+            client: calls the API.
+        """
+        return kind(client, self._request, self._options, self._params(), PageKeys(()))
 
     def _keys(self) -> PageKeys:
         """What must not stand on two numbered pages: a key, or a version of a row."""
@@ -294,11 +304,21 @@ class Pages:
             " while they were read"
         )
 
+    def parsed(self, body: bytes, params: Mapping[str, str]) -> Reply:  # noqa: ARG002 - a look's
+        """What a body says.
+
+        Args:
+            body: JSON in UTF-8.
+            params: by which it was asked for.
+
+        Raises:
+            ValueError, RecursionError: it is no JSON.
+        """
+        return pages_of.parsed(body, self._options.records, self._request)
+
     def _get(self, params: dict[str, str]) -> Reply:
-        options, request = self._options, self._request
-        reply = self._client.read(
-            options.path, params, lambda body: pages_of.parsed(body, options.records, request)
-        )
+        options = self._options
+        reply = self._client.read(options.path, params, lambda body: self.parsed(body, params))
         success = options.success
         if success and scalar_text(at(reply.document, success.field)) != success.value:
             self._refuse(f"it did not answer {success.field} = {success.value}")
