@@ -16,7 +16,7 @@ from onecard.serve.case import Reply
 from onecard.serve.groups import LINGER_S, MOST_TOGETHER, Groups
 from onecard.store import database
 from onecard.store.database import Connection
-from onecard.store.together import send, together
+from onecard.store.together import begin, commit, send, together, undone_unless_committed
 from schemas.models import catalogue
 from tests.asked import F09, HIS
 from tests.waiting import until
@@ -129,6 +129,26 @@ def test_statements_that_failed_together_can_be_run_again(
             until(lambda: asked() is codes.ANSWERED, "the table is there again")
         finally:
             groups.end()
+
+
+def test_a_transaction_that_fails_or_is_not_committed_leaves_nothing(hub_database: str) -> None:
+    with database.connect(hub_database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE ledger.trial (n int PRIMARY KEY)")
+
+        def write(*numbers: int, done: bool = True) -> None:
+            with undone_unless_committed(connection), together(connection):
+                begin(connection)
+                for number in numbers:
+                    connection.execute("INSERT INTO ledger.trial VALUES (%s)", (number,))
+                if done:
+                    commit(connection)
+
+        write(1)
+        write(2, done=False)
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            write(3, 1)
+        write(4)
+        assert database.scalars(connection, int, "SELECT n FROM ledger.trial ORDER BY n") == [1, 4]
 
 
 class Losing(Slow):
