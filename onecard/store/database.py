@@ -214,8 +214,7 @@ def as_records(names: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
 
     Args:
         names: of the lines' values.
-        lines: of texts without NUL, numbers, bytes (for `bytea`), aware times (for `timestamptz`),
-            lists and mappings of texts and numbers (for `json`).
+        lines: of texts without NUL, numbers, bytes (for `bytea`), aware times (for `timestamptz`).
     """
     return json.dumps([dict(zip(names, line, strict=True)) for line in lines], default=_spelt)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,6 @@ from onecard.store.database import Connection, as_records, columns
 from onecard.store.together import Sent, send
 
 HOUR, DAY = 3_600, 86_400
-_SPANS = ("scope", "since", "span", "names")
-"""Slots in which only the name differs go over as one record."""
 
 
 class Slot(NamedTuple):
@@ -59,18 +57,14 @@ def ask_used(connection: Connection, slots: Iterable[Slot]) -> AskedUsed:
         connection: of the hub's database.
         slots: to be looked up.
     """
-    named: defaultdict[tuple[str, int, int], list[str]] = defaultdict(list)
-    for slot in dict.fromkeys(slots):
-        named[slot.scope, slot.since, slot.span].append(slot.name)
+    asked = list(dict.fromkeys(slots))
     found = send(
         connection,
         _Count,
         "SELECT c.scope, c.name, c.since, c.span, c.calls FROM json_to_recordset(%s::json)"
-        " AS s(scope text, since bigint, span int, names json)"
-        " CROSS JOIN LATERAL json_array_elements_text(s.names) AS n(name)"
-        " JOIN ledger.question_count c ON c.scope = s.scope AND c.name = n.name"
-        " AND c.span = s.span AND c.since = s.since",
-        (as_records(_SPANS, [(*span, names) for span, names in named.items()]),),
+        " AS s(scope text, name text, since bigint, span int)"
+        " JOIN ledger.question_count c USING (scope, name, since, span)",
+        (as_records(Slot._fields, asked),),
     )
     return AskedUsed(found)
 
@@ -82,20 +76,16 @@ def count(connection: Connection, slots: Iterable[Slot]) -> None:
         connection: in the transaction that records the calls.
         slots: of all of them.
     """
-    named: defaultdict[tuple[str, int, int], Counter[str]] = defaultdict(Counter)
-    for slot in slots:
-        named[slot.scope, slot.since, slot.span][slot.name] += 1
-    if not named:
+    numbers = sorted(Counter(slots).items())  # in one order, so that no two wait for each other
+    if not numbers:
         return
     connection.execute(
         "INSERT INTO ledger.question_count (scope, name, since, span, calls)"
-        " SELECT s.scope, n.name, s.since, s.span, n.calls::bigint FROM json_to_recordset("
-        "%s::json) AS s(scope text, since bigint, span int, names json)"
-        " CROSS JOIN LATERAL json_each_text(s.names) AS n(name, calls)"
-        " ORDER BY s.scope, n.name, s.since, s.span"  # so that no two wait for each other
+        " SELECT * FROM json_to_recordset(%s::json)"
+        " AS s(scope text, name text, since bigint, span int, calls bigint)"
         " ON CONFLICT (scope, name, span, since)"
         " DO UPDATE SET calls = ledger.question_count.calls + excluded.calls",
-        (as_records(_SPANS, [(*span, names) for span, names in named.items()]),),
+        (as_records((*Slot._fields, "calls"), [(*slot, number) for slot, number in numbers]),),
     )
 
 
