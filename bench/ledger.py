@@ -202,6 +202,12 @@ def looks(hub: Hub, connection: database.Connection) -> dict[str, Callable[[], o
     )
     digests = [hub.suite.digests(k.secret, [person])[0] for k in keys]
     ((old,),) = connection.execute(statements("thirteen_months")[OLDEST_PACK]).fetchall()
+    there = database.scalars(
+        connection,
+        str,
+        "SELECT DISTINCT d FROM ledger.lane_pack, unnest(deliveries) AS d WHERE subject = %s",
+        (agreement.id,),
+    )
     frames = [n for n in report_frames.FRAMES if n not in ("collects", "rules", "tickets")]
     table = StatusTable(EVENTS, "hrss__card_status_event")
     losses = Loss(("08",), 60)
@@ -227,8 +233,8 @@ def looks(hub: Hub, connection: database.Connection) -> dict[str, Callable[[], o
             deliveries.last_lapsed(connection, agreement.id, now),
             receipts.overdue_erasures(connection, agreement.id, now - timedelta(days=91)),
         ),
-        "an inbox's reconciliation: what was sent": lambda: deliveries.sendings(
-            connection, agreement.id, now
+        f"an inbox's reconciliation: what was sent of {len(there)} deliveries in a folder": (
+            lambda: deliveries.sendings(connection, agreement.id, now, there)
         ),
     }
 

@@ -1,7 +1,7 @@
 """What `bench.serve` is compared with: a handler that looks a person up and does nothing else.
 
-FastAPI under uvicorn as both come, sessions of psycopg that are kept open, one statement a call. It
-asks nobody who they are, keeps no record and signs nothing. `python -m bench.serve_bare ADDRESS
+FastAPI under uvicorn with the parser and the loop of `onecard serve`, sessions of psycopg that are
+kept open, one statement a call. It asks nobody who they are, keeps no record and signs nothing. `python -m bench.serve_bare ADDRESS
 PORT`.
 """
 
@@ -78,7 +78,14 @@ def create_app(address: str) -> FastAPI:
 def main() -> None:
     """Entry point."""
     address, port = sys.argv[1:]
-    uvicorn.run(create_app(address), port=int(port), access_log=False, log_level="warning")
+    uvicorn.run(
+        create_app(address),
+        port=int(port),
+        http="httptools",
+        loop="uvloop",
+        access_log=False,
+        log_level="warning",
+    )
 
 
 if __name__ == "__main__":

@@ -139,8 +139,8 @@ def section(found: Figures) -> Section:
             " each call signed beforehand by a client in a process of its own on the same machine,"
             " each about another person, one in twenty about nobody; every answer on record before"
             f" it is given. Median of {found.rounds} interleaved rounds. At a rate: from the time at"
-            " which a call was to leave. The bare handler: FastAPI and uvicorn as they come, one"
-            " statement, no signature, no agreement, no gate, no record. Counts for quotas are"
+            " which a call was to leave. The bare handler: FastAPI and uvicorn with the same parser and"
+            " loop, one statement, no signature, no agreement, no gate, no record. Counts for quotas are"
             " emptied between phases, as hours would. CPU seconds: of the service, of PostgreSQL,"
             " of the client."
         ),

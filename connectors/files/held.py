@@ -31,11 +31,12 @@ def chunks(
         connection: of the inbox.
         sink: where its files lie, and their format.
         request: agreement and columns.
-        arrivals: deliveries, oldest first, and the key.
+        arrivals: tell which deliveries they are, and the key.
     """
     with opened(connection) as folder:
         agreement = request.dataset
-        notes = [(s.id, _note(folder, sink, agreement, s)) for s in arrivals.sendings]
+        sendings = arrivals.sendings(_there(folder, sink, agreement))
+        notes = [(s.id, _note(folder, sink, agreement, s)) for s in sendings]
         keys = replace(request, columns=tuple(c for c in request.columns if c.name in arrivals.key))
         for delivery, note in notes:
             if note is None:
@@ -44,6 +45,17 @@ def chunks(
                 path = sink.deletes_path(agreement, delivery)
                 yield from (Dropped(p.batch) for p in _parts(folder, path, sink, keys))
             yield from _parts(folder, sink.path(agreement, delivery), sink, request)
+
+
+def _there(folder: Folder, sink: FilesSink, agreement: str) -> list[str]:
+    """Ids of the parcels whose manifests lie in the folder."""
+    directory, _, ending = sink.path(agreement, "").rpartition("/")
+    ending += sink.manifest.suffix
+    try:
+        names = [entry.name for entry in folder.entries(directory)]
+    except ConfigError:  # no such folder: nothing was sent yet, or somebody has taken all of it
+        return []
+    return [name.removesuffix(ending) for name in names if name.endswith(ending)]
 
 
 def _parts(folder: Folder, path: str, sink: FilesSink, request: ReadRequest) -> Iterator[Chunk]:

@@ -27,10 +27,11 @@ def state(reading: PagedReading[Any]) -> SourceState:
     options, request = reading.options, reading.request
     if options.since_param is None or request.since is None:
         return SourceState()
-    with reading.opened() as api:
+    if not isinstance(options.paginator, Keyset):
+        with reading.opened() as api:
+            return SourceState(_numbered(reading.pages(api)))
+    with reading.looked_at() as api:
         pages = reading.pages(api)
-        if not isinstance(options.paginator, Keyset):
-            return SourceState(_numbered(pages))
         found, last = b"", request.page
         for page in pages.by_cursor(options.paginator):
             if page:  # an empty one behind the last adds nothing

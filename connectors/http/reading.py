@@ -53,6 +53,10 @@ class PagedReading(ABC, Generic[A]):
     def opened(self) -> AbstractContextManager[A]:
         """The system, to be called until the block ends."""
 
+    def looked_at(self) -> AbstractContextManager[A]:
+        """The same, for a look that comes again and again: a kind may remember what it saw."""
+        return self.opened()
+
     @property
     def remarks(self) -> tuple[str, ...]:
         """Where the system said something else of its pages than they showed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from connectors.http.options import Paged, Paginator, Wire
 from onecard.base.frozen import Frozen
@@ -19,6 +19,11 @@ class RestSource(Paged):
     path: str
     records: str
     paginator: Paginator
+
+    @classmethod
+    def of(cls, options: BaseModel) -> RestSource:
+        """Options as a request has them: of this model, or of one that says the same."""
+        return options if isinstance(options, cls) else cls.model_validate(options.model_dump())
 
 
 class Count(Frozen):

@@ -10,6 +10,7 @@ from connectors.rest import page as pages_of
 from connectors.rest.client import Client
 from connectors.rest.options import RestSource
 from connectors.rest.page import Reply
+from connectors.rest.remembered import RememberedPages
 from onecard.base.connections import Connection
 from onecard.ports.source import ReadRequest
 
@@ -40,11 +41,39 @@ class JsonApi:
         Args:
             params: of the query.
         """
-        return self._client.read(self.place, params, self.parsed)
+        return self._client.read(self.place, params, lambda body: self.parsed(body, params))
 
-    def parsed(self, body: bytes) -> Reply:
-        """A body as a reply; raises ValueError or RecursionError."""
+    def parsed(self, body: bytes, params: Mapping[str, str]) -> Reply:  # noqa: ARG002 - a look's
+        """What a body says.
+
+        Args:
+            body: JSON in UTF-8.
+            params: by which it was asked for.
+
+        Raises:
+            ValueError, RecursionError: it is no JSON.
+        """
         return pages_of.parsed(body, self._options.records, self._request)
+
+
+class _LookedAt(JsonApi):
+    """An API of which a page that has not changed since the last look is not parsed again.
+
+    Attributes:
+        whose: fingerprint of the connection.
+    """
+
+    whose = ""
+
+    def parsed(self, body: bytes, params: Mapping[str, str]) -> Reply:
+        """As of `JsonApi`; the same object where the same body came last."""
+        request, options = self._request, self._options
+        place = options.path, options.records, tuple(sorted(params.items()))
+        asked = self.whose, request.dataset, request.columns, place
+        return _remembered.parsed(asked, body, lambda new: JsonApi.parsed(self, new, params))
+
+
+_remembered = RememberedPages()
 
 
 class RestReading(PagedReading[JsonApi]):
@@ -62,14 +91,27 @@ class RestReading(PagedReading[JsonApi]):
             request: of the dataset.
             more: parameters besides those of the options.
         """
-        options = RestSource.model_validate(request.options.model_dump())
+        options = RestSource.of(request.options)
         super().__init__(connection, request, options, more)
 
     @contextmanager
     def opened(self) -> Iterator[JsonApi]:
         """The API, to be called until the block ends."""
+        with self._client() as client:
+            yield JsonApi(client, self.request, self.options)
+
+    @contextmanager
+    def looked_at(self) -> Iterator[JsonApi]:
+        """The same, with a memory of the pages that came last."""
+        with self._client() as client:
+            api = _LookedAt(client, self.request, self.options)
+            api.whose = self.connection.fingerprint
+            yield api
+
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
         client = Client(self.connection, self.options, self.request.dataset)
         try:
-            yield JsonApi(client, self.request, self.options)
+            yield client
         finally:
             client.close()

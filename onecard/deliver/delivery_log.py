@@ -179,7 +179,7 @@ class DeliveryLog:
     @property
     def _own(self) -> str:
         """How the id of a delivery begins that this attempt is the first at."""
-        return f"{self.agreement.id}-{self.transfer:08d}-"
+        return deliveries.own_ids(self.agreement.id, self.transfer)
 
     def confirmed(
         self, sent: Sent, progress: Progress, sealer: Sealer, outcome: Confirmation

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from onecard.deliver.outgoing import Outgoing
 from onecard.model import gate_inputs
 from onecard.model.treated import cell_keys
-from onecard.ports.inbox import Sending
+from onecard.ports.inbox import Sendings
 from onecard.ports.privacy_gate import Batch
 from onecard.store import holding
 
@@ -30,7 +30,7 @@ class ExpectedInbox:
     Attributes:
         outgoing: its selection has the dataset's key.
         record: of what the consumer holds; None for statistics.
-        sendings: deliveries that may have reached the consumer.
+        sendings: tells which deliveries may have reached the consumer.
         released: of dataset keys, those of rows that a person let pass the gate.
         previous: values of statistical cells as they were last delivered.
         lapsed: id of the last delivery whose retention is over; 0: none.
@@ -39,7 +39,7 @@ class ExpectedInbox:
 
     outgoing: Outgoing
     record: Record | None
-    sendings: tuple[Sending, ...]
+    sendings: Sendings
     released: Callable[[Iterable[str]], set[str]]
     previous: Callable[[list[str]], Mapping[str, int]]
     lapsed: int = 0

@@ -196,7 +196,7 @@ class Deliver:
                 yield ExpectedInbox(
                     Outgoing(snapshot, selection, gate, ready.tokeniser),
                     ready.record and ready.record.under_own_key(),
-                    deliveries.sendings(connection, agreement.id, now),
+                    lambda there: deliveries.sendings(connection, agreement.id, now, there),
                     lambda keys: quarantine.released(connection, agreement, keys, key),
                     lambda cells: deliveries.cells(connection, agreement.id, cells),
                     state.lapse.transfer if state.lapse else 0,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract, Field
@@ -57,15 +58,15 @@ def exists_name(index: int) -> str:
     return f"{PREFIX}exists_{index}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GateInputs:
     """Which control columns an agreement needs."""
 
     agreement: Agreement
     contracts: Mapping[str, Contract]
 
-    @property
-    def fields(self) -> dict[str, Field]:
+    @cached_property
+    def fields(self) -> Mapping[str, Field]:
         """The contract field behind each shared field; constants and counts have none."""
         agreement = self.agreement
         counted = agreement.statistics.count if agreement.statistics else None
@@ -89,12 +90,12 @@ class GateInputs:
         deaths = (people.deaths,) if self.agreement.after_death == "stop" else ()
         return (people.cards, *deaths) if deaths or self.financial else ()
 
-    @property
+    @cached_property
     def financial(self) -> bool:
         """Whether the flow pays out or carries a bank account (PR-16)."""
         return any(f.semantic == "bank_account" for f in self.fields.values())
 
-    @property
+    @cached_property
     def scanned(self) -> tuple[str, ...]:
         """Shared text fields that are no identifiers and could hold personal data (PR-10)."""
         return tuple(

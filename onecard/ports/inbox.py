@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -25,12 +25,22 @@ class Sending:
     confirmed: bool
 
 
+Sendings = Callable[[Collection[str]], Sequence[Sending]]
+"""Takes the ids of deliveries that lie in an inbox. Gives those that were sent there, oldest
+first, and behind them the oldest confirmed one that should lie there and does not, if there is any;
+what was erased, or should be by now, need not lie there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What may have come to an inbox: deliveries, oldest first, of rows with a key."""
+    """What may have come to an inbox: deliveries of rows with a key.
+
+    Attributes:
+        sendings: asks the hub's ledger, where an inbox has deliveries one by one.
+    """
 
     key: tuple[str, ...]
-    sendings: tuple[Sending, ...]
+    sendings: Sendings
 
 
 @dataclass(frozen=True, slots=True)

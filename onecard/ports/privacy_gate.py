@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from onecard.base.connections import Connection
 from onecard.crypto.keys import Key
 from onecard.errors import HoldError, PolicyError
 from onecard.model.agreements import Life
+from onecard.model.gate_inputs import GateInputs
 from onecard.ports.sink import Sent
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Agency
@@ -118,6 +120,11 @@ class Plan:
     sealed_for: str = ""
     queries: tuple[Query, ...] = ()
     accesses: tuple[Access, ...] = ()
+
+    @cached_property
+    def inputs(self) -> GateInputs:
+        """The contract fields behind the agreement's, for all rules together."""
+        return GateInputs(self.agreement, self.contracts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from onecard.deliver.expected_inbox import LAPSED, QUARANTINED, WAITING
 from onecard.deliver.outgoing import arrow_of
 from onecard.errors import ConfigError, HoldError, InboxTaken
 from onecard.model.reconciliations import ReconciliationResult
-from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sending
+from onecard.ports.inbox import Arrivals, Dropped, Held, Readable, Sendings
 from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.inbox_rows import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxRows
 from onecard.reconcile.noting import noted
@@ -160,7 +160,7 @@ class _Reconciliation:
         )
         return done, frozenset(expected.vouched), schema
 
-    def _held(self, sendings: tuple[Sending, ...]) -> Held:
+    def _held(self, sendings: Sendings) -> Held:
         block = self.agreement.delivery
         assert block is not None  # noqa: S101 - asked by the caller
         connector = self.hub.connector(block.connector)

@@ -24,7 +24,7 @@ from onecard.store.agreement_lives import Lives
 from onecard.store.database import Connection
 from onecard.store.question_counts import HOUR, AskedUsed, Slot
 from onecard.store.questions import Known
-from onecard.store.together import Sent, together
+from onecard.store.together import Sent
 
 QUOTAS: Mapping[str, Code] = {
     "operator": codes.QUOTA_OPERATOR,
@@ -32,21 +32,6 @@ QUOTAS: Mapping[str, Code] = {
     "agreement": codes.QUOTA_AGREEMENT,
     "person": codes.QUOTA_PERSON,
 }
-
-
-def lives(connection: Connection, compiled: Iterable[Compiled]) -> dict[str, Life]:
-    """Where agreements stand at this moment, by id.
-
-    Args:
-        connection: of the hub's database.
-        compiled: the agreements, each once.
-    """
-    found = list({c.agreement.id: c for c in compiled}.values())
-    if not found:
-        return {}
-    with together(connection):
-        asked = ask_lives(connection, found)
-    return asked.on(found[0].today)
 
 
 def ask_lives(connection: Connection, compiled: Iterable[Compiled]) -> Lives:
@@ -67,10 +52,28 @@ def judged(call: Call, compiled: Compiled | None, life: Life | None) -> Question
         compiled: the agreement that its path names; None: there is none.
         life: where that stands.
     """
-    if compiled is None or life is None or compiled.agreement.consumer != call.system.agency:
+    if compiled is None or life is None or not is_own(call, compiled):
         return codes.NO_AGREEMENT
-    if refusal := _closed(call, compiled, life):
-        return refusal
+    return closed(call, compiled, life) or read(call, compiled)
+
+
+def is_own(call: Call, compiled: Compiled) -> bool:
+    """Whether an agreement is that of the caller's agency.
+
+    Args:
+        call: its signature is right.
+        compiled: the agreement that its path names.
+    """
+    return compiled.agreement.consumer == call.system.agency
+
+
+def read(call: Call, compiled: Compiled) -> Question | Code:
+    """The question that stands in a call's body, or what is wrong with it.
+
+    Args:
+        call: its signature is right.
+        compiled: the agreement that its path names, which is its caller's.
+    """
     try:
         found = question(call.body, tuple(compiled.given), compiled.values)
         say_nothing(call.rid, found.id_number, *found.given.values(), *found.values.values())
@@ -81,8 +84,14 @@ def judged(call: Call, compiled: Compiled | None, life: Life | None) -> Question
     return found if re.fullmatch(compiled.asking.case, found.case) else codes.CASE
 
 
-def _closed(call: Call, compiled: Compiled, life: Life) -> Code | None:
-    """Why a caller's agency may not ask in this way now."""
+def closed(call: Call, compiled: Compiled, life: Life) -> Code | None:
+    """Why a caller's agency may not ask in this way now; None: it may.
+
+    Args:
+        call: its signature is right.
+        compiled: the agreement that its path names, which is its caller's.
+        life: where that stands.
+    """
     if life.stopped is not None:
         return codes.STOPPED
     if life.state != "in_force" or call.system.residents:
@@ -128,7 +137,7 @@ def renew(cases: Sequence[Case], lives: Mapping[str, Life]) -> None:
     """
     for case in cases:
         case.life = lives[case.under.agreement.id]
-        if refusal := _closed(case.call, case.under, case.life):
+        if refusal := closed(case.call, case.under, case.life):
             case.refuse(refusal)
 
 

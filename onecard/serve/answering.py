@@ -13,7 +13,6 @@ from onecard.crypto.keys import Key
 from onecard.daemon.codes import Code
 from onecard.daemon.watcher import WatchedDesk
 from onecard.errors import OnecardError
-from onecard.model.agreements import Life
 from onecard.ports.privacy_gate import Plan, PrivacyBlock, PrivacyGate, Query
 from onecard.serve import admission, codes
 from onecard.serve.calls import Call
@@ -105,35 +104,45 @@ class Answering:
     def _admit(
         self, connection: Connection, cases: Sequence[Case], keys: Keyring, now: datetime
     ) -> None:
-        """Everything that is looked at before the registry is."""
-        compiled = {c.call.agreement: self._compiled(c.call.agreement, now.date()) for c in cases}
-        lives = admission.lives(connection, [c for c in compiled.values() if c is not None])
-        for case in cases:
-            name = case.call.agreement
-            self._judge(case, compiled[name], lives.get(name), keys)
-        asked = [case for case in cases if case.open]
-        for case in asked:
-            case.count(now)
-        if not asked:
-            return
-        with together(connection):
-            counted = admission.ask_counts(connection, asked, now)
-        admission.ration(asked, counted)
+        """Everything that is looked at before the registry is, with one wait for the database.
 
-    def _judge(
-        self, case: Case, compiled: Compiled | None, life: Life | None, keys: Keyring
-    ) -> None:
-        found = admission.judged(case.call, compiled, life)
-        if isinstance(found, Code):
-            case.refuse(found)
+        Bodies are read before it is known where agreements stand; what is said first is said first.
+        """
+        for case in cases:
+            case.compiled = self._compiled(case.call.agreement, now.date())
+            if case.compiled is None or not admission.is_own(case.call, case.compiled):
+                case.refuse(codes.NO_AGREEMENT)
+        own = [case for case in cases if case.open]
+        if not own:
             return
-        case.question, case.compiled, case.life = found, compiled, life
+        wrong = {id(case): self._read(case, keys, now) for case in own}
+        asking = [case for case in own if wrong[id(case)] is None]
+        under = {c.under.agreement.id: c.under for c in own}
+        with together(connection):
+            lives = admission.ask_lives(connection, list(under.values()))
+            counted = admission.ask_counts(connection, asking, now) if asking else None
+        found = lives.on(now.date())
+        for case in own:
+            case.life = found[case.under.agreement.id]
+            code = admission.closed(case.call, case.under, case.life) or wrong[id(case)]
+            if code is not None:
+                case.refuse(code)
+        if counted is not None:
+            admission.ration([case for case in asking if case.open], counted)
+
+    def _read(self, case: Case, keys: Keyring, now: datetime) -> Code | None:
+        """Give a case its question, and what it is known and counted by; or why it has none."""
+        found = admission.read(case.call, case.under)
+        if isinstance(found, Code):
+            return found
         consumer = case.under.agreement.consumer
         if consumer not in keys.consumers:
             log.error("%s: no token key of %s: nobody is answered", case.call.agreement, consumer)
-            case.refuse(codes.UNAVAILABLE)
-            return
+            return codes.UNAVAILABLE
+        case.question = found
         case.identify(self._desk.suite, keys.consumers[consumer][0])
+        case.count(now)
+        return None
 
     def _compiled(self, name: str, day: date) -> Compiled | None:
         """The agreement of a name, as of a day; None: there is none under which one may ask."""
@@ -176,12 +185,16 @@ class Answering:
         with one_state(connection):
             asked = persons.ask_states(connection, datasets)
             rows = [look.ask(connection, group) for look, group in zip(looks, groups, strict=True)]
+        states = {state.dataset: state for state in asked.all()}
         for look, group, found in zip(looks, groups, rows, strict=True):
+            if not states.keys() >= set(group[0].under.datasets):  # it went since it was indexed
+                _refuse(group, codes.UNAVAILABLE, "a dataset of it is not collected any more")
+                continue
             try:
                 look.judge(found, group)
             except PrivacyBlock as block:
                 _refuse(group, codes.BLOCKED, str(block))
-        return {state.dataset: state for state in asked.all()}
+        return states
 
     def _look_of(self, group: Sequence[Case], keys: Keyring, now: datetime) -> Look:
         """A look at persons under one agreement, for one caller's machine."""

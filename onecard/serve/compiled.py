@@ -52,15 +52,19 @@ class Compiled:
         return Text.of(self.agreement)
 
     @cached_property
-    def fields(self) -> dict[str, Field]:
+    def inputs(self) -> GateInputs:
+        """Its fields in the contracts."""
+        return GateInputs(self.agreement, self.contracts)
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
         """The contract field behind each shared field."""
-        return GateInputs(self.agreement, self.contracts).fields
+        return self.inputs.fields
 
     @cached_property
     def given(self) -> dict[str, Field]:
         """What a call must give beside the ID number: the contract field of each, by its name."""
-        inputs = GateInputs(self.agreement, self.contracts)
-        return {path.rpartition(".")[2]: inputs.field(path) for path in self.asking.by}
+        return {path.rpartition(".")[2]: self.inputs.field(path) for path in self.asking.by}
 
     @cached_property
     def values(self) -> tuple[str, ...]:
@@ -75,7 +79,7 @@ class Compiled:
     @cached_property
     def datasets(self) -> tuple[str, ...]:
         """Without which nothing can be said: those of the agreement, and of the gate."""
-        controls = GateInputs(self.agreement, self.contracts).looked_up(self.people)
+        controls = self.inputs.looked_up(self.people)
         return tuple(dict.fromkeys([*self.agreement.datasets, *controls]))
 
     @cached_property

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -56,13 +56,13 @@ def create_app(service: Service, gatekeeper: Gatekeeper | None = None) -> FastAP
     door = _Door(service, gatekeeper or Gatekeeper(service.keys))
     app = bare_app(door.refusals)
     for path, method, view in (
+        ("/v1/{agreement}/query", "POST", partial(door.ask, verb="query")),
+        ("/v1/{agreement}/verify", "POST", partial(door.ask, verb="verify")),
+        ("/v1/disclosures", "POST", door.disclosures),
         ("/v1/openapi.json", "GET", door.described),
         ("/v1/health", "GET", door.health),
         ("/healthz", "GET", _alive),
         ("/readyz", "GET", door.ready),
-        ("/v1/disclosures", "POST", door.disclosures),
-        ("/v1/{agreement}/query", "POST", partial(door.ask, verb="query")),
-        ("/v1/{agreement}/verify", "POST", partial(door.ask, verb="verify")),
     ):
         app.router.add_route(path, view, methods=[method])
     app.add_exception_handler(Exception, door.failed)
@@ -162,19 +162,22 @@ class _Door:
 
     async def _taken(self, request: Request) -> tuple[Proved, bytes] | Code:
         """Who calls, and the body; or why the call is not taken."""
-        headers = request.headers.items()
-        if sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
+        scope = request.scope
+        sent: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        if sum(len(name) + len(value) for name, value in sent) > MOST_HEADER_BYTES:
             return codes.HEADERS
-        if not _bounded(request):
+        if not _bounded(sent):
             return codes.BODY
-        if request.url.query:
+        if scope["query_string"]:
             return codes.NO_SUCH_PATH
         try:
-            body = await asyncio.wait_for(request.body(), BODY_S)
+            async with asyncio.timeout(BODY_S):
+                body = await request.body()
         except TimeoutError:
             return codes.BODY
         address, _ = _channel(request)
-        path = request.scope["raw_path"].decode("latin-1")
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in sent]
+        path = scope["raw_path"].decode("latin-1")
         found = self._gatekeeper.judge(address, path, headers, body)
         return found if isinstance(found, Code) else (found, body)
 
@@ -182,7 +185,8 @@ class _Door:
         waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._service.ask(call, partial(self._replies.bring, waiting))
         try:
-            return await asyncio.wait_for(waiting, PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):  # `wait_for` would make a task of each call
+                return await waiting
         except TimeoutError:
             return Reply(codes.UNAVAILABLE)
 
@@ -260,19 +264,26 @@ async def _alive(_request: Request) -> Response:
 
 def _channel(request: Request) -> tuple[str, bool]:
     """Where a call comes from, and whether through TLS; as the proxy of this machine says."""
-    return request.client.host if request.client else "", request.url.scheme == "https"
+    scope = request.scope
+    client = scope["client"]
+    return client[0] if client else "", scope["scheme"] == "https"
 
 
-def _bounded(request: Request) -> bool:
-    """Whether the body is announced, as it is, and short."""
-    if "transfer-encoding" in request.headers or "content-encoding" in request.headers:
-        return False
-    lengths = request.headers.getlist("content-length")
-    if len(lengths) != 1 or not (lengths[0].isascii() and lengths[0].isdecimal()):
+def _bounded(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the body is announced, as it is, and short; names are in small letters."""
+    lengths = []
+    for name, value in headers:
+        if name in (b"transfer-encoding", b"content-encoding"):
+            return False
+        if name == b"content-length":
+            lengths.append(value)
+    if len(lengths) != 1 or not lengths[0].isdigit():
         return False
     return len(lengths[0]) <= len(str(MOST_BODY_BYTES)) and int(lengths[0]) <= MOST_BODY_BYTES
 
 
+_written = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
 def _json(content: Mapping[str, object], status: int) -> Response:
-    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return Response(text.encode(), status, FIXED, "application/json")
+    return Response(_written(content).encode(), status, FIXED, "application/json")

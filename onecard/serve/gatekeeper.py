@@ -84,7 +84,7 @@ class Gatekeeper:
         keys = self._keys()
         if keys is None:
             return codes.UNAVAILABLE
-        signed = _claimed(keys.callers.values(), headers)
+        signed = _claimed(keys.prefixes, headers)
         found = self._judged(signed, keys, path, body)
         if found is not codes.NOT_PROVED:
             return found
@@ -114,12 +114,7 @@ class Gatekeeper:
         return Proved(signed.sid, system, signed.rid, body_digest(form, body))
 
 
-def _claimed(
-    systems: Iterable[CallerSystem], headers: Sequence[tuple[str, str]]
-) -> SignedCall | None:
+def _claimed(prefixes: Iterable[str], headers: Sequence[tuple[str, str]]) -> SignedCall | None:
     """The call by the first prefix that it is whole with."""
-    for prefix in sorted({system.header_prefix.lower() for system in systems}):
-        found = SignedCall.of(prefix, headers)
-        if found is not None:
-            return found
-    return None
+    found = (SignedCall.of(prefix, headers) for prefix in prefixes)
+    return next((call for call in found if call is not None), None)

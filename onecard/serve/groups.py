@@ -10,7 +10,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,9 +26,9 @@ from onecard.store.refusals import as_hub_error
 
 WORKERS = 2
 """While one waits for its commit, or for a slow statement, the other looks up."""
-LINGER_S = 0.02
+LINGER_S = 0.05
 """So long a call waits for a worker that is busy before the other one takes what waits: two small
-groups cost twice what one costs, and neither is sooner."""
+groups cost twice what one costs, and neither is sooner. A full group takes less."""
 MOST_TOGETHER = 64
 """Calls of one group: how many wait for one that is slow."""
 MOST_WAITING = 1_000
@@ -74,6 +75,7 @@ class Groups:
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._busy = 0
+        self._sessions = 0
         self._ends = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"answers {n}", daemon=True)
@@ -152,12 +154,24 @@ class Groups:
         """Answer by one session; False: the end has come."""
         with database.connect(self._address, autocommit=True) as connection:
             persons.prepare(connection)
-            while group := self._take():
-                try:
-                    self._answer(connection, group)
-                finally:
-                    self._done()
+            with self._counted():
+                while group := self._take():
+                    try:
+                        self._answer(connection, group)
+                    finally:
+                        self._done()
         return False
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """As one of the workers that have a session."""
+        with self._changed:
+            self._sessions += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._sessions -= 1
 
     def _answer(self, connection: Connection, group: Sequence[_Waiting]) -> None:
         """Answer a group; each is told something, whatever happens.
@@ -177,11 +191,13 @@ class Groups:
                 waiting.tell(reply)
 
     def _rest(self) -> bool:
-        """Refuse those who wait while there is no session; False: the end has come."""
+        """Refuse those who wait while no worker has a session; False: the end has come."""
         self._ends.wait(REST_S)  # not for `_changed`, whose call is for a worker with a session
         with self._changed:
-            refused, ends = list(self._waiting), self._ends.is_set()
-            self._waiting.clear()
+            ends = self._ends.is_set()
+            refused = [] if self._sessions else list(self._waiting)
+            if refused:
+                self._waiting.clear()
         for waiting in refused:
             waiting.tell(Reply(codes.UNAVAILABLE))
         return not ends

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 from onecard.daemon.complaint import Complaint
@@ -11,6 +12,8 @@ from onecard.serve.compiled import Compiled
 from onecard.store import database, persons, registry_indexes
 
 LOOK_S = 1.0
+CHECK_S = 60.0
+"""Seconds between two looks whether what was made is still there: somebody may have dropped it."""
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ class Indexing:
         self._made: frozenset[str] = frozenset()
         self._there: frozenset[str] = frozenset()
         self._pending = True
+        self._checked_at = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="indexes", daemon=True)
         self._complaint = Complaint(log, "indexes are made later")
@@ -68,6 +72,8 @@ class Indexing:
     def look(self) -> None:
         """Make what is wanting; what fails is tried at the next look."""
         failed: Exception | None = None
+        if time.monotonic() - self._checked_at >= CHECK_S:
+            failed = self._check()
         for compiled in self._wanted():
             try:
                 if not self.has(compiled):
@@ -83,6 +89,21 @@ class Indexing:
     def _run(self) -> None:
         while not self._stop.wait(LOOK_S):
             self.look()
+
+    def _check(self) -> Exception | None:
+        """Forget what was made and is there no more; an error: it is not known."""
+        try:
+            with database.connect(self._address, autocommit=True) as connection:
+                lost = registry_indexes.lost(connection, self._made)
+                found = persons.ask_states(connection, sorted(self._there)).all()
+        except Exception as error:  # noqa: BLE001 - the next look may go well
+            return error
+        for name in sorted(lost):
+            log.warning("the index %s has gone: it is made anew", name)
+        self._made -= lost
+        self._there &= {state.dataset for state in found}
+        self._checked_at = time.monotonic()
+        return None
 
     def _make(self, compiled: Compiled) -> None:
         """Of an agreement whose datasets were collected; the others have no table yet."""

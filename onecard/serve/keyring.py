@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 from onecard.base.platform_signature import Credential
 from onecard.crypto import keys
@@ -21,7 +22,7 @@ KEPT_S = 1.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Keyring:
     """Keys as they are now.
 
@@ -36,6 +37,11 @@ class Keyring:
     consumers: Mapping[str, tuple[Key, ...]] = field(repr=False)
     credentials: Mapping[str, tuple[Credential, ...]] = field(repr=False)
     signer: Signer
+
+    @cached_property
+    def prefixes(self) -> tuple[str, ...]:
+        """Of the headers that callers sign by, in small letters."""
+        return tuple(sorted({system.header_prefix.lower() for system in self.callers.values()}))
 
     def current(self) -> dict[str, Key]:
         """The token key of each consumer that has one."""

@@ -35,13 +35,28 @@ from onecard.store.question_audit import KIND, record_digest
 from onecard.store.question_calls import Calls, Taken
 from onecard.store.questions import Asked, Group, Known
 from onecard.store.receipts import terms
-from onecard.store.together import together
+from onecard.store.together import begin, commit, together, undone_unless_committed
 from onecard.store.watched import WatchedCall
 
 RECEIPT_FORMAT = 1
 REPEATED_WITHIN = timedelta(days=1)
 """Later, that the same is still so would be news of the person, which nobody has asked for on
 record."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a transaction holds that may record calls.
+
+    Attributes:
+        end: of the audit log.
+        number: for a new group.
+        before: those of the signed calls that were answered before.
+    """
+
+    end: audit.EndOfLog
+    number: int
+    before: Calls
 
 
 @dataclass(frozen=True)
@@ -69,68 +84,83 @@ class Recorder:
             connection: of the hub's database, without an open transaction.
             cases: of the group, in the order in which they came.
         """
-        with connection.transaction():
-            place, before = self._renew(connection, cases)
-            repeated = self._repeated(connection, [c for c in cases if c.open and c.known], before)
-            fresh = _once([c for c in cases if c.open and c.known is None], before)
-            replies = [*repeated, *self._write(connection, place, [c for c, _ in repeated], fresh)]
-            failpoints.reach("questions.before_commit")
+        with undone_unless_committed(connection):
+            held = self._renew(connection, cases)
+            known = [c for c in cases if c.open and c.known]
+            repeated = self._repeated(connection, known, held.before)
+            fresh = _once([c for c in cases if c.open and c.known is None], held.before)
+            replies = [*repeated, *self._write(connection, held, [c for c, _ in repeated], fresh)]
         failpoints.reach("questions.after_commit")
         for case, reply in replies:
             case.reply = reply
 
-    def _renew(self, connection: Connection, cases: Sequence[Case]) -> tuple[audit.EndOfLog, Calls]:
-        """Judge the cases once more, while the end of the audit log is held.
-
-        Returns:
-            The end of the log, and those of the signed calls that were answered before.
-        """
+    def _renew(self, connection: Connection, cases: Sequence[Case]) -> _Held:
+        """Begin a transaction, and judge the cases once more while it holds the audit log's end."""
         compiled = list({c.under.agreement.id: c.under for c in cases}.values())
-        with together(connection):  # the first statement waits for others who record
-            place = audit.ask_end(connection)
+        with together(connection):
+            begin(connection)
+            end = audit.ask_end(connection)  # waits for others who record
+            number = questions.ask_number(connection)
             lives = admission.ask_lives(connection, compiled)
             counted = admission.ask_counts(connection, cases, self.now)
             taken = question_calls.ask_taken(connection, [(c.call.sid, c.call.rid) for c in cases])
-        held = place.taken()
+        held = _Held(end.taken(), number.taken(), taken.all())
         admission.renew(cases, lives.on(compiled[0].today))
         admission.ration(cases, counted)
-        return held, taken.all()
+        return held
 
     def _write(
         self,
         connection: Connection,
-        place: audit.EndOfLog,
+        held: _Held,
         repeated: Sequence[Case],
         fresh: Sequence[Case],
     ) -> list[tuple[Case, Reply]]:
-        """Note the calls that are answered; write new cases as one group, with its audit entry."""
+        """Note the calls that are answered, write new ones as one group with its entry; commit."""
         receipts = [self._receipt(case) for case in fresh]
         taken = [self._taken(case) for case in [*repeated, *fresh]]
+        group = self._group(receipts) if receipts else None
         failpoints.reach("questions.before_record")
-        if not fresh:
+        with together(connection):
             question_calls.take(connection, taken)
+            if group is not None:
+                self._record(connection, held, group, fresh, receipts)
+            failpoints.reach("questions.before_commit")
+            commit(connection)
+        if group is None:
             return []
-        signer, month = self.keys.signer, months.first_of(self.now.date())
-        text = answers.statement(receipts, iso(self.now))
-        signed = answers.Signed(text, signer.suite, signer.epoch, signer.sign(text.encode()))
-        group = Group(month, len(fresh), text, signed.suite, signed.key_epoch, signed.signature)
-        with together(connection):
-            question_calls.take(connection, taken)
-            question_counts.count(connection, (slot for case in fresh for slot in case.slots))
-            watched.note(connection, [self._watched(case) for case in fresh])
-            made = questions.make_group(connection, group)
-        number = made.id()
-        body = {"group": number, "root": answers.root_of(text), "size": len(fresh)}
-        entry = audit.Details(KIND, "questions", self.actor, canonical_json(body))
-        asked = [self._asked(c, receipt) for c, receipt in zip(fresh, receipts, strict=True)]
-        with together(connection):
-            questions.record(connection, number, month, asked)
-            audit.append_at(connection, place, entry)
+        signed = answers.Signed(group.statement, group.suite, group.key_epoch, group.signature)
         ways = answers.proofs(receipts)
         return [
             (case, self._reply(case, receipt, way, signed))
             for case, receipt, way in zip(fresh, receipts, ways, strict=True)
         ]
+
+    def _group(self, receipts: Sequence[str]) -> Group:
+        """The group of some receipts, signed."""
+        signer, month = self.keys.signer, months.first_of(self.now.date())
+        text = answers.statement(receipts, iso(self.now))
+        signature = signer.sign(text.encode())
+        return Group(month, len(receipts), text, signer.suite, signer.epoch, signature)
+
+    def _record(
+        self,
+        connection: Connection,
+        held: _Held,
+        group: Group,
+        fresh: Sequence[Case],
+        receipts: Sequence[str],
+    ) -> None:
+        """Write a group: what counts for quotas and rules, its calls, its entry."""
+        question_counts.count(connection, (slot for case in fresh for slot in case.slots))
+        watched.note(connection, [self._watched(case) for case in fresh])
+        questions.add_group(connection, held.number, group)
+        asked = [self._asked(c, receipt) for c, receipt in zip(fresh, receipts, strict=True)]
+        questions.record(connection, held.number, group.month, asked)
+        root = answers.root_of(group.statement)
+        body = {"group": held.number, "root": root, "size": len(fresh)}
+        entry = audit.Details(KIND, "questions", self.actor, canonical_json(body))
+        audit.append_at(connection, held.end, entry)
 
     def _taken(self, case: Case) -> Taken:
         """The signed call of a case that is answered."""

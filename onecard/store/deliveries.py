@@ -7,7 +7,7 @@ Tables `ledger.delivered`, `ledger.delivery_window`, `ledger.statistic`, and the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import LiteralString
@@ -19,18 +19,26 @@ from onecard.store.database import Connection, fetch_all, one_scalar, scalar, sc
 from onecard.store.days import DAY
 
 _SENDINGS: LiteralString = (
-    "SELECT id, coalesce(bool_or(there), false) AS confirmed FROM ("
+    "WITH there AS (SELECT DISTINCT id FROM unnest(%(there)s::text[]) AS id), sent AS ("
     " SELECT t.delivery_id AS id, t.id AS transfer, t.status = 'confirmed'"
     " AND t.sent_rows + t.deleted_rows > 0"
-    " AND CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) > %(now)s AND NOT EXISTS"
-    " (SELECT FROM ledger.erasure e WHERE e.delivery_id = t.delivery_id) AS there"
+    " AND CAST(r.body::jsonb ->> 'expiresAt' AS timestamptz) > %(now)s AS due"
     " FROM ledger.transfer t LEFT JOIN ledger.receipt r ON r.transfer = t.id"
     " WHERE t.subject = %(agreement)s AND t.direction = 'deliver' AND t.delivery_id IS NOT NULL"
-    " UNION ALL SELECT f.delivery_id, f.id, f.sent_rows + f.deleted_rows > 0"
-    " AND f.expires_at > %(now)s AND NOT EXISTS"
-    " (SELECT FROM ledger.erasure e WHERE e.delivery_id = f.delivery_id)"
-    " FROM ledger.folded f WHERE f.subject = %(agreement)s AND f.direction = 'deliver') s"
-    " GROUP BY id ORDER BY max(transfer)"
+    " UNION ALL SELECT x.id, x.transfer, x.sent + x.deleted > 0 AND x.expires > %(now)s"
+    " FROM ledger.lane_pack p,"
+    " unnest(p.deliveries, p.transfers, p.sent_rows, p.deleted_rows, p.expires_at)"
+    " AS x (id, transfer, sent, deleted, expires)"
+    " WHERE p.subject = %(agreement)s AND p.direction = 'deliver' AND (p.last >= %(oldest)s::bigint"
+    " OR EXISTS (SELECT FROM unnest(p.expires_at) AS e WHERE e > %(now)s))"
+    "), known AS (SELECT s.id, s.transfer, t.id IS NOT NULL AS is_there,"
+    " coalesce(s.due, false) AND NOT EXISTS"
+    " (SELECT FROM ledger.erasure e WHERE e.delivery_id = s.id) AS confirmed"
+    " FROM sent s LEFT JOIN there t ON t.id = s.id WHERE t.id IS NOT NULL OR s.due)"
+    " SELECT id, confirmed FROM (SELECT id, bool_or(confirmed) AS confirmed,"
+    " max(transfer) AS transfer, false AS missing FROM known WHERE is_there GROUP BY id"
+    " UNION ALL (SELECT id, confirmed, transfer, true FROM known"
+    " WHERE confirmed AND NOT is_there ORDER BY transfer LIMIT 1)) f ORDER BY missing, transfer"
 )
 # Packs of one subject follow each other by id; two, since a clock that was set back mixes days.
 _LAPSED: LiteralString = (
@@ -161,23 +169,47 @@ def rows_by_day(connection: Connection, agreement: str, after: date) -> list[int
     )
 
 
-def sendings(connection: Connection, agreement: str, now: datetime) -> tuple[Sending, ...]:
-    """Deliveries that may have reached the consumer, oldest first.
+def own_ids(agreement: str, transfer: int) -> str:
+    """How the id of a delivery begins that a transfer was the first attempt at.
 
-    Those whose retention is over, or that the consumer says it has erased, need not be there.
+    Args:
+        agreement: its id.
+        transfer: id of the transfer.
+    """
+    return f"{agreement}-{transfer:08d}-"
+
+
+def sendings(
+    connection: Connection, agreement: str, now: datetime, there: Collection[str]
+) -> tuple[Sending, ...]:
+    """Which of the deliveries that lie in an inbox were sent there, and whether one is missing.
+
+    Those whose retention is over, or that the consumer says it has erased, need not lie there.
+    What was sent before the oldest that lies there, and need not, is not gone through.
 
     Args:
         connection: of the hub's database.
         agreement: its id.
         now: the hub's time.
+        there: ids of the deliveries that lie in the inbox, and of whatever else does.
+
+    Returns:
+        Those that were sent, oldest first; behind them the oldest confirmed one that is missing.
     """
-    found = fetch_all(
-        connection,
-        Sending,
-        _SENDINGS,
-        {"now": now, "agreement": agreement},
-    )
-    return tuple(found)
+    begun = [_first_attempt(agreement, d) for d in there if d.startswith(f"{agreement}-")]
+    values = {
+        "now": now,
+        "agreement": agreement,
+        "there": list(there),
+        "oldest": min(begun, default=None),
+    }
+    return tuple(fetch_all(connection, Sending, _SENDINGS, values))
+
+
+def _first_attempt(agreement: str, delivery: str) -> int:
+    """The transfer that was the first attempt at a delivery; 0 where its id does not say so."""
+    number, dash, _ = delivery.removeprefix(f"{agreement}-").partition("-")
+    return int(number) if dash and number.isascii() and number.isdecimal() else 0
 
 
 @dataclass(frozen=True, slots=True)

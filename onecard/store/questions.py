@@ -101,44 +101,65 @@ def ask_known(connection: Connection, requests: Sequence[tuple[str, str]]) -> Se
 
 
 @dataclass(frozen=True, slots=True)
-class _Id:
-    id: int
+class _Number:
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
-class MadeGroup:
-    """A group that was written; its id is there when the answers are."""
+class AskedNumber:
+    """A number for a new group was asked for (`ask_number`); read it when the answers are there."""
 
-    _made: Sent[_Id]
+    _found: Sent[_Number]
 
-    def id(self) -> int:
-        """Its id, to be read once.
+    def taken(self) -> int:
+        """The number, to be read once.
 
         Raises:
             InternalError: the database gave none.
         """
-        found = self._made.first()
+        found = self._found.first()
         if found is None:
-            msg = "the hub's database gave a group of calls no id"
+            msg = "the hub's database gave a group of calls no number"
             raise InternalError(msg)
-        return found.id
+        return found.number
 
 
-def make_group(connection: Connection, group: Group) -> MadeGroup:
+def ask_number(connection: Connection) -> AskedNumber:
+    """Ask for the number of a group that may be written; one that is not used is left out.
+
+    Args:
+        connection: in the transaction that writes the group; it holds the end of the audit log, so
+            that groups are numbered as their entries are.
+    """
+    found = send(
+        connection,
+        _Number,
+        "SELECT nextval(pg_get_serial_sequence('ledger.question_group', 'id')) AS number",
+    )
+    return AskedNumber(found)
+
+
+def add_group(connection: Connection, number: int, group: Group) -> None:
     """Write a group; its calls are written by `record`.
 
     Args:
-        connection: with an open transaction.
+        connection: in the transaction that has asked for the number.
+        number: the group's.
         group: that is new.
     """
-    made = send(
-        connection,
-        _Id,
-        "INSERT INTO ledger.question_group (month, size, statement, suite, key_epoch, signature)"
-        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
-        (group.month, group.size, group.statement, group.suite, group.key_epoch, group.signature),
+    connection.execute(
+        "INSERT INTO ledger.question_group (id, month, size, statement, suite, key_epoch,"
+        " signature) OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (
+            number,
+            group.month,
+            group.size,
+            group.statement,
+            group.suite,
+            group.key_epoch,
+            group.signature,
+        ),
     )
-    return MadeGroup(made)
 
 
 _COLUMNS = (
@@ -151,8 +172,8 @@ def record(connection: Connection, number: int, month: date, asked: Sequence[Ask
     """Write the calls of a group.
 
     Args:
-        connection: in the transaction that has made the group.
-        number: the group's id.
+        connection: in the transaction that writes the group.
+        number: the group's.
         month: the group's.
         asked: the calls, in the order of their receipts in the tree.
     """

@@ -82,6 +82,17 @@ def make(connection: Connection, *wanted: Index) -> None:
             _count(connection, index.table, index.columns)
 
 
+def lost(connection: Connection, made: Iterable[str]) -> frozenset[str]:
+    """Those of some indexes that are there no more.
+
+    Args:
+        connection: of the hub's database.
+        made: their names.
+    """
+    found = missing(connection, [f"{REGISTRY}.{name}" for name in made])
+    return frozenset(name.removeprefix(f"{REGISTRY}.") for name in found)
+
+
 def analyse(connection: Connection, tables: Iterable[str]) -> None:
     """Count tables that were never counted: PostgreSQL itself does it a minute after a load.
 

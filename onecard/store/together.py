@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import kwargs_row
 
 from onecard.store.database import Connection, Parameters, Statement
@@ -65,6 +66,35 @@ def one_state(connection: Connection) -> Iterator[None]:
         if not connection.closed:
             connection.rollback()
         raise
+
+
+@contextmanager
+def undone_unless_committed(connection: Connection) -> Iterator[None]:
+    """A transaction that is begun and committed by statements of blocks (`begin`, `commit`).
+
+    So neither is waited for alone. A block that fails, or ends without a commit, leaves nothing.
+
+    Args:
+        connection: in autocommit, without an open transaction.
+
+    Raises:
+        psycopg.Error: one of the statements failed.
+    """
+    try:
+        yield
+    finally:
+        if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
+            connection.rollback()
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction; within `together` it is sent with the statements behind it."""
+    connection.execute("BEGIN")
+
+
+def commit(connection: Connection) -> None:
+    """Commit; within `together` it is sent behind the others, and not done when one fails."""
+    connection.execute("COMMIT")
 
 
 def send(

@@ -10,7 +10,6 @@ from datetime import date
 
 from onecard.base.connections import Connection
 from onecard.base.times import ZONE
-from onecard.model.gate_inputs import GateInputs
 from onecard.ports.privacy_gate import Access
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
 
@@ -44,10 +43,10 @@ any."""
 @rule("PR-13")
 def location(evidence: Evidence) -> Ruling:
     """Location leaves only as counts of a station and an hour."""
-    agreement, contracts = evidence.plan.agreement, evidence.plan.contracts
-    fields = GateInputs(agreement, contracts).fields
+    plan = evidence.plan
+    agreement, fields = plan.agreement, plan.inputs.fields
     placed = [n for n, f in fields.items() if f.spi == "LOC"]
-    rides = any(f.spi == "LOC" for f in contracts[agreement.dataset].fields)
+    rides = any(f.spi == "LOC" for f in plan.contracts[agreement.dataset].fields)
     if not placed and not rides:
         return NOT_APPLICABLE
     if agreement.mode != "statistics":
@@ -69,7 +68,7 @@ def _track(evidence: Evidence) -> bool:
 def health(evidence: Evidence) -> Ruling:
     """Health fields reach medical insurance only, and never a credit flow."""
     agreement = evidence.plan.agreement
-    fields = GateInputs(agreement, evidence.plan.contracts).fields
+    fields = evidence.plan.inputs.fields
     medical = [n for n, f in fields.items() if f.spi == "MED" or f.name in HEALTH_FIELDS]
     if not medical:
         return NOT_APPLICABLE
@@ -216,7 +215,7 @@ def overlapping_schemes(evidence: Evidence) -> Ruling:
         for codes, values in scheme.codes.items():
             known[codes] |= set(values)
     treated = evidence.rows.treated
-    for name, field in GateInputs(plan.agreement, plan.contracts).fields.items():
+    for name, field in plan.inputs.fields.items():
         registered = {v for codes in field.codes for v in known.get(codes, ())}
         if registered and name in treated.columns:
             used = set(treated[name].drop_nulls().unique())

@@ -8,7 +8,6 @@ import polars as pl
 
 from onecard.base.ages import latest_birth
 from onecard.model import gate_inputs
-from onecard.model.gate_inputs import GateInputs
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
 from schemas.models.agreement_parts import GUARDIAN_KIND, Filter
 
@@ -66,7 +65,7 @@ def sensitive(evidence: Evidence) -> Ruling:
     agreement = plan.agreement
     if agreement.mode == "statistics":
         return NOT_APPLICABLE
-    fields = GateInputs(agreement, plan.contracts).fields
+    fields = plan.inputs.fields
     held = [n for n, f in fields.items() if f.spi is not None]
     children = bool(agreement.child_rules)  # under 14 everything is sensitive
     if held or children:
@@ -125,7 +124,7 @@ def ended(evidence: Evidence) -> Ruling:
 def activated(evidence: Evidence) -> Ruling:
     """Who is paid, or whose bank account leaves, has activated the financial function."""
     plan, raw = evidence.plan, evidence.rows.raw
-    if not GateInputs(plan.agreement, plan.contracts).financial:
+    if not plan.inputs.financial:
         return NOT_APPLICABLE
     if plan.agreement.mode == "statistics":
         return fact("a bank account in statistics")

@@ -12,7 +12,6 @@ import polars as pl
 
 from onecard.base import personal
 from onecard.model import gate_inputs
-from onecard.model.gate_inputs import GateInputs
 from onecard.model.treated import TOKEN_LENGTH, TOKEN_PATTERN, pattern_of
 from onecard.native import digests as native
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
@@ -44,7 +43,7 @@ COMBINATIONS: tuple[frozenset[str], ...] = (
 def free_text(evidence: Evidence) -> Ruling:
     """No personal data in text that is not meant to hold any; such rows are quarantined."""
     batch = evidence.rows
-    names = GateInputs(evidence.plan.agreement, evidence.plan.contracts).scanned
+    names = evidence.plan.inputs.scanned
     if not names or evidence.plan.agreement.mode == "statistics":
         return NOT_APPLICABLE
     found = {name: personal.scan(batch.treated[name]) for name in names}
@@ -65,7 +64,7 @@ def free_text(evidence: Evidence) -> Ruling:
 def masked(evidence: Evidence) -> Ruling:
     """Every masked value looks masked."""
     plan, treated = evidence.plan, evidence.rows.treated
-    fields = GateInputs(plan.agreement, plan.contracts).fields
+    fields = plan.inputs.fields
     listed = [f for f in plan.agreement.fields if f.treatment == "mask"]
     if not listed:
         return NOT_APPLICABLE
@@ -126,7 +125,7 @@ def linkable(evidence: Evidence) -> Ruling:
     plan = evidence.plan
     if all(f.treatment != "token" for f in plan.agreement.fields):
         return NOT_APPLICABLE
-    fields = GateInputs(plan.agreement, plan.contracts).fields
+    fields = plan.inputs.fields
     carried = {f.name for n, f in fields.items() if _treatment(evidence, n) != "token"}
     carried |= {"division"} if any("division" in name for name in carried) else set()
     for combination in COMBINATIONS:

@@ -357,7 +357,7 @@ def test_what_was_delivered_is_read_back_as_it_left(inbox: System) -> None:
     delivery = f"f00-test-{os.urandom(6).hex()}"  # the table of deliveries outlives a test
     sent = parcel(40, delivery)
     connector.send(inbox.connection, options, sent)
-    arrivals = Arrivals(("key",), (Sending(delivery, confirmed=True),))
+    arrivals = Arrivals(("key",), lambda _there: (Sending(delivery, confirmed=True),))
     held = connector.held(inbox.connection, request, arrivals)
     found = as_canonical((c.batch for c in held.chunks if isinstance(c, Chunk)), sent.schema)
     assert found == as_canonical(parcel(40, "").batches, sent.schema)
@@ -420,7 +420,8 @@ def test_keys_to_drop_are_dropped_and_a_repeat_changes_nothing(inbox: System) ->
     request = ReadRequest("f00-test", tuple(Column(n, n) for n in COLUMNS), options)
     sendings = tuple(Sending(delivery, confirmed=True) for delivery in (first, second))
     held: set[str] = set()
-    for part in connector.held(inbox.connection, request, Arrivals(("key",), sendings)).chunks:
+    arrivals = Arrivals(("key",), lambda _there: sendings)
+    for part in connector.held(inbox.connection, request, arrivals).chunks:
         if isinstance(part, Chunk):
             held |= set(part.batch.column("key").to_pylist())
         else:

@@ -227,7 +227,7 @@ def test_an_inbox_of_oracle_says_that_it_cannot_tell_blanks_from_null() -> None:
     served = dialect_texts.inbox("oracle") | answers("oracle", {"data_type": "VARCHAR2"}, [])
     with standin.served("oracle", **served):
         asked = ReadRequest("f00", (Column("k", "k"),), SqlSink(table="card_status"))
-        held = SQL.held(standin.connection("oracle"), asked, Arrivals(("k",), ()))  # type: ignore[attr-defined]
+        held = SQL.held(standin.connection("oracle"), asked, Arrivals(("k",), lambda _: ()))  # type: ignore[attr-defined]
     assert held.blank_is_null
 
 

@@ -121,7 +121,7 @@ class Inbox:
         options = SqlSink(table=self.name)
         columns = tuple(Column(n, n) for n in SCHEMA.names)
         request = ReadRequest("f00", columns, options)
-        held = SQL.held(self.connection, request, Arrivals(("k",), ()))  # type: ignore[attr-defined]
+        held = SQL.held(self.connection, request, Arrivals(("k",), lambda _: ()))  # type: ignore[attr-defined]
         found = []
         for chunk in held.chunks:
             assert isinstance(chunk, Chunk)

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from connectors.http import news
+from connectors.rest import page
 from connectors.rest.connector import RestConnector
 from onecard.base.connections import Connection
 from onecard.errors import (
@@ -966,6 +967,30 @@ def test_so_many_pages_are_read_at_most_and_the_last_of_them_is_read_on_from(
     last = RestConnector().state(system(server), replace(request, page="6"))
     assert last.end is not None
     assert (last.end.page, last.more) == ("6", False)
+
+
+def test_a_page_that_has_not_changed_is_not_parsed_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+    parse = page.parsed
+
+    def noted(content: bytes, *rest: Any) -> page.Reply:
+        parsed.append(content)
+        return parse(content, *rest)
+
+    monkeypatch.setattr(page, "parsed", noted)
+    items = [{"X": str(n)} for n in range(2)]
+    server.answer = keyset(items)
+    first = look(server)
+    again = len(parsed)
+    assert look(server) == first
+    assert len(parsed) == again, "the same bytes"
+    items[1] = {"X": "changed"}
+    changed = look(server)
+    assert changed.digest != first.digest
+    items[1] = {"X": "1"}
+    assert look(server) == first
 
 
 def test_a_page_that_is_refused_stops_the_look(server: Server) -> None:

@@ -63,14 +63,26 @@ def lane(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[T
             for agreement in (BUSES, OPERATOR):
                 hub.deliver(agreement).run()
         with connected(town) as connection:
-            sent = deliveries.sendings(connection, BUSES, town.stage.hub(0).settings.now())
-            erased = Erasure(sent[2].id, datetime.now().astimezone(), "值班员", "销毁回执 1")
+            erased = Erasure(
+                delivered(connection, BUSES)[2], datetime.now().astimezone(), "值班员", "销毁回执 1"
+            )
             assert receipts.record_erasure(connection, erased)
         yield town
 
 
 def connected(town: Town) -> Any:
     return database.connect(town.address, autocommit=True)
+
+
+def delivered(connection: Connection, agreement: str) -> list[str]:
+    """Ids of the agreement's deliveries, oldest first."""
+    found = connection.execute(
+        "SELECT delivery_id FROM (SELECT id, delivery_id FROM ledger.transfer WHERE subject = %(a)s"
+        " UNION ALL SELECT id, delivery_id FROM ledger.folded WHERE subject = %(a)s) t"
+        " WHERE delivery_id IS NOT NULL ORDER BY id",
+        {"a": agreement},
+    ).fetchall()
+    return [str(delivery) for (delivery,) in found]
 
 
 def answers(hub: Hub) -> dict[str, Any]:
@@ -116,7 +128,11 @@ def of_agreement(connection: Connection, hub: Hub, agreement: str) -> dict[str, 
     month = Span(hub.settings.now() - timedelta(days=30), hub.settings.now())
     events = StatusTable(EVENTS, "hrss__card_status_event")
     return {
-        "sendings": [deliveries.sendings(connection, agreement, m) for m in moments],
+        "sendings": [
+            deliveries.sendings(connection, agreement, m, there)
+            for m in moments
+            for there in lying(delivered(connection, agreement))
+        ],
         "lapsed": [deliveries.last_lapsed(connection, agreement, m) for m in moments],
         "overdue": [receipts.overdue_erasures(connection, agreement, m) for m in moments],
         "usual": deliveries.usual_rows(connection, agreement, 2),
@@ -133,6 +149,12 @@ def of_agreement(connection: Connection, hub: Hub, agreement: str) -> dict[str, 
             connection, agreement, events, Loss(("01", "02", "03", "08"), 60), month
         ),
     }
+
+
+def lying(all_of_them: list[str]) -> list[list[str]]:
+    """What may lie in an inbox: all of it, nothing, the newest, one from between, a stranger's."""
+    strange = "a-readme"
+    return [all_of_them, [], all_of_them[-1:], [*all_of_them[3:4], strange], [strange]]
 
 
 def published(connection: Connection, hub: Hub) -> list[Any]:

@@ -16,7 +16,7 @@ from onecard.serve.case import Reply
 from onecard.serve.groups import LINGER_S, MOST_TOGETHER, Groups
 from onecard.store import database
 from onecard.store.database import Connection
-from onecard.store.together import send, together
+from onecard.store.together import begin, commit, send, together, undone_unless_committed
 from schemas.models import catalogue
 from tests.asked import F09, HIS
 from tests.waiting import until
@@ -131,6 +131,26 @@ def test_statements_that_failed_together_can_be_run_again(
             groups.end()
 
 
+def test_a_transaction_that_fails_or_is_not_committed_leaves_nothing(hub_database: str) -> None:
+    with database.connect(hub_database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE ledger.trial (n int PRIMARY KEY)")
+
+        def write(*numbers: int, done: bool = True) -> None:
+            with undone_unless_committed(connection), together(connection):
+                begin(connection)
+                for number in numbers:
+                    connection.execute("INSERT INTO ledger.trial VALUES (%s)", (number,))
+                if done:
+                    commit(connection)
+
+        write(1)
+        write(2, done=False)
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            write(3, 1)
+        write(4)
+        assert database.scalars(connection, int, "SELECT n FROM ledger.trial ORDER BY n") == [1, 4]
+
+
 class Losing(Slow):
     """Loses the session of the first group."""
 
@@ -151,6 +171,24 @@ def test_a_worker_that_rests_hears_no_call_of_another(
             groups.put(call(number), told.append)
             until(lambda: len(told) > number, "each call is told of")  # noqa: B023 - run here
     assert [reply.code for reply in told] == [codes.UNAVAILABLE, *[codes.ANSWERED] * 5]
+
+
+def test_a_worker_that_rests_refuses_nobody_whom_another_can_answer(
+    quick_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecard.serve.groups.REST_S", 0.1)
+    monkeypatch.setattr("onecard.serve.groups.LINGER_S", 0.0)
+    losing = Losing()
+    with working(quick_postgres, losing) as (groups, told):
+        groups.put(call(1), told.append)
+        until(lambda: losing.groups == [["r1"]], "one worker is busy")
+        groups.put(call(0), told.append)
+        until(lambda: len(told) == 1, "the other has lost its session")
+        groups.put(call(2), told.append)
+        until(lambda: losing.groups == [["r1"], ["r2"]], "it answers when it has a session again")
+        losing.go.release(2)
+        until(lambda: len(told) == 3, "all are told")
+    assert [reply.code for reply in told] == [codes.UNAVAILABLE, *[codes.ANSWERED] * 2]
 
 
 def test_a_repeated_request_is_found_by_an_index(hub_database: str) -> None:

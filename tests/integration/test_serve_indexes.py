@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from onecard.errors import StorageError
-from onecard.serve import codes
+from onecard.serve import codes, indexing
 from onecard.store import agreement_lives, database, registry_indexes
 from schemas.models import catalogue
 from tests.asked import F09, F11, AskedHub, asked_hub, person
@@ -83,6 +83,29 @@ def test_without_its_indexes_nobody_is_answered_and_it_is_not_ready(
         monkeypatch.undo()
         until(service.ready, "the next look goes well")
         assert asked.code(F09, asked.body(F09, LI)) == "00"
+
+
+def test_an_index_that_somebody_drops_is_made_anew(
+    asked: AskedHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(indexing, "CHECK_S", 0.0)
+    with asked.serving():
+        asked.execute(f"DROP INDEX {INDEXES[0]}")
+        until(lambda: there(asked, INDEXES[0]) == [True], "it is there again")
+        assert asked.code(F09, asked.body(F09, LI)) == "00"
+    assert f"the index {INDEXES[0].removeprefix('registry.')} has gone" in caplog.text
+
+
+def test_a_dataset_that_goes_takes_its_own_agreements_along_and_no_other(
+    asked: AskedHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    with asked.serving():
+        assert asked.code(F11, asked.body(F11, LI)) == "00"
+        asked.execute("DELETE FROM ledger.dataset WHERE dataset = 'hrss/pension_status'")
+        assert asked.code(F11, asked.body(F11, LI)) == codes.UNAVAILABLE.code
+        assert asked.code(F09, asked.body(F09, LI)) == "00"
+    assert "is not collected any more" in caplog.text
+    assert "KeyError" not in caplog.text
 
 
 def test_a_number_is_asked_by_and_answered(asked: AskedHub, tmp_path: Path) -> None:
