@@ -23,6 +23,7 @@ from onecard.store import (
     database,
     datasets,
     notifications,
+    quality_problems,
     quarantine_intake,
     receipts,
     registry,
@@ -92,6 +93,8 @@ class PublishStep:
             if version != state.version:
                 notifications.tell_published(connection, contract.id)
             transfers.record_published(connection, transfer, version, counts)
+            if not past:
+                quality_problems.note(connection, transfer)
             staging.drop(connection, contract, older_than=transfer + 1, mine=transfer)
             done = self._collected(transfer, counts, version)
             self._sign(connection, transfer, done, line)

@@ -19,6 +19,9 @@ from onecard.base import personal
 LONGEST_FORM = 32_768
 """Bytes of a form; an answer of 1,000 characters needs 9,000 at most in percent encoding."""
 
+MOST_FIELDS = 80
+"""Fields of a form: a page of problems that are chosen, and what is done with them."""
+
 TOKEN_LIFE = timedelta(hours=8)
 """A working day: a form that was opened in the morning can be sent in the afternoon."""
 
@@ -84,7 +87,9 @@ async def read_form(request: Request) -> dict[str, str]:
             raise HTTPException(413)
     try:
         text = body.decode("ascii")
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20, errors="strict"))
+        return dict(
+            parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+        )
     except ValueError:
         raise HTTPException(400) from None
 

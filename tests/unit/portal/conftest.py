@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,23 +12,29 @@ from pathlib import Path
 
 import pytest
 from fastapi import HTTPException, Request
+from psycopg import sql
 
+from onecard.app.hub_desk import HubDesk
 from onecard.base.settings import Settings
 from onecard.base.times import ZONE
+from onecard.crypto import keys
 from onecard.model.tickets import NewTicket
 from onecard.model.transfers import Counts
 from onecard.portal.access import Person
 from onecard.portal.app import create_app
 from onecard.portal.site import Site
-from onecard.ports.row_gate import Reason
+from onecard.ports.row_gate import Reason, Rejected
 from onecard.store import (
     agreement_lives,
     database,
+    quality_problems,
+    quarantine_intake,
     rule_results,
     tickets,
     transfers,
 )
 from onecard.store.database import Connection
+from onecard.store.sealing import Sealer
 from quality.rows.rule_titles import title
 from schemas.models import catalogue
 from tests.cities import empty_hub
@@ -95,6 +102,53 @@ class Portal:
             transfers.record_published(connection, transfer, 1, counts)
         return transfer
 
+    def reject(self, dataset: str, rows: list[Row], at: datetime = NOW) -> int:
+        """A published collect whose rejected rows stand in quarantine, as the hub writes it."""
+        desk = self.site.desk()
+        contract = desk.catalogue.contract(dataset)
+        sealer = Sealer(desk.keys.quarantine(), desk.suite, contract)
+        counted = Counter(reason for row in rows for reason in row.reasons)
+        with self.connect() as connection, connection.transaction():
+            transfer = transfers.open_transfer(connection, "collect", dataset, "1", at)
+            sealed = [
+                sealer.seal(dataset, "in/01.csv", Rejected(number, row.values, row.reasons))
+                for number, row in enumerate(rows, start=1)
+            ]
+            connection.execute(
+                "CREATE TEMP TABLE rejected AS SELECT fingerprint, origin,"
+                " row_number, reasons, payload, key_epoch, suite, record_ref"
+                " FROM quarantine.record WITH NO DATA"
+            )
+            table = sql.Identifier("pg_temp", "rejected")
+            quarantine_intake.append(connection, table, sealed)
+            quarantine_intake.absorb(connection, table, dataset, transfer, timedelta(days=90))
+            connection.execute("DROP TABLE pg_temp.rejected")
+            rule_results.record_rules(connection, transfer, counted, "error")
+            counts = Counts(1_000, 1_000 - len(rows), 0, len(rows), 0, 0)
+            transfers.record_published(connection, transfer, 1, counts)
+            quality_problems.note(connection, transfer)
+        return transfer
+
+    def objects(self, agency: str = "health") -> dict[str, str]:
+        """Something of the agency for each name in the addresses of routes."""
+        dataset = {"health": "health/death_notice", "education": "education/edu_enrolment"}[agency]
+        self.reject(dataset, [row(secrets.token_hex(4))])
+        with self.connect() as connection:
+            (problem,) = [
+                p
+                for p in quality_problems.of_datasets(connection, [dataset])
+                if (p.field, p.rule) == ("person_name", "required")
+            ]
+            (newest,) = quality_problems.rows(connection, problem.id, 0, 1)
+        return {
+            "agency": agency,
+            "report": "monthly-2026-10.zh.html",
+            "agreement": APPROVED,
+            "ticket": str(self.ticket(agency=agency)),
+            "problem": str(problem.id),
+            "record": str(newest.id),
+        }
+
     def ticket(self, statement: str = "出生日期不对", agency: str = "health") -> int:
         with self.connect() as connection:
             return tickets.open_ticket(connection, challenge(statement, agency))
@@ -104,6 +158,25 @@ class Portal:
             return connection.execute(
                 "SELECT kind, subject, actor, body FROM ledger.audit ORDER BY seq"
             ).fetchall()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that a source gives and the gate rejects."""
+
+    values: dict[str, str | None]
+    reasons: tuple[Reason, ...]
+
+
+def row(person: str, *reasons: Reason) -> Row:
+    """A row of the register of deaths without a name; `person` stands in the place of the key."""
+    values: dict[str, str | None] = {
+        "person_id18": person,
+        "person_name": None,
+        "death_date": "2026-11-01",
+        "source_seq": "7",
+    }
+    return Row(values, reasons or (Reason("person_name", "required"),))
 
 
 def challenge(statement: str, agency: str) -> NewTicket:
@@ -149,11 +222,13 @@ def portal(hub: str, tmp_path: Path) -> Portal:
         (folder / "problems-2026-10.xlsx").write_bytes(b"PK workbook")
     (tmp_path / "reports" / "health" / "secret.html").write_text("no report")
     (tmp_path / "reports" / "night-2026-11-24.html").write_text("for engineers")
+    keys.create(tmp_path / "keys.json", ["bureau"], "2026")
     settings = Settings(home=tmp_path, keys_file=tmp_path / "keys.json", fixed_now=NOW)
     site = Site(
         settings=settings,
         address=lambda: hub,
         catalogue=catalogue.load,
+        desk=lambda: HubDesk(settings.model_copy(update={"database_url": hub})),
         identity=whoever,
         secret=secrets.token_bytes(32),
         rule_title=title,
