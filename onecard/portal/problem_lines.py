@@ -10,7 +10,7 @@ from typing import Any, Literal
 from onecard.base.workdays import Due
 from onecard.model.quality_problems import STANDINGS, KnownProblem, ProblemStanding
 from onecard.portal.guard import Visit
-from onecard.portal.pages import language
+from onecard.portal.pages import Words, language
 from quality.rows.rule_formulas import formula
 from schemas.models.contract import Contract
 
@@ -28,12 +28,14 @@ class ProblemLine:
     """A problem as a person reads it.
 
     Attributes:
+        title: field and rule in a line.
         field_title: of its field; empty for the whole record.
         due: the last day to put it right.
     """
 
     problem: KnownProblem
     contract: Contract
+    title: str
     dataset_title: str
     field_title: str
     rule_title: str
@@ -161,12 +163,14 @@ def _line(visit: Visit, contract: Contract, problem: KnownProblem, today: date) 
     rule = own.get(problem.rule) or visit.site.rule_title(problem.rule, spoken)
     if english and problem.rule in own:
         rule = formula(contract, problem.rule, "en")
-    field = titles.get(problem.field, problem.field)
+    field = problem.field if english else titles.get(problem.field, problem.field)
+    named = field and rule.startswith(field)
     return ProblemLine(
         problem,
         contract,
+        rule if named else f"{field or Words(spoken)('whole_row')}：{rule}",
         contract.id if english else contract.title,
-        problem.field if english else field,
+        field,
         rule,
         problem.due(days),
         problem.standing(today, days),

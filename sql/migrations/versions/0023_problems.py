@@ -75,7 +75,7 @@ CREATE TABLE quarantine.reason (
     "CREATE INDEX reason_record ON quarantine.reason (record)",
     (
         "COMMENT ON TABLE quarantine.reason IS"
-        " 'open rows of each problem, kept by triggers of quarantine.record: found and counted by index'"
+        " 'open rows of each problem, kept by triggers of quarantine.record'"
     ),
     # What stands in quarantine.reason, and what problems say of their open rows, for some records.
     """
@@ -158,7 +158,8 @@ BEGIN
     RETURN NULL;
 END $$""",
     (
-        "CREATE TRIGGER record_new AFTER INSERT ON quarantine.record REFERENCING NEW TABLE AS new_rows"
+        "CREATE TRIGGER record_new AFTER INSERT ON quarantine.record"
+        " REFERENCING NEW TABLE AS new_rows"
         " FOR EACH STATEMENT EXECUTE FUNCTION quarantine.note_new()"
     ),
     (
@@ -204,8 +205,8 @@ BEGIN
         FROM quarantine.record r WHERE r.agreement IS NULL AND r.status IN ('held', 'purged')
         AND NOT EXISTS (SELECT FROM quarantine.reason s WHERE s.record = r.id)), '{}'));
     UPDATE ledger.problem p SET kept = true FROM (SELECT DISTINCT r.dataset, x ->> 0 AS field,
-        x ->> 1 AS rule FROM quarantine.record r CROSS JOIN LATERAL jsonb_array_elements(r.reasons) x
-        WHERE r.agreement IS NULL) k
+        x ->> 1 AS rule FROM quarantine.record r
+        CROSS JOIN LATERAL jsonb_array_elements(r.reasons) x WHERE r.agreement IS NULL) k
         WHERE p.dataset = k.dataset AND p.field = k.field AND p.rule = k.rule AND NOT p.kept;
     UPDATE ledger.problem p SET since = coalesce((SELECT min(r.first_seen) FROM quarantine.reason s
         JOIN quarantine.record r ON r.id = s.record WHERE s.problem = p.id), p.since),
@@ -242,8 +243,8 @@ BEGIN
         OR (NEW.due_on, NEW.clock) <> (OLD.due_on, OLD.clock)
             AND NOT (OLD.status IN ('answered', 'closed') AND NEW.status = 'open')
         OR (to_jsonb(NEW) - free) <> (to_jsonb(OLD) - free) THEN
-        RAISE EXCEPTION 'ticket %: only status, owner, answer and evidence of one that is not closed'
-            ' may change, and its deadline when it is opened again', OLD.id;
+        RAISE EXCEPTION 'ticket %: only status, owner, answer and evidence of one that is not'
+            ' closed may change, and its deadline when it is opened again', OLD.id;
     END IF;
     RETURN NEW;
 END $$""",

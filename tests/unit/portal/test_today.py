@@ -16,8 +16,8 @@ from tests.unit.portal.test_problems import DEATHS, known
 
 @pytest.fixture(autouse=True)
 def nothing_waits(portal: Portal) -> None:
+    portal.forget()
     with portal.connect() as connection:
-        connection.execute("DELETE FROM quarantine.record")
         for ticket in tickets.listed(connection, None):
             if ticket.status != "closed":
                 connection.execute("ALTER TABLE ledger.ticket DISABLE TRIGGER ALL")
