@@ -17,7 +17,7 @@ from onecard.portal.answers import back, field_name, hub, note, page
 from onecard.portal.guard import Visit, there
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
-from onecard.store import tickets
+from onecard.store import ticket_desk, tickets
 from onecard.store.record_refs import LONGEST_KEY
 from schemas.models.contract import Contract
 
@@ -30,7 +30,7 @@ def ticket_list(visit: Visit) -> Response:
     """Tickets to answer and tickets that the agency raised; with a form for a new one."""
     with hub(visit) as connection:
         mine = tickets.listed(connection, visit.agency)
-        raised = tickets.raised_by(connection, visit.agency)
+        raised = ticket_desk.raised_by(connection, visit.agency)
     received = challengeable(visit)
     return page(
         visit,

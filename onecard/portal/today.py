@@ -17,10 +17,10 @@ from onecard.portal.guard import Visit
 from onecard.portal.pages import Words
 from onecard.portal.problem_lines import ProblemLine, lines
 from onecard.portal.trend import Span
-from onecard.store import holds, quality_problems, tickets
+from onecard.store import holds, quality_problems, ticket_desk
 from onecard.store.database import Connection
 from onecard.store.quality_problems import Weeks
-from onecard.store.tickets import WaitingTickets
+from onecard.store.ticket_desk import WaitingTickets
 from schemas.models.catalogue import Catalogue
 
 WAITING = ("draft", "suspended")
@@ -90,7 +90,7 @@ def today(connection: Connection, visit: Visit) -> Today:
     known = visit.catalogue
     datasets = [c.id for c in known.contracts.values() if c.agency in mine]
     problems = lines(visit, quality_problems.open_ones(connection, datasets))
-    waiting = {w.agency: w for w in tickets.waiting(connection, mine, day)}
+    waiting = {w.agency: w for w in ticket_desk.waiting(connection, mine, day)}
     held = [h for h in holds.holds(connection, known) if _mine(known, h, mine)]
     approvals = _approvals(connection, visit)
     overdue = sorted(
@@ -102,7 +102,7 @@ def today(connection: Connection, visit: Visit) -> Today:
             _agency(a, waiting.get(a), problems, sum(_mine(known, h, [a]) for h in held), approvals)
             for a in mine
         ],
-        tickets.urgent(connection, mine, FEW),
+        ticket_desk.urgent(connection, mine, FEW),
         approvals,
         held,
         overdue[:FEW],

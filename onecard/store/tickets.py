@@ -13,9 +13,9 @@ no free text at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, LiteralString
 
 from onecard.base.times import ZONE
@@ -46,7 +46,7 @@ _FROM = {
 }
 """From which states a ticket may come to each state."""
 
-_TICKETS: LiteralString = (
+TICKETS: LiteralString = (
     "SELECT t.id, agency, opened_for, opened_by, kind, dataset, field, rule, record_ref,"
     " key_epoch, suite, baseline, statement, opened_at, due_on, clock, status, outcome, answer,"
     " answered_at, closed_at, evidence, owner, shown_key, n.seen, n.version"
@@ -121,72 +121,16 @@ def listed(connection: Connection, agency: str | None, status: str | None = None
         raise UsageError(unknown("status", status, STATUSES))
     return fetch_all(
         connection,
-        _ticket,
-        _TICKETS + " WHERE agency = coalesce(%s, agency) AND status = coalesce(%s, status)"
+        made,
+        TICKETS + " WHERE agency = coalesce(%s, agency) AND status = coalesce(%s, status)"
         " ORDER BY status = 'closed', due_on, t.id",
         (agency, status),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingTickets:
-    """Tickets that an agency must answer: how many, how many late, and the next deadline."""
-
-    agency: str
-    tickets: int
-    overdue: int
-    next_due: date | None
-
-
-def waiting(connection: Connection, agencies: Collection[str], today: date) -> list[WaitingTickets]:
-    """By agency, what waits for its answer; agencies without any are left out.
-
-    Args:
-        connection: of the hub's database.
-        agencies: providers.
-        today: the hub's day.
-    """
-    return fetch_all(
-        connection,
-        WaitingTickets,
-        "SELECT agency, count(*) AS tickets, count(*) FILTER (WHERE due_on < %(today)s) AS overdue,"
-        " min(due_on) FILTER (WHERE due_on >= %(today)s) AS next_due FROM ledger.ticket"
-        " WHERE agency = ANY(%(agencies)s) AND status IN ('open', 'acknowledged')"
-        " GROUP BY agency ORDER BY agency",
-        {"agencies": sorted(agencies), "today": today},
-    )
-
-
-def urgent(connection: Connection, agencies: Collection[str], limit: int) -> list[Ticket]:
-    """Tickets that wait for an answer, those due first.
-
-    Args:
-        connection: of the hub's database.
-        agencies: that must answer.
-        limit: at most so many.
-    """
-    return fetch_all(
-        connection,
-        _ticket,
-        _TICKETS + " WHERE agency = ANY(%s) AND status IN ('open', 'acknowledged')"
-        " ORDER BY due_on, t.id LIMIT %s",
-        (sorted(agencies), limit),
-    )
-
-
-def raised_by(connection: Connection, agency: str) -> list[Ticket]:
-    """Tickets that an agency has raised; those due first come first."""
-    return fetch_all(
-        connection,
-        _ticket,
-        _TICKETS + " WHERE opened_for = %s ORDER BY status = 'closed', due_on, t.id",
-        (agency,),
-    )
-
-
 def get(connection: Connection, ticket_id: int) -> Ticket | None:
     """The ticket of that id, or None."""
-    return fetch_one(connection, _ticket, _TICKETS + " WHERE t.id = %s", (ticket_id,))
+    return fetch_one(connection, made, TICKETS + " WHERE t.id = %s", (ticket_id,))
 
 
 def events(connection: Connection, ticket_id: int) -> list[Event]:
@@ -420,7 +364,8 @@ def _note(connection: Connection, ticket: int, happened: Event) -> None:
     )
 
 
-def _ticket(**columns: Any) -> Ticket:  # noqa: ANN401 - a row by its columns
+def made(**columns: Any) -> Ticket:  # noqa: ANN401 - a row by its columns
+    """The ticket of a row of `TICKETS`."""
     return Ticket(**{name: _local(value) for name, value in columns.items()})
 
 
