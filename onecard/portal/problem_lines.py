@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Literal
 
 from onecard.base.workdays import Due
 from onecard.model.quality_problems import STANDINGS, KnownProblem, ProblemStanding
 from onecard.portal.guard import Visit
-from onecard.portal.pages import Words, language
+from onecard.portal.pages import Words
 from quality.rows.rule_formulas import formula
 from schemas.models.contract import Contract
 
@@ -135,9 +134,15 @@ def lines(visit: Visit, problems: Iterable[KnownProblem]) -> list[ProblemLine]:
         visit: names language, catalogue and the hub's day.
         problems: of any agency.
     """
-    today = visit.site.settings.now().date()
     known = visit.catalogue.contracts
-    return [_line(visit, known[p.dataset], p, today) for p in problems if p.dataset in known]
+    writers: dict[str, _Writer] = {}
+    found = []
+    for problem in problems:
+        if problem.dataset in known:
+            if problem.dataset not in writers:
+                writers[problem.dataset] = _Writer(visit, known[problem.dataset])
+            found.append(writers[problem.dataset].line(problem))
+    return found
 
 
 def line(visit: Visit, problem: KnownProblem) -> ProblemLine:
@@ -150,31 +155,41 @@ def line(visit: Visit, problem: KnownProblem) -> ProblemLine:
     Raises:
         ConfigError: it has none.
     """
-    contract = visit.catalogue.contract(problem.dataset)
-    return _line(visit, contract, problem, visit.site.settings.now().date())
+    return _Writer(visit, visit.catalogue.contract(problem.dataset)).line(problem)
 
 
-def _line(visit: Visit, contract: Contract, problem: KnownProblem, today: date) -> ProblemLine:
-    spoken = language(visit.request)
-    titles = {f.name: f.title for f in contract.fields}
-    own = {r.name: r.title for r in contract.rules}
-    days = visit.catalogue.service_levels.days(contract.agency, "finding")
-    english = spoken == "en"
-    rule = own.get(problem.rule) or visit.site.rule_title(problem.rule, spoken)
-    if english and problem.rule in own:
-        rule = formula(contract, problem.rule, "en")
-    field = problem.field if english else titles.get(problem.field, problem.field)
-    named = field and rule.startswith(field)
-    return ProblemLine(
-        problem,
-        contract,
-        rule if named else f"{field or Words(spoken)('whole_row')}：{rule}",
-        contract.id if english else contract.title,
-        field,
-        rule,
-        problem.due(days),
-        problem.standing(today, days),
-    )
+class _Writer:
+    """Says what problems of one dataset are called, and how they stand."""
+
+    def __init__(self, visit: Visit, contract: Contract) -> None:
+        self._visit, self._contract = visit, contract
+        self._english = visit.language == "en"
+        self._titles = {f.name: f.title for f in contract.fields}
+        self._own = {r.name: r.title for r in contract.rules}
+        self._today = visit.site.settings.now().date()
+        self._days = visit.catalogue.service_levels.days(contract.agency, "finding")
+        self._whole = Words(visit.language)("whole_row")
+
+    def line(self, problem: KnownProblem) -> ProblemLine:
+        """The problem in words."""
+        name, rule = problem.field, self._rule(problem.rule)
+        field = name if self._english else self._titles.get(name, name)
+        named = field and rule.startswith(field)
+        return ProblemLine(
+            problem,
+            self._contract,
+            rule if named else f"{field or self._whole}：{rule}",
+            self._contract.id if self._english else self._contract.title,
+            field,
+            rule,
+            problem.due(self._days),
+            problem.standing(self._today, self._days),
+        )
+
+    def _rule(self, rule: str) -> str:
+        if rule not in self._own:
+            return self._visit.site.rule_title(rule, self._visit.language)
+        return formula(self._contract, rule, "en") if self._english else self._own[rule]
 
 
 def paged(found: Sequence[ProblemLine], wanted: Wanted) -> ProblemPage:

@@ -166,7 +166,7 @@ def written(form: Mapping[str, str], name: str, longest: int) -> str:
 
 def visible(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
     """A text with characters that nobody sees written out; anything else as it is."""
-    if type(value) is not str:
+    if type(value) is not str or value.isprintable():  # what `_hidden` finds is not printable
         return value
     return "".join(f"⟨U+{ord(c):04X}⟩" if _hidden(c) else c for c in value)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from fastapi import HTTPException, Request
-from psycopg import sql
 
 from onecard.app.hub_desk import HubDesk
 from onecard.base.settings import Settings
@@ -23,21 +21,20 @@ from onecard.model.transfers import Counts
 from onecard.portal.access import Person
 from onecard.portal.app import create_app
 from onecard.portal.site import Site
-from onecard.ports.row_gate import Reason, Rejected
+from onecard.ports.row_gate import Reason
 from onecard.store import (
     agreement_lives,
     database,
     quality_problems,
-    quarantine_intake,
     rule_results,
     tickets,
     transfers,
 )
 from onecard.store.database import Connection
-from onecard.store.sealing import Sealer
 from quality.rows.rule_titles import title
 from schemas.models import catalogue
 from tests.cities import empty_hub
+from tests.rejected import Row, reject
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for httpx2, a package of another name
@@ -104,30 +101,8 @@ class Portal:
 
     def reject(self, dataset: str, rows: list[Row], at: datetime = NOW) -> int:
         """A published collect whose rejected rows stand in quarantine, as the hub writes it."""
-        desk = self.site.desk()
-        contract = desk.catalogue.contract(dataset)
-        sealer = Sealer(desk.keys.quarantine(), desk.suite, contract)
-        counted = Counter(reason for row in rows for reason in row.reasons)
-        with self.connect() as connection, connection.transaction():
-            transfer = transfers.open_transfer(connection, "collect", dataset, "1", at)
-            sealed = [
-                sealer.seal(dataset, "in/01.csv", Rejected(number, row.values, row.reasons))
-                for number, row in enumerate(rows, start=1)
-            ]
-            connection.execute(
-                "CREATE TEMP TABLE rejected AS SELECT fingerprint, origin,"
-                " row_number, reasons, payload, key_epoch, suite, record_ref"
-                " FROM quarantine.record WITH NO DATA"
-            )
-            table = sql.Identifier("pg_temp", "rejected")
-            quarantine_intake.append(connection, table, sealed)
-            quarantine_intake.absorb(connection, table, dataset, transfer, timedelta(days=90))
-            connection.execute("DROP TABLE pg_temp.rejected")
-            rule_results.record_rules(connection, transfer, counted, "error")
-            counts = Counts(1_000, 1_000 - len(rows), 0, len(rows), 0, 0)
-            transfers.record_published(connection, transfer, 1, counts)
-            quality_problems.note(connection, transfer)
-        return transfer
+        with self.connect() as connection:
+            return reject(connection, self.site.desk(), dataset, rows, at)
 
     def forget(self) -> None:
         """No row is rejected, and no problem was ever known."""
@@ -167,14 +142,6 @@ class Portal:
             return connection.execute(
                 "SELECT kind, subject, actor, body FROM ledger.audit ORDER BY seq"
             ).fetchall()
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row that a source gives and the gate rejects."""
-
-    values: dict[str, str | None]
-    reasons: tuple[Reason, ...]
 
 
 def row(person: str, *reasons: Reason) -> Row:

@@ -17,7 +17,8 @@ from onecard.portal import problem_lines, problem_page, security
 from onecard.portal.problem_downloads import MOST_IN_A_WORKBOOK
 from onecard.ports.row_gate import Reason
 from onecard.store import agreement_lives, quality_problems, quarantine
-from tests.unit.portal.conftest import NOW, Portal, Row, row
+from tests.rejected import Row
+from tests.unit.portal.conftest import NOW, Portal, row
 from tests.unit.portal.test_pages import sealed, text, token
 
 DEATHS = "health/death_notice"
