@@ -1,4 +1,4 @@
-"""How fast events reach the consumers that a visitor may see: those of the start page."""
+"""How fast events reach the consumers that a visitor may see."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,20 @@ from onecard.model.tickets import LONGEST_TEXT, OUTCOMES, Acting, Answer, Ticket
 from onecard.portal import security
 from onecard.portal.answers import back, field_name, hub, note, page
 from onecard.portal.guard import Visit, there
+from onecard.portal.pages import address
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
 from onecard.store import ticket_desk, tickets
+from onecard.store.database import Connection
 from onecard.store.record_refs import LONGEST_KEY
+from onecard.store.ticket_desk import Role
 from schemas.models.contract import Contract
 
 LONGEST_OWNER = 50
+PAGE = 50
+"""Tickets of a part on one page."""
+ROLES: Mapping[str, Role] = {"to_answer": "agency", "raised": "opened_for"}
+"""Parts of the list."""
 KEY = "key-"
 """Fields of a form that hold the key of a record, by the names of its parts."""
 
@@ -29,19 +36,39 @@ KEY = "key-"
 def ticket_list(visit: Visit) -> Response:
     """Tickets to answer and tickets that the agency raised; with a form for a new one."""
     with hub(visit) as connection:
-        mine = tickets.listed(connection, visit.agency)
-        raised = ticket_desk.raised_by(connection, visit.agency)
+        parts = {name: _page(connection, visit, name, role) for name, role in ROLES.items()}
     received = challengeable(visit)
     return page(
         visit,
         "tickets",
-        words={t.id: about(visit, t) for t in (*mine, *raised)},
-        parts={"to_answer": mine, "raised": raised},
+        words={t.id: about(visit, t) for part in parts.values() for t in part.tickets},
+        parts=parts,
         received=received,
         about=received.get(visit.request.query_params.get("about", "")),
         longest=LONGEST_TEXT,
         longest_key=LONGEST_KEY,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TicketPage:
+    """One page of tickets; `more` leads to those behind it, empty on the last."""
+
+    tickets: Sequence[Ticket]
+    more: str
+
+
+def _page(connection: Connection, visit: Visit, name: str, role: Role) -> TicketPage:
+    """The page of a part that the address asks for: `<name>_after`."""
+    after = visit.request.query_params.get(f"{name}_after", "")
+    number = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else 0
+    found = ticket_desk.page(connection, visit.agency, role, number, PAGE + 1)
+    shown = found[:PAGE]
+    more = ""
+    if len(found) > PAGE:
+        query = {f"{name}_after": str(shown[-1].id)}
+        more = address(visit.request, visit.agency, "tickets", **query)
+    return TicketPage(shown, more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
+from psycopg import sql
+
+from onecard.base.sql_text import query
 from onecard.model.tickets import Ticket
 from onecard.store.database import Connection, fetch_all
 from onecard.store.tickets import TICKETS, made
+
+Role = Literal["agency", "opened_for"]
+"""What an agency has to do with a ticket, by the column that names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +64,22 @@ def urgent(connection: Connection, agencies: Collection[str], limit: int) -> lis
     )
 
 
-def raised_by(connection: Connection, agency: str) -> list[Ticket]:
-    """Tickets that an agency has raised; those due first come first."""
-    return fetch_all(
-        connection,
-        made,
-        TICKETS + " WHERE opened_for = %s ORDER BY status = 'closed', due_on, t.id",
-        (agency,),
+def page(connection: Connection, agency: str, role: Role, after: int, limit: int) -> list[Ticket]:
+    """Tickets of an agency, those due first come first, closed ones last.
+
+    Args:
+        connection: of the hub's database.
+        agency: its id.
+        role: `agency`: it must answer them; `opened_for`: it has raised them.
+        after: only those that come behind this one; 0: from the first on.
+        limit: at most so many.
+    """
+    statement = query(
+        TICKETS + " WHERE {role} = %(agency)s AND (%(after)s = 0"
+        " OR (status = 'closed', due_on, t.id) > (SELECT a.status = 'closed', a.due_on, a.id"
+        " FROM ledger.ticket a WHERE a.id = %(after)s))"
+        " ORDER BY status = 'closed', due_on, t.id LIMIT %(limit)s",
+        role=sql.Identifier(role),
     )
+    values = {"agency": agency, "after": after, "limit": limit}
+    return fetch_all(connection, made, statement, values)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
 from onecard.model.tickets import Ticket
-from onecard.portal import security
+from onecard.portal import security, ticket_views
 from onecard.portal.ticket_views import LONGEST_OWNER
 from onecard.store import tickets
 from tests.unit.portal.conftest import NOW, Portal
@@ -156,3 +157,19 @@ def test_markup_and_wide_characters_come_back_as_they_are(portal: Portal) -> Non
     shown = portal.client("hrss").get(f"/hrss/tickets/{number}").text
     assert "<b onclick" not in shown
     assert re.search(r"&lt;b onclick=", shown)
+
+
+def test_a_long_list_goes_on_behind_its_last_ticket(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticket_views, "PAGE", 2)
+    made = {portal.ticket() for _ in range(5)}
+    client, address, seen = portal.client("health"), "/health/tickets", []
+    while address:
+        part = client.get(address).text.partition('id="raised"')[0]
+        seen += [int(n) for n in re.findall(r">#(\d+)<", part)]
+        more = re.search(r'href="([^"]+)" rel="next"', part)
+        address = unescape(more[1]) if more else ""
+    assert len(seen) == len(set(seen))
+    assert made <= set(seen)
+    assert client.get("/health/tickets?to_answer_after=x").status_code == 200
