@@ -94,11 +94,46 @@ class KnownProblem:
         """
         if self.ended_at is not None:
             return "ended"
-        if self.accepted_until is not None and today <= self.accepted_until:
-            return "accepted"
-        if today > self.due(days).day:
-            return "overdue"
-        return "acknowledged" if self.state == "acknowledged" else "open"
+        return _standing(self.state, self.accepted_until, today, self.due(days).day)
+
+
+def _standing(
+    state: ProblemState, accepted_until: date | None, today: date, due: date
+) -> ProblemStanding:
+    """How a problem that has not ended stands on a day."""
+    if accepted_until is not None and today <= accepted_until:
+        return "accepted"
+    if today > due:
+        return "overdue"
+    return "acknowledged" if state == "acknowledged" else "open"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenProblems:
+    """Problems of a dataset that have not ended and that began on one day, by their state."""
+
+    dataset: str
+    day: date
+    state: ProblemState
+    accepted_until: date | None
+    problems: int
+
+    def due(self, days: int) -> date:
+        """The last day to put them right.
+
+        Args:
+            days: working days that their agency has.
+        """
+        return workdays.after(self.day, days).day
+
+    def standing(self, today: date, days: int) -> ProblemStanding:
+        """How they stand on a day.
+
+        Args:
+            today: the hub's day.
+            days: working days that their agency has.
+        """
+        return _standing(self.state, self.accepted_until, today, self.due(days))
 
 
 @dataclass(frozen=True, slots=True)

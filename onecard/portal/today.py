@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from markupsafe import Markup
 
-from onecard.model.holds import Hold
-from onecard.model.quality_problems import WeekCompared
+from onecard.model.holds import Hold, agency_of
+from onecard.model.quality_problems import OpenProblems, WeekCompared
 from onecard.model.tickets import Ticket
 from onecard.portal import agreement_lines, agreement_states, trend
 from onecard.portal.agreement_lines import AgreementLine
@@ -89,12 +90,13 @@ def today(connection: Connection, visit: Visit) -> Today:
     mine, day = visit.visitor.agencies, visit.site.settings.now().date()
     known = visit.catalogue
     datasets = [c.id for c in known.contracts.values() if c.agency in mine]
-    problems = lines(visit, quality_problems.open_ones(connection, datasets))
+    problems = _Counted(visit, quality_problems.open_counts(connection, datasets))
     waiting = {w.agency: w for w in ticket_desk.waiting(connection, mine, day)}
     held = [h for h in holds.holds(connection, known) if _mine(known, h, mine)]
     approvals = _approvals(connection, visit)
+    first = lines(visit, quality_problems.oldest(connection, datasets, day, FEW))
     overdue = sorted(
-        (p for p in problems if p.standing == "overdue"),
+        (p for p in first if p.standing == "overdue"),
         key=lambda p: (p.due.day, -p.problem.rows, p.problem.id),
     )
     return Today(
@@ -106,8 +108,8 @@ def today(connection: Connection, visit: Visit) -> Today:
         approvals,
         held,
         overdue[:FEW],
-        _worse(connection, visit, problems),
-        _next_due(problems, waiting, day),
+        _worse(connection, visit, datasets),
+        _next_due(problems.dues, waiting, day),
     )
 
 
@@ -118,19 +120,18 @@ def _mine(known: Catalogue, hold: Hold, agencies: Sequence[str]) -> bool:
 def _agency(
     agency: str,
     waiting: WaitingTickets | None,
-    problems: Sequence[ProblemLine],
+    problems: _Counted,
     held: int,
     approvals: Sequence[AgreementLine],
 ) -> AgencyLine:
-    own = [p for p in problems if p.contract.agency == agency]
     return AgencyLine(
         agency,
         waiting.tickets if waiting else 0,
         waiting.overdue if waiting else 0,
         held,
         sum(a.provider == agency for a in approvals),
-        len(own),
-        sum(p.standing == "overdue" for p in own),
+        problems.all[agency],
+        problems.overdue[agency],
     )
 
 
@@ -144,14 +145,12 @@ def _approvals(connection: Connection, visit: Visit) -> list[AgreementLine]:
     return [a for a in agreement_states.lines(connection, visit, mine) if a.life.state in WAITING]
 
 
-def _worse(
-    connection: Connection, visit: Visit, problems: Sequence[ProblemLine]
-) -> list[WorseLine]:
+def _worse(connection: Connection, visit: Visit, datasets: Sequence[str]) -> list[WorseLine]:
     day = visit.site.settings.now().date()
     weeks = Weeks(day - 2 * WEEK, day - WEEK, day)
-    datasets = sorted({p.problem.dataset for p in problems})
     found = quality_problems.worse(connection, datasets, weeks, FEW)
-    by_id = {p.problem.id: p for p in problems}
+    listed = lines(visit, quality_problems.some(connection, [w.problem for w in found]))
+    by_id = {line.problem.id: line for line in listed}
     span = Span.of(day, WORSE_DAYS)
     counts: dict[int, dict[date, int]] = {w.problem: {} for w in found}
     for line in quality_problems.days(connection, list(counts), span.first):
@@ -174,8 +173,26 @@ def _worse(
 
 
 def _next_due(
-    problems: Sequence[ProblemLine], waiting: Mapping[str, WaitingTickets], day: date
+    cared: Iterable[date], waiting: Mapping[str, WaitingTickets], day: date
 ) -> date | None:
-    cared = [p.due.day for p in problems if p.standing in ("open", "acknowledged")]
     answers = [w.next_due for w in waiting.values() if w.next_due is not None]
     return min((d for d in (*cared, *answers) if d >= day), default=None)
+
+
+class _Counted:
+    """Problems by agency: how many there are and are overdue, and the deadlines of the others."""
+
+    def __init__(self, visit: Visit, found: Iterable[OpenProblems]) -> None:
+        self.all: Counter[str] = Counter()
+        self.overdue: Counter[str] = Counter()
+        self.dues: set[date] = set()
+        day, levels = visit.site.settings.now().date(), visit.catalogue.service_levels
+        for some in found:
+            agency = agency_of(some.dataset)
+            days = levels.days(agency, "finding")
+            standing = some.standing(day, days)
+            self.all[agency] += some.problems
+            if standing == "overdue":
+                self.overdue[agency] += some.problems
+            elif standing != "accepted":
+                self.dues.add(some.due(days))

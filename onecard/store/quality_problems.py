@@ -18,6 +18,7 @@ from onecard.base.times import ZONE
 from onecard.model.quality_problems import (
     ChangedMeanwhile,
     KnownProblem,
+    OpenProblems,
     ProblemDay,
     ProblemEvent,
     WeekCompared,
@@ -32,6 +33,7 @@ _COLUMNS: LiteralString = (
     " accepted_until, coalesce((SELECT max(e.id) FROM ledger.problem_event e"
     " WHERE e.problem = p.id), 0) AS version FROM ledger.problem p"
 )
+_TIMES = ("first_seen", "last_seen", "since", "ended_at")
 _NOTE = query(
     "WITH t AS (SELECT *, {day} AS day FROM ledger.transfer WHERE id = %(transfer)s),"
     " counted AS (SELECT c.field, c.rule, c.severity, c.failed FROM ledger.rule_count c"
@@ -126,10 +128,46 @@ def of_datasets(connection: Connection, datasets: Collection[str]) -> list[Known
     return fetch_all(connection, _problem, statement, (sorted(datasets),))
 
 
-def open_ones(connection: Connection, datasets: Collection[str]) -> list[KnownProblem]:
-    """Problems of some datasets that have not ended, by id."""
-    statement = _COLUMNS + " WHERE dataset = ANY(%s) AND ended_at IS NULL ORDER BY p.id"
-    return fetch_all(connection, _problem, statement, (sorted(datasets),))
+def open_counts(connection: Connection, datasets: Collection[str]) -> list[OpenProblems]:
+    """How many problems some datasets have that have not ended, by the day on which they began."""
+    return fetch_all(
+        connection,
+        OpenProblems,
+        "SELECT dataset, CAST(since AT TIME ZONE 'Asia/Shanghai' AS date) AS day, state,"
+        " accepted_until, count(*) AS problems FROM ledger.problem"
+        " WHERE dataset = ANY(%s) AND ended_at IS NULL GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+        (sorted(datasets),),
+    )
+
+
+def oldest(
+    connection: Connection, datasets: Collection[str], today: date, each: int
+) -> list[KnownProblem]:
+    """Problems that are neither ended nor accepted, of each agency those that began first.
+
+    Args:
+        connection: of the hub's database.
+        datasets: whose.
+        today: the hub's day.
+        each: of each agency at most so many.
+    """
+    return fetch_all(
+        connection,
+        _problem,
+        _COLUMNS + " WHERE p.id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY"
+        " split_part(dataset, '/', 1) ORDER BY since, id) AS place FROM ledger.problem"
+        " WHERE dataset = ANY(%(datasets)s) AND ended_at IS NULL"
+        " AND (accepted_until IS NULL OR accepted_until < %(today)s)) o WHERE place <= %(each)s)"
+        " ORDER BY p.id",
+        {"datasets": sorted(datasets), "today": today, "each": each},
+    )
+
+
+def some(connection: Connection, problems: Collection[int]) -> list[KnownProblem]:
+    """Problems of these ids."""
+    return fetch_all(
+        connection, _problem, _COLUMNS + " WHERE p.id = ANY(%s) ORDER BY p.id", (list(problems),)
+    )
 
 
 def get(connection: Connection, problem: int) -> KnownProblem | None:
@@ -354,7 +392,8 @@ def _write(connection: Connection, problem: KnownProblem, event: str, said: Said
 
 
 def _problem(**columns: Any) -> KnownProblem:  # noqa: ANN401 - a row by its columns
-    return KnownProblem(**{name: _local(value) for name, value in columns.items()})
+    times = {name: _local(columns[name]) for name in _TIMES}
+    return KnownProblem(**{**columns, **times})
 
 
 def _event(**columns: Any) -> ProblemEvent:  # noqa: ANN401 - a row by its columns
