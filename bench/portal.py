@@ -215,7 +215,8 @@ def section(
         module="portal",
         about=(
             "Pages of the portal over HTTP on loopback, as an engineer who sees every agency, after"
-            f" thirteen months of a city (rows in the ledger: {history}); one problem has"
+            f" a city's nights and its live lane from {getattr(options, 'first', '')} to"
+            f" {reports.LAST} (rows in the ledger: {history}); one problem has"
             f" {getattr(options, 'rows', 0):,} rejected rows. One process of uvicorn, one visitor;"
             f" {len(named[next(iter(named))])} of each page, an empty page before each."
         ),
