@@ -23,6 +23,7 @@ class Program:
 
 
 _FEW = ("--rows", "20000", "--rounds", "1")
+_QUICK_PORTAL = ("--rows", "500", "--rounds", "3", "--first", "2026-10-20")
 
 PROGRAMS = (
     Program("transfers", "transfers", _FEW, peers=True),
@@ -30,6 +31,7 @@ PROGRAMS = (
     Program("govern", "governed deliveries", (*_FEW, "--deliveries", "5", "--each", "1000")),
     Program("holding", "what consumers hold", ("--rows", "20000")),
     Program("reports", "stewards' reports", ("--rounds", "1")),
+    Program("portal", "the stewards' portal", _QUICK_PORTAL),
     Program("ledger", "the live lane's ledger", ("--batches", "30", "--days", "10")),
     Program("reconcile", "reconciliation", (*_FEW, "--planted", "30")),
     Program("night", "the city's night", ("--residents", "20000", "--share", "0.001")),

@@ -48,8 +48,13 @@ def main() -> None:
 
 
 @contextmanager
-def filled(home: Path) -> Iterator[tuple[dict[str, str], dict[str, int]]]:
-    """A hub with 13 months behind it: its environment, and rows by table."""
+def filled(home: Path, first: str = FIRST) -> Iterator[tuple[dict[str, str], dict[str, int]]]:
+    """A hub with 13 months behind it: its environment, and rows by table.
+
+    Args:
+        home: of the hub.
+        first: day of the history.
+    """
     home.mkdir(parents=True, exist_ok=True)
     settings = Settings(home=home, keys_file=home / "keys.json")
     base = os.environ.get("ONECARD_BENCH_POSTGRES") or database.url(settings)
@@ -58,7 +63,7 @@ def filled(home: Path) -> Iterator[tuple[dict[str, str], dict[str, int]]]:
     try:
         migrate.upgrade(address)
         started = time.perf_counter()
-        size = fill(address, catalogue.load())
+        size = fill(address, catalogue.load(), first)
         print(f"{size} in {time.perf_counter() - started:.0f} s", flush=True)
         yield (
             {
@@ -75,13 +80,19 @@ def filled(home: Path) -> Iterator[tuple[dict[str, str], dict[str, int]]]:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def fill(address: str, known: Catalogue) -> dict[str, int]:
-    """Write the history; returns rows by table."""
+def fill(address: str, known: Catalogue, first: str = FIRST) -> dict[str, int]:
+    """Write the history; returns rows by table.
+
+    Args:
+        address: of the hub's database.
+        known: contracts and agreements.
+        first: day of the history.
+    """
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
         connection.execute("SET work_mem = '256MB'")
         _lists(connection, known)
-        return ledger_history.fill(connection, _values(known))
+        return ledger_history.fill(connection, {**_values(known), "first": first})
 
 
 def _values(known: Catalogue) -> dict[str, object]:

@@ -22,7 +22,7 @@ from demo.verify_inboxes import verify_inboxes
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
-from onecard.model.tickets import Answer
+from onecard.model.tickets import Acting, Answer
 from onecard.operations import night
 from onecard.reconcile.dataset import reconcile
 from onecard.stewardship import challenges
@@ -103,6 +103,7 @@ def weekly(hub: Hub, number: int) -> None:
 def stewards(hub: Hub, number: int) -> None:
     """What people do on that day: challenge the worst finding, answer, close what is mended."""
     now = hub.settings.now()
+    acting = Acting("演练专员", now)
     with database.connect(hub.address, autocommit=True) as connection:
         if number % CHALLENGED == 0:
             since = now - timedelta(days=CHALLENGED)
@@ -116,13 +117,13 @@ def stewards(hub: Hub, number: int) -> None:
         for ticket in tickets.listed(connection, None):
             age = (now - ticket.opened_at).days
             if ticket.status == "open" and age == 1:
-                tickets.acknowledge(connection, ticket.id, "演练专员", now)
+                tickets.acknowledge(connection, ticket.id, acting)
             # Every third is answered too late: its deadline is a week of working days.
             if ticket.status == "acknowledged" and age == (14 if ticket.id % 3 == 0 else 4):
                 answer = "已在源系统更正并核对。"
-                tickets.answer(connection, ticket.id, "演练专员", Answer("corrected", answer), now)
+                tickets.answer(connection, ticket.id, Answer("corrected", answer), acting)
             if ticket.status == "answered" and ticket.seen is not None:
-                tickets.close(connection, ticket.id, "演练专员", {"seen": ticket.seen}, now)
+                tickets.close(connection, ticket.id, {"seen": ticket.seen}, acting)
 
 
 def _hub(number: int) -> Hub:

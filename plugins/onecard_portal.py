@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
 PREFIX = "/onecard"
+_KEPT = ExitStack()
 
 
 @cache
@@ -39,12 +41,14 @@ def portal() -> FastAPI:
     from airflow.api_fastapi.core_api.security import get_user  # noqa: PLC0415 - web server only
     from fastapi import Depends  # noqa: PLC0415
 
-    from onecard.app.wiring import Hub  # noqa: PLC0415
+    from onecard.app.hub_desk import HubDesk  # noqa: PLC0415
+    from onecard.base import shelves  # noqa: PLC0415
     from onecard.base.settings import Settings, portal_users  # noqa: PLC0415
     from onecard.portal.access import Person  # noqa: PLC0415
     from onecard.portal.airflow_user import person  # noqa: PLC0415
     from onecard.portal.app import create_app  # noqa: PLC0415
     from onecard.portal.site import Site  # noqa: PLC0415
+    from onecard.portal.standing import StandingDesk  # noqa: PLC0415
     from quality.rows.rule_titles import title  # noqa: PLC0415
 
     logged_in = Depends(get_user)
@@ -54,16 +58,15 @@ def portal() -> FastAPI:
 
     identity.__annotations__.clear()
 
-    @cache
-    def address() -> str:
-        return Hub().address
-
+    desk = StandingDesk(HubDesk)
+    _KEPT.enter_context(shelves.kept())  # sessions of the hub's database, as long as the server
     key = conf.get("api", "secret_key").encode()
     return create_app(
         Site(
             settings=Settings.load(),
-            address=address,
-            catalogue=lambda: Hub().catalogue,
+            address=lambda: desk().address,
+            catalogue=lambda: desk().catalogue,
+            desk=desk,
             identity=identity,
             secret=hmac.new(key, b"onecard portal forms", hashlib.sha256).digest(),
             rule_title=title,

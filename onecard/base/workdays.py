@@ -46,6 +46,7 @@ def is_workday(day: date) -> bool:
     return day.weekday() < 5 if official is None else official
 
 
+@lru_cache(4096)
 def after(start: date, days: int) -> Due:
     """The last of so many working days; the first day itself does not count (民法典 art. 201).
 

@@ -14,7 +14,7 @@ from onecard.base.times import shown
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.errors import UsageError, unknown
-from onecard.model.tickets import Answer, Ticket, UnknownTicket, WrongState
+from onecard.model.tickets import Acting, Answer, Ticket, UnknownTicket, WrongState
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
 from onecard.store import database, tickets
@@ -141,7 +141,7 @@ def acknowledge(ticket: Id) -> None:
     with output.errors_as_exit_codes():
         hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
-            tickets.acknowledge(connection, ticket, hub.settings.actor, hub.settings.now())
+            tickets.acknowledge(connection, ticket, _acting(hub))
         output.say(f"ticket {ticket}: acknowledged")
 
 
@@ -161,8 +161,7 @@ def answer(
     with output.errors_as_exit_codes():
         hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
-            actor, now = hub.settings.actor, hub.settings.now()
-            tickets.answer(connection, ticket, actor, Answer(outcome, text), now)
+            tickets.answer(connection, ticket, Answer(outcome, text), _acting(hub))
         output.say(f"ticket {ticket}: answered, {outcome}")
 
 
@@ -187,7 +186,7 @@ def close(
                     " challenge review`, or give --without-correction and the reason"
                 )
                 raise WrongState(msg)
-            tickets.close(connection, ticket, hub.settings.actor, evidence, hub.settings.now())
+            tickets.close(connection, ticket, evidence, _acting(hub))
         output.say(f"ticket {ticket}: closed")
 
 
@@ -202,6 +201,11 @@ def review(*, json: Json = False) -> None:
             output.say(f"ticket {seen.ticket}: correction seen by transfer {seen.transfer}")
         if not found:
             output.say("no correction seen since the last review")
+
+
+def _acting(hub: HubDesk) -> Acting:
+    """Whoever runs the command, now."""
+    return Acting(hub.settings.actor, hub.settings.now())
 
 
 def _key(contract: Contract) -> tuple[str, ...]:
@@ -227,6 +231,9 @@ def _summary(ticket: Ticket, today: date) -> dict[str, Any]:
         "for": ticket.opened_for,
         "opened_at": ticket.opened_at,
         "due_on": ticket.due_on,
+        "owner": ticket.owner,
+        "record": ticket.shown_key,
+        "reference": ticket.reference,
         "clock": ticket.clock,
         "overdue": ticket.overdue(today),
         "working_days_left": workdays.between(today, ticket.due_on),

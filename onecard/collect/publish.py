@@ -26,6 +26,7 @@ from onecard.store import (
     database,
     datasets,
     notifications,
+    quality_problems,
     quarantine_intake,
     receipts,
     registry,
@@ -98,6 +99,8 @@ class PublishStep:
                 notifications.tell_published(connection, contract.id)
             transfers.record_published(connection, transfer, version, counts)
             self._note_brought(connection, transfer, line)
+            if not past:
+                quality_problems.note(connection, transfer)
             staging.drop(connection, contract, older_than=transfer + 1, mine=transfer)
             done = self._collected(transfer, counts, version)
             self._sign(connection, transfer, done, line)

@@ -87,7 +87,7 @@ def _letters(digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
 
 def mask(name: semantic.MaskName, column: pl.Expr) -> pl.Expr:
     """Mask a text column; NULL stays NULL."""
-    length = column.str.len_chars()
+    length = column.str.len_chars().cast(pl.Int64)  # a difference of unsigned numbers wraps round
     stars = pl.lit("*")
 
     def hide(head: int, tail: int) -> pl.Expr:

@@ -25,12 +25,20 @@ LONGEST_TEXT = 2_000
 """Characters of a statement, an answer or a reason."""
 
 
+REFERENCE = 12
+"""Characters of a record's reference that people read."""
+
+
 class UnknownTicket(UsageError):
     """There is no ticket of that id."""
 
 
 class WrongState(ConfigError):
     """The ticket is not in a state that allows this step."""
+
+
+class TicketChanged(WrongState):
+    """Somebody else has acted on the ticket since it was read: it is to be read again."""
 
 
 class RefusedText(PolicyError):
@@ -52,6 +60,7 @@ class NewTicket:
         baseline: numbers of now, which the next collects are compared with.
         due_on: the last day to answer on.
         clock: `weekdays` when a year's holidays were not known.
+        shown_key: as `Ticket.shown_key`.
     """
 
     agency: str
@@ -69,11 +78,19 @@ class NewTicket:
     key_epoch: str = ""
     suite: str = ""
     baseline: Mapping[str, Any] = attribute(default_factory=dict)
+    shown_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as it stands; `seen` is the newest transfer that saw the correction, if any."""
+    """A ticket as it stands.
+
+    Attributes:
+        seen: the newest transfer that saw the correction, if any.
+        owner: who works on it in the providing agency, or empty.
+        shown_key: the record's key under the masks of its semantic types; empty where it has none.
+        version: of its newest event; who acts names the one that was read.
+    """
 
     id: int
     agency: str
@@ -98,6 +115,14 @@ class Ticket:
     closed_at: datetime | None
     evidence: Mapping[str, Any]
     seen: int | None
+    owner: str
+    shown_key: str
+    version: int
+
+    @property
+    def reference(self) -> str:
+        """By which its record is spoken of: the beginning of its digest; empty for a finding."""
+        return self.record_ref.hex()[:REFERENCE] if self.record_ref is not None else ""
 
     def overdue(self, on: date) -> bool:
         """Whether the answer is late on that day: the due day itself is still in time."""
@@ -113,11 +138,26 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Acting:
+    """Who acts on a ticket, when, and which version of it was read.
+
+    Attributes:
+        version: of the ticket, as the person has read it; None: whichever is there.
+    """
+
+    actor: str
+    at: datetime
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened to a ticket; `transfer` is given for `seen` only."""
 
     at: datetime
-    event: Literal["opened", "acknowledged", "answered", "seen", "closed"]
+    event: Literal[
+        "opened", "acknowledged", "handed_over", "answered", "seen", "closed", "reopened"
+    ]
     actor: str
     text: str = attribute(default="", repr=False)
     transfer: int | None = None

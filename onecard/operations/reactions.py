@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from onecard.deliver.waiting import Waiting, Waits
+from onecard.model.agreements import Life
 from onecard.model.reaction import Breach, ReactionTimes
 from onecard.store import agreement_lives, reaction
+from onecard.store.agreement_lives import Text
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
@@ -65,9 +67,12 @@ def lately(connection: Connection, known: Catalogue, now: datetime) -> list[Reac
     times = {(t.agreement, t.kind): t for t in reaction.times(connection, start, end)}
     breaches = reaction.breaches(connection, start, end)
     found: list[ReactionLine] = []
-    for agreement, expectation in expected(known):
+    measured = list(expected(known))
+    texts = [Text.of(agreement) for agreement, _ in measured]
+    lives = agreement_lives.ask(connection, texts).on(now.date())
+    for agreement, expectation in measured:
         looks = Waits(agreement, known.contracts, expectation.events, now.date())
-        waits = _waiting(connection, looks)
+        waits = _waiting(connection, looks, lives[agreement.id])
         for name, kind in expectation.events.kinds.items():
             waiting, limit = waits.get(name), expectation.limits.get(name)
             line = ReactionLine(
@@ -101,9 +106,8 @@ def expected(known: Catalogue) -> Iterator[tuple[Agreement, Expectation]]:
             yield agreement, expectation
 
 
-def _waiting(connection: Connection, waits: Waits) -> dict[str, Waiting]:
+def _waiting(connection: Connection, waits: Waits, life: Life) -> dict[str, Waiting]:
     """What waits, by kind; of an agreement that is not in force nothing does."""
-    life = agreement_lives.life(connection, waits.agreement, waits.today)
     if life.state != "in_force" or life.stopped is not None:
         return {}
     return {waiting.kind: waiting for waiting in waits.of(connection)}

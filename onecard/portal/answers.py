@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from fastapi.responses import RedirectResponse, Response
 
@@ -11,6 +12,7 @@ from onecard.portal import pages, security
 from onecard.portal.guard import Visit
 from onecard.store import audit, database
 from onecard.store.database import Connection
+from schemas.models.contract import Contract
 
 
 @contextmanager
@@ -47,10 +49,36 @@ def page(visit: Visit, template: str, **values: object) -> Response:
         "agencies": visit.catalogue.agencies,
         "agency": visit.agency,
         "logout": site.logout,
-        "today": site.settings.now().date(),
+        "day": site.settings.now().date(),
+        "dataset": partial(dataset_name, visit),
+        "field": partial(field_name, visit),
         "csrf": security.token(site.secret, visit.visitor.name, site.settings.now()),
     }
     return pages.render(visit.request, template, {**common, **values})
+
+
+def dataset_name(visit: Visit, subject: str) -> str:
+    """What a dataset or an agreement is called in the page's language.
+
+    Args:
+        visit: names the language.
+        subject: its id; of one that has no file any more it is the name.
+    """
+    known = visit.catalogue
+    found = known.contracts.get(subject) or known.agreements.get(subject)
+    return subject if found is None or visit.language == "en" else found.title
+
+
+def field_name(visit: Visit, contract: Contract, name: str) -> str:
+    """What a field is called in the page's language.
+
+    Args:
+        visit: names the language.
+        contract: of its dataset.
+        name: of the field; of one that the contract has no more it is the name.
+    """
+    titles = {f.name: f.title for f in contract.fields}
+    return name if visit.language == "en" else titles.get(name, name)
 
 
 def back(visit: Visit, *parts: str) -> Response:

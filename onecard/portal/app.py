@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 
@@ -10,7 +11,8 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException as PlainHTTPException
 
 from onecard.errors import OnecardError, PolicyError, RetriableError
-from onecard.model.tickets import UnknownTicket, WrongState
+from onecard.model.quality_problems import ChangedMeanwhile
+from onecard.model.tickets import TicketChanged, UnknownTicket, WrongState
 from onecard.portal import pages, views
 from onecard.portal.guard import guard
 from onecard.portal.security import Headers, page_policy
@@ -27,8 +29,30 @@ REASONS = (
     "signs",
     "personal",
     "outcome",
+    "state",
+    "problem_changed",
+    "ticket_changed",
+    "challenger",
+    "not_seen",
+    "version",
+    "action",
+    "none_chosen",
+    "until",
+    "format",
+    "many",
+    "dataset",
+    "field",
+    "key",
 )
 """Details of our own refusals; each has its words."""
+
+_CONFLICTS: Mapping[type[OnecardError], str] = {
+    ChangedMeanwhile: "problem_changed",
+    TicketChanged: "ticket_changed",
+    WrongState: "state",
+    UnknownTicket: "state",
+}
+"""What other people have done meanwhile, the most particular first."""
 
 
 def create_app(site: Site) -> FastAPI:
@@ -66,7 +90,10 @@ async def _refused(site: Site, request: Request, error: Exception) -> Response:
 
 
 async def _failed(site: Site, request: Request, error: Exception) -> Response:
-    if isinstance(error, PolicyError | WrongState | UnknownTicket):
+    for kind, reason in _CONFLICTS.items():
+        if isinstance(error, kind):
+            return _error_page(site, request, HTTPStatus.CONFLICT, _reason(request, reason))
+    if isinstance(error, PolicyError):
         return _error_page(site, request, HTTPStatus.CONFLICT, str(error))
     code = 503 if isinstance(error, RetriableError) else 500
     return _error_page(site, request, code, "")

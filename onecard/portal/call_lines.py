@@ -1,4 +1,4 @@
-"""Calls about single persons under the agreements that a visitor may see: on the start page."""
+"""Calls about single persons under the agreements that a visitor may see."""
 
 from __future__ import annotations
 

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from fastapi import Depends, HTTPException, Request
 
+from onecard.model.holds import agency_of
+from onecard.model.quality_problems import KnownProblem
 from onecard.model.tickets import Ticket
-from onecard.portal import access, agreement_lines, reports, security
+from onecard.portal import access, agreement_lines, pages, reports, security
 from onecard.portal.access import Person, Visitor
 from onecard.portal.reports import Report
-from onecard.portal.site import Site
-from onecard.store import database, tickets
+from onecard.portal.site import Language, Site
+from onecard.store import database, quality_problems, tickets
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
+
+T = TypeVar("T")
+LONGEST_ID = 18
+"""Digits of an id: those of a `bigint`, and none that is beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ class Visit:
 
     Attributes:
         agency: whose page it is; empty on the start page.
+        problem: of the page's agency.
+        record: a rejected row that is one of the problem's open rows; 0: none is asked for.
         form: what was sent; its token is checked already.
     """
 
@@ -37,45 +46,71 @@ class Visit:
     agreement: Agreement | None = None
     ticket: Ticket | None = None
     report: Report | None = None
+    problem: KnownProblem | None = None
+    record: int = 0
     form: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def language(self) -> Language:
+        """Of the page."""
+        return pages.language(self.request)
+
+
+def there(found: T | None) -> T:
+    """What a route's address names; the guard has looked for it.
+
+    Raises:
+        HTTPException: 404: the route names none.
+    """
+    if found is None:
+        raise HTTPException(404)
+    return found
 
 
 def guard(site: Site) -> Callable[..., Visit]:
     """The dependency of every route."""
     identity = Depends(site.identity)
 
-    def visitor(person: Person = identity) -> Visitor:
-        known = site.catalogue().agencies
+    def asked(person: Person = identity) -> tuple[Visitor, Catalogue]:
+        catalogue = site.catalogue()
+        known = catalogue.agencies
         found = access.load(site.users, known).visitor(person, known)
         if found is None:
             raise HTTPException(403, f"unmapped:{person.name}")
-        return found
+        return found, catalogue
 
-    asking = Depends(visitor)
+    asking = Depends(asked)
 
-    async def form(request: Request, who: Visitor = asking) -> dict[str, str]:
+    async def form(request: Request, who: tuple[Visitor, Catalogue] = asking) -> dict[str, str]:
         found = await security.read_form(request)
         if request.method not in ("GET", "HEAD"):
             security.check_origin(request)
-            security.check_token(site.secret, who.name, site.settings.now(), found)
+            security.check_token(site.secret, who[0].name, site.settings.now(), found)
         return found
 
     written = Depends(form)
 
-    def visit(request: Request, who: Visitor = asking, sent: dict[str, str] = written) -> Visit:
-        catalogue, named = site.catalogue(), request.path_params
+    def visit(
+        request: Request,
+        who: tuple[Visitor, Catalogue] = asking,
+        sent: dict[str, str] = written,
+    ) -> Visit:
+        (visitor, catalogue), named = who, request.path_params
         agency = named.get("agency", "")
-        if "agency" in named and agency not in who.agencies:
+        if "agency" in named and agency not in visitor.agencies:
             raise HTTPException(404)
+        problem = _problem(site, agency, named["problem"]) if "problem" in named else None
         return Visit(
             request,
             site,
             catalogue,
-            who,
+            visitor,
             agency,
             _agreement(catalogue, agency, named["agreement"]) if "agreement" in named else None,
             _ticket(site, agency, named["ticket"]) if "ticket" in named else None,
             _report(site, agency, named["report"]) if "report" in named else None,
+            problem,
+            _record(site, there(problem), named["record"]) if "record" in named else 0,
             sent,
         )
 
@@ -89,11 +124,32 @@ def _agreement(catalogue: Catalogue, agency: str, name: str) -> Agreement:
     return found
 
 
-def _ticket(site: Site, agency: str, name: str) -> Ticket:
-    if not (name.isascii() and name.isdigit() and len(name) <= 9):
+def _number(name: str) -> int:
+    """An id as an address writes it; what is none is nowhere."""
+    if not (name.isascii() and name.isdigit() and len(name) <= LONGEST_ID):
         raise HTTPException(404)
+    return int(name)
+
+
+def _problem(site: Site, agency: str, name: str) -> KnownProblem:
     with database.connect(site.address(), autocommit=True) as connection:
-        found = tickets.get(connection, int(name))
+        found = quality_problems.get(connection, _number(name))
+    if found is None or agency_of(found.dataset) != agency:
+        raise HTTPException(404)
+    return found
+
+
+def _record(site: Site, problem: KnownProblem, name: str) -> int:
+    record = _number(name)
+    with database.connect(site.address(), autocommit=True) as connection:
+        if not quality_problems.holds_row(connection, problem.id, record):
+            raise HTTPException(404)
+    return record
+
+
+def _ticket(site: Site, agency: str, name: str) -> Ticket:
+    with database.connect(site.address(), autocommit=True) as connection:
+        found = tickets.get(connection, _number(name))
     if found is None or agency not in (found.agency, found.opened_for):
         raise HTTPException(404)
     return found

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -17,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from onecard.base.times import shown
 from onecard.portal.security import visible
+from onecard.portal.site import Language
 from onecard.stewardship.agreement_words import TREATMENTS
 from schemas.models.strict_yaml import parse
 
@@ -64,16 +66,27 @@ class Words:
         return str(agency.title if self.language == "zh" else agency.title_en)
 
 
-def language(request: Request) -> str:
+def language(request: Request) -> Language:
     """`en` when asked for, else `zh`."""
     return "en" if request.query_params.get("lang") == "en" else "zh"
 
 
 def path(request: Request, *parts: str) -> str:
     """Address of a page of the portal, in the page's language."""
+    return address(request, *parts)
+
+
+def address(request: Request, *parts: str, **query: str) -> str:
+    """Address of a page of the portal with a query, in the page's language.
+
+    Args:
+        request: gives the language and where the portal is.
+        *parts: of the path.
+        **query: its names and values.
+    """
+    asked = {**query, "lang": "en"} if language(request) == "en" else query
     root = str(request.scope.get("root_path", "")).rstrip("/")
-    query = "?lang=en" if language(request) == "en" else ""
-    return f"{root}/{'/'.join(parts)}{query}"
+    return f"{root}/{'/'.join(parts)}" + (f"?{urlencode(asked)}" if asked else "")
 
 
 def render(
@@ -89,7 +102,9 @@ def render(
     """
     chosen = language(request)
     root = str(request.scope.get("root_path", "")).rstrip("/")
-    here = request.url.path
+    asked = {k: v for k, v in request.query_params.items() if k != "lang"}
+    there = asked if chosen == "en" else {**asked, "lang": "en"}
+    other = request.url.path + (f"?{urlencode(there)}" if there else "")
     text = (
         _environment()
         .get_template(f"{template}.html.j2")
@@ -99,7 +114,7 @@ def render(
                 "html_lang": LANGUAGES[chosen],
                 "style": style(),
                 "link": lambda *parts: path(request, *parts),
-                "other": here if chosen == "en" else f"{here}?lang=en",
+                "other": other,
                 "root": root,
                 **values,
             }

@@ -1,12 +1,20 @@
-"""How fast events reach the consumers that a visitor may see: those of the start page."""
+"""How fast events reach the consumers that a visitor may see."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from onecard.operations import reactions
 from onecard.operations.reactions import ReactionLine
 from onecard.portal import agreement_lines
 from onecard.portal.guard import Visit
 from onecard.store.database import Connection
+
+
+def oldest(lines: Iterable[ReactionLine]) -> ReactionLine | None:
+    """The line of the event that waits longest; None where none waits."""
+    waiting = [line for line in lines if line.waiting is not None]
+    return max(waiting, key=lambda line: line.waited_s, default=None)
 
 
 def shown(connection: Connection, visit: Visit) -> list[ReactionLine]:

@@ -19,6 +19,9 @@ from onecard.base import personal
 LONGEST_FORM = 32_768
 """Bytes of a form; an answer of 1,000 characters needs 9,000 at most in percent encoding."""
 
+MOST_FIELDS = 80
+"""Fields of a form: a page of problems that are chosen, and what is done with them."""
+
 TOKEN_LIFE = timedelta(hours=8)
 """A working day: a form that was opened in the morning can be sent in the afternoon."""
 
@@ -84,7 +87,9 @@ async def read_form(request: Request) -> dict[str, str]:
             raise HTTPException(413)
     try:
         text = body.decode("ascii")
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20, errors="strict"))
+        return dict(
+            parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+        )
     except ValueError:
         raise HTTPException(400) from None
 
@@ -161,7 +166,7 @@ def written(form: Mapping[str, str], name: str, longest: int) -> str:
 
 def visible(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
     """A text with characters that nobody sees written out; anything else as it is."""
-    if type(value) is not str:
+    if type(value) is not str or value.isprintable():  # what `_hidden` finds is not printable
         return value
     return "".join(f"⟨U+{ord(c):04X}⟩" if _hidden(c) else c for c in value)
 

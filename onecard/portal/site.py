@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from fastapi import Request
 
 from onecard.base.settings import Settings
 from onecard.portal import access
+from onecard.ports.desk import Desk
 from schemas.models.catalogue import Catalogue
 
 Identity = Callable[..., access.Person | Awaitable[access.Person]]
 """A FastAPI dependency that gives the logged-in person, or raises HTTPException 401."""
+
+Language = Literal["zh", "en"]
+"""Of a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +29,10 @@ class Site:
         settings: of the hub.
         address: of the hub's database.
         catalogue: contracts and agreements as they stand in their files now.
+        desk: the hub as services need it: its keys, its suite.
         identity: who is logged in.
         secret: signs forms; the same in every process of the web server.
-        rule_title: Chinese title of one of the gate's rules.
+        rule_title: title of one of the gate's rules.
         users: the mapping of users to agencies.
         login: path of the login page for a path to return to; None: anonymous visitors get 401.
         logout: path that ends the session.
@@ -35,9 +41,10 @@ class Site:
     settings: Settings
     address: Callable[[], str]
     catalogue: Callable[[], Catalogue]
+    desk: Callable[[], Desk]
     identity: Identity
     secret: bytes = field(repr=False)
-    rule_title: Callable[[str], str]
+    rule_title: Callable[[str, Language], str]
     users: Path | None = None
     login: Callable[[Request], str] | None = None
     logout: str = ""

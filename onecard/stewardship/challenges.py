@@ -10,7 +10,7 @@ for whoever opened the ticket to say, who closes it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -18,6 +18,7 @@ from typing import Any
 
 from onecard.base import workdays
 from onecard.crypto.keys import KeyStore
+from onecard.deliver.returned_rows import masked_rows
 from onecard.errors import ConfigError, PolicyError, UsageError, unknown
 from onecard.model.tickets import NewTicket, Ticket
 from onecard.ports.desk import Desk
@@ -43,6 +44,7 @@ class Challenge:
         key: values of the dataset's key; None for a finding.
         rule: name of the rule or expectation; for a record it may stay empty.
         at_field: field of the rule, or the field that is wrong; may stay empty.
+        opened_by: who acts; empty: whoever runs the process.
     """
 
     dataset: str
@@ -51,6 +53,7 @@ class Challenge:
     key: tuple[str, ...] | None = field(default=None, repr=False)
     rule: str = ""
     at_field: str = ""
+    opened_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def _new_ticket(
     return NewTicket(
         agency=contract.agency,
         opened_for=challenge.opened_for,
-        opened_by=hub.settings.actor,
+        opened_by=challenge.opened_by or hub.settings.actor,
         kind=kind,
         dataset=contract.id,
         statement=challenge.statement,
@@ -139,7 +142,23 @@ def _record(
         "published": place.published,
         "quarantined": list(place.quarantined),
     }
-    return {"record_ref": ref, "key_epoch": referrer.key.epoch, "suite": referrer.suite}, baseline
+    refs = {"record_ref": ref, "key_epoch": referrer.key.epoch, "suite": referrer.suite}
+    return {**refs, "shown_key": shown_key(contract, values)}, baseline
+
+
+def shown_key(contract: Contract, key: Sequence[str]) -> str:
+    """A record's key as people may read it: under the masks of its semantic types.
+
+    Args:
+        contract: of its dataset.
+        key: values of its key, as `checked_key` gives them.
+
+    Returns:
+        Empty where no part of the key may be shown.
+    """
+    (row,) = masked_rows(contract, [dict(zip(contract.key, key, strict=True))]).to_dicts()
+    parts = [row[name] for name in contract.key]
+    return " / ".join(part or "—" for part in parts) if any(parts) else ""
 
 
 def seen_by_collect(

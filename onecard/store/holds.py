@@ -41,16 +41,22 @@ class _Transfer:
 
 
 _HELD: LiteralString = (
-    "SELECT t.id, t.direction, t.subject, t.hub_time, t.message, t.released,"
-    " CASE WHEN n.status IN ('failed', 'published') THEN n.id ELSE 0 END AS overtaken FROM ("
-    " SELECT DISTINCT ON (direction, subject) * FROM (SELECT *, EXISTS (SELECT FROM"
-    " ledger.release r WHERE r.transfer = o.id) AS released FROM ledger.transfer o) o"
+    "WITH RECURSIVE named AS ((SELECT min(subject) AS subject FROM ledger.transfer) UNION ALL"
+    " SELECT (SELECT min(o.subject) FROM ledger.transfer o WHERE o.subject > s.subject)"
+    " FROM named s WHERE s.subject IS NOT NULL)"
+    " SELECT t.id, t.direction, t.subject, t.hub_time, t.message, t.released,"
+    " CASE WHEN n.status IN ('failed', 'published') THEN n.id ELSE 0 END AS overtaken"
+    " FROM named s CROSS JOIN LATERAL ("
+    " SELECT * FROM (SELECT *, EXISTS (SELECT FROM"
+    " ledger.release r WHERE r.transfer = o.id) AS released FROM ledger.transfer o"
+    " WHERE o.subject = s.subject) o"
     " WHERE (status IN ('published', 'confirmed', 'held') OR (status = 'audited' AND released))"
-    " AND NOT (replay AND status <> 'held') ORDER BY direction, subject, id DESC) t"
+    " AND NOT (replay AND status <> 'held') ORDER BY id DESC LIMIT 1) t"
     " LEFT JOIN ledger.dataset d ON d.dataset = t.subject AND t.direction = 'collect'"
     " LEFT JOIN ledger.transfer n ON n.id = d.claim AND n.id > t.id"
     " WHERE t.status IN ('held', 'audited') ORDER BY t.id"
 )
+"""Of each dataset and agreement its newest, by the index: no look at all that ever ran."""
 
 
 def _transfers(connection: Connection, known: Catalogue) -> list[Hold]:

@@ -72,6 +72,9 @@ class Wanted:
     ended: bool = False
 
 
+_KEPT: LiteralString = (
+    "SELECT " + _COLUMNS + ", fingerprint, payload, key_epoch, suite FROM quarantine.record"
+)
 _WANTED: LiteralString = (
     " FROM quarantine.record WHERE dataset = coalesce(%(dataset)s, dataset)"
     " AND (%(ended)s OR status = 'held')"
@@ -179,26 +182,58 @@ def reveal(
         ConfigError: no such record, or its payload is purged.
         PolicyError: the key of its epoch is missing, or the payload was tampered with.
     """
-    kept = fetch_one(
-        connection,
-        _kept,
-        "SELECT "
-        + _COLUMNS
-        + ", fingerprint, payload, key_epoch, suite FROM quarantine.record WHERE id = %s",
-        (record,),
-    )
+    kept = fetch_one(connection, _kept, _KEPT + " WHERE id = %s", (record,))
     if kept is None:
         msg = f"no quarantined row {record}; see `onecard quarantine list`"
         raise UsageError(msg)
     if kept.payload is None:
         msg = f"quarantined row {record} is {kept.record.status}; its values are gone"
         raise ConfigError(msg)
+    return kept.record, _unsealed(kept, kept.payload, keys)
+
+
+def _unsealed(kept: _Kept, payload: bytes, keys: KeyStore) -> dict[str, str | None]:
+    """The row's values by field."""
     text = suites.suite(kept.suite).unseal(
         keys.quarantine_of(kept.key_epoch).secret,
-        kept.payload,
+        payload,
         kept.record.dataset.encode() + kept.fingerprint,
     )
-    return kept.record, json.loads(text.decode("utf-8", "surrogatepass"))
+    values: dict[str, str | None] = json.loads(text.decode("utf-8", "surrogatepass"))
+    return values
+
+
+def revealed(
+    connection: Connection, records: Sequence[int], keys: KeyStore
+) -> list[tuple[Record, dict[str, str | None]]]:
+    """Some quarantined rows with their values in clear, newest first; without those purged.
+
+    Args:
+        connection: of the hub's database.
+        records: their ids.
+        keys: hold the quarantine keys.
+
+    Raises:
+        PolicyError: the key of their epoch is gone.
+    """
+    statement = _KEPT + " WHERE id = ANY(%s) ORDER BY id DESC"
+    kept = fetch_all(connection, _kept, statement, (list(records),))
+    return [
+        (line.record, _unsealed(line, line.payload, keys))
+        for line in kept
+        if line.payload is not None
+    ]
+
+
+def reasons(connection: Connection, record: int) -> tuple[tuple[str, str], ...]:
+    """Field and rule of each reason for which a row was rejected; empty where there is no row."""
+    found = fetch_one(
+        connection,
+        _record,
+        "SELECT " + _COLUMNS + " FROM quarantine.record WHERE id = %s",
+        (record,),
+    )
+    return () if found is None else found.reasons
 
 
 def opened(
@@ -233,33 +268,6 @@ def opened_all(
     )
     for record in found:
         yield reveal(connection, record, keys)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingRows:
-    """How many rows of a source wait because of one rule."""
-
-    dataset: str
-    field: str
-    rule: str
-    rows: int
-
-
-def waiting(connection: Connection, datasets: Sequence[str]) -> list[WaitingRows]:
-    """By dataset, field and rule, how many rows of their sources wait, most first.
-
-    Args:
-        connection: of the hub's database.
-        datasets: whose.
-    """
-    return fetch_all(
-        connection,
-        WaitingRows,
-        "SELECT dataset, x->>0 AS field, x->>1 AS rule, count(*) AS rows FROM quarantine.record,"
-        " jsonb_array_elements(reasons) AS x WHERE agreement IS NULL AND status = 'held'"
-        " AND dataset = ANY(%s) GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3",
-        (list(datasets),),
-    )
 
 
 def resolve(connection: Connection, record: int, status: str, actor: str) -> None:

@@ -1,6 +1,7 @@
 """Tickets of the correction loop (异议与校核): opened, acknowledged, answered, seen, closed.
 
     open → acknowledged → answered → closed       (answering needs no acknowledgement)
+    answered or closed → open                     (reopened by whoever challenged, with a reason)
 
 Whoever opens a ticket challenges a record or a rule's finding; the providing agency answers it;
 the hub notes when a collect has seen the correction; closing needs that, or a reason. Every step
@@ -18,14 +19,17 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from onecard.base.times import ZONE
+from onecard.base.workdays import Due
 from onecard.errors import ConfigError, UsageError, unknown
 from onecard.model.tickets import (
     OUTCOMES,
     STATUSES,
+    Acting,
     Answer,
     Event,
     NewTicket,
     Ticket,
+    TicketChanged,
     UnknownTicket,
     WrongState,
     clean,
@@ -37,22 +41,27 @@ _FROM = {
     "acknowledged": ("open",),
     "answered": ("open", "acknowledged"),
     "closed": ("answered",),
+    "handed over": ("open", "acknowledged"),
+    "reopened": ("answered", "closed"),
 }
 """From which states a ticket may come to each state."""
 
-_TICKETS: LiteralString = (
+TICKETS: LiteralString = (
     "SELECT t.id, agency, opened_for, opened_by, kind, dataset, field, rule, record_ref,"
     " key_epoch, suite, baseline, statement, opened_at, due_on, clock, status, outcome, answer,"
-    " answered_at, closed_at, evidence, (SELECT max(transfer) FROM ledger.ticket_event e"
-    " WHERE e.ticket = t.id AND e.event = 'seen') AS seen FROM ledger.ticket t"
+    " answered_at, closed_at, evidence, owner, shown_key, n.seen, n.version"
+    " FROM ledger.ticket t CROSS JOIN LATERAL (SELECT coalesce(max(id), 0) AS version,"
+    " max(transfer) FILTER (WHERE event = 'seen') AS seen FROM ledger.ticket_event"
+    " WHERE ticket = t.id) n"
 )
 
 _OPEN = (
     "INSERT INTO ledger.ticket (agency, opened_for, opened_by, kind, dataset, statement,"
-    " opened_at, due_on, clock, field, rule, record_ref, key_epoch, suite, baseline) VALUES"
+    " opened_at, due_on, clock, field, rule, record_ref, key_epoch, suite, baseline,"
+    " shown_key) VALUES"
     " (%(agency)s, %(opened_for)s, %(opened_by)s, %(kind)s, %(dataset)s, %(statement)s,"
     " %(opened_at)s, %(due_on)s, %(clock)s, %(field)s, %(rule)s, %(record_ref)s, %(key_epoch)s,"
-    " %(suite)s, %(baseline)s) RETURNING id"
+    " %(suite)s, %(baseline)s, %(shown_key)s) RETURNING id"
 )
 
 
@@ -112,8 +121,8 @@ def listed(connection: Connection, agency: str | None, status: str | None = None
         raise UsageError(unknown("status", status, STATUSES))
     return fetch_all(
         connection,
-        _ticket,
-        _TICKETS + " WHERE agency = coalesce(%s, agency) AND status = coalesce(%s, status)"
+        made,
+        TICKETS + " WHERE agency = coalesce(%s, agency) AND status = coalesce(%s, status)"
         " ORDER BY status = 'closed', due_on, t.id",
         (agency, status),
     )
@@ -121,7 +130,7 @@ def listed(connection: Connection, agency: str | None, status: str | None = None
 
 def get(connection: Connection, ticket_id: int) -> Ticket | None:
     """The ticket of that id, or None."""
-    return fetch_one(connection, _ticket, _TICKETS + " WHERE t.id = %s", (ticket_id,))
+    return fetch_one(connection, made, TICKETS + " WHERE t.id = %s", (ticket_id,))
 
 
 def events(connection: Connection, ticket_id: int) -> list[Event]:
@@ -135,41 +144,94 @@ def events(connection: Connection, ticket_id: int) -> list[Event]:
     )
 
 
-def acknowledge(connection: Connection, ticket_id: int, actor: str, at: datetime) -> None:
-    """The agency has read the ticket.
+def acknowledge(connection: Connection, ticket_id: int, acting: Acting) -> None:
+    """The agency has read the ticket; who has is its owner, where it has none.
 
     Args:
         connection: the transaction is opened here.
         ticket_id: of an open ticket.
-        actor: who has read it.
-        at: the hub's time.
+        acting: who has read it, and when.
 
     Raises:
         UnknownTicket: no such ticket.
         WrongState: it is not open.
+        TicketChanged: somebody has acted on it since it was read.
     """
     with connection.transaction():
-        found = _enter(connection, ticket_id, "acknowledged")
+        found = _enter(connection, ticket_id, "acknowledged", acting)
         connection.execute(
-            "UPDATE ledger.ticket SET status = 'acknowledged' WHERE id = %s", (ticket_id,)
+            "UPDATE ledger.ticket SET status = 'acknowledged',"
+            " owner = CASE owner WHEN '' THEN %s ELSE owner END WHERE id = %s",
+            (acting.actor, ticket_id),
         )
-        _note(connection, ticket_id, Event(at, "acknowledged", actor))
-        _Step(ticket_id, "acknowledged", found.dataset, actor).audit(connection, {})
+        _note(connection, ticket_id, Event(acting.at, "acknowledged", acting.actor))
+        _Step(ticket_id, "acknowledged", found.dataset, acting.actor).audit(connection, {})
 
 
-def answer(connection: Connection, ticket_id: int, actor: str, given: Answer, at: datetime) -> None:
+def hand_over(connection: Connection, ticket_id: int, owner: str, acting: Acting) -> None:
+    """Somebody else of the agency works on the ticket from now on.
+
+    Args:
+        connection: the transaction is opened here.
+        ticket_id: of a ticket that waits for its answer.
+        owner: who; a user's name, fit to be kept.
+        acting: who hands it over, and when.
+
+    Raises:
+        UnknownTicket: no such ticket.
+        WrongState: it is answered or closed.
+        TicketChanged: as `acknowledge`.
+    """
+    with connection.transaction():
+        found = _enter(connection, ticket_id, "handed over", acting)
+        connection.execute("UPDATE ledger.ticket SET owner = %s WHERE id = %s", (owner, ticket_id))
+        _note(connection, ticket_id, Event(acting.at, "handed_over", acting.actor, owner))
+        _Step(ticket_id, "handed_over", found.dataset, acting.actor).audit(connection, {})
+
+
+def reopen(connection: Connection, ticket_id: int, reason: str, due: Due, acting: Acting) -> None:
+    """A ticket that was answered or closed waits for an answer once more.
+
+    Args:
+        connection: the transaction is opened here.
+        ticket_id: of the ticket.
+        reason: why the answer does not do.
+        due: the last day to answer on.
+        acting: who challenges once more, and when.
+
+    Raises:
+        UnknownTicket: no such ticket.
+        WrongState: it still waits for its answer.
+        TicketChanged: as `acknowledge`.
+        RefusedText: the reason is empty or holds personal data.
+    """
+    said = clean("reason", reason)
+    with connection.transaction():
+        found = _enter(connection, ticket_id, "reopened", acting)
+        connection.execute(
+            "UPDATE ledger.ticket SET status = 'open', outcome = '', answer = '',"
+            " answered_at = NULL, closed_at = NULL, evidence = '{}', due_on = %s, clock = %s"
+            " WHERE id = %s",
+            (due.day, due.clock, ticket_id),
+        )
+        _note(connection, ticket_id, Event(acting.at, "reopened", acting.actor, said))
+        facts = {"due_on": due.day.isoformat()}
+        _Step(ticket_id, "reopened", found.dataset, acting.actor).audit(connection, facts)
+
+
+def answer(connection: Connection, ticket_id: int, given: Answer, acting: Acting) -> None:
     """The agency's answer: `corrected` at the source, `confirmed` as right, or `rejected`.
 
     Args:
         connection: the transaction is opened here.
         ticket_id: of a ticket that is open or acknowledged.
-        actor: who answers.
         given: outcome and text.
-        at: the hub's time.
+        acting: who answers, and when.
 
     Raises:
         UnknownTicket: no such ticket.
         WrongState: it is answered or closed.
+        TicketChanged: as `acknowledge`.
         ConfigError: no such outcome; it lists the known ones.
         RefusedText: the text is empty or holds personal data.
     """
@@ -177,7 +239,8 @@ def answer(connection: Connection, ticket_id: int, actor: str, given: Answer, at
         raise UsageError(unknown("outcome", given.outcome, OUTCOMES))
     said = clean("answer", given.text)
     with connection.transaction():
-        found = _enter(connection, ticket_id, "answered")
+        found = _enter(connection, ticket_id, "answered", acting)
+        at, actor = acting.at, acting.actor
         connection.execute(
             "UPDATE ledger.ticket SET status = 'answered', outcome = %s, answer = %s,"
             " answered_at = %s WHERE id = %s",
@@ -211,21 +274,21 @@ def saw(
 
 
 def close(
-    connection: Connection, ticket_id: int, actor: str, evidence: Mapping[str, Any], at: datetime
+    connection: Connection, ticket_id: int, evidence: Mapping[str, Any], acting: Acting
 ) -> None:
     """End a ticket.
 
     Args:
         connection: the transaction is opened here.
         ticket_id: of an answered ticket.
-        actor: who closes it.
         evidence: `{"seen": <transfer>}`, a transfer that saw the correction, or
             `{"without_correction": "<reason>"}`.
-        at: the hub's time.
+        acting: who closes it, and when.
 
     Raises:
         UnknownTicket: no such ticket.
         WrongState: not answered, or that transfer saw no correction.
+        TicketChanged: as `acknowledge`.
         ConfigError: the evidence is neither of the two.
         RefusedText: the reason is empty or holds personal data.
     """
@@ -235,7 +298,8 @@ def close(
     reason = evidence.get("without_correction")
     kept = dict(evidence) if reason is None else {"without_correction": clean("reason", reason)}
     with connection.transaction():
-        found = _enter(connection, ticket_id, "closed")
+        found = _enter(connection, ticket_id, "closed", acting)
+        at, actor = acting.at, acting.actor
         seen = [e for e in events(connection, ticket_id) if e.event == "seen"]
         if reason is None:
             kept |= _detail(ticket_id, seen, evidence["seen"])
@@ -269,9 +333,12 @@ def _found(connection: Connection, ticket_id: int) -> Ticket:
     return found
 
 
-def _enter(connection: Connection, ticket_id: int, status: str) -> Ticket:
-    """The ticket, locked, when it may come to that state."""
+def _enter(connection: Connection, ticket_id: int, status: str, acting: Acting) -> Ticket:
+    """The ticket, locked, when it may come to that state and is as it was read."""
     found = _found(connection, ticket_id)
+    if acting.version is not None and acting.version != found.version:
+        msg = f"ticket {ticket_id}: somebody has acted on it meanwhile; read it again"
+        raise TicketChanged(msg)
     if found.status not in _FROM[status]:
         msg = (
             f"ticket {ticket_id} is {found.status}; only one that is"
@@ -297,7 +364,8 @@ def _note(connection: Connection, ticket: int, happened: Event) -> None:
     )
 
 
-def _ticket(**columns: Any) -> Ticket:  # noqa: ANN401 - a row by its columns
+def made(**columns: Any) -> Ticket:  # noqa: ANN401 - a row by its columns
+    """The ticket of a row of `TICKETS`."""
     return Ticket(**{name: _local(value) for name, value in columns.items()})
 
 

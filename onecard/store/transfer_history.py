@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -39,6 +40,19 @@ def latest(connection: Connection) -> list[Transfer]:
         + _SHOWN
         + " FROM ledger.transfer o WHERE o.subject = s.subject AND o.direction = s.direction"
         " ORDER BY id DESC LIMIT 1) t ORDER BY t.direction, t.subject",
+    )
+
+
+def newest_collects(connection: Connection, datasets: Collection[str]) -> list[Transfer]:
+    """The newest collect of each of some datasets; none of one that was never collected."""
+    return fetch_all(
+        connection,
+        _transfer,
+        "SELECT t.* FROM unnest(%s::text[]) AS s (subject) CROSS JOIN LATERAL (SELECT "
+        + _SHOWN
+        + " FROM ledger.transfer o WHERE o.subject = s.subject AND o.direction = 'collect'"
+        " ORDER BY id DESC LIMIT 1) t ORDER BY t.subject",
+        (sorted(datasets),),
     )
 
 

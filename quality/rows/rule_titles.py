@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from schemas.models import semantic
@@ -46,14 +47,62 @@ ASPECTS = {
     "luhn": "Luhn 校验错误",
 }
 
+ENGLISH: Mapping[str, str] = {
+    "required": "a required field is empty",
+    "type": "cannot be read as its type",
+    "scale": "too many digits before or behind the point",
+    "max_length": "too long",
+    "text.control": "holds control or replacement characters",
+    "text.blanks": "begins or ends with a blank",
+    "text.trimmed": "blanks around it were taken off as the contract says",
+    "text.null_word": "a word that may stand for no value",
+    "codes": "not in its code list",
+    "record.cells": "the record has another number of columns",
+    "record.encoding": "the record is in another encoding",
+    "record.json": "the record is no JSON line",
+    "record.header": "a header stands among the rows",
+    "record.boolean": "the key is true or false",
+    "record.xml": "the record is no XML row",
+    "record.merged": "merged cells among the rows",
+    "cell.rounded": "more than 15 digits, rounded by a spreadsheet",
+    "cell.formula": "a formula without a value",
+    "cell.error": "an error, or a day that does not exist",
+    "cell.percent": "a percentage where the contract does not say how to take it",
+    "file.total": "the rows are not as many as the header says",
+    "manifest.rows": "the rows are not as many as the manifest says",
+    "manifest.digest": "the file is not the one of the manifest",
+    "manifest.time": "the manifest says no time",
+    "order.tie": "several rows of one key, and nothing says which is newer",
+    "order.older": "older than what is published",
+    "order.returned": "a deleted row comes back as an older version",
+    "order.gap": "numbers of a card's events are missing at the source",
+}
+ASPECTS_IN_ENGLISH: Mapping[str, str] = {
+    "format": "wrong form",
+    "checksum": "wrong check character",
+    "rounded": "last digits rounded by a spreadsheet",
+    "birth_date": "impossible date of birth",
+    "division": "a division that cannot be used",
+    "luhn": "wrong by the Luhn check",
+}
 
-def title(rule: str) -> str:
-    """The rule's title, e.g. `公民身份号码：校验码错误`; an unknown id is its own title."""
-    if rule in BUILT_IN:
-        return BUILT_IN[rule]
+
+def title(rule: str, language: Literal["zh", "en"] = "zh") -> str:
+    """The rule's title, e.g. `公民身份号码：校验码错误`; an unknown id is its own title.
+
+    Args:
+        rule: its id.
+        language: of the title.
+    """
+    english = language == "en"
+    known = ENGLISH if english else BUILT_IN
+    if rule in known:
+        return known[rule]
     kind, _, aspect = rule.rpartition(".")
     types = semantic.load().types
     if kind in types and aspect in ASPECTS:
+        if english:
+            return f"{kind.replace('_', ' ')}: {ASPECTS_IN_ENGLISH[aspect]}"
         return f"{types[kind].title}：{ASPECTS[aspect]}"
     return rule
 

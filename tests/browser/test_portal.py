@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from onecard.model.tickets import NewTicket
-from onecard.model.transfers import Counts
 from onecard.portal import views
 from onecard.ports.row_gate import Reason
-from onecard.store import agreement_lives, database, rule_results, tickets, transfers
+from onecard.store import agreement_lives, database, tickets
 from tests.browser.conftest import Server
+from tests.rejected import Row, reject
 
 pytestmark = [
     pytest.mark.nightly,
@@ -26,7 +26,9 @@ pytestmark = [
 ]
 AGREEMENT = "f20-health-hrss-death"
 REPORT = "monthly-2026-10.zh.html"
-PAGES = ("", "health/reports", "health/problems", "health/agreements", "health/tickets")
+NOBODY = "410105190001010010"
+"""An invented number."""
+PAGES = ("", "live", "health/reports", "health/problems", "health/agreements", "health/tickets")
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +43,9 @@ def ticket(airflow_server: Server) -> int:
         (folder / REPORT).write_text(page, encoding="utf-8")
         (folder / "problems-2026-10.xlsx").write_bytes(b"PK")
     with database.connect(hub.address, autocommit=True) as connection:
-        transfer = transfers.open_transfer(connection, "collect", "health/death_notice", "1", now)
-        rule_results.record_rules(connection, transfer, {Reason("name", "required"): 3}, "error")
-        counts = Counts(200, 197, 0, 3, 0, 0)
-        transfers.record_published(connection, transfer, 1, counts)
+        values = {"person_id18": NOBODY, "person_name": None, "death_date": "2026-11-01"}
+        nameless = Row(values, (Reason("person_name", "required"),))
+        reject(connection, hub, "health/death_notice", [nameless], now)
         agreement = hub.catalogue.agreement(AGREEMENT)
         agreement_lives.suspend(connection, agreement, "演练", "演练中止")
         return tickets.open_ticket(
@@ -112,8 +113,20 @@ def test_a_stewards_day(visit: Visit, airflow_server: Server, ticket: int) -> No
     assert page.inner_text("h1") == "health 月报"
 
     visit.portal("health/problems")
-    assert "1.50%" in page.inner_text("main")
-    assert "必填项为空" in page.inner_text("main")
+    page.click("a:has-text('姓名：必填项为空')")
+    assert "规则说明" in page.inner_text("main")
+    page.click("button:has-text('受理')")
+    assert "已受理" in page.inner_text("main .lead")
+    page.click("table a[href*='/rows/']")
+    assert NOBODY not in page.inner_text("main")
+    page.fill("#reason", "核对源系统")
+    page.click("button:has-text('查看原值')")
+    assert NOBODY in page.inner_text("main")
+    page.click("main .lead a")
+    with page.expect_download() as begun:
+        page.check("input[value=csv]")
+        page.click("button:has-text('下载以便更正')")
+    assert NOBODY not in begun.value.path().read_text(encoding="utf-8")
 
     visit.portal("health/tickets")
     page.click(f"a:has-text('#{ticket}')")
@@ -157,6 +170,8 @@ def addresses(ticket: int) -> Iterator[tuple[str, str]]:
         "report": REPORT,
         "agreement": AGREEMENT,
         "ticket": str(ticket),
+        "problem": "1",
+        "record": "1",
     }
     for method, path, _ in views.ROUTES:
         if "{agency}" in path:
@@ -192,9 +207,9 @@ def test_an_engineer_finds_the_portal_in_airflows_menu(
     assert "市教育局" in visit.page.inner_text("main")
     visit.page.goto(f"{visit.url}/plugin/onecard-quality")
     frame = visit.page.frame_locator("iframe")
-    assert "我的部门" in frame.locator("h1").inner_text(timeout=20_000)
-    frame.locator("a", has_text="问题清单").first.click()
-    frame.locator("h1", has_text="问题清单").wait_for(timeout=20_000)
+    assert "今天要办的事" in frame.locator("h1").inner_text(timeout=20_000)
+    frame.locator("a", has_text="数据问题").first.click()
+    frame.locator("h1", has_text="数据问题").wait_for(timeout=20_000)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -206,7 +221,12 @@ def test_pages_are_accessible_and_fit(
 
     visit.log_in("health", airflow_server.passwords["health"])
     visit.page.set_viewport_size({"width": width, "height": 900})
-    objects = (f"health/tickets/{ticket}", f"health/agreements/{AGREEMENT}", "nowhere/at/all")
+    objects = (
+        *(f"health/problems/1{rows}" for rows in ("", "/rows/1")),
+        f"health/tickets/{ticket}",
+        f"health/agreements/{AGREEMENT}",
+        "nowhere/at/all",
+    )
     for path in (*PAGES, *objects):
         visit.portal(f"{path}?lang={language}")
         found = Axe().run(visit.page)["violations"]

@@ -80,6 +80,17 @@ def test_the_live_lane_is_measured(tmp_path: Path, postgres: str) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.case("people-27", "each page of the portal is asked for, beside an empty one")
+@pytest.mark.timeout(600)
+def test_the_portal_is_measured(tmp_path: Path, postgres: str) -> None:
+    few = ["--rows", "500", "--rounds", "3", "--first", "2026-10-20"]
+    page = start("bench.portal", few, tmp_path, postgres)
+    assert "<!-- the stewards' portal -->" in page
+    assert "| a problem, rows in the middle |" in page
+    assert "one problem has 500 rejected rows" in page
+
+
+@pytest.mark.nightly
 @pytest.mark.case("people-27", "calls about single persons: each answer is on record once")
 @pytest.mark.timeout(600)
 def test_single_persons_are_measured(tmp_path: Path, postgres: str) -> None:

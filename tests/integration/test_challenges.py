@@ -14,7 +14,7 @@ from psycopg import sql
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.errors import ConfigError
-from onecard.model.tickets import Answer, RefusedText, UnknownTicket, WrongState
+from onecard.model.tickets import Acting, Answer, RefusedText, UnknownTicket, WrongState
 from onecard.operations import night
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
@@ -272,19 +272,20 @@ def test_states_evidence_and_events_hold_in_the_database_as_well(collected: Rehe
     now = hub.settings.now()
     card = one(hub, "SELECT min(card_no) FROM registry.hrss__card_master")
     ticket = opened(hub, card)
+    by = Acting("a", now)
     with database.connect(hub.address, autocommit=True) as connection:
         with pytest.raises(WrongState, match="is open; only one that is answered can be closed"):
-            tickets.close(connection, ticket, "a", {"without_correction": "x"}, now)
+            tickets.close(connection, ticket, {"without_correction": "x"}, by)
         with pytest.raises(ConfigError, match="known: confirmed, corrected, rejected"):
-            tickets.answer(connection, ticket, "a", Answer("fine", "x"), now)
-        tickets.answer(connection, ticket, "a", Answer("confirmed", "复核无误"), now)
+            tickets.answer(connection, ticket, Answer("fine", "x"), by)
+        tickets.answer(connection, ticket, Answer("confirmed", "复核无误"), by)
         with pytest.raises(WrongState, match="saw a correction; those that did: none"):
-            tickets.close(connection, ticket, "a", {"seen": 1}, now)
+            tickets.close(connection, ticket, {"seen": 1}, by)
         with pytest.raises(RefusedText, match="reason: it is empty"):
-            tickets.close(connection, ticket, "a", {"without_correction": "  "}, now)
+            tickets.close(connection, ticket, {"without_correction": "  "}, by)
         with pytest.raises(UnknownTicket):
-            tickets.acknowledge(connection, 10**9, "a", now)
-        tickets.close(connection, ticket, "a", {"without_correction": "复核无误"}, now)
+            tickets.acknowledge(connection, 10**9, by)
+        tickets.close(connection, ticket, {"without_correction": "复核无误"}, by)
         for change in (
             f"UPDATE ledger.ticket SET answer = 'other' WHERE id = {ticket}",
             "UPDATE ledger.ticket SET due_on = due_on + 30",
@@ -321,7 +322,9 @@ def test_two_answers_at_once_count_once(collected: Rehearsal, tmp_path: Path) ->
     def answer(outcome: str) -> None:
         with database.connect(hub.address, autocommit=True) as connection:
             try:
-                tickets.answer(connection, ticket, "a", Answer(outcome, "x"), hub.settings.now())
+                tickets.answer(
+                    connection, ticket, Answer(outcome, "x"), Acting("a", hub.settings.now())
+                )
                 outcomes.append("done")
             except WrongState:
                 outcomes.append("refused")

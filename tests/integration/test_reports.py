@@ -20,7 +20,7 @@ from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.base.times import ZONE
-from onecard.model.tickets import Answer, NewTicket
+from onecard.model.tickets import Acting, Answer, NewTicket
 from onecard.operations import night, reports
 from onecard.store import database, tickets
 from tests.cities import Cities
@@ -108,7 +108,7 @@ def happenings(hub: Hub) -> None:
             if answered:
                 when = first + timedelta(days=answered)
                 outcome = "corrected" if opened else "rejected"
-                tickets.answer(connection, ticket, "演练", Answer(outcome, "已核对"), when)
+                tickets.answer(connection, ticket, Answer(outcome, "已核对"), Acting("演练", when))
         for statement in SYNTHETIC:
             connection.execute(statement.encode())
 

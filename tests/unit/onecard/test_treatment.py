@@ -50,6 +50,17 @@ def test_masks(name: semantic.MaskName, value: str, expected: str) -> None:
     assert masked(name, None) is None
 
 
+@pytest.mark.parametrize("name", semantic.load().masks)
+@pytest.mark.parametrize("value", ["", "4", "41", "410105"])
+def test_a_value_that_is_too_short_for_its_mask_does_not_fit_it(
+    name: semantic.MaskName, value: str
+) -> None:
+    """A difference of lengths below nothing once asked for four thousand million stars."""
+    found = masked(name, value)
+    assert found is not None
+    assert len(found) <= 2 * len(value)
+
+
 def test_mask_vectors_of_the_domain(domain: Path) -> None:
     vectors = json.loads((domain / "oracle_vectors.json").read_text(encoding="utf-8"))["masks"]
     for name in ("NAME", "ID", "MOBILE", "LAST4", "LAST3"):

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from fastapi import HTTPException, Request
 
+from onecard.app.hub_desk import HubDesk
 from onecard.base.settings import Settings
 from onecard.base.times import ZONE
+from onecard.crypto import keys
 from onecard.model.tickets import NewTicket
 from onecard.model.transfers import Counts
 from onecard.portal.access import Person
@@ -23,6 +25,7 @@ from onecard.ports.row_gate import Reason
 from onecard.store import (
     agreement_lives,
     database,
+    quality_problems,
     rule_results,
     tickets,
     transfers,
@@ -31,6 +34,7 @@ from onecard.store.database import Connection
 from quality.rows.rule_titles import title
 from schemas.models import catalogue
 from tests.cities import empty_hub
+from tests.rejected import Row, reject
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for httpx2, a package of another name
@@ -95,6 +99,40 @@ class Portal:
             transfers.record_published(connection, transfer, 1, counts)
         return transfer
 
+    def reject(self, dataset: str, rows: list[Row], at: datetime = NOW) -> int:
+        """A published collect whose rejected rows stand in quarantine, as the hub writes it."""
+        with self.connect() as connection:
+            return reject(connection, self.site.desk(), dataset, rows, at)
+
+    def forget(self) -> None:
+        """No row is rejected, and no problem was ever known."""
+        with self.connect() as connection:
+            connection.execute("DELETE FROM quarantine.record")
+            connection.execute("ALTER TABLE ledger.problem_event DISABLE TRIGGER ALL")
+            for table in ("problem_event", "problem_day", "problem"):
+                connection.execute(f"DELETE FROM ledger.{table}".encode())
+            connection.execute("ALTER TABLE ledger.problem_event ENABLE TRIGGER ALL")
+
+    def objects(self, agency: str = "health") -> dict[str, str]:
+        """Something of the agency for each name in the addresses of routes."""
+        dataset = {"health": "health/death_notice", "education": "education/edu_enrolment"}[agency]
+        self.reject(dataset, [row(secrets.token_hex(4))])
+        with self.connect() as connection:
+            (problem,) = [
+                p
+                for p in quality_problems.of_datasets(connection, [dataset])
+                if (p.field, p.rule) == ("person_name", "required")
+            ]
+            (newest,) = quality_problems.rows(connection, problem.id, 0, 1)
+        return {
+            "agency": agency,
+            "report": "monthly-2026-10.zh.html",
+            "agreement": APPROVED,
+            "ticket": str(self.ticket(agency=agency)),
+            "problem": str(problem.id),
+            "record": str(newest.id),
+        }
+
     def ticket(self, statement: str = "出生日期不对", agency: str = "health") -> int:
         with self.connect() as connection:
             return tickets.open_ticket(connection, challenge(statement, agency))
@@ -104,6 +142,17 @@ class Portal:
             return connection.execute(
                 "SELECT kind, subject, actor, body FROM ledger.audit ORDER BY seq"
             ).fetchall()
+
+
+def row(person: str, *reasons: Reason) -> Row:
+    """A row of the register of deaths without a name; `person` stands in the place of the key."""
+    values: dict[str, str | None] = {
+        "person_id18": person,
+        "person_name": None,
+        "death_date": "2026-11-01",
+        "source_seq": "7",
+    }
+    return Row(values, reasons or (Reason("person_name", "required"),))
 
 
 def challenge(statement: str, agency: str) -> NewTicket:
@@ -149,11 +198,13 @@ def portal(hub: str, tmp_path: Path) -> Portal:
         (folder / "problems-2026-10.xlsx").write_bytes(b"PK workbook")
     (tmp_path / "reports" / "health" / "secret.html").write_text("no report")
     (tmp_path / "reports" / "night-2026-11-24.html").write_text("for engineers")
+    keys.create(tmp_path / "keys.json", ["bureau"], "2026")
     settings = Settings(home=tmp_path, keys_file=tmp_path / "keys.json", fixed_now=NOW)
     site = Site(
         settings=settings,
         address=lambda: hub,
         catalogue=catalogue.load,
+        desk=lambda: HubDesk(settings.model_copy(update={"database_url": hub})),
         identity=whoever,
         secret=secrets.token_bytes(32),
         rule_title=title,

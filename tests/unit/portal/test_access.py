@@ -20,7 +20,7 @@ from onecard.portal.access import ENGINEER, AccessMap, Person
 from onecard.portal.airflow_user import person
 from onecard.portal.app import create_app
 from schemas.models.problem import InvalidFile
-from tests.unit.portal.conftest import APPROVED, NOW, WAITING, Portal
+from tests.unit.portal.conftest import NOW, WAITING, Portal
 
 
 def routes(portal: Portal) -> Iterator[tuple[str, str]]:
@@ -37,14 +37,9 @@ def routes(portal: Portal) -> Iterator[tuple[str, str]]:
             pytest.fail(f"a route of another kind: {route!r}")
 
 
-def filled(path: str, agency: str, ticket: int) -> str:
+def filled(path: str, agency: str, objects: dict[str, str]) -> str:
     """The address of an object of the health commission, below an agency's pages."""
-    values = {
-        "agency": agency,
-        "report": "monthly-2026-10.zh.html",
-        "agreement": APPROVED,
-        "ticket": str(ticket),
-    }
+    values = {**objects, "agency": agency}
     return re.sub(r"\{(\w+)\}", lambda m: values[m[1]], path)
 
 
@@ -53,9 +48,9 @@ def test_the_route_table_is_the_whole_portal(portal: Portal) -> None:
 
 
 def test_anonymous_is_refused_on_every_route(portal: Portal) -> None:
-    number, client = portal.ticket(), portal.client()
+    objects, client = portal.objects(), portal.client()
     for method, path in routes(portal):
-        address = filled(path, "health", number)
+        address = filled(path, "health", objects)
         refused = client.request(method, address, follow_redirects=False)
         if method == "GET":
             assert refused.status_code == 303, path
@@ -68,9 +63,9 @@ def test_anonymous_is_refused_on_every_route(portal: Portal) -> None:
 
 
 def test_who_is_mapped_to_no_agency_is_refused_on_every_route(portal: Portal) -> None:
-    number, client = portal.ticket(), portal.client("stranger/viewer")
+    objects, client = portal.objects(), portal.client("stranger/viewer")
     for method, path in routes(portal):
-        refused = client.request(method, filled(path, "health", number))
+        refused = client.request(method, filled(path, "health", objects))
         assert refused.status_code == 403, path
         assert "没有对应任何部门" in refused.text
 
@@ -82,38 +77,50 @@ def test_without_a_mapping_nobody_gets_in(portal: Portal) -> None:
 
 def test_another_agencys_pages_do_not_exist(portal: Portal) -> None:
     """Health's pages, objects and forms, asked for by a steward of education."""
-    number, client = portal.ticket(), portal.client("education")
+    objects, client = portal.objects(), portal.client("education")
     form = {"csrf": security.token(portal.site.secret, "education", NOW)}
     for method, path in routes(portal):
         if "{agency}" not in path:
             continue
         sent = {"data": form} if method == "POST" else {}
-        refused = client.request(method, filled(path, "health", number), **sent)
+        refused = client.request(method, filled(path, "health", objects), **sent)
         assert refused.status_code == 404, path
 
 
 def test_another_agencys_objects_do_not_exist_below_my_own_pages(portal: Portal) -> None:
-    number, client = portal.ticket(), portal.client("education")
+    objects, client = portal.objects(), portal.client("education")
     form = {"csrf": security.token(portal.site.secret, "education", NOW)}
     for method, path in routes(portal):
-        if not re.search(r"\{(report|agreement|ticket)\}", path):
+        if not re.search(r"\{(report|agreement|ticket|problem|record)\}", path):
             continue
         sent = {"data": form} if method == "POST" else {}
-        refused = client.request(method, filled(path, "education", number), **sent)
+        refused = client.request(method, filled(path, "education", objects), **sent)
         assert refused.status_code == 404, path
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "1e3", "9999999999999", "²", "one"])
-def test_a_ticket_that_is_nowhere_is_not_found(portal: Portal, number: str) -> None:
-    assert portal.client("health").get(f"/health/tickets/{number}").status_code == 404
+@pytest.mark.parametrize("number", ["0", "-1", "1e3", "9999999999999", "9" * 19, "²", "one"])
+def test_what_is_nowhere_is_not_found(portal: Portal, number: str) -> None:
+    client, there = portal.client("health"), portal.objects()["problem"]
+    for place in ("tickets/", "problems/", f"problems/{there}/rows/"):
+        assert client.get(f"/health/{place}{number}").status_code == 404, place
+
+
+def test_a_row_of_another_problem_does_not_exist_below_this_one(portal: Portal) -> None:
+    mine, theirs = portal.objects("health"), portal.objects("education")
+    form = {"csrf": security.token(portal.site.secret, "both", NOW), "reason": "核对"}
+    address = f"/health/problems/{mine['problem']}/rows/{theirs['record']}"
+    client = portal.client("both")
+    assert client.get(address).status_code == 404
+    assert client.post(address, data=form).status_code == 404
+    assert client.get(f"/health/problems/{theirs['problem']}").status_code == 404
 
 
 def posts(portal: Portal) -> Iterator[str]:
-    number = portal.ticket()
+    objects = portal.objects()
     for method, path in routes(portal):
         if method == "POST":
             agreement = path.replace("{agreement}", WAITING)
-            yield filled(agreement, "education" if "agreement" in path else "health", number)
+            yield filled(agreement, "education" if "agreement" in path else "health", objects)
 
 
 def test_a_form_without_its_token_is_refused(portal: Portal) -> None:
@@ -129,14 +136,21 @@ def test_a_form_without_its_token_is_refused(portal: Portal) -> None:
         security.token(secret, "both", NOW - timedelta(hours=9)),
         security.token(secret, "both", NOW + timedelta(hours=1)),
     ]
+    addresses = list(posts(portal))
+    pages = [path for method, path in routes(portal) if method == "GET"]
+    gettable = {
+        a
+        for a in addresses
+        if any(re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", page), a) for page in pages)
+    }
     before = portal.audit()
-    for address in posts(portal):
+    for address in addresses:
         for mark in wrong:
             sent = {"csrf": mark, "document": "d", "outcome": "confirmed", "text": "t"}
             assert client.post(address, data=sent).status_code == 403, (address, mark)
         assert client.post(address, json={}).status_code == 415
-        assert client.get(address).status_code == 405
-    assert [e for e in portal.audit()[len(before) :] if e[0] != "ticket.opened"] == []
+        assert client.get(address).status_code == (200 if address in gettable else 405)
+    assert portal.audit()[len(before) :] == []
 
 
 def test_a_form_of_another_site_is_refused(portal: Portal) -> None:
@@ -151,6 +165,8 @@ def test_a_form_has_a_size(portal: Portal) -> None:
     for address in posts(portal):
         refused = portal.client("both").post(address, data={"text": "x" * 40_000})
         assert refused.status_code == 413
+        many = {f"problem-{n}": "0" for n in range(100)}
+        assert portal.client("both").post(address, data=many).status_code == 400
 
 
 def test_errors_carry_the_headers_too(portal: Portal) -> None:

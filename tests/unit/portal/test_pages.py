@@ -11,7 +11,6 @@ from onecard.model.reaction import Breach
 from onecard.portal import security
 from onecard.portal.access import Person
 from onecard.ports.auditor import Finding
-from onecard.ports.row_gate import Reason
 from onecard.store import (
     agreement_lives,
     call_figures,
@@ -31,13 +30,20 @@ def token(page: str) -> str:
     return found[1]
 
 
+def sealed(page: str) -> dict[str, str]:
+    """What every form of a ticket or a problem sends: its token and the version that was read."""
+    found = re.search(r'name="version" value="(\d+)"', page)
+    assert found, "no form names a version"
+    return {"csrf": token(page), "version": found[1]}
+
+
 def text(page: str) -> str:
     """The page without its tags."""
     return re.sub(r"<[^>]+>", "", page)
 
 
 def test_home_lists_only_my_agencies(portal: Portal) -> None:
-    page = portal.client("both").get("/").text
+    page = portal.client("both").get("/").text.partition('id="mine"')[2]
     assert "市卫生健康委员会" in page
     assert "市教育局" in page
     assert "市人力资源和社会保障局" not in page
@@ -49,14 +55,14 @@ def test_an_engineer_sees_every_agency(portal: Portal) -> None:
         assert agency.title in page
 
 
-def test_home_shows_how_fast_events_reach_the_consumers_of_my_agencies(portal: Portal) -> None:
+def test_a_page_shows_how_fast_events_reach_the_consumers_of_my_agencies(portal: Portal) -> None:
     cards = "f03-hrss-health-card-status"
     hour = NOW.replace(minute=0)
     late = Breach(cards, "loss", "consumer", "PT60S", hour, 2, 95.0, NOW, NOW)
     with portal.connect() as connection:
         reaction.add(connection, cards, hour, {("loss", 50): 97, ("loss", 93): 3})
         reaction.add_breaches(connection, [late])
-    page = portal.client("health").get("/").text
+    page = portal.client("health").get("/live").text
     found = text(page)
     assert "实时共享：从挂失到确认" in found
     title = f">{portal.site.catalogue().agreement(cards).title}<"
@@ -66,14 +72,14 @@ def test_home_shows_how_fast_events_reach_the_consumers_of_my_agencies(portal: P
     assert portal.site.catalogue().agreement(APPROVED).title in page
     assert portal.site.catalogue().agreement("f05-hrss-bank-card-event").title not in page
     assert "样本少" not in found
-    assert title not in portal.client("education").get("/").text
-    english = portal.client("health").get("/?lang=en").text
+    assert title not in portal.client("education").get("/live").text
+    english = portal.client("health").get("/live?lang=en").text
     assert "from loss to confirmation" in english
     assert cards in english
     assert "Loss, lock, cancellation" in english
 
 
-def test_home_shows_calls_under_the_agreements_of_my_agencies(portal: Portal) -> None:
+def test_a_page_shows_calls_under_the_agreements_of_my_agencies(portal: Portal) -> None:
     asked, hour = "f09-hrss-health-card-query", NOW.replace(minute=0)
     timed = {
         Timed(hour, asked, "health-his", True, 25): 1_940,
@@ -82,7 +88,7 @@ def test_home_shows_calls_under_the_agreements_of_my_agencies(portal: Portal) ->
     }
     with portal.connect() as connection:
         call_figures.add(connection, timed, {Refused(hour, "health-his", asked, "66"): 12})
-    page = portal.client("health").get("/").text
+    page = portal.client("health").get("/live").text
     assert "单人查询与核验" in text(page)
     title = portal.site.catalogue().agreement(asked).title
     (line,) = [row for row in page.split("<tr>") if title in row]
@@ -93,12 +99,12 @@ def test_home_shows_calls_under_the_agreements_of_my_agencies(portal: Portal) ->
     assert portal.site.catalogue().agreement("f10-hrss-bank-payee-verify").title not in page
     with portal.connect() as connection:
         call_figures.add(connection, {Timed(hour, asked, "health-his", True, 2_000): 100}, {})
-    english = portal.client("hrss").get("/?lang=en").text
+    english = portal.client("hrss").get("/live?lang=en").text
     (line,) = [row for row in english.split("<tr>") if asked in row]
     assert "Hospital information platform" in line
     assert 'class="n bad">1,943 / 2,103<' in line
     assert "f12-hrss-housing_fund-employment-query" in english
-    assert title not in portal.client("education").get("/").text
+    assert title not in portal.client("education").get("/live").text
 
 
 def test_reports_of_known_names_are_listed_and_served(portal: Portal) -> None:
@@ -144,20 +150,11 @@ def test_a_workbook_is_downloaded_and_audited(portal: Portal) -> None:
     assert (kind, subject, actor) == ("access.report", "hrss", "hrss")
 
 
-def test_problem_list_shows_the_newest_collect_with_its_denominator(portal: Portal) -> None:
-    portal.collect("health/death_notice", 100, {Reason("name", "required"): 50})
-    portal.collect("health/death_notice", 1_600, {Reason("name", "required"): 7})
-    page = portal.client("health").get("/health/problems").text
-    assert "必填项为空" in page
-    row = re.findall(r'<td class="n">([^<]+)</td>', page)
-    assert row == ["7", "1,600", "0.44%"]
-
-
 def test_a_silent_dataset_is_not_perfect(portal: Portal) -> None:
     portal.collect("education/edu_enrolment", 0, {})
     page = portal.client("education").get("/education/problems").text
     assert "未报送" in page
-    assert "100" not in text(page.partition("<main")[2])
+    assert "100%" not in text(page.partition("<main")[2])
 
 
 def test_what_is_held_is_shown_to_its_own_agency_with_the_command(portal: Portal) -> None:
@@ -168,8 +165,8 @@ def test_what_is_held_is_shown_to_its_own_agency_with_the_command(portal: Portal
         transfers.record_end(connection, transfer, "held", "x")
     command = f"onecard release {transfer} --by … --reason …"
     mine, theirs = portal.client("x/onecard-transport"), portal.client("hrss")
-    assert "待人工处理 1" in text(mine.get("/").text)
-    assert "待人工处理" not in text(theirs.get("/").text)
+    assert "待人工处理 1 项" in text(mine.get("/").text)
+    assert "待人工处理 0 项" in text(theirs.get("/").text)
     page = mine.get("/transport/problems").text
     assert command in page
     assert "shrinkage" in page
@@ -181,7 +178,7 @@ def test_what_is_held_is_shown_to_its_own_agency_with_the_command(portal: Portal
     assert command not in page
     assert "不可放行" in page
     portal.collect("transport/transit_ride", 5, {})
-    assert "待人工处理" not in text(mine.get("/").text)
+    assert "待人工处理 0 项" in text(mine.get("/").text)
 
 
 def test_agreements_say_who_receives_what(portal: Portal) -> None:
@@ -252,8 +249,9 @@ def test_a_ticket_is_acknowledged_and_answered(portal: Portal) -> None:
     client, address = portal.client("health"), f"/health/tickets/{number}"
     assert f"#{number}" in client.get("/health/tickets").text
     page = client.get(address).text
-    client.post(f"{address}/acknowledge", data={"csrf": token(page)})
-    form = {"csrf": token(page), "outcome": "corrected", "text": "已在源系统更正。"}
+    client.post(f"{address}/acknowledge", data=sealed(page))
+    page = client.get(address).text
+    form = {**sealed(page), "outcome": "corrected", "text": "已在源系统更正。"}
     answered = client.post(f"{address}/answer", data=form)
     assert "已答复" in answered.text
     assert "<form" not in answered.text
@@ -263,7 +261,9 @@ def test_a_ticket_is_acknowledged_and_answered(portal: Portal) -> None:
     assert found is not None
     assert (found.outcome, found.answer) == ("corrected", "已在源系统更正。")
     assert steps == [("opened", "hrss"), ("acknowledged", "health"), ("answered", "health")]
-    assert client.post(f"{address}/answer", data=form).status_code == 409
+    late = client.post(f"{address}/answer", data=form)
+    assert late.status_code == 409
+    assert "已由他人办理" in late.text
 
 
 def test_looking_at_a_ticket_is_audited(portal: Portal) -> None:
@@ -278,8 +278,8 @@ def test_only_the_answering_agency_answers(portal: Portal) -> None:
     number = portal.ticket()
     page = portal.client("hrss").get(f"/hrss/tickets/{number}").text
     assert "<form" not in page
-    form = {"csrf": csrf(portal, "hrss"), "outcome": "confirmed", "text": "对"}
-    for step in ("acknowledge", "answer"):
+    form = {"csrf": csrf(portal, "hrss"), "outcome": "confirmed", "text": "对", "version": "1"}
+    for step in ("acknowledge", "answer", "hand_over"):
         refused = portal.client("hrss").post(f"/hrss/tickets/{number}/{step}", data=form)
         assert refused.status_code == 403
 
@@ -297,7 +297,7 @@ def test_only_the_answering_agency_answers(portal: Portal) -> None:
 )
 def test_an_answer_that_may_not_be_kept_is_refused(portal: Portal, said: str, why: str) -> None:
     number = portal.ticket()
-    form = {"csrf": csrf(portal, "health"), "outcome": "confirmed", "text": said}
+    form = {"csrf": csrf(portal, "health"), "outcome": "confirmed", "text": said, "version": "1"}
     refused = portal.client("health").post(f"/health/tickets/{number}/answer", data=form)
     assert refused.status_code == 422
     assert why in refused.text

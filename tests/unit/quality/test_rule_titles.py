@@ -26,3 +26,11 @@ def test_every_built_in_rule_of_every_contract_has_a_title() -> None:
 @pytest.mark.parametrize("rule", ["no_such_rule", "no.such.format", "money.nothing"])
 def test_an_unknown_rule_is_its_own_title(rule: str) -> None:
     assert rule_titles.title(rule) == rule
+
+
+def test_every_rule_has_a_title_in_english_too() -> None:
+    assert rule_titles.ENGLISH.keys() == rule_titles.BUILT_IN.keys()
+    assert rule_titles.ASPECTS_IN_ENGLISH.keys() == rule_titles.ASPECTS.keys()
+    assert rule_titles.title("id_number.checksum", "en") == "id number: wrong check character"
+    assert rule_titles.title("required", "en").isascii()
+    assert rule_titles.title("no_such_rule", "en") == "no_such_rule"

@@ -1,0 +1,405 @@
+"""Problems of data quality, one by one: `ledger.problem`, its days, and what people said of it.
+
+How many rows of each stand in quarantine, and which, is kept by triggers of `quarantine.record`, so
+that whoever changes a row changes the problem with it. What a collect counted is added by `note`
+in the transaction that publishes. Every word of a person is an event that cannot be changed and an
+entry of the audit log, in one transaction; the audit log holds no free text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, LiteralString
+
+from onecard.base.sql_text import query
+from onecard.base.times import ZONE
+from onecard.model.quality_problems import (
+    ChangedMeanwhile,
+    KnownProblem,
+    OpenProblems,
+    ProblemDay,
+    ProblemEvent,
+    WeekCompared,
+)
+from onecard.store import audit
+from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
+from onecard.store.days import DAY
+
+_COLUMNS: LiteralString = (
+    "SELECT p.id, dataset, field, rule, severity, first_seen, last_seen, last_transfer,"
+    " last_failed, last_read, since, ended_at, ended_by, times, kept, open_rows, state, owner,"
+    " accepted_until, coalesce((SELECT max(e.id) FROM ledger.problem_event e"
+    " WHERE e.problem = p.id), 0) AS version FROM ledger.problem p"
+)
+_TIMES = ("first_seen", "last_seen", "since", "ended_at")
+_NOTE = query(
+    "WITH t AS (SELECT *, {day} AS day FROM ledger.transfer WHERE id = %(transfer)s),"
+    " counted AS (SELECT c.field, c.rule, c.severity, c.failed FROM ledger.rule_count c"
+    " JOIN t ON t.id = c.transfer WHERE c.failed > 0 ORDER BY c.field, c.rule),"
+    " noted AS (INSERT INTO ledger.problem AS p (dataset, field, rule, severity, first_seen,"
+    " last_seen, last_transfer, last_failed, last_read, since)"
+    " SELECT t.subject, c.field, c.rule, c.severity, t.hub_time, t.hub_time, t.id, c.failed,"
+    " t.rows_read, t.hub_time FROM counted c, t"
+    " ON CONFLICT (dataset, field, rule) DO UPDATE SET severity = excluded.severity,"
+    " last_seen = excluded.last_seen, last_transfer = excluded.last_transfer,"
+    " last_failed = excluded.last_failed, last_read = excluded.last_read,"
+    " since = CASE WHEN NOT p.kept AND p.ended_at IS NOT NULL THEN excluded.since"
+    " ELSE p.since END,"
+    " times = p.times + CAST(NOT p.kept AND p.ended_at IS NOT NULL AS integer),"
+    " state = CASE WHEN NOT p.kept AND p.ended_at IS NOT NULL AND p.state = 'acknowledged'"
+    " THEN 'open' ELSE p.state END,"
+    " ended_by = CASE WHEN p.kept THEN p.ended_by ELSE 0 END,"
+    " ended_at = CASE WHEN p.kept THEN p.ended_at END RETURNING p.id, p.field, p.rule),"
+    " days AS (INSERT INTO ledger.problem_day AS d (problem, day, failed, rows_read)"
+    " SELECT n.id, t.day, c.failed, t.rows_read FROM t, noted n JOIN counted c"
+    " ON c.field = n.field AND c.rule = n.rule"
+    " ON CONFLICT (problem, day) DO UPDATE SET failed = d.failed + excluded.failed,"
+    " rows_read = d.rows_read + excluded.rows_read)"
+    " UPDATE ledger.problem p SET ended_at = t.hub_time, ended_by = t.id FROM t WHERE t.whole"
+    " AND t.source_rows IS NOT NULL AND t.rows_read > 0 AND p.dataset = t.subject AND NOT p.kept"
+    " AND p.ended_at IS NULL AND p.last_transfer < t.id"
+    " AND NOT EXISTS (SELECT FROM counted c WHERE c.field = p.field AND c.rule = p.rule)",
+    day=DAY,
+)
+_WORSE: LiteralString = (
+    "SELECT problem, CAST(coalesce(sum(failed) FILTER (WHERE day > %(week)s), 0) AS bigint) AS now,"
+    " CAST(coalesce(sum(failed) FILTER (WHERE day <= %(week)s), 0) AS bigint) AS before"
+    " FROM ledger.problem_day d JOIN ledger.problem p ON p.id = d.problem"
+    " WHERE p.dataset = ANY(%(datasets)s) AND p.ended_at IS NULL AND day > %(start)s"
+    " AND day <= %(today)s GROUP BY problem"
+    " HAVING sum(failed) FILTER (WHERE day > %(week)s)"
+    " > coalesce(sum(failed) FILTER (WHERE day <= %(week)s), 0)"
+    " ORDER BY sum(CASE WHEN day > %(week)s THEN failed ELSE -failed END) DESC, problem"
+    " LIMIT %(limit)s"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """A rejected row of a problem: where it stood, without values.
+
+    Attributes:
+        status: `held`, or `purged` where its values are gone.
+    """
+
+    id: int
+    origin: str
+    row_number: int
+    first_seen: datetime
+    last_seen: datetime
+    last_transfer: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountyRows:
+    """Rows of a dataset by county (six digits; empty: elsewhere)."""
+
+    county: str
+    rows_read: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A word of a person about problems; its text was found fit to be kept."""
+
+    actor: str
+    at: datetime
+    text: str = ""
+    until: date | None = None
+
+
+def note(connection: Connection, transfer: int) -> None:
+    """Add what a collect has counted; what a reading of the whole source found no more is over.
+
+    Args:
+        connection: in the transaction that publishes, after the transfer's counts are written.
+        transfer: the collect; a reading of its source, no single row out of the quarantine.
+    """
+    connection.execute(_NOTE, {"transfer": transfer})
+
+
+def of_datasets(connection: Connection, datasets: Collection[str]) -> list[KnownProblem]:
+    """All problems that some datasets have or had, by id."""
+    statement = _COLUMNS + " WHERE dataset = ANY(%s) ORDER BY p.id"
+    return fetch_all(connection, _problem, statement, (sorted(datasets),))
+
+
+def open_counts(connection: Connection, datasets: Collection[str]) -> list[OpenProblems]:
+    """How many problems some datasets have that have not ended, by the day on which they began."""
+    return fetch_all(
+        connection,
+        OpenProblems,
+        "SELECT dataset, CAST(since AT TIME ZONE 'Asia/Shanghai' AS date) AS day, state,"
+        " accepted_until, count(*) AS problems FROM ledger.problem"
+        " WHERE dataset = ANY(%s) AND ended_at IS NULL GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+        (sorted(datasets),),
+    )
+
+
+def oldest(
+    connection: Connection, datasets: Collection[str], today: date, each: int
+) -> list[KnownProblem]:
+    """Problems that are neither ended nor accepted, of each agency those that began first.
+
+    Args:
+        connection: of the hub's database.
+        datasets: whose.
+        today: the hub's day.
+        each: of each agency at most so many.
+    """
+    return fetch_all(
+        connection,
+        _problem,
+        _COLUMNS + " WHERE p.id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY"
+        " split_part(dataset, '/', 1) ORDER BY since, id) AS place FROM ledger.problem"
+        " WHERE dataset = ANY(%(datasets)s) AND ended_at IS NULL"
+        " AND (accepted_until IS NULL OR accepted_until < %(today)s)) o WHERE place <= %(each)s)"
+        " ORDER BY p.id",
+        {"datasets": sorted(datasets), "today": today, "each": each},
+    )
+
+
+def some(connection: Connection, problems: Collection[int]) -> list[KnownProblem]:
+    """Problems of these ids."""
+    return fetch_all(
+        connection, _problem, _COLUMNS + " WHERE p.id = ANY(%s) ORDER BY p.id", (list(problems),)
+    )
+
+
+def get(connection: Connection, problem: int) -> KnownProblem | None:
+    """The problem of that id, or None."""
+    return fetch_one(connection, _problem, _COLUMNS + " WHERE p.id = %s", (problem,))
+
+
+def events(connection: Connection, problem: int) -> list[ProblemEvent]:
+    """What people said of a problem, oldest first."""
+    return fetch_all(
+        connection,
+        _event,
+        "SELECT at, event, actor, text, until FROM ledger.problem_event WHERE problem = %s"
+        " ORDER BY id",
+        (problem,),
+    )
+
+
+def days(connection: Connection, problems: Collection[int], first: date) -> list[ProblemDay]:
+    """Days on which rows broke these rules, by problem and day.
+
+    Args:
+        connection: of the hub's database.
+        problems: their ids.
+        first: from this day on.
+    """
+    return fetch_all(
+        connection,
+        ProblemDay,
+        "SELECT problem, day, failed, rows_read FROM ledger.problem_day"
+        " WHERE problem = ANY(%s) AND day >= %s ORDER BY problem, day",
+        (sorted(problems), first),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Weeks:
+    """Two weeks that are compared.
+
+    Attributes:
+        start: the day before the first of them.
+        week: the last day of the first.
+        today: the last day of the second.
+    """
+
+    start: date
+    week: date
+    today: date
+
+
+def worse(
+    connection: Connection, datasets: Collection[str], weeks: Weeks, limit: int
+) -> list[WeekCompared]:
+    """Open problems that more rows broke in the second week, most more first.
+
+    Args:
+        connection: of the hub's database.
+        datasets: whose.
+        weeks: that are compared.
+        limit: at most so many.
+    """
+    values = {
+        "datasets": sorted(datasets),
+        "start": weeks.start,
+        "week": weeks.week,
+        "today": weeks.today,
+        "limit": limit,
+    }
+    return fetch_all(connection, WeekCompared, _WORSE, values)
+
+
+def rows(connection: Connection, problem: int, before: int, limit: int) -> list[KeptRow]:
+    """Open rows of a problem without values, the newest first.
+
+    Args:
+        connection: of the hub's database.
+        problem: its id.
+        before: only records with a lower id; 0: from the newest on.
+        limit: at most so many.
+    """
+    return fetch_all(
+        connection,
+        KeptRow,
+        "SELECT r.id, r.origin, r.row_number, r.first_seen, r.last_seen, r.last_transfer, r.status"
+        " FROM (SELECT record FROM quarantine.reason WHERE problem = %(problem)s"
+        " AND (%(before)s = 0 OR record < %(before)s) ORDER BY record DESC LIMIT %(limit)s) s"
+        " JOIN quarantine.record r ON r.id = s.record ORDER BY r.id DESC",
+        {"problem": problem, "before": before, "limit": limit},
+    )
+
+
+def holds_row(connection: Connection, problem: int, record: int) -> bool:
+    """Whether a rejected row is one of the problem's open rows.
+
+    Args:
+        connection: of the hub's database.
+        problem: its id.
+        record: of the quarantine.
+    """
+    return one_scalar(
+        connection,
+        bool,
+        "SELECT EXISTS (SELECT FROM quarantine.reason WHERE problem = %s AND record = %s)",
+        (problem, record),
+    )
+
+
+def counties(connection: Connection, transfer: int) -> list[CountyRows]:
+    """Rows by county of one collect, most rejected first; nothing where none were counted.
+
+    Args:
+        connection: of the hub's database.
+        transfer: the collect.
+    """
+    return fetch_all(
+        connection,
+        CountyRows,
+        "SELECT county, rows_read, quarantined FROM ledger.county_count WHERE transfer = %s"
+        " ORDER BY quarantined DESC, county",
+        (transfer,),
+    )
+
+
+def acknowledge(connection: Connection, found: Collection[KnownProblem], said: Said) -> None:
+    """A person cares for some problems, and is their owner from now on.
+
+    Args:
+        connection: the transaction is opened here.
+        found: problems as the person has seen them.
+        said: by whom, and when.
+
+    Raises:
+        ChangedMeanwhile: somebody has said something of one of them since.
+    """
+    _say(connection, found, "acknowledged", said)
+
+
+def accept(connection: Connection, found: Collection[KnownProblem], said: Said) -> None:
+    """Problems are left as they are until a day, for a reason.
+
+    Args:
+        connection: the transaction is opened here.
+        found: problems as the person has seen them.
+        said: by whom, when, why and until when.
+
+    Raises:
+        ChangedMeanwhile: as `acknowledge`.
+    """
+    _say(connection, found, "accepted", said)
+
+
+def reopen(connection: Connection, found: KnownProblem, said: Said) -> None:
+    """A problem that was accepted is accepted no more.
+
+    Args:
+        connection: the transaction is opened here.
+        found: the problem as the person has seen it.
+        said: by whom, when and why.
+
+    Raises:
+        ChangedMeanwhile: as `acknowledge`.
+    """
+    _say(connection, [found], "reopened", said)
+
+
+def comment(connection: Connection, found: KnownProblem, said: Said) -> None:
+    """A person says something of a problem.
+
+    Args:
+        connection: the transaction is opened here.
+        found: the problem.
+        said: by whom, when and what.
+    """
+    with connection.transaction():
+        _write(connection, found, "commented", said)
+
+
+_BECOMES: dict[str, LiteralString] = {
+    "acknowledged": "state = 'acknowledged', accepted_until = NULL, owner = %(actor)s",
+    "accepted": "state = 'accepted', accepted_until = %(until)s",
+    "reopened": "state = 'open', accepted_until = NULL",
+}
+
+
+def _say(
+    connection: Connection, found: Collection[KnownProblem], event: LiteralString, said: Said
+) -> None:
+    with connection.transaction():
+        for problem in sorted(found, key=lambda p: p.id):
+            _unchanged(connection, problem)
+            connection.execute(
+                "UPDATE ledger.problem SET " + _BECOMES[event] + " WHERE id = %(id)s",
+                {"id": problem.id, "actor": said.actor, "until": said.until},
+            )
+            _write(connection, problem, event, said)
+
+
+def _unchanged(connection: Connection, problem: KnownProblem) -> None:
+    """Lock the problem, and see that nobody has said anything of it since it was read."""
+    connection.execute("SELECT FROM ledger.problem WHERE id = %s FOR UPDATE", (problem.id,))
+    now = get(connection, problem.id)
+    if now is None or now.version != problem.version or now.ended_at is not None:
+        msg = f"problem {problem.id} has changed meanwhile; read it again"
+        raise ChangedMeanwhile(msg)
+
+
+def _write(connection: Connection, problem: KnownProblem, event: str, said: Said) -> None:
+    connection.execute(
+        "INSERT INTO ledger.problem_event (problem, at, event, actor, text, until)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        (problem.id, said.at, event, said.actor, said.text, said.until),
+    )
+    body: dict[str, object] = {
+        "problem": problem.id,
+        "field": problem.field,
+        "rule": problem.rule,
+        "rows": problem.rows,
+    }
+    if said.until is not None:
+        body["until"] = said.until.isoformat()
+    audit.append(connection, f"problem.{event}", problem.dataset, said.actor, body)
+
+
+def _problem(**columns: Any) -> KnownProblem:  # noqa: ANN401 - a row by its columns
+    times = {name: _local(columns[name]) for name in _TIMES}
+    return KnownProblem(**{**columns, **times})
+
+
+def _event(**columns: Any) -> ProblemEvent:  # noqa: ANN401 - a row by its columns
+    return ProblemEvent(**{name: _local(value) for name, value in columns.items()})
+
+
+def _local(value: Any) -> Any:  # noqa: ANN401 - a column of any type
+    """Times as the hub shows them: in its own zone."""
+    return value.astimezone(ZONE) if isinstance(value, datetime) else value

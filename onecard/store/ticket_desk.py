@@ -1,0 +1,85 @@
+"""Tickets as a desk looks at them: how many wait for an agency, which of them first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from psycopg import sql
+
+from onecard.base.sql_text import query
+from onecard.model.tickets import Ticket
+from onecard.store.database import Connection, fetch_all
+from onecard.store.tickets import TICKETS, made
+
+Role = Literal["agency", "opened_for"]
+"""What an agency has to do with a ticket, by the column that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTickets:
+    """Tickets that an agency must answer: how many, how many late, and the next deadline."""
+
+    agency: str
+    tickets: int
+    overdue: int
+    next_due: date | None
+
+
+def waiting(connection: Connection, agencies: Collection[str], today: date) -> list[WaitingTickets]:
+    """By agency, what waits for its answer; agencies without any are left out.
+
+    Args:
+        connection: of the hub's database.
+        agencies: providers.
+        today: the hub's day.
+    """
+    return fetch_all(
+        connection,
+        WaitingTickets,
+        "SELECT agency, count(*) AS tickets, count(*) FILTER (WHERE due_on < %(today)s) AS overdue,"
+        " min(due_on) FILTER (WHERE due_on >= %(today)s) AS next_due FROM ledger.ticket"
+        " WHERE agency = ANY(%(agencies)s) AND status IN ('open', 'acknowledged')"
+        " GROUP BY agency ORDER BY agency",
+        {"agencies": sorted(agencies), "today": today},
+    )
+
+
+def urgent(connection: Connection, agencies: Collection[str], limit: int) -> list[Ticket]:
+    """Tickets that wait for an answer, those due first.
+
+    Args:
+        connection: of the hub's database.
+        agencies: that must answer.
+        limit: at most so many.
+    """
+    return fetch_all(
+        connection,
+        made,
+        TICKETS + " WHERE agency = ANY(%s) AND status IN ('open', 'acknowledged')"
+        " ORDER BY due_on, t.id LIMIT %s",
+        (sorted(agencies), limit),
+    )
+
+
+def page(connection: Connection, agency: str, role: Role, after: int, limit: int) -> list[Ticket]:
+    """Tickets of an agency, those due first come first, closed ones last.
+
+    Args:
+        connection: of the hub's database.
+        agency: its id.
+        role: `agency`: it must answer them; `opened_for`: it has raised them.
+        after: only those that come behind this one; 0: from the first on.
+        limit: at most so many.
+    """
+    statement = query(
+        TICKETS + " WHERE {role} = %(agency)s AND (%(after)s = 0"
+        " OR (status = 'closed', due_on, t.id) > (SELECT a.status = 'closed', a.due_on, a.id"
+        " FROM ledger.ticket a WHERE a.id = %(after)s))"
+        " ORDER BY status = 'closed', due_on, t.id LIMIT %(limit)s",
+        role=sql.Identifier(role),
+    )
+    values = {"agency": agency, "after": after, "limit": limit}
+    return fetch_all(connection, made, statement, values)
