@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
 from quality.reports.facts import before, following
+from quality.reports.problems import ListedProblem
 from quality.reports.scheme import ScoringScheme
 from quality.reports.scope import Figures, Month, Number, own_tickets, rows_by, within
+from schemas.models.registers import Registers
 
 
 def indicators(at: Month, known: Mapping[str, Number], scheme: ScoringScheme) -> Figures:
@@ -46,6 +48,21 @@ def indicators(at: Month, known: Mapping[str, Number], scheme: ScoringScheme) ->
         if kpi in shares:
             figures[f"kpi.{kpi}.part"], figures[f"kpi.{kpi}.of"] = shares[kpi]
     return figures
+
+
+def merged(registers: Registers) -> Figures:
+    """Card schemes that are merged, or exempt, of those on record (article 9); of the city."""
+    schemes = registers.schemes.values()
+    return {
+        "kpi.merged.part": sum(bool(s.exemption) or not s.government for s in schemes),
+        "kpi.merged.of": len(schemes),
+    }
+
+
+def overdue(problems: Iterable[ListedProblem]) -> Figures:
+    """Problems that nobody put right by their last day, of all of the month."""
+    states = [p.status for p in problems]
+    return {"kpi.overdue.part": states.count("overdue"), "kpi.overdue.of": len(states)}
 
 
 def _catalogued(at: Month) -> tuple[int, int]:
