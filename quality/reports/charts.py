@@ -64,21 +64,23 @@ def line(
         if isinstance(lowest, float)
         else 0.0
     )
-    scale = alt.Scale(domain=[floor, 100.0])
+    height = alt.Y("percent:Q", title=titles.axis, scale=alt.Scale(domain=[floor, 100.0]))
     several = frame["what"].n_unique() > 1
     lines = (
         alt.Chart(frame)
         .mark_line(point=True)
         .encode(
             x=alt.X("when:O", title=None, axis=alt.Axis(labelAngle=-60)),
-            y=alt.Y("percent:Q", title=titles.axis, scale=scale),
+            y=height,
             color=alt.Color(
                 "what:N",
                 title=None,
                 scale=alt.Scale(range=list(COLOURS)),
                 legend=alt.Legend() if several else None,
             ),
-            strokeDash=alt.StrokeDash("what:N", title=None, legend=None),
+            strokeDash=alt.StrokeDash(
+                "what:N", title=None, legend=alt.Legend() if several else None
+            ),
         )
     )
     drawn = [b for b in bounds if b.percent >= floor]
@@ -87,9 +89,9 @@ def line(
         schema={"name": pl.String, "percent": pl.Float64},
     )
     base = alt.Chart(marks)
-    rules = base.mark_rule(color=GREY, strokeDash=[4, 3]).encode(y="percent:Q")
+    rules = base.mark_rule(color=GREY, strokeDash=[4, 3]).encode(y=height)
     texts = base.mark_text(align="right", baseline="bottom", color=GREY, fontSize=SIZE).encode(
-        x=alt.value("width"), y="percent:Q", text="name:N"
+        x=alt.value("width"), y=height, text="name:N"
     )
     chart = alt.layer(rules, lines, texts).properties(width=WIDTH, height=260)
     return _svg(chart, name, titles)
@@ -111,7 +113,9 @@ def bars(rows: Sequence[Mapping[str, Any]], name: str, titles: Titles) -> str:
     most = frame["number"].max()
     room = alt.Scale(domain=[0, 1.25 * float(most)] if isinstance(most, float) else [0, 1])
     base = alt.Chart(frame).encode(
-        x=alt.X("number:Q", title=titles.axis, scale=room),
+        x=alt.X(
+            "number:Q", title=titles.axis, scale=room, axis=alt.Axis(format=",d", tickMinStep=1)
+        ),
         y=alt.Y("what:N", title=None, sort=None, axis=alt.Axis(labelLimit=420)),
     )
     labels = base.mark_text(align="left", dx=4, color=INK, fontSize=SIZE).encode(text="label:N")

@@ -25,7 +25,8 @@ def indicators(at: Month, known: Mapping[str, Number], scheme: ScoringScheme) ->
     bad = _whole(known, "collect.total.quarantined")
     required, missing = _required(at)
     reviewed = at.frame("reviewed")
-    now, earlier = problems_of(at), problems_of(Month(at.facts, at.scope, before(at.month)))
+    last = Month(at.facts, at.scope, before(at.month))
+    now, earlier = problems_of(at), problems_of(last)
     due = [t for t in own_tickets(at) if within(t["due_on"], at.month)]
     in_time = [t for t in due if t["answered"] is not None and t["answered"] <= t["due_on"]]
     runs = _whole(known, "deliver.total.runs")
@@ -40,7 +41,8 @@ def indicators(at: Month, known: Mapping[str, Number], scheme: ScoringScheme) ->
         "blocked": (_whole(known, "deliver.total.blocked"), runs),
         "false_block": (int(reviewed["released"].sum()), int(reviewed["rows"].sum())),
         "fixed_in_time": (len(in_time), len(due)),
-        "recurring": (len(now & earlier), len(now)),
+        # In the hub's first month nothing can have come again.
+        "recurring": (len(now & earlier), len(now) if last.days() else 0),
         "catalogued": _catalogued(at),
     }
     figures: Figures = {}

@@ -101,9 +101,15 @@ class MarkedStandings:
         if not measured:
             return Markup("—")
         worst, dataset = measured[0]
+        written = words.percent(worst)
+        ties = sum(words.percent(s) == written for s, _ in measured)
+        name = self._names.unit(dataset)
+        if ties == len(measured) > 1:
+            name = self._say("all_alike")
+        elif ties > 1:
+            name = self._say("and_more", name=name, n=ties)
         template = '<span data-w="{}|{}">{}</span> {}'
-        name = words.visible(self._names.unit(dataset))
-        return Markup(template).format(unit, dimension, words.percent(worst), name)  # noqa: S704
+        return Markup(template).format(unit, dimension, written, words.visible(name))
 
     def dimension_graded(self, dimension: Dimension) -> Markup:
         """The grade of a dimension, of all datasets."""

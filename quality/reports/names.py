@@ -76,8 +76,8 @@ class Names:
         return p.rule_title if self.language == "zh" else p.rule
 
     def problem(self, p: ListedProblem) -> str:
-        """The rule, and whose dataset broke it."""
-        return f"{self.rule(p)}（{self.title(p.contract)}）"
+        """Field and rule, and whose dataset broke it: no two problems have the same."""
+        return f"{self.field(p)} {self.rule(p)}（{self.title(p.contract)}）"
 
     def month(self, month: date) -> str:
         """A month."""

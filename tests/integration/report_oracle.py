@@ -469,7 +469,7 @@ class Oracle:
             "unique": (read - min(repeats, read), read),
             "consistent": (ran - sum(n[f"{k}.failed"] for k in checks), ran),
             "blocked": (n["deliver.total.blocked"], runs),
-            "recurring": (len(now & last), len(now)),
+            "recurring": (len(now & last), len(now) if self.days(start_before(month)) else 0),
             "catalogued": (len(holding & set(datasets)), len(datasets)) if n["days"] else (0, 0),
             "merged": (len([s for s in schemes if s.exemption or not s.government]), len(schemes)),
             **{
