@@ -78,7 +78,13 @@ class MarkedStandings:
         return "—" if place is None else self._scheme.grades[place].name(self._names.language)
 
     def level(self, unit: str, dimension: Dimension, *, previous: bool = False) -> Markup:
-        """The level of a unit in a dimension: the mean of its datasets."""
+        """The level of a unit in a dimension: the mean of its datasets.
+
+        Args:
+            unit: dataset, agency or `total`.
+            dimension: which.
+            previous: of the month before.
+        """
         found = self._level(unit, dimension, previous=previous)
         if found is None:
             return escape(self._say("silent"))
@@ -108,8 +114,8 @@ class MarkedStandings:
             name = self._say("all_alike")
         elif ties > 1:
             name = self._say("and_more", name=name, n=ties)
-        template = '<span data-w="{}|{}">{}</span> {}'
-        return Markup(template).format(unit, dimension, written, words.visible(name))
+        name = words.visible(name)
+        return Markup('<span data-w="{}|{}">{}</span> {}').format(unit, dimension, written, name)
 
     def dimension_graded(self, dimension: Dimension) -> Markup:
         """The grade of a dimension, of all datasets."""
