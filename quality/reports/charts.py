@@ -58,12 +58,7 @@ def line(
     frame = pl.DataFrame(
         list(rows), schema={"when": pl.String, "what": pl.String, "percent": pl.Float64}
     )
-    lowest = frame["percent"].min()
-    floor = (
-        min([99.0, float(lowest), *(b.percent for b in bounds[:1])])
-        if isinstance(lowest, float)
-        else 0.0
-    )
+    floor = _floor(frame["percent"].min(), bounds)
     height = alt.Y("percent:Q", title=titles.axis, scale=alt.Scale(domain=[floor, 100.0]))
     several = frame["what"].n_unique() > 1
     lines = (
@@ -90,11 +85,20 @@ def line(
     )
     base = alt.Chart(marks)
     rules = base.mark_rule(color=GREY, strokeDash=[4, 3]).encode(y=height)
-    texts = base.mark_text(align="right", baseline="bottom", color=GREY, fontSize=SIZE).encode(
-        x=alt.value("width"), y=height, text="name:N"
-    )
-    chart = alt.layer(rules, lines, texts).properties(width=WIDTH, height=260)
+    text = base.encode(x=alt.value("width"), y=height, text="name:N")
+    place: dict[str, Any] = {"align": "right", "baseline": "top", "dy": 2, "fontSize": SIZE}
+    halo = text.mark_text(stroke="#ffffff", strokeWidth=4, **place)
+    names = text.mark_text(color=GREY, **place)
+    chart = alt.layer(rules, lines, halo, names).properties(width=WIDTH, height=260)
     return _svg(chart, name, titles)
+
+
+def _floor(lowest: object, bounds: Sequence[Bound]) -> float:
+    """Where the axis begins: at the bound below the lowest number, or at that number."""
+    if not isinstance(lowest, float):
+        return 0.0
+    below = [b.percent for b in bounds if b.percent <= lowest]
+    return max(below) if below else lowest
 
 
 def bars(rows: Sequence[Mapping[str, Any]], name: str, titles: Titles) -> str:

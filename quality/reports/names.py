@@ -82,3 +82,9 @@ class Names:
     def month(self, month: date) -> str:
         """A month."""
         return f"{month.year}年{month.month}月" if self.language == "zh" else f"{month:%Y-%m}"
+
+    def week(self, monday: date) -> str:
+        """A week, by its number of ISO 8601."""
+        year, number, _ = monday.isocalendar()
+        written = str(number) if self.language == "zh" else f"{number:02}"
+        return self.say("week_name", year=year, number=written)

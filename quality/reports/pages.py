@@ -134,7 +134,7 @@ class Writer:
         """The list of problems that are pursued in one week (周调度)."""
         numbers = MarkedNumbers(self.scheme, self.language, found.figures, {})
         about = _About(
-            f"{self.say('weekly_title')}（{found.name}）",
+            f"{self.say('weekly_title')}（{self.names.week(found.monday)}）",
             f"{found.monday} – {found.sunday}",
             found.scope,
             found.as_of,

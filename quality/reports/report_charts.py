@@ -64,13 +64,9 @@ class ReportCharts:
             | {"percent": s.score}
             for s in measured
         ]
-        counts = [s.rows for s in measured]
-        sample = self._say(
-            "sample_months",
-            datasets=len(found.scope.contracts),
-            least=words.number(min(counts)),
-            most=words.number(max(counts)),
-        )
+        counts = {s.rows for s in measured}
+        rows_read = "–".join(words.number(n) for n in sorted({min(counts), max(counts)}))
+        sample = self._say("sample_months", datasets=len(found.scope.contracts), rows=rows_read)
         if any(s.restated for s in measured):
             sample += self._say("restated_mark", version=self._scheme.version)
         titles = Titles(self._say("trend_months"), sample, self._say("score_axis"))

@@ -75,11 +75,6 @@ class WeekContent:
         """The last day of the week."""
         return self.monday + WEEK - _DAY
 
-    @property
-    def name(self) -> str:
-        """The week as ISO 8601 names it, e.g. `2026-W45`."""
-        return named(self.monday)
-
     def units(self) -> list[str]:
         """Datasets, or agencies of the city, of which problems are listed."""
         return [u for u in self.scope.units() if self.figures[f"states.{u}.listed"]]
