@@ -86,10 +86,10 @@ def line(
     base = alt.Chart(marks)
     rules = base.mark_rule(color=GREY, strokeDash=[4, 3]).encode(y=height)
     text = base.encode(x=alt.value("width"), y=height, text="name:N")
-    place: dict[str, Any] = {"align": "right", "baseline": "top", "dy": 2, "fontSize": SIZE}
+    place: dict[str, Any] = {"align": "right", "baseline": "bottom", "fontSize": SIZE}
     halo = text.mark_text(stroke="#ffffff", strokeWidth=4, **place)
     names = text.mark_text(color=GREY, **place)
-    chart = alt.layer(rules, lines, halo, names).properties(width=WIDTH, height=260)
+    chart = alt.layer(rules, halo, lines, names).properties(width=WIDTH, height=260)
     return _svg(chart, name, titles)
 
 
