@@ -24,6 +24,10 @@ SIZE = 13
 """Of the letters, in the same units: 7.5 pt on a printed page in portrait."""
 
 
+ROOM = 0.08
+"""Of a chart's height, which a bound's name needs below the line of 100%."""
+
+
 @dataclass(frozen=True, slots=True)
 class Titles:
     """What stands above a chart, below that (of how many), and at the axis, with its unit."""
@@ -59,7 +63,8 @@ def line(
         list(rows), schema={"when": pl.String, "what": pl.String, "percent": pl.Float64}
     )
     floor = _floor(frame["percent"].min(), bounds)
-    height = alt.Y("percent:Q", title=titles.axis, scale=alt.Scale(domain=[floor, 100.0]))
+    scale = alt.Scale(domain=[floor, 100.0])
+    height = alt.Y("percent:Q", title=titles.axis, scale=scale)
     several = frame["what"].n_unique() > 1
     lines = (
         alt.Chart(frame)
@@ -79,13 +84,17 @@ def line(
         )
     )
     drawn = [b for b in bounds if b.percent >= floor]
+    top = 100.0 - ROOM * (100.0 - floor)
     marks = pl.DataFrame(
-        {"name": [b.name for b in drawn], "percent": [b.percent for b in drawn]},
-        schema={"name": pl.String, "percent": pl.Float64},
+        [(b.name, b.percent, min(b.percent, top)) for b in drawn],
+        schema={"name": pl.String, "percent": pl.Float64, "name_at": pl.Float64},
+        orient="row",
     )
     base = alt.Chart(marks)
     rules = base.mark_rule(color=GREY, strokeDash=[4, 3]).encode(y=height)
-    text = base.encode(x=alt.value("width"), y=height, text="name:N")
+    text = base.encode(
+        x=alt.value("width"), y=alt.Y("name_at:Q", title=titles.axis, scale=scale), text="name:N"
+    )
     place: dict[str, Any] = {"align": "right", "baseline": "bottom", "fontSize": SIZE}
     halo = text.mark_text(stroke="#ffffff", strokeWidth=4, **place)
     names = text.mark_text(color=GREY, **place)
