@@ -21,6 +21,7 @@ PAGES = (
     ("monthly-hrss.png", "hrss/monthly-2026-10.zh.html", 1280),
     ("monthly-city.png", "bureau/monthly-2026-10.zh.html", 1280),
     ("monthly-phone.png", "health/monthly-2026-10.zh.html", 390),
+    ("weekly-city.png", "bureau/weekly-2026-W44.zh.html", 1280),
     ("daily-transport.png", "transport/daily-2026-10-28.zh.html", 1280),
     ("night.png", "night-2026-10-28.html", 1280),
     ("applications.png", "applications.html", 1280),
@@ -54,11 +55,16 @@ def _reports(home: Path) -> Path:
     from demo.rehearsal import start  # noqa: PLC0415
     from onecard.operations.application_list import write_page  # noqa: PLC0415
     from onecard.operations.night_report import write_report  # noqa: PLC0415
-    from onecard.operations.reports import write_daily, write_monthly  # noqa: PLC0415
+    from onecard.operations.reports import (  # noqa: PLC0415
+        write_daily,
+        write_monthly,
+        write_weekly,
+    )
 
     with start(home / "stage", persons=2_000, seed=249) as stage:
         hub = live(stage, NIGHTS)
         write_monthly(hub, date(2026, 10, 1))
+        write_weekly(hub, date(2026, 10, 26))
         write_daily(hub, hub.settings.now().date())
         write_report(hub)
         write_page(hub)

@@ -13,7 +13,8 @@ import requests
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable, unknown
 from onecard.operations import alarms
-from onecard.operations.alarms import Email, News, Sender, Webhook
+from onecard.operations.alarm_news import News
+from onecard.operations.alarms import Email, Sender, Webhook
 from onecard.operations.attention import IssueKind
 from onecard.ports.desk import Desk
 
@@ -74,7 +75,7 @@ def _smtp(connection: Connection) -> smtplib.SMTP:
 
 
 def webhook(connection: Connection, channel: Webhook, news: News) -> None:
-    """POST title, text, new and ended issues as JSON.
+    """POST title, text, new issues, their causes, and ended issues as JSON.
 
     Args:
         connection: of the endpoint; its password is the bearer token.
@@ -127,6 +128,7 @@ def _body(news: News) -> dict[str, object]:
         "text": news.text,
         "at": news.at.isoformat(),
         "new": news.new,
+        "causes": {cause: [i["subject"] for i in items] for cause, items in news.causes.items()},
         "ended": news.ended,
     }
 

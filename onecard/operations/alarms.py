@@ -10,7 +10,8 @@
 Logins stand in connections (`AIRFLOW_CONN_ALARM_MAIL`): host, port, login, password, and in
 `extra` `tls: starttls` (default) or `tls: tls`, and `ca` for a certificate authority of one's own.
 What was told is kept per channel in `alarms.json` of ONECARD_HOME; a channel that fails is tried
-again next time. Messages name dataset, agreement, counts and commands; never a value of a row.
+again next time. Issues with one cause stand together, and each says who receives what it concerns.
+Messages name dataset, agreement, counts and commands; never a value of a row.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,27 +32,16 @@ from onecard.base.frozen import Frozen
 from onecard.base.personal import redact
 from onecard.base.settings import alarm_file
 from onecard.errors import ConfigError, SourceUnavailable, as_onecard_error, unwritten
+from onecard.operations.alarm_news import News
 from onecard.operations.attention import Issue, IssueKind, issues
+from onecard.operations.causes import Causes, receivers_text, receiving
 from onecard.ports.desk import Desk
 from onecard.store import database
+from schemas.models.catalogue import Catalogue
 from schemas.models.strict_yaml import parse
 from schemas.models.values import Name, build
 
 STATE = "alarms.json"
-TITLES: dict[str, str] = {
-    "late": "逾期",
-    "volume": "数量异常",
-    "held": "待人工处理",
-    "failing": "传输失败",
-    "unblocked": "旧卡未确认停用",
-    "misuse": "疑似违规查询",
-    "gap": "事件序号缺失",
-    "slow": "到达超限",
-    "lane": "实时通道中断",
-    "overdue": "答复超期",
-    "unapproved": "协议未批准",
-    "expiring": "隔离数据将到期",
-}
 
 
 class Email(Frozen):
@@ -83,32 +72,6 @@ class AlarmFile(Frozen):
         *("lane", "unblocked", "misuse", "slow"),
     )
     channels: tuple[Channel, ...] = Field(min_length=1)
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What one channel has not been told yet."""
-
-    at: datetime
-    new: tuple[dict[str, str], ...]
-    ended: tuple[dict[str, str], ...]
-
-    @property
-    def title(self) -> str:
-        """One line for a subject."""
-        counts = f"新告警 {len(self.new)}，已解除 {len(self.ended)}"
-        return f"[一卡通] {counts} ({len(self.new)} new, {len(self.ended)} over)"
-
-    @property
-    def text(self) -> str:
-        """All of it, for people."""
-        lines = [self.title, f"{self.at:%Y-%m-%d %H:%M %z}", ""]
-        for head, items in (("新告警 New", self.new), ("已解除 Over", self.ended)):
-            lines += [f"== {head} ({len(items)})"] if items else []
-            for item in items:
-                lines.append(f"- {TITLES[item['kind']]} {item['kind']}: {item['subject']}")
-                lines += [f"  {item[part]}" for part in ("says", "who", "todo") if item[part]]
-        return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +116,9 @@ def send(
     """
     looked = [kind for kind in wanted.kinds if kinds is None or kind in kinds]
     with database.connect(desk.address, autocommit=True) as connection:
-        present = issues(connection, desk, looked)
-    now = {_key(t): _item(t) for t in present if not t.onboarding}
+        present = [i for i in issues(connection, desk, looked) if not i.onboarding]
+    causes = Causes(desk.catalogue, present)
+    now = {_key(i): _item(i, desk.catalogue, causes) for i in present}
     done: list[Told] = []
     with _state(desk.settings.home) as known:
         for channel in wanted.channels:
@@ -166,7 +130,8 @@ def send(
             ended = tuple(item for key, item in before.items() if key not in now)
             problem = ""
             if new or ended:
-                news = News(desk.settings.now(), new, ended)
+                known_causes = frozenset(now[k]["cause"] for k in before if k in now)
+                news = News(desk.settings.now(), new, ended, known_causes)
                 problem = _attempt(desk, channel, senders, news)
             done.append(Told(name, len(new), len(ended), problem))
             if not problem:
@@ -205,13 +170,16 @@ def _key(issue: Issue) -> str:
     return f"{issue.kind}|{issue.subject}"
 
 
-def _item(issue: Issue) -> dict[str, str]:
+def _item(issue: Issue, known: Catalogue, causes: Causes) -> dict[str, str]:
+    agreements = receiving(known, issue)
     return {
         "kind": issue.kind,
         "subject": issue.subject,
         "says": redact(" ".join(issue.says.split())),
         "who": issue.who,
         "todo": issue.todo,
+        "cause": causes.of(issue),
+        "receivers": receivers_text(known, agreements),
     }
 
 

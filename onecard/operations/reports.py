@@ -1,4 +1,4 @@
-"""The agencies' reports, from the ledger to files: of a month, of a day, due after a night."""
+"""The agencies' reports, from the ledger to files: of a month, a week, a day, due after a night."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from onecard.base import files as whole_file
 from onecard.base.times import ZONE
 from onecard.ports.desk import Desk
 from onecard.store import database, holds, transfer_history
-from quality.reports import content, facts, pages, workbook
+from quality.reports import content, facts, pages, week, workbook
 from quality.reports import scheme as schemes
 from quality.reports.scheme import Language
+from quality.reports.scope import CITY
 
-CITY = "bureau"
-"""Whose report is the whole city's."""
 STAYS_OPEN = 5
 """Until this day of a month, the last month's report takes in what was answered meanwhile."""
 
@@ -98,8 +97,45 @@ def write_daily(
     return files
 
 
+def write_weekly(
+    desk: Desk,
+    monday: date,
+    agencies: Sequence[str] = (),
+    languages: Sequence[Language] = get_args(Language),
+    told: Told = _nobody,
+) -> list[Path]:
+    """Write the weekly lists of problems below `reports/<agency>`; returns the files.
+
+    Args:
+        desk: the hub.
+        monday: first day of the week.
+        agencies: whose; without any, all that have a report.
+        languages: of the pages; the workbook is written in the first.
+        told: is called after each agency's list.
+    """
+    scheme, name = schemes.load(), week.named(monday)
+    writers = [pages.Writer(desk.catalogue, scheme, language) for language in languages]
+    files: list[Path] = []
+    with database.connect(desk.address, autocommit=True) as connection:
+        maker = week.WeekMaker(connection, desk.catalogue, monday, desk.settings.now())
+        for agency in agencies or reporting(desk):
+            found = maker.content(agency)
+            folder = _folder(desk, agency)
+            for writer in writers:
+                page = folder / f"weekly-{name}.{writer.language}.html"
+                files.append(whole_file.write(page, writer.weekly(found)))
+            columns, rows = writers[0].week_rows(found)
+            file = folder / f"weekly-{name}.xlsx"
+            workbook.write(file, writers[0].say("week_list"), columns, rows)
+            files.append(file)
+            told(f"{agency} {name}")
+    return files
+
+
 def write_due(desk: Desk, *, looking_back: bool = False, told: Told = _nobody) -> list[Path]:
     """What is due after a night: today's report, this month's, and the last month's until the 5th.
+
+    The list of the week that has ended is written once, after the first night since.
 
     Args:
         desk: the hub.
@@ -109,13 +145,23 @@ def write_due(desk: Desk, *, looking_back: bool = False, told: Told = _nobody) -
     today = desk.settings.now().date()
     month = today.replace(day=1)
     last = (month - timedelta(days=1)).replace(day=1)
-    with database.connect(desk.address, autocommit=True) as connection:
-        first = transfer_history.first_time(connection)
+    began = first_day(desk) or today
     files = write_daily(desk, today, told=told) + write_monthly(desk, month, told=told)
-    ran = first is not None and first.astimezone(ZONE).date() < month
+    monday = today - timedelta(days=today.weekday())
+    city = _folder(desk, CITY) / f"weekly-{week.named(monday - week.WEEK)}.xlsx"
+    if began < monday and not city.exists():
+        files += write_weekly(desk, monday - week.WEEK, told=told)
+    ran = began < month
     if ran and (looking_back or today.day <= STAYS_OPEN):
         files += write_monthly(desk, last, told=told)
     return files
+
+
+def first_day(desk: Desk) -> date | None:
+    """The day of the hub's first transfer: before it there is nothing to report."""
+    with database.connect(desk.address, autocommit=True) as connection:
+        first = transfer_history.first_time(connection)
+    return first.astimezone(ZONE).date() if first is not None else None
 
 
 def reporting(desk: Desk) -> tuple[str, ...]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KINDS = {
-    "monthly": re.compile(r"monthly-(\d{4}-\d{2})\.(zh|en)\.html"),
-    "daily": re.compile(r"daily-(\d{4}-\d{2}-\d{2})\.(zh|en)\.html"),
+    "monthly": re.compile(r"monthly-(\d{4}-\d{2})\.(zh|en)\.(?:html|pdf)"),
+    "weekly": re.compile(r"weekly-(\d{4}-W\d{2})\.(?:(zh|en)\.(?:html|pdf)|(?:xlsx))"),
+    "daily": re.compile(r"daily-(\d{4}-\d{2}-\d{2})\.(zh|en)\.(?:html|pdf)"),
     "problems": re.compile(r"problems-(\d{4}-\d{2})(\.)xlsx"),
 }
 MEDIA = {
     ".html": "text/html; charset=utf-8",
+    ".pdf": "application/pdf",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
@@ -22,8 +24,8 @@ class Report:
     """One file.
 
     Attributes:
-        kind: `monthly`, `daily` or `problems`.
-        period: month or day, e.g. `2026-11`.
+        kind: `monthly`, `weekly`, `daily` or `problems`.
+        period: month, week or day, e.g. `2026-11`.
         language: `zh`, `en`, or empty for a workbook.
     """
 
@@ -68,5 +70,5 @@ def _report(path: Path) -> Report | None:
     for kind, pattern in KINDS.items():
         match = pattern.fullmatch(path.name)
         if match and path.is_file() and not path.is_symlink():
-            return Report(path, kind, match[1], match[2].strip("."))
+            return Report(path, kind, match[1], (match[2] or "").strip("."))
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,13 +15,15 @@ from quality.reports import facts as ledger_facts
 from quality.reports import problems
 from quality.reports.calls import MonthCalls
 from quality.reports.facts import Facts, Period, before, following, midnight
+from quality.reports.indicators import merged, overdue
 from quality.reports.losses import STATUS_DATASET, Losses, losses
 from quality.reports.measures import dimensions, measure, score
 from quality.reports.misuse import MonthMisuse
 from quality.reports.problems import ListedProblem
 from quality.reports.reactions import MonthReactions
 from quality.reports.scheme import ScoringScheme
-from quality.reports.scope import Figures, Month, ReportScope, months
+from quality.reports.scope import CITY, Figures, Month, ReportScope, months
+from quality.reports.standings import TOTAL, Standing, Standings
 from schemas.models.catalogue import Catalogue
 
 HISTORY = 13
@@ -38,6 +41,7 @@ class Content:
         reactions: how fast events reached the consumers of the scope's agreements.
         misuse: operators who were suspended from single calls.
         calls: about single persons under the scope's agreements.
+        standings: of each unit and of `total`; `earlier` of the month before; empty for a day.
         scores: of each of the last months in which anything was measured.
         trend: by day and unit, good rows in percent.
     """
@@ -53,8 +57,24 @@ class Content:
     misuse: MonthMisuse
     calls: MonthCalls
     findings: list[dict[str, object]]
-    scores: list[tuple[date, float | None]]
+    standings: Mapping[str, Standing]
+    earlier: Mapping[str, Standing]
+    scores: list[MonthScore]
     trend: list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class MonthScore:
+    """A month's score, out of 100, and the rows on which it rests.
+
+    Attributes:
+        restated: the month was first judged by an earlier version of the scheme.
+    """
+
+    month: date
+    score: float | None
+    rows: int
+    restated: bool
 
 
 class Maker:
@@ -77,7 +97,7 @@ class Maker:
             of: the first day of a month, or days within one.
             now: the hub's time.
         """
-        self._connection, self._known, self._scheme, self._now = connection, known, scheme, now
+        self._known, self._scheme, self._now = known, scheme, now
         days = Period(before(of, HISTORY - 1), following(of)) if isinstance(of, date) else of
         self._month = (of if isinstance(of, date) else of.start).replace(day=1)
         self._facts: Facts = ledger_facts.read(connection, days, now)
@@ -87,6 +107,17 @@ class Maker:
         self._reactions = MonthReactions.read(connection, known, month)
         self._misuse = MonthMisuse.read(connection, known, month)
         self._calls = MonthCalls.read(connection, known, month)
+        city = ReportScope.of(known, CITY)
+        last = before(self._month)
+        self._problems = problems.listed(connection, Month(self._facts, city, self._month))
+        self._before: list[ListedProblem] = []
+        self._standings: Standings | None = None
+        self._earlier: Standings | None = None
+        if isinstance(of, date):
+            at = Month(self._facts, city, last)
+            self._before = problems.listed(connection, at, sampled=False)
+            self._standings = Standings(known, scheme, self._facts, self._month, self._problems)
+            self._earlier = Standings(known, scheme, self._facts, last, self._before)
 
     def content(self, agency: str) -> Content:
         """The content of one agency's report."""
@@ -109,9 +140,8 @@ class Maker:
         earlier = Month(self._facts, scope, before(self._month))
         figures |= self._law(at, figures)
         previous |= self._law(earlier, previous)
-        listed = problems.listed(self._connection, at)
-        for p in listed:
-            figures |= {p.key: p.failed, f"{p.key}.times": p.times}
+        listed, standings = _judge(self._problems, self._standings, scope, figures)
+        _, standings_before = _judge(self._before, self._earlier, scope, previous)
         findings = at.frame("findings").sort("dataset", "name").to_dicts()
         for row in findings:
             key = f"finding.{row['dataset']}.{row['name']}"
@@ -129,24 +159,25 @@ class Maker:
             misuse=misuse,
             calls=calls,
             findings=findings,
+            standings=standings,
+            earlier=standings_before,
             scores=self._scores(scope),
             trend=_trend(at),
         )
 
-    def _scores(self, scope: ReportScope) -> list[tuple[date, float | None]]:
+    def _scores(self, scope: ReportScope) -> list[MonthScore]:
         found = []
         for month in months(self._month, HISTORY):
             figures = dimensions(Month(self._facts, scope, month), self._scheme)
-            found.append((month, score(figures, "total", self._scheme)))
+            reached = score(figures, scope.members(TOTAL), self._scheme)
+            rows = int(figures["dim.total.conformity.of"] or 0)
+            found.append(MonthScore(month, reached, rows, restated=month < self._scheme.since))
         return found
 
     def _law(self, at: Month, figures: Figures) -> Figures:
-        registers, scope = self._known.registers, at.scope
-        schemes = registers.schemes.values()
+        scope = at.scope
         bank = [a.id for a in scope.agreements if self._known.agencies[a.consumer].role == "bank"]
-        return {
-            "kpi.merged.part": sum(bool(s.exemption) or not s.government for s in schemes),
-            "kpi.merged.of": len(schemes),
+        return merged(self._known.registers) | {
             "law.agreements": len(scope.agreements),
             "law.purposes": len({a.purpose for a in scope.agreements}),
             "law.bank_rows": sum(int(figures[f"deliver.{a}.sent"] or 0) for a in bank),
@@ -154,6 +185,24 @@ class Maker:
                 int(figures.get(f"privacy.{r}.hits") or 0) for r in ("PR-03", "PR-04")
             ),
         }
+
+
+def _judge(
+    listed: Sequence[ListedProblem],
+    standings: Standings | None,
+    scope: ReportScope,
+    figures: Figures,
+) -> tuple[list[ListedProblem], dict[str, Standing]]:
+    """A scope's problems and standings of one month; their numbers are added to the figures."""
+    ids = scope.members(TOTAL)
+    own = [p for p in listed if p.contract.id in ids]
+    figures |= overdue(own)
+    for p in own:
+        figures |= {p.key: p.failed, f"{p.key}.times": p.times}
+    found = standings.of(scope) if standings else {}
+    for standing in found.values():
+        figures |= standing.figures()
+    return own, found
 
 
 def _loss_figures(found: Losses) -> Figures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -45,7 +45,12 @@ class Facts:
         return self.frames[name]
 
 
-def read(connection: Connection, days: Period, as_of: datetime) -> Facts:
+def read(
+    connection: Connection,
+    days: Period,
+    as_of: datetime,
+    only: Collection[str] = report_frames.FRAMES,
+) -> Facts:
     """Read the facts of some days.
 
     What is shown of one month and the month before only is read of these two months.
@@ -54,11 +59,12 @@ def read(connection: Connection, days: Period, as_of: datetime) -> Facts:
         connection: of the hub's database.
         days: which.
         as_of: the hub's time; its zone is that in which days begin.
+        only: frames that are wanted.
     """
     end = midnight(days.end, as_of)
     recent = max(days.start, before((days.end - timedelta(days=1)).replace(day=1)))
     frames = {}
-    for name in report_frames.FRAMES:
+    for name in only:
         first = days.start if name in _LONG else recent
         frames[name] = report_frames.frame(connection, name, Span(midnight(first, as_of), end))
     return Facts(

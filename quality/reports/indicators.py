@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
 from quality.reports.facts import before, following
+from quality.reports.problems import ListedProblem
 from quality.reports.scheme import ScoringScheme
 from quality.reports.scope import Figures, Month, Number, own_tickets, rows_by, within
+from schemas.models.registers import Registers
 
 
 def indicators(at: Month, known: Mapping[str, Number], scheme: ScoringScheme) -> Figures:
@@ -23,7 +25,8 @@ def indicators(at: Month, known: Mapping[str, Number], scheme: ScoringScheme) ->
     bad = _whole(known, "collect.total.quarantined")
     required, missing = _required(at)
     reviewed = at.frame("reviewed")
-    now, earlier = problems_of(at), problems_of(Month(at.facts, at.scope, before(at.month)))
+    last = Month(at.facts, at.scope, before(at.month))
+    now, earlier = problems_of(at), problems_of(last)
     due = [t for t in own_tickets(at) if within(t["due_on"], at.month)]
     in_time = [t for t in due if t["answered"] is not None and t["answered"] <= t["due_on"]]
     runs = _whole(known, "deliver.total.runs")
@@ -38,7 +41,8 @@ def indicators(at: Month, known: Mapping[str, Number], scheme: ScoringScheme) ->
         "blocked": (_whole(known, "deliver.total.blocked"), runs),
         "false_block": (int(reviewed["released"].sum()), int(reviewed["rows"].sum())),
         "fixed_in_time": (len(in_time), len(due)),
-        "recurring": (len(now & earlier), len(now)),
+        # In the hub's first month nothing can have come again.
+        "recurring": (len(now & earlier), len(now) if last.days() else 0),
         "catalogued": _catalogued(at),
     }
     figures: Figures = {}
@@ -46,6 +50,21 @@ def indicators(at: Month, known: Mapping[str, Number], scheme: ScoringScheme) ->
         if kpi in shares:
             figures[f"kpi.{kpi}.part"], figures[f"kpi.{kpi}.of"] = shares[kpi]
     return figures
+
+
+def merged(registers: Registers) -> Figures:
+    """Card schemes that are merged, or exempt, of those on record (article 9); of the city."""
+    schemes = registers.schemes.values()
+    return {
+        "kpi.merged.part": sum(bool(s.exemption) or not s.government for s in schemes),
+        "kpi.merged.of": len(schemes),
+    }
+
+
+def overdue(problems: Iterable[ListedProblem]) -> Figures:
+    """Problems that nobody put right by their last day, of all of the month."""
+    states = [p.status for p in problems]
+    return {"kpi.overdue.part": states.count("overdue"), "kpi.overdue.of": len(states)}
 
 
 def _catalogued(at: Month) -> tuple[int, int]:

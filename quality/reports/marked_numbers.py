@@ -1,4 +1,8 @@
-"""Numbers of a report as marked elements: each carries its key, so that a test can recompute it."""
+"""Numbers of a report as marked elements: each carries its key, so that a test can recompute it.
+
+`data-f` marks a number, `data-p` a percentage, `data-q` a problem's share, `data-t` a target,
+`data-c` a change; `quality.reports.marked_standings` has those of scores and grades.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from quality.reports import words
-from quality.reports.measures import score, share
+from quality.reports.measures import share
 from quality.reports.problems import ListedProblem
 from quality.reports.scheme import Kpi, Language, ScoringScheme
 from quality.reports.scope import Figures
@@ -39,8 +43,8 @@ class MarkedNumbers:
             "ratio": self.ratio,
             "part": self.part,
             "target": self.target,
-            "scored": self.scored,
-            "graded": self.graded,
+            "moved": self.moved,
+            "part_moved": self.part_moved,
             "met": self.met,
         }
 
@@ -64,11 +68,25 @@ class MarkedNumbers:
         template = '<span data-p="{}">{}</span><br><small>{}/{}</small>'
         return Markup(template).format(mark, percent, part, of)  # noqa: S704
 
-    @staticmethod
-    def part(p: ListedProblem) -> Markup:
+    def part(self, p: ListedProblem, *, previous: bool = False) -> Markup:
         """A problem's share of the rows read; its rows stand in the column beside it."""
+        mark = f"prev:{p.key}" if previous else p.key
         template = '<span data-q="{}">{}</span>'
-        return Markup(template).format(p.key, words.percent(p.failed / p.of if p.of else None))  # noqa: S704
+        return Markup(template).format(mark, words.percent(self.part_of(p, previous=previous)))  # noqa: S704
+
+    def part_of(self, p: ListedProblem, *, previous: bool = False) -> float | None:
+        """A problem's share of the rows read, 0 to 1; None where none were read."""
+        figures = self._before if previous else self._now
+        read = figures.get(f"collect.{p.contract.id}.rows_read")
+        return (figures.get(p.key) or 0) / read if read else None
+
+    def moved(self, key: str) -> Markup:
+        """How a percentage changed since the month before, in points."""
+        return _moved(f"p:{key}", share(self._now, key), share(self._before, key))
+
+    def part_moved(self, p: ListedProblem) -> Markup:
+        """How a problem's share changed since the month before, in points."""
+        return _moved(f"q:{p.key}", self.part_of(p), self.part_of(p, previous=True))
 
     @staticmethod
     def target(kpi: Kpi, name: str) -> Markup:
@@ -76,20 +94,14 @@ class MarkedNumbers:
         sign = "≥" if kpi.better == "up" else "≤"
         return Markup('<span data-t="{}">{} {}%</span>').format(name, sign, kpi.target)
 
-    def scored(self, unit: str) -> Markup:
-        """A unit's score."""
-        found = score(self._now, unit, self._scheme)
-        if found is None:
-            return escape(self._say("silent"))
-        template = '<span data-s="{}">{}</span>'
-        return Markup(template).format(unit, words.points(found))  # noqa: S704
-
-    def graded(self, unit: str) -> str:
-        """A unit's grade."""
-        found = score(self._now, unit, self._scheme)
-        return "—" if found is None else self._scheme.grade(found).name(self._language)
-
     def met(self, kpi: Kpi, key: str) -> str:
         """Whether a key figure reaches its target."""
         found = kpi.met(share(self._now, key))
         return "—" if found is None else self._say("yes" if found else "no")
+
+
+def _moved(mark: str, now: float | None, before: float | None) -> Markup:
+    if now is None or before is None:
+        return Markup("—")
+    text = words.change(words.percent(now), words.percent(before))
+    return Markup('<span data-c="{}">{}</span>').format(mark, text)

@@ -1,20 +1,23 @@
 """Measures of one month: every number of a monthly report, by key.
 
 A key says what is counted: `collect.<dataset>.read`, `kpi.<id>.part`, `dim.<unit>.<dimension>.of`.
-Shares are kept as numerator (`.part`) and denominator (`.of`), so that a page always shows both;
-a share whose denominator is 0 was not measured (未报送), which is not 100%.
+Of several datasets `dim` has the sums; their level is the mean of their shares, so that each counts
+alike and a small one cannot hide behind a large one.
+
+Shares are kept as numerator (`.part`) and denominator (`.of`), so that a page always shows both; a
+share whose denominator is 0 was not measured (未报送), which is not 100%.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import polars as pl
 
 from quality.reports.facts import Facts, following
 from quality.reports.indicators import indicators
-from quality.reports.scheme import ScoringScheme
+from quality.reports.scheme import Dimension, ScoringScheme
 from quality.reports.scope import Figures, Month, Number, ReportScope, own_tickets, rows_by, within
 
 ROW_DIMENSIONS = ("conformity", "completeness", "accuracy", "consistency")
@@ -34,15 +37,21 @@ def measure(facts: Facts, scope: ReportScope, month: date, scheme: ScoringScheme
         scheme: how it is scored.
     """
     at = Month(facts, scope, month)
+    return judged(at, scheme) | _privacy(at) | _counties(at) | _tickets(at)
+
+
+def judged(at: Month, scheme: ScoringScheme) -> Figures:
+    """The figures of which a score and a grade are made: dimensions and key figures.
+
+    Args:
+        at: the month and scope.
+        scheme: how it is scored.
+    """
     figures: Figures = {"days": at.days()}
     figures |= _collects(at)
     figures |= _deliveries(at)
     figures |= dimensions(at, scheme)
-    figures |= indicators(at, figures, scheme)
-    figures |= _privacy(at)
-    figures |= _counties(at)
-    figures |= _tickets(at)
-    return figures
+    return figures | indicators(at, figures, scheme)
 
 
 def share(figures: Mapping[str, Number], key: str) -> float | None:
@@ -51,16 +60,36 @@ def share(figures: Mapping[str, Number], key: str) -> float | None:
     return None if part is None or not of else part / of
 
 
-def score(figures: Mapping[str, Number], unit: str, scheme: ScoringScheme) -> float | None:
-    """Sum of weight times dimension, over the dimensions that were measured, out of 100.
+def level(
+    figures: Mapping[str, Number], datasets: Sequence[str], dimension: Dimension
+) -> float | None:
+    """The mean of some datasets' shares in a dimension, 0 to 1; None where none was measured.
 
     Args:
-        figures: with `dim.<unit>.<dimension>.part` and `.of`.
-        unit: dataset, agency or `total`.
-        scheme: weights of the dimensions.
+        figures: with `dim.<dataset>.<dimension>.part` and `.of`.
+        datasets: whose.
+        dimension: which.
     """
-    shares = {d: share(figures, f"dim.{unit}.{d}") for d in scheme.dimensions}
-    measured = {d: s for d, s in shares.items() if s is not None}
+    shares = [share(figures, f"dim.{dataset}.{dimension}") for dataset in datasets]
+    measured = [s for s in shares if s is not None]
+    return sum(measured) / len(measured) if measured else None
+
+
+def score(
+    figures: Mapping[str, Number], datasets: Sequence[str], scheme: ScoringScheme
+) -> float | None:
+    """Sum of weight times level, over the dimensions that were measured, out of 100.
+
+    Args:
+        figures: with `dim.<dataset>.<dimension>.part` and `.of`.
+        datasets: which are scored, as one.
+        scheme: weights of the dimensions.
+
+    Returns:
+        None where no row was read.
+    """
+    levels = {d: level(figures, datasets, d) for d in scheme.dimensions}
+    measured = {d: s for d, s in levels.items() if s is not None}
     if not any(d in measured for d in ROW_DIMENSIONS):
         return None
     weight = sum(scheme.dimensions[d].weight for d in measured)
@@ -110,7 +139,7 @@ def _deliveries(at: Month) -> Figures:
 
 
 def dimensions(at: Month, scheme: ScoringScheme) -> Figures:
-    """Numerators and denominators of the six dimensions, by unit and in total."""
+    """Numerators and denominators of the six dimensions, by dataset, by unit and in total."""
     contracts = {c.id: c for c in at.scope.contracts}
     broken: dict[tuple[str, str], int] = {}
     rules = at.frame("rules").filter(pl.col("severity") == "error")
@@ -126,7 +155,8 @@ def dimensions(at: Month, scheme: ScoringScheme) -> Figures:
         "dataset",
     )
     figures: Figures = {}
-    units = {**at.scope.units(), "total": at.scope.contracts}
+    each = {contract.id: (contract,) for contract in at.scope.contracts}
+    units = each | at.scope.units() | {"total": at.scope.contracts}
     for unit, members in units.items():
         sums: dict[str, list[int]] = {d: [0, 0] for d in scheme.dimensions}
         for contract in members:

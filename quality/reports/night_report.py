@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -169,6 +169,11 @@ class NightReport:
     deliveries: Sequence[DeliveryLine] = field(default=())
     held: Sequence[HeldLine] = field(default=())
     onboarding: Sequence[DatasetLine | DeliveryLine | HeldLine] = field(default=())
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Chinese titles of the datasets, by id."""
+        return {line.id: line.title for line in self.datasets}
 
     @property
     def attention(self) -> list[DatasetLine | DeliveryLine | HeldLine]:

@@ -31,6 +31,7 @@ class ListedProblem:
     Attributes:
         number: `WT-<yyyymm>-<agency>-<nnn>`, in the order of loss.
         sample: a row that failed it, by transfer and row number; a value is never shown.
+        first_day: of the month on which it was found.
         due: last day to put it right; `clock` says whether all holidays were known.
         times: in how many of the twelve months before it occurred as well.
     """
@@ -43,8 +44,9 @@ class ListedProblem:
     failed: int
     of: int
     sample: Sample | None
+    first_day: date
     due: date
-    clock: str
+    clock: workdays.Clock
     status: ProblemStatus
     times: int
 
@@ -70,16 +72,24 @@ class ListedProblem:
         return f"problem.{self.contract.id}.{self.field}.{self.rule}"
 
 
-def listed(connection: Connection, at: Month) -> list[ListedProblem]:
-    """The problems of a month, the largest loss first."""
+def listed(
+    connection: Connection, at: Month, today: date | None = None, *, sampled: bool = True
+) -> list[ListedProblem]:
+    """The problems of a month, the largest loss first, as far as is known now.
+
+    Args:
+        connection: of the hub's database.
+        at: the month and scope.
+        today: on which day they are looked at; None: the newest day of the month.
+        sampled: with a row of each.
+    """
     contracts = {c.id: c for c in at.scope.contracts}
     rows = at.frame("rules").filter(pl.col("failed") > 0)
     rows = rows.sort(["failed", "dataset", "field", "rule"], descending=[True, False, False, False])
     read = dict(at.frame("collects").group_by("dataset").agg(pl.col("rows_read").sum()).iter_rows())
-    samples = {
-        (sample.dataset, sample.field, sample.rule): sample
-        for sample in report_facts.samples(connection, contracts)
-    }
+    looked = report_facts.samples(connection, contracts) if sampled else []
+    samples = {(sample.dataset, sample.field, sample.rule): sample for sample in looked}
+    today = today or min(at.facts.as_of.date(), following(at.month) - timedelta(days=1))
     own = unresolved.counted(connection, [_broken(row) for row in rows.to_dicts()])
     times, levels = _times(at), service_levels.load()
     counters: dict[str, int] = {}
@@ -99,9 +109,10 @@ def listed(connection: Connection, at: Month) -> list[ListedProblem]:
                 failed=row["failed"],
                 of=read.get(contract.id, 0),
                 sample=samples.get(what),
+                first_day=row["first_day"],
                 due=due.day,
                 clock=due.clock,
-                status=_status(at, row, due.day, own[what]),
+                status=_status(at, row, own[what], late=today > due.day),
                 times=times.get(what, 0),
             )
         )
@@ -123,7 +134,7 @@ def _broken(row: Mapping[str, Any]) -> BrokenIn:
     return BrokenIn(*(row[name] for name in ("dataset", "field", "rule", "first", "last")))
 
 
-def _status(at: Month, row: Mapping[str, Any], due: date, own: OwnRows) -> ProblemStatus:
+def _status(at: Month, row: Mapping[str, Any], own: OwnRows, *, late: bool) -> ProblemStatus:
     """Gone when its own rows came right or left the source; else by ticket and deadline.
 
     A rule that only warns has no rows in quarantine: it is gone when a reading of the whole source
@@ -141,5 +152,4 @@ def _status(at: Month, row: Mapping[str, Any], due: date, own: OwnRows) -> Probl
     )
     if len(waiting):
         return "ticket"
-    today = min(at.facts.as_of.date(), following(at.month) - timedelta(days=1))
-    return "overdue" if today > due else "open"
+    return "overdue" if late else "open"

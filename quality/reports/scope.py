@@ -14,6 +14,8 @@ from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
 from schemas.models.contract import Contract
 
+CITY = "bureau"
+"""Whose report is the whole city's."""
 Number = int | float | None
 Figures = dict[str, Number]
 
@@ -27,6 +29,7 @@ class ReportScope:
         agreements: under which something is delivered.
         onboarding: of the datasets that are not yet; nothing of them is counted.
         asked: agreements under which single persons are asked for.
+        single: it is of one dataset alone, which is judged by itself.
     """
 
     agency: str
@@ -35,6 +38,7 @@ class ReportScope:
     whole: bool
     onboarding: tuple[Contract, ...] = ()
     asked: tuple[Agreement, ...] = ()
+    single: bool = False
 
     @classmethod
     def of(cls, known: Catalogue, agency: str) -> ReportScope:
@@ -53,6 +57,16 @@ class ReportScope:
             tuple(c for c in mine if known.onboarding(c.id)),
             tuple(a for a in on_board if a.asked),
         )
+
+    def alone(self, contract: Contract) -> ReportScope:
+        """One of its datasets, and what is delivered of it."""
+        mine = tuple(a for a in self.agreements if a.dataset == contract.id)
+        return ReportScope(contract.agency, (contract,), mine, whole=False, single=True)
+
+    def members(self, unit: str) -> tuple[str, ...]:
+        """The datasets of a unit, or of all for `total`."""
+        found = self.contracts if unit == "total" else self.units().get(unit, ())
+        return tuple(c.id for c in found)
 
     def units(self) -> dict[str, tuple[Contract, ...]]:
         """What is scored by itself: the datasets of an agency, the agencies of the city."""
@@ -100,11 +114,13 @@ class Month:
 
 
 def own_tickets(at: Month) -> list[dict[str, Any]]:
-    """Tickets for the scope's agency, as rows of the frame; none of what is onboarding."""
+    """Tickets for the scope's agency or dataset, as rows; none of what is onboarding."""
     new = [c.id for c in at.scope.onboarding]
     frame = at.facts["tickets"].filter(~pl.col("dataset").is_in(new))
     if not at.scope.whole:
         frame = frame.filter(pl.col("agency") == at.scope.agency)
+    if at.scope.single:
+        frame = frame.filter(pl.col("dataset").is_in([c.id for c in at.scope.contracts]))
     return frame.to_dicts()
 
 

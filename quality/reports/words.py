@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from quality.reports.scheme import Language
 from schemas.models.strict_yaml import parse
@@ -45,6 +48,20 @@ def _hidden(character: str) -> bool:
     return character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cf", "Cs")
 
 
+def marked(text: str, **values: object) -> Markup:
+    """A text whose blanks are filled with elements, or with texts that are escaped."""
+    return escape(visible(text)).format(**{name: visible(v) for name, v in values.items()})
+
+
+def css(text: str) -> Markup:
+    """A text as a string of a style sheet (CSS Syntax Module Level 3, 4.3.7).
+
+    All but letters and digits stand as escapes, so that nothing ends the string or the sheet.
+    """
+    plain = (c if c.isalnum() else f"\\{ord(c):x} " for c in str(visible(text)))
+    return Markup(f'"{"".join(plain)}"')  # noqa: S704 - letters, digits and escapes
+
+
 def number(value: object) -> str:
     """A count with separators, a measured number with three decimals."""
     if isinstance(value, int):
@@ -60,6 +77,12 @@ def percent(share: float | None) -> str:
 def points(score: float) -> str:
     """A score with one decimal, rounded down: 100 is said only when nothing is missing."""
     return f"{int(score * 10 + 1e-9) / 10:.1f}"
+
+
+def change(now: str, earlier: str) -> str:
+    """The difference of two written numbers or percentages, as a reader would find it."""
+    found = Decimal(now.rstrip("%")) - Decimal(earlier.rstrip("%"))
+    return f"{found:+}".replace("-", "−") if found else f"{abs(found)}"
 
 
 _DIGITS = "零一二三四五六七八九十"

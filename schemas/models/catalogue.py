@@ -227,6 +227,11 @@ class Catalogue:
         own = (a for _, a in sorted(self.agreements.items()) if a.consumer == consumer)
         return tuple(a for a in own if a.delivered)
 
+    def receiving(self, dataset: str) -> tuple[Agreement, ...]:
+        """Agreements on board under which something of a dataset is given, joined or looked at."""
+        served = (a for _, a in sorted(self.agreements.items()) if a.served)
+        return tuple(a for a in served if dataset in a.datasets and not self.onboarding(a.id))
+
     def onboarding(self, subject: str) -> bool:
         """Whether an agency, a dataset or an agreement is not on board yet.
 

@@ -13,7 +13,7 @@ import pytest
 from demo.history import live
 from onecard.operations.application_list import write_page
 from onecard.operations.night_report import write_report
-from onecard.operations.reports import write_daily, write_monthly
+from onecard.operations.reports import write_daily, write_monthly, write_weekly
 from tests.cities import Cities
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Path:
     with cities.start(home / "stage", persons=1_000, seed=5) as stage:
         hub = live(stage, NIGHTS)
         write_monthly(hub, date(2026, 10, 1))
+        write_weekly(hub, date(2026, 10, 19))
         write_daily(hub, hub.settings.now().date())
         write_report(hub)
         write_page(hub)
@@ -63,9 +64,11 @@ def test_everybody_has_every_page(folder: Path) -> None:
     assert len(providers) == 6
     for agency in (*providers, "bureau"):
         names = {f.name.split("-")[0] + f.suffixes[-2] for f in (folder / agency).glob("*.html")}
-        assert names == {"monthly.zh", "monthly.en", "daily.zh", "daily.en"}
+        kinds = ("monthly", "weekly", "daily")
+        assert names == {f"{kind}.{language}" for kind in kinds for language in ("zh", "en")}
         assert list((folder / agency).glob("problems-*.xlsx"))
-    assert len(pages(folder)) == 7 * 4 + 2
+        assert list((folder / agency).glob("weekly-*.xlsx"))
+    assert len(pages(folder)) == 7 * 6 + 2
 
 
 def test_pages_load_nothing_say_nothing_and_fit(folder: Path, browser: Browser) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import chinese_calendar
 import psycopg
 import yaml
 from psycopg.rows import dict_row
@@ -44,6 +45,10 @@ REFUSED_BY = {
     "privacy": ("72",),
 }
 """Rules by the codes of docs/asking.md; those that the tests' city has."""
+LEVELS: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[2] / "schemas/service_levels.yaml").read_text(encoding="utf-8")
+)
+OPEN = ("held", "purged")
 Row = dict[str, Any]
 Numbers = dict[str, Any]
 
@@ -56,6 +61,7 @@ TABLES = {
     "receipt": "SELECT transfer, body FROM ledger.receipt",
     "incident": "SELECT transfer FROM ledger.incident",
     "record": "SELECT first_transfer AS transfer, dataset, agreement, status FROM quarantine.record",
+    "rejected": "SELECT * FROM quarantine.record WHERE agreement IS NULL",
     "ticket": "SELECT * FROM ledger.ticket",
     "delivered": "SELECT * FROM ledger.delivered",
     "took": "SELECT * FROM ledger.reaction ORDER BY agreement, kind, bucket",
@@ -89,6 +95,7 @@ class Oracle:
             self.rows: dict[str, list[Row]] = {
                 name: connection.execute(text).fetchall() for name, text in TABLES.items()
             }
+        self._known_numbers: dict[tuple[str, date, date], Numbers] = {}
         self.transfers = {t["id"]: t for t in self.rows["transfer"]}
         self.rows["privacy"] = self._privacy()
         for t in self.transfers.values():
@@ -113,7 +120,8 @@ class Oracle:
         return signed + [r for r in self.rows["privacy"] if r["transfer"] not in told]
 
     def scope(self, agency: str) -> tuple[list[str], list[str]]:
-        datasets = [d for d in self.known.contracts if agency in ("bureau", d.split("/")[0])]
+        """Of an agency, the bureau, or one dataset by itself."""
+        datasets = [d for d in self.known.contracts if agency in ("bureau", d.split("/")[0], d)]
         served = [
             a.id for a in self.known.agreements.values() if a.dataset in datasets and a.delivered
         ]
@@ -129,6 +137,12 @@ class Oracle:
 
     def numbers(self, agency: str, start: date, end: date) -> Numbers:
         """Every number of one scope of the days from `start` to `end` (excluded)."""
+        asked = (agency, start, end)
+        if asked not in self._known_numbers:
+            self._known_numbers[asked] = self._numbers(agency, start, end)
+        return self._known_numbers[asked]
+
+    def _numbers(self, agency: str, start: date, end: date) -> Numbers:
         datasets, served = self.scope(agency)
         n: Numbers = {"days": self.days(start.replace(day=1))}
         within = [t for t in self.transfers.values() if start <= t["day"] < end]
@@ -163,6 +177,9 @@ class Oracle:
         self._dimensions(n, agency, datasets, of)
         self._tickets(n, agency, start, end)
         self._kpis(n, datasets, start, end)
+        states = [self.state(key, n["_rules"], start) for key in n if key.startswith("problem.")]
+        states = [s for s in states if s]
+        n["kpi.overdue.part"], n["kpi.overdue.of"] = states.count("overdue"), len(states)
         records = [r for r in span("record") if r["agreement"] is None]
         n["kpi.false_block.of"] = len(records)
         n["kpi.false_block.part"] = sum(
@@ -175,7 +192,105 @@ class Oracle:
         self._reactions(n, served, start, end)
         self._suspensions(n, agency, start, end)
         self._calls(n, agency, datasets, start, end)
+        self._stand(n, agency, datasets, start, end)
         return n
+
+    def state(self, key: str, rules: list[Row], month: date, today: date | None = None) -> str:
+        """How a problem of a month stands by what is known now; empty for a key of its parts."""
+        found = [
+            r
+            for r in rules
+            if r["failed"] and key == f"problem.{r['subject']}.{r['field']}.{r['rule']}"
+        ]
+        if not found:
+            return ""
+        dataset, field, rule = (found[0][k] for k in ("subject", "field", "rule"))
+        ids = [r["transfer"] for r in found]
+        own = [
+            q
+            for q in self.rows["rejected"]
+            if q["dataset"] == dataset
+            and [field, rule] in [*q["reasons"], *(q["first_reasons"] or [])]
+            and q["first_transfer"] <= max(ids)
+            and q["last_transfer"] >= min(ids)
+        ]
+        if own and not any(self._unresolved(q, field, rule) for q in own):
+            return "gone"
+        if not own and any(
+            t["subject"] == dataset
+            and t["direction"] == "collect"
+            and t["status"] == "published"
+            and t["whole"]
+            and t["source_rows"] is not None
+            and t["rows_read"]
+            and not t["replay"]
+            and t["id"] > max(ids)
+            for t in self.transfers.values()
+        ):
+            return "gone"
+        for t in self.rows["ticket"]:
+            if (t["dataset"], t["rule"]) == (dataset, rule) and t["status"] != "closed":
+                return "ticket"
+        today = today or min(self.now.date(), end_of(month.replace(day=1)) - timedelta(days=1))
+        return "overdue" if today > self.due(key, rules) else "open"
+
+    @staticmethod
+    def due(key: str, rules: list[Row]) -> date:
+        """The last working day to put a problem right."""
+        days = [
+            r["day"]
+            for r in rules
+            if r["failed"] and key == f"problem.{r['subject']}.{r['field']}.{r['rule']}"
+        ]
+        left, day = LEVELS["working_days"]["finding"], min(days)
+        while left:
+            day += timedelta(days=1)
+            left -= is_workday(day)
+        return day
+
+    def _unresolved(self, q: Row, field: str, rule: str) -> bool:
+        if q["status"] in OPEN:
+            return True
+        return q["status"] == "superseded" and any(
+            later["dataset"] == q["dataset"]
+            and later["record_ref"] == q["record_ref"]
+            and later["status"] in OPEN
+            and [field, rule] in later["reasons"]
+            for later in self.rows["rejected"]
+        )
+
+    def _stand(self, n: Numbers, agency: str, datasets: list[str], start: date, end: date) -> None:
+        """Grades: of one dataset by itself, of an agency by its datasets, of the city by both."""
+        whole = agency == "bureau"
+        agencies = sorted({d.split("/")[0] for d in datasets})
+        members = [] if agency in datasets else agencies if whole else datasets
+        below = {m: self.numbers(m, start, end)["_place"] for m in members}
+        missed, measured = [], 0
+        for name, kpi in SCHEME["kpis"].items():
+            part, of = n[f"kpi.{name}.part"], n[f"kpi.{name}.of"]
+            if of and (whole or not kpi.get("whole")):
+                percent, target = Fraction(100 * part, of), Fraction(str(kpi["target"]))
+                measured += 1
+                if percent < target if kpi["better"] == "up" else percent > target:
+                    missed.append(name)
+        late, problems = n["kpi.overdue.part"], n["kpi.overdue.of"]
+        n["missed.total.part"], n["missed.total.of"] = len(missed), measured
+        n["overdue.total.part"], n["overdue.total.of"] = late, problems
+        n["_missed"], n["_place"] = missed, None
+        for member in members:
+            for kind in ("missed", "overdue"):
+                for half in ("part", "of"):
+                    of_member = self.numbers(member, start, end)[f"{kind}.total.{half}"]
+                    n[f"{kind}.{member}.{half}"] = of_member
+        reached = score(n, "total")
+        n["_places"] = below
+        if reached is None:
+            return
+        places = [place_of(reached), cap("targets", Fraction(len(missed)))]
+        places.append(cap("overdue", Fraction(100 * late, problems or 1)))
+        worst = [p for p in below.values() if p is not None]
+        places += [max(worst) - SCHEME["caps"]["weakest"]] if worst else []
+        n["_place"] = max(places)
 
     @staticmethod
     def _counted(n: Numbers, span: Callable[[str], list[Row]]) -> None:
@@ -257,9 +372,10 @@ class Oracle:
     def _dimensions(
         self, n: Numbers, agency: str, datasets: list[str], of: dict[str, list[Row]]
     ) -> None:
-        units = {"total": datasets}
-        for d in datasets:
-            units.setdefault(d.split("/")[0] if agency == "bureau" else d, []).append(d)
+        units = {"total": datasets} | {d: [d] for d in datasets}
+        for d in datasets if agency == "bureau" else ():
+            units.setdefault(d.split("/")[0], []).append(d)
+        n["_units"] = units
         for unit, members in units.items():
             for dim in SCHEME["dimensions"]:
                 part = whole = 0
@@ -284,7 +400,8 @@ class Oracle:
         mine = [
             t
             for t in self.rows["ticket"]
-            if agency in ("bureau", t["agency"]) and t["opened_at"].astimezone(ZONE).date() < end
+            if agency in ("bureau", t["agency"], t["dataset"])
+            and t["opened_at"].astimezone(ZONE).date() < end
         ]
         month, after = start.replace(day=1), end_of(start)
         today = min(self.now.date(), after - timedelta(days=1))
@@ -352,7 +469,7 @@ class Oracle:
             "unique": (read - min(repeats, read), read),
             "consistent": (ran - sum(n[f"{k}.failed"] for k in checks), ran),
             "blocked": (n["deliver.total.blocked"], runs),
-            "recurring": (len(now & last), len(now)),
+            "recurring": (len(now & last), len(now) if self.days(start_before(month)) else 0),
             "catalogued": (len(holding & set(datasets)), len(datasets)) if n["days"] else (0, 0),
             "merged": (len([s for s in schemes if s.exemption or not s.government]), len(schemes)),
             **{
@@ -541,16 +658,66 @@ def p95(milliseconds: Iterable[int]) -> float | None:
     return float((low + (high - low) * (at - math.floor(at))) / 1000)
 
 
+def level(n: Numbers, unit: str, dimension: str) -> Fraction | None:
+    """The plain mean of the shares of a unit's datasets; None where none was measured."""
+    shares = [
+        Fraction(n[f"dim.{d}.{dimension}.part"], n[f"dim.{d}.{dimension}.of"])
+        for d in n["_units"][unit]
+        if n[f"dim.{d}.{dimension}.of"]
+    ]
+    return sum(shares, Fraction(0)) / len(shares) if shares else None
+
+
 def score(n: Numbers, unit: str) -> Fraction | None:
-    """Weights times shares over the measured dimensions; None when no row was read."""
+    """Weights times levels over the measured dimensions; None when no row was read."""
     if not n[f"dim.{unit}.conformity.of"]:
         return None
     total = weights = Fraction(0)
     for dim, block in SCHEME["dimensions"].items():
-        if of := n[f"dim.{unit}.{dim}.of"]:
-            total += block["weight"] * Fraction(n[f"dim.{unit}.{dim}.part"], of)
+        found = level(n, unit, dim)
+        if found is not None:
+            total += block["weight"] * found
             weights += block["weight"]
     return 100 * total / weights
+
+
+def place_of(reached: Fraction) -> int:
+    """How many grades begin above a score."""
+    return sum(grade["from"] > reached for grade in SCHEME["grades"])
+
+
+def cap(kind: str, much: Fraction) -> int:
+    """The best grade that is left when so many targets are missed, or so much is overdue."""
+    names = [grade["title_en"] for grade in SCHEME["grades"]]
+    best = 0
+    for line in SCHEME["caps"][kind]:
+        if much > Fraction(str(line["above"])):
+            best = names.index(line["at_most"])
+    return best
+
+
+def grade_name(place: int | None, language: str) -> str:
+    """A grade as a page writes it."""
+    if place is None:
+        return "—"
+    return str(SCHEME["grades"][place]["title" if language == "zh" else "title_en"])
+
+
+def dimension_grade(n: Numbers, dimension: str) -> int | None:
+    """The grade of a dimension, capped by its own missed targets."""
+    found = level(n, "total", dimension)
+    if found is None:
+        return None
+    own = [k for k in n["_missed"] if SCHEME["kpis"][k].get("dimension") == dimension]
+    return max(place_of(100 * found), cap("targets", Fraction(len(own))))
+
+
+def is_workday(day: date) -> bool:
+    """Whether people work; of a year whose holidays are not published, Monday to Friday."""
+    try:
+        return bool(chinese_calendar.is_workday(day))
+    except NotImplementedError:
+        return day.weekday() < 5
 
 
 def floored(value: Fraction, digits: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
-MARKS = ("data-f", "data-p", "data-s", "data-q", "data-t")
+MARKS = tuple(f"data-{letter}" for letter in "fpsqtcmwgh")
 
 
 @dataclass

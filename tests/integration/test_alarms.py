@@ -259,6 +259,8 @@ def test_a_webhook_is_told_with_its_token(
     assert hook.headers == ["Bearer token-1"]
     assert [(x["kind"], x["subject"]) for x in body["new"]] == [("failing", CARDS)]
     assert body["ended"] == []
+    assert (body["new"][0]["cause"], body["causes"]) == (CARDS, {CARDS: [CARDS]})
+    assert "f01-hrss-transport-card-status" in body["new"][0]["receivers"]
 
 
 def test_a_channel_that_fails_is_told_next_time_and_stops_no_other(

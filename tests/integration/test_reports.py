@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,21 @@ from onecard.base.times import ZONE
 from onecard.model.tickets import Acting, Answer, NewTicket
 from onecard.operations import night, reports
 from onecard.store import database, tickets
+from tests import forked
 from tests.cities import Cities
-from tests.integration.report_oracle import SCHEME, Oracle, end_of, floored, score, start_before
+from tests.integration.report_oracle import (
+    SCHEME,
+    Oracle,
+    cap,
+    dimension_grade,
+    end_of,
+    floored,
+    grade_name,
+    level,
+    place_of,
+    score,
+    start_before,
+)
 from tests.integration.report_page import Element, Page
 
 pytestmark = pytest.mark.timeout(600)
@@ -38,7 +52,8 @@ SCOPES = (
 )
 
 SECTIONS = {
-    "s1": "kpi.",
+    "s1": ("total", "s:", "m:"),
+    "k1": "kpi.",
     "s2": ("collect.", "deliver.", "p95.", "days", "inbox."),
     "s3": ("dim.", "problem.", "county.", "finding.", "total", "/"),
     "s4": ("card.", "reaction.", "late."),
@@ -215,23 +230,62 @@ def written(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
 
 
-def expected(element: Element, now: dict[str, Any], before: dict[str, Any]) -> str | None:
+def expected(
+    element: Element, now: dict[str, Any], before: dict[str, Any], language: str = "zh"
+) -> str | None:
     """What a marked element must say."""
     kind, key = element.mark or ("", "")
+    if kind == "data-c":
+        return moved(key, now, before)
     numbers, key = (before, key[5:]) if key.startswith("prev:") else (now, key)
     if kind == "data-f":
         return written(numbers[key])
-    if kind == "data-p":
-        return floored(100 * Fraction(numbers[f"{key}.part"], numbers[f"{key}.of"]), 2) + "%"
-    if kind == "data-s":
-        found = score(numbers, key)
-        return None if found is None else floored(found, 1)
     if kind == "data-t":
         kpi = SCHEME["kpis"][key]
         return f"{'≥' if kpi['better'] == 'up' else '≤'} {float(kpi['target'])}%"
+    if kind == "data-g":
+        place = numbers["_place"] if key == "total" else numbers["_places"][key]
+        return grade_name(place, language)
+    if kind == "data-h":
+        return grade_name(dimension_grade(numbers, key), language)
+    found = measured(kind[-1], key, numbers)
+    if found is None:
+        return "—" if kind == "data-q" else None
+    return floored(found, 1) if kind == "data-s" else floored(found, 2) + "%"
+
+
+def measured(kind: str, key: str, numbers: dict[str, Any]) -> Fraction | None:
+    """A score, a level, the lowest share, a percentage or a problem's share; None: not measured."""
+    if kind == "s":
+        return score(numbers, key)
+    if kind in "mw":
+        unit, _, dimension = key.partition("|")
+        if kind == "m":
+            found = level(numbers, unit, dimension)
+            return None if found is None else 100 * found
+        return min(
+            100 * Fraction(numbers[f"dim.{d}.{dimension}.part"], numbers[f"dim.{d}.{dimension}.of"])
+            for d in numbers["_units"][unit]
+            if numbers[f"dim.{d}.{dimension}.of"]
+        )
+    if kind == "p":
+        of = numbers[f"{key}.of"]
+        return 100 * Fraction(numbers[f"{key}.part"], of) if of else None
     dataset = next(d for d in DATASETS if key.startswith(f"problem.{d}."))
     read = numbers[f"collect.{dataset}.rows_read"]
-    return floored(100 * Fraction(numbers[key], read), 2) + "%" if read else "—"
+    return 100 * Fraction(numbers.get(key, 0), read) if read else None
+
+
+def moved(key: str, now: dict[str, Any], before: dict[str, Any]) -> str:
+    """The difference of two numbers as the page writes them."""
+    kind, _, key = key.partition(":")
+    digits = 1 if kind == "s" else 2
+    values = [measured(kind, key, numbers) for numbers in (now, before)]
+    assert None not in values, key
+    after, earlier = (Decimal(floored(v, digits)) for v in values if v is not None)
+    if after == earlier:
+        return f"{Decimal(0):.{digits}f}"
+    return f"{'+' if after > earlier else '−'}{abs(after - earlier):.{digits}f}"
 
 
 DATASETS: list[str] = []
@@ -250,9 +304,9 @@ def test_every_number_of_a_monthly_page(
     page = page_of(city, f"{scope}/monthly-2026-11.{language}.html")
     now, before = numbers[scope, "now"], numbers[scope, "prev"]
     wrong = [
-        (e.mark, e.text, expected(e, now, before))
+        (e.mark, e.text, expected(e, now, before, language))
         for e in page.marked()
-        if e.text != expected(e, now, before)
+        if e.text != expected(e, now, before, language)
     ]
     assert wrong == []
     by_section: dict[str, set[str]] = {}
@@ -340,16 +394,19 @@ def test_what_the_words_say_is_counted_too(city: City, numbers: Any) -> None:
         total = score(now, "total")
         for language in ("zh", "en"):
             page = page_of(city, f"{scope}/monthly-2026-11.{language}.html")
-            lead = page.of_class("lead")[0].text
-            said = re.findall(r"\d[\d,]*(?:\.\d+)?", lead)
+            lead = page.of_class("lead")[0]
             keys = ("collect.total.rows_read", "collect.total.quarantined", "deliver.total.runs")
             more = ("deliver.total.done", "deliver.total.sent")
-            must = [str(len(datasets)), *(written(now[k]) for k in (*keys, *more))]
-            must += [floored(total, 1)] if total is not None else []
-            must += [str(silent)] if silent else []
-            assert sorted(said[:-2]) == sorted(must), lead
-            problems = [k for k in now if k.startswith("problem.") and not k.endswith(".times")]
-            assert said[-2] == written(len(problems))
+            must = {*keys, *more, "kpi.overdue.part", "kpi.overdue.of"}
+            if total is not None:
+                holds = cap("targets", Fraction(len(now["_missed"]))) > place_of(total)
+                must |= {"total", "missed.total.part"} if holds else {"total"}
+            assert must <= {e.mark[1] for e in lead.marked if e.mark}
+            rest = lead.text
+            for marked in lead.marked:
+                rest = rest.replace(marked.text, "", 1)
+            said = sorted(re.findall(r"\d+", rest))
+            assert said == sorted([str(len(datasets))] + ([str(silent)] if silent else [])), rest
             articles = {e.text: e for e in page.elements if e.tag == "tr" and e.section == "s8"}
             law = " ".join(articles)
             for number in (
@@ -403,9 +460,100 @@ def test_every_line_of_the_workbooks(city: City, numbers: Any) -> None:
         assert sorted((r[6], r[8], r[13]) for r in rows) == wanted
 
 
+def week_failures(city: City, monday: date) -> dict[str, int]:
+    """Rows that failed in a week, by problem."""
+    found: dict[str, int] = {}
+    for r in city.oracle.rows["rule"]:
+        if r["replay"] or r["state"] != "published" or not r["failed"]:
+            continue
+        if monday <= r["day"] < monday + timedelta(days=7):
+            key = f"{r['subject']}.{r['field']}.{r['rule']}"
+            found[key] = found.get(key, 0) + r["failed"]
+    return found
+
+
+@pytest.mark.parametrize("scope", ["hrss", "bureau"])
+def test_every_number_of_a_weekly_list(city: City, scope: str) -> None:
+    """The week of the newest nights: rows now and before, and how many are in which state."""
+    monday = DAY - timedelta(days=DAY.weekday())
+    files = reports.write_weekly(city.hub, monday, [scope])
+    assert [f.name for f in files] == [
+        *(f"weekly-2026-W45.{language}.html" for language in ("zh", "en")),
+        "weekly-2026-W45.xlsx",
+    ]
+    now, before = week_failures(city, monday), week_failures(city, monday - timedelta(days=7))
+    datasets, _ = city.oracle.scope(scope)
+    numbers: dict[str, Any] = {}
+    states: dict[str, list[str]] = {}
+    for key, state in week_states(city, monday).items():
+        dataset = next(d for d in DATASETS if key.startswith(f"{d}."))
+        if dataset in datasets and (now.get(key) or state != "gone"):
+            numbers[f"week.{key}.now"] = now.get(key, 0)
+            numbers[f"week.{key}.before"] = before.get(key, 0)
+            unit = dataset.split("/")[0] if scope == "bureau" else dataset
+            for name in (unit, "total"):
+                states.setdefault(name, []).append(state)
+    assert numbers
+    for unit, found in states.items():
+        numbers[f"states.{unit}.listed"] = len(found)
+        for state in ("overdue", "soon", "new", "open", "ticket", "gone"):
+            numbers[f"states.{unit}.{state}"] = found.count(state)
+    for file in files[:2]:
+        page = Page(file.read_text(encoding="utf-8"))
+        assert page.marked()
+        assert [(e.mark, e.text) for e in page.marked()] == [
+            (e.mark, expected(e, numbers, {})) for e in page.marked()
+        ]
+        shown = {e.mark[1] for e in page.marked() if e.mark}
+        listed = [k for k in numbers if k.startswith("week.") and k.endswith(".now")]
+        assert len([k for k in listed if k in shown]) == min(50, len(listed))
+    rows = list(load_workbook(files[2]).active.iter_rows(min_row=2, values_only=True))
+    wanted = sorted((numbers[k], numbers[k[:-4] + ".before"]) for k in listed)
+    assert sorted((r[4], r[5]) for r in rows) == wanted
+
+
+def week_states(city: City, monday: date) -> dict[str, str]:
+    """Problems since the first day of the month before: how each stands on Sunday, or now."""
+    sunday = min(monday + timedelta(days=6), city.hub.settings.now().date())
+    found: dict[str, str] = {}
+    since: dict[str, date] = {}
+    for month in (start_before(monday.replace(day=1)), monday.replace(day=1)):
+        rules = [
+            r
+            for r in city.oracle.rows["rule"]
+            if month <= r["day"] < end_of(month)
+            and r["failed"]
+            and r["state"] == "published"
+            and not r["replay"]
+        ]
+        for r in rules:
+            key = f"{r['subject']}.{r['field']}.{r['rule']}"
+            since[key] = min(since.get(key, r["day"]), r["day"])
+            due = city.oracle.due(f"problem.{key}", rules)
+            state = city.oracle.state(f"problem.{key}", rules, month, sunday)
+            if state == "open" and due < monday + timedelta(days=14):
+                state = "soon"
+            elif state == "open" and since[key] >= monday:
+                state = "new"
+            found[key] = state
+    return found
+
+
+@pytest.mark.parametrize(
+    "span", [("--month", "2026-09"), ("--week", "2026-W41"), ("--day", "2026-10-15")]
+)
+def test_a_report_of_days_before_the_hub_ran(city: City, span: tuple[str, str]) -> None:
+    done = forked.onecard(city.stage.at(NIGHTS[-1]), "report", *span)
+    assert done.returncode == 2, done.stderr
+    assert f"{' '.join(span)} is before the hub's first transfer, of 2026-10-16" in done.stderr
+
+
 def test_the_fixture_holds_what_it_should_prove(city: City, numbers: Any) -> None:
     now = numbers["bureau", "now"]
     above = (
+        "kpi.overdue.of",
+        "missed.total.part",
+        "missed.hrss.part",
         "deliver.total.blocked",
         "privacy.incidents",
         "privacy.PR-03.hits",
@@ -427,6 +575,8 @@ def test_the_fixture_holds_what_it_should_prove(city: City, numbers: Any) -> Non
         "refusal.f09-hrss-health-card-query.health-his.other",
     )
     assert {k: now[k] for k in above if not now[k]} == {}
+    assert numbers["bureau", "prev"]["kpi.overdue.part"]
+    assert cap("targets", Fraction(now["missed.total.part"])), "a cap that holds"
     assert now[f"collect.{SILENT}.runs"] == 0
     with psycopg.connect(city.hub.address) as connection:
         months = connection.execute(

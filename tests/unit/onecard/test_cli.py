@@ -125,7 +125,11 @@ def test_bad_input_names_what_and_the_choices(run, arguments: tuple[str, ...], w
         (("--day", "2030-01-31"), "--day 2030-01-31 is in the future"),
         (("--month", "2026-13"), "write a month as 2026-10"),
         (("--day", "2026-02-30"), "write a day as 2026-10-31"),
-        (("--month", "2026-10", "--day", "2026-10-31"), "give --month or --day"),
+        (("--week", "2030-W05"), "--week 2030-W05 is in the future"),
+        (("--week", "2026-W54"), "write a week as 2026-W44"),
+        (("--week", "2026-44"), "write a week as 2026-W44"),
+        (("--month", "2026-10", "--day", "2026-10-31"), "give one of --month, --week and --day"),
+        (("--week", "2026-W44", "--day", "2026-10-31"), "give one of --month, --week and --day"),
     ],
 )
 def test_a_report_of_no_month(run, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:

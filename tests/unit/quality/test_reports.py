@@ -30,7 +30,7 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
         ("{from: 95,", "{from: 99,", "must fall"),
         ("{from: 0,", "{from: 10,", "last must be 0"),
         ("target: 99.0, better: up", "target: 99.0, better: sideways", "better"),
-        ("version: 1.0.0", "version: 1.0.0\nsurprise: 1", "surprise"),
+        ("version: 2.0.0", "version: 2.0.0\nsurprise: 1", "surprise"),
     ],
 )
 def test_a_wrong_scheme_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -54,9 +54,8 @@ def test_every_rule_of_every_contract_counts_to_a_dimension() -> None:
 
 def test_grades_begin_where_they_say() -> None:
     known = scheme.load()
-    assert [known.grade(s).title_en for s in (100, 98, 97.9, 95, 90, 80, 79.99, 0)] == [
-        *("A", "A", "B", "B", "C", "D", "E", "E"),
-    ]
+    places = [known.place(s) for s in (100, 98, 97.9, 95, 90, 80, 79.99, 0)]
+    assert [known.grades[p].title_en for p in places] == [*("A", "A", "B", "B", "C", "D", "E", "E")]
 
 
 def test_a_target_may_be_a_minimum_or_a_maximum() -> None:
