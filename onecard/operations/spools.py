@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from connectors.push.options import PushSource
@@ -15,14 +15,11 @@ from onecard.store import audit, uploads
 from onecard.store.database import Connection
 from schemas.models.contract import Contract
 
-REMEMBERED = timedelta(days=366)
-"""So long an upload's id is known after it has ended: within that it is not taken a second time."""
-
 log = logging.getLogger(__name__)
 
 
 def tidy(hub: Desk, connection: Connection) -> int:
-    """Remove what lay in spools for too long, and forget old uploads; how many were removed.
+    """Remove what lay in spools for too long; how many uploads were removed.
 
     Each upload that was not collected in time is an entry of the audit log.
 
@@ -40,7 +37,6 @@ def tidy(hub: Desk, connection: Connection) -> int:
             log.warning("%s: its spool is not looked after: %s", contract.id, error)
             continue
         gone += _tidy(hub, connection, contract, spool)
-    uploads.forget(connection, hub.settings.now() - REMEMBERED)
     return gone
 
 

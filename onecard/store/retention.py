@@ -119,6 +119,9 @@ TABLES: tuple[Retention, ...] = (
     Retention("ledger.partition_plan", "none", FOR_GOOD),
     Retention("ledger.privacy_day", COUNTS, FOR_GOOD),
     Retention("ledger.privacy_result", COUNTS, FOLDED),
+    Retention("ledger.problem", f"{COUNTS}; {PEOPLE_IN_CHARGE}", FOR_GOOD),
+    Retention("ledger.problem_day", COUNTS, FOR_GOOD),
+    Retention("ledger.problem_event", PEOPLE_IN_CHARGE, EVIDENCE),
     Retention("ledger.question", REFERENCES, THREE_YEARS, Age("month", by_month=True)),
     Retention("ledger.question_call", PEOPLE_IN_CHARGE, "after a day", Age("at", DAY)),
     Retention(
@@ -147,7 +150,14 @@ TABLES: tuple[Retention, ...] = (
     Retention("ledger.ticket", f"{REFERENCES}; {PEOPLE_IN_CHARGE}", FOR_GOOD),
     Retention("ledger.ticket_event", PEOPLE_IN_CHARGE, FOR_GOOD),
     Retention("ledger.transfer", "none", FOLDED),
+    Retention(
+        "ledger.upload",
+        "row numbers, fields and rules",
+        "a year after it ended: within that its id is not taken a second time",
+        Age("ended_at", timedelta(days=366)),
+    ),
     Retention("ledger.went_ahead", COUNTS, FOR_GOOD),
+    Retention("quarantine.reason", "none: numbers of rows", "when the row is open no more"),
     Retention(
         "quarantine.record",
         f"{VALUES}, sealed; {REFERENCES}",

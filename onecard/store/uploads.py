@@ -10,7 +10,7 @@ from typing import Any, Literal, LiteralString
 
 from onecard.model.uploads import Declared, Upload, UploadLimits
 from onecard.store import locks
-from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
+from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
 
 Refused = Literal["spool", "day"]
 """Why an upload is not begun: no room for the dataset; too many of the caller's within a day."""
@@ -206,23 +206,6 @@ def expire(connection: Connection, dataset: str, upload: str, now: datetime) -> 
         "UPDATE ledger.upload SET state = 'expired', ended_at = %s"
         " WHERE dataset = %s AND upload = %s AND state IN ('open', 'waiting')",
         (now, dataset, upload),
-    )
-
-
-def forget(connection: Connection, before: datetime) -> int:
-    """Drop what is on record of uploads that ended before a moment; how many.
-
-    Args:
-        connection: of the hub's database.
-        before: an id of an older one would count as a new one.
-    """
-    return len(
-        scalars(
-            connection,
-            int,
-            "DELETE FROM ledger.upload WHERE ended_at < %s RETURNING id",
-            (before,),
-        )
     )
 
 
