@@ -71,7 +71,7 @@ def records(file: Text, options: Xml) -> Iterator[list[Record]]:
     """
     handler = Rows(options.record.split("/")[1:], Names(options.namespaces))
     with file.path.open("rb") as stream:
-        data = _text(stream, file.origin, options)
+        data = document_text(stream, file.origin, options)
         with closing(xml_stream.fed(handler, data, file.origin, handler.ready)) as found:
             made = chain.from_iterable(found)
             yield from iter(lambda: list(islice(made, OBJECT_ROWS)), [])
@@ -103,8 +103,17 @@ def _shown(name: str) -> str:
     return "(name not shown)" if is_like_a_value(name) else file_name(name)
 
 
-def _text(stream: BinaryIO, origin: str, options: Xml) -> Generator[str, None, None]:
-    """The document as text, in the encoding that contract and declaration agree on."""
+def document_text(stream: BinaryIO, origin: str, options: Xml) -> Generator[str, None, None]:
+    """The document as text, in the encoding that contract and declaration agree on.
+
+    Args:
+        stream: the file from its beginning; it can be sought.
+        origin: name of the file, for messages.
+        options: the encoding.
+
+    Raises:
+        ProtocolError: no XML, or of another encoding.
+    """
     head = stream.read(looks.HEAD)
     bare = head.removeprefix(codecs.BOM_UTF8)
     kind = looks.foreign(head)
