@@ -126,3 +126,13 @@ def test_who_would_rather_speak_http_2_is_answered_in_this_protocol(door: Servin
         assert [part[:5] for part in answer.split(b"\r\n\r\n")[1:]] == [b"0:abc", b"0:d"]
     bodiless = b"\r\n".join([b"GET /echo HTTP/1.1", b"Host: hub", *(u.encode() for u in UPGRADE)])
     assert talk(door, bodiless + b"\r\n\r\n" + after).endswith(b"0:d")
+
+
+@pytest.mark.parametrize("lines", [UPGRADE, ("Connection: Upgrade", "Upgrade: other")])
+def test_chunks_behind_such_a_head_are_no_requests(door: Serving, lines: tuple[str, ...]) -> None:
+    head = ["POST /echo HTTP/1.1", "Host: hub", *lines, "Transfer-Encoding: chunked", "", ""]
+    hidden = post(b"hidden", LAST)
+    for body in (hidden, b"%x\r\n%s\r\n0\r\n\r\n" % (len(hidden), hidden)):
+        answer = talk(door, "\r\n".join(head).encode() + body)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"hidden" not in answer
