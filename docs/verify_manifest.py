@@ -3,12 +3,14 @@
     python verify_manifest.py MANIFEST KEYS CONSUMER TAKEN [FILE [DELETES]]
 
 MANIFEST: the manifest as it came, JSON. KEYS: the hub's public keys (receiving.md). CONSUMER: our
-own name. TAKEN: text file of the delivery ids that we have taken; a new one is added when all is
-well. FILE: the data file that the manifest came with, if there is one; DELETES: the file of the
+own name. TAKEN: text file of what we have taken, a delivery id and the number of its attempt a line;
+one is added when all is well. FILE: the data file that the manifest came with, if there is one; DELETES: the file of the
 keys to drop, where the manifest names one.
 
-Ends with 0: take it; 1: refuse it; 2: taken already, do nothing. Needs Python 3.9 and the package
-cryptography. Both suites: Ed25519, and SM2 with SM3 (GB/T 32918.2).
+Ends with 0: take it; 1: refuse it; 2: taken already, do nothing. A later attempt at a delivery whose
+earlier one was taken is to be taken, too, in its place: the hub has not heard of the first, and may
+send and drop other rows by now. Needs Python 3.9 and the package cryptography. Both suites:
+Ed25519, and SM2 with SM3 (GB/T 32918.2).
 """
 
 import hashlib
@@ -116,9 +118,26 @@ def file_refusal(manifest, files):
     if [file.name for file in files] != [part["file"] for part in told]:
         return "the manifest is of other files"
     for part, file in zip(told, files):
-        if hashlib.sha256(file.read_bytes()).hexdigest() != part.get("sha256"):
+        if file_digest(file) != part.get("sha256"):
             return f"{file.name} is not what the manifest says"
     return ""
+
+
+def file_digest(file):
+    """The SHA-256 of a file, which need not fit into memory."""
+    found = hashlib.sha256()
+    with file.open("rb") as stream:
+        for piece in iter(lambda: stream.read(1 << 20), b""):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def taken_before(manifest, taken):
+    """Whether this attempt at a delivery, or a later one, was taken; TAKEN: text of that file."""
+    lines = [line.split() for line in taken.splitlines()]
+    numbers = [line[1:] for line in lines if line[:1] == [str(manifest.get("deliveryId"))]]
+    attempt = int(manifest.get("attempt", 0))
+    return any(not number or attempt <= int(number[0]) for number in numbers)
 
 
 def judged(manifest_file, keys_file, consumer, taken_file, data):
@@ -136,7 +155,7 @@ def judged(manifest_file, keys_file, consumer, taken_file, data):
     if why:
         return manifest, 1, why
     delivery = str(manifest.get("deliveryId"))
-    if taken.exists() and delivery in taken.read_text("utf-8").split():
+    if taken.exists() and taken_before(manifest, taken.read_text("utf-8")):
         return manifest, 2, f"{delivery} was taken already"
     return manifest, 0, f"{delivery}: take it"
 
@@ -153,7 +172,7 @@ def main(manifest_file, keys_file, consumer, taken_file, *data):
 def remember(manifest, taken_file):
     """Write down that the delivery was taken."""
     with Path(taken_file).open("a", encoding="utf-8") as file:
-        file.write(str(manifest["deliveryId"]) + "\n")
+        file.write(f"{manifest['deliveryId']} {int(manifest.get('attempt', 0))}\n")
 
 
 if __name__ == "__main__":

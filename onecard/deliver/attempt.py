@@ -361,6 +361,7 @@ class Attempt:
             "expiresAt": (now + agreement.retention.span).isoformat(),
             "columns": list(agreement.names),
             "tokenEpoch": tokeniser.key.epoch if tokeniser else "",
+            "attempt": self.log.transfer,
         }
 
 

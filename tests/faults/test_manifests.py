@@ -17,6 +17,7 @@ import pytest
 
 from demo.http_api import PUBLIC_KEYS
 from demo.rehearsal import REPOSITORY
+from onecard.store.receipts import signed_manifest
 from tests.cities import Cities
 from tests.faults.sources import World, world
 
@@ -93,6 +94,21 @@ def test_taken_once(consumer: Consumer, received: dict[str, Received], agreement
     assert consumer.takes(name, found.manifest, found.file)[0] == 0
     code, says = consumer.takes(name, found.manifest, found.file)
     assert (code, says) == (2, f"{found.manifest['deliveryId']} was taken already\n")
+
+
+@pytest.mark.fault("F39", "a later attempt at a delivery that was taken is taken in its place")
+def test_a_later_attempt_is_taken(
+    city: World, consumer: Consumer, received: dict[str, Received]
+) -> None:
+    first = {k: v for k, v in received[F02].manifest.items() if k != "signature"}
+    name, signer = CONSUMERS[F02], city.hub().signer
+    later = signed_manifest(first | {"attempt": first["attempt"] + 1}, signer)
+    assert consumer.takes(name, received[F02].manifest)[0] == 0
+    assert consumer.takes(name, later)[0] == 0
+    assert consumer.takes(name, later)[0] == 2
+    assert consumer.takes(name, received[F02].manifest)[0] == 2
+    (consumer.home / "taken.txt").write_text(first["deliveryId"] + "\n")
+    assert consumer.takes(name, later)[0] == 2, "what an older script wrote down stays taken"
 
 
 @pytest.mark.fault("F39", "another's delivery, and one whose consumer was changed, are refused")

@@ -226,7 +226,7 @@ def test_without_a_key_of_the_consumer_nothing_leaves(city: Sealed, tmp_path: Pa
         assert (sorted(_notes(city)), _batches(city)) == (files, batches)
 
 
-def test_an_attempt_that_was_cut_off_is_sealed_anew_and_taken_once(
+def test_an_attempt_that_was_cut_off_is_sealed_anew_and_taken_in_its_place(
     city: Sealed, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -246,7 +246,13 @@ def test_an_attempt_that_was_cut_off_is_sealed_anew_and_taken_once(
     assert manifest["deliveryId"] == note["deliveryId"]
     assert manifest["sealing"]["wrapped"] != note["sealing"]["wrapped"]
     assert again.read_bytes() != content
+    assert manifest["attempt"] > note["attempt"]
+    kept = consumer.home / "first" / first.name
+    kept.parent.mkdir()
+    kept.write_bytes(content)
+    assert consumer.opens(again, manifest)[0] == 0, "it may bring other rows by now"
     assert consumer.opens(again, manifest)[0] == 2
+    assert consumer.opens(kept, note)[0] == 2, "and the first is not played again"
 
 
 def _delivered(city: Sealed) -> tuple[Path, dict[str, Any]]:
