@@ -11,7 +11,8 @@ import os
 from pathlib import Path
 
 secrets = Path("/run/secrets")
-users = {name: (secrets / f"airflow_{name}_password").read_text() for name in ("admin", "viewer")}
+files = {name: secrets / f"airflow_{name}_password" for name in ("admin", "viewer")}
+users = {name: file.read_text().rstrip("\n") for name, file in files.items()}  # as $(cat) does
 file = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
 file.write_text(json.dumps(users))
 PYTHON

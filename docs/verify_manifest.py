@@ -3,14 +3,14 @@
     python verify_manifest.py MANIFEST KEYS CONSUMER TAKEN [FILE [DELETES]]
 
 MANIFEST: the manifest as it came, JSON. KEYS: the hub's public keys (receiving.md). CONSUMER: our
-own name. TAKEN: text file of what we have taken, a delivery id and the number of its attempt a line;
-one is added when all is well. FILE: the data file that the manifest came with, if there is one; DELETES: the file of the
-keys to drop, where the manifest names one.
+own name. TAKEN: text file of what we have taken, a line for each: a delivery's id and the number of
+its attempt; one is added when all is well. FILE: the data file that the manifest came with, if there
+is one; DELETES: the file of the keys to drop, where the manifest names one.
 
-Ends with 0: take it; 1: refuse it; 2: taken already, do nothing. A later attempt at a delivery whose
-earlier one was taken is to be taken, too, in its place: the hub has not heard of the first, and may
-send and drop other rows by now. Needs Python 3.9 and the package cryptography. Both suites:
-Ed25519, and SM2 with SM3 (GB/T 32918.2).
+Ends with 0: take it; 1: refuse it; 2: taken already, do nothing. A later attempt at a delivery that
+was taken is to be taken in its place: the hub has not heard of the first one, and may send and drop
+other rows by now. Needs Python 3.9 and the package cryptography. Both suites: Ed25519, and SM2 with
+SM3 (GB/T 32918.2).
 """
 
 import hashlib

@@ -168,8 +168,11 @@ def test_who_answers_calls_has_no_login_of_an_agency(services: dict[str, dict[st
     assert services["live"]["env_file"] == services["worker"]["env_file"] != []
 
 
-def test_nobody_is_believed_about_tls_but_who_is_named(services: dict[str, dict[str, Any]]) -> None:
-    assert services["serve"]["environment"]["ONECARD_PROXIES"] == "${ONECARD_PROXIES:-127.0.0.1}"
+@pytest.mark.parametrize("name", ["serve", "ingest"])
+def test_nobody_is_believed_about_tls_but_who_is_named(
+    services: dict[str, dict[str, Any]], name: str
+) -> None:
+    assert services[name]["environment"]["ONECARD_PROXIES"] == "${ONECARD_PROXIES:-127.0.0.1}"
 
 
 def test_every_service_is_watched_or_ends_by_itself(services: dict[str, dict[str, Any]]) -> None:
@@ -248,6 +251,7 @@ NETWORKS = {
     "worker": {"data", "control", "agencies", "monitoring"},
     "live": {"data", "front", "agencies"},
     "serve": {"data", "front"},
+    "ingest": {"data", "front"},
     "mariadb": {"agencies"},
     "sftp": {"agencies", "front"},
 }
@@ -293,7 +297,8 @@ def test_secrets_are_files_that_only_their_services_see(
     assert set(seen) == set(declared), "each is declared, and each is used"
     assert seen["postgres_password"] == {"postgres"}
     assert seen["airflow_admin_password"] == {"init"}
-    assert services["serve"]["secrets"] == services["live"]["secrets"] == ["onecard_db_password"]
+    for name in ("live", "serve", "ingest"):
+        assert services[name]["secrets"] == ["onecard_db_password"]
     assert "redis" not in seen["onecard_db_password"]
     assert {how["file"] for how in declared.values()} == {
         f"./docker/secrets/{name}" for name in declared
