@@ -154,6 +154,11 @@ ROWS = {
         "INSERT INTO ledger.question_watch (at, agreement, caller, operator, person, series,"
         " answered) VALUES (%s, 'f09', 'c', 'o', '', '', true)"
     ),
+    "ledger.upload": (
+        "INSERT INTO ledger.upload (dataset, upload, caller, digest, length, state, opened_at,"
+        " ended_at) VALUES ('d', gen_random_uuid(), 'c', decode(repeat('0', 64), 'hex'), 1,"
+        " 'refused', '2020-01-01', %s)"
+    ),
 }
 """A row of each table that housekeeping drops from, whose age is told by the one value."""
 
