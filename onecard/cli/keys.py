@@ -119,7 +119,9 @@ def pair(
     *,
     epoch: Annotated[str, typer.Option(help="Id of the key, e.g. 2027.")],
     private: Annotated[Path, typer.Option(help="File of the private key; must not be there.")],
-    public: Annotated[Path, typer.Option(help="File of the public key, for the hub.")],
+    public: Annotated[
+        Path, typer.Option(help="File of the public key, for the hub; must not be there.")
+    ],
 ) -> None:
     """Make a consumer's key pair for sealed deliveries: for rehearsals, and for consumers.
 
@@ -130,6 +132,9 @@ def pair(
         public: file of the public half, for `onecard keys accept`.
     """
     with output.errors_as_exit_codes():
+        if public.exists() or public.resolve() == private.resolve():
+            msg = f"{public}: the public key needs a file of its own, which must not be there yet"
+            raise UsageError(msg)
         suite = Settings.load().suite
         made = receiver_keys.make_pair(consumer, epoch, suite, private)
         files.write(public, made.model_dump_json(by_alias=True, indent=1) + "\n")

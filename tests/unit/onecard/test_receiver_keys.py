@@ -159,3 +159,18 @@ def test_the_commands(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     refused = run.invoke(app, ["keys", "accept", str(public)])
     assert refused.exit_code == 2
     assert "suite" in refused.output
+
+
+def test_the_public_half_replaces_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Least of all the private one, which nobody has a second time."""
+    monkeypatch.setenv("ONECARD_HOME", str(tmp_path / "home"))
+    run, other = CliRunner(), tmp_path / "older.json"
+    pair(tmp_path, "older")
+    (kept,) = (f for f in tmp_path.iterdir() if f.is_file())
+    content, fresh = kept.read_bytes(), tmp_path / "fresh.json"
+    for private, public in ((fresh, fresh), (fresh, tmp_path / "." / fresh.name), (other, kept)):
+        told = ["--epoch", "2027", "--private", str(private), "--public", str(public)]
+        refused = run.invoke(app, ["keys", "pair", "bank", *told])
+        assert refused.exit_code == 2, refused.output
+        assert not private.exists()
+    assert kept.read_bytes() == content
