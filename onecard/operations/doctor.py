@@ -153,12 +153,7 @@ def _keys(desk: Desk) -> Iterator[CheckLine]:
         made = f"`onecard keys add {agency} --epoch E`, or " if agency != purpose else ""
         todo = f"{made}restore the key file from its backup"
         yield CheckLine("keys", "fail", f"no key {purpose}", todo)
-    sealed = {
-        keys.sealing_purpose(a.consumer) for a in desk.catalogue.agreements.values() if a.sealed
-    }
-    for purpose in sorted(sealed - {k.purpose for k in known if k.current}):
-        todo = "have the consumer make a pair, and `onecard keys accept` its public key"
-        yield CheckLine("keys", "fail", f"no key {purpose}: its deliveries stay", todo)
+    yield from _sealing_keys(desk)
     today = desk.settings.now().date()
     for key in known:
         if not key.current and key.until and today <= key.until <= today + EPOCH_NEAR:
@@ -167,6 +162,19 @@ def _keys(desk: Desk) -> Iterator[CheckLine]:
             yield CheckLine("keys", "warn", says, todo)
     if not missing:
         yield CheckLine("keys", "ok", f"{len(wanted)} purposes have a current key")
+
+
+def _sealing_keys(desk: Desk) -> Iterator[CheckLine]:
+    """Whoever gets sealed deliveries has given a key of the hub's suite."""
+    suite = desk.settings.suite
+    for consumer in sorted({a.consumer for a in desk.catalogue.agreements.values() if a.sealed}):
+        found = desk.keys.receiver(consumer)
+        if found is not None and found.suite == suite:
+            continue
+        of = f" of suite {suite}, but one of {found.suite}" if found else ""
+        todo = "have the consumer make a pair, and `onecard keys accept` its public key"
+        says = f"no key {keys.sealing_purpose(consumer)}{of}: its deliveries stay"
+        yield CheckLine("keys", "fail", says, todo)
 
 
 def _disk(folder: Path, what: str) -> Iterator[CheckLine]:

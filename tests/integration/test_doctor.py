@@ -19,6 +19,7 @@ from demo import receivers
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
+from onecard.base.settings import SuiteName
 from onecard.crypto import keys
 from onecard.operations.check_line import CheckLine
 from onecard.operations.doctor import examine
@@ -115,9 +116,10 @@ def test_a_system_that_accepts_and_never_answers_is_given_up(city: Rehearsal) ->
 
 
 def test_keys_missing_open_and_near_their_end(city: Rehearsal, tmp_path: Path) -> None:
-    def lines_of(file: Path) -> list[CheckLine]:
+    def lines_of(file: Path, suite: SuiteName = "international") -> list[CheckLine]:
         hub = city.hub(0)
         hub.keys = keys.KeyStore(file)
+        hub.settings = hub.settings.model_copy(update={"suite": suite})
         return of(examine(hub, [], {}), "keys")
 
     hub = city.hub(0)
@@ -140,6 +142,11 @@ def test_keys_missing_open_and_near_their_end(city: Rehearsal, tmp_path: Path) -
         tmp_path, hub.catalogue, hub.settings.model_copy(update={"keys_file": full})
     )
     assert [x.level for x in lines_of(full)] == ["ok"]
+    other = [x.says for x in lines_of(full, "national") if x.level == "fail"]
+    assert other == [
+        f"no key sealing/{c} of suite national, but one of international: its deliveries stay"
+        for c in ("bank", "transport")
+    ]
     keys.rotate(full, "token/health", "2027", timedelta(days=10), today)
     keys.rotate(full, "token/bank", "2027", timedelta(days=90), today)
     near = [x for x in lines_of(full) if x.level == "warn"]
