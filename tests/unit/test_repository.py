@@ -248,6 +248,7 @@ NETWORKS = {
     "worker": {"data", "control", "agencies", "monitoring"},
     "live": {"data", "front", "agencies"},
     "serve": {"data", "front"},
+    "ingest": {"data", "front"},
     "mariadb": {"agencies"},
     "sftp": {"agencies", "front"},
 }
@@ -293,7 +294,8 @@ def test_secrets_are_files_that_only_their_services_see(
     assert set(seen) == set(declared), "each is declared, and each is used"
     assert seen["postgres_password"] == {"postgres"}
     assert seen["airflow_admin_password"] == {"init"}
-    assert services["serve"]["secrets"] == services["live"]["secrets"] == ["onecard_db_password"]
+    for door in ("ingest", "live", "serve"):
+        assert services[door]["secrets"] == ["onecard_db_password"]
     assert "redis" not in seen["onecard_db_password"]
     assert {how["file"] for how in declared.values()} == {
         f"./docker/secrets/{name}" for name in declared
