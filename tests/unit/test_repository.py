@@ -297,8 +297,8 @@ def test_secrets_are_files_that_only_their_services_see(
     assert set(seen) == set(declared), "each is declared, and each is used"
     assert seen["postgres_password"] == {"postgres"}
     assert seen["airflow_admin_password"] == {"init"}
-    for name in ("live", "serve", "ingest"):
-        assert services[name]["secrets"] == ["onecard_db_password"]
+    for door in ("ingest", "live", "serve"):
+        assert services[door]["secrets"] == ["onecard_db_password"]
     assert "redis" not in seen["onecard_db_password"]
     assert {how["file"] for how in declared.values()} == {
         f"./docker/secrets/{name}" for name in declared
