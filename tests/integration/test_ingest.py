@@ -208,6 +208,28 @@ def test_bytes_that_are_not_those_announced_are_dropped(town: Town) -> None:
     assert town.small.collect().counts.published == 100
 
 
+def test_bytes_that_come_again_after_a_judgement_are_held_against_the_digest(town: Town) -> None:
+    upload, data = new(), csv_of(some(100))
+    assert town.code(data, upload, 0, 50) == "01"
+    town.small.ask("UPDATE ledger.upload SET outcome = '{}' RETURNING upload")  # killed before
+    (town.folder / f"{upload}.part").unlink()  # its place was given, and its file is lost since
+    wrong = data.replace(b"c000009", b"c000008")
+    assert town.post(data, upload, body=wrong).json()["code"] == codes.DIGEST.code
+    assert town.code(data, upload) == "00"
+
+
+def test_another_number_of_rows_than_a_line_says_refuses_an_upload(town: Town) -> None:
+    total = {"kind": "csv", "above": 1, "total": {"pattern": "共([0-9]+)条"}}
+    town.contract(total)
+    data = csv_of(some(3))
+    answer = town.post("共4条\n".encode() + data)
+    assert (answer.status_code, answer.json()["code"]) == (422, codes.NOT_READABLE.code)
+    assert "file.total" in answer.json()["outcome"]["problem"]
+    assert town.lying == []
+    assert town.code("共3条\n".encode() + data) == "00"
+    assert town.small.collect().counts.published == 3
+
+
 def test_what_is_not_proved_is_refused_and_leaves_nothing(town: Town) -> None:
     upload, data = new(), csv_of(some(3))
     good = town.headers(data, upload)
