@@ -81,7 +81,7 @@ def sampled(connection: Connection, target: str, options: Mapping[str, Any]) -> 
     _check(found)
     return SampledSource(
         origin=file_name(f"{directory}/{name}" if directory != "." else name),
-        name=re.sub(r"[\d_.-]+$", "", name.partition(".")[0]) or directory.rpartition("/")[2],
+        name=_plain(name.partition(".")[0]) or _plain(directory.rpartition("/")[2]),
         connector="files",
         options=found,
         columns=rows.columns,
@@ -134,6 +134,11 @@ def _check(options: Mapping[str, Any]) -> None:
         parts = ", ".join(sorted({".".join(map(str, e["loc"])) for e in error.errors()}))
         msg = f"options of a folder that is read: {parts} cannot be"
         raise UsageError(msg) from None
+
+
+def _plain(stem: str) -> str:
+    """A file's name without its date and whatever else may be a number of somebody."""
+    return re.sub(r"[\d_.-]+$", "", re.sub(r"[_.-]*\d{6,}[Xx]?", "", stem))
 
 
 def _pattern(name: str) -> str:
