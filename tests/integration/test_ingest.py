@@ -28,9 +28,11 @@ from onecard.errors import HoldError, NotCollected
 from onecard.ingest import announced, codes, receiving
 from onecard.live.lane import Lane
 from onecard.live.pace import Pace
-from onecard.model.uploads import Declared
+from onecard.model.uploads import Declared, Upload
 from onecard.operations.housekeeping import keep_house
 from onecard.reconcile.dataset import reconcile
+from onecard.store import uploads
+from onecard.store.database import Connection
 from schemas.lint.check import lint
 from schemas.models.problem import Problem
 from tests.brought import (
@@ -476,6 +478,23 @@ def test_what_waited_too_long_is_removed_and_said(town: Town) -> None:
     town.small.night += 400
     keep_house(town.small.hub)
     assert town.ledger() == []
+
+
+def test_a_part_that_begins_while_the_house_is_kept_stays(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, upload, data = uploads.unfinished, new(), csv_of(some(10))
+    assert town.code(data) == "00"
+
+    def and_begins(connection: Connection, dataset: str) -> list[Upload]:
+        found = asked(connection, dataset)
+        assert town.code(data, upload, 0, 50) == "01"
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "unfinished", and_begins)
+        keep_house(town.small.hub)
+    assert received(town, upload) == 50
 
 
 def test_a_dataset_that_is_brought_in_changes_is_not_compared(town: Town) -> None:
