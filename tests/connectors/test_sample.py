@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from connectors.inspect.sample import listed, sampled
+from connectors.sql.sample import LONGEST
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, OnecardError, ProtocolError, SchemaMismatch, UsageError
@@ -168,9 +169,12 @@ def test_odd_values_of_a_database_break_no_sample(tmp_path: Path, postgres: str)
         engine = create_engine(engine_url(system.connection))
         name = f"d_{os.urandom(5).hex()}"
         with engine.begin() as database:
-            database.exec_driver_sql(f"CREATE TABLE {name} (d date, t timestamptz, j json, f real)")
             database.exec_driver_sql(
-                f"INSERT INTO {name} VALUES ('infinity', '0044-03-15 BC', '{{}}', 'NaN')"
+                f"CREATE TABLE {name} (d date, t timestamptz, j json, f real, n text)"
+            )
+            database.exec_driver_sql(
+                f"INSERT INTO {name} VALUES ('infinity', '0044-03-15 BC', '{{}}', 'NaN',"
+                " repeat('n', 100000))"
             )
         try:
             found = sampled(system.connection, name, {})
@@ -179,6 +183,7 @@ def test_odd_values_of_a_database_break_no_sample(tmp_path: Path, postgres: str)
                 database.exec_driver_sql(f"DROP TABLE {name}")
             engine.dispose()
         assert len(found.rows) == 1
+        assert found.rows[0][2:] == (None, None, "n" * LONGEST), "no more than is looked at"
         refused = [
             c.source.name
             for c in found.columns
