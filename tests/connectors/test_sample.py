@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine
 
+from connectors.files import sample
 from connectors.inspect.sample import listed, sampled
 from connectors.sql.sample import LONGEST
 from connectors.sql.url import engine_url
@@ -289,6 +290,17 @@ def test_a_folder_tells_its_files_and_how_they_are_handed_over(tmp_path: Path) -
         *(("202610.csv", 3), ("202610.ok", None)),
         *(("202611.csv", 3), ("202611.ok", None)),
     ]
+
+
+def test_a_list_fetches_no_more_than_so_many_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = FILES["202611.csv"][0]
+    for name in ("1.csv", "2.csv", "3.csv"):
+        connection = folder(tmp_path, name, data)
+    (tmp_path / "4.csv").write_bytes(data[:-1])
+    monkeypatch.setattr(sample, "COUNTED_IN_ALL", 3 * len(data) - 1)
+    assert [t.rows for t in listed(connection, "")] == [3, 3, None, 3]
 
 
 def test_a_copy_that_a_check_has_written_is_no_list_of_the_office(tmp_path: Path) -> None:
