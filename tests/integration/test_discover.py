@@ -268,6 +268,26 @@ def test_an_agency_is_begun_by_one_command(tmp_path: Path) -> None:
     assert (schemas / "agencies.yaml").read_text(encoding="utf-8") == after
 
 
+def test_a_source_that_fails_stops_no_other(tmp_path: Path) -> None:
+    file = civil(tmp_path)
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("CREATE TABLE odd (photo BLOB)")
+    schemas = schemas_of(tmp_path)
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "ONECARD_HOME": str(tmp_path),
+        "ONECARD_SCHEMAS": str(schemas),
+        "ONECARD_PROFILE": "demo",
+        "AIRFLOW_CONN_CIVIL_DB": json.dumps({"conn_type": "sqlite", "host": str(file)}),
+    }
+    place = INIT.index("--target")
+    done = forked.onecard(environment, *INIT[:place], "--target", "odd", *INIT[place:])
+    assert done.returncode == 1, done.stderr
+    assert "odd: odd: none of its columns can be taken" in done.stdout
+    assert catalogue.load(schemas).contracts["civil/list"].proposed
+    assert "next:" in done.stdout
+
+
 def test_whoever_gets_something_sealed_is_proposed_no_open_delivery() -> None:
     known = catalogue.load()
     open_id, sealed_id = "f17-hrss-hrss-subsidy-failure", "f03-hrss-health-card-status"
