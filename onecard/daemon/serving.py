@@ -176,17 +176,9 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """A head is whole.
-
-        Raises:
-            HttpParserError: a body in chunks behind a head that the parser takes for the last one
-                in this protocol: its chunks would be taken for requests.
-        """
+        """A head is whole."""
         self._in_head = False
         if self.parser.should_upgrade():
-            if any(name == b"transfer-encoding" for name, _ in self.headers):
-                msg = "a body in chunks, and another protocol"
-                raise httptools.HttpParserError(msg)
             lengths = [int(v) for n, v in self.headers if n == b"content-length"]
             self._unparsed = sum(lengths)  # the parser has seen to it that there is one at most
         super().on_headers_complete()

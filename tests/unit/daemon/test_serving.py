@@ -126,14 +126,3 @@ def test_who_would_rather_speak_http_2_is_answered_in_this_protocol(door: Servin
         assert [part[:5] for part in answer.split(b"\r\n\r\n")[1:]] == [b"0:abc", b"0:d"]
     bodiless = b"\r\n".join([b"GET /echo HTTP/1.1", b"Host: hub", *(u.encode() for u in UPGRADE)])
     assert talk(door, bodiless + b"\r\n\r\n" + after).endswith(b"0:d")
-
-
-def test_chunks_behind_such_a_head_are_no_requests(door: Serving) -> None:
-    lines = ["POST /echo HTTP/1.1", "Host: hub", "Transfer-Encoding: chunked", *UPGRADE, "", ""]
-    head, inner = "\r\n".join(lines).encode(), post(b"hidden", LAST)
-    for body in (b"3\r\nabc\r\n0\r\n\r\n", inner):
-        for pieces in ([head + body], [head, body]):
-            answer = talk(door, *pieces)
-            assert answer.startswith(b"HTTP/1.1 400 ")
-            assert b"hidden" not in answer
-            assert b" 200 " not in answer
