@@ -10,6 +10,7 @@ from typing import Any
 from onecard.base.shown import is_like_a_value
 from onecard.model.drift import SourceColumn, shape
 
+_HIDDEN = "name(s) that may be values are left out, and not shown"
 SAMPLE = 200
 """Records that are looked at."""
 
@@ -68,12 +69,27 @@ def _is_rows(found: object) -> bool:
     return isinstance(found, list) and bool(found) and all(isinstance(r, Mapping) for r in found)
 
 
-def nested(records: Iterable[Any]) -> tuple[str, ...]:
-    """Keys under which lists or objects stand: no column of a contract takes them.
+def to_propose(records: Sequence[Any]) -> tuple[list[SourceColumn], list[str]]:
+    """Columns that a contract can take, and what is to be said of the others.
+
+    A name that may be a value is shown nowhere.
 
     Args:
         records: as they were parsed.
     """
+    deep, found = _nested(records), of_records(records)
+    hidden = {c.name for c in found if is_like_a_value(c.name)} | {*filter(is_like_a_value, deep)}
+    said = [f"{len(hidden)} {_HIDDEN}"] if hidden else []
+    said += [
+        f"{name}: lists or objects, which no contract takes; left out"
+        for name in deep
+        if name not in hidden
+    ]
+    return [c for c in found if c.name not in hidden and c.name not in deep], said
+
+
+def _nested(records: Iterable[Any]) -> tuple[str, ...]:
+    """Keys under which lists or objects stand: no column of a contract takes them."""
     found = {
         str(name): None
         for record in records

@@ -19,13 +19,14 @@ from connectors.common.strict_json import parse_json
 from connectors.files import contents, excel_read, looks, parquet_read, parquet_types, xml_paths
 from connectors.files.layouts import Excel, codec
 from connectors.files.options import CsvSource, Format, Zip
+from connectors.files.sheets import COPY
 from connectors.files.text_file import Text
 from onecard.errors import ProtocolError, UsageError
 
 MARKS = (".ok", ".done", ".fin", ".flag", ".end")
 """Endings of empty files that say that another one is complete."""
-NOTES = (".manifest.json", *MARKS)
-"""Endings of files that hold no rows."""
+NOTES = (".manifest.json", COPY, *MARKS)
+"""Endings of files whose rows nobody collects: notes, and copies that a check has written."""
 EARLY = 40
 """Lines among which a header is looked for."""
 MOST_JSON = 64 * 1024**2

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
-from connectors.common.record_columns import nested, of_records
+from connectors.common.record_columns import to_propose
 from connectors.common.strict_json import parse_json, scalar_text
 from connectors.common.wire_text import as_text
 from connectors.files import (
@@ -28,7 +28,7 @@ from connectors.files.layouts import Dbf, Excel, FixedWidth, Xml
 from connectors.files.options import CsvSource, JsonDocument, JsonLines, ParquetSource, Zip
 from connectors.files.skipped import Skipped
 from connectors.files.text_file import Text
-from onecard.base.shown import could_be_names, is_like_a_value
+from onecard.base.shown import could_be_names
 from onecard.errors import SchemaMismatch
 from onecard.model.discovered import SAMPLE_ROWS, SampledColumn
 from onecard.model.drift import SourceColumn
@@ -134,12 +134,7 @@ def _records(file: Text, kind: JsonLines | JsonDocument | Xml) -> FileRows:
     """Kinds whose rows have names of their own."""
     some = list(islice(_each(file, kind), SAMPLE_ROWS + 1))
     sound = [r for r in some[:SAMPLE_ROWS] if isinstance(r, Mapping)]
-    deep = nested(sound)
-    found = [c for c in of_records(sound) if c.name not in deep]
-    columns = [c for c in found if not is_like_a_value(c.name)]
-    remarks = [f"{name}: lists or objects, which no contract takes; left out" for name in deep]
-    if hidden := len(found) - len(columns):
-        remarks.append(f"{hidden} name(s) that may be values are left out, and not shown")
+    columns, remarks = to_propose(sound)
     return FileRows(
         tuple(map(SampledColumn, columns)),
         tuple(tuple(scalar_text(r.get(c.name)) for c in columns) for r in sound),

@@ -27,6 +27,8 @@ MOST_BYTES = 256 * 1024**2
 """Of a file that is fetched, and that it may unpack to; a larger one is not looked at."""
 COUNTED_BYTES = 32 * 1024**2
 """Of a file whose rows are counted in a list."""
+COUNTED_IN_ALL = 512 * 1024**2
+"""Of all files that are fetched for one list; the rows of those behind them are not counted."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, RecursionError, csv.Error)
 
 
@@ -40,16 +42,16 @@ def listed(connection: Connection, place: str) -> tuple[ListedTable, ...]:
     Raises:
         OnecardError: it cannot be reached, or there is no such folder.
     """
-    directory = place.strip("/") or "."
+    directory, left = place.strip("/") or ".", COUNTED_IN_ALL
+    found: list[ListedTable] = []
     with opened(connection) as folder:
-        return tuple(
-            ListedTable(
-                file_name(f"{directory}/{e.name}" if directory != "." else e.name),
-                "file",
-                _count(folder, f"{directory}/{e.name}", e),
-            )
-            for e in folder.entries(directory)
-        )
+        for entry in folder.entries(directory):
+            shown = file_name(f"{directory}/{entry.name}" if directory != "." else entry.name)
+            rows = None
+            if entry.size <= min(COUNTED_BYTES, left) and not entry.name.endswith(file_kinds.NOTES):
+                rows, left = _count(folder, f"{directory}/{entry.name}", entry), left - entry.size
+            found.append(ListedTable(shown, "file", rows))
+    return tuple(found)
 
 
 def sampled(connection: Connection, target: str, options: Mapping[str, Any]) -> SampledSource:
@@ -81,7 +83,7 @@ def sampled(connection: Connection, target: str, options: Mapping[str, Any]) -> 
     _check(found)
     return SampledSource(
         origin=file_name(f"{directory}/{name}" if directory != "." else name),
-        name=re.sub(r"[\d_.-]+$", "", name.partition(".")[0]) or directory.rpartition("/")[2],
+        name=_plain(name.partition(".")[0]) or _plain(directory.rpartition("/")[2]),
         connector="files",
         options=found,
         columns=rows.columns,
@@ -136,6 +138,11 @@ def _check(options: Mapping[str, Any]) -> None:
         raise UsageError(msg) from None
 
 
+def _plain(stem: str) -> str:
+    """A file's name without its date and whatever else may be a number of somebody."""
+    return re.sub(r"[\d_.-]+$", "", re.sub(r"[_.-]*\d{6,}[Xx]?", "", stem))
+
+
 def _pattern(name: str) -> str:
     """What other days' files are called too: runs of digits may differ."""
     plain = re.sub(r"[\[\]*?]", "?", name)
@@ -156,8 +163,6 @@ def _manifest(name: str, names: list[str]) -> dict[str, Any]:
 
 def _count(folder: Folder, path: str, entry: ListedFile) -> int | None:
     """Rows of a small file; None where they cannot be told."""
-    if entry.size > COUNTED_BYTES or entry.name.endswith(file_kinds.NOTES):
-        return None
     try:
         with folder.local(path, COUNTED_BYTES) as copy:
             file = Text(copy, file_name(entry.name), limit=MOST_BYTES)

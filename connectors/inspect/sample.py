@@ -31,7 +31,10 @@ SAMPLED = {
     "rest": "connectors.rest.sample:sampled",
     "sql": "connectors.sql.sample:sampled",
 }
-"""Every kind of system, and how one of its tables, files or paths is sampled."""
+"""Kinds of systems of which a table, file or path can be sampled, and by what.
+
+A web service says in its WSDL what it has; nothing lies in a spool before its contract is there.
+"""
 
 
 def kind_of(connection: Connection) -> str:

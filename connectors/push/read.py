@@ -15,6 +15,8 @@ from onecard.errors import NotCollected
 from onecard.model.checkpoints import Checkpoint
 from onecard.ports.source import Chunk, ReadRequest, Refusal
 
+TOTAL = "file.total"
+"""Rule of files, and of uploads: they have as many rows as a line above them says."""
 TAKEN, LAST = "uploads", "last"
 """Keys of the checkpoint: numbers of the uploads that were taken and still lay there, by their ids;
 the highest number that was ever taken."""
@@ -27,7 +29,6 @@ class PushReading:
     uploads follow each other by their arrival, its rows replace nothing newer.
     """
 
-    refused: tuple[Refusal, ...] = ()
     waiting: tuple[str, ...] = ()
 
     def __init__(self, connection: Connection, request: ReadRequest) -> None:
@@ -38,6 +39,12 @@ class PushReading:
         self._last = max(last_of(request.taken), last_of(request.checkpoint))
         self._there: dict[str, int] = {}
         self._remarks: list[str] = []
+        self._refused: list[Refusal] = []
+
+    @property
+    def refused(self) -> tuple[Refusal, ...]:
+        """Uploads that are not what their contract says by now; they are looked at again."""
+        return tuple(self._refused)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -61,6 +68,9 @@ class PushReading:
             if upload.kept or upload.upload in self._known:
                 continue
             late = self._request.order_stated and upload.number < self._last
+            if is_of_another_number(self._text(upload), self._options):
+                self._refused.append(Refusal(upload.upload, TOTAL))
+                continue
             for chunk in self._chunks(upload):
                 yield replace(chunk, late=True) if late else chunk
             self._there[upload.upload] = upload.number
@@ -85,9 +95,12 @@ class PushReading:
         yield from self._chunks(kept[-1])
 
     def _chunks(self, upload: LyingUpload) -> Iterator[Chunk]:
-        file = text_of(upload.path, upload.upload, self._options)
+        file = self._text(upload)
         yield from contents.chunks(file, self._options.format, self._request)
         self._remarks += file.skipped.remarks(upload.upload)
+
+    def _text(self, upload: LyingUpload) -> Text:
+        return text_of(upload.path, upload.upload, self._options)
 
 
 def text_of(path: Path, upload: str, options: PushSource) -> Text:
@@ -99,6 +112,16 @@ def text_of(path: Path, upload: str, options: PushSource) -> Text:
         options: of the dataset.
     """
     return Text(path, upload, limit=options.max_bytes)
+
+
+def is_of_another_number(file: Text, options: PushSource) -> bool:
+    """Whether an upload has another number of rows than a line above them says (rule `TOTAL`).
+
+    Args:
+        file: as `text_of` gives it.
+        options: of the dataset.
+    """
+    return contents.broken_total(file, options.format)
 
 
 def taken_of(checkpoint: Checkpoint) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.common.record_columns import nested, of_records, parts_of, place_of_rows
+from connectors.common.record_columns import parts_of, place_of_rows, to_propose
 from connectors.common.strict_json import at, scalar_text
 from connectors.http.options import Wire
 from connectors.rest.client import Client
@@ -54,12 +54,7 @@ def sampled(connection: Connection, target: str, options: Mapping[str, Any]) -> 
         raise ProtocolError(msg)
     found, guessed = _completed(reply, {"path": path, "records": place, **options})
     sound = [r for r in records[:SAMPLE_ROWS] if isinstance(r, dict)]
-    deep = nested(sound)
-    found_columns = [c for c in of_records(sound) if c.name not in deep]
-    columns = [c for c in found_columns if not is_like_a_value(c.name)]
-    if hidden := len(found_columns) - len(columns):
-        guessed.append(f"{hidden} name(s) that may be values are left out, and not shown")
-    guessed += [f"{name}: lists or objects, which no contract takes; left out" for name in deep]
+    columns, left_out = to_propose(sound)
     return SampledSource(
         origin=path,
         name=path.rstrip("/").rpartition("/")[2],
@@ -67,7 +62,7 @@ def sampled(connection: Connection, target: str, options: Mapping[str, Any]) -> 
         options=found,
         columns=tuple(SampledColumn(c) for c in columns),
         rows=tuple(tuple(scalar_text(r.get(c.name)) for c in columns) for r in sound),
-        remarks=tuple(guessed),
+        remarks=(*guessed, *left_out),
     )
 
 
@@ -136,6 +131,13 @@ def _paginator(reply: object) -> dict[str, Any]:
 
 
 def _named(reply: object, names: Sequence[str]) -> str:
-    """The path of the first part of a reply that has one of these names; empty: none has."""
-    places = {place.rpartition(".")[2].lower(): place for place, _ in parts_of(reply)}
+    """The path of the first part of a reply that has one of these names; empty: none has.
+
+    As of `place_of_rows`, a path with a name in it that may be a value is none.
+    """
+    places = {
+        place.rpartition(".")[2].lower(): place
+        for place, _ in parts_of(reply)
+        if not any(map(is_like_a_value, place.split(".")))
+    }
     return next((places[name] for name in names if name in places), "")

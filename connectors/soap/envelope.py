@@ -65,6 +65,8 @@ class Envelope(Rows):
         self.is_foreign = False
         self.references = References() if encoded else None
         self._target: str | None = None
+        self._places = tuple(f"{path}/" for path in (options.around, *options.beside.values()))
+        self._reference = names.of(f"{ENCODINGS[1]}{SEPARATOR}ref")
         written = (*ENCODINGS, *ENVELOPES.values())
         self._written = tuple(p for u in written if (p := names.of(f"{u}{SEPARATOR}_")[:-1]))
 
@@ -78,6 +80,8 @@ class Envelope(Rows):
             raise Refused(self._no_envelope(own))
         self._way.append(own)
         self._bare, self._texts = True, []
+        if self.references is not None and "href" in attributes:
+            self._refuse_elsewhere()
         if self.depth == BODY and own == self._fault:
             self.fault = []
         identity = attributes.get("id") if self.references and self.depth == BODY else None
@@ -125,12 +129,30 @@ class Envelope(Rows):
             super().row_ended(record)
 
     def is_unread(self, name: str) -> bool:
-        """Whether an attribute says how a value is written or encoded, and is none."""
+        """Whether an attribute says how a value is written or encoded, and is none.
+
+        Raises:
+            Refused: it says that the value stands elsewhere (SOAP 1.2 part 2, 3.1.5.2).
+        """
+        if name == self._reference:
+            msg = "values stand elsewhere in it (enc:ref), which is not read"
+            raise Refused(msg)
         return super().is_unread(name) or name == "xsi:type" or name.startswith(self._written)
 
     def resolved(self) -> Iterator[Record]:
         """Rows that have waited for what they refer to."""
         return iter(()) if self.references is None else self.references.resolved()
+
+    def _refuse_elsewhere(self) -> None:
+        """Only a row and its parts may stand elsewhere: a list behind a reference would be empty.
+
+        So some services write every list of an encoded answer.
+        """
+        path = "/".join(["", *self._way[BODY - 1 :], ""])
+        if any(place.startswith(path) for place in self._places):
+            own = path.rstrip("/")
+            msg = f"what belongs at {own} stands elsewhere in it (href), which is not read"
+            raise Refused(msg)
 
     def _no_envelope(self, own: str) -> str:
         for version, uri in ENVELOPES.items():

@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     inspect,
     literal_column,
+    null,
     select,
     table,
 )
@@ -48,6 +49,7 @@ from onecard.model.discovered import (
     SampledColumn,
     SampledSource,
 )
+from onecard.model.drift import SourceColumn
 from onecard.model.source_types import DeclaredColumn
 from onecard.ports.source import Column
 
@@ -129,7 +131,8 @@ def sampled(connection: Connection, target: str, options: Mapping[str, Any]) -> 
             )
             for c in there.columns
         )
-        statement = select(*(_seen(dialect, c) for c in there.columns))
+        seen = [_seen(dialect, c, s.source) for c, s in zip(there.columns, columns, strict=True)]
+        statement = select(*seen)
         rows = database.execute(statement.select_from(_table(there)).limit(SAMPLE_ROWS + 1)).all()
     said = {"table": there.name, **({"schema": there.home} if there.home else {}), **options}
     try:
@@ -189,10 +192,15 @@ def _there(database: Database, dialect: Dialect, target: str, home: str) -> Tabl
     return found
 
 
-def _seen(dialect: Dialect, there: DeclaredColumn) -> ColumnElement[Any]:
-    """A column as text where a driver would fail on its values: `infinity`, years before Christ."""
+def _seen(dialect: Dialect, there: DeclaredColumn, source: SourceColumn) -> ColumnElement[Any]:
+    """A column as text where a driver would fail on its values: `infinity`, years before Christ.
+
+    What no contract takes, as images are, is not fetched.
+    """
+    if source.accepts is not None and not source.accepts.accepts:
+        return null().label(there.name)
     if dialect.copies:
-        return cast(dialect.plain(there.name), Text)
+        return func.substr(cast(dialect.plain(there.name), Text), 1, LONGEST)
     return dialect.selected(Column(there.name, there.name), there)
 
 

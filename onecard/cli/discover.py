@@ -67,13 +67,12 @@ def discover(  # noqa: PLR0913 - one parameter for each option
 
 def _list(desk: HubDesk, connection: str, place: str, *, json: bool) -> None:
     found = listed(desk.connections.get(connection), place)
-    if json:
-        output.emit(
-            [{"name": t.name, "kind": t.kind, "rows": t.rows, "title": t.title} for t in found]
-        )
-        return
+    names = ("name", "kind", "rows", "title")
     rows = [(t.name, t.kind, t.rows, plain_title(t.title)) for t in found]
-    output.table(connection, ("name", "kind", "rows", "title"), rows)
+    if json:
+        output.emit([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    output.table(connection, names, rows)
 
 
 def _written(found: discovery.Proposal, file: str) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from onecard.app.hub_desk import HubDesk
 from onecard.cli import output
-from onecard.errors import ConfigError, UsageError, unknown
+from onecard.errors import ConfigError, FatalError, RetriableError, UsageError, unknown
 from onecard.operations import discovery, linting, new_agency
 from onecard.operations.discovery import Wish
 from onecard.operations.new_agency import FlowBasis, NewAgency, NewConnection
@@ -112,11 +112,13 @@ def agency(  # noqa: PLR0913 - one parameter for each option
         output.say(f"{root / 'agencies.yaml'}: {name} {'added' if added else 'is there already'}")
         place = NewConnection(connection, conn_type, host, port, schema, login, path)
         used = _connection(asking, name, place)
-        proposed = _contracts(used, target or [], name, options)
+        proposed, failed = _contracts(used, target or [], name, options)
         if consumer:
             basis = FlowBasis(consumer, purpose, statute, article, responsible)
             _agreement(asking, root, basis, proposed)
         _next(name, proposed)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _added(asking: _Asking, root: Path, given: NewAgency) -> bool:
@@ -150,9 +152,11 @@ def _connection(asking: _Asking, name: str, given: NewConnection) -> str:
     return wanted
 
 
-def _contracts(connection: str, targets: list[str], name: str, options: str) -> list[str]:
-    """Ids of the datasets whose contracts are there now; an error of one stops no other."""
-    found = []
+def _contracts(
+    connection: str, targets: list[str], name: str, options: str
+) -> tuple[list[str], bool]:
+    """Ids of the datasets with new contracts, and whether a source failed; one stops no other."""
+    found, failed = [], False
     for target in targets:
         desk = HubDesk()
         try:
@@ -162,9 +166,13 @@ def _contracts(connection: str, targets: list[str], name: str, options: str) -> 
         except UsageError as error:
             output.say(f"{target}: {error}")
             continue
+        except (FatalError, RetriableError) as error:
+            output.say(f"{target}: {error}")
+            failed = True
+            continue
         output.say(f"{file}: proposed, {len(proposal.guess.columns)} fields; look at each CHECK")
         found.append(proposal.contract.id)
-    return found
+    return found, failed
 
 
 def _agreement(asking: _Asking, root: Path, given: FlowBasis, datasets: list[str]) -> None:

@@ -26,6 +26,8 @@ TRIES = 20
 """So often in a row nothing may come of a call before it is given up."""
 FIRST_S, LONGEST_S = 0.5, 30.0
 """Between two tries, the first and the longest wait."""
+PASSING = 500
+"""From this status on, what is no JSON comes from a proxy that does not reach the door now."""
 AGAIN = frozenset(
     code.code
     for code in (
@@ -158,7 +160,10 @@ class Client:
         except requests.RequestException:
             return None
         if not isinstance(content, dict):
+            if answer.status_code >= PASSING:
+                return None
             msg = f"the door at {self._base} answers no JSON object (status {answer.status_code})"
             raise ProtocolError(msg)
-        received = answer.headers.get(announced.OFFSET)
-        return Told(int(received) if received is not None else None, content)
+        received = answer.headers.get(announced.OFFSET, "")
+        known = announced.FORMS[announced.OFFSET].fullmatch(received)
+        return Told(int(received) if known else None, content)

@@ -57,19 +57,19 @@ class Finishing:
                 self._drop(upload)
                 uploads.wait(connection, upload, placed)
                 return self._on_record(connection, upload)
+            if not self._is_as_announced(upload):
+                os.ftruncate(descriptor, 0)
+                return Answer(codes.DIGEST, 0, {"upload": upload.upload, "received": 0})
             if now.outcome is None:
-                answer = self._judged(connection, upload, descriptor)
+                answer = self._judged(connection, upload)
                 if answer is not None:
                     return answer
             self._place(connection, upload)
             failpoints.reach("ingest.waits")
             return self._on_record(connection, upload)
 
-    def _judged(self, connection: Connection, upload: Upload, descriptor: int) -> Answer | None:
-        """Hold the bytes against digest and contract; None: it is taken as a whole."""
-        if not self._is_as_announced(upload):
-            os.ftruncate(descriptor, 0)
-            return Answer(codes.DIGEST, 0, {"upload": upload.upload, "received": 0})
+    def _judged(self, connection: Connection, upload: Upload) -> Answer | None:
+        """Hold the bytes against the contract; None: it is taken as a whole."""
         path = self.spool.part(upload.upload)
         try:
             outcome = judge(self.contract, self.tools, path, upload.upload)

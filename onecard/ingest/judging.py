@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.files import contents
+from connectors.files.text_file import Text
 from connectors.push.options import PushSource
-from connectors.push.read import text_of
+from connectors.push.read import TOTAL, is_of_another_number, text_of
 from onecard.collect import drift_policy
 from onecard.collect.context import CollectContext
 from onecard.errors import ProtocolError, SchemaMismatch
@@ -52,6 +53,7 @@ def judge(contract: Contract, tools: CollectContext, path: Path, upload: str) ->
     reasons: Counter[Reason] = Counter()
     rows: list[dict[str, Any]] = []
     try:
+        _check_number(contract, file, options)
         for chunk in contents.chunks(file, options.format, request):
             checked = tools.gate.check(chunk, now)
             read += chunk.batch.num_rows
@@ -75,6 +77,12 @@ def judge(contract: Contract, tools: CollectContext, path: Path, upload: str) ->
         "rows": rows,
         "remarks": list(file.skipped.remarks(upload)),
     }
+
+
+def _check_number(contract: Contract, file: Text, options: PushSource) -> None:
+    if is_of_another_number(file, options):
+        msg = f"{contract.id}: {file.origin}: refused as a whole: {TOTAL}"
+        raise ProtocolError(msg)
 
 
 def _row_reasons(number: int, reasons: tuple[Reason, ...]) -> dict[str, Any]:

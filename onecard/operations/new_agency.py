@@ -212,7 +212,7 @@ def _delivery(catalogue: Catalogue, consumer: str, contract: Contract) -> dict[s
     if not blocks:
         msg = f"{consumer} receives nothing yet, so its inbox is not known: write it by hand"
         raise UsageError(msg)
-    usual: Delivery = blocks[0]
+    usual: Delivery = next((b for b in blocks if b.sealed), blocks[0])
     name = contract.table
     places: Mapping[str, str] = {
         "table": name,
@@ -221,4 +221,4 @@ def _delivery(catalogue: Catalogue, consumer: str, contract: Contract) -> dict[s
     }
     options = {k: places.get(k, v) for k, v in dict(usual.options).items() if k != "count"}
     said = {"connector": usual.connector, "connection": usual.connection, "options": options}
-    return {**said, "deletes": "rows"}
+    return {**said, "deletes": "rows", **({"sealed": True} if usual.sealed else {})}

@@ -43,10 +43,11 @@ def tidy(hub: Desk, connection: Connection) -> int:
 def _tidy(hub: Desk, connection: Connection, contract: Contract, spool: Spool) -> int:
     options = PushSource.model_validate(dict(contract.source.options))
     before = hub.settings.now() - options.kept.span
-    known = {u.upload: u for u in uploads.unfinished(connection, contract.id)}
-    old = [u for u in known.values() if u.opened_at < before]
     lying = {u.upload: u.path for u in spool.lying()}
     files = {**lying, **spool.coming()}
+    # Asked after the look: whatever lay there then was put on record before it came.
+    known = {u.upload: u for u in uploads.unfinished(connection, contract.id)}
+    old = [u for u in known.values() if u.opened_at < before]
     over = [u for u in old if _is_let_go(files.get(u.upload))]
     for upload in over:
         _expire(hub, connection, upload)

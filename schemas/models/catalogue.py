@@ -266,12 +266,16 @@ class Catalogue:
 
     def wakeable(self, agency: str) -> frozenset[str]:
         """Datasets that the agency may wake: its own of lane event."""
-        own = (c for c in self.datasets_of(agency) if c.id in self.collected)
-        return frozenset(c.id for c in own if c.lane == "event")
+        return frozenset(c.id for c in self._collected_of(agency) if c.lane == "event")
 
     def bringable(self, agency: str) -> frozenset[str]:
         """Datasets that the agency may bring: its own whose source is of kind `push`."""
-        return frozenset(c.id for c in self.datasets_of(agency) if c.source.connector == "push")
+        own = self._collected_of(agency)
+        return frozenset(c.id for c in own if c.source.connector == "push")
+
+    def _collected_of(self, agency: str) -> tuple[Contract, ...]:
+        """The agency's datasets without those that are only proposed: nobody reads these."""
+        return tuple(c for c in self.datasets_of(agency) if not c.proposed)
 
     def _raise_broken(self, ending: str) -> None:
         broken = [p for p in self.problems if p.file.as_posix().endswith(ending)]

@@ -476,6 +476,12 @@ def test_a_system_that_is_down_is_unavailable(variant: str, tmp_path: Path, post
 
 
 def test_what_is_not_there_is_named(system: System) -> None:
+    if system.kind == "push":
+        gone = {"extra": {"path": "/nowhere_at_all"}}
+        system.connection = system.connection.model_copy(update=gone)
+        with pytest.raises(ConfigError, match="names no folder"):
+            read(system)
+        return
     places = {"sql": "table", "rest": "path", "soap": "operation", "files": "directory"}
     place = places[system.kind]
     system.options[place] = "nowhere_at_all"

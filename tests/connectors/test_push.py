@@ -91,6 +91,23 @@ def test_uploads_are_read_in_order_and_once(folder: Folder) -> None:
     assert folder.read(checkpoint) == ([("d", False)], {"uploads": {third: 3}, "last": 3})
 
 
+def test_one_that_lacks_rows_by_the_contract_of_today_is_refused_and_holds_up_no_other(
+    tmp_path: Path,
+) -> None:
+    total = {"kind": "csv", "above": 1, "total": {"pattern": "X([0-9]+)"}}
+    folder = Folder(tmp_path, format=total)
+    lacking, whole = "X3\nX\na\n", "X1\nX\nb\n"
+    for number, text in enumerate((lacking, whole), start=1):
+        upload = str(uuid.uuid4())
+        folder.spool.part(upload).write_text(text)
+        folder.spool.promote(upload, number)
+    first, second = (u.upload for u in folder.spool.lying())
+    reading = folder.connector.read(folder.connection, folder.request())
+    assert [x for c in reading for x in c.batch.column("x").to_pylist()] == ["b"]
+    assert [(r.origin, r.rule) for r in reading.refused] == [(first, "file.total")]
+    assert reading.checkpoint == {"uploads": {second: 2}, "last": 2}
+
+
 def test_what_is_published_goes_and_is_no_news(folder: Folder) -> None:
     folder.put("a")
     before = folder.state()

@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine
 
+from connectors.files import sample
 from connectors.inspect.sample import listed, sampled
+from connectors.sql.sample import LONGEST
 from connectors.sql.url import engine_url
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, OnecardError, ProtocolError, SchemaMismatch, UsageError
@@ -27,7 +29,11 @@ SIZED = {"params": {"size": "10"}}
 TYPED = ("postgres", "kingbase", "opengauss", "mariadb", "tidb")
 
 
-@pytest.fixture(params=VARIANTS)
+SAMPLED_VARIANTS = tuple(v for v in VARIANTS if v.partition("-")[0] not in ("push", "soap"))
+"""Nothing tells of a web service but its WSDL, and nothing lies in a spool before its contract."""
+
+
+@pytest.fixture(params=SAMPLED_VARIANTS)
 def named(
     request: pytest.FixtureRequest, tmp_path: Path, postgres: str
 ) -> Iterator[tuple[str, System]]:
@@ -164,9 +170,12 @@ def test_odd_values_of_a_database_break_no_sample(tmp_path: Path, postgres: str)
         engine = create_engine(engine_url(system.connection))
         name = f"d_{os.urandom(5).hex()}"
         with engine.begin() as database:
-            database.exec_driver_sql(f"CREATE TABLE {name} (d date, t timestamptz, j json, f real)")
             database.exec_driver_sql(
-                f"INSERT INTO {name} VALUES ('infinity', '0044-03-15 BC', '{{}}', 'NaN')"
+                f"CREATE TABLE {name} (d date, t timestamptz, j json, f real, n text)"
+            )
+            database.exec_driver_sql(
+                f"INSERT INTO {name} VALUES ('infinity', '0044-03-15 BC', '{{}}', 'NaN',"
+                " repeat('n', 100000))"
             )
         try:
             found = sampled(system.connection, name, {})
@@ -175,6 +184,7 @@ def test_odd_values_of_a_database_break_no_sample(tmp_path: Path, postgres: str)
                 database.exec_driver_sql(f"DROP TABLE {name}")
             engine.dispose()
         assert len(found.rows) == 1
+        assert found.rows[0][2:] == (None, None, "n" * LONGEST), "no more than is looked at"
         refused = [
             c.source.name
             for c in found.columns
@@ -282,6 +292,39 @@ def test_a_folder_tells_its_files_and_how_they_are_handed_over(tmp_path: Path) -
     ]
 
 
+def test_a_list_fetches_no_more_than_so_many_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = FILES["202611.csv"][0]
+    for name in ("1.csv", "2.csv", "3.csv"):
+        connection = folder(tmp_path, name, data)
+    (tmp_path / "4.csv").write_bytes(data[:-1])
+    monkeypatch.setattr(sample, "COUNTED_IN_ALL", 3 * len(data) - 1)
+    assert [t.rows for t in listed(connection, "")] == [3, 3, None, 3]
+
+
+def test_a_copy_that_a_check_has_written_is_no_list_of_the_office(tmp_path: Path) -> None:
+    connection = folder(tmp_path, "list.csv", FILES["202611.csv"][0])
+    (tmp_path / "list.csv.checked.xlsx").write_bytes(xlsx(SheetMade([["x"], ["1"]])))
+    found = sampled(connection, "", {})
+    assert (found.origin, found.options["pattern"]) == ("list.csv", "list.csv")
+    assert [(t.name, t.rows) for t in listed(connection, "")][1:] == [
+        ("list.csv.checked.xlsx", None)
+    ]
+
+
+def test_names_of_files_and_their_keys_show_nobodys_number(tmp_path: Path) -> None:
+    number = "11010519491231002X"
+    name = f"list_{number}_13800138000_new.jsonl"
+    data = json.dumps({"a": "1", number: {"b": "1"}}).encode() + b"\n"
+    found = sampled(folder(tmp_path, name, data), name, {})
+    assert found.name == "list_new"
+    assert [c.source.name for c in found.columns] == ["a"]
+    said = f"{found!r}{found.options}{found.remarks}"
+    assert number not in said
+    assert "13800138000" not in said
+
+
 def test_parquet_says_its_types_and_what_of_it_cannot_be_taken(tmp_path: Path) -> None:
     made = pa.table({"k": ["a"], "f": [1.5], "t": [pa.scalar(0, pa.timestamp("us"))]})
     pq.write_table(made, tmp_path / "x.parquet")
@@ -328,12 +371,19 @@ def test_options_that_are_none_are_named(tmp_path: Path) -> None:
 def test_names_of_an_api_that_may_be_values_are_not_shown(tmp_path: Path, postgres: str) -> None:
     number = "410102194503122030"
     with opened("rest-keyset", tmp_path, postgres) as system:
-        reply = {"people": {number: [{"a": "1"}]}, "list": [{"a": "1", number: "x"}]}
+        row = {"a": "1", number: "x", "deep": {}, f"{number[:-1]}1": {"b": "1"}}
+        reply = {
+            "people": {number: [{"a": "1"}]},
+            "list": [row],
+            number: {"next": "a", "total": "1", "code": "0"},
+        }
         system.server.raw = json.dumps(reply).encode()  # type: ignore[attr-defined]
         found = sampled(system.connection, "/rows", {"auth": {"kind": "bearer"}, **SIZED})
         assert found.options["records"] == "list"
         assert [c.source.name for c in found.columns] == ["a"]
-        assert number not in repr(found)
+        assert any("2 name(s) that may be values" in remark for remark in found.remarks)
+        assert any("deep: lists or objects" in remark for remark in found.remarks)
+        assert number[:-1] not in f"{found!r}{found.options}{found.remarks}"
 
 
 def test_an_api_tells_where_its_rows_stand(tmp_path: Path, postgres: str) -> None:

@@ -582,6 +582,37 @@ def test_references_are_bounded_and_told_apart(
     refused(service, ProtocolError, "more than 3 references", **ENCODED_OPTIONS)
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_list_that_stands_elsewhere_is_not_taken_for_none(service: Service, inside: bool) -> None:
+    """As .NET writes encoded answers: the list is a reference, and its rows are references."""
+    listed = "<listRowsReturn href='#list'/>" if inside else ""
+    around = "" if inside else " href='#all'"
+    service.instead = Reply(
+        envelope(
+            f'<e:listRowsResponse xmlns:e="{ENCODED}"{around}>{listed}</e:listRowsResponse>'
+            + target("list", item(href="#id0"))
+            + target("id0", "<key>a</key><number>1</number>")
+        )
+    )
+    refused(service, ProtocolError, "stands elsewhere in it", **ENCODED_OPTIONS)
+
+
+def test_what_nobody_asks_for_may_stand_elsewhere(service: Service) -> None:
+    row = item("<key>a</key><number>1</number>")
+    reply = encoded(row, target("m", "nobody's"))
+    head, tail = reply.body.split(b"<listRowsReturn", 1)
+    more = head + b"<message href='#m'/><listRowsReturn" + tail
+    found = in_line(service, replace(reply, body=more))
+    assert [list(r.values()) for r in found.batch.to_pylist()] == [["a", "1"]]
+
+
+def test_a_value_behind_a_reference_of_soap_1_2_is_not_taken_for_none(service: Service) -> None:
+    encoding = "http://www.w3.org/2003/05/soap-encoding"
+    row = f"<key>a</key><number xmlns:c='{encoding}' c:ref='n1'/>"
+    service.instead = encoded(item(row), target("n1", "2"))
+    refused(service, ProtocolError, "enc:ref", **ENCODED_OPTIONS)
+
+
 def test_an_attribute_of_that_name_is_a_value_where_nothing_is_encoded(service: Service) -> None:
     body = (
         f'<queryRowsResponse xmlns="{READERS}"><rows><row href="#1"><key>a</key></row></rows>'

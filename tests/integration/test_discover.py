@@ -7,7 +7,8 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from onecard.app.wiring import Hub
 from onecard.errors import ConfigError, SchemaMismatch, UsageError
 from onecard.operations import discovery, linting, new_agency, night
 from onecard.operations.discovery import Proposal, Wish
-from onecard.operations.new_agency import NewAgency
+from onecard.operations.new_agency import FlowBasis, NewAgency
 from quality.rows.text_forms import NULL_WORDS
+from schemas.models import agreement as agreements
 from schemas.models import catalogue
 from schemas.models.contract import Contract
 from tests import forked
@@ -264,6 +266,43 @@ def test_an_agency_is_begun_by_one_command(tmp_path: Path) -> None:
     assert "civil is there already" in again.stdout
     assert "is there, and is not overwritten" in again.stdout
     assert (schemas / "agencies.yaml").read_text(encoding="utf-8") == after
+
+
+def test_a_source_that_fails_stops_no_other(tmp_path: Path) -> None:
+    file = civil(tmp_path)
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("CREATE TABLE odd (photo BLOB)")
+    schemas = schemas_of(tmp_path)
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "ONECARD_HOME": str(tmp_path),
+        "ONECARD_SCHEMAS": str(schemas),
+        "ONECARD_PROFILE": "demo",
+        "AIRFLOW_CONN_CIVIL_DB": json.dumps({"conn_type": "sqlite", "host": str(file)}),
+    }
+    place = INIT.index("--target")
+    done = forked.onecard(environment, *INIT[:place], "--target", "odd", *INIT[place:])
+    assert done.returncode == 1, done.stderr
+    assert "odd: odd: none of its columns can be taken" in done.stdout
+    assert catalogue.load(schemas).contracts["civil/list"].proposed
+    assert "next:" in done.stdout
+
+
+def test_whoever_gets_something_sealed_is_proposed_no_open_delivery() -> None:
+    known = catalogue.load()
+    open_id, sealed_id = "f17-hrss-hrss-subsidy-failure", "f03-hrss-health-card-status"
+    contract = known.contracts["education/edu_enrolment"]
+    for usual, wanted in ((open_id, False), (sealed_id, True)):
+        agreement = known.agreements[usual]
+        assert agreement.delivery is not None
+        delivery = agreement.delivery.model_copy(update={"sealed": wanted})
+        changed = {usual: agreement.model_copy(update={"delivery": delivery})}
+        one = replace(known, agreements={**known.agreements, **changed})
+        basis = FlowBasis(agreement.consumer, "A7-01", "条例", "第一条", "王主任")
+        name, text = new_agency.agreement_text(one, contract, basis, date(2026, 11, 30))
+        found = agreements.load(Path(f"{name}.yaml"), text).agreement
+        assert found.delivery is not None
+        assert found.delivery.sealed is wanted
 
 
 def test_what_is_missing_is_named_or_asked_for(tmp_path: Path) -> None:

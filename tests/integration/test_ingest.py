@@ -28,9 +28,11 @@ from onecard.errors import HoldError, NotCollected
 from onecard.ingest import announced, codes, receiving
 from onecard.live.lane import Lane
 from onecard.live.pace import Pace
-from onecard.model.uploads import Declared
+from onecard.model.uploads import Declared, Upload
 from onecard.operations.housekeeping import keep_house
 from onecard.reconcile.dataset import reconcile
+from onecard.store import uploads
+from onecard.store.database import Connection
 from schemas.lint.check import lint
 from schemas.models.problem import Problem
 from tests.brought import (
@@ -206,6 +208,28 @@ def test_bytes_that_are_not_those_announced_are_dropped(town: Town) -> None:
     assert answer.headers[announced.OFFSET] == "0"
     assert town.code(data, upload) == "00"
     assert town.small.collect().counts.published == 100
+
+
+def test_bytes_that_come_again_after_a_judgement_are_held_against_the_digest(town: Town) -> None:
+    upload, data = new(), csv_of(some(100))
+    assert town.code(data, upload, 0, 50) == "01"
+    town.small.ask("UPDATE ledger.upload SET outcome = '{}' RETURNING upload")  # killed before
+    (town.folder / f"{upload}.part").unlink()  # its place was given, and its file is lost since
+    wrong = data.replace(b"c000009", b"c000008")
+    assert town.post(data, upload, body=wrong).json()["code"] == codes.DIGEST.code
+    assert town.code(data, upload) == "00"
+
+
+def test_another_number_of_rows_than_a_line_says_refuses_an_upload(town: Town) -> None:
+    total = {"kind": "csv", "above": 1, "total": {"pattern": "共([0-9]+)条"}}
+    town.contract(total)
+    data = csv_of(some(3))
+    answer = town.post("共4条\n".encode() + data)
+    assert (answer.status_code, answer.json()["code"]) == (422, codes.NOT_READABLE.code)
+    assert "file.total" in answer.json()["outcome"]["problem"]
+    assert town.lying == []
+    assert town.code("共3条\n".encode() + data) == "00"
+    assert town.small.collect().counts.published == 3
 
 
 def test_what_is_not_proved_is_refused_and_leaves_nothing(town: Town) -> None:
@@ -454,6 +478,23 @@ def test_what_waited_too_long_is_removed_and_said(town: Town) -> None:
     town.small.night += 400
     keep_house(town.small.hub)
     assert town.ledger() == []
+
+
+def test_a_part_that_begins_while_the_house_is_kept_stays(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, upload, data = uploads.unfinished, new(), csv_of(some(10))
+    assert town.code(data) == "00"
+
+    def and_begins(connection: Connection, dataset: str) -> list[Upload]:
+        found = asked(connection, dataset)
+        assert town.code(data, upload, 0, 50) == "01"
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "unfinished", and_begins)
+        keep_house(town.small.hub)
+    assert received(town, upload) == 50
 
 
 def test_a_dataset_that_is_brought_in_changes_is_not_compared(town: Town) -> None:

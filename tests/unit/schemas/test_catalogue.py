@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,13 @@ def test_rows_that_go_back_are_sealed_one_by_one_or_not_at_all(root: Path) -> No
     file.write_text(text.replace("handback: {", "handback: {sealed: true, ", 1), encoding="utf-8")
     with pytest.raises(InvalidFile, match=r"handback\.sealed"):
         catalogue.load(root)
+
+
+def test_what_is_only_proposed_is_neither_woken_nor_brought() -> None:
+    known = catalogue.load()
+    own = known.contracts["hrss/card_master"]
+    source = own.source.model_copy(update={"connector": "push"})
+    for status, taken in (("proposed", set()), ("draft", {own.id}), ("active", {own.id})):
+        changed = {"status": status, "source": source, "lane": "event"}
+        one = replace(known, contracts={own.id: own.model_copy(update=changed)})
+        assert one.wakeable("hrss") == one.bringable("hrss") == taken
