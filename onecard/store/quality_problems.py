@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, LiteralString
 
+from psycopg import sql
+
 from onecard.base.sql_text import query
 from onecard.base.times import ZONE
 from onecard.model.quality_problems import (
@@ -34,6 +36,15 @@ _COLUMNS: LiteralString = (
     " WHERE e.problem = p.id), 0) AS version FROM ledger.problem p"
 )
 _TIMES = ("first_seen", "last_seen", "since", "ended_at")
+_KEPT = sql.SQL("(p.kept AND (excluded.severity <> 'warning' OR p.open_rows > 0))")
+"""A rule that only warns by now, and of which no row waits any more, is counted again."""
+_LOCK: LiteralString = "SELECT FROM ledger.problem WHERE {which} ORDER BY id FOR UPDATE"
+"""In the order in which triggers of `quarantine.record` lock them."""
+_OF_TRANSFER = query(
+    _LOCK,
+    which=sql.SQL("dataset = (SELECT subject FROM ledger.transfer WHERE id = %(transfer)s)"),
+)
+_NAMED = query(_LOCK, which=sql.SQL("id = ANY(%(problems)s)"))
 _NOTE = query(
     "WITH t AS (SELECT *, {day} AS day FROM ledger.transfer WHERE id = %(transfer)s),"
     " counted AS (SELECT c.field, c.rule, c.severity, c.failed FROM ledger.rule_count c"
@@ -45,13 +56,14 @@ _NOTE = query(
     " ON CONFLICT (dataset, field, rule) DO UPDATE SET severity = excluded.severity,"
     " last_seen = excluded.last_seen, last_transfer = excluded.last_transfer,"
     " last_failed = excluded.last_failed, last_read = excluded.last_read,"
-    " since = CASE WHEN NOT p.kept AND p.ended_at IS NOT NULL THEN excluded.since"
+    " kept = {kept},"
+    " since = CASE WHEN NOT {kept} AND p.ended_at IS NOT NULL THEN excluded.since"
     " ELSE p.since END,"
-    " times = p.times + CAST(NOT p.kept AND p.ended_at IS NOT NULL AS integer),"
-    " state = CASE WHEN NOT p.kept AND p.ended_at IS NOT NULL AND p.state = 'acknowledged'"
+    " times = p.times + CAST(NOT {kept} AND p.ended_at IS NOT NULL AS integer),"
+    " state = CASE WHEN NOT {kept} AND p.ended_at IS NOT NULL AND p.state = 'acknowledged'"
     " THEN 'open' ELSE p.state END,"
-    " ended_by = CASE WHEN p.kept THEN p.ended_by ELSE 0 END,"
-    " ended_at = CASE WHEN p.kept THEN p.ended_at END RETURNING p.id, p.field, p.rule),"
+    " ended_by = CASE WHEN {kept} THEN p.ended_by ELSE 0 END,"
+    " ended_at = CASE WHEN {kept} THEN p.ended_at END RETURNING p.id, p.field, p.rule),"
     " days AS (INSERT INTO ledger.problem_day AS d (problem, day, failed, rows_read)"
     " SELECT n.id, t.day, c.failed, t.rows_read FROM t, noted n JOIN counted c"
     " ON c.field = n.field AND c.rule = n.rule"
@@ -62,6 +74,7 @@ _NOTE = query(
     " AND p.ended_at IS NULL AND p.last_transfer < t.id"
     " AND NOT EXISTS (SELECT FROM counted c WHERE c.field = p.field AND c.rule = p.rule)",
     day=DAY,
+    kept=_KEPT,
 )
 _WORSE: LiteralString = (
     "SELECT problem, CAST(coalesce(sum(failed) FILTER (WHERE day > %(week)s), 0) AS bigint) AS now,"
@@ -119,6 +132,7 @@ def note(connection: Connection, transfer: int) -> None:
         connection: in the transaction that publishes, after the transfer's counts are written.
         transfer: the collect; a reading of its source, no single row out of the quarantine.
     """
+    connection.execute(_OF_TRANSFER, {"transfer": transfer})
     connection.execute(_NOTE, {"transfer": transfer})
 
 
@@ -356,6 +370,8 @@ def _say(
     connection: Connection, found: Collection[KnownProblem], event: LiteralString, said: Said
 ) -> None:
     with connection.transaction():
+        # All at once, before the audit log: whoever publishes has problems first, then the log.
+        connection.execute(_NAMED, {"problems": [p.id for p in found]})
         for problem in sorted(found, key=lambda p: p.id):
             _unchanged(connection, problem)
             connection.execute(
@@ -366,8 +382,7 @@ def _say(
 
 
 def _unchanged(connection: Connection, problem: KnownProblem) -> None:
-    """Lock the problem, and see that nobody has said anything of it since it was read."""
-    connection.execute("SELECT FROM ledger.problem WHERE id = %s FOR UPDATE", (problem.id,))
+    """See that nobody has said anything of the problem, which is locked, since it was read."""
     now = get(connection, problem.id)
     if now is None or now.version != problem.version or now.ended_at is not None:
         msg = f"problem {problem.id} has changed meanwhile; read it again"
