@@ -173,3 +173,30 @@ def test_a_long_list_goes_on_behind_its_last_ticket(
     assert len(seen) == len(set(seen))
     assert made <= set(seen)
     assert client.get("/health/tickets?to_answer_after=x").status_code == 200
+
+
+def test_what_was_seen_before_it_was_opened_again_closes_nothing(portal: Portal) -> None:
+    number = portal.ticket()
+    first, later = portal.collect(DEATHS, 10, {}), portal.collect(DEATHS, 10, {})
+    step(portal, "health", number, "answer", outcome="corrected", text="已更正")
+    with portal.connect() as connection:
+        assert tickets.saw(connection, number, first, {"how": "fewer"}, NOW)
+    code, page = step(portal, "hrss", number, "reopen", reason="仍不对")
+    assert (code, f"见第 {first} 次传输" in page) == (200, False)
+    step(portal, "health", number, "answer", outcome="corrected", text="再次更正")
+    assert step(portal, "hrss", number, "close", how="seen")[0] == 409
+    with portal.connect() as connection:
+        assert not tickets.saw(connection, number, first, {"how": "fewer"}, NOW)
+        assert tickets.saw(connection, number, later, {"how": "fewer"}, NOW)
+    assert step(portal, "hrss", number, "close", how="seen")[0] == 200
+    assert newest(portal).evidence == {"seen": later, "how": "fewer"}
+
+
+def test_a_page_does_not_go_on_behind_another_agencys_ticket(portal: Portal) -> None:
+    """Where it began would tell when the other's answer is due."""
+    portal.ticket()
+    theirs, nowhere = portal.ticket(agency="education"), 10**17
+    client = portal.client("health")
+    pages = [client.get(f"/health/tickets?to_answer_after={n}").text for n in (theirs, nowhere)]
+    shown = [re.findall(r">#(\d+)<", page.partition('id="raised"')[0]) for page in pages]
+    assert shown[0] == shown[1]
