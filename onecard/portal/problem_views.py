@@ -27,7 +27,8 @@ BULK = ("acknowledge", "accept")
 
 def problem_list(visit: Visit) -> Response:
     """Problems of the agency: filtered, sorted, page by page; before them what is held."""
-    contracts = visit.catalogue.datasets_of(visit.agency)
+    read = visit.catalogue.collected  # of one that is only proposed, nothing can have come
+    contracts = [c for c in visit.catalogue.datasets_of(visit.agency) if c.id in read]
     datasets = [c.id for c in contracts]
     wanted = Wanted.of(visit.request.query_params, datasets)
     with hub(visit) as connection:

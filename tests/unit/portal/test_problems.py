@@ -408,3 +408,18 @@ def test_what_was_accepted_until_a_day_that_is_over_can_be_accepted_anew(portal:
         )
     page = client.get(f"/health/problems/{problem}").text
     assert (f"{problem}/accept" in page, f"{problem}/reopen" in page) == (True, False)
+
+
+def test_a_dataset_that_is_only_proposed_is_not_said_to_be_silent(portal: Portal) -> None:
+    known_all = portal.site.catalogue()
+    proposed = known_all.contracts[VISITS].model_copy(update={"status": "proposed"})
+    changed = replace(known_all, contracts={**known_all.contracts, VISITS: proposed})
+    portal.site = replace(portal.site, catalogue=lambda: changed)
+    assert VISITS not in portal.client("health").get("/health/problems?lang=en").text
+
+
+def test_receivers_are_those_that_alarms_and_reports_name(portal: Portal) -> None:
+    portal.reject(DEATHS, [row("a")])
+    page = portal.client("health").get(f"/health/problems/{known(portal).id}?lang=en").text
+    shown = re.findall(r"/health/agreements/([\w-]+)\?", page)
+    assert sorted(shown) == [a.id for a in portal.site.catalogue().receiving(DEATHS)]
