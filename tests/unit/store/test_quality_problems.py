@@ -12,7 +12,7 @@ import pytest
 
 from onecard.base.times import ZONE
 from onecard.model.quality_problems import ChangedMeanwhile, KnownProblem
-from onecard.store import audit, database, quality_problems
+from onecard.store import audit, database, quality_problems, quarantine
 from onecard.store.database import Connection
 from onecard.store.quality_problems import Said
 from tests.waiting import until
@@ -295,6 +295,30 @@ def test_a_count_and_a_word_lock_problems_in_the_same_order(
         speaking.execute(lock, (second,))
         speaking.commit()
         noted.result(timeout=30)
+
+
+def test_a_person_and_a_publication_that_end_the_same_row_wait_in_one_order(
+    hub: Connection, hub_database: str
+) -> None:
+    first, second = reject(hub, "r", ["a required"]), reject(hub, "s", ["a required"])
+    ended = "UPDATE quarantine.record SET status = 'gone' WHERE id = %s"
+
+    def replayed(connection: Connection) -> None:
+        with connection.transaction():
+            quarantine.resolve(connection, second, "replayed", "li")
+
+    with (
+        database.connect(hub_database) as publishing,
+        database.connect(hub_database, autocommit=True) as speaking,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        publishing.execute(ended, (first,))
+        done = pool.submit(replayed, speaking)
+        until(lambda: waits(hub, speaking.info.backend_pid), "the problem is wanted")
+        publishing.execute(ended, (second,))
+        publishing.commit()
+        done.result(timeout=30)
+    assert one(hub, "a required").ended_at is not None
 
 
 def test_a_rule_that_only_warns_since_is_a_problem_as_long_as_it_is_counted(
