@@ -10,8 +10,10 @@ import pytest
 from onecard.model.tickets import Ticket
 from onecard.portal import security, ticket_views
 from onecard.portal.ticket_views import LONGEST_OWNER
-from onecard.store import tickets
-from tests.unit.portal.conftest import NOW, Portal
+from onecard.ports.row_gate import Reason
+from onecard.store import quarantine, tickets
+from tests.rejected import Row
+from tests.unit.portal.conftest import NOW, Portal, row
 from tests.unit.portal.test_pages import sealed, text, token
 
 DEATHS = "health/death_notice"
@@ -200,3 +202,27 @@ def test_a_page_does_not_go_on_behind_another_agencys_ticket(portal: Portal) -> 
     pages = [client.get(f"/health/tickets?to_answer_after={n}").text for n in (theirs, nowhere)]
     shown = [re.findall(r">#(\d+)<", page.partition('id="raised"')[0]) for page in pages]
     assert shown[0] == shown[1]
+
+
+def test_a_ticket_finds_its_rejected_row_without_opening_all_others(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = (Reason("person_name", "required"),)
+    portal.reject(DEATHS, [Row({"person_id18": f" {PERSON}"}, broken), row("another")])
+    opened_at_once: list[int] = []
+    whole = quarantine.revealed
+
+    def revealed(connection, records, keys):
+        opened_at_once.extend(records)
+        return whole(connection, records, keys)
+
+    monkeypatch.setattr(quarantine, "revealed", revealed)
+    monkeypatch.delattr(quarantine, "reveal")  # one by one
+    assert opened(portal, **{"key-person_id18": PERSON})[0] == 200
+    (found,) = newest(portal).baseline["quarantined"]
+    assert not opened_at_once
+    with portal.connect() as connection:  # as it was rejected before there were references
+        connection.execute("UPDATE quarantine.record SET record_ref = NULL")
+    assert opened(portal, **{"key-person_id18": PERSON})[0] == 200
+    assert newest(portal).baseline["quarantined"] == [found]
+    assert found in opened_at_once
