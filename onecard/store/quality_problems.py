@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, LiteralString
 
-from psycopg import sql
-
-from onecard.base.sql_text import query
 from onecard.base.times import ZONE
 from onecard.model.quality_problems import (
     ChangedMeanwhile,
@@ -27,7 +24,7 @@ from onecard.model.quality_problems import (
 )
 from onecard.store import audit
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
-from onecard.store.days import DAY
+from onecard.store.problem_sql import NAMED, NOTE, OF_TRANSFER, WORSE
 
 _COLUMNS: LiteralString = (
     "SELECT p.id, dataset, field, rule, severity, first_seen, last_seen, last_transfer,"
@@ -36,57 +33,6 @@ _COLUMNS: LiteralString = (
     " WHERE e.problem = p.id), 0) AS version FROM ledger.problem p"
 )
 _TIMES = ("first_seen", "last_seen", "since", "ended_at")
-_KEPT = sql.SQL("(p.kept AND (excluded.severity <> 'warning' OR p.open_rows > 0))")
-"""A rule that only warns by now, and of which no row waits any more, is counted again."""
-_LOCK: LiteralString = "SELECT FROM ledger.problem WHERE {which} ORDER BY id FOR UPDATE"
-"""In the order in which triggers of `quarantine.record` lock them."""
-_OF_TRANSFER = query(
-    _LOCK,
-    which=sql.SQL("dataset = (SELECT subject FROM ledger.transfer WHERE id = %(transfer)s)"),
-)
-_NAMED = query(_LOCK, which=sql.SQL("id = ANY(%(problems)s)"))
-_NOTE = query(
-    "WITH t AS (SELECT *, {day} AS day FROM ledger.transfer WHERE id = %(transfer)s),"
-    " counted AS (SELECT c.field, c.rule, c.severity, c.failed FROM ledger.rule_count c"
-    " JOIN t ON t.id = c.transfer WHERE c.failed > 0 ORDER BY c.field, c.rule),"
-    " noted AS (INSERT INTO ledger.problem AS p (dataset, field, rule, severity, first_seen,"
-    " last_seen, last_transfer, last_failed, last_read, since)"
-    " SELECT t.subject, c.field, c.rule, c.severity, t.hub_time, t.hub_time, t.id, c.failed,"
-    " t.rows_read, t.hub_time FROM counted c, t"
-    " ON CONFLICT (dataset, field, rule) DO UPDATE SET severity = excluded.severity,"
-    " last_seen = excluded.last_seen, last_transfer = excluded.last_transfer,"
-    " last_failed = excluded.last_failed, last_read = excluded.last_read,"
-    " kept = {kept},"
-    " since = CASE WHEN NOT {kept} AND p.ended_at IS NOT NULL THEN excluded.since"
-    " ELSE p.since END,"
-    " times = p.times + CAST(NOT {kept} AND p.ended_at IS NOT NULL AS integer),"
-    " state = CASE WHEN NOT {kept} AND p.ended_at IS NOT NULL AND p.state = 'acknowledged'"
-    " THEN 'open' ELSE p.state END,"
-    " ended_by = CASE WHEN {kept} THEN p.ended_by ELSE 0 END,"
-    " ended_at = CASE WHEN {kept} THEN p.ended_at END RETURNING p.id, p.field, p.rule),"
-    " days AS (INSERT INTO ledger.problem_day AS d (problem, day, failed, rows_read)"
-    " SELECT n.id, t.day, c.failed, t.rows_read FROM t, noted n JOIN counted c"
-    " ON c.field = n.field AND c.rule = n.rule"
-    " ON CONFLICT (problem, day) DO UPDATE SET failed = d.failed + excluded.failed,"
-    " rows_read = d.rows_read + excluded.rows_read)"
-    " UPDATE ledger.problem p SET ended_at = t.hub_time, ended_by = t.id FROM t WHERE t.whole"
-    " AND t.source_rows IS NOT NULL AND t.rows_read > 0 AND p.dataset = t.subject AND NOT p.kept"
-    " AND p.ended_at IS NULL AND p.last_transfer < t.id"
-    " AND NOT EXISTS (SELECT FROM counted c WHERE c.field = p.field AND c.rule = p.rule)",
-    day=DAY,
-    kept=_KEPT,
-)
-_WORSE: LiteralString = (
-    "SELECT problem, CAST(coalesce(sum(failed) FILTER (WHERE day > %(week)s), 0) AS bigint) AS now,"
-    " CAST(coalesce(sum(failed) FILTER (WHERE day <= %(week)s), 0) AS bigint) AS before"
-    " FROM ledger.problem_day d JOIN ledger.problem p ON p.id = d.problem"
-    " WHERE p.dataset = ANY(%(datasets)s) AND p.ended_at IS NULL AND day > %(start)s"
-    " AND day <= %(today)s GROUP BY problem"
-    " HAVING sum(failed) FILTER (WHERE day > %(week)s)"
-    " > coalesce(sum(failed) FILTER (WHERE day <= %(week)s), 0)"
-    " ORDER BY sum(CASE WHEN day > %(week)s THEN failed ELSE -failed END) DESC, problem"
-    " LIMIT %(limit)s"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +78,8 @@ def note(connection: Connection, transfer: int) -> None:
         connection: in the transaction that publishes, after the transfer's counts are written.
         transfer: the collect; a reading of its source, no single row out of the quarantine.
     """
-    connection.execute(_OF_TRANSFER, {"transfer": transfer})
-    connection.execute(_NOTE, {"transfer": transfer})
+    connection.execute(OF_TRANSFER, {"transfer": transfer})
+    connection.execute(NOTE, {"transfer": transfer})
 
 
 def of_datasets(connection: Connection, datasets: Collection[str]) -> list[KnownProblem]:
@@ -250,7 +196,7 @@ def worse(
         "today": weeks.today,
         "limit": limit,
     }
-    return fetch_all(connection, WeekCompared, _WORSE, values)
+    return fetch_all(connection, WeekCompared, WORSE, values)
 
 
 def rows(connection: Connection, problem: int, before: int, limit: int) -> list[KeptRow]:
@@ -371,7 +317,7 @@ def _say(
 ) -> None:
     with connection.transaction():
         # All at once, before the audit log: whoever publishes has problems first, then the log.
-        connection.execute(_NAMED, {"problems": [p.id for p in found]})
+        connection.execute(NAMED, {"problems": [p.id for p in found]})
         for problem in sorted(found, key=lambda p: p.id):
             _unchanged(connection, problem)
             connection.execute(
