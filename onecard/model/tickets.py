@@ -86,7 +86,7 @@ class Ticket:
     """A ticket as it stands.
 
     Attributes:
-        seen: the newest transfer that saw the correction, if any.
+        seen: the newest transfer that saw the correction since it was opened (again), if any.
         owner: who works on it in the providing agency, or empty.
         shown_key: the record's key under the masks of its semantic types; empty where it has none.
         version: of its newest event; who acts names the one that was read.

@@ -99,7 +99,9 @@ def guard(site: Site) -> Callable[..., Visit]:
         agency = named.get("agency", "")
         if "agency" in named and agency not in visitor.agencies:
             raise HTTPException(404)
-        problem = _problem(site, agency, named["problem"]) if "problem" in named else None
+        problem = None
+        if "problem" in named:
+            problem = _problem(site, catalogue, agency, named["problem"])
         return Visit(
             request,
             site,
@@ -131,12 +133,23 @@ def _number(name: str) -> int:
     return int(name)
 
 
-def _problem(site: Site, agency: str, name: str) -> KnownProblem:
+def _problem(site: Site, catalogue: Catalogue, agency: str, name: str) -> KnownProblem:
     with database.connect(site.address(), autocommit=True) as connection:
         found = quality_problems.get(connection, _number(name))
-    if found is None or agency_of(found.dataset) != agency:
+    if found is None or not has_dataset(catalogue, agency, found.dataset):
         raise HTTPException(404)
     return found
+
+
+def has_dataset(catalogue: Catalogue, agency: str, dataset: str) -> bool:
+    """Whether a dataset is the agency's, and still has a contract.
+
+    Args:
+        catalogue: contracts.
+        agency: its id.
+        dataset: `<agency>/<dataset>`, as the ledger names it.
+    """
+    return agency_of(dataset) == agency and dataset in catalogue.contracts
 
 
 def _record(site: Site, problem: KnownProblem, name: str) -> int:

@@ -104,7 +104,8 @@ def render(
     root = str(request.scope.get("root_path", "")).rstrip("/")
     asked = {k: v for k, v in request.query_params.items() if k != "lang"}
     there = asked if chosen == "en" else {**asked, "lang": "en"}
-    other = request.url.path + (f"?{urlencode(there)}" if there else "")
+    # Two slashes before a name would be another site's address.
+    other = "/" + request.url.path.lstrip("/") + (f"?{urlencode(there)}" if there else "")
     text = (
         _environment()
         .get_template(f"{template}.html.j2")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from onecard.base.workdays import Due
 from onecard.model.quality_problems import STANDINGS, KnownProblem, ProblemStanding
-from onecard.portal.guard import Visit
+from onecard.portal.guard import LONGEST_ID, Visit
 from onecard.portal.pages import Words
 from quality.rows.rule_formulas import formula
 from schemas.models.contract import Contract
@@ -81,7 +81,7 @@ class Wanted:
             status if status in (*STANDINGS, UNENDED, "") else UNENDED,
             _one_of(asked.get("severity", ""), ("error", "warning")),
             sort,
-            int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0,
+            int(after) if after.isascii() and after.isdigit() and len(after) <= LONGEST_ID else 0,
         )
 
     @property
@@ -158,6 +158,20 @@ def line(visit: Visit, problem: KnownProblem) -> ProblemLine:
     return _Writer(visit, visit.catalogue.contract(problem.dataset)).line(problem)
 
 
+def rule_text(visit: Visit, contract: Contract, rule: str) -> str:
+    """A rule in words of the page's language; a contract's own is in English what it asks for.
+
+    Args:
+        visit: names the language.
+        contract: of the dataset.
+        rule: of the contract, or of the gate.
+    """
+    own = {r.name: r.title for r in contract.rules}
+    if rule not in own:
+        return visit.site.rule_title(rule, visit.language)
+    return formula(contract, rule, "en") if visit.language == "en" else own[rule]
+
+
 class _Writer:
     """Says what problems of one dataset are called, and how they stand."""
 
@@ -165,14 +179,13 @@ class _Writer:
         self._visit, self._contract = visit, contract
         self._english = visit.language == "en"
         self._titles = {f.name: f.title for f in contract.fields}
-        self._own = {r.name: r.title for r in contract.rules}
         self._today = visit.site.settings.now().date()
         self._days = visit.catalogue.service_levels.days(contract.agency, "finding")
         self._whole = Words(visit.language)("whole_row")
 
     def line(self, problem: KnownProblem) -> ProblemLine:
         """The problem in words."""
-        name, rule = problem.field, self._rule(problem.rule)
+        name, rule = problem.field, rule_text(self._visit, self._contract, problem.rule)
         field = name if self._english else self._titles.get(name, name)
         named = field and rule.startswith(field)
         return ProblemLine(
@@ -185,11 +198,6 @@ class _Writer:
             problem.due(self._days),
             problem.standing(self._today, self._days),
         )
-
-    def _rule(self, rule: str) -> str:
-        if rule not in self._own:
-            return self._visit.site.rule_title(rule, self._visit.language)
-        return formula(self._contract, rule, "en") if self._english else self._own[rule]
 
 
 def paged(found: Sequence[ProblemLine], wanted: Wanted) -> ProblemPage:

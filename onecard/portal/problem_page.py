@@ -115,7 +115,9 @@ class Receiver:
 
 
 def receivers(visit: Visit, problem: KnownProblem) -> list[Receiver]:
-    """Who does not get the rows that are kept back, those first that share the field.
+    """Who does not get the rows that are kept back, as alarms and reports name them.
+
+    Those come first that share the field.
 
     Args:
         visit: names the agreements.
@@ -128,8 +130,7 @@ def receivers(visit: Visit, problem: KnownProblem) -> list[Receiver]:
             a.consumer,
             a.dataset == problem.dataset and problem.field in {f.origin for f in a.fields},
         )
-        for a in visit.catalogue.agreements.values()
-        if a.served and problem.dataset in a.datasets
+        for a in visit.catalogue.receiving(problem.dataset)
     ]
     return sorted(found, key=lambda r: (not r.shares, r.agreement))
 

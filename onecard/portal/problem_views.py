@@ -12,9 +12,9 @@ from onecard.model.quality_problems import STANDINGS, KnownProblem
 from onecard.model.tickets import LONGEST_TEXT
 from onecard.portal import agreement_lines, problem_downloads, problem_page, security
 from onecard.portal.answers import back, hub, note, page
-from onecard.portal.guard import Visit, there
+from onecard.portal.guard import Visit, has_dataset, there
 from onecard.portal.pages import address
-from onecard.portal.problem_lines import SORTS, UNENDED, Wanted, line, lines, paged
+from onecard.portal.problem_lines import SORTS, UNENDED, Wanted, line, lines, paged, rule_text
 from onecard.store import holds, quality_problems, quarantine, transfer_history
 from onecard.store.quality_problems import Said
 
@@ -27,7 +27,8 @@ BULK = ("acknowledge", "accept")
 
 def problem_list(visit: Visit) -> Response:
     """Problems of the agency: filtered, sorted, page by page; before them what is held."""
-    contracts = visit.catalogue.datasets_of(visit.agency)
+    read = visit.catalogue.collected  # of one that is only proposed, nothing can have come
+    contracts = [c for c in visit.catalogue.datasets_of(visit.agency) if c.id in read]
     datasets = [c.id for c in contracts]
     wanted = Wanted.of(visit.request.query_params, datasets)
     with hub(visit) as connection:
@@ -108,7 +109,10 @@ def reveal(visit: Visit) -> Response:
     reason = security.written(visit.form, "reason", LONGEST_REASON)
     found = there(visit.problem)
     with hub(visit) as connection:
-        _, values = quarantine.reveal(connection, visit.record, visit.site.desk().keys)
+        kept = quarantine.revealed(connection, [visit.record], visit.site.desk().keys)
+    if not kept:
+        return _row_page(visit, None)  # its values are gone: the page says so
+    ((_, values),) = kept
     body: dict[str, object] = {"record": visit.record, "reason": reason}
     note(visit, "access.reveal", found.dataset, body)
     return _row_page(visit, values)
@@ -124,9 +128,7 @@ def _row_page(visit: Visit, values: dict[str, str | None] | None) -> Response:
         raise HTTPException(404)  # it came right a moment ago
     broken: dict[str, list[str]] = {}
     for field, rule in reasons:
-        own = {r.name: r.title for r in found.contract.rules}
-        title = own.get(rule) or visit.site.rule_title(rule, visit.language)
-        broken.setdefault(field, []).append(title)
+        broken.setdefault(field, []).append(rule_text(visit, found.contract, rule))
     return page(
         visit,
         "row",
@@ -196,7 +198,7 @@ def _chosen(visit: Visit, name: str) -> KnownProblem:
     """A problem of a bulk form, as the person has seen it; another agency's does not exist."""
     with hub(visit) as connection:
         found = quality_problems.get(connection, _number(name.removeprefix("problem-")))
-    if found is None or found.dataset.partition("/")[0] != visit.agency:
+    if found is None or not has_dataset(visit.catalogue, visit.agency, found.dataset):
         raise HTTPException(404)
     return _as_seen(found, visit.form[name])
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, LiteralString
 
-from onecard.base.sql_text import query
 from onecard.base.times import ZONE
 from onecard.model.quality_problems import (
     ChangedMeanwhile,
@@ -25,7 +24,7 @@ from onecard.model.quality_problems import (
 )
 from onecard.store import audit
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
-from onecard.store.days import DAY
+from onecard.store.problem_sql import NAMED, NOTE, OF_TRANSFER, WORSE
 
 _COLUMNS: LiteralString = (
     "SELECT p.id, dataset, field, rule, severity, first_seen, last_seen, last_transfer,"
@@ -34,46 +33,6 @@ _COLUMNS: LiteralString = (
     " WHERE e.problem = p.id), 0) AS version FROM ledger.problem p"
 )
 _TIMES = ("first_seen", "last_seen", "since", "ended_at")
-_NOTE = query(
-    "WITH t AS (SELECT *, {day} AS day FROM ledger.transfer WHERE id = %(transfer)s),"
-    " counted AS (SELECT c.field, c.rule, c.severity, c.failed FROM ledger.rule_count c"
-    " JOIN t ON t.id = c.transfer WHERE c.failed > 0 ORDER BY c.field, c.rule),"
-    " noted AS (INSERT INTO ledger.problem AS p (dataset, field, rule, severity, first_seen,"
-    " last_seen, last_transfer, last_failed, last_read, since)"
-    " SELECT t.subject, c.field, c.rule, c.severity, t.hub_time, t.hub_time, t.id, c.failed,"
-    " t.rows_read, t.hub_time FROM counted c, t"
-    " ON CONFLICT (dataset, field, rule) DO UPDATE SET severity = excluded.severity,"
-    " last_seen = excluded.last_seen, last_transfer = excluded.last_transfer,"
-    " last_failed = excluded.last_failed, last_read = excluded.last_read,"
-    " since = CASE WHEN NOT p.kept AND p.ended_at IS NOT NULL THEN excluded.since"
-    " ELSE p.since END,"
-    " times = p.times + CAST(NOT p.kept AND p.ended_at IS NOT NULL AS integer),"
-    " state = CASE WHEN NOT p.kept AND p.ended_at IS NOT NULL AND p.state = 'acknowledged'"
-    " THEN 'open' ELSE p.state END,"
-    " ended_by = CASE WHEN p.kept THEN p.ended_by ELSE 0 END,"
-    " ended_at = CASE WHEN p.kept THEN p.ended_at END RETURNING p.id, p.field, p.rule),"
-    " days AS (INSERT INTO ledger.problem_day AS d (problem, day, failed, rows_read)"
-    " SELECT n.id, t.day, c.failed, t.rows_read FROM t, noted n JOIN counted c"
-    " ON c.field = n.field AND c.rule = n.rule"
-    " ON CONFLICT (problem, day) DO UPDATE SET failed = d.failed + excluded.failed,"
-    " rows_read = d.rows_read + excluded.rows_read)"
-    " UPDATE ledger.problem p SET ended_at = t.hub_time, ended_by = t.id FROM t WHERE t.whole"
-    " AND t.source_rows IS NOT NULL AND t.rows_read > 0 AND p.dataset = t.subject AND NOT p.kept"
-    " AND p.ended_at IS NULL AND p.last_transfer < t.id"
-    " AND NOT EXISTS (SELECT FROM counted c WHERE c.field = p.field AND c.rule = p.rule)",
-    day=DAY,
-)
-_WORSE: LiteralString = (
-    "SELECT problem, CAST(coalesce(sum(failed) FILTER (WHERE day > %(week)s), 0) AS bigint) AS now,"
-    " CAST(coalesce(sum(failed) FILTER (WHERE day <= %(week)s), 0) AS bigint) AS before"
-    " FROM ledger.problem_day d JOIN ledger.problem p ON p.id = d.problem"
-    " WHERE p.dataset = ANY(%(datasets)s) AND p.ended_at IS NULL AND day > %(start)s"
-    " AND day <= %(today)s GROUP BY problem"
-    " HAVING sum(failed) FILTER (WHERE day > %(week)s)"
-    " > coalesce(sum(failed) FILTER (WHERE day <= %(week)s), 0)"
-    " ORDER BY sum(CASE WHEN day > %(week)s THEN failed ELSE -failed END) DESC, problem"
-    " LIMIT %(limit)s"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +78,8 @@ def note(connection: Connection, transfer: int) -> None:
         connection: in the transaction that publishes, after the transfer's counts are written.
         transfer: the collect; a reading of its source, no single row out of the quarantine.
     """
-    connection.execute(_NOTE, {"transfer": transfer})
+    connection.execute(OF_TRANSFER, {"transfer": transfer})
+    connection.execute(NOTE, {"transfer": transfer})
 
 
 def of_datasets(connection: Connection, datasets: Collection[str]) -> list[KnownProblem]:
@@ -236,7 +196,7 @@ def worse(
         "today": weeks.today,
         "limit": limit,
     }
-    return fetch_all(connection, WeekCompared, _WORSE, values)
+    return fetch_all(connection, WeekCompared, WORSE, values)
 
 
 def rows(connection: Connection, problem: int, before: int, limit: int) -> list[KeptRow]:
@@ -356,6 +316,8 @@ def _say(
     connection: Connection, found: Collection[KnownProblem], event: LiteralString, said: Said
 ) -> None:
     with connection.transaction():
+        # All at once, before the audit log: whoever publishes has problems first, then the log.
+        connection.execute(NAMED, {"problems": [p.id for p in found]})
         for problem in sorted(found, key=lambda p: p.id):
             _unchanged(connection, problem)
             connection.execute(
@@ -366,8 +328,7 @@ def _say(
 
 
 def _unchanged(connection: Connection, problem: KnownProblem) -> None:
-    """Lock the problem, and see that nobody has said anything of it since it was read."""
-    connection.execute("SELECT FROM ledger.problem WHERE id = %s FOR UPDATE", (problem.id,))
+    """See that nobody has said anything of the problem, which is locked, since it was read."""
     now = get(connection, problem.id)
     if now is None or now.version != problem.version or now.ended_at is not None:
         msg = f"problem {problem.id} has changed meanwhile; read it again"

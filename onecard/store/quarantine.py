@@ -273,12 +273,20 @@ def opened_all(
 def resolve(connection: Connection, record: int, status: str, actor: str) -> None:
     """End a record; its payload goes.
 
+    Problems of its dataset are locked first, as by a collect that publishes: it ends rows after it
+    has counted others, and would else wait for this row while this waits for the problems.
+
     Args:
-        connection: of the hub's database.
+        connection: in the caller's transaction.
         record: its id.
         status: `released`, `replayed` or `purged`.
         actor: who ended it.
     """
+    connection.execute(
+        "SELECT FROM ledger.problem WHERE dataset ="
+        " (SELECT dataset FROM quarantine.record WHERE id = %s) ORDER BY id FOR UPDATE",
+        (record,),
+    )
     connection.execute(
         "UPDATE quarantine.record SET status = %s, payload = NULL, resolved_by = %s,"
         " resolved_at = clock_timestamp() WHERE id = %s",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from psycopg import sql
 from psycopg.rows import tuple_row
@@ -13,11 +13,13 @@ from onecard.base.sql_text import query
 from onecard.crypto.keys import KeyStore
 from onecard.errors import ConfigError
 from onecard.store import quarantine, registry
-from onecard.store.database import Connection, scalars
+from onecard.store.database import Connection, fetch_all, scalars
 from onecard.store.referrer import Referrer, key_of
 from schemas.models.contract import Contract
 
 _BATCH = 20_000
+_OPENED = 500
+"""Rejected rows that are opened at once."""
 LONGEST_KEY = 200
 """Characters of one key value."""
 
@@ -69,11 +71,9 @@ def locate(connection: Connection, contract: Contract, key: Sequence[str], keys:
         key: values of its key, as `checked_key` gives them.
         keys: hold the quarantine keys.
     """
-    held = tuple(
-        record.id
-        for record, values in quarantine.opened(connection, contract.id, keys)
-        if record.agreement is None and key_of(contract, values) == tuple(key)
-    )
+    wanted = tuple(key)
+    referred = set(_referred(connection, contract, wanted, keys))
+    held = tuple(sorted(referred | set(_unreferred(connection, contract, wanted, keys))))
     if not registry.exists(connection, contract):
         return Place(quarantined=held)
     where = sql.SQL(" AND ").join(
@@ -85,6 +85,48 @@ def locate(connection: Connection, contract: Contract, key: Sequence[str], keys:
         where=where,
     )
     return Place(connection.execute(statement, tuple(key)).fetchone() is not None, held)
+
+
+_HELD: LiteralString = (
+    " FROM quarantine.record WHERE dataset = %(dataset)s AND agreement IS NULL AND status = 'held'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """By what references of a dataset's held rows were made."""
+
+    key_epoch: str
+    suite: str
+
+
+def _referred(
+    connection: Connection, contract: Contract, key: tuple[str, ...], keys: KeyStore
+) -> Iterator[int]:
+    """Held rows of a record, by their references: none of them is opened."""
+    values: dict[str, object] = {"dataset": contract.id}
+    statement = "SELECT DISTINCT key_epoch, suite" + _HELD + " AND record_ref IS NOT NULL"
+    for made in fetch_all(connection, _Made, statement, values):
+        referrer = Referrer(contract, keys.quarantine_of(made.key_epoch), made.suite)
+        (ref,) = referrer.refs([key])
+        yield from scalars(
+            connection,
+            int,
+            "SELECT id" + _HELD + " AND record_ref = %(ref)s",
+            values | {"ref": ref},
+        )
+
+
+def _unreferred(
+    connection: Connection, contract: Contract, key: tuple[str, ...], keys: KeyStore
+) -> Iterator[int]:
+    """Held rows of a record that have no reference: rejected before there were any."""
+    values = {"dataset": contract.id}
+    statement = "SELECT id" + _HELD + " AND record_ref IS NULL ORDER BY id"
+    found = scalars(connection, int, statement, values)
+    for start in range(0, len(found), _OPENED):
+        batch = quarantine.revealed(connection, found[start : start + _OPENED], keys)
+        yield from (row.id for row, cells in batch if key_of(contract, cells) == key)
 
 
 def published_since(

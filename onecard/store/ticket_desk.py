@@ -71,13 +71,13 @@ def page(connection: Connection, agency: str, role: Role, after: int, limit: int
         connection: of the hub's database.
         agency: its id.
         role: `agency`: it must answer them; `opened_for`: it has raised them.
-        after: only those that come behind this one; 0: from the first on.
+        after: only those that come behind this one, which is such a ticket; 0: from the first on.
         limit: at most so many.
     """
     statement = query(
         TICKETS + " WHERE {role} = %(agency)s AND (%(after)s = 0"
         " OR (status = 'closed', due_on, t.id) > (SELECT a.status = 'closed', a.due_on, a.id"
-        " FROM ledger.ticket a WHERE a.id = %(after)s))"
+        " FROM ledger.ticket a WHERE a.id = %(after)s AND a.{role} = %(agency)s))"
         " ORDER BY status = 'closed', due_on, t.id LIMIT %(limit)s",
         role=sql.Identifier(role),
     )

@@ -51,8 +51,9 @@ TICKETS: LiteralString = (
     " key_epoch, suite, baseline, statement, opened_at, due_on, clock, status, outcome, answer,"
     " answered_at, closed_at, evidence, owner, shown_key, n.seen, n.version"
     " FROM ledger.ticket t CROSS JOIN LATERAL (SELECT coalesce(max(id), 0) AS version,"
-    " max(transfer) FILTER (WHERE event = 'seen') AS seen FROM ledger.ticket_event"
-    " WHERE ticket = t.id) n"
+    " max(transfer) FILTER (WHERE event = 'seen' AND id > coalesce((SELECT max(r.id)"
+    " FROM ledger.ticket_event r WHERE r.ticket = t.id AND r.event = 'reopened'), 0)) AS seen"
+    " FROM ledger.ticket_event WHERE ticket = t.id) n"
 )
 
 _OPEN = (
@@ -266,7 +267,8 @@ def saw(
     """
     with connection.transaction():
         found = _found(connection, ticket_id)
-        if found.status == "closed" or (found.seen is not None and found.seen >= transfer):
+        told = [e.transfer or 0 for e in events(connection, ticket_id) if e.event == "seen"]
+        if found.status == "closed" or max(told, default=0) >= transfer:
             return False
         _note(connection, ticket_id, Event(at, "seen", "hub", "", transfer, detail))
         _Step(ticket_id, "seen", found.dataset, "hub").audit(connection, {"transfer": transfer})
@@ -300,9 +302,8 @@ def close(
     with connection.transaction():
         found = _enter(connection, ticket_id, "closed", acting)
         at, actor = acting.at, acting.actor
-        seen = [e for e in events(connection, ticket_id) if e.event == "seen"]
         if reason is None:
-            kept |= _detail(ticket_id, seen, evidence["seen"])
+            kept |= _detail(ticket_id, _seen(connection, ticket_id), evidence["seen"])
         connection.execute(
             "UPDATE ledger.ticket SET status = 'closed', closed_at = %s, evidence = %s"
             " WHERE id = %s",
@@ -312,6 +313,17 @@ def close(
         _note(connection, ticket_id, Event(at, "closed", actor, said))
         facts = {"seen": evidence.get("seen"), "without_correction": reason is not None}
         _Step(ticket_id, "closed", found.dataset, actor).audit(connection, facts)
+
+
+def _seen(connection: Connection, ticket_id: int) -> list[Event]:
+    """Collects that saw a correction since the ticket was opened, or was opened again."""
+    found: list[Event] = []
+    for event in events(connection, ticket_id):
+        if event.event == "reopened":
+            found = []
+        elif event.event == "seen":
+            found.append(event)
+    return found
 
 
 def _detail(ticket: int, seen: list[Event], transfer: object) -> dict[str, Any]:

@@ -108,14 +108,14 @@ class Maker:
         self._misuse = MonthMisuse.read(connection, known, month)
         self._calls = MonthCalls.read(connection, known, month)
         city = ReportScope.of(known, CITY)
-        last = before(self._month)
-        self._problems = problems.listed(connection, Month(self._facts, city, self._month))
+        last, levels = before(self._month), known.service_levels
+        self._problems = problems.listed(connection, Month(self._facts, city, self._month), levels)
         self._before: list[ListedProblem] = []
         self._standings: Standings | None = None
         self._earlier: Standings | None = None
         if isinstance(of, date):
             at = Month(self._facts, city, last)
-            self._before = problems.listed(connection, at, sampled=False)
+            self._before = problems.listed(connection, at, levels, sampled=False)
             self._standings = Standings(known, scheme, self._facts, self._month, self._problems)
             self._earlier = Standings(known, scheme, self._facts, last, self._before)
 

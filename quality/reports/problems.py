@@ -17,8 +17,8 @@ from onecard.store.unresolved import BrokenIn, OwnRows
 from quality.reports.facts import before, following
 from quality.reports.scope import Month
 from quality.rows.rule_titles import title as built_in_title
-from schemas.models import service_levels
 from schemas.models.contract import Contract
+from schemas.models.service_levels import ServiceLevels
 
 MONTHS_BACK = 12
 ProblemStatus = Literal["gone", "ticket", "overdue", "open"]
@@ -73,13 +73,19 @@ class ListedProblem:
 
 
 def listed(
-    connection: Connection, at: Month, today: date | None = None, *, sampled: bool = True
+    connection: Connection,
+    at: Month,
+    levels: ServiceLevels,
+    today: date | None = None,
+    *,
+    sampled: bool = True,
 ) -> list[ListedProblem]:
     """The problems of a month, the largest loss first, as far as is known now.
 
     Args:
         connection: of the hub's database.
         at: the month and scope.
+        levels: working days that an agency has to put a problem right.
         today: on which day they are looked at; None: the newest day of the month.
         sampled: with a row of each.
     """
@@ -91,7 +97,7 @@ def listed(
     samples = {(sample.dataset, sample.field, sample.rule): sample for sample in looked}
     today = today or min(at.facts.as_of.date(), following(at.month) - timedelta(days=1))
     own = unresolved.counted(connection, [_broken(row) for row in rows.to_dicts()])
-    times, levels = _times(at), service_levels.load()
+    times = _times(at)
     counters: dict[str, int] = {}
     found = []
     for row in rows.to_dicts():

@@ -136,10 +136,10 @@ class WeekMaker:
         today = min(self._now.date(), sunday)
         first: dict[What, date] = {}
         newest: dict[What, ListedProblem] = {}
-        city = ReportScope.of(self._known, CITY)
+        city, levels = ReportScope.of(self._known, CITY), self._known.service_levels
         for month in _months(start, sunday):
             at = Month(found, city, month)
-            for p in problems.listed(self._connection, at, today, sampled=False):
+            for p in problems.listed(self._connection, at, levels, today, sampled=False):
                 what = (p.contract.id, p.field, p.rule)
                 first.setdefault(what, p.first_day)
                 newest[what] = p

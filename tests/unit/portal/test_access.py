@@ -235,3 +235,9 @@ class User:
 )
 def test_groups_of_each_auth_manager(user: User, groups: set[str]) -> None:
     assert person(user) == Person("li", frozenset(groups))
+
+
+def test_the_other_language_is_never_another_sites_page(portal: Portal) -> None:
+    page = portal.client("health").get("http://testserver//evil.example/x").text
+    assert 'href="//' not in page
+    assert "/evil.example/x?lang=en" in page

@@ -338,8 +338,9 @@ def test_english_pages_of_problems_hold_no_chinese(portal: Portal) -> None:
     client = portal.client("health")
     problem = known(portal)
     with portal.connect() as connection:
-        kept = quality_problems.rows(connection, problem.id, 0, 1)[0]
-    for address in ("", f"/{problem.id}", f"/{problem.id}/rows/{kept.id}"):
+        kept = quality_problems.rows(connection, problem.id, 0, 3)
+    rows = [f"/{problem.id}/rows/{row.id}" for row in kept]  # some broke a rule of the contract
+    for address in ("", f"/{problem.id}", *rows):
         page = client.get(f"/health/problems{address}?lang=en").text
         words = text(page.partition("</style>")[2]).replace("中文", "").replace("示例文本", "")
         assert not re.search(r"[一-鿿]", words), (address, re.findall(r"[一-鿿]+", words))
@@ -352,3 +353,73 @@ def test_the_clock_of_the_hub_decides_what_is_overdue(portal: Portal) -> None:
     portal.site = replace(portal.site, settings=later)
     assert "已逾期" in portal.client("health").get("/health/problems?status=overdue").text
     assert isinstance(later.now(), datetime)
+
+
+def test_pages_follow_each_other_also_where_numbers_are_long(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each collect that counts a rule takes a number, also where its problem is there already."""
+    with portal.connect() as connection:
+        connection.execute("ALTER TABLE ledger.problem ALTER id RESTART 12345678901")
+    some(portal)
+    monkeypatch.setattr(problem_lines, "PAGE", 1)
+    client = portal.client("health")
+    page = client.get("/health/problems").text
+    more = re.search(r'href="([^"]+)" rel="next"', page)
+    assert more
+    assert listed(client.get(unescape(more[1])).text) != listed(page)
+
+
+def test_a_problem_whose_contract_is_gone_is_nowhere(portal: Portal) -> None:
+    some(portal)
+    with portal.connect() as connection:
+        made = connection.execute(
+            "INSERT INTO ledger.problem (dataset, field, rule, first_seen, last_seen, since)"
+            " VALUES ('health/closed_ward', '', 'required', now(), now(), now()) RETURNING id"
+        ).fetchone()
+    assert made
+    client = portal.client("health")
+    form = {"csrf": token(client.get("/health/problems").text)}
+    assert client.get(f"/health/problems/{made[0]}").status_code == 404
+    sent = {**form, f"problem-{made[0]}": "0", "action": "acknowledge"}
+    assert client.post("/health/problems", data=sent).status_code == 404
+
+
+def test_values_that_were_purged_meanwhile_are_said_to_be_gone(portal: Portal) -> None:
+    portal.reject(DEATHS, [row("a")])
+    client, address = portal.client("health"), f"/health/problems/{known(portal).id}"
+    record = re.findall(r"/rows/(\d+)", client.get(address).text)[0]
+    form = {"csrf": token(client.get(f"{address}/rows/{record}").text)}
+    with portal.connect() as connection:
+        quarantine.purge(connection, NOW + timedelta(days=900), "test")
+    before = portal.audit()
+    done = client.post(f"{address}/rows/{record}", data={**form, "reason": "核对"})
+    assert (done.status_code, "原值已清除" in done.text) == (200, True)
+    assert portal.audit() == before, "nothing was shown"
+
+
+def test_what_was_accepted_until_a_day_that_is_over_can_be_accepted_anew(portal: Portal) -> None:
+    some(portal)
+    problem, client = known(portal).id, portal.client("health")
+    with portal.connect() as connection:
+        connection.execute(
+            "UPDATE ledger.problem SET state = 'accepted', accepted_until = %s WHERE id = %s",
+            (NOW.date() - timedelta(days=1), problem),
+        )
+    page = client.get(f"/health/problems/{problem}").text
+    assert (f"{problem}/accept" in page, f"{problem}/reopen" in page) == (True, False)
+
+
+def test_a_dataset_that_is_only_proposed_is_not_said_to_be_silent(portal: Portal) -> None:
+    known_all = portal.site.catalogue()
+    proposed = known_all.contracts[VISITS].model_copy(update={"status": "proposed"})
+    changed = replace(known_all, contracts={**known_all.contracts, VISITS: proposed})
+    portal.site = replace(portal.site, catalogue=lambda: changed)
+    assert VISITS not in portal.client("health").get("/health/problems?lang=en").text
+
+
+def test_receivers_are_those_that_alarms_and_reports_name(portal: Portal) -> None:
+    portal.reject(DEATHS, [row("a")])
+    page = portal.client("health").get(f"/health/problems/{known(portal).id}?lang=en").text
+    shown = re.findall(r"/health/agreements/([\w-]+)\?", page)
+    assert sorted(shown) == [a.id for a in portal.site.catalogue().receiving(DEATHS)]

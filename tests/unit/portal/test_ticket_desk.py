@@ -10,8 +10,10 @@ import pytest
 from onecard.model.tickets import Ticket
 from onecard.portal import security, ticket_views
 from onecard.portal.ticket_views import LONGEST_OWNER
-from onecard.store import tickets
-from tests.unit.portal.conftest import NOW, Portal
+from onecard.ports.row_gate import Reason
+from onecard.store import quarantine, tickets
+from tests.rejected import Row
+from tests.unit.portal.conftest import NOW, Portal, row
 from tests.unit.portal.test_pages import sealed, text, token
 
 DEATHS = "health/death_notice"
@@ -173,3 +175,54 @@ def test_a_long_list_goes_on_behind_its_last_ticket(
     assert len(seen) == len(set(seen))
     assert made <= set(seen)
     assert client.get("/health/tickets?to_answer_after=x").status_code == 200
+
+
+def test_what_was_seen_before_it_was_opened_again_closes_nothing(portal: Portal) -> None:
+    number = portal.ticket()
+    first, later = portal.collect(DEATHS, 10, {}), portal.collect(DEATHS, 10, {})
+    step(portal, "health", number, "answer", outcome="corrected", text="已更正")
+    with portal.connect() as connection:
+        assert tickets.saw(connection, number, first, {"how": "fewer"}, NOW)
+    code, page = step(portal, "hrss", number, "reopen", reason="仍不对")
+    assert (code, f"见第 {first} 次传输" in page) == (200, False)
+    step(portal, "health", number, "answer", outcome="corrected", text="再次更正")
+    assert step(portal, "hrss", number, "close", how="seen")[0] == 409
+    with portal.connect() as connection:
+        assert not tickets.saw(connection, number, first, {"how": "fewer"}, NOW)
+        assert tickets.saw(connection, number, later, {"how": "fewer"}, NOW)
+    assert step(portal, "hrss", number, "close", how="seen")[0] == 200
+    assert newest(portal).evidence == {"seen": later, "how": "fewer"}
+
+
+def test_a_page_does_not_go_on_behind_another_agencys_ticket(portal: Portal) -> None:
+    """Where it began would tell when the other's answer is due."""
+    portal.ticket()
+    theirs, nowhere = portal.ticket(agency="education"), 10**17
+    client = portal.client("health")
+    pages = [client.get(f"/health/tickets?to_answer_after={n}").text for n in (theirs, nowhere)]
+    shown = [re.findall(r">#(\d+)<", page.partition('id="raised"')[0]) for page in pages]
+    assert shown[0] == shown[1]
+
+
+def test_a_ticket_finds_its_rejected_row_without_opening_all_others(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = (Reason("person_name", "required"),)
+    portal.reject(DEATHS, [Row({"person_id18": f" {PERSON}"}, broken), row("another")])
+    opened_at_once: list[int] = []
+    whole = quarantine.revealed
+
+    def revealed(connection, records, keys):
+        opened_at_once.extend(records)
+        return whole(connection, records, keys)
+
+    monkeypatch.setattr(quarantine, "revealed", revealed)
+    monkeypatch.delattr(quarantine, "reveal")  # one by one
+    assert opened(portal, **{"key-person_id18": PERSON})[0] == 200
+    (found,) = newest(portal).baseline["quarantined"]
+    assert not opened_at_once
+    with portal.connect() as connection:  # as it was rejected before there were references
+        connection.execute("UPDATE quarantine.record SET record_ref = NULL")
+    assert opened(portal, **{"key-person_id18": PERSON})[0] == 200
+    assert newest(portal).baseline["quarantined"] == [found]
+    assert found in opened_at_once

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from onecard.base.times import ZONE
+from onecard.store import database
 from quality.reports import scheme
+from quality.reports.content import Maker
+from quality.reports.pages import Writer
 from quality.reports.problems import ListedProblem, ProblemStatus
 from quality.reports.scope import ReportScope
 from quality.reports.standings import Standing
@@ -162,3 +165,11 @@ def test_a_month_without_rows_is_compared_with_nothing(lacking: str) -> None:
     found = month(problems=[problem("r1", 10)])
     getattr(found, lacking)[f"collect.{CARDS}.rows_read"] = 0
     assert worse(found, SCHEME).problems == ()
+
+
+def test_a_month_of_which_nothing_is_known_is_not_to_be_kept_so(hub_database: str) -> None:
+    with database.connect(hub_database, autocommit=True) as connection:
+        found = Maker(connection, KNOWN, SCHEME, date(2026, 11, 1), AS_OF).content("hrss")
+    page = Writer(KNOWN, SCHEME, "zh").monthly(found)
+    assert "保持现有水平" not in page
+    assert "<p>无。</p>" in page.partition("三件要办的事")[2].partition("六性水平与评级")[0]

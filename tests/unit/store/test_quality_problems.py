@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
 
 from onecard.base.times import ZONE
 from onecard.model.quality_problems import ChangedMeanwhile, KnownProblem
-from onecard.store import database, quality_problems
+from onecard.store import audit, database, quality_problems, quarantine
 from onecard.store.database import Connection
 from onecard.store.quality_problems import Said
+from tests.waiting import until
 
 DATASET = "hrss/card_master"
 NOW = datetime(2026, 11, 24, 9, tzinfo=ZONE)
@@ -26,13 +28,18 @@ def hub(hub_database: str) -> Iterator[Connection]:
         yield connection
 
 
-def transfer(hub: Connection, at: datetime = NOW, *, whole: bool = False) -> int:
+OTHER = "hrss/card_status"
+
+
+def transfer(
+    hub: Connection, at: datetime = NOW, *, whole: bool = False, dataset: str = DATASET
+) -> int:
     """A published collect; one that is whole has read all of its source."""
     row = hub.execute(
         "INSERT INTO ledger.transfer (direction, subject, status, policy_version, hub_time, whole,"
         " source_rows, rows_read, published) VALUES ('collect', %s, 'published', '1', %s, %s, 9, 9, 9)"
         " RETURNING id",
-        (DATASET, at, whole),
+        (dataset, at, whole),
     ).fetchone()
     assert row
     return int(str(row[0]))
@@ -55,16 +62,18 @@ def as_json(reasons: list[str]) -> str:
     return "[" + ",".join(f'["{field}","{rule}"]' for field, rule in pairs) + "]"
 
 
-def reject(hub: Connection, name: str, reasons: list[str], at: datetime = NOW) -> int:
+def reject(
+    hub: Connection, name: str, reasons: list[str], at: datetime = NOW, dataset: str = DATASET
+) -> int:
     """A row of a source that is rejected, or rejected again."""
-    made = transfer(hub, at)
+    made = transfer(hub, at, dataset=dataset)
     row = hub.execute(
         "INSERT INTO quarantine.record AS r (dataset, fingerprint, origin, row_number, reasons,"
         " payload, key_epoch, first_transfer, last_transfer, first_seen, last_seen)"
         " VALUES (%s, %s, 'o', 1, %s, 'x', '2026', %s, %s, %s, %s)"
         " ON CONFLICT (dataset, fingerprint) DO UPDATE SET reasons = excluded.reasons,"
         " status = 'held', last_seen = excluded.last_seen, ended_by = NULL RETURNING id",
-        (DATASET, name.encode(), as_json(reasons), made, made, at, at),
+        (dataset, name.encode(), as_json(reasons), made, made, at, at),
     ).fetchone()
     assert row
     return int(str(row[0]))
@@ -77,9 +86,9 @@ def end(hub: Connection, record: int, status: str = "mended", at: datetime = NOW
     return made
 
 
-def one(hub: Connection, name: str) -> KnownProblem:
+def one(hub: Connection, name: str, dataset: str = DATASET) -> KnownProblem:
     field, _, rule = name.partition(" ")
-    found = quality_problems.of_datasets(hub, [DATASET])
+    found = quality_problems.of_datasets(hub, [dataset])
     return next(p for p in found if (p.field, p.rule) == (field, rule))
 
 
@@ -230,3 +239,99 @@ def test_the_second_word_of_two_is_refused(hub: Connection) -> None:
         hub, seen, Said("wang", NOW, "x")
     )  # a comment takes nothing from anybody
     assert one(hub, "a required").owner == "li"
+
+
+def waits(hub: Connection, session: int) -> bool:
+    """Whether a session waits for somebody's lock."""
+    row = hub.execute("SELECT cardinality(pg_blocking_pids(%s))", (session,)).fetchone()
+    return bool(row and row[0])
+
+
+def test_a_word_about_several_problems_and_a_publication_wait_for_each_other_in_one_order(
+    hub: Connection, hub_database: str
+) -> None:
+    """Else the one holds the audit log's end and wants a problem, and the other the reverse."""
+    reject(hub, "r", ["a required"])
+    record = reject(hub, "s", ["b type"], dataset=OTHER)
+    seen = [one(hub, "a required"), one(hub, "b type", OTHER)]
+    with (
+        database.connect(hub_database) as publishing,
+        database.connect(hub_database, autocommit=True) as speaking,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        publishing.execute(
+            "UPDATE quarantine.record SET status = 'mended' WHERE id = %s", (record,)
+        )
+        said = pool.submit(quality_problems.acknowledge, speaking, seen, Said("li", NOW))
+        until(lambda: waits(hub, speaking.info.backend_pid), "the second problem is wanted")
+        audit.append(publishing, "collect.published", OTHER, "test", {})
+        publishing.commit()
+        with pytest.raises(ChangedMeanwhile):  # the second of them has ended by then
+            said.result(timeout=30)
+    assert one(hub, "a required").state == "open", "all of them or none"
+
+
+def test_a_count_and_a_word_lock_problems_in_the_same_order(
+    hub: Connection, hub_database: str
+) -> None:
+    """The names of rules are in another order than the numbers of their problems."""
+    counted(hub, NOW, {"z": 1})
+    counted(hub, NOW, {"b": 1})
+    made = transfer(hub)
+    for rule in ("b", "z"):
+        hub.execute(
+            "INSERT INTO ledger.rule_count VALUES (%s, 'a', %s, 'warning', 1)", (made, rule)
+        )
+    first, second = one(hub, "a z").id, one(hub, "a b").id
+    lock = "SELECT FROM ledger.problem WHERE id = %s FOR UPDATE"
+    with (
+        database.connect(hub_database) as speaking,
+        database.connect(hub_database) as publishing,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        speaking.execute(lock, (first,))
+        noted = pool.submit(quality_problems.note, publishing, made)
+        until(lambda: waits(hub, publishing.info.backend_pid), "the first problem is wanted")
+        speaking.execute(lock, (second,))
+        speaking.commit()
+        noted.result(timeout=30)
+
+
+def test_a_person_and_a_publication_that_end_the_same_row_wait_in_one_order(
+    hub: Connection, hub_database: str
+) -> None:
+    first, second = reject(hub, "r", ["a required"]), reject(hub, "s", ["a required"])
+    ended = "UPDATE quarantine.record SET status = 'gone' WHERE id = %s"
+
+    def replayed(connection: Connection) -> None:
+        with connection.transaction():
+            quarantine.resolve(connection, second, "replayed", "li")
+
+    with (
+        database.connect(hub_database) as publishing,
+        database.connect(hub_database, autocommit=True) as speaking,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        publishing.execute(ended, (first,))
+        done = pool.submit(replayed, speaking)
+        until(lambda: waits(hub, speaking.info.backend_pid), "the problem is wanted")
+        publishing.execute(ended, (second,))
+        publishing.commit()
+        done.result(timeout=30)
+    assert one(hub, "a required").ended_at is not None
+
+
+def test_a_rule_that_only_warns_since_is_a_problem_as_long_as_it_is_counted(
+    hub: Connection,
+) -> None:
+    record = reject(hub, "r", ["a listed"])
+    end(hub, record, "mended", NOW + timedelta(days=1))
+    assert one(hub, "a listed").ended_at is not None
+    counted(hub, NOW + timedelta(days=1), {"listed": 4})
+    found = one(hub, "a listed")
+    assert (found.severity, found.ended_at, found.kept, found.rows) == ("warning", None, False, 4)
+    counted(hub, NOW + timedelta(days=2), {}, whole=True)
+    assert one(hub, "a listed").ended_at is not None
+    reject(hub, "r", ["a listed"], NOW + timedelta(days=3))  # it rejects again
+    counted(hub, NOW + timedelta(days=4), {"listed": 9})
+    assert (one(hub, "a listed").kept, one(hub, "a listed").rows) == (True, 1)
