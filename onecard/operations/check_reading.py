@@ -139,7 +139,8 @@ def to_read(contract: Contract, given: GivenFile, instead: Mapping[str, str]) ->
         )
     except ValidationError as error:
         parts = sorted({str(e["loc"][-1]) for e in error.errors()})
-        msg = f"{given.path}: format {layout['kind']} cannot be read with this {', '.join(parts)}"
+        shown = file_name(given.name)
+        msg = f"{shown}: format {layout['kind']} cannot be read with this {', '.join(parts)}"
         raise UsageError(msg) from None
     origin = file_name(given.name)
     try:
@@ -172,7 +173,8 @@ def _layout(source: Mapping[str, Any], given: GivenFile, instead: Mapping[str, s
         own = own if archive else packed
     kind = own.get("kind") if taken else FORMATS.get(suffix, own.get("kind"))
     if kind is None:
-        raise UsageError(f"{given.path}: " + unknown("file format", suffix, FORMATS))
+        shown = file_name(given.name)
+        raise UsageError(f"{shown}: " + unknown("file format", file_name(suffix), FORMATS))
     layout = own if own.get("kind") == kind else {"kind": kind}
     if kind == "json" and "records" not in layout:
         layout["records"] = "$"
