@@ -77,6 +77,9 @@ def problem(visit: Visit) -> Response:
         rows=rows,
         columns=_columns(found.contract.key, found.problem),
         more=address(visit.request, *here, before=str(rows.more)),
+        check_address=address(
+            visit.request, visit.agency, "self_check", dataset=found.problem.dataset
+        ),
         course=course,
         counties=counties,
         receivers=problem_page.receivers(visit, found.problem),
