@@ -37,6 +37,9 @@ FORMATS = {
 }
 """What a suffix tells where the contract says nothing of files, or of files of another kind."""
 
+LONGEST_HEADER = 1 << 20
+"""Characters of a line in which names are looked for; a longer one names nothing."""
+
 Layout = dict[str, Any]
 """A format as the options of files have it: kind, and what belongs to the kind."""
 
@@ -198,12 +201,13 @@ def _column_names(file: Path, layout: Layout) -> set[str]:
         return set()
     codec = gb18030.NAME if layout.get("encoding") == "gb18030" else "utf-8-sig"
     with file.open(encoding=codec, errors="replace", newline="") as stream:
-        lines = islice(stream, layout.get("above", 0), None)
+        pieces = iter(lambda: stream.readline(LONGEST_HEADER), "")
+        lines = islice(pieces, layout.get("above", 0), None)
         first = next((line for line in lines if line.strip()), "").removeprefix("\ufeff")
-    if kind == "csv":
-        return set(next(csv.reader([first], delimiter=layout.get("delimiter", ",")), []))
     try:
+        if kind == "csv":
+            return set(next(csv.reader([first], delimiter=layout.get("delimiter", ",")), []))
         record = json_lines.loads(first)
-    except ValueError:
+    except (csv.Error, ValueError, RecursionError):
         return set()
     return set(record) if isinstance(record, dict) else set()

@@ -37,6 +37,8 @@ LISTED = 200
 AT_ONCE = BoundedSemaphore(2)
 """Files that a process checks at the same time: the other pages must go on."""
 MEBIBYTE = 1024**2
+NEED_CONTRACT = ("xml",)
+"""Formats that are known by their suffix, but read only where the contract says how."""
 
 _REFUSED: Sequence[tuple[type[OnecardError], str]] = (
     (SchemaMismatch, "columns"),
@@ -214,7 +216,7 @@ def _page(visit: Visit, outcome: CheckedFile | RefusedFile | None = None) -> Res
         "self_check",
         contracts=visit.catalogue.datasets_of(visit.agency),
         chosen=visit.form.get("dataset", visit.request.query_params.get("dataset", "")),
-        kinds=sorted({suffix.removeprefix(".") for suffix in FORMATS}),
+        kinds=[s.removeprefix(".") for s, kind in FORMATS.items() if kind not in NEED_CONTRACT],
         most=MOST_BYTES // MEBIBYTE,
         file=FILE,
         checked=outcome if isinstance(outcome, CheckedFile) else None,

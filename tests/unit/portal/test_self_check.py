@@ -163,6 +163,8 @@ def test_that_it_was_checked_is_on_record_without_name_or_value(portal: Portal) 
 @pytest.mark.parametrize(
     ("name", "data", "code", "says"),
     [
+        ("deaths.jsonl", b'{"a":' * 100_000, 200, "不合格"),
+        ("deaths.xml", b"<a/>", 422, "不支持这种格式"),
         ("deaths.csv", b"", 422, "文件是空的"),
         ("deaths.exe", b"MZ\x90\x00", 422, "不支持这种格式"),
         (f"a.{NAMED}", b"x", 422, "不支持这种格式"),
@@ -171,6 +173,8 @@ def test_that_it_was_checked_is_on_record_without_name_or_value(portal: Portal) 
         ("deaths.xlsx", zipped({"a.txt": b"x"}), 422, "文件内容与格式不符"),
         ("deaths.csv", b"name,when\n" + PERSON.encode() + b",2\n", 422, "文件的列与契约不符"),
         ("deaths.csv", b"\xff\xfe\x00" * 40, 422, "不"),
+        ("deaths.csv", b"\0" * 2_000_000, 422, "文件内容与格式不符"),
+        ("deaths.csv", b"x" * 2_000_000, 422, "文件内容与格式不符"),
         ("deaths.parquet", b"PAR1 and no more", 422, "文件内容与格式不符"),
         ("deaths.jsonl", b'{"person_id18": ' * 500, 200, "不合格"),
     ],
