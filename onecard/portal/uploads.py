@@ -25,7 +25,7 @@ FILE = "file"
 """Name of the field that carries the file."""
 MULTIPART = "multipart/form-data"
 
-Check = Callable[[Mapping[str, str]], None]
+TokenCheck = Callable[[Mapping[str, str]], None]
 """Raises unless the fields of a form hold the right token."""
 
 
@@ -61,7 +61,7 @@ def may_carry(request: Request) -> bool:
 
 
 @asynccontextmanager
-async def read(request: Request, check: Check, most: int = MOST_BYTES) -> AsyncIterator[Sent]:
+async def read(request: Request, check: TokenCheck, most: int = MOST_BYTES) -> AsyncIterator[Sent]:
     """Read a form with a file; nothing of it is left afterwards.
 
     Args:
