@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from onecard.base.workdays import Due
 from onecard.model.quality_problems import STANDINGS, KnownProblem, ProblemStanding
+from onecard.portal.answers import rule_name
 from onecard.portal.guard import Visit
 from onecard.portal.pages import Words
-from quality.rows.rule_formulas import formula
 from schemas.models.contract import Contract
 
 PAGE = 50
@@ -165,14 +165,13 @@ class _Writer:
         self._visit, self._contract = visit, contract
         self._english = visit.language == "en"
         self._titles = {f.name: f.title for f in contract.fields}
-        self._own = {r.name: r.title for r in contract.rules}
         self._today = visit.site.settings.now().date()
         self._days = visit.catalogue.service_levels.days(contract.agency, "finding")
         self._whole = Words(visit.language)("whole_row")
 
     def line(self, problem: KnownProblem) -> ProblemLine:
         """The problem in words."""
-        name, rule = problem.field, self._rule(problem.rule)
+        name, rule = problem.field, rule_name(self._visit, self._contract, problem.rule)
         field = name if self._english else self._titles.get(name, name)
         named = field and rule.startswith(field)
         return ProblemLine(
@@ -185,11 +184,6 @@ class _Writer:
             problem.due(self._days),
             problem.standing(self._today, self._days),
         )
-
-    def _rule(self, rule: str) -> str:
-        if rule not in self._own:
-            return self._visit.site.rule_title(rule, self._visit.language)
-        return formula(self._contract, rule, "en") if self._english else self._own[rule]
 
 
 def paged(found: Sequence[ProblemLine], wanted: Wanted) -> ProblemPage:

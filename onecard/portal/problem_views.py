@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from onecard.model.quality_problems import STANDINGS, KnownProblem
 from onecard.model.tickets import LONGEST_TEXT
 from onecard.portal import agreement_lines, problem_downloads, problem_page, security
-from onecard.portal.answers import back, hub, note, page
+from onecard.portal.answers import back, hub, note, page, rule_name
 from onecard.portal.guard import Visit, there
 from onecard.portal.pages import address
 from onecard.portal.problem_lines import SORTS, UNENDED, Wanted, line, lines, paged
@@ -127,9 +127,7 @@ def _row_page(visit: Visit, values: dict[str, str | None] | None) -> Response:
         raise HTTPException(404)  # it came right a moment ago
     broken: dict[str, list[str]] = {}
     for field, rule in reasons:
-        own = {r.name: r.title for r in found.contract.rules}
-        title = own.get(rule) or visit.site.rule_title(rule, visit.language)
-        broken.setdefault(field, []).append(title)
+        broken.setdefault(field, []).append(rule_name(visit, found.contract, rule))
     return page(
         visit,
         "row",

@@ -25,7 +25,7 @@ from onecard.errors import (
 from onecard.operations.check_reading import FORMATS
 from onecard.operations.file_check import FileCheck
 from onecard.operations.upload_check import MOST_BYTES, PIECE, UploadedFile, check_upload
-from onecard.portal.answers import field_name, note, page
+from onecard.portal.answers import field_name, note, page, rule_name
 from onecard.portal.guard import Visit
 from onecard.portal.reports import MEDIA
 from onecard.portal.uploads import FILE, SentFile
@@ -185,12 +185,11 @@ def _checked(
 
 def _shown(visit: Visit, contract: Contract, found: FileCheck) -> CheckedFile:
     """The outcome in words."""
-    own = {r.name: r.title for r in contract.rules}
 
     def line(field: str, rule: str, rows: int, *, warns: bool = False) -> RuleLine:
         return RuleLine(
             field_name(visit, contract, field),
-            own.get(rule) or visit.site.rule_title(rule, visit.language),
+            rule_name(visit, contract, rule),
             expected(contract, field, rule, visit.language),
             rows,
             warns,
