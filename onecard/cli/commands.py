@@ -157,7 +157,7 @@ COMMANDS = (
     Command(
         "report",
         "onecard.cli.stewards:report",
-        "Write agencies' reports: HTML pages, and the problem list as a workbook.",
+        "Write agencies' reports: HTML pages, the problem list as a workbook, and PDF by Chromium.",
     ),
     Command(
         "db upgrade",

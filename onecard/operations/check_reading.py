@@ -37,6 +37,9 @@ FORMATS = {
 }
 """What a suffix tells where the contract says nothing of files, or of files of another kind."""
 
+LONGEST_HEADER = 1 << 20
+"""Characters of a line in which names are looked for; a longer one names nothing."""
+
 Layout = dict[str, Any]
 """A format as the options of files have it: kind, and what belongs to the kind."""
 
@@ -139,7 +142,8 @@ def to_read(contract: Contract, given: GivenFile, instead: Mapping[str, str]) ->
         )
     except ValidationError as error:
         parts = sorted({str(e["loc"][-1]) for e in error.errors()})
-        msg = f"{given.path}: format {layout['kind']} cannot be read with this {', '.join(parts)}"
+        shown = file_name(given.name)
+        msg = f"{shown}: format {layout['kind']} cannot be read with this {', '.join(parts)}"
         raise UsageError(msg) from None
     origin = file_name(given.name)
     try:
@@ -172,7 +176,8 @@ def _layout(source: Mapping[str, Any], given: GivenFile, instead: Mapping[str, s
         own = own if archive else packed
     kind = own.get("kind") if taken else FORMATS.get(suffix, own.get("kind"))
     if kind is None:
-        raise UsageError(f"{given.path}: " + unknown("file format", suffix, FORMATS))
+        shown = file_name(given.name)
+        raise UsageError(f"{shown}: " + unknown("file format", file_name(suffix), FORMATS))
     layout = own if own.get("kind") == kind else {"kind": kind}
     if kind == "json" and "records" not in layout:
         layout["records"] = "$"
@@ -196,12 +201,13 @@ def _column_names(file: Path, layout: Layout) -> set[str]:
         return set()
     codec = gb18030.NAME if layout.get("encoding") == "gb18030" else "utf-8-sig"
     with file.open(encoding=codec, errors="replace", newline="") as stream:
-        lines = islice(stream, layout.get("above", 0), None)
+        pieces = iter(lambda: stream.readline(LONGEST_HEADER), "")
+        lines = islice(pieces, layout.get("above", 0), None)
         first = next((line for line in lines if line.strip()), "").removeprefix("\ufeff")
-    if kind == "csv":
-        return set(next(csv.reader([first], delimiter=layout.get("delimiter", ",")), []))
     try:
+        if kind == "csv":
+            return set(next(csv.reader([first], delimiter=layout.get("delimiter", ",")), []))
         record = json_lines.loads(first)
-    except ValueError:
+    except (csv.Error, ValueError, RecursionError):
         return set()
     return set(record) if isinstance(record, dict) else set()

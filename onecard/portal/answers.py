@@ -12,6 +12,7 @@ from onecard.portal import pages, security
 from onecard.portal.guard import Visit
 from onecard.store import audit, database
 from onecard.store.database import Connection
+from quality.rows.rule_formulas import formula
 from schemas.models.contract import Contract
 
 
@@ -79,6 +80,21 @@ def field_name(visit: Visit, contract: Contract, name: str) -> str:
     """
     titles = {f.name: f.title for f in contract.fields}
     return name if visit.language == "en" else titles.get(name, name)
+
+
+def rule_name(visit: Visit, contract: Contract, rule: str) -> str:
+    """What a rule is called in the page's language.
+
+    Args:
+        visit: names the language.
+        contract: of its dataset.
+        rule: one of the gate's rules, or one that the contract has: its title is Chinese, so that
+            in English its formula stands in its place.
+    """
+    own = {r.name: r.title for r in contract.rules}
+    if rule not in own:
+        return visit.site.rule_title(rule, visit.language)
+    return formula(contract, rule, "en") if visit.language == "en" else own[rule]
 
 
 def back(visit: Visit, *parts: str) -> Response:

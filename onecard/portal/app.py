@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException as PlainHTTPException
 
-from onecard.errors import OnecardError, PolicyError, RetriableError
+from onecard.errors import OnecardError, PolicyError, RetriableError, StorageError
 from onecard.model.quality_problems import ChangedMeanwhile
 from onecard.model.tickets import TicketChanged, UnknownTicket, WrongState
 from onecard.portal import pages, views
@@ -43,6 +43,11 @@ REASONS = (
     "dataset",
     "field",
     "key",
+    "own_dataset",
+    "no_file",
+    "empty_file",
+    "large",
+    "busy",
 )
 """Details of our own refusals; each has its words."""
 
@@ -66,9 +71,10 @@ def create_app(site: Site) -> FastAPI:
 
 
 def _router(site: Site) -> APIRouter:
-    visit = Depends(guard(site))
+    plain, with_file = Depends(guard(site)), Depends(guard(site, takes_file=True))
     router = APIRouter(default_response_class=Response, redirect_slashes=False)
     for method, route, view in views.ROUTES:
+        visit = with_file if view in views.TAKES_FILE else plain
         router.add_api_route(
             route,
             views.behind(visit, view),
@@ -96,6 +102,8 @@ async def _failed(site: Site, request: Request, error: Exception) -> Response:
     if isinstance(error, PolicyError):
         return _error_page(site, request, HTTPStatus.CONFLICT, str(error))
     code = 503 if isinstance(error, RetriableError) else 500
+    if isinstance(error, StorageError):
+        code = HTTPStatus.INSUFFICIENT_STORAGE
     return _error_page(site, request, code, "")
 
 

@@ -5,8 +5,9 @@ An object of another agency does not exist for a visitor: 404, as for one that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from fastapi import Depends, HTTPException, Request
@@ -14,10 +15,11 @@ from fastapi import Depends, HTTPException, Request
 from onecard.model.holds import agency_of
 from onecard.model.quality_problems import KnownProblem
 from onecard.model.tickets import Ticket
-from onecard.portal import access, agreement_lines, pages, reports, security
+from onecard.portal import access, agreement_lines, pages, reports, security, uploads
 from onecard.portal.access import Person, Visitor
 from onecard.portal.reports import Report
 from onecard.portal.site import Language, Site
+from onecard.portal.uploads import Sent, SentFile
 from onecard.store import database, quality_problems, tickets
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
@@ -36,6 +38,7 @@ class Visit:
         problem: of the page's agency.
         record: a rejected row that is one of the problem's open rows; 0: none is asked for.
         form: what was sent; its token is checked already.
+        file: that came with the form, where the route takes one.
     """
 
     request: Request
@@ -49,6 +52,7 @@ class Visit:
     problem: KnownProblem | None = None
     record: int = 0
     form: Mapping[str, str] = field(default_factory=dict)
+    file: SentFile | None = None
 
     @property
     def language(self) -> Language:
@@ -67,38 +71,53 @@ def there(found: T | None) -> T:
     return found
 
 
-def guard(site: Site) -> Callable[..., Visit]:
-    """The dependency of every route."""
+def guard(site: Site, *, takes_file: bool = False) -> Callable[..., Visit]:
+    """The dependency of every route.
+
+    Args:
+        site: the portal.
+        takes_file: whether the route's form may carry a file.
+    """
     identity = Depends(site.identity)
 
-    def asked(person: Person = identity) -> tuple[Visitor, Catalogue]:
+    def asked(request: Request, person: Person = identity) -> tuple[Visitor, Catalogue]:
         catalogue = site.catalogue()
         known = catalogue.agencies
         found = access.load(site.users, known).visitor(person, known)
         if found is None:
             raise HTTPException(403, f"unmapped:{person.name}")
+        named = request.path_params
+        if "agency" in named and named["agency"] not in found.agencies:
+            raise HTTPException(404)
         return found, catalogue
 
     asking = Depends(asked)
 
-    async def form(request: Request, who: tuple[Visitor, Catalogue] = asking) -> dict[str, str]:
-        found = await security.read_form(request)
-        if request.method not in ("GET", "HEAD"):
-            security.check_origin(request)
-            security.check_token(site.secret, who[0].name, site.settings.now(), found)
-        return found
+    async def form(
+        request: Request, who: tuple[Visitor, Catalogue] = asking
+    ) -> AsyncIterator[Sent]:
+        if request.method in ("GET", "HEAD"):
+            yield Sent()
+            return
+        security.check_origin(request)
+        check = partial(security.check_token, site.secret, who[0].name, site.settings.now())
+        if takes_file and uploads.may_carry(request):
+            async with uploads.read(request, check) as found:
+                yield found
+            return
+        text = await security.read_form(request)
+        check(text)
+        yield Sent(text)
 
     written = Depends(form)
 
     def visit(
         request: Request,
         who: tuple[Visitor, Catalogue] = asking,
-        sent: dict[str, str] = written,
+        sent: Sent = written,
     ) -> Visit:
         (visitor, catalogue), named = who, request.path_params
         agency = named.get("agency", "")
-        if "agency" in named and agency not in visitor.agencies:
-            raise HTTPException(404)
         problem = None
         if "problem" in named:
             problem = _problem(site, catalogue, agency, named["problem"])
@@ -113,7 +132,8 @@ def guard(site: Site) -> Callable[..., Visit]:
             _report(site, agency, named["report"]) if "report" in named else None,
             problem,
             _record(site, there(problem), named["record"]) if "record" in named else 0,
-            sent,
+            sent.form,
+            sent.file,
         )
 
     return visit

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from onecard.base.workdays import Due
 from onecard.model.quality_problems import STANDINGS, KnownProblem, ProblemStanding
+from onecard.portal.answers import rule_name
 from onecard.portal.guard import LONGEST_ID, Visit
 from onecard.portal.pages import Words
-from quality.rows.rule_formulas import formula
 from schemas.models.contract import Contract
 
 PAGE = 50
@@ -158,20 +158,6 @@ def line(visit: Visit, problem: KnownProblem) -> ProblemLine:
     return _Writer(visit, visit.catalogue.contract(problem.dataset)).line(problem)
 
 
-def rule_text(visit: Visit, contract: Contract, rule: str) -> str:
-    """A rule in words of the page's language; a contract's own is in English what it asks for.
-
-    Args:
-        visit: names the language.
-        contract: of the dataset.
-        rule: of the contract, or of the gate.
-    """
-    own = {r.name: r.title for r in contract.rules}
-    if rule not in own:
-        return visit.site.rule_title(rule, visit.language)
-    return formula(contract, rule, "en") if visit.language == "en" else own[rule]
-
-
 class _Writer:
     """Says what problems of one dataset are called, and how they stand."""
 
@@ -185,7 +171,7 @@ class _Writer:
 
     def line(self, problem: KnownProblem) -> ProblemLine:
         """The problem in words."""
-        name, rule = problem.field, rule_text(self._visit, self._contract, problem.rule)
+        name, rule = problem.field, rule_name(self._visit, self._contract, problem.rule)
         field = name if self._english else self._titles.get(name, name)
         named = field and rule.startswith(field)
         return ProblemLine(

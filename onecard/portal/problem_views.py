@@ -11,10 +11,10 @@ from fastapi.responses import Response
 from onecard.model.quality_problems import STANDINGS, KnownProblem
 from onecard.model.tickets import LONGEST_TEXT
 from onecard.portal import agreement_lines, problem_downloads, problem_page, security
-from onecard.portal.answers import back, hub, note, page
+from onecard.portal.answers import back, hub, note, page, rule_name
 from onecard.portal.guard import Visit, has_dataset, there
 from onecard.portal.pages import address
-from onecard.portal.problem_lines import SORTS, UNENDED, Wanted, line, lines, paged, rule_text
+from onecard.portal.problem_lines import SORTS, UNENDED, Wanted, line, lines, paged
 from onecard.store import holds, quality_problems, quarantine, transfer_history
 from onecard.store.quality_problems import Said
 
@@ -78,6 +78,9 @@ def problem(visit: Visit) -> Response:
         rows=rows,
         columns=_columns(found.contract.key, found.problem),
         more=address(visit.request, *here, before=str(rows.more)),
+        check_address=address(
+            visit.request, visit.agency, "self_check", dataset=found.problem.dataset
+        ),
         course=course,
         counties=counties,
         receivers=problem_page.receivers(visit, found.problem),
@@ -128,7 +131,7 @@ def _row_page(visit: Visit, values: dict[str, str | None] | None) -> Response:
         raise HTTPException(404)  # it came right a moment ago
     broken: dict[str, list[str]] = {}
     for field, rule in reasons:
-        broken.setdefault(field, []).append(rule_text(visit, found.contract, rule))
+        broken.setdefault(field, []).append(rule_name(visit, found.contract, rule))
     return page(
         visit,
         "row",

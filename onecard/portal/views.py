@@ -18,6 +18,7 @@ from onecard.portal import (
     reaction_lines,
     reports,
     security,
+    self_check_views,
     ticket_views,
     today,
 )
@@ -150,6 +151,9 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("POST", "/{agency}/problems/{problem}/rows", problem_views.rows_file),
     ("GET", "/{agency}/problems/{problem}/rows/{record}", problem_views.row),
     ("POST", "/{agency}/problems/{problem}/rows/{record}", problem_views.reveal),
+    ("GET", "/{agency}/self_check", self_check_views.self_check),
+    ("POST", "/{agency}/self_check", self_check_views.check),
+    ("POST", "/{agency}/self_check/copy", self_check_views.annotated),
     ("GET", "/{agency}/agreements", agreement_list),
     ("GET", "/{agency}/agreements/{agreement}", agreement),
     ("POST", "/{agency}/agreements/{agreement}/approve", approve),
@@ -162,6 +166,8 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("POST", "/{agency}/tickets/{ticket}/close", ticket_views.close),
     ("POST", "/{agency}/tickets/{ticket}/reopen", ticket_views.reopen),
 )
+TAKES_FILE: frozenset[View] = frozenset({self_check_views.check, self_check_views.annotated})
+"""Of the routes, those whose form may carry a file."""
 
 
 def _line(visit: Visit, connection: Connection, found: Agreement) -> AgreementLine:

@@ -28,7 +28,10 @@ AGREEMENT = "f20-health-hrss-death"
 REPORT = "monthly-2026-10.zh.html"
 NOBODY = "410105190001010010"
 """An invented number."""
-PAGES = ("", "live", "health/reports", "health/problems", "health/agreements", "health/tickets")
+PAGES = (
+    *("", "live"),
+    *(f"health/{p}" for p in ("reports", "problems", "self_check", "agreements", "tickets")),
+)
 
 
 @pytest.fixture(scope="module")

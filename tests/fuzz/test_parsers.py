@@ -203,7 +203,7 @@ def test_json_pages() -> None:
         )
         asked = request(options)
         api = JsonApi(client, asked, options)
-        document = client.json_document(reply, "a/b at /x", api.parsed)
+        document = client.json_document(reply, "a/b at /x", lambda body: api.parsed(body, {}))
         pages = Pages(api, asked, options, {}, PageKeys(()))
         return sum(b.num_rows for b, _ in pages._records(document).parts(asked, "/x"))
 

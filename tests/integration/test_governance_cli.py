@@ -322,7 +322,7 @@ ACTING = {
     *("agreements start", "incidents close", "quarantine release", "quarantine replay"),
     *("quarantine purge", "challenge acknowledge", "challenge answer", "challenge close"),
     *("keys init", "keys add", "keys rotate", "receipts erased", "up", "live", "serve"),
-    *("agreements delay", "misuse lift"),
+    *("agreements delay", "misuse lift", "init agency", "ingest", "keys accept", "keys pair"),
 }
 """They do something and say so in a line; what came of it stands in a report."""
 

@@ -167,7 +167,7 @@ def test_disclosures_are_kept_for_three_years_and_no_longer(
     assert json.loads(house(timedelta(days=3 * 365), "--json"))["expired_months"] == 0
     assert months() == before
     late = timedelta(days=3 * 366 + 31)
-    assert "1 months of disclosures dropped" in house(late)
+    assert "1 months of disclosures and calls dropped" in house(late)
     assert months() == before - 1
     assert json.loads(house(late, "--json"))["expired_months"] == 0
     with database.connect(hub.address, autocommit=True) as connection:

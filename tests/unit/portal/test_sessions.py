@@ -54,25 +54,25 @@ def test_who_has_lost_an_agency_since_sends_in_vain(portal: Portal) -> None:
 
 def test_nothing_changes_by_looking(portal: Portal) -> None:
     """Every route that changes something is a POST, and asks for its token."""
-    number = portal.ticket()
+    objects = portal.objects()
     client, before = portal.client("engineer/Admin"), len(portal.audit())
     looked = {method for method, _ in routes(portal)}
     assert looked <= {"GET", "POST"}
     for method, path in routes(portal):
         if method == "GET":
-            client.get(filled(path, "health", number))
+            client.get(filled(path, "health", objects))
     added = {str(kind) for kind, *_ in portal.audit()[before:]}
     assert {kind for kind in added if not kind.startswith("access.")} == set()
 
 
 def test_the_portal_keeps_nothing_in_the_browser(portal: Portal) -> None:
     """No cookie of its own, no other origin that may read, nothing in a cache."""
-    number = portal.ticket()
+    objects = portal.objects()
     for user in (None, "health", "stranger"):
         client = portal.client(user)
         for method, path in routes(portal):
             headers = {"origin": "https://elsewhere.example"}
-            address = filled(path, "health", number)
+            address = filled(path, "health", objects)
             found = client.request(method, address, headers=headers, follow_redirects=False)
             assert "set-cookie" not in found.headers, path
             assert not [n for n in found.headers if n.startswith("access-control-")], path
