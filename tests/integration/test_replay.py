@@ -171,6 +171,6 @@ def test_disclosures_are_kept_for_three_years_and_no_longer(
     assert months() == before - 1
     assert json.loads(house(late, "--json"))["expired_months"] == 0
     with database.connect(hub.address, autocommit=True) as connection:
-        written = "SELECT body FROM ledger.audit WHERE kind = 'disclosures.expired'"
+        written = "SELECT body FROM ledger.audit WHERE kind = 'records.expired'"
         (body,) = database.scalars(connection, str, written)
     assert json.loads(body)["months"] == [f"disclosure_{now:%Y_%m}"]
