@@ -20,6 +20,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from demo import receivers
 from demo.http_api import PUBLIC_KEYS
 from demo.rehearsal import Rehearsal, start
 from onecard.store import database
@@ -243,6 +244,11 @@ def soaking(home: Path, *, persons: int, seed: int, postgres: str | None) -> Ite
         )
         shutil.copy(stage.home / "keys.json", twin.home / "keys.json")
         shutil.copy(stage.city.home / PUBLIC_KEYS, twin.city.home / PUBLIC_KEYS)
+        shutil.copytree(
+            stage.city.home / receivers.FOLDER,
+            twin.city.home / receivers.FOLDER,
+            dirs_exist_ok=True,
+        )
         schemas = home / "schemas"
         shutil.copytree(catalogue.ROOT, schemas, ignore=shutil.ignore_patterns("*.py", "__*"))
         impatient(schemas)
