@@ -110,7 +110,7 @@ def _are_names(header: Collection[str], known: Collection[str]) -> bool:
     """Whether what stands in a header's place are names, none of them a value of a row."""
     others = set(header).difference(known)
     mine = is_header(header, known) and not _grown_together(header, known)
-    return mine and not any(map(is_like_a_value, others))
+    return mine and not any(is_like_a_value(n) or _NUMBER.fullmatch(bare(n)) for n in others)
 
 
 def _grown_together(header: Collection[str], known: Collection[str]) -> bool:

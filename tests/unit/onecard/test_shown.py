@@ -124,3 +124,10 @@ def test_a_masked_name_holds_nothing_personal_and_stays_as_it_is(name: str, dige
     assert not find(once)
     assert "\n" not in once
     assert shown.file_name(once, digest) == once
+
+
+def test_a_row_before_the_names_is_told_by_its_number() -> None:
+    """A row's beginning that has grown together with the header, where no name is lacking."""
+    header = ["10014", "吴娜", *KNOWN]
+    assert "吴娜" not in shown.columns(header, KNOWN)
+    assert not shown.may_show("吴娜", header, KNOWN)
