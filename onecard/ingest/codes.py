@@ -6,9 +6,15 @@ table; a test compares them.
 
 from __future__ import annotations
 
+from onecard.daemon import codes as shared
 from onecard.daemon.codes import Code
 from onecard.daemon.proving import Reason
 
+OUT_OF_TIME = shared.OUT_OF_TIME
+REPLAYED = shared.REPLAYED
+FAILED_TOO_OFTEN = shared.FAILED_TOO_OFTEN
+NO_SUCH_PATH = shared.NO_SUCH_PATH
+HEADERS = shared.HEADERS
 TAKEN = Code(
     "00",
     200,
@@ -43,22 +49,6 @@ NOT_PROVED = Code(
     "核对密钥、sid、前缀、算法、路径与所签文本",
     "check key, sid, prefix, algorithm, path and the text that is signed",
 )
-OUT_OF_TIME = Code(
-    "41",
-    401,
-    "签名正确，rtime 不在时间窗内",
-    "the signature is right, rtime is not within the window",
-    "校准时钟",
-    "set the clock",
-)
-REPLAYED = Code(
-    "42",
-    409,
-    "签名正确，rid 已用过",
-    "the signature is right, this rid was taken before",
-    "每次调用使用新的 rid，重发也一样",
-    "make a new rid for every call, also for a repetition",
-)
 BODY = Code(
     "43",
     413,
@@ -66,14 +56,6 @@ BODY = Code(
     "the part goes beyond the length that was declared, or is compressed",
     "不压缩；核对 Upload-Length 与 Upload-Offset",
     "do not compress; check Upload-Length and Upload-Offset",
-)
-FAILED_TOO_OFTEN = Code(
-    "44",
-    429,
-    "同 40，且来自该地址的此类调用过多",
-    "as 40, and too many such calls have come from this address under this sid",
-    "同 40",
-    "see 40",
 )
 TOO_OFTEN = Code(
     "45",
@@ -84,17 +66,8 @@ TOO_OFTEN = Code(
     "send larger parts; come again after Retry-After",
     1,
 )
-NO_SUCH_PATH = Code("46", 404, "没有这个路径", "no such path", "核对路径", "check the path")
 NO_SUCH_METHOD = Code(
     "47", 405, "没有这个方法", "no such method", "用 POST、GET 或 HEAD", "use POST, GET or HEAD"
-)
-HEADERS = Code(
-    "48",
-    431,
-    "报文头过大",
-    "more than 8 KiB of headers",
-    "只带所需报文头",
-    "send only those needed",
 )
 UNAVAILABLE = Code(
     "50",

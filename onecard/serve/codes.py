@@ -5,8 +5,14 @@ docs/asking.md has the same table, and the OpenAPI document the same texts; a te
 
 from __future__ import annotations
 
+from onecard.daemon import codes as shared
 from onecard.daemon.codes import Code
 
+OUT_OF_TIME = shared.OUT_OF_TIME
+REPLAYED = shared.REPLAYED
+FAILED_TOO_OFTEN = shared.FAILED_TOO_OFTEN
+NO_SUCH_PATH = shared.NO_SUCH_PATH
+HEADERS = shared.HEADERS
 ANSWERED = Code(
     "00", 200, "已答复", "answered", "核对签名后使用", "verify the signature, then use it"
 )
@@ -18,22 +24,6 @@ NOT_PROVED = Code(
     "核对密钥、sid、前缀、算法、路径与报文字节",
     "check key, sid, prefix, algorithm, path and the bytes of the body",
 )
-OUT_OF_TIME = Code(
-    "41",
-    401,
-    "签名正确，rtime 不在时间窗内",
-    "the signature is right, rtime is not within the window",
-    "校准时钟",
-    "set the clock",
-)
-REPLAYED = Code(
-    "42",
-    409,
-    "签名正确，rid 已用过",
-    "the signature is right, this rid was taken before",
-    "每次调用使用新的 rid，重发也一样",
-    "make a new rid for every call, also for a repetition",
-)
 BODY = Code(
     "43",
     413,
@@ -42,24 +32,7 @@ BODY = Code(
     "报文不超过 4 KiB，不压缩，给出 Content-Length",
     "send at most 4 KiB, not compressed, with Content-Length",
 )
-FAILED_TOO_OFTEN = Code(
-    "44",
-    429,
-    "同 40，且来自该地址的此类调用过多",
-    "as 40, and too many such calls have come from this address under this sid",
-    "同 40",
-    "see 40",
-)
-NO_SUCH_PATH = Code("46", 404, "没有这个路径", "no such path", "核对路径", "check the path")
 NO_SUCH_METHOD = Code("47", 405, "没有这个方法", "no such method", "用 POST", "use POST")
-HEADERS = Code(
-    "48",
-    431,
-    "报文头过大",
-    "more than 8 KiB of headers",
-    "只带所需报文头",
-    "send only those needed",
-)
 UNAVAILABLE = Code(
     "50",
     503,
