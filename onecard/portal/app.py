@@ -13,10 +13,14 @@ from starlette.exceptions import HTTPException as PlainHTTPException
 from onecard.errors import OnecardError, PolicyError, RetriableError, StorageError
 from onecard.model.quality_problems import ChangedMeanwhile
 from onecard.model.tickets import TicketChanged, UnknownTicket, WrongState
-from onecard.portal import pages, views
+from onecard.portal import engineer_views, pages, views
 from onecard.portal.guard import guard
 from onecard.portal.security import Headers, page_policy
 from onecard.portal.site import Site
+from onecard.portal.view import behind
+
+ROUTES = (*engineer_views.ROUTES, *views.ROUTES)
+"""Every route, in the order in which they are tried."""
 
 REASONS = (
     "form",
@@ -72,15 +76,14 @@ def create_app(site: Site) -> FastAPI:
 
 def _router(site: Site) -> APIRouter:
     plain, with_file = Depends(guard(site)), Depends(guard(site, takes_file=True))
+    engineers = Depends(guard(site, engineers_only=True))
     router = APIRouter(default_response_class=Response, redirect_slashes=False)
-    for method, route, view in views.ROUTES:
+    for method, route, view in ROUTES:
         visit = with_file if view in views.TAKES_FILE else plain
+        if (method, route, view) in engineer_views.ROUTES:
+            visit = engineers
         router.add_api_route(
-            route,
-            views.behind(visit, view),
-            methods=[method],
-            name=view.__name__,
-            response_model=None,
+            route, behind(visit, view), methods=[method], name=view.__name__, response_model=None
         )
     return router
 

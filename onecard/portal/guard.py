@@ -71,12 +71,15 @@ def there(found: T | None) -> T:
     return found
 
 
-def guard(site: Site, *, takes_file: bool = False) -> Callable[..., Visit]:
+def guard(
+    site: Site, *, takes_file: bool = False, engineers_only: bool = False
+) -> Callable[..., Visit]:
     """The dependency of every route.
 
     Args:
         site: the portal.
         takes_file: whether the route's form may carry a file.
+        engineers_only: whether it is nowhere for who does not see every agency.
     """
     identity = Depends(site.identity)
 
@@ -87,6 +90,8 @@ def guard(site: Site, *, takes_file: bool = False) -> Callable[..., Visit]:
         if found is None:
             raise HTTPException(403, f"unmapped:{person.name}")
         named = request.path_params
+        if engineers_only and not found.engineer:
+            raise HTTPException(404)
         if "agency" in named and named["agency"] not in found.agencies:
             raise HTTPException(404)
         return found, catalogue

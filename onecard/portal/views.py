@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from fastapi import HTTPException
 from fastapi.responses import FileResponse, Response
 
@@ -26,21 +23,12 @@ from onecard.portal.agreement_lines import AgreementLine
 from onecard.portal.answers import back, hub, note, page
 from onecard.portal.guard import Visit, there
 from onecard.portal.today import WAITING
+from onecard.portal.view import Routes, View
 from onecard.store import agreement_lives
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement
 
-View = Callable[[Visit], Response]
 LONGEST_DOCUMENT = 100
-
-
-def behind(visit: Any, view: View) -> Callable[[Visit], Response]:  # noqa: ANN401 - FastAPI's Depends
-    """The view as a route that gets what the guard found."""
-
-    def route(found: Visit = visit) -> Response:
-        return view(found)
-
-    return route
 
 
 def home(visit: Visit) -> Response:
@@ -136,7 +124,7 @@ def approve(visit: Visit) -> Response:
     return back(visit, "agreements", found.id)
 
 
-ROUTES: tuple[tuple[str, str, View], ...] = (
+ROUTES: Routes = (
     ("GET", "/", home),
     ("GET", "/live", live),
     ("GET", "/{agency}/reports", report_list),

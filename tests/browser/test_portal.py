@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from onecard.model.tickets import NewTicket
-from onecard.portal import views
+from onecard.portal import app
 from onecard.ports.row_gate import Reason
 from onecard.store import agreement_lives, database, tickets
 from tests.browser.conftest import Server
@@ -176,7 +176,7 @@ def addresses(ticket: int) -> Iterator[tuple[str, str]]:
         "problem": "1",
         "record": "1",
     }
-    for method, path, _ in views.ROUTES:
+    for method, path, _ in app.ROUTES:
         if "{agency}" in path:
             yield method, re.sub(r"\{(\w+)\}", lambda m: values[m[1]], path)
 

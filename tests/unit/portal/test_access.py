@@ -15,17 +15,16 @@ import pytest
 from fastapi.routing import APIRoute
 
 from onecard.errors import ConfigError
-from onecard.portal import access, security, views
+from onecard.portal import access, app, security
 from onecard.portal.access import ENGINEER, AccessMap, Person
 from onecard.portal.airflow_user import person
-from onecard.portal.app import create_app
 from schemas.models.problem import InvalidFile
 from tests.unit.portal.conftest import NOW, WAITING, Portal
 
 
 def routes(portal: Portal) -> Iterator[tuple[str, str]]:
     """Method and path of every route, found in the application's own table."""
-    found: list[Any] = list(create_app(portal.site).routes)
+    found: list[Any] = list(app.create_app(portal.site).routes)
     while found:
         route = found.pop()
         inner = getattr(route, "original_router", None) or getattr(route, "router", None)
@@ -44,7 +43,7 @@ def filled(path: str, agency: str, objects: dict[str, str]) -> str:
 
 
 def test_the_route_table_is_the_whole_portal(portal: Portal) -> None:
-    assert sorted(routes(portal)) == sorted((m, p) for m, p, _ in views.ROUTES)
+    assert sorted(routes(portal)) == sorted((m, p) for m, p, _ in app.ROUTES)
 
 
 def test_anonymous_is_refused_on_every_route(portal: Portal) -> None:
@@ -96,6 +95,21 @@ def test_another_agencys_objects_do_not_exist_below_my_own_pages(portal: Portal)
         sent = {"data": form} if method == "POST" else {}
         refused = client.request(method, filled(path, "education", objects), **sent)
         assert refused.status_code == 404, path
+
+
+def test_the_engineers_desk_is_nowhere_for_a_steward(portal: Portal) -> None:
+    """Of however many agencies."""
+    objects, desk = portal.objects(), [r for r in routes(portal) if r[1].startswith("/engineer")]
+    assert ("GET", "/engineer") in desk
+    for who in ("hrss", "both"):
+        form = {"csrf": security.token(portal.site.secret, who, NOW)}
+        for method, path in desk:
+            sent = {"data": form} if method == "POST" else {}
+            refused = portal.client(who).request(method, filled(path, "health", objects), **sent)
+            assert refused.status_code == 404, path
+        assert "/engineer" not in portal.client(who).get("/").text
+    assert 'href="/engineer"' in portal.client("li/Admin").get("/").text
+    assert portal.client("li/Admin").get("/engineer").status_code == 200
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1e3", "9999999999999", "9" * 19, "²", "one"])

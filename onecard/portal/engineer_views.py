@@ -1,0 +1,21 @@
+"""What engineers see below `/engineer`: for who sees every agency; for others it is nowhere."""
+
+from __future__ import annotations
+
+from fastapi.responses import Response
+
+from onecard.portal.answers import page
+from onecard.portal.guard import Visit
+from onecard.portal.view import Routes
+
+PARTS: tuple[str, ...] = ()
+"""Pages of the desk by the last part of their address; each has the word `engineer_<part>`, and
+`engineer_<part>_lead`, a sentence that says what is found there."""
+
+
+def desk(visit: Visit) -> Response:
+    """Where everything is."""
+    return page(visit, "engineer", parts=PARTS)
+
+
+ROUTES: Routes = (("GET", "/engineer", desk),)
