@@ -1,8 +1,9 @@
 """`python -m bench.portal`: how long the stewards' pages take after thirteen months of a city.
 
-Fills the ledger of a private database as `bench.reports` does, adds a problem with many rejected
-rows that are really sealed, and asks the portal for each of its pages over HTTP on loopback, one
-after the other, an empty page of FastAPI in the same process between them. Writes the section
+Fills the ledger of a private database as `bench.reports` does, approves the agreements, adds a
+problem with many rejected rows that are really sealed, and asks the portal for each of its pages
+over HTTP on loopback, one after the other, an empty page of FastAPI in the same process between
+them; then for the self-check of a large file, beside `onecard check` of it. Writes the section
 between the markers of RESULTS.md.
 """
 
@@ -23,9 +24,10 @@ from statistics import median
 import psycopg
 from psycopg import sql
 
-from bench import reports
+from bench import portal_check, reports
 from bench.arguments import parser
 from bench.live_arrivals import quantile
+from bench.portal_check import Checks
 from bench.portal_server import EMPTY, ENGINEER, PORTAL
 from bench.results import Limit, Section, publish
 from bench.statements import statements
@@ -34,12 +36,21 @@ from onecard.base.settings import Settings
 from onecard.base.sql_text import query
 from onecard.base.times import ZONE
 from onecard.crypto import keys
+from onecard.portal import problem_page
 from onecard.ports.row_gate import Reason, Rejected
-from onecard.store import database, quality_problems, staging
+from onecard.store import agreement_lives, database, quality_problems, staging
 from onecard.store.sealing import Sealer
 from schemas.models.catalogue import Catalogue
 
 MILLISECONDS, RATIO = 300.0, 15.0
+CHECK_RATIO = 2.0
+APART = 1.25
+"""So much more than the quickest of a problem's pages of rows the slowest may take."""
+ROW_PAGES = ("a problem, its newest rows", "a problem, rows in the middle", "a problem, the oldest")
+"""First, middle and last of them."""
+DRAFTS = 2
+"""Agreements that still wait for their approval."""
+CHECK_ROUNDS = 3
 DATASET, REASON = "health/health_visit", Reason("mdtrt_id", "type")
 """A problem that the history has not, with rows of one night."""
 BEGINS_S = 60.0
@@ -49,6 +60,7 @@ def main() -> None:
     """Entry point."""
     words = parser(__doc__, rows=100_000, rounds=40)
     words.add_argument("--first", default=reports.FIRST, help="first day of the history")
+    words.add_argument("--checked", type=int, default=portal_check.ROWS, help="rows of the file")
     options = words.parse_args()
     home = options.home / "portal"
     with reports.filled(home, options.first) as (environment, size):
@@ -56,7 +68,10 @@ def main() -> None:
         problem = prepare(desk, environment["ONECARD_DATABASE_URL"], options.rows)
         with served(home, environment) as port:
             took = measured(port, pages(desk, problem), options.rounds)
-    publish(options, section(size, took, options))
+            file = home / "cards.csv"
+            portal_check.write(file, options.checked)
+            checks = portal_check.compared(port, environment, file, CHECK_ROUNDS)
+    publish(options, section(size, took, checks, options))
 
 
 def prepare(desk: HubDesk, address: str, rows: int) -> int:
@@ -69,6 +84,8 @@ def prepare(desk: HubDesk, address: str, rows: int) -> int:
         connection.execute("SELECT ledger.gather_problems()")
         connection.execute("VACUUM ANALYZE")
     with database.connect(address, autocommit=True) as hub:
+        for agreement in [a for a in desk.catalogue.agreements.values() if a.served][DRAFTS:]:
+            agreement_lives.approve(hub, agreement, "bench", "bench")
         found = quality_problems.of_datasets(hub, [DATASET])
     return max(found, key=lambda p: p.open_rows).id
 
@@ -115,9 +132,7 @@ def reject(connection: psycopg.Connection[tuple[object, ...]], desk: HubDesk, ro
 
 def pages(desk: HubDesk, problem: int) -> dict[str, str]:
     """Addresses below the portal, by what they are called on the page of results."""
-    with database.connect(desk.address, autocommit=True) as connection:
-        deep = quality_problems.rows(connection, problem, 0, 1)[0].id // 2
-        newest = quality_problems.rows(connection, problem, 0, 1)[0].id
+    newest, oldest, middle = _span(desk, problem)
     agency = DATASET.partition("/")[0]
     one = f"/{agency}/problems/{problem}"
     agreement = next(a for a in desk.catalogue.agreements.values() if a.consumer == agency)
@@ -126,8 +141,9 @@ def pages(desk: HubDesk, problem: int) -> dict[str, str]:
         "live lane and single calls": "/live",
         "problems": f"/{agency}/problems",
         "problems, filtered and sorted": f"/{agency}/problems?q=type&sort=rows&status=",
-        "a problem, its newest rows": one,
-        "a problem, rows in the middle": f"{one}?before={deep}",
+        ROW_PAGES[0]: one,
+        ROW_PAGES[1]: f"{one}?before={middle}",
+        ROW_PAGES[2]: f"{one}?before={oldest + problem_page.ROWS}",
         "a rejected row": f"{one}/rows/{newest}",
         "tickets": f"/{agency}/tickets",
         "a ticket (audited)": f"/{agency}/tickets/{_ticket(desk, agency)}",
@@ -135,6 +151,13 @@ def pages(desk: HubDesk, problem: int) -> dict[str, str]:
         "an agreement": f"/{agency}/agreements/{agreement.id}",
         "reports": f"/{agency}/reports",
     }
+
+
+def _span(desk: HubDesk, problem: int) -> list[int]:
+    """The newest, the oldest and the middle one of a problem's open rows."""
+    with psycopg.connect(desk.address) as connection:
+        found = connection.execute(statements("portal")["span"], {"problem": problem}).fetchone()
+    return [int(str(record)) for record in found or ()]
 
 
 def _ticket(desk: HubDesk, agency: str) -> int:
@@ -199,7 +222,7 @@ def measured(port: int, asked: Mapping[str, str], rounds: int) -> dict[str, list
 
 
 def section(
-    size: Mapping[str, int], took: Mapping[str, Sequence[float]], options: object
+    size: Mapping[str, int], took: Mapping[str, Sequence[float]], checks: Checks, options: object
 ) -> Section:
     """The section of RESULTS.md."""
     empty = median(took[EMPTY])
@@ -208,6 +231,8 @@ def section(
     rows += [_cells(name, times, empty) for name, times in named.items()]
     slowest = max(1000 * quantile(times, 0.95) for times in named.values())
     ratio = max(median(times) / empty for times in named.values())
+    paged = [median(took[name]) for name in ROW_PAGES]
+    form, command = median(checks.portal), median(checks.command)
     history = ", ".join(f"{n:,} of {table}" for table, n in size.items())
     return Section(
         name="the stewards' portal",
@@ -218,13 +243,18 @@ def section(
             f" a city's nights and its live lane from {getattr(options, 'first', '')} to"
             f" {reports.LAST} (rows in the ledger: {history}); one problem has"
             f" {getattr(options, 'rows', 0):,} rejected rows. One process of uvicorn, one visitor;"
-            f" {len(named[next(iter(named))])} of each page, an empty page before each."
+            f" {len(named[next(iter(named))])} of each page, an empty page before each. Self-check:"
+            f" a CSV of {checks.rows:,} cards sent by its form took {form:.1f} s until the answer"
+            f" was there; `onecard check` of the same file {command:.1f} s, start included (medians"
+            f" of {len(checks.portal)}, in turns)."
         ),
         columns=("page", "median ms", "P95 ms", "times the empty page"),
         rows=rows,
         limits=[
             Limit("P95 of the slowest page, ms", MILLISECONDS, slowest),
             Limit("median of the slowest page, times the empty page", RATIO, ratio),
+            Limit("pages of rows: the slowest to the quickest", APART, max(paged) / min(paged)),
+            Limit("self-check by the form, times `onecard check`", CHECK_RATIO, form / command),
         ],
     )
 

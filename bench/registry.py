@@ -23,7 +23,7 @@ class Program:
 
 
 _FEW = ("--rows", "20000", "--rounds", "1")
-_QUICK_PORTAL = ("--rows", "500", "--rounds", "3", "--first", "2026-10-20")
+_QUICK_PORTAL = ("--rows", "500", "--rounds", "3", "--first", "2026-10-20", "--checked", "2000")
 
 PROGRAMS = (
     Program("transfers", "transfers", _FEW, peers=True),

@@ -18,3 +18,9 @@ SELECT %(dataset)s, fingerprint, 'bench', row_number, reasons, payload, key_epoc
 
 -- name: ticket
 SELECT max(id) FROM ledger.ticket WHERE agency = %(agency)s
+
+
+-- name: span
+SELECT max(record), min(record), max(record) FILTER (WHERE place * 2 <= rows) FROM (
+    SELECT record, row_number() OVER (ORDER BY record) AS place, count(*) OVER () AS rows
+    FROM quarantine.reason WHERE problem = %(problem)s) r

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -101,27 +101,38 @@ class Returning:
         return {SEALED: pa.array(texts, pa.string()), EPOCH: epochs}
 
 
-def masked_rows(contract: Contract, values: Sequence[dict[str, str | None]]) -> pl.DataFrame:
+def masked_rows(
+    contract: Contract,
+    values: Sequence[dict[str, str | None]],
+    names: Collection[str] | None = None,
+) -> pl.DataFrame:
     """Rejected rows under the masks of their semantic types.
 
     Args:
         contract: of their dataset.
         values: of each row, by field.
+        names: only these fields; None: all.
 
     Returns:
         One text column for each field, by its name; NULL where a value has no mask and is not
         harmless, or does not fit its mask.
     """
-    frame = _frame(contract, values)
-    return frame.select(_masked(frame, field) for field in contract.fields)
+    fields = [f for f in contract.fields if names is None or f.name in names]
+    frame = _texts(fields, values)
+    return frame.select(_masked(frame, field) for field in fields)
 
 
 def _frame(contract: Contract, values: Sequence[dict[str, str | None]]) -> pl.DataFrame:
+    return _texts(contract.fields, values)
+
+
+def _texts(fields: Sequence[Field], values: Sequence[dict[str, str | None]]) -> pl.DataFrame:
+    """A text column for each field."""
     import polars as pl  # noqa: PLC0415 - only where rows flow
 
     return pl.DataFrame(
-        {f.name: [_text(given.get(f.name)) for given in values] for f in contract.fields},
-        schema=dict.fromkeys(contract.names, pl.String),
+        {f.name: [_text(given.get(f.name)) for given in values] for f in fields},
+        schema=dict.fromkeys([f.name for f in fields], pl.String),
     )
 
 

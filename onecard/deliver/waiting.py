@@ -9,7 +9,7 @@ hour.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -20,7 +20,8 @@ from onecard.deliver import measured_sql
 from onecard.deliver.carrier_sql import CarrierSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
 from onecard.store import datasets, deliveries
-from onecard.store.database import Connection, fetch_all
+from onecard.store.database import Connection
+from onecard.store.together import Sent, send, together
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 from schemas.models.reaction import Events
@@ -68,15 +69,21 @@ class Waits:
         Args:
             connection: of the hub's database.
         """
-        lines = deliveries.delivered(connection, self.agreement.id)
-        after = [line.version for line in lines if line.dataset == self.agreement.dataset]
-        needed = set(self.agreement.datasets)
-        there = datasets.versions(connection, needed).keys() & self.contracts.keys()
-        if not after or not needed <= there:
-            return []
-        return fetch_all(connection, Waiting, self._statement(after[0]))
+        return of_each(connection, [self])[self.agreement.id]
 
-    def _statement(self, after: int) -> sql.Composed:
+    def statement(
+        self, confirmed: Mapping[str, int], published: Collection[str]
+    ) -> sql.Composed | None:
+        """The question, or None where nothing can wait.
+
+        Args:
+            confirmed: version of each dataset that the consumer has.
+            published: datasets that were collected.
+        """
+        after = confirmed.get(self.agreement.dataset)
+        needed = set(self.agreement.datasets)
+        if after is None or not needed <= self.contracts.keys() & set(published):
+            return None
         new = query(
             "{version} > {after} AND {first} > {after}",
             version=_VERSION,
@@ -114,3 +121,24 @@ class Waits:
             version=_VERSION,
             most=sql.Literal(MOST),
         )
+
+
+def of_each(connection: Connection, looks: Sequence[Waits]) -> dict[str, list[Waiting]]:
+    """What `Waits.of` says of some agreements, by their ids; the database is asked thrice in all.
+
+    Args:
+        connection: of the hub's database.
+        looks: one for each agreement.
+    """
+    confirmed = deliveries.confirmed_versions(connection, [w.agreement.id for w in looks])
+    needed = {name for w in looks for name in w.agreement.datasets}
+    published = datasets.versions(connection, needed)
+    sent: dict[str, Sent[Waiting]] = {}
+    with together(connection):
+        for looked in looks:
+            name = looked.agreement.id
+            asked = looked.statement(confirmed.get(name, {}), published)
+            if asked is not None:
+                sent[name] = send(connection, Waiting, asked)
+    found: dict[str, list[Waiting]] = {looked.agreement.id: [] for looked in looks}
+    return found | {name: answer.all() for name, answer in sent.items()}

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from onecard.deliver.waiting import Waiting, Waits
+from onecard.deliver.waiting import Waiting, Waits, of_each
 from onecard.model.agreements import Life
 from onecard.model.reaction import Breach, ReactionTimes
 from onecard.store import agreement_lives, reaction
-from onecard.store.agreement_lives import Text
+from onecard.store.agreement_texts import text_of
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
@@ -68,11 +68,16 @@ def lately(connection: Connection, known: Catalogue, now: datetime) -> list[Reac
     breaches = reaction.breaches(connection, start, end)
     found: list[ReactionLine] = []
     measured = list(expected(known))
-    texts = [Text.of(agreement) for agreement, _ in measured]
+    texts = [text_of(agreement) for agreement, _ in measured]
     lives = agreement_lives.ask(connection, texts).on(now.date())
+    looks = [
+        Waits(agreement, known.contracts, expectation.events, now.date())
+        for agreement, expectation in measured
+        if _waited_for(lives[agreement.id])
+    ]
+    there = of_each(connection, looks)
     for agreement, expectation in measured:
-        looks = Waits(agreement, known.contracts, expectation.events, now.date())
-        waits = _waiting(connection, looks, lives[agreement.id])
+        waits = {waiting.kind: waiting for waiting in there.get(agreement.id, ())}
         for name, kind in expectation.events.kinds.items():
             waiting, limit = waits.get(name), expectation.limits.get(name)
             line = ReactionLine(
@@ -106,8 +111,6 @@ def expected(known: Catalogue) -> Iterator[tuple[Agreement, Expectation]]:
             yield agreement, expectation
 
 
-def _waiting(connection: Connection, waits: Waits, life: Life) -> dict[str, Waiting]:
-    """What waits, by kind; of an agreement that is not in force nothing does."""
-    if life.state != "in_force" or life.stopped is not None:
-        return {}
-    return {waiting.kind: waiting for waiting in waits.of(connection)}
+def _waited_for(life: Life) -> bool:
+    """Whether events wait for anybody: under an agreement that is not in force none does."""
+    return life.state == "in_force" and life.stopped is None

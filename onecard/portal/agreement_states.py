@@ -1,4 +1,4 @@
-"""Where agreements stand, many at once: two statements for all, and each text's digest once."""
+"""Where agreements stand, many at once, in words."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from onecard.portal import agreement_lines
 from onecard.portal.agreement_lines import AgreementLine
 from onecard.portal.guard import Visit
 from onecard.store import agreement_lives
-from onecard.store.agreement_lives import Text
+from onecard.store.agreement_texts import text_of
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement
-
-MOST_TEXTS = 1_000
-_texts: dict[int, Text] = {}
-"""By the identity of agreements, which live as long as they stand here."""
 
 
 def lines(
@@ -29,15 +25,5 @@ def lines(
     """
     listed = sorted(agreements, key=lambda a: a.id)
     day = visit.site.settings.now().date()
-    lives = agreement_lives.ask(connection, [_text(a) for a in listed]).on(day)
+    lives = agreement_lives.ask(connection, [text_of(a) for a in listed]).on(day)
     return [agreement_lines.line(visit.catalogue, a, lives[a.id]) for a in listed]
-
-
-def _text(agreement: Agreement) -> Text:
-    """The agreement with its fingerprint, made once for as long as its file says the same."""
-    found = _texts.get(id(agreement))
-    if found is None or found.agreement is not agreement:
-        if len(_texts) >= MOST_TEXTS:
-            _texts.clear()
-        found = _texts[id(agreement)] = Text.of(agreement)
-    return found

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from onecard.portal import pages, security
 from onecard.portal.guard import Visit
-from onecard.store import audit, database
+from onecard.store import audit
 from onecard.store.database import Connection
 from quality.rows.rule_formulas import formula
 from schemas.models.contract import Contract
@@ -18,8 +18,8 @@ from schemas.models.contract import Contract
 
 @contextmanager
 def hub(visit: Visit) -> Iterator[Connection]:
-    """A connection to the hub's database."""
-    with database.connect(visit.site.address(), autocommit=True) as connection:
+    """The request's session of the hub's database."""
+    with visit.session.hub() as connection:
         yield connection
 
 

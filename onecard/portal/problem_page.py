@@ -163,8 +163,8 @@ class ShownRow:
     """An open row under the masks of its fields.
 
     Attributes:
-        values: shown text by field; None where nothing may be shown.
-        lengths: characters of each value, by field; absent values are not among them.
+        values: shown text by field that was asked for; None where nothing may be shown.
+        lengths: characters of each of those values, by field; absent ones are not among them.
         purged: its values are gone.
     """
 
@@ -176,10 +176,15 @@ class ShownRow:
 
 @dataclass(frozen=True, slots=True)
 class RowPage:
-    """One page of open rows; `more` is the record that it ends with, 0 on the last."""
+    """One page of open rows; `more` is the record that it ends with, 0 on the last.
+
+    Attributes:
+        columns: fields of a row that the list shows: by which it is known, and what is wrong.
+    """
 
     rows: Sequence[ShownRow]
     more: int
+    columns: Sequence[str]
 
 
 def rows(connection: Connection, visit: Visit, line: ProblemLine, before: int) -> RowPage:
@@ -194,18 +199,33 @@ def rows(connection: Connection, visit: Visit, line: ProblemLine, before: int) -
     found = quality_problems.rows(connection, line.problem.id, before, ROWS + 1)
     shown = found[:ROWS]
     more = shown[-1].id if len(found) > ROWS else 0
-    return RowPage(masked(connection, visit, line.contract, shown), more)
+    columns = _columns(line.contract, line.problem)
+    narrow = Masked(line.contract, columns)
+    return RowPage(masked(connection, visit, narrow, shown), more, columns)
+
+
+def _columns(contract: Contract, problem: KnownProblem) -> tuple[str, ...]:
+    own = (problem.field,) if problem.field in contract.names else ()
+    return tuple(dict.fromkeys([*contract.key, *own]))
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """What of rows is shown under its mask: fields of a contract; None: all of them."""
+
+    contract: Contract
+    fields: Sequence[str] | None = None
 
 
 def masked(
-    connection: Connection, visit: Visit, contract: Contract, found: Sequence[KeptRow]
+    connection: Connection, visit: Visit, which: Masked, found: Sequence[KeptRow]
 ) -> list[ShownRow]:
     """Rows under the masks of their fields.
 
     Args:
         connection: of the hub's database.
         visit: has the keys.
-        contract: of their dataset.
+        which: of their fields are asked for.
         found: where they stood.
     """
     if not found:
@@ -213,13 +233,18 @@ def masked(
     keys = visit.site.desk().keys
     values = {r.id: v for r, v in quarantine.revealed(connection, [r.id for r in found], keys)}
     there = [row for row in found if row.id in values]
-    frame = masked_rows(contract, [values[row.id] for row in there])
-    hidden = dict(zip([row.id for row in there], frame.to_dicts(), strict=True))
+    frame = masked_rows(which.contract, [values[row.id] for row in there], which.fields)
+    masks = frame.to_dicts() if frame.width else [{} for _ in there]
+    hidden = dict(zip([row.id for row in there], masks, strict=True))
     return [
         ShownRow(
             row,
             hidden.get(row.id, {}),
-            {n: len(v) for n, v in values.get(row.id, {}).items() if v is not None},
+            {
+                n: len(v)
+                for n, v in values.get(row.id, {}).items()
+                if v is not None and (which.fields is None or n in which.fields)
+            },
             row.id not in values,
         )
         for row in found

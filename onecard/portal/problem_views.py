@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 
 from fastapi import HTTPException
@@ -15,6 +14,7 @@ from onecard.portal.answers import back, hub, note, page, rule_name
 from onecard.portal.guard import Visit, has_dataset, there
 from onecard.portal.pages import address
 from onecard.portal.problem_lines import SORTS, UNENDED, Wanted, line, lines, paged
+from onecard.portal.problem_page import Masked
 from onecard.store import holds, quality_problems, quarantine, transfer_history
 from onecard.store.quality_problems import Said
 
@@ -76,7 +76,6 @@ def problem(visit: Visit) -> Response:
         line=found,
         words=problem_page.rule_words(visit, found),
         rows=rows,
-        columns=_columns(found.contract.key, found.problem),
         more=address(visit.request, *here, before=str(rows.more)),
         check_address=address(
             visit.request, visit.agency, "self_check", dataset=found.problem.dataset
@@ -91,11 +90,6 @@ def problem(visit: Visit) -> Response:
         longest=LONGEST_REASON,
         longest_text=LONGEST_TEXT,
     )
-
-
-def _columns(key: Sequence[str], found: KnownProblem) -> tuple[str, ...]:
-    """Fields of a row that the list shows: by which it is known, and what is wrong."""
-    return tuple(dict.fromkeys([*key, *([found.field] if found.field else [])]))
 
 
 def _number(text: str) -> int:
@@ -125,7 +119,7 @@ def _row_page(visit: Visit, values: dict[str, str | None] | None) -> Response:
     found = line(visit, there(visit.problem))
     with hub(visit) as connection:
         which = quality_problems.rows(connection, found.problem.id, visit.record + 1, 1)
-        shown = problem_page.masked(connection, visit, found.contract, which)
+        shown = problem_page.masked(connection, visit, Masked(found.contract), which)
         reasons = quarantine.reasons(connection, visit.record)
     if not shown or shown[0].row.id != visit.record:
         raise HTTPException(404)  # it came right a moment ago

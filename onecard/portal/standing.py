@@ -46,4 +46,4 @@ class StandingDesk:
 
 def _places(desk: HubDesk) -> tuple[Path, ...]:
     """Where texts stand: the installation's own, the package's, and the keys."""
-    return (desk.root, catalogue.ROOT, desk.settings.keys_file)
+    return tuple(dict.fromkeys((desk.root, catalogue.ROOT, desk.settings.keys_file)))

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from markupsafe import Markup
 
 from onecard.model.holds import Hold, agency_of
-from onecard.model.quality_problems import OpenProblems, WeekCompared
+from onecard.model.quality_problems import KnownProblem, OpenProblems, WeekCompared
 from onecard.model.tickets import Ticket
 from onecard.portal import agreement_lines, agreement_states, trend
 from onecard.portal.agreement_lines import AgreementLine
@@ -94,11 +94,7 @@ def today(connection: Connection, visit: Visit) -> Today:
     waiting = {w.agency: w for w in ticket_desk.waiting(connection, mine, day)}
     held = [h for h in holds.holds(connection, known) if _mine(known, h, mine)]
     approvals = _approvals(connection, visit)
-    first = lines(visit, quality_problems.oldest(connection, datasets, day, FEW))
-    overdue = sorted(
-        (p for p in first if p.standing == "overdue"),
-        key=lambda p: (p.due.day, -p.problem.rows, p.problem.id),
-    )
+    oldest = quality_problems.oldest(connection, datasets, day, FEW)
     return Today(
         [
             _agency(a, waiting.get(a), problems, sum(_mine(known, h, [a]) for h in held), approvals)
@@ -107,10 +103,20 @@ def today(connection: Connection, visit: Visit) -> Today:
         ticket_desk.urgent(connection, mine, FEW),
         approvals,
         held,
-        overdue[:FEW],
+        lines(visit, _overdue(known, oldest, day)),
         _worse(connection, visit, datasets),
         _next_due(problems.dues, waiting, day),
     )
+
+
+def _overdue(known: Catalogue, found: Iterable[KnownProblem], day: date) -> list[KnownProblem]:
+    """The first of some problems that are overdue, the oldest deadline before others."""
+    levels, late = known.service_levels, []
+    for problem in found:
+        days = levels.days(agency_of(problem.dataset), "finding")
+        if problem.standing(day, days) == "overdue":
+            late.append((problem.due(days).day, -problem.rows, problem.id, problem))
+    return [problem for *_, problem in sorted(late, key=lambda line: line[:3])[:FEW]]
 
 
 def _mine(known: Catalogue, hold: Hold, agencies: Sequence[str]) -> bool:

@@ -87,6 +87,33 @@ def delivered(connection: Connection, agreement: str) -> list[DeliveredVersion]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Confirmed:
+    agreement: str
+    dataset: str
+    version: int
+
+
+def confirmed_versions(
+    connection: Connection, agreements: Collection[str]
+) -> dict[str, dict[str, int]]:
+    """By agreement, the version of each dataset that its consumer has confirmed.
+
+    Args:
+        connection: of the hub's database.
+        agreements: their ids; one without any confirmed version is not among the answers.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for line in fetch_all(
+        connection,
+        _Confirmed,
+        "SELECT agreement, dataset, version FROM ledger.delivered WHERE agreement = ANY(%s)",
+        (list(agreements),),
+    ):
+        found.setdefault(line.agreement, {})[line.dataset] = line.version
+    return found
+
+
 def advance(connection: Connection, agreement: str, line: DeliveredVersion) -> None:
     """Write the version of a dataset that the consumer now has.
 

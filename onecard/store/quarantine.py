@@ -189,13 +189,13 @@ def reveal(
     if kept.payload is None:
         msg = f"quarantined row {record} is {kept.record.status}; its values are gone"
         raise ConfigError(msg)
-    return kept.record, _unsealed(kept, kept.payload, keys)
+    return kept.record, _unsealed(kept, kept.payload, keys.quarantine_of(kept.key_epoch))
 
 
-def _unsealed(kept: _Kept, payload: bytes, keys: KeyStore) -> dict[str, str | None]:
+def _unsealed(kept: _Kept, payload: bytes, key: Key) -> dict[str, str | None]:
     """The row's values by field."""
     text = suites.suite(kept.suite).unseal(
-        keys.quarantine_of(kept.key_epoch).secret,
+        key.secret,
         payload,
         kept.record.dataset.encode() + kept.fingerprint,
     )
@@ -208,6 +208,8 @@ def revealed(
 ) -> list[tuple[Record, dict[str, str | None]]]:
     """Some quarantined rows with their values in clear, newest first; without those purged.
 
+    Each key that they need is looked up once, now.
+
     Args:
         connection: of the hub's database.
         records: their ids.
@@ -218,8 +220,10 @@ def revealed(
     """
     statement = _KEPT + " WHERE id = ANY(%s) ORDER BY id DESC"
     kept = fetch_all(connection, _kept, statement, (list(records),))
+    epochs = {line.key_epoch for line in kept if line.payload is not None}
+    known = {epoch: keys.quarantine_of(epoch) for epoch in epochs}
     return [
-        (line.record, _unsealed(line, line.payload, keys))
+        (line.record, _unsealed(line, line.payload, known[line.key_epoch]))
         for line in kept
         if line.payload is not None
     ]

@@ -58,8 +58,9 @@ def urgent(connection: Connection, agencies: Collection[str], limit: int) -> lis
     return fetch_all(
         connection,
         made,
-        TICKETS + " WHERE agency = ANY(%s) AND status IN ('open', 'acknowledged')"
-        " ORDER BY due_on, t.id LIMIT %s",
+        TICKETS + " WHERE t.id IN (SELECT w.id FROM ledger.ticket w WHERE w.agency = ANY(%s)"
+        " AND w.status IN ('open', 'acknowledged') ORDER BY w.due_on, w.id LIMIT %s)"
+        " ORDER BY due_on, t.id",
         (sorted(agencies), limit),
     )
 
@@ -74,11 +75,13 @@ def page(connection: Connection, agency: str, role: Role, after: int, limit: int
         after: only those that come behind this one, which is such a ticket; 0: from the first on.
         limit: at most so many.
     """
-    statement = query(
-        TICKETS + " WHERE {role} = %(agency)s AND (%(after)s = 0"
-        " OR (status = 'closed', due_on, t.id) > (SELECT a.status = 'closed', a.due_on, a.id"
+    statement = query(  # which ones, before their events are looked up
+        TICKETS + " WHERE t.id IN (SELECT w.id FROM ledger.ticket w WHERE w.{role} = %(agency)s"
+        " AND (%(after)s = 0 OR (w.status = 'closed', w.due_on, w.id)"
+        " > (SELECT a.status = 'closed', a.due_on, a.id"
         " FROM ledger.ticket a WHERE a.id = %(after)s AND a.{role} = %(agency)s))"
-        " ORDER BY status = 'closed', due_on, t.id LIMIT %(limit)s",
+        " ORDER BY w.status = 'closed', w.due_on, w.id LIMIT %(limit)s)"
+        " ORDER BY status = 'closed', due_on, t.id",
         role=sql.Identifier(role),
     )
     values = {"agency": agency, "after": after, "limit": limit}

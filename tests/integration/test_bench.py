@@ -83,11 +83,12 @@ def test_the_live_lane_is_measured(tmp_path: Path, postgres: str) -> None:
 @pytest.mark.case("people-27", "each page of the portal is asked for, beside an empty one")
 @pytest.mark.timeout(600)
 def test_the_portal_is_measured(tmp_path: Path, postgres: str) -> None:
-    few = ["--rows", "500", "--rounds", "3", "--first", "2026-10-20"]
+    few = ["--rows", "500", "--rounds", "3", "--first", "2026-10-20", "--checked", "2000"]
     page = start("bench.portal", few, tmp_path, postgres)
     assert "<!-- the stewards' portal -->" in page
     assert "| a problem, rows in the middle |" in page
     assert "one problem has 500 rejected rows" in page
+    assert "a CSV of 2,000 cards" in page
 
 
 @pytest.mark.nightly

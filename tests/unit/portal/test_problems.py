@@ -149,6 +149,35 @@ def test_rows_are_paged_by_key_and_each_stands_once(portal: Portal) -> None:
     assert seen == sorted(set(seen), reverse=True)
 
 
+def test_rows_that_come_right_and_others_that_come_shift_no_page(portal: Portal) -> None:
+    """Each row that stays open is seen once, whatever happens between two pages."""
+    portal.reject(DEATHS, [row(f"p{n}") for n in range(6 * problem_page.ROWS)])
+    problem = known(portal)
+    with portal.connect() as connection:
+        everything = [r.id for r in quality_problems.rows(connection, problem.id, 0, 1_000)]
+    client, address = portal.client("health"), f"/health/problems/{problem.id}"
+    seen: list[int] = []
+    right: set[int] = set()
+    while address:
+        page = client.get(address).text
+        found = [int(n) for n in re.findall(r"/rows/(\d+)", page)]
+        seen += found
+        more = re.search(r'href="([^"]+)" rel="next"', page)
+        address = unescape(more[1]) if more else ""
+        last = found[-1] if found else 0  # the rows behind the page before have all come right
+        ahead = [record for record in everything if record < last]
+        # The row that the page ended with, others of it, the very next ones and some far behind.
+        done = {*found[-3:], *found[:2], *ahead[:4], *ahead[-3::2]} - right
+        with portal.connect() as connection:
+            for record in done:
+                quarantine.resolve(connection, record, "replayed", "t")
+        right |= done
+        portal.reject(DEATHS, [row(f"late{len(seen)}")])
+    assert seen == sorted(set(seen), reverse=True), "each once, the newest first"
+    assert set(seen) <= set(everything), "none that came after the first page"
+    assert set(everything) - right <= set(seen), "all that stayed open"
+
+
 def test_a_row_that_came_right_is_open_no_more(portal: Portal) -> None:
     portal.reject(DEATHS, [row("a"), row("b")])
     client, problem = portal.client("health"), known(portal)
