@@ -87,7 +87,7 @@ def prepare(desk: HubDesk, address: str, rows: int) -> int:
         for agreement in [a for a in desk.catalogue.agreements.values() if a.served][DRAFTS:]:
             agreement_lives.approve(hub, agreement, "bench", "bench")
         found = quality_problems.of_datasets(hub, [DATASET])
-    return max(found, key=lambda p: p.open_rows).id
+    return next(p.id for p in found if Reason(p.field, p.rule) == REASON)
 
 
 def _registry(connection: psycopg.Connection[tuple[object, ...]], known: Catalogue) -> None:

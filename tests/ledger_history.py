@@ -79,7 +79,7 @@ _PARTS = (
     ),
     (
         "INSERT INTO quarantine.record (dataset, fingerprint, origin, row_number, reasons, payload,"
-        " key_epoch, first_transfer, last_transfer) SELECT subject, decode(md5(id::text || n), 'hex'),"
+        " key_epoch, first_transfer, last_transfer) SELECT subject, decode(md5(id || '/' || n), 'hex'),"
         " 'night', n, jsonb_build_array(jsonb_build_array('', 'required')), '', '2026', id, id"
         " FROM nightly, generate_series(1, 12) n WHERE direction = 'collect'"
     ),

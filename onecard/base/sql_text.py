@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import LiteralString
 
 from psycopg import sql
@@ -28,6 +28,39 @@ class Kept(sql.Composed):
     def as_bytes(self, context: AdaptContext | None = None) -> bytes:  # noqa: ARG002 - psycopg's
         """The text, in UTF-8, which all sessions of the hub speak."""
         return self._text
+
+
+class KeptAround:
+    """SQL that is run with ever other values in one place, and put together once but for that.
+
+    Args:
+        composed: as of `Kept`.
+        gap: stands in it where the value goes, as often as it does.
+    """
+
+    def __init__(self, composed: sql.Composed, gap: sql.Placeholder) -> None:
+        parts: list[list[sql.Composable]] = [[]]
+        for leaf in _leaves(composed):
+            if leaf == gap:
+                parts.append([])
+            else:
+                parts[-1].append(leaf)
+        self._parts = [Kept(sql.Composed(part)) for part in parts]
+
+    def filled(self, value: sql.Composable) -> sql.Composed:
+        """The whole, with a value in its place."""
+        found: list[sql.Composable] = [self._parts[0]]
+        for part in self._parts[1:]:
+            found += [value, part]
+        return sql.Composed(found)
+
+
+def _leaves(composed: sql.Composed) -> Iterator[sql.Composable]:
+    for part in composed:
+        if isinstance(part, sql.Composed):
+            yield from _leaves(part)
+        else:
+            yield part
 
 
 def names(columns: Sequence[str], prefix: LiteralString = "") -> sql.Composed:

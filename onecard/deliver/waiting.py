@@ -15,7 +15,7 @@ from datetime import date, datetime
 
 from psycopg import sql
 
-from onecard.base.sql_text import query
+from onecard.base.sql_text import KeptAround, query
 from onecard.deliver import measured_sql
 from onecard.deliver.carrier_sql import CarrierSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
@@ -29,6 +29,8 @@ from schemas.models.reaction import Events
 MOST = 10_000
 """So many events that wait are looked at, those published first."""
 _VERSION = sql.Identifier(BASE, "_version")
+_AFTER = sql.Placeholder("after")
+"""In the place of the version that the consumer has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,30 @@ class Waits:
         needed = set(self.agreement.datasets)
         if after is None or not needed <= self.contracts.keys() & set(published):
             return None
+        return self._template().filled(sql.Literal(after))
+
+    def _template(self) -> KeptAround:
+        """The question without the version; put together once for an agreement and a day."""
+        kept = _kept.get(self.agreement.id)
+        if kept is None or not self._same(kept[0]):
+            kept = _kept[self.agreement.id] = self, KeptAround(self._composed(), _AFTER)
+        return kept[1]
+
+    def _same(self, other: Waits) -> bool:
+        """Whether it was read from the same texts, and asks on the same day."""
+        return (
+            self.agreement is other.agreement
+            and self.contracts is other.contracts
+            and self.events is other.events
+            and self.today == other.today
+        )
+
+    def _composed(self) -> sql.Composed:
         new = query(
             "{version} > {after} AND {first} > {after}",
             version=_VERSION,
             first=sql.Identifier(BASE, "_first_version"),
-            after=sql.Literal(after),
+            after=_AFTER,
         )
         found = [self._found(new)]
         carriers = CarrierSql.of(self.contracts[self.agreement.dataset])
@@ -121,6 +142,10 @@ class Waits:
             version=_VERSION,
             most=sql.Literal(MOST),
         )
+
+
+_kept: dict[str, tuple[Waits, KeptAround]] = {}
+"""The newest question of each agreement, by its id."""
 
 
 def of_each(connection: Connection, looks: Sequence[Waits]) -> dict[str, list[Waiting]]:
