@@ -149,15 +149,19 @@ _kept: dict[str, tuple[Waits, KeptAround]] = {}
 
 
 def of_each(connection: Connection, looks: Sequence[Waits]) -> dict[str, list[Waiting]]:
-    """What `Waits.of` says of some agreements, by their ids; the database is asked thrice in all.
+    """What `Waits.of` says of some agreements, by their ids; the database is waited for twice.
 
     Args:
         connection: of the hub's database.
         looks: one for each agreement.
     """
-    confirmed = deliveries.confirmed_versions(connection, [w.agreement.id for w in looks])
     needed = {name for w in looks for name in w.agreement.datasets}
-    published = datasets.versions(connection, needed)
+    with together(connection):
+        lines = deliveries.confirmed(connection, [w.agreement.id for w in looks])
+        published = datasets.versions(connection, needed)
+    confirmed: dict[str, dict[str, int]] = {}
+    for line in lines.all():
+        confirmed.setdefault(line.agreement, {})[line.dataset] = line.version
     sent: dict[str, Sent[Waiting]] = {}
     with together(connection):
         for looked in looks:

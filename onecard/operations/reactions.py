@@ -15,6 +15,7 @@ from onecard.model.reaction import Breach, ReactionTimes
 from onecard.store import agreement_lives, reaction
 from onecard.store.agreement_texts import text_of
 from onecard.store.database import Connection
+from onecard.store.together import together
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
 from schemas.models.reaction import Expectation, Kind, Limit
@@ -64,12 +65,13 @@ def lately(connection: Connection, known: Catalogue, now: datetime) -> list[Reac
     """
     start = (now - LATELY).replace(minute=0, second=0, microsecond=0)
     end = now + timedelta(hours=1)
-    times = {(t.agreement, t.kind): t for t in reaction.times(connection, start, end)}
-    breaches = reaction.breaches(connection, start, end)
-    found: list[ReactionLine] = []
     measured = list(expected(known))
-    texts = [text_of(agreement) for agreement, _ in measured]
-    lives = agreement_lives.ask(connection, texts).on(now.date())
+    with together(connection):
+        asked = reaction.ask(connection, start, end)
+        asked_lives = agreement_lives.ask(connection, [text_of(a) for a, _ in measured])
+    times = {(t.agreement, t.kind): t for t in asked.times()}
+    breaches, lives = asked.breaches(), asked_lives.on(now.date())
+    found: list[ReactionLine] = []
     looks = [
         Waits(agreement, known.contracts, expectation.events, now.date())
         for agreement, expectation in measured

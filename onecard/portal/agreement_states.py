@@ -10,6 +10,7 @@ from onecard.portal.guard import Visit
 from onecard.store import agreement_lives
 from onecard.store.agreement_texts import text_of
 from onecard.store.database import Connection
+from onecard.store.together import together
 from schemas.models.agreement import Agreement
 
 
@@ -25,5 +26,7 @@ def lines(
     """
     listed = sorted(agreements, key=lambda a: a.id)
     day = visit.site.settings.now().date()
-    lives = agreement_lives.ask(connection, [text_of(a) for a in listed]).on(day)
+    with together(connection):
+        asked = agreement_lives.ask(connection, [text_of(a) for a in listed])
+    lives = asked.on(day)
     return [agreement_lines.line(visit.catalogue, a, lives[a.id]) for a in listed]

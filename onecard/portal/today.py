@@ -22,6 +22,7 @@ from onecard.store import holds, quality_problems, ticket_desk
 from onecard.store.database import Connection
 from onecard.store.quality_problems import Weeks
 from onecard.store.ticket_desk import WaitingTickets
+from onecard.store.together import together
 from schemas.models.catalogue import Catalogue
 
 WAITING = ("draft", "suspended")
@@ -90,21 +91,26 @@ def today(connection: Connection, visit: Visit) -> Today:
     mine, day = visit.visitor.agencies, visit.site.settings.now().date()
     known = visit.catalogue
     datasets = [c.id for c in known.contracts.values() if c.agency in mine]
-    problems = _Counted(visit, quality_problems.open_counts(connection, datasets))
-    waiting = {w.agency: w for w in ticket_desk.waiting(connection, mine, day)}
+    with together(connection):
+        counts = quality_problems.open_counts(connection, datasets)
+        oldest = quality_problems.oldest(connection, datasets, day, FEW)
+        worse = quality_problems.worse(connection, datasets, _weeks(day), FEW)
+        waits = ticket_desk.waiting(connection, mine, day)
+        urgent = ticket_desk.urgent(connection, mine, FEW)
+    problems = _Counted(visit, counts.all())
+    waiting = {w.agency: w for w in waits.all()}
     held = [h for h in holds.holds(connection, known) if _mine(known, h, mine)]
     approvals = _approvals(connection, visit)
-    oldest = quality_problems.oldest(connection, datasets, day, FEW)
     return Today(
         [
             _agency(a, waiting.get(a), problems, sum(_mine(known, h, [a]) for h in held), approvals)
             for a in mine
         ],
-        ticket_desk.urgent(connection, mine, FEW),
+        urgent.all(),
         approvals,
         held,
-        lines(visit, _overdue(known, oldest, day)),
-        _worse(connection, visit, datasets),
+        lines(visit, _overdue(known, oldest.all(), day)),
+        _worse(connection, visit, worse.all()),
         _next_due(problems.dues, waiting, day),
     )
 
@@ -151,10 +157,12 @@ def _approvals(connection: Connection, visit: Visit) -> list[AgreementLine]:
     return [a for a in agreement_states.lines(connection, visit, mine) if a.life.state in WAITING]
 
 
-def _worse(connection: Connection, visit: Visit, datasets: Sequence[str]) -> list[WorseLine]:
+def _weeks(day: date) -> Weeks:
+    return Weeks(day - 2 * WEEK, day - WEEK, day)
+
+
+def _worse(connection: Connection, visit: Visit, found: Sequence[WeekCompared]) -> list[WorseLine]:
     day = visit.site.settings.now().date()
-    weeks = Weeks(day - 2 * WEEK, day - WEEK, day)
-    found = quality_problems.worse(connection, datasets, weeks, FEW)
     listed = lines(visit, quality_problems.some(connection, [w.problem for w in found]))
     by_id = {line.problem.id: line for line in listed}
     span = Span.of(day, WORSE_DAYS)

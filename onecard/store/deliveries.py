@@ -17,6 +17,7 @@ from onecard.ports.inbox import Sending
 from onecard.store import receipts
 from onecard.store.database import Connection, fetch_all, one_scalar, scalar, scalars
 from onecard.store.days import DAY
+from onecard.store.together import Sent, send
 
 _SENDINGS: LiteralString = (
     "WITH there AS (SELECT DISTINCT id FROM unnest(%(there)s::text[]) AS id), sent AS ("
@@ -88,30 +89,27 @@ def delivered(connection: Connection, agreement: str) -> list[DeliveredVersion]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Confirmed:
+class ConfirmedVersion:
+    """The version of one dataset that an agreement's consumer has confirmed."""
+
     agreement: str
     dataset: str
     version: int
 
 
-def confirmed_versions(
-    connection: Connection, agreements: Collection[str]
-) -> dict[str, dict[str, int]]:
-    """By agreement, the version of each dataset that its consumer has confirmed.
+def confirmed(connection: Connection, agreements: Collection[str]) -> Sent[ConfirmedVersion]:
+    """What the consumers of some agreements have confirmed.
 
     Args:
         connection: of the hub's database.
-        agreements: their ids; one without any confirmed version is not among the answers.
+        agreements: their ids.
     """
-    found: dict[str, dict[str, int]] = {}
-    for line in fetch_all(
+    return send(
         connection,
-        _Confirmed,
+        ConfirmedVersion,
         "SELECT agreement, dataset, version FROM ledger.delivered WHERE agreement = ANY(%s)",
         (list(agreements),),
-    ):
-        found.setdefault(line.agreement, {})[line.dataset] = line.version
-    return found
+    )
 
 
 def advance(connection: Connection, agreement: str, line: DeliveredVersion) -> None:

@@ -6,6 +6,7 @@ value of a row and without the reason that a person gave.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
@@ -19,13 +20,17 @@ from onecard.model.holds import (
     steward,
 )
 from onecard.store import findings, releases
-from onecard.store.database import Connection, fetch_all
+from onecard.store.database import Connection
+from onecard.store.together import send, together
 from schemas.models.catalogue import Catalogue
 
 
 def holds(connection: Connection, known: Catalogue) -> list[Hold]:
     """Everything that is held now, in the order in which it began to wait."""
-    found = [*_transfers(connection, known), *_reconciliations(connection)]
+    with together(connection):
+        transfers = send(connection, _Transfer, _HELD)
+        reconciliations = send(connection, _Reconciliation, _HELD_DELETES)
+    found = [*_transfers(connection, known, transfers.all()), *_reconciled(reconciliations.all())]
     return sorted(found, key=lambda h: (h.since is None, h.since, h.kind, h.number))
 
 
@@ -59,17 +64,12 @@ _HELD: LiteralString = (
 """Of each dataset and agreement its newest, by the index: no look at all that ever ran."""
 
 
-def _transfers(connection: Connection, known: Catalogue) -> list[Hold]:
+def _transfers(connection: Connection, known: Catalogue, lines: Iterable[_Transfer]) -> list[Hold]:
     """Newest transfers that are held, or were cut off after their release.
 
     Neither one that is under way nor one that failed ends what was held before it: it has not
     looked. Nor does a single row that is published out of the quarantine.
     """
-    lines = fetch_all(
-        connection,
-        _Transfer,
-        _HELD,
-    )
     found = [_hold(connection, line, known) for line in lines]
     return [hold for hold in found if hold is not None]
 
@@ -118,16 +118,16 @@ class _Reconciliation:
     rows_other: int
 
 
-def _reconciliations(connection: Connection) -> list[Hold]:
+_HELD_DELETES: LiteralString = (
+    "SELECT id, subject, hub_time, held, rows_hub, rows_other FROM ("
+    " SELECT DISTINCT ON (subject) * FROM ledger.reconciliation WHERE kind = 'dataset'"
+    " AND since IS NULL AND outcome NOT IN ('running', 'failed')"
+    " ORDER BY subject, id DESC) r WHERE outcome = 'held' ORDER BY id"
+)
+
+
+def _reconciled(lines: Iterable[_Reconciliation]) -> list[Hold]:
     """Datasets whose last whole reconciliation found more absent than may be deleted at once."""
-    lines = fetch_all(
-        connection,
-        _Reconciliation,
-        "SELECT id, subject, hub_time, held, rows_hub, rows_other FROM ("
-        " SELECT DISTINCT ON (subject) * FROM ledger.reconciliation WHERE kind = 'dataset'"
-        " AND since IS NULL AND outcome NOT IN ('running', 'failed')"
-        " ORDER BY subject, id DESC) r WHERE outcome = 'held' ORDER BY id",
-    )
     return [
         Hold(
             "reconcile",

@@ -25,6 +25,7 @@ from onecard.model.quality_problems import (
 from onecard.store import audit
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
 from onecard.store.problem_sql import NAMED, NOTE, OF_TRANSFER, WORSE
+from onecard.store.together import Sent, send
 
 _COLUMNS: LiteralString = (
     "SELECT p.id, dataset, field, rule, severity, first_seen, last_seen, last_transfer,"
@@ -88,9 +89,9 @@ def of_datasets(connection: Connection, datasets: Collection[str]) -> list[Known
     return fetch_all(connection, _problem, statement, (sorted(datasets),))
 
 
-def open_counts(connection: Connection, datasets: Collection[str]) -> list[OpenProblems]:
+def open_counts(connection: Connection, datasets: Collection[str]) -> Sent[OpenProblems]:
     """How many problems some datasets have that have not ended, by the day on which they began."""
-    return fetch_all(
+    return send(
         connection,
         OpenProblems,
         "SELECT dataset, CAST(since AT TIME ZONE 'Asia/Shanghai' AS date) AS day, state,"
@@ -102,7 +103,7 @@ def open_counts(connection: Connection, datasets: Collection[str]) -> list[OpenP
 
 def oldest(
     connection: Connection, datasets: Collection[str], today: date, each: int
-) -> list[KnownProblem]:
+) -> Sent[KnownProblem]:
     """Problems that are neither ended nor accepted, of each agency those that began first.
 
     Args:
@@ -111,7 +112,7 @@ def oldest(
         today: the hub's day.
         each: of each agency at most so many.
     """
-    return fetch_all(
+    return send(
         connection,
         _problem,
         _COLUMNS + " WHERE p.id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY"
@@ -180,7 +181,7 @@ class Weeks:
 
 def worse(
     connection: Connection, datasets: Collection[str], weeks: Weeks, limit: int
-) -> list[WeekCompared]:
+) -> Sent[WeekCompared]:
     """Open problems that more rows broke in the second week, most more first.
 
     Args:
@@ -196,7 +197,7 @@ def worse(
         "today": weeks.today,
         "limit": limit,
     }
-    return fetch_all(connection, WeekCompared, WORSE, values)
+    return send(connection, WeekCompared, WORSE, values)
 
 
 def rows(connection: Connection, problem: int, before: int, limit: int) -> list[KeptRow]:

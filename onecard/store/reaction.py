@@ -6,7 +6,7 @@ and what is confirmed is counted once. Numbers, names and the hub's times; no va
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
@@ -14,6 +14,7 @@ from typing import LiteralString
 from onecard.base.times import POSIX_ZONE
 from onecard.model.reaction import Breach, ReactionTimes
 from onecard.store.database import Connection, fetch_all
+from onecard.store.together import Sent, send
 
 _ADD: LiteralString = (
     "INSERT INTO ledger.reaction AS r (since, agreement, kind, bucket, events)"
@@ -57,6 +58,22 @@ class _Line:
     kind: str
     bucket: int
     events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reactions:
+    """What was asked of a span (`ask`); each to be read once, when the answers are there."""
+
+    _times: Sent[_Line]
+    _breaches: Sent[Breach]
+
+    def times(self) -> list[ReactionTimes]:
+        """As `times`."""
+        return _added(self._times.all())
+
+    def breaches(self) -> list[Breach]:
+        """As `breaches`."""
+        return self._breaches.all()
 
 
 def add(
@@ -124,10 +141,28 @@ def times(connection: Connection, start: datetime, end: datetime) -> list[Reacti
             housekeeping keeps hours (`onecard.operations.housekeeping`).
         end: the same; it is not included.
     """
+    return _added(fetch_all(connection, _Line, _TIMES, (start, end)))
+
+
+def _added(lines: Iterable[_Line]) -> list[ReactionTimes]:
     found: dict[tuple[str, str], dict[int, int]] = {}
-    for line in fetch_all(connection, _Line, _TIMES, (start, end)):
+    for line in lines:
         found.setdefault((line.agreement, line.kind), {})[line.bucket] = line.events
     return [ReactionTimes(agreement, kind, counts) for (agreement, kind), counts in found.items()]
+
+
+def ask(connection: Connection, start: datetime, end: datetime) -> Reactions:
+    """Ask for times and breaches of a span.
+
+    Args:
+        connection: of the hub's database.
+        start: as for `times`.
+        end: the same.
+    """
+    return Reactions(
+        send(connection, _Line, _TIMES, (start, end)),
+        send(connection, Breach, _BREACHES, (start, end)),
+    )
 
 
 def breaches(connection: Connection, start: datetime, end: datetime) -> list[Breach]:

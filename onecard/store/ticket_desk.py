@@ -13,6 +13,7 @@ from onecard.base.sql_text import query
 from onecard.model.tickets import Ticket
 from onecard.store.database import Connection, fetch_all
 from onecard.store.tickets import TICKETS, made
+from onecard.store.together import Sent, send
 
 Role = Literal["agency", "opened_for"]
 """What an agency has to do with a ticket, by the column that names it."""
@@ -28,7 +29,7 @@ class WaitingTickets:
     next_due: date | None
 
 
-def waiting(connection: Connection, agencies: Collection[str], today: date) -> list[WaitingTickets]:
+def waiting(connection: Connection, agencies: Collection[str], today: date) -> Sent[WaitingTickets]:
     """By agency, what waits for its answer; agencies without any are left out.
 
     Args:
@@ -36,7 +37,7 @@ def waiting(connection: Connection, agencies: Collection[str], today: date) -> l
         agencies: providers.
         today: the hub's day.
     """
-    return fetch_all(
+    return send(
         connection,
         WaitingTickets,
         "SELECT agency, count(*) AS tickets, count(*) FILTER (WHERE due_on < %(today)s) AS overdue,"
@@ -47,7 +48,7 @@ def waiting(connection: Connection, agencies: Collection[str], today: date) -> l
     )
 
 
-def urgent(connection: Connection, agencies: Collection[str], limit: int) -> list[Ticket]:
+def urgent(connection: Connection, agencies: Collection[str], limit: int) -> Sent[Ticket]:
     """Tickets that wait for an answer, those due first.
 
     Args:
@@ -55,7 +56,7 @@ def urgent(connection: Connection, agencies: Collection[str], limit: int) -> lis
         agencies: that must answer.
         limit: at most so many.
     """
-    return fetch_all(
+    return send(
         connection,
         made,
         TICKETS + " WHERE t.id IN (SELECT w.id FROM ledger.ticket w WHERE w.agency = ANY(%s)"

@@ -72,7 +72,7 @@ def test_what_got_worse_stands_there_with_a_chart(portal: Portal) -> None:
     with portal.connect() as connection:
         day = NOW.date()
         weeks = quality_problems.Weeks(day - timedelta(days=14), day - timedelta(days=7), day)
-        (found,) = quality_problems.worse(connection, [DEATHS], weeks, 9)
+        (found,) = quality_problems.worse(connection, [DEATHS], weeks, 9).all()
     assert (found.now, found.before) == (5, 1)
 
 

@@ -201,7 +201,7 @@ def test_days_add_up_and_weeks_are_compared(hub: Connection) -> None:
     assert [(d.failed, d.rows_read) for d in found] == [(1, 9), (7, 18), (1, 9)]
     today = NOW.date()
     weeks = quality_problems.Weeks(today - timedelta(days=14), today - timedelta(days=7), today)
-    (worse,) = quality_problems.worse(hub, [DATASET], weeks, 5)
+    (worse,) = quality_problems.worse(hub, [DATASET], weeks, 5).all()
     assert (worse.now, worse.before) == (8, 1)
 
 
