@@ -1,0 +1,52 @@
+"""The question what waits is put together once, and anew when a text is another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from onecard.deliver.waiting import Waits
+from onecard.operations import reactions
+from schemas.models import catalogue
+
+DAY = date(2026, 11, 24)
+
+
+def asked(waits: Waits, version: int) -> bytes:
+    needed = set(waits.agreement.datasets)
+    question = waits.statement({waits.agreement.dataset: version}, needed)
+    assert question is not None
+    return question.as_bytes(None)
+
+
+def test_a_kept_question_is_that_of_its_texts() -> None:
+    known = catalogue.load()
+    agreement, expectation = next(
+        (a, e) for a, e in reactions.expected(known) if a.scope.filters and len(e.events.kinds) > 1
+    )
+    first = Waits(agreement, known.contracts, expectation.events, DAY)
+    plain = asked(first, 7)
+    assert b"> 7" in plain
+    assert asked(first, 41) == plain.replace(b"> 7", b"> 41")
+    assert asked(first, 7) == plain
+
+    wider = agreement.scope.model_copy(update={"filters": ()})
+    changed = replace(first, agreement=agreement.model_copy(update={"scope": wider}))
+    assert len(asked(changed, 7)) < len(plain)
+    assert asked(first, 7) == plain
+
+    one = dict(list(expectation.events.kinds.items())[:1])
+    fewer = expectation.events.model_copy(update={"kinds": one})
+    assert len(asked(replace(first, events=fewer), 7)) < len(plain)
+    assert asked(first, 7) == plain
+
+
+def test_nothing_is_asked_before_a_delivery_or_without_a_dataset() -> None:
+    known = catalogue.load()
+    agreement, expectation = next(iter(reactions.expected(known)))
+    waits = Waits(agreement, known.contracts, expectation.events, DAY)
+    assert waits.statement({}, agreement.datasets) is None
+    assert waits.statement({agreement.dataset: 1}, []) is None
+    without = {name: c for name, c in known.contracts.items() if name != agreement.dataset}
+    gone = replace(waits, contracts=without)
+    assert gone.statement({agreement.dataset: 1}, agreement.datasets) is None
