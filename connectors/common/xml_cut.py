@@ -16,7 +16,8 @@ from connectors.common.xml_stream import LONGEST_ROW, Handler, Parsing
 
 R_contra = TypeVar("R_contra", contravariant=True)
 P_co = TypeVar("P_co", covariant=True)
-R, P = TypeVar("R"), TypeVar("P")
+R = TypeVar("R")
+P = TypeVar("P")
 
 PIECE = 1 << 22
 """Bytes of a document that are held at once."""

@@ -127,9 +127,7 @@ def chunks(
     Raises:
         ProtocolError: not whole, not well formed, or of a shape that no spreadsheet writes.
     """
-    yield from xml_cut.given(
-        reading.document, _Held(reading, sheet, wanted, file), reading.ready
-    )
+    yield from xml_cut.given(reading.document, _Held(reading, sheet, wanted, file), reading.ready)
     reading.check()
 
 
@@ -241,7 +239,10 @@ def _joined(found: Chunk, odd: Chunk, places: Sequence[int]) -> Chunk:
     """A chunk with the rows that were not plain, at their places in it."""
     batch = with_rows(found.batch, np.array(places), pa.Table.from_batches([odd.batch]))
     damaged = {places[i]: rule for i, rule in odd.damaged.items()}
-    unread, because = _moved(found.unread, odd.unread, places), _moved(found.because, odd.because, places)
+    unread, because = (
+        _moved(found.unread, odd.unread, places),
+        _moved(found.because, odd.because, places),
+    )
     return replace(found, batch=batch, damaged=damaged, unread=unread, because=because)
 
 

@@ -24,7 +24,9 @@ MOST_SPREAD = 10_000
 """Formulas that fill several cells and are remembered at one time."""
 _DEPTH = 2
 """Elements around rows."""
-_DESCENT = f"http://schemas.microsoft.com/office/spreadsheetml/2009/9/ac{xml_stream.SEPARATOR}dyDescent"
+_DESCENT = (
+    f"http://schemas.microsoft.com/office/spreadsheetml/2009/9/ac{xml_stream.SEPARATOR}dyDescent"
+)
 _SPREADING = ("array", "dataTable")
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
 _TEXTS = frozenset({"s", "str", "inlineStr"})
@@ -93,6 +95,11 @@ class RowsOfSheet(Handler):
     _KINDS = names("sheetData", "row", "c", "v", "f", "is", "t", "rPh", "mergeCell")
 
     def __init__(self, book: Workbook) -> None:
+        """No row was read yet.
+
+        Args:
+            book: has texts and formats.
+        """
         super().__init__()
         self._book = book
         self._found: list[Found] = []
@@ -123,6 +130,7 @@ class RowsOfSheet(Handler):
         return found
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        """A row, a cell, a part of one, or something behind the rows."""
         kind = self._KINDS.get(name)
         if not self._within:
             if kind == "sheetData":
@@ -142,6 +150,7 @@ class RowsOfSheet(Handler):
             self._spoken = True
 
     def end(self, name: str) -> None:
+        """The same ends."""
         kind = self._KINDS.get(name)
         if kind == "c" and self._within:
             self._end_cell()
@@ -161,6 +170,7 @@ class RowsOfSheet(Handler):
             self._within = False
 
     def characters(self, text: str) -> None:
+        """A value, a formula, or a part of one."""
         if self._taking:
             self._parts.append(text)
 

@@ -73,16 +73,19 @@ def both(read_: Callable[[], Any], size: int = 1 << 22) -> Any:
                 found.append(read_())
             except OnecardError as error:
                 found.append((type(error), str(error)))
-    if {f[0] if isinstance(f[0], type) else None for f in found} != {SchemaMismatch, ProtocolError}:  # of two defects either may come first
+    if {f[0] if isinstance(f[0], type) else None for f in found} != {
+        SchemaMismatch,
+        ProtocolError,
+    }:  # of two defects either may come first
         assert found[0] == found[1]
     return found[0]
 
 
 HEAD = (
-    '<?xml version="1.0" encoding="UTF-8"?><worksheet xmlns="{main}"'
+    f'<?xml version="1.0" encoding="UTF-8"?><worksheet xmlns="{MAIN}"'
     ' xmlns:x14ac="http://schemas.microsoft.com/office/spreadsheetml/2009/9/ac">'
     "<sheetFormatPr defaultRowHeight='15'/><sheetData>"
-).format(main=MAIN)
+)
 HEADS = [
     *[HEAD] * 8,
     HEAD.replace("<sheetData>", "<sheetData >\n"),
@@ -203,7 +206,15 @@ CELLS = [
     "<!-- x -->",
 ]
 TEXTS = [
-    *["410101199001011237", "吴娜", "𠮷", "a&amp;b&lt;&gt;&quot;&apos;", "&#65;", "&other;", "_x0041_"],
+    *[
+        "410101199001011237",
+        "吴娜",
+        "𠮷",
+        "a&amp;b&lt;&gt;&quot;&apos;",
+        "&#65;",
+        "&other;",
+        "_x0041_",
+    ],
     *["a_xb", "a_b", " x ", "a\nb", "a\tb", "a\r\nb", "a]]>b", "a]b>", "a\x01b", "\x7f", "\ufffe"],
     *["", "\ufffd", "\U0010ffff", "证件号码", "x" * 1_100, "&", "<x/>", "\u2028"],
 ]
@@ -235,15 +246,15 @@ def sheets(draw: Any) -> dict[str, bytes]:
     """The parts of a workbook: its rows, and its texts behind those of the header."""
     odd = draw(st.sampled_from([0, 0, 1, 3, 10]))
 
-    def one(some: list[str], plain: int = 1) -> str:
+    def one(some: list[str], plain: int) -> str:
         return draw(st.sampled_from(some if draw(st.integers(0, 9)) < odd else some[:plain]))
 
-    rows = [one(HEADS), '<row r="1" x14ac:dyDescent="0.2">' if "x14ac" in HEADS[0] else "<row>"]
-    rows[1] = draw(st.sampled_from(['<row r="1">', rows[1]]))
+    rows = [one(HEADS, 8)]
+    rows.append(draw(st.sampled_from(['<row r="1">', '<row r="1" x14ac:dyDescent="0.2">'])))
     rows += [f'<c r="{"ABCDE"[n]}1" t="s"><v>{n}</v></c>' for n in range(5)] + ["</row>"]
     for n in range(2, 2 + draw(st.integers(0, 9))):
-        rows.append(one(BETWEEN).replace("{n}", str(n)))
-        rows.append(one(ROW_TAGS, 8).replace("{n}", str(n)))
+        rows.append(one(BETWEEN, 12).replace("{n}", str(n)))
+        rows.append(one(ROW_TAGS, 6).replace("{n}", str(n)))
         for letter in draw(st.sampled_from(["ABCDE", "ABCDE", "AB", "CE", "", "BA"])):
             words = {"a": f"{letter}{n}", "n": str(n), "s": draw(st.sampled_from("0001234567"))}
             words["v"] = draw(st.sampled_from(NUMBERS[:12] if odd < 3 else NUMBERS))
@@ -261,7 +272,7 @@ def sheets(draw: Any) -> dict[str, bytes]:
     ]
     listed = f'<sst xmlns="{MAIN}" count="9">{header}{"".join(items)}</sst>'
     return {
-        "xl/worksheets/sheet1.xml": _any_bytes(draw, "".join(rows) + one(TAILS)),
+        "xl/worksheets/sheet1.xml": _any_bytes(draw, "".join(rows) + one(TAILS, 8)),
         "xl/sharedStrings.xml": _any_bytes(draw, listed),
     }
 
@@ -286,10 +297,29 @@ def test_workbooks(
 
 
 PARTS = [
-    *["<证件号码>{t}</证件号码>", "<姓名>{t}</姓名>", "<出生日期>{t}</出生日期>", "<金额>{t}</金额>"] * 3,
+    *[
+        "<证件号码>{t}</证件号码>",
+        "<姓名>{t}</姓名>",
+        "<出生日期>{t}</出生日期>",
+        "<金额>{t}</金额>",
+    ]
+    * 3,
     *["<姓名/>", "<姓名></姓名>", "<姓名 />", "<姓名>{t}</姓名 >", '<姓名 x="1">{t}</姓名>'],
-    *["<other>1</other>", "<姓名><b>1</b></姓名>", "<姓名>{t}<!-- x --></姓名>", "<姓名>{t}</金额>"],
-    *["<!-- x -->", "text", "<![CDATA[ ]]>", "\n ", "\r", "<证件号码>{t}", "<证件号码x>1</证件号码x>"],
+    *[
+        "<other>1</other>",
+        "<姓名><b>1</b></姓名>",
+        "<姓名>{t}<!-- x --></姓名>",
+        "<姓名>{t}</金额>",
+    ],
+    *[
+        "<!-- x -->",
+        "text",
+        "<![CDATA[ ]]>",
+        "\n ",
+        "\r",
+        "<证件号码>{t}",
+        "<证件号码x>1</证件号码x>",
+    ],
 ]
 ROWS = [
     *[("<r>", "</r>")] * 10,
@@ -302,7 +332,12 @@ DOCUMENTS = [
     *[("<d>", "</d>")] * 8,
     *[('<d xmlns="urn:a">', "</d>"), ('<d xmlns="urn:b">', "</d>"), ('<d x=">">', "</d>")],
     *[('<a:d xmlns:a="urn:a">', "</a:d>"), ("<d><!-- <r> -->", "</d>"), ("<d>", "</d><d/>")],
-    *[("<d>", ""), ("<e><d>", "</d></e>"), ("\ufeff<d>\n\n", "\n</d>\n"), ("<!DOCTYPE d><d>", "</d>")],
+    *[
+        ("<d>", ""),
+        ("<e><d>", "</d></e>"),
+        ("\ufeff<d>\n\n", "\n</d>\n"),
+        ("<!DOCTYPE d><d>", "</d>"),
+    ],
     *[('<?xml version="1.0" encoding="GBK"?><d>', "</d>"), ('<d xmlns:a="urn:a">', "</d>")],
 ]
 
