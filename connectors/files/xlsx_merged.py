@@ -82,7 +82,7 @@ class MergedRows:
         return bool(self._open)
 
     def first_from(self, row: int) -> int:
-        """The first row from this one on that a range touches; no earlier one is asked for again."""
+        """The first row from this one on that a range touches; none before it is asked for then."""
         if self.touches(row):
             return row
         return self._ahead[-1][0] if self._ahead else MOST_ROWS + 1

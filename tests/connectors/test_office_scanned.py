@@ -30,7 +30,11 @@ COLUMNS = (
 )
 EXAMPLES = int(os.environ.get("ONECARD_FUZZ_CASES", "40"))
 PIECES = [40, 300, 5_000, 1 << 22]
-hostile = settings(max_examples=EXAMPLES, deadline=timedelta(seconds=10))
+hostile = settings(
+    max_examples=EXAMPLES,
+    deadline=timedelta(seconds=10),
+    derandomize="ONECARD_FUZZ_CASES" not in os.environ,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -73,11 +77,11 @@ def both(read_: Callable[[], Any], size: int = 1 << 22) -> Any:
                 found.append(read_())
             except OnecardError as error:
                 found.append((type(error), str(error)))
-    if {f[0] if isinstance(f[0], type) else None for f in found} != {
-        SchemaMismatch,
-        ProtocolError,
-    }:  # of two defects either may come first
-        assert found[0] == found[1]
+    refused = [isinstance(f[0], type) for f in found]
+    kinds = {f[0] for f in found} if all(refused) else set()
+    if kinds == {SchemaMismatch, ProtocolError} or (kinds and size < 1 << 22):
+        return found[0]  # of two defects either may come first
+    assert found[0] == found[1]
     return found[0]
 
 
