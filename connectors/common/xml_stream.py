@@ -49,8 +49,14 @@ class Handler:
         self.encoding = "utf-8"
         self.around_at = self.ended_at = -1
 
-    def declared(self, version: str, encoding: str | None, standalone: int) -> None:  # noqa: ARG002 - expat's
-        """The document's declaration: expat's own call."""
+    def declared(self, version: str, encoding: str | None, standalone: int) -> None:  # noqa: ARG002
+        """The document's declaration: expat's own call.
+
+        Args:
+            version: of XML.
+            encoding: of the document; None: UTF-8.
+            standalone: whether other documents belong to it.
+        """
         self.encoding = (encoding or "utf-8").lower()
 
     def is_between(self) -> bool:
