@@ -37,10 +37,10 @@ TOLD = {
     "excel": (
         "first row that is not blank",
         "texts, numbers, dates in both epochs, truths; each by its cell",
-        "XLSX: the standard library; XLS: xlrd, the extra `excel`",
+        "XLSX: the standard library, plain C; XLS: xlrd, the extra `excel`",
     ),
     "dbf": ("the table's fields", "C, N, F, D, L, I, Y, T", "NumPy"),
-    "xml": ("paths of elements and attributes", "texts", "expat, of the standard library"),
+    "xml": ("paths of elements and attributes", "texts", "expat, of the standard library; plain C"),
     "fixed": ("the contract's `columns`", "texts", "NumPy"),
     "zip": ("as its files", "as its files", "the standard library"),
 }

@@ -68,7 +68,7 @@ def lines(
         made, spoilt = part([parsed(data[a:b]) for a, b in spans], request, origin)
         damaged |= {rows[place]: rule for place, rule in spoilt.items()}
         parts.append(made)
-    whole = _with_rows(batch, found.odd, pa.Table.from_batches(parts))
+    whole = with_rows(batch, found.odd, pa.Table.from_batches(parts))
     return (whole, damaged), found.blank, found.taken
 
 
@@ -121,8 +121,14 @@ def _batch(columns: Sequence[pa.Array], request: ReadRequest) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(list(columns), names=[c.name for c in request.columns])
 
 
-def _with_rows(batch: pa.RecordBatch, places: Any, rows: pa.Table) -> pa.RecordBatch:  # noqa: ANN401 - NumPy's
-    """A batch with some of its rows replaced by others."""
+def with_rows(batch: pa.RecordBatch, places: Any, rows: pa.Table) -> pa.RecordBatch:  # noqa: ANN401 - NumPy's
+    """A batch with some of its rows replaced by others.
+
+    Args:
+        batch: all of them.
+        places: of those that are replaced, upwards, as NumPy's numbers.
+        rows: instead of them, in their order.
+    """
     mask = np.zeros(batch.num_rows, np.bool_)
     mask[places] = True
     columns = [

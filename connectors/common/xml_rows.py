@@ -29,6 +29,7 @@ class Rows(Handler):
         rows: that have begun.
         there: paths of elements, no deeper than rows would be, outside of rows.
         parted: names of elements beside the rows that have attributes or elements of their own.
+        around_name: of the last element in which rows stand, as expat has it.
     """
 
     def __init__(self, path: Sequence[str], names: Names) -> None:
@@ -53,6 +54,17 @@ class Rows(Handler):
         self.beside = self.rows = 0
         self.there: dict[str, None] = {}
         self.parted: dict[str, None] = {}
+        self.around_name = ""
+
+    @property
+    def record(self) -> str:
+        """Name of the elements that are rows."""
+        return self._path[-1]
+
+    def is_between(self) -> bool:
+        """Whether rows stand here, and none is open."""
+        above = len(self._path) - 1
+        return self._fits == self.depth == above <= DEEPEST - 2 and not self._open
 
     def ready(self) -> list[Record]:
         """The rows that have ended and were not given yet."""
@@ -115,6 +127,8 @@ class Rows(Handler):
             self.begin_row(attributes)
         else:
             self._outside(own, attributes)
+            if self._fits == self.depth == len(self._path) - 1:
+                self.around_at, self.around_name = self.here(), name
         self.around = self.around or self._fits == self.depth >= len(self._path) - 1
 
     def begin_row(self, attributes: dict[str, str], own_text: str = "") -> None:
@@ -143,7 +157,7 @@ class Rows(Handler):
         if not self._open:
             self.row_ended(BadRecord() if self._bad else self._values)
             self._fits = min(self._fits, self.depth)
-            self.text = 0
+            self.text, self.ended_at = 0, self.here()
 
     def row_ended(self, record: Record) -> None:
         """Take a row.
@@ -199,7 +213,11 @@ class _Element:
 
 
 class Columns:
-    """Rows as batches; an element that a row lacks is NULL there, one that all lack is missing."""
+    """Rows as batches; an element that a row lacks is NULL there, one that all lack is missing.
+
+    Attributes:
+        request: names the columns.
+    """
 
     def __init__(self, request: ReadRequest, origin: str) -> None:
         """No row was seen yet.
@@ -208,7 +226,7 @@ class Columns:
             request: names the columns.
             origin: file or operation, for messages.
         """
-        self._request, self._origin = request, origin
+        self.request, self._origin = request, origin
         self._absent: Mapping[str, str | None] = {c.native: None for c in request.columns}
         self._names = [c.name for c in request.columns]
         self._seen: set[str] = set()
@@ -226,9 +244,17 @@ class Columns:
         self._seen.update(*sound)
         if len(sound) < len(records) or not self._seen <= self._absent.keys():
             filled = [r if isinstance(r, BadRecord) else {**self._absent, **r} for r in records]
-            return part(filled, self._request, self._origin, RULE)
+            return part(filled, self.request, self._origin, RULE)
         arrays = [pa.array([r.get(n) for r in sound], pa.string()) for n in self._absent]
         return pa.RecordBatch.from_arrays(arrays, names=self._names), {}
+
+    def saw(self, natives: Iterable[str]) -> None:
+        """Rows that others have made batches of had these columns.
+
+        Args:
+            natives: their names, of the contract's.
+        """
+        self._seen.update(natives)
 
     def check(self) -> None:
         """After the last row.
@@ -237,5 +263,5 @@ class Columns:
             SchemaMismatch: no row had an element that is required.
         """
         if self._seen:
-            optional: Iterable[str] = (c.native for c in self._request.columns if not c.required)
-            check_columns(self._seen.union(optional), self._request, self._origin)
+            optional: Iterable[str] = (c.native for c in self.request.columns if not c.required)
+            check_columns(self._seen.union(optional), self.request, self._origin)

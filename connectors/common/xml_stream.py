@@ -6,8 +6,8 @@ Without a document type there is nothing that a name could expand to, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 from xml.parsers import expat
 
@@ -35,11 +35,33 @@ class Handler:
     Attributes:
         depth: elements that are open.
         text: characters since the last row.
+        here: where the tag begins that expat speaks of, in bytes of what it was given.
+        encoding: that the document declares.
+        around_at: where the tag of the element begins around those that may be cut out
+            (`connectors.common.xml_cut`); -1: it did not come yet.
+        ended_at: where the end tag of the last of them begins.
     """
 
     def __init__(self) -> None:
         self.depth = 0
         self.text = 0
+        self.here: Callable[[], int] = lambda: -1
+        self.encoding = "utf-8"
+        self.around_at = self.ended_at = -1
+
+    def declared(self, version: str, encoding: str | None, standalone: int) -> None:  # noqa: ARG002
+        """The document's declaration: expat's own call.
+
+        Args:
+            version: of XML.
+            encoding: of the document; None: UTF-8.
+            standalone: whether other documents belong to it.
+        """
+        self.encoding = (encoding or "utf-8").lower()
+
+    def is_between(self) -> bool:
+        """Whether elements that may be cut out stand here, and none is open."""
+        return False
 
     def opened(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins: expat's own call, which counts.
@@ -101,6 +123,61 @@ class Handler:
         """
 
 
+class Parsing:
+    """One document through expat.
+
+    Attributes:
+        fed: bytes of UTF-8 that it was given.
+    """
+
+    def __init__(self, handler: Handler, origin: str, encoding: str | None = None) -> None:
+        """Nothing was read yet.
+
+        Args:
+            handler: takes the elements.
+            origin: file, for messages.
+            encoding: of bytes, whatever the document declares; None: as it declares.
+        """
+        self._parser, self._origin = _parser(handler, encoding), origin
+        self.fed = 0
+
+    def feed(self, piece: bytes | str) -> None:
+        """The next piece; text is taken as it is, bytes by their declaration.
+
+        Args:
+            piece: cut anywhere.
+
+        Raises:
+            ProtocolError: as `fed`.
+        """
+        with self.refusing():
+            self._parser.Parse(piece, False)  # noqa: FBT003 - expat's
+            self.fed += len(piece.encode()) if isinstance(piece, str) else len(piece)
+            _check_token(self.fed - max(self._parser.CurrentByteIndex, 0))
+
+    def end(self) -> None:
+        """There is no more; raises ProtocolError where the document is not whole."""
+        with self.refusing():
+            self._parser.Parse(b"", True)  # noqa: FBT003 - expat's
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Make an error of the file of what is refused of it, or is none of XML."""
+        origin, parser = self._origin, self._parser
+        try:
+            yield
+        except expat.ExpatError as error:
+            why = expat.errors.messages.get(error.code, "not well formed")
+            msg = f"{origin}: line {error.lineno} is no well-formed XML ({why})"
+            raise ProtocolError(msg) from None
+        except (ValueError, LookupError):  # an encoding that expat does not know
+            msg = f"{origin}: the encoding that the document declares is not read"
+            raise ProtocolError(msg) from None
+        except Refused as error:
+            msg = f"{origin}: line {parser.CurrentLineNumber}: {error}"
+            raise ProtocolError(msg) from None
+
+
 def fed(
     handler: Handler,
     data: Generator[bytes, None, None] | Generator[str, None, None],
@@ -119,27 +196,13 @@ def fed(
         ProtocolError: not well formed, not whole, with a document type, or of a shape that is
             refused; names the line.
     """
-    parser = _parser(handler)
-    place = 0
-    try:
-        with closing(data):
-            for piece in data:
-                parser.Parse(piece, False)  # noqa: FBT003 - expat's
-                place += len(piece.encode()) if isinstance(piece, str) else len(piece)
-                _check_token(place - max(parser.CurrentByteIndex, 0))
-                if found := ready():
-                    yield found
-        parser.Parse(b"", True)  # noqa: FBT003 - expat's
-    except expat.ExpatError as error:
-        why = expat.errors.messages.get(error.code, "not well formed")
-        msg = f"{origin}: line {error.lineno} is no well-formed XML ({why})"
-        raise ProtocolError(msg) from None
-    except (ValueError, LookupError):  # an encoding that expat does not know
-        msg = f"{origin}: the encoding that the document declares is not read"
-        raise ProtocolError(msg) from None
-    except Refused as error:
-        msg = f"{origin}: line {parser.CurrentLineNumber}: {error}"
-        raise ProtocolError(msg) from None
+    parsing = Parsing(handler, origin)
+    with closing(data):
+        for piece in data:
+            parsing.feed(piece)
+            if found := ready():
+                yield found
+    parsing.end()
     if found := ready():
         yield found
 
@@ -150,15 +213,27 @@ def _check_token(length: int) -> None:
         raise Refused(msg)
 
 
-def _parser(handler: Handler) -> Any:  # noqa: ANN401 - expat's type has no name
-    parser = expat.ParserCreate(namespace_separator=SEPARATOR)
+def _parser(handler: Handler, encoding: str | None) -> Any:  # noqa: ANN401 - expat's has no name
+    parser = expat.ParserCreate(encoding, SEPARATOR)
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = refuse_doctype
-
+    parser.XmlDeclHandler = handler.declared
     parser.StartElementHandler = handler.opened
     parser.EndElementHandler = handler.closed
     parser.CharacterDataHandler = handler.said
+    handler.here = lambda: int(parser.CurrentByteIndex)
     return parser
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is the name of an element, without a prefix."""
+    parser, found = expat.ParserCreate(), list[str]()
+    parser.StartElementHandler = lambda name, _: found.append(name)
+    try:
+        parser.Parse(f"<{text}/>", True)  # noqa: FBT003 - expat's
+    except (expat.ExpatError, ValueError):
+        return False
+    return found == [text] and ":" not in text
 
 
 def refuse_doctype(*_: object) -> None:

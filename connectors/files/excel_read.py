@@ -4,51 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
-import pyarrow as pa
-
 from connectors.common.gather import OBJECT_ROWS
 from connectors.common.records import check_columns
-from connectors.files import looks, xls_read, xlsx_book, xlsx_sheet
+from connectors.files import (
+    excel_scanned,
+    looks,
+    sheet_chunks,
+    xls_read,
+    xlsx_book,
+    xlsx_sheet,
+)
+from connectors.files.excel_scanned import SheetReading
 from connectors.files.layouts import Excel
 from connectors.files.sheet_cells import Cell, Taking, number_text, text_of
+from connectors.files.sheet_chunks import OpenSheet, chunk
 from connectors.files.sheets import Sheet, SheetRow, chosen
 from connectors.files.text_file import Text
+from onecard import native
 from onecard.base import shown
 from onecard.errors import ProtocolError, SchemaMismatch
 from onecard.ports.source import Chunk, Column, ReadRequest
 
-CELLS, HEADER, MERGED = "record.cells", "record.header", "record.merged"
 _OLD = b"\xd0\xcf\x11\xe0"
-LONGEST_ROWS = 1 << 25
-"""Characters of the rows of one chunk: many cells may name one long text of the workbook."""
 EARLY = 10
 """Rows among which a header row is looked for that is not the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSheet:
-    """A sheet, read as far as its header.
-
-    Attributes:
-        name: as its tab shows it.
-        titles: the rows above it, their cells joined.
-        names: of its columns, and where each stands.
-        first: number of the row behind the header.
-        rows: those that follow.
-        taking: how its cells become text.
-    """
-
-    name: str
-    titles: tuple[str, ...]
-    names: dict[str, int]
-    header: dict[int, str]
-    first: int
-    rows: Iterator[SheetRow]
-    taking: Taking
 
 
 @contextmanager
@@ -97,7 +79,8 @@ def _sheets(file: Text) -> Iterator[tuple[list[Sheet], bool]]:
         yield xls_read.sheets(file.path, file.origin)
         return
     with xlsx_book.opened(file.path, file.origin, file.limit) as book:
-        found = [Sheet(s.name, s.visible, partial(xlsx_sheet.rows, book, s)) for s in book.sheets]
+        kind = partial(SheetReading, library) if (library := native.library()) else xlsx_sheet.rows
+        found = [Sheet(s.name, s.visible, partial(kind, book, s)) for s in book.sheets]
         yield found, book.since_1904
 
 
@@ -117,11 +100,14 @@ def chunks(file: Text, options: Excel, request: ReadRequest) -> Iterator[Chunk]:
     with opened(file, options, natives, f"{request.dataset} from {file.origin}") as sheet:
         check_columns(sheet.names, request, file.origin)
         wanted = [c for c in request.columns if c.native in sheet.names]
+        if isinstance(sheet.rows, SheetReading):
+            yield from excel_scanned.chunks(sheet.rows, sheet, (wanted, request.batch_rows), file)
+            return
         first = 1
         last = sheet.first - 1
         size = min(request.batch_rows, OBJECT_ROWS)
         for rows in _gathered(sheet.rows, size):
-            yield _chunk(rows, wanted, sheet, (file.origin, first))
+            yield chunk(rows, wanted, sheet, (file.origin, first))
             first += len(rows)
             file.skipped.hidden += sum(row.hidden for row in rows)
             file.skipped.blank += rows[-1].number - last - len(rows)
@@ -136,7 +122,7 @@ def _gathered(rows: Iterator[SheetRow], most: int) -> Iterator[list[SheetRow]]:
         found.append(row)
         cells = row.cells.values()
         held += sum([len(c) if isinstance(c, str) else len(c.text) for c in cells])
-        if len(found) == most or held > LONGEST_ROWS:
+        if len(found) == most or held > sheet_chunks.LONGEST_ROWS:
             yield found
             found, held = [], 0
     if found:
@@ -172,52 +158,6 @@ def sample(
         places = [(n, p, natives.get(n) or Column(n, n)) for n, p in sheet.names.items()]
         for row in islice(sheet.rows, most):
             yield {n: _value(row.cells.get(p), column, sheet.taking) for n, p, column in places}
-
-
-@dataclass(slots=True)
-class _Lost:
-    """Values of one column that cannot be taken, and the rules that they break, by row."""
-
-    texts: dict[int, str] = field(default_factory=dict)
-    rules: dict[int, str] = field(default_factory=dict)
-
-
-def _chunk(
-    rows: Sequence[SheetRow], wanted: Sequence[Column], sheet: OpenSheet, at: tuple[str, int]
-) -> Chunk:
-    """Rows as a chunk; `at` is its origin and its first row."""
-    damaged = {i: rule for i, row in enumerate(rows) if (rule := _broken(row, sheet))}
-    lost = {c.name: _Lost() for c in wanted}
-    arrays = []
-    for column in wanted:
-        place, mine = sheet.names[column.native], lost[column.name]
-        values: list[str | None] = []
-        for i, row in enumerate(rows):
-            cell = None if i in damaged else row.cells.get(place)
-            if isinstance(cell, Cell):
-                text, rule = text_of(cell, column, sheet.taking)
-                if rule:
-                    mine.texts[i], mine.rules[i] = text or "", rule
-                    text = None
-                values.append(text)
-            else:
-                values.append(cell)
-        arrays.append(pa.array(values, pa.string()))
-    batch = pa.RecordBatch.from_arrays(arrays, names=[c.name for c in wanted])
-    unread = {name: found.texts for name, found in lost.items() if found.texts}
-    because = {name: lost[name].rules for name in unread}
-    return Chunk(batch, at[0], at[1], damaged, unread=unread, because=because)
-
-
-def _broken(row: SheetRow, sheet: OpenSheet) -> str:
-    """The rule that a whole row breaks, or an empty text."""
-    if row.merged:
-        return MERGED
-    if not row.cells.keys() <= sheet.header.keys():
-        return CELLS  # a value below no name
-    if row.cells == sheet.header:
-        return HEADER
-    return ""
 
 
 def _value(cell: str | Cell | None, column: Column, taking: Taking) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 from connectors.files.sheet_cells import Cell
 from onecard.base.shown import file_name
@@ -38,6 +39,13 @@ class SheetRow:
     merged: bool = False
 
 
+class SheetRows(Iterator[SheetRow], Protocol):
+    """Rows of a sheet in their order."""
+
+    def close(self) -> None:
+        """No more of them are read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A sheet of a workbook.
@@ -50,7 +58,7 @@ class Sheet:
 
     name: str
     visible: bool
-    rows: Callable[[], Generator[SheetRow, None, None]]
+    rows: Callable[[], SheetRows]
 
 
 def chosen(sheets: Sequence[Sheet], name: str | None, origin: str) -> Sheet:

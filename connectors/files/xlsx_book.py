@@ -2,89 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
-from array import array
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.common import xml_stream
-from connectors.common.xml_stream import Handler, Refused
+from connectors.common.xml_stream import Handler
 from connectors.files import unzip
 from connectors.files.sheet_cells import PLAIN, CellFormat
 from connectors.files.xlsx_formulas import outside_names
 from connectors.files.xlsx_names import RELATED, names
 from connectors.files.xlsx_styles import Styles
+from connectors.files.xlsx_texts import SharedTexts, listed_texts
 from onecard.errors import ProtocolError
 
 PART_LIMIT = 64 * 1024**2
 """Bytes of a part that describes the workbook."""
-TEXTS_LIMIT = 256 * 1024**2
-"""Bytes of all texts of a workbook, which are held in memory."""
-MOST_TEXTS = 1 << 25
-"""Texts of a workbook; empty ones take room as well."""
-LONGEST_TEXT = 1 << 16
-"""Characters of one text; a cell of Excel holds half as many."""
-LONG_TEXT = 1 << 10
-"""Bytes from which on a text is one object, however many cells hold it."""
-_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
-"""A control character as the format writes it (ECMA-376-1, 22.9.2.19)."""
-
-
-def unescaped(text: str) -> str:
-    """Text with the characters that XML cannot hold; halves of a pair stay as they are written.
-
-    Args:
-        text: as it stands in the part.
-    """
-    if "_x" not in text:
-        return text
-    return _ESCAPED.sub(_character, text)
-
-
-def _character(found: re.Match[str]) -> str:
-    code = int(found[1], 16)
-    return found[0] if 0xD800 <= code < 0xE000 else chr(code)
-
-
-class SharedTexts:
-    """The texts of a workbook, each once, as one run of bytes: a fifth of a list of strings.
-
-    Attributes:
-        ends: where each ends among the bytes.
-    """
-
-    def __init__(self) -> None:
-        self._bytes, self.ends = bytearray(), array("Q")
-        self._long: dict[int, str] = {}
-
-    def add(self, text: str) -> None:
-        """One more."""
-        if len(text) > LONGEST_TEXT:
-            msg = f"one of its texts is longer than {LONGEST_TEXT} characters"
-            raise Refused(msg)
-        self._bytes += text.encode("utf-8", "surrogatepass")
-        self.ends.append(len(self._bytes))
-        if len(self.ends) > MOST_TEXTS:
-            msg = f"more than {MOST_TEXTS} texts: split the list"
-            raise Refused(msg)
-        if len(self._bytes) > TEXTS_LIMIT:
-            msg = f"its texts are longer than {TEXTS_LIMIT} bytes: split the list"
-            raise Refused(msg)
-
-    def text(self, place: int) -> str | None:
-        """The text of a number; None where there is none."""
-        if not 0 <= place < len(self.ends):
-            return None
-        if place in self._long:
-            return self._long[place]
-        start = self.ends[place - 1] if place else 0
-        found = bytes(self._bytes[start : self.ends[place]]).decode("utf-8", "surrogatepass")
-        if self.ends[place] - start > LONG_TEXT:
-            self._long[place] = found
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +69,7 @@ class Workbook:
         Raises:
             ProtocolError: it is not there, or as `unzip.pieces`.
         """
-        member = _member(self.archive, part, self.origin)
-        return unzip.pieces(self.archive, member, self.origin, self.limit)
+        return _pieces(self.archive, part, self.origin, self.limit)
 
     def whole(self, part: str) -> bytes:
         """The bytes of a part that describes others; raises as `pieces`."""
@@ -177,11 +111,11 @@ def opened(path: Path, origin: str, limit: int) -> Iterator[Workbook]:
             if key in related and related[key][0].endswith("/worksheet")
         )
         kinds = {kind.rpartition("/")[2]: part for kind, part in related.values()}
-        styles, texts = Styles(), _Texts()
+        styles, texts = Styles(), SharedTexts()
         if "styles" in kinds:  # without them a date, or a percentage, is a plain number
             _parsed(archive, kinds["styles"], origin, styles)
         if kinds.get("sharedStrings") in parts:
-            _parsed(archive, kinds["sharedStrings"], origin, texts, limit)
+            texts = listed_texts(_pieces(archive, kinds["sharedStrings"], origin, limit), origin)
         yield Workbook(
             archive,
             origin,
@@ -191,7 +125,7 @@ def opened(path: Path, origin: str, limit: int) -> Iterator[Workbook]:
             sheets,
             book.since_1904,
             outside_names(book.defined),
-            texts.found,
+            texts,
             styles.formats(),
         )
 
@@ -217,11 +151,14 @@ def _member(archive: zipfile.ZipFile, part: str, origin: str) -> zipfile.ZipInfo
         raise ProtocolError(msg) from None
 
 
-def _parsed(
-    archive: zipfile.ZipFile, part: str, origin: str, handler: Handler, limit: int = PART_LIMIT
-) -> None:
-    data = unzip.pieces(archive, _member(archive, part, origin), origin, limit)
-    for _ in xml_stream.fed(handler, data, origin, list):
+def _pieces(
+    archive: zipfile.ZipFile, part: str, origin: str, limit: int
+) -> Generator[bytes, None, None]:
+    return unzip.pieces(archive, _member(archive, part, origin), origin, limit)
+
+
+def _parsed(archive: zipfile.ZipFile, part: str, origin: str, handler: Handler) -> None:
+    for _ in xml_stream.fed(handler, _pieces(archive, part, origin, PART_LIMIT), origin, list):
         pass
 
 
@@ -302,39 +239,4 @@ class _Book(Handler):
 
     def characters(self, text: str) -> None:
         if self._parts is not None:
-            self._parts.append(text)
-
-
-class _Texts(Handler):
-    """Texts of cells: runs are joined, what tells how they are spoken is left out."""
-
-    _KINDS = names("si", "t", "rPh")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found = SharedTexts()
-        self._parts: list[str] = []
-        self._taking = self._spoken = False
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 - expat's
-        kind = self._KINDS.get(name)
-        if kind == "si":
-            self._parts = []
-        elif kind == "rPh":
-            self._spoken = True
-        elif kind == "t":
-            self._taking = not self._spoken
-
-    def end(self, name: str) -> None:
-        kind = self._KINDS.get(name)
-        if kind == "si":
-            self.found.add(unescaped("".join(self._parts)))
-            self.text = 0
-        elif kind == "rPh":
-            self._spoken = False
-        elif kind == "t":
-            self._taking = False
-
-    def characters(self, text: str) -> None:
-        if self._taking:
             self._parts.append(text)

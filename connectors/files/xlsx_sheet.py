@@ -1,12 +1,10 @@
 """One sheet of an XLSX workbook, row by row; only the row that is read stands in memory.
 
-Merged cells are listed behind the rows. So the part is looked through for them first, and what was
-found is held against the list once all rows have been read.
+Merged cells are listed behind the rows: `xlsx_merged` looks for them beforehand.
 """
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections.abc import Generator
 from contextlib import closing
@@ -16,22 +14,19 @@ from connectors.common import xml_stream
 from connectors.common.xml_stream import Handler, Refused
 from connectors.files.sheet_cells import Asks, Cell, Kind
 from connectors.files.sheets import MOST_COLUMNS, MOST_ROWS, SheetRow, column_number
-from connectors.files.xlsx_book import ListedSheet, Workbook, unescaped
+from connectors.files.xlsx_book import ListedSheet, Workbook
 from connectors.files.xlsx_formulas import asks_outside
+from connectors.files.xlsx_merged import merged_rows
 from connectors.files.xlsx_names import names
-from onecard.errors import ProtocolError
+from connectors.files.xlsx_texts import unescaped
 
-_CELL = rb"[A-Za-z]{1,3}\d{1,7}"
-_MERGED = re.compile(
-    rb"mergeCell\s[^<>]{0,200}?ref\s*=\s*[\"'](" + _CELL + b":" + _CELL + rb")[\"']"
-)
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_OVERLAP = 512
-"""Bytes of a piece that are looked at again with the next one: longer than such an element."""
-MOST_MERGED = 100_000
-"""Ranges of merged cells that are remembered."""
 MOST_SPREAD = 10_000
 """Formulas that fill several cells and are remembered at one time."""
+_DEPTH = 2
+"""Elements around rows."""
+_DESCENT = (
+    f"http://schemas.microsoft.com/office/spreadsheetml/2009/9/ac{xml_stream.SEPARATOR}dyDescent"
+)
 _SPREADING = ("array", "dataTable")
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
 _TEXTS = frozenset({"s", "str", "inlineStr"})
@@ -49,53 +44,14 @@ def rows(book: Workbook, sheet: ListedSheet) -> Generator[SheetRow, None, None]:
     Raises:
         ProtocolError: not whole, not well formed, or of a shape that no spreadsheet writes.
     """
-    with closing(book.pieces(sheet.part)) as data:
-        ranges = _merged_ranges(data, book.origin)
-    handler = _Rows(book)
-    merged = _Merged(ranges)
+    merged = merged_rows(book, sheet)
+    handler = RowsOfSheet(book)
     pieces = book.pieces(sheet.part)
     with closing(xml_stream.fed(handler, pieces, book.origin, handler.ready)) as made:
         for found in made:
             for number, cells, hidden in found:
                 yield SheetRow(number, cells, hidden, merged.touches(number))
-    if handler.merged != len(ranges):
-        msg = f"{book.origin}: its merged cells cannot be told: save it anew as XLSX"
-        raise ProtocolError(msg)
-
-
-def _merged_ranges(data: Generator[bytes, None, None], origin: str) -> list[tuple[int, int]]:
-    """First and last row of each range of merged cells, in the order of the first rows."""
-    found: list[tuple[int, int]] = []
-    rest = b""
-    for piece in data:
-        window = rest + piece
-        end = 0
-        if b"mergeCell" in window:
-            for match in _MERGED.finditer(window):
-                end = match.end()
-                first, _, last = match[1].decode().partition(":")
-                pair = sorted(int(ref.lstrip(_LETTERS)) for ref in (first, last))
-                found.append((pair[0], pair[1]))
-                if len(found) > MOST_MERGED:
-                    msg = f"{origin}: more than {MOST_MERGED} ranges of merged cells"
-                    raise ProtocolError(msg)
-        rest = window[max(end, len(window) - _OVERLAP) :]
-    return sorted(found)
-
-
-class _Merged:
-    """Whether rows, asked for in their order, are touched by a range."""
-
-    def __init__(self, ranges: list[tuple[int, int]]) -> None:
-        self._ahead = ranges[::-1]
-        self._open: list[int] = []
-
-    def touches(self, row: int) -> bool:
-        while self._ahead and self._ahead[-1][0] <= row:
-            heapq.heappush(self._open, self._ahead.pop()[1])
-        while self._open and self._open[0] < row:
-            heapq.heappop(self._open)
-        return bool(self._open)
+    merged.check(handler.merged, book.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +83,28 @@ def _spread(reference: str, asks: str) -> _Spread:
 Found = tuple[int, dict[int, str | Cell], bool]
 
 
-class _Rows(Handler):
-    """Rows of a sheet's part as they end."""
+class RowsOfSheet(Handler):
+    """Rows of a sheet's part as they end.
+
+    Attributes:
+        row: number of the last one.
+        merged: ranges of merged cells that the part lists.
+        is_described: rows have the attribute of Excel 2010 that tells where their text stands.
+    """
 
     _KINDS = names("sheetData", "row", "c", "v", "f", "is", "t", "rPh", "mergeCell")
 
     def __init__(self, book: Workbook) -> None:
+        """No row was read yet.
+
+        Args:
+            book: has texts and formats.
+        """
         super().__init__()
         self._book = book
         self._found: list[Found] = []
-        self._within = self._hidden = self._taking = self._spoken = False
-        self._row = self._column = 0
+        self._within = self._hidden = self._taking = self._spoken = self.is_described = False
+        self.row, self._column = 0, 0
         self._cells: dict[int, str | Cell] = {}
         self._cell: dict[str, str] = {}
         self._parts: list[str] = []
@@ -148,15 +115,26 @@ class _Rows(Handler):
         self._spread: list[_Spread] = []
         self.merged = 0
 
+    def is_between(self) -> bool:
+        """Whether rows stand here, and none is open."""
+        return self._within and self.depth == _DEPTH
+
+    def plain_before(self) -> int:
+        """The first row that formulas of earlier ones may fill."""
+        filled = any(s.last_row > self.row for s in self._spread)
+        return self.row + 1 if filled else MOST_ROWS + 1
+
     def ready(self) -> list[Found]:
         """The rows that have ended and were not given yet."""
         found, self._found = self._found, []
         return found
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        """A row, a cell, a part of one, or something behind the rows."""
         kind = self._KINDS.get(name)
         if not self._within:
-            self._within = kind == "sheetData"
+            if kind == "sheetData":
+                self._within, self.around_at = True, self.here()
             self.merged += kind == "mergeCell"
         elif kind == "c":
             self._begin_cell(attributes)
@@ -172,6 +150,7 @@ class _Rows(Handler):
             self._spoken = True
 
     def end(self, name: str) -> None:
+        """The same ends."""
         kind = self._KINDS.get(name)
         if kind == "c" and self._within:
             self._end_cell()
@@ -183,25 +162,27 @@ class _Rows(Handler):
             self._end_formula()
         elif kind == "row" and self._within:
             if self._cells:
-                self._found.append((self._row, self._cells, self._hidden))
-            self.text = 0
+                self._found.append((self.row, self._cells, self._hidden))
+            self.text, self.ended_at = 0, self.here()
         elif kind == "rPh":
             self._spoken = False
         elif kind == "sheetData":
             self._within = False
 
     def characters(self, text: str) -> None:
+        """A value, a formula, or a part of one."""
         if self._taking:
             self._parts.append(text)
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
-        said = attributes.get("r", str(self._row + 1))
+        said = attributes.get("r", str(self.row + 1))
         number = int(said) if said.isdecimal() and len(said) < 8 else 0
-        if not self._row < number <= MOST_ROWS:
+        if not self.row < number <= MOST_ROWS:
             msg = f"its rows are not numbered upwards from 1 to {MOST_ROWS}"
             raise Refused(msg)
-        self._row, self._column, self._cells = number, -1, {}
+        self.row, self._column, self._cells = number, -1, {}
         self._hidden = attributes.get("hidden") in ("1", "true")
+        self.is_described = self.is_described or _DESCENT in attributes
 
     def _begin_cell(self, attributes: dict[str, str]) -> None:
         reference = attributes.get("r")
@@ -250,8 +231,8 @@ class _Rows(Handler):
 
     def _spread_here(self) -> str | None:
         """The formula of another cell that fills this one, as one of an array does."""
-        self._spread = [s for s in self._spread if s.last_row >= self._row]
-        here = (s.asks for s in self._spread if s.holds(self._row, self._column))
+        self._spread = [s for s in self._spread if s.last_row >= self.row]
+        here = (s.asks for s in self._spread if s.holds(self.row, self._column))
         return next(here, None)
 
     def _text(self, kind: str, value: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import ctypes
 import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -10,14 +11,16 @@ from functools import partial
 from itertools import chain, islice
 from typing import BinaryIO
 
-from connectors.common import xml_stream
+from connectors.common import xml_cut, xml_scanned, xml_stream
 from connectors.common.gather import OBJECT_ROWS, Part, regrouped
+from connectors.common.xml_cut import CutDocument
 from connectors.common.xml_names import Names
 from connectors.common.xml_rows import MOST_SHOWN, Columns, Record, Rows
 from connectors.files import looks
 from connectors.files.fixed_cells import checked
 from connectors.files.layouts import Xml
 from connectors.files.text_file import Text
+from onecard import native
 from onecard.base.shown import file_name, is_like_a_value
 from onecard.errors import ProtocolError
 from onecard.ports.source import Chunk, ReadRequest
@@ -43,8 +46,12 @@ def chunks(file: Text, options: Xml, request: ReadRequest) -> Iterator[Chunk]:
         ProtocolError: no XML, not whole, with a document type, of another encoding, without the
             element around the rows, or without rows where something else stands in their place.
     """
-    columns = Columns(request, file.origin)
-    parts: Iterator[Part] = map(columns.part, records(file, options))
+    columns, library = Columns(request, file.origin), native.library()
+    parts: Iterator[Part] = (
+        map(columns.part, records(file, options))
+        if library is None
+        else _scanned(file, options, columns, library)
+    )
     yield from regrouped(parts, file.origin, request.batch_rows)
     columns.check()
 
@@ -75,6 +82,25 @@ def records(file: Text, options: Xml) -> Iterator[list[Record]]:
         with closing(xml_stream.fed(handler, data, file.origin, handler.ready)) as found:
             made = chain.from_iterable(found)
             yield from iter(lambda: list(islice(made, OBJECT_ROWS)), [])
+    _check(file, options, handler)
+
+
+def _scanned(
+    file: Text, options: Xml, columns: Columns, library: ctypes.CDLL
+) -> Generator[Part, None, None]:
+    """The rows as batches, those that are plain by the library; raises as `records`."""
+    handler = Rows(options.record.split("/")[1:], Names(options.namespaces))
+    row = re.split("[/:]", options.record)[-1]
+    with file.path.open("rb") as stream:
+        text = document_text(stream, file.origin, options, xml_cut.PIECE)
+        pieces = (piece.encode() for piece in text)
+        with closing(text), CutDocument(handler, pieces, row, file.origin, decoded=True) as cut:
+            yield from xml_scanned.parts(library, cut, handler, columns)
+    _check(file, options, handler)
+
+
+def _check(file: Text, options: Xml, handler: Rows) -> None:
+    """Whether rows could stand in the document; raises ProtocolError."""
     file.skipped.beside += handler.beside
     if not handler.around:
         where = options.record.rpartition("/")[0] or "/"
@@ -103,13 +129,16 @@ def _shown(name: str) -> str:
     return "(name not shown)" if is_like_a_value(name) else file_name(name)
 
 
-def document_text(stream: BinaryIO, origin: str, options: Xml) -> Generator[str, None, None]:
+def document_text(
+    stream: BinaryIO, origin: str, options: Xml, size: int = PIECE
+) -> Generator[str, None, None]:
     """The document as text, in the encoding that contract and declaration agree on.
 
     Args:
         stream: the file from its beginning; it can be sought.
         origin: name of the file, for messages.
         options: the encoding.
+        size: bytes of a piece.
 
     Raises:
         ProtocolError: no XML, or of another encoding.
@@ -129,7 +158,7 @@ def document_text(stream: BinaryIO, origin: str, options: Xml) -> Generator[str,
     stream.seek(len(head) - len(bare))
     decoder = codecs.getincrementaldecoder(options.codec)()
     try:
-        for piece in checked(iter(partial(stream.read, PIECE), b""), origin, options.encoding):
+        for piece in checked(iter(partial(stream.read, size), b""), origin, options.encoding):
             yield decoder.decode(piece)
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError:

@@ -13,6 +13,8 @@ import pyarrow as pa
 LARGEST = 1 << 30
 """Bytes that are scanned at once; a cell's place has 31 bits, and text may grow by half."""
 CELL = np.dtype([("at", "<u4"), ("size", "<i4")])
+IS_NULL = -1
+"""Instead of the size of a cell's text, as in cells.h."""
 _SPARE = 16
 """Bytes behind each column's own: short texts are copied by whole steps."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from connectors.files import xlsx_sheet
+from connectors.files import xlsx_merged
 from connectors.files.connector import FilesConnector
 from connectors.files.read import FilesReading
 from connectors.files.sheet_cells import format_of, number_text
@@ -354,7 +354,7 @@ def test_merged_ranges_across_pieces(local: Connection, monkeypatch: pytest.Monk
     whole = taken(local, data)
     for size in (64, 1000, 5000):
         monkeypatch.setattr("connectors.files.unzip.PIECE", size)
-        monkeypatch.setattr(xlsx_sheet, "_OVERLAP", 64)
+        monkeypatch.setattr(xlsx_merged, "_OVERLAP", 64)
         assert taken(local, data) == whole
     assert len(whole[1]) == 200
 

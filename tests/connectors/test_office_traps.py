@@ -6,6 +6,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ import pytest
 from connectors.files import (
     dbf_read,
     describe,
-    excel_read,
     fixed_cells,
+    sheet_chunks,
     unzip,
-    xlsx_book,
+    xlsx_texts,
     xlsx_write,
 )
 from connectors.files.connector import FilesConnector
@@ -27,7 +28,7 @@ from onecard.base.connections import Connection
 from onecard.base.settings import Settings
 from onecard.errors import ProtocolError
 from onecard.operations.file_check import check_file
-from onecard.ports.source import Column, ReadRequest
+from onecard.ports.source import Chunk, Column, ReadRequest
 from tests.connectors import type_runs
 from tests.connectors.systems import conn
 from tests.workbooks import DbfColumn, Number, Raw, SheetMade, dbf, xls, xlsx, zipped
@@ -45,17 +46,24 @@ def local(tmp_path: Path) -> Connection:
     return conn(conn_type="fs", extra={"path": str(tmp_path)})
 
 
+def chunks_of(
+    local: Connection, data: bytes, layout: dict[str, Any], column: Column = COLUMNS[1]
+) -> list[Chunk]:
+    """What a file's bytes are read as."""
+    (Path(local.extra["path"]) / "out" / "f.dat").write_bytes(data)
+    given = {"directory": "out", "pattern": "*.dat", "format": layout}
+    options = FilesConnector.source_options.model_validate(given)
+    return list(
+        FilesReading(local, ReadRequest("a/b", (COLUMNS[0], column), options, batch_rows=9))
+    )
+
+
 @pytest.fixture
 def taken(local: Connection) -> Taken:
     """Reads a file's bytes: the values of `v`, and the rules of those that cannot be read."""
 
     def run(data: bytes, layout: dict[str, Any], column: Column = COLUMNS[1]) -> Any:
-        (Path(local.extra["path"]) / "out" / "f.dat").write_bytes(data)
-        given = {"directory": "out", "pattern": "*.dat", "format": layout}
-        options = FilesConnector.source_options.model_validate(given)
-        chunks = list(
-            FilesReading(local, ReadRequest("a/b", (COLUMNS[0], column), options, batch_rows=9))
-        )
+        chunks = chunks_of(local, data, layout, column)
         values = [v for c in chunks for v in c.batch.column("v").to_pylist()]
         return values, {r: None for c in chunks for r in c.because.get("v", {}).values()}
 
@@ -111,23 +119,19 @@ def test_patterns_do_not_look_for_hours(taken: Taken) -> None:
 
 
 @pytest.mark.fault("F33", "one long text that many cells name does not fill the memory")
-def test_a_text_that_many_cells_name(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    gathered = excel_read._gathered
-
-    def noted(rows: Any, most: int) -> Any:
-        for some in gathered(rows, most):
-            sizes.append(len(some))
-            yield some
-
-    monkeypatch.setattr(excel_read, "_gathered", noted)
-    monkeypatch.setattr(excel_read, "LONGEST_ROWS", 100_000)
-    values, _ = taken(xlsx(SheetMade([HEADER, *([["1", "长" * 30_000]] * 9)])), EXCEL)
-    assert values == ["长" * 30_000] * 9
-    assert sizes == [4, 4, 1]
+def test_a_text_that_many_cells_name(
+    local: Connection, taken: Taken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheet_chunks, "LONGEST_ROWS", 100_000)
+    made = xlsx(SheetMade([HEADER, *([["1", "长" * 30_000]] * 9)]))
+    for way in ("on", "off"):
+        monkeypatch.setenv("ONECARD_NATIVE", way)
+        parts = [c.batch.column("v").to_pylist() for c in chunks_of(local, made, EXCEL)]
+        assert list(chain.from_iterable(parts)) == ["长" * 30_000] * 9
+        assert max(map(len, parts)) <= 4
     with pytest.raises(ProtocolError, match="longer than 65536 characters"):
         taken(xlsx(SheetMade([HEADER, ["1", "x" * 70_000]])), EXCEL)
-    monkeypatch.setattr(xlsx_book, "MOST_TEXTS", 3)
+    monkeypatch.setattr(xlsx_texts, "MOST_TEXTS", 3)
     with pytest.raises(ProtocolError, match="more than 3 texts"):
         taken(xlsx(SheetMade([HEADER, ["1", "a"], ["2", "b"]])), EXCEL)
 

@@ -1,0 +1,102 @@
+"""Plain rows of XML as Arrow columns of text; what is odd is left to who reads it more slowly."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from onecard.native.cells import IS_NULL, Cells, address, bytes_of, place
+
+SPARE_ROWS = 1024
+"""Room for rows that are written in another way than those that are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How rows are written.
+
+    Attributes:
+        row: name of the elements that are rows, as it stands in the document.
+        parts: the same of the elements in them that are columns.
+    """
+
+    row: bytes
+    parts: tuple[bytes, ...]
+
+
+class XmlTable:
+    """The rows of a piece of a document, some of them left out for another reader.
+
+    Attributes:
+        seen: marks of the columns that a row had.
+    """
+
+    def __init__(self, library: ctypes.CDLL, shape: Shape, data: bytes, at: int) -> None:
+        """Make room for the rows.
+
+        Args:
+            library: the compiled one.
+            shape: of the rows.
+            data: a piece of a document, UTF-8, at most `LARGEST` bytes; it may end within a row.
+            at: where the first row begins.
+        """
+        self._library, self._shape, self._data = library, shape, bytes_of(data)
+        self._most = data.count(b"</" + shape.row, at) + SPARE_ROWS
+        self._cells = Cells(self._most, len(shape.parts), len(data) - at)
+        self._names, self._row = bytes_of(b"".join(shape.parts)), bytes_of(shape.row)
+        self._ends = np.cumsum([len(name) for name in shape.parts], dtype=np.uint32)
+        self._found: npt.NDArray[np.int64] = np.array([0, at, 0, 0], np.int64)
+        self.seen = np.zeros(len(shape.parts), np.uint8)
+
+    @property
+    def rows(self) -> int:
+        """So many there are."""
+        return int(self._found[0])
+
+    @property
+    def at(self) -> int:
+        """Place in the piece."""
+        return int(self._found[1])
+
+    @property
+    def full(self) -> bool:
+        """Whether no more rows have room."""
+        return self.rows >= self._most
+
+    def scan(self, at: int) -> int:
+        """Take rows as far as they are plain; says how many line feeds were gone past.
+
+        Args:
+            at: where the next one begins.
+        """
+        self._found[1], self._found[2] = at, 0
+        self._library.onecard_xml_rows(
+            *place(self._data),
+            *place(self._row),
+            address(self._names),
+            address(self._ends),
+            ctypes.c_size_t(self._cells.columns),
+            ctypes.c_size_t(self._most),
+            address(self._cells.table),
+            address(self._cells.text),
+            address(self._cells.totals),
+            address(self.seen),
+            address(self._found),
+        )
+        return int(self._found[2])
+
+    def leave_out(self) -> int:
+        """A row that another reader has read: NULL throughout; gives its number, from 0."""
+        row = self.rows
+        self._cells.table["size"][row] = IS_NULL
+        self._found[0] += 1
+        return row
+
+    def arrays(self) -> list[pa.Array]:
+        """The columns, as text."""
+        self._cells.found[0] = self.rows
+        return self._cells.arrays(self._library, self._data)
