@@ -48,7 +48,8 @@ def reject(
         ]
         connection.execute(
             "CREATE TEMP TABLE rejected AS SELECT fingerprint, origin, row_number, reasons,"
-            " payload, key_epoch, suite, record_ref FROM quarantine.record WITH NO DATA"
+            " payload, key_epoch, suite, record_ref, NULL::bigint AS place"
+            " FROM quarantine.record WITH NO DATA"
         )
         table = sql.Identifier("pg_temp", "rejected")
         quarantine_intake.append(connection, table, sealed)

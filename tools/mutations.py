@@ -201,6 +201,13 @@ MUTATIONS = (
         CITY + "test_the_last_line_of_a_reading_decides",
     ),
     Mutation(
+        "ending a rejected row that its own reading overtakes",
+        "onecard/collect/overtaken.py",
+        "overtaken.mend(*where, [wanted[n - 1].row for n in sorted(numbers)])",
+        "overtaken.mend(*where, [])",
+        CITY + "test_a_rejected_line_does_not_come_back_over_a_later_one",
+    ),
+    Mutation(
         "keeping the newer row that is published",
         "onecard/store/registry.py",
         '        if self.accepted:\n            return query("false")\n',

@@ -1,14 +1,14 @@
--- Days before the folded one, like it, each with as many transfers as a whole day has; their
+-- Days before the newest folded one, like it, each with as many transfers as a whole day has; their
 -- receipts repeat those of the batches, one after the other. Ids of a day stand so far (apart) from
 -- those of the next.
 
 -- name: one shape of disclosures
 DELETE FROM ledger.lane_disclosure WHERE first NOT IN (
-    SELECT first FROM ledger.lane_day WHERE day < (SELECT max(day) FROM ledger.lane_day))
+    SELECT first FROM ledger.lane_day WHERE day = (SELECT max(day) FROM ledger.lane_day))
 
 -- name: one shape of findings
 DELETE FROM ledger.lane_finding WHERE first NOT IN (
-    SELECT first FROM ledger.lane_day WHERE day < (SELECT max(day) FROM ledger.lane_day))
+    SELECT first FROM ledger.lane_day WHERE day = (SELECT max(day) FROM ledger.lane_day))
 
 -- name: packs of a thousand transfers
 CREATE TEMP TABLE pattern AS
@@ -28,7 +28,7 @@ SELECT p.*, m,
     ARRAY(SELECT v FROM generate_series(1, m), unnest(p.signatures) AS v) AS signatures_,
     ARRAY(SELECT v FROM generate_series(1, m), unnest(p.bodies) AS v) AS bodies_
 FROM ledger.lane_pack p, LATERAL (SELECT 1000 / cardinality(p.transfers) AS m) w
-WHERE p.day < (SELECT max(day) FROM ledger.lane_day)
+WHERE p.day = (SELECT max(day) FROM ledger.lane_day)
 
 -- name: days
 INSERT INTO ledger.lane_day (direction, subject, day, first, last, transfers, first_time,
@@ -40,6 +40,7 @@ SELECT direction, subject, day - n, first - n * %(apart)s::bigint, last - n * %(
     deleted_rows * f, took_ms, took_times, digest
 FROM ledger.lane_day, LATERAL (SELECT %(packs)s * 1000 / transfers AS f) x,
     generate_series(1, %(days)s) n
+WHERE day = (SELECT max(day) FROM ledger.lane_day)
 
 -- name: packs
 INSERT INTO ledger.lane_pack

@@ -28,6 +28,7 @@ from onecard.ports.listener import TransferListener
 from onecard.ports.privacy_gate import Plan, PrivacyGate
 from onecard.ports.row_gate import RowGate
 from onecard.store.leases import Guard, unguarded
+from onecard.store.log_signing import SignLog, at_once
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 
@@ -58,6 +59,7 @@ class Hub(HubDesk):
         super().__init__(settings, connections, key_source)
         self.audit_engine = audit
         self._guard = guard
+        self._sign_log: SignLog = at_once
         self._gates: dict[str, tuple[Contract, RowGate]] = {}
 
     def guarded(self, guard: Guard, holder: str) -> Hub:
@@ -70,6 +72,16 @@ class Hub(HubDesk):
         found = copy(self)
         found._guard = guard  # noqa: SLF001 - of the copy
         found.address = timeouts.named(self.address, holder)
+        return found
+
+    def signing(self, sign_log: SignLog) -> Hub:
+        """This hub with another way to have the audit log signed.
+
+        Args:
+            sign_log: told of each transfer that is on record.
+        """
+        found = copy(self)
+        found._sign_log = sign_log  # noqa: SLF001 - of the copy
         return found
 
     def left_alone(self, connection_id: str) -> float:
@@ -122,6 +134,7 @@ class Hub(HubDesk):
             suite=self.suite,
             signer=Signer(self.settings.suite, self.keys),
             guard=self._guard,
+            sign_log=self._sign_log,
         )
 
     def privacy_gate(self, plan: Plan) -> PrivacyGate:
@@ -156,6 +169,7 @@ class Hub(HubDesk):
             expectation=self.catalogue.reaction.expected(
                 agreement, self.catalogue.contract(agreement.dataset)
             ),
+            sign_log=self._sign_log,
         )
         return Deliver(agreement, tools, self._listeners(lambda: deliver_flow(agreement, tools)))
 

@@ -13,6 +13,7 @@ from onecard.ports.auditor import Auditor
 from onecard.ports.connector import Connector, InOrder
 from onecard.ports.row_gate import RowGate
 from onecard.store.leases import Guard, unguarded
+from onecard.store.log_signing import SignLog, at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class CollectContext:
         address: of the hub's database.
         guard: is asked in the transactions that claim and publish whether this process may still do
             so.
+        sign_log: has the audit log signed when a transfer is on record.
     """
 
     address: str
@@ -35,6 +37,7 @@ class CollectContext:
     suite: Suite
     signer: Signer
     guard: Guard = unguarded
+    sign_log: SignLog = at_once
 
     @property
     def in_order(self) -> bool:

@@ -87,7 +87,7 @@ class _Tally:
     """Running sums of one intake.
 
     Attributes:
-        place: of the next good row in the reading.
+        place: of the next row in the reading.
     """
 
     read: int = 0
@@ -150,7 +150,7 @@ class Intake:
                 if watch is not None:
                     watch.look(good)
                     watch.look_at_rejected(rejected)
-                good = self._only_new(self._placed(good, chunk, tally), known, tally)
+                good = self._only_new(self._placed(good, chunk, rejected, tally), known, tally)
                 if len(good):
                     loader.put(good)
         if watch is not None:
@@ -225,11 +225,24 @@ class Intake:
         self._counties.add_read(chunk.batch)
         self._counties.add_quarantined(row.values for row in checked.rejected)
         if checked.rejected:
-            sealer, dataset = Sealer(key, self._tools.suite, self._contract), self._contract.id
-            self._keep(sealer.seal(dataset, chunk.origin, row) for row in checked.rejected)
+            sealer = Sealer(key, self._tools.suite, self._contract)
+            first = self._first(chunk, tally)
+            self._keep(self._sealed(sealer, chunk, row, first) for row in checked.rejected)
             failpoints.reach("stage.rejected")
         failpoints.reach("stage.checked")
         return checked.good, checked.rejected
+
+    def _sealed(self, sealer: Sealer, chunk: Chunk, row: Rejected, first: int) -> Sealed:
+        """A rejected row with its place in the reading, where that means something."""
+        sealed = sealer.seal(self._contract.id, chunk.origin, row)
+        if not self._tools.in_order:
+            return sealed
+        return replace(sealed, place=first + row.number - chunk.first_row)
+
+    @staticmethod
+    def _first(chunk: Chunk, tally: _Tally) -> int:
+        """Place of a chunk's first row, good or rejected, among all rows of the reading."""
+        return row_order.begin(row_order.across(chunk.place, tally.place), late=chunk.late)
 
     def _only_new(
         self, good: pl.DataFrame, known: KnownHashes | None, tally: _Tally
@@ -246,12 +259,15 @@ class Intake:
         tally.unchanged += len(good) - len(fresh)
         return fresh
 
-    def _placed(self, good: pl.DataFrame, chunk: Chunk, tally: _Tally) -> pl.DataFrame:
-        """The rows with their places in the reading, where these mean something."""
+    def _placed(
+        self, good: pl.DataFrame, chunk: Chunk, rejected: Sequence[Rejected], tally: _Tally
+    ) -> pl.DataFrame:
+        """The good rows with their places in the reading, where these mean something."""
         if not self._tools.in_order:
             return good
-        first, tally.place = tally.place, tally.place + len(good)
-        return row_order.placed(good, row_order.across(chunk.place, first), late=chunk.late)
+        first = self._first(chunk, tally)
+        tally.place += chunk.batch.num_rows
+        return row_order.placed(good, first, [row.number - chunk.first_row for row in rejected])
 
     def _checkpoint(
         self, request: ReadRequest, reading: Reading, tally: _Tally, now: datetime

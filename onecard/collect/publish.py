@@ -11,7 +11,6 @@ from onecard.base.times import iso
 from onecard.collect import mended
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing, require_staged
-from onecard.crypto.audit_format import anchor
 from onecard.errors import FatalError, PolicyError
 from onecard.model.checkpoints import Checkpoint
 from onecard.model.row_order import OLDER, RETURNED, accepting
@@ -210,11 +209,10 @@ class PublishStep:
         audit.append(connection, "collect.published", contract.id, tools.settings.actor, body)
 
     def _anchor(self) -> None:
-        """Sign the audit log's new head, and anchor it outside the database."""
-        with database.connect(self.tools.address, autocommit=True) as connection:
-            made = audit.checkpoint(connection, self.tools.signer)
-        anchor(self.tools.settings.home / "audit", made)
-        failpoints.reach("anchor.written")
+        """Have the audit log's new head signed, and anchored outside the database."""
+        tools = self.tools
+        with database.connect(tools.address, autocommit=True) as connection:
+            tools.sign_log(connection, tools.signer, tools.settings.home / "audit")
 
 
 def _of_source(line: CollectLine) -> Checkpoint:

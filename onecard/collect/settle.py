@@ -3,6 +3,7 @@
 Rows that equal the registry were not staged. Where a staged row has the key of such a row, both
 stood in this reading, and the contract's order decides between them as between any two: the
 published row is staged beside the other one before duplicates go, and taken out again if it wins.
+Rejected rows that another row has overtaken end with the reading.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from onecard.collect.context import CollectContext
 from onecard.collect.intake import Intake, IntakeResult
+from onecard.collect.overtaken import OvertakenStep
 from onecard.model.row_order import TIE
 from onecard.ports.row_gate import Reason
 from onecard.store import registry, staged_repeats, staging
@@ -40,7 +42,10 @@ class SettleStep:
         """
         first = not registry.exists(self.connection, self.contract)
         taken = self._first(taken) if first else self._repeats(taken, known)
-        return self._unique(taken, first=first)
+        taken = self._unique(taken, first=first)
+        if taken.counts.quarantined:
+            OvertakenStep(self.contract, self.tools, self.connection, self.transfer).run(known)
+        return taken
 
     def _first(self, taken: IntakeResult) -> IntakeResult:
         """The first load's table gets its key, at once if no key repeats."""

@@ -14,6 +14,7 @@ from onecard.crypto.suites import Suite
 from onecard.ports.connector import Connector
 from onecard.ports.privacy_gate import Plan, PrivacyGate
 from onecard.store.leases import Guard, unguarded
+from onecard.store.log_signing import SignLog, at_once
 from schemas.models.catalogue import Agency
 from schemas.models.contract import Contract
 from schemas.models.reaction import Expectation
@@ -46,6 +47,7 @@ class DeliveryContext:
         peers: by id, the other agreements on the same dataset whose rows leave as they come; a new
             carrier waits for them.
         expectation: what is measured of how long events take; None: nothing.
+        sign_log: has the audit log signed when a transfer is on record.
     """
 
     address: str
@@ -62,6 +64,7 @@ class DeliveryContext:
     guard: Guard = unguarded
     peers: Mapping[str, Peer] = field(default_factory=dict)
     expectation: Expectation | None = None
+    sign_log: SignLog = at_once
 
 
 @dataclass(frozen=True, slots=True)

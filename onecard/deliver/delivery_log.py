@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
 from onecard.base.settings import Settings
-from onecard.crypto.audit_format import anchor
 from onecard.crypto.signing import Signer
 from onecard.deliver.outgoing import DeliveryTally
 from onecard.deliver.replacement import NOTHING, Order
@@ -43,6 +42,7 @@ from onecard.store.database import Connection
 from onecard.store.deliveries import DeliveredVersion
 from onecard.store.holding import Head
 from onecard.store.leases import Guard, unguarded
+from onecard.store.log_signing import SignLog, at_once
 from onecard.store.sealing import Sealed, Sealer
 from schemas.models.agreement import Agreement
 
@@ -107,6 +107,7 @@ class DeliveryLog:
         guard: is asked whether this process may still send and confirm.
         tells_carriers: the rows tell of carriers, whose order on replacement is kept.
         sealed_for: id of the consumer's key that all is sealed for; empty: nothing is sealed.
+        sign_log: has the audit log signed when the attempt has ended.
     """
 
     connection: Connection
@@ -121,6 +122,7 @@ class DeliveryLog:
     guard: Guard = unguarded
     tells_carriers: bool = False
     sealed_for: str = ""
+    sign_log: SignLog = at_once
 
     def end_abandoned(self) -> None:
         """End earlier attempts that were cut off: what may have left has its receipt as well.
@@ -350,6 +352,5 @@ class DeliveryLog:
             incidents.open_incident(connection, agreement, self.transfer, error.rule, rows)
 
     def _checkpoint(self) -> None:
-        """Sign the audit log's new head, and anchor it outside the database."""
-        anchor(self.settings.home / "audit", audit.checkpoint(self.connection, self.signer))
-        failpoints.reach("anchor.written")
+        """Have the audit log's new head signed, and anchored outside the database."""
+        self.sign_log(self.connection, self.signer, self.settings.home / "audit")

@@ -259,6 +259,7 @@ class Deliver:
             self._tools.guard,
             ready.replacements is not None,
             ready.sealed_for,
+            self._tools.sign_log,
         )
 
     def _gate(self, ready: Ready) -> PrivacyGate:

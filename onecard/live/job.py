@@ -9,6 +9,7 @@ from onecard.daemon.watcher import WatchedDesk
 from onecard.reconcile.services import TransferDesk
 from onecard.store import leases
 from onecard.store.leases import Guard, Lease
+from onecard.store.log_signing import SignLog
 
 NEVER = float("-inf")
 """When something happened that has not happened yet, by a clock that nobody sets."""
@@ -29,6 +30,14 @@ class LaneDesk(TransferDesk, WatchedDesk, Protocol):
         Args:
             guard: asked before anything is published, leaves or is confirmed.
             holder: of the lease; sessions of the hub's database bear it.
+        """
+        ...
+
+    def signing(self, sign_log: SignLog) -> LaneDesk:
+        """The same desk, whose transfers have the audit log signed another way.
+
+        Args:
+            sign_log: told of each transfer that is on record.
         """
         ...
 

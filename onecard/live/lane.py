@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from onecard.crypto.signing import Signer
 from onecard.daemon.callers import Callers
 from onecard.daemon.watcher import Watcher
 from onecard.errors import OnecardError, UsageError, unknown
@@ -20,6 +21,7 @@ from onecard.live.keeper import Keeper
 from onecard.live.lasting import lasting
 from onecard.live.pace import Pace
 from onecard.live.runner import Runner, WorkCounts
+from onecard.live.signing import LaneSigning
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +63,12 @@ class Lane:
         self._keeper = Keeper(desk.address, self._pace, self._wanted, self._taken)
         self._ear = Ear(desk.address, self._pace, self._published, self._woken)
         self._watcher = Watcher(make, desk, self._adopt, self._deny)
+        self._signing = LaneSigning(desk.address)
         look = self._pace.look
-        self._keeping = lasting(lambda: self._keeper.run(self._kept), self._kept, "leases", look)
+        self._lasting = [
+            lasting(lambda: self._keeper.run(self._kept), self._kept, "leases", look),
+            lasting(lambda: self._signing.run(self._kept), self._kept, "signing", look),
+        ]
         self._threads = [
             lasting(lambda: self._ear.run(self._stop, self._read), self._stop, "ear", look),
             lasting(lambda: self._watcher.run(self._stop, look), self._stop, "catalogue", look),
@@ -83,8 +89,10 @@ class Lane:
     def start(self) -> None:
         """Begin; everything that has waited is done first."""
         if self._desk is not None:
+            settings, keys = self._desk.settings, self._desk.keys
+            self._signing.begin(Signer(settings.suite, keys), settings.home / "audit")
             self._adopt(self._desk)
-        for thread in (self._keeping, *self._threads):
+        for thread in (*self._lasting, *self._threads):
             thread.start()
 
     def end(self) -> None:
@@ -97,7 +105,8 @@ class Lane:
         for runner in self._retiring:
             runner.join()
         self._kept.set()  # until here the leases of the batches in hand were renewed
-        _wait_for(self._keeping)
+        for thread in self._lasting:
+            _wait_for(thread)
         self._keeper.end()
 
     def wake(self, dataset: str) -> bool:
@@ -140,11 +149,12 @@ class Lane:
     @property
     def _whole(self) -> bool:
         """Whether no thread of it has died."""
-        threads = all(thread.is_alive() for thread in (self._keeping, *self._threads))
+        threads = all(thread.is_alive() for thread in (*self._lasting, *self._threads))
         return threads and all(runner.running for runner in list(self._runners.values()))
 
     def _adopt(self, desk: LaneDesk) -> None:
         """Go on with a catalogue: what is new begins, what is gone or broken ends."""
+        desk = desk.signing(self._signing.later)
         found = jobs(desk, self._pace)
         for name in [n for n in self._runners if n not in found]:
             self._retire(name)

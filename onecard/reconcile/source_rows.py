@@ -172,7 +172,7 @@ class SourceRows:
                 self._reject([Located(chunk.origin, row) for row in checked.rejected])
                 good = checked.good
                 if self._tools.in_order:
-                    good = row_order.placed(good, place, late=chunk.late)
+                    good = row_order.placed(good, row_order.begin(place, late=chunk.late))
                     place += len(good)
                 if len(good):
                     loader.put(good)

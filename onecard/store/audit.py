@@ -23,6 +23,7 @@ from onecard.crypto import merkle
 from onecard.crypto.audit_format import AuditCheckpoint, Entry, canonical_json, read_anchor
 from onecard.crypto.audit_verify import Head, Verdict, Verifier, compare, verify
 from onecard.errors import FatalError, InternalError
+from onecard.store import audit_body
 from onecard.store.database import Connection, fetch_all, fetch_one
 from onecard.store.together import Sent, send
 
@@ -46,7 +47,8 @@ _HEAD: LiteralString = (
     + ") AS now FROM ledger.audit_head WHERE id = 1"
 )
 _ENTRIES: LiteralString = (
-    "SELECT seq, " + _iso("at") + ", kind, subject, actor, body, leaf FROM ledger.audit"
+    "SELECT seq, " + _iso("at") + ", kind, subject, actor, " + audit_body.WHOLE + ", leaf"
+    " FROM ledger.audit"
 )
 _CHECKPOINTS: LiteralString = (
     "SELECT size, root, " + _iso("signed_at") + ", suite, key_epoch, signature"
@@ -149,11 +151,12 @@ def append_at(connection: Connection, place: EndOfLog, details: Details) -> int:
     leaf = entry.computed_leaf()
     tree.append(leaf)
     failpoints.reach("log.before_append")
+    text, hash_ = audit_body.stored(kind, subject, body)
     connection.execute(
         "WITH head AS (UPDATE ledger.audit_head SET size = %s, peaks = %s WHERE id = 1)"
-        " INSERT INTO ledger.audit (seq, at, kind, subject, actor, body, leaf)"
-        " VALUES (%s, %s::timestamptz, %s, %s, %s, %s, %s)",
-        (tree.size, tree.peaks, entry.seq, entry.at, kind, subject, actor, body, leaf),
+        " INSERT INTO ledger.audit (seq, at, kind, subject, actor, body, leaf, hash)"
+        " VALUES (%s, %s::timestamptz, %s, %s, %s, %s, %s, %s)",
+        (tree.size, tree.peaks, entry.seq, entry.at, kind, subject, actor, text, leaf, hash_),
     )
     failpoints.reach("log.after_append")
     return entry.seq

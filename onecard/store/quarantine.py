@@ -7,17 +7,15 @@ then drops its payload.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
-from onecard.crypto import suites
 from onecard.crypto.keys import Key, KeyStore
 from onecard.errors import ConfigError, UsageError
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
-from onecard.store.sealing import held_fingerprint
+from onecard.store.sealing import SealedValues, held_fingerprint
 from schemas.models.agreement import Agreement
 
 _COLUMNS: LiteralString = (
@@ -194,13 +192,8 @@ def reveal(
 
 def _unsealed(kept: _Kept, payload: bytes, key: Key) -> dict[str, str | None]:
     """The row's values by field."""
-    text = suites.suite(kept.suite).unseal(
-        key.secret,
-        payload,
-        kept.record.dataset.encode() + kept.fingerprint,
-    )
-    values: dict[str, str | None] = json.loads(text.decode("utf-8", "surrogatepass"))
-    return values
+    sealed = SealedValues(kept.fingerprint, payload, kept.key_epoch, kept.suite)
+    return sealed.opened(kept.record.dataset, key)
 
 
 def revealed(

@@ -5,6 +5,7 @@
     gone        a complete reading of the source did not find it, and its record is not published
 
 A row that was not read does not end: neither an increment nor a folder of news says anything of it.
+A row whose own reading has overtaken it ends with the transfer that brought it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ _SUPERSEDED: LiteralString = (
     "EXISTS (SELECT FROM quarantine.record n WHERE n.dataset = r.dataset AND n.agreement IS NULL"
     " AND n.record_ref = r.record_ref AND n.last_transfer = {transfer})"
 )
+_OVERTAKEN: LiteralString = (
+    "UPDATE quarantine.record r SET status = b.ended, ended_by = {transfer},"
+    " resolved_at = clock_timestamp() FROM (SELECT fingerprint,"
+    " (array_agg(ended ORDER BY place DESC))[1] AS ended FROM {bad} GROUP BY fingerprint"
+    " HAVING bool_and(ended IS NOT NULL)) b WHERE r.dataset = {dataset} AND r.agreement IS NULL"
+    " AND r.fingerprint = b.fingerprint AND r.status = 'held' AND r.last_transfer = {transfer}"
+)
+"""A row that stood there several times has ended when nothing is left of it."""
 _NOTED: LiteralString = "r.id IN (SELECT record FROM {mended} WHERE status = {status})"
 
 
@@ -89,6 +98,9 @@ def note(
 def settle(connection: Connection, contract: Contract, transfer: int) -> None:
     """End what the transfer has seen as a good row, or rejected anew with other values.
 
+    So end rows of its own as well that others of the reading have overtaken
+    (`onecard.store.overtaken`).
+
     Args:
         connection: in the transaction that publishes, with the rejected rows absorbed.
         contract: of the dataset.
@@ -99,6 +111,14 @@ def settle(connection: Connection, contract: Contract, transfer: int) -> None:
         table = staging.mended(contract, transfer)
         noted = query(_NOTED, mended=table, status=sql.Literal(status))
         _end(connection, contract, transfer, status, noted)
+    connection.execute(
+        query(
+            _OVERTAKEN,
+            bad=staging.rejected(contract, transfer),
+            dataset=sql.Literal(contract.id),
+            transfer=_id(transfer),
+        )
+    )
 
 
 def unseen(connection: Connection, contract: Contract, transfer: int) -> list[int]:

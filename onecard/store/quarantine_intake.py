@@ -80,7 +80,7 @@ def append(connection: Connection, table: sql.Identifier, rows: Iterable[Sealed]
     """
     copy = query(
         "COPY {t} (fingerprint, origin, row_number, reasons, payload, key_epoch, suite,"
-        " record_ref) FROM STDIN",
+        " record_ref, place) FROM STDIN",
         t=table,
     )
     with connection.cursor() as cursor, cursor.copy(copy) as target:

@@ -7,7 +7,7 @@ Texts are compared by their bytes, whatever the database's collation. Where a st
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, LiteralString
 
 from psycopg import sql
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 POSITION: LiteralString = "_position"
-"""Column of a staging table: place of the row in the reading, from 1; below 0: a late row."""
+"""Column of a staging table: place of the row in the reading, from 1; below 0: a late row.
+
+Rows that are rejected have their places among the others, in the table of rejected rows."""
 _ROWS = 36
 """Bits of a place that count rows; those above count files, where partitions are read."""
 _LATE = 1 << 62
@@ -36,22 +38,33 @@ def across(origin: int, place: int) -> int:
     return (origin << _ROWS) + place
 
 
-def placed(good: pl.DataFrame, first: int, *, late: bool) -> pl.DataFrame:
+def begin(place: int, *, late: bool) -> int:
+    """Place of the first row of a chunk.
+
+    Args:
+        place: if none of the chunk's rows is late.
+        late: they are older than what was taken before (`onecard.ports.source.Chunk`).
+    """
+    return place - _LATE if late else place
+
+
+def placed(good: pl.DataFrame, first: int, without: Sequence[int] = ()) -> pl.DataFrame:
     """Rows with their places in the reading.
 
     Args:
         good: rows of one chunk, in its order.
-        first: place of the first.
-        late: they are older than what was taken before (`onecard.ports.source.Chunk`).
+        first: place of the chunk's first row (`begin`).
+        without: which rows of the chunk are not among them, from 0; their places stay empty.
 
     Returns:
         The rows with the column `POSITION` besides their own.
     """
-    import polars as pl  # noqa: PLC0415 - the caller has it loaded
+    import numpy as np  # noqa: PLC0415 - the caller has both loaded
+    import polars as pl  # noqa: PLC0415
 
-    start = first - _LATE if late else first
-    places = pl.int_range(start, start + len(good), dtype=pl.Int64, eager=True)
-    return good.with_columns(places.alias(POSITION))
+    offsets = np.arange(len(good) + len(without), dtype=np.int64)
+    places = first + (np.delete(offsets, list(without)) if without else offsets)
+    return good.with_columns(pl.Series(POSITION, places))
 
 
 def newest_first(contract: Contract, *, positions: bool) -> sql.Composed:

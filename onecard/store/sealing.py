@@ -11,6 +11,7 @@ import hmac
 import json
 from dataclasses import dataclass, replace
 
+from onecard.crypto import suites
 from onecard.crypto.keys import Key
 from onecard.crypto.suites import Suite
 from onecard.ports.row_gate import Rejected
@@ -26,6 +27,7 @@ class Sealed:
     Attributes:
         reasons: JSON pairs of field and rule.
         record_ref: of the record by its key; None where it has none.
+        place: in its reading, where the order of that means something (`onecard.store.row_order`).
     """
 
     fingerprint: bytes
@@ -36,6 +38,7 @@ class Sealed:
     key_epoch: str
     suite: str
     record_ref: bytes | None = None
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,31 @@ class Sealer:
             key_epoch=self.key.epoch,
             suite=self.suite.name,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SealedValues:
+    """What is sealed of a rejected row, and which key and suite open it."""
+
+    fingerprint: bytes
+    payload: bytes
+    key_epoch: str
+    suite: str
+
+    def opened(self, dataset: str, key: Key) -> dict[str, str | None]:
+        """The row's values by field.
+
+        Args:
+            dataset: whose row it is.
+            key: the quarantine key of its epoch.
+
+        Raises:
+            PolicyError: the payload was tampered with, or it is another key's.
+        """
+        place = dataset.encode() + self.fingerprint
+        text = suites.suite(self.suite).unseal(key.secret, self.payload, place)
+        values: dict[str, str | None] = json.loads(text.decode("utf-8", "surrogatepass"))
+        return values
 
 
 def fingerprint(dataset: str, origin: str, row: Rejected, key: Key) -> bytes:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 AT_ONCE = 1_000_000
 """Hashes in one row of the table: 8 MB, and as much for their places."""
 _BAD: LiteralString = (
-    "fingerprint, origin, row_number, reasons, payload, key_epoch, suite, record_ref"
+    "fingerprint, origin, row_number, reasons, payload, key_epoch, suite, record_ref, place"
 )
 
 

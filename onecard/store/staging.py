@@ -2,7 +2,8 @@
 
 `staging.<table>__<transfer>` has the contract's fields and `_row_hash`, and where the order of the
 reading means something `_position` (`onecard.store.row_order`); beside it, `…__bad` has the columns
-of `onecard.store.sealing.Sealed`, and `…__mended` ids of quarantined rows and how they end.
+of `onecard.store.sealing.Sealed` and how a row has ended in its own reading
+(`onecard.store.overtaken`), and `…__mended` ids of quarantined rows and how they end.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def create(
     )
     bad = query(
         "CREATE UNLOGGED TABLE {table} (fingerprint bytea, origin text, row_number bigint,"
-        " reasons jsonb, payload bytea, key_epoch text, suite text, record_ref bytea)",
+        " reasons jsonb, payload bytea, key_epoch text, suite text, record_ref bytea,"
+        " place bigint, ended text)",
         table=rejected(contract, transfer),
     )
     over = query(

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from onecard.crypto import keys
-from onecard.crypto.audit_format import anchor
+from onecard.crypto.audit_format import anchor, canonical_json
 from onecard.crypto.audit_verify import Verdict
 from onecard.crypto.keys import KeyStore
 from onecard.crypto.signing import Signer
@@ -81,6 +81,73 @@ def test_who_switches_the_trigger_off_is_found_out(
         connection.execute("ALTER TABLE ledger.audit ENABLE TRIGGER ALL")
     found = verdict(address, signer, tmp_path)
     assert (found.ok, found.first_bad) == (False, first_bad), found.problem
+
+
+LANE = (
+    ("collect.published", "hrss/card", {"receipt": "a1" * 32, "transfer": 7, "version": 3}),
+    (
+        "delivery.opened",
+        "f01-x",
+        {"delivery": "f01-x-8-0c", "fingerprint": "0f" * 32, "n": "f01-x"},
+    ),
+    ("delivery.confirmed", "f01-x", {"delivery": "f01-x-8-0c", "receipt": "b2" * 32}),
+    ("delivery.confirmed", "f01-x", {"delivery": "f01-x-9", "receipt": "b2" * 32, "x": "c3" * 32}),
+    ("delivery.confirmed", "f01-x", {"delivery": "f01-x-9", "note": "\x01\x02", "receipt": "no"}),
+    ("delivery.confirmed", "c3", {"delivery": "c3-9", "receipt": "c3" * 32}),
+)
+"""Entries of which there are very many; not all have exactly one hash."""
+
+
+@pytest.fixture
+def lane(address: str, signer: Signer, tmp_path: Path) -> str:
+    """Behind them, entries of the kinds whose hash is stored apart."""
+    with database.connect(address, autocommit=True) as connection:
+        for kind, subject, body in LANE:
+            with connection.transaction():
+                audit.append(connection, kind, subject, "lane", body)
+        anchor(tmp_path / "anchor", audit.checkpoint(connection, signer))
+    return address
+
+
+def test_a_hash_that_is_stored_apart_is_part_of_the_text(
+    lane: str, signer: Signer, tmp_path: Path
+) -> None:
+    with database.connect(lane, autocommit=True) as connection:
+        found = audit.newest(connection, len(LANE))[::-1]
+        stored = connection.execute("SELECT body, hash FROM ledger.audit ORDER BY seq").fetchall()
+        audit_export.export(connection, tmp_path / "anchor", tmp_path / "out", signer.public_keys())
+    assert [(e.kind, e.subject, e.body) for e in found] == [
+        (kind, subject, canonical_json(body)) for kind, subject, body in LANE
+    ]
+    assert [hash_ is not None for _, hash_ in stored] == [False] * 40 + [True] * 3 + [False] * 2 + [
+        True
+    ]
+    assert stored[42] == ('{"delivery":"\x02-8-0c","receipt":"\x01"}', bytes.fromhex("b2" * 32))
+    assert verdict(lane, signer, tmp_path).covered == 46
+    script = ROOT / "docs" / "verify_audit.py"
+    assert subprocess.run([sys.executable, script, tmp_path / "out"], check=False).returncode == 0
+
+
+@pytest.mark.fault("F38", "a hash that is stored apart cannot be changed, taken away or added")
+@pytest.mark.parametrize(
+    ("change", "seq"),
+    [
+        ("hash = set_byte(hash, 31, 1)", 41),
+        ("hash = NULL", 42),
+        ("subject = 'f02-x'", 43),
+        ("body = replace(body, chr(1), '')", 43),
+        ("hash = sha256('x')", 44),
+        ("hash = sha256('x')", 7),
+    ],
+)
+def test_a_changed_hash_is_found_out(
+    lane: str, signer: Signer, tmp_path: Path, change: str, seq: int
+) -> None:
+    with psycopg.connect(lane, autocommit=True) as connection:
+        connection.execute("ALTER TABLE ledger.audit DISABLE TRIGGER ALL")
+        connection.execute(f"UPDATE ledger.audit SET {change} WHERE seq = {seq}".encode())
+    found = verdict(lane, signer, tmp_path)
+    assert (found.ok, found.first_bad) == (False, seq), found.problem
 
 
 def test_a_log_without_its_anchor_is_not_good(address: str, signer: Signer, tmp_path: Path) -> None:

@@ -29,11 +29,12 @@ from demo.standalone import free_port
 from onecard.app.wiring import Hub
 from onecard.base.platform_signature import Credential, SignatureForm, signed_headers
 from onecard.collect.look import Look
+from onecard.crypto.signing import Signer
 from onecard.errors import ConfigError
 from onecard.live.lane import Lane
 from onecard.live.pace import Pace
 from onecard.ports.news import SourceState
-from onecard.store import agreement_lives, database, leases
+from onecard.store import agreement_lives, audit, database, leases
 from schemas.models import catalogue
 from tests import forked
 from tests.cities import Cities
@@ -198,6 +199,11 @@ def test_an_event_reaches_the_consumers_and_a_look_leaves_no_trace(
         until(lambda: len(looks) > seen + 5, "looks at the source")
         quiet = town.ask(traces)
     assert quiet == before
+    with database.connect(town.address, autocommit=True) as connection:
+        hub = town.stage.hub(0)
+        holds = Signer(hub.settings.suite, hub.keys).holds
+        verdict = audit.verify_log(connection, hub.settings.home / "audit", holds)
+    assert (verdict.ok, verdict.covered) == (True, verdict.entries), "signed to the end"
     assert town.at_the_buses() == [number]
 
 

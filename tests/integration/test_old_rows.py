@@ -150,6 +150,70 @@ def test_an_increment_ends_nothing_that_it_did_not_read(small: SmallHub) -> None
     assert status(small) == ["held", "held", "mended"]
 
 
+READINGS: dict[str, tuple[dict[str, list[tuple[str, str]]], list[str], str]] = {
+    "a good row behind it": ({"02.csv": [("K1", "99"), ("K1", "20")]}, ["mended"], "20.00"),
+    "a good row before it": ({"02.csv": [("K1", "20"), ("K1", "99")]}, ["held"], "99.00"),
+    "one of another record": ({"02.csv": [("K1", "99"), ("K2", "20")]}, ["held"], "99.00"),
+    "in a later file": ({"02.csv": [("K1", "99")], "03.csv": [("K1", "20")]}, ["mended"], "20.00"),
+    "in an earlier file": ({"02.csv": [("K1", "20")], "03.csv": [("K1", "99")]}, ["held"], "99.00"),
+    "what is published": ({"02.csv": [("K1", "99"), ("K1", "1")]}, ["mended"], "1.00"),
+    "published before it": ({"02.csv": [("K1", "1"), ("K1", "99")]}, ["held"], "99.00"),
+    "rejected again": (
+        {"02.csv": [("K1", "99"), ("K1", "98")]},
+        ["held", "superseded"],
+        "98.00",
+    ),
+    "the same once more": (
+        {"02.csv": [("K1", "99"), ("K2", "1"), ("K1", "20"), ("K1", "99")]},
+        ["held"],
+        "99.00",
+    ),
+    "rejected, good, rejected": (
+        {"02.csv": [("K1", "99"), ("K2", "1"), ("K1", "20"), ("K1", "97"), ("K3", "x")]},
+        ["held", "held", "superseded"],
+        "97.00",
+    ),
+    "older files come late": ({"00.csv": [("K1", "99")]}, ["mended"], "1.00"),
+}
+"""Files of one night after K1 is 1: how its rejected rows end, and what K1 is when all are replayed."""
+
+
+@pytest.mark.case("older-8", "what stands behind a rejected row in its own reading ends its wait")
+@pytest.mark.parametrize("reading", READINGS)
+def test_a_reading_ends_what_it_overtakes(small: SmallHub, reading: str) -> None:
+    files, ends, wins = READINGS[reading]
+    small.files(quality=[AT_MOST_50])
+    small.put("01.csv", [("K1", "1", AT), *((f"Z{n}", "1", AT) for n in range(30))])
+    small.collect()
+    for name, rows in files.items():
+        small.put(name, [(*row, AT) for row in rows])
+    done = small.collect()
+    assert done.counts.quarantined == sum(
+        a in ("99", "98", "97", "x") for f in files.values() for _, a in f
+    )
+    assert status(small) == ends
+    ended = {
+        found
+        for (found,) in small.ask("SELECT ended_by FROM quarantine.record WHERE status <> 'held'")
+    }
+    assert ended <= {done.transfer}
+    small.files()
+    small.onecard("quarantine", "replay", "--reason", "r", "--dataset", DATASET)
+    assert small.amounts()["K1"] == wins
+
+
+@pytest.mark.case(
+    "older-8", "where the contract names a sequence, a lower one behind it ends nothing"
+)
+@pytest.mark.parametrize(("seq", "ends"), [(1, ["held"]), (2, ["mended"]), (3, ["mended"])])
+def test_a_lower_sequence_overtakes_nothing(small: SmallHub, seq: int, ends: list[str]) -> None:
+    small.files(quality=[AT_MOST_50], sequence=True)
+    header = "code,amount,updated,seq"
+    small.put("01.csv", [("K1", "99", AT, 2), ("K1", "20", AT, seq)], header)
+    small.collect()
+    assert status(small) == ends
+
+
 @pytest.mark.case("older-1", "the old row of a record that is published since is refused")
 def test_a_replay_of_an_older_row_is_refused(small: SmallHub) -> None:
     record = rejected_then_published(small)

@@ -50,19 +50,29 @@ class Registry:
     Attributes:
         rows: the newest good row of each key, deleted ones among them.
         gone: keys of deleted rows.
+        refused: of each record the newest row that the contract does not take.
     """
 
     rows: dict[str, dict[Key, Row]] = field(default_factory=lambda: {d: {} for d in KEYS})
     gone: dict[str, set[Key]] = field(default_factory=lambda: {d: set() for d in KEYS})
+    refused: dict[str, dict[Key, Row]] = field(default_factory=lambda: {d: {} for d in KEYS})
 
     def collect(self, dataset: str, found: Iterable[Row], now: datetime) -> None:
         """The newest good row of each key counts, unless a newer one is published."""
-        known = self.rows[dataset]
-        for row in sorted((r for r in found if good(r, now)), key=lambda r: r[ORDER]):
+        known, refused = self.rows[dataset], self.refused[dataset]
+        for row in sorted(found, key=lambda r: r[ORDER]):
             key = tuple(row[n] for n in KEYS[dataset])
-            if key not in known or row[ORDER] >= known[key][ORDER]:
+            if not good(row, now):
+                if key not in refused or row[ORDER] >= refused[key][ORDER]:
+                    refused[key] = row
+            elif key not in known or row[ORDER] >= known[key][ORDER]:
                 known[key] = row
                 self.gone[dataset].discard(key)
+
+    def waiting(self, dataset: str) -> list[Row]:
+        """Refused rows than which nothing newer of their record was taken: a person may ask for them."""
+        known, refused = self.rows[dataset], self.refused[dataset]
+        return [r for k, r in refused.items() if k not in known or known[k][ORDER] < r[ORDER]]
 
     def reconcile(self, dataset: str, found: list[Row], now: datetime) -> None:
         """As `collect`, and what the source has no row of is deleted."""

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import connectors
-from onecard.errors import HoldError, OlderRow, PolicyError
+from onecard.errors import HoldError, PolicyError
 from onecard.model.signoffs import SignOff
 from onecard.operations.release import release as release_hold
 from onecard.operations.replay import release, replay
@@ -41,7 +41,6 @@ from tests.property.city_reference import (
     CONSENTED,
     IGNORED,
     KEYS,
-    ORDER,
     TELLS_DELETES,
     Expected,
     Key,
@@ -345,24 +344,22 @@ class Life(RuleBasedStateMachine):
 
     @step(which=index)
     def replay(self, which: int) -> None:
-        """A rejected event is checked again; it never takes the place of a newer one."""
-        found = self._quarantined(EVENTS, None)
-        if not found:
-            return
-        record = found[which % len(found)]
-        place = (int(record.origin.split(".")[0][-4:]), record.row_number)
-        with database.connect(self.city.hub().address, autocommit=True) as connection:
-            values = quarantine.reveal(connection, record.id, self.city.hub().keys)[1]
-        moment = datetime.fromisoformat(str(values["happened_at"]))
-        row = {**values, "note": values["note"] or "", "happened_at": moment, ORDER: place}
-        try:
-            replay(self.city.hub(), record.id, "asked for")
-        except (OlderRow, PolicyError):
-            known = self.registry.rows[EVENTS].get((row["event_id"],))
-            assert known, "refused, and there is no newer row"
-            assert known[ORDER] > place
-        self.registry.collect(EVENTS, [row], self.city.now)
-        self._compare(EVENTS)
+        """A rejected event is checked again; it never takes the place of a newer one.
+
+        Which rows wait is known: of each event the last that was rejected, unless a good one came
+        behind it, by whichever files and nights they came.
+        """
+        hub, held = self.city.hub(), self._quarantined(EVENTS, None)
+        with database.connect(hub.address, autocommit=True) as connection:
+            found = [quarantine.reveal(connection, r.id, hub.keys)[1] for r in held]
+        there = [_content({**v, "happened_at": _moment(v)}) for v in found]
+        wanted = {_content(row): row for row in self.registry.waiting(EVENTS)}
+        assert sorted(there) == sorted(wanted), "other events wait"
+        if there:
+            at = which % len(there)
+            assert replay(hub, held[at].id, "asked for").outcome != "refused"
+            self.registry.collect(EVENTS, [wanted[there[at]]], self.city.now)
+            self._compare(EVENTS)
 
     @step(which=index)
     def release(self, which: int) -> None:
@@ -459,6 +456,15 @@ class Life(RuleBasedStateMachine):
 
 def _death(person: str) -> Row:
     return {"person_id18": person, "death_date": "2025-12-01"}
+
+
+def _content(row: Row) -> tuple[str, ...]:
+    """What an event says, without its place."""
+    return _shown(row, city_schemas.FIELDS[EVENTS])
+
+
+def _moment(values: Row) -> datetime:
+    return datetime.fromisoformat(str(values["happened_at"]))
 
 
 def _columns(rows: dict[Key, Row]) -> tuple[str, ...]:

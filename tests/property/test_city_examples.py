@@ -41,6 +41,20 @@ def test_the_last_line_of_a_reading_decides(life: Life) -> None:
     assert life.city.published(EVENTS)[("e-0",)]["note"] == "A"
 
 
+@pytest.mark.case(
+    "older-8", "an event of the future, and behind it one of the past: that one stays"
+)
+def test_a_rejected_line_does_not_come_back_over_a_later_one(life: Life) -> None:
+    life.issue_a_file(rows=[(1, CARDS[1], "1", "early", 6), (1, CARDS[2], "1", "A", 0)])
+    life.issue_a_file(rows=[(2, CARDS[2], "1", "A", 0), (2, CARDS[1], "1", "early", 6)])
+    life.night()
+    life.a_later_night(days=7)
+    for _ in range(2):
+        life.replay(which=0)
+    found = life.city.published(EVENTS)
+    assert [found[(key,)]["note"] for key in ("e-1", "e-2")] == ["A", "early"]
+
+
 def test_an_older_state_of_a_row_replaces_nothing(life: Life) -> None:
     for status in "01":
         life.payment(number=1, who=ADULT, account=2, status=status)

@@ -126,7 +126,8 @@ def test_a_quarantined_payload_opens_only_in_its_place(tmp_path: Path, hub_datab
         )
         connection.execute(
             "CREATE TABLE staging.x (fingerprint bytea, origin text, row_number bigint,"
-            " reasons jsonb, payload bytea, key_epoch text, suite text, record_ref bytea)"
+            " reasons jsonb, payload bytea, key_epoch text, suite text, record_ref bytea,"
+            " place bigint)"
         )
         sealer = Sealer(store.quarantine(), suite("international"))
         sealed = sealer.seal("a/b", "file.csv", row)
