@@ -1,4 +1,4 @@
-"""A command that listens (`onecard serve`, `onecard ingest`) in a process that may be killed."""
+"""Commands in processes that may be killed, and ones that listen (`onecard serve`, `ingest`)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.waiting import LIMIT_S, until
 
 
 @dataclass(frozen=True)
-class Listening:
-    """The command itself, forked from a server that has imported everything.
+class Started:
+    """A command, forked from a server that has imported everything.
 
     Attributes:
         folder: of its streams.
@@ -27,48 +27,29 @@ class Listening:
     folder: Path
 
     @classmethod
-    def start(cls, environment: Mapping[str, str], folder: Path, *words: str) -> Listening:
-        """Start one, and wait until it says where it listens.
+    def begin(cls, environment: Mapping[str, str], folder: Path, *words: str) -> Started:
+        """Start one.
 
         Args:
             environment: what it has beside that of the tests.
             folder: where its streams' files are made, below a folder of its own.
-            words: the command and its arguments, without where it listens: a free port.
+            words: the command and its arguments.
         """
         own = folder / f"{words[0]}-{secrets.token_hex(4)}"
         own.mkdir(parents=True)
         given = own / "given"
         given.touch()
         streams = given, own / "said", own / "complained"
-        all_words = (*words, "--listen", "127.0.0.1:0")
-        command = forked.Command({**os.environ, **environment}, all_words, *streams)
+        command = forked.Command({**os.environ, **environment}, words, *streams)
         process = forked.context.Process(target=forked.call, args=(command,))
         process.start()
-        found = cls(process, own)
-        until(lambda: bool(found._place) or not process.is_alive(), "it listens")
-        assert found._place, f"it ended: {found.said}"
-        return found
+        return cls(process, own)
 
     @property
     def said(self) -> str:
         """All that it has said."""
         files = [self.folder / name for name in ("said", "complained")]
         return "".join(f.read_text(encoding="utf-8") for f in files if f.exists())
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return self._place
-
-    @property
-    def _place(self) -> str:
-        found = re.search(r"http://[\w.]+:\d+", self.said)
-        return found[0] if found else ""
-
-    @property
-    def alive(self) -> bool:
-        """Whether it has not ended."""
-        return self.process.is_alive()
 
     def kill(self) -> None:
         """SIGKILL, wherever it is."""
@@ -85,3 +66,28 @@ class Listening:
         self.process.join(LIMIT_S)
         assert self.process.exitcode is not None, f"it does not end: {self.said}"
         return self.process.exitcode
+
+
+class Listening(Started):
+    """A command that listens on a free port."""
+
+    @classmethod
+    def start(cls, environment: Mapping[str, str], folder: Path, *words: str) -> Listening:
+        """Start one, and wait until it says where it listens.
+
+        Args:
+            environment: what it has beside that of the tests.
+            folder: where its streams' files are made, below a folder of its own.
+            words: the command and its arguments, without where it listens.
+        """
+        begun = cls.begin(environment, folder, *words, "--listen", "127.0.0.1:0")
+        found = cls(begun.process, begun.folder)
+        until(lambda: bool(found.url) or not found.process.is_alive(), "it listens")
+        assert found.url, f"it ended: {found.said}"
+        return found
+
+    @property
+    def url(self) -> str:
+        """Where it listens; empty: it has not said so."""
+        found = re.search(r"http://[\w.]+:\d+", self.said)
+        return found[0] if found else ""
