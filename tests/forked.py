@@ -32,6 +32,7 @@ context.set_forkserver_preload(
         "connectors.sql.write",
         "onecard.app.wiring",
         "onecard.cli.app",
+        "onecard.daemon.serving",
         "onecard.deliver.treatment",
         "polars",
         "psycopg",
@@ -77,7 +78,7 @@ def onecard(
             dict(environment), words, *(Path(home) / n for n in ("given", "said", "complained"))
         )
         command.given.write_text(given, encoding="utf-8")
-        process = context.Process(target=_call, args=(command,))
+        process = context.Process(target=call, args=(command,))
         process.start()
         process.join(LIMIT_S)
         if process.exitcode is None:
@@ -89,7 +90,8 @@ def onecard(
         return subprocess.CompletedProcess(words, process.exitcode, said, complained)
 
 
-def _call(command: Command) -> None:
+def call(command: Command) -> None:
+    """Become a call of the command line; does not return."""
     become(command.environment)
     os.chdir(REPOSITORY)
     warnings.simplefilter("ignore")

@@ -43,7 +43,7 @@ def live_at(command: forked.Command, later: Path) -> None:
 
     breaker._clock = clock
     live.Lane = partial(Lane, pace=PACE)  # type: ignore[assignment, misc]
-    forked._call(command)
+    forked.call(command)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -18,13 +16,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.rehearsal import REPOSITORY
 from onecard.base import failpoints
 from onecard.errors import OnecardError
 from tests.brought import Town, csv_of, some, town_of
+from tests.listening import Listening, Started
 from tests.sampling import how_often
 from tests.small_hub import DATASET
-from tests.waiting import LIMIT_S
 
 OF_THE_DOOR = [p for p in failpoints.POINTS if p.startswith("ingest.") and p != "ingest.released"]
 OF_A_COLLECT = (
@@ -43,45 +40,22 @@ def town(tmp_path: Path, hub_database: str) -> Iterator[Town]:
         yield found
 
 
-def begun(town: Town, *words: str, **more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *words],
-        env={**os.environ, **town.small.variables, **more},
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def ended(process: subprocess.Popen[str]) -> int:
-    code = process.wait(LIMIT_S)
-    assert process.stdout is not None
-    process.stdout.close()
-    return code
+def collecting(town: Town, **more: str) -> Started:
+    """`onecard collect` of what lies there, in a process of its own."""
+    environment = {**town.small.variables, **more}
+    return Started.begin(environment, town.small.home, "collect", DATASET)
 
 
 @contextmanager
-def door(
-    town: Town, heard: list[str] | None = None, *words: str, **more: str
-) -> Iterator[subprocess.Popen[str]]:
+def door(town: Town, *words: str, **more: str) -> Iterator[Listening]:
     """`onecard ingest` in a process of its own; it may be dead when the block ends."""
-    process = begun(town, "ingest", "--listen", "127.0.0.1:0", *words, **more)
-    assert process.stdout is not None
-    said, end = "", time.monotonic() + LIMIT_S
-    while not (found := re.search(r"http://\S+:\d+", said)):
-        line = process.stdout.readline()
-        assert line or process.poll() is None, f"it ended: {said}"
-        assert time.monotonic() < end, f"it does not begin: {said}"
-        said += line
-    town.url = found[0].rstrip(";")
-    if heard is not None:
-        heard.append(said)
+    environment = {**town.small.variables, **more}
+    process = Listening.start(environment, town.small.home, "ingest", *words)
+    town.url = process.url
     try:
         yield process
     finally:
         process.kill()
-        ended(process)
 
 
 def sound(town: Town, rows: int) -> None:
@@ -106,7 +80,7 @@ def test_a_door_that_is_killed_loses_and_doubles_nothing(town: Town, point: str)
         client = town.client(part_bytes=len(data) // 3)
         with pytest.raises(OnecardError):
             client.bring(DATASET, file, upload)
-        assert ended(process) == -signal.SIGKILL
+        assert process.gone() == -signal.SIGKILL
     with door(town):
         told = town.client(part_bytes=len(data) // 3).bring(DATASET, file, upload)
         assert told.code == "00", told.content
@@ -138,21 +112,20 @@ def test_a_collect_that_is_killed_loses_and_doubles_nothing(town: Town, point: s
         for first in (0, 100):
             data = csv_of(some(100, first=first))
             assert town.client().bring(DATASET, town.file(data), str(uuid.uuid4())).code == "00"
-    killed = begun(town, "collect", DATASET, ONECARD_KILL_AT=point)
-    assert ended(killed) == -signal.SIGKILL
+    assert collecting(town, ONECARD_KILL_AT=point).gone() == -signal.SIGKILL
     sound(town, 200)
 
 
 def test_it_tells_its_figures_and_ends_when_it_is_told(town: Town) -> None:
-    said: list[str] = []
-    with door(town, said, "--metrics", "127.0.0.1:0") as process:
+    with door(town, "--metrics", "127.0.0.1:0") as process:
         data = csv_of(some(3))
         assert town.client().bring(DATASET, town.file(data), str(uuid.uuid4())).code == "00"
-        page = requests.get(re.findall(r"http://\S+:\d+", said[0])[1] + "/metrics", timeout=60).text
+        page = requests.get(
+            re.findall(r"http://\S+:\d+", process.said)[1] + "/metrics", timeout=60
+        ).text
         assert 'onecard_ingest_calls_total{code="00"} 1.0' in page
         assert 'onecard_ingest_calls_total{code="80"} 0.0' in page
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(LIMIT_S) == 0
+        assert process.end() == 0
 
 
 @pytest.mark.nightly
@@ -174,12 +147,12 @@ def test_random_kills_lose_and_double_nothing(town: Town) -> None:
         with door(town) as process:
             bringing = threading.Thread(target=bring, args=(town.url,))
             bringing.start()
-            collecting = begun(town, "collect", DATASET)
+            beside = collecting(town)
             time.sleep(chance.uniform(0.1, 2.0))
             process.kill()
             if chance.random() < 0.5:
-                collecting.kill()
-            ended(collecting)
+                beside.kill()
+            beside.gone()
             bringing.join()
     with door(town):
         bring(town.url)

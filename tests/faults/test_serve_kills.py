@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,12 +15,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.rehearsal import REPOSITORY
 from onecard.crypto import answers
 from onecard.store import database, question_audit
 from tests.asked import F09, F12, AskedHub, asked_hub, person
+from tests.listening import Listening
 from tests.sampling import how_often
-from tests.waiting import LIMIT_S, until
+from tests.waiting import until
 
 CLIENTS = 6
 QUICK_KILLS = 4
@@ -43,43 +40,11 @@ def asked(tmp_path: Path, hub_database: str) -> Iterator[AskedHub]:
         yield found
 
 
-class Process:
-    """`onecard serve` in a process of its own."""
-
-    def __init__(self, asked: AskedHub, **more: str) -> None:
-        command = [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard"]
-        self.process = subprocess.Popen(
-            [*command, "serve", "--listen", "127.0.0.1:0"],
-            env={**os.environ, **asked.variables, **more},
-            cwd=REPOSITORY,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.said = ""
-        end = time.monotonic() + LIMIT_S
-        while not (found := re.search(r"http://\S+:\d+", self.said)):
-            line = self.process.stdout.readline()
-            assert line or self.process.poll() is None, f"it ended: {self.said}"
-            assert time.monotonic() < end, f"it does not begin: {self.said}"
-            self.said += line
-        self.url = found[0]
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.gone()
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.gone()
-
-    def gone(self) -> int:
-        """Wait for its end; returns the exit code."""
-        code = self.process.wait(LIMIT_S)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
+def serving(asked: AskedHub, folder: Path, **more: str) -> Listening:
+    """`onecard serve` in a process of its own, which is asked from now on."""
+    found = Listening.start({**asked.variables, **more}, folder, "serve")
+    asked.url = found.url
+    return found
 
 
 class Load:
@@ -155,8 +120,7 @@ def test_what_was_answered_is_on_record_once_whenever_it_is_killed(
 ) -> None:
     trace = tmp_path / "trace"
     more = {"ONECARD_TRACE_POINTS": str(trace)} if KILL_LOG else {}
-    chance, process = random.Random(kills), Process(asked, **more)
-    asked.url = process.url
+    chance, process = random.Random(kills), serving(asked, tmp_path, **more)
     load = Load(asked)
     try:
         for _ in range(kills):
@@ -166,8 +130,7 @@ def test_what_was_answered_is_on_record_once_whenever_it_is_killed(
             time.sleep(chance.uniform(0, 0.2))  # the moment of the kill is what varies
             process.kill()
             note(trace)
-            process = Process(asked, **more)
-            asked.url = process.url
+            process = serving(asked, tmp_path, **more)
     finally:
         load.end()
         code = process.end()
@@ -178,26 +141,23 @@ def test_what_was_answered_is_on_record_once_whenever_it_is_killed(
 
 @pytest.mark.parametrize("point", ["before_record", "before_commit", "after_commit"])
 def test_a_kill_at_each_step_of_recording_is_mended_by_a_repetition(
-    asked: AskedHub, point: str
+    asked: AskedHub, point: str, tmp_path: Path
 ) -> None:
-    process = Process(asked, ONECARD_KILL_AT=f"questions.{point}")
-    asked.url = process.url
+    process = serving(asked, tmp_path, ONECARD_KILL_AT=f"questions.{point}")
     body = json.dumps(asked.body(F09, PEOPLE[0])).encode()
     with pytest.raises(requests.RequestException):
         asked.post(F09, body)
     assert process.gone() == -signal.SIGKILL
     assert len(asked.execute("SELECT 1 FROM ledger.question")) == (point == "after_commit")
-    process = Process(asked)
-    asked.url = process.url
+    process = serving(asked, tmp_path)
     answer = asked.post(F09, body)
     assert answer.status_code == 200
     assert process.end() == 0
     check(asked, [(body, answer.text)])
 
 
-def test_sigterm_answers_the_calls_in_hand(asked: AskedHub) -> None:
-    process = Process(asked)
-    asked.url = process.url
+def test_sigterm_answers_the_calls_in_hand(asked: AskedHub, tmp_path: Path) -> None:
+    process = serving(asked, tmp_path)
     load = Load(asked)
     until(lambda: len(load.told) > 20, "they are answered")
     load.stop.set()

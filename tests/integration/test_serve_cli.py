@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from demo.rehearsal import REPOSITORY
+from tests import forked
 from tests.asked import APP, CASES, F09, F10, AskedHub, asked_hub, person
 
 LI, NOBODY = person(1), person(900)
@@ -27,15 +25,8 @@ def asked(tmp_path: Path, hub_database: str) -> Iterator[AskedHub]:
 
 def onecard(asked: AskedHub, *arguments: str, stdin: str = "") -> tuple[int, str]:
     """Exit code, and all that a command says."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.run_onecard", *arguments],
-        env={**os.environ, **asked.variables, "COLUMNS": "200"},
-        cwd=REPOSITORY,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**os.environ, **asked.variables, "COLUMNS": "200"}
+    done = forked.onecard(environment, *arguments, given=stdin)
     return done.returncode, done.stdout + done.stderr
 
 
