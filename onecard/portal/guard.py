@@ -15,12 +15,24 @@ from fastapi import Depends, HTTPException, Request
 from onecard.model.holds import agency_of
 from onecard.model.quality_problems import KnownProblem
 from onecard.model.tickets import Ticket
-from onecard.portal import access, agreement_lines, pages, reports, security, uploads
+from onecard.portal import (
+    access,
+    agreement_lines,
+    hold_lines,
+    nights,
+    pages,
+    reports,
+    security,
+    uploads,
+)
 from onecard.portal.access import Person, Visitor
+from onecard.portal.hold_lines import HeldThing
+from onecard.portal.nights import Night
 from onecard.portal.reports import Report
 from onecard.portal.site import Language, Site
 from onecard.portal.uploads import Sent, SentFile
-from onecard.store import database, quality_problems, tickets
+from onecard.store import database, incidents, quality_problems, tickets
+from onecard.store.incidents import Incident
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
 
@@ -39,6 +51,7 @@ class Visit:
         record: a rejected row that is one of the problem's open rows; 0: none is asked for.
         form: what was sent; its token is checked already.
         file: that came with the form, where the route takes one.
+        night: of the engineer's desk, as are `hold` and `incident`.
     """
 
     request: Request
@@ -53,6 +66,9 @@ class Visit:
     record: int = 0
     form: Mapping[str, str] = field(default_factory=dict)
     file: SentFile | None = None
+    night: Night | None = None
+    hold: HeldThing | None = None
+    incident: Incident | None = None
 
     @property
     def language(self) -> Language:
@@ -139,6 +155,9 @@ def guard(
             _record(site, there(problem), named["record"]) if "record" in named else 0,
             sent.form,
             sent.file,
+            night=_night(site, named["night"]) if "night" in named else None,
+            hold=_hold(site, catalogue, named["hold"]) if "hold" in named else None,
+            incident=_incident(site, named["incident"]) if "incident" in named else None,
         )
 
     return visit
@@ -198,3 +217,17 @@ def _report(site: Site, agency: str, name: str) -> Report:
     if found is None:
         raise HTTPException(404)
     return found
+
+
+def _night(site: Site, day: str) -> Night:
+    return there(nights.get(site.settings.home, day))
+
+
+def _hold(site: Site, catalogue: Catalogue, key: str) -> HeldThing:
+    with database.connect(site.address(), autocommit=True) as connection:
+        return there(hold_lines.find(connection, catalogue, key))
+
+
+def _incident(site: Site, name: str) -> Incident:
+    with database.connect(site.address(), autocommit=True) as connection:
+        return there(incidents.get(connection, _number(name)))
