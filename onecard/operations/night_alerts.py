@@ -12,6 +12,7 @@ from onecard.store.database import Connection
 from quality.reports import words
 from quality.reports.night_lines import WatchedLine
 from schemas.models.catalogue import Catalogue
+from schemas.models.reaction import Limit
 
 
 def alerts(connection: Connection, known: Catalogue, now: datetime) -> list[WatchedLine]:
@@ -41,12 +42,13 @@ def _too_late(connection: Connection, known: Catalogue, now: datetime) -> Iterat
     say = words.sayer("zh")
     late = reaction.breaches(connection, now - LATELY, now + timedelta(hours=1))
     for found in joined(late):
-        kind = known.reaction.kinds.get(found.kind)
+        kind, limit = known.reaction.kinds.get(found.kind), Limit(found.allowed)
+        allowed = limit.shown if limit.span is None else f"{limit.shown} 秒"
         yield WatchedLine(
             found.agreement,
             _title(known, found.agreement),
             "超时限",
-            f"{kind.title if kind else found.kind}：{found.events:,} 件晚于时限 {found.allowed}，"
+            f"{kind.title if kind else found.kind}：{found.events:,} 件晚于时限 {allowed}，"
             f"最慢 {found.worst:,.0f} 秒，原因：{say(f'cause_{found.cause}')}",
             f"onecard status 看时效与原因；仍未送达则 onecard deliver {found.agreement}",
         )

@@ -172,6 +172,7 @@ def test_times_are_those_of_zhengzhou() -> None:
     assert "2026-11-24 02:00" in page
     assert "24 小时" in page
     assert "3 天" in render(report(datasets=[dataset(freshness_limit=timedelta(days=3))]))
+    assert "10 分钟" in render(report(datasets=[dataset(freshness_limit=timedelta(minutes=10))]))
 
 
 def test_an_unknown_status_is_shown_as_it_is() -> None:
