@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
 from onecard.app.hub_desk import HubDesk
+from onecard.app.wiring import Hub
 from onecard.base import shelves
 from onecard.base.settings import Settings
 from onecard.portal.access import Person
@@ -45,6 +46,7 @@ def create(users: Path) -> FastAPI:
         address=lambda: desk().address,
         catalogue=lambda: desk().catalogue,
         desk=desk,
+        hub=lambda _: Hub(),
         identity=lambda: Person(ENGINEER),
         secret=secrets.token_bytes(32),
         rule_title=title,

@@ -159,15 +159,19 @@ def review_challenges() -> int:
 
 @task
 def write_reports() -> int:
-    """The agencies' reports of the day and the month; on the first also the month before's."""
+    """The night's page, and the agencies' reports that are due; returns how many files.
+
+    Of the agencies those of the day and the month; on the first also the month before's.
+    """
     import hub_metrics  # noqa: PLC0415 - as in `hub_of`
 
+    from onecard.operations.night_report import write_report  # noqa: PLC0415 - as heavy as that
     from onecard.operations.reports import write_due  # noqa: PLC0415 - heavy: not while parsing
 
     try:
         hub = hub_of("sql")
         hub_metrics.attention(hub)
-        return len(write_due(hub))
+        return len([write_report(hub), *write_due(hub)])
     except (FatalError, HoldError) as error:
         raise final(error) from None
 

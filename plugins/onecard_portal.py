@@ -20,6 +20,8 @@ from airflow.plugins_manager import AirflowPlugin
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
+    from onecard.app.wiring import Hub
+
 PREFIX = "/onecard"
 _KEPT = ExitStack()
 
@@ -33,6 +35,14 @@ def root() -> str:
 def login(request: Request) -> str:
     """Airflow's login page, which comes back to the page that was asked for."""
     return f"{root()}/api/v2/auth/login?next={quote(request.url.path, safe='')}"
+
+
+def hub(actor: str) -> Hub:
+    """The hub with its transfers, for what somebody releases; connections of `AIRFLOW_CONN_…`."""
+    from onecard.app.wiring import Hub  # noqa: PLC0415 - nobody waits for it but who releases
+    from onecard.base.settings import Settings  # noqa: PLC0415
+
+    return Hub(Settings.load().model_copy(update={"actor": actor}))
 
 
 @cache
@@ -67,6 +77,7 @@ def portal() -> FastAPI:
             address=lambda: desk().address,
             catalogue=lambda: desk().catalogue,
             desk=desk,
+            hub=hub,
             identity=identity,
             secret=hmac.new(key, b"onecard portal forms", hashlib.sha256).digest(),
             rule_title=title,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from typing import Annotated
 
 import typer
@@ -14,8 +13,10 @@ from onecard.cli.options import Json, why
 from onecard.deliver.context import Extent
 from onecard.errors import NotCollected, PolicyError, UsageError, unknown
 from onecard.model.agreements import ALL, Life
+from onecard.model.signoffs import SignOff
+from onecard.operations.incidents import close_incident
 from onecard.stewardship import agreement_words
-from onecard.store import agreement_lives, audit, database, incidents
+from onecard.store import agreement_lives, database, incidents
 from schemas.models.agreement import Agreement
 
 By = Annotated[str, typer.Option("--by", help="Who decides (name or office).")]
@@ -212,7 +213,10 @@ def incidents_list(*, json: Json = False) -> None:
     with output.errors_as_exit_codes():
         hub = HubDesk()
         with database.connect(hub.address, autocommit=True) as connection:
-            found = [astuple(line) for line in incidents.open_ones(connection)]
+            found = [
+                (i.id, i.agreement, i.transfer, i.rule, i.delivered_rows, i.opened_at)
+                for i in incidents.open_ones(connection)
+            ]
         columns = ("id", "agreement", "transfer", "rule", "rows delivered", "opened")
         if json:
             output.emit([dict(zip(columns, line, strict=True)) for line in found])
@@ -235,16 +239,8 @@ def incidents_close(
     """
     with output.errors_as_exit_codes():
         hub = HubDesk()
-        with (
-            database.connect(hub.address, autocommit=True) as connection,
-            connection.transaction(),
-        ):
-            agreement = incidents.close(connection, incident)
-            if agreement is None:
-                msg = f"no open incident {incident}; see `onecard incidents list`"
-                raise UsageError(msg)
-            body = {"incident": incident, "reason": reason}
-            audit.append(connection, "incident.closed", agreement, by, body)
+        with database.connect(hub.address, autocommit=True) as connection:
+            close_incident(connection, incident, SignOff(by, reason))
         output.say(f"incident {incident} is closed")
 
 

@@ -56,6 +56,11 @@ class Hold:
     behind: bool = False
 
     @property
+    def key(self) -> str:
+        """Its name among all that waits: transfers and reconciliations are numbered apart."""
+        return f"{self.kind}-{self.number}"
+
+    @property
     def releasable(self) -> bool:
         """Whether a person can let it pass at all."""
         return not (self.emptied or self.overtaken or set(self.findings) & set(NEVER))

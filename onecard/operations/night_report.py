@@ -13,6 +13,7 @@ from onecard.base import files
 from onecard.base.sql_text import query
 from onecard.model.holds import Hold
 from onecard.model.transfers import Transfer
+from onecard.operations import night_alerts
 from onecard.ports.desk import Desk
 from onecard.store import (
     database,
@@ -25,13 +26,8 @@ from onecard.store import (
 from onecard.store.registry_indexes import Index
 from quality.reports import holding, night_report
 from quality.reports.holding import HeldLine
-from quality.reports.night_report import (
-    DatasetLine,
-    DeliveryLine,
-    FindingLine,
-    NightReport,
-    RuleLine,
-)
+from quality.reports.night_lines import DatasetLine, DeliveryLine, FindingLine, RuleLine
+from quality.reports.night_report import NightReport
 from quality.rows.rule_titles import finding_title
 from quality.rows.rule_titles import title as rule_title
 from schemas.models import codes
@@ -56,6 +52,7 @@ def write_report(desk: Desk, since: int = 0) -> Path:
         findings = _findings(desk, connection, done)
         held = holds.holds(connection, known)
         rates = reconciliations.rates(connection)
+        alerts = night_alerts.alerts(connection, known, now)
     page = night_report.render(
         NightReport(
             date=now.date(),
@@ -67,6 +64,7 @@ def write_report(desk: Desk, since: int = 0) -> Path:
             findings=findings,
             deliveries=_deliveries(desk, done, rates),
             held=holding.lines((h for h in held if not known.onboarding(h.subject)), known, "zh"),
+            alerts=alerts,
             onboarding=_onboarding(desk, every, held, now),
         )
     )

@@ -52,6 +52,11 @@ REASONS = (
     "empty_file",
     "large",
     "busy",
+    "hold_over",
+    "hold_changed",
+    "hold_never",
+    "hold_busy",
+    "incident_closed",
 )
 """Details of our own refusals; each has its words."""
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
-from onecard.store.database import Connection, fetch_all, scalar
+from onecard.store.database import Connection, fetch_all, fetch_one, scalar
+
+CLOSED = "incident.closed"
+"""Kind of the entry of the audit log that says who has closed one, and why."""
+_SHOWN: LiteralString = (
+    "SELECT id, agreement, transfer, rule, delivered_rows, opened_at, status = 'closed' AS ended"
+    " FROM ledger.incident"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One open incident; `delivered_rows` had left when the rule blocked."""
+    """One incident; `delivered_rows` had left when the rule blocked."""
 
     id: int
     agreement: str
@@ -18,6 +26,16 @@ class Incident:
     rule: str
     delivered_rows: int
     opened_at: datetime
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentClosing:
+    """Who has closed an incident, and when; the reason stands in entry `seq` of the audit log."""
+
+    seq: int
+    actor: str
+    at: datetime
 
 
 def open_incident(
@@ -44,8 +62,41 @@ def open_ones(connection: Connection) -> list[Incident]:
     return fetch_all(
         connection,
         Incident,
-        "SELECT id, agreement, transfer, rule, delivered_rows, opened_at FROM ledger.incident"
-        " WHERE status = 'open' ORDER BY id",
+        _SHOWN + " WHERE status = 'open' ORDER BY id",
+    )
+
+
+def get(connection: Connection, number: int) -> Incident | None:
+    """The incident of that id, open or ended."""
+    return fetch_one(connection, Incident, _SHOWN + " WHERE id = %s", (number,))
+
+
+def page(connection: Connection, *, ended: bool | None, before: int, limit: int) -> list[Incident]:
+    """Incidents, the newest first.
+
+    Args:
+        connection: of the hub's database.
+        ended: those that have ended, or those that have not; None: all.
+        before: only those with a lower id; 0: from the newest on.
+        limit: at most so many.
+    """
+    return fetch_all(
+        connection,
+        Incident,
+        _SHOWN + " WHERE (%(ended)s::bool IS NULL OR (status = 'closed') = %(ended)s)"
+        " AND (%(before)s = 0 OR id < %(before)s) ORDER BY id DESC LIMIT %(limit)s",
+        {"ended": ended, "before": before, "limit": limit},
+    )
+
+
+def closing(connection: Connection, found: Incident) -> IncidentClosing | None:
+    """Who has closed an incident; None: nobody has."""
+    return fetch_one(
+        connection,
+        IncidentClosing,
+        "SELECT seq, actor, at FROM ledger.audit WHERE kind = %s AND subject = %s"
+        " AND at >= %s AND (body::jsonb ->> 'incident')::bigint = %s ORDER BY seq DESC LIMIT 1",
+        (CLOSED, found.agreement, found.opened_at, found.id),
     )
 
 

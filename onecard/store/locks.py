@@ -72,5 +72,18 @@ def hold_in_transaction(
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (_key(kind, name),))
 
 
+def taken(connection: psycopg.Connection[Any], kind: Kind, name: str | int) -> bool:
+    """Whether another session holds a lock now; it is not waited for.
+
+    Args:
+        connection: in no transaction.
+        kind: what it keeps apart.
+        name: of what is locked.
+    """
+    statement = "SELECT pg_try_advisory_xact_lock_shared(hashtextextended(%s, 0))"
+    found = connection.execute(statement, (_key(kind, name),)).fetchone()
+    return found is not None and found[0] is False
+
+
 def _key(kind: Kind, name: str | int) -> str:
     return f"onecard {kind.value} {name}"

@@ -14,7 +14,7 @@ from schemas.models.catalogue import Catalogue
 
 @dataclass(frozen=True, slots=True)
 class HeldLine:
-    """One hold in one language."""
+    """One hold in one language; `key` is that of its page in the portal."""
 
     subject: str
     title: str
@@ -22,6 +22,7 @@ class HeldLine:
     who: str
     how: str
     status: str = "held"
+    key: str = ""
 
     @property
     def message(self) -> str:
@@ -61,6 +62,7 @@ def _line(hold: Hold, known: Catalogue, language: Language) -> HeldLine:
         why=say(f"held_why_{hold.kind}", findings=comma.join(names) or "—", n=hold.rows),
         who=who,
         how=say(f"held_how_{_way(hold)}", release=hold.release, again=hold.again),
+        key=f"holds/{hold.key}",
     )
 
 

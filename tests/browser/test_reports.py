@@ -89,6 +89,36 @@ def test_pages_load_nothing_say_nothing_and_fit(folder: Path, browser: Browser) 
         context.close()
 
 
+def test_the_night_is_three_screens_at_most(folder: Path, browser: Browser) -> None:
+    """Folded, at the width of a desk; on a telephone no longer than twice that."""
+    (night,) = folder.glob("night-*.html")
+    for width, screens in ((1280, 3), (390, 6)):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.goto(night.as_uri())
+        assert page.evaluate("document.documentElement.scrollHeight") <= screens * 900, width
+        head = page.locator("#s2").bounding_box()
+        assert head is not None
+        assert head["y"] < 900, "what needs a person begins on the first screen"
+        page.locator(".collects details").first.locator("summary").click()
+        assert page.locator(".collects details .more").first.is_visible()
+        page.close()
+
+
+def test_a_printed_night_has_open_what_is_wrong(folder: Path, browser: Browser) -> None:
+    (night,) = folder.glob("night-*.html")
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(night.as_uri())
+    wrong, right = page.locator("details.unfold .more"), page.locator("details:not(.unfold) .more")
+    assert wrong.count()
+    assert right.count()
+    for printed in (False, True):
+        page.emulate_media(media="print" if printed else "screen")
+        for found in wrong.all():
+            assert found.evaluate("e => e.checkVisibility()") is printed
+        assert not right.first.evaluate("e => e.checkVisibility()")
+    page.close()
+
+
 def test_pages_are_accessible(folder: Path, browser: Browser) -> None:
     from axe_core_python.sync_playwright import Axe
 

@@ -73,7 +73,7 @@ def test_mistakes_of_a_new_contract_cost_no_score(small: SmallHub, how: str) -> 
     )
     assert [told.new for told in alarms.send(small.hub, file, {})] == [0]
     page = write_report(small.hub).read_text(encoding="utf-8")
-    before, after = page.split("七、接入中")
+    before, after = page.split("五、接入中")
     assert (DATASET in before, DATASET in after) == (False, True)
 
 

@@ -13,6 +13,7 @@ import pytest
 from fastapi import HTTPException, Request
 
 from onecard.app.hub_desk import HubDesk
+from onecard.app.wiring import Hub
 from onecard.base.settings import Settings
 from onecard.base.times import ZONE
 from onecard.crypto import keys
@@ -21,10 +22,13 @@ from onecard.model.transfers import Counts
 from onecard.portal.access import Person
 from onecard.portal.app import create_app
 from onecard.portal.site import Site
+from onecard.ports.auditor import Finding
 from onecard.ports.row_gate import Reason
 from onecard.store import (
     agreement_lives,
     database,
+    findings,
+    incidents,
     quality_problems,
     rule_results,
     tickets,
@@ -43,6 +47,8 @@ with warnings.catch_warnings():
 NOW = datetime(2026, 11, 24, 9, tzinfo=ZONE)
 APPROVED = "f20-health-hrss-death"
 WAITING = "f15-education-hrss-graduates"
+HELD = "housing_fund/hf_account"
+NIGHT = "2026-11-24"
 HOSTILE = (
     "<script>alert(1)</script>",
     '=HYPERLINK("http://evil.example","x")',
@@ -131,7 +137,35 @@ class Portal:
             "ticket": str(self.ticket(agency=agency)),
             "problem": str(problem.id),
             "record": str(newest.id),
+            "night": NIGHT,
+            "hold": self.held_collect(),
+            "incident": str(self.incident()),
         }
+
+    def held_collect(self, finding: str = "shrinkage") -> str:
+        """A held collect, as the hub writes it without its rows; returns its key."""
+        with self.connect() as connection:
+            number = transfers.open_transfer(connection, "collect", HELD, "1", NOW)
+            missed = Finding(finding, "critical", passed=False, observed=0.1)
+            findings.record(connection, number, [missed])
+            transfers.record_end(connection, number, "held", f"{HELD}: transfer {number} is held")
+        return f"collect-{number}"
+
+    def held_delivery(self, agreement: str = APPROVED) -> str:
+        """A held delivery, as the hub writes it; returns its key."""
+        with self.connect() as connection:
+            number = transfers.open_transfer(connection, "deliver", agreement, "1", NOW)
+            said = f"{agreement}: 9000 rows are due, usually 10"
+            transfers.record_end(connection, number, "held", said)
+        return f"deliver-{number}"
+
+    def incident(self) -> int:
+        """An open incident of a delivery that a rule has blocked."""
+        with self.connect() as connection:
+            number = transfers.open_transfer(connection, "deliver", APPROVED, "1", NOW)
+            transfers.record_end(connection, number, "failed", "PR-05 blocks")
+            incidents.open_incident(connection, APPROVED, number, "PR-05", 1_234)
+            return incidents.open_ones(connection)[-1].id
 
     def ticket(self, statement: str = "出生日期不对", agency: str = "health") -> int:
         with self.connect() as connection:
@@ -197,7 +231,7 @@ def portal(hub: str, tmp_path: Path) -> Portal:
         (folder / "monthly-2026-10.zh.html").write_text(f"<p>{agency} 月报</p>", encoding="utf-8")
         (folder / "problems-2026-10.xlsx").write_bytes(b"PK workbook")
     (tmp_path / "reports" / "health" / "secret.html").write_text("no report")
-    (tmp_path / "reports" / "night-2026-11-24.html").write_text("for engineers")
+    (tmp_path / "reports" / f"night-{NIGHT}.html").write_text("for engineers")
     keys.create(tmp_path / "keys.json", ["bureau"], "2026")
     settings = Settings(home=tmp_path, keys_file=tmp_path / "keys.json", fixed_now=NOW)
     site = Site(
@@ -205,6 +239,7 @@ def portal(hub: str, tmp_path: Path) -> Portal:
         address=lambda: hub,
         catalogue=catalogue.load,
         desk=lambda: HubDesk(settings.model_copy(update={"database_url": hub})),
+        hub=lambda who: Hub(settings.model_copy(update={"database_url": hub, "actor": who})),
         identity=whoever,
         secret=secrets.token_bytes(32),
         rule_title=title,

@@ -11,14 +11,14 @@ import pytest
 
 from onecard.model.holds import Hold
 from quality.reports.holding import lines
-from quality.reports.night_report import (
+from quality.reports.night_lines import (
     DatasetLine,
     DeliveryLine,
     FindingLine,
-    NightReport,
     RuleLine,
-    render,
+    WatchedLine,
 )
+from quality.reports.night_report import FIRST, PORTAL, NightReport, render
 from schemas.models.catalogue import load
 
 START = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
@@ -139,7 +139,8 @@ def test_a_silent_source_is_not_reported_and_never_perfect() -> None:
     assert "全部完成" not in page
     assert "均符合全部规则" not in page
     assert "100.00%" not in page
-    assert page.count("未报送") >= 4
+    assert '<td class="bad">未报送</td>' in page
+    assert page.count("未报送") >= 5
 
 
 def test_failures_are_counted_and_named() -> None:
@@ -160,7 +161,7 @@ def test_lateness_and_failed_checks_are_no_full_success() -> None:
 
 
 def test_rules_have_denominators() -> None:
-    page = render(full())
+    page = line_of(render(full()), "hrss/card_master")
     assert "99.25%" in page
     assert re.search(r'<td class="n">3</td><td class="n">400</td>', page)
 
@@ -171,6 +172,7 @@ def test_times_are_those_of_zhengzhou() -> None:
     assert "2026-11-24 02:00" in page
     assert "24 小时" in page
     assert "3 天" in render(report(datasets=[dataset(freshness_limit=timedelta(days=3))]))
+    assert "10 分钟" in render(report(datasets=[dataset(freshness_limit=timedelta(minutes=10))]))
 
 
 def test_an_unknown_status_is_shown_as_it_is() -> None:
@@ -234,8 +236,10 @@ def test_attention_says_what_to_do() -> None:
             ),
         )
     )
-    rows = re.findall(r"<tr><td>(.*?)</td></tr>", page[: page.index("三、采集")], re.DOTALL)
+    rows = pressing(page)
     assert len(rows) == 5, "what is held stands there once, with who and how"
+    assert "<!-- portal:holds/collect-7 --></td>" in page
+    assert "<!-- portal:holds/reconcile-2 --></td>" in page
     assert "人力资源和社会保障局数据专员会同值班工程师" in rows[0]
     assert "onecard release 7 --by … --reason …" in rows[0]
     assert "某处负责人" in rows[1]
@@ -255,5 +259,106 @@ def test_characters_that_turn_text_are_written_out() -> None:
 def test_the_last_reconciliation_of_an_inbox_stands_beside_its_delivery() -> None:
     page = render(report(deliveries=[delivery(inbox=0.98765), delivery(agreement="f02")]))
     assert "收件状态一致率" in page
-    assert '<td class="n">98.76%</td></tr>' in page
-    assert '<td class="n">—</td></tr>' in page
+    first, second = line_of(page, "f01"), line_of(page, "f02")
+    assert first.count("98.76%") == 2
+    assert "一致率（最近对账）—" in second
+    assert "98.76%" not in second
+
+
+def pressing(page: str) -> list[str]:
+    """The lines of what needs a person."""
+    part = page[page.index('id="s2"') : page.index('id="s3"')]
+    return re.findall(r"<tr>(<td>.*?)</tr>", part, re.DOTALL)
+
+
+def line_of(page: str, subject: str) -> str:
+    """The line of one dataset or agreement with its details."""
+    (found,) = [
+        part
+        for part in re.findall(r'<details class="line.*?</details>', page, re.DOTALL)
+        if f"<code>{subject}</code>" in part
+    ]
+    return found
+
+
+def test_a_dataset_has_one_line_however_often_it_was_collected() -> None:
+    lines = [
+        dataset(status="failed", read=0, published=0, quarantined=0, message="SourceUnavailable"),
+        dataset(read=100, published=90, quarantined=10),
+        dataset(read=20, published=20, quarantined=0, seconds=7.5),
+    ]
+    page = render(report(datasets=lines, deliveries=[delivery(), delivery(rows=0)]))
+    assert page.count('<details class="line') == 2
+    assert lead(page).endswith("全部完成。"), "what failed first and was mended is no failure"
+    assert "采集 1 项数据资源，读取 120 行，发布 110 行，隔离 10 行" in lead(page)
+    found = line_of(page, "hrss/card_master")
+    head, details = found.split("</summary>")
+    for figure in ("> 120<", "> 110<", "> 10<", "91.66%", "已发布"):
+        assert figure in head, figure
+    assert "SourceUnavailable" in details
+    assert "90/100" in details
+    assert details.count("已发布") == 2
+    assert "失败" in details
+
+
+def test_details_are_folded_and_those_that_matter_are_printed() -> None:
+    page = render(full())
+    assert "<details open" not in page
+    assert 'class="line unfold"' in line_of(page, "health/visit")
+    assert 'class="line unfold"' in line_of(page, "edu/x")
+    assert 'class="line"' in line_of(page, "f01")
+    assert 'class="line unfold"' in line_of(page, "f02")
+    assert ".unfold::details-content" in page
+
+
+def test_a_finding_counts_as_it_went_last() -> None:
+    def finding(*, passed: bool) -> FindingLine:
+        return FindingLine("hrss/card_master", "volume", "数据量", "warning", passed, 0.5)
+
+    mended = report(findings=[finding(passed=False), finding(passed=True)])
+    assert lead(render(mended)).endswith("全部完成。")
+    broken = render(report(findings=[finding(passed=True), finding(passed=False)]))
+    assert "1 项需要关注" in lead(broken)
+    (row,) = pressing(broken)
+    assert "检查未通过：数据量" in row
+    assert "onecard report --agency hrss" in row
+
+
+def test_what_is_late_or_silent_stands_first_with_its_command() -> None:
+    page = render(
+        report(
+            datasets=[
+                dataset(late=True),
+                dataset(id="health/visit", read=0, published=0, quarantined=0),
+                dataset(id="edu/x", status="failed", late=True),
+            ],
+            alerts=[
+                WatchedLine(
+                    "f01", "卡状态共享", "事件", "PR-05", "onecard incidents", "incidents/3"
+                )
+            ],
+        )
+    )
+    failed, incident, silent, late = pressing(page)
+    assert "失败" in failed
+    assert "edu/x" in failed
+    assert "<!-- portal:incidents/3 -->" in incident
+    assert '<td class="bad">未报送</td>' in silent
+    assert "onecard collect health/visit" in silent
+    assert "时限 24 小时" in late
+    assert "onecard drift hrss/card_master" in late
+
+
+def test_many_lines_are_folded_behind_the_first() -> None:
+    many = [dataset(id=f"hrss/d{n:02}", status="failed") for n in range(FIRST + 3)]
+    page = render(report(datasets=many))
+    part = page[page.index('id="s2"') : page.index('id="s3"')]
+    open_lines, folded = part.split('<details class="unfold"><summary>其余 3 项</summary>')
+    assert (open_lines.count("<tr><td>"), folded.count("<tr><td>")) == (FIRST, 3)
+
+
+def test_no_text_is_taken_for_a_mark_of_the_portal() -> None:
+    mark = PORTAL.format("holds/collect-1")
+    page = render(report(datasets=[dataset(status="failed", title=mark, message=mark)]))
+    assert mark not in page
+    assert "&lt;!-- portal:holds/collect-1 --&gt;" in page
