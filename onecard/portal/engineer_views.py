@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi.responses import Response
 
+from onecard.portal import calendar_views
 from onecard.portal.answers import page
 from onecard.portal.guard import Visit
 from onecard.portal.view import Routes
 
-PARTS: tuple[str, ...] = ()
+PARTS: tuple[str, ...] = ("calendar",)
 """Pages of the desk by the last part of their address; each has the word `engineer_<part>`, and
 `engineer_<part>_lead`, a sentence that says what is found there."""
 
@@ -18,4 +19,4 @@ def desk(visit: Visit) -> Response:
     return page(visit, "engineer", parts=PARTS)
 
 
-ROUTES: Routes = (("GET", "/engineer", desk),)
+ROUTES: Routes = (("GET", "/engineer", desk), *calendar_views.ENGINEER_ROUTES)
