@@ -75,7 +75,8 @@ class Piece:
     @property
     def part(self) -> str:
         """The part of the text that it belongs to."""
-        return self.place[0].name if len(self.place) > 1 or self.order else GENERAL
+        first, *more = self.place
+        return first.name if more or self.order else GENERAL
 
 
 @dataclass(frozen=True, slots=True)
