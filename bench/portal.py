@@ -149,6 +149,7 @@ def pages(desk: HubDesk, problem: int) -> dict[str, str]:
         "a ticket (audited)": f"/{agency}/tickets/{_ticket(desk, agency)}",
         "agreements": f"/{agency}/agreements",
         "an agreement": f"/{agency}/agreements/{agreement.id}",
+        "calendar of freshness (every agency)": "/engineer/calendar",
         "reports": f"/{agency}/reports",
     }
 

@@ -17,6 +17,7 @@ from onecard.model.signoffs import SignOff
 from onecard.operations.incidents import close_incident
 from onecard.stewardship import agreement_words
 from onecard.store import agreement_lives, database, incidents
+from onecard.store.agreement_events import Act
 from schemas.models.agreement import Agreement
 
 By = Annotated[str, typer.Option("--by", help="Who decides (name or office).")]
@@ -87,6 +88,8 @@ def approve(
 ) -> None:
     """Record that the agreement's present text is approved.
 
+    Where the text asks for two people (`approvers: 2`), the first approval waits for the second.
+
     Args:
         agreement: its id.
         by: who decides, by name or office.
@@ -97,6 +100,23 @@ def approve(
         found = hub.catalogue.agreement(agreement)
         with database.connect(hub.address, autocommit=True) as connection:
             agreement_lives.approve(connection, found, by, document)
+            life = agreement_lives.life(connection, found, hub.settings.now().date())
+        output.say(f"{agreement} {found.version}: {_state(life)}")
+
+
+def withdraw(agreement: Id, *, by: By, reason: Reason) -> None:
+    """Take back the first of two approvals, before a second person has approved as well.
+
+    Args:
+        agreement: its id.
+        by: who decides, by name or office.
+        reason: why; kept in the audit log.
+    """
+    with output.errors_as_exit_codes():
+        hub = HubDesk()
+        found = hub.catalogue.agreement(agreement)
+        with database.connect(hub.address, autocommit=True) as connection:
+            agreement_lives.withdraw(connection, found, Act(by, reason))
             life = agreement_lives.life(connection, found, hub.settings.now().date())
         output.say(f"{agreement} {found.version}: {_state(life)}")
 
@@ -246,7 +266,8 @@ def incidents_close(
 
 def _state(life: Life) -> str:
     stopped = f" (stopped: {life.stopped})" if life.stopped is not None else ""
-    return life.state + (" (changed)" if life.changed else "") + stopped
+    waits = f" (approved by {life.first.actor}, waits for a second person)" if life.first else ""
+    return life.state + (" (changed)" if life.changed else "") + waits + stopped
 
 
 def _summary(agreement: Agreement, life: Life) -> dict[str, object]:
@@ -263,5 +284,7 @@ def _summary(agreement: Agreement, life: Life) -> dict[str, object]:
         "fingerprint": agreement.fingerprint,
         "approved_by": approval.actor if approval else None,
         "approved_in": approval.document if approval else None,
+        "approvers": life.approvers,
+        "first_approval_by": life.first.actor if life.first else None,
         "valid_to": str(agreement.validity.last),
     }

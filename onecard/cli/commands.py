@@ -185,6 +185,11 @@ COMMANDS = (
         "Record that the agreement's present text is approved.",
     ),
     Command(
+        "agreements withdraw",
+        "onecard.cli.agreements:withdraw",
+        "Take back the first of two approvals, before a second person has approved as well.",
+    ),
+    Command(
         "agreements suspend",
         "onecard.cli.agreements:suspend",
         "Suspend an agreement; only a new approval ends it.",

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 State = Literal["not_served", "draft", "approved", "in_force", "suspended", "expired"]
-
+LifeEvent = Literal["approved", "suspended", "endorsed", "withdrawn"]
+"""`endorsed`: approved by the first of two people (`onecard.model.approvals`)."""
 
 ALL = "*"
 """Scope of a stop that holds for every consumer."""
@@ -23,7 +24,7 @@ class AgreementEvent:
     """
 
     id: int
-    event: Literal["approved", "suspended"]
+    event: LifeEvent
     version: str
     fingerprint: str
     actor: str
@@ -40,12 +41,16 @@ class Life:
         approval: the newest approval, whether or not the text has changed since.
         changed: the text is not the one that was approved.
         stopped: reason of a stop that holds for its consumer, or None.
+        first: an approval of this text by the first of two people; it waits for the second.
+        approvers: how many people must approve this text.
     """
 
     state: State
     approval: AgreementEvent | None = None
     changed: bool = False
     stopped: str | None = None
+    first: AgreementEvent | None = None
+    approvers: int = 1
 
     @property
     def open(self) -> bool:

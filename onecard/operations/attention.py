@@ -271,6 +271,8 @@ def _unapproved(connection: Connection, desk: Desk) -> Iterator[Issue]:
         found = agreement_lives.life(connection, agreement, today)
         if found.state == "draft":
             says = "changed since its approval" if found.changed else "not approved"
+            if found.first is not None:
+                says = f"approved by {found.first.actor}; a second person must approve it too"
             todo = f"`onecard agreements diff {name}`, then `onecard agreements approve {name}`"
             yield Issue("unapproved", name, says, todo, agreement.responsible)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from onecard.model.agreements import Life
 from onecard.model.gate_inputs import GateInputs
 from onecard.model.holds import Hold
-from onecard.stewardship import agreement_words
 from schemas.models import codes
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
@@ -103,9 +102,3 @@ def fields(catalogue: Catalogue, agreement: Agreement) -> list[FieldLine]:
         )
         for shared in agreement.fields
     ]
-
-
-def changes(catalogue: Catalogue, line: AgreementLine) -> list[str]:
-    """What an approval would let flow that does not flow today."""
-    before = line.life.approval.content if line.life.approval else None
-    return agreement_words.differences(before, line.agreement, contracts(catalogue, line.agreement))

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException as PlainHTTPException
 
 from onecard.errors import OnecardError, PolicyError, RetriableError, StorageError
+from onecard.model.approvals import ApprovalChanged, SamePerson
 from onecard.model.quality_problems import ChangedMeanwhile
 from onecard.model.tickets import TicketChanged, UnknownTicket, WrongState
 from onecard.portal import engineer_views, pages, views
@@ -28,6 +29,9 @@ REASONS = (
     "answerer",
     "changed",
     "not_waiting",
+    "own_people",
+    "same_person",
+    "approval_changed",
     "empty",
     "long",
     "signs",
@@ -61,6 +65,8 @@ REASONS = (
 """Details of our own refusals; each has its words."""
 
 _CONFLICTS: Mapping[type[OnecardError], str] = {
+    SamePerson: "same_person",
+    ApprovalChanged: "approval_changed",
     ChangedMeanwhile: "problem_changed",
     TicketChanged: "ticket_changed",
     WrongState: "state",

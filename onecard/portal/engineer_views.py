@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from fastapi.responses import Response
 
-from onecard.portal import hold_views, incident_views, night_views
+from onecard.portal import (
+    audit_views,
+    calendar_views,
+    hold_views,
+    incident_views,
+    lineage_views,
+    night_views,
+    receipt_views,
+)
 from onecard.portal.answers import page
 from onecard.portal.guard import Visit
 from onecard.portal.view import Routes
@@ -14,6 +22,10 @@ PARTS: tuple[str, ...] = (
     "nights",
     "holds",
     "incidents",
+    "calendar",
+    "lineage",
+    "audit",
+    "receipts",
 )
 """Pages of the desk by the last part of their address; each has the word `engineer_<part>`, and
 `engineer_<part>_lead`, a sentence that says what is found there."""
@@ -29,4 +41,8 @@ ROUTES: Routes = (
     *night_views.ROUTES,
     *hold_views.ROUTES,
     *incident_views.ROUTES,
+    *calendar_views.ENGINEER_ROUTES,
+    *lineage_views.ENGINEER_ROUTES,
+    *audit_views.ROUTES,
+    *receipt_views.ENGINEER_ROUTES,
 )

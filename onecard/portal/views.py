@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import HTTPException
 from fastapi.responses import FileResponse, Response
 
 from onecard.model.call_lines import systems
 from onecard.model.reaction import FEW, QUANTILES
 from onecard.portal import (
-    agreement_lines,
-    agreement_states,
+    agreement_views,
+    calendar_views,
     call_lines,
     problem_views,
     reaction_lines,
@@ -19,16 +18,9 @@ from onecard.portal import (
     ticket_views,
     today,
 )
-from onecard.portal.agreement_lines import AgreementLine
-from onecard.portal.answers import back, hub, note, page
+from onecard.portal.answers import hub, note, page
 from onecard.portal.guard import Visit, there
-from onecard.portal.today import WAITING
 from onecard.portal.view import Routes, View
-from onecard.store import agreement_lives
-from onecard.store.database import Connection
-from schemas.models.agreement import Agreement
-
-LONGEST_DOCUMENT = 100
 
 
 def home(visit: Visit) -> Response:
@@ -74,56 +66,6 @@ def report_file(visit: Visit) -> Response:
     )
 
 
-def agreement_list(visit: Visit) -> Response:
-    """What the agency gives and receives."""
-    with hub(visit) as connection:
-        concerned = [
-            a
-            for a in visit.catalogue.agreements.values()
-            if agreement_lines.concerns(a, visit.agency)
-        ]
-        found = agreement_states.lines(connection, visit, concerned)
-    parts = {
-        "gives": [f for f in found if agreement_lines.gives(f.agreement, visit.agency)],
-        "receives": [f for f in found if f.agreement.consumer == visit.agency],
-    }
-    return page(visit, "agreements", parts=parts)
-
-
-def agreement(visit: Visit) -> Response:
-    """One agreement in words; with a form where it waits for this agency's approval."""
-    with hub(visit) as connection:
-        line = _line(visit, connection, there(visit.agreement))
-        events = agreement_lives.events(connection, line.id)
-    return page(
-        visit,
-        "agreement",
-        line=line,
-        fields=agreement_lines.fields(visit.catalogue, line.agreement),
-        changes=agreement_lines.changes(visit.catalogue, line),
-        events=events,
-        waits=line.provider == visit.agency and line.life.state in WAITING,
-        retention=line.agreement.retention.span.days,
-        longest=LONGEST_DOCUMENT,
-    )
-
-
-def approve(visit: Visit) -> Response:
-    """Approve the text that was on the page, as the agency that provides the data."""
-    found = there(visit.agreement)
-    document = security.written(visit.form, "document", LONGEST_DOCUMENT)
-    with hub(visit) as connection:
-        line = _line(visit, connection, found)
-        if line.provider != visit.agency:
-            raise HTTPException(403, "provider")
-        if visit.form.get("fingerprint") != found.fingerprint:
-            raise HTTPException(409, "changed")
-        if line.life.state not in WAITING:
-            raise HTTPException(409, "not_waiting")
-        agreement_lives.approve(connection, found, visit.visitor.name, document)
-    return back(visit, "agreements", found.id)
-
-
 ROUTES: Routes = (
     ("GET", "/", home),
     ("GET", "/live", live),
@@ -139,12 +81,15 @@ ROUTES: Routes = (
     ("POST", "/{agency}/problems/{problem}/rows", problem_views.rows_file),
     ("GET", "/{agency}/problems/{problem}/rows/{record}", problem_views.row),
     ("POST", "/{agency}/problems/{problem}/rows/{record}", problem_views.reveal),
+    ("GET", "/{agency}/calendar", calendar_views.of_agency),
     ("GET", "/{agency}/self_check", self_check_views.self_check),
     ("POST", "/{agency}/self_check", self_check_views.check),
     ("POST", "/{agency}/self_check/copy", self_check_views.annotated),
-    ("GET", "/{agency}/agreements", agreement_list),
-    ("GET", "/{agency}/agreements/{agreement}", agreement),
-    ("POST", "/{agency}/agreements/{agreement}/approve", approve),
+    ("GET", "/{agency}/agreements", agreement_views.agreement_list),
+    ("GET", "/{agency}/agreements/{agreement}", agreement_views.agreement),
+    ("GET", "/{agency}/agreements/{agreement}/compare", agreement_views.compare),
+    ("POST", "/{agency}/agreements/{agreement}/approve", agreement_views.approve),
+    ("POST", "/{agency}/agreements/{agreement}/withdraw", agreement_views.withdraw),
     ("GET", "/{agency}/tickets", ticket_views.ticket_list),
     ("POST", "/{agency}/tickets", ticket_views.open_ticket),
     ("GET", "/{agency}/tickets/{ticket}", ticket_views.ticket),
@@ -156,7 +101,3 @@ ROUTES: Routes = (
 )
 TAKES_FILE: frozenset[View] = frozenset({self_check_views.check, self_check_views.annotated})
 """Of the routes, those whose form may carry a file."""
-
-
-def _line(visit: Visit, connection: Connection, found: Agreement) -> AgreementLine:
-    return agreement_states.lines(connection, visit, [found])[0]

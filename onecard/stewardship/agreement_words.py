@@ -46,6 +46,7 @@ PARTS = {
     "child_rules": "未成年人规则",
     "after_death": "死亡或注销后",
     "credit": "信用领域",
+    "approvers": "批准人数",
 }
 """Parts other than the fields that decide what flows."""
 

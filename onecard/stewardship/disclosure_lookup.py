@@ -15,7 +15,7 @@ from typing import Any
 
 from onecard.crypto.keys import Key, token_purpose
 from onecard.ports.desk import Desk
-from onecard.store import agreement_lives, audit, database, disclosures, questions
+from onecard.store import agreement_events, audit, database, disclosures, questions
 from onecard.store.database import Connection
 from schemas.models import codes
 from schemas.models.agreement import Agreement
@@ -135,7 +135,7 @@ class _Words:
 
 def _agreements(desk: Desk, connection: Connection, consumer: str) -> dict[str, _Words]:
     """All of a consumer's agreements, those whose file is gone or broken too, by id."""
-    former = agreement_lives.ever_of(connection, consumer)
+    former = agreement_events.ever_of(connection, consumer)
     texts = [text for text in desk.catalogue.agreements.values() if text.consumer == consumer]
     return {name: _approved(content) for name, content in former.items()} | {
         text.id: _words(text) for text in texts

@@ -2,20 +2,23 @@
 
 The YAML file is the text; approvals and suspensions are events in the ledger, bound to the
 text's fingerprint, so that a changed field list waits for approval again. A stop (kill switch)
-is per consumer or for all, and is looked at before anything leaves.
+is per consumer or for all, and is looked at before anything leaves. Where a text asks for two
+people, `onecard.model.approvals` says which approval counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
 
 from onecard.errors import PolicyError
-from onecard.model.agreements import ALL, AgreementEvent, Life, State
-from onecard.store import audit
-from onecard.store.database import Connection, fetch_all
+from onecard.model import approvals
+from onecard.model.agreements import ALL, AgreementEvent, Life, LifeEvent, State
+from onecard.model.approvals import ApprovalChanged, SamePerson
+from onecard.store import audit, locks
+from onecard.store.agreement_events import Act, newest_first, record
+from onecard.store.database import Connection
 from onecard.store.together import Sent, send
 from schemas.models.agreement import Agreement
 
@@ -73,11 +76,8 @@ class Lives:
         found = {}
         for text in self._texts:
             own = [event for event in events if event.agreement == text.agreement.id]
-            approval = next((e for e in own if e.event == "approved"), None)
-            changed = approval is not None and approval.fingerprint != text.fingerprint
             stopped = stops.get(ALL, stops.get(text.agreement.consumer))
-            state = _state(text, own, today)
-            found[text.agreement.id] = Life(state, approval, changed, stopped)
+            found[text.agreement.id] = _life(text, own, stopped, today)
         return found
 
 
@@ -109,15 +109,28 @@ def life(connection: Connection, agreement: Agreement, today: date) -> Life:
     return ask(connection, [Text.of(agreement)]).on(today)[agreement.id]
 
 
-def _state(text: Text, events: Sequence[AgreementEvent], today: date) -> State:
+def _life(text: Text, events: Sequence[AgreementEvent], stopped: str | None, today: date) -> Life:
+    found = approvals.standing(events)
+    approval = found.approval
+    return Life(
+        _state(text, found.newest, today),
+        approval,
+        approval is not None and approval.fingerprint != text.fingerprint,
+        stopped,
+        found.waiting(text.fingerprint),
+        found.approvers(text.agreement),
+    )
+
+
+def _state(text: Text, newest: AgreementEvent | None, today: date) -> State:
     agreement = text.agreement
     if not agreement.served:
         return "not_served"
     if today > agreement.validity.last:
         return "expired"
-    if events and events[0].event == "suspended":
+    if newest is not None and newest.event == "suspended":
         return "suspended"
-    if not events or events[0].fingerprint != text.fingerprint:
+    if newest is None or newest.fingerprint != text.fingerprint:
         return "draft"
     return "in_force" if today >= agreement.validity.first else "approved"
 
@@ -145,9 +158,7 @@ def permit(connection: Connection, agreement: Agreement, today: date) -> Life:
         return found
     why = {
         "not_served": f"is not served (mode {agreement.mode})",
-        "draft": "has changed since its approval and must be approved again"
-        if found.changed
-        else "is not approved; see `onecard agreements approve`",
+        "draft": _unapproved(found),
         "approved": f"is in force only from {agreement.validity.first}",
         "suspended": "is suspended",
         "expired": f"expired on {agreement.validity.last}",
@@ -157,16 +168,35 @@ def permit(connection: Connection, agreement: Agreement, today: date) -> Life:
     raise PolicyError(msg)
 
 
-def approve(connection: Connection, agreement: Agreement, actor: str, document: str) -> None:
+def _unapproved(found: Life) -> str:
+    if found.first is not None:
+        return "is approved by one person, and needs the approval of a second one"
+    if found.changed:
+        return "has changed since its approval and must be approved again"
+    return "is not approved; see `onecard agreements approve`"
+
+
+def approve(
+    connection: Connection,
+    agreement: Agreement,
+    actor: str,
+    document: str,
+    seen: int | None = None,
+) -> None:
     """Record an approval of the agreement's present text (also after a suspension).
+
+    Where two people must approve it, the first one's approval only waits for the second one's.
 
     Args:
         connection: of the hub's database; a transaction is made.
         agreement: as it stands in its file.
         actor: who approved.
         document: reference of the document of approval.
+        seen: the first approval that the person has seen waiting, 0: none; None: not asked.
 
     Raises:
+        SamePerson: who gave the first approval cannot give the second.
+        ApprovalChanged: another first approval waits than was seen.
         PolicyError: not served, nobody or no document named, or other content was approved
             under the same version before.
     """
@@ -176,12 +206,66 @@ def approve(connection: Connection, agreement: Agreement, actor: str, document: 
     if not actor.strip() or not document.strip():
         msg = f"{agreement.id}: an approval names who approved, and by which document"
         raise PolicyError(msg)
-    for event in _newest(connection, agreement.id):
+    with connection.transaction():
+        locks.hold_in_transaction(connection, locks.Kind.APPROVAL, agreement.id)
+        known = newest_first(connection, agreement.id)
+        _refuse_other_content(agreement, known)
+        found = approvals.standing(known)
+        first = _first(agreement, found, seen)
+        if found.approvers(agreement) < 2:
+            record(connection, agreement, "approved", Act(actor, document))
+            return
+        if first is not None and approvals.same_person(first.actor, actor):
+            msg = f"{agreement.id}: {first.actor} gave the first approval; the second is another's"
+            raise SamePerson(msg)
+        event: LifeEvent = "endorsed" if first is None else "approved"
+        record(connection, agreement, event, Act(actor, document))
+
+
+def withdraw(
+    connection: Connection, agreement: Agreement, act: Act, seen: int | None = None
+) -> None:
+    """Take back the first of two approvals of the agreement's present text.
+
+    Args:
+        connection: of the hub's database; a transaction is made.
+        agreement: as it stands in its file.
+        act: who takes it back, and why.
+        seen: the first approval that the person has seen waiting; None: not asked.
+
+    Raises:
+        ApprovalChanged: another first approval waits than was seen.
+        PolicyError: none waits, or nobody or no reason is named.
+    """
+    if not act.actor.strip() or not act.document.strip():
+        msg = f"{agreement.id}: a withdrawal names who withdraws the approval, and why"
+        raise PolicyError(msg)
+    with connection.transaction():
+        locks.hold_in_transaction(connection, locks.Kind.APPROVAL, agreement.id)
+        found = approvals.standing(newest_first(connection, agreement.id))
+        if _first(agreement, found, seen) is None:
+            msg = f"{agreement.id}: no first approval of this text waits for a second one"
+            raise PolicyError(msg)
+        record(connection, agreement, "withdrawn", act)
+
+
+def _first(
+    agreement: Agreement, found: approvals.Standing, seen: int | None
+) -> AgreementEvent | None:
+    """The first approval that waits, as the person has seen it."""
+    first = found.waiting(agreement.fingerprint)
+    if seen is not None and seen != (first.id if first else 0):
+        msg = f"{agreement.id}: its approvals have changed meanwhile; look at them again"
+        raise ApprovalChanged(msg)
+    return first
+
+
+def _refuse_other_content(agreement: Agreement, events: Sequence[AgreementEvent]) -> None:
+    for event in events:
         other = event.fingerprint != agreement.fingerprint
         if event.event == "approved" and event.version == agreement.version and other:
             msg = f"{agreement.id}: other content was approved as version {event.version}; raise it"
             raise PolicyError(msg)
-    _record(connection, agreement, "approved", Act(actor, document))
 
 
 def suspend(connection: Connection, agreement: Agreement, actor: str, reason: str) -> None:
@@ -193,41 +277,7 @@ def suspend(connection: Connection, agreement: Agreement, actor: str, reason: st
         actor: who suspended it.
         reason: why, or by which document.
     """
-    _record(connection, agreement, "suspended", Act(actor, reason))
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Who acted, and by which document or for which reason."""
-
-    actor: str
-    document: str
-
-
-def _record(
-    connection: Connection, agreement: Agreement, event: Literal["approved", "suspended"], act: Act
-) -> None:
-    with connection.transaction():
-        connection.execute(
-            "INSERT INTO ledger.agreement_event"
-            " (agreement, version, fingerprint, event, actor, document, content)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            (
-                agreement.id,
-                agreement.version,
-                agreement.fingerprint,
-                event,
-                act.actor,
-                act.document,
-                agreement.canonical_text,
-            ),
-        )
-        body = {
-            "version": agreement.version,
-            "fingerprint": agreement.fingerprint,
-            "document": act.document,
-        }
-        audit.append(connection, f"agreement.{event}", agreement.id, act.actor, body)
+    record(connection, agreement, "suspended", Act(actor, reason))
 
 
 def set_stop(connection: Connection, scope: str, actor: str, reason: str, *, stopped: bool) -> None:
@@ -265,38 +315,6 @@ def _ask_stops(connection: Connection, consumers: Sequence[str]) -> Sent[_Stop]:
     )
 
 
-def _newest(connection: Connection, agreement: str) -> list[AgreementEvent]:
-    """The agreement's events, newest first."""
-    return fetch_all(
-        connection,
-        AgreementEvent,
-        "SELECT id, event, version, fingerprint, actor, document, content, at"
-        " FROM ledger.agreement_event WHERE agreement = %s ORDER BY id DESC",
-        (agreement,),
-    )
-
-
 def events(connection: Connection, agreement: str) -> list[AgreementEvent]:
     """The agreement's life, oldest first."""
-    return _newest(connection, agreement)[::-1]
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    agreement: str
-    content: Mapping[str, Any]
-
-
-def ever_of(connection: Connection, consumer: str) -> dict[str, Mapping[str, Any]]:
-    """All agreements that were ever approved for a consumer: the newest text of each, by id.
-
-    Those whose file is gone or broken are among them.
-    """
-    found = fetch_all(
-        connection,
-        _Text,
-        "SELECT DISTINCT ON (agreement) agreement, content FROM ledger.agreement_event"
-        " WHERE content->>'consumer' = %s ORDER BY agreement, id DESC",
-        (consumer,),
-    )
-    return {line.agreement: line.content for line in found}
+    return newest_first(connection, agreement)[::-1]

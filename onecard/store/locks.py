@@ -16,6 +16,9 @@ import psycopg
 class Kind(Enum):
     """What a lock keeps apart."""
 
+    APPROVAL = "approval"
+    """One act on an agreement's approval at a time: of two first approvals one is the second."""
+
     DELIVERY = "delivery"
     """One delivery of an agreement (by its id) at a time; the second finds nothing due."""
 

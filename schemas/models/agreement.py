@@ -67,6 +67,8 @@ class Agreement(Frozen):
             order. Without it the key must determine the dataset's.
         after_death: `stop` keeps back rows of the deceased and of cancelled cards (PR-29);
             `deliver` is for flows that must tell of death or cancellation.
+        approvers: how many people of the providing agency must approve a text (ADR 0058). A text
+            that asks for fewer than the approved one is approved by as many as that one asks for.
         unusual_factor: a delivery with so many times the usual rows is held for a person.
         freshness: how fresh what leaves is; in the modes query and verify how soon an answer comes.
         asking: how persons are asked for, in the modes query and verify; of several rows of a
@@ -93,6 +95,7 @@ class Agreement(Frozen):
     consent: Consent | None = None
     credit: Credit | None = None
     after_death: Literal["stop", "deliver"] = "stop"
+    approvers: Literal[1, 2] = 1
     unusual_factor: int = Attribute(default=10, ge=2)
     fields: tuple[SharedField, ...] = Attribute(min_length=1)
     key: tuple[Name, ...] = Attribute(min_length=1)

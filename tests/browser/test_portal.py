@@ -30,7 +30,8 @@ NOBODY = "410105190001010010"
 """An invented number."""
 PAGES = (
     *("", "live"),
-    *(f"health/{p}" for p in ("reports", "problems", "self_check", "agreements", "tickets")),
+    *(f"health/{p}" for p in ("reports", "problems", "calendar", "self_check")),
+    *(f"health/{p}" for p in ("agreements", "tickets")),
 )
 
 
@@ -227,7 +228,7 @@ def test_pages_are_accessible_and_fit(
     objects = (
         *(f"health/problems/1{rows}" for rows in ("", "/rows/1")),
         f"health/tickets/{ticket}",
-        f"health/agreements/{AGREEMENT}",
+        *(f"health/agreements/{AGREEMENT}{more}" for more in ("", "/compare")),
         "nowhere/at/all",
     )
     for path in (*PAGES, *objects):

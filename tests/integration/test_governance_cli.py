@@ -46,6 +46,36 @@ def test_suspension_approval_and_stop(collected: Rehearsal) -> None:
     assert [e["event"] for e in json.loads(said)["events"]] == ["approved", "suspended", "approved"]
 
 
+def test_two_people_approve_by_command(collected: Rehearsal, tmp_path: Path) -> None:
+    import shutil
+
+    from schemas.models import catalogue
+
+    shutil.copytree(catalogue.ROOT, tmp_path / "schemas")
+    file = tmp_path / "schemas" / "agreements" / f"{F02}.yaml"
+    changed = file.read_text(encoding="utf-8").replace("version: 1.2.0", "version: 1.3.0")
+    file.write_text(f"{changed}approvers: 2\n", encoding="utf-8")
+    collected.environment["ONECARD_SCHEMAS"] = str(tmp_path / "schemas")
+    approve = ("agreements", "approve", F02, "--document", "D", "--by")
+    code, said = onecard(collected, *approve, "li")
+    assert (code, "approved by li, waits for a second person" in said) == (0, True)
+    code, said = onecard(collected, *approve, "LI")
+    assert (code, "the second is another's" in said) == (1, True)
+    code, said = onecard(collected, "deliver", F02)
+    assert (code, "needs the approval of a second one: nothing leaves" in said) == (1, True)
+    withdraw = ("agreements", "withdraw", F02, "--by", "li", "--reason", "misread")
+    assert onecard(collected, *withdraw)[0] == 0
+    code, said = onecard(collected, *withdraw)
+    assert (code, "no first approval of this text waits" in said) == (1, True)
+    assert onecard(collected, *approve, "li")[0] == 0
+    listed = json.loads(onecard(collected, "agreements", "list", "--json")[1])
+    (line,) = [line for line in listed if line["id"] == F02]
+    assert (line["state"], line["approvers"], line["first_approval_by"]) == ("draft", 2, "li")
+    assert onecard(collected, *approve, "wang")[0] == 0
+    assert onecard(collected, "deliver", F02)[0] == 0
+    assert F02 in collected.city.inbox("medical_insurance")
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -322,7 +352,8 @@ ACTING = {
     *("agreements start", "incidents close", "quarantine release", "quarantine replay"),
     *("quarantine purge", "challenge acknowledge", "challenge answer", "challenge close"),
     *("keys init", "keys add", "keys rotate", "receipts erased", "up", "live", "serve"),
-    *("agreements delay", "misuse lift", "init agency", "ingest", "keys accept", "keys pair"),
+    *("agreements delay", "agreements withdraw", "misuse lift", "init agency", "ingest"),
+    *("keys accept", "keys pair"),
 }
 """They do something and say so in a line; what came of it stands in a report."""
 

@@ -27,6 +27,7 @@ from onecard.deliver.run import Deliver
 from onecard.errors import OnecardError
 from onecard.ports.sink import Parcel, Sent
 from onecard.store import agreement_lives, database
+from onecard.store.agreement_events import Act
 from quality.privacy.gate import Gate
 from schemas.models.agreement import Agreement
 from tests.cities import Cities
@@ -71,10 +72,15 @@ class Account:
     text: Agreement
     day: Any
     approved: Agreement | None = None
+    first: tuple[Agreement, str] | None = None
     versions: dict[str, Agreement] = field(default_factory=dict)
     suspended: bool = False
     stops: dict[str, bool] = field(default_factory=dict)
     key: bool = True
+
+    def needed(self) -> int:
+        """How many people must approve: a text alone cannot ask for fewer than the last one."""
+        return max(self.text.approvers, self.approved.approvers if self.approved else 1)
 
     def open(self) -> bool:
         """Whether rows may leave."""
@@ -117,22 +123,39 @@ class Life(RuleBasedStateMachine):
         with database.connect(self.hub.address, autocommit=True) as connection:
             act(connection)
 
-    @rule()
-    def approve(self) -> None:
-        account = self.account
-        known = account.versions.setdefault(account.text.version, account.text)
+    @rule(who=st.sampled_from(["official", "colleague", " Official"]))
+    def approve(self, who: str) -> None:
+        account, person = self.account, who.strip().lower()
+        text, first = account.text, account.first
+        known = account.versions.get(text.version, text)
+        waits = account.needed() == 2 and first is not None and first[0] == text
         try:
-            self._connected(
-                lambda c: agreement_lives.approve(c, account.text, "official", "document")
-            )
+            self._connected(lambda c: agreement_lives.approve(c, text, who, "document"))
         except OnecardError:
-            assert known != account.text
+            assert known != text or (waits and first == (text, person))
             return
-        assert known == account.text
-        account.approved, account.suspended = account.text, False
+        assert known == text
+        if account.needed() == 2 and not waits:
+            account.first = (text, person)
+            return
+        assert not waits or first != (text, person)
+        account.versions[text.version] = account.approved = text
+        account.suspended, account.first = False, None
 
-    @rule(keep=st.integers(2, 4), raised=st.booleans())
-    def change(self, keep: int, raised: bool) -> None:
+    @rule()
+    def withdraw(self) -> None:
+        account, act = self.account, Act("official", "why")
+        waits = account.first is not None and account.first[0] == account.text
+        try:
+            self._connected(lambda c: agreement_lives.withdraw(c, account.text, act))
+        except OnecardError:
+            assert not waits
+            return
+        assert waits
+        account.first = None
+
+    @rule(keep=st.integers(2, 4), raised=st.booleans(), people=st.sampled_from([1, 1, 2]))
+    def change(self, keep: int, raised: bool, people: int) -> None:
         original = self.hub.catalogue.agreement(ID)
         major = int(self.account.text.version.split(".")[0]) + raised
         self.account.text = original.model_copy(
@@ -140,13 +163,14 @@ class Life(RuleBasedStateMachine):
                 "fields": original.fields[:keep],
                 "key": (original.fields[0].name,),
                 "version": f"{major}.0.0",
+                "approvers": people,
             }
         )
 
     @rule()
     def suspend(self) -> None:
         self._connected(lambda c: agreement_lives.suspend(c, self.account.text, "official", "why"))
-        self.account.suspended = True
+        self.account.suspended, self.account.first = True, None
 
     @rule(scope=st.sampled_from(["*", "medical_insurance", "bank"]), stopped=st.booleans())
     def switch(self, scope: str, stopped: bool) -> None:

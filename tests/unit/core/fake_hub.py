@@ -29,6 +29,7 @@ from onecard.ports.source import Chunk
 from onecard.store import agreement_lives, database
 from onecard.store.leases import Guard, unguarded
 from schemas.models import catalogue
+from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 from schemas.models.reaction import Expectation
 
@@ -80,7 +81,7 @@ class FakeHub:
         tools = CollectContext(gate=self.rows, auditor=self.auditor, **self._common)
         return Collect(KNOWN.contract(dataset), tools, (self.listener,))
 
-    def deliver(self) -> Deliver:
+    def deliver(self, agreement: Agreement = KNOWN.agreement(AGREEMENT)) -> Deliver:  # noqa: B008 - frozen
         people = KNOWN.registers.people
         tools = DeliveryContext(
             contracts={d: KNOWN.contract(d) for d in (ECARDS, people.cards, people.deaths)},
@@ -90,7 +91,7 @@ class FakeHub:
             expectation=self.expectation,
             **self._common,
         )
-        return Deliver(KNOWN.agreement(AGREEMENT), tools, (self.listener,))
+        return Deliver(agreement, tools, (self.listener,))
 
     def offers(self, frame: pl.DataFrame, fails: Exception | None = None) -> None:
         """What the source gives next, in one chunk."""
