@@ -171,12 +171,46 @@ def verify(
         verifier: whether a checkpoint's signature is right; asked once for each.
         head: the log's own head, where there is one.
     """
-    signed = _Signed()
-    for checkpoint in dict.fromkeys(checkpoints):
-        signed.take(checkpoint, verifier)
+    signed = _sorted_out(checkpoints, verifier)
     walk = _Walk(signed.roots)
     if walk.check(signed.roots.get(0, {merkle.EMPTY})) and all(map(walk.take, entries)):
         walk.end(head)
+    return _verdict(walk, signed)
+
+
+def verify_on(
+    proved: Head,
+    entries: Iterable[Entry],
+    checkpoints: Iterable[AuditCheckpoint],
+    verifier: Verifier,
+) -> tuple[Verdict, Head]:
+    """Verify a stretch of a log whose beginning was verified before, as `verify` does it.
+
+    Args:
+        proved: size and peaks of that beginning: its root was signed.
+        entries: those that follow, in the order of their numbers.
+        checkpoints: of larger sizes, none beyond the last of the entries.
+        verifier: whether a checkpoint's signature is right.
+
+    Returns:
+        The verdict, and size and peaks of the tree after the last entry that was read.
+    """
+    signed = _sorted_out(checkpoints, verifier)
+    tree = merkle.Tree(proved.size, list(proved.peaks))
+    walk = _Walk(signed.roots, tree, covered=proved.size)
+    if all(map(walk.take, entries)):
+        walk.end(None)
+    return _verdict(walk, signed), Head(tree.size, tuple(tree.peaks))
+
+
+def _sorted_out(checkpoints: Iterable[AuditCheckpoint], verifier: Verifier) -> _Signed:
+    signed = _Signed()
+    for checkpoint in dict.fromkeys(checkpoints):
+        signed.take(checkpoint, verifier)
+    return signed
+
+
+def _verdict(walk: _Walk, signed: _Signed) -> Verdict:
     first_bad = walk.first_bad
     if not walk.problem and any(c.size > walk.covered for c in signed.bad):
         first_bad = walk.covered + 1 if walk.covered < walk.tree.size else None

@@ -18,6 +18,7 @@ from onecard.portal.guard import guard
 from onecard.portal.security import Headers, page_policy
 from onecard.portal.site import Site
 from onecard.portal.view import behind
+from onecard.stewardship import receipt_check
 
 ROUTES = (*engineer_views.ROUTES, *views.ROUTES)
 """Every route, in the order in which they are tried."""
@@ -52,6 +53,12 @@ REASONS = (
     "empty_file",
     "large",
     "busy",
+    "proving",
+    "number",
+    "day",
+    "no_document",
+    "not_concerned",
+    *receipt_check.REASONS,
 )
 """Details of our own refusals; each has its words."""
 
@@ -75,15 +82,19 @@ def create_app(site: Site) -> FastAPI:
 
 
 def _router(site: Site) -> APIRouter:
-    plain, with_file = Depends(guard(site)), Depends(guard(site, takes_file=True))
-    engineers = Depends(guard(site, engineers_only=True))
     router = APIRouter(default_response_class=Response, redirect_slashes=False)
     for method, route, view in ROUTES:
-        visit = with_file if view in views.TAKES_FILE else plain
-        if (method, route, view) in engineer_views.ROUTES:
-            visit = engineers
+        visit = guard(
+            site,
+            file_bytes=views.TAKES_FILE.get(view, 0),
+            engineers_only=(method, route, view) in engineer_views.ROUTES,
+        )
         router.add_api_route(
-            route, behind(visit, view), methods=[method], name=view.__name__, response_model=None
+            route,
+            behind(Depends(visit), view),
+            methods=[method],
+            name=view.__name__,
+            response_model=None,
         )
     return router
 
@@ -119,5 +130,11 @@ def _reason(request: Request, detail: str) -> str:
 
 def _error_page(site: Site, request: Request, code: int, reason: str) -> Response:
     heading = pages.Words(pages.language(request)).known("error", str(code))
-    values = {"heading": heading, "reason": reason, "visitor": None, "logout": site.logout}
+    values = {
+        "heading": heading,
+        "reason": reason,
+        "visitor": None,
+        "logout": site.logout,
+        "other": pages.other_language(request, asked={}),  # what was refused is not said again
+    }
     return pages.render(request, "error", values, code)

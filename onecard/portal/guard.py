@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from fastapi import Depends, HTTPException, Request
 
+from onecard.crypto.audit_format import Entry
 from onecard.model.holds import agency_of
 from onecard.model.quality_problems import KnownProblem
 from onecard.model.tickets import Ticket
@@ -20,7 +21,9 @@ from onecard.portal.access import Person, Visitor
 from onecard.portal.reports import Report
 from onecard.portal.site import Language, Site
 from onecard.portal.uploads import Sent, SentFile
-from onecard.store import database, quality_problems, tickets
+from onecard.stewardship import receipt_check
+from onecard.store import audit, database, quality_problems, receipts, tickets
+from onecard.store.receipts import Receipt
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
 
@@ -39,6 +42,8 @@ class Visit:
         record: a rejected row that is one of the problem's open rows; 0: none is asked for.
         form: what was sent; its token is checked already.
         file: that came with the form, where the route takes one.
+        receipt: that concerns the page's agency; at the engineer's desk any.
+        entry: of the audit log.
     """
 
     request: Request
@@ -53,6 +58,8 @@ class Visit:
     record: int = 0
     form: Mapping[str, str] = field(default_factory=dict)
     file: SentFile | None = None
+    receipt: Receipt | None = None
+    entry: Entry | None = None
 
     @property
     def language(self) -> Language:
@@ -71,14 +78,12 @@ def there(found: T | None) -> T:
     return found
 
 
-def guard(
-    site: Site, *, takes_file: bool = False, engineers_only: bool = False
-) -> Callable[..., Visit]:
+def guard(site: Site, *, file_bytes: int = 0, engineers_only: bool = False) -> Callable[..., Visit]:
     """The dependency of every route.
 
     Args:
         site: the portal.
-        takes_file: whether the route's form may carry a file.
+        file_bytes: that a file may have which comes with the route's form; 0: none may come.
         engineers_only: whether it is nowhere for who does not see every agency.
     """
     identity = Depends(site.identity)
@@ -106,8 +111,8 @@ def guard(
             return
         security.check_origin(request)
         check = partial(security.check_token, site.secret, who[0].name, site.settings.now())
-        if takes_file and uploads.may_carry(request):
-            async with uploads.read(request, check) as found:
+        if file_bytes and uploads.may_carry(request):
+            async with uploads.read(request, check, file_bytes) as found:
                 yield found
             return
         text = await security.read_form(request)
@@ -139,6 +144,10 @@ def guard(
             _record(site, there(problem), named["record"]) if "record" in named else 0,
             sent.form,
             sent.file,
+            receipt=_receipt(site, catalogue, agency, named["receipt"])
+            if "receipt" in named
+            else None,
+            entry=_entry(site, named["entry"]) if "entry" in named else None,
         )
 
     return visit
@@ -189,6 +198,24 @@ def _ticket(site: Site, agency: str, name: str) -> Ticket:
     with database.connect(site.address(), autocommit=True) as connection:
         found = tickets.get(connection, _number(name))
     if found is None or agency not in (found.agency, found.opened_for):
+        raise HTTPException(404)
+    return found
+
+
+def _receipt(site: Site, catalogue: Catalogue, agency: str, name: str) -> Receipt:
+    with database.connect(site.address(), autocommit=True) as connection:
+        found = receipts.load(connection, _number(name))
+    if found is None:
+        raise HTTPException(404)
+    if agency and not agreement_lines.has_subject(catalogue, agency, receipt_check.about(found)):
+        raise HTTPException(404)
+    return found
+
+
+def _entry(site: Site, name: str) -> Entry:
+    with database.connect(site.address(), autocommit=True) as connection:
+        found = audit.entry(connection, _number(name))
+    if found is None:
         raise HTTPException(404)
     return found
 

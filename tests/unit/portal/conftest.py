@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,18 @@ from onecard.base.settings import Settings
 from onecard.base.times import ZONE
 from onecard.crypto import keys
 from onecard.model.tickets import NewTicket
-from onecard.model.transfers import Counts
+from onecard.model.transfers import Counts, DeliveryCounts
 from onecard.portal.access import Person
 from onecard.portal.app import create_app
 from onecard.portal.site import Site
 from onecard.ports.row_gate import Reason
 from onecard.store import (
     agreement_lives,
+    audit,
     database,
+    deliveries,
     quality_problems,
+    receipts,
     rule_results,
     tickets,
     transfers,
@@ -131,7 +135,40 @@ class Portal:
             "ticket": str(self.ticket(agency=agency)),
             "problem": str(problem.id),
             "record": str(newest.id),
+            "receipt": str(self.receipt(APPROVED if agency == "health" else WAITING)),
+            "entry": "1",
         }
+
+    def receipt(self, agreement: str = APPROVED) -> int:
+        """A confirmed delivery with receipt, audit entry and checkpoint, as the hub writes them."""
+        desk = self.site.desk()
+        text = desk.catalogue.agreement(agreement)
+        counts = DeliveryCounts(3, 0, 0, 3, 1, "5a" * 32)
+        with self.connect() as connection:
+            number = transfers.open_transfer(connection, "deliver", agreement, text.version, NOW)
+            delivery = f"{deliveries.own_ids(agreement, number)}ab12"
+            transfers.record_delivery_id(connection, number, delivery)
+            content = {
+                "kind": "deliver",
+                "outcome": "confirmed",
+                "agreement": agreement,
+                **receipts.terms(text, None),
+                "delivery": delivery,
+                "at": NOW.isoformat(),
+                "sent_rows": counts.sent_rows,
+                "digest": counts.digest,
+                "columns": list(text.names),
+                "rules": {"PR-01": ["passed", 3, 0]},
+                "checkpoint": receipts.last_checkpoint(connection),
+            }
+            with connection.transaction():
+                transfers.record_confirmed(connection, number, counts, NOW)
+                made = receipts.issue(connection, number, content, desk.signer)
+                digest = sha256(made.body.encode()).hexdigest()
+                told = {"transfer": number, "delivery": delivery, "receipt": digest}
+                audit.append(connection, "delivery.confirmed", agreement, "tester", told)
+            audit.checkpoint(connection, desk.signer)
+        return number
 
     def ticket(self, statement: str = "出生日期不对", agency: str = "health") -> int:
         with self.connect() as connection:

@@ -6,7 +6,7 @@ import pytest
 
 from onecard.portal import security
 from tests.unit.portal.conftest import NOW, USERS, WAITING, Portal
-from tests.unit.portal.test_access import filled, posts, routes
+from tests.unit.portal.test_access import SENDER, filled, posts, routes
 
 
 def form(portal: Portal, user: str) -> dict[str, str]:
@@ -17,10 +17,10 @@ def form(portal: Portal, user: str) -> dict[str, str]:
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "anything"])
 def test_a_form_that_is_not_sent_by_a_page_of_ours_is_refused(portal: Portal, site: str) -> None:
     """Also from another application of the same domain, and from an address that was typed."""
-    client = portal.client("both")
+    client = portal.client(SENDER)
     for address in posts(portal):
         headers = {"sec-fetch-site": site}
-        sent = client.post(address, data=form(portal, "both"), headers=headers)
+        sent = client.post(address, data=form(portal, "li"), headers=headers)
         assert sent.status_code == 403, address
 
 
@@ -32,9 +32,9 @@ def test_a_right_token_is_no_login(portal: Portal) -> None:
 
 def test_a_token_counts_in_the_form_only(portal: Portal) -> None:
     """An address is kept in histories and logs, and can be sent as a link."""
-    mark = form(portal, "both")["csrf"]
+    mark = form(portal, "li")["csrf"]
     for address in posts(portal):
-        sent = portal.client("both").post(f"{address}?csrf={mark}", data={"document": "d"})
+        sent = portal.client(SENDER).post(f"{address}?csrf={mark}", data={"document": "d"})
         assert sent.status_code == 403, address
 
 
