@@ -49,6 +49,16 @@ class Verdict:
     covered: int
 
 
+def unsigned(checkpoint: AuditCheckpoint, verifier: Verifier) -> str:
+    """Why a checkpoint vouches for nothing, or an empty text."""
+    if checkpoint.size < 0:
+        return f"{checkpoint.source} is not a checkpoint"
+    if checkpoint.origin != ORIGIN or not verifier(checkpoint):
+        where = f"checkpoint of size {checkpoint.size} ({checkpoint.source})"
+        return f"{where}: signature is not valid"
+    return ""
+
+
 @dataclass(slots=True)
 class _Signed:
     """Checkpoints sorted out: roots by size, and what is wrong with the rest."""
@@ -58,13 +68,9 @@ class _Signed:
     problems: list[str] = field(default_factory=list)
 
     def take(self, checkpoint: AuditCheckpoint, verifier: Verifier) -> None:
-        if checkpoint.size < 0:
+        if problem := unsigned(checkpoint, verifier):
             self.bad.append(checkpoint)
-            self.problems.append(f"{checkpoint.source} is not a checkpoint")
-        elif checkpoint.origin != ORIGIN or not verifier(checkpoint):
-            self.bad.append(checkpoint)
-            where = f"checkpoint of size {checkpoint.size} ({checkpoint.source})"
-            self.problems.append(f"{where}: signature is not valid")
+            self.problems.append(problem)
         else:
             self.roots.setdefault(checkpoint.size, set()).add(checkpoint.root)
 

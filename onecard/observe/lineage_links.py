@@ -102,7 +102,7 @@ def newest_links(events: Iterable[object]) -> dict[str, Link]:
 
 
 def _older(link: Link, known: Link) -> bool:
-    """Whether a link is of an earlier run; of one instant the end of a run counts, not its start."""
+    """Whether a link is of an earlier run; of one instant the end counts, not the start."""
     assert link.run and known.run  # noqa: S101 - of events both have one
     if link.run.at == known.run.at:
         return link.run.state == "running"

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Literal
 
 from onecard.crypto.audit_format import AuditCheckpoint, Entry
-from onecard.crypto.audit_verify import Head, Verdict, Verifier, verify_on
+from onecard.crypto.audit_verify import Head, Verdict, Verifier, unsigned, verify_on
 from onecard.store import audit
 from onecard.store.database import Connection
 
@@ -97,6 +97,8 @@ def prove(
         vouching = audit.checkpoint_of(connection, asked.seq)
         if vouching is None:
             return Proof("unsigned", None, known.before(asked.seq).size)
+        if problem := unsigned(vouching, verifier):
+            return Proof("broken", vouching, known.before(asked.seq).size, None, problem)
         while True:
             start = known.before(asked.seq)
             reached = _reached(connection, start, vouching, most)

@@ -18,6 +18,14 @@ from tests.unit.portal.test_pages import text, token
 
 ENGINEER = "li/Admin"
 CHECK = "/hrss/receipt_check"
+SIGNED_ODDLY = json.dumps(
+    {
+        "kind": "deliver",
+        "transfer": 1,
+        "agreement": "a",
+        "signature": {"suite": "", "epoch": "", "value": "xyz"},
+    }
+).encode()
 
 
 def listed(portal: Portal, address: str, user: str = ENGINEER) -> list[int]:
@@ -249,11 +257,7 @@ def test_another_agencys_receipt_is_not_told_of_through_a_forged_one(portal: Por
             b'{"kind":"deliver","transfer":1,"agreement":"a","signature":{"suite":1,"epoch":""}}',
             "没有签名",
         ),
-        (
-            b'{"kind":"deliver","transfer":1,"agreement":"a","signature":'
-            + b'{"suite":"","epoch":"","value":"xyz"}}',
-            "没有签名",
-        ),
+        (SIGNED_ODDLY, "没有签名"),
         (b" " * (receipt_check.LONGEST + 1), "文件过长"),
     ],
 )
