@@ -129,7 +129,8 @@ def files(environment: Mapping[str, str] | None = None) -> EventFiles | None:
     env = os.environ if environment is None else environment
     if not lineage.enabled(env):
         return None
-    told = {n[len(_VARIABLE) :].lower(): v for n, v in env.items() if n.startswith(_VARIABLE)}
+    named = {n[len(_VARIABLE) :].lower(): v for n, v in env.items() if n.startswith(_VARIABLE)}
+    told: dict[str, object] = {**named}
     if "type" not in told and env.get("OPENLINEAGE_CONFIG"):
         told = _configured(Path(env["OPENLINEAGE_CONFIG"]))
     path = str(told.get("log_file_path", ""))

@@ -10,6 +10,8 @@ from typing import Any
 from onecard.portal.pages import Words, indented
 from onecard.stewardship import receipt_check
 from onecard.store.receipts import Receipt
+from schemas.models import codes
+from schemas.models.catalogue import Catalogue
 
 PLAIN = (
     "agreementVersion",
@@ -73,16 +75,21 @@ class ReceiptWords:
     whole: str
 
 
-def in_words(receipt: Receipt, words: Words) -> ReceiptWords:
+def in_words(receipt: Receipt, words: Words, catalogue: Catalogue) -> ReceiptWords:
     """A receipt in words.
 
     Args:
         receipt: as it is stored.
         words: of the page's language.
+        catalogue: agencies, for their names.
     """
     said: dict[str, Any] = json.loads(receipt.body)
-    counts = said.get("counts")
+    counts, consumer = said.get("counts"), catalogue.agencies.get(str(said.get("consumer")))
     flat = {**said, **(counts if isinstance(counts, dict) else {})}
+    if consumer is not None:
+        flat["consumer"] = words.agency(consumer)
+    if words.language == "zh" and said.get("purpose") in codes.labels("purpose"):
+        flat["purpose"] = f"{said['purpose']} {codes.labels('purpose')[said['purpose']]}"
     facts = [
         Fact(words(f"receipt_{n}"), str(flat[n])) for n in PLAIN if flat.get(n) not in (None, "")
     ]

@@ -105,7 +105,7 @@ def _receipt_page(visit: Visit, found: Receipt, inclusion: Inclusion | None) -> 
         visit,
         "receipt",
         place=_place(visit),
-        receipt=receipt_lines.in_words(found, Words(visit.language)),
+        receipt=receipt_lines.in_words(found, Words(visit.language), visit.catalogue),
         signed=receipt_check.holds(visit.site.desk(), found),
         inclusion=inclusion,
     )
