@@ -34,8 +34,8 @@ from onecard.store import (
     transfer_lookup,
     usual_volumes,
 )
-from onecard.store.card_losses import Loss, StatusTable
 from onecard.store.audit_proof import Beginnings
+from onecard.store.card_losses import Loss, StatusTable
 from onecard.store.database import Connection
 from onecard.store.finding_history import WatchedRule
 from onecard.store.receipt_search import SoughtReceipts
