@@ -16,7 +16,7 @@ from onecard.base.times import ZONE
 from onecard.store.database import Connection, fetch_all, scalar
 
 PACKS = 40
-"""Packs that one look opens at most."""
+"""Packs that one look opens at most, beside those in which the page before has ended."""
 LATER_PACKS = 20
 """Packs that are opened for a delivery: the attempt that was confirmed follows the first soon."""
 
@@ -60,20 +60,22 @@ _LISTED: LiteralString = (
     _KEPT + " AND t.id < %(before)s AND (CAST(%(since)s AS timestamptz) IS NULL"
     " OR t.hub_time >= %(since)s AND t.hub_time < %(until)s) ORDER BY t.id DESC LIMIT %(limit)s"
 )
-_CHOSEN: LiteralString = (
-    " FROM ledger.lane_pack WHERE first < %(before)s AND "
-    + _OWN
-    + " AND (CAST(%(day)s AS date) IS NULL OR day = %(day)s) ORDER BY last DESC"
+_PACK: LiteralString = (
+    " FROM ledger.lane_pack WHERE " + _OWN + " AND (CAST(%(day)s AS date) IS NULL OR day = %(day)s)"
 )
+_OLDER: LiteralString = _PACK + " AND last < %(before)s ORDER BY last DESC"
+# Packs that a page ends in are opened again: of each subject one at most.
 _LISTED_FOLDED: LiteralString = (
     _FOLDED
     + " FROM (SELECT *"
-    + _CHOSEN
-    + " LIMIT %(packs)s)"
+    + _PACK
+    + " AND first < %(before)s AND last >= %(before)s UNION ALL (SELECT *"
+    + _OLDER
+    + " LIMIT %(packs)s))"
     + _UNPACKED
     + " WHERE x.id < %(before)s ORDER BY x.id DESC LIMIT %(limit)s"
 )
-_FLOOR: LiteralString = "SELECT last" + _CHOSEN + " OFFSET %(packs)s LIMIT 1"
+_FLOOR: LiteralString = "SELECT last" + _OLDER + " OFFSET %(packs)s LIMIT 1"
 _NO_END = 2**62
 
 
