@@ -360,6 +360,11 @@ COMMANDS = (
         "One receipt as it was signed, and whether its signature holds.",
     ),
     Command(
+        "receipts verify",
+        "onecard.cli.receipt_verify:receipt_verify",
+        "Verify a receipt or a manifest that somebody holds: signature, ledger, audit log.",
+    ),
+    Command(
         "receipts expired",
         "onecard.cli.persons:receipt_expired",
         "The newest receipts of what the hub dropped after three years, and whether they hold.",

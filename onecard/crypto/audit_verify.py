@@ -49,6 +49,16 @@ class Verdict:
     covered: int
 
 
+def unsigned(checkpoint: AuditCheckpoint, verifier: Verifier) -> str:
+    """Why a checkpoint vouches for nothing, or an empty text."""
+    if checkpoint.size < 0:
+        return f"{checkpoint.source} is not a checkpoint"
+    if checkpoint.origin != ORIGIN or not verifier(checkpoint):
+        where = f"checkpoint of size {checkpoint.size} ({checkpoint.source})"
+        return f"{where}: signature is not valid"
+    return ""
+
+
 @dataclass(slots=True)
 class _Signed:
     """Checkpoints sorted out: roots by size, and what is wrong with the rest."""
@@ -58,13 +68,9 @@ class _Signed:
     problems: list[str] = field(default_factory=list)
 
     def take(self, checkpoint: AuditCheckpoint, verifier: Verifier) -> None:
-        if checkpoint.size < 0:
+        if problem := unsigned(checkpoint, verifier):
             self.bad.append(checkpoint)
-            self.problems.append(f"{checkpoint.source} is not a checkpoint")
-        elif checkpoint.origin != ORIGIN or not verifier(checkpoint):
-            self.bad.append(checkpoint)
-            where = f"checkpoint of size {checkpoint.size} ({checkpoint.source})"
-            self.problems.append(f"{where}: signature is not valid")
+            self.problems.append(problem)
         else:
             self.roots.setdefault(checkpoint.size, set()).add(checkpoint.root)
 
@@ -171,12 +177,46 @@ def verify(
         verifier: whether a checkpoint's signature is right; asked once for each.
         head: the log's own head, where there is one.
     """
-    signed = _Signed()
-    for checkpoint in dict.fromkeys(checkpoints):
-        signed.take(checkpoint, verifier)
+    signed = _sorted_out(checkpoints, verifier)
     walk = _Walk(signed.roots)
     if walk.check(signed.roots.get(0, {merkle.EMPTY})) and all(map(walk.take, entries)):
         walk.end(head)
+    return _verdict(walk, signed)
+
+
+def verify_on(
+    proved: Head,
+    entries: Iterable[Entry],
+    checkpoints: Iterable[AuditCheckpoint],
+    verifier: Verifier,
+) -> tuple[Verdict, Head]:
+    """Verify a stretch of a log whose beginning was verified before, as `verify` does it.
+
+    Args:
+        proved: size and peaks of that beginning: its root was signed.
+        entries: those that follow, in the order of their numbers.
+        checkpoints: of larger sizes, none beyond the last of the entries.
+        verifier: whether a checkpoint's signature is right.
+
+    Returns:
+        The verdict, and size and peaks of the tree after the last entry that was read.
+    """
+    signed = _sorted_out(checkpoints, verifier)
+    tree = merkle.Tree(proved.size, list(proved.peaks))
+    walk = _Walk(signed.roots, tree, covered=proved.size)
+    if all(map(walk.take, entries)):
+        walk.end(None)
+    return _verdict(walk, signed), Head(tree.size, tuple(tree.peaks))
+
+
+def _sorted_out(checkpoints: Iterable[AuditCheckpoint], verifier: Verifier) -> _Signed:
+    signed = _Signed()
+    for checkpoint in dict.fromkeys(checkpoints):
+        signed.take(checkpoint, verifier)
+    return signed
+
+
+def _verdict(walk: _Walk, signed: _Signed) -> Verdict:
     first_bad = walk.first_bad
     if not walk.problem and any(c.size > walk.covered for c in signed.bad):
         first_bad = walk.covered + 1 if walk.covered < walk.tree.size else None

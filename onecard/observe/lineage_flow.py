@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from onecard.base.connections import Connection
-from onecard.collect.context import CollectContext
-from onecard.deliver.context import DeliveryContext
+from onecard.base.connections import Connection, Connections
 from onecard.model.gate_inputs import GateInputs
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
@@ -70,6 +68,29 @@ class Flow:
     types: Mapping[str, str]
 
 
+class Surroundings(Protocol):
+    """Where systems and the hub's database are: the tools of a collect or a delivery say it."""
+
+    @property
+    def address(self) -> str:
+        """Of the hub's database."""
+        ...
+
+    @property
+    def connections(self) -> Connections:
+        """Of agencies and consumers."""
+        ...
+
+
+class DeliverySurroundings(Surroundings, Protocol):
+    """The same, and the contracts of what agreements read."""
+
+    @property
+    def contracts(self) -> Mapping[str, Contract]:
+        """By dataset."""
+        ...
+
+
 def system(connection: Connection, options: Mapping[str, Any]) -> Named:
     """A system's dataset by its connection, without login, and its options."""
     kind = _SCHEMES.get(connection.conn_type, connection.conn_type)
@@ -97,7 +118,7 @@ def registry(address: str, contract: Contract) -> Named:
     return Named(f"postgres://{host}", f"{parts.path.lstrip('/')}.registry.{contract.table}")
 
 
-def collect_flow(contract: Contract, tools: CollectContext) -> Flow:
+def collect_flow(contract: Contract, tools: Surroundings) -> Flow:
     """Native columns of the agency → columns of the registry."""
     block = contract.source
     source = system(tools.connections.get(block.connection), block.options)
@@ -110,7 +131,7 @@ def collect_flow(contract: Contract, tools: CollectContext) -> Flow:
     )
 
 
-def deliver_flow(agreement: Agreement, tools: DeliveryContext) -> Flow | None:
+def deliver_flow(agreement: Agreement, tools: DeliverySurroundings) -> Flow | None:
     """Columns of the registry → shared fields, each with its treatment; None without an inbox."""
     block = agreement.delivery
     if block is None:
@@ -125,7 +146,7 @@ def deliver_flow(agreement: Agreement, tools: DeliveryContext) -> Flow | None:
     )
 
 
-def _shared(agreement: Agreement, tools: DeliveryContext) -> dict[str, tuple[Origin, ...]]:
+def _shared(agreement: Agreement, tools: DeliverySurroundings) -> dict[str, tuple[Origin, ...]]:
     datasets = {"": agreement.dataset} | {j.alias: j.dataset for j in agreement.joins}
     known = GateInputs(agreement, tools.contracts).fields
     found: dict[str, tuple[Origin, ...]] = {}

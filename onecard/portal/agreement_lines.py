@@ -55,6 +55,31 @@ def gives(agreement: Agreement, agency: str) -> bool:
     return any(dataset.partition("/")[0] == agency for dataset in agreement.datasets)
 
 
+def has_subject(catalogue: Catalogue, agency: str, subject: str) -> bool:
+    """Whether a dataset is the agency's, or an agreement gives its data or gives it data.
+
+    Args:
+        catalogue: contracts and agreements.
+        agency: its id.
+        subject: dataset or agreement.
+    """
+    found = catalogue.agreements.get(subject)
+    if found is not None:
+        return concerns(found, agency)
+    return subject in catalogue.contracts and catalogue.contracts[subject].agency == agency
+
+
+def subjects(catalogue: Catalogue, agency: str) -> list[str]:
+    """Datasets and agreements that concern an agency; all of them where none is named.
+
+    Args:
+        catalogue: contracts and agreements.
+        agency: its id, or an empty text.
+    """
+    known = [*sorted(catalogue.contracts), *sorted(catalogue.agreements)]
+    return [s for s in known if not agency or has_subject(catalogue, agency, s)]
+
+
 def held_for(catalogue: Catalogue, hold: Hold, agency: str) -> bool:
     """Whether what is held was read from the agency, or is delivered of its data.
 

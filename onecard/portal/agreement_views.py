@@ -14,7 +14,8 @@ from onecard.model.agreements import AgreementEvent
 from onecard.portal import agreement_lines, agreement_reading, agreement_states, security
 from onecard.portal.agreement_lines import AgreementLine
 from onecard.portal.answers import back, hub, page
-from onecard.portal.guard import LONGEST_ID, Visit, there
+from onecard.portal.guard import Visit
+from onecard.portal.objects import LONGEST_ID, there
 from onecard.portal.today import WAITING
 from onecard.store import agreement_lives
 from onecard.store.agreement_events import Act

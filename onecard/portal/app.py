@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
@@ -19,6 +20,7 @@ from onecard.portal.guard import guard
 from onecard.portal.security import Headers, page_policy
 from onecard.portal.site import Site
 from onecard.portal.view import behind
+from onecard.stewardship import receipt_check
 
 ROUTES = (*engineer_views.ROUTES, *views.ROUTES)
 """Every route, in the order in which they are tried."""
@@ -61,6 +63,12 @@ REASONS = (
     "hold_never",
     "hold_busy",
     "incident_closed",
+    "proving",
+    "number",
+    "day",
+    "no_document",
+    "not_concerned",
+    *receipt_check.REASONS,
 )
 """Details of our own refusals; each has its words."""
 
@@ -86,15 +94,18 @@ def create_app(site: Site) -> FastAPI:
 
 
 def _router(site: Site) -> APIRouter:
-    plain, with_file = Depends(guard(site)), Depends(guard(site, takes_file=True))
-    engineers = Depends(guard(site, engineers_only=True))
     router = APIRouter(default_response_class=Response, redirect_slashes=False)
+    guards: dict[tuple[int, bool], Any] = {}
     for method, route, view in ROUTES:
-        visit = with_file if view in views.TAKES_FILE else plain
-        if (method, route, view) in engineer_views.ROUTES:
-            visit = engineers
+        kind = views.TAKES_FILE.get(view, 0), (method, route, view) in engineer_views.ROUTES
+        if kind not in guards:
+            guards[kind] = Depends(guard(site, file_bytes=kind[0], engineers_only=kind[1]))
         router.add_api_route(
-            route, behind(visit, view), methods=[method], name=view.__name__, response_model=None
+            route,
+            behind(guards[kind], view),
+            methods=[method],
+            name=view.__name__,
+            response_model=None,
         )
     return router
 
@@ -130,5 +141,11 @@ def _reason(request: Request, detail: str) -> str:
 
 def _error_page(site: Site, request: Request, code: int, reason: str) -> Response:
     heading = pages.Words(pages.language(request)).known("error", str(code))
-    values = {"heading": heading, "reason": reason, "visitor": None, "logout": site.logout}
+    values = {
+        "heading": heading,
+        "reason": reason,
+        "visitor": None,
+        "logout": site.logout,
+        "other": pages.other_language(request, asked={}),  # what was refused is not said again
+    }
     return pages.render(request, "error", values, code)

@@ -9,7 +9,8 @@ from onecard.errors import OnecardError, RetriableError, SupersededError
 from onecard.model.signoffs import SignOff
 from onecard.portal import hold_lines, security
 from onecard.portal.answers import hub, page
-from onecard.portal.guard import Visit, there
+from onecard.portal.guard import Visit
+from onecard.portal.objects import there
 from onecard.portal.hold_lines import HeldThing
 from onecard.portal.pages import path
 from onecard.portal.view import Routes

@@ -12,7 +12,8 @@ from onecard.model.signoffs import SignOff
 from onecard.operations.incidents import close_incident
 from onecard.portal import agreement_lines, security
 from onecard.portal.answers import hub, page
-from onecard.portal.guard import LONGEST_ID, Visit, there
+from onecard.portal.guard import Visit
+from onecard.portal.objects import LONGEST_ID, there
 from onecard.portal.pages import address, path
 from onecard.portal.view import Routes
 from onecard.store import hold_facts, incidents

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,6 +90,27 @@ def address(request: Request, *parts: str, **query: str) -> str:
     return f"{root}/{'/'.join(parts)}" + (f"?{urlencode(asked)}" if asked else "")
 
 
+def other_language(request: Request, asked: Mapping[str, str]) -> str:
+    """Address of the same page in the other language.
+
+    Args:
+        request: gives the page and its language.
+        asked: of the address: names and values.
+    """
+    kept = {name: value for name, value in asked.items() if name != "lang"}
+    there = kept if language(request) == "en" else {**kept, "lang": "en"}
+    # Two slashes before a name would be another site's address.
+    return "/" + request.url.path.lstrip("/") + (f"?{urlencode(there)}" if there else "")
+
+
+def indented(body: str) -> str:
+    """JSON with a line for each part; what is none as it stands."""
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False, indent=1)
+    except (ValueError, RecursionError):
+        return body
+
+
 def render(
     request: Request, template: str, values: Mapping[str, object], status: int = 200
 ) -> HTMLResponse:
@@ -102,10 +124,6 @@ def render(
     """
     chosen = language(request)
     root = str(request.scope.get("root_path", "")).rstrip("/")
-    asked = {k: v for k, v in request.query_params.items() if k != "lang"}
-    there = asked if chosen == "en" else {**asked, "lang": "en"}
-    # Two slashes before a name would be another site's address.
-    other = "/" + request.url.path.lstrip("/") + (f"?{urlencode(there)}" if there else "")
     text = (
         _environment()
         .get_template(f"{template}.html.j2")
@@ -115,7 +133,7 @@ def render(
                 "html_lang": LANGUAGES[chosen],
                 "style": style(),
                 "link": lambda *parts: path(request, *parts),
-                "other": other,
+                "other": other_language(request, request.query_params),
                 "root": root,
                 **values,
             }

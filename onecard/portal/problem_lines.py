@@ -9,7 +9,8 @@ from typing import Any, Literal
 from onecard.base.workdays import Due
 from onecard.model.quality_problems import STANDINGS, KnownProblem, ProblemStanding
 from onecard.portal.answers import rule_name
-from onecard.portal.guard import LONGEST_ID, Visit
+from onecard.portal.guard import Visit
+from onecard.portal.objects import LONGEST_ID
 from onecard.portal.pages import Words
 from schemas.models.contract import Contract
 

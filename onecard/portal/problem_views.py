@@ -11,7 +11,8 @@ from onecard.model.quality_problems import STANDINGS, KnownProblem
 from onecard.model.tickets import LONGEST_TEXT
 from onecard.portal import agreement_lines, problem_downloads, problem_page, security
 from onecard.portal.answers import back, hub, note, page, rule_name
-from onecard.portal.guard import Visit, has_dataset, there
+from onecard.portal.guard import Visit
+from onecard.portal.objects import has_dataset, there
 from onecard.portal.pages import address
 from onecard.portal.problem_lines import SORTS, UNENDED, Wanted, line, lines, paged
 from onecard.portal.problem_page import Masked

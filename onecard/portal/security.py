@@ -155,6 +155,25 @@ def written(form: Mapping[str, str], name: str, longest: int) -> str:
     text = form.get(name, "").replace("\r\n", "\n").strip()
     if not text:
         raise HTTPException(422, "empty")
+    return _permitted(text, longest)
+
+
+def sought(query: Mapping[str, str], name: str, longest: int) -> str:
+    """What a visitor looks for, by the same rules as what is written; it may be empty.
+
+    Args:
+        query: of the address.
+        name: of the box.
+        longest: allowed number of characters.
+
+    Raises:
+        HTTPException: 422 with `long`, `signs` or `personal`, as `written`.
+    """
+    text = query.get(name, "").strip()
+    return _permitted(text, longest) if text else ""
+
+
+def _permitted(text: str, longest: int) -> str:
     if len(text) > longest:
         raise HTTPException(422, "long")
     if any(_hidden(c) for c in text):

@@ -14,7 +14,8 @@ from onecard.errors import ConfigError
 from onecard.model.tickets import LONGEST_TEXT, OUTCOMES, Acting, Answer, Ticket
 from onecard.portal import security
 from onecard.portal.answers import back, field_name, hub, note, page
-from onecard.portal.guard import Visit, there
+from onecard.portal.guard import Visit
+from onecard.portal.objects import there
 from onecard.portal.pages import address
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi.responses import FileResponse, Response
 
 from onecard.model.call_lines import systems
 from onecard.model.reaction import FEW, QUANTILES
+from onecard.operations import upload_check
 from onecard.portal import (
     agreement_views,
     calendar_views,
     call_lines,
+    lineage_views,
     problem_views,
     reaction_lines,
+    receipt_views,
     reports,
     security,
     self_check_views,
@@ -19,8 +24,10 @@ from onecard.portal import (
     today,
 )
 from onecard.portal.answers import hub, note, page
-from onecard.portal.guard import Visit, there
+from onecard.portal.guard import Visit
+from onecard.portal.objects import there
 from onecard.portal.view import Routes, View
+from onecard.stewardship import receipt_check
 
 
 def home(visit: Visit) -> Response:
@@ -98,6 +105,12 @@ ROUTES: Routes = (
     ("POST", "/{agency}/tickets/{ticket}/answer", ticket_views.answer),
     ("POST", "/{agency}/tickets/{ticket}/close", ticket_views.close),
     ("POST", "/{agency}/tickets/{ticket}/reopen", ticket_views.reopen),
+    *receipt_views.ROUTES,
+    *lineage_views.ROUTES,
 )
-TAKES_FILE: frozenset[View] = frozenset({self_check_views.check, self_check_views.annotated})
-"""Of the routes, those whose form may carry a file."""
+TAKES_FILE: Mapping[View, int] = {
+    self_check_views.check: upload_check.MOST_BYTES,
+    self_check_views.annotated: upload_check.MOST_BYTES,
+    receipt_views.check_document: receipt_check.LONGEST,
+}
+"""Of the routes, those whose form may carry a file, with the bytes that it may have."""

@@ -9,11 +9,11 @@ What stands in an entry: kinds, ids, counts, hashes; never a value of a row.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from psycopg.pq import TransactionStatus
 from psycopg.rows import kwargs_row
@@ -260,6 +260,59 @@ def _stored(connection: Connection, size: int) -> AuditCheckpoint | None:
 def checkpoints(connection: Connection) -> list[AuditCheckpoint]:
     """All checkpoints of the database, the smallest first."""
     return fetch_all(connection, AuditCheckpoint, _CHECKPOINTS + " ORDER BY size")
+
+
+def checkpoint_of(connection: Connection, seq: int) -> AuditCheckpoint | None:
+    """The smallest checkpoint that vouches for an entry; None: none does yet.
+
+    Args:
+        connection: of the hub's database.
+        seq: number of the entry.
+    """
+    statement: LiteralString = _CHECKPOINTS + " WHERE size >= %s ORDER BY size LIMIT 1"
+    return fetch_one(connection, AuditCheckpoint, statement, (seq,))
+
+
+def checkpoint_before(connection: Connection, size: int) -> AuditCheckpoint | None:
+    """The largest checkpoint of a log that was no larger than this.
+
+    Args:
+        connection: of the hub's database.
+        size: number of entries.
+    """
+    statement: LiteralString = _CHECKPOINTS + " WHERE size <= %s ORDER BY size DESC LIMIT 1"
+    return fetch_one(connection, AuditCheckpoint, statement, (size,))
+
+
+def entry(connection: Connection, seq: int) -> Entry | None:
+    """The entry of that number, or None."""
+    return fetch_one(connection, _entry, _ENTRIES + " WHERE seq = %s", (seq,))
+
+
+def numbered(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
+    """The entries of some numbers, the newest first."""
+    statement: LiteralString = _ENTRIES + " WHERE seq = ANY(%s) ORDER BY seq DESC"
+    return fetch_all(connection, _entry, statement, (list(numbers),))
+
+
+def leaves(
+    connection: Connection, after: int, last: int
+) -> Generator[tuple[int, bytes], None, None]:
+    """Numbers and stored leaves of a stretch of the log, in order, by a server-side cursor.
+
+    Args:
+        connection: in a transaction.
+        after: number of the entry before the first.
+        last: number of the last.
+    """
+    with connection.cursor("audit_leaves") as cursor:
+        cursor.itersize = _BATCH
+        cursor.execute(
+            "SELECT seq, coalesce(leaf, ''::bytea) FROM ledger.audit"
+            " WHERE seq > %s AND seq <= %s ORDER BY seq",
+            (after, last),
+        )
+        yield from cast("Iterator[tuple[int, bytes]]", cursor)
 
 
 def entries(connection: Connection) -> Generator[Entry, None, None]:

@@ -10,11 +10,12 @@ from onecard.store.database import Connection, fetch_all, one_scalar
 
 
 def accesses(connection: Connection) -> tuple[Access, ...]:
-    """Looks at single persons' data in the last day (PR-19)."""
+    """Looks at single persons' data in the last day (PR-19); the log and receipts hold none."""
     found = fetch_all(
         connection,
         _access,
         "SELECT actor, body, at FROM ledger.audit WHERE kind LIKE 'access.%'"
+        " AND kind NOT IN ('access.audit', 'access.receipt')"
         " AND at > clock_timestamp() - interval '1 day'",
     )
     return tuple(found)

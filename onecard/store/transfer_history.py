@@ -45,14 +45,23 @@ def latest(connection: Connection) -> list[Transfer]:
 
 def newest_collects(connection: Connection, datasets: Collection[str]) -> list[Transfer]:
     """The newest collect of each of some datasets; none of one that was never collected."""
+    return _newest(connection, "collect", datasets)
+
+
+def newest_deliveries(connection: Connection, agreements: Collection[str]) -> list[Transfer]:
+    """The newest delivery of each of some agreements; none of one that was never delivered."""
+    return _newest(connection, "deliver", agreements)
+
+
+def _newest(connection: Connection, direction: str, subjects: Collection[str]) -> list[Transfer]:
     return fetch_all(
         connection,
         _transfer,
         "SELECT t.* FROM unnest(%s::text[]) AS s (subject) CROSS JOIN LATERAL (SELECT "
         + _SHOWN
-        + " FROM ledger.transfer o WHERE o.subject = s.subject AND o.direction = 'collect'"
+        + " FROM ledger.transfer o WHERE o.subject = s.subject AND o.direction = %s"
         " ORDER BY id DESC LIMIT 1) t ORDER BY t.subject",
-        (sorted(datasets),),
+        (sorted(subjects), direction),
     )
 
 

@@ -32,6 +32,11 @@ PAGES = (
     *("", "live"),
     *(f"health/{p}" for p in ("reports", "problems", "calendar", "self_check")),
     *(f"health/{p}" for p in ("agreements", "tickets")),
+    *(f"health/{p}" for p in ("receipts", "receipt_check", "lineage")),
+)
+DESK = (
+    *("engineer", "engineer/lineage", "engineer/audit", "engineer/audit/1"),
+    *("engineer/receipts", "engineer/receipt_check", "engineer/lineage?dataset=hrss/card_master"),
 )
 
 
@@ -176,6 +181,7 @@ def addresses(ticket: int) -> Iterator[tuple[str, str]]:
         "ticket": str(ticket),
         "problem": "1",
         "record": "1",
+        "receipt": "1",
     }
     for method, path, _ in app.ROUTES:
         if "{agency}" in path:
@@ -216,13 +222,29 @@ def test_an_engineer_finds_the_portal_in_airflows_menu(
     frame.locator("h1", has_text="数据问题").wait_for(timeout=20_000)
 
 
+def look(visit: Visit, address: str) -> None:
+    """A page has no grave fault of accessibility, and is no wider than the window."""
+    from axe_core_python.sync_playwright import Axe
+
+    visit.portal(address)
+    found = Axe().run(visit.page)["violations"]
+    grave = [
+        (v["id"], [n["html"] for n in v["nodes"]])
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert grave == [], address
+    wide = visit.page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert wide <= 0, address
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_pages_are_accessible_and_fit(
     visit: Visit, airflow_server: Server, ticket: int, width: int, language: str
 ) -> None:
-    from axe_core_python.sync_playwright import Axe
-
     visit.log_in("health", airflow_server.passwords["health"])
     visit.page.set_viewport_size({"width": width, "height": 900})
     objects = (
@@ -232,16 +254,26 @@ def test_pages_are_accessible_and_fit(
         "nowhere/at/all",
     )
     for path in (*PAGES, *objects):
-        visit.portal(f"{path}?lang={language}")
-        found = Axe().run(visit.page)["violations"]
-        grave = [
-            (v["id"], [n["html"] for n in v["nodes"]])
-            for v in found
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert grave == [], path
-        wide = visit.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert wide <= 0, path
+        look(visit, f"{path}?lang={language}")
     assert visit.elsewhere == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_the_engineers_pages_are_accessible_and_fit(
+    visit: Visit, airflow_server: Server, ticket: int, width: int, colours: Any
+) -> None:
+    visit.log_in("admin", airflow_server.passwords["admin"])
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    visit.page.emulate_media(color_scheme=colours)
+    for path in DESK:
+        look(visit, path)
+    visit.portal("engineer/lineage")
+    box = visit.page.locator("section:has(#picture) .wrap")
+    room, wide = box.evaluate("b => [b.clientWidth, b.scrollWidth]")
+    assert (wide > room) == (width == 390)  # it scrolls in its own box
+    visit.portal("engineer/audit/1")
+    visit.page.click("button:has-text('验证')")
+    assert "验证结果" in visit.page.inner_text("main")
+    assert visit.elsewhere == []
+    assert visit.errors == []

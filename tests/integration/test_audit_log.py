@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -16,7 +17,16 @@ from onecard.crypto.audit_verify import Verdict
 from onecard.crypto.keys import KeyStore
 from onecard.crypto.signing import Signer
 from onecard.errors import InternalError
-from onecard.store import audit, audit_export, database
+from onecard.store import (
+    audit,
+    audit_export,
+    audit_proof,
+    audit_queries,
+    audit_search,
+    database,
+)
+from onecard.store.audit_proof import Beginnings, Proof
+from onecard.store.audit_search import Sought
 
 ROOT = Path(__file__).parents[2]
 
@@ -199,3 +209,156 @@ def test_a_third_party_verifies_an_export(address: str, signer: Signer, tmp_path
     for spoilt in (sound.replace('"number":7', '"number":8'), sound.rsplit("\n", 2)[0] + "\n"):
         entries.write_text(spoilt, encoding="utf-8")
         assert check() == 1
+
+
+def proved(
+    address: str,
+    signer: Signer,
+    seq: int,
+    known: Beginnings | None = None,
+    most: int = audit_proof.MOST,
+) -> Proof:
+    with database.connect(address, autocommit=True) as connection:
+        asked = audit.entry(connection, seq)
+        assert asked is not None
+        return audit_proof.prove(connection, asked, signer.holds, known or Beginnings(), most)
+
+
+def tamper(address: str, statement: str) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        for table in ("audit", "audit_checkpoint"):
+            connection.execute(f"ALTER TABLE ledger.{table} DISABLE TRIGGER ALL".encode())
+        connection.execute(statement.encode())
+
+
+def test_each_entry_is_proved_by_its_checkpoint(address: str, signer: Signer) -> None:
+    known = Beginnings()
+    for seq in (40, 1, 17, 18, 40):
+        found = proved(address, signer, seq, known)
+        assert found.outcome == "holds"
+        assert found.checkpoint is not None
+        assert found.checkpoint.size == found.upto == seq
+
+
+def test_an_entry_that_nothing_vouches_for_is_said_to_be_unsigned(
+    address: str, signer: Signer
+) -> None:
+    with database.connect(address, autocommit=True) as connection, connection.transaction():
+        audit.append(connection, "late", "subject", "actor", {})
+    found = proved(address, signer, 41)
+    assert (found.outcome, found.checkpoint) == ("unsigned", None)
+
+
+@pytest.mark.parametrize(
+    ("tampering", "bad", "says"),
+    [
+        ("UPDATE ledger.audit SET body = '{}' WHERE seq = 20", 20, "was edited"),
+        ("UPDATE ledger.audit SET at = at + interval '1 s' WHERE seq = 20", 20, "was edited"),
+        ("DELETE FROM ledger.audit WHERE seq = 9", 9, "entry 9 is missing"),
+        ("UPDATE ledger.audit SET leaf = sha256('x') WHERE seq = 9", 1, "not what was signed"),
+        (
+            "UPDATE ledger.audit_checkpoint SET signature = 'x' WHERE size = 20",
+            None,
+            "signature is not valid",
+        ),
+    ],
+)
+def test_what_was_tampered_with_is_not_proved(
+    address: str, signer: Signer, tampering: str, bad: int | None, says: str
+) -> None:
+    """Nor by a process that has proved the same entry before."""
+    known = Beginnings()
+    assert proved(address, signer, 20, known).outcome == "holds"
+    tamper(address, tampering)
+    for remembered in (Beginnings(), known):
+        found = proved(address, signer, 20, remembered)
+        assert found.outcome == "broken"
+        assert says in found.problem
+        if bad is not None:
+            assert found.first_bad == bad
+
+
+def test_an_entry_stays_proved_beside_one_that_was_edited(address: str, signer: Signer) -> None:
+    """The tree is of leaves: another entry's text is its own affair."""
+    tamper(address, "UPDATE ledger.audit SET actor = '李四' WHERE seq = 9")
+    assert proved(address, signer, 20).outcome == "holds"
+    assert proved(address, signer, 9).first_bad == 9
+
+
+def test_a_long_way_is_walked_in_steps(address: str, signer: Signer) -> None:
+    known, ways = Beginnings(), []
+    while (found := proved(address, signer, 40, known, most=15)).outcome == "more":
+        ways.append(found.upto)
+    assert (ways, found.outcome, found.upto) == ([15, 30], "holds", 40)
+
+
+def test_another_log_at_the_same_address_is_walked_anew(address: str, signer: Signer) -> None:
+    """A hub that was brought back from a backup goes on otherwise than the one before."""
+    known = Beginnings()
+    assert proved(address, signer, 31, known).outcome == "holds"
+    tamper(address, "DELETE FROM ledger.audit; DELETE FROM ledger.audit_checkpoint;"
+           "UPDATE ledger.audit_head SET size = 0, peaks = '{}'")  # fmt: skip
+    with database.connect(address, autocommit=True) as connection:
+        for number in range(35):
+            with connection.transaction():
+                audit.append(connection, "other", "subject", "actor", {"number": number})
+        audit.checkpoint(connection, signer)
+    assert proved(address, signer, 35, known).outcome == "holds"
+
+
+def looked_for(address: str, sought: Sought, limit: int = 100) -> audit_search.FoundEntries:
+    with database.connect(address, autocommit=True) as connection:
+        return audit_search.search(connection, sought, limit)
+
+
+def test_entries_are_found_page_by_page_each_once(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_search, "LOOKED", 7)
+    seen, before, looks = [], 0, 0
+    while True:
+        found = looked_for(address, Sought(before=before), 3)
+        seen += [e.seq for e in found.entries]
+        looks += 1
+        assert found.last - found.first < 7
+        if not found.more:
+            break
+        before = found.more
+    assert seen == list(range(40, 0, -1))
+    assert looks < 20
+    with database.connect(address, autocommit=True) as connection, connection.transaction():
+        audit.append(connection, "delivery.confirmed", "f01", "王五", {"receipt": "5a" * 32})
+    assert [e.seq for e in looked_for(address, Sought(kind="delivery")).entries] == [41]
+    assert looked_for(address, Sought(kind="deliver")).entries == []
+    assert [e.seq for e in looked_for(address, Sought(actor="王五", subject="f01")).entries] == [41]
+    older = looked_for(address, Sought(actor="王五", before=41))
+    assert (older.entries, older.more) == ([], 34)
+    with database.connect(address, autocommit=True) as connection:
+        assert audit_search.carrying(connection, "5a" * 32, "f01", 36) == 41
+        assert audit_search.carrying(connection, "5a" * 32, "f01", 3) == 0
+        assert audit_search.carrying(connection, "5b" * 32, "f01", 36) == 0
+
+
+def test_entries_of_a_time_are_found_by_halving(address: str) -> None:
+    """Whether or not an entry on the way is missing."""
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    tamper(
+        address,
+        "UPDATE ledger.audit SET at = '2026-11-01 00:00+00'::timestamptz + seq * interval '1 day'",
+    )
+    middle = Sought(since=start + timedelta(days=10), until=start + timedelta(days=13))
+    found = looked_for(address, middle)
+    assert [e.seq for e in found.entries] == [12, 11, 10]
+    assert found.last - found.first < 5
+    assert looked_for(address, Sought(since=start + timedelta(days=99))).entries == []
+    assert looked_for(address, Sought(until=start)).entries == []
+    tamper(address, "DELETE FROM ledger.audit WHERE seq IN (11, 20)")
+    assert [e.seq for e in looked_for(address, middle).entries] == [12, 10]
+
+
+def test_a_look_at_the_log_is_no_look_at_a_person(address: str) -> None:
+    with database.connect(address, autocommit=True) as connection, connection.transaction():
+        for kind in ("access.reveal", "access.audit", "access.receipt"):
+            audit.append(connection, kind, "subject", kind, {"record": 5})
+        found = audit_queries.accesses(connection)
+    assert [access.operator for access in found] == ["access.reveal"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from onecard.app.wiring import Hub
 from onecard.model.tickets import NewTicket
 from onecard.operations import housekeeping
 from onecard.operations.housekeeping import keep_house
-from onecard.stewardship import challenges
+from onecard.stewardship import challenges, receipt_check
 from onecard.store import (
     card_losses,
     database,
@@ -24,6 +25,7 @@ from onecard.store import (
     finding_history,
     folding,
     published_row,
+    receipt_search,
     receipts,
     report_facts,
     report_frames,
@@ -32,9 +34,11 @@ from onecard.store import (
     transfer_lookup,
     usual_volumes,
 )
+from onecard.store.audit_proof import Beginnings
 from onecard.store.card_losses import Loss, StatusTable
 from onecard.store.database import Connection
 from onecard.store.finding_history import WatchedRule
+from onecard.store.receipt_search import SoughtReceipts
 from onecard.store.receipts import Erasure
 from onecard.store.referrer import Referrer
 from onecard.store.report_frames import FRAMES, Span
@@ -294,6 +298,52 @@ def test_an_erasure_of_a_folded_delivery_is_recorded(lane: Town) -> None:
         assert receipts.record_erasure(connection, erased)
         assert not receipts.record_erasure(connection, erased)
         assert receipts.overdue_erasures(connection, OPERATOR, limit) == overdue - 1
+
+
+def test_a_folded_receipt_is_found_and_verified(
+    lane: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = lane.stage.hub(LATER)
+    keep_house(hub)
+    folded = lane.ask(
+        "SELECT id, subject, delivery_id, day FROM ledger.folded WHERE direction = 'deliver'"
+        " ORDER BY id DESC"
+    )
+    assert folded
+    known = Beginnings()
+    with connected(lane) as connection:
+        for transfer, subject, delivery, day in folded:
+            for sought in (
+                SoughtReceipts(None, transfer=transfer),
+                SoughtReceipts({subject}, delivery=delivery),
+            ):
+                (line,) = receipt_search.search(connection, sought, 5).lines
+                assert (line.transfer, line.folded) == (transfer, True)
+                assert (line.subject, line.delivery) == (subject, delivery)
+            listed = receipt_search.search(connection, SoughtReceipts({subject}, day=day), 500)
+            assert transfer in {line.transfer for line in listed.lines}
+            strange = SoughtReceipts({"f99-nothing"}, transfer=transfer)
+            assert receipt_search.search(connection, strange, 5).lines == []
+        stored = receipts.load(connection, folded[0][0])
+        assert stored is not None
+        kept = json.dumps(receipt_check.document(stored)).encode()
+        found = receipt_check.check(hub, connection, receipt_check.read(kept), known)
+        assert (found.signed, found.recorded, found.holds) == (True, "same", True)
+        every = set(receipts.newest(connection, 10_000))
+        for packs, limit in ((receipt_search.PACKS, 500), (2, 3)):
+            monkeypatch.setattr(receipt_search, "PACKS", packs)
+            assert walked(connection, limit) == sorted((r.transfer for r in every), reverse=True)
+
+
+def walked(connection: Connection, limit: int) -> list[int]:
+    """Transfers of all receipts, page by page."""
+    seen, before = [], 0
+    while True:
+        found = receipt_search.search(connection, SoughtReceipts(None, before=before), limit)
+        seen += [line.transfer for line in found.lines]
+        if not found.more:
+            return seen
+        before = found.more
 
 
 def test_a_correction_that_only_a_folded_collect_has_seen_is_noted(lane: Town) -> None:

@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 from demo.rehearsal import Rehearsal
 from onecard.cli.app import app
 from onecard.cli.commands import COMMANDS
+from onecard.stewardship import receipt_check
 from onecard.store import database, receipts
 from tests import forked
 
+F01 = "f01-hrss-transport-card-status"
 F02, F07 = "f02-hrss-medical_insurance-card-status", "f07-hrss-operator-card-status"
 
 
@@ -96,6 +98,35 @@ def test_a_reason_that_is_kept_for_good_holds_nobodys_data(
     done = CliRunner().invoke(app, [*command, "--reason", "the case of 13812345678"])
     assert (done.exit_code, "13812345678" in done.output) == (1, False)
     assert "the reason holds personal data (mobile)" in " ".join(done.output.split())
+
+
+def test_a_manifest_and_a_receipt_that_somebody_holds_are_verified(
+    collected: Rehearsal, tmp_path: Path
+) -> None:
+    """As a consumer has got it: the file beside the rows."""
+    hub = collected.hub(0)
+    transfer = hub.deliver(F01).run().transfer
+    assert transfer is not None
+    folder = collected.city.home / "transport" / "inbox" / F01
+    (manifest,) = folder.glob("*.manifest.json")
+    with database.connect(hub.address, autocommit=True) as connection:
+        stored = receipts.load(connection, transfer)
+    assert stored is not None
+    kept = tmp_path / "receipt.json"
+    kept.write_text(json.dumps(receipt_check.document(stored)), encoding="utf-8")
+    for file, kind in ((manifest, "manifest"), (kept, "receipt")):
+        code, said = onecard(collected, "receipts", "verify", str(file), "--json")
+        found = json.loads(said)
+        assert (code, found["ok"], found["kind"]) == (0, True, kind)
+        assert (found["signature"], found["recorded"]) == ("valid", "same")
+        assert (found["transfer"], found["inclusion"]) == (transfer, "holds")
+    meddled = json.loads(manifest.read_text("utf-8")) | {"rows": 1_000_000}
+    kept.write_text(json.dumps(meddled), encoding="utf-8")
+    code, said = onecard(collected, "receipts", "verify", str(kept))
+    assert (code, "INVALID" in said) == (1, True)
+    kept.write_text("{}", encoding="utf-8")
+    code, said = onecard(collected, "receipts", "verify", str(kept))
+    assert (code, "neither a receipt" in " ".join(said.split())) == (2, True)
 
 
 @pytest.mark.case("people-2", "diff exits 0 whatever is new, and 1 with --exit-code")

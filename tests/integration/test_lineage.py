@@ -6,6 +6,8 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,7 +18,7 @@ import pytest
 from demo.rehearsal import Rehearsal
 from onecard.base.connections import EnvironmentConnections, parse
 from onecard.errors import OnecardError
-from onecard.observe import lineage, lineage_flow
+from onecard.observe import lineage, lineage_flow, lineage_kept
 from onecard.observe.lineage_flow import PRODUCER
 from onecard.operations import night
 from onecard.store import database, transfer_history
@@ -118,6 +120,31 @@ def test_a_collect_and_a_delivery(city: Rehearsal, told: Path) -> None:
     }
     assert complete["outputs"][0]["namespace"].startswith("http://127.0.0.1:")
     assert set(got) <= set(agreement.names)
+
+
+def test_what_events_tell_is_what_contracts_and_ledger_tell(
+    city: Rehearsal, told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The portal draws lineage of either: the same links, but for how exactly a time is written."""
+    hub = city.hub(0)
+    hub.collect(CARDS).run()
+    hub.collect(EVENTS).run()
+    hub.deliver(F02).run()
+    read(told)
+    jobs = {f"collect.{CARDS}", f"collect.{EVENTS}", f"deliver.{F02}"}
+    with database.connect(hub.address, autocommit=True) as connection:
+        kept = lineage_kept.known(hub, connection)
+        monkeypatch.setenv("OPENLINEAGE_DISABLED", "true")
+        made = lineage_kept.known(hub, connection)
+    assert (kept.kept_in, made.kept_in) == ("both", "ledger")
+    assert kept.links.keys() == made.links.keys() > jobs
+    for job in jobs:
+        told_of, known = kept.links[job], made.links[job]
+        assert replace(told_of, run=None) == replace(known, run=None)
+        assert told_of.run is not None
+        assert known.run is not None
+        assert (told_of.run.state, told_of.run.rows) == ("complete", known.run.rows)
+        assert abs(told_of.run.at - known.run.at) < timedelta(seconds=1)
 
 
 def test_nothing_due_gives_no_event(city: Rehearsal, told: Path) -> None:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from onecard.base.settings import Settings
 from onecard.base.times import ZONE
 from onecard.crypto import keys
 from onecard.model.tickets import NewTicket
-from onecard.model.transfers import Counts
+from onecard.model.transfers import Counts, DeliveryCounts
 from onecard.portal.access import Person
 from onecard.portal.app import create_app
 from onecard.portal.site import Site
@@ -26,10 +27,13 @@ from onecard.ports.auditor import Finding
 from onecard.ports.row_gate import Reason
 from onecard.store import (
     agreement_lives,
+    audit,
     database,
     findings,
     incidents,
+    deliveries,
     quality_problems,
+    receipts,
     rule_results,
     tickets,
     transfers,
@@ -140,6 +144,8 @@ class Portal:
             "night": NIGHT,
             "hold": self.held_collect(),
             "incident": str(self.incident()),
+            "receipt": str(self.receipt(APPROVED if agency == "health" else WAITING)),
+            "entry": "1",
         }
 
     def held_collect(self, finding: str = "shrinkage") -> str:
@@ -166,6 +172,37 @@ class Portal:
             transfers.record_end(connection, number, "failed", "PR-05 blocks")
             incidents.open_incident(connection, APPROVED, number, "PR-05", 1_234)
             return incidents.open_ones(connection)[-1].id
+
+    def receipt(self, agreement: str = APPROVED) -> int:
+        """A confirmed delivery with receipt, audit entry and checkpoint, as the hub writes them."""
+        desk = self.site.desk()
+        text = desk.catalogue.agreement(agreement)
+        counts = DeliveryCounts(3, 0, 0, 3, 1, "5a" * 32)
+        with self.connect() as connection:
+            number = transfers.open_transfer(connection, "deliver", agreement, text.version, NOW)
+            delivery = f"{deliveries.own_ids(agreement, number)}ab12"
+            transfers.record_delivery_id(connection, number, delivery)
+            content = {
+                "kind": "deliver",
+                "outcome": "confirmed",
+                "agreement": agreement,
+                **receipts.terms(text, None),
+                "delivery": delivery,
+                "at": NOW.isoformat(),
+                "sent_rows": counts.sent_rows,
+                "digest": counts.digest,
+                "columns": list(text.names),
+                "rules": {"PR-01": ["passed", 3, 0]},
+                "checkpoint": receipts.last_checkpoint(connection),
+            }
+            with connection.transaction():
+                transfers.record_confirmed(connection, number, counts, NOW)
+                made = receipts.issue(connection, number, content, desk.signer)
+                digest = sha256(made.body.encode()).hexdigest()
+                told = {"transfer": number, "delivery": delivery, "receipt": digest}
+                audit.append(connection, "delivery.confirmed", agreement, "tester", told)
+            audit.checkpoint(connection, desk.signer)
+        return number
 
     def ticket(self, statement: str = "出生日期不对", agency: str = "health") -> int:
         with self.connect() as connection:

@@ -93,7 +93,7 @@ def test_another_agencys_objects_do_not_exist_below_my_own_pages(portal: Portal)
     objects, client = portal.objects(), portal.client("education")
     form = {"csrf": security.token(portal.site.secret, "education", NOW)}
     for method, path in routes(portal):
-        if not re.search(r"\{(report|agreement|ticket|problem|record)\}", path):
+        if not re.search(r"\{(report|agreement|ticket|problem|record|receipt)\}", path):
             continue
         sent = {"data": form} if method == "POST" else {}
         refused = client.request(method, filled(path, "education", objects), **sent)
