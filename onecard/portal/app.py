@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
+from typing import get_args
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException as PlainHTTPException
 
 from onecard.errors import OnecardError, PolicyError, RetriableError, StorageError
+from onecard.model.attachments import Unfit, UnfitFile
 from onecard.model.quality_problems import ChangedMeanwhile
 from onecard.model.tickets import TicketChanged, UnknownTicket, WrongState
 from onecard.portal import engineer_views, pages, views
@@ -52,6 +54,9 @@ REASONS = (
     "empty_file",
     "large",
     "busy",
+    *(f"file_{reason}" for reason in get_args(Unfit)),
+    "two_agencies",
+    "erased",
 )
 """Details of our own refusals; each has its words."""
 
@@ -75,11 +80,13 @@ def create_app(site: Site) -> FastAPI:
 
 
 def _router(site: Site) -> APIRouter:
-    plain, with_file = Depends(guard(site)), Depends(guard(site, takes_file=True))
+    plain = Depends(guard(site))
+    sizes = set(views.TAKES_FILE.values())
+    with_file = {size: Depends(guard(site, file_bytes=size)) for size in sizes}
     engineers = Depends(guard(site, engineers_only=True))
     router = APIRouter(default_response_class=Response, redirect_slashes=False)
     for method, route, view in ROUTES:
-        visit = with_file if view in views.TAKES_FILE else plain
+        visit = with_file[views.TAKES_FILE[view]] if view in views.TAKES_FILE else plain
         if (method, route, view) in engineer_views.ROUTES:
             visit = engineers
         router.add_api_route(
@@ -102,6 +109,8 @@ async def _failed(site: Site, request: Request, error: Exception) -> Response:
     for kind, reason in _CONFLICTS.items():
         if isinstance(error, kind):
             return _error_page(site, request, HTTPStatus.CONFLICT, _reason(request, reason))
+    if isinstance(error, UnfitFile):
+        return _error_page(site, request, 422, _reason(request, f"file_{error.reason}"))
     if isinstance(error, PolicyError):
         return _error_page(site, request, HTTPStatus.CONFLICT, str(error))
     code = 503 if isinstance(error, RetriableError) else 500

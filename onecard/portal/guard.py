@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from fastapi import Depends, HTTPException, Request
 
+from onecard.model.attachments import Attachment
 from onecard.model.holds import agency_of
 from onecard.model.quality_problems import KnownProblem
 from onecard.model.tickets import Ticket
@@ -20,7 +21,7 @@ from onecard.portal.access import Person, Visitor
 from onecard.portal.reports import Report
 from onecard.portal.site import Language, Site
 from onecard.portal.uploads import Sent, SentFile
-from onecard.store import database, quality_problems, tickets
+from onecard.store import attachments, database, quality_problems, tickets
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
 
@@ -39,6 +40,7 @@ class Visit:
         record: a rejected row that is one of the problem's open rows; 0: none is asked for.
         form: what was sent; its token is checked already.
         file: that came with the form, where the route takes one.
+        attachment: a file of the ticket.
     """
 
     request: Request
@@ -48,6 +50,7 @@ class Visit:
     agency: str = ""
     agreement: Agreement | None = None
     ticket: Ticket | None = None
+    attachment: Attachment | None = None
     report: Report | None = None
     problem: KnownProblem | None = None
     record: int = 0
@@ -71,14 +74,12 @@ def there(found: T | None) -> T:
     return found
 
 
-def guard(
-    site: Site, *, takes_file: bool = False, engineers_only: bool = False
-) -> Callable[..., Visit]:
+def guard(site: Site, *, file_bytes: int = 0, engineers_only: bool = False) -> Callable[..., Visit]:
     """The dependency of every route.
 
     Args:
         site: the portal.
-        takes_file: whether the route's form may carry a file.
+        file_bytes: that a file may have which comes with the route's form; 0: none may come.
         engineers_only: whether it is nowhere for who does not see every agency.
     """
     identity = Depends(site.identity)
@@ -106,8 +107,8 @@ def guard(
             return
         security.check_origin(request)
         check = partial(security.check_token, site.secret, who[0].name, site.settings.now())
-        if takes_file and uploads.may_carry(request):
-            async with uploads.read(request, check) as found:
+        if file_bytes and uploads.may_carry(request):
+            async with uploads.read(request, check, file_bytes) as found:
                 yield found
             return
         text = await security.read_form(request)
@@ -126,6 +127,7 @@ def guard(
         problem = None
         if "problem" in named:
             problem = _problem(site, catalogue, agency, named["problem"])
+        ticket = _ticket(site, agency, named["ticket"]) if "ticket" in named else None
         return Visit(
             request,
             site,
@@ -133,7 +135,8 @@ def guard(
             visitor,
             agency,
             _agreement(catalogue, agency, named["agreement"]) if "agreement" in named else None,
-            _ticket(site, agency, named["ticket"]) if "ticket" in named else None,
+            ticket,
+            _attachment(site, ticket, named.get("attachment", "")),
             _report(site, agency, named["report"]) if "report" in named else None,
             problem,
             _record(site, there(problem), named["record"]) if "record" in named else 0,
@@ -189,6 +192,17 @@ def _ticket(site: Site, agency: str, name: str) -> Ticket:
     with database.connect(site.address(), autocommit=True) as connection:
         found = tickets.get(connection, _number(name))
     if found is None or agency not in (found.agency, found.opened_for):
+        raise HTTPException(404)
+    return found
+
+
+def _attachment(site: Site, ticket: Ticket | None, name: str) -> Attachment | None:
+    """A file of the ticket; None: the route names none."""
+    if ticket is None or not name:
+        return None
+    with database.connect(site.address(), autocommit=True) as connection:
+        found = attachments.get(connection, ticket.id, _number(name))
+    if found is None:
         raise HTTPException(404)
     return found
 
