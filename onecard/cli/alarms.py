@@ -7,18 +7,20 @@ from onecard.base.settings import ALARMS
 from onecard.cli import output
 from onecard.cli.options import Json
 from onecard.errors import ConfigError
-from onecard.operations import alarms
+from onecard.operations import alarms, ticket_news
 from onecard.operations.alarm_channels import tell
+from onecard.operations.alarm_file import configured
 
 
 def send(*, json: Json = False) -> None:
-    """Tell each channel of ONECARD_ALARMS what is new to it, and what is over."""
+    """Tell each channel of ONECARD_ALARMS what is new to it and what is over; news of tickets."""
     with output.errors_as_exit_codes():
-        wanted = alarms.configured()
+        wanted = configured()
         if wanted is None:
             msg = f"{ALARMS}: names no file; see docs/monitoring.md"
             raise ConfigError(msg)
-        done = tell(HubDesk())
+        hub = HubDesk()
+        done = [*tell(hub), *ticket_news.tell(hub)]
         if json:
             output.emit(
                 [

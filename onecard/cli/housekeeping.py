@@ -22,6 +22,7 @@ def housekeeping(*, json: Json = False) -> None:
                     "expired_rows": done.expired_rows,
                     "folded": done.folded,
                     "uploads": done.uploads,
+                    "attachments": done.attachments,
                     "audit": found.ok,
                     "entries": found.entries,
                 }
@@ -33,6 +34,7 @@ def housekeeping(*, json: Json = False) -> None:
                 f" {done.expired_rows:,} rows older than {YEARS} years in all;"
                 f" {done.folded:,} transfers of the live lane folded;"
                 f" {done.uploads:,} uploads that waited too long removed;"
+                f" {done.attachments:,} files of closed tickets erased;"
                 f" {found.entries:,} audit entries"
             )
         done.check()

@@ -12,7 +12,7 @@ from onecard.cli.audit_engine import Audit, engine
 from onecard.cli.lines import Lines
 from onecard.cli.options import Json
 from onecard.errors import UsageError, unknown
-from onecard.operations import alarms, night
+from onecard.operations import alarms, night, ticket_news
 from onecard.operations.alarm_channels import tell
 from onecard.operations.night_report import write_report
 from onecard.operations.reports import write_due
@@ -49,7 +49,7 @@ def nightly(
         page, files = write_report(hub), write_due(hub)
         told: dict[str, object] = {"report": str(page), "agencies' reports": len(files)}
         lines.close(told | ({"onboarding": dict(outcome.onboarding)} if json else {}))
-        alarms.failed(tell(hub))
+        alarms.failed([*tell(hub), *ticket_news.tell(hub)])
     raise typer.Exit(outcome.exit_code)
 
 

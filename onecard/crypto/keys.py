@@ -1,9 +1,9 @@
 """Keys, each purpose with its own, in epochs. No key, no delivery: nothing leaves.
 
-Purposes: `token/<consumer>` (tokens), `quarantine` (rejected rows), `signing` (receipts, anchors),
-`handback/<agency>` (its own rejected rows, where they go back sealed), `caller/<sid>` (what a
-system signs its calls with, `onecard.serve`). Beside them stand the consumers' public keys
-(`onecard.crypto.receiver_keys`), listed as `sealing/<consumer>`.
+Purposes: `token/<consumer>` (tokens), `quarantine` (rejected rows, files of tickets), `signing`
+(receipts, anchors), `handback/<agency>` (its own rejected rows, where they go back sealed),
+`caller/<sid>` (what a system signs its calls with, `onecard.serve`). Beside them stand the
+consumers' public keys (`onecard.crypto.receiver_keys`), listed as `sealing/<consumer>`.
 They come from a private file, from ONECARD_KEYS, or from any `() -> str` (Airflow's secrets
 backend), always as the document of `onecard.crypto.key_document`. `until` is the last day on
 which an epoch that is no longer current is good for delivery; after it the epoch stays for looking

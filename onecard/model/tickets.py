@@ -16,6 +16,9 @@ from schemas.models.service_levels import ChallengeKind
 
 Status = Literal["open", "acknowledged", "answered", "closed"]
 AnswerOutcome = Literal["corrected", "confirmed", "rejected"]
+EventKind = Literal[
+    "opened", "acknowledged", "handed_over", "commented", "answered", "seen", "closed", "reopened"
+]
 
 KINDS: tuple[str, ...] = get_args(ChallengeKind)
 STATUSES: tuple[str, ...] = get_args(Status)
@@ -124,9 +127,14 @@ class Ticket:
         """By which its record is spoken of: the beginning of its digest; empty for a finding."""
         return self.record_ref.hex()[:REFERENCE] if self.record_ref is not None else ""
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for its answer."""
+        return self.status in ("open", "acknowledged")
+
     def overdue(self, on: date) -> bool:
         """Whether the answer is late on that day: the due day itself is still in time."""
-        return self.status in ("open", "acknowledged") and on > self.due_on
+        return self.waits and on > self.due_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +163,7 @@ class Event:
     """One thing that happened to a ticket; `transfer` is given for `seen` only."""
 
     at: datetime
-    event: Literal[
-        "opened", "acknowledged", "handed_over", "answered", "seen", "closed", "reopened"
-    ]
+    event: EventKind
     actor: str
     text: str = attribute(default="", repr=False)
     transfer: int | None = None

@@ -13,8 +13,9 @@ import requests
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, SourceUnavailable, unknown
 from onecard.operations import alarms
-from onecard.operations.alarm_news import News
-from onecard.operations.alarms import Email, Sender, Webhook
+from onecard.operations.alarm_file import Email, Webhook, configured
+from onecard.operations.alarm_news import Message
+from onecard.operations.alarms import Sender
 from onecard.operations.attention import IssueKind
 from onecard.ports.desk import Desk
 
@@ -22,13 +23,13 @@ SECONDS = 15
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def email(connection: Connection, channel: Email, news: News) -> None:
+def email(connection: Connection, channel: Email, news: Message) -> None:
     """Send one mail to all addresses of the channel.
 
     Args:
         connection: of the mail server.
         channel: sender and addresses.
-        news: what the channel has not been told yet.
+        news: what is told.
 
     Raises:
         SourceUnavailable: the server cannot be reached, speaks no TLS, or refuses.
@@ -38,7 +39,8 @@ def email(connection: Connection, channel: Email, news: News) -> None:
     message["Subject"], message["From"] = news.title, channel.from_
     message["To"] = ", ".join(channel.to)
     message["Date"] = format_datetime(news.at)
-    message["Message-ID"] = make_msgid(domain=channel.from_.rpartition("@")[2])
+    domain = channel.from_.rpartition("@")[2]
+    message["Message-ID"] = f"<{news.mark}@{domain}>" if news.mark else make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(news.text)
     where = f"mail server of connection {connection.id!r}"
@@ -74,13 +76,13 @@ def _smtp(connection: Connection) -> smtplib.SMTP:
     return server
 
 
-def webhook(connection: Connection, channel: Webhook, news: News) -> None:
-    """POST title, text, new issues, their causes, and ended issues as JSON.
+def webhook(connection: Connection, channel: Webhook, news: Message) -> None:
+    """POST a message as JSON.
 
     Args:
         connection: of the endpoint; its password is the bearer token.
         channel: the path.
-        news: what the channel has not been told yet.
+        news: what is told.
 
     Raises:
         SourceUnavailable: no answer, or any but 2xx.
@@ -93,7 +95,7 @@ def webhook(connection: Connection, channel: Webhook, news: News) -> None:
             session.trust_env = False
             reply = session.post(
                 _url(connection, channel.path),
-                json=_body(news),
+                json=news.body(),
                 headers={"Authorization": f"Bearer {connection.secret}"}
                 if connection.secret
                 else {},
@@ -122,17 +124,6 @@ def _url(connection: Connection, path: str) -> str:
     return f"{'https' if secure else 'http'}://{host}{port}{path}"
 
 
-def _body(news: News) -> dict[str, object]:
-    return {
-        "title": news.title,
-        "text": news.text,
-        "at": news.at.isoformat(),
-        "new": news.new,
-        "causes": {cause: [i["subject"] for i in items] for cause, items in news.causes.items()},
-        "ended": news.ended,
-    }
-
-
 SENDERS: dict[str, Sender] = {"email": email, "webhook": webhook}
 
 
@@ -143,5 +134,5 @@ def tell(desk: Desk, kinds: Collection[IssueKind] | None = None) -> list[alarms.
         desk: the hub.
         kinds: only these; None: all.
     """
-    wanted = alarms.configured()
+    wanted = configured()
     return alarms.send(desk, wanted, SENDERS, kinds) if wanted else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 TITLES: dict[str, str] = {
     "late": "逾期",
@@ -22,6 +23,29 @@ TITLES: dict[str, str] = {
 }
 
 
+class Message(Protocol):
+    """Something that can be told by mail or webhook."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was written."""
+
+    @property
+    def title(self) -> str:
+        """One line for a subject."""
+
+    @property
+    def text(self) -> str:
+        """All of it, for people."""
+
+    @property
+    def mark(self) -> str:
+        """By which a receiver knows a message that came twice; empty: none is sent twice."""
+
+    def body(self) -> dict[str, object]:
+        """The same for a program, as JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """What one channel has not been told yet.
@@ -34,6 +58,24 @@ class News:
     new: tuple[dict[str, str], ...]
     ended: tuple[dict[str, str], ...]
     told: frozenset[str] = frozenset()
+
+    @property
+    def mark(self) -> str:
+        """None: what a channel was told is remembered, and is told no more."""
+        return ""
+
+    def body(self) -> dict[str, object]:
+        """Title, text, new issues, their causes, and ended issues."""
+        return {
+            "title": self.title,
+            "text": self.text,
+            "at": self.at.isoformat(),
+            "new": self.new,
+            "causes": {
+                cause: [i["subject"] for i in items] for cause, items in self.causes.items()
+            },
+            "ended": self.ended,
+        }
 
     @property
     def causes(self) -> dict[str, list[dict[str, str]]]:

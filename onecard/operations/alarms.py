@@ -1,14 +1,6 @@
 """Alarms by e-mail or webhook: each issue is told once, and once more when it is over.
 
-`ONECARD_ALARMS` names a YAML file:
-
-    kinds: [late, volume, held, failing, lane, unblocked, misuse, slow]  # default: these
-    channels:
-      - {kind: email, connection: alarm_mail, from: hub@example.org, to: [duty@example.org]}
-      - {kind: webhook, connection: alarm_hook, path: /hooks/onecard}
-
-Logins stand in connections (`AIRFLOW_CONN_ALARM_MAIL`): host, port, login, password, and in
-`extra` `tls: starttls` (default) or `tls: tls`, and `ca` for a certificate authority of one's own.
+Channels stand in the file that ONECARD_ALARMS names (`onecard.operations.alarm_file`).
 What was told is kept per channel in `alarms.json` of ONECARD_HOME; a channel that fails is tried
 again next time. Issues with one cause stand together, and each says who receives what it concerns.
 Messages name dataset, agreement, counts and commands; never a value of a row.
@@ -22,56 +14,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from onecard.base import files
 from onecard.base.connections import Connection
-from onecard.base.frozen import Frozen
 from onecard.base.personal import redact
-from onecard.base.settings import alarm_file
 from onecard.errors import ConfigError, SourceUnavailable, as_onecard_error, unwritten
-from onecard.operations.alarm_news import News
+from onecard.operations.alarm_file import AlarmFile, Channel, Email
+from onecard.operations.alarm_news import Message, News
 from onecard.operations.attention import Issue, IssueKind, issues
 from onecard.operations.causes import Causes, receivers_text, receiving
 from onecard.ports.desk import Desk
 from onecard.store import database
 from schemas.models.catalogue import Catalogue
-from schemas.models.strict_yaml import parse
-from schemas.models.values import Name, build
 
 STATE = "alarms.json"
-
-
-class Email(Frozen):
-    """A mailbox; the connection names the server."""
-
-    kind: Literal["email"]
-    connection: Name
-    from_: str = Field(alias="from", pattern=r"^[^@\s]+@[^@\s]+$")
-    to: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = Field(min_length=1)
-
-
-class Webhook(Frozen):
-    """An HTTPS endpoint that takes JSON; the connection's password is sent as a bearer token."""
-
-    kind: Literal["webhook"]
-    connection: Name
-    path: str = Field(default="/", pattern=r"^/")
-
-
-Channel = Annotated[Email | Webhook, Field(discriminator="kind")]
-
-
-class AlarmFile(Frozen):
-    """The whole file."""
-
-    kinds: tuple[IssueKind, ...] = (
-        *("late", "volume", "held", "failing"),
-        *("lane", "unblocked", "misuse", "slow"),
-    )
-    channels: tuple[Channel, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +41,7 @@ class Told:
     problem: str = ""
 
 
-Sender = Callable[[Connection, Any, News], None]
-
-
-def configured(environment: Mapping[str, str] | None = None) -> AlarmFile | None:
-    """The settings file, or None when nobody wants alarms.
-
-    Raises:
-        InvalidFile: with file, line, field, rule and the valid choices.
-    """
-    file = alarm_file(environment)
-    if file is None:
-        return None
-    document = parse(file)
-    return build(AlarmFile, document.data, document)
+Sender = Callable[[Connection, Any, Message], None]
 
 
 def send(

@@ -6,16 +6,18 @@ line a day for each dataset and agreement, with their evidence (ADR 0037).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, time
 
 from onecard.base.times import ZONE
 from onecard.crypto.audit_verify import Verdict
-from onecard.errors import FatalError
-from onecard.operations import spools
+from onecard.errors import FatalError, as_onecard_error
+from onecard.operations import alarms, spools, ticket_news
 from onecard.ports.desk import Desk
 from onecard.store import (
+    attachments,
     audit,
     call_figures,
     database,
@@ -35,6 +37,8 @@ from onecard.store.folding import LaneSubject
 from onecard.store.retention import FOLDED_AFTER, HOURS_KEPT
 from schemas.models.catalogue import Catalogue
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -47,6 +51,7 @@ class Kept:
         folded: transfers of the live lane that were folded.
         verdict: of the audit log.
         uploads: that were not collected in time, and were removed.
+        attachments: files of tickets that were closed long enough ago, and were erased.
     """
 
     purged: int
@@ -55,6 +60,7 @@ class Kept:
     folded: int
     verdict: Verdict
     uploads: int = 0
+    attachments: int = 0
 
     def check(self) -> None:
         """Raise when the audit log is not as it was written.
@@ -70,7 +76,7 @@ class Kept:
 def keep_house(hub: Desk) -> Kept:
     """Drop what is kept long enough (`onecard.store.retention`), verify the audit log, fold.
 
-    Uploads that waited too long go too.
+    Uploads that waited too long go too, and people in charge of tickets are reminded.
 
     The log is verified before anything of years goes, so that whatever is wrong with the one is
     known whether or not the other can be done. Where it is not whole, nothing is folded. A second
@@ -83,6 +89,7 @@ def keep_house(hub: Desk) -> Kept:
     with database.connect(hub.address, autocommit=True) as connection:
         locks.hold(connection, locks.Kind.HOUSEKEEPING, "")
         purged = purge(hub, connection)
+        erased = attachments.erase(connection, hub.settings.now(), hub.settings.actor)
         folder = hub.settings.home / "audit"
         verdict = question_audit.verify_all(connection, folder, hub.signer)
         expired = expire(hub, connection)
@@ -93,8 +100,18 @@ def keep_house(hub: Desk) -> Kept:
         brought = spools.tidy(hub, connection)
         fold_figures(hub, connection)
         folded = fold(hub, connection) if verdict.ok else 0
+    _tell_of_tickets(hub)
     rows = sum(expired.rows.values())
-    return Kept(purged, len(expired.months), rows, folded, verdict, brought)
+    return Kept(purged, len(expired.months), rows, folded, verdict, brought, erased)
+
+
+def _tell_of_tickets(hub: Desk) -> None:
+    """Remind people in charge; a mail server that is down is no reason to keep the house badly."""
+    try:
+        alarms.failed(ticket_news.tell(hub))
+    except Exception as caught:  # noqa: BLE001 - whatever it is: news wait, and are sent next time
+        error = as_onecard_error(caught)
+        log.warning("news of tickets wait: %s: %s", type(error).__name__, error)
 
 
 def purge(hub: Desk, connection: database.Connection) -> int:

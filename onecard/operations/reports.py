@@ -9,10 +9,13 @@ from typing import get_args
 
 from onecard.base import files as whole_file
 from onecard.base.times import ZONE
+from onecard.operations import issued
 from onecard.ports.desk import Desk
 from onecard.store import database, holds, transfer_history
 from quality.reports import content, facts, pages, week, workbook
 from quality.reports import scheme as schemes
+from quality.reports.corrections import headlines
+from quality.reports.past import Past
 from quality.reports.scheme import Language
 from quality.reports.scope import CITY
 
@@ -36,6 +39,8 @@ def write_monthly(
 ) -> list[Path]:
     """Write monthly reports and problem workbooks below `reports/<agency>`; returns the files.
 
+    What a report says otherwise than before is marked as a correction once its month is closed.
+
     Args:
         desk: the hub.
         month: its first day.
@@ -51,9 +56,12 @@ def write_monthly(
         for agency in agencies or reporting(desk):
             found = maker.content(agency)
             folder = _folder(desk, agency)
+            told_now = headlines(found.standings, found.figures, scheme)
+            known = issued.write(folder, month, told_now, scheme, _closed_on(desk, month))
             for writer in writers:
                 name = f"monthly-{month:%Y-%m}.{writer.language}.html"
-                files.append(whole_file.write(folder / name, writer.monthly(found)))
+                page = writer.monthly(found, known.corrections)
+                files.append(whole_file.write(folder / name, page))
             columns, rows = writers[0].problem_rows(found)
             file = folder / f"problems-{month:%Y-%m}.xlsx"
             workbook.write(file, writers[0].say("s6"), columns, rows)
@@ -154,7 +162,50 @@ def write_due(desk: Desk, *, looking_back: bool = False, told: Told = _nobody) -
     ran = began < month
     if ran and (looking_back or today.day <= STAYS_OPEN):
         files += write_monthly(desk, last, told=told)
-    return files
+    return files + restate(desk, told=told)
+
+
+def restate(desk: Desk, told: Told = _nobody) -> list[Path]:
+    """Write anew the reports of closed months whose headlines have changed since; the files.
+
+    Args:
+        desk: the hub.
+        told: is called after each agency's report.
+    """
+    scheme, now, month = (
+        schemes.load(),
+        desk.settings.now(),
+        desk.settings.now().date().replace(day=1),
+    )
+    oldest = facts.before(month, content.HISTORY - 1)
+    known = {a: set(issued.months(_folder(desk, a))) for a in reporting(desk)}
+    wanted = sorted(
+        m for m in set().union(*known.values()) if m >= oldest and _closed_on(desk, m) is not None
+    )
+    if not wanted:
+        return []
+    changed: dict[date, list[str]] = {}
+    with database.connect(desk.address, autocommit=True) as connection:
+        past = Past(connection, desk.catalogue, scheme, wanted, now)
+        for each in wanted:
+            standing = past.month(each)
+            for agency in (a for a, months in known.items() if each in months):
+                before = issued.read(_folder(desk, agency), each)
+                if before is None or before.scheme != scheme.version:
+                    continue
+                if before.headlines != standing.headlines(agency):
+                    changed.setdefault(each, []).append(agency)
+    return [
+        file
+        for m, agencies in changed.items()
+        for file in write_monthly(desk, m, agencies, told=told)
+    ]
+
+
+def _closed_on(desk: Desk, month: date) -> date | None:
+    """The hub's day, where the month's report is closed; None: it takes in what comes."""
+    today = desk.settings.now().date()
+    return today if today >= facts.following(month) + timedelta(days=STAYS_OPEN) else None
 
 
 def first_day(desk: Desk) -> date | None:

@@ -41,11 +41,13 @@ class Visitor:
     Attributes:
         agencies: whose pages the person may see, in the catalogue's order.
         engineer: sees every agency.
+        named: agencies that are the person's own, and not only as one of all.
     """
 
     name: str
     agencies: tuple[str, ...]
     engineer: bool
+    named: tuple[str, ...] = ()
 
 
 class AccessMap(Frozen):
@@ -61,7 +63,8 @@ class AccessMap(Frozen):
             granted.update(self.groups.get(group, ()))
         engineer = ENGINEER in granted
         agencies = tuple(a for a in known if engineer or a in granted)
-        return Visitor(person.name, agencies, engineer) if agencies else None
+        named = tuple(a for a in agencies if a in granted)
+        return Visitor(person.name, agencies, engineer, named) if agencies else None
 
 
 def load(file: Path | None, known: Iterable[str]) -> AccessMap:

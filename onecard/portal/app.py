@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException as PlainHTTPException
 
 from onecard.errors import OnecardError, PolicyError, RetriableError, StorageError
 from onecard.model.approvals import ApprovalChanged, SamePerson
+from onecard.model.attachments import Unfit, UnfitFile
 from onecard.model.quality_problems import ChangedMeanwhile
 from onecard.model.tickets import TicketChanged, UnknownTicket, WrongState
 from onecard.portal import engineer_views, pages, views
@@ -69,6 +70,9 @@ REASONS = (
     "no_document",
     "not_concerned",
     *receipt_check.REASONS,
+    *(f"file_{reason}" for reason in get_args(Unfit)),
+    "two_agencies",
+    "erased",
 )
 """Details of our own refusals; each has its words."""
 
@@ -124,6 +128,8 @@ async def _failed(site: Site, request: Request, error: Exception) -> Response:
     for kind, reason in _CONFLICTS.items():
         if isinstance(error, kind):
             return _error_page(site, request, HTTPStatus.CONFLICT, _reason(request, reason))
+    if isinstance(error, UnfitFile):
+        return _error_page(site, request, 422, _reason(request, f"file_{error.reason}"))
     if isinstance(error, PolicyError):
         return _error_page(site, request, HTTPStatus.CONFLICT, str(error))
     code = 503 if isinstance(error, RetriableError) else 500

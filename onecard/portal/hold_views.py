@@ -10,8 +10,8 @@ from onecard.model.signoffs import SignOff
 from onecard.portal import hold_lines, security
 from onecard.portal.answers import hub, page
 from onecard.portal.guard import Visit
-from onecard.portal.objects import there
 from onecard.portal.hold_lines import HeldThing
+from onecard.portal.objects import there
 from onecard.portal.pages import path
 from onecard.portal.view import Routes
 from onecard.store import hold_facts

@@ -10,8 +10,8 @@ from markupsafe import Markup, escape
 from onecard.portal import nights, security
 from onecard.portal.answers import page
 from onecard.portal.guard import Visit
-from onecard.portal.objects import there
 from onecard.portal.nights import Night
+from onecard.portal.objects import there
 from onecard.portal.pages import LANGUAGES, Words, path
 from onecard.portal.view import Routes
 

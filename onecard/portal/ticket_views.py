@@ -11,15 +11,18 @@ from fastapi.responses import Response
 
 from onecard.base import workdays
 from onecard.errors import ConfigError
+from onecard.model.attachments import KEPT, MOST_BYTES, MOST_OF_TICKET
 from onecard.model.tickets import LONGEST_TEXT, OUTCOMES, Acting, Answer, Ticket
-from onecard.portal import security
+from onecard.portal import attachment_views, security
 from onecard.portal.answers import back, field_name, hub, note, page
 from onecard.portal.guard import Visit
 from onecard.portal.objects import there
 from onecard.portal.pages import address
+from onecard.portal.telling import then_tell
+from onecard.portal.uploads import FILE
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
-from onecard.store import ticket_desk, tickets
+from onecard.store import attachments, ticket_desk, tickets
 from onecard.store.database import Connection
 from onecard.store.record_refs import LONGEST_KEY
 from onecard.store.ticket_desk import Role
@@ -48,7 +51,20 @@ def ticket_list(visit: Visit) -> Response:
         about=received.get(visit.request.query_params.get("about", "")),
         longest=LONGEST_TEXT,
         longest_key=LONGEST_KEY,
+        **_files(),
     )
+
+
+def _files() -> dict[str, object]:
+    """What a form says of the file that it may carry."""
+    mebibyte = 1024**2
+    return {
+        "file": FILE,
+        "accepted": attachment_views.ACCEPTED,
+        "most": MOST_BYTES // mebibyte,
+        "most_of_ticket": MOST_OF_TICKET // mebibyte,
+        "kept": KEPT.days,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +136,12 @@ def open_ticket(visit: Visit) -> Response:
         at_field=field,
         opened_by=visit.visitor.name,
     )
+    attached = attachment_views.taken(visit)
     try:
-        made = challenges.open_challenge(visit.site.desk(), wanted)
+        made = challenges.open_challenge(visit.site.desk(), wanted, attached)
     except ConfigError:  # it names the part of the key; the page says so beside the form
         raise HTTPException(422, "key") from None
-    return back(visit, "tickets", str(made.id))
+    return _back_to(visit, made)
 
 
 def ticket(visit: Visit) -> Response:
@@ -133,6 +150,7 @@ def ticket(visit: Visit) -> Response:
     note(visit, "access.ticket", found.dataset, {"ticket": found.id})
     with hub(visit) as connection:
         events = tickets.events(connection, found.id)
+        files = attachments.listed(connection, found.id)
     words = about(visit, found)
     return page(
         visit,
@@ -140,12 +158,15 @@ def ticket(visit: Visit) -> Response:
         ticket=found,
         field_title=words.field,
         events=events,
+        files=files,
+        opens_files=visit.agency in visit.visitor.named,
         rule_title=words.rule,
-        answers=found.agency == visit.agency and unanswered(found),
-        raised=found.opened_for == visit.agency and not unanswered(found),
+        answers=found.agency == visit.agency and found.waits,
+        raised=found.opened_for == visit.agency and not found.waits,
         outcomes=OUTCOMES,
         longest=LONGEST_TEXT,
         longest_owner=LONGEST_OWNER,
+        **_files(),
     )
 
 
@@ -172,8 +193,21 @@ def answer(visit: Visit) -> Response:
     if outcome not in OUTCOMES:
         raise HTTPException(422, "outcome")
     text = security.written(visit.form, "text", LONGEST_TEXT)
-    with hub(visit) as connection:
+    attached = attachment_views.taken(visit)
+    with hub(visit) as connection, connection.transaction():
         tickets.answer(connection, found.id, Answer(outcome, text), _acting(visit))
+        attachment_views.keep(visit, connection, found.id, attached)
+    return _back_to(visit, found)
+
+
+def comment(visit: Visit) -> Response:
+    """Somebody of either agency says something, with or without a file."""
+    found = there(visit.ticket)
+    text = security.written(visit.form, "comment", LONGEST_TEXT)
+    attached = attachment_views.taken(visit)
+    with hub(visit) as connection, connection.transaction():
+        tickets.comment(connection, found.id, text, _acting(visit))
+        attachment_views.keep(visit, connection, found.id, attached)
     return _back_to(visit, found)
 
 
@@ -203,11 +237,6 @@ def reopen(visit: Visit) -> Response:
     return _back_to(visit, found)
 
 
-def unanswered(found: Ticket) -> bool:
-    """Whether it waits for its answer."""
-    return found.status in ("open", "acknowledged")
-
-
 def _answerable(visit: Visit) -> Ticket:
     found = there(visit.ticket)
     if found.agency != visit.agency:
@@ -235,4 +264,4 @@ def _acting(visit: Visit) -> Acting:
 
 
 def _back_to(visit: Visit, found: Ticket) -> Response:
-    return back(visit, "tickets", str(found.id))
+    return then_tell(visit, back(visit, "tickets", str(found.id)))

@@ -18,7 +18,6 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from onecard.errors import NO_ROOM, unwritten
-from onecard.operations.upload_check import MOST_BYTES
 from onecard.portal.security import LONGEST_FORM, MOST_FIELDS
 
 FILE = "file"
@@ -61,7 +60,7 @@ def may_carry(request: Request) -> bool:
 
 
 @asynccontextmanager
-async def read(request: Request, check: TokenCheck, most: int = MOST_BYTES) -> AsyncIterator[Sent]:
+async def read(request: Request, check: TokenCheck, most: int) -> AsyncIterator[Sent]:
     """Read a form with a file; nothing of it is left afterwards.
 
     Args:

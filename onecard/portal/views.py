@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from fastapi.responses import FileResponse, Response
 
+from onecard.model import attachments
 from onecard.model.call_lines import systems
 from onecard.model.reaction import FEW, QUANTILES
 from onecard.operations import upload_check
 from onecard.portal import (
     agreement_views,
+    attachment_views,
     calendar_views,
     call_lines,
     lineage_views,
@@ -103,6 +105,8 @@ ROUTES: Routes = (
     ("POST", "/{agency}/tickets/{ticket}/acknowledge", ticket_views.acknowledge),
     ("POST", "/{agency}/tickets/{ticket}/hand_over", ticket_views.hand_over),
     ("POST", "/{agency}/tickets/{ticket}/answer", ticket_views.answer),
+    ("POST", "/{agency}/tickets/{ticket}/comment", ticket_views.comment),
+    ("GET", "/{agency}/tickets/{ticket}/attachments/{attachment}", attachment_views.attachment),
     ("POST", "/{agency}/tickets/{ticket}/close", ticket_views.close),
     ("POST", "/{agency}/tickets/{ticket}/reopen", ticket_views.reopen),
     *receipt_views.ROUTES,
@@ -112,5 +116,8 @@ TAKES_FILE: Mapping[View, int] = {
     self_check_views.check: upload_check.MOST_BYTES,
     self_check_views.annotated: upload_check.MOST_BYTES,
     receipt_views.check_document: receipt_check.LONGEST,
+    ticket_views.open_ticket: attachments.MOST_BYTES,
+    ticket_views.answer: attachments.MOST_BYTES,
+    ticket_views.comment: attachments.MOST_BYTES,
 }
 """Of the routes, those whose form may carry a file, with the bytes that it may have."""

@@ -20,10 +20,11 @@ from onecard.base import workdays
 from onecard.crypto.keys import KeyStore
 from onecard.deliver.returned_rows import masked_rows
 from onecard.errors import ConfigError, PolicyError, UsageError, unknown
+from onecard.model.attachments import NewAttachment
 from onecard.model.tickets import NewTicket, Ticket
 from onecard.ports.desk import Desk
 from onecard.stewardship.challenge_findings import finding_baseline, finding_now
-from onecard.store import database, datasets, tickets, transfer_lookup
+from onecard.store import attachments, database, datasets, tickets, transfer_lookup
 from onecard.store.database import Connection
 from onecard.store.finding_history import WatchedRule
 from onecard.store.record_refs import checked_key, held_in, locate, published_since
@@ -70,8 +71,15 @@ class Sighting:
     detail: Mapping[str, Any]
 
 
-def open_challenge(hub: Desk, challenge: Challenge) -> Ticket:
+def open_challenge(
+    hub: Desk, challenge: Challenge, attached: NewAttachment | None = None
+) -> Ticket:
     """Open a ticket for the providing agency, with its deadline in working days.
+
+    Args:
+        hub: the hub.
+        challenge: what is wrong.
+        attached: a file that shows it; None: there is none.
 
     Raises:
         ConfigError: unknown dataset, agency, field or finding; a key that is no key.
@@ -82,7 +90,10 @@ def open_challenge(hub: Desk, challenge: Challenge) -> Ticket:
     _check_names(hub.catalogue, contract, challenge)
     with database.connect(hub.address, autocommit=True) as connection:
         new = _new_ticket(hub, connection, contract, challenge)
-        ticket = tickets.open_ticket(connection, new)
+        with connection.transaction():
+            ticket = tickets.open_ticket(connection, new)
+            if attached is not None:
+                attachments.add(connection, ticket, attached, hub.keys, hub.suite)
         found = tickets.get(connection, ticket)
     if found is None:
         msg = f"ticket {ticket} is gone right after it was opened"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import LiteralString
 
+from onecard.model.attachments import KEPT
 from onecard.store import months
 from schemas.models import misuse
 
@@ -26,6 +27,9 @@ CHANGES_KEPT = timedelta(days=30)
 """So long old values of link fields wait for agreements that lag, and gaps of events for what
 lacks: an agreement that lags further looks at all rows, and what a source has lost by then does not
 come any more."""
+
+NOTICES_KEPT = timedelta(days=366)
+"""So long it is known what people in charge of tickets were told, and whether it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,19 @@ TABLES: tuple[Retention, ...] = (
     Retention("ledger.statistic", "counts that a consumer holds", "when the cell is sent anew"),
     Retention("ledger.stop_event", PEOPLE_IN_CHARGE, EVIDENCE),
     Retention("ledger.ticket", f"{REFERENCES}; {PEOPLE_IN_CHARGE}", FOR_GOOD),
+    Retention(
+        "ledger.ticket_attachment",
+        f"whatever an agency attaches, sealed; {PEOPLE_IN_CHARGE}",
+        f"content: {KEPT.days} days after its ticket was closed; number, size and digest are kept",
+    ),
     Retention("ledger.ticket_event", PEOPLE_IN_CHARGE, FOR_GOOD),
+    Retention("ledger.ticket_notice", "none", "after a year", Age("made_at", NOTICES_KEPT)),
+    Retention(
+        "ledger.ticket_told",
+        "official addresses of people in charge",
+        "with its notice",
+        Age("told_at", NOTICES_KEPT),
+    ),
     Retention("ledger.transfer", "none", FOLDED),
     Retention(
         "ledger.upload",

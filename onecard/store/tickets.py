@@ -3,6 +3,9 @@
     open → acknowledged → answered → closed       (answering needs no acknowledgement)
     answered or closed → open                     (reopened by whoever challenged, with a reason)
 
+Until it is closed, both agencies may comment. What the people in charge are told of an event is
+written beside it (`onecard.store.ticket_notices`).
+
 Whoever opens a ticket challenges a record or a rule's finding; the providing agency answers it;
 the hub notes when a collect has seen the correction; closing needs that, or a reason. Every step
 is an event that cannot be changed and an entry of the audit log, in one transaction. Free text
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -34,14 +37,15 @@ from onecard.model.tickets import (
     WrongState,
     clean,
 )
-from onecard.store import audit
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
+from onecard.store.ticket_events import Step, note
 
 _FROM = {
     "acknowledged": ("open",),
     "answered": ("open", "acknowledged"),
     "closed": ("answered",),
     "handed over": ("open", "acknowledged"),
+    "commented": ("open", "acknowledged", "answered"),
     "reopened": ("answered", "closed"),
 }
 """From which states a ticket may come to each state."""
@@ -66,21 +70,6 @@ _OPEN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One step of one ticket, for the audit log."""
-
-    ticket: int
-    event: str
-    dataset: str
-    actor: str
-
-    def audit(self, connection: Connection, facts: Mapping[str, object]) -> None:
-        """Write the entry; `facts` hold no free text."""
-        kind, body = f"ticket.{self.event}", {"ticket": self.ticket, **facts}
-        audit.append(connection, kind, self.dataset, self.actor, body)
-
-
 def open_ticket(connection: Connection, new: NewTicket) -> int:
     """Write a ticket, its first event and its audit entry; returns its id.
 
@@ -95,7 +84,7 @@ def open_ticket(connection: Connection, new: NewTicket) -> int:
     values = {**asdict(new), "statement": statement, "baseline": baseline}
     with connection.transaction():
         ticket = one_scalar(connection, int, _OPEN, values)
-        _note(connection, ticket, Event(new.opened_at, "opened", new.opened_by))
+        note(connection, ticket, Event(new.opened_at, "opened", new.opened_by))
         facts = {
             "for": new.opened_for,
             "agency": new.agency,
@@ -103,7 +92,7 @@ def open_ticket(connection: Connection, new: NewTicket) -> int:
             "rule": new.rule,
             "due_on": new.due_on.isoformat(),
         }
-        _Step(ticket, "opened", new.dataset, new.opened_by).audit(connection, facts)
+        Step(ticket, "opened", new.dataset, new.opened_by).audit(connection, facts)
     return ticket
 
 
@@ -165,8 +154,8 @@ def acknowledge(connection: Connection, ticket_id: int, acting: Acting) -> None:
             " owner = CASE owner WHEN '' THEN %s ELSE owner END WHERE id = %s",
             (acting.actor, ticket_id),
         )
-        _note(connection, ticket_id, Event(acting.at, "acknowledged", acting.actor))
-        _Step(ticket_id, "acknowledged", found.dataset, acting.actor).audit(connection, {})
+        note(connection, ticket_id, Event(acting.at, "acknowledged", acting.actor))
+        Step(ticket_id, "acknowledged", found.dataset, acting.actor).audit(connection, {})
 
 
 def hand_over(connection: Connection, ticket_id: int, owner: str, acting: Acting) -> None:
@@ -186,8 +175,30 @@ def hand_over(connection: Connection, ticket_id: int, owner: str, acting: Acting
     with connection.transaction():
         found = _enter(connection, ticket_id, "handed over", acting)
         connection.execute("UPDATE ledger.ticket SET owner = %s WHERE id = %s", (owner, ticket_id))
-        _note(connection, ticket_id, Event(acting.at, "handed_over", acting.actor, owner))
-        _Step(ticket_id, "handed_over", found.dataset, acting.actor).audit(connection, {})
+        note(connection, ticket_id, Event(acting.at, "handed_over", acting.actor, owner))
+        Step(ticket_id, "handed_over", found.dataset, acting.actor).audit(connection, {})
+
+
+def comment(connection: Connection, ticket_id: int, text: str, acting: Acting) -> None:
+    """Somebody of either agency says something about a ticket that is not closed.
+
+    Args:
+        connection: the transaction is opened here.
+        ticket_id: of the ticket.
+        text: what is said.
+        acting: who says it, and when.
+
+    Raises:
+        UnknownTicket: no such ticket.
+        WrongState: it is closed.
+        TicketChanged: as `acknowledge`.
+        RefusedText: the text is empty or holds personal data.
+    """
+    said = clean("comment", text)
+    with connection.transaction():
+        found = _enter(connection, ticket_id, "commented", acting)
+        note(connection, ticket_id, Event(acting.at, "commented", acting.actor, said))
+        Step(ticket_id, "commented", found.dataset, acting.actor).audit(connection, {})
 
 
 def reopen(connection: Connection, ticket_id: int, reason: str, due: Due, acting: Acting) -> None:
@@ -215,9 +226,9 @@ def reopen(connection: Connection, ticket_id: int, reason: str, due: Due, acting
             " WHERE id = %s",
             (due.day, due.clock, ticket_id),
         )
-        _note(connection, ticket_id, Event(acting.at, "reopened", acting.actor, said))
+        note(connection, ticket_id, Event(acting.at, "reopened", acting.actor, said))
         facts = {"due_on": due.day.isoformat()}
-        _Step(ticket_id, "reopened", found.dataset, acting.actor).audit(connection, facts)
+        Step(ticket_id, "reopened", found.dataset, acting.actor).audit(connection, facts)
 
 
 def answer(connection: Connection, ticket_id: int, given: Answer, acting: Acting) -> None:
@@ -248,9 +259,9 @@ def answer(connection: Connection, ticket_id: int, given: Answer, acting: Acting
             (given.outcome, said, at, ticket_id),
         )
         happened = Event(at, "answered", actor, said, detail={"outcome": given.outcome})
-        _note(connection, ticket_id, happened)
+        note(connection, ticket_id, happened)
         facts = {"outcome": given.outcome, "late": found.overdue(at.astimezone(ZONE).date())}
-        _Step(ticket_id, "answered", found.dataset, actor).audit(connection, facts)
+        Step(ticket_id, "answered", found.dataset, actor).audit(connection, facts)
 
 
 def saw(
@@ -270,8 +281,8 @@ def saw(
         told = [e.transfer or 0 for e in events(connection, ticket_id) if e.event == "seen"]
         if found.status == "closed" or max(told, default=0) >= transfer:
             return False
-        _note(connection, ticket_id, Event(at, "seen", "hub", "", transfer, detail))
-        _Step(ticket_id, "seen", found.dataset, "hub").audit(connection, {"transfer": transfer})
+        note(connection, ticket_id, Event(at, "seen", "hub", "", transfer, detail))
+        Step(ticket_id, "seen", found.dataset, "hub").audit(connection, {"transfer": transfer})
     return True
 
 
@@ -310,9 +321,9 @@ def close(
             (at, json.dumps(kept), ticket_id),
         )
         said = "" if reason is None else str(kept["without_correction"])
-        _note(connection, ticket_id, Event(at, "closed", actor, said))
+        note(connection, ticket_id, Event(at, "closed", actor, said))
         facts = {"seen": evidence.get("seen"), "without_correction": reason is not None}
-        _Step(ticket_id, "closed", found.dataset, actor).audit(connection, facts)
+        Step(ticket_id, "closed", found.dataset, actor).audit(connection, facts)
 
 
 def _seen(connection: Connection, ticket_id: int) -> list[Event]:
@@ -358,22 +369,6 @@ def _enter(connection: Connection, ticket_id: int, status: str, acting: Acting) 
         )
         raise WrongState(msg)
     return found
-
-
-def _note(connection: Connection, ticket: int, happened: Event) -> None:
-    connection.execute(
-        "INSERT INTO ledger.ticket_event (ticket, at, event, actor, text, transfer, detail)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (
-            ticket,
-            happened.at,
-            happened.event,
-            happened.actor,
-            happened.text,
-            happened.transfer,
-            json.dumps(dict(happened.detail)),
-        ),
-    )
 
 
 def made(**columns: Any) -> Ticket:  # noqa: ANN401 - a row by its columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -14,6 +14,13 @@ from onecard.store.report_frames import Span
 
 _LONG = ("collects", "rules", "tickets")
 """Facts of which scores over 13 months and the recurrence of problems are made."""
+OF_STANDINGS = (
+    *("collects", "deliveries", "rules", "findings", "blocked", "reviewed", "receipts"),
+    *("inboxes", "tickets"),
+)
+"""Facts of which the standings of any month are made."""
+BESIDE_STANDINGS = ("seconds",)
+"""Facts that are looked at beside them, and on which no standing depends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +51,25 @@ class Facts:
         """One frame, with the columns of its name in `report_frames.FRAMES`."""
         return self.frames[name]
 
+    def as_at(self, connection: Connection, month: date) -> Facts:
+        """The same as the reading of one of its months alone would give it.
+
+        Args:
+            connection: of the hub's database.
+            month: its first day.
+        """
+        end = following(month)
+        opened = self.frames["tickets"].filter(pl.col("opened") < end)
+        complete = report_facts.complete_readings(connection, midnight(end, self.as_of))
+        return replace(self, frames={**self.frames, "tickets": opened}, complete=complete)
+
 
 def read(
     connection: Connection,
     days: Period,
     as_of: datetime,
     only: Collection[str] = report_frames.FRAMES,
+    long: Collection[str] = _LONG,
 ) -> Facts:
     """Read the facts of some days.
 
@@ -60,12 +80,13 @@ def read(
         days: which.
         as_of: the hub's time; its zone is that in which days begin.
         only: frames that are wanted.
+        long: those of them that are read of all days.
     """
     end = midnight(days.end, as_of)
     recent = max(days.start, before((days.end - timedelta(days=1)).replace(day=1)))
     frames = {}
     for name in only:
-        first = days.start if name in _LONG else recent
+        first = days.start if name in long else recent
         frames[name] = report_frames.frame(connection, name, Span(midnight(first, as_of), end))
     return Facts(
         frames=frames,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -14,8 +14,9 @@ from onecard import __version__
 from onecard.base.times import shown
 from onecard.model.holds import Hold
 from quality.privacy import registry
-from quality.reports import holding, sentences, words
+from quality.reports import correction_lines, holding, sentences, words
 from quality.reports.content import Content
+from quality.reports.corrections import Correction
 from quality.reports.first_page import FirstPage
 from quality.reports.marked_numbers import MarkedNumbers
 from quality.reports.marked_standings import MarkedStandings
@@ -74,8 +75,13 @@ class Writer:
         self.say = words.sayer(language)
         self.names = Names(known, language)
 
-    def monthly(self, found: Content) -> str:
-        """The monthly report of one scope."""
+    def monthly(self, found: Content, corrections: Sequence[Correction] = ()) -> str:
+        """The monthly report of one scope.
+
+        Args:
+            found: its content.
+            corrections: of what it said since its month was closed.
+        """
         numbers = MarkedNumbers(self.scheme, self.language, found.figures, found.previous)
         standings = MarkedStandings(self.scheme, self.names, found, numbers)
         first = FirstPage(self.scheme, self.names, found, numbers, standings)
@@ -97,6 +103,7 @@ class Writer:
             "counties": [(c, listed.get(c) or self.say("elsewhere")) for c in counties],
             "privacy": self._privacy(found.figures),
             "articles": sentences.articles(found, self.known.registers.list_version, self.language),
+            "corrections": correction_lines.lines(corrections, self.scheme, self.names),
             "limit": LISTED,
             "limit_text": lambda text: Limit(text).shown,
             "clock": lambda at: shown(at, "%m-%d %H:%M"),

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from onecard.model.attachments import NewAttachment
 from onecard.model.tickets import NewTicket
 from onecard.portal import app
 from onecard.ports.row_gate import Reason
-from onecard.store import agreement_lives, database, tickets
+from onecard.store import agreement_lives, attachments, database, tickets
 from tests.browser.conftest import Server
 from tests.rejected import Row, reject
 
@@ -57,7 +58,7 @@ def ticket(airflow_server: Server) -> int:
         reject(connection, hub, "health/death_notice", [nameless], now)
         agreement = hub.catalogue.agreement(AGREEMENT)
         agreement_lives.suspend(connection, agreement, "演练", "演练中止")
-        return tickets.open_ticket(
+        number = tickets.open_ticket(
             connection,
             NewTicket(
                 agency="health",
@@ -72,6 +73,10 @@ def ticket(airflow_server: Server) -> int:
                 field="name",
             ),
         )
+        new = NewAttachment("txt", "核对记录".encode(), "hrss", "hrss", now)
+        with connection.transaction():
+            attachments.add(connection, number, new, hub.keys, hub.suite)
+        return number
 
 
 class Visit:
@@ -182,6 +187,7 @@ def addresses(ticket: int) -> Iterator[tuple[str, str]]:
         "problem": "1",
         "record": "1",
         "receipt": "1",
+        "attachment": "1",
     }
     for method, path, _ in app.ROUTES:
         if "{agency}" in path:

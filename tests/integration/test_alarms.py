@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import json
 import re
-import socket
-import ssl
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, LoginPassword
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.errors import AuditFailed, SourceUnavailable
 from onecard.model.signoffs import SignOff
-from onecard.operations import alarms
+from onecard.operations import alarm_file, alarms
 from onecard.operations.alarm_channels import SENDERS
 from onecard.operations.release import release
 from onecard.store import database, holds, transfers
 from schemas.models.problem import InvalidFile
-from tests import forked, webhook
+from tests import forked, mail_box, webhook
 from tests.cities import Cities
+from tests.mail_box import PASSWORD, mail, mail_server
 from tests.webhook import HOOK, Hook, to_hook
 
 CARDS = "hrss/card_master"
-PASSWORD = "geheim-alarm-1"
 
 
 @pytest.fixture(scope="module")
@@ -54,83 +41,7 @@ def city(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[R
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate of 127.0.0.1, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("tls") / "server.pem"
-    file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
-
-
-class Mailbox:
-    """Keeps what arrives."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-        self.encrypted: list[bool] = []
-        self.refuse = False
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        if self.refuse:
-            return "451 later"
-        self.encrypted.append(session.ssl is not None)
-        found = message_from_bytes(envelope.content, policy=policy.default)
-        assert isinstance(found, EmailMessage)
-        self.mails.append(found)
-        return "250 OK"
-
-
-def known(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
-    good = isinstance(data, LoginPassword) and data.password == PASSWORD.encode()
-    return AuthResult(success=good, handled=False)
-
-
-@contextmanager
-def mail_server(certificate: Path | None) -> Iterator[tuple[Mailbox, int]]:
-    box = Mailbox()
-    context = None
-    if certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-    with socket.socket() as probe:  # the controller does not take 0
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Controller(
-        box,
-        hostname="127.0.0.1",
-        port=port,
-        tls_context=context,
-        require_starttls=context is not None,
-        authenticator=known,
-        auth_require_tls=context is not None,
-    )
-    server.start()
-    try:
-        yield box, port
-    finally:
-        server.stop()
+    return mail_box.certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
@@ -139,19 +50,13 @@ def hook() -> Iterator[Hook]:
         yield server
 
 
-def mail(port: int, ca: Path | None, **extra: str) -> dict[str, str]:
-    more = extra | ({"ca": str(ca)} if ca else {})
-    where = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "login": "hub"}
-    return {"AIRFLOW_CONN_ALARM_MAIL": json.dumps(where | {"password": PASSWORD, "extra": more})}
-
-
 MAIL = "{kind: email, connection: alarm_mail, from: hub@example.org, to: [duty@example.org]}"
 
 
-def settings(folder: Path, *channels: str, kinds: str = "[held, failing]") -> alarms.AlarmFile:
+def settings(folder: Path, *channels: str, kinds: str = "[held, failing]") -> alarm_file.AlarmFile:
     file = folder / "alarms.yaml"
     file.write_text(f"kinds: {kinds}\nchannels:\n" + "".join(f"  - {c}\n" for c in channels))
-    found = alarms.configured({"ONECARD_ALARMS": str(file)})
+    found = alarm_file.configured({"ONECARD_ALARMS": str(file)})
     assert found
     return found
 
@@ -341,8 +246,8 @@ def test_a_broken_file_names_its_field(tmp_path: Path, text: str, where: str) ->
     file = tmp_path / "alarms.yaml"
     file.write_text(text)
     with pytest.raises(InvalidFile, match=re.escape(where)):
-        alarms.configured({"ONECARD_ALARMS": str(file)})
-    assert alarms.configured({}) is None
+        alarm_file.configured({"ONECARD_ALARMS": str(file)})
+    assert alarm_file.configured({}) is None
 
 
 def test_the_command(city: Rehearsal, hub_of: Any, tmp_path: Path, hook: Hook) -> None:

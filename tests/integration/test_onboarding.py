@@ -10,7 +10,7 @@ import pytest
 
 from onecard.cli.status_groups import groups
 from onecard.errors import OnecardError
-from onecard.operations import alarms, attention, night
+from onecard.operations import alarm_file, alarms, attention, night
 from onecard.operations.attention import Issue
 from onecard.operations.night_report import write_report
 from onecard.operations.reports import reporting, write_monthly
@@ -68,7 +68,7 @@ def test_mistakes_of_a_new_contract_cost_no_score(small: SmallHub, how: str) -> 
     assert "48" not in page
     found = [i for i in attends(small) if i.subject == DATASET]
     assert [(i.kind, i.onboarding) for i in found] == [("failing", True)]
-    file = alarms.AlarmFile.model_validate(
+    file = alarm_file.AlarmFile.model_validate(
         {"channels": [{"kind": "webhook", "connection": "nobody", "path": "/"}]}
     )
     assert [told.new for told in alarms.send(small.hub, file, {})] == [0]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from onecard.operations import alarms, attention, housekeeping
+from onecard.operations import alarm_file, attention, housekeeping
 from onecard.operations.alarm_channels import SENDERS
 from onecard.serve import codes, watch
 from onecard.store import audit, database, persons, question_audit
@@ -282,7 +282,7 @@ def test_calls_that_nobody_looks_at_are_told(
 
 
 def test_alarms_of_this_kind_are_told_by_default() -> None:
-    found = alarms.AlarmFile.model_validate(
+    found = alarm_file.AlarmFile.model_validate(
         {"channels": [{"kind": "webhook", "connection": "alarm_hook"}]}
     )
     assert "misuse" in found.kinds

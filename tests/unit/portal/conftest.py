@@ -18,6 +18,7 @@ from onecard.app.wiring import Hub
 from onecard.base.settings import Settings
 from onecard.base.times import ZONE
 from onecard.crypto import keys
+from onecard.model.attachments import NewAttachment
 from onecard.model.tickets import NewTicket
 from onecard.model.transfers import Counts, DeliveryCounts
 from onecard.portal.access import Person
@@ -27,11 +28,12 @@ from onecard.ports.auditor import Finding
 from onecard.ports.row_gate import Reason
 from onecard.store import (
     agreement_lives,
+    attachments,
     audit,
     database,
+    deliveries,
     findings,
     incidents,
-    deliveries,
     quality_problems,
     receipts,
     rule_results,
@@ -134,11 +136,13 @@ class Portal:
                 if (p.field, p.rule) == ("person_name", "required")
             ]
             (newest,) = quality_problems.rows(connection, problem.id, 0, 1)
+        ticket = self.ticket(agency=agency)
         return {
             "agency": agency,
             "report": "monthly-2026-10.zh.html",
             "agreement": APPROVED,
-            "ticket": str(self.ticket(agency=agency)),
+            "ticket": str(ticket),
+            "attachment": str(self.attach(ticket)),
             "problem": str(problem.id),
             "record": str(newest.id),
             "night": NIGHT,
@@ -207,6 +211,12 @@ class Portal:
     def ticket(self, statement: str = "出生日期不对", agency: str = "health") -> int:
         with self.connect() as connection:
             return tickets.open_ticket(connection, challenge(statement, agency))
+
+    def attach(self, ticket: int, content: bytes = b"evidence") -> int:
+        """A file of a ticket, as its challenger sends it; its number."""
+        desk, new = self.site.desk(), NewAttachment("txt", content, "hrss", "hrss", NOW)
+        with self.connect() as connection, connection.transaction():
+            return attachments.add(connection, ticket, new, desk.keys, desk.suite).number
 
     def audit(self) -> list[tuple[object, ...]]:
         with self.connect() as connection:

@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 
 from onecard.model.tickets import Ticket
-from onecard.portal import security, ticket_views
+from onecard.portal import app, security, ticket_views
 from onecard.portal.ticket_views import LONGEST_OWNER
 from onecard.ports.row_gate import Reason
 from onecard.store import quarantine, tickets
@@ -148,6 +148,55 @@ def test_the_second_of_two_people_is_told(portal: Portal) -> None:
     for version in ("", "x", "9" * 40):
         done = first.post(f"{address}/acknowledge", data={**mine, "version": version})
         assert done.status_code == 422
+
+
+ACTS = {
+    "acknowledge": ("health", {}),
+    "hand_over": ("health", {"owner": "li"}),
+    "answer": ("health", {"outcome": "rejected", "text": "不"}),
+    "comment": ("health", {"comment": "补充"}),
+    "close": ("hrss", {"how": "reason", "reason": "核实"}),
+    "reopen": ("hrss", {"reason": "仍不对"}),
+}
+"""Each act with who does it and what its form sends besides."""
+
+
+def test_every_act_is_tried_by_two_people() -> None:
+    acts = {path.rpartition("/")[2] for _, path, view in app.ROUTES if "{ticket}/" in path}
+    assert set(ACTS) == acts - {"{attachment}"}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_the_second_of_two_people_is_told_whatever_they_do(portal: Portal, act: str) -> None:
+    """Both have read the same page; the second has done nothing."""
+    user, form = ACTS[act]
+    number = portal.ticket()
+    if user == "hrss":
+        step(portal, "health", number, "answer", outcome="confirmed", text="无误")
+    address = f"/{user}/tickets/{number}"
+    first, second = portal.client(user), portal.client(user)
+    mine, theirs = sealed(first.get(address).text), sealed(second.get(address).text)
+    said = {**mine, "comment": "我先办"}
+    assert first.post(f"{address}/comment", data=said).status_code == 200
+    before = [e for e in portal.audit() if str(e[0]).startswith("ticket.")]
+    late = second.post(f"{address}/{act}", data={**theirs, **form})
+    assert (late.status_code, "已由他人办理" in late.text) == (409, True)
+    assert [e for e in portal.audit() if str(e[0]).startswith("ticket.")] == before
+    assert step(portal, user, number, act, **form)[0] == 200  # once it was read again
+
+
+def test_both_agencies_comment_until_it_is_closed(portal: Portal) -> None:
+    number = portal.ticket()
+    for user in ("health", "hrss"):
+        code, page = step(portal, user, number, "comment", comment=f"{user} 补充说明")
+        assert (code, f"{user} 补充说明" in page) == (200, True)
+    assert step(portal, "health", number, "comment", comment=f"{PERSON} 已故")[0] == 422
+    step(portal, "health", number, "answer", outcome="confirmed", text="无误")
+    read = sealed(portal.client("hrss").get(f"/hrss/tickets/{number}").text)
+    step(portal, "hrss", number, "close", how="reason", reason="核实")
+    form = {**read, "comment": "再说", "version": str(newest(portal).version)}
+    done = portal.client("hrss").post(f"/hrss/tickets/{number}/comment", data=form)
+    assert (done.status_code, "当前的状态不允许" in done.text) == (409, True)
 
 
 def test_markup_and_wide_characters_come_back_as_they_are(portal: Portal) -> None:
