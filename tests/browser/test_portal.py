@@ -28,10 +28,6 @@ AGREEMENT = "f20-health-hrss-death"
 REPORT = "monthly-2026-10.zh.html"
 NOBODY = "410105190001010010"
 """An invented number."""
-PAGES = (
-    *("", "live"),
-    *(f"health/{p}" for p in ("reports", "problems", "self_check", "agreements", "tickets")),
-)
 
 
 @pytest.fixture(scope="module")
@@ -213,34 +209,3 @@ def test_an_engineer_finds_the_portal_in_airflows_menu(
     assert "今天要办的事" in frame.locator("h1").inner_text(timeout=20_000)
     frame.locator("a", has_text="数据问题").first.click()
     frame.locator("h1", has_text="数据问题").wait_for(timeout=20_000)
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_pages_are_accessible_and_fit(
-    visit: Visit, airflow_server: Server, ticket: int, width: int, language: str
-) -> None:
-    from axe_core_python.sync_playwright import Axe
-
-    visit.log_in("health", airflow_server.passwords["health"])
-    visit.page.set_viewport_size({"width": width, "height": 900})
-    objects = (
-        *(f"health/problems/1{rows}" for rows in ("", "/rows/1")),
-        f"health/tickets/{ticket}",
-        f"health/agreements/{AGREEMENT}",
-        "nowhere/at/all",
-    )
-    for path in (*PAGES, *objects):
-        visit.portal(f"{path}?lang={language}")
-        found = Axe().run(visit.page)["violations"]
-        grave = [
-            (v["id"], [n["html"] for n in v["nodes"]])
-            for v in found
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert grave == [], path
-        wide = visit.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert wide <= 0, path
-    assert visit.elsewhere == []
