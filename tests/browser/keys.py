@@ -117,14 +117,20 @@ class Keyboard:
         self.page.keyboard.type(text)
 
     def write_date(self, selector: str, iso: str) -> None:
-        """Write a date into its field: year, month, day, as Chinese pages have them."""
+        """Write a date into its field, whose parts stand as the machine's language has them."""
         self.to(selector)
         year, month, day = iso.split("-")
-        self.page.keyboard.type(year)
-        self.press("ArrowRight")
-        self.page.keyboard.type(month)
-        self.page.keyboard.type(day)
-        assert self.page.input_value(selector) == iso
+        for parts in ((year, month, day), (month, day, year)):
+            for _ in parts:
+                self.press("ArrowLeft")
+            for part in parts:
+                self.page.keyboard.type(part)
+                if part == year:  # of four figures there may be a fifth
+                    self.press("ArrowRight")
+            if self.page.input_value(selector) == iso:
+                return
+        msg = f"{selector} is {self.page.input_value(selector)!r} instead of {iso}"
+        raise AssertionError(msg)
 
     def choose(self, name: str, value: str) -> None:
         """Choose one of a group of radio buttons by the arrows.

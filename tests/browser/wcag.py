@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-ASKED = {"runOnly": {"type": "tag", "values": list(TAGS)}, "resultTypes": ["violations"]}
+WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+PRACTICE = "best-practice"
 
 
 @cache
@@ -16,11 +16,16 @@ def _axe() -> Any:
     return Axe()
 
 
-def broken(page: Any) -> list[tuple[str, list[str]]]:
+def broken(page: Any, *more: str) -> list[tuple[str, list[str]]]:
     """Each rule that the page breaks as it stands in the browser, with the first elements.
 
     Args:
         page: whose script may be run, whatever its own policy says.
+        *more: tags of rules beside those of WCAG.
     """
-    found = _axe().run(page, options=ASKED)["violations"]
+    asked = {
+        "runOnly": {"type": "tag", "values": [*WCAG, *more]},
+        "resultTypes": ["violations"],
+    }
+    found = _axe().run(page, options=asked)["violations"]
     return [(v["id"], [node["html"][:160] for node in v["nodes"][:3]]) for v in found]
