@@ -1,16 +1,18 @@
 """Pictures of the main pages for the documents: `make screenshots` writes docs/screenshots/*.png.
 
-A small simulated city runs a few nights, the same each time; its report files are opened in
-Debian's Chromium, also as they are printed, and a steward goes the way through the portal that
-`tests/browser/test_walk.py` tests.
+Of reports: a small simulated city runs a few nights, the same each time, and its files are opened
+in Debian's Chromium, also as they are printed. Of the portal: a steward goes the way that
+`tests/browser/test_walk.py` tests, through the same city. `python tools/screenshots.py portal` (or
+`reports`) takes one of the two.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +28,13 @@ if TYPE_CHECKING:
 TARGET = ROOT / "docs" / "screenshots"
 PERSONS, SEED = 2_000, 249
 NIGHTS = (0, 1, 2, 6, 12)
+WALKED_PERSONS, WALKED_SEED = 1_000, 5
+"""Of the city that the steward's way leads through, after its first night."""
 DESK, PHONE = 1280, 390
 HEIGHT, LONGEST = 900, 1_600
 """Dots of a window, and of a picture: what stands lower is left out."""
 A4 = (794, 1_123)
+MARGIN = 45
 """Dots of CSS, 96 to an inch."""
 PAGES = (
     ("monthly-hrss", "hrss/monthly-2026-10.zh.html", DESK),
@@ -49,7 +54,11 @@ Keep = Callable[[str, bytes], None]
 
 
 def main() -> int:
-    """Write the pictures; 1 without a browser."""
+    """Write the pictures; 1 without a browser, 2 for parts that there are not."""
+    wanted = sys.argv[1:] or list(PARTS)
+    if not set(wanted) <= set(PARTS):
+        sys.stderr.write(f"parts: {', '.join(PARTS)}\n")
+        return 2
     from palette import small  # noqa: PLC0415 - after the path is set
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only here
 
@@ -59,25 +68,29 @@ def main() -> int:
         return 1
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--lang=zh-CN"],
+            env={**os.environ, "LANGUAGE": "zh_CN"},  # the browser's own words, as in a file field
+        )
         counter = browser.new_page()
 
         def keep(name: str, picture: bytes) -> None:
             (TARGET / f"{name}.png").write_bytes(small(counter, picture))
 
-        _city(Path(home), browser, keep)
+        for part in wanted:
+            PARTS[part](Path(home) / part, browser, keep)
         browser.close()
     return 0
 
 
-def _city(home: Path, browser: Browser, keep: Keep) -> None:
-    """A city's nights and reports, then the way through its portal."""
+def _reports(home: Path, browser: Browser, keep: Keep) -> None:
+    """A city's nights, and what is written of them."""
     from demo.history import live  # noqa: PLC0415 - after the path is set
     from demo.rehearsal import start  # noqa: PLC0415
-    from tests.browser.served import served  # noqa: PLC0415
-    from tests.browser.walk import Way, beside  # noqa: PLC0415
+    from tests.browser.walk import beside  # noqa: PLC0415
 
-    with start(home / "stage", persons=PERSONS, seed=SEED) as stage:
+    with start(home, persons=PERSONS, seed=SEED) as stage:
         hub = beside(lambda: live(stage, NIGHTS))
         beside(lambda: _write(hub))
         reports = stage.home / "reports"
@@ -88,7 +101,18 @@ def _city(home: Path, browser: Browser, keep: Keep) -> None:
             page.close()
         for name, file in PRINTED:
             keep(name, _first_sheet(browser, reports / file))
-        with served(stage, NIGHTS[-1]) as portal:
+
+
+def _portal(home: Path, browser: Browser, keep: Keep) -> None:
+    """A steward's way through the portal."""
+    from demo.history import live  # noqa: PLC0415 - after the path is set
+    from demo.rehearsal import start  # noqa: PLC0415
+    from tests.browser.served import served  # noqa: PLC0415
+    from tests.browser.walk import Way, beside  # noqa: PLC0415
+
+    with start(home, persons=WALKED_PERSONS, seed=WALKED_SEED) as stage:
+        beside(lambda: live(stage, (0,)))
+        with served(stage, 0) as portal:
             for stop in Way(browser, portal, home).stops():
                 keep(f"portal-{stop.name}", _shown(stop.page, DESK))
                 keep(f"portal-{stop.name}-phone", _shown(stop.page, PHONE))
@@ -122,14 +146,29 @@ def _shown(page: Page, width: int) -> bytes:
 
 
 def _first_sheet(browser: Browser, file: Path) -> bytes:
-    """The first sheet of a report as it is printed, without the margins."""
-    page = browser.new_page(viewport={"width": A4[0], "height": A4[1]})
+    """The first sheet of a report as it is printed: what stands before the first page break."""
+    page = browser.new_context(
+        viewport={"width": A4[0], "height": A4[1]}, bypass_csp=True
+    ).new_page()
     page.emulate_media(media="print")
     page.goto(file.as_uri())
-    picture = page.screenshot()
-    page.close()
+    page.add_style_tag(content=f"html {{ padding: {MARGIN}px }}")
+    end = page.evaluate(
+        """() => Math.min(...[...document.querySelectorAll("main *, body > *")]
+          .filter(e => getComputedStyle(e).breakBefore === "page")
+          .map(e => e.getBoundingClientRect().top + scrollY), 1e6)"""
+    )
+    tall = min(A4[1], int(end) + MARGIN)
+    page.add_style_tag(content=f"html {{ height: {int(end)}px; overflow: hidden }}")
+    picture = page.screenshot(clip={"x": 0, "y": 0, "width": A4[0], "height": tall})
+    page.context.close()
     return picture
 
+
+PARTS: Mapping[str, Callable[[Path, Browser, Keep], None]] = {
+    "reports": _reports,
+    "portal": _portal,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

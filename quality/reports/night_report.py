@@ -260,4 +260,6 @@ def _local(when: datetime) -> datetime:
 
 def _span(limit: timedelta) -> str:
     hours = limit.total_seconds() / 3600
+    if hours < 1:
+        return f"{hours * 60:g} 分钟"
     return f"{hours / 24:g} 天" if hours >= 48 else f"{hours:g} 小时"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from onecard.model.holds import agency_of
 from onecard.model.quality_problems import KnownProblem
 from onecard.model.tickets import Ticket
 from onecard.operations import night
@@ -87,10 +88,16 @@ def challenge(portal: ServedPortal, problem: KnownProblem) -> Ticket:
         problem: a rule's.
     """
     hub = portal.stage.hub(portal.day)
-    consumers = [a.consumer for a in hub.catalogue.receiving(problem.dataset)]
+    receiving = (a.consumer for a in hub.catalogue.receiving(problem.dataset))
+    consumer = next(c for c in receiving if c != agency_of(problem.dataset))
     text = "本部门比对发现该项不合格行较多，请在源系统更正。"
     wanted = Challenge(
-        problem.dataset, consumers[0], text, rule=problem.rule, at_field=problem.field
+        problem.dataset,
+        consumer,
+        text,
+        rule=problem.rule,
+        at_field=problem.field,
+        opened_by=consumer,
     )
     return beside(lambda: challenges.open_challenge(hub, wanted))
 

@@ -170,7 +170,8 @@ def test_times_are_those_of_zhengzhou() -> None:
     assert "开始 02:00:00" in page
     assert "2026-11-24 02:00" in page
     assert "24 小时" in page
-    assert "3 天" in render(report(datasets=[dataset(freshness_limit=timedelta(days=3))]))
+    for limit, shown in ((timedelta(days=3), "3 天"), (timedelta(minutes=10), "10 分钟")):
+        assert shown in render(report(datasets=[dataset(freshness_limit=limit)]))
 
 
 def test_an_unknown_status_is_shown_as_it_is() -> None:
