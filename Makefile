@@ -79,7 +79,7 @@ mutations: setup ## Show that a test notices each safeguard that is taken out
 	$(BIN)/python tools/mutations.py
 
 screenshots: setup ## Make the pictures of docs/screenshots anew (Debian's chromium)
-	$(BIN)/python -W ignore tools/screenshots.py
+	$(BIN)/python -W ignore tools/screenshots.py $(ARGS)
 
 sbom: setup ## Write the bill of materials of production.lock, CycloneDX JSON: build/sbom.cdx.json
 	@mkdir -p build

@@ -7,20 +7,22 @@ import fnmatch
 import json as json_lines
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.files import contents, gb18030
+from connectors.files import contents, excel_read, gb18030
+from connectors.files.layouts import Excel
 from connectors.files.options import FilesSource
 from connectors.files.skipped import Skipped
 from connectors.files.text_file import Text
 from onecard.base.shown import file_name
 from onecard.collect import drift_policy
-from onecard.errors import ConfigError, ProtocolError, UsageError, unknown
+from onecard.errors import ConfigError, OnecardError, ProtocolError, UsageError, unknown
+from onecard.operations import own_columns
 from onecard.ports.source import Chunk, ReadRequest
 from schemas.models.contract import Contract
 
@@ -113,7 +115,8 @@ class FileToRead:
         if rule:
             msg = f"{self.origin}: refused as a whole: {rule}"
             raise ProtocolError(msg)
-        yield from contents.chunks(text, self.options.format, self.request)
+        for chunk in contents.chunks(text, self.options.format, self.request):
+            yield own_columns.without(chunk)
 
 
 def to_read(contract: Contract, given: GivenFile, instead: Mapping[str, str]) -> FileToRead:
@@ -148,13 +151,11 @@ def to_read(contract: Contract, given: GivenFile, instead: Mapping[str, str]) ->
     origin = file_name(given.name)
     try:
         here = _column_names(given.path, layout)
+        here |= _headings(Text(given.path, origin, limit=options.max_bytes), options)
     except OSError as error:
         msg = f"{contract.id}: file {origin} cannot be read ({type(error).__name__})"
         raise ConfigError(msg) from None
-    columns = tuple(
-        replace(column, native=column.name) if column.name in here else column
-        for column in drift_policy.columns(contract)
-    )
+    columns = own_columns.named(contract, drift_policy.columns(contract), here)
     request = ReadRequest(contract.id, columns, options)
     return FileToRead(given.path, origin, layout, options, request, _seen(given.path))
 
@@ -211,3 +212,14 @@ def _column_names(file: Path, layout: Layout) -> set[str]:
     except (csv.Error, ValueError, RecursionError):
         return set()
     return set(record) if isinstance(record, dict) else set()
+
+
+def _headings(file: Text, options: FilesSource) -> set[str]:
+    """Names in a workbook's header; what is no workbook, or too large, is left to the reader."""
+    if not isinstance(options.format, Excel) or file.path.stat().st_size > file.limit:
+        return set()
+    try:
+        with excel_read.opened(file, options.format, (), file.origin) as sheet:
+            return set(sheet.names)
+    except OnecardError:
+        return set()

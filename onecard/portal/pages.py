@@ -18,7 +18,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from onecard.base.times import shown
-from onecard.portal.security import visible
+from onecard.portal.security import spelt, visible
 from onecard.portal.site import Language
 from onecard.stewardship.agreement_words import TREATMENTS
 from schemas.models.strict_yaml import parse
@@ -153,6 +153,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["clock"] = _clock
+    made.filters["spelt"] = spelt
     made.filters["count"] = lambda n: f"{n:,}"
     made.filters["seconds"] = lambda s: "—" if s is None else f"{s:,.1f}"
     made.filters["share"] = lambda s: "—" if s is None else _share(s)

@@ -12,7 +12,8 @@ from fastapi import HTTPException
 from fastapi.responses import Response, StreamingResponse
 
 from onecard.deliver import hand_back
-from onecard.deliver.returned_rows import NUMBER, ORIGIN, REASONS, RECORD, Returning
+from onecard.deliver.returned_rows import Returning
+from onecard.operations.own_columns import OWN, head
 from onecard.portal.answers import hub, note
 from onecard.portal.guard import Visit
 from onecard.portal.pages import Words, language
@@ -26,7 +27,6 @@ BATCH = 500
 MOST_IN_A_WORKBOOK = 5_000
 """Rows of a workbook; more go as CSV, which is written as it is read."""
 FORMATS = ("csv", "xlsx")
-OWN = (RECORD, NUMBER, ORIGIN, REASONS)
 
 Cells = Sequence[str | int]
 
@@ -94,7 +94,7 @@ class _Rows:
         say = Words(language(self._visit.request))
         titles = {f.native: f.title for f in self._line.contract.fields}
         titles |= {name: say(name) for name in OWN}
-        heads = [f"{titles[n]} {n}" if n in titles else n for n in names]
+        heads = [head(titles.get(n, ""), n) for n in names]
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "rows.xlsx"
             workbook.write(file, say("rows"), heads, rows)

@@ -174,17 +174,29 @@ class _Writer:
         """The problem in words."""
         name, rule = problem.field, rule_name(self._visit, self._contract, problem.rule)
         field = name if self._english else self._titles.get(name, name)
-        named = field and rule.startswith(field)
         return ProblemLine(
             problem,
             self._contract,
-            rule if named else f"{field or self._whole}：{rule}",
+            _title(field or self._whole, problem.rule, rule),
             self._contract.id if self._english else self._contract.title,
             field,
             rule,
             problem.due(self._days),
             problem.standing(self._today, self._days),
         )
+
+
+def _title(field: str, name: str, rule: str) -> str:
+    """Field and rule in a line, in which neither the field nor its type is said twice.
+
+    Args:
+        field: as it is called on the page.
+        name: of the rule; `<type>.<aspect>` where it is about a type of values.
+        rule: as it is called on the page; `<type>：<aspect>` of such a rule in Chinese.
+    """
+    if rule.startswith(field):
+        return rule
+    return f"{field}：{rule.rpartition('：')[2] if '.' in name else rule}"
 
 
 def paged(found: Sequence[ProblemLine], wanted: Wanted) -> ProblemPage:

@@ -190,6 +190,20 @@ def visible(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
     return "".join(f"⟨U+{ord(c):04X}⟩" if _hidden(c) else c for c in value)
 
 
+def spelt(text: str) -> str:
+    """A value of a row, in which each blank counts: those that nobody sees are written out.
+
+    Args:
+        text: a line end or a blank at its end may be just what is wrong with it.
+    """
+    first = len(text) - len(text.lstrip(" "))
+    last = len(text.rstrip(" "))
+    return "".join(
+        f"⟨U+{ord(c):04X}⟩" if c.isspace() and (c != " " or not first <= at < last) else c
+        for at, c in enumerate(text)
+    )
+
+
 def _hidden(character: str) -> bool:
     if character in BIDI:
         return True

@@ -1,4 +1,4 @@
-"""A real Airflow web server with the portal, and Debian's Chromium before it."""
+"""A real Airflow web server with the portal, the portal alone, and Debian's Chromium before them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import pytest
 from demo.rehearsal import Rehearsal
 from demo.standalone import free_port
 from onecard.portal import logins
+from tests.browser.served import ServedPortal, served
 from tests.cities import Cities, with_airflow
 
 DEADLINE_S = 180
@@ -89,6 +90,17 @@ def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
             assert server.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < limit, log.read_text()[-2000:]
             time.sleep(0.5)
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[ServedPortal]:
+    """The portal after a city's first night: whoever wants another state makes it."""
+    home = tmp_path_factory.mktemp("walk")
+    with (
+        cities.start(home / "stage", persons=1_000, seed=5, nights=1) as stage,
+        served(stage, 0) as found,
+    ):
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -29,12 +29,6 @@ AGREEMENT = "f20-health-hrss-death"
 REPORT = "monthly-2026-10.zh.html"
 NOBODY = "410105190001010010"
 """An invented number."""
-PAGES = (
-    *("", "live"),
-    *(f"health/{p}" for p in ("reports", "problems", "calendar", "self_check")),
-    *(f"health/{p}" for p in ("agreements", "tickets")),
-    *(f"health/{p}" for p in ("receipts", "receipt_check", "lineage")),
-)
 DESK = (
     *("engineer", "engineer/lineage", "engineer/audit", "engineer/audit/1"),
     *("engineer/receipts", "engineer/receipt_check", "engineer/lineage?dataset=hrss/card_master"),
@@ -244,24 +238,6 @@ def look(visit: Visit, address: str) -> None:
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert wide <= 0, address
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_pages_are_accessible_and_fit(
-    visit: Visit, airflow_server: Server, ticket: int, width: int, language: str
-) -> None:
-    visit.log_in("health", airflow_server.passwords["health"])
-    visit.page.set_viewport_size({"width": width, "height": 900})
-    objects = (
-        *(f"health/problems/1{rows}" for rows in ("", "/rows/1")),
-        f"health/tickets/{ticket}",
-        *(f"health/agreements/{AGREEMENT}{more}" for more in ("", "/compare")),
-        "nowhere/at/all",
-    )
-    for path in (*PAGES, *objects):
-        look(visit, f"{path}?lang={language}")
-    assert visit.elsewhere == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])

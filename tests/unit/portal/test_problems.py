@@ -68,6 +68,16 @@ def test_the_list_shows_what_is_wrong_how_much_and_until_when(portal: Portal) ->
     assert "待处理" in line
 
 
+def test_a_title_says_neither_field_nor_type_twice(portal: Portal) -> None:
+    portal.reject(DEATHS, [row("a", Reason("person_id18", "id_number.checksum"))])
+    assert listed(portal.client("health").get("/health/problems").text) == [
+        "公民身份号码：校验码错误"
+    ]
+    portal.reject(VISITS, [Row({"mdtrt_id": "m1"}, (Reason("person_id18", "id_number.format"),))])
+    listing = portal.client("health").get(f"/health/problems?dataset={VISITS}").text
+    assert listed(listing) == ["社会保障号码/公民身份号码：格式不符"]
+
+
 @pytest.mark.parametrize(
     ("asked", "wanted"),
     [
@@ -294,6 +304,20 @@ def test_several_at_once_are_all_done_or_none(portal: Portal) -> None:
     assert client.post("/health/problems", data={**form, **both}).status_code == 200
     assert {known(portal).state, known(portal, FUTURE).state} == {"acknowledged"}
     assert known(portal, Reason("", "record.cells"), VISITS).state == "open"
+
+
+def test_blanks_that_are_wrong_are_seen_in_clear(portal: Portal) -> None:
+    portal.reject(
+        DEATHS, [Row({"person_id18": f" {PERSON}\n", "person_name": "甲 某"}, (NAMELESS,))]
+    )
+    problem = known(portal)
+    with portal.connect() as connection:
+        (kept,) = quality_problems.rows(connection, problem.id, 0, 1)
+    client, address = portal.client("health"), f"/health/problems/{problem.id}/rows/{kept.id}"
+    form = {"csrf": token(client.get(address).text), "reason": "核对源系统"}
+    page = client.post(address, data=form).text
+    assert f"<bdi>⟨U+0020⟩{PERSON}⟨U+000A⟩</bdi>" in page
+    assert "<bdi>甲 某</bdi>" in page
 
 
 def download(portal: Portal, kind: str, user: str = "health") -> tuple[int, bytes]:

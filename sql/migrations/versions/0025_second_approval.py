@@ -1,12 +1,12 @@
 """An agreement's life knows the first of two approvals, and that it was taken back.
 
-Revision ID: 0023
+Revision ID: 0025
 """
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0025"
+down_revision = "0024"
 
 STATEMENTS = (
     "ALTER TABLE ledger.agreement_event DROP CONSTRAINT agreement_event_event_check",

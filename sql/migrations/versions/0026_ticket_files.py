@@ -1,12 +1,12 @@
 """Tickets have files and comments, and their owners are told by mail or webhook.
 
-Revision ID: 0023
+Revision ID: 0026
 """
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0026"
+down_revision = "0025"
 
 STATEMENTS = (
     "ALTER TABLE ledger.ticket_event DROP CONSTRAINT ticket_event_event_check",

@@ -1,12 +1,12 @@
 """What got worse is found by the days of two weeks, and not by looking at each problem.
 
-Revision ID: 0023
+Revision ID: 0024
 """
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 
 
 def upgrade() -> None:
