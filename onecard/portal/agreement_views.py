@@ -15,8 +15,9 @@ from onecard.portal import agreement_lines, agreement_reading, agreement_states,
 from onecard.portal.agreement_lines import AgreementLine
 from onecard.portal.answers import back, hub, page
 from onecard.portal.guard import Visit
-from onecard.portal.objects import LONGEST_ID, there
+from onecard.portal.objects import there
 from onecard.portal.today import WAITING
+from onecard.portal.typed import id_of
 from onecard.store import agreement_lives
 from onecard.store.agreement_events import Act
 from onecard.store.database import Connection
@@ -152,14 +153,10 @@ def _seen(visit: Visit) -> int:
     Raises:
         HTTPException: 422: the form does not say.
     """
-    number = _number(visit.form.get("first", ""))
+    number = id_of(visit.form.get("first", ""))
     if number is None:
         raise HTTPException(422, "version")
     return number
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_ID else None
 
 
 def _approved(events: Sequence[AgreementEvent]) -> list[AgreementEvent]:

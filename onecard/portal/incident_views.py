@@ -13,8 +13,9 @@ from onecard.operations.incidents import close_incident
 from onecard.portal import agreement_lines, security
 from onecard.portal.answers import hub, page
 from onecard.portal.guard import Visit
-from onecard.portal.objects import LONGEST_ID, there
+from onecard.portal.objects import there
 from onecard.portal.pages import address, path
+from onecard.portal.typed import id_of
 from onecard.portal.view import Routes
 from onecard.store import hold_facts, incidents
 from quality.privacy import registry
@@ -31,12 +32,9 @@ def incident_list(visit: Visit) -> Response:
     asked = visit.request.query_params
     state = asked.get("status", "")
     state = state if state in STATES else next(iter(STATES))
-    before = asked.get("before", "")
-    number = int(before) if before.isascii() and before.isdigit() else 0
-    if len(before) > LONGEST_ID:
-        number = 0
+    before = id_of(asked.get("before", "")) or 0
     with hub(visit) as connection:
-        found = incidents.page(connection, ended=STATES[state], before=number, limit=PAGE + 1)
+        found = incidents.page(connection, ended=STATES[state], before=before, limit=PAGE + 1)
     more = ""
     if len(found) > PAGE:
         query = {"status": state, "before": str(found[PAGE - 1].id)}

@@ -22,6 +22,7 @@ from onecard.portal.nights import Night
 from onecard.portal.reports import Report
 from onecard.portal.request_session import RequestSession
 from onecard.portal.site import Site
+from onecard.portal.typed import id_of
 from onecard.stewardship import receipt_check
 from onecard.store import attachments, audit, incidents, quality_problems, receipts, tickets
 from onecard.store.database import Connection
@@ -31,8 +32,6 @@ from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
 
 T = TypeVar("T")
-LONGEST_ID = 18
-"""Digits of an id: those of a `bigint`, and none that is beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,5 @@ class Finder:
 
 
 def _number(name: str) -> int:
-    """An id as an address writes it; what is none is nowhere."""
-    if not (name.isascii() and name.isdigit() and len(name) <= LONGEST_ID):
-        raise HTTPException(404)
-    return int(name)
+    """An id; what is none is nowhere."""
+    return there(id_of(name))

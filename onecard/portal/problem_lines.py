@@ -10,8 +10,8 @@ from onecard.base.workdays import Due
 from onecard.model.quality_problems import STANDINGS, KnownProblem, ProblemStanding
 from onecard.portal.answers import rule_name
 from onecard.portal.guard import Visit
-from onecard.portal.objects import LONGEST_ID
 from onecard.portal.pages import Words
+from onecard.portal.typed import id_of
 from schemas.models.contract import Contract
 
 PAGE = 50
@@ -82,7 +82,7 @@ class Wanted:
             status if status in (*STANDINGS, UNENDED, "") else UNENDED,
             _one_of(asked.get("severity", ""), ("error", "warning")),
             sort,
-            int(after) if after.isascii() and after.isdigit() and len(after) <= LONGEST_ID else 0,
+            id_of(after) or 0,
         )
 
     @property

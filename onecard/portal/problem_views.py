@@ -16,6 +16,7 @@ from onecard.portal.objects import has_dataset, there
 from onecard.portal.pages import address
 from onecard.portal.problem_lines import SORTS, UNENDED, Wanted, line, lines, paged
 from onecard.portal.problem_page import Masked
+from onecard.portal.typed import id_of
 from onecard.store import holds, quality_problems, quarantine, transfer_history
 from onecard.store.quality_problems import Said
 
@@ -64,7 +65,7 @@ def _sorted(visit: Visit, wanted: Wanted, sort: str) -> str:
 def problem(visit: Visit) -> Response:
     """One problem, with a page of its rows under their masks."""
     found = line(visit, there(visit.problem))
-    before = _number(visit.request.query_params.get("before", ""))
+    before = id_of(visit.request.query_params.get("before", "")) or 0
     with hub(visit) as connection:
         rows = problem_page.rows(connection, visit, found, before)
         course = problem_page.course(connection, visit, found.problem)
@@ -91,10 +92,6 @@ def problem(visit: Visit) -> Response:
         longest=LONGEST_REASON,
         longest_text=LONGEST_TEXT,
     )
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def row(visit: Visit) -> Response:
@@ -195,7 +192,7 @@ def bulk(visit: Visit) -> Response:
 def _chosen(visit: Visit, name: str) -> KnownProblem:
     """A problem of a bulk form, as the person has seen it; another agency's does not exist."""
     with hub(visit) as connection:
-        found = quality_problems.get(connection, _number(name.removeprefix("problem-")))
+        found = quality_problems.get(connection, (id_of(name.removeprefix("problem-")) or 0))
     if found is None or not has_dataset(visit.catalogue, visit.agency, found.dataset):
         raise HTTPException(404)
     return _as_seen(found, visit.form[name])

@@ -19,6 +19,7 @@ from onecard.portal.guard import Visit
 from onecard.portal.objects import there
 from onecard.portal.pages import address
 from onecard.portal.telling import then_tell
+from onecard.portal.typed import id_of
 from onecard.portal.uploads import FILE
 from onecard.stewardship import challenges
 from onecard.stewardship.challenges import Challenge
@@ -77,8 +78,7 @@ class TicketPage:
 
 def _page(connection: Connection, visit: Visit, name: str, role: Role) -> TicketPage:
     """The page of a part that the address asks for: `<name>_after`."""
-    after = visit.request.query_params.get(f"{name}_after", "")
-    number = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else 0
+    number = id_of(visit.request.query_params.get(f"{name}_after", "")) or 0
     found = ticket_desk.page(connection, visit.agency, role, number, PAGE + 1)
     shown = found[:PAGE]
     more = ""
@@ -257,10 +257,10 @@ def _acting(visit: Visit) -> Acting:
     Raises:
         HTTPException: 422: the form names no version.
     """
-    version = visit.form.get("version", "")
-    if not (version.isascii() and version.isdigit() and len(version) < 19):
+    version = id_of(visit.form.get("version", ""))
+    if version is None:
         raise HTTPException(422, "version")
-    return Acting(visit.visitor.name, visit.site.settings.now(), int(version))
+    return Acting(visit.visitor.name, visit.site.settings.now(), version)
 
 
 def _back_to(visit: Visit, found: Ticket) -> Response:

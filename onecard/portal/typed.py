@@ -1,4 +1,4 @@
-"""Numbers and days that a visitor typed into a box of an address."""
+"""Numbers and days as an address, a form or a box of a page has them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from datetime import date
 
 from fastapi import HTTPException
 
-from onecard.portal.objects import LONGEST_ID
-
 LONGEST = 100
 """Characters of a box."""
+LONGEST_ID = 18
+"""Digits of an id: those of a `bigint`, and none that is beyond it."""
+
+
+def id_of(text: str) -> int | None:
+    """An id as an address or a form writes it; None: it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_ID else None
 
 
 def whole_number(text: str) -> int:
@@ -20,9 +25,9 @@ def whole_number(text: str) -> int:
     """
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_ID):
+    if (found := id_of(text)) is None:
         raise HTTPException(422, "number")
-    return int(text)
+    return found
 
 
 def whole_day(text: str) -> date | None:
