@@ -172,7 +172,7 @@ def _chosen(
     Raises:
         HTTPException: 404: it was never approved for this agreement.
     """
-    number = _number(asked)
+    number = id_of(asked)
     if number == FILE:
         return FILE, _content(found)
     for event in texts:

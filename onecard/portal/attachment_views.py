@@ -13,7 +13,8 @@ from fastapi.responses import Response
 from onecard.model.attachments import MEDIA, MOST_BYTES, NewAttachment, UnfitFile
 from onecard.operations import attached_files
 from onecard.portal.answers import hub, note
-from onecard.portal.guard import Visit, there
+from onecard.portal.guard import Visit
+from onecard.portal.objects import there
 from onecard.store import attachments
 from onecard.store.database import Connection
 
