@@ -159,10 +159,7 @@ def review_challenges() -> int:
 
 @task
 def write_reports() -> int:
-    """The night's page, and the agencies' reports that are due; returns how many files.
-
-    Of the agencies those of the day and the month; on the first also the month before's.
-    """
+    """The night's page, the agencies' reports of day and month; on the first the month before's."""
     import hub_metrics  # noqa: PLC0415 - as in `hub_of`
 
     from onecard.operations.night_report import write_report  # noqa: PLC0415 - as heavy as that
