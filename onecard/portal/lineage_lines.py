@@ -96,7 +96,7 @@ def concerning(visit: Visit, links: Iterable[Link], chosen: str) -> Lineage:
     catalogue, agency = visit.catalogue, visit.agency
     known = [x for x in links if _known(catalogue, x)]
     of_table = {c.table: d for d, c in catalogue.contracts.items()}
-    collects = {x.subject: x for x in known if x.collects and _ours(agency, x.subject)}
+    collects = {x.subject: x for x in known if x.collects and _of_agency(agency, x.subject)}
     sent = {
         x.subject: (x, _read(of_table, x))
         for x in known
@@ -124,7 +124,7 @@ def _known(catalogue: Catalogue, link: Link) -> bool:
     return link.subject in (catalogue.contracts if link.collects else catalogue.agreements)
 
 
-def _ours(agency: str, dataset: str) -> bool:
+def _of_agency(agency: str, dataset: str) -> bool:
     return not agency or agency_of(dataset) == agency
 
 

@@ -44,7 +44,7 @@ def test_who_has_lost_an_agency_since_sends_in_vain(portal: Portal) -> None:
     client = portal.client("both")
     assert client.get(page).status_code == 200
     portal.users.write_text(USERS.replace("both: [health, education]", "both: [health]"))
-    made = ("ticket.opened", "ticket.attached")  # by the test itself, to have an address
+    made = ("ticket.opened", "ticket.attached", "delivery.confirmed")  # by the tests' own objects
     before = [e for e in portal.audit() if e[0] not in made]
     for address in posts(portal):
         if address.startswith("/education/"):
