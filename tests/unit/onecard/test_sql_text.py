@@ -12,8 +12,13 @@ GAP = sql.Placeholder("after")
 
 def composed(value: sql.Composable) -> sql.Composed:
     """Parts within parts, with a value in several places and signs that other SQL would read."""
-    inner = query("{c} > {v} AND {n} = {text}", c=sql.Identifier("版本"), v=value,
-                  n=sql.Identifier('a"b'), text=sql.Literal("100%(after)s 'x' {v}"))  # fmt: skip
+    inner = query(
+        "{c} > {v} AND {n} = {said}",
+        c=sql.Identifier("版本"),
+        v=value,
+        n=sql.Identifier('a"b'),
+        said=sql.Literal("100%(after)s 'x' {v}"),
+    )
     return query("SELECT ({i}) UNION SELECT {v} WHERE {i}", i=inner, v=value)
 
 
