@@ -104,7 +104,7 @@ class CutDocument:
         if len(self.data) - self.at > LONGEST_ROW:
             return False
         held, waiting = [self.data[self.at :]], PIECE
-        while waiting > 0 and (piece := next(self._pieces, b"")):
+        while waiting > 0 and (piece := next(self._pieces, None)) is not None:
             held.append(piece)
             waiting -= len(piece)
         if len(held) == 1:
