@@ -122,7 +122,7 @@ def _batch(columns: Sequence[pa.Array], request: ReadRequest) -> pa.RecordBatch:
 
 
 def with_rows(batch: pa.RecordBatch, places: Any, rows: pa.Table) -> pa.RecordBatch:  # noqa: ANN401 - NumPy's
-    """A batch with some of its rows replaced by others.
+    """A batch with some of its rows replaced by others, in the same columns.
 
     Args:
         batch: all of them.

@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import Protocol, Self, TypeVar
 
 from connectors.common.xml_stream import LONGEST_ROW, Handler, Parsing
+from onecard.errors import ProtocolError
 
 R_contra = TypeVar("R_contra", contravariant=True)
 P_co = TypeVar("P_co", covariant=True)
@@ -65,6 +66,7 @@ class CutDocument:
         self.is_cut = True
         self._begun = self._whole = self._ended = False
         self._at_once, self._lines = 1, 0
+        self._broken: ProtocolError | None = None
 
     def __enter__(self) -> Self:
         """The pieces are closed at the end."""
@@ -104,17 +106,26 @@ class CutDocument:
         if len(self.data) - self.at > LONGEST_ROW:
             return False
         held, waiting = [self.data[self.at :]], PIECE
-        while waiting > 0 and (piece := next(self._pieces, b"")):
-            held.append(piece)
-            waiting -= len(piece)
+        try:
+            while waiting > 0 and (piece := next(self._pieces, None)) is not None:
+                held.append(piece)
+                waiting -= len(piece)
+        except ProtocolError as error:  # after what is wrong before it
+            self._broken = error
         if len(held) == 1:
             return False
         self.data, self.at = b"".join(held), 0
         return True
 
     def read_on(self) -> bool:
-        """Give expat what comes next; False where the document has ended."""
+        """Give expat what comes next; False where the document has ended.
+
+        Raises:
+            ProtocolError: not well formed or not whole, or the pieces' own.
+        """
         if self.at == len(self.data) and not self.more():
+            if self._broken is not None:
+                raise self._broken
             if not self._ended:
                 self._ended = True
                 self._parsing.end()

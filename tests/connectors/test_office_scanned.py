@@ -450,6 +450,12 @@ def test_rows_as_office_programs_write_them_are_scanned(
     assert sum(taken) == 99
 
 
+@pytest.mark.parametrize("data", [b"", b"\xc2", b"<d>\xe5", b"<d/>", b" ", b"\xef\xbb\xbf"])
+def test_documents_that_hardly_begin(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "f.xml").write_bytes(data)
+    both(lambda: read(tmp_path / "f.xml", 100, kind="xml", record="/d/r"))
+
+
 def test_is_name() -> None:
     assert [xml_stream.is_name(t) for t in ("a", "姓名", "a.b-c")] == [True] * 3
     for text in ("", "a b", "1a", "a:b", "a/b", "@a", "a='1'", "a/><b", "a><!--", "\x00"):
