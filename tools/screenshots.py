@@ -134,7 +134,7 @@ def _shown(page: Page, width: int) -> bytes:
     """The page from its top; it is wide again afterwards."""
     page.set_viewport_size({"width": width, "height": HEIGHT})
     tall = page.evaluate("document.documentElement.scrollHeight")
-    clip = {"x": 0, "y": 0, "width": width, "height": min(tall, LONGEST)}
+    clip: Any = {"x": 0, "y": 0, "width": width, "height": min(tall, LONGEST)}
     picture = page.screenshot(full_page=True, clip=clip)
     page.set_viewport_size({"width": DESK, "height": HEIGHT})
     return picture

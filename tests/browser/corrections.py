@@ -76,7 +76,7 @@ class Office:
         """
         opened = openpyxl.load_workbook(book)
         sheet = opened.worksheets[0]
-        places = {str(c.value).split(" ")[-1]: c.column for c in sheet[1]}
+        places = {str(c.value).split(" ")[-1]: n for n, c in enumerate(sheet[1], start=1)}
         keys = [self.contract.field(name).native for name in self.contract.key]
         rows = []
         for line in range(2, sheet.max_row + 1):

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from demo.rehearsal import Rehearsal
 from onecard.app.hub_desk import HubDesk
+from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.settings import Settings
 from onecard.daemon.serving import serve
@@ -67,6 +68,10 @@ class ServedPortal:
                 address=lambda: desk().address,
                 catalogue=lambda: desk().catalogue,
                 desk=desk,
+                hub=lambda actor: Hub(
+                    settings.model_copy(update={"actor": actor}),
+                    EnvironmentConnections(environment),
+                ),
                 identity=self._person,
                 secret=self._secret,
                 rule_title=title,

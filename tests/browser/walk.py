@@ -74,7 +74,7 @@ def worst(portal: ServedPortal, agency: str) -> KnownProblem:
     datasets = [c.id for c in hub.catalogue.datasets_of(agency)]
     with ledger(portal) as connection:
         weeks = Weeks(day - 2 * WEEK, day - WEEK, day)
-        (first,) = quality_problems.worse(connection, datasets, weeks, 1)
+        (first,) = quality_problems.worse(connection, datasets, weeks, 1).all()
         found = quality_problems.get(connection, first.problem)
     assert found is not None
     return found
