@@ -10,7 +10,7 @@ from itertools import groupby
 from fastapi.responses import Response
 
 from onecard.base import workdays
-from onecard.portal import reports
+from onecard.portal import nights, reports
 from onecard.portal.answers import hub, page
 from onecard.portal.guard import Visit
 from onecard.portal.pages import address
@@ -28,7 +28,8 @@ class DayHead:
     """A day's column.
 
     Attributes:
-        report: address of the agency's report of that day; empty where there is none.
+        report: address of the agency's report of that day, at the engineer's desk of the night's;
+            empty where there is none.
     """
 
     day: date
@@ -44,7 +45,7 @@ def of_agency(visit: Visit) -> Response:
 
 def of_all(visit: Visit) -> Response:
     """Of every dataset."""
-    return _page(visit, visit.catalogue.collected.values(), {})
+    return _page(visit, visit.catalogue.collected.values(), _nights(visit))
 
 
 def _page(visit: Visit, contracts: Iterable[Contract], daily: dict[date, str]) -> Response:
@@ -77,6 +78,14 @@ def _daily_reports(visit: Visit) -> dict[date, str]:
         date.fromisoformat(r.period): address(visit.request, visit.agency, "reports", r.name)
         for r in reports.listed(visit.site.settings.home, visit.agency)
         if r.kind == "daily" and r.language == visit.language and r.path.suffix == ".html"
+    }
+
+
+def _nights(visit: Visit) -> dict[date, str]:
+    """Address of the page of each night that has one."""
+    return {
+        date.fromisoformat(night.day): address(visit.request, "engineer", "nights", night.day)
+        for night in nights.listed(visit.site.settings.home)
     }
 
 

@@ -147,7 +147,9 @@ def carrying(connection: Connection, text: str, subject: str, after: int) -> int
         connection,
         int,
         "SELECT seq FROM ledger.audit WHERE seq > %(after)s AND seq <= %(last)s"
-        " AND subject = %(subject)s AND strpos(body, %(text)s) > 0 ORDER BY seq LIMIT 1",
+        " AND subject = %(subject)s"
+        " AND (strpos(body, %(text)s) > 0 OR encode(hash, 'hex') = %(text)s)"  # `audit_body`
+        " ORDER BY seq LIMIT 1",
         {"after": after, "last": after + LOOKED, "subject": subject, "text": text},
     )
     return found[0] if found else 0
