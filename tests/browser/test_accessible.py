@@ -61,7 +61,7 @@ def test_every_page_of_the_table_of_routes(
         page = log_in(chromium, portal, user)
         looker = Looker(page)
         for path, whose in addresses(things):
-            if whose == user and not path.endswith(".html"):  # reports are in `test_reports`
+            if whose == user and not path.endswith(".html"):  # reports are in test_reports
                 page.goto(f"{portal.url}{PREFIX}{path}?lang={language}")
                 looker.look(path, schemes)
         found += looker.found
