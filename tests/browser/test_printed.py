@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import unicodedata
-from datetime import date
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
 from demo.history import live
-from onecard.operations import printing
-from onecard.operations.reports import write_daily, write_monthly, write_weekly
+from tests import forked
 from tests.cities import Cities
 from tests.integration.report_page import Page
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
 NIGHTS = (0, 1, 6, 20)
-MONTH, MONDAY = date(2026, 11, 1), date(2026, 11, 2)
+ASKED = (
+    ("--month", "2026-11", "hrss", "transport", "bureau"),
+    ("--week", "2026-W45", "bureau"),
+    ("--day", "2026-11-05", "hrss"),
+)
+"""What is printed, of which time, of whom."""
 RADICALS = str.maketrans(
     "⺠⻔⻋⻓⻅⻚⻢⻜⻛⻝⻣⻰⻦⻬⻮⻄⻩⻘⻆⻉⼾", "民门车长见页马飞风食骨龙鸟齐齿西黄青角贝户"
 )
@@ -34,12 +38,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Path:
         pytest.skip("Chromium absent: install Debian's chromium")
     home = tmp_path_factory.mktemp("printed")
     with cities.start(home / "stage", persons=1_000, seed=5) as stage:
-        hub = live(stage, NIGHTS)
-        files = write_monthly(hub, MONTH, ("hrss", "transport", "bureau"))
-        files += write_weekly(hub, MONDAY, ("bureau",))
-        files += write_daily(hub, hub.settings.now().date(), ("hrss",))
-        printed = printing.print_all(files)
-        assert len(printed) == sum(f.suffix == ".html" for f in files) == 10
+        live(stage, NIGHTS)
+        files: list[str] = []
+        for kind, when, *agencies in ASKED:
+            named = [word for agency in agencies for word in ("--agency", agency)]
+            words = ("report", kind, when, *named, "--pdf", "--json")
+            done = forked.onecard(stage.at(NIGHTS[-1]), *words)
+            assert done.returncode == 0, done.stderr
+            files += json.loads(done.stdout)["files"]
+        for suffix in (".html", ".pdf"):
+            assert sum(f.endswith(suffix) for f in files) == 10, files
         return Path(shutil.copytree(stage.home / "reports", home / "reports"))
 
 
@@ -60,6 +68,18 @@ def printed(folder: Path, kind: str) -> list[Path]:
     found = sorted(folder.rglob(f"{kind}-*.pdf"))
     assert found
     return found
+
+
+def test_every_page_is_a_sheet_of_a4_with_something_on_it(folder: Path) -> None:
+    for kind in ("monthly", "weekly", "daily"):
+        for file in printed(folder, kind):
+            for number, page in enumerate(PdfReader(file).pages, start=1):
+                size = (round(float(page.mediabox.width)), round(float(page.mediabox.height)))
+                assert size in (A4, A4[::-1]), (file.name, number)
+                assert page.rotation == 0
+            heads = len(squeezed(Page(file.with_suffix(".html").read_text()).tagged("h1")[0].text))
+            least = min(len(text) for text in pages(file))
+            assert least > heads + 20, (file.name, "a page with its running head alone")
 
 
 def test_the_first_page_is_one_sheet_of_a4_and_the_tables_come_after(folder: Path) -> None:
@@ -104,6 +124,8 @@ def test_no_row_is_split_and_heads_of_tables_are_repeated(folder: Path) -> None:
     for file in printed(folder, "monthly"):
         html = Page(file.with_suffix(".html").read_text(encoding="utf-8"))
         texts = pages(file)
+        for row in html.tagged("tr"):
+            assert any(squeezed(row.text) in text for text in texts), (file.name, row.text)
         rows = [e for e in html.tagged("tr") if e.section == "s6"]
         head, lines = squeezed(rows[0].text), [squeezed(r.text) for r in rows[1:]]
         for line in lines:

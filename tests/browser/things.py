@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 
 from onecard.model.attachments import NewAttachment
+from onecard.operations.night_report import write_report
 from onecard.operations.reports import write_monthly
-from onecard.portal import app, nights
+from onecard.portal import app
 from onecard.store import (
     agreement_lives,
     attachments,
@@ -18,6 +19,8 @@ from onecard.store import (
     quality_problems,
     transfers,
 )
+from onecard.store.database import Connection
+from tests.browser.holding import PENSIONS, held
 from tests.browser.served import ServedPortal
 from tests.browser.walk import beside, challenge, worst
 
@@ -31,31 +34,27 @@ WRONG = "person_id18,person_name,death_date,source_updated_at,source_seq\n1,,202
 
 @contextmanager
 def made(portal: ServedPortal) -> Iterator[Mapping[str, str]]:
-    """A report, a problem with rows, a ticket, an agreement that waits; by name in the routes.
+    """Something for each name in the routes, by that name.
 
     Args:
         portal: whose newest night has found problems.
     """
     hub = portal.stage.hub(portal.day)
+    now = hub.settings.now()
     beside(lambda: write_monthly(hub, MONTH, (AGENCY,)))
+    write_report(hub)
     problem = worst(portal, AGENCY)
-    with database.connect(hub.address, autocommit=True) as connection:
+    with (
+        held(portal, PENSIONS) as number,
+        database.connect(hub.address, autocommit=True) as connection,
+    ):
         agreement = hub.catalogue.agreement(AGREEMENT)
         agreement_lives.suspend(connection, agreement, "演练", "演练中止")
         (row,) = quality_problems.rows(connection, problem.id, 0, 1)
-        ticket, now = challenge(portal, problem).id, hub.settings.now()
+        ticket = challenge(portal, problem).id
         sent = NewAttachment("txt", b"evidence", AGENCY, AGENCY, now)
         with connection.transaction():
             attached = attachments.add(connection, ticket, sent, hub.keys, hub.suite)
-        held = transfers.open_transfer(connection, "deliver", AGREEMENT, "1", now)
-        transfers.record_end(connection, held, "held", f"{AGREEMENT}: 9000 rows, usually 10")
-        incidents.open_incident(connection, AGREEMENT, held, "PR-05", 3)
-        incident = incidents.open_ones(connection)[-1].id
-        ((receipt,),) = connection.execute(
-            "SELECT max(transfer) FROM ledger.receipt JOIN ledger.transfer ON id = transfer"
-            " WHERE subject LIKE %s",
-            (f"%-{AGENCY}-%",),
-        ).fetchall()
         yield {
             "agency": AGENCY,
             "report": f"monthly-{MONTH:%Y-%m}.zh.html",
@@ -64,15 +63,31 @@ def made(portal: ServedPortal) -> Iterator[Mapping[str, str]]:
             "attachment": str(attached.number),
             "problem": str(problem.id),
             "record": str(row.id),
-            "receipt": str(receipt),
+            "receipt": str(_receipt(connection)),
             "entry": "1",
-            "night": nights.listed(hub.settings.home)[0].day,
-            "hold": f"deliver-{held}",
-            "incident": str(incident),
+            "night": f"{now:%Y-%m-%d}",
+            "hold": f"collect-{number}",
+            "incident": str(_incident(connection, now)),
         }
-        incidents.close(connection, incident)
-        transfers.record_end(connection, held, "failed", "演练中止")
         agreement_lives.approve(connection, agreement, "演练", "演练〔1〕号")
+
+
+def _receipt(connection: Connection) -> int:
+    """The newest delivery that the agency gives or gets."""
+    ((found,),) = connection.execute(
+        "SELECT max(transfer) FROM ledger.receipt JOIN ledger.transfer ON id = transfer"
+        " WHERE subject LIKE %s",
+        (f"%-{AGENCY}-%",),
+    ).fetchall()
+    return int(str(found))
+
+
+def _incident(connection: Connection, now: datetime) -> int:
+    """An open incident of a delivery that a rule has blocked."""
+    number = transfers.open_transfer(connection, "deliver", AGREEMENT, "1", now)
+    transfers.record_end(connection, number, "failed", "PR-05 blocks")
+    incidents.open_incident(connection, AGREEMENT, number, "PR-05", 1_234)
+    return incidents.open_ones(connection)[-1].id
 
 
 def addresses(things: Mapping[str, str]) -> Iterator[tuple[str, str]]:
