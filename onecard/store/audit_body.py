@@ -2,7 +2,7 @@
 
 The live lane leaves some 75,000 entries a day for good, and most of their text is one SHA-256 in
 hexadecimal digits and, once more, the entry's subject. Of these kinds the hash is stored as bytes,
-and a character that no canonical JSON has stands in the place of each (ADR 0063). What is hashed,
+and a character that no canonical JSON has stands in the place of each (ADR 0062). What is hashed,
 signed and exported is the whole text, as it was given: the form of the log is the same.
 """
 

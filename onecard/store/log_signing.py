@@ -2,7 +2,7 @@
 
 What a checkpoint says is that the log had this size and this root; it vouches for every entry
 before it, however many. Nothing waits for it: an entry is on record with the commit that it stands
-in. So whoever has many transfers a second may sign once for all of them (ADR 0063).
+in. So whoever has many transfers a second may sign once for all of them (ADR 0062).
 """
 
 from __future__ import annotations
