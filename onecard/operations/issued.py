@@ -12,7 +12,6 @@ from typing import Any
 from onecard.base import files
 from onecard.errors import ConfigError
 from quality.reports.corrections import Correction, Headlines, Issued, corrected
-from quality.reports.scheme import ScoringScheme
 
 _NAME = re.compile(r"monthly-(\d{4})-(\d{2})\.issued\.json")
 
@@ -47,29 +46,38 @@ def read(folder: Path, month: date) -> Issued | None:
         raise ConfigError(msg) from None
 
 
-def write(
-    folder: Path, month: date, now: Headlines, scheme: ScoringScheme, closed_on: date | None
-) -> Issued:
-    """Remember what a report says; of a month that is closed, what was corrected.
+def told(folder: Path, month: date, now: Headlines, judged: str, closed_on: date | None) -> Issued:
+    """What a report says; of a month that is closed, what was corrected too. Nothing is written.
 
     Args:
         folder: of the agency.
         month: its first day.
         now: its headlines.
-        scheme: that judged it.
+        judged: what it is judged by (`quality.reports.corrections.judged_by`).
         closed_on: the hub's day, where the month is closed; None: it is still open.
     """
     before = read(folder, month)
-    found = Issued(scheme.version, now)
-    if closed_on is not None and before is not None and before.scheme == scheme.version:
-        found = corrected(before, now, closed_on)
+    if closed_on is None or before is None:
+        return Issued(judged, now)
+    if before.scheme != judged:  # what differs came of that, and is no correction
+        return Issued(judged, now, before.corrections)
+    return corrected(before, now, closed_on)
+
+
+def keep(folder: Path, month: date, found: Issued) -> None:
+    """Remember what a report said, once its files are there.
+
+    Args:
+        folder: of the agency.
+        month: its first day.
+        found: what it said.
+    """
     lines = [
         {"day": c.day.isoformat(), "key": c.key, "old": c.old, "new": c.new}
         for c in found.corrections
     ]
-    told = {"scheme": found.scheme, "headlines": found.headlines, "corrections": lines}
-    files.write(_file(folder, month), json.dumps(told, ensure_ascii=False, indent=1))
-    return found
+    kept = {"scheme": found.scheme, "headlines": found.headlines, "corrections": lines}
+    files.write(_file(folder, month), json.dumps(kept, ensure_ascii=False, indent=1))
 
 
 def _file(folder: Path, month: date) -> Path:

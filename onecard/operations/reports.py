@@ -14,7 +14,7 @@ from onecard.ports.desk import Desk
 from onecard.store import database, holds, transfer_history
 from quality.reports import content, facts, pages, week, workbook
 from quality.reports import scheme as schemes
-from quality.reports.corrections import headlines
+from quality.reports.corrections import headlines, judged_by
 from quality.reports.past import Past
 from quality.reports.scheme import Language
 from quality.reports.scope import CITY
@@ -45,10 +45,13 @@ def write_monthly(
         desk: the hub.
         month: its first day.
         agencies: whose; without any, all that have a report.
-        languages: of the pages; the workbook is written in the first.
+        languages: of the pages; the workbook is written in the first. Of a closed month both: each
+            says what was corrected.
         told: is called after each agency's report.
     """
-    scheme = schemes.load()
+    scheme, closed = schemes.load(), _closed_on(desk, month)
+    if closed is not None:
+        languages = get_args(Language)
     writers = [pages.Writer(desk.catalogue, scheme, language) for language in languages]
     files: list[Path] = []
     with database.connect(desk.address, autocommit=True) as connection:
@@ -56,8 +59,9 @@ def write_monthly(
         for agency in agencies or reporting(desk):
             found = maker.content(agency)
             folder = _folder(desk, agency)
-            told_now = headlines(found.standings, found.figures, scheme)
-            known = issued.write(folder, month, told_now, scheme, _closed_on(desk, month))
+            now = headlines(found.standings, found.figures, scheme)
+            judged = judged_by(scheme, desk.catalogue, agency)
+            known = issued.told(folder, month, now, judged, closed)
             for writer in writers:
                 name = f"monthly-{month:%Y-%m}.{writer.language}.html"
                 page = writer.monthly(found, known.corrections)
@@ -66,6 +70,7 @@ def write_monthly(
             file = folder / f"problems-{month:%Y-%m}.xlsx"
             workbook.write(file, writers[0].say("s6"), columns, rows)
             files.append(file)
+            issued.keep(folder, month, known)  # last: what failed before is written again
             told(f"{agency} {month:%Y-%m}")
     return files
 
@@ -191,7 +196,7 @@ def restate(desk: Desk, told: Told = _nobody) -> list[Path]:
             standing = past.month(each)
             for agency in (a for a, months in known.items() if each in months):
                 before = issued.read(_folder(desk, agency), each)
-                if before is None or before.scheme != scheme.version:
+                if before is None or before.scheme != judged_by(scheme, desk.catalogue, agency):
                     continue
                 if before.headlines != standing.headlines(agency):
                     changed.setdefault(each, []).append(agency)

@@ -7,15 +7,19 @@ report is written anew, and says of each headline when it was corrected and what
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from quality.reports import words
+from quality.reports.indicators import merged
 from quality.reports.scheme import ScoringScheme
-from quality.reports.scope import Figures, Number
+from quality.reports.scope import Figures, Number, ReportScope
 from quality.reports.standings import Standing
+from schemas.models.catalogue import Catalogue
 
 HeadlineKind = Literal["grade", "score", "kpi"]
 Headlines = dict[str, tuple[Number, ...]]
@@ -55,7 +59,7 @@ class Issued:
     """A report as it was written last.
 
     Attributes:
-        scheme: version of the scheme that judged it: one of another version stays as it is.
+        scheme: what it was judged by (`judged_by`): one that was judged otherwise stays as it is.
         headlines: what it said.
         corrections: since the month was closed, the first first.
     """
@@ -63,6 +67,32 @@ class Issued:
     scheme: str
     headlines: Mapping[str, tuple[Number, ...]]
     corrections: tuple[Correction, ...] = ()
+
+
+def judged_by(scheme: ScoringScheme, known: Catalogue, agency: str) -> str:
+    """The scheme's version, and a digest of what of the catalogue an agency's figures depend on.
+
+    A month that was judged by other contracts, agreements or registers is not corrected by today's.
+
+    Args:
+        scheme: that judges.
+        known: contracts, agreements and registers.
+        agency: whose report it is.
+    """
+    scope = ReportScope.of(known, agency)
+    contracts = [
+        [
+            contract.id,
+            sorted(f.name for f in contract.fields if f.required),
+            sorted([r.name, str(r.dimension)] for r in contract.rules),
+            sorted([e.name, str(e.dimension)] for e in contract.expectations),
+        ]
+        for contract in scope.contracts
+    ]
+    agreements = [a.id for a in scope.agreements]
+    told = [contracts, agreements, sorted(merged(known.registers).items())]
+    text = json.dumps(told, ensure_ascii=False, default=str)
+    return f"{scheme.version}+{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def headlines(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from onecard.errors import ConfigError
 from onecard.operations import issued
 from quality.reports import correction_lines
 from quality.reports import scheme as schemes
-from quality.reports.corrections import Correction, Issued, corrected, headlines
+from quality.reports.corrections import Correction, Issued, corrected, headlines, judged_by
 from quality.reports.names import Names
 from quality.reports.standings import Standing
 from schemas.models import catalogue
@@ -38,11 +39,20 @@ def test_what_differs_is_a_correction_and_what_is_new_or_gone_is_none() -> None:
     assert again.corrections == (*once.corrections, Correction(LATER, "grade.total", (3,), (2,)))
 
 
+def write(
+    folder: Path, overdue: tuple[int, int], day: date | None, judged: str = "2.0.0"
+) -> Issued:
+    """A report of that many problems, on that day where its month is closed."""
+    found = issued.told(folder, MONTH, {"kpi.overdue": overdue}, judged, day)
+    issued.keep(folder, MONTH, found)
+    return found
+
+
 def test_a_closed_month_keeps_all_its_corrections_on_disk(tmp_path: Path) -> None:
-    issued.write(tmp_path, MONTH, {"kpi.overdue": (2, 2)}, SCHEME, None)
-    issued.write(tmp_path, MONTH, {"kpi.overdue": (1, 1)}, SCHEME, None)
-    issued.write(tmp_path, MONTH, {"kpi.overdue": (0, 1)}, SCHEME, FIRST)
-    issued.write(tmp_path, MONTH, {"kpi.overdue": (1, 1)}, SCHEME, LATER)
+    write(tmp_path, (2, 2), None)
+    write(tmp_path, (1, 1), None)
+    write(tmp_path, (0, 1), FIRST)
+    write(tmp_path, (1, 1), LATER)
     found = issued.read(tmp_path, MONTH)
     assert found is not None
     assert found.corrections == (
@@ -53,12 +63,31 @@ def test_a_closed_month_keeps_all_its_corrections_on_disk(tmp_path: Path) -> Non
     assert issued.read(tmp_path, date(2026, 10, 1)) is None
 
 
-def test_a_report_of_another_scheme_begins_anew(tmp_path: Path) -> None:
-    issued.write(tmp_path, MONTH, {"kpi.overdue": (2, 2)}, SCHEME, None)
-    (file,) = tmp_path.iterdir()
-    file.write_text(file.read_text().replace(SCHEME.version, "1.0.0"))
-    found = issued.write(tmp_path, MONTH, {"kpi.overdue": (0, 2)}, SCHEME, FIRST)
-    assert (found.scheme, found.corrections) == (SCHEME.version, ())
+def test_what_is_judged_otherwise_is_no_correction_and_earlier_ones_stay(tmp_path: Path) -> None:
+    write(tmp_path, (2, 2), None)
+    write(tmp_path, (1, 2), FIRST)
+    found = write(tmp_path, (0, 2), LATER, "3.0.0")
+    assert found.corrections == (Correction(FIRST, "kpi.overdue", (2, 2), (1, 2)),)
+    assert write(tmp_path, (0, 2), LATER, "3.0.0") == found
+
+
+def test_what_was_told_and_not_kept_is_told_again(tmp_path: Path) -> None:
+    write(tmp_path, (2, 2), None)
+    once = issued.told(tmp_path, MONTH, {"kpi.overdue": (1, 2)}, "2.0.0", FIRST)
+    assert issued.told(tmp_path, MONTH, {"kpi.overdue": (1, 2)}, "2.0.0", FIRST) == once
+    assert once.corrections != ()
+
+
+def test_figures_are_judged_by_what_of_the_catalogue_they_depend_on() -> None:
+    known = catalogue.load()
+    before = judged_by(SCHEME, known, "health")
+    assert before.startswith(f"{SCHEME.version}+")
+    assert judged_by(SCHEME, known, "health") == before
+    fewer = {n: c for n, c in known.contracts.items() if n != "health/death_notice"}
+    assert judged_by(SCHEME, replace(known, contracts=fewer), "health") != before
+    assert judged_by(SCHEME, replace(known, contracts=fewer), "hrss") == judged_by(
+        SCHEME, known, "hrss"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"scheme": 1, "headlines": 2}'])
