@@ -40,6 +40,7 @@ from onecard.store import (
     tickets,
     transfers,
 )
+from onecard.store.audit_body import WHOLE
 from onecard.store.database import Connection
 from quality.rows.rule_titles import title
 from schemas.models import catalogue
@@ -221,7 +222,7 @@ class Portal:
     def audit(self) -> list[tuple[object, ...]]:
         with self.connect() as connection:
             return connection.execute(
-                "SELECT kind, subject, actor, body FROM ledger.audit ORDER BY seq"
+                "SELECT kind, subject, actor, " + WHOLE + " FROM ledger.audit ORDER BY seq"
             ).fetchall()
 
 
