@@ -262,12 +262,12 @@ def looks(hub: Hub, connection: database.Connection) -> dict[str, Callable[[], o
     )
     digests = [hub.suite.digests(k.secret, [person])[0] for k in keys]
     ((old,),) = connection.execute(statements("thirteen_months")[OLDEST_PACK]).fetchall()
-    there = database.scalars(
-        connection,
-        str,
-        "SELECT DISTINCT d FROM ledger.lane_pack, unnest(deliveries) AS d WHERE subject = %s",
-        (agreement.id,),
-    )
+    there = [
+        str(delivery)
+        for (delivery,) in connection.execute(
+            statements("thirteen_months")["deliveries"], (agreement.id,)
+        )
+    ]
     frames = [n for n in report_frames.FRAMES if n not in ("collects", "rules", "tickets")]
     table = StatusTable(EVENTS, "hrss__card_status_event")
     losses = Loss(("08",), 60)

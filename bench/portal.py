@@ -81,7 +81,7 @@ def prepare(desk: HubDesk, address: str, rows: int) -> int:
     with psycopg.connect(address, autocommit=True) as connection:
         _registry(connection, desk.catalogue)
         reject(connection, desk, rows)
-        connection.execute("SELECT ledger.gather_problems()")
+        connection.execute(statements("portal")["problems"])
         connection.execute("VACUUM ANALYZE")
     with database.connect(address, autocommit=True) as hub:
         for agreement in [a for a in desk.catalogue.agreements.values() if a.served][DRAFTS:]:

@@ -24,3 +24,6 @@ SELECT max(id) FROM ledger.ticket WHERE agency = %(agency)s
 SELECT max(record), min(record), max(record) FILTER (WHERE place * 2 <= rows) FROM (
     SELECT record, row_number() OVER (ORDER BY record) AS place, count(*) OVER () AS rows
     FROM quarantine.reason WHERE problem = %(problem)s) r
+
+-- name: problems
+SELECT ledger.gather_problems();
