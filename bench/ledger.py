@@ -264,9 +264,7 @@ def looks(hub: Hub, connection: database.Connection) -> dict[str, Callable[[], o
     ((old,),) = connection.execute(statements("thirteen_months")[OLDEST_PACK]).fetchall()
     there = [
         str(delivery)
-        for (delivery,) in connection.execute(
-            statements("thirteen_months")["deliveries"], (agreement.id,)
-        )
+        for (delivery,) in connection.execute(statements("ledger")["deliveries"], (agreement.id,))
     ]
     frames = [n for n in report_frames.FRAMES if n not in ("collects", "rules", "tickets")]
     table = StatusTable(EVENTS, "hrss__card_status_event")

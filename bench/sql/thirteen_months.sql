@@ -74,6 +74,3 @@ FROM (SELECT l.*, (SELECT string_agg(e, ''::bytea) FROM
 
 -- name: oldest pack
 SELECT min(first) FROM ledger.lane_pack
-
--- name: deliveries
-SELECT DISTINCT d FROM ledger.lane_pack, unnest(deliveries) AS d WHERE subject = %s;
