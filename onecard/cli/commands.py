@@ -167,7 +167,7 @@ COMMANDS = (
     Command(
         "alarms send",
         "onecard.cli.alarms:send",
-        "Tell each channel of ONECARD_ALARMS what is new to it, and what is over.",
+        "Tell each channel of ONECARD_ALARMS what is new to it and what is over; news of tickets.",
     ),
     Command(
         "agreements list",

@@ -361,7 +361,7 @@ def test_the_command_serves_its_door_and_ends_in_order(town: Town, tmp_path: Pat
     told = ("live", "--listen", place, "--metrics", figures)
     complained = tmp_path / "complained"
     words = forked.Command(town.stage.at(0), told, nothing, said, complained)
-    process = forked.context.Process(target=forked._call, args=(words,))
+    process = forked.context.Process(target=forked.call, args=(words,))
     process.start()
     try:
         until(town.holders, "the process's leases")

@@ -219,7 +219,7 @@ def test_where_events_are_kept_is_said_by_openlineages_own_settings(tmp_path: Pa
     found = lineage_kept.files(kept)
     assert found is not None
     assert (str(found.path), found.append) == ("/var/events", False)
-    local = {**kept, "OPENLINEAGE__TRANSPORT__LOG_FILE_PATH": "file:///var/my%20events"}
+    local = {**kept, "OPENLINEAGE__TRANSPORT__LOG_FILE_PATH": Path("/var/my events").as_uri()}
     found = lineage_kept.files(local)
     assert found is not None
     assert str(found.path) == "/var/my events"
