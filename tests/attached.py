@@ -46,6 +46,15 @@ def object_stream(body: bytes, about: bytes = b"/Filter /FlateDecode") -> bytes:
     return head + b"stream\n" + data + b"\nendstream\nendobj\n"
 
 
+def formula(text: bytes, tag: bytes = b"f") -> bytes:
+    """A sheet with a formula, as XML says it."""
+    return b"<worksheet><sheetData><row><c><%s>%s</%s></c></row></sheetData></worksheet>" % (
+        tag,
+        text,
+        tag,
+    )
+
+
 def workbook(**more: bytes) -> bytes:
     """A workbook of one sheet; `more` are further parts."""
     return xlsx(SheetMade([["姓名", "结论"], ["甲", "已核对"]]), more=more)

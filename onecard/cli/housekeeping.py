@@ -34,7 +34,7 @@ def housekeeping(*, json: Json = False) -> None:
                 f" {done.expired_rows:,} rows older than {YEARS} years in all;"
                 f" {done.folded:,} transfers of the live lane folded;"
                 f" {done.uploads:,} uploads that waited too long removed;"
-                f" {done.attachments:,} files of closed tickets erased;"
+                f" {done.attachments:,} files of tickets erased;"
                 f" {found.entries:,} audit entries"
             )
         done.check()

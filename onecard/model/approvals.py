@@ -13,9 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onecard.base.blanks import BLANKS
 from onecard.errors import PolicyError
 from onecard.model.agreements import AgreementEvent
 from schemas.models.agreement import Agreement
+
+_UNSEEN = dict.fromkeys(map(ord, BLANKS))
 
 
 class SamePerson(PolicyError):
@@ -70,7 +73,7 @@ def standing(events: Sequence[AgreementEvent]) -> Standing:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's: width, case and blanks do not make another one."""
+    """Whether two names are one person's: width, case and what is not seen make no other one."""
     return _folded(one) == _folded(other)
 
 
@@ -91,4 +94,6 @@ def _asked(content: Mapping[str, Any]) -> int:
 
 
 def _folded(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+    seen = name.translate(_UNSEEN)
+    seen = "".join(c for c in seen if unicodedata.category(c) not in ("Cc", "Cf"))
+    return "".join(unicodedata.normalize("NFKC", seen).casefold().split())

@@ -27,6 +27,9 @@ MOST_OF_TICKET = 20 * 1024**2
 KEPT = timedelta(days=90)
 """So long after a ticket was closed its files can be looked at; of a ticket that is opened again
 within that time they stay."""
+KEPT_UNCLOSED = timedelta(days=180)
+"""So long after the answer, or its own coming where that is later, a file of a ticket that nobody
+closes can be looked at."""
 
 Unfit = Literal["kind", "active", "damaged", "unpacks", "mixed", "sealed", "full"]
 """Why a file is not taken: none of the kinds; something in it that acts; not whole; unpacks to too
@@ -64,7 +67,7 @@ class Attachment:
     Attributes:
         number: of the ticket's files, from 1.
         event: of the ticket, with which it came.
-        digest: of its bytes, in hexadecimal, by the suite.
+        digest: of its bytes, in hexadecimal, keyed: it tells nothing of them once they are gone.
         erased_at: since when its bytes are gone; None: they are there.
     """
 

@@ -24,8 +24,10 @@ _OTHER = re.compile(
     rb"\s*(?:<[!?a-z]|\{\\rtf|#!|%!ps|mime-version:|from:|received:|@echo|begin:v)", re.IGNORECASE
 )
 """How texts begin that some program would open as more than text."""
-_ACTING = re.compile(r"[\s\"']*(?:[=@]|[+\-](?![\d.\s]*\d[\d.,%\s]*$))")
-"""A cell that a spreadsheet would reckon: `=…`, `@…`, and `+…` or `-…` that is no number."""
+_ACTS = re.compile(r"[\s\"']*[=@＝＠]")
+_SIGN = re.compile(r"[\s\"']*[+\-＋－]")
+_FIGURE = frozenset("0123456789.,%０１２３４５６７８９．，％")
+"""Of what a cell may be made behind its sign, so that it is a number."""
 
 
 def judged(data: bytes) -> AttachedKind:
@@ -78,16 +80,30 @@ def _text(data: bytes) -> AttachedKind:
         msg = "the file is none of the kinds that are taken"
         raise UnfitFile(msg, "kind")
     text = _decoded(data)
-    if any(unicodedata.category(c) in ("Cc", "Cs", "Cn") and c not in "\r\n\t" for c in text):
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\r\n\t" for c in text):
         msg = "the file is no text: control characters stand in it"
         raise UnfitFile(msg, "kind")
     rows = _table(text)
     if not rows:
         return "txt"
-    if any(_ACTING.match(cell) for row in rows for cell in row):
+    if any(_acts(cell) for row in rows for cell in row):
         msg = "a cell of the file is a formula"
         raise UnfitFile(msg, "active")
     return "csv"
+
+
+def _acts(cell: str) -> bool:
+    """Whether a spreadsheet would reckon it: `=…`, `@…`, and `+…` or `-…` that is no number.
+
+    Each character is looked at once, whatever the cell holds.
+    """
+    if _ACTS.match(cell):
+        return True
+    sign = _SIGN.match(cell)
+    if sign is None:
+        return False
+    rest = "".join(cell[sign.end() :].split())
+    return not _FIGURE.issuperset(rest) or not any(c.isdecimal() for c in rest)
 
 
 def _decoded(data: bytes) -> str:

@@ -2,7 +2,9 @@
 
 There is no reader of PDF here that could be deceived: names of what acts are looked for in all
 bytes of the file, with their escapes undone, and in all object streams, the one place where objects
-stand packed. An object stream that cannot be unpacked here is refused.
+stand packed. Which streams those are is not left to the words around them alone: whatever unpacks
+to the beginning of an object stream is looked through as one, and a file that has object streams
+has no stream packed in a way that is not known here.
 """
 
 from __future__ import annotations
@@ -22,11 +24,33 @@ _ACTING = re.compile(
 )
 """Names of actions and parts that run, open or send something (12.6.4, 7.11.4)."""
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
-_STREAM = re.compile(rb"(?<!end)stream[ \t]*(?:\r\n|\n|\r)?")
+_STREAM = re.compile(rb">>[\0\s]*stream[ \t]*(?:\r\n|\n|\r)")
+"""Where a dictionary is over and its stream begins (7.3.8)."""
+_WORD = re.compile(rb"(?<!end)stream[ \t]*(?:\r\n|\n|\r)?")
+"""Wherever a reader might see a stream begin."""
+_OBJECT = re.compile(rb"\d[\0\s]+obj" + _NAME_ENDS)
+_FILTER = re.compile(rb"/Filter" + _NAME_ENDS)
 _FLATE = re.compile(rb"/Filter\s*(?:/FlateDecode|\[\s*/FlateDecode\s*\])" + _NAME_ENDS)
+_PICTURE = rb"/(?:DCT|JPX|CCITTFax|JBIG2)Decode"
+_NO_OBJECTS = re.compile(
+    rb"/Filter\s*(?:" + _PICTURE + _NAME_ENDS + rb"|/[A-Za-z]+\.[A-Za-z.]+"
+    rb"|\[\s*(?:/FlateDecode\s*)?" + _PICTURE + rb"\s*\])"
+)
+"""How pictures are packed, and the names of those who signed (12.8.1), which pack nothing."""
 _REFERRED = re.compile(rb"/First\s+\d+\s+\d+\s+R" + _NAME_ENDS)
 _OBJECTS = re.compile(rb"/(?:ObjStm|First)" + _NAME_ENDS)
 """What an object stream's dictionary has (7.5.7); outlines have a `/First`, too: a reference."""
+_PACKED = re.compile(rb"/(?:ObjStm|XRef|XRefStm)" + _NAME_ENDS)
+"""What a document with object streams has."""
+_BLANK = b"\0\t\n\f\r "
+_NUMBERS = re.compile(rb"%|[+\-.\d]+(?:[\0\s%]|\Z)")
+"""How an object stream begins: with a number, or a comment before it."""
+_HEAD, _LONGEST_HEAD = 16, 1 << 16
+"""Bytes that tell how something begins, and packed bytes in which they must come."""
+_OPENING = re.compile(
+    rb"(?P<opens>/(?:OpenAction|AA)[\0\s]*<<)|(?P<link>/URI" + _NAME_ENDS + rb")|<<|>>"
+)
+"""Dictionaries of what is done without being asked (12.6.3), and links in them."""
 
 
 def check(data: bytes) -> None:
@@ -48,7 +72,7 @@ def check(data: bytes) -> None:
         msg = "the document is encrypted"
         raise UnfitFile(msg, "sealed")
     _check_names(names)
-    for part in _object_streams(data):
+    for part in _object_streams(data, packed=_PACKED.search(names) is not None):
         _check_names(_unescaped(part))
 
 
@@ -58,44 +82,132 @@ def _unescaped(data: bytes) -> bytes:
 
 
 def _check_names(data: bytes) -> None:
-    if _ACTING.search(data):
+    if _ACTING.search(data) or _goes_out(data):
         msg = "the document holds a script, an action, a form or an embedded file"
         raise UnfitFile(msg, "active")
 
 
-def _object_streams(data: bytes) -> Iterator[bytes]:
-    """What object streams hold, unpacked; those that stand in the clear were looked at already."""
-    left, before = MOST_UNPACKED, 0
-    for found in _STREAM.finditer(data):
-        about = _unescaped(data[before : found.start()])
-        before = found.end()
-        certain = _OBJECTS.search(_REFERRED.sub(b"", about)) is not None
-        if not certain and b"/First" not in about:
-            continue
-        if b"/Filter" not in about and b"/FFilter" not in about:
-            continue
-        plain = len(_FLATE.findall(about)) == about.count(b"/Filter")
-        if plain and b"/DecodeParms" not in about and b"/FFilter" not in about:
-            unpacked = _inflated(data[found.end() : data.find(b"endstream", found.end())], left)
+def _goes_out(data: bytes) -> bool:
+    """Whether a link is followed by itself, when the document or a page is opened."""
+    depth, opened = 0, 0
+    for found in _OPENING.finditer(data):
+        if found["link"]:
+            if opened:
+                return True
+        elif found[0] == b">>":
+            depth -= 1
+            opened = opened if depth >= opened else 0
+        else:
+            depth = depth + 1 if opened else 1
+            opened = opened or (1 if found["opens"] else 0)
+    return False
+
+
+def _object_streams(data: bytes, *, packed: bool) -> Iterator[bytes]:
+    """What object streams hold, unpacked.
+
+    Args:
+        data: all of the document.
+        packed: it has object streams, as its names say.
+    """
+    sure = _places(data, packed=packed)
+    left, all_of_it = MOST_UNPACKED, memoryview(data)
+    for found in _WORD.finditer(data):
+        begin = found.end()
+        if begin in sure or _begins_so(all_of_it, begin):
+            unpacked = _inflated(all_of_it, begin, left)
             left -= len(unpacked)
             yield unpacked
-        elif certain:
-            msg = "a part of the document is packed in a way that is not looked through"
-            raise UnfitFile(msg, "damaged")
 
 
-def _inflated(data: bytes, most: int) -> bytes:
-    found = zlib.decompressobj()
-    try:
-        unpacked = found.decompress(data, most + 1)
-    except zlib.error:
-        raise _damaged() from None
-    if len(unpacked) > most:
-        msg = "the document unpacks to too much"
-        raise UnfitFile(msg, "unpacks")
-    if not found.eof:
-        raise _damaged()
-    return unpacked
+def _places(data: bytes, *, packed: bool) -> set[int]:
+    """Where streams begin that are object streams by their dictionaries.
+
+    Args:
+        data: all of the document.
+        packed: as in `_object_streams`.
+
+    Raises:
+        UnfitFile: one is, or may be, packed in a way that is not looked through.
+    """
+    found, before = set[int](), 0
+    for stream in _STREAM.finditer(data):
+        about = _unescaped(data[before : stream.end()])
+        before = stream.end()
+        own = about[max((o.end() for o in _OBJECT.finditer(about)), default=0) :]
+        certain = _OBJECTS.search(_REFERRED.sub(b"", about)) is not None or b"/First" in own
+        if certain:
+            found.add(before)
+        _check_packing(about, own, certain=certain, packed=packed)
+    _check_packing(_unescaped(data[before:]), b"", certain=False, packed=packed)
+    return found
+
+
+def _check_packing(about: bytes, own: bytes, *, certain: bool, packed: bool) -> None:
+    """Refuse what is, or may be, an object stream, and is not plainly deflated.
+
+    Args:
+        about: all that stands before a stream.
+        own: its dictionary, as far as can be told.
+        certain: it is an object stream.
+        packed: as in `_object_streams`.
+    """
+    flate, others = len(_FLATE.findall(about)), len(_NO_OBJECTS.findall(about))
+    plain = flate + others == len(_FILTER.findall(about)) and b"/FFilter" not in about
+    treated = b"/DecodeParms" in about
+    whole = own.count(b"<<") == own.count(b">>") > 0
+    if (certain and (treated or not plain or not flate)) or (
+        packed and (not plain or (treated and not whole))
+    ):
+        msg = "a part of the document is packed in a way that is not looked through"
+        raise UnfitFile(msg, "damaged")
+
+
+def _begins_so(data: memoryview, begin: int) -> bool:
+    """Whether packed bytes begin here that unpack to the beginning of an object stream.
+
+    Args:
+        data: all of the document.
+        begin: of what may be packed.
+    """
+    mark = int.from_bytes(data[begin : begin + 2], "big")
+    if mark % 31 or (mark >> 8) & 0xF != 8:
+        return False
+    found, head, end = zlib.decompressobj(), b"", min(len(data), begin + _LONGEST_HEAD)
+    for place in range(begin, end):
+        try:
+            head = (head + found.decompress(data[place : place + 1])).lstrip(_BLANK)
+        except zlib.error:
+            break
+        if len(head) >= _HEAD or found.eof:
+            break
+    else:
+        return end == begin + _LONGEST_HEAD
+    return _NUMBERS.match(head[:_HEAD]) is not None
+
+
+def _inflated(data: memoryview, begin: int, most: int) -> bytes:
+    """What is packed here, read in growing pieces, so that little behind its end is touched.
+
+    Args:
+        data: all of the document.
+        begin: of what is packed.
+        most: bytes that it may unpack to.
+    """
+    found, unpacked, step = zlib.decompressobj(), bytearray(), 1 << 10
+    while not found.eof:
+        piece = data[begin : begin + step]
+        begin, step = begin + step, min(2 * step, 1 << 20)
+        try:
+            unpacked += found.decompress(piece, most + 1 - len(unpacked))
+        except zlib.error:
+            raise _damaged() from None
+        if len(unpacked) > most:
+            msg = "the document unpacks to too much"
+            raise UnfitFile(msg, "unpacks")
+        if not piece:
+            raise _damaged()
+    return bytes(unpacked)
 
 
 def _damaged() -> UnfitFile:

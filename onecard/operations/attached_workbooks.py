@@ -16,7 +16,7 @@ from connectors.files import unzip
 from connectors.files.xml_outline import Element, outline
 from onecard.errors import ProtocolError
 from onecard.model.attachments import UnfitFile
-from onecard.operations import attached_images
+from onecard.operations import attached_formulas, attached_images
 
 MOST_UNPACKED = 64 * 1024**2
 """Bytes that all parts of a workbook may unpack to."""
@@ -33,12 +33,8 @@ _PARTS = re.compile(
     r"xl/comments\d*\.xml|xl/printersettings/[\w\-]+\.bin|xl/media/[\w\-]+\.(?:png|jpe?g)"
 )
 """Parts by their names in small letters, as programs compare them."""
-_FORMULA = re.compile(
-    rb"<(?:\w+:)?f[\s>][^<]*(?:\|[^\"<]*!|WEBSERVICE|RTD\s*\(|CALL\s*\(|REGISTER)", re.IGNORECASE
-)
-"""A formula that asks another program or the network."""
 _IN_UTF8 = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?!<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-8[\"']|us-ascii[\"']))",
+    rb"(?>(?:\xef\xbb\xbf)?\s*)(?!<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-8[\"']|us-ascii[\"']))",
     re.IGNORECASE,
 )
 """The encoding of all parts (ECMA-376-2, 6.2.5), so that bytes can be looked for."""
@@ -122,7 +118,16 @@ def _check_part(name: str, part: bytes) -> None:
         _check_types(part)
     elif name.endswith(".rels"):
         _check_links(part)
-    elif name.startswith("xl/worksheets/") and _FORMULA.search(part):
+    elif name.startswith("xl/"):
+        _check_formulas(part)
+
+
+def _check_formulas(part: bytes) -> None:
+    try:
+        asking = attached_formulas.asks(part)
+    except ProtocolError:
+        raise _damaged() from None
+    if asking:
         raise _acting()
 
 

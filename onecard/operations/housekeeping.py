@@ -51,7 +51,7 @@ class Kept:
         folded: transfers of the live lane that were folded.
         verdict: of the audit log.
         uploads: that were not collected in time, and were removed.
-        attachments: files of tickets that were closed long enough ago, and were erased.
+        attachments: files of tickets that ended long enough ago, and were erased.
     """
 
     purged: int

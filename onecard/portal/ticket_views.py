@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from onecard.base import workdays
 from onecard.errors import ConfigError
-from onecard.model.attachments import KEPT, MOST_BYTES, MOST_OF_TICKET
+from onecard.model.attachments import KEPT, KEPT_UNCLOSED, MOST_BYTES, MOST_OF_TICKET
 from onecard.model.tickets import LONGEST_TEXT, OUTCOMES, Acting, Answer, Ticket
 from onecard.portal import attachment_views, security
 from onecard.portal.answers import back, field_name, hub, note, page
@@ -65,6 +65,7 @@ def _files() -> dict[str, object]:
         "most": MOST_BYTES // mebibyte,
         "most_of_ticket": MOST_OF_TICKET // mebibyte,
         "kept": KEPT.days,
+        "unclosed": KEPT_UNCLOSED.days,
     }
 
 

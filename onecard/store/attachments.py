@@ -1,7 +1,8 @@
 """Files of tickets: sealed under the quarantine key, numbered, erased some time after the closing.
 
 What was a file's content is gone then; number, kind, size and digest stay with the ticket, as the
-audit log names them. A file is bound to its place: sealed bytes fit no other ticket.
+audit log names them. The digest is keyed: a text of one identity number would be found again from
+a plain one. A file is bound to its place: sealed bytes fit no other ticket.
 """
 
 from __future__ import annotations
@@ -12,9 +13,16 @@ from typing import Any, LiteralString
 
 from onecard.base.times import ZONE
 from onecard.crypto import suites
-from onecard.crypto.keys import KeyStore
+from onecard.crypto.keys import Key, KeyStore
 from onecard.crypto.suites import Suite
-from onecard.model.attachments import KEPT, MOST_OF_TICKET, Attachment, NewAttachment, UnfitFile
+from onecard.model.attachments import (
+    KEPT,
+    KEPT_UNCLOSED,
+    MOST_OF_TICKET,
+    Attachment,
+    NewAttachment,
+    UnfitFile,
+)
 from onecard.store import audit
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
 
@@ -77,7 +85,7 @@ def add(
     if room.bytes + size > MOST_OF_TICKET:
         msg = f"ticket {ticket}: its files would have more than {MOST_OF_TICKET} bytes"
         raise UnfitFile(msg, "full")
-    digest = suite.hash(new.content)
+    digest = _digest(new.content, key, suite)
     values = {
         "ticket": ticket,
         "number": number,
@@ -164,7 +172,9 @@ def content(connection: Connection, attached: Attachment, keys: KeyStore) -> byt
 
 
 def erase(connection: Connection, now: datetime, actor: str) -> int:
-    """Erase files of tickets that were closed long enough ago, each with an audit entry; how many.
+    """Erase files of tickets that ended long enough ago, each with an audit entry; how many.
+
+    A ticket ends when it is closed; one that is answered, and not closed, later than that.
 
     Args:
         connection: of the hub's database.
@@ -176,8 +186,10 @@ def erase(connection: Connection, now: datetime, actor: str) -> int:
             connection,
             _made,
             _KNOWN + " WHERE content IS NOT NULL AND EXISTS (SELECT FROM ledger.ticket t"
-            " WHERE t.id = ticket AND t.closed_at < %s) ORDER BY ticket, number FOR UPDATE",
-            (now - KEPT,),
+            " WHERE t.id = ticket AND (t.closed_at < %(closed)s OR (t.status = 'answered'"
+            " AND greatest(t.answered_at, ticket_attachment.added_at) < %(answered)s)))"
+            " ORDER BY ticket, number FOR UPDATE",
+            {"closed": now - KEPT, "answered": now - KEPT_UNCLOSED},
         )
         for gone in due:
             connection.execute(
@@ -187,6 +199,11 @@ def erase(connection: Connection, now: datetime, actor: str) -> int:
             )
             audit.append(connection, "ticket.erased", "tickets", actor, facts(gone))
     return len(due)
+
+
+def _digest(content: bytes, key: Key, suite: Suite) -> bytes:
+    """A file's digest under the quarantine key, apart from references of records."""
+    return suite.digests(key.secret, [f"attachment|{suite.hash(content).hex()}"])[0]
 
 
 def _place(ticket: int, number: int, digest: bytes) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import LiteralString
 
-from onecard.model.attachments import KEPT
+from onecard.model.attachments import KEPT, KEPT_UNCLOSED
 from onecard.store import months
 from schemas.models import misuse
 
@@ -155,7 +155,8 @@ TABLES: tuple[Retention, ...] = (
     Retention(
         "ledger.ticket_attachment",
         f"whatever an agency attaches, sealed; {PEOPLE_IN_CHARGE}",
-        f"content: {KEPT.days} days after its ticket was closed; number, size and digest are kept",
+        f"content: {KEPT.days} days after its ticket was closed, or {KEPT_UNCLOSED.days} after it"
+        " was answered and not closed; number, size and keyed digest are kept",
     ),
     Retention("ledger.ticket_event", PEOPLE_IN_CHARGE, FOR_GOOD),
     Retention("ledger.ticket_notice", "none", "after a year", Age("made_at", NOTICES_KEPT)),

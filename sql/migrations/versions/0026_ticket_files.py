@@ -39,7 +39,10 @@ CREATE TABLE ledger.ticket_attachment (
         "COMMENT ON COLUMN ledger.ticket_attachment.content IS"
         " 'sealed under the quarantine key of that epoch; empty once it was erased'"
     ),
-    "COMMENT ON COLUMN ledger.ticket_attachment.digest IS 'of the file as it came, by the suite'",
+    (
+        "COMMENT ON COLUMN ledger.ticket_attachment.digest IS"
+        " 'of the file as it came, under the quarantine key of that epoch'"
+    ),
     """
 CREATE FUNCTION ledger.refuse_other_attachment() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -81,3 +81,19 @@ def test_a_first_approval_of_a_later_text_leaves_the_one_in_force_alone() -> Non
 def test_texts_of_before_there_were_two_ask_for_one() -> None:
     event = AgreementEvent(1, "approved", "1.0.0", "a", "li", "文号", {}, NOW)
     assert approvals.standing([event]).approval is event
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Ｌｉ Ming",
+        "LI  MING",
+        "li\u200bMing",
+        "li\u00ad ming\ufeff",
+        "\u2066li\u3164ming\x7f",
+        "li\u034fming",
+    ],
+)
+def test_what_is_not_seen_of_a_name_makes_no_other_person(other: str) -> None:
+    assert approvals.same_person("Li Ming", other)
+    assert not approvals.same_person("Li Ming", other + "2")

@@ -12,12 +12,24 @@ import pytest
 from onecard.model.attachments import UnfitFile
 from onecard.operations import attached_images, attached_pdf, attached_workbooks
 from onecard.operations.attached_files import judged
-from tests.attached import jpeg, linked, object_stream, pdf, png, png_chunk, workbook
+from tests.attached import formula, jpeg, linked, object_stream, pdf, png, png_chunk, workbook
 from tests.workbooks import SheetMade, xls, xlsx, zipped
 
 MACROS = "application/vnd.ms-excel.sheet.macroEnabled.main+xml"
 PROGRAM = b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff" + bytes(200)
 SCRIPT = b"<< /S /JavaScript /JS (app.alert\\(1\\)) >>"
+
+
+def _stream(about: bytes, data: bytes = zlib.compress(bytes(9))) -> bytes:
+    return b"<< " + about + b" >>\nstream\n" + data + b"\nendstream"
+
+
+def _hidden(about: bytes, data: bytes) -> bytes:
+    """A document with an object stream whose dictionary is not what it seems."""
+    return pdf().replace(b"trailer", b"5 0 obj\n" + _stream(about, data) + b"\nendobj\ntrailer")
+
+
+PACKED = zlib.compress(b"9 0 " + SCRIPT)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +48,24 @@ SCRIPT = b"<< /S /JavaScript /JS (app.alert\\(1\\)) >>"
         (workbook(**linked("hyperlink", "https://example.org/")), "xlsx"),
         (workbook(**{"xl/media/image1.png": png()}), "xlsx"),
         ("编号,结论\n1,已核对\n2,-3.5\n".encode(), "csv"),
+        ('编号,同比\n1,－１２．５％\n2,"+1,234"\n'.encode(), "csv"),
+        ("姓名\n\U00031350\U0002ebf0\n".encode(), "txt"),
+        (pdf(more=b"/OpenAction << /S /GoTo /D [2 0 R /Fit] >> /X << /URI (a) >> "), "pdf"),
+        (pdf(b"<< /Filter /Adobe.PPKLite >>", packed=b"<< >>"), "pdf"),
+        (pdf(_stream(b"/Filter [/FlateDecode /DCTDecode]"), packed=b"<< >>"), "pdf"),
+        (pdf(_stream(b"/Filter /FlateDecode /DecodeParms << /Columns 5 >>"), packed=b"x"), "pdf"),
+        (pdf(_stream(b"/Filter /LZWDecode")), "pdf"),
+        (workbook(**{"xl/worksheets/sheet2.xml": formula(b'A1&amp;"a|b"&amp;Sheet1!A1')}), "xlsx"),
+        (
+            workbook(
+                **{
+                    "xl/charts/chart1.xml": formula(b"Sheet1!$A$1", b"c:f").replace(
+                        b"<worksheet", b'<worksheet xmlns:c="c"'
+                    )
+                }
+            ),
+            "xlsx",
+        ),
         ("编号\t结论\n1\t已核对\n".encode("gb18030"), "csv"),
         ("\ufeff核对记录：\n一、无误。\n".encode(), "txt"),
         ("核对记录：\n一、无误。\n".encode("gb18030"), "txt"),
@@ -97,6 +127,13 @@ def test_what_is_none_of_the_kinds_is_not_taken(data: bytes) -> None:
         pdf() + pdf(SCRIPT),
         pdf(b"<< /Note (obj) >>", packed=SCRIPT),
         pdf().replace(b"trailer", b"% stream\n5 0 obj " + SCRIPT + b" endobj endstream\ntrailer"),
+        _hidden(b"/Filter /FlateDecode /Xstream 0 /Type /ObjStm /N 1", PACKED),
+        _hidden(b"/Filter /FlateDecode /X (>> stream\n) /Length 9", PACKED),
+        _hidden(b"/Filter /FlateDecode", zlib.compress(b"% x\n 9 0 " + SCRIPT)),
+        _hidden(b"/Filter /FlateDecode", zlib.compress(b"\0" * 9000 + b"9 0 " + SCRIPT)),
+        _hidden(b"/First 8 0 R /N 1 /Filter /FlateDecode", PACKED),
+        pdf(more=b"/OpenAction << /S /URI /URI (https://example.org) >> "),
+        pdf(packed=b"<< /AA << /O << /S /U#52I /URI (https://example.org) >> >> >>"),
         xlsx(SheetMade([["a"]]), types=MACROS),
         workbook(**{"xl/vbaProject.bin": b"x"}),
         workbook(**{"xl/embeddings/oleObject1.bin": b"x"}),
@@ -113,14 +150,11 @@ def test_what_is_none_of_the_kinds_is_not_taken(data: bytes) -> None:
         workbook(**linked("externalLinkPath", "https://example.org/a.xlsx")),
         workbook(**linked("attachedTemplate", "https://example.org/a.xlsx")),
         workbook(**linked("image", "https://example.org/a.png")),
-        workbook(
-            **{
-                "xl/worksheets/sheet2.xml": b"<worksheet><sheetData><row><c><f>"
-                b"cmd|'/c calc'!A0</f></c></row></sheetData></worksheet>"
-            }
-        ),
         b"a,b\n1,=1+1\n",
         b"a,b\n1,@SUM(A1)\n",
+        "a,b\n1,＝1+1\n".encode(),
+        "a,b\n1,－1+cmd|'/C calc'!A0\n".encode(),
+        b"a,b\n1,-\n",
         b"a,b\n1,+cmd|' /C calc'!A0\n",
         b'a,b\n1,"  =HYPERLINK(""http://evil.example"")"\n',
         "a;b\n1;-2+3+cmd|' /C calc'!A0\n".encode("gb18030"),
@@ -128,6 +162,60 @@ def test_what_is_none_of_the_kinds_is_not_taken(data: bytes) -> None:
 )
 def test_what_acts_is_not_taken(data: bytes) -> None:
     assert reason(data) == "active"
+
+
+@pytest.mark.parametrize(
+    ("part", "tag"),
+    [
+        ("xl/worksheets/sheet2.xml", b"f"),
+        ("xl/worksheets/sheet2.xml", b"formula1"),
+        ("xl/workbook.xml", b"definedName"),
+        ("xl/tables/table1.xml", b"calculatedColumnFormula"),
+        ("xl/charts/chart1.xml", b"c:f"),
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"cmd|'/c calc'!A0",
+        b'"a"&amp;cmd|\'/c "calc"\'!A0',
+        b'cmd|\'"\'!A0&amp;""',
+        b"WEBSERVICE(A1)",
+        b"&#87;ebservice(A1)",
+        b"<![CDATA[WEBSERVICE(A1)]]>",
+        b"WEB<!-- -->SERVICE(A1)",
+        b"WEB<x/>SERVICE(A1)",
+        b'_xlfn.IMAGE ("https://example.org/a.png")',
+        b'RTD\n("a",,"b")',
+        b'CALL("a","b","J")',
+        b'_xlfn.STOCKHISTORY("a",1)',
+    ],
+)
+def test_a_formula_that_asks_outside_is_found_wherever_it_stands(
+    part: str, tag: bytes, text: bytes
+) -> None:
+    found = formula(text, tag).replace(b"<worksheet", b'<worksheet xmlns:c="c"', 1)
+    assert reason(workbook(**{part: found})) == "active"
+
+
+def test_a_pivot_tables_own_formula_is_looked_at() -> None:
+    part = b'<a><calculatedItem formula = "&#87;EBSERVICE(A1)"/></a>'
+    assert reason(workbook(**{"xl/pivotCache/pivotCacheDefinition1.xml": part})) == "active"
+
+
+def test_looking_through_goes_over_a_file_once() -> None:
+    """Each of these has taken minutes, with the whole process standing still."""
+    many = 200_000
+    assert reason(b"a,b\n1,-" + b"1" * 130_000 + b"x\n") == "active"
+    assert judged(b"a,b\n1,-" + b"1 " * 60_000 + b"\n") == "csv"
+    assert judged(b"a,b\n1," + b"' " * 60_000 + b"\n") == "csv"
+    for text in (b"|" * many, b"|'" * many, b'"' * many + b'"', b" " * many, b"( " * many):
+        sheet = {"xl/worksheets/sheet2.xml": formula(text)}
+        assert judged(workbook(**sheet)) == "xlsx"
+    assert judged(workbook(**{"xl/worksheets/sheet2.xml": b"<a>" + b"<f" * many})) == "xlsx"
+    small = zlib.compress(b"x")
+    streams = (b">>stream\n" + small) * (many // 40)
+    assert judged(pdf(b"<< " + streams + b" >>")) == "pdf"
 
 
 def encrypted() -> bytes:
@@ -190,7 +278,15 @@ def test_an_archive_behind_a_picture_is_said_to_be_one() -> None:
         ),
         pdf(packed=b"x").replace(b"stream\n", b"stream\n\0\0", 1),
         workbook(**{"docProps/a.xml": b"<?xml version='1.0' encoding='utf-7'?><a/>"}),
+        workbook(**{"docProps/a.xml": b"\xef\xbb\xbf<?xml version='1.0' encoding='utf-7'?><a/>"}),
         workbook(**{"docProps/a.xml": "<a/>".encode("utf-16")}),
+        workbook(**{"xl/worksheets/sheet2.xml": b"<a><f>1</a>"}),
+        _hidden(b"/Type /ObjStm /N 1 /First 4 /X << >> stream\n", b"80002A>"),
+        _hidden(b"/Filter /FlateDecode /X << /Type /ObjStm >> stream\n", PACKED),
+        _hidden(b"/First 8 0 R /N 1 /Filter /LZWDecode", b"x"),
+        pdf(_stream(b"/Filter /LZWDecode"), packed=b"<< >>"),
+        pdf(_stream(b"/Filter [/ASCII85Decode /FlateDecode]"), packed=b"<< >>"),
+        pdf(b"<< /Type /XRef >>", _stream(b"/Filter 7 0 R")),
         workbook(**{"xl/media/image1.png": b"MZ"}),
         workbook(**{"XL/STYLES.XML": b"<a/>"}),
     ],

@@ -12,7 +12,13 @@ import pytest
 from fastapi import HTTPException
 
 from onecard.errors import PolicyError
-from onecard.model.attachments import KEPT, MOST_BYTES, Attachment, NewAttachment
+from onecard.model.attachments import (
+    KEPT,
+    KEPT_UNCLOSED,
+    MOST_BYTES,
+    Attachment,
+    NewAttachment,
+)
 from onecard.model.tickets import Acting, Answer
 from onecard.operations import housekeeping
 from onecard.portal import attachment_views, security, uploads
@@ -309,6 +315,43 @@ def test_a_file_is_erased_some_time_after_its_ticket_was_closed(portal: Portal) 
     ]
     assert entry["digest"] == known.digest
     assert housekeeping.keep_house(portal.site.desk()).attachments == 0
+
+
+def test_a_file_of_a_ticket_that_nobody_closes_is_erased_too(portal: Portal) -> None:
+    old, young, waiting, late = (portal.ticket() for _ in range(4))
+    for number in (old, young, waiting):
+        send(portal, number, EVIDENCE)
+    for number, days in ((old, 1), (young, 0), (late, 1)):
+        acting = Acting("health", NOW + timedelta(days=1 - days))
+        with portal.connect() as connection:
+            tickets.answer(connection, number, Answer("confirmed", "无误"), acting)
+    desk = portal.site.desk()
+    with portal.connect() as connection:
+        new = NewAttachment("txt", b"a", "hrss", "hrss", NOW + timedelta(days=1))
+        with connection.transaction():
+            attachments.add(connection, late, new, desk.keys, desk.suite)
+        attachments.erase(connection, NOW + KEPT_UNCLOSED + timedelta(hours=1), "hub")
+        assert contents(connection, [old, young, waiting, late]) == [False, True, True, True]
+
+
+def test_what_stays_of_a_file_does_not_tell_what_it_was(portal: Portal) -> None:
+    """One identity number has few guesses: a plain digest would be as good as the number."""
+    first, second = portal.ticket(), portal.ticket()
+    for number in (first, second):
+        send(portal, number, EVIDENCE)
+    (found,), (same,) = kept(portal, first), kept(portal, second)
+    assert found.digest == same.digest
+    desk = portal.site.desk()
+    plain = desk.suite.hash(EVIDENCE).hex()
+    assert plain not in str(portal.audit())
+    named = f"attachment|{plain}"
+    digests = {
+        key: desk.suite.digests(key, [named])[0].hex()
+        for key in (desk.keys.quarantine().secret, b"another")
+    }
+    assert [key for key, made in digests.items() if made == found.digest] == [
+        desk.keys.quarantine().secret
+    ]
 
 
 def contents(connection: Connection, numbers: list[int]) -> list[bool]:
