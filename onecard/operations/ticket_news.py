@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -40,7 +40,7 @@ STALE = timedelta(days=30)
 """A notice that could not be sent for so long is news no more."""
 FAILURES = 3
 """So many messages in a row that fail, and a connection is tried no more in this round."""
-_WHILE: Mapping[NoticeKind, Collection[Status]] = {
+_WHILE: Mapping[NoticeKind, tuple[Status, ...]] = {
     "opened": WAITING,
     "handed_over": WAITING,
     "reopened": WAITING,
@@ -147,9 +147,9 @@ class _Telling:
             connection = self._desk.connections.get(name)
             message = self._message(notice, receiver)
             self._senders[receiver.channel.kind](connection, receiver.channel, message)
-        except ReceiverRefused as error:
+        except ReceiverRefused as caught:
             self._refused.add(receiver.name)
-            self._note_problem(name, f"{receiver.name}: {type(error).__name__}: {error}")
+            self._note_problem(name, f"{receiver.name}: {type(caught).__name__}: {caught}")
             return "failed"
         except Exception as caught:  # noqa: BLE001 - Airflow's too, of a connection that it has not
             self._failed[name] += 1
