@@ -61,20 +61,20 @@ class Mailbox:
 
     Attributes:
         refuse: whether it takes nothing for now.
-        strangers: addresses that it takes nothing for.
+        strangers: addresses that it takes nothing for, and what it says.
     """
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.encrypted: list[bool] = []
         self.refuse = False
-        self.strangers: set[str] = set()
+        self.strangers: dict[str, str] = {}
 
     async def handle_RCPT(  # noqa: N802 - the server's own form
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
         if address in self.strangers:
-            return "550 no such mailbox"
+            return self.strangers[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

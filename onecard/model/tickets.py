@@ -22,6 +22,8 @@ EventKind = Literal[
 
 KINDS: tuple[str, ...] = get_args(ChallengeKind)
 STATUSES: tuple[str, ...] = get_args(Status)
+WAITING: tuple[Status, ...] = ("open", "acknowledged")
+"""Of a ticket that waits for its answer."""
 OUTCOMES: tuple[str, ...] = get_args(AnswerOutcome)
 
 LONGEST_TEXT = 2_000
@@ -130,7 +132,7 @@ class Ticket:
     @property
     def waits(self) -> bool:
         """Whether it waits for its answer."""
-        return self.status in ("open", "acknowledged")
+        return self.status in WAITING
 
     def overdue(self, on: date) -> bool:
         """Whether the answer is late on that day: the due day itself is still in time."""

@@ -20,7 +20,12 @@ from onecard.operations.attention import IssueKind
 from onecard.ports.desk import Desk
 
 SECONDS = 15
+_CLOSING, _LATER = 421, (408, 429)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class ReceiverRefused(SourceUnavailable):
+    """The other side answers, and takes nothing for this one; it may for others."""
 
 
 def email(connection: Connection, channel: Email, news: Message) -> None:
@@ -33,6 +38,7 @@ def email(connection: Connection, channel: Email, news: Message) -> None:
 
     Raises:
         SourceUnavailable: the server cannot be reached, speaks no TLS, or refuses.
+        ReceiverRefused: it takes nothing for these addresses.
         ConfigError: the login is refused, or `extra.tls` is neither starttls nor tls.
     """
     message = EmailMessage()
@@ -53,8 +59,20 @@ def email(connection: Connection, channel: Email, news: Message) -> None:
         msg = f"{where}: login refused"
         raise ConfigError(msg) from None
     except (smtplib.SMTPException, OSError) as error:
+        if _only_refused(error, channel):
+            msg = f"{where}: takes nothing for this address ({type(error).__name__})"
+            raise ReceiverRefused(msg) from None
         msg = f"{where}: could not be told ({type(error).__name__})"
         raise SourceUnavailable(msg) from None
+
+
+def _only_refused(error: Exception, channel: Email) -> bool:
+    """Whether a server refuses addresses, and not everything for now (421: it closes)."""
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return not "".join(channel.to).isascii()  # of its letters
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code != _CLOSING for code, _ in error.recipients.values())
+    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
 
 
 def _smtp(connection: Connection) -> smtplib.SMTP:
@@ -86,6 +104,7 @@ def webhook(connection: Connection, channel: Webhook, news: Message) -> None:
 
     Raises:
         SourceUnavailable: no answer, or any but 2xx.
+        ReceiverRefused: 3xx or 4xx, but for those that ask for a later try.
         ConfigError: the endpoint is not HTTPS and not on this machine, or refuses the login.
     """
     where = f"webhook of connection {connection.id!r}"
@@ -109,6 +128,9 @@ def webhook(connection: Connection, channel: Webhook, news: Message) -> None:
     if reply.status_code in (401, 403):
         msg = f"{where}: HTTP {reply.status_code}, login refused"
         raise ConfigError(msg)
+    if 300 <= reply.status_code < 500 and reply.status_code not in _LATER:
+        msg = f"{where}: HTTP {reply.status_code}, takes nothing here"
+        raise ReceiverRefused(msg)
     if not 200 <= reply.status_code < 300:
         msg = f"{where}: HTTP {reply.status_code}"
         raise SourceUnavailable(msg)

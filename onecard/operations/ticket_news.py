@@ -1,22 +1,25 @@
 """News of tickets for the people in charge: each notice once to each receiver, whatever fails.
 
-A notice waits in the database (`onecard.store.ticket_notices`) until everybody was told. Senders at
-the same time take different notices. A receiver who was told and of whom that could not be noted
-any more, because the process died in between, gets the message again under the same mark.
+A notice waits in the database (`onecard.store.ticket_notices`) until everybody was told, or until
+it is no news any more. Senders at the same time take different notices. A receiver who was told and
+of whom that could not be noted any more, because the process died in between, gets the message
+again under the same mark.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Literal
 
 from onecard.base import workdays
 from onecard.base.times import ZONE
 from onecard.errors import ConfigError, as_onecard_error, unknown
-from onecard.operations.alarm_channels import SENDERS
+from onecard.model.tickets import WAITING, Status
+from onecard.operations.alarm_channels import SENDERS, ReceiverRefused
 from onecard.operations.alarm_file import (
     AgencyChannels,
     Email,
@@ -27,9 +30,9 @@ from onecard.operations.alarm_file import (
 from onecard.operations.alarms import Sender, Told
 from onecard.operations.ticket_message import TicketMessage
 from onecard.ports.desk import Desk
-from onecard.store import database, ticket_notices, tickets
+from onecard.store import database, ticket_notices
 from onecard.store.database import Connection
-from onecard.store.ticket_notices import Notice
+from onecard.store.ticket_notices import Notice, NoticeKind
 
 DAYS_BEFORE = 2
 """Working days before a deadline on which it is told of."""
@@ -37,6 +40,18 @@ STALE = timedelta(days=30)
 """A notice that could not be sent for so long is news no more."""
 FAILURES = 3
 """So many messages in a row that fail, and a connection is tried no more in this round."""
+_WHILE: Mapping[NoticeKind, tuple[Status, ...]] = {
+    "opened": WAITING,
+    "handed_over": WAITING,
+    "reopened": WAITING,
+    "due_soon": WAITING,
+    "overdue": WAITING,
+    "answered": ("answered", "closed"),
+    "closed": ("closed",),
+}
+"""In which states of its ticket a notice is still news."""
+_Went = Literal["sent", "failed", "left"]
+"""How telling one receiver went; `left`: it was not tried."""
 _NOBODY = AgencyChannels()
 
 
@@ -54,12 +69,15 @@ class Receiver:
     channel: Email | Webhook
 
 
-def tell(desk: Desk, senders: Mapping[str, Sender] | None = None) -> list[Told]:
+def tell(
+    desk: Desk, senders: Mapping[str, Sender] | None = None, *, reminding: bool = True
+) -> list[Told]:
     """Send what waits, reminders among it; nothing where ONECARD_ALARMS has no `tickets`.
 
     Args:
         desk: the hub.
         senders: default: mail and webhook.
+        reminding: whether deadlines are looked at, which a day changes and no step of a ticket.
 
     Returns:
         By connection, how many messages were sent, and what is wrong with it.
@@ -74,7 +92,10 @@ def tell(desk: Desk, senders: Mapping[str, Sender] | None = None) -> list[Told]:
         if agency not in desk.catalogue.agencies:
             msg = "alarms: tickets.agencies: " + unknown("agency", agency, desk.catalogue.agencies)
             raise ConfigError(msg)
-    return _Telling(desk, wanted.tickets, senders or SENDERS).all()
+    with database.connect(desk.address, autocommit=True) as connection:
+        if reminding:
+            remind(connection, desk.settings.now())
+        return _Telling(desk, wanted.tickets, senders or SENDERS).all(connection)
 
 
 class _Telling:
@@ -84,55 +105,64 @@ class _Telling:
         self._desk, self._wanted, self._senders = desk, wanted, senders
         self._sent: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
-        self._problems: dict[str, str] = {}
-        self._seen: list[int] = []
+        self._refused: set[str] = set()
+        self._problems: defaultdict[str, list[str]] = defaultdict(list)
 
-    def all(self) -> list[Told]:
-        """Remind, then send; by connection how it went."""
-        with database.connect(self._desk.address, autocommit=True) as connection:
-            remind(connection, self._desk.settings.now())
-            while self._next(connection):
-                pass
-        names = sorted({*self._sent, *self._problems})
-        return [Told(f"tickets:{n}", self._sent[n], 0, self._problems.get(n, "")) for n in names]
+    def all(self, connection: Connection) -> list[Told]:
+        """Send; by connection how it went."""
+        for number in ticket_notices.waiting(connection):
+            with ticket_notices.held(connection, number) as notice:
+                if notice is not None:
+                    self._tell(connection, notice)
+        return [
+            Told(f"tickets:{n}", self._sent[n], 0, "; ".join(self._problems.get(n, ())))
+            for n in sorted({*self._sent, *self._problems})
+        ]
 
-    def _next(self, connection: Connection) -> bool:
-        """Send the next notice that nobody else is sending; False: there is none."""
-        with connection.transaction():
-            notice = ticket_notices.following(connection, self._seen)
-            if notice is None:
-                return False
-            self._seen.append(notice.id)
-            now = self._desk.settings.now()
-            known = ticket_notices.receivers(connection, notice.id)
-            waiting = [r for r in receivers(notice, self._wanted) if r.name not in known]
-            if now - notice.made_at > STALE:
-                waiting = []
-            reached = {r.name for r in waiting if self._send(notice, r)}
-            ticket_notices.note_receivers(connection, notice.id, reached, now)
-            if len(reached) == len(waiting):
-                ticket_notices.end(connection, notice.id, now)
-            else:
-                ticket_notices.put_off(connection, notice.id)
-        return True
+    def _tell(self, connection: Connection, notice: Notice) -> None:
+        """Tell whoever was not told yet, and note each at once."""
+        if not is_news(notice, self._desk.settings.now()):
+            ticket_notices.end(connection, notice.id, self._desk.settings.now())
+            return
+        known, went = ticket_notices.receivers(connection, notice.id), set[_Went]()
+        for receiver in receivers(notice, self._wanted):
+            if receiver.name in known:
+                continue
+            how = self._send(notice, receiver)
+            if how == "sent":
+                now = self._desk.settings.now()
+                ticket_notices.note_receiver(connection, notice.id, receiver.name, now)
+            went.add(how)
+        if "failed" in went:
+            ticket_notices.put_off(connection, notice.id)
+        elif "left" not in went:
+            ticket_notices.end(connection, notice.id, self._desk.settings.now())
 
-    def _send(self, notice: Notice, receiver: Receiver) -> bool:
-        """Whether it was sent; a connection that fails again and again is left for this round."""
+    def _send(self, notice: Notice, receiver: Receiver) -> _Went:
+        """A connection that fails again and again is left for this round, as is who is refused."""
         name = receiver.channel.connection
-        if self._failed[name] >= FAILURES:
-            return False
+        if self._failed[name] >= FAILURES or receiver.name in self._refused:
+            return "left"
         try:
             connection = self._desk.connections.get(name)
             message = self._message(notice, receiver)
             self._senders[receiver.channel.kind](connection, receiver.channel, message)
+        except ReceiverRefused as caught:
+            self._refused.add(receiver.name)
+            self._note_problem(name, f"{receiver.name}: {type(caught).__name__}: {caught}")
+            return "failed"
         except Exception as caught:  # noqa: BLE001 - Airflow's too, of a connection that it has not
-            error = as_onecard_error(caught)
-            self._problems[name] = f"{type(error).__name__}: {error}"
             self._failed[name] += 1
-            return False
+            error = as_onecard_error(caught)
+            self._note_problem(name, f"{type(error).__name__}: {error}")
+            return "failed"
         self._sent[name] += 1
         self._failed[name] = 0
-        return True
+        return "sent"
+
+    def _note_problem(self, name: str, problem: str) -> None:
+        if problem not in self._problems[name]:
+            self._problems[name].append(problem)
 
     def _message(self, notice: Notice, receiver: Receiver) -> TicketMessage:
         contract = self._desk.catalogue.contracts.get(notice.dataset)
@@ -160,12 +190,26 @@ def remind(connection: Connection, now: datetime) -> None:
         now: the hub's time.
     """
     today = now.astimezone(ZONE).date()
-    waiting = [t for s in ("open", "acknowledged") for t in tickets.listed(connection, None, s)]
-    for ticket in waiting:
-        if ticket.overdue(today):
-            ticket_notices.queue(connection, ticket.id, "overdue", now)
-        elif workdays.between(today, ticket.due_on) <= DAYS_BEFORE:
-            ticket_notices.queue(connection, ticket.id, "due_soon", now)
+    ticket_notices.queue_deadlines(connection, today, last_soon(today), now)
+
+
+def last_soon(today: date) -> date:
+    """The last deadline that comes soon, seen from a day."""
+    return workdays.after(today, DAYS_BEFORE + 1).day - timedelta(days=1)
+
+
+def is_news(notice: Notice, now: datetime) -> bool:
+    """Whether what a notice says is still so: nobody is asked for what is done or over.
+
+    Args:
+        notice: with its ticket as it stands.
+        now: the hub's time.
+    """
+    if now - notice.made_at > STALE or notice.status not in _WHILE[notice.kind]:
+        return False
+    if notice.kind == "due_soon" and now.astimezone(ZONE).date() > notice.due_on:
+        return False
+    return notice.kind not in ("due_soon", "overdue") or notice.due_on == notice.due_now
 
 
 def receivers(notice: Notice, wanted: TicketChannels) -> Sequence[Receiver]:

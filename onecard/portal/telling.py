@@ -30,7 +30,7 @@ def then_tell(visit: Visit, answer: Response) -> Response:
 def _tell(desk: Callable[[], Desk]) -> None:
     """What fails waits in the database for the next time."""
     try:
-        for told in ticket_news.tell(desk()):
+        for told in ticket_news.tell(desk(), reminding=False):
             if told.problem:
                 log.warning("news of tickets wait: %s: %s", told.channel, told.problem)
     except Exception as caught:  # noqa: BLE001 - the step is done, whatever becomes of its news

@@ -44,6 +44,9 @@ class Kind(Enum):
     MAKING = "making"
     """Statements that make a table or an index where it is missing take turns."""
 
+    NOTICE = "notice"
+    """One sender of a notice (by its id) at a time; others pass it over."""
+
     UPLOAD = "upload"
     """One change of which uploads a dataset has at a time: they get their places in one order."""
 
@@ -60,6 +63,30 @@ def hold(connection: psycopg.Connection[Any], kind: Kind, name: str | int) -> No
         name: of what is locked: an id of the ledger, a dataset, an agreement, an agency.
     """
     connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (_key(kind, name),))
+
+
+def hold_if_free(connection: psycopg.Connection[Any], kind: Kind, name: str | int) -> bool:
+    """Hold a lock until it is let go or the session ends; False: another session holds it.
+
+    Args:
+        connection: whose session holds it.
+        kind: what it keeps apart.
+        name: of what is locked.
+    """
+    statement = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+    found = connection.execute(statement, (_key(kind, name),)).fetchone()
+    return found is not None and found[0] is True
+
+
+def let_go(connection: psycopg.Connection[Any], kind: Kind, name: str | int) -> None:
+    """Give a lock back that this session holds.
+
+    Args:
+        connection: whose session holds it.
+        kind: what it keeps apart.
+        name: of what is locked.
+    """
+    connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (_key(kind, name),))
 
 
 def hold_in_transaction(

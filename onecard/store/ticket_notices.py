@@ -2,17 +2,20 @@
 
 A notice stands in the database from the moment on which its cause does. Whoever sends takes one
 that nobody else is sending, notes each receiver as soon as that one was told, and ends it when all
-were: a mail server that is down keeps a notice waiting and holds up nothing else.
+were: a mail server that is down keeps a notice waiting and holds up nothing else. Nothing is
+locked in the database, and no transaction is open, while a mail leaves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, LiteralString
 
-from onecard.model.tickets import EventKind
+from onecard.model.tickets import WAITING, EventKind, Status
+from onecard.store import locks
 from onecard.store.database import Connection, fetch_one, scalars
 
 NoticeKind = Literal[
@@ -32,12 +35,17 @@ _QUEUE: LiteralString = (
     " SELECT id, %(kind)s, %(event)s, due_on, %(at)s FROM ledger.ticket WHERE id = %(ticket)s"
     " ON CONFLICT DO NOTHING"
 )
-_NEXT: LiteralString = (
+_DEADLINES: LiteralString = (
+    "INSERT INTO ledger.ticket_notice (ticket, kind, due_on, made_at)"
+    " SELECT id, CASE WHEN due_on < %(today)s THEN 'overdue' ELSE 'due_soon' END, due_on, %(at)s"
+    " FROM ledger.ticket WHERE status = ANY(%(waiting)s) AND due_on <= %(soon)s"
+    " ORDER BY due_on, id ON CONFLICT DO NOTHING"
+)
+_UNSENT: LiteralString = (
     "SELECT n.id, n.kind, n.made_at, n.due_on, t.id AS ticket, t.agency, t.opened_for,"
-    " t.opened_by, t.owner, t.dataset FROM ledger.ticket_notice n"
-    " JOIN ledger.ticket t ON t.id = n.ticket"
-    " WHERE n.done_at IS NULL AND NOT n.id = ANY(%s) ORDER BY n.tries, n.id LIMIT 1"
-    " FOR UPDATE OF n SKIP LOCKED"
+    " t.opened_by, t.owner, t.dataset, t.status, t.due_on AS due_now"
+    " FROM ledger.ticket_notice n JOIN ledger.ticket t ON t.id = n.ticket"
+    " WHERE n.id = %s AND n.done_at IS NULL"
 )
 
 
@@ -48,6 +56,8 @@ class Notice:
     Attributes:
         due_on: of the ticket, when it was written.
         owner: of the ticket, as it stands now.
+        status: of the ticket now.
+        due_now: of the ticket now.
     """
 
     id: int
@@ -60,11 +70,11 @@ class Notice:
     opened_by: str
     owner: str
     dataset: str
+    status: Status
+    due_now: date
 
 
-def queue(
-    connection: Connection, ticket: int, kind: NoticeKind, at: datetime, event: int = 0
-) -> None:
+def queue(connection: Connection, ticket: int, kind: NoticeKind, at: datetime, event: int) -> None:
     """Write a notice, in the transaction of its cause; once of each cause.
 
     Args:
@@ -72,22 +82,48 @@ def queue(
         ticket: its id.
         kind: what has happened.
         at: the hub's time.
-        event: of the ticket; 0: a deadline, of which there is one notice for each due day.
+        event: of the ticket.
     """
     values = {"ticket": ticket, "kind": kind, "event": event, "at": at}
     connection.execute(_QUEUE, values)
 
 
-def following(connection: Connection, seen: Collection[int]) -> Notice | None:
-    """The next notice that waits and that nobody else is sending; it is held by the transaction.
-
-    Those that failed before come last: an address that is refused for ever holds up no other.
+def queue_deadlines(connection: Connection, today: date, soon: date, at: datetime) -> None:
+    """Write notices of deadlines that come soon or are over, once for each ticket and due day.
 
     Args:
-        connection: in a transaction.
-        seen: notices that were looked at already.
+        connection: of the hub's database.
+        today: a deadline before it is over.
+        soon: the last deadline that comes soon.
+        at: the hub's time.
     """
-    return fetch_one(connection, Notice, _NEXT, (list(seen),))
+    values = {"today": today, "soon": soon, "at": at, "waiting": list(WAITING)}
+    connection.execute(_DEADLINES, values)
+
+
+def waiting(connection: Connection) -> list[int]:
+    """Notices that wait; those that failed before come last."""
+    statement: LiteralString = (
+        "SELECT id FROM ledger.ticket_notice WHERE done_at IS NULL ORDER BY tries, id"
+    )
+    return scalars(connection, int, statement)
+
+
+@contextmanager
+def held(connection: Connection, notice: int) -> Iterator[Notice | None]:
+    """A notice that nobody else sends while the block runs; None: somebody does, or has.
+
+    Args:
+        connection: in autocommit; its session holds the lock.
+        notice: its id.
+    """
+    if not locks.hold_if_free(connection, locks.Kind.NOTICE, notice):
+        yield None
+        return
+    try:
+        yield fetch_one(connection, Notice, _UNSENT, (notice,))
+    finally:
+        locks.let_go(connection, locks.Kind.NOTICE, notice)
 
 
 def receivers(connection: Connection, notice: int) -> frozenset[str]:
@@ -101,23 +137,20 @@ def receivers(connection: Connection, notice: int) -> frozenset[str]:
     return frozenset(scalars(connection, str, statement, (notice,)))
 
 
-def note_receivers(
-    connection: Connection, notice: int, names: Collection[str], at: datetime
-) -> None:
-    """Remember who was told of a notice.
+def note_receiver(connection: Connection, notice: int, name: str, at: datetime) -> None:
+    """Remember that somebody was told of a notice.
 
     Args:
-        connection: of the hub's database.
+        connection: in autocommit: it stands at once.
         notice: its id.
-        names: of receivers.
+        name: of the receiver.
         at: the hub's time.
     """
-    for name in sorted(names):
-        connection.execute(
-            "INSERT INTO ledger.ticket_told (notice, receiver, told_at) VALUES (%s, %s, %s)"
-            " ON CONFLICT DO NOTHING",
-            (notice, name, at),
-        )
+    connection.execute(
+        "INSERT INTO ledger.ticket_told (notice, receiver, told_at) VALUES (%s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (notice, name, at),
+    )
 
 
 def end(connection: Connection, notice: int, at: datetime) -> None:
@@ -132,7 +165,7 @@ def end(connection: Connection, notice: int, at: datetime) -> None:
 
 
 def put_off(connection: Connection, notice: int) -> None:
-    """Somebody could not be told of a notice: it waits, behind those that were not tried yet.
+    """Telling somebody of a notice has failed: it waits, behind those that were not tried yet.
 
     Args:
         connection: of the hub's database.

@@ -27,6 +27,7 @@ from onecard.errors import ConfigError, UsageError, unknown
 from onecard.model.tickets import (
     OUTCOMES,
     STATUSES,
+    WAITING,
     Acting,
     Answer,
     Event,
@@ -42,10 +43,10 @@ from onecard.store.ticket_events import Step, note
 
 _FROM = {
     "acknowledged": ("open",),
-    "answered": ("open", "acknowledged"),
+    "answered": WAITING,
     "closed": ("answered",),
-    "handed over": ("open", "acknowledged"),
-    "commented": ("open", "acknowledged", "answered"),
+    "handed over": WAITING,
+    "commented": (*WAITING, "answered"),
     "reopened": ("answered", "closed"),
 }
 """From which states a ticket may come to each state."""

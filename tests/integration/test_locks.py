@@ -29,6 +29,20 @@ def test_a_lock_keeps_apart_one_kind_and_name_only(private_database: str) -> Non
             locks.hold(other, Kind.RELEASE, 7)
 
 
+def test_a_lock_that_another_holds_is_passed_over_until_it_is_let_go(
+    private_database: str,
+) -> None:
+    with (
+        database.connect(private_database, autocommit=True) as holder,
+        database.connect(private_database, autocommit=True) as other,
+    ):
+        assert locks.hold_if_free(holder, Kind.NOTICE, 7)
+        assert not locks.hold_if_free(other, Kind.NOTICE, 7)
+        assert locks.hold_if_free(other, Kind.NOTICE, 8)
+        locks.let_go(holder, Kind.NOTICE, 7)
+        assert locks.hold_if_free(other, Kind.NOTICE, 7)
+
+
 def test_a_lock_goes_with_its_transaction(private_database: str) -> None:
     with (
         database.connect(private_database, autocommit=True) as holder,

@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 from onecard.app.hub_desk import HubDesk
+from onecard.base import workdays
 from onecard.base.connections import EnvironmentConnections
 from onecard.base.times import ZONE
-from onecard.errors import ConfigError
+from onecard.base.workdays import Due
+from onecard.errors import ConfigError, SourceUnavailable
 from onecard.model.tickets import Acting, Answer
 from onecard.operations import alarm_channels, alarm_file, housekeeping, ticket_news
-from onecard.operations.alarms import Told
+from onecard.operations.alarms import Sender, Told
+from onecard.operations.ticket_message import TicketMessage
 from onecard.store import ticket_notices, tickets
 from schemas.models.problem import InvalidFile
 from tests import mail_box, webhook
@@ -101,6 +104,11 @@ def told(box: Mailbox) -> list[tuple[str, str]]:
     return [told_of(m) for m in box.mails]
 
 
+def of(box: Mailbox, number: int) -> list[tuple[str, str]]:
+    """The same of one ticket only."""
+    return [told_of(m) for m in box.mails if f"#{number}：" in str(m["Subject"])]
+
+
 def fresh(portal: Portal, due: date = FAR) -> int:
     """A ticket whose deadline is far."""
     with portal.connect() as connection:
@@ -177,8 +185,7 @@ def test_a_deadline_is_told_two_working_days_before_and_when_it_is_over(
     def on(month: int, day: int) -> list[tuple[str, str]]:
         box.mails.clear()
         ticket_news.tell(desk(datetime(2026, month, day, 9, tzinfo=ZONE)))
-        mine = [m for m in box.mails if f"#{number}：" in str(m["Subject"])]
-        return [told_of(m) for m in mine]
+        return of(box, number)
 
     assert on(12, 3) == []
     assert on(12, 4) == [(HEALTH, "工单即将到期，请答复")]  # Friday: Monday and Tuesday are left
@@ -232,20 +239,72 @@ def test_a_server_that_is_down_loses_nothing_and_holds_up_nobody(
     assert ticket_news.tell(desk()) == []
 
 
-def test_addresses_that_are_refused_hold_up_no_others(
+@pytest.mark.parametrize("stranger", [HEALTH, "质量@health.example.org"])
+def test_an_address_that_is_refused_holds_up_no_other(
+    portal: Portal, desk: Callable[..., HubDesk], box: Mailbox, stranger: str
+) -> None:
+    file = portal.home / "alarms.yaml"
+    file.write_text(FILE.replace(HEALTH, stranger), encoding="utf-8")
+    box.strangers[stranger] = "550 no such mailbox"
+    numbers = [fresh(portal, due=NOW.date()) for _ in range(ticket_news.FAILURES + 2)]
+    with portal.connect() as connection:
+        tickets.hand_over(connection, numbers[-1], "li.health", Acting("li.health", NOW))
+    (_, found) = ticket_news.tell(desk())
+    assert sorted(line for line in told(box) if line[1] != "有新的异议工单，请受理并答复") == [
+        (LI, "工单即将到期，请答复"),
+        (LI, "工单已转交，请答复"),
+    ]
+    assert found.channel == "tickets:alarm_mail"
+    assert found.problem.startswith(f"mail:{stranger}: ReceiverRefused: mail server of connection")
+    assert found.problem.count(stranger) == 1
+    box.strangers.clear()
+    file.write_text(FILE, encoding="utf-8")
+    ticket_news.tell(desk())
+    assert len([to for to, _ in told(box) if to == HEALTH]) == 2 * (len(numbers) - 1)
+    assert ticket_news.tell(desk()) == []
+
+
+def test_a_server_that_closes_is_no_refusal_of_an_address(
     portal: Portal, desk: Callable[..., HubDesk], box: Mailbox
 ) -> None:
-    box.strangers.add(HEALTH)
-    numbers = [fresh(portal) for _ in range(ticket_news.FAILURES + 2)]
-    for _ in range(2):
-        ticket_news.tell(desk())
-    assert box.mails == []
+    box.strangers[HEALTH] = "421 closing"
+    fresh(portal)
+    (_, found) = ticket_news.tell(desk())
+    assert found.problem.startswith("SourceUnavailable: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "tried"), [(404, 1), (500, ticket_news.FAILURES), (429, ticket_news.FAILURES)]
+)
+def test_a_webhook_that_takes_nothing_is_no_dead_server(
+    portal: Portal, desk: Callable[..., HubDesk], hook: Hook, status: int, tried: int
+) -> None:
+    hook.status = status
+    for _ in range(ticket_news.FAILURES + 2):
+        fresh(portal)
+    ticket_news.tell(desk())
     with portal.connect() as connection:
-        acting = Acting("li.health", NOW)
-        tickets.hand_over(connection, numbers[0], "li.health", acting)
-    for _ in range(2):
-        ticket_news.tell(desk())
-    assert (LI, "工单已转交，请答复") in told(box)
+        failed = connection.execute("SELECT sum(tries) FROM ledger.ticket_notice").fetchone()
+    assert failed == (tried,)
+
+
+def test_what_a_dead_connection_has_not_tried_comes_first_in_the_next_round(
+    portal: Portal, desk: Callable[..., HubDesk]
+) -> None:
+    numbers = [fresh(portal) for _ in range(2 * ticket_news.FAILURES + 2)]
+    bad, sent = set(numbers[: ticket_news.FAILURES]), list[int]()
+
+    def send(_connection: object, _channel: object, news: TicketMessage) -> None:
+        if news.ticket in bad:
+            msg = "mailbox full"
+            raise SourceUnavailable(msg)
+        sent.append(news.ticket)
+
+    senders: dict[str, Sender] = {"email": send, "webhook": lambda *_: None}
+    ticket_news.tell(desk(), senders)
+    assert sent == []
+    ticket_news.tell(desk(), senders)
+    assert sent == numbers[ticket_news.FAILURES :]
 
 
 def test_two_senders_at_once_send_each_notice_once(
@@ -271,7 +330,7 @@ def test_a_process_that_dies_after_sending_sends_again_under_the_same_mark(
     portal: Portal, desk: Callable[..., HubDesk], box: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh(portal)
-    monkeypatch.setattr(ticket_notices, "note_receivers", lambda *_: 1 / 0)
+    monkeypatch.setattr(ticket_notices, "note_receiver", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ticket_news.tell(desk())
     monkeypatch.undo()
@@ -281,14 +340,108 @@ def test_a_process_that_dies_after_sending_sends_again_under_the_same_mark(
     assert str(first["Message-ID"]) == str(again["Message-ID"])
 
 
+def test_who_was_told_before_a_process_dies_is_not_told_again(
+    portal: Portal, desk: Callable[..., HubDesk], box: Mailbox, hook: Hook
+) -> None:
+    fresh(portal)
+
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        ticket_news.tell(desk(), {"email": alarm_channels.email, "webhook": die})
+    ticket_news.tell(desk())
+    assert (len(box.mails), len(hook.bodies)) == (1, 1)
+
+
+def test_no_row_and_no_transaction_waits_for_a_mail(
+    portal: Portal, desk: Callable[..., HubDesk]
+) -> None:
+    fresh(portal)
+    found: list[object] = []
+
+    def send(*_: object) -> None:
+        with portal.connect() as connection, connection.transaction():
+            connection.execute("SELECT FROM ledger.ticket_notice FOR UPDATE NOWAIT")
+            found.extend(
+                connection.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'"
+                )
+            )
+
+    assert [t.problem for t in ticket_news.tell(desk(), {"email": send, "webhook": send})] == [
+        "",
+        "",
+    ]
+    assert found == []
+
+
+def test_what_is_so_no_more_is_not_told(
+    portal: Portal, desk: Callable[..., HubDesk], box: Mailbox
+) -> None:
+    answered, shut, again = (fresh(portal, due=NOW.date()) for _ in range(3))
+    box.refuse = True
+    ticket_news.tell(desk())  # of each: it waits for an answer, and soon
+    with portal.connect() as connection:
+        for number in (answered, shut, again):
+            tickets.answer(connection, number, Answer("confirmed", "无误"), Acting("li", NOW))
+        evidence = {"without_correction": "核实"}
+        tickets.close(connection, shut, evidence, Acting("hrss", NOW))
+        due = Due(FAR, "holidays")
+        tickets.reopen(connection, again, "仍不对", due, Acting("hrss", NOW))
+    box.refuse = False
+    ticket_news.tell(desk())
+    by_ticket = {number: sorted(of(box, number)) for number in (answered, shut, again)}
+    over = [(HEALTH, "工单已答复"), (WANG, "工单已答复")]
+    assert by_ticket == {
+        answered: over,
+        shut: [(HEALTH, "工单已办结"), *over],
+        again: [(HEALTH, "工单被重新提出，请再次答复"), (HEALTH, "有新的异议工单，请受理并答复")],
+    }
+    assert ticket_news.tell(desk()) == []
+
+
+def test_soon_is_over_when_it_is_overdue(
+    portal: Portal, desk: Callable[..., HubDesk], box: Mailbox
+) -> None:
+    number = fresh(portal, due=NOW.date())
+    box.refuse = True
+    ticket_news.tell(desk())
+    box.refuse = False
+    ticket_news.tell(desk(NOW + timedelta(days=1)))
+    assert sorted(of(box, number)) == [
+        (HEALTH, "工单已逾期，请立即答复"),
+        (HEALTH, "有新的异议工单，请受理并答复"),
+    ]
+
+
+def test_a_step_looks_at_no_deadline(
+    portal: Portal, desk: Callable[..., HubDesk], box: Mailbox
+) -> None:
+    number = fresh(portal, due=NOW.date())
+    step(portal, "health", number, "acknowledge")
+    assert [line for _, line in told(box)] == ["有新的异议工单，请受理并答复"]
+    ticket_news.tell(desk())
+    assert [line for _, line in told(box)][1:] == ["工单即将到期，请答复"]
+
+
+def test_soon_is_two_working_days_on_every_day_of_two_years() -> None:
+    for n in range(730):
+        today = date(2026, 1, 1) + timedelta(days=n)
+        last = ticket_news.last_soon(today)
+        assert workdays.between(today, last) == ticket_news.DAYS_BEFORE
+        assert workdays.between(today, last + timedelta(days=1)) > ticket_news.DAYS_BEFORE
+
+
 def test_what_is_a_month_old_is_no_news(
     portal: Portal, desk: Callable[..., HubDesk], box: Mailbox
 ) -> None:
     number = fresh(portal, due=date(2027, 6, 1))
     ticket_news.tell(desk(NOW + ticket_news.STALE + timedelta(hours=1)))
-    assert [m for m in box.mails if f"#{number}：" in str(m["Subject"])] == []
+    assert of(box, number) == []
     ticket_news.tell(desk())
-    assert [m for m in box.mails if f"#{number}：" in str(m["Subject"])] == []
+    assert of(box, number) == []
 
 
 def test_nobody_is_told_where_nobody_is_named(
@@ -344,7 +497,8 @@ def test_who_is_told_by_kind() -> None:
         }
     )
     notice = ticket_notices.Notice(
-        1, "opened", NOW, NOW.date(), 7, "health", "hrss", "wang", "", "health/death_notice"
+        *(1, "opened", NOW, NOW.date(), 7, "health", "hrss", "wang", "", "health/death_notice"),
+        *("open", NOW.date()),
     )
 
     def names(**changes: str) -> list[str]:
