@@ -24,7 +24,7 @@ class Signer:
     def __init__(self, name: SuiteName, keys: KeyStore) -> None:
         self._name = name
         self._keys = keys
-        self._public: dict[tuple[str, str], bytes | None] = {}
+        self._public: dict[tuple[str, str], bytes] = {}
 
     @property
     def suite(self) -> str:
@@ -72,10 +72,12 @@ class Signer:
         return {name: public.hex() for name, public in found.items() if public is not None}
 
     def _public_key(self, suite_name: str, epoch: str) -> bytes | None:
+        """What is not known is not kept: it is whatever a document says, and may be known later."""
         wanted = suite_name, epoch
-        if wanted not in self._public:
-            self._public[wanted] = self._derived(suite_name, epoch) if epoch else None
-        return self._public[wanted]
+        found = self._public.get(wanted) or (self._derived(suite_name, epoch) if epoch else None)
+        if found is not None:
+            self._public[wanted] = found
+        return found
 
     def _derived(self, suite_name: str, epoch: str) -> bytes | None:
         if suite_name not in _suites():

@@ -8,6 +8,7 @@ very flows of which events are made.
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -167,12 +168,29 @@ def _lines(place: EventFiles) -> Iterator[bytes]:
         if place.append:
             yield from _tail(place.path)
             return
-        beginning = f"{place.path.name}-"
-        written = sorted(f for f in place.path.parent.iterdir() if f.name.startswith(beginning))
-        for file in written[-MOST_FILES:]:
-            yield file.read_bytes()
+        yield from _newest(place.path.parent, f"{place.path.name}-")
     except OSError:
         return  # nothing was written yet, or this process may not read it: the ledger knows
+
+
+def _newest(folder: Path, beginning: str) -> list[bytes]:
+    """Contents of the newest files, at most `MOST` bytes together, the oldest of them first."""
+    with os.scandir(folder) as there:
+        named = (f.name for f in there if f.name.startswith(beginning))
+        newest = heapq.nlargest(MOST_FILES, named)
+    found: list[bytes] = []
+    left = MOST
+    for name in newest:
+        try:
+            with (folder / name).open("rb") as stream:
+                found.append(stream.read(left + 1))
+        except OSError:
+            continue  # it was put away meanwhile, or is no file
+        left -= len(found[-1])
+        if left < 0:
+            found.pop()
+            break
+    return found[::-1]
 
 
 def _tail(file: Path) -> Iterator[bytes]:

@@ -14,19 +14,21 @@ from onecard.reconcile.services import TransferDesk
 
 
 def release_hold(hub: TransferDesk, hold: Hold, how: SignOff) -> Released:
-    """Release what waits, as the command that `Hold.release` names does.
+    """Release what waits, as the command that `Hold.release` names does; nothing newer.
 
     Args:
         hub: the hub.
-        hold: what waits.
+        hold: what waits, as the person saw it.
         how: who, and why.
 
     Raises:
         HoldError: of a reconciliation: a person must decide still.
+        SupersededError: it is held for something else by now, or something newer has taken over.
         OnecardError: as `release`, and as the reconciliation of a dataset.
     """
     if hold.kind != "reconcile":
-        return release(hub, hold.subject if hold.fast else str(hold.number), how)
-    done = reconcile(hub, hold.subject, ReconcileOptions(release=how))
+        wanted = hold.subject if hold.fast else str(hold.number)
+        return release(hub, wanted, how, frozenset(hold.findings))
+    done = reconcile(hub, hold.subject, ReconcileOptions(release=how, seen=hold.number))
     done.check()
     return Released(done.id, hold.subject)

@@ -44,18 +44,22 @@ class Released:
     already: bool = False
 
 
-def release(hub: TransferDesk, wanted: str, how: SignOff) -> Released:
+def release(
+    hub: TransferDesk, wanted: str, how: SignOff, seen: frozenset[str] | None = None
+) -> Released:
     """Release a held transfer; one that was cut off after its release goes on.
 
     Args:
         hub: the hub.
         wanted: the transfer's id, or a dataset: its newest transfer.
         how: who, and why.
+        seen: of a collect: the findings that the person saw; None: whatever is on record.
 
     Raises:
         ConfigError: no such transfer, it is not held, or as `SignOff.check` says.
         PolicyError: what it is held for can be released by nobody.
-        SupersededError: a newer transfer has taken over; says which.
+        SupersededError: a newer transfer has taken over, says which; or another check has failed
+            than was seen.
         AuditFailed: another critical expectation fails now; the transfer is held again.
     """
     how.check()
@@ -63,8 +67,9 @@ def release(hub: TransferDesk, wanted: str, how: SignOff) -> Released:
         found = _find(connection, wanted)
         locks.hold(connection, locks.Kind.RELEASE, found.id)
         found = _find(connection, str(found.id))
-        act = _collect if found.direction == "collect" else _delivery
-        return act(hub, connection, found, how)
+        if found.direction == "collect":
+            return _collect(hub, connection, found, how, seen)
+        return _delivery(connection, found, how)
 
 
 def _find(connection: Connection, wanted: str) -> TransferState:
@@ -75,9 +80,7 @@ def _find(connection: Connection, wanted: str) -> TransferState:
     return found
 
 
-def _delivery(
-    _hub: TransferDesk, connection: Connection, found: TransferState, how: SignOff
-) -> Released:
+def _delivery(connection: Connection, found: TransferState, how: SignOff) -> Released:
     if found.status != "held":
         raise _not_held(found)
     with connection.transaction():
@@ -89,7 +92,11 @@ def _delivery(
 
 
 def _collect(
-    hub: TransferDesk, connection: Connection, found: TransferState, how: SignOff
+    hub: TransferDesk,
+    connection: Connection,
+    found: TransferState,
+    how: SignOff,
+    seen: frozenset[str] | None,
 ) -> Released:
     before = releases.of(connection, found.id)
     if found.status == "published" and before:
@@ -101,6 +108,9 @@ def _collect(
         raise _not_held(found)
     there = {r.finding for r in before} - set(NEVER)
     failed = [name for name in findings.failed(connection, found.id) if name not in there]
+    if seen is not None and not seen.issuperset(failed):
+        msg = f"{found.subject}: transfer {found.id} is held for something else by now"
+        raise SupersededError(msg)
     _releasable(hub, found, failed)
     if not failed and not before:
         msg = f"{found.subject}: no failed expectation is recorded of held transfer {found.id}"

@@ -90,11 +90,16 @@ _CONFLICTS: Mapping[type[OnecardError], str] = {
 def create_app(site: Site) -> FastAPI:
     """The portal; mount it anywhere."""
     app = FastAPI(title="onecard portal", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Headers, policy=page_policy(pages.style_digest()))
+    app.add_middleware(Headers, policy=_policy())
     app.include_router(_router(site))
     app.add_exception_handler(PlainHTTPException, partial(_refused, site))
     app.add_exception_handler(OnecardError, partial(_failed, site))
+    app.add_exception_handler(Exception, partial(_broken, site))
     return app
+
+
+def _policy() -> str:
+    return page_policy(pages.style_digest())
 
 
 def _router(site: Site) -> APIRouter:
@@ -136,6 +141,13 @@ async def _failed(site: Site, request: Request, error: Exception) -> Response:
     if isinstance(error, StorageError):
         code = HTTPStatus.INSUFFICIENT_STORAGE
     return _error_page(site, request, code, "")
+
+
+async def _broken(site: Site, request: Request, _error: Exception) -> Response:
+    """What nothing has foreseen; the server logs it."""
+    answer = _error_page(site, request, HTTPStatus.INTERNAL_SERVER_ERROR, "")
+    Headers.put(answer.headers, _policy())
+    return answer
 
 
 def _reason(request: Request, detail: str) -> str:

@@ -133,7 +133,7 @@ def moment(text: str) -> str:
     """A time of the log in Beijing time; one that is none as it stands."""
     try:
         return shown(datetime.fromisoformat(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         return text
 
 

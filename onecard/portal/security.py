@@ -50,23 +50,30 @@ REPORT_POLICY = _POLICY.format("style-src 'unsafe-inline'; img-src data:; font-s
 
 
 class Headers:
-    """Puts the fixed headers on every answer, and the page policy where there is no other."""
+    """Puts the fixed headers on every answer, and the page policy where there is no other.
+
+    The answer to an error that nothing has foreseen is made outside of it: `put` is for that.
+    """
 
     def __init__(self, app: ASGIApp, policy: str) -> None:
         self.app = app
-        self.fixed = {**FIXED, "Content-Security-Policy": policy}
+        self.policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self.fixed.items():
-                    headers.setdefault(name, value)
+                self.put(MutableHeaders(scope=message), self.policy)
             await send(message)
 
         await self.app(scope, receive, with_headers)
+
+    @staticmethod
+    def put(headers: MutableHeaders, policy: str) -> None:
+        """Complete the headers of an answer."""
+        for name, value in {**FIXED, "Content-Security-Policy": policy}.items():
+            headers.setdefault(name, value)
 
 
 async def read_form(request: Request) -> dict[str, str]:

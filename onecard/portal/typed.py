@@ -11,6 +11,9 @@ LONGEST = 100
 LONGEST_ID = 18
 """Digits of an id: those of a `bigint`, and none that is beyond it."""
 
+FIRST_DAY, NO_DAY = date(2000, 1, 1), date(2200, 1, 1)
+"""Days that can be looked for: from the first on, before the other."""
+
 
 def id_of(text: str) -> int | None:
     """An id as an address or a form writes it; None: it is none."""
@@ -34,11 +37,14 @@ def whole_day(text: str) -> date | None:
     """A day that was typed; None: the box is empty.
 
     Raises:
-        HTTPException: 422: it is none.
+        HTTPException: 422: it is none, or one of no use.
     """
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise HTTPException(422, "day") from None
+    if not FIRST_DAY <= found < NO_DAY:
+        raise HTTPException(422, "day")
+    return found

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from onecard.base import logs
 from onecard.collect.context import CollectContext
-from onecard.errors import ConfigError, NotCollected
+from onecard.errors import ConfigError, NotCollected, SupersededError
 from onecard.model.reconciliations import ReconciliationResult
 from onecard.model.signoffs import SignOff
 from onecard.ports.comparison import RowKey
@@ -79,12 +79,14 @@ class ReconcileOptions:
         heal: publish what is missing or differs, and what is deleted by the hold rules.
         release: who lets more absences be deleted than the limit allows, and why.
         accept: which older rows of the source replace newer published ones.
+        seen: the held reconciliation that the person who releases saw; 0: whichever is the newest.
     """
 
     since: datetime | None = None
     heal: bool = True
     release: SignOff | None = None
     accept: AcceptOlder | None = None
+    seen: int = 0
 
 
 def reconcile(
@@ -103,6 +105,7 @@ def reconcile(
         NotCollected: nothing is published yet.
         ConfigError: unknown dataset, `since` without a cursor, a release
             that `SignOff.check` refuses.
+        SupersededError: `seen` is not the last complete one any more.
         OnecardError: as connector, gate and collect raise it; the ledger then says `failed`.
     """
     with logs.step("reconcile", dataset=dataset, actor=hub.settings.actor):
@@ -117,6 +120,7 @@ def _reconcile(
     with database.connect(hub.address, autocommit=True) as connection:
         _ready(connection, contract, options)
         locks.hold(connection, locks.Kind.RECONCILIATION, contract.id)
+        _as_seen(connection, contract.id, options.seen)
         now, actor = hub.settings.now(), hub.settings.actor
         number = reconciliations.start(connection, "dataset", contract.id, now, options.since)
         with noted(hub, connection, number, contract.id):
@@ -136,6 +140,13 @@ def _ready(connection: database.Connection, contract: Contract, options: Reconci
     if options.since and not contract.source.cursor:
         msg = f"{contract.id}: --since needs a cursor, which the contract's source does not name"
         raise ConfigError(msg)
+
+
+def _as_seen(connection: database.Connection, dataset: str, seen: int) -> None:
+    newest = reconciliations.newest(connection, dataset) if seen else 0
+    if newest != seen:
+        msg = f"{dataset}: reconciliation {newest} has come after {seen}, which was to be released"
+        raise SupersededError(msg)
 
 
 class _Reconciliation:

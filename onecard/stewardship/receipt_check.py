@@ -25,6 +25,10 @@ from onecard.store.receipts import Receipt, signed_text
 
 LONGEST = 256 * 1024
 """Bytes of a document: manifests of many parts are the longest."""
+LONGEST_NAME = 200
+"""Characters of a suite, an epoch, a subject, a delivery's id."""
+LONGEST_SIGNATURE = 20_000
+"""Hexadecimal digits."""
 ATTEMPTS = 20
 """Attempts at one delivery that are looked at."""
 
@@ -151,6 +155,8 @@ def read(data: bytes) -> SignedDocument:
     suite, epoch, value = (signed.get(name) for name in ("suite", "epoch", "value"))
     if not (isinstance(suite, str) and isinstance(epoch, str) and isinstance(value, str)):
         raise UnreadDocument(reason="document_unsigned")
+    if max(len(suite), len(epoch)) > LONGEST_NAME or len(value) > LONGEST_SIGNATURE:
+        raise UnreadDocument(reason="document_unsigned")
     try:
         signature = bytes.fromhex(value)
     except ValueError:
@@ -162,11 +168,18 @@ def _kind(found: Mapping[str, Any]) -> tuple[DocumentKind, str]:
     """What a document is, and what it is about."""
     number, delivery = found.get("transfer"), found.get("deliveryId")
     if isinstance(delivery, str) and isinstance(found.get("agreement"), str):
-        return "manifest", str(found["agreement"])
+        if _named(delivery) and _named(found["agreement"]):
+            return "manifest", str(found["agreement"])
+        raise UnreadDocument(reason="document_kind")
     subject = found.get("agreement") if found.get("kind") == "deliver" else found.get("dataset")
-    if type(number) is int and 0 < number < 2**63 and isinstance(subject, str):
+    if type(number) is int and 0 < number < 2**63 and isinstance(subject, str) and _named(subject):
         return "receipt", subject
     raise UnreadDocument(reason="document_kind")
+
+
+def _named(text: str) -> bool:
+    """Whether a text can be an id: no control character, no half of a surrogate pair."""
+    return len(text) <= LONGEST_NAME and text.isprintable()
 
 
 def check(

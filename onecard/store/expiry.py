@@ -19,6 +19,7 @@ from onecard.base.sql_text import query
 from onecard.crypto.audit_format import canonical_json
 from onecard.crypto.signing import Signer
 from onecard.store import audit, months, retention
+from onecard.store.audit_queries import ACTS
 from onecard.store.database import Connection, fetch_all, one_scalar
 from onecard.store.retention import Retention
 
@@ -134,7 +135,8 @@ def receipts(connection: Connection, limit: int) -> list[ExpiryReceipt]:
     return fetch_all(
         connection,
         ExpiryReceipt,
-        "SELECT seq, at, body FROM ledger.audit WHERE kind = %s ORDER BY seq DESC LIMIT %s",
+        "SELECT seq, at, body FROM ledger.audit WHERE " + ACTS + " AND kind = %s"
+        " ORDER BY seq DESC LIMIT %s",
         (KIND, limit),
     )
 

@@ -12,6 +12,7 @@ from typing import LiteralString
 
 from onecard.model.holds import Hold
 from onecard.store import deliveries, locks, usual_volumes
+from onecard.store.audit_queries import ACTS
 from onecard.store.database import Connection, fetch_one, scalar
 
 _STAGED: LiteralString = (
@@ -32,9 +33,11 @@ _RECONCILED: LiteralString = (
     " FROM ledger.reconciliation r JOIN LATERAL (SELECT * FROM ledger.reconciliation o"
     " WHERE o.subject = r.subject AND o.id > r.id AND o.kind = 'dataset' AND o.since IS NULL"
     " AND o.outcome NOT IN ('running', 'failed', 'held') ORDER BY o.id LIMIT 1) n ON true"
-    " LEFT JOIN LATERAL (SELECT body FROM ledger.audit e WHERE e.kind = 'reconcile.' || n.outcome"
-    " AND e.subject = r.subject"
-    " AND (e.body::jsonb ->> 'reconciliation')::bigint = n.id LIMIT 1) a ON true"
+    " LEFT JOIN LATERAL (SELECT body FROM ledger.audit WHERE "
+    + ACTS
+    + " AND kind = 'reconcile.' || n.outcome AND subject = r.subject"
+    " AND CASE WHEN kind = 'reconcile.' || n.outcome"  # before its text is read, which may be none
+    " THEN (body::jsonb ->> 'reconciliation')::bigint = n.id END LIMIT 1) a ON true"
     " WHERE r.id = %(number)s"
 )
 _HELD_RECONCILIATION: LiteralString = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
+from onecard.store.audit_queries import ACTS
 from onecard.store.database import Connection, fetch_all, fetch_one, scalar
 
 CLOSED = "incident.closed"
@@ -13,6 +14,14 @@ CLOSED = "incident.closed"
 _SHOWN: LiteralString = (
     "SELECT id, agreement, transfer, rule, delivered_rows, opened_at, status = 'closed' AS ended"
     " FROM ledger.incident"
+)
+# Bodies of other kinds need not be JSON (`audit_body`): the kind is looked at before one is read.
+_CLOSING: LiteralString = (
+    "SELECT seq, actor, at FROM ledger.audit WHERE "
+    + ACTS
+    + " AND kind = %(closed)s AND subject = %(agreement)s AND at >= %(since)s"
+    " AND CASE WHEN kind = %(closed)s THEN (body::jsonb ->> 'incident')::bigint = %(incident)s END"
+    " ORDER BY seq DESC LIMIT 1"
 )
 
 
@@ -94,9 +103,13 @@ def closing(connection: Connection, found: Incident) -> IncidentClosing | None:
     return fetch_one(
         connection,
         IncidentClosing,
-        "SELECT seq, actor, at FROM ledger.audit WHERE kind = %s AND subject = %s"
-        " AND at >= %s AND (body::jsonb ->> 'incident')::bigint = %s ORDER BY seq DESC LIMIT 1",
-        (CLOSED, found.agreement, found.opened_at, found.id),
+        _CLOSING,
+        {
+            "closed": CLOSED,
+            "agreement": found.agreement,
+            "since": found.opened_at,
+            "incident": found.id,
+        },
     )
 
 

@@ -13,6 +13,7 @@ from onecard.store.database import Connection, fetch_all, one_scalar, scalar
 
 SHOWN = 20
 """References of so many keys of each kind are kept."""
+_NO_END = 2**63 - 1
 
 
 _FINISH = (
@@ -110,6 +111,11 @@ def before(connection: Connection, subject: str, number: int) -> int:
         (subject, number),
     )
     return found or 0
+
+
+def newest(connection: Connection, subject: str) -> int:
+    """Id of the subject's last complete reconciliation, or 0."""
+    return before(connection, subject, _NO_END)
 
 
 @dataclass(frozen=True, slots=True)

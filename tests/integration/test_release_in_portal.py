@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -15,11 +16,14 @@ import pytest
 
 from onecard.app.wiring import Hub
 from onecard.base.connections import EnvironmentConnections
-from onecard.errors import AuditFailed, HoldError
+from onecard.errors import AuditFailed, HoldError, SupersededError
+from onecard.model.holds import Hold
+from onecard.model.signoffs import SignOff
+from onecard.operations.hold_release import release_hold
 from onecard.operations.night_report import write_report
 from onecard.portal.site import Site
 from onecard.reconcile.dataset import reconcile
-from onecard.store import database, holds, receipts
+from onecard.store import database, hold_facts, holds, receipts
 from quality.rows.rule_titles import title
 from tests.small_hub import DATASET, SmallHub, small_hub
 from tests.unit.portal.conftest import TestClient, create_app, whoever
@@ -163,6 +167,83 @@ def test_what_fails_another_check_is_held_again(small: SmallHub) -> None:
     assert (stale.status_code, "已有变化" in stale.text) == (409, True)
     assert visitor.post(f"{address}/release", data=form(again.text)).status_code == 303
     assert len(small.amounts()) == 40
+
+
+def meanwhile(patched: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Have something done when a release has looked at the page, and has not taken its lock."""
+    looked = hold_facts.under_way
+
+    def under_way(_connection: database.Connection, _hold: Hold) -> bool:
+        patched.setattr(hold_facts, "under_way", looked)
+        act()
+        return False
+
+    patched.setattr(hold_facts, "under_way", under_way)
+
+
+def test_what_fails_another_check_while_a_release_waits_is_refused(
+    small: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two persons with one page the second would vouch for what neither has seen."""
+    address = rejected(small)
+    small.table(quality=[ALSO])
+    people = ("zhang", "li")
+    visitors = {who: client(small, who) for who in people}
+    forms = {who: form(visitors[who].get(address).text) for who in people}
+
+    def first() -> None:
+        again = visitors["zhang"].post(f"{address}/release", data=forms["zhang"])
+        assert "is held: mostly_right" in again.text
+
+    meanwhile(monkeypatch, first)
+    second = visitors["li"].post(f"{address}/release", data=forms["li"])
+    assert (second.status_code, "已有变化" in second.text) == (409, True)
+    assert small.ask("SELECT actor, finding FROM ledger.release") == [("zhang", "rejected_share")]
+    assert small.ask("SELECT to_regclass('registry.hrss__small')::text") == [(None,)]
+
+
+def test_a_hold_that_is_released_by_its_dataset_is_one_that_was_seen(small: SmallHub) -> None:
+    """Of the event lane a newer transfer may stand in its place, and fail other checks."""
+    rejected(small)
+    with database.connect(small.hub_url, autocommit=True) as connection:
+        (seen,) = holds.holds(connection, small.hub.catalogue)
+    small.table(quality=[ALSO])
+    small.night += 1
+    with pytest.raises(AuditFailed):
+        small.hub.collect(DATASET).run()
+    fast, how = replace(seen, fast=True), SignOff("张主任", REASON)
+    with pytest.raises(SupersededError, match="something else by now"):
+        release_hold(small.hub, fast, how)
+    assert audited(small, "collect.released") == []
+    both = replace(fast, findings=(*seen.findings, "mostly_right"))
+    assert release_hold(small.hub, both, how).collected is not None
+    assert len(small.amounts()) == 40
+
+
+def test_a_reconciliation_that_came_while_a_release_waits_is_not_released(
+    small: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then more is gone than the page said."""
+    small.table()
+    small.insert([(f"K{n:03}", "1", AT) for n in range(300)])
+    small.collect()
+
+    def gone(first: str) -> None:
+        small.agency("DELETE FROM small WHERE code >= %s", first)
+        with pytest.raises(HoldError):
+            reconcile(small.hub, DATASET).check()
+
+    gone("K100")
+    (key,) = held(small)
+    visitor = client(small)
+    before = form(visitor.get(f"/engineer/holds/{key}").text)
+    meanwhile(monkeypatch, lambda: gone("K050"))
+    late = visitor.post(f"/engineer/holds/{key}/release", data=before)
+    assert (late.status_code, "已有变化" in late.text) == (409, True)
+    assert len(small.amounts()) == 300
+    (newer,) = held(small)
+    page = visitor.get(f"/engineer/holds/{newer}").text
+    assert visitor.post(f"/engineer/holds/{newer}/release", data=form(page)).status_code == 303
 
 
 def test_the_night_takes_a_hold_over_while_its_page_is_open(small: SmallHub) -> None:

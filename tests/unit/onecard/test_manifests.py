@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from onecard.crypto import keys
-from onecard.crypto.keys import KeyStore
+from onecard.crypto.keys import SIGNING, KeyStore
 from onecard.crypto.signing import Signer
+from onecard.crypto.suites import suite
 from onecard.deliver.manifest import refusal
 from onecard.store.receipts import signed_manifest
 
@@ -30,6 +32,17 @@ def signer(request: pytest.FixtureRequest, tmp_path: Path) -> Signer:
 
 def test_a_manifest_of_ours_is_taken(signer: Signer) -> None:
     assert refusal(signed_manifest(MANIFEST, signer), signer.public_keys(), "bank") == ""
+
+
+def test_an_epoch_that_was_asked_for_too_early_is_known_later(
+    signer: Signer, tmp_path: Path
+) -> None:
+    """A standing signer keeps nothing of an epoch that it does not know, whoever named it."""
+    assert not signer.verify(signer.suite, "2027", b"message", b"")
+    file, day = tmp_path / "keys.json", date(2027, 1, 1)
+    keys.rotate(file, SIGNING, "2027", timedelta(days=30), day)
+    made = Signer(suite(signer.suite).name, KeyStore(file)).sign(b"message")
+    assert signer.verify(signer.suite, "2027", b"message", made)
 
 
 @pytest.mark.fault("F39", "a changed field breaks the signature")

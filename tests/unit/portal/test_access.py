@@ -194,6 +194,27 @@ def test_errors_carry_the_headers_too(portal: Portal) -> None:
         assert "frame-ancestors 'self'" in found.headers["content-security-policy"]
 
 
+def test_so_does_an_error_that_nothing_has_foreseen(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a page like any other, and says nothing of the error."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError(WAITING)
+
+    monkeypatch.setattr("onecard.store.audit_search.search", broken)
+    client = portal.client(SENDER, raise_server_exceptions=False)
+    found = client.get("/engineer/audit")
+    assert found.status_code == 500
+    assert "<h1" in found.text
+    assert WAITING not in found.text
+    usual = client.get("/engineer/nowhere").headers
+    for name in (*security.FIXED, "content-security-policy"):
+        assert found.headers[name] == usual[name]
+    with pytest.raises(RuntimeError):  # the server hears of it, and logs it
+        portal.client(SENDER).get("/engineer/audit")
+
+
 def test_users_and_groups_add_up() -> None:
     mapping = AccessMap(users={"li": ("hrss",)}, groups={"g": ("health",), "e": (ENGINEER,)})
     known = ("health", "hrss", "bank")

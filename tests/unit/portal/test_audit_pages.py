@@ -132,11 +132,34 @@ def test_no_persons_data_may_be_looked_for(
     assert portal.audit() == before
 
 
-@pytest.mark.parametrize("query", ["since=yesterday", "until=2026-13-01", "before=x", "entry=-1"])
-def test_what_is_no_day_or_number_is_refused_in_words(portal: Portal, query: str) -> None:
-    page = portal.client(ENGINEER).get(f"/engineer/audit?{query}")
-    assert page.status_code == 422
-    assert "请填写" in text(page.text)
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("audit", "since=yesterday"),
+        ("audit", "until=2026-13-01"),
+        ("audit", "before=x"),
+        ("audit", "entry=-1"),
+        ("audit", "since=0001-01-01"),
+        ("audit", "since=1999-12-31"),
+        ("audit", "until=2200-01-01"),
+        ("audit", "until=9999-12-31"),
+        ("receipts", "day=0001-01-01"),
+        ("receipts", "day=9999-12-31"),
+    ],
+)
+def test_what_is_no_day_or_number_is_refused_in_words(
+    portal: Portal, page: str, query: str
+) -> None:
+    """Nor is a day beside which there is none, or none of use."""
+    refused = portal.client(ENGINEER).get(f"/engineer/{page}?{query}")
+    assert refused.status_code == 422
+    assert "请填写" in text(refused.text)
+
+
+def test_the_first_and_the_last_day_are_taken(portal: Portal) -> None:
+    client = portal.client(ENGINEER)
+    for address in ("audit?since=2000-01-01&until=2199-12-31", "receipts?day=2199-12-31"):
+        assert client.get(f"/engineer/{address}").status_code == 200
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

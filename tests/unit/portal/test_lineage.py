@@ -248,6 +248,33 @@ def test_a_file_for_each_event_is_read_as_well(
     assert "/one-by-one" in portal.client("health").get("/health/lineage").text
 
 
+def test_of_files_for_each_event_the_newest_are_read(
+    tmp_path: Path, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many, and no more bytes of them together; one that is no file is left out."""
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "file")
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", str(tmp_path / "e"))
+    jobs = ("health/death_notice", "hrss/card_master", "hrss/card_status_event")
+    for number, dataset in enumerate(jobs):
+        made = json.dumps(event(f"collect.{dataset}", "COMPLETE", f"/number-{number}", "x.y"))
+        (tmp_path / f"e-2026112{number}.json").write_text(made, encoding="utf-8")
+    (tmp_path / "e-30000101.json").mkdir()
+    (tmp_path / "f-20261124.json").write_text("{}", encoding="utf-8")
+    size = (tmp_path / "e-20261122.json").stat().st_size
+
+    def read() -> list[int]:
+        page = portal.client(ENGINEER).get("/engineer/lineage").text
+        return [number for number in range(len(jobs)) if f"/number-{number}" in page]
+
+    assert read() == [0, 1, 2]
+    monkeypatch.setattr(lineage_kept, "MOST_FILES", 3)
+    assert read() == [1, 2]
+    monkeypatch.setattr(lineage_kept, "MOST", size)
+    assert read() == [2]
+    monkeypatch.setattr(lineage_kept, "MOST", size - 1)
+    assert read() == []
+
+
 def test_english_is_complete(portal: Portal) -> None:
     with portal.connect() as connection:
         transfers.open_transfer(connection, "collect", DEATHS, "1", NOW)

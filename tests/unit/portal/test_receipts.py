@@ -21,14 +21,16 @@ ENGINEER = "li/Admin"
 SCRIPT = Path(__file__).parents[3] / "docs" / "verify_manifest.py"
 """As a consumer runs it."""
 CHECK = "/hrss/receipt_check"
-SIGNED_ODDLY = json.dumps(
-    {
-        "kind": "deliver",
-        "transfer": 1,
-        "agreement": "a",
-        "signature": {"suite": "", "epoch": "", "value": "xyz"},
-    }
-).encode()
+
+
+def signed(**said: str) -> bytes:
+    """A receipt, as far as anybody can see, with that in its signature."""
+    signature = {"suite": "", "epoch": "", "value": "", **said}
+    found = {"kind": "deliver", "transfer": 1, "agreement": "a", "signature": signature}
+    return json.dumps(found).encode()
+
+
+SIGNED_ODDLY = signed(value="xyz")
 
 
 def listed(portal: Portal, address: str, user: str = ENGINEER) -> list[int]:
@@ -261,6 +263,14 @@ def test_another_agencys_receipt_is_not_told_of_through_a_forged_one(portal: Por
             "没有签名",
         ),
         (SIGNED_ODDLY, "没有签名"),
+        (signed(suite="x" * 201), "没有签名"),
+        (signed(epoch="x" * 201), "没有签名"),
+        (signed(value="00" * 10_001), "没有签名"),
+        (b'{"agreement": "a", "deliveryId": "\\u0000"}', "既不是回执"),
+        (b'{"agreement": "a", "deliveryId": "a-2026112\\ud800-b"}', "既不是回执"),
+        (b'{"agreement": "\\ud800", "deliveryId": "a"}', "既不是回执"),
+        (b'{"kind": "deliver", "transfer": 1, "agreement": "a\\u0000"}', "既不是回执"),
+        (b'{"transfer": 1, "dataset": "' + b"x" * 201 + b'"}', "既不是回执"),
         (b" " * (receipt_check.LONGEST + 1), "文件过长"),
     ],
 )
