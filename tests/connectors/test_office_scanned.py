@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -476,7 +477,7 @@ def test_what_stands_before_the_first_row_may_have_any_length(tmp_path: Path, re
     }
     (tmp_path / "f.xlsx").write_bytes(xlsx(SheetMade([]), more=parts))
     for name, kind in (("f.xml", {"kind": "xml", "record": "/d/r"}), ("f.xlsx", {"kind": "excel"})):
-        refused = both(lambda name=name, kind=kind: read(tmp_path / name, 100, **kind))
+        refused = both(partial(read, tmp_path / name, 100, **kind))
         assert refused[0] is ProtocolError
 
 
