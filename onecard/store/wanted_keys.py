@@ -37,7 +37,7 @@ def columns(contract: Contract) -> sql.Composed:
 
 def same(contract: Contract) -> sql.Composed:
     """Condition: the row `t` of a table is of the record `k`."""
-    pairs = []
+    pairs: list[sql.Composed] = []
     for i, name in enumerate(contract.key):
         typed = contract.field(name).type in ("string", *_ARRAYS)
         value = query("{t}" if typed else "{t}::text", t=sql.Identifier("t", name))
