@@ -33,7 +33,7 @@ def contract(source: dict[str, Any], **more: Any) -> dict[str, Any]:
 
     Args:
         source: its source block.
-        **more: `status`, `sequence`, `quality`, and `fields` that come after the others.
+        **more: `status`, `sequence`, `order`, `quality`, and `fields` that come after the others.
     """
 
     def item(name: str, kind: str, semantic: str, **extra: Any) -> dict[str, Any]:
@@ -51,6 +51,7 @@ def contract(source: dict[str, Any], **more: Any) -> dict[str, Any]:
         *more.get("fields", []),
     ]
     sequence = [{"property": "sequence", "value": "seq"}] if more.get("sequence") else []
+    order = [{"property": "order", "value": more["order"]}] if more.get("order") else []
     server = [{"property": "source", "value": source}]
     return {
         "apiVersion": "v3.1.0",
@@ -61,7 +62,7 @@ def contract(source: dict[str, Any], **more: Any) -> dict[str, Any]:
         "status": more.get("status", "active"),
         "domain": "hrss",
         "description": {"purpose": "试验。"},
-        "customProperties": [{"property": "shareType", "value": "2"}, *sequence],
+        "customProperties": [{"property": "shareType", "value": "2"}, *sequence, *order],
         "slaProperties": [{"property": "freshness", "value": "P30D"}],
         "servers": [{"server": "hrss", "type": "custom", "customProperties": server}],
         "schema": [
@@ -102,9 +103,9 @@ class SmallHub:
             "CREATE TABLE IF NOT EXISTS small (code text, amount text, updated timestamptz, seq bigint)"
         )
 
-    def files(self, **more: Any) -> None:
-        """The contract over a folder of CSV files."""
-        options = {"directory": "in", "pattern": "*.csv", "format": {"kind": "csv"}}
+    def files(self, kind: str = "csv", **more: Any) -> None:
+        """The contract over a folder of files, of CSV or of another kind."""
+        options = {"directory": "in", "pattern": f"*.{kind}", "format": {"kind": kind}}
         self.write({"connector": "files", "connection": "small_files", "options": options}, **more)
         (self.home / "files" / "in").mkdir(parents=True, exist_ok=True)
 

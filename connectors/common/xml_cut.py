@@ -24,7 +24,8 @@ PIECE = 1 << 22
 """Bytes of a document that are held at once."""
 MOST_AT_ONCE = 256
 """Elements that expat is given at once; where one is odd the next ones often are."""
-_OPENING = re.compile(rb"<([^<>/!?\s]+)[^<>]*>\s*\Z")
+_OPENING = re.compile(rb"<([^<>/!?\s]++)[^<>]*+>\s*+\Z")
+"""A start tag behind which nothing stands; without steps back, as a name may have any length."""
 
 
 class CutDocument:
@@ -145,11 +146,11 @@ class CutDocument:
         end = first.start() if first else len(self.data)
         head = self.data[self.at : end]
         self._feed(end)
-        tag, handler = _OPENING.search(head), self._handler
+        handler = self._handler  # the head is the document's, so places in it are expat's
+        tag = _OPENING.match(head, handler.around_at) if handler.around_at >= 0 else None
         self._begun = True
         self.between = (
             tag is not None
-            and tag.start() == handler.around_at
             and b":" not in tag[1]
             and (self._decoded or handler.encoding == "utf-8")
             and handler.is_between()
@@ -175,9 +176,8 @@ class CutDocument:
     def _feed(self, end: int) -> None:
         piece, self.at = self.data[self.at : end], end
         self.last_fed = piece
-        if self._lines:  # messages name lines
-            lines, self._lines = self._lines, 0
-            self._parsing.feed(b"\n" * lines)
+        if self._lines:
+            self._feed_lines()
         self._parsing.feed(piece)
         last = self._parsing.fed - len(self._last)
         self.between = (
@@ -186,6 +186,13 @@ class CutDocument:
             and self._handler.ended_at == last
             and self._handler.is_between()
         )
+
+    def _feed_lines(self) -> None:
+        """Line feeds of elements that were cut out, as messages name lines; no row's text."""
+        lines, self._lines, held = self._lines, 0, self._handler.text
+        for start in range(0, lines, PIECE):
+            self._parsing.feed(b"\n" * min(PIECE, lines - start))
+            self._handler.text = held
 
 
 class CutOut(Protocol[R_contra, P_co]):

@@ -7,11 +7,11 @@ places. What a later reading overtakes is found by `onecard.collect.mended`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from onecard.collect.context import CollectContext
-from onecard.errors import PolicyError
+from onecard.crypto.keys import Key
 from onecard.store import overtaken, registry, staging
 from onecard.store.database import Connection
 from onecard.store.known_hashes import KnownHashes
@@ -32,29 +32,36 @@ class OvertakenStep:
     def run(self, known: KnownHashes | None) -> None:
         """Compare their places with those of the other rows of their records.
 
-        Between two rejected rows the place decides only where no field orders them.
+        Between two rejected rows the place decides only where no field orders them; where others
+        than the sequence order rows, it decides nothing, and all of them wait.
 
         Args:
             known: the published rows that the reading met; None where all rows were staged.
+
+        Raises:
+            PolicyError: the keys cannot be read, or a rejected row cannot be opened.
         """
         where = (self.connection, self.contract, self.transfer)
-        if not staging.positioned(*where):
+        others = set(self.contract.ordering) - {self.contract.sequence}
+        if others or not staging.positioned(*where):
             return
         with self.connection.transaction():
             if not self.contract.ordering:
                 overtaken.supersede(*where)
+            keys: Mapping[str, Key] | None = None
             for rows in overtaken.waiting(*where):
-                wanted = [found for found in map(self._wanted, rows) if found is not None]
+                keys = self.tools.keys.quarantines() if keys is None else keys
+                wanted = [found for row in rows if (found := self._wanted(row, keys)) is not None]
                 if wanted:
                     numbers = {*self._staged(wanted), *self._published(wanted, known)}
                     overtaken.mend(*where, [wanted[n - 1].row for n in sorted(numbers)])
 
-    def _wanted(self, row: Waiting) -> Wanted | None:
+    def _wanted(self, row: Waiting, keys: Mapping[str, Key]) -> Wanted | None:
         """The record of a rejected row; None where nobody can tell which it is."""
-        try:
-            values = row.opened(self.contract.id, self.tools.keys.quarantine_of(row.key_epoch))
-        except PolicyError:  # its key is gone: another process has read it under an older one
+        sealing = keys.get(row.key_epoch)
+        if sealing is None:  # it is gone: another process has read the row under an older one
             return None
+        values = row.opened(self.contract.id, sealing)
         key = key_of(self.contract, values)
         if key is None:
             return None
@@ -82,8 +89,8 @@ class OvertakenStep:
 
 
 def _number(text: str | None) -> int | None:
-    """A sequence; None where there is none, or it is no number."""
+    """A sequence, at most as PostgreSQL counts; None where there is none, or it is no number."""
     try:
-        return int(text or "")
+        return max(-(1 << 63), min(int(text or ""), (1 << 63) - 1))
     except ValueError:
         return None

@@ -116,6 +116,10 @@ class KeyStore:
         """The quarantine key of any epoch."""
         return self._key(QUARANTINE, epoch)
 
+    def quarantines(self) -> dict[str, Key]:
+        """The quarantine keys by their epochs; read at once."""
+        return {key.epoch: key for key in self.epochs([QUARANTINE]).get(QUARANTINE, ())}
+
     def signing(self) -> Key:
         """The signing key of the current epoch."""
         return self._key(SIGNING)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from onecard.crypto.signing import Signer
 from onecard.daemon.complaint import Complaint
+from onecard.errors import FatalError
 from onecard.store import audit, audit_health, database, log_signing
 
 log = logging.getLogger(__name__)
@@ -98,16 +99,17 @@ class LaneSigning:
         """Add to what is left; it is as old as the first of it."""
         with self._lock:
             first = self._owed
-            self._owed = owed if first is None else replace(owed, since=first.since)
+            self._owed = owed if first is None else _both(first, owed)
             return self._owed
 
     def _sign(self, connection: database.Connection) -> None:
         with self._lock:
             owed, self._owed = self._owed, None
-        if owed is None or (owed.found and not _sound(connection, owed.folder)):
+        if owed is None:
             return
         try:
-            log_signing.at_once(connection, owed.signer, owed.folder)
+            if not owed.found or _is_sound(connection, owed.folder):
+                log_signing.at_once(connection, owed.signer, owed.folder)
         except BaseException:
             self._give_back(owed)
             raise
@@ -115,14 +117,24 @@ class LaneSigning:
     def _give_back(self, owed: Owed) -> None:
         with self._lock:
             newer = self._owed
-            self._owed = owed if newer is None else replace(newer, since=owed.since)
+            self._owed = owed if newer is None else _both(owed, newer)
 
 
-def _sound(connection: database.Connection, folder: Path) -> bool:
-    """Whether what was found is a log that may be signed; an empty one needs no signature."""
+def _both(first: Owed, newer: Owed) -> Owed:
+    """What is left when more comes: as old as the first of it, and looked at as it has to be."""
+    return replace(newer, since=first.since, found=first.found or newer.found)
+
+
+def _is_sound(connection: database.Connection, folder: Path) -> bool:
+    """Whether there is anything to sign of what was found; an empty log needs no signature.
+
+    Raises:
+        FatalError: the log may not be signed.
+    """
     if not audit.head(connection).size:
         return False
     problem = audit_health.problem(connection, folder)
     if problem:
-        log.error("the audit log is not signed: %s", problem)
-    return not problem
+        msg = f"the audit log is not sound: {problem}"
+        raise FatalError(msg)
+    return True

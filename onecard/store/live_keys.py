@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from psycopg import sql
-
 from onecard.base.sql_text import query
-from onecard.store import registry
+from onecard.store import registry, wanted_keys
 from onecard.store.database import Connection, scalars
 from schemas.models.contract import Contract
 
@@ -24,18 +22,13 @@ def live(
     """
     if not keys or not registry.exists(connection, contract):
         return set()
-    columns = [sql.Identifier(f"k{i}") for i in range(len(contract.key))]
-    pairs = [
-        query("{t}::text = {k}", t=sql.Identifier("t", name), k=sql.Identifier("k", f"k{i}"))
-        for i, name in enumerate(contract.key)
-    ]
     statement = query(
         "SELECT k.number FROM unnest(%s::bigint[], {arrays}) AS k (number, {columns})"
-        " JOIN {t} t ON {on} WHERE t._deleted_at IS NULL",
-        arrays=sql.SQL(", ").join([sql.SQL("%s::text[]")] * len(columns)),
-        columns=sql.SQL(", ").join(columns),
+        " JOIN {t} t ON {same} WHERE t._deleted_at IS NULL",
+        arrays=wanted_keys.arrays(contract),
+        columns=wanted_keys.columns(contract),
         t=registry.published(contract),
-        on=sql.SQL(" AND ").join(pairs),
+        same=wanted_keys.same(contract),
     )
-    values = [list(column) for column in zip(*keys.values(), strict=True)]
+    values = wanted_keys.values(contract, list(keys.values()))
     return set(scalars(connection, int, statement, (list(keys), *values)))

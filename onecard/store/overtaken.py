@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from psycopg import sql
 from psycopg.rows import class_row
 
-from onecard.base.sql_text import names, query
-from onecard.store import registry, row_order, staging
+from onecard.base.sql_text import query
+from onecard.store import registry, row_order, staging, wanted_keys
 from onecard.store.database import Connection, fetch_all, scalars
 from onecard.store.sealing import SealedValues
 from schemas.models.contract import Contract
@@ -30,9 +30,15 @@ AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Waiting(SealedValues):
-    """A rejected row that nothing has overtaken so far, with its place in the reading."""
+    """A rejected row that nothing has overtaken so far.
+
+    Attributes:
+        place: in the reading.
+        line: of the table of rejected rows, for `mend` in the same transaction.
+    """
 
     place: int
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,8 @@ class Wanted:
     Attributes:
         row: that was rejected.
         key: values of the record's key, as texts.
-        sequence: of the rejected row; None where the contract names none, or it cannot be read.
+        sequence: of the rejected row, as far as PostgreSQL counts; None where the contract names
+            none, or it cannot be read.
     """
 
     row: Waiting
@@ -92,8 +99,8 @@ def waiting(
         transfer: whose rows they are.
     """
     statement = query(
-        "SELECT fingerprint, payload, key_epoch, suite, place FROM {bad}"
-        " WHERE ended IS NULL AND place IS NOT NULL AND record_ref IS NOT NULL",
+        "SELECT fingerprint, payload, key_epoch, suite, place, ctid::text AS line"
+        " FROM {bad} WHERE ended IS NULL AND place IS NOT NULL AND record_ref IS NOT NULL",
         bad=staging.rejected(contract, transfer),
     )
     with connection.cursor("waiting_rows", row_factory=class_row(Waiting)) as cursor:
@@ -139,26 +146,20 @@ def mend(
     """Note that rejected rows are mended by the reading that brought them.
 
     Args:
-        connection: of the hub's database.
+        connection: in the transaction that has read them.
         contract: of the dataset.
         transfer: whose rows they are.
         rows: that were overtaken by good ones.
     """
     statement = query(
-        "UPDATE {bad} b SET ended = 'mended' FROM unnest(%s::bytea[], %s::bigint[])"
-        " AS m (fingerprint, place) WHERE b.fingerprint = m.fingerprint AND b.place = m.place",
+        "UPDATE {bad} SET ended = 'mended' WHERE ctid = ANY(%s::tid[])",
         bad=staging.rejected(contract, transfer),
     )
-    connection.execute(statement, ([r.fingerprint for r in rows], [r.place for r in rows]))
+    connection.execute(statement, ([row.line for row in rows],))
 
 
 def _of_wanted(contract: Contract, shown: sql.Composed, table: sql.Identifier) -> sql.Composed:
     """Query: rows `t` of the records `k` that are wanted, without older versions of them."""
-    keys = [f"k{i}" for i in range(len(contract.key))]
-    same = [
-        query("{t}::text = {k}", t=sql.Identifier("t", name), k=sql.Identifier("k", key))
-        for name, key in zip(contract.key, keys, strict=True)
-    ]
     older = query("false")
     if contract.sequence:
         older = query("coalesce({s} < k.sequence, false)", s=sql.Identifier("t", contract.sequence))
@@ -166,14 +167,14 @@ def _of_wanted(contract: Contract, shown: sql.Composed, table: sql.Identifier) -
         "SELECT {shown} FROM unnest(%s::bigint[], %s::bigint[], {arrays}) WITH ORDINALITY"
         " AS k (place, sequence, {keys}, number) JOIN {table} t ON {same} WHERE NOT {older}",
         shown=shown,
-        arrays=sql.SQL(", ").join([sql.SQL("%s::text[]")] * len(keys)),
-        keys=names(keys),
+        arrays=wanted_keys.arrays(contract),
+        keys=wanted_keys.columns(contract),
         table=table,
-        same=sql.SQL(" AND ").join(same),
+        same=wanted_keys.same(contract),
         older=older,
     )
 
 
 def _values(contract: Contract, wanted: Sequence[Wanted]) -> list[list[object]]:
-    columns: list[list[object]] = [[w.key[i] for w in wanted] for i in range(len(contract.key))]
-    return [[w.row.place for w in wanted], [w.sequence for w in wanted], *columns]
+    keys = wanted_keys.values(contract, [w.key for w in wanted])
+    return [[w.row.place for w in wanted], [w.sequence for w in wanted], *keys]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -460,3 +461,37 @@ def test_is_name() -> None:
     assert [xml_stream.is_name(t) for t in ("a", "姓名", "a.b-c")] == [True] * 3
     for text in ("", "a b", "1a", "a:b", "a/b", "@a", "a='1'", "a/><b", "a><!--", "\x00"):
         assert not xml_stream.is_name(text), text
+
+
+@pytest.mark.parametrize(
+    "rest", ["<{a}", "<{a}>text", "<!-- <{a}> -->", "<![CDATA[<{a}>]]>", "<{a} b='1' ", " {b}"]
+)
+def test_what_stands_before_the_first_row_may_have_any_length(tmp_path: Path, rest: str) -> None:
+    long = rest.replace("{a}", "a" * (1 << 20)).replace("{b}", " " * (1 << 20))
+    (tmp_path / "f.xml").write_text(f"<d>{long}", encoding="utf-8")
+    sheet = HEAD.removesuffix("<sheetData>") + long
+    assert sheet != HEAD + long
+    parts = {
+        "xl/worksheets/sheet1.xml": sheet.encode(),
+        "xl/sharedStrings.xml": f'<sst xmlns="{MAIN}">{long}'.encode(),
+    }
+    (tmp_path / "f.xlsx").write_bytes(xlsx(SheetMade([]), more=parts))
+    for name, kind in (("f.xml", {"kind": "xml", "record": "/d/r"}), ("f.xlsx", {"kind": "excel"})):
+        refused = both(partial(read, tmp_path / name, 100, **kind))
+        assert refused[0] is ProtocolError
+
+
+def test_line_feeds_of_rows_that_were_cut_out_are_no_text_of_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than a row may have characters; the refusal behind them names its line."""
+    monkeypatch.setattr(xml_stream, "LONGEST_ROW", 1_000)
+    taken = scanned_rows(monkeypatch, xml_scan.XmlTable)
+    row = "<r>\n<证件号码>1</证件号码>" + "\n" * 30 + "<姓名>吴</姓名></r>"
+    kind = {"kind": "xml", "record": "/d/r"}
+    (tmp_path / "f.xml").write_text(f"<d>{row * 200}</d>", encoding="utf-8")
+    found, *_ = both(lambda: read(tmp_path / "f.xml", 100, **kind), 300)
+    assert len(found) == sum(taken) == 200
+    (tmp_path / "f.xml").write_text(f"<d>{row * 200}</e>", encoding="utf-8")
+    _, said = both(lambda: read(tmp_path / "f.xml", 100, **kind), 300)
+    assert "line 6201 " in said

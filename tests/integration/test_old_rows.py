@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from onecard.crypto.keys import Key, KeyStore
 from onecard.errors import ConfigError, OlderRow, PolicyError
+from onecard.model.signoffs import SignOff
+from onecard.operations.release import release
 from onecard.operations.replay import replay
-from onecard.store import database, quarantine
+from onecard.store import database, live_keys, quarantine
 from tests.small_hub import DATASET, DAY, SmallHub, small_hub
 
+MIGRATIONS = Path(__file__).parents[2] / "sql/migrations/versions"
 AT = "2026-11-09T10:00:00+08:00"
 
 
@@ -212,6 +217,91 @@ def test_a_lower_sequence_overtakes_nothing(small: SmallHub, seq: int, ends: lis
     small.put("01.csv", [("K1", "99", AT, 2), ("K1", "20", AT, seq)], header)
     small.collect()
     assert status(small) == ends
+
+
+@pytest.mark.case("older-8", "a sequence beyond what PostgreSQL counts compares as it is")
+@pytest.mark.parametrize(("sign", "ends"), [("", "held"), ("-", "mended")])
+def test_a_sequence_that_no_column_holds(small: SmallHub, sign: str, ends: str) -> None:
+    small.files(sequence=True)
+    rejected = ("K1", "99", AT, f"{sign}99999999999999999999")
+    small.put("01.csv", [rejected, ("K1", "20", AT, 7)], "code,amount,updated,seq")
+    assert small.collect().counts.quarantined == 1
+    assert (status(small), small.amounts()) == ([ends], {"K1": "20.00"})
+
+
+@pytest.mark.case("older-8", "where other fields order rows, the place alone ends none")
+def test_a_rejected_row_that_its_contract_calls_newer_waits(small: SmallHub) -> None:
+    small.files(quality=[AT_MOST_50], order=["updated"])
+    small.put("01.csv", [("K1", "99", AT), ("K1", "20", "2026-11-01T10:00:00+08:00")])
+    small.collect()
+    assert (status(small), small.amounts()) == (["held"], {"K1": "20.00"})
+
+
+@pytest.mark.case("older-8", "a key that PostgreSQL cannot hold is nobody's, and fails no reading")
+def test_a_key_with_a_nul(small: SmallHub) -> None:
+    small.files("jsonl")
+    file = small.home / "files" / "in" / "01.jsonl"
+    rows = [("K\0", "x"), ("K1", "x"), ("K1", "20")]
+    lines = [json.dumps({"code": c, "amount": a, "updated": AT}) for c, a in rows]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert small.collect().counts.quarantined == 2
+    assert (status(small), small.amounts()) == (["held", "mended"], {"K1": "20.00"})
+    contract = small.hub.catalogue.contract(DATASET)
+    with database.connect(small.hub_url, autocommit=True) as connection:
+        wanted = {1: ("K1",), 2: ("K\0",), 3: ("K\ud800",), 4: ("K2",)}
+        assert live_keys.live(connection, contract, wanted) == {1}
+
+
+@pytest.mark.case(
+    "older-8", "keys of rejected rows are looked up once; only one that is gone is left"
+)
+def test_the_keys_of_rejected_rows(small: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.files()
+    looked: list[int] = []
+    keys_of = KeyStore.quarantines
+
+    def noted(store: KeyStore) -> dict[str, Key]:
+        looked.append(1)
+        return keys_of(store)
+
+    def silent(_: KeyStore) -> dict[str, Key]:
+        msg = "the key source does not answer"
+        raise PolicyError(msg)
+
+    def gone(_: KeyStore) -> dict[str, Key]:
+        return {}
+
+    for night, (found, ends) in enumerate(((noted, "mended"), (gone, "held"), (silent, ""))):
+        monkeypatch.setattr(KeyStore, "quarantines", found)
+        codes = [f"{night}{n}" for n in range(5)]
+        rows = [*((c, "x", AT) for c in codes), *((c, "1", AT) for c in codes)]
+        small.put(f"{night}.csv", rows)
+        if ends:
+            small.collect()
+            last = "SELECT status FROM quarantine.record ORDER BY id DESC LIMIT 5"
+            assert small.ask(last) == [(ends,)] * 5
+        else:
+            with pytest.raises(PolicyError, match="does not answer"):
+                small.collect()
+    assert len(looked) == 1
+
+
+@pytest.mark.case("older-8", "what was held before the database's upgrade is released after it")
+def test_what_was_staged_before_the_upgrade_is_released(small: SmallHub) -> None:
+    small.files()
+    small.put("01.csv", [(f"A{n}", "x", AT) for n in range(30)])
+    with pytest.raises(Exception, match="is held: rejected_share"):
+        small.collect()
+    revision = runpy.run_path(str(MIGRATIONS / "0028_staged_places.py"))
+    with database.connect(small.hub_url, autocommit=True) as connection:
+        connection.execute(
+            "ALTER TABLE staging.hrss__small__1__bad DROP COLUMN place, DROP COLUMN ended"
+        )
+        for _ in range(2):  # tables that have the columns keep them
+            for statement in revision["STATEMENTS"]:
+                connection.execute(statement.encode())
+    release(small.hub, "1", SignOff("张主任", "核实"))
+    assert status(small) == ["held"] * 30
 
 
 @pytest.mark.case("older-1", "the old row of a record that is published since is refused")

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from onecard.crypto import keys
@@ -14,10 +15,10 @@ from onecard.crypto.audit_format import read_anchor
 from onecard.crypto.audit_verify import Verdict
 from onecard.crypto.keys import KeyStore
 from onecard.crypto.signing import Signer
-from onecard.errors import OnecardError
+from onecard.errors import FatalError, OnecardError, StorageError
 from onecard.live import signing
 from onecard.live.signing import LaneSigning
-from onecard.store import audit, database
+from onecard.store import audit, database, log_signing
 
 
 @dataclass
@@ -124,17 +125,70 @@ def test_what_another_process_has_left_is_signed_at_the_start(log: Log) -> None:
     assert log.anchored() == [1]
 
 
-def test_a_broken_log_is_not_signed_at_the_start(
-    log: Log, caplog: pytest.LogCaptureFixture
-) -> None:
-    log.transfer()
+BROKEN = "the audit log is not sound: entry 1 of the audit log is missing or changed"
+
+
+def spoil(log: Log) -> None:
+    """Somebody changes the first entry."""
     with database.connect(log.address, autocommit=True) as connection:
         connection.execute("ALTER TABLE ledger.audit DISABLE TRIGGER ALL")
-        connection.execute("UPDATE ledger.audit SET actor = 'nobody'")
+        connection.execute("UPDATE ledger.audit SET actor = 'nobody' WHERE seq = 1")
+
+
+@pytest.mark.parametrize("ended", [0, 1], ids=["no transfer", "a transfer in the first second"])
+def test_a_broken_log_is_not_signed_at_the_start(
+    log: Log, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, ended: int
+) -> None:
+    log.transfer()
+    spoil(log)
+    log.signing = LaneSigning(log.address)
+    log.signing.begin(log.signer, log.folder)
+    for _ in range(ended):
+        log.transfer()
+    log.signing.beat()
+    log.signing.beat()
+    assert (log.signed(), log.anchored()) == ([], [])
+    assert [r.getMessage() for r in caplog.records] == [f"the audit log is signed later: {BROKEN}"]
+    monkeypatch.setattr(signing, "LATE_S", 0.0)
+    with pytest.raises(FatalError, match=BROKEN):
+        log.transfer()
+    assert (log.signed(), log.anchored()) == ([], [])
+
+
+def test_what_was_left_is_signed_after_an_error_of_the_database(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.transfer()
     again = LaneSigning(log.address)
     again.begin(log.signer, log.folder)
+
+    def lost(*_: object) -> None:
+        msg = "the connection is closed"
+        raise psycopg.OperationalError(msg)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(audit, "head", lost)
+        again.beat()
+    assert log.anchored() == []
     again.beat()
+    assert log.anchored() == [1]
+
+
+def test_what_was_left_is_looked_at_however_often_signing_fails(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.transfer()
+    log.signing = LaneSigning(log.address)
+    log.signing.begin(log.signer, log.folder)
+
+    def no_room(*_: object) -> None:
+        log.transfer()  # of another thread, meanwhile
+        msg = "no room"
+        raise StorageError(msg)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log_signing, "at_once", no_room)
+        log.signing.beat()
+    spoil(log)
+    log.signing.beat()
     assert (log.signed(), log.anchored()) == ([], [])
-    assert (
-        "the audit log is not signed: entry 1 of the audit log is missing or changed" in caplog.text
-    )
