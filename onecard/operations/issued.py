@@ -46,7 +46,7 @@ def read(folder: Path, month: date) -> Issued | None:
         raise ConfigError(msg) from None
 
 
-def told(folder: Path, month: date, now: Headlines, judged: str, closed_on: date | None) -> Issued:
+def said(folder: Path, month: date, now: Headlines, judged: str, closed_on: date | None) -> Issued:
     """What a report says; of a month that is closed, what was corrected too. Nothing is written.
 
     Args:

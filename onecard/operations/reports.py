@@ -61,7 +61,7 @@ def write_monthly(
             folder = _folder(desk, agency)
             now = headlines(found.standings, found.figures, scheme)
             judged = judged_by(scheme, desk.catalogue, agency)
-            known = issued.told(folder, month, now, judged, closed)
+            known = issued.said(folder, month, now, judged, closed)
             for writer in writers:
                 name = f"monthly-{month:%Y-%m}.{writer.language}.html"
                 page = writer.monthly(found, known.corrections)

@@ -43,7 +43,7 @@ def write(
     folder: Path, overdue: tuple[int, int], day: date | None, judged: str = "2.0.0"
 ) -> Issued:
     """A report of that many problems, on that day where its month is closed."""
-    found = issued.told(folder, MONTH, {"kpi.overdue": overdue}, judged, day)
+    found = issued.said(folder, MONTH, {"kpi.overdue": overdue}, judged, day)
     issued.keep(folder, MONTH, found)
     return found
 
@@ -73,8 +73,8 @@ def test_what_is_judged_otherwise_is_no_correction_and_earlier_ones_stay(tmp_pat
 
 def test_what_was_told_and_not_kept_is_told_again(tmp_path: Path) -> None:
     write(tmp_path, (2, 2), None)
-    once = issued.told(tmp_path, MONTH, {"kpi.overdue": (1, 2)}, "2.0.0", FIRST)
-    assert issued.told(tmp_path, MONTH, {"kpi.overdue": (1, 2)}, "2.0.0", FIRST) == once
+    once = issued.said(tmp_path, MONTH, {"kpi.overdue": (1, 2)}, "2.0.0", FIRST)
+    assert issued.said(tmp_path, MONTH, {"kpi.overdue": (1, 2)}, "2.0.0", FIRST) == once
     assert once.corrections != ()
 
 
