@@ -28,6 +28,8 @@ AGENCY = "health"
 AGREEMENT = "f20-health-hrss-death"
 """Of its own data; it waits for an approval while the things are there."""
 MONTH = date(2026, 10, 1)
+DOWNLOADS = ("/{attachment}", "/file")
+"""How the addresses of downloads end."""
 WRONG = "person_id18,person_name,death_date,source_updated_at,source_seq\n1,,2027-13-01,x,y\n"
 """A file of deaths in which nothing is right."""
 
@@ -91,12 +93,12 @@ def _incident(connection: Connection, now: datetime) -> int:
 
 
 def addresses(things: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Each page of the portal's own table of routes, and who looks at it.
+    """Each page of the portal's own table of routes, and who looks at it; downloads are none.
 
     Args:
         things: by name in the routes; for each new name there must be one.
     """
     for method, route, _ in app.ROUTES:
-        if method == "GET":
+        if method == "GET" and not route.endswith(DOWNLOADS):
             user = "admin" if route.startswith("/engineer") else AGENCY
             yield re.sub(r"\{(\w+)\}", lambda found: things[found[1]], route), user

@@ -120,6 +120,14 @@ def test_every_table_of_the_hub_has_a_retention(address: str) -> None:
     assert retention.of("nowhere.x") is None
 
 
+NOTICE = (
+    "WITH v AS (SELECT %s::timestamptz AS at), t AS (INSERT INTO ledger.ticket (agency, opened_for,"
+    " opened_by, kind, dataset, field, rule, statement, opened_at, due_on, clock) SELECT 'a', 'b',"
+    " 'p', 'finding', 'd', 'f', 'r', 's', at, at::date, 'holidays' FROM v RETURNING id),"
+    " n AS (INSERT INTO ledger.ticket_notice (ticket, kind, due_on, made_at)"
+    " SELECT id, 'overdue', at::date, at FROM t, v RETURNING id)"
+)
+"""A notice of a ticket."""
 ROWS = {
     "ledger.disclosure_delay": (
         "INSERT INTO ledger.disclosure_delay (agreement, case_no, until, basis, actor)"
@@ -153,6 +161,11 @@ ROWS = {
     "ledger.question_watch": (
         "INSERT INTO ledger.question_watch (at, agreement, caller, operator, person, series,"
         " answered) VALUES (%s, 'f09', 'c', 'o', '', '', true)"
+    ),
+    "ledger.ticket_notice": f"{NOTICE} SELECT id FROM n",
+    "ledger.ticket_told": (
+        f"{NOTICE} INSERT INTO ledger.ticket_told (notice, receiver, told_at)"
+        " SELECT id, 'r', at FROM n, v"
     ),
     "ledger.upload": (
         "INSERT INTO ledger.upload (dataset, upload, caller, digest, length, state, opened_at,"
