@@ -152,11 +152,11 @@ def _check_packing(about: bytes, own: bytes, *, certain: bool, packed: bool) -> 
         certain: it is an object stream.
         packed: as in `_object_streams`.
     """
-    flate, others = len(_FLATE.findall(about)), len(_NO_OBJECTS.findall(about))
-    plain = flate + others == len(_FILTER.findall(about)) and b"/FFilter" not in about
+    deflated, others = len(_FLATE.findall(about)), len(_NO_OBJECTS.findall(about))
+    plain = deflated + others == len(_FILTER.findall(about)) and b"/FFilter" not in about
     treated = b"/DecodeParms" in about
     whole = own.count(b"<<") == own.count(b">>") > 0
-    if (certain and (treated or not plain or not flate)) or (
+    if (certain and (treated or not plain or not deflated)) or (
         packed and (not plain or (treated and not whole))
     ):
         msg = "a part of the document is packed in a way that is not looked through"
