@@ -8,6 +8,7 @@ in Debian's Chromium, also as they are printed. Of the portal: a steward goes th
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -67,7 +68,11 @@ def main() -> int:
         return 1
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--lang=zh-CN"],
+            env={**os.environ, "LANGUAGE": "zh_CN"},  # the browser's own words on a page
+        )
         counter = browser.new_page()
 
         def keep(name: str, picture: bytes) -> None:
