@@ -100,8 +100,7 @@ def approve(
         found = hub.catalogue.agreement(agreement)
         with database.connect(hub.address, autocommit=True) as connection:
             agreement_lives.approve(connection, found, by, document)
-            life = agreement_lives.life(connection, found, hub.settings.now().date())
-        output.say(f"{agreement} {found.version}: {_state(life)}")
+            _say_state(hub, connection, found)
 
 
 def withdraw(agreement: Id, *, by: By, reason: Reason) -> None:
@@ -117,8 +116,13 @@ def withdraw(agreement: Id, *, by: By, reason: Reason) -> None:
         found = hub.catalogue.agreement(agreement)
         with database.connect(hub.address, autocommit=True) as connection:
             agreement_lives.withdraw(connection, found, Act(by, reason))
-            life = agreement_lives.life(connection, found, hub.settings.now().date())
-        output.say(f"{agreement} {found.version}: {_state(life)}")
+            _say_state(hub, connection, found)
+
+
+def _say_state(hub: HubDesk, connection: database.Connection, found: Agreement) -> None:
+    """What the agreement's text is by now."""
+    life = agreement_lives.life(connection, found, hub.settings.now().date())
+    output.say(f"{found.id} {found.version}: {_state(life)}")
 
 
 def suspend(agreement: Id, *, by: By, reason: Reason) -> None:

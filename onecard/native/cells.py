@@ -94,5 +94,43 @@ class Cells:
         ]
 
 
+class RowTable:
+    """Rows that scans take one after the other, some of them left out for another reader.
+
+    Args:
+        library: the compiled one.
+        texts: in which the cells stand, where they do not stand aside.
+        cells: room for them.
+        found: what a scan tells; first how many rows there are, then the place behind them.
+    """
+
+    def __init__(
+        self, library: ctypes.CDLL, texts: Bytes, cells: Cells, found: npt.NDArray[np.int64]
+    ) -> None:
+        self._library, self._texts, self._cells, self._found = library, texts, cells, found
+
+    @property
+    def rows(self) -> int:
+        """So many there are."""
+        return int(self._found[0])
+
+    @property
+    def at(self) -> int:
+        """Place in the piece."""
+        return int(self._found[1])
+
+    def arrays(self) -> list[pa.Array]:
+        """The columns, as text as the file has it."""
+        self._cells.found[0] = self.rows
+        return self._cells.arrays(self._library, self._texts)
+
+    def _blank(self) -> int:
+        """A row that is NULL throughout; gives its number, from 0."""
+        row = self.rows
+        self._cells.table["size"][row] = IS_NULL
+        self._found[0] += 1
+        return row
+
+
 def _addresses(buffers: list[pa.Buffer]) -> ctypes.Array[ctypes.c_void_p]:
     return (ctypes.c_void_p * len(buffers))(*(buffer.address for buffer in buffers))

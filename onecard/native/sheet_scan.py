@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from onecard.native.cells import IS_NULL, Bytes, Cells, address, bytes_of, place
+from onecard.native.cells import Bytes, Cells, RowTable, address, bytes_of, place
 
 NOT_WANTED, NO_NAME = -1, -2
 """Instead of the number of a column, as in sheet_rows.c."""
@@ -80,7 +79,7 @@ class Frame:
     most_bytes: int
 
 
-class SheetTable:
+class SheetTable(RowTable):
     """The rows of a piece of a sheet, some of them left out for another reader.
 
     Attributes:
@@ -96,26 +95,16 @@ class SheetTable:
             data: a piece of a sheet, UTF-8, at most a half of `LARGEST` bytes; it may end anywhere.
             most: rows.
         """
-        self._library, self._frame, self._data = library, frame, bytes_of(data)
-        self._cells = Cells(most, len(frame.columns), _ASIDE * len(data))
+        cells = Cells(most, len(frame.columns), _ASIDE * len(data))
+        super().__init__(library, frame.texts[0], cells, np.zeros(8, np.int64))
+        self._frame, self._data = frame, bytes_of(data)
         self.forms: npt.NDArray[np.int32] = np.zeros((most, len(frame.columns)), np.int32)
-        self._found: npt.NDArray[np.int64] = np.zeros(8, np.int64)
         self._name = bytes_of(frame.name[1].encode())
         self._places = np.array(frame.places, np.int32)
         self._styles = np.frombuffer(frame.styles or b"\0", np.uint8)
         marks = [c.text * _TEXT | c.other_point * _OTHER_POINT for c in frame.columns]
         self._marks = np.array(marks, np.uint8)
         self._given = self._sheet(most)
-
-    @property
-    def rows(self) -> int:
-        """So many there are."""
-        return int(self._found[0])
-
-    @property
-    def at(self) -> int:
-        """Place in the piece."""
-        return int(self._found[1])
 
     @property
     def seen(self) -> int:
@@ -167,18 +156,12 @@ class SheetTable:
             texts: characters that it holds.
             hidden: the sheet does not show it.
         """
-        row = self.rows
-        self._cells.table["size"][row], self.forms[row] = IS_NULL, 0
-        self._found[0] += 1
+        row = self._blank()
+        self.forms[row] = 0
         self._found[4] = self._found[5] = number
         self._found[6] += hidden
         self._found[7] += texts
         return row
-
-    def arrays(self) -> list[pa.Array]:
-        """The columns, as texts; those that are judged as the file has them."""
-        self._cells.found[0] = self.rows
-        return self._cells.arrays(self._library, self._frame.texts[0])
 
     def _sheet(self, most: int) -> Any:  # noqa: ANN401 - a structure of ctypes
         frame = self._frame

@@ -6,10 +6,8 @@ import ctypes
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
-from onecard.native.cells import IS_NULL, Cells, address, bytes_of, place
+from onecard.native.cells import Cells, RowTable, address, bytes_of, place
 
 SPARE_ROWS = 1024
 """Room for rows that are written in another way than those that are counted."""
@@ -28,7 +26,7 @@ class Shape:
     parts: tuple[bytes, ...]
 
 
-class XmlTable:
+class XmlTable(RowTable):
     """The rows of a piece of a document, some of them left out for another reader.
 
     Attributes:
@@ -44,28 +42,18 @@ class XmlTable:
             data: a piece of a document, UTF-8, at most `LARGEST` bytes; it may end within a row.
             at: where the first row begins.
         """
-        self._library, self._shape, self._data = library, shape, bytes_of(data)
-        self._most = data.count(b"</" + shape.row, at) + SPARE_ROWS
-        self._cells = Cells(self._most, len(shape.parts), len(data) - at)
+        most = data.count(b"</" + shape.row, at) + SPARE_ROWS
+        cells = Cells(most, len(shape.parts), len(data) - at)
+        self._data = bytes_of(data)
+        super().__init__(library, self._data, cells, np.array([0, at, 0, 0], np.int64))
         self._names, self._row = bytes_of(b"".join(shape.parts)), bytes_of(shape.row)
         self._ends = np.cumsum([len(name) for name in shape.parts], dtype=np.uint32)
-        self._found: npt.NDArray[np.int64] = np.array([0, at, 0, 0], np.int64)
         self.seen = np.zeros(len(shape.parts), np.uint8)
-
-    @property
-    def rows(self) -> int:
-        """So many there are."""
-        return int(self._found[0])
-
-    @property
-    def at(self) -> int:
-        """Place in the piece."""
-        return int(self._found[1])
 
     @property
     def full(self) -> bool:
         """Whether no more rows have room."""
-        return self.rows >= self._most
+        return self.rows >= self._cells.rows
 
     def scan(self, at: int) -> int:
         """Take rows as far as they are plain; says how many line feeds were gone past.
@@ -80,7 +68,7 @@ class XmlTable:
             address(self._names),
             address(self._ends),
             ctypes.c_size_t(self._cells.columns),
-            ctypes.c_size_t(self._most),
+            ctypes.c_size_t(self._cells.rows),
             address(self._cells.table),
             address(self._cells.text),
             address(self._cells.totals),
@@ -91,12 +79,4 @@ class XmlTable:
 
     def leave_out(self) -> int:
         """A row that another reader has read: NULL throughout; gives its number, from 0."""
-        row = self.rows
-        self._cells.table["size"][row] = IS_NULL
-        self._found[0] += 1
-        return row
-
-    def arrays(self) -> list[pa.Array]:
-        """The columns, as text."""
-        self._cells.found[0] = self.rows
-        return self._cells.arrays(self._library, self._data)
+        return self._blank()

@@ -6,15 +6,14 @@ line a day for each dataset and agreement, with their evidence (ADR 0037).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, time
 
 from onecard.base.times import ZONE
 from onecard.crypto.audit_verify import Verdict
-from onecard.errors import FatalError, as_onecard_error
-from onecard.operations import alarms, spools, ticket_news
+from onecard.errors import FatalError
+from onecard.operations import spools, ticket_news
 from onecard.ports.desk import Desk
 from onecard.store import (
     attachments,
@@ -36,8 +35,6 @@ from onecard.store.expiry import Expired
 from onecard.store.folding import LaneSubject
 from onecard.store.retention import FOLDED_AFTER, HOURS_KEPT
 from schemas.models.catalogue import Catalogue
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +97,9 @@ def keep_house(hub: Desk) -> Kept:
         brought = spools.tidy(hub, connection)
         fold_figures(hub, connection)
         folded = fold(hub, connection) if verdict.ok else 0
-    _tell_of_tickets(hub)
+    ticket_news.try_telling(lambda: hub)
     rows = sum(expired.rows.values())
     return Kept(purged, len(expired.months), rows, folded, verdict, brought, erased)
-
-
-def _tell_of_tickets(hub: Desk) -> None:
-    """Remind people in charge; a mail server that is down is no reason to keep the house badly."""
-    try:
-        alarms.failed(ticket_news.tell(hub))
-    except Exception as caught:  # noqa: BLE001 - whatever it is: news wait, and are sent next time
-        error = as_onecard_error(caught)
-        log.warning("news of tickets wait: %s: %s", type(error).__name__, error)
 
 
 def purge(hub: Desk, connection: database.Connection) -> int:

@@ -9,8 +9,9 @@ again under the same mark.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -38,6 +39,7 @@ DAYS_BEFORE = 2
 """Working days before a deadline on which it is told of."""
 STALE = timedelta(days=30)
 """A notice that could not be sent for so long is news no more."""
+log = logging.getLogger(__name__)
 FAILURES = 3
 """So many messages in a row that fail, and a connection is tried no more in this round."""
 _WHILE: Mapping[NoticeKind, tuple[Status, ...]] = {
@@ -96,6 +98,22 @@ def tell(
         if reminding:
             remind(connection, desk.settings.now())
         return _Telling(desk, wanted.tickets, senders or SENDERS).all(connection)
+
+
+def try_telling(desk: Callable[[], Desk], *, reminding: bool = True) -> None:
+    """As `tell`, behind work that is done: what goes wrong is logged, and waits for the next time.
+
+    Args:
+        desk: makes the hub.
+        reminding: as there.
+    """
+    try:
+        for told in tell(desk(), reminding=reminding):
+            if told.problem:
+                log.warning("news of tickets wait: %s: %s", told.channel, told.problem)
+    except Exception as caught:  # noqa: BLE001 - the work is done, whatever becomes of its news
+        error = as_onecard_error(caught)
+        log.warning("news of tickets wait: %s: %s", type(error).__name__, error)
 
 
 class _Telling:
