@@ -227,7 +227,8 @@ class Verifier:
 
 
 def _hmac_sha256(key: bytes, message: bytes) -> bytes:
-    return hmac.digest(key, message, hashlib.sha256)
+    # not `hmac.digest`, which lets go of the interpreter: who asked waits until it has it again
+    return hmac.new(key, message, hashlib.sha256).digest()
 
 
 def _sm3(data: bytes) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from onecard.base.flags import flags
 from onecard.base.prefetch import prefetch
 from onecard.deliver import candidate_keys
 from onecard.deliver.known_rows import KEY, KnownRows
@@ -215,7 +216,7 @@ class Difference:
     def _judge(self, rows: Judged) -> Leaving | None:
         """What becomes of one batch."""
         entries = known = None
-        same = pl.repeat(False, len(rows.raw), eager=True)  # noqa: FBT003 - polars' own signature
+        same = flags(len(rows.raw))
         if self.record is not None:
             entries = self.record.refs.of(rows.raw)
             known, same = self._compare(entries, rows)
@@ -345,7 +346,7 @@ class Difference:
         tokeniser = self.wanted.old_tokens or self.outgoing.tokeniser
         self._gone.append(self.outgoing.treated_keys(raw, tokeniser))
         self._gone_refs.append(refs.select(KEY))
-        every = pl.repeat(True, len(raw), eager=True)  # noqa: FBT003 - polars' own signature
+        every = flags(len(raw), value=True)
         persons = self._persons(raw, every)
         if persons is not None:
             self.gone_persons.append(persons)

@@ -15,6 +15,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
+from onecard.base.flags import flags
 from onecard.model import measured
 from onecard.model.reaction import CAUSES, Cause
 from onecard.store import reaction_facts
@@ -123,7 +124,7 @@ class Lateness:
         failed = _any_within((t.at for t in found if t.status == "failed"), *span)
         consumer = agreement.consumer
         permitted = reaction_facts.permitted_since(self.connection, agreement.id, consumer)
-        suspended = pl.repeat(value=False, n=len(late), eager=True)
+        suspended = flags(len(late))
         if permitted is not None:
             suspended = late[ENDED] < utc(permitted)
         return pl.select(

@@ -29,6 +29,10 @@ WORKERS = 2
 LINGER_S = 0.05
 """So long a call waits for a worker that is busy before the other one takes what waits: two small
 groups cost twice what one costs, and neither is sooner. A full group takes less."""
+BACK_S = 0.0002
+"""So long, for each call of the group before, whoever is free waits for more: the callers of that
+group ask again at once, and two halves cost more than one whole. As long as a call takes to be
+read."""
 MOST_TOGETHER = 64
 """Calls of one group: how many wait for one that is slow."""
 MOST_WAITING = 1_000
@@ -75,6 +79,7 @@ class Groups:
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._busy = 0
+        self._back = 0.0  # the time by which callers of the group before have asked again
         self._sessions = 0
         self._ends = threading.Event()
         self._threads = [
@@ -125,10 +130,11 @@ class Groups:
             self._busy += bool(count)
             return [self._waiting.popleft() for _ in range(count)]
 
-    def _done(self) -> None:
-        """A group has been answered."""
+    def _done(self, calls: int) -> None:
+        """A group of so many calls has been answered."""
         with self._changed:
             self._busy -= 1
+            self._back = time.monotonic() + calls * BACK_S
 
     def _pause(self) -> float | None:
         """Seconds until what waits is taken by one who has nothing to do; None: nothing waits."""
@@ -136,9 +142,10 @@ class Groups:
             return 0.0
         if not self._waiting:
             return None
-        if not self._busy or len(self._waiting) >= MOST_TOGETHER:
+        if len(self._waiting) >= MOST_TOGETHER:
             return 0.0
-        return self._waiting[0].since + LINGER_S - time.monotonic()
+        until = self._waiting[0].since + LINGER_S if self._busy else self._back
+        return until - time.monotonic()
 
     def _work(self) -> None:
         """Answer groups until the end, with one session for as long as it holds."""
@@ -159,7 +166,7 @@ class Groups:
                     try:
                         self._answer(connection, group)
                     finally:
-                        self._done()
+                        self._done(len(group))
         return False
 
     @contextmanager

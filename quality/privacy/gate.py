@@ -9,6 +9,7 @@ from traceback import extract_tb
 
 import polars as pl
 
+from onecard.base.flags import flags
 from onecard.ports.privacy_gate import Admitted, Batch, Plan, PrivacyBlock, RuleOutcome, RuleResult
 from onecard.ports.sink import Sent
 from quality.privacy.registry import Evidence, Phase, Ruling, functions, texts
@@ -32,7 +33,7 @@ class Gate:
 
     def check(self, batch: Batch) -> Admitted:
         """Rules about rows; raises PrivacyBlock."""
-        stays = pl.repeat(False, len(batch.raw), eager=True)  # noqa: FBT003 - polars' own signature
+        stays = flags(len(batch.raw))
         found: dict[int, list[tuple[str, str]]] = defaultdict(list)
         evidence = Evidence(self._plan, batch, self._first)
         for name, verdict in self._evaluate("rows", evidence):

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from onecard.base.ages import latest_birth
+from onecard.base.flags import flags
 from onecard.model import gate_inputs
 from quality.privacy.registry import NOT_APPLICABLE, Evidence, Ruling, fact, rule
 from schemas.models.agreement_parts import GUARDIAN_KIND, Filter
@@ -35,7 +36,7 @@ def scope(evidence: Evidence) -> Ruling:
     agreement, raw = evidence.plan.agreement, evidence.rows.raw
     if agreement.mode == "statistics":
         return NOT_APPLICABLE
-    outside = pl.repeat(False, len(raw), eager=True)  # noqa: FBT003 - polars' own signature
+    outside = flags(len(raw))
     for index, condition in enumerate(agreement.scope.filters):
         if condition.min_age is None:
             held = raw[gate_inputs.filter_name(index)]

@@ -95,6 +95,34 @@ def test_a_full_group_does_not_linger(
         assert len(slow.groups[1]) == MOST_TOGETHER
 
 
+def test_callers_of_a_group_that_ask_again_are_one_group(
+    quick_postgres: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecard.serve.groups.BACK_S", 3600.0)
+    with working(quick_postgres, slow) as (groups, told):
+        groups.put(call(0), told.append)
+        slow.go.release()
+        until(lambda: len(told) == 1, "the first is told")
+        for number in range(1, MOST_TOGETHER + 1):
+            groups.put(call(number), told.append)
+        until(lambda: len(slow.groups) == 2, "a full group waits for nobody")
+        assert len(slow.groups[1]) == MOST_TOGETHER
+
+
+def test_fewer_who_ask_again_do_not_wait_for_the_rest(
+    quick_postgres: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onecard.serve.groups.BACK_S", 0.2)
+    with working(quick_postgres, slow) as (groups, told):
+        slow.go.release(1000)
+        groups.put(call(0), told.append)
+        until(lambda: len(told) == 1, "the first is told")
+        begun = time.monotonic()
+        groups.put(call(1), told.append)
+        until(lambda: len(told) == 2, "the second is told")
+        assert 0.1 < time.monotonic() - begun < 5.0
+
+
 class Reading:
     """Reads a table that may be away, and something behind it."""
 
