@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,11 +139,17 @@ def parse(text: str, place: str) -> KeyDocument:
         PolicyError: not JSON, of format 1, or not as described above.
     """
     # Raised outside of the handlers: a chained JSONDecodeError would carry the whole text.
-    found = _validated(_json(text))
+    found = _understood(text)
     if isinstance(found, str):
         msg = f"{place} {found}: nothing leaves"
         raise PolicyError(msg)
     return found
+
+
+@lru_cache(maxsize=1)
+def _understood(text: str) -> KeyDocument | str:
+    """The document, or what is wrong; a source that is read for each transfer seldom changes."""
+    return _validated(_json(text))
 
 
 def _json(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
