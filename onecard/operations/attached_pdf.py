@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from onecard.model.attachments import UnfitFile
 
@@ -47,10 +48,23 @@ _NUMBERS = re.compile(rb"%|[+\-.\d]+(?:[\0\s%]|\Z)")
 """How an object stream begins: with a number, or a comment before it."""
 _HEAD, _LONGEST_HEAD = 16, 1 << 16
 """Bytes that tell how something begins, and packed bytes in which they must come."""
+_BLANKS = rb"[\0\s]"
+_NUMBER = rb"(?<!\d)(?P<%b>\d{1,10})" + _BLANKS + rb"+\d{1,5}" + _BLANKS + rb"+"
+_REFERENCE = _NUMBER + rb"R" + _NAME_ENDS
+_LINK = re.compile(rb"/URI" + _NAME_ENDS)
 _OPENING = re.compile(
-    rb"(?P<opens>/(?:OpenAction|AA)[\0\s]*<<)|(?P<link>/URI" + _NAME_ENDS + rb")|<<|>>"
+    rb"/(?:OpenAction|AA)" + _NAME_ENDS + _BLANKS + rb"*"
+    rb"(?:(?P<opens><<)|" + _REFERENCE % b"opened" + rb"|(?P<place>\[)|(?P<odd>))"
+    rb"|(?P<link>/URI" + _NAME_ENDS + rb")|" + _REFERENCE % b"named" + rb"|(?P<remark>%)|<<|>>"
 )
-"""Dictionaries of what is done without being asked (12.6.3), and links in them."""
+"""What is done without being asked (12.6.3): a dictionary, or a reference to one, or a place in the
+document. Links and references to other objects in such a dictionary."""
+_NAMED = re.compile(_REFERENCE % b"named")
+_NUMBERED = re.compile(_NUMBER % b"number" + rb"obj" + _NAME_ENDS)
+_PAGE = re.compile(rb"/Type" + _BLANKS + rb"*/(?:Pages?|Catalog)" + _NAME_ENDS)
+"""Where a document goes when it is opened; what a page opens by itself is looked at there."""
+_INDEX = re.compile(rb"[\0\s]*(?:\d{1,10}[\0\s]+\d{1,10}[\0\s]+)+")
+"""Numbers and places of the objects of an object stream, before the first of them (7.5.7)."""
 
 
 def check(data: bytes) -> None:
@@ -72,8 +86,11 @@ def check(data: bytes) -> None:
         msg = "the document is encrypted"
         raise UnfitFile(msg, "sealed")
     _check_names(names)
-    for part in _object_streams(data, packed=_PACKED.search(names) is not None):
-        _check_names(_unescaped(part))
+    streams = _object_streams(data, packed=_PACKED.search(names) is not None)
+    packed = [_unescaped(part) for part in streams]
+    for part in packed:
+        _check_names(part)
+    _check_opened(names, packed)
 
 
 def _unescaped(data: bytes) -> bytes:
@@ -82,25 +99,84 @@ def _unescaped(data: bytes) -> bytes:
 
 
 def _check_names(data: bytes) -> None:
-    if _ACTING.search(data) or _goes_out(data):
-        msg = "the document holds a script, an action, a form or an embedded file"
-        raise UnfitFile(msg, "active")
+    if _ACTING.search(data):
+        raise _active()
 
 
-def _goes_out(data: bytes) -> bool:
-    """Whether a link is followed by itself, when the document or a page is opened."""
-    depth, opened = 0, 0
+def _check_opened(names: bytes, packed: Sequence[bytes]) -> None:
+    """Refuse a link that is followed by itself, when the document or a page is opened.
+
+    Args:
+        names: all of the document.
+        packed: its object streams.
+
+    Raises:
+        UnfitFile: there is one, or what is opened cannot be found in a document with links.
+    """
+    parts = [names, *packed]
+    if not any(_LINK.search(part) for part in parts):
+        return
+    objects = _objects(names, packed)
+    left = {number for part in parts for number in _opened(part)}
+    seen = set[int]()
+    while left:
+        number = left.pop()
+        seen.add(number)
+        if number not in objects:
+            raise _active()
+        for found in objects[number]:
+            # also of one that says that it is a page; a remark could part a reference
+            if _LINK.search(found) or b"%" in found:
+                raise _active()
+            if not _PAGE.search(found):
+                left |= {int(m["named"]) for m in _NAMED.finditer(found)} - seen
+
+
+def _opened(data: bytes) -> set[int]:
+    """Numbers of the objects that are named where something is done without being asked.
+
+    Raises:
+        UnfitFile: a link stands there.
+    """
+    depth, opened, named = 0, 0, set[int]()
     for found in _OPENING.finditer(data):
-        if found["link"]:
-            if opened:
-                return True
+        if found["odd"] is not None or (opened and (found["link"] or found["remark"])):
+            raise _active()
+        if found["opened"]:
+            named.add(int(found["opened"]))
+        elif found["named"]:
+            named |= {int(found["named"])} if opened else set()
         elif found[0] == b">>":
             depth -= 1
             opened = opened if depth >= opened else 0
-        else:
+        elif found[0].endswith(b"<<"):
             depth = depth + 1 if opened else 1
             opened = opened or (1 if found["opens"] else 0)
-    return False
+    return named
+
+
+def _objects(names: bytes, packed: Sequence[bytes]) -> dict[int, list[bytes]]:
+    """All objects that have a number, with each text that a reader may take for them.
+
+    One in the clear ends where the next begins: `endobj` may stand in a text, or be missing.
+
+    Args:
+        names: all of the document.
+        packed: its object streams.
+    """
+    found = defaultdict[int, list[bytes]](list)
+    begun = list(_NUMBERED.finditer(names))
+    ends = [m.start() for m in begun[1:]] + [len(names)]
+    for begin, end in zip(begun, ends, strict=True):
+        found[int(begin["number"])].append(names[begin.end() : end].replace(b"%%EOF", b""))
+    for part in packed:
+        index = _INDEX.match(part)
+        numbers = [int(n) for n in index[0].split()] if index else []
+        body = part[index.end() :] if index else b""
+        places = [*numbers[1::2], len(body)]
+        for number, begin_at, end_at in zip(numbers[::2], places, places[1:], strict=False):
+            found[number].append(body[begin_at:end_at])
+    return found
 
 
 def _object_streams(data: bytes, *, packed: bool) -> Iterator[bytes]:
@@ -208,6 +284,11 @@ def _inflated(data: memoryview, begin: int, most: int) -> bytes:
         if not piece:
             raise _damaged()
     return bytes(unpacked)
+
+
+def _active() -> UnfitFile:
+    msg = "the document holds a script, an action, a form or an embedded file"
+    return UnfitFile(msg, "active")
 
 
 def _damaged() -> UnfitFile:

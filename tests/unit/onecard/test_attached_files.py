@@ -29,6 +29,11 @@ def _hidden(about: bytes, data: bytes) -> bytes:
     return pdf().replace(b"trailer", b"5 0 obj\n" + _stream(about, data) + b"\nendobj\ntrailer")
 
 
+_GOES = b"<< /S /GoTo /D [2 0 R /Fit] >>"
+_NEXT = (
+    b"<< /S /GoTo /D [2 0 R /Fit] /Next 14 0 R >>\nendobj\n"
+    b"14 0 obj\n<< /S /URI /URI (https://example.org) >>"
+)
 PACKED = zlib.compress(b"9 0 " + SCRIPT)
 
 
@@ -51,6 +56,7 @@ PACKED = zlib.compress(b"9 0 " + SCRIPT)
         ('编号,同比\n1,－１２．５％\n2,"+1,234"\n'.encode(), "csv"),
         ("姓名\n\U00031350\U0002ebf0\n".encode(), "txt"),
         (pdf(more=b"/OpenAction << /S /GoTo /D [2 0 R /Fit] >> /X << /URI (a) >> "), "pdf"),
+        (pdf(_GOES, b"<< /S /URI /URI (http://a.example) >>", more=b"/OpenAction 3 0 R "), "pdf"),
         (pdf(b"<< /Filter /Adobe.PPKLite >>", packed=b"<< >>"), "pdf"),
         (pdf(_stream(b"/Filter [/FlateDecode /DCTDecode]"), packed=b"<< >>"), "pdf"),
         (pdf(_stream(b"/Filter /FlateDecode /DecodeParms << /Columns 5 >>"), packed=b"x"), "pdf"),
@@ -134,6 +140,16 @@ def test_what_is_none_of_the_kinds_is_not_taken(data: bytes) -> None:
         _hidden(b"/First 8 0 R /N 1 /Filter /FlateDecode", PACKED),
         pdf(more=b"/OpenAction << /S /URI /URI (https://example.org) >> "),
         pdf(packed=b"<< /AA << /O << /S /U#52I /URI (https://example.org) >> >> >>"),
+        pdf(b"<< /S /URI /URI (https://example.org) >>", more=b"/OpenAction 3 0 R "),
+        pdf(b"<< /S /URI /URI (https://example.org) >>", more=b"/AA << /WC 3 0 R >> "),
+        pdf(b"<< /Type /Page /S /URI /URI (http://a.example) >>", more=b"/OpenAction 3 0 R "),
+        pdf(packed=b"<< /S /URI /URI (http://a.example) >>", more=b"/OpenAction 9 0 R "),
+        pdf(b"<< /S /URI /URI (http://a.example) >>", more=b"/OpenAction %\n 3 0 R "),
+        pdf(b"<< /S /URI /URI (a) >>", more=b"/AA << /WC 3 %\n 0 R >> "),
+        pdf(b"<< /X (endobj\ntrailer) /URI (http://a.example) >>", more=b"/OpenAction 3 0 R "),
+        pdf(_NEXT.replace(b"14 0 R", b"14 % 0 R\n0 R"), more=b"/OpenAction 3 0 R "),
+        pdf(_NEXT, more=b"/OpenAction 3 0 R "),
+        pdf(b"<< /X << /URI (a) >> >>", more=b"/OpenAction 99 0 R "),
         xlsx(SheetMade([["a"]]), types=MACROS),
         workbook(**{"xl/vbaProject.bin": b"x"}),
         workbook(**{"xl/embeddings/oleObject1.bin": b"x"}),
