@@ -47,8 +47,23 @@ PARTS = {
     "after_death": "死亡或注销后",
     "credit": "信用领域",
     "approvers": "批准人数",
+    "version": "版本",
+    "title": "名称",
+    "served": "实际提供",
+    "responsible": "责任人",
+    "subject": "当事人身份证号字段",
+    "project": "应用项目",
+    "assessment": "个人信息保护影响评估",
+    "notice": "告知书",
+    "entrustment": "委托处理合同",
+    "grade": "可识别程度评级",
+    "unusual_factor": "异常数量倍数",
+    "key": "主键",
+    "order": "排列次序",
+    "freshness": "时效要求",
+    "asking": "查询条件与限额",
 }
-"""Parts other than the fields that decide what flows."""
+"""All parts of an agreement but its id and its fields; those that decide what flows come first."""
 
 
 def differences(
@@ -83,8 +98,10 @@ def _fields(
 
 
 def _parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    for part, title in PARTS.items():
+    unknown = sorted({*before, *after} - {*PARTS, "id", "fields"})  # of an older model
+    for part in (*PARTS, *unknown):
         if before.get(part) != after.get(part):
+            title = PARTS.get(part, part)
             yield f"{title}改变：{_short(before.get(part))} → {_short(after.get(part))}"
 
 
