@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -24,13 +23,7 @@ def ingest(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where agencies bring.")
     ] = LISTENS,
-    metrics: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Where Prometheus gets its figures (/metrics); default: nowhere.",
-        ),
-    ] = "",
+    metrics: listening.Metrics = "",
 ) -> None:
     """Take what agencies bring themselves, judged at once, for the collects of their datasets.
 
@@ -45,16 +38,13 @@ def ingest(
         with shelves.kept():
             try:
                 service.start()
-                with ExitStack() as stack:
-                    answered = Counter[str]()
-                    app = create_app(service, answered=answered)
-                    told = stack.enter_context(listening.opened("--listen", door, app, proxies))
-                    if page is not None:
-                        app = create_page(answered)
-                        figures = stack.enter_context(listening.opened("--metrics", page, app))
-                        told = f"{told}; its figures are at {figures}"
+                answered = Counter[str]()
+                app = create_app(service, answered=answered)
+                with listening.opened_with_figures(
+                    (door, page), app, lambda: create_page(answered), proxies
+                ) as said:
                     output.say(
-                        f"ingest: {len(service.datasets)} dataset(s) at {told};"
+                        f"ingest: {len(service.datasets)} dataset(s) at {said};"
                         " SIGTERM or Ctrl-C ends it after the calls in hand"
                     )
                     interrupts.told_to_end()

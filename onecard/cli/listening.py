@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from onecard.base.endpoints import FORM, Endpoint
 from onecard.base.settings import PROXIES
@@ -12,6 +14,13 @@ from onecard.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+Metrics = Annotated[
+    str,
+    typer.Option(
+        metavar="HOST:PORT", help="Where Prometheus gets its figures (/metrics); default: nowhere."
+    ),
+]
 
 
 def endpoint(option: str, text: str) -> Endpoint:
@@ -58,3 +67,33 @@ def opened(
         yield Endpoint(serving.host, serving.port).url
     finally:
         serving.close()
+
+
+@contextmanager
+def opened_with_figures(
+    places: tuple[Endpoint, Endpoint | None],
+    app: FastAPI,
+    page: Callable[[], FastAPI],
+    proxies: Sequence[str],
+) -> Iterator[str]:
+    """An application and the page of its figures, served while the block runs.
+
+    Args:
+        places: of `--listen`, and of `--metrics`; None: nobody asks for figures.
+        app: what is served.
+        page: makes the page of its figures.
+        proxies: addresses and networks that are believed where a call comes from.
+
+    Yields:
+        Where they are, as a sentence goes on.
+
+    Raises:
+        ConfigError: nothing can listen there.
+    """
+    door, figures = places
+    with ExitStack() as stack:
+        said = stack.enter_context(opened("--listen", door, app, proxies))
+        if figures is not None:
+            address = stack.enter_context(opened("--metrics", figures, page()))
+            said = f"{said}; its figures are at {address}"
+        yield said

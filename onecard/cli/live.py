@@ -26,13 +26,7 @@ def live(
             " else nowhere.",
         ),
     ] = "",
-    metrics: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Where Prometheus gets its figures (/metrics); default: nowhere.",
-        ),
-    ] = "",
+    metrics: listening.Metrics = "",
 ) -> None:
     """Run the event lane until it is told to stop: what comes is delivered within seconds.
 

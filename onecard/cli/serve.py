@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -23,13 +22,7 @@ def serve(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where callers' systems ask.")
     ] = LISTENS,
-    metrics: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Where Prometheus gets its figures (/metrics); default: nowhere.",
-        ),
-    ] = "",
+    metrics: listening.Metrics = "",
 ) -> None:
     """Answer signed calls about one person each, on record before they are answered.
 
@@ -44,15 +37,12 @@ def serve(
         with shelves.kept():
             try:
                 service.start()
-                with ExitStack() as stack:
-                    app = create_app(service)
-                    told = stack.enter_context(listening.opened("--listen", door, app, proxies))
-                    if page is not None:
-                        app = create_page(service)
-                        figures = stack.enter_context(listening.opened("--metrics", page, app))
-                        told = f"{told}; its figures are at {figures}"
+                app = create_app(service)
+                with listening.opened_with_figures(
+                    (door, page), app, lambda: create_page(service), proxies
+                ) as said:
                     output.say(
-                        f"serve: {len(service.agreements)} agreement(s) at {told};"
+                        f"serve: {len(service.agreements)} agreement(s) at {said};"
                         " SIGTERM or Ctrl-C ends it after the calls in hand"
                     )
                     interrupts.told_to_end()
