@@ -370,7 +370,10 @@ def test_every_report_has_json_and_one_form_of_time(collected: Rehearsal, tmp_pa
         assert done.returncode in (0, 1, 3), (report, done.stderr)
         if report == "alarms send" and done.returncode == 1:
             continue  # no channel is configured here: its own tests send
-        for text in texts(json.loads(done.stdout)):
+        document = json.loads(done.stdout)
+        if report.startswith("quarantine show"):
+            del document["values"]  # as the source wrote them
+        for text in texts(document):
             if INSTANT.fullmatch(text):
                 assert ISO.fullmatch(text), (report, text)
                 moments += 1
