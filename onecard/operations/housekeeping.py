@@ -18,6 +18,7 @@ from onecard.ports.desk import Desk
 from onecard.store import (
     attachments,
     audit,
+    audit_peaks,
     call_figures,
     database,
     expiry,
@@ -97,6 +98,8 @@ def keep_house(hub: Desk) -> Kept:
         brought = spools.tidy(hub, connection)
         fold_figures(hub, connection)
         folded = fold(hub, connection) if verdict.ok else 0
+        if verdict.ok:
+            audit_peaks.keep(connection)
     ticket_news.try_telling(lambda: hub)
     rows = sum(expired.rows.values())
     return Kept(purged, len(expired.months), rows, folded, verdict, brought, erased)

@@ -236,7 +236,7 @@ def checkpoint(connection: Connection, signer: Signer) -> AuditCheckpoint:
     """Sign the log as it stands, once for each size; `anchor` it when that is committed."""
     found = _head(connection)
     size = found.size
-    stored = _stored(connection, size)
+    stored = checkpoint_at(connection, size)
     if stored is not None:
         return stored
     made = AuditCheckpoint(
@@ -250,10 +250,11 @@ def checkpoint(connection: Connection, signer: Signer) -> AuditCheckpoint:
     )
     failpoints.reach("anchor.signed")
     # Another process may have signed the same size meanwhile: one checkpoint for each size.
-    return made if done.rowcount else _stored(connection, size) or made
+    return made if done.rowcount else checkpoint_at(connection, size) or made
 
 
-def _stored(connection: Connection, size: int) -> AuditCheckpoint | None:
+def checkpoint_at(connection: Connection, size: int) -> AuditCheckpoint | None:
+    """The checkpoint of a log of so many entries, or None."""
     return fetch_one(connection, AuditCheckpoint, _CHECKPOINTS + " WHERE size = %s", (size,))
 
 

@@ -3,7 +3,8 @@
 The walk is that of `onecard audit verify`, over the stored leaves; of the entry that is asked for,
 the text is held against its leaf. What was walked up to a signed root stays proved whatever becomes
 of the log afterwards, as no other leaves have that root; a process remembers some such beginnings,
-so that the next proof goes on from there. One proof walks `MOST` entries at most.
+and the log keeps one for each stride (`onecard.store.audit_peaks`), so that a proof goes on from
+there. One proof walks `MOST` entries at most.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal
 
 from onecard.crypto.audit_format import AuditCheckpoint, Entry
 from onecard.crypto.audit_verify import Head, Verdict, Verifier, unsigned, verify_on
-from onecard.store import audit
+from onecard.store import audit, audit_peaks
 from onecard.store.database import Connection
 
 MOST = 400_000
@@ -99,14 +100,15 @@ def prove(
             return Proof("unsigned", None, known.before(asked.seq).size)
         if problem := unsigned(vouching, verifier):
             return Proof("broken", vouching, known.before(asked.seq).size, None, problem)
+        kept = audit_peaks.before(connection, asked.seq, verifier)
         while True:
-            start = known.before(asked.seq)
+            start = max(kept, known.before(asked.seq), key=lambda head: head.size)
             reached = _reached(connection, start, vouching, most)
             if reached is None:
                 return Proof("more", vouching, start.size)
             verdict, end = _walk(connection, start, reached, asked, verifier)
             most -= reached.size - start.size
-            if not verdict.ok and start.size:
+            if not verdict.ok and start.size > kept.size:  # what this process knew of another log
                 known.forget()
                 continue
             if not verdict.ok:

@@ -80,6 +80,7 @@ TABLES: tuple[Retention, ...] = (
     Retention("ledger.audit", f"{REFERENCES}; {PEOPLE_IN_CHARGE}", EVIDENCE),
     Retention("ledger.audit_checkpoint", "none", EVIDENCE),
     Retention("ledger.audit_head", "none", "one line, which moves on"),
+    Retention("ledger.audit_peaks", "none", "kept: a line for 100,000 entries of the log"),
     Retention("ledger.county_count", COUNTS, FOLDED),
     Retention("ledger.dataset", "none", "one line a dataset"),
     Retention("ledger.delivered", "none", "one line an agreement and dataset"),
