@@ -9,7 +9,8 @@ from psycopg.types.json import Jsonb
 
 from onecard.errors import SupersededError
 from onecard.model.transfers import DatasetState
-from onecard.store.database import Connection, fetch_all, fetch_one
+from onecard.store.database import Connection, fetch_one
+from onecard.store.together import Sent, send
 
 
 def claim(connection: Connection, dataset: str, transfer: int) -> DatasetState:
@@ -99,17 +100,23 @@ def raise_version(connection: Connection, dataset: str, version: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
+class PublishedVersion:
+    """The published version of one dataset."""
+
     dataset: str
     version: int
 
 
-def versions(connection: Connection, datasets: Iterable[str]) -> dict[str, int]:
-    """Published version by dataset; those that were never published are not among them."""
-    found = fetch_all(
+def ask_versions(connection: Connection, datasets: Iterable[str]) -> Sent[PublishedVersion]:
+    """Published versions; datasets that were never published have none."""
+    return send(
         connection,
-        _Version,
+        PublishedVersion,
         "SELECT dataset, version FROM ledger.dataset WHERE dataset = ANY(%s) AND version > 0",
         (list(datasets),),
     )
-    return {line.dataset: line.version for line in found}
+
+
+def versions(connection: Connection, datasets: Iterable[str]) -> dict[str, int]:
+    """Published version by dataset; those that were never published are not among them."""
+    return {line.dataset: line.version for line in ask_versions(connection, datasets).all()}

@@ -10,7 +10,7 @@ import pytest
 from onecard.store import database, holding, transfers, waiting_carriers
 from onecard.store.database import Connection
 from onecard.store.holding import Head
-from onecard.store.waiting_carriers import Ahead, WaitingCarrier, Waits
+from onecard.store.waiting_carriers import Ahead, LeavingOut, WaitingCarrier, Waits
 from tests.unit.core.fake_hub import NOW
 
 DATASET, MINE, OTHER = "hrss/card_status_event", "f01-a-b", "f02-a-c"
@@ -59,8 +59,11 @@ def test_the_time_of_a_carrier_that_goes_on_waiting_stays(connection: Connection
     assert seen == [({DATASET: 6},)], "what it had before it waited"
     assert waiting_carriers.waited_for(connection, OTHER)
     assert not waiting_carriers.waited_for(connection, MINE)
+    assert waiting_carriers.leaving_out(connection, [OTHER, MINE]).all() == [LeavingOut(MINE)]
+    assert waiting_carriers.leaving_out(connection, [OTHER]).all() == []
     waiting_carriers.note(connection, MINE, DATASET, [], {})
     assert waiting_carriers.noted(connection, MINE, LONG) == []
+    assert waiting_carriers.leaving_out(connection, [OTHER, MINE]).all() == []
 
 
 def test_no_carrier_stands_in_what_is_shown_of_it() -> None:
