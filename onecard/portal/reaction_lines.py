@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from onecard.operations import reactions
 from onecard.operations.reactions import ReactionLine
 from onecard.portal import agreement_lines
 from onecard.portal.guard import Visit
 from onecard.store.database import Connection
+from schemas.models.agreement import Agreement
+from schemas.models.reaction import Expectation
 
 
 def oldest(lines: Iterable[ReactionLine]) -> ReactionLine | None:
@@ -27,9 +30,18 @@ def shown(connection: Connection, visit: Visit) -> list[ReactionLine]:
         visit: names the visitor and the hub's time.
     """
     known, now = visit.catalogue, visit.site.settings.now()
-    return [
-        line
-        for line in reactions.lately(connection, known, now)
-        if any(agreement_lines.concerns(line.agreement, a) for a in visit.visitor.agencies)
-        and (line.first or line.times.buckets or line.waiting)
-    ]
+    found = reactions.lately(connection, known, now, partial(_concerns, visit))
+    return [line for line in found if line.first or line.times.buckets or line.waiting]
+
+
+def measured(visit: Visit) -> list[tuple[Agreement, Expectation]]:
+    """Agreements of the visitor's agencies of whose events anything is measured.
+
+    Args:
+        visit: names the visitor and the catalogue.
+    """
+    return [line for line in reactions.expected(visit.catalogue) if _concerns(visit, line[0])]
+
+
+def _concerns(visit: Visit, agreement: Agreement) -> bool:
+    return any(agreement_lines.concerns(agreement, a) for a in visit.visitor.agencies)

@@ -36,8 +36,7 @@ def home(visit: Visit) -> Response:
     """What there is to do today, in a line of words first."""
     with hub(visit) as connection:
         found = today.today(connection, visit)
-        oldest = reaction_lines.oldest(reaction_lines.shown(connection, visit))
-    return page(visit, "home", today=found, oldest=oldest, few=today.FEW)
+    return page(visit, "home", today=found, few=today.FEW)
 
 
 def live(visit: Visit) -> Response:
