@@ -51,6 +51,16 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingOf:
+    """The same, of one agreement among others."""
+
+    agreement: str
+    kind: str
+    events: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Waits:
     """Looks for events of one agreement that wait.
 
@@ -129,8 +139,9 @@ class Waits:
             )
             found.append(self._found(old))
         return query(
-            "SELECT kind, count(*) AS events, min(at) AS oldest FROM"
-            " (SELECT kind, at FROM ({found}) f LIMIT {most}) w GROUP BY kind ORDER BY kind",
+            "SELECT {name}::text AS agreement, kind, count(*) AS events, min(at) AS oldest FROM"
+            " (SELECT kind, at FROM ({found}) f LIMIT {most}) w GROUP BY kind",
+            name=sql.Literal(self.agreement.id),
             found=sql.SQL(" UNION ALL ").join(found),
             most=sql.Literal(MOST),
         )
@@ -163,8 +174,8 @@ class Asked:
     _left_out: Sent[LeavingOut]
     _published: Sent[PublishedVersion]
 
-    def send(self, connection: Connection, looks: Sequence[Waits]) -> dict[str, Sent[Waiting]]:
-        """Send the questions, by agreement; those under which nothing can wait are left out.
+    def send(self, connection: Connection, looks: Sequence[Waits]) -> Sent[WaitingOf] | None:
+        """Send the questions as one; None where nothing can wait.
 
         Args:
             connection: of the hub's database.
@@ -175,14 +186,16 @@ class Asked:
             confirmed.setdefault(line.agreement, {})[line.dataset] = line.version
         leaving_out = {line.agreement for line in self._left_out.all()}
         published = {line.dataset for line in self._published.all()}
-        sent: dict[str, Sent[Waiting]] = {}
+        parts = []
         for looked in looks:
             name = looked.agreement.id
             had = confirmed.get(name, {})
             asked = looked.statement(had, published, left_out=name in leaving_out)
             if asked is not None:
-                sent[name] = send(connection, Waiting, asked)
-        return sent
+                parts.append(asked)
+        if not parts:
+            return None
+        return send(connection, WaitingOf, sql.SQL(" UNION ALL ").join(parts))
 
 
 def ask(connection: Connection, agreements: Sequence[Agreement]) -> Asked:
@@ -213,4 +226,16 @@ def of_each(connection: Connection, looks: Sequence[Waits]) -> dict[str, list[Wa
     with together(connection):
         sent = asked.send(connection, looks)
     found: dict[str, list[Waiting]] = {looked.agreement.id: [] for looked in looks}
-    return found | {name: answer.all() for name, answer in sent.items()}
+    return found | by_agreement(sent)
+
+
+def by_agreement(sent: Sent[WaitingOf] | None) -> dict[str, list[Waiting]]:
+    """What waits, by kind; agreements under which nothing does are left out.
+
+    Args:
+        sent: the questions, whose answers are there.
+    """
+    found: dict[str, list[Waiting]] = {}
+    for line in sent.all() if sent else ():
+        found.setdefault(line.agreement, []).append(Waiting(line.kind, line.events, line.oldest))
+    return {name: sorted(waits, key=lambda w: w.kind) for name, waits in found.items()}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from onecard.deliver import waiting
-from onecard.deliver.waiting import Waiting, Waits
+from onecard.deliver.waiting import Waiting, WaitingOf, Waits
 from onecard.model.agreements import Life
 from onecard.model.reaction import Breach, ReactionTimes
 from onecard.store import agreement_lives, reaction
@@ -91,13 +91,14 @@ class SentWaits:
 
     measured: Sequence[tuple[Agreement, Expectation]]
     now: datetime
-    _sent: Mapping[str, Sent[Waiting]]
+    _sent: Sent[WaitingOf] | None
 
     def lines(self) -> list[ReactionLine]:
         """All lines, without times and breaches; to be read once."""
-        there = {name: {w.kind: w for w in sent.all()} for name, sent in self._sent.items()}
+        found = waiting.by_agreement(self._sent)
+        there = {(name, w.kind): w for name, waits in found.items() for w in waits}
         return [
-            _line(agreement, expectation, name, there.get(agreement.id, {}).get(name), self.now)
+            _line(agreement, expectation, name, there.get((agreement.id, name)), self.now)
             for agreement, expectation in self.measured
             for name in expectation.events.kinds
         ]
@@ -140,7 +141,8 @@ def lately(
     measured = [line for line in expected(known) if concerned(line[0])]
     with together(connection):
         asked = reaction.ask(connection, start, end)
-        asked_lives = agreement_lives.ask(connection, [text_of(a) for a, _ in measured])
+        texts = [text_of(a) for a, _ in measured]
+        asked_lives = agreement_lives.ask(connection, texts, contents=False)
         asked_waits = ask_waits(connection, known, measured, now)
     with together(connection):
         waits = asked_waits.send(connection, asked_lives.on(now.date()))
@@ -189,11 +191,12 @@ def expected(known: Catalogue) -> Iterator[tuple[Agreement, Expectation]]:
     Args:
         known: agreements, contracts and limits.
     """
+    measures = known.reaction  # its file is looked for each time
     for _, agreement in sorted(known.agreements.items()):
         contract = known.contracts.get(agreement.dataset)
         if not agreement.served or contract is None:
             continue
-        expectation = known.reaction.expected(agreement, contract)
+        expectation = measures.expected(agreement, contract)
         if expectation is not None:
             yield agreement, expectation
 

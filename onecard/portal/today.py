@@ -106,7 +106,7 @@ def today(connection: Connection, visit: Visit) -> Today:
         waits = ticket_desk.waiting(connection, mine, day)
         urgent = ticket_desk.urgent(connection, mine, FEW)
         asked_holds = holds.ask(connection)
-        asked_lives = agreement_lives.ask(connection, list(standing.values()))
+        asked_lives = agreement_lives.ask(connection, list(standing.values()), contents=False)
         asked_waits = reactions.ask_waits(connection, known, measured, now)
     lives, compared = asked_lives.on(day), worse.all()
     with together(connection):
