@@ -19,12 +19,10 @@ from onecard.base.sql_text import KeptAround, query
 from onecard.deliver import measured_sql
 from onecard.deliver.carrier_sql import CarrierSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
-from onecard.store import datasets, deliveries, waiting_carriers
+from onecard.store import deliveries
 from onecard.store.database import Connection
-from onecard.store.datasets import PublishedVersion
-from onecard.store.deliveries import ConfirmedVersion
+from onecard.store.deliveries import Had
 from onecard.store.together import Sent, send, together
-from onecard.store.waiting_carriers import LeavingOut
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
 from schemas.models.reaction import Events
@@ -170,9 +168,7 @@ _kept: dict[tuple[str, bool], tuple[Waits, KeptAround]] = {}
 class Asked:
     """What the questions about some agreements depend on (`ask`); to be read once."""
 
-    _confirmed: Sent[ConfirmedVersion]
-    _left_out: Sent[LeavingOut]
-    _published: Sent[PublishedVersion]
+    _had: Sent[Had]
 
     def send(self, connection: Connection, looks: Sequence[Waits]) -> Sent[WaitingOf] | None:
         """Send the questions as one; None where nothing can wait.
@@ -182,10 +178,12 @@ class Asked:
             looks: one for each agreement, all of which were asked about.
         """
         confirmed: dict[str, dict[str, int]] = {}
-        for line in self._confirmed.all():
+        leaving_out, published = set(), set()
+        for line in self._had.all():
             confirmed.setdefault(line.agreement, {})[line.dataset] = line.version
-        leaving_out = {line.agreement for line in self._left_out.all()}
-        published = {line.dataset for line in self._published.all()}
+            published.update(line.published)
+            if line.left_out:
+                leaving_out.add(line.agreement)
         parts = []
         for looked in looks:
             name = looked.agreement.id
@@ -205,13 +203,9 @@ def ask(connection: Connection, agreements: Sequence[Agreement]) -> Asked:
         connection: of the hub's database.
         agreements: whose events are looked for.
     """
+    needed = {dataset for agreement in agreements for dataset in agreement.datasets}
     names = [agreement.id for agreement in agreements]
-    # Carriers after versions: one that a delivery leaves out between the two would be missed else.
-    return Asked(
-        deliveries.confirmed(connection, names),
-        waiting_carriers.leaving_out(connection, names),
-        datasets.ask_versions(connection, {d for a in agreements for d in a.datasets}),
-    )
+    return Asked(deliveries.ask_had(connection, names, needed))
 
 
 def of_each(connection: Connection, looks: Sequence[Waits]) -> dict[str, list[Waiting]]:

@@ -5,7 +5,7 @@ One line for each served agreement and kind of event that `schemas/reaction.yaml
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -122,33 +122,69 @@ def ask_waits(
     return AskedWaits(known, measured, now, asked)
 
 
-def lately(
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of all lines (`ask`); each part is to be called once."""
+
+    _times: reaction.Reactions
+    _lives: agreement_lives.Lives
+    _waits: AskedWaits
+
+    def send(self, connection: Connection) -> SentWaits:
+        """Ask what waits, within another block of `together`.
+
+        Args:
+            connection: of the hub's database.
+        """
+        return self._waits.send(connection, self._lives.on(self._waits.now.date()))
+
+    def lines(self, waits: SentWaits) -> list[ReactionLine]:
+        """All lines, in the order of the agreements' ids and of the kinds in their file.
+
+        Args:
+            waits: what was sent, whose answers are there.
+        """
+        times = {(t.agreement, t.kind): t for t in self._times.times()}
+        breaches = self._times.breaches()
+        return [_told(line, times, breaches) for line in waits.lines()]
+
+
+def ask(
     connection: Connection,
     known: Catalogue,
     now: datetime,
-    concerned: Callable[[Agreement], bool] = lambda _: True,
-) -> list[ReactionLine]:
+    measured: Sequence[tuple[Agreement, Expectation]],
+) -> Asked:
+    """Ask for the lines of some agreements, within a block of `together`.
+
+    Args:
+        connection: of the hub's database.
+        known: agreements, contracts and limits.
+        now: the hub's time.
+        measured: agreements of which anything is measured, as `expected` gives them.
+    """
+    start = (now - LATELY).replace(minute=0, second=0, microsecond=0)
+    texts = [text_of(agreement) for agreement, _ in measured]
+    return Asked(
+        reaction.ask(connection, start, now + timedelta(hours=1)),
+        agreement_lives.ask(connection, texts, contents=False),
+        ask_waits(connection, known, measured, now),
+    )
+
+
+def lately(connection: Connection, known: Catalogue, now: datetime) -> list[ReactionLine]:
     """All lines, in the order of the agreements' ids and of the kinds in their file.
 
     Args:
         connection: of the hub's database.
         known: agreements, contracts and limits.
         now: the hub's time.
-        concerned: says of an agreement whether it is asked for.
     """
-    start = (now - LATELY).replace(minute=0, second=0, microsecond=0)
-    end = now + timedelta(hours=1)
-    measured = [line for line in expected(known) if concerned(line[0])]
     with together(connection):
-        asked = reaction.ask(connection, start, end)
-        texts = [text_of(a) for a, _ in measured]
-        asked_lives = agreement_lives.ask(connection, texts, contents=False)
-        asked_waits = ask_waits(connection, known, measured, now)
+        asked = ask(connection, known, now, list(expected(known)))
     with together(connection):
-        waits = asked_waits.send(connection, asked_lives.on(now.date()))
-    times = {(t.agreement, t.kind): t for t in asked.times()}
-    breaches = asked.breaches()
-    return [_told(line, times, breaches) for line in waits.lines()]
+        waits = asked.send(connection)
+    return asked.lines(waits)
 
 
 def _told(

@@ -9,8 +9,7 @@ from psycopg.types.json import Jsonb
 
 from onecard.errors import SupersededError
 from onecard.model.transfers import DatasetState
-from onecard.store.database import Connection, fetch_one
-from onecard.store.together import Sent, send
+from onecard.store.database import Connection, fetch_all, fetch_one
 
 
 def claim(connection: Connection, dataset: str, transfer: int) -> DatasetState:
@@ -100,23 +99,17 @@ def raise_version(connection: Connection, dataset: str, version: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedVersion:
-    """The published version of one dataset."""
-
+class _Version:
     dataset: str
     version: int
 
 
-def ask_versions(connection: Connection, datasets: Iterable[str]) -> Sent[PublishedVersion]:
-    """Published versions; datasets that were never published have none."""
-    return send(
+def versions(connection: Connection, datasets: Iterable[str]) -> dict[str, int]:
+    """Published version by dataset; those that were never published are not among them."""
+    found = fetch_all(
         connection,
-        PublishedVersion,
+        _Version,
         "SELECT dataset, version FROM ledger.dataset WHERE dataset = ANY(%s) AND version > 0",
         (list(datasets),),
     )
-
-
-def versions(connection: Connection, datasets: Iterable[str]) -> dict[str, int]:
-    """Published version by dataset; those that were never published are not among them."""
-    return {line.dataset: line.version for line in ask_versions(connection, datasets).all()}
+    return {line.dataset: line.version for line in found}

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from psycopg.types.json import Jsonb
 
 from onecard.store.database import Connection, fetch_all, one_scalar
-from onecard.store.together import Sent, send
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,29 +143,6 @@ def any_of(connection: Connection, agreement: str) -> bool:
         bool,
         "SELECT EXISTS (SELECT FROM registry.waiting_carrier WHERE agreement = %s)",
         (agreement,),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class LeavingOut:
-    """An agreement whose last delivery left carriers out."""
-
-    agreement: str
-
-
-def leaving_out(connection: Connection, agreements: Collection[str]) -> Sent[LeavingOut]:
-    """Of some agreements, those whose last delivery left any carrier out.
-
-    Args:
-        connection: of the hub's database.
-        agreements: their ids.
-    """
-    return send(
-        connection,
-        LeavingOut,
-        "SELECT a.agreement FROM unnest(%s::text[]) AS a (agreement) WHERE EXISTS"
-        " (SELECT FROM registry.waiting_carrier w WHERE w.agreement = a.agreement)",
-        (list(agreements),),
     )
 
 
