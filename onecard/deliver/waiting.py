@@ -19,8 +19,9 @@ from onecard.base.sql_text import KeptAround, query
 from onecard.deliver import measured_sql
 from onecard.deliver.carrier_sql import CarrierSql
 from onecard.deliver.scope_sql import BASE, ScopeSql
-from onecard.store import datasets, deliveries
+from onecard.store import deliveries
 from onecard.store.database import Connection
+from onecard.store.deliveries import Had
 from onecard.store.together import Sent, send, together
 from schemas.models.agreement import Agreement
 from schemas.models.contract import Contract
@@ -42,6 +43,16 @@ class Waiting:
         oldest: when the oldest of them happened.
     """
 
+    kind: str
+    events: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingOf:
+    """The same, of one agreement among others."""
+
+    agreement: str
     kind: str
     events: int
     oldest: datetime
@@ -74,25 +85,29 @@ class Waits:
         return of_each(connection, [self])[self.agreement.id]
 
     def statement(
-        self, confirmed: Mapping[str, int], published: Collection[str]
+        self, confirmed: Mapping[str, int], published: Collection[str], *, left_out: bool
     ) -> sql.Composed | None:
         """The question, or None where nothing can wait.
 
         Args:
             confirmed: version of each dataset that the consumer has.
             published: datasets that were collected.
+            left_out: whether the last delivery left carriers out; else they are not looked for,
+                which would cost more than all the rest.
         """
         after = confirmed.get(self.agreement.dataset)
         needed = set(self.agreement.datasets)
         if after is None or not needed <= self.contracts.keys() & set(published):
             return None
-        return self._template().filled(sql.Literal(after))
+        return self._template(left_out=left_out).filled(sql.Literal(after))
 
-    def _template(self) -> KeptAround:
+    def _template(self, *, left_out: bool) -> KeptAround:
         """The question without the version; put together once for an agreement and a day."""
-        kept = _kept.get(self.agreement.id)
+        name = self.agreement.id, left_out
+        kept = _kept.get(name)
         if kept is None or not self._same(kept[0]):
-            kept = _kept[self.agreement.id] = self, KeptAround(self._composed(), _AFTER)
+            composed = self._composed(left_out=left_out)
+            kept = _kept[name] = self, KeptAround(composed, _AFTER)
         return kept[1]
 
     def _same(self, other: Waits) -> bool:
@@ -104,7 +119,7 @@ class Waits:
             and self.today == other.today
         )
 
-    def _composed(self) -> sql.Composed:
+    def _composed(self, *, left_out: bool) -> sql.Composed:
         new = query(
             "{version} > {after} AND {first} > {after}",
             version=_VERSION,
@@ -112,18 +127,19 @@ class Waits:
             after=_AFTER,
         )
         found = [self._found(new)]
-        carriers = CarrierSql.of(self.contracts[self.agreement.dataset])
+        carriers = CarrierSql.of(self.contracts[self.agreement.dataset]) if left_out else None
         if carriers is not None:  # apart: each of the two has an index of its own
-            left_out = query(
+            old = query(
                 "{carrier} AND {left_out} AND NOT ({new})",
                 carrier=carriers.waiting(self.agreement.id),
                 left_out=carriers.left_out(self.agreement),
                 new=new,
             )
-            found.append(self._found(left_out))
+            found.append(self._found(old))
         return query(
-            "SELECT kind, count(*) AS events, min(at) AS oldest FROM"
-            " (SELECT kind, at FROM ({found}) f LIMIT {most}) w GROUP BY kind ORDER BY kind",
+            "SELECT {name}::text AS agreement, kind, count(*) AS events, min(at) AS oldest FROM"
+            " (SELECT kind, at FROM ({found}) f LIMIT {most}) w GROUP BY kind",
+            name=sql.Literal(self.agreement.id),
             found=sql.SQL(" UNION ALL ").join(found),
             most=sql.Literal(MOST),
         )
@@ -144,8 +160,52 @@ class Waits:
         )
 
 
-_kept: dict[str, tuple[Waits, KeptAround]] = {}
-"""The newest question of each agreement, by its id."""
+_kept: dict[tuple[str, bool], tuple[Waits, KeptAround]] = {}
+"""The newest question of each agreement, by its id and by whether carriers were left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the questions about some agreements depend on (`ask`); to be read once."""
+
+    _had: Sent[Had]
+
+    def send(self, connection: Connection, looks: Sequence[Waits]) -> Sent[WaitingOf] | None:
+        """Send the questions as one; None where nothing can wait.
+
+        Args:
+            connection: of the hub's database.
+            looks: one for each agreement, all of which were asked about.
+        """
+        confirmed: dict[str, dict[str, int]] = {}
+        leaving_out, published = set(), set()
+        for line in self._had.all():
+            confirmed.setdefault(line.agreement, {})[line.dataset] = line.version
+            published.update(line.published)
+            if line.left_out:
+                leaving_out.add(line.agreement)
+        parts = []
+        for looked in looks:
+            name = looked.agreement.id
+            had = confirmed.get(name, {})
+            asked = looked.statement(had, published, left_out=name in leaving_out)
+            if asked is not None:
+                parts.append(asked)
+        if not parts:
+            return None
+        return send(connection, WaitingOf, sql.SQL(" UNION ALL ").join(parts))
+
+
+def ask(connection: Connection, agreements: Sequence[Agreement]) -> Asked:
+    """Ask what the questions about some agreements depend on.
+
+    Args:
+        connection: of the hub's database.
+        agreements: whose events are looked for.
+    """
+    needed = {dataset for agreement in agreements for dataset in agreement.datasets}
+    names = [agreement.id for agreement in agreements]
+    return Asked(deliveries.ask_had(connection, names, needed))
 
 
 def of_each(connection: Connection, looks: Sequence[Waits]) -> dict[str, list[Waiting]]:
@@ -155,19 +215,21 @@ def of_each(connection: Connection, looks: Sequence[Waits]) -> dict[str, list[Wa
         connection: of the hub's database.
         looks: one for each agreement.
     """
-    needed = {name for w in looks for name in w.agreement.datasets}
     with together(connection):
-        lines = deliveries.confirmed(connection, [w.agreement.id for w in looks])
-        published = datasets.versions(connection, needed)
-    confirmed: dict[str, dict[str, int]] = {}
-    for line in lines.all():
-        confirmed.setdefault(line.agreement, {})[line.dataset] = line.version
-    sent: dict[str, Sent[Waiting]] = {}
+        asked = ask(connection, [looked.agreement for looked in looks])
     with together(connection):
-        for looked in looks:
-            name = looked.agreement.id
-            asked = looked.statement(confirmed.get(name, {}), published)
-            if asked is not None:
-                sent[name] = send(connection, Waiting, asked)
+        sent = asked.send(connection, looks)
     found: dict[str, list[Waiting]] = {looked.agreement.id: [] for looked in looks}
-    return found | {name: answer.all() for name, answer in sent.items()}
+    return found | by_agreement(sent)
+
+
+def by_agreement(sent: Sent[WaitingOf] | None) -> dict[str, list[Waiting]]:
+    """What waits, by kind; agreements under which nothing does are left out.
+
+    Args:
+        sent: the questions, whose answers are there.
+    """
+    found: dict[str, list[Waiting]] = {}
+    for line in sent.all() if sent else ():
+        found.setdefault(line.agreement, []).append(Waiting(line.kind, line.events, line.oldest))
+    return {name: sorted(waits, key=lambda w: w.kind) for name, waits in found.items()}

@@ -10,6 +10,7 @@ from onecard.model.call_figures import FEW_CALLS, AnsweredCalls, RefusedCalls, t
 from onecard.model.call_lines import CallLine, call_lines
 from onecard.operations.reactions import LATELY
 from onecard.store import call_figures
+from onecard.store.call_figures import SpanOfCalls
 from onecard.store.database import Connection
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
@@ -36,11 +37,34 @@ def lately(connection: Connection, known: Catalogue, now: datetime) -> Calls:
         known: agreements, and the systems that may call.
         now: the hub's time.
     """
+    return ask(connection, now).of(known)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of calls of late (`ask`); to be read once."""
+
+    _found: SpanOfCalls
+
+    def of(self, known: Catalogue) -> Calls:
+        """Calls, once the answers are there.
+
+        Args:
+            known: agreements, and the systems that may call.
+        """
+        answered, refused = self._found.answered(), self._found.refused()
+        return Calls(tuple(call_lines(known, answered, refused)), tuple(refused))
+
+
+def ask(connection: Connection, now: datetime) -> Asked:
+    """Ask for calls of the last 24 hours, by whole hours.
+
+    Args:
+        connection: of the hub's database.
+        now: the hub's time.
+    """
     start = (now - LATELY).replace(minute=0, second=0, microsecond=0)
-    end = now + timedelta(hours=1)
-    answered = call_figures.answered_calls(connection, start, end)
-    refused = call_figures.refused_calls(connection, start, end)
-    return Calls(tuple(call_lines(known, answered, refused)), tuple(refused))
+    return Asked(call_figures.ask(connection, start, now + timedelta(hours=1)))
 
 
 @dataclass(frozen=True, slots=True)

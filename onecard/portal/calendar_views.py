@@ -8,15 +8,16 @@ from datetime import date
 from itertools import groupby
 
 from fastapi.responses import Response
+from markupsafe import Markup
 
 from onecard.base import workdays
 from onecard.portal import nights, reports
 from onecard.portal.answers import hub, page
 from onecard.portal.guard import Visit
-from onecard.portal.pages import address
+from onecard.portal.pages import Words, address
 from onecard.portal.view import Routes
 from onecard.stewardship import arrivals
-from onecard.stewardship.arrivals import ARRIVALS
+from onecard.stewardship.arrivals import ARRIVALS, Arrival
 from schemas.models.contract import Contract
 
 TO_PROBLEMS = ("late", "missing", "held", "failed")
@@ -52,6 +53,7 @@ def _page(visit: Visit, contracts: Iterable[Contract], daily: dict[date, str]) -
     today = visit.site.settings.now().date()
     with hub(visit) as connection:
         found = arrivals.calendar(connection, contracts, today)
+    say = Words(visit.language)
     heads = [DayHead(d, not workdays.is_workday(d), daily.get(d, "")) for d in found.days]
     return page(
         visit,
@@ -62,6 +64,7 @@ def _page(visit: Visit, contracts: Iterable[Contract], daily: dict[date, str]) -
             (month, len(list(days))) for month, days in groupby(f"{d:%Y-%m}" for d in found.days)
         ],
         arrivals=ARRIVALS,
+        cells={a: _cell(a, say(f"arrival_mark_{a}")) for a in ARRIVALS},
         linked=TO_PROBLEMS,
         problems={
             c.contract.id: address(
@@ -70,6 +73,11 @@ def _page(visit: Visit, contracts: Iterable[Contract], daily: dict[date, str]) -
             for c in found.courses
         },
     )
+
+
+def _cell(arrival: Arrival, mark: str) -> Markup:
+    """The cell of a day on which nothing is to be done: a page has hundreds of few kinds."""
+    return Markup('<td class="a-{}">{}</td>').format(arrival, mark)
 
 
 def _daily_reports(visit: Visit) -> dict[date, str]:

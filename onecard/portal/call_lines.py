@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from onecard.model.call_lines import CallLine
-from onecard.operations import calls
+from onecard.operations.calls import Asked
 from onecard.portal import agreement_lines
 from onecard.portal.guard import Visit
-from onecard.store.database import Connection
 
 
-def shown(connection: Connection, visit: Visit) -> list[CallLine]:
+def shown(asked: Asked, visit: Visit) -> list[CallLine]:
     """Agreements that the visitor's agencies give or ask under, by the system that asks.
 
     Args:
-        connection: of the hub's database.
-        visit: names the visitor and the hub's time.
+        asked: of calls of late.
+        visit: names the visitor and the catalogue.
     """
-    known, now = visit.catalogue, visit.site.settings.now()
     return [
         line
-        for line in calls.lately(connection, known, now).lines
+        for line in asked.of(visit.catalogue).lines
         if line.agreement is not None
         and any(agreement_lines.concerns(line.agreement, a) for a in visit.visitor.agencies)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -69,7 +69,8 @@ class Words:
 
 def language(request: Request) -> Language:
     """`en` when asked for, else `zh`."""
-    return "en" if request.query_params.get("lang") == "en" else "zh"
+    asked = request.query_params
+    return "en" if "lang" in asked and asked["lang"] == "en" else "zh"
 
 
 def path(request: Request, *parts: str) -> str:
@@ -88,6 +89,12 @@ def address(request: Request, *parts: str, **query: str) -> str:
     asked = {**query, "lang": "en"} if language(request) == "en" else query
     root = str(request.scope.get("root_path", "")).rstrip("/")
     return f"{root}/{'/'.join(parts)}" + (f"?{urlencode(asked)}" if asked else "")
+
+
+def _links(request: Request) -> Callable[..., str]:
+    """Gives what `path` gives: language and place are looked up once for all links of a page."""
+    root, _, ending = path(request).rpartition("/")
+    return lambda *parts: f"{root}/{'/'.join(parts)}{ending}"
 
 
 def other_language(request: Request, asked: Mapping[str, str]) -> str:
@@ -132,7 +139,7 @@ def render(
                 "t": Words(chosen),
                 "html_lang": LANGUAGES[chosen],
                 "style": style(),
-                "link": lambda *parts: path(request, *parts),
+                "link": _links(request),
                 "other": other_language(request, request.query_params),
                 "root": root,
                 **values,

@@ -93,7 +93,7 @@ def course(connection: Connection, visit: Visit, problem: KnownProblem) -> Cours
         problem: the problem.
     """
     span = Span.of(visit.site.settings.now().date(), TREND_DAYS)
-    found = quality_problems.days(connection, [problem.id], span.first)
+    found = quality_problems.days(connection, [problem.id], span.first).all()
     counts = {day.day: day.failed for day in found}
     say = Words(language(visit.request))
     label = say("trend_label", days=TREND_DAYS, n=len(found), most=max(counts.values(), default=0))

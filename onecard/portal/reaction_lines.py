@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from onecard.operations import reactions
-from onecard.operations.reactions import ReactionLine
+from onecard.operations.reactions import Asked, ReactionLine, SentWaits
 from onecard.portal import agreement_lines
 from onecard.portal.guard import Visit
-from onecard.store.database import Connection
+from schemas.models.agreement import Agreement
+from schemas.models.reaction import Expectation
 
 
 def oldest(lines: Iterable[ReactionLine]) -> ReactionLine | None:
@@ -17,19 +18,27 @@ def oldest(lines: Iterable[ReactionLine]) -> ReactionLine | None:
     return max(waiting, key=lambda line: line.waited_s, default=None)
 
 
-def shown(connection: Connection, visit: Visit) -> list[ReactionLine]:
+def shown(asked: Asked, waits: SentWaits) -> list[ReactionLine]:
     """Agreements that the visitor's agencies give or receive under, by kind of event.
 
     Of each agreement the first kind stands there always, the others once there is anything to tell.
 
     Args:
-        connection: of the hub's database.
-        visit: names the visitor and the hub's time.
+        asked: of the agreements that `measured` gives.
+        waits: what was sent of them.
     """
-    known, now = visit.catalogue, visit.site.settings.now()
-    return [
-        line
-        for line in reactions.lately(connection, known, now)
-        if any(agreement_lines.concerns(line.agreement, a) for a in visit.visitor.agencies)
-        and (line.first or line.times.buckets or line.waiting)
-    ]
+    found = asked.lines(waits)
+    return [line for line in found if line.first or line.times.buckets or line.waiting]
+
+
+def measured(visit: Visit) -> list[tuple[Agreement, Expectation]]:
+    """Agreements of the visitor's agencies of whose events anything is measured.
+
+    Args:
+        visit: names the visitor and the catalogue.
+    """
+    return [line for line in reactions.expected(visit.catalogue) if _concerns(visit, line[0])]
+
+
+def _concerns(visit: Visit, agreement: Agreement) -> bool:
+    return any(agreement_lines.concerns(agreement, a) for a in visit.visitor.agencies)

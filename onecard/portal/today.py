@@ -10,19 +10,23 @@ from datetime import date, timedelta
 from markupsafe import Markup
 
 from onecard.model.holds import Hold, agency_of
-from onecard.model.quality_problems import KnownProblem, OpenProblems, WeekCompared
+from onecard.model.quality_problems import KnownProblem, OpenProblems, ProblemDay, WeekCompared
 from onecard.model.tickets import Ticket
-from onecard.portal import agreement_lines, agreement_states, trend
+from onecard.operations import reactions
+from onecard.operations.reactions import ReactionLine
+from onecard.portal import agreement_lines, agreement_states, reaction_lines, trend
 from onecard.portal.agreement_lines import AgreementLine
 from onecard.portal.guard import Visit
 from onecard.portal.pages import Words
 from onecard.portal.problem_lines import ProblemLine, lines
 from onecard.portal.trend import Span
-from onecard.store import holds, quality_problems, ticket_desk
+from onecard.store import agreement_lives, holds, quality_problems, ticket_desk
+from onecard.store.agreement_texts import text_of
 from onecard.store.database import Connection
 from onecard.store.quality_problems import Weeks
 from onecard.store.ticket_desk import WaitingTickets
-from onecard.store.together import together
+from onecard.store.together import Sent, together
+from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
 
 WAITING = ("draft", "suspended")
@@ -63,6 +67,7 @@ class Today:
         tickets: the most urgent, with how many there are in `agencies`.
         overdue: problems that are overdue, the oldest first, at most `FEW`.
         next_due: the next deadline of a ticket or a problem; None: there is none.
+        oldest: of the event that waits longest for its consumer; None: none does.
     """
 
     agencies: Sequence[AgencyLine]
@@ -72,6 +77,7 @@ class Today:
     overdue: Sequence[ProblemLine]
     worse: Sequence[WorseLine]
     next_due: date | None
+    oldest: ReactionLine | None
 
     @property
     def totals(self) -> Mapping[str, int]:
@@ -88,19 +94,29 @@ def today(connection: Connection, visit: Visit) -> Today:
         connection: of the hub's database.
         visit: names the visitor, the catalogue and the hub's day.
     """
-    mine, day = visit.visitor.agencies, visit.site.settings.now().date()
-    known = visit.catalogue
+    mine, now = visit.visitor.agencies, visit.site.settings.now()
+    known, day = visit.catalogue, now.date()
     datasets = [c.id for c in known.contracts.values() if c.agency in mine]
+    provided, measured = _provided(visit), reaction_lines.measured(visit)
+    standing = {a.id: text_of(a) for a in (*provided, *(a for a, _ in measured))}
     with together(connection):
         counts = quality_problems.open_counts(connection, datasets)
-        oldest = quality_problems.oldest(connection, datasets, day, FEW)
+        first = quality_problems.oldest(connection, datasets, day, FEW)
         worse = quality_problems.worse(connection, datasets, _weeks(day), FEW)
         waits = ticket_desk.waiting(connection, mine, day)
         urgent = ticket_desk.urgent(connection, mine, FEW)
+        asked_holds = holds.ask(connection)
+        asked_lives = agreement_lives.ask(connection, list(standing.values()), contents=False)
+        asked_waits = reactions.ask_waits(connection, known, measured, now)
+    lives, compared = asked_lives.on(day), worse.all()
+    with together(connection):
+        events = asked_waits.send(connection, lives)
+        courses = _Courses.ask(connection, compared, day)
     problems = _Counted(visit, counts.all())
     waiting = {w.agency: w for w in waits.all()}
-    held = [h for h in holds.holds(connection, known) if _mine(known, h, mine)]
-    approvals = _approvals(connection, visit)
+    held = [h for h in asked_holds.of(connection, known) if _mine(known, h, mine)]
+    stand = agreement_states.standing(visit, provided, lives)
+    approvals = [a for a in stand if a.life.state in WAITING]
     return Today(
         [
             _agency(a, waiting.get(a), problems, sum(_mine(known, h, [a]) for h in held), approvals)
@@ -109,9 +125,10 @@ def today(connection: Connection, visit: Visit) -> Today:
         urgent.all(),
         approvals,
         held,
-        lines(visit, _overdue(known, oldest.all(), day)),
-        _worse(connection, visit, worse.all()),
+        lines(visit, _overdue(known, first.all(), day)),
+        courses.lines(visit),
         _next_due(problems.dues, waiting, day),
+        reaction_lines.oldest(events.lines()),
     )
 
 
@@ -147,43 +164,66 @@ def _agency(
     )
 
 
-def _approvals(connection: Connection, visit: Visit) -> list[AgreementLine]:
-    """Agreements over data of the visitor's agencies that wait for an approval."""
-    mine = [
+def _provided(visit: Visit) -> list[Agreement]:
+    """Served agreements over data of the visitor's agencies."""
+    return [
         a
         for a in visit.catalogue.agreements.values()
         if a.served and agreement_lines.provider(a) in visit.visitor.agencies
     ]
-    return [a for a in agreement_states.lines(connection, visit, mine) if a.life.state in WAITING]
 
 
 def _weeks(day: date) -> Weeks:
     return Weeks(day - 2 * WEEK, day - WEEK, day)
 
 
-def _worse(connection: Connection, visit: Visit, found: Sequence[WeekCompared]) -> list[WorseLine]:
-    day = visit.site.settings.now().date()
-    listed = lines(visit, quality_problems.some(connection, [w.problem for w in found]))
-    by_id = {line.problem.id: line for line in listed}
-    span = Span.of(day, WORSE_DAYS)
-    counts: dict[int, dict[date, int]] = {w.problem: {} for w in found}
-    for line in quality_problems.days(connection, list(counts), span.first):
-        counts[line.problem][line.day] = line.failed
-    say = Words(visit.language)
-    return [
-        WorseLine(
-            by_id[w.problem],
-            w,
-            trend.bars(
-                counts[w.problem],
-                span,
-                say("worse_label", days=WORSE_DAYS, now=w.now, before=w.before),
-                trend.SMALL,
-            ),
-        )
-        for w in found
-        if w.problem in by_id
-    ]
+@dataclass(frozen=True, slots=True)
+class _Courses:
+    """Problems that got worse, as their names and last days were asked for; to be read once."""
+
+    _found: Sequence[WeekCompared]
+    _span: Span
+    _problems: Sent[KnownProblem]
+    _days: Sent[ProblemDay]
+
+    @classmethod
+    def ask(cls, connection: Connection, found: Sequence[WeekCompared], day: date) -> _Courses:
+        """Ask for them.
+
+        Args:
+            connection: of the hub's database.
+            found: the problems, those that got worst first.
+            day: the hub's.
+        """
+        span, ids = Span.of(day, WORSE_DAYS), [w.problem for w in found]
+        some = quality_problems.some(connection, ids)
+        return cls(found, span, some, quality_problems.days(connection, ids, span.first))
+
+    def lines(self, visit: Visit) -> list[WorseLine]:
+        """Each with its chart, in their order.
+
+        Args:
+            visit: names language and catalogue.
+        """
+        by_id = {line.problem.id: line for line in lines(visit, self._problems.all())}
+        counts: dict[int, dict[date, int]] = {w.problem: {} for w in self._found}
+        for line in self._days.all():
+            counts[line.problem][line.day] = line.failed
+        say = Words(visit.language)
+        return [
+            WorseLine(
+                by_id[w.problem],
+                w,
+                trend.bars(
+                    counts[w.problem],
+                    self._span,
+                    say("worse_label", days=WORSE_DAYS, now=w.now, before=w.before),
+                    trend.SMALL,
+                ),
+            )
+            for w in self._found
+            if w.problem in by_id
+        ]
 
 
 def _next_due(

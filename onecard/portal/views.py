@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, Response
 from onecard.model import attachments
 from onecard.model.call_lines import systems
 from onecard.model.reaction import FEW, QUANTILES
-from onecard.operations import upload_check
+from onecard.operations import calls, reactions, upload_check
 from onecard.portal import (
     agreement_views,
     attachment_views,
@@ -30,28 +30,32 @@ from onecard.portal.guard import Visit
 from onecard.portal.objects import there
 from onecard.portal.view import Routes, View
 from onecard.stewardship import receipt_check
+from onecard.store.together import together
 
 
 def home(visit: Visit) -> Response:
     """What there is to do today, in a line of words first."""
     with hub(visit) as connection:
         found = today.today(connection, visit)
-        oldest = reaction_lines.oldest(reaction_lines.shown(connection, visit))
-    return page(visit, "home", today=found, oldest=oldest, few=today.FEW)
+    return page(visit, "home", today=found, few=today.FEW)
 
 
 def live(visit: Visit) -> Response:
     """How fast events reach their consumers, and calls about single persons, of late."""
+    now, measured = visit.site.settings.now(), reaction_lines.measured(visit)
     with hub(visit) as connection:
-        reaction = reaction_lines.shown(connection, visit)
-        calls = call_lines.shown(connection, visit)
+        with together(connection):
+            reaction = reactions.ask(connection, visit.catalogue, now, measured)
+            called = calls.ask(connection, now)
+        with together(connection):
+            waits = reaction.send(connection)
     return page(
         visit,
         "live",
-        reaction=reaction,
+        reaction=reaction_lines.shown(reaction, waits),
         few=FEW,
         quantiles=QUANTILES,
-        calls=calls,
+        calls=call_lines.shown(called, visit),
         callers=systems(visit.catalogue),
     )
 

@@ -67,7 +67,7 @@ def calendar(connection: Connection, contracts: Iterable[Contract], today: date)
     """
     listed = sorted(contracts, key=lambda contract: contract.id)
     days = tuple(today - BACK + _DAY * n for n in range((BACK + AHEAD).days + 1))
-    found = arrivals.days_of_collects(connection, [c.id for c in listed], days[0])
+    found = arrivals.days_of_collects(connection, [c.id for c in listed], days[0], today)
     by: dict[str, list[DayOfCollects]] = {}
     for line in found:
         by.setdefault(line.dataset, []).append(line)
@@ -109,7 +109,7 @@ def course(
 def _days(
     contract: Contract, known: Mapping[date, DayOfCollects], days: Sequence[date], today: date
 ) -> Iterator[tuple[date, Arrival]]:
-    last = max((d for d, line in known.items() if d < days[0] and line.published), default=None)
+    last = max((d for d, line in known.items() if d < days[0] and line.came), default=None)
     for day in days:
         due = due_after(contract, last) if last else None
         if day > today:
@@ -117,7 +117,7 @@ def _days(
             last = day if day == due else last
             continue
         line = known.get(day)
-        came = line is not None and line.published > 0
+        came = line is not None and line.came
         yield day, _came(day, due) if came else _absent(line, due, day, today)
         if came or (day == today and due is not None and due <= today):
             last = day  # what is due today, or was before, is expected today

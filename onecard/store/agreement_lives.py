@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import LiteralString
 
 from onecard.errors import PolicyError
 from onecard.model import approvals
@@ -81,20 +82,28 @@ class Lives:
         return found
 
 
-def ask(connection: Connection, texts: Sequence[Text]) -> Lives:
+_EVENTS: LiteralString = (
+    "SELECT id, event, version, fingerprint, actor, document, content, at, agreement"
+    " FROM ledger.agreement_event WHERE agreement = ANY(%s) ORDER BY id DESC"
+)
+_ACTS: LiteralString = (
+    "SELECT id, event, version, fingerprint, actor, document, at, agreement,"
+    " jsonb_build_object('approvers', coalesce(content -> 'approvers', '1')) AS content"
+    " FROM ledger.agreement_event WHERE agreement = ANY(%s) ORDER BY id DESC"
+)
+"""Of a text only what `onecard.model.approvals` reads of it."""
+
+
+def ask(connection: Connection, texts: Sequence[Text], *, contents: bool = True) -> Lives:
     """Ask where some agreements stand, by two statements for all of them.
 
     Args:
         connection: of the hub's database.
         texts: the agreements, each once.
+        contents: whether approved texts are read; else of each only how many people it asks for.
     """
-    events = send(
-        connection,
-        _Event,
-        "SELECT id, event, version, fingerprint, actor, document, content, at, agreement"
-        " FROM ledger.agreement_event WHERE agreement = ANY(%s) ORDER BY id DESC",
-        ([text.agreement.id for text in texts],),
-    )
+    ids = [text.agreement.id for text in texts]
+    events = send(connection, _Event, _EVENTS if contents else _ACTS, (ids,))
     return Lives(texts, events, _ask_stops(connection, [t.agreement.consumer for t in texts]))
 
 

@@ -8,33 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date
 from typing import LiteralString
 
+from psycopg import sql
+
 from onecard.base.sql_text import query
-from onecard.base.times import ZONE
 from onecard.store.database import Connection, fetch_all
 from onecard.store.days import DAY
 
-_DAYS: LiteralString = (
-    "SELECT dataset, day, CAST(sum(published) AS bigint) AS published,"
-    " (array_agg(newest ORDER BY last DESC))[1] AS newest FROM ("
-    " SELECT subject AS dataset, {day} AS day, count(*) FILTER (WHERE status = 'published')"
-    " AS published, (array_agg(status ORDER BY id DESC))[1] AS newest, max(id) AS last"
-    " FROM ledger.transfer WHERE direction = 'collect' AND NOT replay"
-    " AND subject = ANY(%(datasets)s) AND hub_time >= %(start)s GROUP BY 1, 2"
-    " UNION ALL SELECT subject, day, transfers, 'published', last FROM ledger.lane_day"
-    " WHERE direction = 'collect' AND subject = ANY(%(datasets)s) AND day >= %(first)s"
-    " UNION ALL SELECT s.dataset, greatest(t.day, l.day), 1, 'published', 0"
-    " FROM unnest(%(datasets)s::text[]) AS s (dataset)"
-    " LEFT JOIN LATERAL (SELECT {day} AS day FROM ledger.transfer WHERE subject = s.dataset"
-    " AND direction = 'collect' AND status = 'published' AND NOT replay AND hub_time < %(start)s"
-    " ORDER BY id DESC LIMIT 1) t ON TRUE"
-    " LEFT JOIN LATERAL (SELECT day FROM ledger.lane_day WHERE direction = 'collect'"
-    " AND subject = s.dataset AND day < %(first)s ORDER BY day DESC LIMIT 1) l ON TRUE"
-    " WHERE t.day IS NOT NULL OR l.day IS NOT NULL"
-    ") a GROUP BY 1, 2 ORDER BY 1, 2"
+_COLLECTS: LiteralString = (
+    "FROM ledger.transfer WHERE subject = {dataset} AND direction = 'collect' AND NOT replay"
 )
+_DAYS: LiteralString = (
+    "WITH asked AS (SELECT s.dataset, CAST(d AS date) AS day,"
+    " d AT TIME ZONE 'Asia/Shanghai' AS begins,"
+    " (d + interval '1 day') AT TIME ZONE 'Asia/Shanghai' AS ends"
+    " FROM unnest(%(datasets)s::text[]) AS s (dataset), generate_series("
+    " CAST(%(first)s AS timestamp), CAST(%(last)s AS timestamp), interval '1 day') AS d)"
+    " SELECT a.dataset, a.day, p.came IS NOT NULL OR f.came IS NOT NULL AS came,"
+    " coalesce(n.status, 'published') AS newest FROM asked a"
+    " LEFT JOIN LATERAL (SELECT true AS came {collects} AND status = 'published'"
+    " AND hub_time >= a.begins AND hub_time < a.ends LIMIT 1) p ON true"
+    " LEFT JOIN LATERAL (SELECT true AS came FROM ledger.lane_day WHERE p.came IS NULL"
+    " AND direction = 'collect' AND subject = a.dataset AND day = a.day LIMIT 1) f ON true"
+    " LEFT JOIN LATERAL (SELECT status {collects} AND p.came IS NULL AND f.came IS NULL"
+    " AND hub_time >= a.begins AND hub_time < a.ends ORDER BY id DESC LIMIT 1) n ON true"
+    " WHERE p.came OR f.came OR n.status IS NOT NULL"
+    " UNION ALL SELECT a.dataset, greatest(t.day, l.day), true, 'published'"
+    " FROM unnest(%(datasets)s::text[]) AS a (dataset)"
+    " LEFT JOIN LATERAL (SELECT {day} AS day {collects} AND status = 'published' AND hub_time <"
+    " CAST(%(first)s AS timestamp) AT TIME ZONE 'Asia/Shanghai' ORDER BY hub_time DESC LIMIT 1)"
+    " t ON true LEFT JOIN LATERAL (SELECT day FROM ledger.lane_day WHERE direction = 'collect'"
+    " AND subject = a.dataset AND day < %(first)s ORDER BY day DESC LIMIT 1) l ON true"
+    " WHERE t.day IS NOT NULL OR l.day IS NOT NULL ORDER BY 1, 2"
+)
+"""Of each day the first collect that was published, where there is none the newest one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +51,18 @@ class DayOfCollects:
     """What became of a dataset's collects of one day.
 
     Attributes:
-        published: how many were.
-        newest: status of the last one.
+        came: whether one of them was published.
+        newest: status of the last one; where one was published, that.
     """
 
     dataset: str
     day: date
-    published: int
+    came: bool
     newest: str
 
 
 def days_of_collects(
-    connection: Connection, datasets: Collection[str], first: date
+    connection: Connection, datasets: Collection[str], first: date, last: date
 ) -> list[DayOfCollects]:
     """Days from the first on, and of each dataset the last day before on which it was published.
 
@@ -61,7 +70,8 @@ def days_of_collects(
         connection: of the hub's database.
         datasets: their ids.
         first: day of the hub's clock.
+        last: another one; both are included.
     """
-    start = datetime.combine(first, time(), ZONE)
-    values = {"datasets": sorted(datasets), "start": start, "first": first}
-    return fetch_all(connection, DayOfCollects, query(_DAYS, day=DAY), values)
+    collects = query(_COLLECTS, dataset=sql.SQL("a.dataset"))
+    values = {"datasets": sorted(datasets), "first": first, "last": last}
+    return fetch_all(connection, DayOfCollects, query(_DAYS, day=DAY, collects=collects), values)

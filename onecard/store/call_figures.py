@@ -8,6 +8,7 @@ record before it is answered (`onecard.store.questions`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 
@@ -16,6 +17,7 @@ from onecard.model.call_figures import AnsweredCalls, RefusedCalls, TimedCalls, 
 from onecard.store import question_counts
 from onecard.store.database import Connection, columns, fetch_all
 from onecard.store.question_counts import Refused
+from onecard.store.together import Sent, send
 
 _ADD: LiteralString = (
     "INSERT INTO ledger.question_time AS t (since, agreement, caller, found, at_most_ms, calls)"
@@ -107,6 +109,36 @@ def refused_calls(connection: Connection, start: datetime, end: datetime) -> lis
         end: the same; it is not included.
     """
     return fetch_all(connection, RefusedCalls, _REFUSED, (start, end))
+
+
+@dataclass(frozen=True, slots=True)
+class SpanOfCalls:
+    """What was asked of a span (`ask`); each to be read once, when the answers are there."""
+
+    _timed: Sent[TimedCalls]
+    _refused: Sent[RefusedCalls]
+
+    def answered(self) -> list[AnsweredCalls]:
+        """As `answered_calls`."""
+        return answered(self._timed.all())
+
+    def refused(self) -> list[RefusedCalls]:
+        """As `refused_calls`."""
+        return self._refused.all()
+
+
+def ask(connection: Connection, start: datetime, end: datetime) -> SpanOfCalls:
+    """Ask for calls of a span.
+
+    Args:
+        connection: of the hub's database.
+        start: as for `answered_calls`.
+        end: the same.
+    """
+    return SpanOfCalls(
+        send(connection, TimedCalls, _TIMED, (start, end)),
+        send(connection, RefusedCalls, _REFUSED, (start, end)),
+    )
 
 
 def fold(connection: Connection, before: datetime) -> None:

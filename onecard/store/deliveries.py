@@ -89,26 +89,40 @@ def delivered(connection: Connection, agreement: str) -> list[DeliveredVersion]:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfirmedVersion:
-    """The version of one dataset that an agreement's consumer has confirmed."""
+class Had:
+    """What an agreement's consumer has of one dataset, and what else could wait for it.
+
+    Attributes:
+        version: of the dataset, as it was confirmed.
+        left_out: whether the agreement's last delivery left carriers out.
+        published: of the datasets that were asked about, those that were collected.
+    """
 
     agreement: str
     dataset: str
     version: int
+    left_out: bool
+    published: list[str]
 
 
-def confirmed(connection: Connection, agreements: Collection[str]) -> Sent[ConfirmedVersion]:
-    """What the consumers of some agreements have confirmed.
+def ask_had(
+    connection: Connection, agreements: Collection[str], datasets: Collection[str]
+) -> Sent[Had]:
+    """Ask what the consumers of some agreements have, in one state of the database.
 
     Args:
         connection: of the hub's database.
         agreements: their ids.
+        datasets: of which is asked whether they were collected.
     """
     return send(
         connection,
-        ConfirmedVersion,
-        "SELECT agreement, dataset, version FROM ledger.delivered WHERE agreement = ANY(%s)",
-        (list(agreements),),
+        Had,
+        "SELECT d.agreement, d.dataset, d.version, EXISTS (SELECT FROM registry.waiting_carrier w"
+        " WHERE w.agreement = d.agreement) AS left_out, ARRAY(SELECT p.dataset"
+        " FROM ledger.dataset p WHERE p.dataset = ANY(%s) AND p.version > 0) AS published"
+        " FROM ledger.delivered d WHERE d.agreement = ANY(%s)",
+        (list(datasets), list(agreements)),
     )
 
 

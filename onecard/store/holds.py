@@ -21,17 +21,8 @@ from onecard.model.holds import (
 )
 from onecard.store import findings, releases
 from onecard.store.database import Connection
-from onecard.store.together import send, together
+from onecard.store.together import Sent, send, together
 from schemas.models.catalogue import Catalogue
-
-
-def holds(connection: Connection, known: Catalogue) -> list[Hold]:
-    """Everything that is held now, in the order in which it began to wait."""
-    with together(connection):
-        transfers = send(connection, _Transfer, _HELD)
-        reconciliations = send(connection, _Reconciliation, _HELD_DELETES)
-    found = [*_transfers(connection, known, transfers.all()), *_reconciled(reconciliations.all())]
-    return sorted(found, key=lambda h: (h.since is None, h.since, h.kind, h.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +34,49 @@ class _Transfer:
     message: str
     released: bool
     overtaken: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Reconciliation:
+    id: int
+    subject: str
+    hub_time: datetime
+    held: int
+    rows_hub: int
+    rows_other: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of everything that is held (`ask`); to be read once."""
+
+    _transfers: Sent[_Transfer]
+    _reconciliations: Sent[_Reconciliation]
+
+    def of(self, connection: Connection, known: Catalogue) -> list[Hold]:
+        """As `holds`, once the answers are there.
+
+        Args:
+            connection: of the hub's database.
+            known: contracts and agreements.
+        """
+        found = _held(connection, known, self._transfers.all())
+        found += _reconciled(self._reconciliations.all())
+        return sorted(found, key=lambda h: (h.since is None, h.since, h.kind, h.number))
+
+
+def ask(connection: Connection) -> Asked:
+    """Ask what is held now."""
+    return Asked(
+        send(connection, _Transfer, _HELD), send(connection, _Reconciliation, _HELD_DELETES)
+    )
+
+
+def holds(connection: Connection, known: Catalogue) -> list[Hold]:
+    """Everything that is held now, in the order in which it began to wait."""
+    with together(connection):
+        asked = ask(connection)
+    return asked.of(connection, known)
 
 
 _HELD: LiteralString = (
@@ -64,7 +98,7 @@ _HELD: LiteralString = (
 """Of each dataset and agreement its newest, by the index: no look at all that ever ran."""
 
 
-def _transfers(connection: Connection, known: Catalogue, lines: Iterable[_Transfer]) -> list[Hold]:
+def _held(connection: Connection, known: Catalogue, lines: Iterable[_Transfer]) -> list[Hold]:
     """Newest transfers that are held, or were cut off after their release.
 
     Neither one that is under way nor one that failed ends what was held before it: it has not
@@ -106,16 +140,6 @@ def _hold(connection: Connection, line: _Transfer, known: Catalogue) -> Hold | N
 def _unreleased(connection: Connection, transfer: int) -> tuple[str, ...]:
     there = {r.finding for r in releases.of(connection, transfer)} - set(NEVER)
     return tuple(name for name in findings.failed(connection, transfer) if name not in there)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reconciliation:
-    id: int
-    subject: str
-    hub_time: datetime
-    held: int
-    rows_hub: int
-    rows_other: int
 
 
 _HELD_DELETES: LiteralString = (

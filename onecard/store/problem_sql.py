@@ -50,13 +50,11 @@ NOTE = query(
     kept=_KEPT,
 )
 WORSE: LiteralString = (
-    "SELECT problem, CAST(coalesce(sum(failed) FILTER (WHERE day > %(week)s), 0) AS bigint) AS now,"
-    " CAST(coalesce(sum(failed) FILTER (WHERE day <= %(week)s), 0) AS bigint) AS before"
-    " FROM ledger.problem_day d JOIN ledger.problem p ON p.id = d.problem"
-    " WHERE p.dataset = ANY(%(datasets)s) AND p.ended_at IS NULL AND day > %(start)s"
-    " AND day <= %(today)s GROUP BY problem"
-    " HAVING sum(failed) FILTER (WHERE day > %(week)s)"
-    " > coalesce(sum(failed) FILTER (WHERE day <= %(week)s), 0)"
-    " ORDER BY sum(CASE WHEN day > %(week)s THEN failed ELSE -failed END) DESC, problem"
-    " LIMIT %(limit)s"
+    "SELECT c.problem, c.now, c.total - c.now AS before FROM (SELECT problem,"
+    " CAST(coalesce(sum(failed) FILTER (WHERE day > %(week)s), 0) AS bigint) AS now,"
+    " CAST(sum(failed) AS bigint) AS total FROM ledger.problem_day"
+    " WHERE day > %(start)s AND day <= %(today)s GROUP BY problem) c"
+    " JOIN ledger.problem p ON p.id = c.problem WHERE p.dataset = ANY(%(datasets)s)"
+    " AND p.ended_at IS NULL AND c.now > c.total - c.now"
+    " ORDER BY 2 * c.now - c.total DESC, c.problem LIMIT %(limit)s"
 )

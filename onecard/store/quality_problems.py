@@ -124,9 +124,9 @@ def oldest(
     )
 
 
-def some(connection: Connection, problems: Collection[int]) -> list[KnownProblem]:
+def some(connection: Connection, problems: Collection[int]) -> Sent[KnownProblem]:
     """Problems of these ids."""
-    return fetch_all(
+    return send(
         connection, _problem, _COLUMNS + " WHERE p.id = ANY(%s) ORDER BY p.id", (list(problems),)
     )
 
@@ -147,7 +147,7 @@ def events(connection: Connection, problem: int) -> list[ProblemEvent]:
     )
 
 
-def days(connection: Connection, problems: Collection[int], first: date) -> list[ProblemDay]:
+def days(connection: Connection, problems: Collection[int], first: date) -> Sent[ProblemDay]:
     """Days on which rows broke these rules, by problem and day.
 
     Args:
@@ -155,7 +155,7 @@ def days(connection: Connection, problems: Collection[int], first: date) -> list
         problems: their ids.
         first: from this day on.
     """
-    return fetch_all(
+    return send(
         connection,
         ProblemDay,
         "SELECT problem, day, failed, rows_read FROM ledger.problem_day"

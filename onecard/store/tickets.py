@@ -41,6 +41,7 @@ from onecard.model.tickets import (
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
 from onecard.store.ticket_events import Step, note
 
+_TIMES = ("opened_at", "answered_at", "closed_at")
 _FROM = {
     "acknowledged": ("open",),
     "answered": WAITING,
@@ -374,7 +375,7 @@ def _enter(connection: Connection, ticket_id: int, status: str, acting: Acting) 
 
 def made(**columns: Any) -> Ticket:  # noqa: ANN401 - a row by its columns
     """The ticket of a row of `TICKETS`."""
-    return Ticket(**{name: _local(value) for name, value in columns.items()})
+    return Ticket(**{**columns, **{name: _local(columns[name]) for name in _TIMES}})
 
 
 def _event(**columns: Any) -> Event:  # noqa: ANN401 - a row by its columns

@@ -12,9 +12,9 @@ from schemas.models import catalogue
 DAY = date(2026, 11, 24)
 
 
-def asked(waits: Waits, version: int) -> bytes:
+def asked(waits: Waits, version: int, *, left_out: bool = True) -> bytes:
     needed = set(waits.agreement.datasets)
-    question = waits.statement({waits.agreement.dataset: version}, needed)
+    question = waits.statement({waits.agreement.dataset: version}, needed, left_out=left_out)
     assert question is not None
     return question.as_bytes(None)
 
@@ -45,8 +45,17 @@ def test_nothing_is_asked_before_a_delivery_or_without_a_dataset() -> None:
     known = catalogue.load()
     agreement, expectation = next(iter(reactions.expected(known)))
     waits = Waits(agreement, known.contracts, expectation.events, DAY)
-    assert waits.statement({}, agreement.datasets) is None
-    assert waits.statement({agreement.dataset: 1}, []) is None
+    assert waits.statement({}, agreement.datasets, left_out=True) is None
+    assert waits.statement({agreement.dataset: 1}, [], left_out=True) is None
     without = {name: c for name, c in known.contracts.items() if name != agreement.dataset}
     gone = replace(waits, contracts=without)
-    assert gone.statement({agreement.dataset: 1}, agreement.datasets) is None
+    assert gone.statement({agreement.dataset: 1}, agreement.datasets, left_out=True) is None
+
+
+def test_carriers_are_looked_for_only_where_some_were_left_out() -> None:
+    known = catalogue.load()
+    agreement, expectation = next(iter(reactions.expected(known)))
+    waits = Waits(agreement, known.contracts, expectation.events, DAY)
+    assert b"waiting_carrier" in asked(waits, 7)
+    assert b"waiting_carrier" not in asked(waits, 7, left_out=False)
+    assert b"waiting_carrier" in asked(waits, 7)

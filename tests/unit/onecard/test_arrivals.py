@@ -40,7 +40,7 @@ def course(
         DayOfCollects(
             "x/y",
             date(2026, 11, int(day[1:])),
-            int(status in ("published", "both")),
+            status in ("published", "both"),
             "failed" if status == "both" else status,
         )
         for day, status in came.items()

@@ -90,12 +90,12 @@ def test_folded_transfers_and_days_before_the_first_column_count(
         )
     collected(connection, VISITS, NOW - timedelta(days=300), "published")
     collected(connection, VISITS, NOW - timedelta(days=200), "published")
-    found = arrivals.days_of_collects(connection, [VISITS, events], first)
-    assert [(f.dataset, f.day, f.published) for f in found] == [
-        (VISITS, (NOW - timedelta(days=200)).date(), 1),
-        (events, first - timedelta(days=3), 1),
-        (events, first, 4),
-        (events, NOW.date(), 4),
+    found = arrivals.days_of_collects(connection, [VISITS, events], first, NOW.date())
+    assert [(f.dataset, f.day, f.came) for f in found] == [
+        (VISITS, (NOW - timedelta(days=200)).date(), True),
+        (events, first - timedelta(days=3), True),
+        (events, first, True),
+        (events, NOW.date(), True),
     ]
     title = portal.site.catalogue().contract(events).title
     marks = line(days(portal, "/hrss/calendar", "hrss"), title)
@@ -110,8 +110,8 @@ def test_days_are_those_of_beijing_and_replays_say_nothing(
     collected(connection, VISITS, midnight - timedelta(minutes=1), "published")
     again = collected(connection, VISITS, midnight - timedelta(days=2), "published")
     connection.execute("UPDATE ledger.transfer SET replay = true WHERE id = %s", (again,))
-    found = arrivals.days_of_collects(connection, [VISITS], date(2026, 11, 1))
-    assert [(f.day.day, f.published) for f in found] == [(23, 1), (24, 1)]
+    found = arrivals.days_of_collects(connection, [VISITS], date(2026, 11, 1), NOW.date())
+    assert [(f.day.day, f.came) for f in found] == [(23, True), (24, True)]
 
 
 def test_engineers_see_every_dataset_that_is_collected(

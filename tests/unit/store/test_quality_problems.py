@@ -197,7 +197,7 @@ def test_days_add_up_and_weeks_are_compared(hub: Connection) -> None:
     for day, failed in ((20, 4), (9, 1), (3, 2), (3, 5), (0, 1)):
         counted(hub, NOW - timedelta(days=day), {"listed": failed})
     problem = one(hub, "a listed").id
-    found = quality_problems.days(hub, [problem], NOW.date() - timedelta(days=10))
+    found = quality_problems.days(hub, [problem], NOW.date() - timedelta(days=10)).all()
     assert [(d.failed, d.rows_read) for d in found] == [(1, 9), (7, 18), (1, 9)]
     today = NOW.date()
     weeks = quality_problems.Weeks(today - timedelta(days=14), today - timedelta(days=7), today)

@@ -7,8 +7,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from onecard.store import database, holding, transfers, waiting_carriers
+from onecard.store import database, deliveries, holding, transfers, waiting_carriers
 from onecard.store.database import Connection
+from onecard.store.deliveries import DeliveredVersion
 from onecard.store.holding import Head
 from onecard.store.waiting_carriers import Ahead, WaitingCarrier, Waits
 from tests.unit.core.fake_hub import NOW
@@ -26,6 +27,16 @@ def connection(hub_database: str) -> Iterator[Connection]:
 def confirmed(connection: Connection, agreement: str, version: int) -> None:
     day = date(2026, 11, 24)
     holding.put_head(connection, Head(agreement, "", "", "", "", 1, 0, {DATASET: version}, day))
+
+
+def left_out(connection: Connection) -> dict[str, bool]:
+    """Whether each of two agreements' last delivery left carriers out."""
+    for agreement in (MINE, OTHER):
+        line = DeliveredVersion(DATASET, 7, date(2026, 11, 24), "")
+        deliveries.advance(connection, agreement, line)
+    found = deliveries.ask_had(connection, [OTHER, MINE], [DATASET]).all()
+    assert {(had.dataset, had.version, tuple(had.published)) for had in found} == {(DATASET, 7, ())}
+    return {had.agreement: had.left_out for had in found}
 
 
 @pytest.mark.parametrize(
@@ -59,8 +70,10 @@ def test_the_time_of_a_carrier_that_goes_on_waiting_stays(connection: Connection
     assert seen == [({DATASET: 6},)], "what it had before it waited"
     assert waiting_carriers.waited_for(connection, OTHER)
     assert not waiting_carriers.waited_for(connection, MINE)
+    assert left_out(connection) == {MINE: True, OTHER: False}
     waiting_carriers.note(connection, MINE, DATASET, [], {})
     assert waiting_carriers.noted(connection, MINE, LONG) == []
+    assert left_out(connection) == {MINE: False, OTHER: False}
 
 
 def test_no_carrier_stands_in_what_is_shown_of_it() -> None:
