@@ -149,9 +149,8 @@ class Difference:
 
     def _look(self) -> None:
         """Decide which keys are looked at, and read what the record has of them."""
-        selection, record = self.outgoing.selection, self.record
+        record = self.record
         if record is None or self.wanted.alone:
-            self._statement = selection.statement()
             return
         if record.head is not None and record.old_refs is not None:
             self._held = entries_under_present_key(self.outgoing, record, record.old_refs)
@@ -161,7 +160,6 @@ class Difference:
             return
         else:
             self._held = record.whole()
-        self._statement = selection.statement()
         self._find_repeated()
 
     def _few(self, record: Record) -> bool:
@@ -173,7 +171,6 @@ class Difference:
         refs = record.refs.of(keys, digests=False)
         self._keys = pl.concat([keys, refs], how="horizontal")
         self._held = record.of(refs)
-        self._statement = self.outgoing.selection.statement(among_keys=True)
         self._find_repeated()
         return True
 
@@ -198,7 +195,7 @@ class Difference:
         self._second = True
 
     def _passing(self) -> Iterator[Leaving]:
-        for raw in self.outgoing.rows(self._statement):
+        for raw in self._rows():
             treated = self.outgoing.treated(raw)
             found = self.outgoing.judged(Batch(raw, treated, self.wanted.released))
             self.tally.selected += len(raw)
@@ -208,6 +205,12 @@ class Difference:
             leaving = self._cells(judged) if self._statistics else self._judge(judged)
             if leaving is not None:
                 yield leaving
+
+    def _rows(self) -> Iterator[pl.DataFrame]:
+        """The rows that are looked at."""
+        if self._all:
+            return self.outgoing.whole()
+        return self.outgoing.rows(self.outgoing.selection.statement(among_keys=True))
 
     @property
     def _statistics(self) -> bool:

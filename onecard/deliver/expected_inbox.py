@@ -74,7 +74,7 @@ class ExpectedInbox:
 
         held, keys = record.whole(sure=True), list(holding.KEY)
         present = []
-        for raw in self.outgoing.rows(self.outgoing.selection.statement()):
+        for raw in self.outgoing.whole():
             entries = record.refs.of(raw)
             treated = self.outgoing.treated(raw)
             found = self.outgoing.judged(Batch(raw, treated))

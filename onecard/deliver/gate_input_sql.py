@@ -76,20 +76,28 @@ class GateInputSql:
         )
 
     def _ended(self) -> sql.Composed:
-        """Whether the person died, or holds cards and all of them are cancelled."""
+        """Whether the person has ended."""
         # One union: for many rows PostgreSQL hashes these persons once and asks once a row; for
-        # few rows it looks each person up in both. LIMIT keeps it to one look-up by index for each
-        # cancelled card, of which there are few: left to itself, it reads all cards a second time.
+        # few rows it looks each person up in both.
         return query(
-            "EXISTS (SELECT FROM (SELECT d.person_id18 FROM {deaths} d WHERE d._deleted_at IS NULL"
+            "EXISTS (SELECT FROM ({ended}) p WHERE p.person_id18 = {s})",
+            ended=self.ended_persons,
+            s=self._subject,
+        )
+
+    @property
+    def ended_persons(self) -> sql.Composed:
+        """Who died, or holds cards and all of them are cancelled; someone may stand there twice."""
+        # LIMIT keeps it to one look-up by index for each cancelled card, of which there are few:
+        # left to itself, PostgreSQL reads all cards a second time.
+        return query(
+            "SELECT d.person_id18 FROM {deaths} d WHERE d._deleted_at IS NULL"
             " UNION ALL SELECT c.person_id18 FROM {cards} c LEFT JOIN LATERAL"
             " (SELECT true AS found FROM {cards} l WHERE l.person_id18 = c.person_id18"
             " AND l._deleted_at IS NULL AND l.card_status <> '9' LIMIT 1) other ON true"
-            " WHERE c.card_status = '9' AND c._deleted_at IS NULL AND other.found IS NULL) p"
-            " WHERE p.person_id18 = {s})",
+            " WHERE c.card_status = '9' AND c._deleted_at IS NULL AND other.found IS NULL",
             deaths=sql.Identifier("registry", self.contracts[self.people.deaths].table),
             cards=sql.Identifier("registry", self.contracts[self.people.cards].table),
-            s=self._subject,
         )
 
     def _consent(self, column: str) -> sql.Composed:

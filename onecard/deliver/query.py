@@ -73,7 +73,9 @@ class Selection:
     held: sql.Composed | None = None
     events: Events | None = None
 
-    def statement(self, limit: int | None = None, *, among_keys: bool = False) -> sql.Composed:
+    def statement(
+        self, limit: int | None = None, *, among_keys: bool = False, ended: bool = True
+    ) -> sql.Composed:
         """The whole SELECT, in the agreement's order.
 
         Its columns are the agreement's, then the gate's (`onecard.model.gate_inputs`).
@@ -81,10 +83,13 @@ class Selection:
         Args:
             limit: at most so many rows.
             among_keys: only rows whose key stands in the table `KEYS`.
+            ended: with `gate_inputs.ENDED`, if the gate asks for it.
         """
         if self.agreement.statistics:
             return self._statistics(limit)
         columns, order = self._columns(), self._rows.order()
+        if not ended:
+            columns.pop(gate_inputs.ENDED, None)
         if self.agreement.first_by:
             orders = {f"_order_{i}": path for i, path in enumerate(order)}
             return query(
@@ -103,6 +108,13 @@ class Selection:
             order=sql.SQL(", ").join(order),
             limit=_limit(limit),
         )
+
+    def ended(self) -> sql.Composed | None:
+        """Who has ended, for a look at all rows; None: the gate does not ask, or rows are few."""
+        few = bool(self.keys or self.chosen)
+        if self.people is None or few or self.agreement.after_death != "stop":
+            return None
+        return self._gate(self.people).ended_persons
 
     def of_persons(self, more: Mapping[str, str]) -> sql.Composed:
         """The row of each person who is asked for, the first in scope by `first_by`.

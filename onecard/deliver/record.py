@@ -277,10 +277,8 @@ def each_once(entries: pl.DataFrame) -> pl.DataFrame:
     Args:
         entries: columns `holding.SCHEMA`.
     """
-    import numpy as np  # noqa: PLC0415 - only where rows flow
-
-    ordered = np.sort(entries["high"].to_numpy())
-    if not (ordered[1:] == ordered[:-1]).any():
+    ordered = entries["high"].sort(multithreaded=False)
+    if not (ordered == ordered.shift(1)).any():
         return entries  # told thirty times faster than by looking for whole references
     return entries.unique(list(holding.KEY), keep="first", maintain_order=True)
 

@@ -22,7 +22,7 @@ def entries_under_present_key(outgoing: Outgoing, record: Record, old: RowRefs) 
         old: makes references under that key.
     """
     made: list[pl.DataFrame] = []
-    for raw in outgoing.rows(outgoing.selection.statement()):
+    for raw in outgoing.rows(outgoing.selection.statement(ended=False)):
         was = old.of(raw).rename({"high": "h", "low": "l", "digest": "d"})
         made.append(pl.concat([was, record.refs.of(raw)], how="horizontal"))
     for raw in outgoing.rows(candidate_keys.every(outgoing)):

@@ -78,12 +78,7 @@ class RowRefs:
         found = pl.DataFrame({"high": high, "low": low})
         if not digests:
             return found
-        import polars_hash  # noqa: F401, PLC0415 - registers the expression below
-
-        texts = _texts(rows, _compared(self.agreement), self.shape, made)
-        whole = pl.concat([pl.select(pl.lit(t).nchash.xxh3_64()).to_series() for t in texts])  # type: ignore[attr-defined]
-        short = (whole % (1 << DIGEST_BITS)).clip(lower_bound=1)
-        return found.with_columns(short.alias("digest"))
+        return found.with_columns(_short(rows, _compared(self.agreement), self.shape, made))
 
 
 def shape(agreement: Agreement, contracts: Mapping[str, Contract], token_epoch: str) -> str:
@@ -127,12 +122,7 @@ def _compared(agreement: Agreement) -> tuple[str, ...]:
     )
 
 
-def _texts(
-    rows: pl.DataFrame,
-    names: tuple[str, ...],
-    head: str,
-    digests: npt.NDArray[np.uint8] | None = None,
-) -> Iterator[pl.Series]:
+def _texts(rows: pl.DataFrame, names: tuple[str, ...], head: str) -> Iterator[pl.Series]:
     """Values as one text a row, which no other values give: PostgreSQL's text holds no NUL.
 
     Some rows after the other; what is made of them must be made before the next are asked for.
@@ -141,11 +131,37 @@ def _texts(
         rows: have these columns.
         names: of the columns.
         head: before the values.
-        digests: of the rows' keys; their last 16 bytes stand before the head, as two numbers.
     """
     columns = [_comparable(rows[name]) for name in names]
-    found = native.row_texts(columns, head, digests)
-    return iter([_joined(columns, head, digests)]) if found is None else found
+    found = native.row_texts(columns, head)
+    return iter([_joined(columns, head, None)]) if found is None else found
+
+
+def _short(
+    rows: pl.DataFrame, names: tuple[str, ...], head: str, digests: npt.NDArray[np.uint8]
+) -> pl.Series:
+    """The digest of each row: of its values as `_texts` makes them, after its key's secret.
+
+    Args:
+        rows: have these columns.
+        names: of the columns.
+        head: before the values.
+        digests: of the rows' keys; their last 16 bytes are the secret, written as two numbers.
+    """
+    import polars as pl  # noqa: PLC0415 - only where rows flow
+
+    columns = [_comparable(rows[name]) for name in names]
+    found = native.row_hashes(columns, head, digests)
+    whole = _hashed(_joined(columns, head, digests)) if found is None else pl.Series(found)
+    return (whole % (1 << DIGEST_BITS)).clip(lower_bound=1).alias("digest")
+
+
+def _hashed(texts: pl.Series) -> pl.Series:
+    """XXH3 of texts, without the compiled library."""
+    import polars as pl  # noqa: PLC0415 - only where rows flow
+    import polars_hash  # noqa: F401, PLC0415 - registers the expression below
+
+    return pl.select(pl.lit(texts).nchash.xxh3_64()).to_series()  # type: ignore[attr-defined]
 
 
 def _comparable(column: pl.Series) -> pl.Series:
@@ -162,7 +178,7 @@ def _comparable(column: pl.Series) -> pl.Series:
 def _joined(
     columns: list[pl.Series], head: str, digests: npt.NDArray[np.uint8] | None
 ) -> pl.Series:
-    """`_texts` without the compiled library."""
+    """The rows' texts without the compiled library; digests: given, with their secrets."""
     import numpy as np  # noqa: PLC0415 - only where rows flow
     import polars as pl  # noqa: PLC0415
 

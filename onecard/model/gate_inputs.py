@@ -27,7 +27,8 @@ ACTIVE = "_gate_active"
 """Whether the person has an activated bank account (order 249, article 19)."""
 
 ENDED = "_gate_ended"
-"""Whether the person died or all their cards are cancelled."""
+"""Whether the person died or all their cards are cancelled. Of all rows of an agreement it is told
+by a list of such persons, and is not in the delivery's SQL."""
 
 TOP = "_gate_top"
 """Largest contribution of one contributor to a statistical cell."""

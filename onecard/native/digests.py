@@ -1,4 +1,4 @@
-"""Keyed digests of whole columns, their base32, and rows as texts; None without the library."""
+"""Keyed digests of columns, their base32, rows as texts and hashes; None without the library."""
 
 from __future__ import annotations
 
@@ -107,15 +107,12 @@ def not_base32(values: pl.Series, letters: int) -> int | None:
     return None if number < 0 else number
 
 
-def row_texts(
-    columns: Sequence[pl.Series], head: str, digests: npt.NDArray[np.uint8] | None = None
-) -> Iterator[pl.Series] | None:
+def row_texts(columns: Sequence[pl.Series], head: str) -> Iterator[pl.Series] | None:
     """Each row as one text, as `onecard.deliver.row_refs` defines it.
 
     Args:
         columns: of text, 32 or 64 bits; at least one.
         head: before the values.
-        digests: rows of 32 bytes, whose last 16 stand before the head as two decimal numbers.
 
     Returns:
         One text a row, some thousand at a time, at least once: they stand in the same memory, which
@@ -123,14 +120,11 @@ def row_texts(
         plain path.
     """
     found = library()
-    return None if found is None else _row_texts(found, columns, head.encode(), digests)
+    return None if found is None else _row_texts(found, columns, head.encode())
 
 
 def _row_texts(
-    found: ctypes.CDLL,
-    columns: Sequence[pl.Series],
-    head: bytes,
-    digests: npt.NDArray[np.uint8] | None,
+    found: ctypes.CDLL, columns: Sequence[pl.Series], head: bytes
 ) -> Iterator[pl.Series]:
     import numpy as np  # noqa: PLC0415 - only where rows flow
     import polars as pl  # noqa: PLC0415
@@ -143,11 +137,37 @@ def _row_texts(
     for first in range(0, max(rows, 1), _STEP):
         count = min(_STEP, rows - first)
         shape = (there.pointer, size(len(columns)), size(count))
-        needed = measure(*shape, size(len(head)), int(digests is not None))
+        needed = measure(*shape, size(len(head)))
         data = data if len(data) >= needed else np.empty(needed + needed // 8, np.uint8)
-        some = None if digests is None else np.ascontiguousarray(digests[first : first + count])
-        where = None if some is None else at(some)
-        found.onecard_row_texts(*shape, head, size(len(head)), where, at(offsets), at(data))
+        found.onecard_row_texts(*shape, head, size(len(head)), at(offsets), at(data))
         text = pa.LargeStringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(data))
         yield pl.Series(pl.from_arrow(text))
         there.skip(count)
+
+
+def row_hashes(
+    columns: Sequence[pl.Series], head: str, digests: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint64] | None:
+    """XXH3 of each row's text with its secret before it, as `onecard.deliver.row_refs` defines it.
+
+    Args:
+        columns: of text, 32 or 64 bits; at least one.
+        head: before the values.
+        digests: rows of 32 bytes, whose last 16 are the secret: two decimal numbers.
+
+    Returns:
+        One number a row; None: take the plain path.
+    """
+    import numpy as np  # noqa: PLC0415 - only where rows flow
+
+    found = library()
+    if found is None:
+        return None
+    there, size, text = Columns(columns), ctypes.c_size_t, head.encode()
+    shape = (there.pointer, size(len(columns)), size(len(columns[0])))
+    measure = found.onecard_row_hashes_room
+    measure.restype = ctypes.c_int64
+    room = np.empty(measure(*shape, size(len(text))), np.uint8)
+    made, secrets = np.empty(len(columns[0]), np.uint64), np.ascontiguousarray(digests)
+    found.onecard_row_hashes(*shape, text, size(len(text)), at(secrets), at(room), at(made))
+    return made

@@ -1,7 +1,9 @@
 /* Rows as texts that no other values give: `head`, then of each column a NUL, and `=` and the
- * value, or `~` for NULL; before all of it, if asked for, two numbers from the row's digest. */
+ * value, or `~` for NULL; and hashes of such texts, before which two numbers from the row's digest
+ * stand. */
 
 #include "views.h"
+#include "xxh3.h"
 
 #define DIGEST 32
 #define MOST_DIGITS 20
@@ -65,64 +67,100 @@ static inline uint8_t *put(uint8_t *out, const uint8_t *from, size_t size) {
     return out + size;
 }
 
-/* Bytes that the rows need at most, and those that a short text is copied too many. */
-EXPORT int64_t onecard_row_texts_size(const column *columns, size_t width, size_t rows,
-                                      size_t head, int secret) {
-    uint64_t most = INLINE + rows * (head + 2 * width + (secret ? 2 * MOST_DIGITS + 1 : 0));
+/* Bytes that the text of a row needs at most. */
+static inline size_t room_of(const column *columns, size_t width, size_t row, size_t head) {
+    size_t most = head + 2 * width;
     for (size_t i = 0; i < width; i++) {
-        if (columns[i].kind != TEXTS) {
-            most += rows * (MOST_DIGITS + 1);
-            continue;
-        }
-        for (size_t row = 0; row < rows; row++) {
-            size_t length;
+        size_t length = MOST_DIGITS + 1;
+        if (columns[i].kind == TEXTS) {
             if (is_null(columns + i, row)) continue;
             text_at(columns + i, row, &length);
-            most += length;
+        }
+        most += length;
+    }
+    return most;
+}
+
+/* Write the text of a row; returns its end. INLINE bytes behind it may be written as well. */
+static inline uint8_t *put_row(uint8_t *out, const column *columns, size_t width, size_t row,
+                               const uint8_t *head, size_t size) {
+    uint8_t number[MOST_DIGITS + 1], *end = number + sizeof number, *first;
+    out = put(out, head, size);
+    for (size_t i = 0; i < width; i++) {
+        const column *from = columns + i;
+        *out++ = 0;
+        if (is_null(from, row)) {
+            *out++ = '~';
+            continue;
+        }
+        *out++ = '=';
+        if (from->kind == TEXTS) {
+            size_t length;
+            const uint8_t *text = text_at(from, row, &length);
+            if (length <= INLINE) { /* of its view, in one move */
+                memcpy(out, text, INLINE);
+                out += length;
+            } else {
+                out = put(out, text, length);
+            }
+        } else {
+            first = signed_digits(number_at(from, row), end);
+            out = put(out, first, (size_t)(end - first));
         }
     }
+    return out;
+}
+
+/* The last 16 bytes of a row's digest as two numbers, and a NUL behind them. */
+static inline uint8_t *put_secret(uint8_t *out, const uint8_t *digest) {
+    uint8_t number[MOST_DIGITS], *end = number + sizeof number;
+    for (size_t word = 2; word < 4; word++) {
+        uint64_t part;
+        memcpy(&part, digest + 8 * word, 8);
+        uint8_t *first = digits(__builtin_bswap64(part), end);
+        out = put(out, first, (size_t)(end - first));
+    }
+    *out++ = 0;
+    return out;
+}
+
+/* Bytes that the rows need at most, and those that a short text is copied too many. */
+EXPORT int64_t onecard_row_texts_size(const column *columns, size_t width, size_t rows,
+                                      size_t head) {
+    size_t most = INLINE;
+    for (size_t row = 0; row < rows; row++) most += room_of(columns, width, row, head);
     return (int64_t)most;
 }
 
-/* Write the texts and their `rows` + 1 offsets; digests: 32 bytes a row, or NULL. */
+/* Write the texts and their `rows` + 1 offsets. */
 EXPORT void onecard_row_texts(const column *columns, size_t width, size_t rows,
-                              const uint8_t *head, size_t size, const uint8_t *digests,
-                              int64_t *offsets, uint8_t *out) {
-    uint8_t number[MOST_DIGITS + 1], *end = number + sizeof number, *start = out, *first;
+                              const uint8_t *head, size_t size, int64_t *offsets, uint8_t *out) {
+    uint8_t *start = out;
     for (size_t row = 0; row < rows; row++) {
         offsets[row] = out - start;
-        if (digests) {
-            for (size_t word = 2; word < 4; word++) {
-                uint64_t part;
-                memcpy(&part, digests + row * DIGEST + 8 * word, 8);
-                first = digits(__builtin_bswap64(part), end);
-                out = put(out, first, (size_t)(end - first));
-            }
-            *out++ = 0;
-        }
-        out = put(out, head, size);
-        for (size_t i = 0; i < width; i++) {
-            const column *from = columns + i;
-            *out++ = 0;
-            if (is_null(from, row)) {
-                *out++ = '~';
-                continue;
-            }
-            *out++ = '=';
-            if (from->kind == TEXTS) {
-                size_t length;
-                const uint8_t *text = text_at(from, row, &length);
-                if (length <= INLINE) { /* of its view, in one move */
-                    memcpy(out, text, INLINE);
-                    out += length;
-                } else {
-                    out = put(out, text, length);
-                }
-            } else {
-                first = signed_digits(number_at(from, row), end);
-                out = put(out, first, (size_t)(end - first));
-            }
-        }
+        out = put_row(out, columns, width, row, head, size);
     }
     offsets[rows] = out - start;
+}
+
+/* Bytes that the longest of the texts needs which `onecard_row_hashes` makes. */
+EXPORT int64_t onecard_row_hashes_room(const column *columns, size_t width, size_t rows,
+                                       size_t head) {
+    size_t most = 0;
+    for (size_t row = 0; row < rows; row++) {
+        size_t room = room_of(columns, width, row, head);
+        if (room > most) most = room;
+    }
+    return (int64_t)(most + 2 * MOST_DIGITS + 1 + INLINE);
+}
+
+/* XXH3 of each row's text with its secret before it; digests: 32 bytes a row. */
+EXPORT void onecard_row_hashes(const column *columns, size_t width, size_t rows,
+                               const uint8_t *head, size_t size, const uint8_t *digests,
+                               uint8_t *room, uint64_t *out) {
+    for (size_t row = 0; row < rows; row++) {
+        uint8_t *end = put_secret(room, digests + row * DIGEST);
+        end = put_row(end, columns, width, row, head, size);
+        out[row] = xxh3(room, (size_t)(end - room));
+    }
 }

@@ -80,10 +80,13 @@ class Recorder:
         """Write what is pending."""
         if not self._waiting:
             return
+        import polars as pl  # noqa: PLC0415 - only where rows flow
+
         failpoints.reach("disclose.before")
         if self._part == 0:
             make_partition(self._connection, self._month)
-        ordered = np.sort(np.concatenate(self._pending))
+        # Polars sorts numbers in a fourth of NumPy's time, and this thread has others beside it.
+        ordered = pl.Series(np.concatenate(self._pending)).sort(multithreaded=False).to_numpy()
         unique = ordered[np.append(True, ordered[1:] != ordered[:-1])]
         self._pending, self._waiting = [], 0
         self._part += 1

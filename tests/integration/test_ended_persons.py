@@ -52,4 +52,6 @@ def test_who_died_or_has_only_cancelled_cards_has_ended(
             e=inputs.all([])[gate_inputs.ENDED],
         )
         found = {person for (person,) in connection.execute(asked)}
+        listed = {person for (person,) in connection.execute(inputs.ended_persons)}
     assert found == ({"dead", "cancelled", "withdrawn"} if everybody else {"withdrawn"})
+    assert listed == {"dead", "cancelled", "withdrawn"}

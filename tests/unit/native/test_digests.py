@@ -127,6 +127,7 @@ def test_what_it_does_not_take_goes_the_plain_way(monkeypatch: pytest.MonkeyPatc
     assert digests.base32(np.zeros((1, 32), np.uint8), 26) is None
     assert digests.not_base32(values, 26) is None
     assert digests.row_texts([values], "") is None
+    assert digests.row_hashes([values], "", np.zeros((1, 32), np.uint8)) is None
     assert packing.entries(holding.no_entries(), 1) is None
 
 
@@ -207,6 +208,22 @@ def test_references_are_the_same_on_both_ways(
         assert refs.of(whole, digests=False).equals(found[-1].select("high", "low"))
     assert found[0].equals(found[1])
     assert len(found[0]) == count
+
+
+@pytest.mark.parametrize("head", ["", "h" * 64, "张" * 400])
+def test_hashes_of_rows_are_those_of_polars_hash_at_every_length(head: str) -> None:
+    lengths = [*range(1200), 2040, 2048, 5000]
+    chance = np.random.default_rng(11)
+    values = pl.Series(["".join(map(chr, chance.integers(1, 500, n))) for n in lengths])
+    numbers = pl.Series(chance.integers(-(2**63), 2**63 - 1, len(lengths)))
+    secrets = chance.integers(0, 256, (len(lengths), 32), np.uint8)
+    secrets[:9] = 0
+    for columns in ([values], [values.shift(1), numbers], [numbers[:9]], [values[5:], values[:-5]]):
+        own = secrets[: len(columns[0])]
+        wanted = row_refs._hashed(row_refs._joined(columns, head, own))
+        found = digests.row_hashes(columns, head, own)
+        assert found is not None
+        assert found.tolist() == wanted.to_list()
 
 
 def test_references_stay_what_records_hold(native: str) -> None:
