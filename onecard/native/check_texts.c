@@ -280,13 +280,6 @@ static int write_view(const texts *column, int64_t row, const uint8_t *at, int32
     return 1;
 }
 
-/* Bits of eight marks, each 0 or 1, the first one lowest. */
-static inline uint8_t bits_of(const uint8_t *marks) {
-    uint64_t eight;
-    memcpy(&eight, marks, 8);
-    return (uint8_t)((eight * 0x0102040810204080u) >> 56);
-}
-
 /* Doubt rows; write views (16 bytes a row), their validity (bits) and, of ID
  * numbers, which rows are of no listed division (a byte a row; NULL: nobody asks). */
 EXPORT void onecard_check_texts(const texts *column, const text_check *check, int64_t today,
