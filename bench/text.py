@@ -30,6 +30,7 @@ from bench.results import Limit, Section, publish
 from bench.text_once import ALONE, FORMATS, PAGES
 from bench.world import World
 from demo.hot import DATASET
+from onecard.base import allocator
 from onecard.base.settings import Settings
 from onecard.crypto import keys
 from onecard.store import database, migrate
@@ -133,14 +134,19 @@ def environment(w: World, kind: str, place: str) -> dict[str, str]:
 
 
 def once(name: str, kind: str, given: Sources, rows: int) -> Run:
-    """One way of reading, in a process of its own.
+    """One way of reading, in a process of its own; ours has the memory that `onecard` has.
 
     Raises:
         RuntimeError: it failed, or saw another number of rows.
     """
     command = [sys.executable, "-m", "bench.text_once", f"{name} {kind}"]
+    around = {**os.environ, **(allocator.POOL if name in OURS else {})}
     done = subprocess.run(
-        [*command, given.full[kind], given.warm[kind]], capture_output=True, text=True, check=False
+        [*command, given.full[kind], given.warm[kind]],
+        env=around,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         msg = f"{name} {kind}: {done.stderr[-1500:]}"

@@ -17,6 +17,7 @@ from connectors.files.int96 import Witnesses
 from onecard.base import shown
 from onecard.errors import ProtocolError, SchemaMismatch
 from onecard.model.source_types import DeclaredColumn
+from onecard.native import listed
 from onecard.ports.source import Chunk, Column, ReadRequest
 
 UNPACKED_LIMIT = 64 * 1024**3
@@ -169,5 +170,7 @@ def _unpacked(column: pa.Array) -> int:
     """Bytes of a column when every row holds its own text, told before that is done."""
     if not pa.types.is_dictionary(column.type):
         return int(column.nbytes)
+    if (size := listed.row_bytes(column)) is not None:
+        return size
     lengths = pc.binary_length(column.dictionary).cast(pa.int64())
     return int(pc.sum(lengths.take(column.indices)).as_py() or 0)

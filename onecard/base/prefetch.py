@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
-from onecard.base import interrupts, timeouts
+from onecard.base import allocator, interrupts, timeouts
 
 T = TypeVar("T")
 _END = object()
@@ -29,6 +29,7 @@ def prefetch(items: Iterable[T], what: str, depth: int = 2, patience: int = 2) -
         SourceUnavailable: no item came for so long as the hub has patience; the thread, which
             hangs in some driver, is left behind.
     """
+    allocator.keep_freed()
     limit, hangs = patience * timeouts.seconds(), False
     ready: queue.Queue[Any] = queue.Queue(maxsize=depth)
     stop = threading.Event()

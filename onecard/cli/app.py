@@ -103,10 +103,9 @@ def _begin() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # NumPy's threads for matrices, of which there are none here, wait by spinning at their start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Arrow's own allocator keeps up to 90 MB more of what files and pages were read into.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    from onecard.base import logs, redaction  # noqa: PLC0415
+    from onecard.base import allocator, logs, redaction  # noqa: PLC0415
 
+    allocator.choose()
     redaction.install()
     try:
         logs.set_up(os.environ)

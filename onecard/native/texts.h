@@ -56,6 +56,13 @@ static inline int among(const words *list, const uint8_t *at, int32_t length) {
 
 static inline int64_t bytes_of_bits(int64_t bits) { return (bits + 7) / 8; }
 
+/* Bits of eight marks, each 0 or 1, the first one lowest. */
+static inline uint8_t bits_of(const uint8_t *marks) {
+    uint64_t eight;
+    memcpy(&eight, marks, 8);
+    return (uint8_t)((eight * 0x0102040810204080u) >> 56);
+}
+
 /* Where `number` texts from row `first` on lie; at most BLOCK. */
 void find_texts(const texts *column, int64_t first, int number, block *found);
 

@@ -50,12 +50,13 @@ class Library:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._check, self._parse = library.onecard_check_texts, library.onecard_parse_texts
-        self._of_id = library.onecard_check_of_id
+        self._of_id, self.spread = library.onecard_check_of_id, library.onecard_spread_listed
         self._check.restype = self._of_id.restype = None
-        self._parse.restype = _NUMBER
+        self._parse.restype = self.spread.restype = _NUMBER
         self._check.argtypes = (_POINTER, _POINTER, _NUMBER, *(5 * (_POINTER,)))
         self._parse.argtypes = 5 * (_POINTER,)
         self._of_id.argtypes = (*(4 * (_POINTER,)), _NUMBER, _POINTER)
+        self.spread.argtypes = 6 * (_POINTER,)
 
     def check(
         self, column: pa.Array, check: Compiled, today: int, doubted: Marks
@@ -140,8 +141,8 @@ class Library:
         """
         first, (valid, days) = _Column(numbers), dates.buffers()
         _same_length(numbers, dates)
-        _holds(days, 4 * (dates.offset + len(dates)))
-        _holds_bits(valid, dates)
+        holds(days, 4 * (dates.offset + len(dates)))
+        holds_bits(valid, dates)
         self._of_id(
             ctypes.byref(first.struct),
             None,
@@ -161,8 +162,8 @@ class _Column:
         kind, width = _PLACES[array.type]
         valid, places, *data = array.buffers()
         rows, base = array.offset + len(array), 0
-        _holds_bits(valid, array)
-        _holds(places, width * (rows + (width != _VIEW and len(array) > 0)))
+        holds_bits(valid, array)
+        holds(places, width * (rows + (width != _VIEW and len(array) > 0)))
         if width != _VIEW:
             base, data = _begun(array, places, data[0])
         addresses = (ctypes.c_void_p * len(data))(*(part.address for part in data))
@@ -193,15 +194,25 @@ def _begun(
     return (base, [data.slice(base)]) if 0 <= base <= data.size else (0, [data])
 
 
-def _holds(buffer: pa.Buffer | None, size: int) -> None:
+def holds(buffer: pa.Buffer | None, size: int) -> None:
+    """Refuse a buffer that is shorter than what is read of it.
+
+    Args:
+        buffer: of an array.
+        size: bytes.
+
+    Raises:
+        pyarrow.ArrowInvalid: it is.
+    """
     if (buffer.size if buffer else 0) < size:
         msg = "an Arrow buffer is shorter than its column"
         raise pa.ArrowInvalid(msg)
 
 
-def _holds_bits(valid: pa.Buffer | None, array: pa.Array) -> None:
+def holds_bits(valid: pa.Buffer | None, array: pa.Array) -> None:
+    """The same of the bits that say which rows are NULL."""
     if valid is not None:
-        _holds(valid, (array.offset + len(array) + 7) // 8)
+        holds(valid, (array.offset + len(array) + 7) // 8)
 
 
 def _same_length(one: pa.Array, other: pa.Array) -> None:

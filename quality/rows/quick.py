@@ -119,10 +119,9 @@ class QuickPass:
         for texts in chunk.unread.values():
             _doubt(found.doubted, texts)
         raw = pl.DataFrame(pl.from_arrow(pa.record_batch(found.columns)))
-        typed = raw.select(
-            found.parsed[f.name].value.alias(f.name) if f.name in found.parsed else pl.col(f.name)
-            for f in self._fields
-        )
+        typed = raw
+        if found.parsed:
+            typed = raw.with_columns(p.value.alias(n) for n, p in found.parsed.items())
         self._ask(found, raw, typed, now)
         right = found.doubted == 0
         numbers, doubted = np.flatnonzero(right), np.flatnonzero(~right)
