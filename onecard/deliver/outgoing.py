@@ -131,6 +131,8 @@ class Outgoing:
 
         Who has ended is read once and looked up here: to ask for each of many rows costs the
         server more than half of what the rows themselves do. Statistics come in one batch.
+
+        Columns: the selection's.
         """
         ended = self.selection.ended()
         if ended is None:
