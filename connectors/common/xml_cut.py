@@ -79,7 +79,7 @@ class CutDocument:
 
     def close(self) -> None:
         """No more is read."""
-        with closing(self._pieces):
+        with closing(self._pieces), closing(self._parsing):
             self.data = self.last_fed = b""
 
     def took(self, at: int, lines: int) -> None:

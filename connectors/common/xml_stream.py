@@ -160,6 +160,14 @@ class Parsing:
         with self.refusing():
             self._parser.Parse(b"", True)  # noqa: FBT003 - expat's
 
+    def close(self) -> None:
+        """Let go of the handler, which knows the parser: else both stay until they are looked for.
+
+        With them stays all that a handler holds, the texts of a whole workbook.
+        """
+        for event in _EVENTS:
+            setattr(self._parser, event, None)
+
     @contextmanager
     def refusing(self) -> Iterator[None]:
         """Make an error of the file of what is refused of it, or is none of XML."""
@@ -196,15 +204,25 @@ def fed(
         ProtocolError: not well formed, not whole, with a document type, or of a shape that is
             refused; names the line.
     """
-    parsing = Parsing(handler, origin)
-    with closing(data):
-        for piece in data:
-            parsing.feed(piece)
-            if found := ready():
-                yield found
-    parsing.end()
-    if found := ready():
-        yield found
+    with closing(Parsing(handler, origin)) as parsing:
+        with closing(data):
+            for piece in data:
+                parsing.feed(piece)
+                if found := ready():
+                    yield found
+        parsing.end()
+        if found := ready():
+            yield found
+
+
+_EVENTS = (
+    "StartDoctypeDeclHandler",
+    "XmlDeclHandler",
+    "StartElementHandler",
+    "EndElementHandler",
+    "CharacterDataHandler",
+)
+"""What expat tells."""
 
 
 def _check_token(length: int) -> None:
@@ -216,11 +234,9 @@ def _check_token(length: int) -> None:
 def _parser(handler: Handler, encoding: str | None) -> Any:  # noqa: ANN401 - expat's has no name
     parser = expat.ParserCreate(encoding, SEPARATOR)
     parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = refuse_doctype
-    parser.XmlDeclHandler = handler.declared
-    parser.StartElementHandler = handler.opened
-    parser.EndElementHandler = handler.closed
-    parser.CharacterDataHandler = handler.said
+    calls = (refuse_doctype, handler.declared, handler.opened, handler.closed, handler.said)
+    for event, call in zip(_EVENTS, calls, strict=True):
+        setattr(parser, event, call)
     handler.here = lambda: int(parser.CurrentByteIndex)
     return parser
 

@@ -7,6 +7,7 @@ hide nothing. All is linear in what is read.
 from __future__ import annotations
 
 import re
+from contextlib import closing
 
 from connectors.common.xml_stream import SEPARATOR, Handler, Parsing
 
@@ -46,12 +47,12 @@ def asks(part: bytes) -> bool:
     if not _LIKELY.search(part):
         return False
     found = _Formulas()
-    parsing = Parsing(found, "the workbook", "utf-8")
-    for start in range(0, len(part), PIECE):
-        parsing.feed(part[start : start + PIECE])
-        if found.asking:
-            return True
-    parsing.end()
+    with closing(Parsing(found, "the workbook", "utf-8")) as parsing:
+        for start in range(0, len(part), PIECE):
+            parsing.feed(part[start : start + PIECE])
+            if found.asking:
+                return True
+        parsing.end()
     return found.asking
 
 

@@ -146,7 +146,7 @@ class Asked:
         """
         times = {(t.agreement, t.kind): t for t in self._times.times()}
         breaches = self._times.breaches()
-        return [_told(line, times, breaches) for line in waits.lines()]
+        return [_measured(line, times, breaches) for line in waits.lines()]
 
 
 def ask(
@@ -187,7 +187,7 @@ def lately(connection: Connection, known: Catalogue, now: datetime) -> list[Reac
     return asked.lines(waits)
 
 
-def _told(
+def _measured(
     line: ReactionLine,
     times: Mapping[tuple[str, str], ReactionTimes],
     breaches: Sequence[Breach],

@@ -25,6 +25,7 @@ def tell():
     time.sleep(3600)
 
 waits = threading.Event()
+signal.signal(int(sys.argv[1]), signal.SIG_DFL)  # whoever runs this may ignore it, as nohup does
 interrupts.install()
 interrupts.orderly()
 os.read = read
