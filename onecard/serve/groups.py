@@ -26,10 +26,10 @@ from onecard.store.refusals import as_hub_error
 
 WORKERS = 2
 """While one waits for its commit, or for a slow statement, the other looks up."""
-LINGER_S = 0.05
+LINGER_S = 0.1
 """So long a call waits for a worker that is busy before the other one takes what waits: two small
 groups cost twice what one costs, and neither is sooner. A full group takes less."""
-BACK_S = 0.0002
+BACK_S = 0.0003
 """So long, for each call of the group before, whoever is free waits for more: the callers of that
 group ask again at once, and two halves cost more than one whole. As long as a call takes to be
 read."""
