@@ -11,7 +11,7 @@ PYTEST   := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo history test test-nightly test-long test-all up lint bench soak kills lane-kills serve-kills hostile mutations screenshots sbom lock clean
+.PHONY: help setup demo history test test-nightly test-long test-all up lint bench soak kills lane-kills serve-kills interrupts hostile mutations screenshots sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ lane-kills: setup ## Kill the live lane 200 times at random under load; writes d
 
 serve-kills: setup ## Kill onecard serve 500 times at random under load; writes docs/reliability.md
 	$(BIN)/python -m tests.soak.kills --serve $(ARGS)
+
+interrupts: setup ## Interrupt commands 200 times at random; writes docs/reliability.md
+	$(BIN)/python -m tests.soak.kills --interrupts $(ARGS)
 
 hostile: setup ## Five million hostile rows by both paths of the gate (ten minutes)
 	ONECARD_HOSTILE_PARTS=50 $(PYTEST) -m nightly tests/property/test_two_paths.py

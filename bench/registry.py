@@ -34,6 +34,7 @@ PROGRAMS = (
     Program("portal", "the stewards' portal", _QUICK_PORTAL),
     Program("ledger", "the live lane's ledger", ("--batches", "30", "--days", "10")),
     Program("reconcile", "reconciliation", (*_FEW, "--planted", "30")),
+    Program("rejected", "rejected rows", ("--rows", "2000")),
     Program("night", "the city's night", ("--residents", "20000", "--share", "0.001")),
     Program("text", "text sources", _FEW),
     Program("offices", "files of offices", _FEW, peers=True),

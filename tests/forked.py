@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from demo.rehearsal import REPOSITORY
-from onecard.cli.app import main
+from onecard.base import interrupts
+from onecard.cli import entry
 from onecard.cli.commands import COMMANDS
 
 LIMIT_S = 240
@@ -32,6 +37,7 @@ context.set_forkserver_preload(
         "connectors.sql.write",
         "onecard.app.wiring",
         "onecard.cli.app",
+        "onecard.cli.entry",
         "onecard.daemon.serving",
         "onecard.deliver.treatment",
         "polars",
@@ -55,6 +61,11 @@ class Command:
     said: Path
     complained: Path
 
+    @property
+    def begun(self) -> Path:
+        """A file that is there when the process takes signals."""
+        return self.given.with_name("begun")
+
 
 def become(environment: Mapping[str, str]) -> None:
     """Take over an environment, as a process that starts with it has it."""
@@ -73,16 +84,9 @@ def onecard(
         words: the command's arguments.
         given: its standard input.
     """
-    with tempfile.TemporaryDirectory() as home:
-        command = Command(
-            dict(environment), words, *(Path(home) / n for n in ("given", "said", "complained"))
-        )
-        command.given.write_text(given, encoding="utf-8")
-        process = context.Process(target=call, args=(command,))
-        process.start()
+    with begun(environment, *words, given=given) as (process, command):
         process.join(LIMIT_S)
         if process.exitcode is None:
-            process.kill()
             raise subprocess.TimeoutExpired(words, LIMIT_S)
         said, complained = (
             file.read_text(encoding="utf-8") for file in (command.said, command.complained)
@@ -90,10 +94,38 @@ def onecard(
         return subprocess.CompletedProcess(words, process.exitcode, said, complained)
 
 
+@contextmanager
+def begun(
+    environment: Mapping[str, str], *words: str, given: str = ""
+) -> Iterator[tuple[BaseProcess, Command]]:
+    """Begin `onecard` with these words; its process, and where its streams are until the block ends.
+
+    Args:
+        environment: all of the process's environment.
+        words: the command's arguments.
+        given: its standard input.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        command = Command(
+            dict(environment), words, *(Path(home) / n for n in ("given", "said", "complained"))
+        )
+        command.given.write_text(given, encoding="utf-8")
+        process = context.Process(target=call, args=(command,))
+        process.start()
+        try:
+            while process.is_alive() and not command.begun.exists():
+                time.sleep(0.005)
+            yield process, command
+        finally:
+            process.kill()
+            process.join()
+
+
 def call(command: Command) -> None:
     """Become a call of the command line; does not return."""
     become(command.environment)
     os.chdir(REPOSITORY)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a test run below nohup ignores it
     warnings.simplefilter("ignore")
     for stream, file, flags in (
         (0, command.given, os.O_RDONLY),
@@ -103,4 +135,6 @@ def call(command: Command) -> None:
         os.dup2(os.open(file, flags, 0o600), stream)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - multiprocessing closed it
     sys.argv = ["onecard", *command.words]
-    main()
+    interrupts.install()
+    command.begun.touch()
+    entry.main()

@@ -83,7 +83,7 @@ _PARTS = (
         " 'night', n, jsonb_build_array(jsonb_build_array('', 'required')), '', '2026', id, id"
         " FROM nightly, generate_series(1, 12) n WHERE direction = 'collect'"
     ),
-    "INSERT INTO ledger.dataset (dataset, version) SELECT unnest(%(datasets)s::text[]), 1",
+    "INSERT INTO ledger.dataset (dataset, version) SELECT unnest(%(datasets)s::text[]), 395 * 1440",
     (
         "INSERT INTO ledger.ticket (agency, opened_for, opened_by, kind, dataset, rule, statement,"
         " opened_at, due_on, clock) SELECT split_part(d, '/', 1), 'bureau', 'bench', 'finding', d,"
@@ -164,15 +164,34 @@ def move_watermarks(connection: Connection[tuple[object, ...]]) -> None:
     )
 
 
-def pack_disclosures(connection: Connection[tuple[object, ...]], deliveries: int, each: int) -> int:
-    """Write so many packed rows as that many deliveries of `each` persons would; how many there are."""
+def pack_disclosures(
+    connection: Connection[tuple[object, ...]], agreements: list[str], deliveries: int, each: int
+) -> int:
+    """Write deliveries of the year 2025 that held persons; how many packed rows these are.
+
+    Args:
+        connection: of the hub's database, in autocommit.
+        agreements: under which they were, in turn.
+        deliveries: how many.
+        each: packed rows of each.
+    """
+    values = {"of": agreements, "all": deliveries, "each": each}
+    connection.execute(
+        "INSERT INTO ledger.transfer (id, direction, subject, status, policy_version, hub_time)"
+        " OVERRIDING SYSTEM VALUE SELECT 1000000 + t, 'deliver',"
+        " (CAST(%(of)s AS text[]))[1 + t %% cardinality(%(of)s)], 'confirmed', '1.0.0',"
+        " timestamptz '2025-01-01 02:00+08' + interval '364 days' * t / %(all)s"
+        " FROM generate_series(1, %(all)s) t",
+        values,
+    )
     connection.execute(
         "INSERT INTO ledger.disclosure (month, bucket, transfer, part, refs)"
-        " SELECT make_date(2025, 1 + t %% 12, 1), (b * 7919 + t * 31) %% 65536, 1000000 + t, 1,"
-        " decode(lpad(to_hex((b * 7919 + t * 31) %% 65536), 4, '0')"
-        " || left(md5(b::text || t), 12), 'hex')"
-        " FROM generate_series(1, %s) t, generate_series(0, %s - 1) b",
-        (deliveries, each),
+        " SELECT CAST(date_trunc('month', t.hub_time AT TIME ZONE 'Etc/GMT-8') AS date), n.bucket,"
+        " t.id, 1, decode(lpad(to_hex(n.bucket), 4, '0') || left(md5(b::text || t.id), 12), 'hex')"
+        " FROM ledger.transfer t CROSS JOIN generate_series(0, %(each)s - 1) b"
+        " CROSS JOIN LATERAL (SELECT CAST((b * 7919 + t.id * 31) %% 65536 AS integer)) n (bucket)"
+        " WHERE t.id > 1000000 ORDER BY t.id, n.bucket",
+        values,
     )
-    connection.execute("VACUUM ANALYZE ledger.disclosure")
+    connection.execute("VACUUM ANALYZE ledger.transfer, ledger.disclosure")
     return count(connection, "disclosure")

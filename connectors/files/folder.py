@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -57,12 +57,20 @@ class Folder(Protocol):
         """
         ...
 
+    def draft(self, directory: str) -> AbstractContextManager[Path]:
+        """A private file for `write`, gone with this process; where it can, it is there already.
+
+        Args:
+            directory: where it will lie; made where it is missing.
+        """
+        ...
+
     def write(self, path: str, source: Path, leave: Callable[[], object]) -> None:
         """Put a file in place under its name at once (a temporary name of its own, then rename).
 
         Args:
             path: of the file.
-            source: its content.
+            source: a `draft`, or any other file with its content.
             leave: asked once all is copied, right before the file takes its name: to copy takes
                 time, in which another process may have done this work. What it raises is raised.
 
@@ -71,8 +79,12 @@ class Folder(Protocol):
         """
         ...
 
-    def ready(self, directory: str, size: int) -> None:
-        """See that a directory, made where it is missing, takes so many bytes now.
+    def ready(self, directory: str, sources: Collection[Path]) -> None:
+        """See that a directory, made where it is missing, takes these files and a manifest now.
+
+        Args:
+            directory: where they will lie.
+            sources: drafts, or any other files.
 
         Raises:
             ConfigError: nothing may be written there.
@@ -83,6 +95,11 @@ class Folder(Protocol):
     def sweep(self, directory: str) -> None:
         """Remove the drafts that killed attempts left in a directory, where there is one."""
         ...
+
+
+def size_of(sources: Collection[Path]) -> int:
+    """Bytes of files and of the manifest that goes with them."""
+    return sum(source.stat().st_size for source in sources) + NOTE_LIMIT
 
 
 def check_room(what: str, size: int, free: int) -> None:
@@ -112,11 +129,24 @@ def private_file() -> Iterator[Path]:
     Raises:
         StorageError: there is no room for it where the system keeps temporary files.
     """
+    what = f"a temporary file in {tempfile.gettempdir()}"
+    with room_in(what), tempfile.TemporaryFile() as file:
+        yield Path(f"/proc/self/fd/{file.fileno()}")
+
+
+@contextmanager
+def room_in(what: str) -> Iterator[None]:
+    """Raise as ours that there is no room for what the block writes.
+
+    Args:
+        what: names the place.
+
+    Raises:
+        StorageError: there is none.
+    """
     try:
-        with tempfile.TemporaryFile() as file:
-            yield Path(f"/proc/self/fd/{file.fileno()}")
+        yield
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        what = f"a temporary file in {tempfile.gettempdir()}"
         raise unwritten(what, error) from None

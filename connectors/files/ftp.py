@@ -11,8 +11,8 @@ import io
 import secrets
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -191,12 +191,16 @@ class FtpFolder:
             self._client.delete(self._path(path))
             self._client.rename(self._path(part), self._path(path))
 
-    def ready(self, directory: str, size: int) -> None:  # noqa: ARG002 - FTP tells no room
+    def draft(self, directory: str) -> AbstractContextManager[Path]:  # noqa: ARG002 - not there yet
+        """A file of this machine, to be uploaded."""
+        return private_file()
+
+    def ready(self, directory: str, sources: Collection[Path]) -> None:  # noqa: ARG002 - see below
         """See that a draft can be made there; how much room there is, FTP does not tell.
 
         Args:
             directory: of the inbox.
-            size: bytes that are needed.
+            sources: that will lie there.
         """
         self._make(directory)
         part = self._path(f"{directory}/.ready.part")

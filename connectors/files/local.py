@@ -6,11 +6,19 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge, check_room
+from connectors.files.folder import (
+    NOTE_LIMIT,
+    ListedFile,
+    TooLarge,
+    check_room,
+    private_file,
+    room_in,
+    size_of,
+)
 from onecard.base import files
 from onecard.base.connections import Connection
 from onecard.errors import ConfigError, unwritten
@@ -25,6 +33,7 @@ class LocalFolder:
             msg = f"connection {connection.id!r}: extra.path names no folder"
             raise ConfigError(msg)
         self._base = Path(base).resolve()
+        self._there: set[Path] = set()
 
     def entries(self, directory: str) -> list[ListedFile]:
         """Plain files by name; a file that was put in place with its old time has changed too."""
@@ -58,36 +67,59 @@ class LocalFolder:
             raise TooLarge
         yield file
 
+    @contextmanager
+    def draft(self, directory: str) -> Iterator[Path]:
+        """A file of that directory which has no name yet, where its file system knows such files.
+
+        Nothing is copied then, and only the consumer's file system needs the room.
+        """
+        with self._writable(directory):
+            self._make(directory)
+        with files.nameless(self._base / directory) as found:
+            if found is not None:
+                self._there.add(found)
+                try:
+                    with room_in(_named(directory)):
+                        yield found
+                finally:
+                    self._there.discard(found)
+                return
+        with private_file() as found:
+            yield found
+
     def write(self, path: str, source: Path, leave: Callable[[], object]) -> None:
-        """Copy beside the target, then rename.
+        """Name it beside the target, or copy it there, then rename.
 
         Args:
             path: of the file.
-            source: its content.
+            source: a draft, or any other file with its content.
             leave: asked before it is renamed.
         """
-        try:
-            self._make(str(Path(path).parent))
-        except OSError as error:
-            what = f"the inbox folder {str(Path(path).parent)!r}"
-            raise unwritten(what, error) from None
-        with files.replacing(self._base / path, own=True) as draft:
-            shutil.copyfile(source, draft)
+        directory = str(Path(path).parent)
+        with self._writable(directory):
+            self._make(directory)
+        with files.replacing(self._base / path, own=True, content=source):
             leave()
 
-    def ready(self, directory: str, size: int) -> None:
-        """See that a draft can be made there, and that the file system has the room."""
+    def ready(self, directory: str, sources: Collection[Path]) -> None:
+        """See that a draft can be made there, and that the file system has room for what is not."""
         folder = self._base / directory
-        what = f"the inbox folder {directory!r}"
-        try:
+        with self._writable(directory):
             self._make(directory)
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part"):
                 pass
             room = shutil.disk_usage(folder)
-        except OSError as error:
-            raise unwritten(what, error) from None
         if room.total:  # some network file systems do not tell
-            check_room(what, size, room.free)
+            copied = [source for source in sources if source not in self._there]
+            check_room(_named(directory), size_of(copied), room.free)
+
+    @contextmanager
+    def _writable(self, directory: str) -> Iterator[None]:
+        """Raise what the file system refuses as ours."""
+        try:
+            yield
+        except OSError as error:
+            raise unwritten(_named(directory), error) from None
 
     def _make(self, directory: str) -> None:
         """Make a folder below the base, but not the base: an unmounted share is not one."""
@@ -99,3 +131,7 @@ class LocalFolder:
     def sweep(self, directory: str) -> None:
         """Remove the drafts that nobody writes any more."""
         files.sweep(self._base / directory)
+
+
+def _named(directory: str) -> str:
+    return f"the inbox folder {directory!r}"

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import secrets
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
-from connectors.files.folder import NOTE_LIMIT, ListedFile, TooLarge, check_room, private_file
+from connectors.files.folder import (
+    NOTE_LIMIT,
+    ListedFile,
+    TooLarge,
+    check_room,
+    private_file,
+    size_of,
+)
 from connectors.files.sftp_session import Line, session
 from onecard.base.connections import Connection
 from onecard.base.shown import file_name
@@ -124,7 +131,11 @@ class SftpFolder:
         await self._client.put(str(source), part, follow_symlinks=True, progress_handler=counted)
         await self._kept_whole(part, source.stat().st_size)
 
-    def ready(self, directory: str, size: int) -> None:
+    def draft(self, directory: str) -> AbstractContextManager[Path]:  # noqa: ARG002 - not there yet
+        """A file of this machine, to be uploaded."""
+        return private_file()
+
+    def ready(self, directory: str, sources: Collection[Path]) -> None:
         """See that a draft can be made there, and that there is room, where the server tells."""
         folder = self._path(directory)
 
@@ -147,7 +158,7 @@ class SftpFolder:
             msg = f"{what} cannot be written ({error}); nothing was sent"
             raise StorageError(msg) from None
         if free is not None:
-            check_room(what, size, free)
+            check_room(what, size_of(sources), free)
 
     def sweep(self, directory: str) -> None:
         """Remove drafts; the hub sends one delivery of an agreement at a time."""

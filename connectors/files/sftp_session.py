@@ -26,6 +26,8 @@ from onecard.errors import ConfigError, SourceUnavailable
 T = TypeVar("T")
 LOGIN_S = 15.0
 """How long an SSH server may take to show its key and to take the login."""
+LEAVE_S = 5.0
+"""How long a server may take to let us go."""
 KEEPALIVE_S = 15
 """A server that answers nothing for three such intervals is taken for lost."""
 
@@ -95,17 +97,15 @@ class Session:
 
     def end(self) -> None:
         """Say goodbye, and end it."""
-        self.ssh.close()
-        self._closed()
+        self._leave(self.ssh.close)
 
     def drop(self) -> None:
         """End it at once: its server is not waited for."""
-        self.line.abort_soon()
-        self._closed()
+        self._leave(self.ssh.abort)
 
-    def _closed(self) -> None:
+    def _leave(self, way: Callable[[], None]) -> None:
         try:
-            self.line.run(self.ssh.wait_closed())
+            self.line.run(_left(self.ssh, way))
         finally:
             self.line.close()
 
@@ -155,6 +155,16 @@ class Line:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _left(ssh: Any, way: Callable[[], None]) -> None:  # noqa: ANN401 - asyncssh has no types
+    """End a connection in its own loop, which may be hearing just now that the server is gone."""
+    way()
+    try:
+        await asyncio.wait_for(ssh.wait_closed(), LEAVE_S)
+    except TimeoutError:  # it does not take what was still to be sent
+        ssh.abort()
+        await ssh.wait_closed()
 
 
 async def _awaited(work: Awaitable[T]) -> T:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from connectors.files import formats, manifest
-from connectors.files.folder import NOTE_LIMIT, private_file
+from connectors.files.folder import private_file
 from connectors.files.folders import opened
 from connectors.files.options import FilesSink
 from onecard.base.connections import Connection
@@ -31,25 +31,21 @@ def send(connection: Connection, sink: FilesSink, parcel: Parcel) -> Sent:
         parcel: delivery id, schema, key, rows and deletes as Arrow batches.
     """
     path = sink.path(parcel.agreement, parcel.delivery_id, sealed=parcel.sealer is not None)
-    with (
-        opened(connection) as folder,
-        private_file() as draft,
-        private_file() as gone,
-        private_file() as note,
-    ):
-        folder.sweep(path.rpartition("/")[0])
+    directory = path.rpartition("/")[0]
+    with ExitStack() as stack:
+        folder = stack.enter_context(opened(connection))
+        folder.sweep(directory)
+        draft, gone, note = (stack.enter_context(folder.draft(directory)) for _ in range(3))
         deletes = _deletes(gone, sink, parcel)
         deleted = int(deletes.get(sink.manifest.rows, 0))
-        rows = formats.write(draft, sink.format, parcel)
-        _seal(parcel, ROWS_PART, draft)
+        rows = _written(draft, sink, parcel, ROWS_PART)
         digest = manifest.file_digest(draft)
         note_path = path + sink.manifest.suffix
         before = manifest.parsed(folder.read(note_path), note_path)
         same = before and before.get("deletes", {}) == deletes
         if before and same and before.get(sink.manifest.digest) == digest:
             return Sent(rows, 1, 1, digest, deleted)
-        needed = sum(file.stat().st_size for file in (draft, gone)) + NOTE_LIMIT
-        folder.ready(path.rpartition("/")[0], needed)
+        folder.ready(directory, (draft, gone))
         parcel.leave(rows)
         folder.write(path, draft, parcel.leave)
         if deleted:
@@ -79,10 +75,9 @@ def _deletes(file: Path, sink: FilesSink, parcel: Parcel) -> dict[str, Any]:
     if parcel.deletes is None:
         return {}
     keys = replace(parcel, schema=parcel.key_schema, batches=parcel.deletes)
-    rows = formats.write(file, sink.format, keys)
+    rows = _written(file, sink, keys, DELETES_PART)
     if not rows:
         return {sink.manifest.rows: 0}
-    _seal(parcel, DELETES_PART, file)
     sealed = parcel.sealer is not None
     path = sink.deletes_path(parcel.agreement, parcel.delivery_id, sealed=sealed)
     return {
@@ -92,11 +87,15 @@ def _deletes(file: Path, sink: FilesSink, parcel: Parcel) -> dict[str, Any]:
     }
 
 
-def _seal(parcel: Parcel, part: int, draft: Path) -> None:
-    """Put in place of a draft what the parcel's sealer makes of it, where there is one."""
+def _written(draft: Path, sink: FilesSink, parcel: Parcel, part: int) -> int:
+    """Write a parcel's rows, sealed where it has a sealer; returns how many they are.
+
+    What is sealed stands in clear in a file of this machine only, never where the consumer's lie.
+    """
     if parcel.sealer is None:
-        return
-    with private_file() as sealed:
-        with draft.open("rb") as plain, sealed.open("wb") as stream:
-            stream.writelines(parcel.sealer.sealed(part, plain))
-        shutil.copyfile(sealed, draft)
+        return formats.write(draft, sink.format, parcel)
+    with private_file() as plain:
+        rows = formats.write(plain, sink.format, parcel)
+        with plain.open("rb") as stream, draft.open("wb") as sealed:
+            sealed.writelines(parcel.sealer.sealed(part, stream))
+    return rows

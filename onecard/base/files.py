@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,26 @@ def write(target: Path, text: str) -> Path:
 
 
 @contextmanager
-def replacing(target: Path, *, own: bool = False) -> Iterator[Path]:
+def nameless(folder: Path) -> Iterator[Path | None]:
+    """A file of a folder that has no name, and is gone with this process, however that ends.
+
+    Yields:
+        A path that leads to it in this process only, for `replacing`; None: the folder's file
+        system knows no such files, or takes none.
+    """
+    try:
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError:
+        yield None
+        return
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def replacing(target: Path, *, own: bool = False, content: Path | None = None) -> Iterator[Path]:
     """A draft beside the target, `.<name>.part`; it takes the target's name after the block.
 
     Two at once take turns. What a killed process left under the draft's name is overwritten.
@@ -34,6 +54,7 @@ def replacing(target: Path, *, own: bool = False) -> Iterator[Path]:
     Args:
         target: the file.
         own: the draft has a name of its own: nobody waits for anybody, the last one counts.
+        content: of the draft; of the folder's file system and `nameless`, it is the draft itself.
 
     Raises:
         StorageError, ConfigError: as `write`; the draft is gone.
@@ -41,9 +62,13 @@ def replacing(target: Path, *, own: bool = False) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = draft_of(target, secrets.token_hex(4) if own else "")
-        descriptor = _held(draft)
+        named = _named(content, draft) if content is not None else None
+        descriptor = _held(draft) if named is None else named
         try:
-            os.ftruncate(descriptor, 0)
+            if named is None:
+                os.ftruncate(descriptor, 0)
+                if content is not None:
+                    shutil.copyfile(content, draft)
             yield draft
             os.fsync(descriptor)
             draft.replace(target)
@@ -99,6 +124,29 @@ def _held(draft: Path) -> int:
         except FileNotFoundError:
             pass
         os.close(descriptor)
+
+
+def _named(content: Path, draft: Path) -> int | None:
+    """A file without a name gets the draft's, opened and locked; None: it must be copied."""
+    descriptor = os.open(content, os.O_RDONLY)
+    try:
+        if not os.fstat(descriptor).st_nlink:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # before it can be swept
+            _link(content, draft)
+            return descriptor
+    except OSError:  # of another file system, or made so that it never gets a name
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _link(content: Path, draft: Path) -> None:
+    """Give a file a name; the path that leads to it is followed, as a folder is named beside it."""
+    folder = os.open(draft.parent, os.O_RDONLY)
+    try:
+        os.link(content, draft.name, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def _sync(folder: Path) -> None:

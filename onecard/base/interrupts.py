@@ -18,6 +18,8 @@ import os
 import signal
 import sys
 import threading
+import time
+from _thread import interrupt_main
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -27,8 +29,12 @@ log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNWIND_S = 0.5
 """So long the main thread has for its way out."""
+AGAIN_S = 0.01
+"""After so long a destructor that was interrupted is over."""
 NOTE_S = 2.0
 """So long the noting may take at most; it takes a tenth where the hub's database answers."""
+AFRESH_S = 0.7
+"""So long it is tried afresh in place of the main thread, which may hold what the noting needs."""
 ENDED_BY_SIGNAL = 128
 """Exit codes above are the signal's number, as shells have it."""
 
@@ -50,11 +56,15 @@ class _State:
         self.installed = False
         self.orderly = False
         self.received = 0
-        self.lock = threading.Lock()
+        self.swallowed = False
+        self.lost = threading.Event()
+        self.deferring = False
+        self.late = False
         self.noting = threading.Lock()
         self.word = threading.RLock()
         self.said = False
         self.open: dict[int, Close] = {}
+        self.failure = ""
 
 
 _now = _State()
@@ -148,33 +158,80 @@ def closing(close: Close) -> Iterator[None]:
     _now.open[id(key)] = close
     try:
         yield
-    except (Exception, GeneratorExit):
+    except GeneratorExit:
         raise
+    except Exception as error:
+        if not _now.received:
+            raise
+        _close_or_say(id(key))  # a library made something of its own out of the interrupt
+        raise Interruption(_now.received) from error
     except BaseException:
-        _close(id(key))
+        _close_or_say(id(key))
         raise
     finally:
         _now.open.pop(id(key), None)
 
 
-def _close(key: int) -> None:
-    """Close once, whoever comes first."""
-    with _now.lock:
-        close = _now.open.pop(key, None)
-    if close is None:
+@contextmanager
+def deferred() -> Iterator[Callable[[], None]]:
+    """Have an interrupt wait, so that what is begun in the block is known to who must close it.
+
+    Yields:
+        What ends the waiting: to be called where it would be closed; else the end of the block is.
+    """
+    if _now.deferring or threading.current_thread() is not threading.main_thread():
+        yield lambda: None  # only the main thread is interrupted
         return
-    with _now.noting:
+
+    def over() -> None:
+        _now.deferring = False
+        if _now.late:
+            _now.late = False
+            raise Interruption(_now.received)
+
+    _now.deferring = True
+    try:
+        yield over
+    finally:
+        _now.deferring = False
+    over()
+
+
+def _close(key: int) -> None:
+    """Close once, whoever comes first; where that fails, whoever comes next tries again."""
+    with _now.noting, deferred():
+        close = _now.open.pop(key, None)
+        if close is None:
+            return
         try:
             close()
         except Exception as error:  # noqa: BLE001 - the process ends, with or without the note
-            log.warning("not noted that this was interrupted (%s)", type(error).__name__)
+            _now.open[key], _now.failure = close, type(error).__name__
+
+
+def _close_or_say(key: int) -> None:
+    """Close, or say that it is not noted."""
+    _close(key)
+    if key in _now.open:
+        log.warning("not noted that this was interrupted (%s)", _now.failure)
+
+
+def once_more() -> None:
+    """Interrupt the main thread again: it was in a destructor, or a callback, where errors end.
+
+    Of a process that has left its signals to a command (`release`), the next Ctrl-C counts.
+    """
+    _now.swallowed = True
+    _now.lost.set()
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    if not _now.orderly or _now.received:  # nothing is under way; or somebody insists
+    insists = _now.received and not _now.swallowed
+    if not _now.orderly or insists:  # nothing is under way; or somebody insists
         _end(number)
-    _now.received = number
-    raise Interruption(number)
+    _now.received, _now.swallowed, _now.late = number, False, _now.deferring
+    if not _now.deferring:
+        raise Interruption(number)
 
 
 def _watch(reading: int) -> None:
@@ -184,7 +241,10 @@ def _watch(reading: int) -> None:
         number = os.read(reading, 1)[0]
     if not _now.orderly:
         _end(number)
-    threading.Event().wait(UNWIND_S)
+    while _now.lost.wait(UNWIND_S):
+        _now.lost.clear()
+        time.sleep(AGAIN_S)
+        interrupt_main(signal.Signals(number))
     if not _now.installed:
         return
     _now.received = _now.received or number
@@ -195,8 +255,15 @@ def _watch(reading: int) -> None:
 
 
 def _close_all() -> None:
+    """Close what is open, in the main thread's place or beside it."""
+    until = time.monotonic() + AFRESH_S
+    while _now.open and time.monotonic() < until:
+        for key in list(_now.open):
+            _close(key)
+        if _now.open:
+            time.sleep(AGAIN_S)
     for key in list(_now.open):
-        _close(key)
+        _close_or_say(key)
     with _now.noting:  # the main thread may be at it
         pass
 

@@ -25,7 +25,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Literal
 
-from onecard.base import redaction
+from onecard.base import interrupts, redaction
 from onecard.base.personal import redact
 from onecard.base.times import ZONE
 from onecard.errors import (
@@ -160,8 +160,12 @@ def set_up(environment: Mapping[str, str]) -> None:
 
 
 def _of_ours_or_grave(record: logging.LogRecord) -> bool:
-    """Libraries speak up when something is wrong, or where DEBUG was asked for; they chatter."""
-    grave = record.levelno >= logging.WARNING or logging.getLogger().level <= logging.DEBUG
+    """Libraries speak up when something is wrong, or where DEBUG was asked for; they chatter.
+
+    What they say of calls that were interrupted is nothing wrong.
+    """
+    wrong = record.levelno >= logging.WARNING and not interrupts.pending()
+    grave = wrong or logging.getLogger().level <= logging.DEBUG
     return grave or record.name.partition(".")[0] in (*OURS, "demo")
 
 

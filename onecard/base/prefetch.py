@@ -1,10 +1,11 @@
-"""Work ahead: an iterator that runs in a thread of its own, a few items before its consumer."""
+"""Work ahead in a thread of its own: an iterator, a few items before its consumer; or one thing."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from onecard.base import allocator, interrupts, timeouts
@@ -15,7 +16,7 @@ _BRIEFLY_S = 0.2
 """Where the process ends: long enough for a thread that can end."""
 
 
-def prefetch(items: Iterable[T], what: str, depth: int = 2, patience: int = 2) -> Iterator[T]:
+def prefetch(items: Iterable[T], what: str, depth: int = 2, patience: int = 2) -> Generator[T]:
     """The items in their order; what the iterator raises is raised here.
 
     Args:
@@ -46,6 +47,15 @@ def prefetch(items: Iterable[T], what: str, depth: int = 2, patience: int = 2) -
     finally:
         stop.set()
         thread.join(0 if hangs else _BRIEFLY_S if interrupts.pending() else limit)
+
+
+def beside(work: Callable[[], T]) -> Future[T]:
+    """Do one thing meanwhile; it must end by itself."""
+    threads = ThreadPoolExecutor(1)
+    try:
+        return threads.submit(work)
+    finally:
+        threads.shutdown(wait=False)
 
 
 class _Raised:

@@ -13,6 +13,7 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from onecard.base import interrupts
 from onecard.base.personal import redact
 from onecard.errors import OnecardError
 
@@ -32,6 +33,7 @@ def install() -> None:
     logging.setLogRecordFactory(factory)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+    sys.unraisablehook = _unraisable
 
 
 def _clean(record: logging.LogRecord) -> logging.LogRecord:
@@ -73,3 +75,12 @@ def _uncaught(
 def _uncaught_in_thread(found: threading.ExceptHookArgs) -> None:
     if found.exc_value is not None and found.exc_type is not SystemExit:
         sys.stderr.write(describe(found.exc_value) + "\n")
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    """What a destructor or a callback raised; of the object only the type is said."""
+    if isinstance(found.exc_value, KeyboardInterrupt):
+        interrupts.once_more()
+    elif found.exc_value is not None:
+        where = type(found.object).__name__
+        sys.stderr.write(f"ignored in {where}: {describe(found.exc_value)}\n")

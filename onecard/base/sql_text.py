@@ -19,11 +19,14 @@ class Kept(sql.Composed):
 
     Args:
         composed: with nothing in it that is quoted otherwise in another session.
+        literal: it has no placeholders, but stands in a statement that has: a per cent sign in it
+            is one of a value.
     """
 
-    def __init__(self, composed: sql.Composed) -> None:
+    def __init__(self, composed: sql.Composed, *, literal: bool = False) -> None:
         super().__init__(list(composed))
-        self._text = composed.as_bytes(None)
+        text = composed.as_bytes(None)
+        self._text = text.replace(b"%", b"%%") if literal else text
 
     def as_bytes(self, context: AdaptContext | None = None) -> bytes:  # noqa: ARG002 - psycopg's
         """The text, in UTF-8, which all sessions of the hub speak."""
@@ -31,7 +34,7 @@ class Kept(sql.Composed):
 
 
 class KeptAround:
-    """SQL that is run with ever other values in one place, and put together once but for that.
+    """SQL of literals but for one value, put together once, whatever the value is called.
 
     Args:
         composed: as of `Kept`.
@@ -45,13 +48,13 @@ class KeptAround:
                 parts.append([])
             else:
                 parts[-1].append(leaf)
-        self._parts = [Kept(sql.Composed(part)) for part in parts]
+        self._parts = [Kept(sql.Composed(part), literal=True) for part in parts]
 
-    def filled(self, value: sql.Composable) -> sql.Composed:
-        """The whole, with a value in its place."""
+    def called(self, name: str) -> sql.Composed:
+        """The whole, with the placeholder of that name where the value goes."""
         found: list[sql.Composable] = [self._parts[0]]
         for part in self._parts[1:]:
-            found += [value, part]
+            found += [sql.Placeholder(name), part]
         return sql.Composed(found)
 
 

@@ -70,6 +70,23 @@ def after(start: date, days: int) -> Due:
     return Due(day, "holidays" if clock == "holidays" else "weekdays")
 
 
+@lru_cache(4096)
+def over_since(today: date, days: int) -> date:
+    """The latest day on which a period of so many working days began that is over before today.
+
+    Args:
+        today: on which it is asked.
+        days: as of `after`.
+
+    Raises:
+        ValueError: as `after`.
+    """
+    start = today - _DAY * days
+    while after(start, days).day >= today:
+        start -= _DAY
+    return start
+
+
 def between(start: date, end: date) -> int:
     """Working days after `start` up to and with `end`; negative when `end` comes first."""
     if end < start:

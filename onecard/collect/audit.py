@@ -63,7 +63,7 @@ class AuditStep:
                 datasets.lock_claimed(connection, contract.id, transfer)
                 before = transfers.message(connection, transfer)
                 said = reading_remarks(before, contract.id, transfer)
-                transfers.record_audited(connection, transfer, said)
+                transfers.record_audited(connection, transfer, line.status if line else "", said)
         failpoints.reach("audit.recorded")
 
     def _staged(

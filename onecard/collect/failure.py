@@ -17,8 +17,9 @@ from onecard.errors import (
     SupersededError,
 )
 from onecard.model.holds import reading_remarks
-from onecard.model.transfers import CollectLine
-from onecard.store import audit, database, datasets, partitions, staging, transfers
+from onecard.model.row_order import OLDER
+from onecard.model.transfers import LIVE, CollectLine
+from onecard.store import audit, database, datasets, partitions, releases, staging, transfers
 from onecard.store.refusals import as_hub_error
 from schemas.models.contract import Contract
 
@@ -105,13 +106,41 @@ class Failing:
             with self.noted(transfer, as_a_whole=True):
                 raise error from None
 
+    @contextmanager
+    def interrupted_between(self, begun: list[int]) -> Iterator[None]:
+        """Mark transfers failed when the process is told to end between two steps of theirs.
+
+        Only for who carries out all steps: where a scheduler does, what one step leaves is the
+        next one's.
+
+        Args:
+            begun: their ids, as they are opened.
+        """
+
+        def close() -> None:
+            for transfer in begun:
+                self._interrupted(transfer)
+
+        with interrupts.closing(close):
+            yield
+
     def _interrupted(self, transfer: int) -> None:
-        """Close a transfer whose process ends; by a session of its own, which waits for nobody."""
+        """Close a transfer whose process ends; by a session of its own, which waits for nobody.
+
+        One that is held, or that a person has released, stays so: the release is made again.
+        """
         with database.connect(self.address, autocommit=True) as connection:
             database.hurry(connection)
+            now = transfers.status(connection, transfer)
+            if now not in LIVE or (now == "audited" and self._released(connection, transfer)):
+                return
             if overtaken(connection, self.contract.id, transfer) is None:
                 self._note(connection, transfer, Interrupted(interrupts.number_of()))
                 self._drop(connection, transfer)
+
+    def _released(self, connection: database.Connection, transfer: int) -> bool:
+        """Whether a person has let it pass what held it; to accept older rows is no such thing."""
+        return any(r.finding != OLDER for r in releases.of(connection, transfer))
 
     def _drop(self, connection: database.Connection, transfer: int) -> None:
         """Drop what the transfer has staged, and its partitions but for what is still written.

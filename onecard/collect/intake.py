@@ -226,18 +226,21 @@ class Intake:
         self._counties.add_quarantined(row.values for row in checked.rejected)
         if checked.rejected:
             sealer = Sealer(key, self._tools.suite, self._contract)
-            first = self._first(chunk, tally)
-            self._keep(self._sealed(sealer, chunk, row, first) for row in checked.rejected)
+            self._keep(self._sealed(sealer, chunk, checked.rejected, tally))
             failpoints.reach("stage.rejected")
         failpoints.reach("stage.checked")
         return checked.good, checked.rejected
 
-    def _sealed(self, sealer: Sealer, chunk: Chunk, row: Rejected, first: int) -> Sealed:
-        """A rejected row with its place in the reading, where that means something."""
-        sealed = sealer.seal(self._contract.id, chunk.origin, row)
-        if not self._tools.in_order:
-            return sealed
-        return replace(sealed, place=first + row.number - chunk.first_row)
+    def _sealed(
+        self, sealer: Sealer, chunk: Chunk, rows: Sequence[Rejected], tally: _Tally
+    ) -> Iterator[Sealed]:
+        """Rejected rows with their places in the reading, where these mean something."""
+        dataset, first = self._contract.id, None
+        if self._tools.in_order:
+            first = self._first(chunk, tally) - chunk.first_row
+        for row in rows:
+            place = None if first is None else first + row.number
+            yield sealer.seal(dataset, chunk.origin, row, place)
 
     @staticmethod
     def _first(chunk: Chunk, tally: _Tally) -> int:

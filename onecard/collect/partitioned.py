@@ -16,7 +16,7 @@ import socket
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from onecard.base import failpoints
+from onecard.base import failpoints, interrupts
 from onecard.base.connections import Connection as System
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing
@@ -107,13 +107,17 @@ class PartitionedStage:
         """
         contract, tools = self.contract, self.tools
         tools.keys.quarantine()  # without the key nothing begins
-        with database.connect(tools.address, autocommit=True) as connection:
+        with (
+            database.connect(tools.address, autocommit=True) as connection,
+            interrupts.deferred() as known,
+        ):
             transfer = transfers.open_transfer(
                 connection, "collect", contract.id, contract.version, tools.settings.now()
             )
-            self.telling.opened(transfer)
-            failpoints.reach("collect.opened")
             with Failing.of(contract, tools).noted(transfer, as_a_whole=True):
+                known()
+                self.telling.opened(transfer)
+                failpoints.reach("collect.opened")
                 state = self.reading.claim(connection, transfer)
                 staging.drop(connection, contract, older_than=transfer)
                 mark, apart = self._mark(self.reading.request(state, whole=whole))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+
+import psycopg
 
 from onecard.base import failpoints
 from onecard.base.times import iso
 from onecard.collect import mended
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing, require_staged
-from onecard.errors import FatalError, PolicyError
+from onecard.errors import FatalError, OnecardError, PolicyError
 from onecard.model.checkpoints import Checkpoint
 from onecard.model.row_order import OLDER, RETURNED, accepting
 from onecard.model.transfers import CollectLine, Counts, DatasetState
@@ -38,6 +41,8 @@ from onecard.store import (
 from onecard.store.registry import Fate, Merging
 from onecard.store.releases import Release
 from schemas.models.contract import Contract
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ class PublishStep:
         failpoints.reach("publish.after_commit")
         self._release(line)
         self._anchor()
+        if counts.quarantined >= quarantine_intake.MANY:
+            self._gather_statistics()
         return done
 
     def _note_brought(
@@ -168,7 +175,7 @@ class PublishStep:
         found = {reason: number for reason, number in found.items() if number}
         rule_results.record_rules(connection, transfer, found, "warning")
         said = "; ".join(filter(None, [line.message, older_rows(self.contract, fate)]))
-        transfers.record_audited(connection, transfer, said)
+        transfers.record_audited(connection, transfer, line.status, said)
         return replace(line, message=said)
 
     def _merge(self, merging: Merging, state: DatasetState, counts: Counts) -> int:
@@ -213,6 +220,14 @@ class PublishStep:
         tools = self.tools
         with database.connect(tools.address, autocommit=True) as connection:
             tools.sign_log(connection, tools.signer, tools.settings.home / "audit")
+
+    def _gather_statistics(self) -> None:
+        """What is published stays so where this fails; autovacuum does it later."""
+        try:
+            with database.connect(self.tools.address, autocommit=True) as connection:
+                quarantine_intake.gather_statistics(connection)
+        except (OnecardError, psycopg.Error) as error:
+            log.warning("statistics of the quarantine wait (%s)", type(error).__name__)
 
 
 def _of_source(line: CollectLine) -> Checkpoint:

@@ -53,8 +53,10 @@ class Collect:
             whole: read everything, not only what lies behind the watermark.
             place: read on from there, and leave the watermark where it is.
         """
-        with shelves.kept():
-            transfer = self.stage(whole=whole, place=place)
+        with shelves.kept(), self._all_steps() as begun:
+            with self._step("collect.stage", begun=begun) as telling:
+                step = StageStep(self._contract, self._tools, telling, place)
+                transfer = step.run(whole=whole)
             self.audit(transfer)
             return self.publish(transfer)
 
@@ -68,15 +70,16 @@ class Collect:
         if self._contract.source.partition is None:
             return self.run(whole=whole)
         failing = Failing.of(self._contract, self._tools)
-        with self._step("collect.stage") as telling:
-            stage = PartitionedStage(self._contract, self._tools, telling)
-            transfer, parts = stage.open(whole=whole)
-            with failing.noted(transfer, as_a_whole=True), stage.shared() as snapshot:
-                if parts:
-                    workers.read(self._contract.id, transfer, parts, snapshot)
-                GatherStep(stage, transfer, snapshot).run()
-        self.audit(transfer)
-        return self.publish(transfer)
+        with self._all_steps() as begun:
+            with self._step("collect.stage", begun=begun) as telling:
+                stage = PartitionedStage(self._contract, self._tools, telling)
+                transfer, parts = stage.open(whole=whole)
+                with failing.noted(transfer, as_a_whole=True), stage.shared() as snapshot:
+                    if parts:
+                        workers.read(self._contract.id, transfer, parts, snapshot)
+                    GatherStep(stage, transfer, snapshot).run()
+            self.audit(transfer)
+            return self.publish(transfer)
 
     def open_parts(self, *, whole: bool = False) -> int:
         """Begin a collect whose partitions are read by `part`; returns the transfer's id.
@@ -186,17 +189,19 @@ class Collect:
         past = once is not None
         with database.connect(self._tools.address, autocommit=True) as connection:
             before = datasets.state(connection, self._contract.id).checkpoint
-        with self._step("collect.stage") as telling:
-            transfer = StageStep(self._contract, self._tools, telling).run(whole=False, past=past)
-        with database.connect(self._tools.address, autocommit=True) as connection:
-            transfers.record_single_row(connection, transfer, before)
-            if accepted is not None:
-                self._accept(connection, transfer, accepted)
-        if once is not None:  # nobody else can publish now: is it still so?
-            with Failing.of(self._contract, self._tools).noted(transfer, as_a_whole=True):
-                once.allowed(values)
-        with self._step("collect.publish", transfer) as telling:
-            return PublishStep(self._contract, self._tools, telling).run(transfer, past=past)
+        with self._all_steps() as begun:
+            with self._step("collect.stage", begun=begun) as telling:
+                step = StageStep(self._contract, self._tools, telling)
+                transfer = step.run(whole=False, past=past)
+            with database.connect(self._tools.address, autocommit=True) as connection:
+                transfers.record_single_row(connection, transfer, before)
+                if accepted is not None:
+                    self._accept(connection, transfer, accepted)
+            if once is not None:  # nobody else can publish now: is it still so?
+                with Failing.of(self._contract, self._tools).noted(transfer, as_a_whole=True):
+                    once.allowed(values)
+            with self._step("collect.publish", transfer) as telling:
+                return PublishStep(self._contract, self._tools, telling).run(transfer, past=past)
 
     def _accept(self, connection: database.Connection, transfer: int, how: SignOff) -> None:
         """Write who accepts older rows, and why."""
@@ -262,7 +267,21 @@ class Collect:
             return PublishStep(self._contract, self._tools, telling).run(transfer)
 
     @contextmanager
-    def _step(self, name: StepName, transfer: int | None = None) -> Iterator[Telling]:
+    def _all_steps(self) -> Iterator[list[int]]:
+        """Where one process carries out all steps: an interrupt between two of them is noted, too.
+
+        Yields:
+            Where the steps put the id of the transfer that they open.
+        """
+        begun: list[int] = []
+        with Failing.of(self._contract, self._tools).interrupted_between(begun):
+            yield begun
+
+    @contextmanager
+    def _step(
+        self, name: StepName, transfer: int | None = None, begun: list[int] | None = None
+    ) -> Iterator[Telling]:
         step = Step(name, self._contract.id, self._tools.settings.actor, transfer)
-        with Telling(step, self._listeners).running() as telling:
+        telling = Telling(step, self._listeners, [] if begun is None else begun)
+        with telling.running():
             yield telling

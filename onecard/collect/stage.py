@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass, replace
 
-from onecard.base import failpoints
+from onecard.base import failpoints, interrupts
 from onecard.collect import drift_policy, window
 from onecard.collect.context import CollectContext
 from onecard.collect.failure import Failing
@@ -74,13 +74,17 @@ class StageStep:
         contract, tools = self.contract, self.tools
         tools.keys.quarantine()  # without the key nothing begins
         failing = Failing.of(contract, tools)
-        with database.connect(tools.address, autocommit=True) as connection:
+        with (
+            database.connect(tools.address, autocommit=True) as connection,
+            interrupts.deferred() as known,
+        ):
             transfer = transfers.open_transfer(
                 connection, "collect", contract.id, contract.version, tools.settings.now()
             )
-            self.telling.opened(transfer)
-            failpoints.reach("collect.opened")
             with failing.noted(transfer, as_a_whole=True):
+                known()
+                self.telling.opened(transfer)
+                failpoints.reach("collect.opened")
                 state = self.claim(connection, transfer)
                 request = self.request(state, whole=whole)
                 watch = None if past else self.watch(connection, state, request)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from onecard.base import failpoints
+from onecard.base.prefetch import beside
 from onecard.crypto.envelope import Envelope
 from onecard.deliver.context import Delivered, DeliveryContext, Replay
 from onecard.deliver.delivery_log import Confirmation, DeliveryLog, Progress
@@ -268,7 +269,7 @@ class Attempt:
                 self._pending.add(leaving.entries)
             yield leaving.frame
         if work.record is not None:  # while the connector ends its work, and waits for its server
-            self._change = _beside(work.change)
+            self._change = beside(work.change)
 
     def _parcel(self, contents: _Contents) -> Parcel:
         agreement, manifest = self.log.agreement, self._manifest()
@@ -318,9 +319,9 @@ class Attempt:
         if recorder is not None and pending is not None and pending.waiting > MANY_ROWS:
             with (
                 database.connect(self.tools.address, autocommit=True) as other,
-                ThreadPoolExecutor(1) as beside,
+                ThreadPoolExecutor(1) as thread,
             ):
-                written = beside.submit(self._note_rows, pending, other)
+                written = thread.submit(self._note_rows, pending, other)
                 recorder.flush()
                 written.result()
             return
@@ -363,15 +364,6 @@ class Attempt:
             "tokenEpoch": tokeniser.key.epoch if tokeniser else "",
             "attempt": self.log.transfer,
         }
-
-
-def _beside(work: Callable[[], Change]) -> Future[Change]:
-    """Do something in a thread of its own."""
-    threads = ThreadPoolExecutor(1)
-    try:
-        return threads.submit(work)
-    finally:
-        threads.shutdown(wait=False)
 
 
 @dataclass(frozen=True, slots=True)

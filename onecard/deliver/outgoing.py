@@ -129,8 +129,9 @@ class Outgoing:
     def whole(self) -> Iterator[pl.DataFrame]:
         """All rows in scope, batch by batch, with the gate's inputs.
 
-        Who has ended is read once and looked up here: to ask for each of many rows costs the
-        server more than half of what the rows themselves do. Statistics come in one batch.
+        Who has ended is read once, beside the first rows, and looked up here: to ask for each of
+        many rows costs the server more than half of what the rows themselves do. Statistics come in
+        one batch.
 
         Columns: the selection's.
         """
@@ -140,10 +141,12 @@ class Outgoing:
             return
         from onecard.deliver.listed_persons import ListedPersons  # noqa: PLC0415 - as Polars
 
-        listed = ListedPersons(self.snapshot.frame(ended).to_series())
+        read, listed = self.snapshot.frame_beside(ended), None
         for raw in self.rows(self.selection.statement(ended=False)):
+            listed = listed or ListedPersons(read.result().to_series())
             found = listed.holds(raw[gate_inputs.SUBJECT])
             yield raw.with_columns(found.alias(gate_inputs.ENDED))
+        read.result()
 
     def rows(self, statement: sql.Composed) -> Iterator[pl.DataFrame]:
         """Batches as they are selected; statistics in one, as cells of a margin are seen together.

@@ -19,7 +19,7 @@ from onecard.deliver.context import DeliveryContext, Peer
 from onecard.deliver.query import Selection
 from onecard.deliver.replacement_sql import REPLACED, ReplacementSql
 from onecard.deliver.scope_sql import ScopeSql
-from onecard.store import agreement_lives, holding, waiting_carriers
+from onecard.store import agreement_lives, holding_heads, waiting_carriers
 from onecard.store.database import Connection
 from onecard.store.holding import Head
 from onecard.store.snapshots import Snapshot
@@ -159,7 +159,7 @@ class Replacements:
     def _confirmed(self, agreements: Collection[str]) -> dict[str, int]:
         """The version that each of them has confirmed, but for those that never got anything."""
         known = [a for a in agreements if a in self.peers]
-        return holding.confirmed_versions(self.connection, self.agreement.dataset, known)
+        return holding_heads.confirmed_versions(self.connection, self.agreement.dataset, known)
 
     def _in_force(self, agreement: str) -> bool:
         """Whether rows leave under it: what is suspended, stopped or over is waited for no more."""

@@ -98,7 +98,6 @@ class Deliver:
             if measuring is not None:
                 selection = replace(selection, events=measuring.expectation.events)
             ready.state.prepare(ready.connection, selection)
-            log = self._open(ready, how, telling)
             chosen = Chosen(
                 selection,
                 ready.tokeniser,
@@ -109,9 +108,18 @@ class Deliver:
                 replacements=ready.replacements,
                 receiver=ready.receiver,
             )
+            return self._carry_out(ready, chosen, telling)
+
+    def _carry_out(self, ready: Ready, chosen: Chosen, telling: Telling) -> Delivered:
+        """One attempt, on record from its first line to how it ended."""
+        with interrupts.deferred() as known:
+            log = self._open(ready, chosen.replay)
             attempt = Attempt(log, self._tools, chosen, lambda: self._gate(ready))
             try:
                 with interrupts.closing(lambda: self._interrupted(log, attempt)):
+                    known()
+                    telling.opened(log.transfer)
+                    failpoints.reach("deliver.opened")
                     log.end_abandoned()
                     return attempt.carry_out()
             except Exception as caught:  # noqa: BLE001 - recorded, then raised as one of ours
@@ -235,14 +243,12 @@ class Deliver:
                 self._receiver(),
             )
 
-    def _open(self, ready: Ready, replay: Replay | None, telling: Telling) -> DeliveryLog:
+    def _open(self, ready: Ready, replay: Replay | None) -> DeliveryLog:
         """Write the first line of the attempt."""
         agreement, settings = self._agreement, self._tools.settings
         transfer = transfers.open_transfer(
             ready.connection, "deliver", agreement.id, agreement.version, settings.now()
         )
-        telling.opened(transfer)
-        failpoints.reach("deliver.opened")
         alone = replay is not None and replay.alone
         if alone:
             transfers.mark_replay(ready.connection, transfer)

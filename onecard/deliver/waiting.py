@@ -9,7 +9,7 @@ hour.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -85,21 +85,24 @@ class Waits:
         return of_each(connection, [self])[self.agreement.id]
 
     def statement(
-        self, confirmed: Mapping[str, int], published: Collection[str], *, left_out: bool
+        self, confirmed: Mapping[str, int], published: Mapping[str, int], *, left_out: bool
     ) -> sql.Composed | None:
         """The question, or None where nothing can wait.
 
         Args:
-            confirmed: version of each dataset that the consumer has.
-            published: datasets that were collected.
+            confirmed: version of each dataset that the consumer has; the one of the agreement's
+                own goes where the question has a placeholder, of the agreement's name.
+            published: newest version of each dataset that was collected.
             left_out: whether the last delivery left carriers out; else they are not looked for,
                 which would cost more than all the rest.
         """
-        after = confirmed.get(self.agreement.dataset)
-        needed = set(self.agreement.datasets)
-        if after is None or not needed <= self.contracts.keys() & set(published):
+        own = self.agreement.dataset
+        after = confirmed.get(own)
+        if after is None or not {*self.agreement.datasets} <= self.contracts.keys() & published:
             return None
-        return self._template(left_out=left_out).filled(sql.Literal(after))
+        if after >= published[own] and not left_out:
+            return None
+        return self._template(left_out=left_out).called(self.agreement.id)
 
     def _template(self, *, left_out: bool) -> KeptAround:
         """The question without the version; put together once for an agreement and a day."""
@@ -178,22 +181,24 @@ class Asked:
             looks: one for each agreement, all of which were asked about.
         """
         confirmed: dict[str, dict[str, int]] = {}
-        leaving_out, published = set(), set()
+        published: dict[str, int] = {}
+        leaving_out = set()
         for line in self._had.all():
             confirmed.setdefault(line.agreement, {})[line.dataset] = line.version
-            published.update(line.published)
+            published = line.published
             if line.left_out:
                 leaving_out.add(line.agreement)
-        parts = []
+        parts, after = [], {}
         for looked in looks:
             name = looked.agreement.id
             had = confirmed.get(name, {})
             asked = looked.statement(had, published, left_out=name in leaving_out)
             if asked is not None:
                 parts.append(asked)
+                after[name] = had[looked.agreement.dataset]
         if not parts:
             return None
-        return send(connection, WaitingOf, sql.SQL(" UNION ALL ").join(parts))
+        return send(connection, WaitingOf, sql.SQL(" UNION ALL ").join(parts), after)
 
 
 def ask(connection: Connection, agreements: Sequence[Agreement]) -> Asked:

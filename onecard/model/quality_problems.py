@@ -10,6 +10,7 @@ anew when a row breaks the rule again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import date, datetime
@@ -94,46 +95,37 @@ class KnownProblem:
         """
         if self.ended_at is not None:
             return "ended"
-        return _standing(self.state, self.accepted_until, today, self.due(days).day)
-
-
-def _standing(
-    state: ProblemState, accepted_until: date | None, today: date, due: date
-) -> ProblemStanding:
-    """How a problem that has not ended stands on a day."""
-    if accepted_until is not None and today <= accepted_until:
-        return "accepted"
-    if today > due:
-        return "overdue"
-    return "acknowledged" if state == "acknowledged" else "open"
+        if self.accepted_until is not None and today <= self.accepted_until:
+            return "accepted"
+        if today > self.due(days).day:
+            return "overdue"
+        return "acknowledged" if self.state == "acknowledged" else "open"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenProblems:
-    """Problems of a dataset that have not ended and that began on one day, by their state."""
+    """How many problems of a dataset have not ended.
+
+    Attributes:
+        overdue: how many of them are neither accepted nor in time.
+        next_since: the day on which the first of the others began that is not accepted; None:
+            there is none.
+    """
 
     dataset: str
-    day: date
-    state: ProblemState
-    accepted_until: date | None
     problems: int
+    overdue: int
+    next_since: date | None
 
-    def due(self, days: int) -> date:
-        """The last day to put them right.
 
-        Args:
-            days: working days that their agency has.
-        """
-        return workdays.after(self.day, days).day
+@dataclass(frozen=True, slots=True)
+class OpenProblem:
+    """A problem that has not ended, and the day on which it began; `rows` as of `KnownProblem`."""
 
-    def standing(self, today: date, days: int) -> ProblemStanding:
-        """How they stand on a day.
-
-        Args:
-            today: the hub's day.
-            days: working days that their agency has.
-        """
-        return _standing(self.state, self.accepted_until, today, self.due(days))
+    id: int
+    dataset: str
+    day: date
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +151,15 @@ class ProblemDay:
 
 @dataclass(frozen=True, slots=True)
 class WeekCompared:
-    """How many rows broke a rule in the last seven days, and in the seven before."""
+    """How many rows broke a rule in the last seven days, and in the seven before.
+
+    Attributes:
+        days: on which any did, of a longer time, in order.
+        failed: how many, day for day.
+    """
 
     problem: int
     now: int
     before: int
+    days: Sequence[date]
+    failed: Sequence[int]

@@ -23,6 +23,13 @@ def hub(visit: Visit) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def beside(visit: Visit) -> Iterator[Connection]:
+    """Another session, for questions that are answered at the same time as others."""
+    with visit.session.beside() as connection:
+        yield connection
+
+
 def note(visit: Visit, kind: str, subject: str, body: dict[str, object]) -> None:
     """Write into the audit log what the visitor looks at.
 

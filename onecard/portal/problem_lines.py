@@ -13,6 +13,7 @@ from onecard.portal.guard import Visit
 from onecard.portal.pages import Words
 from onecard.portal.typed import id_of
 from schemas.models.contract import Contract
+from schemas.models.service_levels import ServiceLevels
 
 PAGE = 50
 """Problems on one page."""
@@ -135,13 +136,13 @@ def lines(visit: Visit, problems: Iterable[KnownProblem]) -> list[ProblemLine]:
         visit: names language, catalogue and the hub's day.
         problems: of any agency.
     """
-    known = visit.catalogue.contracts
+    known, levels = visit.catalogue.contracts, visit.catalogue.service_levels
     writers: dict[str, _Writer] = {}
     found = []
     for problem in problems:
         if problem.dataset in known:
             if problem.dataset not in writers:
-                writers[problem.dataset] = _Writer(visit, known[problem.dataset])
+                writers[problem.dataset] = _Writer(visit, known[problem.dataset], levels)
             found.append(writers[problem.dataset].line(problem))
     return found
 
@@ -156,24 +157,24 @@ def line(visit: Visit, problem: KnownProblem) -> ProblemLine:
     Raises:
         ConfigError: it has none.
     """
-    return _Writer(visit, visit.catalogue.contract(problem.dataset)).line(problem)
+    known = visit.catalogue
+    return _Writer(visit, known.contract(problem.dataset), known.service_levels).line(problem)
 
 
 class _Writer:
     """Says what problems of one dataset are called, and how they stand."""
 
-    def __init__(self, visit: Visit, contract: Contract) -> None:
+    def __init__(self, visit: Visit, contract: Contract, levels: ServiceLevels) -> None:
         self._visit, self._contract = visit, contract
         self._english = visit.language == "en"
-        self._titles = {f.name: f.title for f in contract.fields}
         self._today = visit.site.settings.now().date()
-        self._days = visit.catalogue.service_levels.days(contract.agency, "finding")
+        self._days = levels.days(contract.agency, "finding")
         self._whole = Words(visit.language)("whole_row")
 
     def line(self, problem: KnownProblem) -> ProblemLine:
         """The problem in words."""
         name, rule = problem.field, rule_name(self._visit, self._contract, problem.rule)
-        field = name if self._english else self._titles.get(name, name)
+        field = name if self._english else self._title(name)
         return ProblemLine(
             problem,
             self._contract,
@@ -184,6 +185,10 @@ class _Writer:
             problem.due(self._days),
             problem.standing(self._today, self._days),
         )
+
+    def _title(self, name: str) -> str:
+        """Of a field; its name, where the contract has it no more."""
+        return next((f.title for f in self._contract.fields if f.name == name), name)
 
 
 def _title(field: str, name: str, rule: str) -> str:

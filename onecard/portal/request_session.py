@@ -1,4 +1,7 @@
-"""The one session of the hub's database that a request has, from its first use to its answer."""
+"""The session of the hub's database that a request has, from its first use to its answer.
+
+A page that asks much takes another one beside it.
+"""
 
 from __future__ import annotations
 
@@ -58,6 +61,16 @@ class RequestSession:
                 opened.__exit__(type(error), error, error.__traceback__)  # in words of ours
             raise
 
+    @contextmanager
+    def beside(self) -> Iterator[Connection]:
+        """Another session, in autocommit, for this block.
+
+        Raises:
+            OnecardError: as `onecard.store.database.connect`.
+        """
+        with self._connect() as other:
+            yield other
+
     def _begun(self) -> Connection:
         if self._connection is None:
             self._opened = self._connect()
@@ -65,4 +78,4 @@ class RequestSession:
         return self._connection
 
     def _connect(self) -> AbstractContextManager[Connection]:
-        return database.connect(self._address(), autocommit=True)
+        return database.connect(self._address(), autocommit=True, prepared=True)

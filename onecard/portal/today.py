@@ -9,8 +9,13 @@ from datetime import date, timedelta
 
 from markupsafe import Markup
 
+from onecard.base import workdays
 from onecard.model.holds import Hold, agency_of
-from onecard.model.quality_problems import KnownProblem, OpenProblems, ProblemDay, WeekCompared
+from onecard.model.quality_problems import (
+    OpenProblem,
+    OpenProblems,
+    WeekCompared,
+)
 from onecard.model.tickets import Ticket
 from onecard.operations import reactions
 from onecard.operations.reactions import ReactionLine
@@ -25,7 +30,7 @@ from onecard.store.agreement_texts import text_of
 from onecard.store.database import Connection
 from onecard.store.quality_problems import Weeks
 from onecard.store.ticket_desk import WaitingTickets
-from onecard.store.together import Sent, together
+from onecard.store.together import together
 from schemas.models.agreement import Agreement
 from schemas.models.catalogue import Catalogue
 
@@ -87,35 +92,44 @@ class Today:
         return found | {"held": len(self.held)}
 
 
-def today(connection: Connection, visit: Visit) -> Today:
+def today(connection: Connection, other: Connection, visit: Visit) -> Today:
     """Everything that the start page says.
 
     Args:
-        connection: of the hub's database.
+        connection: of the hub's database: is asked about problems and tickets.
+        other: another session: is asked about agreements and holds at the same time.
         visit: names the visitor, the catalogue and the hub's day.
     """
     mine, now = visit.visitor.agencies, visit.site.settings.now()
     known, day = visit.catalogue, now.date()
-    datasets = [c.id for c in known.contracts.values() if c.agency in mine]
+    levels, contracts = known.service_levels, known.contracts.values()
+    days = {c.id: levels.days(c.agency, "finding") for c in contracts if c.agency in mine}
+    datasets, late = list(days), {d: workdays.over_since(day, n) for d, n in days.items()}
+    span = Span.of(day, WORSE_DAYS)
+    weeks = Weeks(day - 2 * WEEK, day - WEEK, day, span.first)
     provided, measured = _provided(visit), reaction_lines.measured(visit)
     standing = {a.id: text_of(a) for a in (*provided, *(a for a, _ in measured))}
     with together(connection):
-        counts = quality_problems.open_counts(connection, datasets)
-        first = quality_problems.oldest(connection, datasets, day, FEW)
-        worse = quality_problems.worse(connection, datasets, _weeks(day), FEW)
-        waits = ticket_desk.waiting(connection, mine, day)
-        urgent = ticket_desk.urgent(connection, mine, FEW)
-        asked_holds = holds.ask(connection)
-        asked_lives = agreement_lives.ask(connection, list(standing.values()), contents=False)
-        asked_waits = reactions.ask_waits(connection, known, measured, now)
-    lives, compared = asked_lives.on(day), worse.all()
+        with together(other):  # what the next questions to it depend on, and the first to this one
+            asked_lives = agreement_lives.ask(other, list(standing.values()), contents=False)
+            asked_waits = reactions.ask_waits(other, known, measured, now)
+            worse = quality_problems.worse(connection, datasets, weeks, FEW)
+            first = quality_problems.oldest(connection, datasets, day, FEW)
+            counts = quality_problems.open_counts(connection, late, day)
+            waits = ticket_desk.waiting(connection, mine, day)
+            urgent = ticket_desk.urgent(connection, mine, FEW)
+        lives = asked_lives.on(day)
+        with together(other):
+            events = asked_waits.send(other, lives)
+            asked_holds = holds.ask(other)
+    overdue, compared = _overdue(first.all(), days, late), worse.all()
     with together(connection):
-        events = asked_waits.send(connection, lives)
-        courses = _Courses.ask(connection, compared, day)
-    problems = _Counted(visit, counts.all())
+        some = quality_problems.some(connection, {*overdue, *(w.problem for w in compared)})
+    problems = _Counted(counts.all(), days)
     waiting = {w.agency: w for w in waits.all()}
-    held = [h for h in asked_holds.of(connection, known) if _mine(known, h, mine)]
+    held = [h for h in asked_holds.of(other, known) if _mine(known, h, mine)]
     stand = agreement_states.standing(visit, provided, lives)
+    found = {line.problem.id: line for line in lines(visit, some.all())}
     approvals = [a for a in stand if a.life.state in WAITING]
     return Today(
         [
@@ -125,21 +139,26 @@ def today(connection: Connection, visit: Visit) -> Today:
         urgent.all(),
         approvals,
         held,
-        lines(visit, _overdue(known, first.all(), day)),
-        courses.lines(visit),
+        [found[problem] for problem in overdue if problem in found],
+        _worse(visit, compared, found, span),
         _next_due(problems.dues, waiting, day),
         reaction_lines.oldest(events.lines()),
     )
 
 
-def _overdue(known: Catalogue, found: Iterable[KnownProblem], day: date) -> list[KnownProblem]:
-    """The first of some problems that are overdue, the oldest deadline before others."""
-    levels, late = known.service_levels, []
-    for problem in found:
-        days = levels.days(agency_of(problem.dataset), "finding")
-        if problem.standing(day, days) == "overdue":
-            late.append((problem.due(days).day, -problem.rows, problem.id, problem))
-    return [problem for *_, problem in sorted(late, key=lambda line: line[:3])[:FEW]]
+def _overdue(
+    found: Iterable[OpenProblem], days: Mapping[str, int], late: Mapping[str, date]
+) -> list[int]:
+    """Ids of the first problems that are overdue, the oldest deadline before others.
+
+    Args:
+        found: problems that are not accepted.
+        days: that each dataset's agency has.
+        late: of each dataset the latest day that is too long ago.
+    """
+    overdue = [p for p in found if p.day <= late[p.dataset]]
+    first = sorted((workdays.after(p.day, days[p.dataset]).day, -p.rows, p.id) for p in overdue)
+    return [problem for *_, problem in first[:FEW]]
 
 
 def _mine(known: Catalogue, hold: Hold, agencies: Sequence[str]) -> bool:
@@ -173,57 +192,32 @@ def _provided(visit: Visit) -> list[Agreement]:
     ]
 
 
-def _weeks(day: date) -> Weeks:
-    return Weeks(day - 2 * WEEK, day - WEEK, day)
+def _worse(
+    visit: Visit, found: Iterable[WeekCompared], by_id: Mapping[int, ProblemLine], span: Span
+) -> list[WorseLine]:
+    """Problems that got worse, each with its chart, in their order.
 
-
-@dataclass(frozen=True, slots=True)
-class _Courses:
-    """Problems that got worse, as their names and last days were asked for; to be read once."""
-
-    _found: Sequence[WeekCompared]
-    _span: Span
-    _problems: Sent[KnownProblem]
-    _days: Sent[ProblemDay]
-
-    @classmethod
-    def ask(cls, connection: Connection, found: Sequence[WeekCompared], day: date) -> _Courses:
-        """Ask for them.
-
-        Args:
-            connection: of the hub's database.
-            found: the problems, those that got worst first.
-            day: the hub's.
-        """
-        span, ids = Span.of(day, WORSE_DAYS), [w.problem for w in found]
-        some = quality_problems.some(connection, ids)
-        return cls(found, span, some, quality_problems.days(connection, ids, span.first))
-
-    def lines(self, visit: Visit) -> list[WorseLine]:
-        """Each with its chart, in their order.
-
-        Args:
-            visit: names language and catalogue.
-        """
-        by_id = {line.problem.id: line for line in lines(visit, self._problems.all())}
-        counts: dict[int, dict[date, int]] = {w.problem: {} for w in self._found}
-        for line in self._days.all():
-            counts[line.problem][line.day] = line.failed
-        say = Words(visit.language)
-        return [
-            WorseLine(
-                by_id[w.problem],
-                w,
-                trend.bars(
-                    counts[w.problem],
-                    self._span,
-                    say("worse_label", days=WORSE_DAYS, now=w.now, before=w.before),
-                    trend.SMALL,
-                ),
-            )
-            for w in self._found
-            if w.problem in by_id
-        ]
+    Args:
+        visit: names the language.
+        found: those that got worst first.
+        by_id: their names, by their ids.
+        span: days of the charts.
+    """
+    say = Words(visit.language)
+    return [
+        WorseLine(
+            by_id[w.problem],
+            w,
+            trend.bars(
+                dict(zip(w.days, w.failed, strict=True)),
+                span,
+                say("worse_label", days=WORSE_DAYS, now=w.now, before=w.before),
+                trend.SMALL,
+            ),
+        )
+        for w in found
+        if w.problem in by_id
+    ]
 
 
 def _next_due(
@@ -236,17 +230,13 @@ def _next_due(
 class _Counted:
     """Problems by agency: how many there are and are overdue, and the deadlines of the others."""
 
-    def __init__(self, visit: Visit, found: Iterable[OpenProblems]) -> None:
+    def __init__(self, found: Iterable[OpenProblems], days: Mapping[str, int]) -> None:
         self.all: Counter[str] = Counter()
         self.overdue: Counter[str] = Counter()
         self.dues: set[date] = set()
-        day, levels = visit.site.settings.now().date(), visit.catalogue.service_levels
         for some in found:
             agency = agency_of(some.dataset)
-            days = levels.days(agency, "finding")
-            standing = some.standing(day, days)
             self.all[agency] += some.problems
-            if standing == "overdue":
-                self.overdue[agency] += some.problems
-            elif standing != "accepted":
-                self.dues.add(some.due(days))
+            self.overdue[agency] += some.overdue
+            if some.next_since is not None:
+                self.dues.add(workdays.after(some.next_since, days[some.dataset]).day)

@@ -25,7 +25,7 @@ from onecard.portal import (
     ticket_views,
     today,
 )
-from onecard.portal.answers import hub, note, page
+from onecard.portal.answers import beside, hub, note, page
 from onecard.portal.guard import Visit
 from onecard.portal.objects import there
 from onecard.portal.view import Routes, View
@@ -35,8 +35,8 @@ from onecard.store.together import together
 
 def home(visit: Visit) -> Response:
     """What there is to do today, in a line of words first."""
-    with hub(visit) as connection:
-        found = today.today(connection, visit)
+    with hub(visit) as connection, beside(visit) as other:
+        found = today.today(connection, other, visit)
     return page(visit, "home", today=found, few=today.FEW)
 
 

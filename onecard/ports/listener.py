@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from onecard.base import interrupts
@@ -57,13 +57,19 @@ class TransferListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What a step tells while it runs."""
+    """What a step tells while it runs.
+
+    Attributes:
+        begun: ids of the transfers that it has opened, for whoever must end what others leave.
+    """
 
     step: Step
     listeners: tuple[TransferListener, ...] = ()
+    begun: list[int] = field(default_factory=list)
 
     def opened(self, transfer: int) -> None:
         """The step has opened a transfer in the ledger."""
+        self.begun.append(transfer)
         self._all(lambda listener: listener.opened(self.step, transfer))
 
     def counted(self, counts: Mapping[str, int]) -> None:

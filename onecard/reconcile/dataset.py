@@ -122,8 +122,11 @@ def _reconcile(
         locks.hold(connection, locks.Kind.RECONCILIATION, contract.id)
         _as_seen(connection, contract.id, options.seen)
         now, actor = hub.settings.now(), hub.settings.actor
-        number = reconciliations.start(connection, "dataset", contract.id, now, options.since)
-        with noted(hub, connection, number, contract.id):
+
+        def start() -> int:
+            return reconciliations.start(connection, "dataset", contract.id, now, options.since)
+
+        with noted(hub, connection, contract.id, start) as number:
             done = _Reconciliation(hub, contract, connection, number, options).run()
             reconciliations.finish(connection, done, actor, options.release)
     return done

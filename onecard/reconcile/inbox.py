@@ -26,7 +26,7 @@ from onecard.ports.source import Chunk, Column, ReadRequest
 from onecard.reconcile.inbox_rows import AGREEING, DIFFERING, EXTRA, GONE_FLAG, MISSING, InboxRows
 from onecard.reconcile.noting import noted
 from onecard.reconcile.services import TransferDesk
-from onecard.store import database, deliveries, holding, locks, reconciliations
+from onecard.store import database, deliveries, holding_heads, locks, reconciliations
 from onecard.store.holding import KEY
 from onecard.store.reconciliations import SHOWN
 from schemas.models.agreement import Agreement
@@ -69,12 +69,15 @@ def reconcile_inbox(
     with database.connect(hub.address, autocommit=True) as connection:
         locks.hold(connection, locks.Kind.RECONCILIATION, agreement.id)
         now, actor = hub.settings.now(), hub.settings.actor
-        number = reconciliations.start(connection, "agreement", agreement.id, now, None)
-        with noted(hub, connection, number, agreement.id):
+
+        def start() -> int:
+            return reconciliations.start(connection, "agreement", agreement.id, now, None)
+
+        with noted(hub, connection, agreement.id, start) as number:
             done = _Reconciliation(hub, agreement, connection, number).run(heal=heal)
             reconciliations.finish(connection, done, actor)
         if heal and done.outcome != "held":
-            holding.reconciled(connection, agreement.id)
+            holding_heads.reconciled(connection, agreement.id)
     return done
 
 

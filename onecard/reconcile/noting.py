@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from onecard.base import interrupts
@@ -14,15 +14,18 @@ from onecard.store.refusals import as_hub_error
 
 @contextmanager
 def noted(
-    hub: TransferDesk, connection: database.Connection, number: int, subject: str
-) -> Iterator[None]:
+    hub: TransferDesk, connection: database.Connection, subject: str, start: Callable[[], int]
+) -> Iterator[int]:
     """Note how the block fails, and raise it as one of ours.
 
     Args:
         hub: the hub.
         connection: of its database.
-        number: of the reconciliation.
         subject: dataset or agreement.
+        start: writes the first line of the reconciliation, and returns its number.
+
+    Yields:
+        The number.
 
     Raises:
         OnecardError: what the block raised.
@@ -35,10 +38,13 @@ def noted(
             stopped = Interrupted(interrupts.number_of())
             reconciliations.failed(own, number, subject, stopped, actor)
 
-    try:
-        with interrupts.closing(interrupted):
-            yield
-    except Exception as caught:  # noqa: BLE001 - noted, then raised as one of ours
-        error = as_hub_error(caught)
-        reconciliations.failed(connection, number, subject, error, actor)
-        raise error from None
+    with interrupts.deferred() as known:
+        number = start()
+        try:
+            with interrupts.closing(interrupted):
+                known()
+                yield number
+        except Exception as caught:  # noqa: BLE001 - noted, then raised as one of ours
+            error = as_hub_error(caught)
+            reconciliations.failed(connection, number, subject, error, actor)
+            raise error from None

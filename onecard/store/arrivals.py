@@ -26,7 +26,9 @@ _DAYS: LiteralString = (
     " (d + interval '1 day') AT TIME ZONE 'Asia/Shanghai' AS ends"
     " FROM unnest(%(datasets)s::text[]) AS s (dataset), generate_series("
     " CAST(%(first)s AS timestamp), CAST(%(last)s AS timestamp), interval '1 day') AS d)"
-    " SELECT a.dataset, a.day, p.came IS NOT NULL OR f.came IS NOT NULL AS came,"
+    " SELECT dataset, array_agg(day ORDER BY day) AS days, array_agg(came ORDER BY day) AS came,"
+    " array_agg(newest ORDER BY day) AS newest"
+    " FROM (SELECT a.dataset, a.day, p.came IS NOT NULL OR f.came IS NOT NULL AS came,"
     " coalesce(n.status, 'published') AS newest FROM asked a"
     " LEFT JOIN LATERAL (SELECT true AS came {collects} AND status = 'published'"
     " AND hub_time >= a.begins AND hub_time < a.ends LIMIT 1) p ON true"
@@ -41,7 +43,7 @@ _DAYS: LiteralString = (
     " CAST(%(first)s AS timestamp) AT TIME ZONE 'Asia/Shanghai' ORDER BY hub_time DESC LIMIT 1)"
     " t ON true LEFT JOIN LATERAL (SELECT day FROM ledger.lane_day WHERE direction = 'collect'"
     " AND subject = a.dataset AND day < %(first)s ORDER BY day DESC LIMIT 1) l ON true"
-    " WHERE t.day IS NOT NULL OR l.day IS NOT NULL ORDER BY 1, 2"
+    " WHERE t.day IS NOT NULL OR l.day IS NOT NULL) found GROUP BY 1 ORDER BY 1"
 )
 """Of each day the first collect that was published, where there is none the newest one."""
 
@@ -61,6 +63,16 @@ class DayOfCollects:
     newest: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The same of all days of a dataset."""
+
+    dataset: str
+    days: list[date]
+    came: list[bool]
+    newest: list[str]
+
+
 def days_of_collects(
     connection: Connection, datasets: Collection[str], first: date, last: date
 ) -> list[DayOfCollects]:
@@ -74,4 +86,9 @@ def days_of_collects(
     """
     collects = query(_COLLECTS, dataset=sql.SQL("a.dataset"))
     values = {"datasets": sorted(datasets), "first": first, "last": last}
-    return fetch_all(connection, DayOfCollects, query(_DAYS, day=DAY, collects=collects), values)
+    found = fetch_all(connection, _Days, query(_DAYS, day=DAY, collects=collects), values)
+    return [
+        DayOfCollects(of.dataset, *line)
+        for of in found
+        for line in zip(of.days, of.came, of.newest, strict=True)
+    ]

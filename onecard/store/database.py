@@ -76,17 +76,25 @@ def drop_database(address: str, name: str) -> None:
 
 
 @contextmanager
-def connect(address: str, *, autocommit: bool = False) -> Iterator[Connection]:
+def connect(
+    address: str, *, autocommit: bool = False, prepared: bool = False
+) -> Iterator[Connection]:
     """A session; database errors leave without the row values that PostgreSQL quotes.
 
     It is opened, or one that waits for its next use (`onecard.store.sessions`).
+
+    Args:
+        address: of the hub's database.
+        autocommit: each statement for itself.
+        prepared: for who asks the same questions ever again.
 
     Raises:
         SourceUnavailable: the server cannot be reached, went away or says nothing.
         StorageError: it has no room left.
         FatalError: any other database error, as SQLSTATE and class only.
     """
-    with refusals(), sessions.session(address, autocommit=autocommit) as connection:
+    found = sessions.session(address, autocommit=autocommit, prepared=prepared)
+    with refusals(), found as connection:
         yield connection
 
 

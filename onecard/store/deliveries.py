@@ -97,14 +97,14 @@ class Had:
     Attributes:
         version: of the dataset, as it was confirmed.
         left_out: whether the agreement's last delivery left carriers out.
-        published: of the datasets that were asked about, those that were collected.
+        published: newest version of each of the datasets that were asked about and collected.
     """
 
     agreement: str
     dataset: str
     version: int
     left_out: bool
-    published: list[str]
+    published: dict[str, int]
 
 
 def ask_had(
@@ -121,9 +121,10 @@ def ask_had(
         connection,
         Had,
         "SELECT d.agreement, d.dataset, d.version, EXISTS (SELECT FROM registry.waiting_carrier w"
-        " WHERE w.agreement = d.agreement) AS left_out, ARRAY(SELECT p.dataset"
-        " FROM ledger.dataset p WHERE p.dataset = ANY(%s) AND p.version > 0) AS published"
-        " FROM ledger.delivered d WHERE d.agreement = ANY(%s)",
+        " WHERE w.agreement = d.agreement) AS left_out, coalesce((SELECT"
+        " jsonb_object_agg(p.dataset, p.version) FROM ledger.dataset p WHERE p.dataset = ANY(%s)"
+        " AND p.version > 0), '{}') AS published FROM ledger.delivered d"
+        " WHERE d.agreement = ANY(%s)",
         (list(datasets), list(agreements)),
     )
 

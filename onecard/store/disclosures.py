@@ -3,18 +3,18 @@
 A person is an 8-byte keyed reference: bytes 24 to 32 of the digest whose first 130 bits make the
 token, under the consumer's key and epoch. So the ledger names nobody, and two consumers' entries
 cannot be joined without the keys. References of one delivery are packed by bucket (the first
-16 bits): a large delivery writes at most 65,536 rows, and a look-up reads one bucket. Those of a
-day's folded deliveries of the live lane stand together, by their first 8 bits
-(`onecard.store.folding`).
+16 bits): a large delivery writes at most 65,536 rows, in order and behind all others, and a look-up
+reads one bucket of each delivery to the consumer (ADR 0065). Those of a day's folded deliveries of
+the live lane stand together, by their first 8 bits (`onecard.store.folding`).
 
 Written before the rows leave: a delivery that was cut off is listed with its state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import LiteralString
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from psycopg.rows import class_row
 
 from onecard.base import failpoints
+from onecard.base.times import ZONE
 from onecard.store import months
 from onecard.store.database import Connection, fetch_all, scalars
 from onecard.store.packed_copy import Groups, copy_groups
@@ -100,7 +101,7 @@ class Recorder:
             ("int8", self._transfer),
             ("int4", self._part),
         )
-        copy_groups(self._connection, copy, fields, _grouped(unique))
+        copy_groups(self._connection, copy, fields, [_grouped(unique)])
         failpoints.reach("disclose.after")
 
 
@@ -135,6 +136,12 @@ class Disclosure:
 
 
 @dataclass(frozen=True, slots=True)
+class _Opened:
+    id: int
+    hub_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Bucket:
     transfer: int
     refs: bytes
@@ -155,17 +162,41 @@ def of_person(
     if not len(wanted):
         return []
     agreements, found = list(consumer_agreements), set[int]()
+    deliveries = _by_month(connection, agreements)
     for reference in np.unique(wanted):
-        needle = int(reference).to_bytes(REFERENCE_BYTES, "big")
-        buckets = fetch_all(
-            connection,
-            _Bucket,
-            "SELECT transfer, refs FROM ledger.disclosure WHERE bucket = %s",
-            (int(reference) >> (64 - BUCKET_BITS),),
-        )
-        found |= {bucket.transfer for bucket in buckets if _holds(bucket.refs, needle)}
+        found |= _delivered_with(connection, reference, deliveries)
         found |= _folded_with(connection, reference, agreements)
     return fetch_all(connection, Disclosure, _FOUND, {"ids": list(found), "of": agreements})
+
+
+def _by_month(connection: Connection, agreements: list[str]) -> dict[date, list[int]]:
+    """Deliveries by the months in which their disclosures may stand: midnight may have passed."""
+    statement = (
+        "SELECT id, hub_time FROM ledger.transfer"
+        " WHERE subject = ANY(%s) AND direction = 'deliver' ORDER BY id"
+    )
+    found: dict[date, list[int]] = {}
+    for delivery in fetch_all(connection, _Opened, statement, (agreements,)):
+        opened = delivery.hub_time.astimezone(ZONE).date()
+        for month in {months.first_of(opened), months.first_of(opened + timedelta(days=1))}:
+            found.setdefault(month, []).append(delivery.id)
+    return found
+
+
+def _delivered_with(
+    connection: Connection, person: np.uint64, deliveries: Mapping[date, list[int]]
+) -> set[int]:
+    """Deliveries that held a person, among those of each month."""
+    needle, bucket = int(person).to_bytes(REFERENCE_BYTES, "big"), int(person) >> 64 - BUCKET_BITS
+    statement = (
+        "SELECT transfer, refs FROM ledger.disclosure"
+        " WHERE month = %s AND bucket = %s AND transfer = ANY(%s)"
+    )
+    found = set[int]()
+    for month, ids in deliveries.items():
+        packs = fetch_all(connection, _Bucket, statement, (month, bucket, ids))
+        found |= {pack.transfer for pack in packs if _holds(pack.refs, needle)}
+    return found
 
 
 def _folded_with(connection: Connection, person: np.uint64, agreements: list[str]) -> set[int]:

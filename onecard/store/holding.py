@@ -10,7 +10,8 @@ kilobytes (ADR 0020).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import polars as pl
 from psycopg.types.json import Jsonb
 
+from onecard.base.prefetch import prefetch
 from onecard.native import packing
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar
 from onecard.store.packed_copy import Groups, copy_groups
@@ -37,6 +39,8 @@ UNKNOWN = 0
 _EACH, _MOST, _LEAST = 20, 64, 6
 """Entries in a bucket when it is made, and when all are made anew. An entry must not be moved out
 of its row (2 KB), which costs more."""
+_AT_ONCE = 400_000
+"""Entries that are packed while the database takes those before."""
 _STEP = 2_000
 """Buckets written by one statement."""
 _VACUUM_FROM = 500
@@ -85,34 +89,6 @@ def head(connection: Connection, agreement: str) -> Head | None:
         " FROM ledger.holding_head WHERE agreement = %s",
         (agreement,),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    agreement: str
-    version: int
-
-
-def confirmed_versions(
-    connection: Connection, dataset: str, agreements: Collection[str]
-) -> dict[str, int]:
-    """The version of a dataset up to which each of some agreements has confirmed everything.
-
-    Whatever is as old and not at its consumer is none of its rows, or was kept back by its gate.
-
-    Args:
-        connection: of the hub's database.
-        dataset: its id.
-        agreements: their ids; those without a delivery are left out.
-    """
-    found = fetch_all(
-        connection,
-        _Seen,
-        "SELECT agreement, (versions ->> %(dataset)s)::bigint AS version FROM ledger.holding_head"
-        " WHERE agreement = ANY(%(agreements)s) AND versions ? %(dataset)s",
-        {"dataset": dataset, "agreements": sorted(agreements)},
-    )
-    return {line.agreement: line.version for line in found}
 
 
 def no_entries() -> pl.DataFrame:
@@ -182,23 +158,34 @@ def write(
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """All entries of a record as they are stored.
+    """All entries of a record on their way into their buckets.
 
     Attributes:
-        rows: number of entries.
+        entries: columns `SCHEMA`, no reference twice.
         buckets: number of buckets.
-        groups: the entries of each bucket that has any.
     """
 
-    rows: int
+    entries: pl.DataFrame
     buckets: int
-    groups: Groups
+
+    @property
+    def rows(self) -> int:
+        """Number of entries."""
+        return len(self.entries)
+
+    def groups(self) -> Iterator[Groups]:
+        """The entries of each bucket that has any: of some buckets, then of the next ones."""
+        step = max(1, self.buckets * _AT_ONCE // max(self.rows, 1))
+        for first in range(0, self.buckets, step):
+            some = pl.col("high") >= _begins(first, self.buckets)
+            if first + step < self.buckets:
+                some &= pl.col("high") < _begins(first + step, self.buckets)
+            yield _grouped(self.entries.filter(some), self.buckets)
 
 
 def packed(held: pl.DataFrame) -> Packed:
-    """All entries of a record, packed; columns `SCHEMA`, no reference twice."""
-    buckets = max(1, -(-len(held) // _EACH))
-    return Packed(len(held), buckets, _grouped(held, buckets))
+    """All entries of a record; columns `SCHEMA`, no reference twice."""
+    return Packed(held, max(1, -(-len(held) // _EACH)))
 
 
 def write_all(connection: Connection, found: Head, entries: Packed) -> int:
@@ -259,7 +246,12 @@ def drop(connection: Connection, number: int) -> int:
 
 def _copy(connection: Connection, number: int, entries: Packed) -> None:
     copy = "COPY ledger.holding (holder, bucket, entries) FROM STDIN (FORMAT BINARY)"
-    copy_groups(connection, copy, (("int4", number), ("int4", None)), entries.groups)
+    fields = (("int4", number), ("int4", None))
+    if entries.rows <= _AT_ONCE:
+        copy_groups(connection, copy, fields, entries.groups())
+        return
+    with closing(prefetch(entries.groups(), "packing", depth=1)) as parts:
+        copy_groups(connection, copy, fields, parts)
 
 
 def give_place_back(connection: Connection, rewritten: int) -> None:
@@ -271,15 +263,6 @@ def give_place_back(connection: Connection, rewritten: int) -> None:
     """
     if rewritten >= _VACUUM_FROM:
         connection.execute("VACUUM (SKIP_LOCKED, TRUNCATE FALSE) ledger.holding")
-
-
-def reconciled(connection: Connection, agreement: str) -> None:
-    """Note that an inbox was compared with its record since that was made of versions."""
-    connection.execute(
-        "UPDATE ledger.holding_head SET basis = regexp_replace(basis, '^seeded:', '')"
-        " WHERE agreement = %s",
-        (agreement,),
-    )
 
 
 def _put(
@@ -361,6 +344,11 @@ def _bucket(refs: pl.DataFrame, buckets: int) -> npt.NDArray[np.int64]:
     """Number of the bucket of each reference: equal shares of the first 32 bits."""
     first = refs["high"].to_numpy() >> np.uint64(32)
     return ((first * np.uint64(buckets)) >> np.uint64(32)).astype(np.int64)
+
+
+def _begins(bucket: int, buckets: int) -> int:
+    """The least `high` of a bucket."""
+    return -(-(bucket << 32) // buckets) << 32
 
 
 def _grouped(entries: pl.DataFrame, buckets: int) -> Groups:

@@ -11,7 +11,7 @@ from onecard.errors import ConfigError
 from onecard.store import database, locks, server_log
 from onecard.store.refusals import refusals
 
-HEAD = "0030"
+HEAD = "0033"
 """The newest revision in `sql/migrations`; a test holds it equal to the files."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -60,7 +60,7 @@ def copy_groups(
     connection: Connection,
     statement: LiteralString,
     fields: Sequence[tuple[str, int | date | None]],
-    groups: Groups,
+    parts: Iterable[Groups],
 ) -> None:
     """Load a row for each group.
 
@@ -68,7 +68,7 @@ def copy_groups(
         connection: of the hub's database.
         statement: COPY of these fields and last of the records.
         fields: type and value of each field but the last; the value None is the group's number.
-        groups: of which the rows are made.
+        parts: groups of which the rows are made.
     """
     head, place = struct.pack(">h", len(fields) + 1), 0
     for kind, value in fields:
@@ -77,8 +77,9 @@ def copy_groups(
         head += _field(kind, value)
     with connection.cursor() as cursor, cursor.copy(statement) as target:
         target.write(_SIGNATURE)
-        for start in range(0, len(groups.numbers), _STEP):
-            target.write(_rows(head, place, groups.some(start, _STEP)))
+        for groups in parts:
+            for start in range(0, len(groups.numbers), _STEP):
+                target.write(_rows(head, place, groups.some(start, _STEP)))
         target.write(_END)
 
 

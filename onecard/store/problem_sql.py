@@ -50,11 +50,15 @@ NOTE = query(
     kept=_KEPT,
 )
 WORSE: LiteralString = (
+    "SELECT w.problem, w.now, w.before, array_agg(d.day ORDER BY d.day) AS days,"
+    " array_agg(d.failed ORDER BY d.day) AS failed FROM ("
     "SELECT c.problem, c.now, c.total - c.now AS before FROM (SELECT problem,"
     " CAST(coalesce(sum(failed) FILTER (WHERE day > %(week)s), 0) AS bigint) AS now,"
     " CAST(sum(failed) AS bigint) AS total FROM ledger.problem_day"
     " WHERE day > %(start)s AND day <= %(today)s GROUP BY problem) c"
     " JOIN ledger.problem p ON p.id = c.problem WHERE p.dataset = ANY(%(datasets)s)"
     " AND p.ended_at IS NULL AND c.now > c.total - c.now"
-    " ORDER BY 2 * c.now - c.total DESC, c.problem LIMIT %(limit)s"
+    " ORDER BY 2 * c.now - c.total DESC, c.problem LIMIT %(limit)s) w"
+    " JOIN ledger.problem_day d ON d.problem = w.problem AND d.day BETWEEN %(first)s AND %(today)s"
+    " GROUP BY w.problem, w.now, w.before ORDER BY w.now - w.before DESC, w.problem"
 )

@@ -8,7 +8,7 @@ entry of the audit log, in one transaction; the audit log holds no free text.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, LiteralString
@@ -17,6 +17,7 @@ from onecard.base.times import ZONE
 from onecard.model.quality_problems import (
     ChangedMeanwhile,
     KnownProblem,
+    OpenProblem,
     OpenProblems,
     ProblemDay,
     ProblemEvent,
@@ -89,21 +90,33 @@ def of_datasets(connection: Connection, datasets: Collection[str]) -> list[Known
     return fetch_all(connection, _problem, statement, (sorted(datasets),))
 
 
-def open_counts(connection: Connection, datasets: Collection[str]) -> Sent[OpenProblems]:
-    """How many problems some datasets have that have not ended, by the day on which they began."""
+def open_counts(
+    connection: Connection, late_since: Mapping[str, date], today: date
+) -> Sent[OpenProblems]:
+    """How many problems some datasets have that have not ended, and are overdue.
+
+    Args:
+        connection: of the hub's database.
+        late_since: of each dataset the latest day that is too long ago for a problem to begin on.
+        today: the hub's day.
+    """
     return send(
         connection,
         OpenProblems,
-        "SELECT dataset, CAST(since AT TIME ZONE 'Asia/Shanghai' AS date) AS day, state,"
-        " accepted_until, count(*) AS problems FROM ledger.problem"
-        " WHERE dataset = ANY(%s) AND ended_at IS NULL GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
-        (sorted(datasets),),
+        "SELECT dataset, count(*) AS problems, count(*) FILTER (WHERE waits AND day <= late)"
+        " AS overdue, min(day) FILTER (WHERE waits AND day > late) AS next_since"
+        " FROM (SELECT p.dataset, CAST(p.since AT TIME ZONE 'Asia/Shanghai' AS date) AS day,"
+        " p.accepted_until IS NULL OR p.accepted_until < %(today)s AS waits, l.late"
+        " FROM ledger.problem p JOIN unnest(%(datasets)s::text[], %(late)s::date[])"
+        " l (dataset, late) ON l.dataset = p.dataset WHERE p.ended_at IS NULL) o GROUP BY dataset"
+        " ORDER BY dataset",
+        {"datasets": list(late_since), "late": list(late_since.values()), "today": today},
     )
 
 
 def oldest(
     connection: Connection, datasets: Collection[str], today: date, each: int
-) -> Sent[KnownProblem]:
+) -> Sent[OpenProblem]:
     """Problems that are neither ended nor accepted, of each agency those that began first.
 
     Args:
@@ -114,12 +127,14 @@ def oldest(
     """
     return send(
         connection,
-        _problem,
-        _COLUMNS + " WHERE p.id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY"
-        " split_part(dataset, '/', 1) ORDER BY since, id) AS place FROM ledger.problem"
+        OpenProblem,
+        "SELECT id, dataset, CAST(since AT TIME ZONE 'Asia/Shanghai' AS date) AS day,"
+        " CASE WHEN kept THEN open_rows ELSE last_failed END AS rows"
+        " FROM (SELECT *, row_number() OVER (PARTITION BY split_part(dataset, '/', 1)"
+        " ORDER BY since, id) AS place FROM ledger.problem"
         " WHERE dataset = ANY(%(datasets)s) AND ended_at IS NULL"
-        " AND (accepted_until IS NULL OR accepted_until < %(today)s)) o WHERE place <= %(each)s)"
-        " ORDER BY p.id",
+        " AND (accepted_until IS NULL OR accepted_until < %(today)s)) o WHERE place <= %(each)s"
+        " ORDER BY id",
         {"datasets": sorted(datasets), "today": today, "each": each},
     )
 
@@ -172,11 +187,13 @@ class Weeks:
         start: the day before the first of them.
         week: the last day of the first.
         today: the last day of the second.
+        first: the day from which on the days of each problem are told, no later than the others.
     """
 
     start: date
     week: date
     today: date
+    first: date
 
 
 def worse(
@@ -195,6 +212,7 @@ def worse(
         "start": weeks.start,
         "week": weeks.week,
         "today": weeks.today,
+        "first": weeks.first,
         "limit": limit,
     }
     return send(connection, WeekCompared, WORSE, values)

@@ -7,13 +7,14 @@ then drops its payload.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
 from onecard.crypto.keys import Key, KeyStore
-from onecard.errors import ConfigError, UsageError
+from onecard.errors import ConfigError, PolicyError, UsageError
 from onecard.store.database import Connection, fetch_all, fetch_one, one_scalar, scalars
 from onecard.store.sealing import SealedValues, held_fingerprint
 from schemas.models.agreement import Agreement
@@ -130,9 +131,9 @@ def released(
     found = scalars(
         connection,
         bytes,
-        "SELECT fingerprint FROM quarantine.record WHERE agreement = %s AND status = 'released'"
-        " AND fingerprint = ANY(%s)",
-        (agreement.id, list(prints)),
+        "SELECT fingerprint FROM quarantine.record WHERE dataset = %s AND fingerprint = ANY(%s)"
+        " AND agreement = %s AND status = 'released'",
+        (agreement.dataset, list(prints), agreement.id),
     )
     return {prints[fingerprint] for fingerprint in found}
 
@@ -153,6 +154,10 @@ def records(connection: Connection, dataset: str | None = None) -> list[Record]:
         " ORDER BY id",
         (dataset,),
     )
+
+
+_AT_ONCE = 1000
+"""Rows whose values are opened together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +192,12 @@ def reveal(
     if kept.payload is None:
         msg = f"quarantined row {record} is {kept.record.status}; its values are gone"
         raise ConfigError(msg)
-    return kept.record, _unsealed(kept, kept.payload, keys.quarantine_of(kept.key_epoch))
+    return kept.record, _unsealed(kept, keys.quarantine_of(kept.key_epoch))
 
 
-def _unsealed(kept: _Kept, payload: bytes, key: Key) -> dict[str, str | None]:
-    """The row's values by field."""
-    sealed = SealedValues(kept.fingerprint, payload, kept.key_epoch, kept.suite)
+def _unsealed(kept: _Kept, key: Key) -> dict[str, str | None]:
+    """The values by field of a row that has its payload."""
+    sealed = SealedValues(kept.fingerprint, kept.payload or b"", kept.key_epoch, kept.suite)
     return sealed.opened(kept.record.dataset, key)
 
 
@@ -211,15 +216,51 @@ def revealed(
     Raises:
         PolicyError: the key of their epoch is gone.
     """
-    statement = _KEPT + " WHERE id = ANY(%s) ORDER BY id DESC"
-    kept = fetch_all(connection, _kept, statement, (list(records),))
-    epochs = {line.key_epoch for line in kept if line.payload is not None}
-    known = {epoch: keys.quarantine_of(epoch) for epoch in epochs}
-    return [
-        (line.record, _unsealed(line, line.payload, known[line.key_epoch]))
-        for line in kept
-        if line.payload is not None
-    ]
+    kept = _with_payload(connection, records)
+    known = {epoch: keys.quarantine_of(epoch) for epoch in {line.key_epoch for line in kept}}
+    return [(line.record, _unsealed(line, known[line.key_epoch])) for line in kept]
+
+
+def revealed_under(
+    connection: Connection, records: Sequence[int], known: Mapping[str, Key]
+) -> Iterator[tuple[Record, dict[str, str | None]]]:
+    """As `revealed`, however many there are; without those that none of some keys opens.
+
+    Args:
+        connection: of the hub's database.
+        records: their ids.
+        known: quarantine keys by their epochs.
+    """
+    for start in range(0, len(records), _AT_ONCE):
+        for line in _with_payload(connection, records[start : start + _AT_ONCE]):
+            values = None
+            with suppress(PolicyError):  # it was tampered with
+                values = _unsealed(line, known[line.key_epoch]) if line.key_epoch in known else None
+            if values is not None:
+                yield line.record, values
+
+
+def each_revealed(
+    connection: Connection, records: Sequence[int], keys: KeyStore
+) -> Iterator[tuple[Record, dict[str, str | None]]]:
+    """As `revealed`, however many there are; by rising ids, as `records` has them.
+
+    Args:
+        connection: of the hub's database.
+        records: their ids, rising.
+        keys: hold the quarantine keys.
+
+    Raises:
+        PolicyError: the key of their epoch is gone.
+    """
+    for start in range(0, len(records), _AT_ONCE):
+        found = revealed(connection, records[start : start + _AT_ONCE], keys)
+        yield from reversed(found)
+
+
+def _with_payload(connection: Connection, records: Sequence[int]) -> list[_Kept]:
+    statement = _KEPT + " WHERE id = ANY(%s) AND payload IS NOT NULL ORDER BY id DESC"
+    return fetch_all(connection, _kept, statement, (list(records),))
 
 
 def reasons(connection: Connection, record: int) -> tuple[tuple[str, str], ...]:
@@ -236,15 +277,15 @@ def reasons(connection: Connection, record: int) -> tuple[tuple[str, str], ...]:
 def opened(
     connection: Connection, dataset: str, keys: KeyStore
 ) -> Iterator[tuple[Record, dict[str, str | None]]]:
-    """All of a dataset's held rows with their values; raises like `reveal`.
+    """All of a dataset's held rows with their values, oldest first; raises like `revealed`.
 
     Args:
         connection: of the hub's database.
         dataset: whose rows.
         keys: hold the quarantine keys.
     """
-    for record in records(connection, dataset):
-        yield reveal(connection, record.id, keys)
+    held = [record.id for record in records(connection, dataset)]
+    yield from each_revealed(connection, held, keys)
 
 
 def opened_all(
@@ -263,8 +304,7 @@ def opened_all(
         "SELECT id FROM quarantine.record WHERE dataset = %s AND payload IS NOT NULL ORDER BY id",
         (dataset,),
     )
-    for record in found:
-        yield reveal(connection, record, keys)
+    yield from each_revealed(connection, found, keys)
 
 
 def resolve(connection: Connection, record: int, status: str, actor: str) -> None:

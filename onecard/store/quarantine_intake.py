@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, astuple
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields
 from datetime import timedelta
+from operator import attrgetter
 
 from psycopg import sql
 
-from onecard.base.sql_text import query
+from onecard.base.sql_text import names, query
 from onecard.store.database import Connection, scalars
 from onecard.store.sealing import Sealed
 from schemas.models.agreement import Agreement
+
+_COLUMNS = tuple(field.name for field in fields(Sealed))
+_cells: Callable[[Sealed], tuple[object, ...]] = attrgetter(*_COLUMNS)
+MANY = 1_000
+"""From so many rejected rows on the next statement does not wait for autovacuum's statistics."""
+
+
+def gather_statistics(connection: Connection) -> None:
+    """Tell the planner of rows that have just come: what it takes for few it compares one by one.
+
+    Left to autovacuum where another session holds the tables.
+
+    Args:
+        connection: of the hub's database, without an open transaction.
+    """
+    connection.execute("ANALYZE (SKIP_LOCKED) quarantine.record, quarantine.reason")
 
 
 def known(connection: Connection, dataset: str, fingerprints: Iterable[bytes]) -> set[bytes]:
@@ -78,14 +95,10 @@ def append(connection: Connection, table: sql.Identifier, rows: Iterable[Sealed]
         table: `onecard.store.staging.bad`.
         rows: sealed.
     """
-    copy = query(
-        "COPY {t} (fingerprint, origin, row_number, reasons, payload, key_epoch, suite,"
-        " record_ref, place) FROM STDIN",
-        t=table,
-    )
+    copy = query("COPY {t} ({columns}) FROM STDIN", t=table, columns=names(_COLUMNS))
     with connection.cursor() as cursor, cursor.copy(copy) as target:
         for row in rows:
-            target.write_row(astuple(row))
+            target.write_row(_cells(row))
 
 
 def absorb(

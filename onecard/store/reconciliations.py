@@ -76,7 +76,7 @@ def finish(
 
 
 def failed(connection: Connection, number: int, subject: str, error: Exception, actor: str) -> None:
-    """Note that it did not come to an end.
+    """Note that it did not come to an end, unless it did.
 
     Args:
         connection: of the hub's database.
@@ -86,11 +86,13 @@ def failed(connection: Connection, number: int, subject: str, error: Exception, 
         actor: who asked.
     """
     with connection.transaction():
-        connection.execute(
+        noted = connection.execute(
             "UPDATE ledger.reconciliation SET outcome = 'failed', finished_at = clock_timestamp()"
-            " WHERE id = %s",
+            " WHERE id = %s AND finished_at IS NULL",
             (number,),
         )
+        if not noted.rowcount:
+            return
         body = {"reconciliation": number, "error": type(error).__name__}
         audit.append(connection, "reconcile.failed", subject, actor, body)
 

@@ -18,8 +18,6 @@ from onecard.store.referrer import Referrer, key_of
 from schemas.models.contract import Contract
 
 _BATCH = 20_000
-_OPENED = 500
-"""Rejected rows that are opened at once."""
 LONGEST_KEY = 200
 """Characters of one key value."""
 
@@ -124,9 +122,9 @@ def _unreferred(
     values = {"dataset": contract.id}
     statement = "SELECT id" + _HELD + " AND record_ref IS NULL ORDER BY id"
     found = scalars(connection, int, statement, values)
-    for start in range(0, len(found), _OPENED):
-        batch = quarantine.revealed(connection, found[start : start + _OPENED], keys)
-        yield from (row.id for row, cells in batch if key_of(contract, cells) == key)
+    for row, cells in quarantine.each_revealed(connection, found, keys):
+        if key_of(contract, cells) == key:
+            yield row.id
 
 
 def published_since(
@@ -184,8 +182,7 @@ def held_in(
         " AND status = 'held' AND last_transfer >= %s ORDER BY id",
         (referrer.contract.id, transfer),
     )
-    for record in found:
-        _, values = quarantine.reveal(connection, record, keys)
+    for _, values in quarantine.each_revealed(connection, found, keys):
         key = key_of(referrer.contract, values)
         if key is not None:
             yield from referrer.refs([key])

@@ -16,9 +16,11 @@ from onecard.store.database import Connection, fetch_all, fetch_one
 from schemas.models.contract import Contract
 
 _KNOWN: LiteralString = (
-    "EXISTS (SELECT FROM quarantine.record q WHERE q.dataset = {dataset}"
-    " AND q.fingerprint = b.fingerprint AND q.status = 'held')"
+    "coalesce((SELECT q.status = 'held' FROM quarantine.record q WHERE q.dataset = {dataset}"
+    " AND q.fingerprint = b.fingerprint), false)"
 )
+"""The status is asked of the row that is found: as a condition it would lead to the index of all
+rows that are held, where PostgreSQL has counted few of them."""
 
 
 @dataclass(frozen=True, slots=True)

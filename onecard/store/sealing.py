@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hmac
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from onecard.crypto import suites
 from onecard.crypto.keys import Key
@@ -41,6 +42,14 @@ class Sealed:
     place: int | None = None
 
 
+class _Mark(NamedTuple):
+    """By what a row is known, as `Sealed` has it."""
+
+    fingerprint: bytes
+    record_ref: bytes | None = None
+    place: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Sealer:
     """Seals rows under the quarantine key.
@@ -53,20 +62,19 @@ class Sealer:
     suite: Suite
     contract: Contract | None = None
 
-    def seal(self, dataset: str, origin: str, row: Rejected) -> Sealed:
+    def seal(self, dataset: str, origin: str, row: Rejected, place: int | None = None) -> Sealed:
         """One rejected row of a source.
 
         Args:
             dataset: whose row it is.
             origin: table, file or page that it came from.
             row: its values and why it was rejected.
+            place: in its reading, where the order of that means something.
         """
-        known = _identity(dataset, origin, row)
-        sealed = self._sealed(dataset, _fingerprint(known, self.key), origin, row)
-        if self.contract is None:
-            return sealed
-        referrer = Referrer(self.contract, self.key, self.suite.name)
-        return replace(sealed, record_ref=referrer.of_row(row.values))
+        known, ref = _fingerprint(_identity(dataset, origin, row), self.key), None
+        if self.contract is not None:
+            ref = Referrer(self.contract, self.key, self.suite.name).of_row(row.values)
+        return self._sealed(dataset, _Mark(known, ref, place), origin, row)
 
     def seal_held(self, agreement: Agreement, key_text: str, row: Rejected) -> Sealed:
         """A row that the privacy gate kept back from a delivery.
@@ -77,18 +85,20 @@ class Sealer:
             row: as it would have left, and why it did not.
         """
         known = held_fingerprint(agreement, key_text, self.key)
-        return self._sealed(agreement.dataset, known, f"delivery {agreement.id}", row)
+        return self._sealed(agreement.dataset, _Mark(known), f"delivery {agreement.id}", row)
 
-    def _sealed(self, dataset: str, known: bytes, origin: str, row: Rejected) -> Sealed:
+    def _sealed(self, dataset: str, mark: _Mark, origin: str, row: Rejected) -> Sealed:
         content = _text(row).encode("utf-8", "surrogatepass")
         return Sealed(
-            fingerprint=known,
+            fingerprint=mark.fingerprint,
             origin=origin,
             row_number=row.number,
             reasons=json.dumps([[r.field, r.rule] for r in row.reasons]),
-            payload=self.suite.seal(self.key.secret, content, dataset.encode() + known),
+            payload=self.suite.seal(self.key.secret, content, dataset.encode() + mark.fingerprint),
             key_epoch=self.key.epoch,
             suite=self.suite.name,
+            record_ref=mark.record_ref,
+            place=mark.place,
         )
 
 

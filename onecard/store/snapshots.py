@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from onecard.base.prefetch import prefetch
+from onecard.base.prefetch import beside, prefetch
 from onecard.errors import SourceUnavailable
 from onecard.store import arrow
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import polars as pl
     import pyarrow as pa
 
@@ -31,8 +33,14 @@ class Snapshot:
         versions: of every dataset's registry table.
     """
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, address: str, state: str = "") -> None:
+        """Nothing is asked yet.
+
+        Args:
+            address: of the hub's database.
+            state: that another snapshot has exported, while that is open; empty: the present one.
+        """
+        self._address, self._state = address, state
         self._stack = ExitStack()
         self._connection: Any = None
         self._cursor: Any = None
@@ -76,6 +84,25 @@ class Snapshot:
         self._ask(lambda: found.append(self._table(statement)))
         return pl.DataFrame(pl.from_arrow(found[0]))
 
+    def frame_beside(self, statement: sql.Composed) -> Future[pl.DataFrame]:
+        """As `frame`, in another session that sees the same state, while this one is asked more.
+
+        Args:
+            statement: the SELECT; its columns are the frame's.
+        """
+        exported: list[str] = []
+
+        def export() -> None:
+            self._cursor.execute("SELECT pg_export_snapshot()")
+            exported.append(self._cursor.fetchone()[0])
+
+        def read() -> pl.DataFrame:
+            with Snapshot(self._address, exported[0]) as other:
+                return other.frame(statement)
+
+        self._ask(export)
+        return beside(read)
+
     def do(self, statement: sql.Composed) -> None:
         """Run a statement that makes something temporary."""
         self._ask(lambda: self._cursor.execute(statement.as_string(None)))
@@ -96,6 +123,9 @@ class Snapshot:
         self._connection = self._stack.enter_context(arrow.connect(self._address))
         cursor = self._cursor = self._stack.enter_context(self._connection.cursor())
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if self._state:
+            taken = sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self._state))
+            cursor.execute(taken.as_string(None))
         cursor.execute("SELECT dataset, version FROM ledger.dataset")
         self.versions = dict(cursor.fetchall())
 

@@ -59,10 +59,12 @@ def urgent(connection: Connection, agencies: Collection[str], limit: int) -> Sen
     return send(
         connection,
         made,
-        TICKETS + " WHERE t.id IN (SELECT w.id FROM ledger.ticket w WHERE w.agency = ANY(%s)"
-        " AND w.status IN ('open', 'acknowledged') ORDER BY w.due_on, w.id LIMIT %s)"
+        TICKETS + " WHERE t.id IN (SELECT f.id FROM unnest(%(agencies)s::text[]) a (agency)"
+        " CROSS JOIN LATERAL (SELECT w.id, w.due_on FROM ledger.ticket w"
+        " WHERE w.agency = a.agency AND w.status IN ('open', 'acknowledged')"
+        " ORDER BY w.due_on, w.id LIMIT %(limit)s) f ORDER BY f.due_on, f.id LIMIT %(limit)s)"
         " ORDER BY due_on, t.id",
-        (sorted(agencies), limit),
+        {"agencies": sorted(agencies), "limit": limit},
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
+from onecard.errors import SupersededError
 from onecard.model.checkpoints import Checkpoint
 from onecard.model.transfers import (
     LIVE,
@@ -142,11 +143,16 @@ def record_staged(connection: Connection, transfer: int, intaken: Intaken) -> No
         connection: in the transaction that holds the dataset.
         transfer: the collect.
         intaken: what it has found.
+
+    Raises:
+        SupersededError: it has been ended meanwhile.
     """
-    connection.execute(
+    done = connection.execute(
         "UPDATE ledger.transfer SET status = 'staged', whole = %(whole)s,"
         " source_rows = %(source_rows)s, checkpoint = %(checkpoint)s, message = %(message)s,"
-        " digest = %(digest)s," + _SET_COUNTS + " WHERE id = %(transfer)s",
+        " digest = %(digest)s,"
+        + _SET_COUNTS
+        + " WHERE id = %(transfer)s AND status IN ('running', 'staged')",
         {
             **asdict(intaken.counts),
             "whole": intaken.whole,
@@ -157,6 +163,8 @@ def record_staged(connection: Connection, transfer: int, intaken: Intaken) -> No
             "transfer": transfer,
         },
     )
+    if not done.rowcount:
+        _require(connection, transfer, "audited", "held", "published")
 
 
 def record_single_row(connection: Connection, transfer: int, checkpoint: Checkpoint) -> None:
@@ -166,26 +174,38 @@ def record_single_row(connection: Connection, transfer: int, checkpoint: Checkpo
         connection: of the hub's database.
         transfer: the collect.
         checkpoint: of the dataset, as it was before.
+
+    Raises:
+        SupersededError: it has been ended meanwhile.
     """
-    connection.execute(
+    done = connection.execute(
         "UPDATE ledger.transfer SET status = 'audited', checkpoint = %s, replay = true"
-        " WHERE id = %s",
+        " WHERE id = %s AND status = 'staged'",
         (Jsonb(checkpoint), transfer),
     )
+    if not done.rowcount:
+        _require(connection, transfer)
 
 
-def record_audited(connection: Connection, transfer: int, said: str) -> None:
+def record_audited(connection: Connection, transfer: int, was: str, said: str) -> None:
     """A collect may be published.
 
     Args:
         connection: in the transaction that holds the dataset.
         transfer: the collect.
+        was: its state when the step began.
         said: its message from now on.
+
+    Raises:
+        SupersededError: it has been ended meanwhile.
     """
-    connection.execute(
-        "UPDATE ledger.transfer SET status = 'audited', message = %s WHERE id = %s",
-        (said, transfer),
+    done = connection.execute(
+        "UPDATE ledger.transfer SET status = 'audited', message = %s"
+        " WHERE id = %s AND status IN (%s, 'audited')",
+        (said, transfer, was),
     )
+    if not done.rowcount:
+        _require(connection, transfer, "published")
 
 
 def record_published(connection: Connection, transfer: int, version: int, counts: Counts) -> None:
@@ -196,12 +216,27 @@ def record_published(connection: Connection, transfer: int, version: int, counts
         transfer: the collect.
         version: of the registry table from now on.
         counts: the accounting identity's terms, in rows.
+
+    Raises:
+        SupersededError: it has been ended meanwhile.
     """
-    connection.execute(
+    done = connection.execute(
         "UPDATE ledger.transfer SET status = 'published', version = %(version)s,"
-        " finished_at = clock_timestamp()," + _SET_COUNTS + " WHERE id = %(transfer)s",
-        {**asdict(counts), "version": version, "transfer": transfer},
+        " finished_at = clock_timestamp(),"
+        + _SET_COUNTS
+        + " WHERE id = %(transfer)s AND status = ANY(%(live)s)",
+        {**asdict(counts), "version": version, "transfer": transfer, "live": list(LIVE)},
     )
+    if not done.rowcount:
+        _require(connection, transfer)
+
+
+def _require(connection: Connection, transfer: int, *further: str) -> None:
+    """Whether a transfer that a step cannot move on has gone further by another run of the step."""
+    now = status(connection, transfer)
+    if now not in further:
+        msg = f"transfer {transfer} is {now or 'not there'} by now; nothing published"
+        raise SupersededError(msg)
 
 
 def record_end(connection: Connection, transfer: int, status: str, said: str) -> None:

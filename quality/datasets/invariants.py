@@ -57,9 +57,11 @@ def _matches(staged: Staged, check: Matches, other: sql.Identifier) -> sql.Compo
     partner = _exists(other, _equal(check.by))
     agreeing = _exists(other, _every([_equal(check.by), _equal(check.same)]))
     return sql.SQL(
-        "SELECT CAST(count(*) FILTER (WHERE NOT {agreeing}) AS float8) / nullif(count(*), 0)"
-        " FROM {staged} s WHERE {given} AND {partner}"
-    ).format(agreeing=agreeing, staged=_table(staged), given=given, partner=partner)
+        "SELECT CAST(a.n - b.n AS float8) / nullif(a.n, 0) FROM ({partnered}) a, ({agreeing}) b"
+    ).format(
+        partnered=_count(staged, _every([given, partner])),
+        agreeing=_count(staged, _every([given, agreeing])),
+    )
 
 
 def _none_in(staged: Staged, check: NoneIn, other: sql.Identifier) -> sql.Composed:
@@ -67,9 +69,20 @@ def _none_in(staged: Staged, check: NoneIn, other: sql.Identifier) -> sql.Compos
     partner = _exists(other, _every([_equal(check.by), *there]))
     where = _every([sql.SQL("true"), *(_holds("s", condition) for condition in check.where)])
     return sql.SQL(
-        "SELECT CAST(count(*) FILTER (WHERE {partner}) AS float8) / nullif(count(*), 0)"
-        " FROM {staged} s WHERE {where}"
-    ).format(partner=partner, staged=_table(staged), where=where)
+        "SELECT CAST(b.n AS float8) / nullif(a.n, 0) FROM ({all}) a, ({found}) b"
+    ).format(all=_count(staged, where), found=_count(staged, _every([where, partner])))
+
+
+def _count(staged: Staged, where: sql.Composable) -> sql.Composed:
+    """How many staged rows there are of a kind.
+
+    What is asked of another dataset stands in the condition, not beside the count: there PostgreSQL
+    joins both as it sees fit, else it would ask row by row and, without an index, read all of the
+    other dataset for each.
+    """
+    return sql.SQL("SELECT count(*) AS n FROM {staged} s WHERE {where}").format(
+        staged=_table(staged), where=where
+    )
 
 
 def _at_most_one(staged: Staged, check: AtMostOne, *, whole: bool) -> sql.Composed:

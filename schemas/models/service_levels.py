@@ -35,6 +35,9 @@ class OwnLevels(Frozen):
     finding: Days | None = None
 
 
+_AS_EVERYBODY = OwnLevels()
+
+
 class ServiceLevels(Frozen):
     """The whole file."""
 
@@ -43,7 +46,7 @@ class ServiceLevels(Frozen):
 
     def days(self, agency: str, kind: ChallengeKind) -> int:
         """Working days that the agency has to answer."""
-        own = self.agencies.get(agency, OwnLevels())
+        own = self.agencies.get(agency, _AS_EVERYBODY)
         found = own.record if kind == "record" else own.finding
         usual = self.working_days
         return found or (usual.record if kind == "record" else usual.finding)

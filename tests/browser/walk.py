@@ -73,7 +73,7 @@ def worst(portal: ServedPortal, agency: str) -> KnownProblem:
     day = hub.settings.now().date()
     datasets = [c.id for c in hub.catalogue.datasets_of(agency)]
     with ledger(portal) as connection:
-        weeks = Weeks(day - 2 * WEEK, day - WEEK, day)
+        weeks = Weeks(day - 2 * WEEK, day - WEEK, day, day - 2 * WEEK)
         (first,) = quality_problems.worse(connection, datasets, weeks, 1).all()
         found = quality_problems.get(connection, first.problem)
     assert found is not None

@@ -813,3 +813,19 @@ def test_what_a_driver_gives_is_compared_by_value() -> None:
     ]
     for sent, found, kind in other:
         assert inbox_proof.plain(sent, kind) != inbox_proof.plain(found, kind)
+
+
+def test_rows_of_an_inbox_that_fills_are_found_by_their_key(pg: Inbox) -> None:
+    """A plan that was made while the table was empty would read all of it for each 500 rows."""
+    rows = [row(f"k{n:06d}") for n in range(6_000)]
+    pg.send(rows[:5_000])
+    pg.send(rows[4_000:])
+    pg.engine.dispose()
+    read = text(
+        "SELECT pg_stat_clear_snapshot(), seq_tup_read FROM pg_stat_user_tables WHERE relname = :n"
+    )
+    with pg.engine.connect() as connection:
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+        found = connection.execute(read, {"n": pg.name}).one().seq_tup_read
+    assert found < len(rows)
+    assert len(pg.rows()) == len(rows)

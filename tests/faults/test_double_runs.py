@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from demo.rehearsal import Rehearsal
+from onecard.base import failpoints
 from onecard.deliver.delivery_log import DeliveryLog
 from onecard.errors import FatalError, OnecardError, SupersededError
 from onecard.store import database, datasets, registry, staging, transfer_history, transfers
@@ -113,6 +114,27 @@ def test_steps_run_again_after_the_publication_change_nothing(small: Rehearsal) 
     first = collect.publish(transfer)
     collect.audit(transfer)
     assert collect.publish(transfer) == first
+    assert statuses(small) == {transfer: "published"}
+
+
+@pytest.mark.fault("F04", "two runs of one audit at once: the transfer is audited, and published")
+def test_an_audit_that_runs_twice_at_once(
+    small: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect, reached = small.hub(0).collect(EVENTS), list[str]()
+    transfer = collect.stage()
+
+    def reach(point: str) -> None:
+        reached.append(point)
+        if reached.count("audit.found") == 1 and point == "audit.found":
+            small.hub(0).collect(EVENTS).audit(transfer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(failpoints, "reach", reach)
+        collect.audit(transfer)
+    assert reached.count("audit.recorded") == 2
+    assert statuses(small) == {transfer: "audited"}
+    collect.publish(transfer)
     assert statuses(small) == {transfer: "published"}
 
 

@@ -42,6 +42,7 @@ FILES: tuple[tuple[Write, int], ...] = (
     (writes.write_workbook, 1_000),
     (writes.write_anchor, 100),
     (writes.write_local, 5_000),
+    (writes.write_draft, 5_000),
     (writes.write_sftp, 5_000),
 )
 

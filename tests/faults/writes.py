@@ -60,6 +60,13 @@ def write_local(home: Path) -> None:
         folder.write("inbox/a01/d1.parquet", home / "source", systems.free)
 
 
+def write_draft(home: Path) -> None:
+    at = systems.conn(conn_type="fs", extra={"path": str(home)})
+    with opened(at) as folder, folder.draft("inbox/a01") as draft:
+        draft.write_bytes((home / "source").read_bytes())
+        folder.write("inbox/a01/d1.parquet", draft, systems.free)
+
+
 def write_sftp(home: Path) -> None:
     """The server runs in the same process, under the same limit."""
     with systems.sftp(home) as at, opened(at) as folder:

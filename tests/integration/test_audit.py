@@ -10,12 +10,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from onecard.errors import FatalError, OnecardError
 from onecard.ports.auditor import Auditor, Behind, Finding, Staged
 from onecard.store import database
 from quality.datasets import sql_audit
 from quality.datasets.gx_audit import GxAuditor
+from quality.datasets.invariants import invariants
 from quality.datasets.sql_audit import SqlAuditor
 from schemas.models import catalogue
 from schemas.models.contract import Contract
@@ -464,6 +466,21 @@ def test_none_in(address: str, statuses: str, others: Any, expected: object) -> 
     stage(address, [(f"p{i}", "a", s, None) for i, s in enumerate(statuses)])
     partners(address, others)
     assert invariant(address, "not_there") == expected
+
+
+def test_another_dataset_is_never_asked_row_by_row(address: str) -> None:
+    """Without an index, which a first load does not make, all of it would be read for each row."""
+    stage(address, [("p0", "a", "1", "a")])
+    partners(address, [("p0", "x", "1")])
+    url = database.sqlalchemy_url(address)
+    staged = Staged(url, with_invariants(), "hrss__made__1", 1, (), published=False, now=NOW)
+    with database.connect(address) as connection:
+        statement = invariants(staged, connection)
+        assert statement is not None
+        plan = connection.execute(sql.SQL("EXPLAIN ") + statement).fetchall()
+    text = "\n".join(str(line[0]) for line in plan)
+    assert text.count("hrss__other") == 3
+    assert "SubPlan" not in text
 
 
 def test_a_deleted_partner_is_none(address: str) -> None:

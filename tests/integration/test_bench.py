@@ -24,6 +24,7 @@ PROGRAMS = {
     "bench.offices": ([*SMALL, "--no-peers"], "files of offices"),
     "bench.holding": (["--rows", "20000"], "what consumers hold"),
     "bench.govern": ([*SMALL, "--deliveries", "5", "--each", "1000"], "governed deliveries"),
+    "bench.rejected": (["--rows", "20000"], "rejected rows"),
     "bench.reconcile": ([*SMALL, "--planted", "30"], "reconciliation"),
 }
 BUSY = "SELECT count(*) FROM generate_series(1, 3000000) AS n WHERE n % 7 = 0"

@@ -201,22 +201,10 @@ def test_at_some_moment_of_several_collects(stage: Rehearsal, after: float) -> N
     assert set(last.values()) == {"published"}
 
 
-STUCK = """
-import hashlib, sys
-from onecard.base import interrupts
-interrupts.install()
-interrupts.orderly()
-print("ready", flush=True)
-with interrupts.closing(lambda: open(sys.argv[1], "w").write("closed")):
-    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2_000_000_000)  # in C, for minutes
-"""
-
-
-@pytest.mark.case("people-15", "a main thread that hangs in a driver: closed in its place")
-def test_a_main_thread_that_hangs_in_c(tmp_path: Path) -> None:
-    note = tmp_path / "note"
+def ready(script: str, *words: str) -> subprocess.Popen[str]:
+    """A process of a script that says when it is ready."""
     process = subprocess.Popen(
-        [sys.executable, "-c", STUCK, str(note)],
+        [sys.executable, "-c", script, *words],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -224,9 +212,64 @@ def test_a_main_thread_that_hangs_in_c(tmp_path: Path) -> None:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
+    return process
+
+
+STUCK = """
+import hashlib, sys
+from onecard.base import interrupts
+interrupts.install()
+interrupts.orderly()
+fails = int(sys.argv[2])
+def close():
+    global fails
+    fails -= 1
+    if fails >= 0:
+        raise OSError("locked")
+    open(sys.argv[1], "w").write("closed")
+print("ready", flush=True)
+with interrupts.closing(close):
+    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2_000_000_000)  # in C, for minutes
+"""
+
+
+@pytest.mark.case("people-15", "a main thread that hangs in a driver: closed in its place")
+@pytest.mark.case("people-15", "what cannot be noted yet is noted a moment later")
+@pytest.mark.parametrize("fails", [0, 3])
+def test_a_main_thread_that_hangs_in_c(tmp_path: Path, fails: int) -> None:
+    note = tmp_path / "note"
+    process = ready(STUCK, str(note), str(fails))
     time.sleep(0.2)
     ended(process, signal.SIGTERM)
     assert note.read_text() == "closed"
+
+
+IN_A_DESTRUCTOR = """
+import sys, time
+from onecard.base import interrupts, redaction
+interrupts.install()
+redaction.install()
+interrupts.orderly()
+class Slow:
+    def __del__(self):
+        print("ready", flush=True)
+        time.sleep(60)
+try:
+    with interrupts.closing(lambda: print("closed")):
+        Slow()
+        while True:
+            pass
+except interrupts.Interruption as error:
+    print("unwound")
+    interrupts.say_once(lambda: sys.stderr.write("interrupted\\n"))
+    sys.exit(128 + error.signal)
+"""
+
+
+@pytest.mark.case("people-15", "in a destructor, whose errors are lost: it comes once more")
+def test_in_a_destructor() -> None:
+    process = ready(IN_A_DESTRUCTOR)
+    assert ended(process, signal.SIGTERM) == "closed\nunwound\n"
 
 
 @pytest.mark.case("people-15", "what the parent has it ignore, it ignores: nohup, jobs in scripts")

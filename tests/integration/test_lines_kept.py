@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -106,6 +106,33 @@ def test_sessions_that_wait_end_without_their_server(
         sftp_session._waiting.close_old()
         assert logins[0].ssh.is_closed()
     assert own_threads() <= before
+
+
+def test_a_session_is_touched_in_its_own_loop_alone(
+    server: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither asyncio nor asyncssh may be called from two threads at once; its debug mode asks."""
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    (tmp_path / "own").write_bytes(b"1")
+    with opened(server) as folder:
+        folder.write("theirs", tmp_path / "own", lambda: None)
+        assert folder.read("theirs") == b"1"
+        with folder.local("own") as copy:
+            assert copy.read_bytes() == b"1"
+        assert [entry.name for entry in folder.entries(".")] == ["own", "theirs"]
+        folder.sweep(".")
+    with shelves.kept():
+        look(server)
+
+
+@pytest.mark.parametrize("ends", [Session.end, Session.drop])
+def test_a_session_ends_while_its_server_leaves(
+    server: Connection, ends: Callable[[Session], None]
+) -> None:
+    session = Session.opened(server)
+    session.line.abort_soon()
+    ends(session)
+    assert session.ssh.is_closed()
 
 
 def own_threads() -> set[str]:

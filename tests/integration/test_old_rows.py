@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from onecard.collect import mended
 from onecard.crypto.keys import Key, KeyStore
 from onecard.errors import ConfigError, OlderRow, PolicyError
 from onecard.model.signoffs import SignOff
@@ -92,6 +93,19 @@ def test_a_rejected_row_supersedes_one_under_an_older_key(small: SmallHub) -> No
         small.collect()
         assert small.onecard("keys", "rotate", "quarantine", "--epoch", name[:2])[0] == 0
     assert status(small) == ["held", "held", *["superseded"] * 4]
+
+
+@pytest.mark.case("people-20", "looked up one by one or read together, the same rows end")
+@pytest.mark.parametrize("dear", [0, 1_000_000])
+def test_both_ways_to_find_what_waits(
+    small: SmallHub, monkeypatch: pytest.MonkeyPatch, dear: int
+) -> None:
+    monkeypatch.setattr(mended, "DEAR", dear)
+    small.files()
+    for name, amounts in (("01.csv", ["x", "x", "x"]), ("02.csv", ["1", "y"])):
+        small.put(name, [(f"K{n}", amount, AT) for n, amount in enumerate(amounts)])
+        small.collect()
+    assert status(small) == ["held", "held", "mended", "superseded"]
 
 
 @pytest.mark.case("people-20", "an older version that is read again mends nothing")

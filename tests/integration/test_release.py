@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from demo.rehearsal import Rehearsal
 from onecard.app.wiring import Hub
+from onecard.base import failpoints
+from onecard.base.interrupts import Interruption
 from onecard.errors import (
     AuditFailed,
     ConfigError,
@@ -434,6 +436,28 @@ def undisturbed(harness: Harness) -> dict[str, object]:
         found = outcome(harness)
     assert found["status"] == "published"
     return found
+
+
+@pytest.mark.case("people-15", "a release that is interrupted: the same release again publishes")
+@pytest.mark.parametrize(
+    ("point", "status"), [("audit.found", "held"), ("publish.merged", "audited")]
+)
+def test_interrupted_in_a_release(
+    city: City, monkeypatch: pytest.MonkeyPatch, point: str, status: str
+) -> None:
+    def arrives(reached: str) -> None:
+        if reached == point:
+            raise Interruption(signal.SIGINT)
+
+    city.halve()
+    transfer = city.hold()
+    with monkeypatch.context() as patches:
+        patches.setattr(failpoints, "reach", arrives)
+        with pytest.raises(Interruption):
+            city.release(transfer)
+    assert city.status(transfer) == status
+    assert city.release(transfer).collected is not None
+    assert city.status(transfer) == "published"
 
 
 @pytest.mark.fault("F01", "a release killed at any point: the same release again ends the same")

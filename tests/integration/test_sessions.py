@@ -14,7 +14,7 @@ import pytest
 from onecard.base import shelves
 from onecard.base.sql_text import query
 from onecard.errors import FatalError
-from onecard.store import arrow, database, locks, persons
+from onecard.store import arrow, database, locks, persons, sessions
 from onecard.store.locks import Kind
 from onecard.store.snapshots import Snapshot
 
@@ -87,9 +87,13 @@ def test_two_at_once_have_two_sessions(private_database: str) -> None:
         assert len(pids) == 2
 
 
-def test_the_next_user_finds_nothing_of_the_one_before(private_database: str) -> None:
+@pytest.mark.parametrize("prepared", [False, True])
+def test_the_next_user_finds_nothing_of_the_one_before(
+    private_database: str, prepared: bool
+) -> None:
     with shelves.kept():
-        with database.connect(private_database, autocommit=True) as connection:
+        found = database.connect(private_database, autocommit=True, prepared=prepared)
+        with found as connection:
             first = connection.info.backend_pid
             locks.hold(connection, Kind.DELIVERY, "f01")
             database.hurry(connection)
@@ -97,7 +101,7 @@ def test_the_next_user_finds_nothing_of_the_one_before(private_database: str) ->
             connection.execute("PREPARE asked AS SELECT 1")
             connection.execute("LISTEN news")
             connection.execute("DECLARE held CURSOR WITH HOLD FOR SELECT 1")
-        with database.connect(private_database) as connection:
+        with database.connect(private_database, prepared=prepared) as connection:
             assert connection.info.backend_pid == first
             left = connection.execute(
                 "SELECT to_regclass('pg_temp.left_behind'),"
@@ -109,7 +113,24 @@ def test_the_next_user_finds_nothing_of_the_one_before(private_database: str) ->
                 " (SELECT count(*) FROM pg_listening_channels()),"
                 " (SELECT count(*) FROM pg_cursors WHERE name = 'held')"
             ).fetchone()
-        assert left == (None, 0, 0, 0, 0, 0)
+        assert left == (None, 0, 0, int(prepared), 0, 0)
+
+
+def test_what_comes_again_is_planned_once_where_that_is_asked_for(private_database: str) -> None:
+    """And a session of one kind is never one of the other."""
+    count = "SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT $1::int + 1'"
+    with database.connect(private_database) as own:
+        for value in range(2 * sessions.PREPARED_FROM):
+            own.execute("SELECT %s::int + 1", (value,))
+        assert own.execute(count).fetchone() == (0,)
+    with shelves.kept():
+        for prepared in (False, True):
+            for value in range(2 * sessions.PREPARED_FROM):
+                with database.connect(private_database, prepared=prepared) as connection:
+                    found = connection.execute("SELECT %s::int + 1", (value,)).fetchone()
+                    assert found == (value + 1,)
+            with database.connect(private_database, prepared=prepared) as connection:
+                assert connection.execute(count).fetchone() == (int(prepared),)
 
 
 def test_work_is_committed_at_the_end_and_undone_by_an_error(private_database: str) -> None:

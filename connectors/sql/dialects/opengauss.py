@@ -41,6 +41,7 @@ class OpenGauss(PostgresLike):
         "SET client_encoding = 'UTF8'",
         "SET synchronous_commit = on",
         "SET default_transaction_isolation = 'read committed'",
+        "SET enable_seqscan = off",  # as PostgreSQL's
     )
 
     def load(self) -> None:

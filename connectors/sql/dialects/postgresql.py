@@ -76,6 +76,7 @@ class PostgreSQL(Dialect):
         "SET synchronous_commit = on",
         "SET row_security = off",
         "SET default_transaction_isolation = 'read committed'",
+        "SET enable_seqscan = off",  # a plan made for an empty inbox is kept while it fills
     )
     read_only = ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = '60s'")
     at_once = True

@@ -36,6 +36,7 @@ SET client_encoding = 'UTF8'
 SET synchronous_commit = on
 SET row_security = off
 SET default_transaction_isolation = 'read committed'
+SET enable_seqscan = off
 CREATE TABLE card_status (
 	id VARCHAR(190) NOT NULL, 
 	level BIGINT NOT NULL, 

@@ -44,6 +44,19 @@ def test_entries_are_packed_alike(count: int, seed: int, groups: int, alike: boo
     )
 
 
+@given(st.integers(0, 400), st.integers(0, 2**32), st.sampled_from([1, 3, 20, 400]))
+def test_a_record_in_parts_is_the_same_record(count: int, seed: int, at_once: int) -> None:
+    held = entries(count, seed, alike=True)
+    whole = holding.packed(held)
+    wanted = holding._grouped(held, whole.buckets)
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(holding, "_AT_ONCE", at_once)
+        parts = list(whole.groups())
+    assert len(parts) >= min(whole.buckets, count // (at_once + holding._EACH))
+    assert [n for p in parts for n in p.numbers.tolist()] == wanted.numbers.tolist()
+    assert [r for p in parts if len(p.numbers) for r in p.parts()] == wanted.parts()
+
+
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=20), st.integers(0, 5))
 def test_groups_become_the_same_rows(parts: list[bytes], before: int) -> None:
     records = np.frombuffer(bytes(before) + b"".join(parts), np.uint8)

@@ -17,7 +17,7 @@ ID = "410199194901010014"
 
 @pytest.fixture(autouse=True)
 def installed() -> Iterator[None]:
-    before = logging.getLogRecordFactory(), sys.excepthook
+    before = logging.getLogRecordFactory(), sys.excepthook, sys.unraisablehook
     import threading
 
     hook = threading.excepthook
@@ -25,7 +25,7 @@ def installed() -> Iterator[None]:
     redaction.install()
     yield
     logging.setLogRecordFactory(before[0])
-    sys.excepthook, threading.excepthook = before[1], hook
+    sys.excepthook, sys.unraisablehook, threading.excepthook = before[1], before[2], hook
 
 
 def test_messages_and_arguments(caplog: pytest.LogCaptureFixture) -> None:
@@ -69,7 +69,7 @@ def test_exceptions_show_places_and_types(caplog: pytest.LogCaptureFixture) -> N
     assert "ValueError: (text withheld)" in caplog.text
 
 
-@pytest.mark.parametrize("where", ["raise ValueError(text)", "thread(text)"])
+@pytest.mark.parametrize("where", ["raise ValueError(text)", "thread(text)", "Left(text)"])
 def test_uncaught_exceptions_keep_their_values(where: str) -> None:
     code = f"""
 import threading
@@ -78,6 +78,10 @@ redaction.install()
 def fail(text): raise ValueError(text)
 def thread(text):
     t = threading.Thread(target=fail, args=(text,)); t.start(); t.join()
+class Left:
+    def __init__(self, text): self.text = text
+    def __del__(self): fail(self.text)
+    def __repr__(self): return self.text
 text = "张三 {ID}"
 {where}
 """

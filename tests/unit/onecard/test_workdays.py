@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import date, timedelta
 from pathlib import Path
@@ -72,3 +73,12 @@ def test_days_between_are_counted_in_both_directions() -> None:
 def test_a_period_has_at_least_a_day() -> None:
     with pytest.raises(ValueError, match="not 0"):
         workdays.after(date(2026, 11, 24), 0)
+
+
+def test_a_period_is_over_for_what_began_up_to_a_day_and_for_nothing_later() -> None:
+    first = date(2026, 1, 5)
+    for n, days in itertools.product(range(400), (1, 5, 10, 20)):
+        today = first + timedelta(days=n)
+        over = workdays.over_since(today, days)
+        assert workdays.after(over, days).day < today
+        assert workdays.after(over + timedelta(days=1), days).day >= today

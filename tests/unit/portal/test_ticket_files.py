@@ -376,7 +376,7 @@ def test_a_ticket_that_was_opened_again_keeps_its_files(portal: Portal) -> None:
 
 def test_a_file_of_a_stale_form_is_not_kept(portal: Portal) -> None:
     number = portal.ticket()
-    done = send(portal, number, EVIDENCE, version="1")
+    done = send(portal, number, EVIDENCE, version="0")
     assert done.status_code == 409
     assert kept(portal, number) == []
 

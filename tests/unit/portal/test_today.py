@@ -71,7 +71,8 @@ def test_what_got_worse_stands_there_with_a_chart(portal: Portal) -> None:
     assert "最近七天 5 行，此前七天 1 行" in line
     with portal.connect() as connection:
         day = NOW.date()
-        weeks = quality_problems.Weeks(day - timedelta(days=14), day - timedelta(days=7), day)
+        start = day - timedelta(days=14)
+        weeks = quality_problems.Weeks(start, day - timedelta(days=7), day, start)
         (found,) = quality_problems.worse(connection, [DEATHS], weeks, 9).all()
     assert (found.now, found.before) == (5, 1)
 

@@ -200,9 +200,14 @@ def test_days_add_up_and_weeks_are_compared(hub: Connection) -> None:
     found = quality_problems.days(hub, [problem], NOW.date() - timedelta(days=10)).all()
     assert [(d.failed, d.rows_read) for d in found] == [(1, 9), (7, 18), (1, 9)]
     today = NOW.date()
-    weeks = quality_problems.Weeks(today - timedelta(days=14), today - timedelta(days=7), today)
+    start, week, first = (today - timedelta(days=n) for n in (14, 7, 20))
+    weeks = quality_problems.Weeks(start, week, today, first)
     (worse,) = quality_problems.worse(hub, [DATASET], weeks, 5).all()
     assert (worse.now, worse.before) == (8, 1)
+    told = {
+        (today - day).days: failed for day, failed in zip(worse.days, worse.failed, strict=True)
+    }
+    assert told == {20: 4, 9: 1, 3: 7, 0: 1}
 
 
 def test_a_ledger_of_before_is_gathered_as_if_it_had_been_noted(hub: Connection) -> None:
