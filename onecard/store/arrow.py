@@ -1,16 +1,21 @@
 """Arrow connections (ADBC) to the hub's own database.
 
 The driver reads the server's catalogue of types whenever a database handle is made, 40 ms and as
-much work again for the server. A process that runs many small transfers (the event lane) makes the
-handle once and opens its connections from it. Only for the hub's own database: its columns have
+much work again for the server. A process that runs many small transfers (the event lane) makes few
+handles and opens its connections from them. Only for the hub's own database: its columns have
 built-in types, which never change; an agency's may have types that come and go.
+
+A handle has one connection at a time: the driver counts a handle's connections without a lock, and
+where two threads open and close theirs at once the count goes wrong and `close` fails
+(apache/arrow-adbc, issue 4753). So there are as many handles as there were connections at once.
 """
 
 from __future__ import annotations
 
-import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onecard.base import shelves
@@ -22,9 +27,23 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, _SharedDatabase
     from psycopg import sql
 
-_handles: dict[str, _SharedDatabase] = {}
-_lock = threading.Lock()
-_waiting: shelves.Shelf[Connection] = shelves.Shelf(lambda made: made.close())
+
+@dataclass(frozen=True)
+class _Opened:
+    """A connection, and the handle that is its own as long as it is open."""
+
+    address: str
+    handle: _SharedDatabase
+    connection: Connection
+
+    def close(self) -> None:
+        self.connection.close()
+        _free[self.address].append(self.handle)
+
+
+_free: defaultdict[str, list[_SharedDatabase]] = defaultdict(list)
+"""Handles without a connection, by address."""
+_waiting: shelves.Shelf[_Opened] = shelves.Shelf(lambda made: made.close())
 
 
 @contextmanager
@@ -40,11 +59,11 @@ def connect(address: str) -> Iterator[Connection]:
     with refused():
         made = _taken(address)
         try:
-            yield made
+            yield made.connection
         except BaseException:
             made.close()
             raise
-        if shelves.keeps() and _clean(made):
+        if shelves.keeps() and _clean(made.connection):
             _waiting.put(address, made)
         else:
             made.close()
@@ -74,10 +93,10 @@ def integers(address: str, statement: sql.Composed) -> npt.NDArray[np.int64]:
     return np.concatenate(batches) if batches else np.empty(0, np.int64)
 
 
-def _taken(address: str) -> Connection:
+def _taken(address: str) -> _Opened:
     """One that waits and whose server answers, or a new one."""
     while (made := _waiting.take(address)) is not None:
-        if _usable(made):
+        if _usable(made.connection):
             return made
         made.close()
     return _opened(address)
@@ -113,15 +132,31 @@ def _clean(made: Connection) -> bool:
     return True
 
 
-def _opened(address: str) -> Connection:
-    import adbc_driver_postgresql as driver  # noqa: PLC0415 - only where rows flow
-    from adbc_driver_manager import AdbcConnection, dbapi  # noqa: PLC0415
+def _opened(address: str) -> _Opened:
+    from adbc_driver_manager import AdbcConnection, dbapi  # noqa: PLC0415 - only where rows flow
 
-    with _lock:
-        handle = _handles.get(address)
-        if handle is None:
-            handle = dbapi._SharedDatabase(driver.connect(address))  # noqa: SLF001 - see below
-            _handles[address] = handle
-    # `Connection` takes a shared handle and leaves it open when it closes; the driver's own
-    # `adbc_clone` does the same, but needs a connection that stays open, which a fork would share.
-    return dbapi.Connection(handle, AdbcConnection(handle._db))  # noqa: SLF001
+    handle = _handle(address)
+    try:
+        session = AdbcConnection(handle._db)  # noqa: SLF001 - see below
+        try:
+            # `Connection` takes a shared handle and leaves it open when it closes; the driver's own
+            # `adbc_clone` does the same, but needs a connection that stays open, which a fork would
+            # share.
+            return _Opened(address, handle, dbapi.Connection(handle, session))
+        except BaseException:
+            session.close()
+            raise
+    except BaseException:
+        _free[address].append(handle)
+        raise
+
+
+def _handle(address: str) -> _SharedDatabase:
+    """One without a connection, or a new one; no other thread has it."""
+    import adbc_driver_postgresql as driver  # noqa: PLC0415 - only where rows flow
+    from adbc_driver_manager import dbapi  # noqa: PLC0415
+
+    try:
+        return _free[address].pop()
+    except IndexError:
+        return dbapi._SharedDatabase(driver.connect(address))  # noqa: SLF001 - see `_opened`

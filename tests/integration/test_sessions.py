@@ -10,10 +10,12 @@ from typing import Any, cast
 import adbc_driver_manager as driver
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from onecard.base import shelves
 from onecard.base.sql_text import query
-from onecard.errors import FatalError
+from onecard.errors import FatalError, OnecardError
 from onecard.store import arrow, database, locks, persons, sessions
 from onecard.store.locks import Kind
 from onecard.store.snapshots import Snapshot
@@ -243,6 +245,34 @@ class NoTransaction:
 def test_an_arrow_connection_that_begins_no_transaction_is_closed(private_database: str) -> None:
     broken = NoTransaction()
     with shelves.kept():
-        arrow._waiting.put(private_database, cast("Any", broken))
+        handle = arrow._handle(private_database)
+        waiting = arrow._Opened(private_database, handle, cast("Any", broken))
+        arrow._waiting.put(private_database, waiting)
         assert arrow_pid(private_database)
     assert broken.closed
+
+
+def test_arrow_connections_of_one_time_have_handles_of_their_own(private_database: str) -> None:
+    with arrow.connect(private_database), arrow.connect(private_database):
+        assert private_database not in arrow._free or not arrow._free[private_database]
+    first = list(arrow._free[private_database])
+    assert len(set(map(id, first))) == 2
+    with arrow.connect(private_database), arrow.connect(private_database):
+        pass
+    assert set(map(id, arrow._free[private_database])) == set(map(id, first))
+
+
+def test_a_handle_whose_connection_cannot_be_opened_is_used_again(private_database: str) -> None:
+    with arrow.connect(private_database):
+        pass
+    handles = list(arrow._free[private_database])
+    closed = "ALTER DATABASE {d} ALLOW_CONNECTIONS {on}"
+    named = sql.Identifier(private_database.rpartition("/")[2])
+    beside = make_conninfo(private_database, dbname="postgres")
+    with psycopg.connect(beside, autocommit=True) as other:
+        other.execute(sql.SQL(closed).format(d=named, on=sql.SQL("false")))
+        with pytest.raises(OnecardError), arrow.connect(private_database):
+            pytest.fail("a database that lets nobody in has been opened")
+        other.execute(sql.SQL(closed).format(d=named, on=sql.SQL("true")))
+    assert arrow._free[private_database] == handles
+    assert arrow_pid(private_database)
