@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from onecard.base.connections import Connections, EnvironmentConnections
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from onecard.crypto import keys
     from onecard.crypto.signing import Signer
     from onecard.crypto.suites import Suite
+
+_one_thread = Lock()
+"""Looks at a database, and brings an embedded one to the newest revision."""
 
 
 class HubDesk:
@@ -82,8 +86,9 @@ class HubDesk:
 
         An embedded database is migrated on the way; a configured one only by `onecard db upgrade`.
         """
-        address = database.url(self.settings)
-        if self.settings.database_url is None and migrate.current(address) != migrate.HEAD:
-            migrate.upgrade(address)
-        migrate.require(address)
+        with _one_thread:  # from Python 3.12 several may be here at once
+            address = database.url(self.settings)
+            if self.settings.database_url is None and migrate.current(address) != migrate.HEAD:
+                migrate.upgrade(address)
+            migrate.require(address)
         return address

@@ -35,6 +35,8 @@ NOTE_S = 2.0
 """So long the noting may take at most; it takes a tenth where the hub's database answers."""
 AFRESH_S = 0.7
 """So long it is tried afresh in place of the main thread, which may hold what the noting needs."""
+WATCHER = "interrupts"
+"""Name of the thread that waits for signals; it is never in anything but a read of Python's own."""
 ENDED_BY_SIGNAL = 128
 """Exit codes above are the signal's number, as shells have it."""
 
@@ -81,7 +83,7 @@ def install() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
-    threading.Thread(target=_watch, args=(reading,), name="interrupts", daemon=True).start()
+    threading.Thread(target=_watch, args=(reading,), name=WATCHER, daemon=True).start()
 
 
 def release() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from onecard.base import interrupts
+from onecard.base import endings, interrupts
 
 
 def main() -> None:
     """Entry point."""
     interrupts.install()
-    from onecard.cli.app import main as run  # noqa: PLC0415 - the first second is that of imports
+    with endings.with_its_code():
+        from onecard.cli.app import main as run  # noqa: PLC0415 - the first second is of imports
 
-    run()
+        run()

@@ -112,7 +112,7 @@ class Difference:
     def frames(self) -> Iterator[Leaving]:
         """Batches to be sent, in the agreement's order."""
         leave: Iterable[Leaving] = self._passing() if self._buffer is None else self._buffer
-        if self._buffer is None and not self._statistics:  # those ask the ledger in this thread
+        if self._buffer is None and not self._asks_ledger:
             leave = prefetch(leave, WHAT, AHEAD, patience=4)
         for leaving in leave:
             if leaving.entries is not None:
@@ -211,6 +211,11 @@ class Difference:
         if self._all:
             return self.outgoing.whole()
         return self.outgoing.rows(self.outgoing.selection.statement(among_keys=True))
+
+    @property
+    def _asks_ledger(self) -> bool:
+        """Whether batches that pass ask the ledger, whose session is this thread's."""
+        return self._statistics or (self.wanted.alone and self.wanted.measuring is not None)
 
     @property
     def _statistics(self) -> bool:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from onecard.base import shelves
+from onecard.base import shelves, timeouts
 from onecard.store.refusals import refusals
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def connect(address: str) -> Iterator[Connection]:
     """A connection, for a thread of its own: the driver waits for a silent server for ever.
 
     The caller waits for that thread no longer than `onecard.base.timeouts` says; nobody else may
-    close what the driver hangs in.
+    close what the driver hangs in. In the main thread it would take a Ctrl-C for itself, too.
 
     Raises:
         OnecardError: as `onecard.store.database.connect`, for whatever fails inside the block.
@@ -85,6 +85,11 @@ def integers(address: str, statement: sql.Composed) -> npt.NDArray[np.int64]:
         address: of the hub's database.
         statement: gives them, none of them NULL.
     """
+    limit = 2 * timeouts.seconds()
+    return timeouts.within(lambda: _integers(address, statement), limit, "the hub's database")
+
+
+def _integers(address: str, statement: sql.Composed) -> npt.NDArray[np.int64]:
     import numpy as np  # noqa: PLC0415 - only where rows flow
 
     with connect(address) as connection, connection.cursor() as cursor:

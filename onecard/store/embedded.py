@@ -5,14 +5,23 @@ from __future__ import annotations
 import warnings
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from onecard.base.extras import extra
 from onecard.errors import unwritten
 
+_one_thread = Lock()
+"""The server's library has one lock file for all threads of a process, which any of them opens."""
 
-@cache
+
 def start(home: Path) -> str:
     """Start the server of a home, unless it runs already; returns its address."""
+    with _one_thread:
+        return _started(home)
+
+
+@cache
+def _started(home: Path) -> str:
     data = _data(home)
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)

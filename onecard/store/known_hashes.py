@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from onecard.base import timeouts
 from onecard.base.sql_text import query
 from onecard.native.lookup import Lookup
 from onecard.store import arrow, registry
@@ -44,8 +43,7 @@ class KnownHashes:
             contract: of the dataset.
             places: as for the class.
         """
-        limit = 2 * timeouts.seconds()
-        found = timeouts.within(lambda: _load(address, contract), limit, "the hub's database")
+        found = _load(address, contract)
         return None if found is None else cls(found, places=places)
 
     @classmethod

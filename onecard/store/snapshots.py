@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
+from onecard.base import interrupts
 from onecard.base.prefetch import beside, prefetch
 from onecard.errors import SourceUnavailable
 from onecard.store import arrow
@@ -58,8 +59,12 @@ class Snapshot:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it, unless its driver hangs; after an error nobody uses its session again."""
-        if self._hangs:
+        """Close it, unless its driver hangs; after an error nobody uses its session again.
+
+        Where the process ends, nobody waits for a thread that is in the driver, which would go on
+        in memory that closing frees.
+        """
+        if self._hangs or interrupts.pending():
             return
         if value is None:
             self._ask(self._stack.close)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from onecard.base import workdays
 from onecard.base.frozen import Frozen
+from onecard.base.kept import Kept
 from onecard.base.platform_signature import SignatureForm
 from onecard.base.times import ZONE
 from onecard.errors import unknown
@@ -117,7 +117,7 @@ class CallerSystems(Frozen):
     callers: Mapping[Sid, CallerSystem]
 
 
-@cache
+@Kept
 def load(file: Path = FILE) -> CallerSystems:
     """Read the file.
 

@@ -7,21 +7,21 @@ DDL comments are derived from it.
 from __future__ import annotations
 
 import csv
-from functools import cache
 from pathlib import Path
 
+from onecard.base.kept import Kept
 from onecard.errors import ConfigError, unknown
 
 CODES = Path(__file__).parents[1] / "codes"
 
 
-@cache
+@Kept
 def names(folder: Path = CODES) -> tuple[str, ...]:
     """Names of all code lists."""
     return tuple(sorted(path.stem for path in folder.glob("*.csv")))
 
 
-@cache
+@Kept
 def table(name: str, folder: Path = CODES) -> tuple[dict[str, str], ...]:
     """All rows of one list.
 
@@ -35,13 +35,13 @@ def table(name: str, folder: Path = CODES) -> tuple[dict[str, str], ...]:
         return tuple(csv.DictReader(file))
 
 
-@cache
+@Kept
 def codes(name: str, folder: Path = CODES) -> tuple[str, ...]:
     """The codes of one list, in the file's order."""
     return tuple(row["code"] for row in table(name, folder))
 
 
-@cache
+@Kept
 def labels(name: str, folder: Path = CODES) -> dict[str, str]:
     """Chinese label of each code."""
     return {row["code"]: row["label_zh"] for row in table(name, folder)}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from onecard.base.frozen import Frozen
+from onecard.base.kept import Kept
 from schemas.models.asking import Quota
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import parse
@@ -135,7 +135,7 @@ class Misuse(Frozen):
     disclosures: DisclosureQuotas
 
 
-@cache
+@Kept
 def load(file: Path = FILE) -> Misuse:
     """Read the file.
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +13,7 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from onecard.base.frozen import Frozen
+from onecard.base.kept import Kept
 from onecard.base.times import ZONE
 from onecard.base.timespan import duration
 from schemas.models.agreement import Agreement
@@ -161,7 +161,7 @@ def _span(text: str) -> timedelta:
     return found
 
 
-@cache
+@Kept
 def load(file: Path = FILE) -> Reaction:
     """Read the file.
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from onecard.base.frozen import Frozen
+from onecard.base.kept import Kept
 from schemas.models.agreement import AgreementId, RegisterId
 from schemas.models.agreement_parts import Validity
 from schemas.models.strict_yaml import parse
@@ -125,7 +125,7 @@ class Registers(Frozen):
     people: People
 
 
-@cache
+@Kept
 def load(file: Path = FILE) -> Registers:
     """Read the registers.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import cache
 from pathlib import Path
 
 from pydantic import Field as Attribute
 from pydantic import field_validator, model_validator
 
 from onecard.base.frozen import Frozen
+from onecard.base.kept import Kept
 from onecard.base.personal import UNASSIGNED_DIVISION, is_id_number
 from schemas.models.contract import Field
 from schemas.models.strict_yaml import parse
@@ -112,7 +112,7 @@ def _instant(text: str) -> datetime:
     return found.astimezone(UTC)
 
 
-@cache
+@Kept
 def load(file: Path = FILE) -> SandboxPeople:
     """Read the file.
 

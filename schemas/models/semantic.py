@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import model_validator
 
 from onecard.base.frozen import Frozen
+from onecard.base.kept import Kept
 from onecard.errors import ConfigError, unknown
 from schemas.models.strict_yaml import parse
 from schemas.models.values import build
@@ -70,7 +70,7 @@ class SemanticTypes(Frozen):
     types: dict[str, SemanticType]
 
 
-@cache
+@Kept
 def load(file: Path = FILE) -> SemanticTypes:
     """All semantic types and masks."""
     document = parse(file)

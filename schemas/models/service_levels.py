@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from onecard.base.frozen import Frozen
+from onecard.base.kept import Kept
 from onecard.errors import unknown
 from schemas.models.problem import InvalidFile, Problem
 from schemas.models.strict_yaml import parse
@@ -52,7 +52,7 @@ class ServiceLevels(Frozen):
         return found or (usual.record if kind == "record" else usual.finding)
 
 
-@cache
+@Kept
 def load(file: Path = FILE) -> ServiceLevels:
     """Read the file.
 

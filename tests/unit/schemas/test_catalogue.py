@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from onecard.base.kept import Kept
 from schemas.models import agreement as agreements
 from schemas.models import catalogue
 from schemas.models.problem import InvalidFile
@@ -59,6 +60,29 @@ def test_what_was_read_beside_it_is_read_anew_with_it(root: Path) -> None:
     assert str(catalogue.load(root).registers.list_published) == "2020-01-01"
     file.write_text(text)
     assert catalogue.load(root).registers.list_published == old, "and back, from what was kept"
+
+
+def test_what_was_begun_to_be_read_beside_it_before_a_change_is_not_kept(root: Path) -> None:
+    file = root / "registers.yaml"
+    catalogue.load(root)
+    changed = file.read_text().replace("title: ", "title: 新", 1)
+
+    def read_slowly(_: Path) -> str:
+        said = file.read_text()
+        if said != changed:
+            file.write_text(changed)
+            catalogue.load(root)  # another thread sees the change and has all forgotten
+        return said
+
+    slow = Kept(read_slowly)
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(catalogue, "BESIDE", (*catalogue.BESIDE, slow))
+        assert slow(file) != changed
+        assert slow(file) == changed
+
+
+def test_all_that_is_read_beside_it_forgets_what_was_begun_before() -> None:
+    assert all(isinstance(read, Kept) for read in catalogue.BESIDE)
 
 
 def test_what_one_caller_does_to_its_maps_is_its_own(root: Path) -> None:
