@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from onecard.base import interrupts
 from onecard.base.prefetch import beside, prefetch
-from onecard.errors import SourceUnavailable
 from onecard.store import arrow
 
 if TYPE_CHECKING:
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WHAT = "the hub's database"
+_END = object()
+_BACK_S = 0.1
+"""Long enough for a thread that is on its way out of the driver."""
 
 
 class Snapshot:
@@ -45,7 +47,8 @@ class Snapshot:
         self._stack = ExitStack()
         self._connection: Any = None
         self._cursor: Any = None
-        self._hangs = False
+        self._driver = Lock()
+        self._left = False
         self.versions: Mapping[str, int] = {}
 
     def __enter__(self) -> Snapshot:
@@ -59,19 +62,20 @@ class Snapshot:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it, unless its driver hangs; after an error nobody uses its session again.
+        """Close it; after an error nobody uses its session again.
 
-        Where the process ends, nobody waits for a thread that is in the driver, which would go on
-        in memory that closing frees.
+        A thread that is still in the driver, because that hangs or an interrupt lets nobody wait,
+        would go on in memory that closing frees: it closes when it comes back.
         """
-        if self._hangs or interrupts.pending():
-            return
-        if value is None:
+        if value is None and not self._driver.locked():
             self._ask(self._stack.close)
             return
-        if self._connection is not None:
-            self._connection.close()
-        self._stack.close()
+        self._left = True
+        if self._driver.acquire(timeout=_BACK_S):
+            try:
+                self._end()
+            finally:
+                self._driver.release()
 
     def batches(self, statement: sql.Composed) -> Iterator[pa.RecordBatch]:
         """The rows of a SELECT, with its columns, batch by batch; a few ahead of the caller."""
@@ -153,8 +157,22 @@ class Snapshot:
             pass
 
     def _running(self, items: Callable[[], Iterator[Any]]) -> Iterator[Any]:
-        try:
-            yield from prefetch(items(), WHAT)
-        except SourceUnavailable:
-            self._hangs = True
-            raise
+        yield from prefetch(self._steps(items()), WHAT)
+
+    def _steps(self, items: Iterator[Any]) -> Iterator[Any]:
+        """Each item, in the thread that is in the driver for it."""
+        item = None
+        while item is not _END:
+            with self._driver:
+                try:
+                    item = next(items, _END)
+                finally:
+                    if self._left:
+                        self._end()
+            if item is not _END:
+                yield item
+
+    def _end(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._stack.close()

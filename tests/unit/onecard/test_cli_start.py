@@ -48,7 +48,7 @@ def test_help_and_version_import_nothing_heavy(option: str) -> None:
     ours = {name for name in found if name.split(".")[0] in ("onecard", "demo")}
     assert ours <= {
         *("onecard", "onecard.errors", "demo", "demo.commands", "onecard.cli"),
-        *("onecard.base", "onecard.base.interrupts"),
+        *("onecard.base", "onecard.base.endings", "onecard.base.interrupts"),
         *(
             f"onecard.cli.{name}"
             for name in ("app", "commands", "entry", "help", "lazy", "standard_output")
