@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from demo.rehearsal import Rehearsal
 from demo.servers import AgencyServers
@@ -19,6 +20,10 @@ from tests.cities import Cities, alone, empty_hub, with_airflow
 
 DOMAIN = Path(__file__).parents[2] / "shared" / "domain"
 """Public files used in place where they stand beside the project."""
+settings.register_profile(
+    "tests", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

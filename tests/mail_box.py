@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ipaddress
 import json
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 PASSWORD = "geheim-alarm-1"
+READY_S = 60.0
 
 
 def certificate(folder: Path) -> Path:
@@ -93,6 +94,15 @@ def _known(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: A
     return AuthResult(success=good, handled=False)
 
 
+class _Listening(Controller):
+    """Listens on a free port."""
+
+    def _trigger_server(self) -> None:
+        assert isinstance(self.server, asyncio.Server)
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()  # type: ignore[no-untyped-call]
+
+
 @contextmanager
 def mail_server(certificate: Path | None) -> Iterator[tuple[Mailbox, int]]:
     """A server while the block runs; without a certificate it speaks no TLS."""
@@ -101,13 +111,11 @@ def mail_server(certificate: Path | None) -> Iterator[tuple[Mailbox, int]]:
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-    with socket.socket() as probe:  # the controller does not take 0
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Controller(
+    server = _Listening(
         box,
         hostname="127.0.0.1",
-        port=port,
+        port=0,
+        ready_timeout=READY_S,
         tls_context=context,
         require_starttls=context is not None,
         authenticator=_known,
@@ -115,7 +123,7 @@ def mail_server(certificate: Path | None) -> Iterator[tuple[Mailbox, int]]:
     )
     server.start()
     try:
-        yield box, port
+        yield box, server.port
     finally:
         server.stop()
 

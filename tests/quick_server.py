@@ -87,7 +87,13 @@ def _started() -> QuickServer:
     if made.system_user:
         user = pwd.getpwnam(made.system_user)
         shutil.chown(folder, user.pw_uid, user.pw_gid)
-    server = QuickServer(folder, free_port(), str(made.bin_path), made.system_user)
-    options = [f"-h 127.0.0.1 -p {server.port} -k {folder}", *(f"-c {s}" for s in SETTINGS)]
-    server.control("-l", f"{folder}/log", "-o", " ".join(options), "start")
+    for again in (True, True, False):
+        server = QuickServer(folder, free_port(), str(made.bin_path), made.system_user)
+        options = [f"-h 127.0.0.1 -p {server.port} -k {folder}", *(f"-c {s}" for s in SETTINGS)]
+        try:
+            server.control("-l", f"{folder}/log", "-o", " ".join(options), "start")
+            break
+        except subprocess.CalledProcessError:  # somebody else may have taken the port
+            if not again:
+                raise
     return server

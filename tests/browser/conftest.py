@@ -40,20 +40,20 @@ def airflow_server(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> 
     with cities.start(home / "stage", persons=1_000, seed=11) as stage:
         folder = Path(with_airflow(stage).environment["AIRFLOW_HOME"])
         made = logins.make(folder, stage.hub(0).catalogue.agencies)
+        environment = stage.at(0) | dict(made.environment)
+        log = folder / "api-server.log"
+        airflow = [sys.executable, "-W", "ignore", "-m", "airflow"]
+        subprocess.run(
+            [*airflow, "db", "migrate"], env=environment, check=True, capture_output=True
+        )
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        environment = stage.at(0) | dict(made.environment)
         environment |= {
             "AIRFLOW__API__PORT": str(port),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__BASE_URL": url,
             "AIRFLOW__API__WORKERS": "1",
         }
-        log = folder / "api-server.log"
-        airflow = [sys.executable, "-W", "ignore", "-m", "airflow"]
-        subprocess.run(
-            [*airflow, "db", "migrate"], env=environment, check=True, capture_output=True
-        )
         with log.open("w") as output:
             server = subprocess.Popen(
                 [*airflow, "api-server"],

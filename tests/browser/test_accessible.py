@@ -14,7 +14,6 @@ from tests.browser.wcag import PRACTICE, broken
 
 pytestmark = [
     pytest.mark.nightly,
-    pytest.mark.timeout(600),
     # Greenlets of Playwright leave their sockets to the collector at the end.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

@@ -16,11 +16,11 @@ from onecard.portal import app
 from onecard.ports.row_gate import Reason
 from onecard.store import agreement_lives, attachments, database, tickets
 from tests.browser.conftest import Server
+from tests.browser.walk import PATIENCE_MS
 from tests.rejected import Row, reject
 
 pytestmark = [
     pytest.mark.nightly,
-    pytest.mark.timeout(400),
     # Greenlets of Playwright leave their sockets to the collector at the end.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -106,6 +106,7 @@ class Visit:
 @pytest.fixture
 def visit(chromium: Any, airflow_server: Server) -> Iterator[Visit]:
     context = chromium.new_context(locale="zh-CN", viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
     yield Visit(context, airflow_server.url)
     context.close()
 
@@ -217,9 +218,9 @@ def test_an_engineer_finds_the_portal_in_airflows_menu(
     assert "市教育局" in visit.page.inner_text("main")
     visit.page.goto(f"{visit.url}/plugin/onecard-quality")
     frame = visit.page.frame_locator("iframe")
-    assert "今天要办的事" in frame.locator("h1").inner_text(timeout=20_000)
+    assert "今天要办的事" in frame.locator("h1").inner_text()
     frame.locator("a", has_text="数据问题").first.click()
-    frame.locator("h1", has_text="数据问题").wait_for(timeout=20_000)
+    frame.locator("h1", has_text="数据问题").wait_for()
 
 
 def look(visit: Visit, address: str) -> None:

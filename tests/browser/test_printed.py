@@ -16,7 +16,7 @@ from tests import forked
 from tests.cities import Cities
 from tests.integration.report_page import Page
 
-pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.nightly
 NIGHTS = (0, 1, 6, 20)
 ASKED = (
     ("--month", "2026-11", "hrss", "transport", "bureau"),

@@ -15,7 +15,6 @@ from tests.browser.walk import ledger, log_in
 
 pytestmark = [
     pytest.mark.nightly,
-    pytest.mark.timeout(400),
     # Greenlets of Playwright leave their sockets to the collector at the end.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

@@ -23,7 +23,6 @@ from tests.browser.walk import ANSWER, REASON, STEWARD, Way, ledger
 
 pytestmark = [
     pytest.mark.nightly,
-    pytest.mark.timeout(800),
     # Greenlets of Playwright leave their sockets to the collector at the end.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 T = TypeVar("T")
+PATIENCE_MS = 120_000
+"""For a page or a part of it to come."""
 STEWARD = "education"
 """Whose office hands in files: origin and row number lead back to a row."""
 REASON = "对照学籍档案核实"
@@ -113,6 +115,7 @@ def log_in(browser: Browser, portal: ServedPortal, user: str) -> Page:
     context = browser.new_context(
         locale="zh-CN", viewport={"width": 1280, "height": 900}, timezone_id="Asia/Shanghai"
     )
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(f"{portal.url}{PREFIX}/")
     page.fill("input[name=username]", user)

@@ -75,7 +75,7 @@ def airflow(both: Twins, url: str, broker: str) -> dict[str, str]:
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
@@ -159,11 +159,15 @@ def stopped(both: Twins, worker: subprocess.Popen[bytes]) -> bool:
     begun = both.several.ask("SELECT count(*) FROM ledger.partition WHERE attempt IS NOT NULL")
     if begun == [(0,)]:
         return False
-    return any(
-        ") T " in Path(f"/proc/{member}/stat").read_text(encoding="utf-8")
-        for member in members(worker.pid)
-        if Path(f"/proc/{member}/stat").exists()
-    )
+    return any(") T " in stat_line(member) for member in members(worker.pid))
+
+
+def stat_line(member: int) -> str:
+    """What the kernel says of a process; nothing once it is gone."""
+    try:
+        return Path(f"/proc/{member}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def state(url: str) -> str:

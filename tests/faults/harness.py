@@ -34,7 +34,7 @@ from onecard.model.signoffs import SignOff
 from onecard.model.transfers import LIVE
 from onecard.operations.release import release
 from onecard.store import audit, database, transfer_history
-from tests.forked import become, context
+from tests.forked import LIMIT_S, become, context
 
 DATASETS = (
     "health/death_notice",
@@ -175,7 +175,7 @@ class Harness:
         """Run the transfers to the end of their process; returns its exit code."""
         self.report.unlink(missing_ok=True)
         process = self.start(**more)
-        process.join(60)
+        process.join(LIMIT_S)
         assert process.exitcode is not None, "the transfers hang"
         return process.exitcode
 
@@ -190,7 +190,7 @@ class Harness:
     def release(self, transfer: int, **more: str) -> int:
         """Release to the end of the process; returns its exit code."""
         process = self.start_release(transfer, **more)
-        process.join(60)
+        process.join(LIMIT_S)
         assert process.exitcode is not None, "the release hangs"
         return process.exitcode
 
@@ -199,7 +199,7 @@ class Harness:
         process = self.start(**more)
         time.sleep(seconds)
         process.kill()
-        process.join(10)
+        process.join(LIMIT_S)
         return process.exitcode or 0
 
     def rerun(self) -> None:

@@ -7,6 +7,7 @@ quicker, and the circuit breakers' clock may be set on by a test.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 import time
@@ -29,11 +30,12 @@ PACE = Pace(look=0.1, busy=0.02, whole=30.0, first=0.05, most=0.5, span=3.0, ren
 GONE_S = 120.0
 
 
-def live_at(command: forked.Command, later: Path) -> None:
+def live_at(command: forked.Command, later: Path, pace: Pace) -> None:
     """The command in this process, at its pace; does not return.
 
     Args:
         command: `onecard live`, with its environment and streams.
+        pace: of the lane.
         later: a file whose size is by how many seconds the breakers' clock is ahead.
     """
 
@@ -42,7 +44,7 @@ def live_at(command: forked.Command, later: Path) -> None:
         return time.monotonic() + ahead
 
     breaker._clock = clock
-    live.Lane = partial(Lane, pace=PACE)  # type: ignore[assignment, misc]
+    live.Lane = partial(Lane, pace=pace)  # type: ignore[assignment, misc]
     forked.call(command)
 
 
@@ -52,12 +54,10 @@ class LaneProcess:
 
     Attributes:
         folder: of its streams.
-        port: of its door, where it has one.
     """
 
     process: BaseProcess
     folder: Path
-    port: int = 0
 
     @classmethod
     def start(
@@ -65,26 +65,27 @@ class LaneProcess:
         environment: Mapping[str, str],
         folder: Path,
         *,
-        port: int = 0,
+        door: bool = False,
+        pace: Pace = PACE,
     ) -> LaneProcess:
         """Start one; it works as soon as it has leases.
 
         Args:
             environment: all of it.
             folder: where its streams' files are made, below a folder of its own.
-            port: of its door; 0: it has none.
+            door: whether it has one.
+            pace: at which it works.
         """
         own = folder / f"lane-{secrets.token_hex(4)}"
         own.mkdir(parents=True)
         given = own / "given"
         given.touch()
-        door = ("--listen", f"127.0.0.1:{port}") if port else ()
-        told = ("live", *door)
+        words = ("live", "--listen", "127.0.0.1:0") if door else ("live",)
         known = {**environment, "ONECARD_LOG": "json", "ONECARD_LOG_LEVEL": "INFO"}
-        command = forked.Command(known, told, given, own / "said", own / "complained")
-        process = forked.context.Process(target=live_at, args=(command, own / "later"))
+        command = forked.Command(known, words, given, own / "said", own / "complained")
+        process = forked.context.Process(target=live_at, args=(command, own / "later", pace))
         process.start()
-        return cls(process, own, port)
+        return cls(process, own)
 
     @property
     def pid(self) -> int:
@@ -95,6 +96,19 @@ class LaneProcess:
     def holder(self) -> str:
         """With what the names of its leases' holder go on after the machine's."""
         return f"/{self.pid}/"
+
+    @property
+    def port(self) -> int:
+        """Of its door, once it has said where that is."""
+        until(lambda: self._ports, "where its door is")
+        return self._ports[0]
+
+    @property
+    def _ports(self) -> list[int]:
+        """That it has said so far."""
+        file = self.folder / "said"
+        said = file.read_text(encoding="utf-8") if file.exists() else ""
+        return [int(port) for port in re.findall(r"http://[\d.]+:(\d+)", said)]
 
     @property
     def log(self) -> str:

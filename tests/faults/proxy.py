@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
 How = Literal["whole", "truncated", "reset", "stalled"]
-STALL_S = 30.0
+STALL_S = 120.0
 """A stalled connection says nothing for so long, unless the test ends before."""
 
 

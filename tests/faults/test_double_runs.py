@@ -18,6 +18,7 @@ from onecard.errors import FatalError, OnecardError, SupersededError
 from onecard.store import database, datasets, registry, staging, transfer_history, transfers
 from tests.cities import Cities
 from tests.faults.harness import Harness, stopped
+from tests.forked import LIMIT_S
 
 EVENTS = "hrss/card_status_event"
 INSURANCE = "f02-hrss-medical_insurance-card-status"
@@ -52,7 +53,7 @@ def test_a_zombie_publishes_nothing(small: Rehearsal, point: str) -> None:
         harness.rerun()
         good = harness.state()
         os.kill(pid, signal.SIGCONT)
-        process.join(30)
+        process.join(LIMIT_S)
         assert process.exitcode == 1
         assert harness.state() == good
         assert harness.problems() == []
@@ -72,7 +73,7 @@ def test_two_collects_at_once(small: Rehearsal) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(LIMIT_S)
     assert len(ends) == 2
     assert all(not isinstance(e, OnecardError) or isinstance(e, SupersededError) for e in ends)
     assert any(not isinstance(e, OnecardError) for e in ends)
@@ -92,7 +93,7 @@ def test_two_deliveries_at_once(small: Rehearsal) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(LIMIT_S)
     assert sorted(done, key=str)[1] is None
     assert list(statuses(small).values()).count("confirmed") == 1
 

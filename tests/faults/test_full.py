@@ -24,6 +24,7 @@ from tests.faults import writes
 from tests.faults.harness import Harness, stopped
 from tests.faults.limits import limited
 from tests.faults.server import OwnServer, mounted, unmount
+from tests.forked import LIMIT_S
 from tests.sampling import sampled
 
 Write = Callable[[Path], None]
@@ -279,7 +280,7 @@ def test_a_full_disk_while_staging(
         pid = stopped(process)
         small.fill("staging.housing_fund__hf_account__2")
         os.kill(pid, signal.SIGCONT)
-        process.join(60)
+        process.join(LIMIT_S)
         assert process.exitcode == 1
         failed(harness)
         newest = last(harness)
@@ -317,7 +318,7 @@ def test_a_full_disk_while_publishing(
         pid = stopped(process)
         small.fill("registry.hrss__card_master")
         os.kill(pid, signal.SIGCONT)
-        process.join(60)
+        process.join(LIMIT_S)
         assert process.exitcode == 1
         failed(harness)
         after = harness.state()

@@ -54,7 +54,7 @@ def ends_well(town: LaneTown, *running: LaneProcess) -> None:
 @pytest.mark.fault(
     "F45", "dead for an hour: 5 calls fail, then one each five minutes; it catches up"
 )
-@pytest.mark.timeout(300 + 30 * TRIES)
+@pytest.mark.timeout(900 + 30 * TRIES)
 def test_a_consumer_is_dead_for_an_hour(town: LaneTown, insurance: TcpProxy) -> None:
     lane = town.lane()
     with none_left(lane):

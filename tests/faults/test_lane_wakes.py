@@ -11,16 +11,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from http.client import HTTPConnection
 
 import pytest
 import requests
 
-from demo.standalone import free_port
 from onecard.base.platform_signature import Credential, SignatureForm, signature, signed_headers
+from onecard.live.pace import Pace
 from onecard.store import database, notifications
 from tests.cities import Cities
-from tests.faults.lane_process import LaneProcess, none_left
+from tests.faults.lane_process import PACE, LaneProcess, none_left
 from tests.faults.lane_town import EVENTS, LaneTown, settled
 from tests.sampling import how_often
 from tests.waiting import until
@@ -42,9 +43,15 @@ def town(tmp_path_factory: pytest.TempPathFactory, cities: Cities) -> Iterator[L
 
 
 @pytest.fixture
-def lane(town: LaneTown) -> Iterator[LaneProcess]:
+def pace() -> Pace:
+    """Of the lane, where a test does not have its own."""
+    return PACE
+
+
+@pytest.fixture
+def lane(town: LaneTown, pace: Pace) -> Iterator[LaneProcess]:
     """A process with its door open, that has its leases and nothing to do."""
-    running = town.lane(free_port())
+    running = town.lane(door=True, pace=pace)
     with none_left(running):
         until(lambda: town.works(running), "its leases")
         town.report()
@@ -80,6 +87,7 @@ def test_wake_ups_and_notifications_that_are_lost(town: LaneTown, lane: LaneProc
 
 
 @pytest.mark.fault("F46", "forged, of another's dataset or replayed: refused, and nothing is read")
+@pytest.mark.parametrize("pace", [replace(PACE, whole=3600.0)], ids=["no whole reading"])
 def test_wake_ups_that_are_forged_or_replayed(town: LaneTown, lane: LaneProcess) -> None:
     before = town.number(COLLECTS, EVENTS)
     good = signed_headers(agency(town))

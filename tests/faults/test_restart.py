@@ -15,6 +15,7 @@ from onecard.errors import OnecardError, RetriableError, StagingLost
 from onecard.store import database, datasets, transfer_history
 from tests.faults.harness import Harness, stopped
 from tests.faults.server import OwnServer
+from tests.forked import LIMIT_S
 from tests.sampling import sampled
 
 EVENTS = "hrss/card_status_event"
@@ -120,7 +121,7 @@ def test_a_restart_in_mid_transfer(
     pid = stopped(process)
     server.restart(mode)
     os.kill(pid, signal.SIGCONT)
-    process.join(60)
+    process.join(LIMIT_S)
     assert process.exitcode == 1
     last = harness.report.read_text().strip().splitlines()[-1]
     kinds = tuple(f"onecard.errors.{k.__name__}" for k in _retriable(RetriableError))

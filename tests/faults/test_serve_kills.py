@@ -110,7 +110,7 @@ def note(trace: Path) -> None:
     trace.unlink(missing_ok=True)
 
 
-@pytest.mark.timeout(120 + 30 * RANDOM_KILLS)
+@pytest.mark.timeout(900 + 30 * RANDOM_KILLS)
 @pytest.mark.fault("F01", "the service killed under load: every answer is on record, none is twice")
 @pytest.mark.parametrize(
     "kills", [QUICK_KILLS, pytest.param(RANDOM_KILLS - QUICK_KILLS, marks=pytest.mark.nightly)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import time
@@ -137,6 +136,8 @@ def test_the_contracts_rate_is_kept(times: tuple[list[float], Connection]) -> No
         }
     )
     columns = (Column("x", "X", required=True),)
+    began = time.monotonic()
     assert len(list(rest.read(connection, ReadRequest("a/b", columns, options)))) == 1
     assert len(asked) == 3
-    assert all(later - before >= 0.19 for before, later in itertools.pairwise(asked))
+    assert asked[1] - began >= 0.2
+    assert asked[2] - began >= 0.4

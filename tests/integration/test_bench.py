@@ -58,7 +58,6 @@ def left(address: str) -> set[str]:
 
 @pytest.mark.nightly
 @pytest.mark.case("people-27", "each program of the bench runs on a server")
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", sorted(PROGRAMS))
 def test_it_runs_on_a_server(program: str, tmp_path: Path, postgres: str) -> None:
     options, section = PROGRAMS[program]
@@ -71,7 +70,6 @@ def test_it_runs_on_a_server(program: str, tmp_path: Path, postgres: str) -> Non
 @pytest.mark.case(
     "people-27", "the live lane reaches seven consumers, and each holds what it should"
 )
-@pytest.mark.timeout(600)
 def test_the_live_lane_is_measured(tmp_path: Path, postgres: str) -> None:
     page = start("bench.live", ["--residents", "600", "--share", "0.01"], tmp_path, postgres)
     assert "<!-- the live lane -->" in page
@@ -82,7 +80,6 @@ def test_the_live_lane_is_measured(tmp_path: Path, postgres: str) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.case("people-27", "each page of the portal is asked for, beside an empty one")
-@pytest.mark.timeout(600)
 def test_the_portal_is_measured(tmp_path: Path, postgres: str) -> None:
     few = ["--rows", "500", "--rounds", "3", "--first", "2026-10-20", "--checked", "2000"]
     page = start("bench.portal", few, tmp_path, postgres)
@@ -94,7 +91,6 @@ def test_the_portal_is_measured(tmp_path: Path, postgres: str) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.case("people-27", "calls about single persons: each answer is on record once")
-@pytest.mark.timeout(600)
 def test_single_persons_are_measured(tmp_path: Path, postgres: str) -> None:
     few = ["--calls", "400", "--seconds", "2"]
     page = start("bench.serve", [*SMALL, *few], tmp_path, postgres)
@@ -107,7 +103,6 @@ def test_single_persons_are_measured(tmp_path: Path, postgres: str) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.case("people-27", "one command runs it on the embedded server, where peers reach it")
-@pytest.mark.timeout(600)
 def test_it_runs_on_the_embedded_server(tmp_path: Path) -> None:
     page = start("bench", ["--quick", "--no-peers", "transfers", "reconcile"], tmp_path, None)
     assert "then the primary key: the floor | " in page

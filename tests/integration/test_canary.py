@@ -117,8 +117,19 @@ def forms() -> re.Pattern[bytes]:
     escaped = NAME.encode("unicode_escape")
     names = [raw, NAME.encode("gb18030"), NAME.encode("utf-16-le"), raw.hex().encode(), escaped]
     double = escaped.replace(b"\\", b"\\\\")
-    numbers = [rb"410199(?:19|20)[0-9]{9}[0-9X]", MOBILE.encode() + rb"[0-9]{4}"]
-    return re.compile(b"|".join([*map(re.escape, [*names, double, *aligned]), *numbers]))
+    number = rb"410199(?:19|20)[0-9]{9}[0-9X]"
+    return re.compile(b"|".join([*map(re.escape, [*names, double, *aligned]), number]))
+
+
+FORMS = forms()
+MOBILES = re.compile(MOBILE.encode() + rb"[0-9]{4}")
+DIGEST = re.compile(rb"(?=[0-9]*[a-f])[0-9a-f]{16,}")
+"""Its digits may be those of a mobile by chance; mobiles that stand side by side are none."""
+
+
+def leaked(content: bytes) -> bool:
+    """Whether a canary stands there, in any spelling."""
+    return bool(FORMS.search(content) or MOBILES.search(DIGEST.sub(b"-", content)))
 
 
 def tables(url: str, spared: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
@@ -167,7 +178,6 @@ NIGHTS = {"command": nightly, "airflow": by_airflow}
 
 
 @pytest.mark.fault("F34", "found nowhere but in store, quarantine and payload")
-@pytest.mark.timeout(280)
 @pytest.mark.parametrize("how", sampled(["command", "airflow"], ["command"]))
 def test_nothing_of_a_canary_gets_out(tmp_path: Path, cities: Cities, echo: int, how: str) -> None:
     with cities.start(tmp_path / "stage", persons=1_000, seed=4) as stage:
@@ -215,19 +225,19 @@ def test_nothing_of_a_canary_gets_out(tmp_path: Path, cities: Cities, echo: int,
             url = stage.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
             places += list(tables(url.replace("+psycopg", ""), ()))
         assert len(places) > 60
-        pattern = forms()
-        leaks = [name for name, content in places if pattern.search(content)]
+        leaks = [name for name, content in places if leaked(content)]
     assert leaks == []
 
 
 def test_the_patterns_find_a_canary_in_every_spelling() -> None:
-    pattern = forms()
     name = f"{NAME}一二三"
     spelt = [
         name.encode(), name.encode("gb18030"), json.dumps(name).encode(), name.encode().hex().encode(),
         base64.b64encode(name.encode()), base64.b64encode(b"x" + name.encode()),
         base64.b64encode(b"xy" + name.encode()), b"410199194901010014", b"19900000001",
-        json.dumps(json.dumps(name)).encode(), os.fsencode(name),
+        json.dumps(json.dumps(name)).encode(), os.fsencode(name), b"1990000000119900000002",
+        b"ab" * 20 + name.encode().hex().encode() + b"ab" * 20,
     ]  # fmt: skip
-    assert all(pattern.search(b"..." + text + b"...") for text in spelt)
-    assert not pattern.search("张三 410105 card_master 4101991949".encode())
+    assert all(leaked(b"..." + text + b"...") for text in spelt)
+    assert not leaked("张三 410105 card_master 4101991949".encode())
+    assert not leaked(b"digest 0c19900000001f62e4d7")

@@ -349,7 +349,6 @@ def texts(value: object) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.case(
     "people-16", "every report as one JSON document, its times in one form, nobody's data"
 )

@@ -26,7 +26,6 @@ from schemas.models import catalogue
 from tests.cities import Cities
 from tests.integration.report_page import Page
 
-pytestmark = pytest.mark.timeout(300)
 HOSTILE = (
     "<script>alert(1)</script>",
     '=HYPERLINK("http://x","y")',

@@ -442,7 +442,7 @@ def test_how_much_may_lie_there_is_bounded(town: Town, monkeypatch: pytest.Monke
 def test_a_part_that_stands_still_is_let_go_of_and_kept(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiving, "PAUSE_S", 0.3)
+    monkeypatch.setattr(receiving, "PAUSE_S", 2.0)
     upload, data = new(), csv_of(some(1000))
     host, port = town.url.removeprefix("http://").split(":")
     line = http.client.HTTPConnection(host, int(port), timeout=30)

@@ -25,7 +25,6 @@ import requests
 
 from demo.http_api import moment
 from demo.rehearsal import Rehearsal
-from demo.standalone import free_port
 from onecard.app.wiring import Hub
 from onecard.base.platform_signature import Credential, SignatureForm, signed_headers
 from onecard.collect.look import Look
@@ -81,25 +80,34 @@ class Town:
 
     def burst(self, count: int) -> list[int]:
         """So many events at once; returns their numbers."""
+        with closing(sqlite3.connect(self.events)) as source, source:
+            return self.put(source, count)
+
+    def put(self, source: sqlite3.Connection, count: int) -> list[int]:
+        """So many events, not committed yet; returns their numbers.
+
+        Args:
+            source: the agency's system.
+            count: how many.
+        """
         numbers = [next(self.numbers) for _ in range(count)]
         ((sample,),) = self.ask(SAMPLE)
-        with closing(sqlite3.connect(self.events)) as source, source:
-            ((text,),) = source.execute(
-                "SELECT body FROM rows WHERE json_extract(body, '$.event_id') = ?", (sample,)
-            ).fetchall()
-            for number in numbers:
-                at = self.stage.city.now(0) - timedelta(minutes=5) + timedelta(milliseconds=number)
-                body = {
-                    **json.loads(text),
-                    "event_id": f"01939999-{number:04d}-7000-8000-000000000000",
-                    "event_seq": number,
-                    "occurred_at": at.isoformat(),
-                    "effective_at": at.isoformat(),
-                }
-                source.execute(
-                    "INSERT INTO rows (moment, body) VALUES (?, ?)",
-                    (moment(at.isoformat()), json.dumps(body, ensure_ascii=False)),
-                )
+        ((text,),) = source.execute(
+            "SELECT body FROM rows WHERE json_extract(body, '$.event_id') = ?", (sample,)
+        ).fetchall()
+        for number in numbers:
+            at = self.stage.city.now(0) - timedelta(minutes=5) + timedelta(milliseconds=number)
+            body = {
+                **json.loads(text),
+                "event_id": f"01939999-{number:04d}-7000-8000-000000000000",
+                "event_seq": number,
+                "occurred_at": at.isoformat(),
+                "effective_at": at.isoformat(),
+            }
+            source.execute(
+                "INSERT INTO rows (moment, body) VALUES (?, ?)",
+                (moment(at.isoformat()), json.dumps(body, ensure_ascii=False)),
+            )
         return numbers
 
     def at_the_buses(self) -> list[int]:
@@ -339,47 +347,52 @@ def call(town: Town, door: str, *, key: str = "") -> tuple[int, object]:
     return answer.status_code, answer.json()["code"]
 
 
+def addresses(said: Path) -> list[str]:
+    """Where the command has said that it listens."""
+    return re.findall(r"http://[\d.]+:\d+", said.read_text()) if said.exists() else []
+
+
 def ready(place: str) -> bool:
     """Whether the door is open, and says that the lane can work."""
     try:
-        return requests.get(f"http://{place}/readyz", timeout=10).ok
+        return requests.get(f"{place}/readyz", timeout=10).ok
     except requests.ConnectionError:
         return False
 
 
 def page(place: str) -> str:
     """The figures as Prometheus gets them."""
-    return requests.get(f"http://{place}/metrics", timeout=10).text
+    return requests.get(f"{place}/metrics", timeout=10).text
 
 
 def test_the_command_serves_its_door_and_ends_in_order(town: Town, tmp_path: Path) -> None:
     said = tmp_path / "said"
     nothing = tmp_path / "nothing"
     nothing.touch()
-    place = f"127.0.0.1:{free_port()}"
-    figures = f"127.0.0.1:{free_port()}"
-    told = ("live", "--listen", place, "--metrics", figures)
+    told = ("live", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
     complained = tmp_path / "complained"
     words = forked.Command(town.stage.at(0), told, nothing, said, complained)
     process = forked.context.Process(target=forked.call, args=(words,))
     process.start()
     try:
         until(town.holders, "the process's leases")
+        until(lambda: len(addresses(said)) == 2, "the greeting")
+        place, figures = addresses(said)
         until(lambda: ready(place), "the door, and all that it needs")
-        status, code = call(town, f"http://{place}")
+        status, code = call(town, place)
         assert (status, code) in {(200, "00"), (200, "01")}
-        assert call(town, f"http://{place}", key="another key of 16") == (401, "40")
+        assert call(town, place, key="another key of 16") == (401, "40")
         number = town.report()
         until(lambda: number in town.at_the_buses(), "the event at the buses")
         counted = rf'onecard_live_batches_total{{direction="deliver",subject="{BUSES}"}} [1-9]'
         until(lambda: re.search(counted, page(figures)), "the batch in its figures")
         os.kill(process.pid or 0, signal.SIGTERM)
-        process.join(30)
+        process.join(forked.LIMIT_S)
         assert process.exitcode == 0
     finally:
         process.kill()
     assert town.holders() == set()
     greeting = said.read_text()
-    assert greeting.startswith(f"live: 1 dataset(s), 2 agreement(s); its door is http://{place};")
-    assert f"; its figures are at http://{figures};" in greeting
+    assert greeting.startswith(f"live: 1 dataset(s), 2 agreement(s); its door is {place};")
+    assert f"; its figures are at {figures};" in greeting
     assert town.under_way() == 0

@@ -78,15 +78,14 @@ def cursors(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     return asked
 
 
-def hidden(town: Town, number: int) -> tuple[object, ...]:
-    """Take an event out of the source again, as one whose transaction has not ended yet."""
+def hidden(town: Town) -> tuple[int, tuple[object, ...]]:
+    """An event that has its number and position, and whose transaction has not ended yet."""
     with closing(sqlite3.connect(town.events)) as source, source:
-        found = source.execute(
-            "SELECT position, moment, body FROM rows WHERE json_extract(body, '$.event_seq') = ?",
-            (number,),
-        ).fetchone()
-        source.execute("DELETE FROM rows WHERE position = ?", (found[0],))
-    return tuple(found)
+        (number,) = town.put(source, 1)
+        (row,) = source.execute(
+            "DELETE FROM rows WHERE position = last_insert_rowid() RETURNING position, moment, body"
+        ).fetchall()
+    return number, tuple(row)
 
 
 def committed(town: Town, row: tuple[object, ...]) -> None:
@@ -97,8 +96,7 @@ def committed(town: Town, row: tuple[object, ...]) -> None:
 
 def late(town: Town) -> tuple[int, tuple[object, ...]]:
     """An event that was numbered, and comes only when others after it are published."""
-    number = town.report()
-    row = hidden(town, number)
+    number, row = hidden(town)
     settle(town)
     assert number not in published(town)
     return number, row

@@ -21,6 +21,7 @@ from onecard.operations.night_report import write_report
 from onecard.store import database
 from quality.datasets import sql_audit
 from tests.cities import Cities
+from tests.waiting import until
 
 COUNTED_ANEW = {
     ("f21-transport-bureau-ride-statistics", "transport__transit_ride"),
@@ -49,9 +50,16 @@ def whole_night(rehearsal: Rehearsal, day: int) -> dict[tuple[str, str], int]:
     return {what: rows for what, rows in found.items() if rows}
 
 
+OTHERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
+
+
 def read_whole(address: str) -> dict[str, int]:
-    """By table of the registry, rows read one after the other."""
+    """By table of the registry, rows read one after the other; sessions tell at their end."""
     with database.connect(address, autocommit=True) as connection:
+        until(lambda: connection.execute(OTHERS).fetchone() == (0,), "the other sessions' end")
         found = connection.execute(
             "SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE schemaname = 'registry'"
             " AND relname <> 'former'"

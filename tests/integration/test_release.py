@@ -485,7 +485,7 @@ def test_two_persons_release_at_once(harness: Harness, undisturbed: dict[str, ob
     with held_again(harness):
         both = [harness.start_release(2) for _ in range(2)]
         for process in both:
-            process.join(60)
+            process.join(forked.LIMIT_S)
         assert [p.exitcode for p in both] == [0, 0], harness.report.read_text()
         assert outcome(harness) == undisturbed
 

@@ -41,7 +41,6 @@ from tests.integration.report_oracle import (
 )
 from tests.integration.report_page import Element, Page
 
-pytestmark = pytest.mark.timeout(600)
 MONTH, DAY = date(2026, 11, 1), date(2026, 11, 3)
 NIGHTS = (0, 1, 17, 18)
 BROKEN_NIGHT, BROKEN = 18, "health/death_notice"

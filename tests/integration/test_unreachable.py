@@ -147,7 +147,7 @@ def test_a_dead_address(
     onecard(tmp_path, "", "--version")  # the server that forks has imported everything
     began = time.monotonic()
     said = knocking(kind, dead, tmp_path)
-    assert 1.5 < time.monotonic() - began < 8
+    assert 1.5 < time.monotonic() - began < 9.5, "it is not tried five times"
     assert "no answer within 2 s (connect_timeout)" in said
 
 
@@ -157,7 +157,7 @@ def test_a_bound_of_its_own(dead: int) -> None:
     own = conn(conn_type="http", host="127.0.0.1", port=dead, extra={"connect_timeout": 1})
     with pytest.raises(SourceUnavailable, match="no answer within 1 s"):
         Client(own, API, "a/d").get("/x", {})
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 4.5, "it is not tried five times"
 
 
 @pytest.mark.case("people-17", "5 s by default, also in every address that is made")
@@ -240,7 +240,7 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(ConfigError, match="certificate cannot be verified"):
             Client(api, API, "a/d").get("/x", {})
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
     assert len(calls) == 1
 
 

@@ -35,7 +35,7 @@ from onecard.crypto import keys
 from onecard.store import agreement_lives, database
 from tests.cities import empty_hub
 from tests.connectors import systems
-from tests.forked import become, context
+from tests.forked import LIMIT_S, become, context
 from tests.property import city_schemas
 from tests.property.city_reference import AGREEMENT_KEYS, KEYS, ORDER, Key, Row
 
@@ -166,7 +166,7 @@ class City:
         more = {"ONECARD_NOW": self.now.isoformat(), "ONECARD_KILL_AT": point}
         process = context.Process(target=_run, args=(self.environment | more, step, subject))
         process.start()
-        process.join(60)
+        process.join(LIMIT_S)
         assert process.exitcode is not None, "the step hangs"
 
     def tick(self) -> datetime:

@@ -246,7 +246,6 @@ def _lasting(registers: Any) -> Any:
 
 
 @pytest.mark.fault("F35", "in any life of an agreement no row leaves outside it")
-@pytest.mark.timeout(240)
 def test_no_row_leaves_outside_an_agreement_in_force(cities: Cities) -> None:
     home = Path(tempfile.mkdtemp())
     try:

@@ -317,7 +317,7 @@ def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_connection_does_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "LIFE_S", 0.3)
+    monkeypatch.setattr(serving, "LIFE_S", 2.0)
     monkeypatch.setattr(serving, "HEAD_S", 60.0)  # which is the pause that uvicorn allows, too
     with served(Lane()) as open_door:
         url = f"http://127.0.0.1:{open_door.port}"
