@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from onecard.base.prefetch import prefetch
 from onecard.collect import drift_policy, window
 from onecard.collect.context import CollectContext
 from onecard.collect.intake import remarks
 from onecard.errors import SchemaMismatch
-from onecard.ports.row_gate import Reason
+from onecard.ports.row_gate import Checked, Reason
 from onecard.ports.source import Chunk, ReadRequest
 from onecard.reconcile.services import TransferDesk
 from onecard.store import database, datasets
@@ -77,6 +79,19 @@ class _Sums:
     spoilt: Counter[str] = field(default_factory=Counter)
     keys: list[pl.DataFrame] = field(default_factory=list)
 
+    def add(self, contract: Contract, chunk: Chunk, checked: Checked) -> None:
+        """Count what the gate has made of a chunk."""
+        self.read += chunk.batch.num_rows
+        self.accepted += len(checked.good)
+        self.rejected += len(checked.rejected)
+        self.warnings.update(checked.warnings)
+        for row in checked.rejected:
+            self.reasons.update(row.reasons)
+            self.spoilt.update({reason.field for reason in row.reasons})
+        for name in contract.names:
+            self.filled[name] += len(checked.good) - checked.good[name].null_count()
+        self.keys.append(checked.good.select(contract.key))
+
 
 def dry_run(hub: TransferDesk, dataset: str, *, whole: bool = False, limit: int = 0) -> DryRun:
     """Read a source as a collect would, through its gate, and store nothing.
@@ -95,18 +110,9 @@ def dry_run(hub: TransferDesk, dataset: str, *, whole: bool = False, limit: int 
         tools.connections.get(contract.source.connection), _request(contract, tools, whole=whole)
     )
     sums, now = _Sums(), tools.settings.now()
-    for chunk in _limited(iter(reading), limit, sums):
-        checked = tools.gate.check(chunk, now)
-        sums.read += chunk.batch.num_rows
-        sums.accepted += len(checked.good)
-        sums.rejected += len(checked.rejected)
-        sums.warnings.update(checked.warnings)
-        for row in checked.rejected:
-            sums.reasons.update(row.reasons)
-            sums.spoilt.update({reason.field for reason in row.reasons})
-        for name in contract.names:
-            sums.filled[name] += len(checked.good) - checked.good[name].null_count()
-        sums.keys.append(checked.good.select(contract.key))
+    with closing(prefetch(iter(reading), f"the source of {contract.id}", 1)) as chunks:
+        for chunk in _limited(chunks, limit, sums):
+            sums.add(contract, chunk, tools.gate.check(chunk, now))
     return _outcome(contract, sums, remarks(reading) if sums.whole else ())
 
 

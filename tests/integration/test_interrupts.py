@@ -161,6 +161,23 @@ def test_while_it_connects_to_a_source(
     assert [line[1] for line in ledger(stage)] == ["failed", "published"]
 
 
+@pytest.mark.case("people-15", "while a source's table is locked: as anywhere, and no other reason")
+@pytest.mark.parametrize("words", [("collect", CARDS), ("collect", "--dry-run", CARDS)])
+@pytest.mark.parametrize("native", ["on", "off"], ids=["library", "Arrow's driver"])
+def test_while_a_source_waits_for_a_lock(
+    stage: Rehearsal, words: tuple[str, ...], native: str
+) -> None:
+    found = json.loads(stage.environment["AIRFLOW_CONN_HRSS_DB"])
+    place = {"host": found["host"], "port": found["port"], "dbname": found["schema"]}
+    with psycopg.connect(**place, user=found["login"], password=found.get("password")) as locking:
+        locking.execute("LOCK TABLE hrss.ac01_card IN ACCESS EXCLUSIVE MODE")
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        with running(stage.at(0) | {"ONECARD_NATIVE": native}, *words) as process:
+            until(lambda: locking.execute(waits).fetchone() != (0,), "nobody waits for the lock")
+            ended(process, signal.SIGINT)
+    assert {line[1:] for line in ledger(stage)} <= {("failed", "interrupted")}
+
+
 @pytest.mark.case(
     "people-15", "a consumer that says nothing: receipt and window, the same id again"
 )
