@@ -87,13 +87,13 @@ def _started() -> QuickServer:
     if made.system_user:
         user = pwd.getpwnam(made.system_user)
         shutil.chown(folder, user.pw_uid, user.pw_gid)
-    for again in (True, True, False):
+    for tries_left in (2, 1, 0):
         server = QuickServer(folder, free_port(), str(made.bin_path), made.system_user)
         options = [f"-h 127.0.0.1 -p {server.port} -k {folder}", *(f"-c {s}" for s in SETTINGS)]
         try:
             server.control("-l", f"{folder}/log", "-o", " ".join(options), "start")
             break
         except subprocess.CalledProcessError:  # somebody else may have taken the port
-            if not again:
+            if not tries_left:
                 raise
     return server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -17,26 +17,25 @@ class Kept(Generic[P, T]):
     after it is given to whoever asked, and not kept: it may be of what a file said before.
 
     Args:
-        make: the function; its arguments are hashable and given by their places.
+        make: the function; its arguments are hashable.
     """
 
     def __init__(self, make: Callable[P, T]) -> None:
         functools.update_wrapper(self, make)
-        self._make: Callable[..., T] = make
-        self._kept: dict[tuple[Hashable, ...], T] = {}
+        self._make = make
+        self._kept: dict[Hashable, T] = {}
 
     def __call__(self, *args: P.args, **named: P.kwargs) -> T:
         """The result, kept or new; raises what the function raises, and keeps nothing then.
 
         Args:
             args: of the function.
-            named: none.
+            named: of the function, too.
         """
-        assert not named, "by their places"  # noqa: S101 - a caller's mistake
-        kept: dict[Any, T] = self._kept
-        if args not in kept:
-            kept[args] = self._make(*args)  # forgotten with its dict, where that has come meanwhile
-        return kept[args]
+        kept, known = self._kept, (args, tuple(sorted(named.items())))
+        if known not in kept:
+            kept[known] = self._make(*args, **named)  # goes with its dict, if that has gone
+        return kept[known]
 
     def cache_clear(self) -> None:
         """Forget all results, also those that are being made."""

@@ -110,8 +110,9 @@ def dry_run(hub: TransferDesk, dataset: str, *, whole: bool = False, limit: int 
         tools.connections.get(contract.source.connection), _request(contract, tools, whole=whole)
     )
     sums, now = _Sums(), tools.settings.now()
-    with closing(prefetch(iter(reading), f"the source of {contract.id}", 1)) as chunks:
-        for chunk in _limited(chunks, limit, sums):
+    limited = _limited(iter(reading), limit, sums)
+    with closing(prefetch(limited, f"the source of {contract.id}", 1)) as chunks:
+        for chunk in chunks:
             sums.add(contract, chunk, tools.gate.check(chunk, now))
     return _outcome(contract, sums, remarks(reading) if sums.whole else ())
 

@@ -5,23 +5,17 @@ from __future__ import annotations
 import warnings
 from functools import cache
 from pathlib import Path
-from threading import Lock
 
 from onecard.base.extras import extra
 from onecard.errors import unwritten
 
-_one_thread = Lock()
-"""The server's library has one lock file for all threads of a process, which any of them opens."""
-
-
-def start(home: Path) -> str:
-    """Start the server of a home, unless it runs already; returns its address."""
-    with _one_thread:
-        return _started(home)
-
 
 @cache
-def _started(home: Path) -> str:
+def start(home: Path) -> str:
+    """Start the server of a home, unless it runs already; returns its address.
+
+    One thread at a time: the server's library has one lock file for all of a process.
+    """
     data = _data(home)
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)

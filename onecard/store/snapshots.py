@@ -79,7 +79,7 @@ class Snapshot:
 
     def batches(self, statement: sql.Composed) -> Iterator[pa.RecordBatch]:
         """The rows of a SELECT, with its columns, batch by batch; a few ahead of the caller."""
-        yield from self._running(lambda: self._read(statement))
+        yield from self._running(self._read(statement))
 
     def frame(self, statement: sql.Composed) -> pl.DataFrame:
         """All rows of a SELECT that gives few.
@@ -153,17 +153,19 @@ class Snapshot:
                 done()
             yield
 
-        for _ in self._running(once):
+        for _ in self._running(once()):
             pass
 
-    def _running(self, items: Callable[[], Iterator[Any]]) -> Iterator[Any]:
-        yield from prefetch(self._steps(items()), WHAT)
+    def _running(self, items: Iterator[Any]) -> Iterator[Any]:
+        yield from prefetch(self._steps(items), WHAT)
 
     def _steps(self, items: Iterator[Any]) -> Iterator[Any]:
         """Each item, in the thread that is in the driver for it."""
         item = None
         while item is not _END:
             with self._driver:
+                if self._left:
+                    return
                 try:
                     item = next(items, _END)
                 finally:

@@ -171,11 +171,15 @@ def test_while_a_source_waits_for_a_lock(
     place = {"host": found["host"], "port": found["port"], "dbname": found["schema"]}
     with psycopg.connect(**place, user=found["login"], password=found.get("password")) as locking:
         locking.execute("LOCK TABLE hrss.ac01_card IN ACCESS EXCLUSIVE MODE")
-        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        waits = (
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'hrss.ac01_card'::regclass"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         with running(stage.at(0) | {"ONECARD_NATIVE": native}, *words) as process:
             until(lambda: locking.execute(waits).fetchone() != (0,), "nobody waits for the lock")
             ended(process, signal.SIGINT)
-    assert {line[1:] for line in ledger(stage)} <= {("failed", "interrupted")}
+    dry = "--dry-run" in words
+    assert ledger(stage) == ([] if dry else [(CARDS, "failed", "interrupted")])
 
 
 @pytest.mark.case(
@@ -291,7 +295,7 @@ def test_in_a_destructor() -> None:
 
 IN_ARROWS_DRIVER = """
 import sys, time
-from onecard.base import interrupts
+from onecard.base import endings, interrupts
 from onecard.base.sql_text import query
 from onecard.store import arrow
 from onecard.store.snapshots import Snapshot
@@ -299,19 +303,20 @@ address, way = sys.argv[1:]
 interrupts.install()
 interrupts.orderly()
 arrow.integers(address, query("SELECT 1::bigint"))
-try:
-    with Snapshot(address) as snapshot:
-        snapshot.frame(query("SELECT 1"))
-        print("ready", flush=True)
-        if way == "integers":
-            arrow.integers(address, query("SELECT 1::bigint FROM pg_sleep(60)"))
-        many = query("SELECT repeat('x', 1000) FROM generate_series(1, 3000000)")
-        for _ in snapshot.batches(query("SELECT 1 FROM pg_sleep(60)") if way == "sleep" else many):
-            pass
-except interrupts.Interruption as error:
-    time.sleep(0.2)  # the thread that is in the driver goes on
-    interrupts.say_once(lambda: sys.stderr.write("interrupted\\n"))
-    sys.exit(128 + error.signal)
+with endings.with_its_code():
+    try:
+        with Snapshot(address) as snapshot:
+            snapshot.frame(query("SELECT 1"))
+            print("ready", flush=True)
+            if way == "integers":
+                arrow.integers(address, query("SELECT 1::bigint FROM pg_sleep(60)"))
+            many = query("SELECT repeat('x', 1000) FROM generate_series(1, 3000000)")
+            for _ in snapshot.batches(query("SELECT 1 FROM pg_sleep(60)") if way == "sleep" else many):
+                pass
+    except interrupts.Interruption as error:
+        time.sleep(0.2)  # the thread that is in the driver goes on
+        interrupts.say_once(lambda: sys.stderr.write("interrupted\\n"))
+        sys.exit(128 + error.signal)
 """
 
 

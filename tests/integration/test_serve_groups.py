@@ -113,6 +113,7 @@ def test_fewer_who_ask_again_do_not_wait_for_the_rest(
     quick_postgres: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("onecard.serve.groups.BACK_S", 0.2)
+    monkeypatch.setattr("onecard.serve.groups.LINGER_S", 3600.0)
     times: list[float] = []
 
     def tell(_reply: Reply) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
+import psycopg
 import pytest
 
 from onecard.base.sql_text import query
 from onecard.errors import OnecardError
-from onecard.store import database
+from onecard.store import arrow, database
 from onecard.store.snapshots import Snapshot
 
 NUMBERS = query("SELECT n FROM public.numbers ORDER BY n")
@@ -35,3 +38,27 @@ def test_what_fails_beside_is_ours_and_leaves_the_snapshot_alone(hub_database: s
         with pytest.raises(OnecardError):
             beside.result()
         assert snapshot.frame(NUMBERS)["n"].to_list() == [1, 2, 3]
+
+
+def test_one_that_is_left_while_its_thread_is_in_the_driver_is_closed_by_that_thread(
+    hub_database: str,
+) -> None:
+    sleeps = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE"
+    )
+    rows: list[int] = []
+    with psycopg.connect(hub_database, autocommit=True) as watcher:
+        with pytest.raises(OSError, match="of the consumer"), Snapshot(hub_database) as snapshot:
+            slow = snapshot.batches(query("SELECT 1 FROM pg_sleep(2)"))
+            reading = Thread(target=lambda: rows.extend(len(batch) for batch in slow))
+            reading.start()
+            while watcher.execute(f"{sleeps} '%pg_sleep(2)%' AND state = 'active'").fetchone() == (
+                1,
+            ):
+                pass  # the watcher's own statement
+            msg = "of the consumer"
+            raise OSError(msg)
+        assert hub_database not in arrow._free or not arrow._free[hub_database]
+        reading.join()
+        assert rows == [1]
+        assert len(arrow._free[hub_database]) == 1
