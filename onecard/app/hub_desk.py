@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from onecard.crypto.suites import Suite
 
 _one_thread = Lock()
-"""Looks at a database, and brings an embedded one to the newest revision."""
+"""Held by the thread that starts an embedded database and brings it to the newest revision."""
 
 
 class HubDesk:

@@ -11,6 +11,7 @@ from onecard.base.sql_text import query
 from onecard.errors import OnecardError
 from onecard.store import arrow, database
 from onecard.store.snapshots import Snapshot
+from tests.waiting import until
 
 NUMBERS = query("SELECT n FROM public.numbers ORDER BY n")
 
@@ -43,22 +44,21 @@ def test_what_fails_beside_is_ours_and_leaves_the_snapshot_alone(hub_database: s
 def test_one_that_is_left_while_its_thread_is_in_the_driver_is_closed_by_that_thread(
     hub_database: str,
 ) -> None:
-    sleeps = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE"
+    waits = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted"
     )
     rows: list[int] = []
-    with psycopg.connect(hub_database, autocommit=True) as watcher:
+    with psycopg.connect(hub_database, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(4711)")
         with pytest.raises(OSError, match="of the consumer"), Snapshot(hub_database) as snapshot:
-            slow = snapshot.batches(query("SELECT 1 FROM pg_sleep(2)"))
-            reading = Thread(target=lambda: rows.extend(len(batch) for batch in slow))
+            held_up = snapshot.batches(query("SELECT 1 FROM pg_advisory_lock(4711)"))
+            reading = Thread(target=lambda: rows.extend(len(batch) for batch in held_up))
             reading.start()
-            while watcher.execute(f"{sleeps} '%pg_sleep(2)%' AND state = 'active'").fetchone() == (
-                1,
-            ):
-                pass  # the watcher's own statement
+            until(lambda: other.execute(waits).fetchone() != (0,), "the statement waits")
             msg = "of the consumer"
             raise OSError(msg)
-        assert hub_database not in arrow._free or not arrow._free[hub_database]
+        assert not arrow._free.get(hub_database)
+        other.execute("SELECT pg_advisory_unlock(4711)")
         reading.join()
         assert rows == [1]
         assert len(arrow._free[hub_database]) == 1
